@@ -1,0 +1,136 @@
+//! Bundles: resolved definitions, addressed by their content.
+
+use std::fmt;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::definition::Workflow;
+
+/// The version of the bundle format that this crate writes.
+pub const BUNDLE_FORMAT: u32 = 1;
+
+/// A workflow with everything filled in that its runs need, so that editing files never changes
+/// a run. Two bundles with the same content have the same [hash](Bundle::hash).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Bundle {
+    /// The format; see [`BUNDLE_FORMAT`].
+    pub format: u32,
+    /// The workflow, with defaults filled in.
+    pub workflow: Workflow,
+}
+
+/// The SHA-256 of a bundle's JSON, in lower-case hexadecimal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct BundleHash(Arc<str>);
+
+/// A text is not a bundle hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a bundle hash: it has 64 hexadecimal digits")]
+pub struct InvalidHash(String);
+
+/// A stored bundle cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// It is not a bundle.
+    #[error("not a bundle: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// It was written by a newer version.
+    #[error("bundle format {0} is not known; this version reads format {BUNDLE_FORMAT}")]
+    Format(u32),
+}
+
+impl Bundle {
+    /// A bundle of a resolved workflow.
+    pub fn new(workflow: Workflow) -> Self {
+        Self { format: BUNDLE_FORMAT, workflow }
+    }
+
+    /// The bundle as JSON: what is stored, and what is hashed.
+    ///
+    /// # Errors
+    ///
+    /// A JSON error when a number in the definition is not finite.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// Reads a stored bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError`] when it is none, or of another format.
+    pub fn from_json(json: &str) -> Result<Self, BundleError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let Format { format } = serde_json::from_str(json)?;
+        if format != BUNDLE_FORMAT {
+            return Err(BundleError::Format(format));
+        }
+        Ok(serde_json::from_str(json)?)
+    }
+
+    /// The hash of the bundle's content.
+    ///
+    /// # Errors
+    ///
+    /// See [`Bundle::to_json`].
+    pub fn hash(&self) -> Result<BundleHash, serde_json::Error> {
+        Ok(BundleHash::of(&self.to_json()?))
+    }
+}
+
+impl BundleHash {
+    /// The hash of a bundle's JSON.
+    pub fn of(json: &str) -> Self {
+        use fmt::Write as _;
+        let mut text = String::with_capacity(64);
+        for byte in Sha256::digest(json.as_bytes()) {
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text.into())
+    }
+
+    /// The hash as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BundleHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for BundleHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl TryFrom<String> for BundleHash {
+    type Error = InvalidHash;
+
+    fn try_from(text: String) -> Result<Self, InvalidHash> {
+        if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidHash(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl From<BundleHash> for String {
+    fn from(hash: BundleHash) -> String {
+        hash.0.as_ref().to_owned()
+    }
+}

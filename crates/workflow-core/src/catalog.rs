@@ -1,0 +1,142 @@
+//! The trait of what keeps definitions: catalogs.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::ids::WorkflowId;
+
+/// Keeps workflow definitions as texts.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// The workflows, by id. One that cannot be read is listed with its problem.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Io`].
+    async fn list(&self) -> Result<Vec<CatalogEntry>, CatalogError>;
+
+    /// The text of one workflow.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`] or [`CatalogError::Io`].
+    async fn get(&self, id: &WorkflowId) -> Result<Document, CatalogError>;
+
+    /// Adds a workflow. Never overwrites.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Exists`], [`CatalogError::Invalid`] or [`CatalogError::Io`].
+    async fn create(&self, id: &WorkflowId, text: &str) -> Result<Document, CatalogError>;
+
+    /// Replaces the text of a workflow that still has the version `read`: at once and atomically.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Stale`] when it has changed since; [`CatalogError::NotFound`],
+    /// [`CatalogError::Invalid`] or [`CatalogError::Io`].
+    async fn update(&self, id: &WorkflowId, text: &str, read: &Version) -> Result<Document, CatalogError>;
+
+    /// Deletes a workflow. Whether runs still use it is for the caller to know.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`] or [`CatalogError::Io`].
+    async fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError>;
+}
+
+/// A definition as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The workflow's id.
+    pub id: WorkflowId,
+    /// Where it was read from, for diagnostics.
+    pub origin: String,
+    /// The YAML text.
+    pub text: String,
+    /// Tells this text from another.
+    pub version: Version,
+}
+
+/// Tells one state of a definition from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Version(pub String);
+
+/// One line of a catalog's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CatalogEntry {
+    /// The workflow's id.
+    pub id: WorkflowId,
+    /// The name for people; absent when the definition cannot be read.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The stages, in order.
+    pub stages: Vec<String>,
+    /// The first thing that is wrong with it.
+    pub problem: Option<String>,
+}
+
+impl CatalogEntry {
+    /// An entry of which only the id is known.
+    pub fn new(id: WorkflowId) -> Self {
+        Self { id, name: None, description: None, stages: Vec::new(), problem: None }
+    }
+}
+
+/// Why a catalog did not do what it was asked to.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// There is no such definition.
+    #[error("there is no workflow `{0}`")]
+    NotFound(WorkflowId),
+    /// There is one of that id already.
+    #[error("there is a workflow `{0}` already")]
+    Exists(WorkflowId),
+    /// It has changed since it was read.
+    #[error("workflow `{0}` has changed since it was read: read it again")]
+    Stale(WorkflowId),
+    /// The text is not a definition that may be stored.
+    #[error("{0}")]
+    Invalid(String),
+    /// The medium failed.
+    #[error("{place}: {source}")]
+    Io {
+        /// Where.
+        place: String,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<T: Catalog + ?Sized> Catalog for $pointer {
+            async fn list(&self) -> Result<Vec<CatalogEntry>, CatalogError> {
+                (**self).list().await
+            }
+
+            async fn get(&self, id: &WorkflowId) -> Result<Document, CatalogError> {
+                (**self).get(id).await
+            }
+
+            async fn create(&self, id: &WorkflowId, text: &str) -> Result<Document, CatalogError> {
+                (**self).create(id, text).await
+            }
+
+            async fn update(&self, id: &WorkflowId, text: &str, read: &Version) -> Result<Document, CatalogError> {
+                (**self).update(id, text, read).await
+            }
+
+            async fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError> {
+                (**self).delete(id).await
+            }
+        }
+    )*};
+}
+
+forward!(&T, Box<T>, Arc<T>);

@@ -1,0 +1,233 @@
+//! The types of a workflow definition. Absent fields stay absent here; what they mean is decided
+//! when the definition is resolved into a [`Bundle`](crate::bundle::Bundle).
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::duration::Period;
+use crate::ids::{StageId, WorkflowId};
+
+/// A workflow: stages that run in order, once or in a loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Workflow {
+    /// The id.
+    pub id: WorkflowId,
+    /// A name for people, 3–100 characters.
+    pub name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The loop, where there is one.
+    #[serde(default, rename = "loop", skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<LoopSpec>,
+    /// Limits of the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// The stages, in the order they run.
+    pub stages: IndexMap<StageId, Stage>,
+}
+
+/// When and where a workflow goes back instead of ending.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoopSpec {
+    /// The most iterations, 1–20.
+    #[schemars(range(min = 1, max = 20))]
+    pub max_iters: u32,
+    /// The stage that the next iteration starts with; default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_next_stage: Option<StageId>,
+    /// The condition on the last stage's output that ends the loop.
+    pub stop_when: String,
+    /// What reaching `max_iters` means.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_exhausted: Exhausted,
+}
+
+/// What it means that a loop's `max_iters` was reached without `stop_when`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Exhausted {
+    /// The run fails.
+    #[default]
+    Fail,
+    /// The run completes.
+    Complete,
+}
+
+/// One stage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Stage {
+    /// Who does the work: claude-code, codex, gemini, grok, or a name that the host registers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The role; default: the one that is called like the stage, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The profile; default: `simple`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Whether several providers work one after the other or at the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Several providers instead of one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<Lane>,
+    /// When parallel providers make a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel_strategy: Option<ParallelStrategy>,
+    /// What a failure does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+    /// How many more attempts `on_failure: retry` makes, 0–10; default 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 10))]
+    pub retries: Option<u32>,
+    /// The base of the exponential backoff, in seconds; default 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_backoff: Option<Period>,
+    /// The run may not finish before that many iterations, 0–100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 100))]
+    pub min_iterations: Option<u32>,
+    /// Skills that are handed to the provider.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skills: Vec<String>,
+    /// The prompt; replaces the role's text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The provider's own options.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with: Option<serde_json::Map<String, Value>>,
+    /// A condition; when it is false the stage is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// What follows the prompt.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Value>,
+    /// Variables to write from the output.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub set: IndexMap<String, Value>,
+    /// The JSON Schema file that the output has to follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<String>,
+    /// How long one attempt may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Period>,
+    /// How long nothing may be heard from the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Period>,
+    /// Environment variables of the provider's processes.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub env: IndexMap<String, Value>,
+    /// Where the provider works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// Whether to go on in the agent session of this stage's last call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionMode>,
+    /// What an interruption by a crash means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_interrupt: Option<OnInterrupt>,
+    /// A question to a person before the stage starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// Limits of the stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+}
+
+/// One of several providers of a stage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Lane {
+    /// Who does the work.
+    pub provider: String,
+    /// The role; default: the stage's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// What its vote weighs with `majority`; default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: Option<u32>,
+}
+
+/// How several providers of a stage work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// One after the other; each gets the output of the one before.
+    #[default]
+    Sequential,
+    /// All at once.
+    Parallel,
+}
+
+/// When a stage with parallel providers succeeds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ParallelStrategy {
+    /// When all do.
+    #[default]
+    All,
+    /// When the first does; the others are cancelled.
+    Race,
+    /// When more, by weight, succeed than fail.
+    Majority,
+}
+
+/// What the failure of a stage does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The run fails.
+    #[default]
+    Stop,
+    /// The run goes on, and its result names the stage.
+    Continue,
+    /// What failed is tried again; when that does not help, the run fails.
+    Retry,
+}
+
+/// Whether a call starts a session of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionMode {
+    /// A new one.
+    #[default]
+    New,
+    /// That of the stage's last call.
+    Continue,
+}
+
+/// What it means that a crash interrupted a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnInterrupt {
+    /// It is called again.
+    #[default]
+    Rerun,
+    /// A person says what happened.
+    Ask,
+}
+
+/// Limits of what a stage or a run may use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Budget {
+    /// US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// Tokens read and written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Period>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

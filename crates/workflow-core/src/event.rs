@@ -1,0 +1,308 @@
+//! Events: the facts that happened to a run, as they are stored, replayed and shown.
+//!
+//! An event is written as
+//! `{"seq":4,"at":"2026-01-02T03:04:05Z","v":1,"type":"attempt_started","data":{…}}`.
+//! `v` is the version of the whole event format. A reader refuses a version or a type that it does
+//! not know; it never skips one.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::bundle::BundleHash;
+use crate::data::Data;
+use crate::definition::OnFailure;
+use crate::failure::Failure;
+use crate::ids::{NodePath, RoleId, StageId, WorkflowId};
+use crate::usage::Usage;
+
+/// The version of the event format that this crate writes.
+pub const EVENT_VERSION: u32 = 1;
+
+/// A fact that happened to a run: numbered from 1 without gaps, never rewritten.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its number within the run.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What happened. Adding a kind or a field keeps [`EVENT_VERSION`]; changing one raises it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventBody {
+    /// The run was accepted. Always the first event.
+    RunCreated(Arc<RunCreated>),
+    /// A driver began to work on the run for the first time.
+    RunStarted,
+    /// A stage began.
+    StageStarted {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// The stage.
+        stage: StageId,
+    },
+    /// A stage's `when` was false.
+    StageSkipped {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// The stage.
+        stage: StageId,
+    },
+    /// A node waits for a free place at its provider.
+    NodeQueued {
+        /// The node.
+        path: NodePath,
+        /// The provider it waits for.
+        provider: Arc<str>,
+    },
+    /// The provider may have been called from here on.
+    AttemptStarted {
+        /// The node.
+        path: NodePath,
+        /// The attempt, counted from 1 over all retries and restarts.
+        attempt: u32,
+        /// The provider.
+        provider: Arc<str>,
+        /// The role, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<RoleId>,
+    },
+    /// The provider's session became known during a call.
+    SessionRecorded {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// The session id, as the provider names it.
+        session: Arc<str>,
+    },
+    /// The provider answered. The node never runs again in this iteration.
+    AttemptSucceeded {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// The node's output.
+        output: Data,
+        /// What the call used, where known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Box<Usage>>,
+    },
+    /// The attempt failed.
+    AttemptFailed {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// Why.
+        error: Arc<Failure>,
+        /// When it is tried again; absent when it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
+        /// What the call used, where known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Box<Usage>>,
+    },
+    /// The attempt was stopped, with all its processes, because its result is no longer wanted.
+    AttemptCancelled {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// The attempt's driver ended before a result was known. The node runs again.
+    AttemptInterrupted {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A stage ended well.
+    StageCompleted {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// The stage.
+        stage: StageId,
+        /// The variables that the stage's `set` wrote.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        set: IndexMap<String, Data>,
+    },
+    /// A stage ended badly.
+    StageFailed {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// The stage.
+        stage: StageId,
+        /// Why.
+        error: Arc<Failure>,
+        /// Whether the run goes on all the same (`on_failure: continue`).
+        continues: bool,
+    },
+    /// The last stage of an iteration of a loop ended and the run goes on or completes.
+    IterationEnded {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// What `stop_when` was.
+        done: bool,
+        /// The stage that the next iteration starts with; absent when there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<StageId>,
+    },
+    /// Someone asked for a pause: nothing new starts.
+    PauseRequested {
+        /// The number of the control.
+        control: u64,
+    },
+    /// Nothing runs any more; the run waits until it is resumed.
+    RunPaused,
+    /// The run goes on.
+    RunResumed {
+        /// The number of the control.
+        control: u64,
+    },
+    /// Someone asked for the run to be cancelled: nothing new starts, calls are stopped.
+    CancelRequested {
+        /// The number of the control.
+        control: u64,
+    },
+    /// The run ended well.
+    RunCompleted {
+        /// The stages that failed on the way (`on_failure: continue`), each once.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failed_stages: Vec<StageId>,
+    },
+    /// The run ended badly.
+    RunFailed {
+        /// Why.
+        error: Arc<Failure>,
+    },
+    /// The run was cancelled, and none of its processes is left.
+    RunCancelled,
+}
+
+/// All that a run was started with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunCreated {
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// The resolved definition, by its hash.
+    pub bundle: BundleHash,
+    /// The variables.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub vars: IndexMap<String, Data>,
+    /// Replaces `on_failure` of every stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+    /// Drawn once for the run: seeds its jitter, and tells its processes from those of a run of
+    /// the same id elsewhere.
+    pub seed: u64,
+}
+
+impl EventBody {
+    /// The name that the event has in a log: `attempt_started`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::RunCreated(_) => "run_created",
+            Self::RunStarted => "run_started",
+            Self::StageStarted { .. } => "stage_started",
+            Self::StageSkipped { .. } => "stage_skipped",
+            Self::NodeQueued { .. } => "node_queued",
+            Self::AttemptStarted { .. } => "attempt_started",
+            Self::SessionRecorded { .. } => "session_recorded",
+            Self::AttemptSucceeded { .. } => "attempt_succeeded",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::AttemptCancelled { .. } => "attempt_cancelled",
+            Self::AttemptInterrupted { .. } => "attempt_interrupted",
+            Self::StageCompleted { .. } => "stage_completed",
+            Self::StageFailed { .. } => "stage_failed",
+            Self::IterationEnded { .. } => "iteration_ended",
+            Self::PauseRequested { .. } => "pause_requested",
+            Self::RunPaused => "run_paused",
+            Self::RunResumed { .. } => "run_resumed",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::RunCompleted { .. } => "run_completed",
+            Self::RunFailed { .. } => "run_failed",
+            Self::RunCancelled => "run_cancelled",
+        }
+    }
+
+    /// Whether it ends the run.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::RunCompleted { .. } | Self::RunFailed { .. } | Self::RunCancelled)
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            seq: u64,
+            at: Timestamp,
+            v: u32,
+            #[serde(flatten)]
+            body: &'a EventBody,
+        }
+        Wire { seq: self.seq, at: self.at, v: EVENT_VERSION, body: &self.body }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Wire {
+            seq: u64,
+            at: Timestamp,
+            v: u32,
+            r#type: String,
+            #[serde(default)]
+            data: Option<Box<RawValue>>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        if wire.v != EVENT_VERSION {
+            return Err(D::Error::custom(format_args!(
+                "event {} has format version {}; this version reads {EVENT_VERSION}",
+                wire.seq, wire.v
+            )));
+        }
+        // `type` before `data`, so that raw values are taken as they stand.
+        let kind = serde_json::to_string(&wire.r#type).map_err(D::Error::custom)?;
+        let text = match &wire.data {
+            Some(data) => format!("{{\"type\":{kind},\"data\":{}}}", data.get()),
+            None => format!("{{\"type\":{kind}}}"),
+        };
+        let body = serde_json::from_str(&text)
+            .map_err(|error| D::Error::custom(format_args!("event {}: {error}", wire.seq)))?;
+        Ok(Self { seq: wire.seq, at: wire.at, body })
+    }
+}
+
+impl JsonSchema for Event {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Event".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let body = generator.subschema_for::<EventBody>();
+        schemars::json_schema!({
+            "description": "A fact that happened to a run.",
+            "type": "object",
+            "properties": {
+                "seq": { "type": "integer", "minimum": 1, "description": "Its number within the run." },
+                "at": { "type": "string", "format": "date-time", "description": "When it was decided." },
+                "v": { "const": EVENT_VERSION, "description": "The version of the event format." },
+            },
+            "required": ["seq", "at", "v"],
+            "allOf": [body],
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! Failures as data: what went wrong, of which class, in a form that is stored and shown.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What kind of failure it was; it decides whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FailureClass {
+    /// The provider failed in a way that another attempt may not meet again.
+    Transient,
+    /// The provider is over its quota or rate limit.
+    RateLimited,
+    /// The reply was not of the form that was asked for.
+    InvalidOutput,
+    /// It cannot go away by itself: a missing binary, a bad key, a bad option.
+    Permanent,
+    /// The attempt took longer than its `timeout`.
+    Timeout,
+    /// Nothing was heard of the provider for longer than its `idle_timeout`.
+    IdleTimeout,
+    /// The call was stopped because the run, or its part in it, was cancelled.
+    Cancelled,
+    /// A `${…}` expression or a condition could not be resolved.
+    Expression,
+    /// Enough of a stage's providers failed for the stage to fail.
+    Stage,
+    /// `max_iters` was reached and `stop_when` was not met.
+    LoopExhausted,
+}
+
+impl FailureClass {
+    /// Whether another attempt may succeed.
+    pub fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::Transient | Self::RateLimited | Self::InvalidOutput | Self::Timeout | Self::IdleTimeout
+        )
+    }
+}
+
+/// A failure as it is recorded in a run's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The kind of failure.
+    pub class: FailureClass,
+    /// What happened, for a person.
+    pub message: String,
+    /// More, where there is more: an exit code, the end of standard error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
+}
+
+impl Failure {
+    /// A failure of `class` with a message.
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), details: None }
+    }
+
+    /// The same with `details`.
+    #[must_use]
+    pub fn with_details(mut self, details: serde_json::Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+}

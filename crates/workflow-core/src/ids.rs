@@ -1,0 +1,248 @@
+//! Names and addresses: everything that events, stores and hosts refer to a thing by.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a {kind} id: use 1 to 64 letters, digits, `-` and `_`")]
+pub struct InvalidId {
+    kind: &'static str,
+    text: String,
+}
+
+/// Whether `text` is 1–64 ASCII letters, digits, `-` or `_`: the form of every id.
+pub fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        ///
+        /// 1–64 ASCII letters, digits, `-` and `_`. Cheap to clone.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks `text` and makes an id of it.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidId`] when `text` is not of the form of an id.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+                let text = text.as_ref();
+                if is_id(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(InvalidId { kind: $kind, text: text.chars().take(80).collect() })
+                }
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0.as_ref().to_owned()
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" })
+            }
+        }
+    };
+}
+
+id!(
+    /// The id of a workflow definition.
+    WorkflowId, "workflow"
+);
+id!(
+    /// The id of a stage.
+    StageId, "stage"
+);
+id!(
+    /// The id of a node of a stage's graph.
+    NodeId, "node"
+);
+id!(
+    /// The id of a role.
+    RoleId, "role"
+);
+id!(
+    /// The id of a profile.
+    ProfileId, "profile"
+);
+id!(
+    /// The id of a run: the caller's choice, or one the engine made.
+    RunId, "run"
+);
+
+/// Where a node stands in a run: `iteration/stage[lane]/node`, for instance `2/test[1]/run`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NodePath {
+    /// The iteration, counted from 1.
+    pub iteration: u32,
+    /// The stage.
+    pub stage: StageId,
+    /// The lane: the place of its provider among the stage's, counted from 0.
+    pub lane: u32,
+    /// The node in the stage's graph.
+    pub node: NodeId,
+}
+
+/// Why a text is not a [`NodePath`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a node path: write iteration/stage[lane]/node, as in `1/plan[0]/run`")]
+pub struct InvalidPath(String);
+
+impl fmt::Display for NodePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}[{}]/{}", self.iteration, self.stage, self.lane, self.node)
+    }
+}
+
+impl fmt::Debug for NodePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for NodePath {
+    type Err = InvalidPath;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPath> {
+        let parse = || {
+            let (iteration, rest) = text.split_once('/')?;
+            let (stage, node) = rest.split_once('/')?;
+            let (stage, lane) = stage.strip_suffix(']')?.split_once('[')?;
+            Some(Self {
+                iteration: iteration.parse().ok()?,
+                stage: StageId::new(stage).ok()?,
+                lane: lane.parse().ok()?,
+                node: NodeId::new(node).ok()?,
+            })
+        };
+        parse().ok_or_else(|| InvalidPath(text.chars().take(200).collect()))
+    }
+}
+
+impl TryFrom<String> for NodePath {
+    type Error = InvalidPath;
+
+    fn try_from(text: String) -> Result<Self, InvalidPath> {
+        text.parse()
+    }
+}
+
+impl From<NodePath> for String {
+    fn from(path: NodePath) -> String {
+        path.to_string()
+    }
+}
+
+impl schemars::JsonSchema for NodePath {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "NodePath".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "iteration/stage[lane]/node",
+            "pattern": "^[0-9]+/[A-Za-z0-9_-]{1,64}\\[[0-9]+\\]/[A-Za-z0-9_-]{1,64}$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_written_and_read_back() {
+        let path: NodePath = "2/test[1]/run".parse().unwrap();
+        assert_eq!((path.iteration, path.lane), (2, 1));
+        assert_eq!(path.to_string(), "2/test[1]/run");
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for text in ["", "1", "1/plan/run", "x/plan[0]/run", "1/plan[0/run", "1/pl an[0]/run", "1/plan[0]/"] {
+            assert!(text.parse::<NodePath>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_are_checked_on_the_way_in() {
+        assert!(StageId::new("plan-2_b").is_ok());
+        for text in ["", "a b", "ü", "../x", &"x".repeat(65)] {
+            assert!(StageId::new(text).is_err(), "{text}");
+        }
+        assert!(serde_json::from_str::<StageId>("\"a/b\"").is_err());
+    }
+}

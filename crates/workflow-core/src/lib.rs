@@ -1,0 +1,16 @@
+//! The pure heart of an embeddable workflow engine.
+
+pub mod bundle;
+pub mod catalog;
+pub mod data;
+pub mod definition;
+pub mod event;
+pub mod failure;
+pub mod ids;
+pub mod output;
+pub mod provider;
+pub mod sink;
+pub mod status;
+pub mod stop;
+pub mod store;
+pub mod usage;

@@ -1,0 +1,260 @@
+//! The trait of what does the work of a node: providers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::data::Data;
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{NodePath, RunId};
+use crate::output::OutputKind;
+use crate::stop::StopSignal;
+use crate::usage::Usage;
+
+/// Does the work of a node: an agent, a command, a closure.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Carries out one call.
+    ///
+    /// A call that is told to stop by [`CallContext::stop`] ends soon with
+    /// [`ProviderError::cancelled`], and only once every process that it started is gone.
+    /// Dropping the future has to stop what was started as well, as soon as it can.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] says what the engine should do: try again, wait, or give up.
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError>;
+
+    /// Stops whatever a host that died has left running of a call, and waits until it is gone.
+    /// Called before an interrupted node runs again. Does nothing unless overridden.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] when something may still be running: the node must not start then.
+    async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
+        let _ = call;
+        Ok(())
+    }
+
+    /// The JSON Schema of the options under `with`. `None`: it takes any.
+    fn options_schema(&self) -> Option<Value> {
+        None
+    }
+
+    /// Checks the options under `with` before a run starts. Strings may still hold `${…}`.
+    ///
+    /// # Errors
+    ///
+    /// A message that says what to write instead.
+    fn check_options(&self, options: &Value) -> Result<(), String> {
+        let _ = options;
+        Ok(())
+    }
+}
+
+/// Which call it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CallId {
+    /// The run.
+    pub run: RunId,
+    /// Tells this run from one of the same id in another store.
+    pub seed: u64,
+    /// The node.
+    pub path: NodePath,
+    /// The attempt, counted from 1.
+    pub attempt: u32,
+}
+
+impl CallId {
+    /// The same for every attempt at the same node of the same iteration: for services that
+    /// recognise a request that was sent twice.
+    pub fn idempotency_key(&self) -> String {
+        format!("{}/{}", self.run, self.path)
+    }
+}
+
+/// What a provider is asked to do. All `${…}` are resolved.
+#[derive(Clone)]
+pub struct CallRequest {
+    /// Which call it is.
+    pub id: CallId,
+    /// The prompt, with the inputs and the previous lane's output after it. May be empty.
+    pub prompt: String,
+    /// The options under `with`: an object, or null.
+    pub options: Value,
+    /// Environment variables to add.
+    pub env: IndexMap<String, String>,
+    /// Where to work, as the definition says it.
+    pub cwd: Option<String>,
+    /// The session to go on in.
+    pub session: Option<String>,
+}
+
+impl fmt::Debug for CallRequest {
+    /// Names the call only: prompt, options and environment may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallRequest").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What a provider answers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reply {
+    /// The output of the node.
+    pub output: Data,
+    /// What the call used, where known.
+    pub usage: Option<Usage>,
+    /// The session that the call ended in.
+    pub session: Option<String>,
+}
+
+impl Reply {
+    /// A reply whose output is a JSON value.
+    pub fn json(value: &Value) -> Self {
+        Self { output: Data::new(value), ..Self::default() }
+    }
+
+    /// A reply whose output is text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::json(&Value::String(text.into()))
+    }
+}
+
+/// Why a call has no reply, and what to do about it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{failure}")]
+pub struct ProviderError {
+    /// What goes into the log.
+    pub failure: Box<Failure>,
+    /// For [`FailureClass::RateLimited`]: when to try again.
+    pub until: Option<Timestamp>,
+    /// What the call used all the same.
+    pub usage: Option<Usage>,
+}
+
+impl ProviderError {
+    /// An error of `class`.
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self { failure: Box::new(Failure::new(class, message)), until: None, usage: None }
+    }
+
+    /// It may work another time.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self::new(FailureClass::Transient, message)
+    }
+
+    /// It will not work another time either.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self::new(FailureClass::Permanent, message)
+    }
+
+    /// The reply was not what was asked for.
+    pub fn invalid_output(message: impl Into<String>) -> Self {
+        Self::new(FailureClass::InvalidOutput, message)
+    }
+
+    /// The quota is used up; it is refilled at `until`, if that is known.
+    pub fn rate_limited(message: impl Into<String>, until: Option<Timestamp>) -> Self {
+        Self { until, ..Self::new(FailureClass::RateLimited, message) }
+    }
+
+    /// The call was told to stop and did.
+    pub fn cancelled() -> Self {
+        Self::new(FailureClass::Cancelled, "the call was stopped")
+    }
+
+    /// The same with `details`.
+    #[must_use]
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.failure.details = Some(details);
+        self
+    }
+}
+
+/// What a provider has at hand during a call.
+#[derive(Clone)]
+pub struct CallContext {
+    id: CallId,
+    stop: StopSignal,
+    host: Arc<dyn CallHost>,
+}
+
+/// What the engine gives to [`CallContext`]; tests of providers write their own.
+pub trait CallHost: Send + Sync {
+    /// Takes what a call says. Never blocks; may drop and count.
+    fn output(&self, call: &CallId, kind: OutputKind, text: String);
+
+    /// Stores the session of a call; ready once it is durable.
+    fn record_session<'a>(
+        &'a self,
+        call: &'a CallId,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<(), SessionLost>>;
+}
+
+/// The run is no longer driven from here, so the session could not be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session could not be recorded: the run is no longer driven from here")]
+pub struct SessionLost;
+
+impl CallContext {
+    /// A context for one call.
+    pub fn new(id: CallId, stop: StopSignal, host: Arc<dyn CallHost>) -> Self {
+        Self { id, stop, host }
+    }
+
+    /// Which call it is.
+    pub fn id(&self) -> &CallId {
+        &self.id
+    }
+
+    /// Tells when and how the call is to end before its time.
+    pub fn stop(&self) -> &StopSignal {
+        &self.stop
+    }
+
+    /// Shows what the call does. Never blocks. Entries may be dropped, with a count, when more
+    /// come than can be stored.
+    pub fn output(&self, kind: OutputKind, text: impl Into<String>) {
+        self.host.output(&self.id, kind, text.into());
+    }
+
+    /// Records the session as soon as it is known, so that a crash does not lose it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionLost`] when the run is no longer driven from here.
+    pub async fn record_session(&self, session: &str) -> Result<(), SessionLost> {
+        self.host.record_session(&self.id, session).await
+    }
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<T: Provider + ?Sized> Provider for $pointer {
+            async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+                (**self).call(request, context).await
+            }
+
+            async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
+                (**self).reclaim(call).await
+            }
+
+            fn options_schema(&self) -> Option<Value> {
+                (**self).options_schema()
+            }
+
+            fn check_options(&self, options: &Value) -> Result<(), String> {
+                (**self).check_options(options)
+            }
+        }
+    )*};
+}
+
+forward!(&T, Box<T>, Arc<T>);

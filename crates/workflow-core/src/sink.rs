@@ -1,0 +1,38 @@
+//! The trait of what looks on: event sinks.
+
+use std::sync::Arc;
+
+use crate::event::Event;
+use crate::ids::RunId;
+use crate::output::OutputEntry;
+
+/// Takes what happens to runs, after it was stored.
+///
+/// It is called from the driver of a run, so it must not block: a sink with slow work hands
+/// events on to a thread or a channel of its own, bounds what it holds, and tells its consumer how
+/// many it missed. Events have numbers and can be read again from the store.
+pub trait EventSink: Send + Sync {
+    /// Events of one run, in order, just stored.
+    fn events(&self, run: &RunId, events: &[Event]);
+
+    /// Output entries of one run, in order. Does nothing unless overridden.
+    fn output(&self, run: &RunId, entries: &[OutputEntry]) {
+        let _ = (run, entries);
+    }
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<T: EventSink + ?Sized> EventSink for $pointer {
+            fn events(&self, run: &RunId, events: &[Event]) {
+                (**self).events(run, events);
+            }
+
+            fn output(&self, run: &RunId, entries: &[OutputEntry]) {
+                (**self).output(run, entries);
+            }
+        }
+    )*};
+}
+
+forward!(&T, Box<T>, Arc<T>);

@@ -1,0 +1,409 @@
+//! The trait of what keeps runs: run stores.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::{Bundle, BundleHash};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::ids::{RunId, WorkflowId};
+use crate::output::OutputEntry;
+use crate::status::{RunStatus, Wait};
+
+/// Keeps runs: their events, output, heads, controls and bundles.
+///
+/// The rules that every implementation keeps:
+///
+/// - What a method has acknowledged survives a crash of the host, unless the store says that it is
+///   in memory only. Output entries may be lost in a crash; events never.
+/// - Events of a run are numbered from 1 without gaps; `append` is atomic and conditional.
+/// - At most one [`Lease`] of a run is good at a time. A holder that died does not keep it.
+/// - Dropping a future of this trait leaves either all of its effect or none.
+#[async_trait]
+pub trait RunStore: Send + Sync {
+    /// Stores a new run with its first event, and claims it for the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Exists`] when there is a run of that id. The caller compares.
+    async fn create(&self, run: NewRun) -> Result<Lease, StoreError>;
+
+    /// Adds `events`, the first of which has the number `expected + 1`, to the run that `lease`
+    /// holds, and replaces its head where one is given. Returns the controls that came since
+    /// the last time, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] when the lease is not good any more; [`StoreError::Conflict`] when
+    /// the run's last event has another number. Nothing was stored then. After
+    /// [`StoreError::Io`] the outcome is not known: read the events back.
+    async fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Vec<ControlRecord>, StoreError>;
+
+    /// Adds output entries. Their numbers go on from the last one stored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they could not be stored; the caller counts them as dropped.
+    async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError>;
+
+    /// Reads up to `limit` events with numbers above `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// Reads up to `limit` output entries with numbers above `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError>;
+
+    /// The number of the last output entry stored; 0 when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn last_output(&self, run: &RunId) -> Result<u64, StoreError>;
+
+    /// The run's head and who holds it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError>;
+
+    /// Runs that `filter` lets through, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// Takes the right to drive a run.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] when a living holder has it; [`StoreError::NotFound`].
+    async fn claim(&self, run: &RunId) -> Result<Lease, StoreError>;
+
+    /// Gives the right to drive a run back. A lease that is not good any more is given back too.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    async fn release(&self, lease: Lease) -> Result<(), StoreError>;
+
+    /// Records a control for whoever drives the run, and returns its number.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] or [`StoreError::Io`].
+    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError>;
+
+    /// The controls of a run with numbers above `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError>;
+
+    /// Deletes a run that nobody drives, with all that belongs to it alone.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] when a living holder has it; [`StoreError::NotFound`].
+    async fn delete(&self, run: &RunId) -> Result<(), StoreError>;
+
+    /// The bundle of that hash.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError>;
+
+    /// Calls `watcher` whenever a control was requested, by this process or another; at most once
+    /// for several that come together. The watcher must not block. It is called until the returned
+    /// value is dropped. A call is a hint: the watcher reads again.
+    fn watch(&self, watcher: Watcher) -> Watching;
+}
+
+/// What [`RunStore::watch`] calls: with the run a control came for, or `None` when it may have
+/// been any.
+pub type Watcher = Arc<dyn Fn(Option<&RunId>) + Send + Sync>;
+
+/// Keeps a [`Watcher`] registered; dropping it ends that.
+pub struct Watching(#[allow(dead_code, reason = "held to be dropped")] Box<dyn Send + Sync>);
+
+impl Watching {
+    /// Wraps what unregisters the watcher when it is dropped.
+    pub fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(guard))
+    }
+}
+
+impl fmt::Debug for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watching")
+    }
+}
+
+/// A run to be created.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// Its bundle; stored unless one of that hash is there already.
+    pub bundle: Arc<Bundle>,
+    /// The first events, the first of them `run_created`.
+    pub events: Vec<Event>,
+    /// Its first head.
+    pub head: RunHead,
+}
+
+/// The right to drive a run: good until it is released, or its holder is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// Grows with every claim; fences off former holders.
+    pub epoch: u64,
+}
+
+/// What lists and status displays need of a run, without reading its events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunHead {
+    /// The workflow.
+    pub workflow_id: WorkflowId,
+    /// The bundle.
+    pub bundle: BundleHash,
+    /// The status.
+    pub status: RunStatus,
+    /// Why it does not go on by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// When it was created.
+    #[schemars(with = "String")]
+    pub created_at: Timestamp,
+    /// When it was first driven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub completed_at: Option<Timestamp>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Arc<Failure>>,
+}
+
+/// A run as a store lists it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRecord {
+    /// Its id.
+    pub run_id: RunId,
+    /// Its head.
+    #[serde(flatten)]
+    pub head: RunHead,
+    /// Who drives it just now, in words for a person; absent when nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunFilter {
+    /// Only runs of this workflow.
+    pub workflow: Option<WorkflowId>,
+    /// Only runs with one of these statuses; empty means any.
+    pub statuses: Vec<RunStatus>,
+    /// Only runs after this one in the order of the list.
+    pub after: Option<RunId>,
+    /// At most so many; `None` means all.
+    pub limit: Option<usize>,
+}
+
+impl RunFilter {
+    /// Every run.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Runs that have not ended.
+    pub fn unfinished() -> Self {
+        Self { statuses: vec![RunStatus::Pending, RunStatus::Running, RunStatus::Paused], ..Self::default() }
+    }
+
+    /// Whether a run is let through (paging apart).
+    pub fn matches(&self, head: &RunHead) -> bool {
+        self.workflow.as_ref().is_none_or(|workflow| *workflow == head.workflow_id)
+            && (self.statuses.is_empty() || self.statuses.contains(&head.status))
+    }
+}
+
+/// What a person or a host asks of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Control {
+    /// Start nothing new; wait when what runs has ended.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Stop what runs, and end.
+    Cancel,
+    /// Stop what runs without a grace period, and end.
+    Kill,
+}
+
+/// A control as it was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlRecord {
+    /// Its number within the run, from 1.
+    pub number: u64,
+    /// What was asked.
+    pub control: Control,
+}
+
+/// Why a store did not do what it was asked to.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no such run or bundle.
+    #[error("{0} was not found")]
+    NotFound(String),
+    /// There is a run of that id already.
+    #[error("a run with the id `{0}` exists already")]
+    Exists(RunId),
+    /// Another living holder drives the run.
+    #[error("run `{run}` is driven elsewhere ({holder})")]
+    Held {
+        /// The run.
+        run: RunId,
+        /// Who drives it, for a person.
+        holder: String,
+    },
+    /// The lease is not good any more: someone else has taken the run over.
+    #[error("run `{0}` has been taken over by another driver")]
+    Fenced(RunId),
+    /// The run's last event is not the one that was expected.
+    #[error("run `{run}` has {actual} events where {expected} were expected")]
+    Conflict {
+        /// The run.
+        run: RunId,
+        /// The number that the caller expected the last event to have.
+        expected: u64,
+        /// The number that it has.
+        actual: u64,
+    },
+    /// What is stored cannot be read.
+    #[error("{place}: {message}")]
+    Corrupt {
+        /// Where: a file and line, or a run and event.
+        place: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// The medium failed. Whether the change was stored is not known.
+    #[error("{place}: {source}")]
+    Io {
+        /// Where.
+        place: String,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// The store has been closed or has given up after an earlier error.
+    #[error("the store is closed: {0}")]
+    Closed(String),
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<T: RunStore + ?Sized> RunStore for $pointer {
+            async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+                (**self).create(run).await
+            }
+
+            async fn append(
+                &self,
+                lease: &Lease,
+                expected: u64,
+                events: &[Event],
+                head: Option<&RunHead>,
+            ) -> Result<Vec<ControlRecord>, StoreError> {
+                (**self).append(lease, expected, events, head).await
+            }
+
+            async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+                (**self).append_output(lease, entries).await
+            }
+
+            async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+                (**self).events(run, after, limit).await
+            }
+
+            async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+                (**self).output(run, after, limit).await
+            }
+
+            async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+                (**self).last_output(run).await
+            }
+
+            async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+                (**self).get(run).await
+            }
+
+            async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+                (**self).list(filter).await
+            }
+
+            async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+                (**self).claim(run).await
+            }
+
+            async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+                (**self).release(lease).await
+            }
+
+            async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+                (**self).request(run, control).await
+            }
+
+            async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+                (**self).controls(run, after).await
+            }
+
+            async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+                (**self).delete(run).await
+            }
+
+            async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+                (**self).bundle(hash).await
+            }
+
+            fn watch(&self, watcher: Watcher) -> Watching {
+                (**self).watch(watcher)
+            }
+        }
+    )*};
+}
+
+forward!(&T, Box<T>, Arc<T>);
