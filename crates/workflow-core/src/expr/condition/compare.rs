@@ -1,0 +1,58 @@
+//! Comparisons of JSON values, as RFC 9535 §2.3.5.2.2 defines them.
+
+use std::cmp::Ordering;
+
+use serde_json::{Number, Value};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+impl Op {
+    pub(super) fn holds(self, left: &Value, right: &Value) -> bool {
+        match self {
+            Self::Eq => equal(left, right),
+            Self::Ne => !equal(left, right),
+            Self::Lt => order(left, right) == Some(Ordering::Less),
+            Self::Gt => order(left, right) == Some(Ordering::Greater),
+            Self::Le => order(left, right) == Some(Ordering::Less) || equal(left, right),
+            Self::Ge => order(left, right) == Some(Ordering::Greater) || equal(left, right),
+        }
+    }
+}
+
+fn equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => order_numbers(left, right) == Some(Ordering::Equal),
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(key, left)| right.get(key).is_some_and(|right| equal(left, right)))
+        }
+        _ => left == right,
+    }
+}
+
+fn order(left: &Value, right: &Value) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => order_numbers(left, right),
+        (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
+        _ => None,
+    }
+}
+
+/// Integers compare exactly: as floating-point numbers, large ones that differ would be equal.
+fn order_numbers(left: &Number, right: &Number) -> Option<Ordering> {
+    match (left.as_i128(), right.as_i128()) {
+        (Some(left), Some(right)) => Some(left.cmp(&right)),
+        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
+    }
+}

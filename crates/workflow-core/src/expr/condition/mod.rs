@@ -1,0 +1,100 @@
+//! Conditions: comparisons and JSONPath queries over a JSON document.
+
+mod compare;
+mod lexer;
+mod parser;
+mod query;
+
+use serde_json::Value;
+
+use self::compare::Op;
+use self::query::Query;
+use super::SyntaxError;
+
+/// A condition, parsed once: `$.score >= 8 && !$.blocked`.
+///
+/// | written | means |
+/// |---|---|
+/// | `a \|\| b`, `a && b`, `!a`, `(a)` | or, and, not, in the usual precedence |
+/// | `==`, `!=`, `<`, `<=`, `>`, `>=` | a comparison of two operands |
+/// | `true`, `false` | a condition, or an operand |
+/// | `8`, `-0.5e3`, `'text'`, `"text"`, `null` | an operand; texts have JSON's escapes, and `\'` |
+/// | `$.vars.x`, `$.stages['plan-b'].output` | a JSONPath query (RFC 9535): a condition, or an operand |
+///
+/// A query as a condition is true when the first value it selects is `true`; any other value, or
+/// none, is false. A query in a comparison must be singular: names and indexes only.
+///
+/// Comparisons follow RFC 9535: numbers compare by value, texts by Unicode code points, arrays and
+/// objects by content, and `<` and `>` are false for all but two numbers or two texts. They differ
+/// in one thing: a comparison with an absent value is false, `!=` too. Write `!($.x == 1)` for what
+/// should be true when there is no `$.x`.
+///
+/// ```
+/// use serde_json::json;
+/// use workflow_core::expr::Condition;
+///
+/// let condition = Condition::parse("$.score >= 8 && !$.blocked")?;
+/// assert!(condition.eval(&json!({ "score": 9 })));
+/// assert!(!condition.eval(&json!({ "score": 9, "blocked": true })));
+/// assert!(!condition.eval(&json!({})));
+/// # Ok::<(), workflow_core::expr::SyntaxError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition(Expr);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Expr {
+    Const(bool),
+    Test(Query),
+    Compare(Operand, Op, Operand),
+    Not(Box<Expr>),
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Operand {
+    Literal(Value),
+    Query(Query),
+}
+
+impl Condition {
+    /// Parses a condition.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxError`] when it is not well-formed, nested too deeply, or longer than 64 KiB.
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        parser::parse(text).map(Self)
+    }
+
+    /// Whether it holds for `document`.
+    pub fn eval(&self, document: &Value) -> bool {
+        self.0.eval(document)
+    }
+}
+
+impl Expr {
+    fn eval(&self, document: &Value) -> bool {
+        match self {
+            Self::Const(value) => *value,
+            Self::Test(query) => query.first(document) == Some(&Value::Bool(true)),
+            Self::Compare(left, op, right) => match (left.value(document), right.value(document)) {
+                (Some(left), Some(right)) => op.holds(left, right),
+                _ => false,
+            },
+            Self::Not(inner) => !inner.eval(document),
+            Self::And(all) => all.iter().all(|part| part.eval(document)),
+            Self::Or(any) => any.iter().any(|part| part.eval(document)),
+        }
+    }
+}
+
+impl Operand {
+    fn value<'v>(&'v self, document: &'v Value) -> Option<&'v Value> {
+        match self {
+            Self::Literal(value) => Some(value),
+            Self::Query(query) => query.first(document),
+        }
+    }
+}

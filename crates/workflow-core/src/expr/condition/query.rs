@@ -1,0 +1,159 @@
+//! JSONPath queries inside a condition: where one ends, what it may be, and its evaluation by
+//! `serde_json_path`.
+
+use std::ops::Range;
+
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use crate::expr::SyntaxError;
+use crate::expr::error::short;
+
+/// How deep brackets may stand in brackets: filters in filters. The JSONPath parser reads a filter
+/// more than once to find out what it is, so its time doubles with every level.
+const DEEPEST_BRACKETS: usize = 5;
+/// How deep parentheses may stand in parentheses. Each costs the JSONPath parser stack.
+const DEEPEST_PARENTHESES: usize = 16;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Query {
+    path: JsonPath,
+    /// Whether it selects at most one value whatever the document: names and indexes only.
+    pub(super) singular: bool,
+}
+
+pub(super) struct End {
+    pub(super) at: usize,
+    pub(super) singular: bool,
+}
+
+impl Query {
+    /// Parses a query whose [`end`] was found.
+    pub(super) fn parse(text: &str, range: Range<usize>, singular: bool) -> Result<Self, SyntaxError> {
+        match JsonPath::parse(&text[range.clone()]) {
+            Ok(path) => Ok(Self { path, singular }),
+            Err(error) => Err(SyntaxError::new(
+                range.start + error.position(),
+                "the query is not JSONPath (RFC 9535) from here on: \
+                 write it as in `$.xs[0].name` or `$.xs[?@.n > 1]`",
+            )),
+        }
+    }
+
+    pub(super) fn first<'v>(&self, document: &'v Value) -> Option<&'v Value> {
+        self.path.query(document).first()
+    }
+}
+
+/// Finds where the query ends whose `$` is at `start`: after its last segment. What is refused
+/// here, the JSONPath parser could not take safely, or would not explain.
+pub(super) fn end(text: &str, start: usize) -> Result<End, SyntaxError> {
+    let mut end = End { at: start + 1, singular: true };
+    loop {
+        let at = text.len() - text[end.at..].trim_start_matches([' ', '\t', '\n', '\r']).len();
+        let rest = &text[at..];
+        if rest.starts_with("..[") {
+            end.singular = false;
+            end.at = at + 2;
+        } else if rest.starts_with("..") {
+            end.singular = false;
+            end.at = member(text, at + 2)?;
+        } else if rest.starts_with('.') {
+            end.singular &= !rest.starts_with(".*");
+            end.at = member(text, at + 1)?;
+        } else if rest.starts_with('[') {
+            let close = bracket(text, at)?;
+            end.singular &= is_singular(text[at + 1..close].trim_matches([' ', '\t', '\n', '\r']));
+            end.at = close + 1;
+        } else {
+            return Ok(end);
+        }
+    }
+}
+
+/// Where the name or `*` ends that begins at `at`, after a dot.
+fn member(text: &str, at: usize) -> Result<usize, SyntaxError> {
+    let rest = &text[at..];
+    if rest.starts_with('*') {
+        return Ok(at + 1);
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
+    let length = rest.find(|c| !plain(c) && c != '-').unwrap_or(rest.len());
+    let name = &rest[..length];
+    if name.is_empty() {
+        return Err(SyntaxError::new(at, "a name must stand after the dot, as in `$.vars.x`"));
+    }
+    if name.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(SyntaxError::new(at, format!("write `[{0}]` for an index, not `.{0}`", short(name))));
+    }
+    if name.contains('-') || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(SyntaxError::new(
+            at,
+            format!("write `['{0}']` for a name like this one, not `.{0}`", short(name)),
+        ));
+    }
+    Ok(at + length)
+}
+
+/// Where the bracket is closed that opens at `open`.
+fn bracket(text: &str, open: usize) -> Result<usize, SyntaxError> {
+    let bytes = text.as_bytes();
+    let mut opened: Vec<(u8, usize)> = Vec::new();
+    let mut at = open;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'[' | b'(' => {
+                opened.push((byte, at));
+                let deep = opened.iter().filter(|(other, _)| *other == byte).count();
+                if deep > if byte == b'[' { DEEPEST_BRACKETS } else { DEEPEST_PARENTHESES } {
+                    return Err(SyntaxError::new(at, "the query is nested too deeply: make it simpler"));
+                }
+            }
+            b']' | b')' => {
+                let opening = if byte == b']' { b'[' } else { b'(' };
+                match opened.pop() {
+                    Some((found, _)) if found == opening => {}
+                    _ => {
+                        let message = format!("this `{}` closes nothing: remove it", char::from(byte));
+                        return Err(SyntaxError::new(at, message));
+                    }
+                }
+                if opened.is_empty() {
+                    return Ok(at);
+                }
+            }
+            b'\'' | b'"' => {
+                let Some(length) = string_length(&text[at..], byte) else {
+                    let message = format!("the text is not closed: add a `{}`", char::from(byte));
+                    return Err(SyntaxError::new(at, message));
+                };
+                at += length - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    let (unclosed, at) = opened.last().copied().unwrap_or((b'[', open));
+    let closing = if unclosed == b'[' { ']' } else { ')' };
+    Err(SyntaxError::new(at, format!("`{}` is not closed: add a `{closing}`", char::from(unclosed))))
+}
+
+/// The length of the quoted string that `text` begins with, both quotes included.
+pub(super) fn string_length(text: &str, quote: u8) -> Option<usize> {
+    let mut escaped = false;
+    let end = text.bytes().skip(1).position(|byte| {
+        let ends = byte == quote && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    Some(end + 2)
+}
+
+/// Whether what stands in brackets is one name or one index.
+fn is_singular(selector: &str) -> bool {
+    if let Some(quote @ (b'\'' | b'"')) = selector.as_bytes().first() {
+        return string_length(selector, *quote) == Some(selector.len());
+    }
+    let digits = selector.strip_prefix('-').unwrap_or(selector);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+}
