@@ -34,8 +34,8 @@ pub trait RunStore: Send + Sync {
     async fn create(&self, run: NewRun) -> Result<Lease, StoreError>;
 
     /// Adds `events`, the first of which has the number `expected + 1`, to the run that `lease`
-    /// holds, and replaces its head where one is given. Returns the controls that came since
-    /// the last time, in order.
+    /// holds, and replaces its head where one is given. Returns the controls that this lease was
+    /// not given yet, in order; a new lease begins after the last control that an event obeys.
     ///
     /// # Errors
     ///
@@ -50,11 +50,14 @@ pub trait RunStore: Send + Sync {
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError>;
 
-    /// Adds output entries. Their numbers go on from the last one stored.
+    /// Adds output entries. Their numbers grow from the last one stored; those of entries that
+    /// were dropped may be left out.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when they could not be stored; the caller counts them as dropped.
+    /// [`StoreError::Fenced`] as for [`append`](RunStore::append); [`StoreError::Conflict`] when
+    /// the numbers do not grow. Any error means that they could not be stored; the caller counts
+    /// them as dropped.
     async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError>;
 
     /// Reads up to `limit` events with numbers above `after`, in order.
@@ -89,6 +92,7 @@ pub trait RunStore: Send + Sync {
     ///
     /// # Errors
     ///
+    /// [`StoreError::NotFound`] when the run to list after is not there any more;
     /// [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError>;
 
@@ -100,6 +104,7 @@ pub trait RunStore: Send + Sync {
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError>;
 
     /// Gives the right to drive a run back. A lease that is not good any more is given back too.
+    /// It is begun at the first poll and ends by itself, so that a destructor can poll it once.
     ///
     /// # Errors
     ///

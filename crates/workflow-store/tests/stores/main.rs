@@ -1,0 +1,7 @@
+//! The run stores, seen through the trait.
+
+#![cfg(test)]
+
+mod fixture;
+mod memory;
+mod suite;

@@ -1,0 +1,56 @@
+//! The store in memory.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::executor::block_on;
+use workflow_core::output::OutputKind;
+use workflow_core::store::{RunStore, StoreError};
+use workflow_store::MemoryStore;
+
+use crate::fixture::*;
+
+crate::suite!((Arc::new(MemoryStore::new()), ()));
+
+#[test]
+fn nothing_waits() {
+    let store = MemoryStore::new();
+    let lease = store.create(new_run("r1")).now_or_never().unwrap().unwrap();
+    store.append(&lease, 1, &[started(2)], None).now_or_never().unwrap().unwrap();
+    store.release(lease).now_or_never().unwrap().unwrap();
+}
+
+#[test]
+fn a_reopened_store_has_all_and_fences_off_old_holders() {
+    let store = MemoryStore::new();
+    let lease = create(&store, "r1");
+    append(&store, &lease, 1, &[started(2)]).unwrap();
+    let reopened = store.reopen();
+    let error = append(&store, &lease, 2, &[succeeded(3)]).unwrap_err();
+    assert!(matches!(error, StoreError::Fenced(_)), "{error}");
+    assert_eq!(block_on(reopened.get(&lease.run)).unwrap().holder, None);
+    let lease = block_on(reopened.claim(&lease.run)).unwrap();
+    append(&reopened, &lease, 2, &[succeeded(3)]).unwrap();
+    assert_eq!(numbers(&events(&reopened, &lease.run)), [1, 2, 3]);
+}
+
+#[test]
+fn output_is_bounded_and_tells_what_was_dropped() {
+    let store = MemoryStore::with_output_limit(4_000);
+    let lease = create(&store, "r1");
+    for number in 1..=1_000 {
+        block_on(store.append_output(&lease, &[entry(number, &"x".repeat(100))])).unwrap();
+    }
+    let kept = block_on(store.output(&lease.run, 0, usize::MAX)).unwrap();
+    assert!(kept.len() < 40, "{}", kept.len());
+    assert_eq!(kept[0].kind, OutputKind::Dropped);
+    assert_eq!(kept[0].text, kept[0].number.to_string());
+    assert_eq!(kept[1].number, kept[0].number + 1);
+    assert_eq!(kept.last().unwrap().number, 1_000);
+    assert_eq!(block_on(store.last_output(&lease.run)).unwrap(), 1_000);
+    // One entry that is larger than the limit is kept.
+    block_on(store.append_output(&lease, &[entry(1_001, &"y".repeat(9_000))])).unwrap();
+    let kept = block_on(store.output(&lease.run, 0, usize::MAX)).unwrap();
+    assert_eq!(kept.iter().map(|e| e.number).collect::<Vec<_>>(), [1_000, 1_001]);
+    assert_eq!(kept[0].text, "1000");
+}
