@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod data;
 pub mod definition;
 pub mod event;
+pub mod expr;
 pub mod failure;
 pub mod ids;
 pub mod output;

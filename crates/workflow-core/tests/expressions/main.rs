@@ -1,0 +1,5 @@
+//! What expressions mean, through their public interface.
+
+mod conditions;
+mod limits;
+mod templates;
