@@ -2,4 +2,5 @@
 
 mod conditions;
 mod limits;
+mod properties;
 mod templates;

@@ -63,7 +63,7 @@ impl Condition {
     ///
     /// # Errors
     ///
-    /// [`SyntaxError`] when it is not well-formed, nested too deeply, or longer than 64 KiB.
+    /// [`SyntaxError`] when it is not well-formed, nested too deeply, or longer than 4 KiB.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         parser::parse(text).map(Self)
     }

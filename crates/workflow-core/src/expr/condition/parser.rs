@@ -16,12 +16,12 @@ use super::{Expr, Operand};
 use crate::expr::SyntaxError;
 
 /// How deep parentheses may be nested, so that neither parsing nor evaluation runs out of stack.
-const DEEPEST: usize = 64;
-const LONGEST: usize = 64 * 1024;
+const DEEPEST: usize = 32;
+const LONGEST: usize = 4 * 1024;
 
 pub(super) fn parse(text: &str) -> Result<Expr, SyntaxError> {
     if text.len() > LONGEST {
-        return Err(SyntaxError::new(LONGEST, "a condition can be 64 KiB long: make it simpler"));
+        return Err(SyntaxError::new(LONGEST, "a condition can be 4 KiB long: make it simpler"));
     }
     let (token, place) = lexer::next(text, 0)?;
     if matches!(token, Token::End) {

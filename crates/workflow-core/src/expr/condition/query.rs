@@ -11,9 +11,9 @@ use crate::expr::error::short;
 
 /// How deep brackets may stand in brackets: filters in filters. The JSONPath parser reads a filter
 /// more than once to find out what it is, so its time doubles with every level.
-const DEEPEST_BRACKETS: usize = 5;
+const DEEPEST_BRACKETS: usize = 4;
 /// How deep parentheses may stand in parentheses. Each costs the JSONPath parser stack.
-const DEEPEST_PARENTHESES: usize = 16;
+const DEEPEST_PARENTHESES: usize = 8;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Query {
