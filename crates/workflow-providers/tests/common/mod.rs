@@ -1,0 +1,57 @@
+//! What the tests of providers share: a host that keeps what calls say, and requests.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::sync::{Arc, Mutex};
+
+use futures::future::{BoxFuture, FutureExt as _, ready};
+use indexmap::IndexMap;
+use serde_json::Value;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{CallContext, CallHost, CallId, CallRequest, SessionLost};
+use workflow_core::stop::StopSource;
+
+/// Keeps every output entry.
+#[derive(Default)]
+pub(crate) struct Said(Mutex<Vec<(OutputKind, String)>>);
+
+impl CallHost for Said {
+    fn output(&self, _: &CallId, kind: OutputKind, text: String) {
+        self.0.lock().unwrap().push((kind, text));
+    }
+
+    fn record_session<'a>(&'a self, _: &'a CallId, _: &'a str) -> BoxFuture<'a, Result<(), SessionLost>> {
+        ready(Ok(())).boxed()
+    }
+}
+
+impl Said {
+    /// The entries of `kind` so far.
+    pub(crate) fn of(&self, kind: OutputKind) -> Vec<String> {
+        let entries = self.0.lock().unwrap();
+        entries.iter().filter(|(k, _)| *k == kind).map(|(_, text)| text.clone()).collect()
+    }
+}
+
+/// A call of the run `run`.
+pub(crate) fn call_id(run: &str) -> CallId {
+    CallId { run: RunId::new(run).unwrap(), seed: 7, path: "1/work[0]/run".parse().unwrap(), attempt: 1 }
+}
+
+/// A request with `prompt` and `options`, and nothing else.
+pub(crate) fn request(run: &str, prompt: &str, options: Value) -> CallRequest {
+    CallRequest {
+        id: call_id(run),
+        prompt: prompt.to_owned(),
+        options,
+        env: IndexMap::new(),
+        cwd: None,
+        session: None,
+    }
+}
+
+/// A context for `request`, with the host and the stop that belong to it.
+pub(crate) fn context(request: &CallRequest) -> (CallContext, Arc<Said>, StopSource) {
+    let (said, stop) = (Arc::new(Said::default()), StopSource::new());
+    (CallContext::new(request.id.clone(), stop.signal(), said.clone()), said, stop)
+}
