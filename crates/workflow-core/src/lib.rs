@@ -10,6 +10,7 @@ pub mod failure;
 pub mod ids;
 pub mod output;
 pub mod provider;
+mod reply;
 pub mod sink;
 pub mod status;
 pub mod stop;

@@ -1,0 +1,83 @@
+//! Reading JSON out of what a provider said.
+
+use serde_json::Value;
+
+use crate::provider::{ProviderError, Reply};
+
+impl Reply {
+    /// Reads `text` as one JSON value, which may stand in a code fence as models like to write it.
+    ///
+    /// ```
+    /// use workflow_core::provider::Reply;
+    ///
+    /// let reply = Reply::parse_json("```json\n{ \"done\": true }\n```\n").unwrap();
+    /// assert_eq!(reply.output.json(), r#"{"done":true}"#);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`FailureClass::InvalidOutput`](crate::failure::FailureClass::InvalidOutput) with the line
+    /// and column, counted in `text`, where it stops being JSON.
+    pub fn parse_json(text: &str) -> Result<Self, ProviderError> {
+        let (lines_before, json) = fenced(text).unwrap_or((0, text));
+        let error = match serde_json::from_str::<Value>(json) {
+            Ok(value) => return Ok(Self::json(&value)),
+            Err(error) => error,
+        };
+        let message = error.to_string();
+        // The library ends its message with the position in the text that it was given.
+        let problem = message.rsplit_once(" at line ").map_or(message.as_str(), |(problem, _)| problem);
+        let (line, column) = (error.line() + lines_before, error.column());
+        Err(ProviderError::invalid_output(format!(
+            "the output is not JSON: {problem} at line {line}, column {column}"
+        )))
+    }
+}
+
+/// What stands in the code fence around `text`, and how many lines come before it.
+fn fenced(text: &str) -> Option<(usize, &str)> {
+    let (info, rest) = text.trim_start().strip_prefix("```")?.split_once('\n')?;
+    let inner = rest.trim_end().strip_suffix("```")?;
+    if info.contains('`') {
+        return None;
+    }
+    let before = text.len() - text.trim_start().len();
+    Some((text[..before].matches('\n').count() + 1, inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<String, String> {
+        Reply::parse_json(text).map(|r| r.output.json().to_owned()).map_err(|e| e.failure.message)
+    }
+
+    #[test]
+    fn json_is_read_bare_and_from_one_fence() {
+        for text in [
+            "{\"a\": [1, 2]}",
+            " \n{\"a\":[1,2]}\n",
+            "```\n{\"a\":[1,2]}\n```",
+            "\n```json\r\n{\"a\":\n[1,2]}```\n\n",
+        ] {
+            assert_eq!(parse(text).unwrap(), "{\"a\":[1,2]}", "{text:?}");
+        }
+        assert_eq!(parse("\"```\\n1\\n```\"").unwrap(), "\"```\\n1\\n```\"");
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_with_the_position_in_the_text() {
+        for (text, problem) in [
+            ("", "EOF while parsing a value at line 1, column 0"),
+            ("It is done.", "expected value at line 1, column 1"),
+            ("{\"a\": 1}\nand more", "trailing characters at line 2, column 1"),
+            ("\n```json\n{\"a\": }\n```", "expected value at line 3, column 7"),
+            ("```json\n1\n```\n```json\n2\n```", "trailing characters at line 3, column 1"),
+            ("```json\n1", "expected value at line 1, column 1"),
+            ("```1```", "expected value at line 1, column 1"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), format!("the output is not JSON: {problem}"), "{text:?}");
+        }
+    }
+}
