@@ -22,9 +22,19 @@ impl Data {
         serde_json::value::to_raw_value(value).map_or(Self::NULL, Self::from_raw)
     }
 
-    /// Takes a value that is serialised already.
-    pub fn from_raw(raw: Box<RawValue>) -> Self {
-        if raw.get() == "null" { Self::NULL } else { Self(Some(raw.into())) }
+    /// Takes a value that is serialised already. Its line breaks become spaces, so that it can
+    /// stand in a log of one event per line; within strings JSON has none.
+    pub fn from_raw(mut raw: Box<RawValue>) -> Self {
+        if raw.get() == "null" {
+            return Self::NULL;
+        }
+        if raw.get().contains(['\n', '\r']) {
+            let Ok(one_line) = RawValue::from_string(raw.get().replace(['\n', '\r'], " ")) else {
+                return Self::NULL;
+            };
+            raw = one_line;
+        }
+        Self(Some(raw.into()))
     }
 
     /// The value as JSON text.
@@ -129,6 +139,14 @@ mod tests {
             let text = serde_json::to_string(&data).unwrap();
             assert_eq!(serde_json::from_str::<Data>(&text).unwrap(), data);
         }
+    }
+
+    #[test]
+    fn a_value_stands_on_one_line() {
+        let raw = RawValue::from_string("{\r\n\t\"a\": \"\\n\",\n\"b\": [\n]\n}".to_owned()).unwrap();
+        let data = Data::from_raw(raw);
+        assert_eq!(data.json(), "{  \t\"a\": \"\\n\", \"b\": [ ] }");
+        assert_eq!(data.value(), json!({"a": "\n", "b": []}));
     }
 
     #[test]
