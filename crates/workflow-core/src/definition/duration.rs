@@ -30,7 +30,11 @@ impl Period {
         if (0.0..=3.2e9).contains(&seconds) {
             Ok(Self(Duration::from_secs_f64(seconds)))
         } else {
-            Err(InvalidDuration(seconds.to_string()))
+            Err(InvalidDuration(if seconds.abs() < 1e15 {
+                seconds.to_string()
+            } else {
+                format!("{seconds:e}")
+            }))
         }
     }
 }
@@ -43,7 +47,8 @@ impl std::str::FromStr for Period {
         if let Ok(seconds) = text.trim().parse::<f64>() {
             return Self::from_secs_f64(seconds).map_err(|_| invalid());
         }
-        let span: jiff::SignedDuration = text.parse().map_err(|_| invalid())?;
+        let span: jiff::Span = text.parse().map_err(|_| invalid())?;
+        let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| invalid())?;
         let period = Duration::try_from(span).map_err(|_| invalid())?;
         Self::from_secs_f64(period.as_secs_f64()).map_err(|_| invalid())?;
         Ok(Self(period))
@@ -123,6 +128,7 @@ mod tests {
             ("30m", 1_800_000),
             ("1h30m", 5_400_000),
             ("2h", 7_200_000),
+            ("2d", 172_800_000),
             ("500ms", 500),
             ("5", 5_000),
             ("0.25", 250),

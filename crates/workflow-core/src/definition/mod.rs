@@ -1,10 +1,146 @@
 //! Definitions: what a user writes.
+//!
+//! A definition is read from a file with [`parse`] or built in Rust with [`Workflow::new`], and
+//! [resolved](resolve) before it runs. Both ways it has to keep the same rules: [`validate`].
+//!
+//! ```
+//! use workflow_core::definition::{self, Defaults};
+//!
+//! let parsed = definition::parse(b"
+//! workflow:
+//!   id: hello
+//!   name: Hello
+//!   stages: [greet]
+//! greet:
+//!   provider: command
+//!   with: { command: [echo, hello] }
+//!   retrys: 2
+//! ", None);
+//!
+//! let warnings: Vec<_> = parsed.diagnostics.iter().map(ToString::to_string).collect();
+//! let expected = "9:3: warning[unknown-key]: `retrys` is not known here and is ignored; did you mean `retries`?";
+//! assert_eq!(warnings, [expected]);
+//! let workflow = parsed.workflow.expect("no errors");
+//! let resolved = definition::resolve(&workflow, &Defaults::default())?;
+//! assert_eq!(resolved.stages["greet"].retries, Some(3));
+//! # Ok::<(), definition::Diagnostics>(())
+//! ```
 
+mod build;
+mod check;
+mod diagnostic;
 mod duration;
+mod fields;
 mod model;
+mod path;
+mod read;
+mod report;
+mod resolve;
+mod shell;
+mod suggest;
+mod unsupported;
+mod yaml;
 
+use report::Report;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
 pub use model::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, ParallelStrategy, SessionMode, Stage,
     Workflow,
 };
+pub use resolve::{Defaults, resolve};
+
+use crate::ids::WorkflowId;
+
+/// What came of reading a definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// The workflow, when there is no error.
+    pub workflow: Option<Workflow>,
+    /// Everything that is wrong or doubtful, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Parsed {
+    /// The workflow, or everything that is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// The diagnostics, when there is an error among them. Warnings alone are dropped.
+    pub fn into_workflow(self) -> Result<Workflow, Diagnostics> {
+        self.workflow.ok_or(Diagnostics(self.diagnostics))
+    }
+
+    /// The same with unknown keys as errors.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        for diagnostic in self.diagnostics.iter_mut().filter(|diagnostic| diagnostic.code == "unknown-key") {
+            diagnostic.severity = Severity::Error;
+            self.workflow = None;
+        }
+        self
+    }
+}
+
+/// Reads the text of a workflow file and says everything that is wrong with it at once.
+///
+/// `file_id` is the id that the file's name gives; the file may repeat it, and has to have one
+/// where there is no name. Keys that mean nothing are warnings, and so are fields that this version
+/// does not [support](unsupported()).
+///
+/// The text is not trusted: more than 1 MiB, lists and mappings more than 64 deep, more than 50,000
+/// values, and aliases that expand beyond these limits are errors, found without using more memory
+/// than the limits allow.
+pub fn parse(text: &[u8], file_id: Option<&WorkflowId>) -> Parsed {
+    let (tree, problems) = yaml::read(text);
+    let mut report =
+        Report::new(tree.as_ref().map(|tree| (std::str::from_utf8(text).unwrap_or_default(), tree)));
+    for problem in problems {
+        report.yaml(problem);
+    }
+    let workflow = tree.as_ref().and_then(|tree| read::workflow(tree, file_id, &mut report));
+    if let Some(workflow) = &workflow {
+        check::workflow(workflow, &mut report);
+        unsupported::find(workflow, |path, what| {
+            report.warning("unsupported", path, unsupported::message(what));
+        });
+    }
+    let diagnostics = report.finish();
+    let workflow = workflow.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
+    Parsed { workflow, diagnostics }
+}
+
+/// Says everything that is wrong with a workflow that was built in Rust, by the rules that
+/// [`parse`] has for files.
+pub fn validate(workflow: &Workflow) -> Vec<Diagnostic> {
+    let mut report = Report::new(None);
+    check::workflow(workflow, &mut report);
+    report.finish()
+}
+
+/// The fields of `workflow` that this version cannot act on yet, as errors: a run with them does
+/// not start.
+pub fn unsupported(workflow: &Workflow) -> Vec<Diagnostic> {
+    let mut report = Report::new(None);
+    unsupported::find(workflow, |path, what| {
+        report.error("unsupported", path, unsupported::message(what));
+    });
+    report.finish()
+}
+
+impl Workflow {
+    /// The workflow as the text of a file, which [`parse`] reads back to an equal workflow.
+    ///
+    /// # Errors
+    ///
+    /// [`NotWritable`] when a value has no form in YAML.
+    pub fn to_yaml(&self) -> Result<String, NotWritable> {
+        yaml::write(self).map_err(|error| NotWritable(error.to_string()))
+    }
+}
+
+/// A workflow cannot be written as YAML.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the workflow cannot be written as YAML: {0}")]
+pub struct NotWritable(String);

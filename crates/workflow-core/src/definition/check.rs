@@ -1,0 +1,186 @@
+//! What the values of a definition have to be: one set of rules for files and for Rust.
+
+use serde_json::Value;
+
+use super::model::{Budget, Lane, LoopSpec, Stage, Workflow};
+use super::path::{Path, shorten};
+use super::report::Report;
+use super::shell;
+use super::suggest::did_you_mean;
+use crate::ids::{StageId, is_id};
+
+/// Reports everything that is wrong with `workflow`.
+pub(super) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
+    let path = Path::Root.key("workflow");
+    if !(3..=100).contains(&workflow.name.chars().count()) {
+        report.error("out-of-range", &path.key("name"), "`name` has to have 3 to 100 characters");
+    }
+    let stages = path.key("stages");
+    if workflow.stages.is_empty() {
+        report.error("out-of-range", &stages, "there are no stages: list at least one");
+    }
+    if workflow.stages.contains_key("workflow") {
+        let message = "no stage can be called `workflow`: the key holds the name and the list of stages";
+        report.error("reserved-name", &stages, message);
+    }
+    if let Some(repeat) = &workflow.repeat {
+        loop_spec(workflow, repeat, &path.key("loop"), report);
+    }
+    if let Some(limits) = &workflow.budget {
+        budget(limits, &path.key("budget"), report);
+    }
+    let most = workflow.repeat.as_ref().map_or(1, |repeat| repeat.max_iters);
+    for (id, stage) in &workflow.stages {
+        let path = Path::Root.key(id.as_str());
+        self::stage(stage, &path, report);
+        if let Some(least) = stage.min_iterations
+            && least > most
+            && least <= 100
+        {
+            let message = match &workflow.repeat {
+                Some(_) => format!("the loop ends after `max_iters: {most}`: write at most that"),
+                None => "without a `loop` there is one iteration: write at most 1, or add a loop".to_owned(),
+            };
+            report.error("out-of-range", &path.key("min_iterations"), message);
+        }
+    }
+}
+
+fn loop_spec(workflow: &Workflow, repeat: &LoopSpec, path: &Path<'_>, report: &mut Report<'_>) {
+    range(Some(repeat.max_iters), 1, 20, &path.key("max_iters"), report);
+    if repeat.stop_when.trim().is_empty() {
+        let message = "`stop_when` is empty: write the condition that ends the loop, as \"$.done == true\"";
+        report.error("bad-expression", &path.key("stop_when"), message);
+    }
+    if let Some(stage) = &repeat.fallback_next_stage
+        && !workflow.stages.contains_key(stage)
+    {
+        let message = format!("there is no stage `{stage}`{}", near_stage(stage.as_str(), workflow));
+        report.error("dangling-stage", &path.key("fallback_next_stage"), message);
+    }
+}
+
+/// The stage that may have been meant, or all of them where they are few.
+pub(super) fn near_stage(name: &str, workflow: &Workflow) -> String {
+    let near = did_you_mean(name, workflow.stages.keys().map(StageId::as_str));
+    if near.is_empty() && (1..=8).contains(&workflow.stages.len()) {
+        let names: Vec<_> = workflow.stages.keys().map(|stage| format!("`{stage}`")).collect();
+        return format!("; the stages are {}", names.join(", "));
+    }
+    near
+}
+
+fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
+    provider(stage.provider.as_deref(), &path.key("provider"), report);
+    if stage.provider.is_some() && !stage.providers.is_empty() {
+        let message = "there is `provider` and `providers`: write the one or the other";
+        report.error("conflicting-fields", &path.key("provider"), message);
+    }
+    id(stage.role.as_deref(), &path.key("role"), report);
+    id(stage.profile.as_deref(), &path.key("profile"), report);
+    let providers = path.key("providers");
+    for (n, lane) in stage.providers.iter().enumerate() {
+        self::lane(lane, &providers.index(n), report);
+    }
+    range(stage.retries, 0, 10, &path.key("retries"), report);
+    range(stage.min_iterations, 0, 100, &path.key("min_iterations"), report);
+    let skills = path.key("skills");
+    for (n, skill) in stage.skills.iter().enumerate() {
+        id(Some(skill), &skills.index(n), report);
+    }
+    for (period, name) in [(stage.timeout, "timeout"), (stage.idle_timeout, "idle_timeout")] {
+        if period.is_some_and(|period| period.0.is_zero()) {
+            let message = format!("`{name}` has to be more than 0; leave it out for no limit");
+            report.error("out-of-range", &path.key(name), message);
+        }
+    }
+    if stage.when.as_deref().is_some_and(|when| when.trim().is_empty()) {
+        let message = "`when` is empty: write a condition, or leave it out";
+        report.error("bad-expression", &path.key("when"), message);
+    }
+    let set = path.key("set");
+    for name in stage.set.keys().filter(|name| !is_id(name)) {
+        let message = format!(
+            "`{}` is not the name of a variable: use 1 to 64 letters, digits, `-` and `_`",
+            shorten(name)
+        );
+        report.error("bad-id", &set.key(name), message);
+    }
+    let env = path.key("env");
+    for (name, value) in &stage.env {
+        variable(name, value, &env.key(name), report);
+    }
+    if let Some(schema) = &stage.output_schema {
+        file(schema, &path.key("output_schema"), report);
+    }
+    if let Some(limits) = &stage.budget {
+        budget(limits, &path.key("budget"), report);
+    }
+    if let Some(Value::Array(command)) = stage.with.as_ref().and_then(|with| with.get("command")) {
+        let with = path.key("with");
+        shell::check(command, &with.key("command"), report);
+    }
+}
+
+fn lane(lane: &Lane, path: &Path<'_>, report: &mut Report<'_>) {
+    provider(Some(&lane.provider), &path.key("provider"), report);
+    id(lane.role.as_deref(), &path.key("role"), report);
+    range(lane.weight, 1, 1000, &path.key("weight"), report);
+}
+
+fn provider(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
+    if name.is_some_and(|name| name.trim().is_empty()) {
+        report.error("bad-id", path, "the name of the provider is empty");
+    }
+}
+
+/// Checks the form of an id, unless it is only known when the stage runs.
+fn id(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
+    if let Some(name) = name
+        && !is_id(name)
+        && !name.contains("${")
+    {
+        let (what, name) = (path.name(), shorten(name));
+        let message = format!("`{name}` is no id for `{what}`: use 1 to 64 letters, digits, `-` and `_`");
+        report.error("bad-id", path, message);
+    }
+}
+
+fn range(number: Option<u32>, least: u32, most: u32, path: &Path<'_>, report: &mut Report<'_>) {
+    if number.is_some_and(|number| !(least..=most).contains(&number)) {
+        let message = format!("`{}` has to be a whole number from {least} to {most}", path.name());
+        report.error("out-of-range", path, message);
+    }
+}
+
+fn variable(name: &str, value: &Value, path: &Path<'_>, report: &mut Report<'_>) {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        let message = "the name of a variable of the environment cannot be empty or contain `=`";
+        report.error("bad-name", path, message);
+    }
+    if !matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_)) {
+        let message = format!("`{}` has to be a text, a number or a truth value", shorten(name));
+        report.error("wrong-type", path, message);
+    }
+}
+
+/// Checks that a file is named relative to the home, and not outside of it.
+fn file(name: &str, path: &Path<'_>, report: &mut Report<'_>) {
+    let is_outside = name.starts_with(['/', '\\']) || name.split(['/', '\\']).any(|part| part == "..");
+    if name.is_empty() || is_outside {
+        let message = format!("`{}` has to name a file inside the home, without `..`", path.name());
+        report.error("bad-path", path, message);
+    }
+}
+
+fn budget(budget: &Budget, path: &Path<'_>, report: &mut Report<'_>) {
+    if budget.cost_usd.is_some_and(|cost| !(cost.is_finite() && cost > 0.0)) {
+        report.error("out-of-range", &path.key("cost_usd"), "`cost_usd` has to be a number above 0");
+    }
+    if budget.tokens == Some(0) {
+        report.error("out-of-range", &path.key("tokens"), "`tokens` has to be a whole number above 0");
+    }
+    if budget.time.is_some_and(|time| time.0.is_zero()) {
+        report.error("out-of-range", &path.key("time"), "`time` has to be more than 0");
+    }
+}

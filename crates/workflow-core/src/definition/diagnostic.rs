@@ -1,0 +1,110 @@
+//! What is wrong with a definition, said so that a person can put it right.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// One thing that is wrong with a definition, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Diagnostic {
+    /// Whether it stops the definition from being used.
+    pub severity: Severity,
+    /// A name for this kind of problem that stays the same between versions: `unknown-key`.
+    pub code: &'static str,
+    /// The field, for instance `test.providers[1].role`; empty for the file as a whole.
+    pub path: String,
+    /// The line, counted from 1; 0 when the definition was not read from a text.
+    pub line: u32,
+    /// The column in characters, counted from 1; 0 when the definition was not read from a text.
+    pub column: u32,
+    /// What is wrong, and what to write instead.
+    pub message: String,
+}
+
+/// How bad a [`Diagnostic`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The definition cannot be used.
+    Error,
+    /// The definition can be used, and may not mean what its author thinks.
+    Warning,
+}
+
+/// The problems of a definition, as an error.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, thiserror::Error)]
+#[serde(transparent)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl Diagnostic {
+    /// An error at a field, without a place in a text.
+    pub fn error(code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
+        let (path, message) = (path.into(), message.into());
+        Self { severity: Severity::Error, code, path, line: 0, column: 0, message }
+    }
+
+    /// A warning at a field, without a place in a text.
+    pub fn warning(code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, path, message) }
+    }
+
+    /// The same, at a line and a column counted from 1.
+    #[must_use]
+    pub fn at(self, line: u32, column: u32) -> Self {
+        Self { line, column, ..self }
+    }
+
+    /// Whether it is an error and not a warning.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// `line:column: error[code]: message`, where a file's name can be put in front; without a place,
+/// the path stands for it.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "{}:{}: ", self.line, self.column)?;
+        } else if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "{}[{}]: {}", self.severity, self.code, self.message)
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+impl Diagnostics {
+    /// Whether there is an error among them, and not only warnings.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// One line each.
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, diagnostic) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            diagnostic.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Vec<Diagnostic>> for Diagnostics {
+    fn from(diagnostics: Vec<Diagnostic>) -> Self {
+        Self(diagnostics)
+    }
+}

@@ -1,0 +1,146 @@
+//! Where reading and checking a definition write down what they find.
+
+use std::collections::HashSet;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::path::Path;
+use super::yaml::{Entry, Kind, Node, Place, Problem};
+
+/// So many problems are listed; who has more has seen enough.
+const MOST: usize = 1000;
+
+/// Diagnostics, placed in the tree that the definition was read from, where there is one.
+pub(super) struct Report<'t> {
+    /// The text that was read, and its tree.
+    source: Option<(&'t str, &'t Node)>,
+    found: Vec<Diagnostic>,
+    /// Where an error is known; what hangs on the same value is only its consequence.
+    settled: HashSet<String>,
+    more: bool,
+}
+
+impl<'t> Report<'t> {
+    pub(super) fn new(source: Option<(&'t str, &'t Node)>) -> Self {
+        Self { source, found: Vec::new(), settled: HashSet::new(), more: false }
+    }
+
+    /// An error in the value at `path`.
+    pub(super) fn error(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
+        if !self.is_settled(path) {
+            let place = self.place(path);
+            self.add(Diagnostic::error(code, path.to_string(), message), place);
+        }
+    }
+
+    /// An error in the text at `path`, so many bytes from its start.
+    pub(super) fn error_in_text(
+        &mut self,
+        code: &'static str,
+        path: &Path<'_>,
+        offset: usize,
+        message: impl Into<String>,
+    ) {
+        if !self.is_settled(path) {
+            let place = self.source.map(|(text, tree)| match find(tree, path) {
+                (_, Some(node)) => node.place_of(offset, text),
+                (place, None) => place,
+            });
+            self.add(Diagnostic::error(code, path.to_string(), message), place);
+        }
+    }
+
+    /// An error that leaves no value at `path`: what follows from its absence is not reported.
+    pub(super) fn refuse(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
+        self.error(code, path, message);
+        self.settle(path.to_string());
+    }
+
+    /// A warning about the value at `path`.
+    pub(super) fn warning(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
+        let place = self.place(path);
+        self.add(Diagnostic::warning(code, path.to_string(), message), place);
+    }
+
+    /// A warning about a key, and not its value.
+    pub(super) fn warning_at_key(
+        &mut self,
+        code: &'static str,
+        path: &Path<'_>,
+        key: Place,
+        message: impl Into<String>,
+    ) {
+        self.add(Diagnostic::warning(code, path.to_string(), message), Some(key));
+    }
+
+    /// An error in the text of the file.
+    pub(super) fn yaml(&mut self, problem: Problem) {
+        let Problem { code, path, at, message } = problem;
+        // Of keys that stand twice, the first is read on.
+        if code != "duplicate-key" {
+            self.settle(path.clone());
+        }
+        self.add(Diagnostic::error(code, path, message), Some(at));
+    }
+
+    fn add(&mut self, diagnostic: Diagnostic, place: Option<Place>) {
+        if self.found.len() < MOST {
+            let Place { line, column, .. } = place.unwrap_or(Place { line: 0, column: 0, offset: 0 });
+            self.found.push(diagnostic.at(line, column));
+        } else {
+            self.more = true;
+        }
+    }
+
+    /// Says that the value at `path` is known to be wrong, so that nothing more is said about it.
+    pub(super) fn settle(&mut self, path: String) {
+        self.settled.insert(path);
+    }
+
+    fn is_settled(&self, path: &Path<'_>) -> bool {
+        let mut at = Some(path);
+        while let (Some(path), false) = (at, self.settled.is_empty()) {
+            if self.settled.contains(&path.to_string()) {
+                return true;
+            }
+            at = path.parent();
+        }
+        false
+    }
+
+    /// The place of the value at `path`, or of the key of what it is missing from.
+    fn place(&self, path: &Path<'_>) -> Option<Place> {
+        self.source.map(|(_, tree)| find(tree, path).0)
+    }
+
+    /// All that was found, in the order of the text.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+        if self.more {
+            let message = format!("there are more than {MOST} problems; the rest is not listed");
+            self.found
+                .push(Diagnostic { severity: Severity::Error, ..Diagnostic::error("too-many", "", message) });
+        }
+        self.found
+    }
+}
+
+/// The value at `path`, with its place; or only the place of the key of what it is missing from.
+fn find<'t>(tree: &'t Node, path: &Path<'_>) -> (Place, Option<&'t Node>) {
+    let Some(parent) = path.parent() else { return (tree.start, Some(tree)) };
+    let (place, node) = find(tree, parent);
+    let Some(node) = node else { return (place, None) };
+    match (path, &node.kind) {
+        (Path::Key(_, key), _) => match node.get(key) {
+            Some(Entry { at, value, .. }) => {
+                let is_text = matches!(value.kind, Kind::Scalar(..)) && !value.is_null();
+                (if is_text { value.start } else { *at }, Some(value))
+            }
+            None => (place, None),
+        },
+        (Path::Index(_, index), Kind::List(items)) => match items.get(*index) {
+            Some(item) => (item.start, Some(item)),
+            None => (place, None),
+        },
+        _ => (place, None),
+    }
+}

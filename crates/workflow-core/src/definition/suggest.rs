@@ -1,0 +1,44 @@
+//! "Did you mean": the known name that is nearest to one that is not known.
+
+/// The candidate that `name` may be a slip of, as the end of a message; empty when none is near.
+pub(super) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, candidates).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}
+
+/// The nearest candidate within a third of the name's length, whatever its case and its `_` and `-`.
+pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > 64 {
+        return None;
+    }
+    let name = plain(name);
+    let allowed = (name.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(&name, &plain(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_the_name_that_was_meant() {
+        for (name, meant) in [
+            ("onFailure", Some("on_failure")),
+            ("retrys", Some("retries")),
+            ("tset", Some("test")),
+            ("owner", None),
+            ("", None),
+        ] {
+            let known = ["on_failure", "retries", "test", "x"];
+            assert_eq!(nearest(name, known), meant, "{name}");
+        }
+    }
+}
