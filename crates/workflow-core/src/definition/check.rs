@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::expressions;
 use super::model::{Budget, Lane, LoopSpec, Stage, Workflow};
 use super::path::{Path, shorten};
 use super::report::Report;
@@ -33,6 +34,7 @@ pub(super) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     for (id, stage) in &workflow.stages {
         let path = Path::Root.key(id.as_str());
         self::stage(stage, &path, report);
+        expressions::stage(stage, workflow, &path, report);
         if let Some(least) = stage.min_iterations
             && least > most
             && least <= 100
@@ -48,10 +50,7 @@ pub(super) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
 
 fn loop_spec(workflow: &Workflow, repeat: &LoopSpec, path: &Path<'_>, report: &mut Report<'_>) {
     range(Some(repeat.max_iters), 1, 20, &path.key("max_iters"), report);
-    if repeat.stop_when.trim().is_empty() {
-        let message = "`stop_when` is empty: write the condition that ends the loop, as \"$.done == true\"";
-        report.error("bad-expression", &path.key("stop_when"), message);
-    }
+    expressions::condition(&repeat.stop_when, &path.key("stop_when"), report);
     if let Some(stage) = &repeat.fallback_next_stage
         && !workflow.stages.contains_key(stage)
     {
@@ -76,7 +75,7 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
         let message = "there is `provider` and `providers`: write the one or the other";
         report.error("conflicting-fields", &path.key("provider"), message);
     }
-    id(stage.role.as_deref(), &path.key("role"), report);
+    role(stage.role.as_deref(), &path.key("role"), report);
     id(stage.profile.as_deref(), &path.key("profile"), report);
     let providers = path.key("providers");
     for (n, lane) in stage.providers.iter().enumerate() {
@@ -93,10 +92,6 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
             let message = format!("`{name}` has to be more than 0; leave it out for no limit");
             report.error("out-of-range", &path.key(name), message);
         }
-    }
-    if stage.when.as_deref().is_some_and(|when| when.trim().is_empty()) {
-        let message = "`when` is empty: write a condition, or leave it out";
-        report.error("bad-expression", &path.key("when"), message);
     }
     let set = path.key("set");
     for name in stage.set.keys().filter(|name| !is_id(name)) {
@@ -124,7 +119,7 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
 
 fn lane(lane: &Lane, path: &Path<'_>, report: &mut Report<'_>) {
     provider(Some(&lane.provider), &path.key("provider"), report);
-    id(lane.role.as_deref(), &path.key("role"), report);
+    role(lane.role.as_deref(), &path.key("role"), report);
     range(lane.weight, 1, 1000, &path.key("weight"), report);
 }
 
@@ -134,12 +129,13 @@ fn provider(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Checks the form of an id, unless it is only known when the stage runs.
+/// Checks the name of a role, unless it is only known when the stage runs.
+fn role(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
+    id(name.filter(|name| !name.contains("${")), path, report);
+}
+
 fn id(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
-    if let Some(name) = name
-        && !is_id(name)
-        && !name.contains("${")
-    {
+    if let Some(name) = name.filter(|name| !is_id(name)) {
         let (what, name) = (path.name(), shorten(name));
         let message = format!("`{name}` is no id for `{what}`: use 1 to 64 letters, digits, `-` and `_`");
         report.error("bad-id", path, message);

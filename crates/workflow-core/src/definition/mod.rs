@@ -30,6 +30,7 @@ mod build;
 mod check;
 mod diagnostic;
 mod duration;
+mod expressions;
 mod fields;
 mod model;
 mod path;

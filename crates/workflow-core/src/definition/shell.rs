@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::path::Path;
 use super::report::Report;
+use crate::expr::{Name, Template};
 
 const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "rbash", "fish"];
 
@@ -29,9 +30,9 @@ pub(super) fn check(command: &[Value], path: &Path<'_>, report: &mut Report<'_>)
     }
 }
 
-/// Where the first `${` is that is not written as the literal `$${`.
+/// Where the first expression of a template is.
 fn expression(text: &str) -> Option<usize> {
-    text.match_indices("${").map(|(offset, _)| offset).find(|offset| !text[..*offset].ends_with('$'))
+    Template::parse(text).ok()?.names().next().map(Name::offset)
 }
 
 /// The places of the words that a shell, or `env -S`, takes apart.

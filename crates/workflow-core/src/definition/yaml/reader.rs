@@ -150,6 +150,9 @@ impl<'t> Reader<'t> {
 
     fn syntax(&self, error: &ScanError) -> Fatal {
         let at = self.place(*error.marker());
+        if error.info().contains("recursion limit") {
+            return too_deep(at);
+        }
         let line = self.text.lines().nth(error.marker().line().saturating_sub(1)).unwrap_or_default();
         let hint = if line.contains("${") {
             "; inside `{ }` and `[ ]`, a text with `${` has to be in quotes"
