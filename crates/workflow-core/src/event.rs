@@ -18,7 +18,7 @@ use crate::bundle::BundleHash;
 use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::failure::Failure;
-use crate::ids::{NodePath, RoleId, StageId, WorkflowId};
+use crate::ids::{NodePath, RoleId, RunId, StageId, WorkflowId};
 use crate::usage::Usage;
 
 /// The version of the event format that this crate writes.
@@ -133,6 +133,9 @@ pub enum EventBody {
         iteration: u32,
         /// The stage.
         stage: StageId,
+        /// The lane whose output is the stage's; absent: an array of every lane's is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_of: Option<u32>,
         /// The variables that the stage's `set` wrote.
         #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
         set: IndexMap<String, Data>,
@@ -174,6 +177,9 @@ pub enum EventBody {
     CancelRequested {
         /// The number of the control.
         control: u64,
+        /// Whether calls are killed without a grace period.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        at_once: bool,
     },
     /// The run ended well.
     RunCompleted {
@@ -193,6 +199,8 @@ pub enum EventBody {
 /// All that a run was started with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunCreated {
+    /// The run.
+    pub run: RunId,
     /// The workflow.
     pub workflow: WorkflowId,
     /// The resolved definition, by its hash.
@@ -234,6 +242,11 @@ impl EventBody {
             Self::RunFailed { .. } => "run_failed",
             Self::RunCancelled => "run_cancelled",
         }
+    }
+
+    /// Whether it changes the run's status.
+    pub fn changes_head(&self) -> bool {
+        self.is_terminal() || matches!(self, Self::RunStarted | Self::RunPaused | Self::RunResumed { .. })
     }
 
     /// Whether it ends the run.

@@ -39,7 +39,7 @@ pub(crate) fn control_of(body: &EventBody) -> Option<u64> {
     match body {
         EventBody::PauseRequested { control }
         | EventBody::RunResumed { control }
-        | EventBody::CancelRequested { control } => Some(*control),
+        | EventBody::CancelRequested { control, .. } => Some(*control),
         _ => None,
     }
 }

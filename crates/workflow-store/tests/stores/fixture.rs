@@ -46,6 +46,7 @@ pub(crate) fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
     let bundle = bundle(workflow);
     let hash = bundle.hash().unwrap();
     let created = RunCreated {
+        run: id(name),
         workflow: bundle.workflow.id.clone(),
         bundle: hash.clone(),
         vars: IndexMap::from([("feature".to_owned(), Data::new(&json!({"name": "ü\n\u{1b}[31m"})))]),

@@ -1,0 +1,72 @@
+//! When a stage has ended, and how, from its lanes.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::state::Current;
+use crate::failure::{Failure, FailureClass};
+use crate::plan::{StagePlan, Strategy};
+use crate::status::StageStatus;
+
+/// What the lanes make of their stage.
+pub(super) enum Verdict {
+    /// It goes on.
+    Open,
+    /// It ended well; the lane whose output is the stage's, or none for an array of all.
+    Completed(Option<u32>),
+    /// It ended badly.
+    Failed(Arc<Failure>),
+}
+
+pub(super) fn verdict(stage: &StagePlan, current: &Current) -> Verdict {
+    if current.running > 0 {
+        return Verdict::Open;
+    }
+    let lanes = u32::try_from(stage.lanes.len()).unwrap_or(u32::MAX);
+    let all_succeeded = current.succeeded == lanes;
+    match stage.strategy {
+        Strategy::Sequential if all_succeeded => Verdict::Completed(Some(lanes - 1)),
+        Strategy::All if all_succeeded => Verdict::Completed((lanes == 1).then_some(0)),
+        Strategy::Sequential | Strategy::All if current.failed > 0 => failed(stage, current),
+        Strategy::Race if current.first.is_some() => Verdict::Completed(current.first),
+        Strategy::Race if current.failed == lanes => failed(stage, current),
+        Strategy::Majority if current.succeeded + current.failed == lanes => {
+            let weight = |status| {
+                let lanes = stage.lanes.iter().zip(&current.lanes);
+                lanes
+                    .filter(|(_, lane)| lane.status == status)
+                    .map(|(lane, _)| u64::from(lane.weight))
+                    .sum::<u64>()
+            };
+            if weight(StageStatus::Completed) > weight(StageStatus::Failed) {
+                Verdict::Completed((lanes == 1).then_some(0))
+            } else {
+                failed(stage, current)
+            }
+        }
+        _ => Verdict::Open,
+    }
+}
+
+/// The failure of the only lane, or one that names those of all lanes that failed.
+fn failed(stage: &StagePlan, current: &Current) -> Verdict {
+    let errors: Vec<_> = (0usize..)
+        .zip(&current.lanes)
+        .filter(|(_, lane)| matches!(lane.status, StageStatus::Failed | StageStatus::Retrying))
+        .filter_map(|(number, lane)| Some((number, lane.provider.as_deref(), lane.error.clone()?)))
+        .collect();
+    if let ([_], [(_, _, error)]) = (stage.lanes.as_slice(), errors.as_slice()) {
+        return Verdict::Failed(error.clone());
+    }
+    let shown = errors.iter().take(5).map(|(number, provider, error)| {
+        format!("[{number}] {}: {}", provider.unwrap_or("?"), error.message)
+    });
+    let shown = shown.collect::<Vec<_>>().join("; ");
+    let message = format!("{} of {} providers failed: {shown}", errors.len(), stage.lanes.len());
+    let failure = Failure::new(FailureClass::Stage, message);
+    let details = errors.iter().map(|(number, provider, error)| {
+        json!({ "lane": number, "provider": provider, "class": error.class, "message": error.message })
+    });
+    Verdict::Failed(Arc::new(failure.with_details(details.collect())))
+}

@@ -1,0 +1,146 @@
+//! What goes into the machine, and what comes out.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::ids::NodePath;
+use crate::provider::{ProviderError, Reply};
+use crate::stop::Stop;
+use crate::store::ControlRecord;
+
+/// What the machine is told.
+#[derive(Debug)]
+pub enum Input {
+    /// A driver has taken the run up. Calls that a former driver left are gone by now.
+    TakenUp {
+        /// The controls that came while nobody drove the run.
+        controls: Vec<ControlRecord>,
+    },
+    /// There is a place for the node at its provider.
+    Granted {
+        /// The node.
+        path: NodePath,
+        /// The provider.
+        provider: Arc<str>,
+    },
+    /// There is no place for the node at its provider now; `Granted` follows when there is.
+    Queued {
+        /// The node.
+        path: NodePath,
+        /// The provider.
+        provider: Arc<str>,
+    },
+    /// The node cannot be started at all.
+    Refused {
+        /// The node.
+        path: NodePath,
+        /// Why.
+        failure: Failure,
+    },
+    /// The time of a timer has come.
+    Due {
+        /// The node.
+        path: NodePath,
+    },
+    /// A call has ended, and so have its processes.
+    Finished {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// How.
+        result: Result<Reply, ProviderError>,
+    },
+    /// The driver stopped a call because it is itself about to stop.
+    Interrupted {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A provider's session has become known.
+    Session {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// The session.
+        session: Arc<str>,
+    },
+    /// A person or the host asks for something.
+    Control(ControlRecord),
+}
+
+/// What the machine wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Get a place for the node at its provider; answer with `Granted`, or with `Queued` first. A
+    /// node that is waiting already need not be asked for twice.
+    Acquire {
+        /// The node.
+        path: NodePath,
+        /// The provider.
+        provider: Arc<str>,
+    },
+    /// Call the node's provider; answer with `Finished`.
+    Call {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// The provider.
+        provider: Arc<str>,
+    },
+    /// Stop the call of the node; its `Finished` still comes.
+    Stop {
+        /// The node.
+        path: NodePath,
+        /// How.
+        how: Stop,
+    },
+    /// Answer with `Due` at that time.
+    Timer {
+        /// The node.
+        path: NodePath,
+        /// When.
+        at: Timestamp,
+    },
+    /// See to it that nothing of the call that a former driver left is running any more, before
+    /// `TakenUp`. Comes from [`pending`] alone.
+    Reclaim {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// The provider.
+        provider: Arc<str>,
+    },
+}
+
+/// What follows from one or several inputs: store the events, then carry out the effects.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// What to do once the events are stored.
+    pub effects: Vec<Effect>,
+    /// Whether the run's head is another now.
+    pub head_changed: bool,
+}
+
+impl Decision {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Empties it for the next use.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.effects.clear();
+        self.head_changed = false;
+    }
+}

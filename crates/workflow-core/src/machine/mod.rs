@@ -1,0 +1,29 @@
+//! The machine: what happens next in a run, decided without I/O, clock or randomness.
+//!
+//! - [`decide`] holds all policy: it takes an [`Input`] and adds the events that follow from it, and
+//!   the [`Effect`]s that they call for, to a [`Decision`].
+//! - [`State::apply`] is the only thing that changes a state; the same code live and on recovery.
+//! - [`pending`] derives from a state alone what has to be done after it was loaded.
+//!
+//! `decide` applies its events as it goes, so the state is ahead of the store until the events are
+//! stored. A driver acts on a decision only once they are, and forgets the state when they could not
+//! be. Whatever influenced control flow — the outcome of a condition, a jittered delay — is in an
+//! event; a state is always the fold of its events, whatever later versions would have decided.
+
+mod backoff;
+mod decide;
+mod document;
+mod finish;
+mod io;
+mod lanes;
+mod render;
+mod scope;
+mod state;
+mod step;
+mod view;
+
+pub use decide::{decide, pending};
+pub use io::{Decision, Effect, Input};
+pub use render::{Secrets, request};
+pub use state::{Broken, LaneState, StageResult, State};
+pub use view::{LaneView, RunContext, RunView, StageView};

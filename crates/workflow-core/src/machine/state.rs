@@ -1,0 +1,495 @@
+//! The state of a run: the fold of its events.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use crate::data::Data;
+use crate::event::{Event, EventBody, RunCreated};
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{NodePath, RoleId, StageId};
+use crate::status::{RunStatus, StageStatus, Wait};
+use crate::store::RunHead;
+
+/// The most lanes that a stage can have.
+pub(crate) const MAX_LANES: usize = 10_000;
+
+/// An event does not follow from the events before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} ({kind}) does not follow from the events before it: {reason}")]
+pub struct Broken {
+    /// The event's number.
+    pub seq: u64,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What is wrong.
+    pub reason: &'static str,
+}
+
+/// The state of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    pub(super) last: u64,
+    pub(super) created: Arc<RunCreated>,
+    pub(super) status: RunStatus,
+    pub(super) iteration: u32,
+    pub(super) position: Position,
+    pub(super) results: IndexMap<StageId, StageResult>,
+    pub(super) vars: IndexMap<String, Data>,
+    pub(super) failed_stages: Vec<StageId>,
+    pub(super) pausing: bool,
+    pub(super) cancelling: bool,
+    pub(super) controls: u64,
+    pub(super) created_at: Timestamp,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) completed_at: Option<Timestamp>,
+    pub(super) error: Option<Arc<Failure>>,
+}
+
+/// Where a run stands among its stages.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Position {
+    /// Before the first stage.
+    Start,
+    /// In a stage.
+    In(Box<Current>),
+    /// A stage ended; `Some` error: it failed, and the run does not go on.
+    After(StageId, Option<Arc<Failure>>),
+    /// An iteration ended; what comes next, and whether `stop_when` was met.
+    Between { next: Option<StageId>, done: bool },
+}
+
+/// The stage that is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Current {
+    pub stage: StageId,
+    pub started_at: Timestamp,
+    pub lanes: Vec<LaneState>,
+    /// How many lanes are running.
+    pub running: u32,
+    /// How many lanes have succeeded.
+    pub succeeded: u32,
+    /// How many lanes have failed for good.
+    pub failed: u32,
+    /// The lane that succeeded first.
+    pub first: Option<u32>,
+}
+
+/// One lane of a stage: one provider's pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneState {
+    /// Where it stands.
+    pub status: StageStatus,
+    /// The number of the last attempt; 0 before the first.
+    pub attempt: u32,
+    /// How many attempts have failed in a way that counts against the retries.
+    pub failures: u32,
+    /// When it is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// The provider of the last attempt.
+    pub provider: Option<Arc<str>>,
+    /// The role of the last attempt.
+    pub role: Option<RoleId>,
+    /// The output, once it has succeeded.
+    pub output: Data,
+    /// The last failure.
+    pub error: Option<Arc<Failure>>,
+    /// The provider's session, once known.
+    pub session: Option<Arc<str>>,
+    /// When the first attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When the last attempt ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl LaneState {
+    const UNSTARTED: Self = Self {
+        status: StageStatus::Pending,
+        attempt: 0,
+        failures: 0,
+        retry_at: None,
+        provider: None,
+        role: None,
+        output: Data::NULL,
+        error: None,
+        session: None,
+        started_at: None,
+        ended_at: None,
+    };
+
+    /// From the first attempt's start to the last one's end, in milliseconds.
+    pub fn duration_ms(&self) -> Option<i64> {
+        let (from, to) = self.started_at.zip(self.ended_at)?;
+        i64::try_from(to.duration_since(from).as_millis()).ok()
+    }
+}
+
+/// How a stage's latest pass ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageResult {
+    /// The iteration of that pass.
+    pub iteration: u32,
+    /// How it ended.
+    pub status: StageStatus,
+    /// The lanes of that pass; of an earlier one where this one was skipped.
+    pub lanes: Vec<LaneState>,
+    /// How the lanes make the output.
+    pub(super) output: OutputOf,
+    /// When the pass began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<Arc<Failure>>,
+}
+
+/// Which lanes make a stage's output (R4.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OutputOf {
+    Nothing,
+    Lane(usize),
+    AllLanes,
+}
+
+impl StageResult {
+    /// The output of the latest pass that had one.
+    pub fn output(&self) -> Option<Data> {
+        match self.output {
+            OutputOf::Nothing => None,
+            OutputOf::Lane(lane) => self.lanes.get(lane).map(|lane| lane.output.clone()),
+            OutputOf::AllLanes => Some(Data::array(self.lanes.iter().map(|lane| &lane.output))),
+        }
+    }
+}
+
+impl State {
+    /// Folds a run's events.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when they are not a run's events from the first on.
+    pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Self, Broken> {
+        let mut events = events.into_iter();
+        let Some(first) = events.next() else {
+            return Err(Broken { seq: 0, kind: "none", reason: "a run has at least one event" });
+        };
+        let mut state = Self::first(first)?;
+        for event in events {
+            state.apply(event)?;
+        }
+        Ok(state)
+    }
+
+    /// The state after a run's first event.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not `run_created` with the number 1.
+    pub fn first(event: &Event) -> Result<Self, Broken> {
+        let EventBody::RunCreated(created) = &event.body else {
+            return Err(broken(event, "the first event is run_created"));
+        };
+        if event.seq != 1 {
+            return Err(broken(event, "the first event has the number 1"));
+        }
+        Ok(Self {
+            last: 1,
+            created: created.clone(),
+            status: RunStatus::Pending,
+            iteration: 1,
+            position: Position::Start,
+            results: IndexMap::new(),
+            vars: created.vars.clone(),
+            failed_stages: Vec::new(),
+            pausing: false,
+            cancelling: false,
+            controls: 0,
+            created_at: event.at,
+            started_at: None,
+            completed_at: None,
+            error: None,
+        })
+    }
+
+    /// Takes in the next event. On an error the state is of no further use.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when the event does not follow from those before it.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Broken> {
+        if event.seq != self.last + 1 {
+            return Err(broken(event, "event numbers have no gaps"));
+        }
+        if self.status.is_terminal() {
+            return Err(broken(event, "the run has ended"));
+        }
+        self.apply_body(event).map_err(|reason| broken(event, reason))?;
+        self.last = event.seq;
+        Ok(())
+    }
+
+    fn apply_body(&mut self, event: &Event) -> Result<(), &'static str> {
+        match &event.body {
+            EventBody::RunCreated(_) => return Err("the run was created already"),
+            EventBody::RunStarted => {
+                self.status = RunStatus::Running;
+                self.started_at = Some(event.at);
+            }
+            EventBody::StageStarted { iteration, stage } => {
+                self.iteration = *iteration;
+                self.position = Position::In(Box::new(Current {
+                    stage: stage.clone(),
+                    started_at: event.at,
+                    lanes: Vec::new(),
+                    running: 0,
+                    succeeded: 0,
+                    failed: 0,
+                    first: None,
+                }));
+            }
+            EventBody::StageSkipped { iteration, stage } => self.skip_stage(*iteration, stage),
+            EventBody::NodeQueued { path, .. } => {
+                self.current(path)?.lane(path)?.status = StageStatus::Queued;
+            }
+            EventBody::AttemptStarted { path, attempt, provider, role } => {
+                let current = self.current(path)?;
+                let lane = current.lane(path)?;
+                if lane.status == StageStatus::Running {
+                    return Err("the node runs already");
+                }
+                if lane.status == StageStatus::Completed {
+                    return Err("the node has succeeded already");
+                }
+                lane.status = StageStatus::Running;
+                lane.attempt = *attempt;
+                lane.retry_at = None;
+                lane.provider = Some(provider.clone());
+                lane.role.clone_from(role);
+                lane.started_at = lane.started_at.or(Some(event.at));
+                current.running += 1;
+            }
+            EventBody::SessionRecorded { path, session, .. } => {
+                self.current(path)?.lane(path)?.session = Some(session.clone());
+            }
+            EventBody::AttemptSucceeded { path, attempt, output, .. } => {
+                let current = self.current(path)?;
+                let lane = current.running(path, *attempt)?;
+                lane.status = StageStatus::Completed;
+                lane.output = output.clone();
+                lane.ended_at = Some(event.at);
+                lane.error = None;
+                current.succeeded += 1;
+                current.first = current.first.or(Some(path.lane));
+            }
+            EventBody::AttemptFailed { path, attempt, error, retry_at, .. } => {
+                let current = self.current(path)?;
+                if current.lane(path)?.status == StageStatus::Running {
+                    current.running(path, *attempt)?;
+                }
+                let lane = current.lane(path)?;
+                lane.attempt = *attempt;
+                lane.error = Some(error.clone());
+                lane.retry_at = *retry_at;
+                lane.ended_at = Some(event.at);
+                if retry_at.is_none() || error.class != FailureClass::RateLimited {
+                    lane.failures += 1;
+                }
+                if retry_at.is_some() {
+                    lane.status = StageStatus::Retrying;
+                } else {
+                    lane.status = StageStatus::Failed;
+                    current.failed += 1;
+                }
+            }
+            EventBody::AttemptCancelled { path, attempt } => {
+                let lane = self.current(path)?.running(path, *attempt)?;
+                lane.status = StageStatus::Cancelled;
+                lane.ended_at = Some(event.at);
+            }
+            EventBody::AttemptInterrupted { path, attempt } => {
+                self.current(path)?.running(path, *attempt)?.status = StageStatus::Pending;
+            }
+            EventBody::StageCompleted { stage, set, output_of, .. } => {
+                self.end_stage(stage, StageStatus::Completed, *output_of, None, event.at)?;
+                for (name, value) in set {
+                    self.vars.insert(name.clone(), value.clone());
+                }
+                self.position = Position::After(stage.clone(), None);
+            }
+            EventBody::StageFailed { stage, error, continues, .. } => {
+                self.end_stage(stage, StageStatus::Failed, None, Some(error), event.at)?;
+                if !self.failed_stages.contains(stage) {
+                    self.failed_stages.push(stage.clone());
+                }
+                let ends = (!continues).then(|| error.clone());
+                self.position = Position::After(stage.clone(), ends);
+            }
+            EventBody::IterationEnded { next, done, .. } => {
+                self.position = Position::Between { next: next.clone(), done: *done };
+            }
+            EventBody::PauseRequested { control } => {
+                self.controls = *control;
+                self.pausing = true;
+            }
+            EventBody::RunPaused => self.status = RunStatus::Paused,
+            EventBody::RunResumed { control } => {
+                self.controls = *control;
+                self.pausing = false;
+                self.status = RunStatus::Running;
+            }
+            EventBody::CancelRequested { control, .. } => {
+                self.controls = *control;
+                self.cancelling = true;
+            }
+            EventBody::RunCompleted { .. } => self.end(RunStatus::Completed, None, event.at),
+            EventBody::RunFailed { error } => self.end(RunStatus::Failed, Some(error), event.at),
+            EventBody::RunCancelled => self.end(RunStatus::Cancelled, None, event.at),
+        }
+        Ok(())
+    }
+
+    fn current(&mut self, path: &NodePath) -> Result<&mut Current, &'static str> {
+        match &mut self.position {
+            Position::In(current) if current.stage == path.stage && self.iteration == path.iteration => {
+                Ok(current)
+            }
+            _ => Err("its stage is not under way"),
+        }
+    }
+
+    fn skip_stage(&mut self, iteration: u32, stage: &StageId) {
+        self.iteration = iteration;
+        let result = self.results.entry(stage.clone()).or_insert(StageResult {
+            iteration,
+            status: StageStatus::Skipped,
+            lanes: Vec::new(),
+            output: OutputOf::Nothing,
+            started_at: None,
+            ended_at: None,
+            error: None,
+        });
+        result.iteration = iteration;
+        result.status = StageStatus::Skipped;
+        self.position = Position::After(stage.clone(), None);
+    }
+
+    fn end_stage(
+        &mut self,
+        stage: &StageId,
+        status: StageStatus,
+        output_of: Option<u32>,
+        error: Option<&Arc<Failure>>,
+        at: Timestamp,
+    ) -> Result<(), &'static str> {
+        let Position::In(current) = std::mem::replace(&mut self.position, Position::Start) else {
+            return Err("no stage is under way");
+        };
+        if current.stage != *stage {
+            return Err("another stage is under way");
+        }
+        if current.running > 0 {
+            return Err("the stage has running nodes");
+        }
+        let mut lanes = current.lanes;
+        for lane in &mut lanes {
+            if matches!(lane.status, StageStatus::Pending | StageStatus::Queued) {
+                lane.status = StageStatus::Skipped;
+            } else if lane.status == StageStatus::Retrying {
+                lane.status = StageStatus::Failed;
+            }
+        }
+        let output = match (status, output_of) {
+            (StageStatus::Completed, Some(lane)) => OutputOf::Lane(lane as usize),
+            (StageStatus::Completed, None) => OutputOf::AllLanes,
+            _ => OutputOf::Nothing,
+        };
+        let result = StageResult {
+            iteration: self.iteration,
+            status,
+            lanes,
+            output,
+            started_at: Some(current.started_at),
+            ended_at: Some(at),
+            error: error.cloned(),
+        };
+        self.results.insert(stage.clone(), result);
+        Ok(())
+    }
+
+    fn end(&mut self, status: RunStatus, error: Option<&Arc<Failure>>, at: Timestamp) {
+        self.status = status;
+        self.error = error.cloned();
+        self.completed_at = Some(at);
+    }
+
+    /// The number of the last event.
+    pub fn last_event(&self) -> u64 {
+        self.last
+    }
+
+    /// What the run was created with.
+    pub fn created(&self) -> &Arc<RunCreated> {
+        &self.created
+    }
+
+    /// The run's status.
+    pub fn status(&self) -> RunStatus {
+        self.status
+    }
+
+    /// Why the run does not go on by itself.
+    pub fn wait(&self) -> Option<Wait> {
+        (self.status == RunStatus::Paused).then(Wait::paused)
+    }
+
+    /// The number of the last control that was taken in.
+    pub fn last_control(&self) -> u64 {
+        self.controls
+    }
+
+    /// What a store keeps for lists.
+    pub fn head(&self) -> RunHead {
+        RunHead {
+            workflow_id: self.created.workflow.clone(),
+            bundle: self.created.bundle.clone(),
+            status: self.status,
+            wait: self.wait(),
+            created_at: self.created_at,
+            started_at: self.started_at,
+            completed_at: self.completed_at,
+            error: self.error.clone(),
+        }
+    }
+}
+
+impl Current {
+    /// The lane of `path`. Lanes come into being when they are first heard of.
+    fn lane(&mut self, path: &NodePath) -> Result<&mut LaneState, &'static str> {
+        let number = path.lane as usize;
+        if number >= self.lanes.len() {
+            if number >= MAX_LANES {
+                return Err("a stage has fewer lanes");
+            }
+            self.lanes.resize(number + 1, LaneState::UNSTARTED);
+        }
+        Ok(&mut self.lanes[number])
+    }
+
+    /// The lane of `path` whose `attempt` ends with this event.
+    fn running(&mut self, path: &NodePath, attempt: u32) -> Result<&mut LaneState, &'static str> {
+        let lane = self.lane(path)?;
+        if lane.status != StageStatus::Running {
+            return Err("the node does not run");
+        }
+        if lane.attempt != attempt {
+            return Err("another attempt of the node runs");
+        }
+        self.running -= 1;
+        self.lane(path)
+    }
+}
+
+fn broken(event: &Event, reason: &'static str) -> Broken {
+    Broken { seq: event.seq, kind: event.body.kind(), reason }
+}

@@ -1,0 +1,148 @@
+//! The runs that this engine drives at the moment, and how they are woken.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use event_listener::Event;
+use futures::channel::oneshot;
+use futures::task::AtomicWaker;
+use workflow_core::ids::{NodePath, RunId};
+use workflow_core::stop::Stop;
+
+/// A session that a call wants recorded.
+pub(crate) struct SessionNote {
+    pub path: NodePath,
+    pub attempt: u32,
+    pub session: Arc<str>,
+    pub done: oneshot::Sender<()>,
+}
+
+/// What reaches the driver of a run from outside its own future.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    waker: AtomicWaker,
+    news: AtomicBool,
+    controls: AtomicBool,
+    stop: AtomicU8,
+    sessions: Mutex<Vec<SessionNote>>,
+    /// Notified after events or output were stored, and when the run is no longer driven.
+    pub changed: Event,
+}
+
+impl Inbox {
+    /// Wakes the driver, if it waits for news.
+    pub(crate) fn wake(&self) {
+        self.news.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Tells the driver that there may be controls in the store.
+    pub(crate) fn look_for_controls(&self) {
+        self.controls.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Tells the driver to stop its calls and leave the run to be taken up later.
+    pub(crate) fn shut_down(&self, how: Stop) {
+        self.stop.fetch_max(how as u8, Ordering::AcqRel);
+        self.wake();
+    }
+
+    pub(crate) fn note_session(&self, note: SessionNote) {
+        lock(&self.sessions).push(note);
+        self.wake();
+    }
+
+    /// Ready when there may be news since the last time.
+    pub(crate) fn poll_news(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.news.swap(false, Ordering::AcqRel) {
+            return Poll::Ready(());
+        }
+        self.waker.register(cx.waker());
+        if self.news.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    pub(crate) fn take_sessions(&self) -> Vec<SessionNote> {
+        std::mem::take(&mut *lock(&self.sessions))
+    }
+
+    pub(crate) fn take_controls(&self) -> bool {
+        self.controls.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn shutdown(&self) -> Stop {
+        match self.stop.load(Ordering::Acquire) {
+            0 => Stop::None,
+            1 => Stop::Gracefully,
+            _ => Stop::AtOnce,
+        }
+    }
+}
+
+/// The inboxes of all runs that are driven here.
+#[derive(Default)]
+pub(crate) struct Active {
+    runs: Mutex<HashMap<RunId, Arc<Inbox>>>,
+    stop: AtomicU8,
+    /// Notified when a run is no longer driven.
+    pub idle: Event,
+}
+
+impl Active {
+    /// Registers a run for as long as the returned value lives.
+    pub(crate) fn enter(self: &Arc<Self>, run: &RunId) -> Entered {
+        let inbox = Arc::new(Inbox::default());
+        inbox.stop.store(self.stop.load(Ordering::Acquire), Ordering::Release);
+        lock(&self.runs).insert(run.clone(), inbox.clone());
+        // Shut down between the two lines above.
+        inbox.stop.fetch_max(self.stop.load(Ordering::Acquire), Ordering::AcqRel);
+        Entered { active: self.clone(), run: run.clone(), inbox }
+    }
+
+    pub(crate) fn get(&self, run: &RunId) -> Option<Arc<Inbox>> {
+        lock(&self.runs).get(run).cloned()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.runs).is_empty()
+    }
+
+    /// Passes on that there may be controls, for one run or for any.
+    pub(crate) fn look_for_controls(&self, run: Option<&RunId>) {
+        match run {
+            Some(run) => {
+                if let Some(inbox) = self.get(run) {
+                    inbox.look_for_controls();
+                }
+            }
+            None => lock(&self.runs).values().for_each(|inbox| inbox.look_for_controls()),
+        }
+    }
+
+    pub(crate) fn shut_down(&self, how: Stop) {
+        self.stop.fetch_max(how as u8, Ordering::AcqRel);
+        lock(&self.runs).values().for_each(|inbox| inbox.shut_down(how));
+    }
+}
+
+/// A run is registered as driven here until this is dropped.
+pub(crate) struct Entered {
+    active: Arc<Active>,
+    run: RunId,
+    pub inbox: Arc<Inbox>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        lock(&self.active.runs).remove(&self.run);
+        self.inbox.changed.notify(usize::MAX);
+        self.active.idle.notify(usize::MAX);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that can panic runs under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

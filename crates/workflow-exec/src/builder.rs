@@ -1,0 +1,171 @@
+//! Putting an engine together.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use workflow_core::catalog::Catalog;
+use workflow_core::machine::Secrets;
+use workflow_core::provider::Provider;
+use workflow_core::sink::EventSink;
+use workflow_core::store::RunStore;
+
+use crate::active::Active;
+use crate::engine::{Engine, Shared};
+use crate::error::EngineError;
+use crate::limits::Limits;
+use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
+
+/// An [`Engine`] to be put together. Only a store is required.
+#[must_use]
+pub struct EngineBuilder {
+    store: Option<Arc<dyn RunStore>>,
+    catalog: Option<Arc<dyn Catalog>>,
+    providers: HashMap<Arc<str>, Arc<dyn Provider>>,
+    default_provider: Option<String>,
+    sinks: Vec<Arc<dyn EventSink>>,
+    secrets: Arc<dyn Secrets>,
+    limits: Arc<Limits>,
+    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
+    spawn: Option<Arc<dyn Spawn>>,
+    stop_grace: Duration,
+    max_output: usize,
+}
+
+struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn secret(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Default for EngineBuilder {
+    fn default() -> Self {
+        Self {
+            store: None,
+            catalog: None,
+            providers: HashMap::new(),
+            default_provider: None,
+            sinks: Vec::new(),
+            secrets: Arc::new(NoSecrets),
+            limits: Arc::new(Limits::new()),
+            clock: Arc::new(SystemClock),
+            timer: Arc::new(ThreadTimer),
+            spawn: None,
+            stop_grace: Duration::from_secs(30),
+            max_output: 8 << 20,
+        }
+    }
+}
+
+impl EngineBuilder {
+    /// Keeps runs in `store`.
+    pub fn store(mut self, store: impl RunStore + 'static) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Looks workflows up in `catalog`.
+    pub fn catalog(mut self, catalog: impl Catalog + 'static) -> Self {
+        self.catalog = Some(Arc::new(catalog));
+        self
+    }
+
+    /// Registers a provider under the name that definitions use.
+    pub fn provider(mut self, name: impl Into<Arc<str>>, provider: impl Provider + 'static) -> Self {
+        self.providers.insert(name.into(), Arc::new(provider));
+        self
+    }
+
+    /// The provider of stages that name none.
+    pub fn default_provider(mut self, name: impl Into<String>) -> Self {
+        self.default_provider = Some(name.into());
+        self
+    }
+
+    /// Shows events and output to `sink`.
+    pub fn sink(mut self, sink: impl EventSink + 'static) -> Self {
+        self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// Looks `${secrets.x}` up in `secrets`.
+    pub fn secrets(mut self, secrets: impl Secrets + 'static) -> Self {
+        self.secrets = Arc::new(secrets);
+        self
+    }
+
+    /// Limits how many calls of a provider run at once. An `Arc` can be shared.
+    pub fn limits(mut self, limits: impl Into<Arc<Limits>>) -> Self {
+        self.limits = limits.into();
+        self
+    }
+
+    /// Tells the time by `clock` instead of the system's.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Waits by `timer` instead of a thread of its own.
+    pub fn timer(mut self, timer: impl Timer + 'static) -> Self {
+        self.timer = Arc::new(timer);
+        self
+    }
+
+    /// Drives runs that were [started](Engine::start) in the background.
+    pub fn spawner(mut self, spawn: impl Spawn + 'static) -> Self {
+        self.spawn = Some(Arc::new(spawn));
+        self
+    }
+
+    /// How long a call may take to end after it was told to stop, before it is dropped; 30 s unless
+    /// set. Longer than the grace period that providers give their processes.
+    pub fn stop_grace(mut self, grace: Duration) -> Self {
+        self.stop_grace = grace;
+        self
+    }
+
+    /// The largest output of a node, in bytes of JSON; 8 MiB unless set.
+    pub fn max_output(mut self, bytes: usize) -> Self {
+        self.max_output = bytes;
+        self
+    }
+
+    /// Puts the engine together.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoStore`].
+    pub fn build(self) -> Result<Engine, EngineError> {
+        let store = self.store.ok_or(EngineError::NoStore)?;
+        let active = Arc::new(Active::default());
+        let woken = Arc::downgrade(&active);
+        let watching = store.watch(Arc::new(move |run| {
+            if let Some(active) = woken.upgrade() {
+                active.look_for_controls(run);
+            }
+        }));
+        Ok(Engine {
+            shared: Arc::new(Shared {
+                store,
+                catalog: self.catalog,
+                providers: self.providers,
+                default_provider: self.default_provider,
+                sinks: self.sinks,
+                secrets: self.secrets,
+                limits: self.limits,
+                clock: self.clock,
+                timer: self.timer,
+                spawn: self.spawn,
+                stop_grace: self.stop_grace,
+                max_output: self.max_output,
+                active,
+                plans: Mutex::default(),
+                _watching: watching,
+            }),
+        })
+    }
+}

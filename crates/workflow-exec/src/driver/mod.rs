@@ -1,0 +1,450 @@
+//! The driver of one run: collect what happened, decide, store, act.
+
+mod call;
+mod output;
+mod store;
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::FuturesUnordered;
+use tracing::{Instrument as _, Span, debug, info_span, warn};
+use workflow_core::event::{Event, EventBody};
+use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::ids::NodePath;
+use workflow_core::machine::{self, Broken, Decision, Effect, Input, State};
+use workflow_core::output::OutputEntry;
+use workflow_core::plan::Plan;
+use workflow_core::provider::{CallId, ProviderError};
+use workflow_core::status::RunStatus;
+use workflow_core::stop::Stop;
+use workflow_core::store::{ControlRecord, Lease, StoreError};
+
+use self::call::{Ended, Patience, Running, Surroundings};
+use self::output::{CallIo, RunIo};
+use crate::active::{Entered, SessionNote};
+use crate::engine::Shared;
+use crate::error::EngineError;
+use crate::limits::Place;
+use crate::redact::Remembering;
+
+/// At most so many ended calls go into one decision.
+const BATCH: usize = 256;
+
+/// Drives a run that `lease` holds until it rests: until it has ended, waits for somebody, or the
+/// engine shuts down. Returns its state and the lease.
+///
+/// Dropping the future stops the calls, as dropping their futures does, and leaves the run to be
+/// taken up again.
+pub(crate) async fn drive(
+    engine: &Shared,
+    entered: &Entered,
+    lease: &Lease,
+    plan: Arc<Plan>,
+    state: State,
+) -> Result<State, EngineError> {
+    let span = info_span!("run", run = %lease.run, workflow = %state.created().workflow);
+    async {
+        let last_output = engine.store.last_output(&lease.run).await?;
+        let io = RunIo::new(engine.clock.clone(), entered.inbox.clone(), last_output, state.last_event());
+        let mut driver = Driver {
+            engine,
+            entered,
+            lease,
+            plan,
+            state,
+            io: Arc::new(io),
+            decision: Decision::new(),
+            effects: Vec::new(),
+            calls: FuturesUnordered::new(),
+            running: HashMap::new(),
+            ended: Vec::new(),
+            arrivals: FuturesUnordered::new(),
+            waiting: HashMap::new(),
+            places: HashMap::new(),
+            controls: Vec::new(),
+            last_control: 0,
+            flushing: None,
+            stage: Span::none(),
+        };
+        let driven = driver.run().await;
+        driver.leave(driven.is_ok()).await;
+        driven.map(|()| driver.state)
+    }
+    .instrument(span)
+    .await
+}
+
+struct Driver<'e> {
+    engine: &'e Shared,
+    entered: &'e Entered,
+    lease: &'e Lease,
+    plan: Arc<Plan>,
+    state: State,
+    io: Arc<RunIo>,
+    decision: Decision,
+    /// Effects of the decision that are carried out once its events are stored.
+    effects: Vec<Effect>,
+    calls: FuturesUnordered<BoxFuture<'static, Ended>>,
+    running: HashMap<NodePath, Running>,
+    /// Calls that ended and have not been decided on.
+    ended: Vec<Ended>,
+    /// Timers and places in a queue.
+    arrivals: FuturesUnordered<BoxFuture<'static, Arrival>>,
+    /// Nodes that wait for a place, so that each waits once.
+    waiting: HashMap<NodePath, Arc<str>>,
+    /// Places that were granted and whose calls have not begun.
+    places: HashMap<NodePath, Place>,
+    /// Controls that were read and have not been decided on.
+    controls: Vec<ControlRecord>,
+    last_control: u64,
+    flushing: Option<BoxFuture<'e, ()>>,
+    stage: Span,
+}
+
+/// What was waited for has come.
+enum Arrival {
+    Place(NodePath, Arc<str>, Place),
+    Due(NodePath),
+    /// A call that was told to stop has had its time.
+    Overdue(NodePath, u32),
+}
+
+impl Driver<'_> {
+    async fn run(&mut self) -> Result<(), EngineError> {
+        self.reclaim().await?;
+        self.read_controls().await?;
+        let controls = std::mem::take(&mut self.controls);
+        self.decide(Input::TakenUp { controls })?;
+        self.commit().await?;
+        loop {
+            let shutdown = self.entered.inbox.shutdown();
+            let rests = self.state.status().is_terminal() || self.state.status() == RunStatus::Paused;
+            if self.running.is_empty() && self.ended.is_empty() && (rests || shutdown > Stop::None) {
+                return Ok(());
+            }
+            if shutdown > Stop::None {
+                self.stop_all(shutdown);
+            }
+            let arrivals = self.wait().await;
+            let notes = self.entered.inbox.take_sessions();
+            if self.entered.inbox.take_controls() {
+                self.read_controls().await?;
+            }
+            self.take_in(arrivals, &notes)?;
+            self.commit().await?;
+            for note in notes {
+                // Nobody waits for it any more when the call has ended meanwhile.
+                let _ = note.done.send(());
+            }
+        }
+    }
+
+    /// Sees to it that nothing is left of the calls of a former driver.
+    async fn reclaim(&mut self) -> Result<(), EngineError> {
+        for effect in machine::pending(&self.plan, &self.state) {
+            let Effect::Reclaim { path, attempt, provider } = effect else { continue };
+            let Some(registered) = self.engine.providers.get(&provider) else { continue };
+            let created = self.state.created();
+            let call = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
+            debug!(%path, attempt, "reclaiming an interrupted call");
+            registered.reclaim(&call).await.map_err(|error| EngineError::NotReclaimed {
+                run: self.lease.run.clone(),
+                path: path.to_string(),
+                message: error.to_string(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Waits until there is something to decide or to act on.
+    async fn wait(&mut self) -> Vec<Arrival> {
+        let mut arrivals = Vec::new();
+        poll_fn(|cx| {
+            let mut news = !self.ended.is_empty() || !self.controls.is_empty();
+            while self.ended.len() < BATCH
+                && let Poll::Ready(Some(ended)) = self.calls.poll_next_unpin(cx)
+            {
+                self.ended.push(ended);
+                news = true;
+            }
+            while let Poll::Ready(Some(arrival)) = self.arrivals.poll_next_unpin(cx) {
+                arrivals.push(arrival);
+                news = true;
+            }
+            news |= self.entered.inbox.poll_news(cx).is_ready();
+            self.flush();
+            if let Some(flushing) = &mut self.flushing
+                && flushing.poll_unpin(cx).is_ready()
+            {
+                self.flushing = None;
+                news = true;
+            }
+            if news { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        arrivals
+    }
+
+    /// Decides on everything that has come.
+    fn take_in(&mut self, arrivals: Vec<Arrival>, notes: &[SessionNote]) -> Result<(), EngineError> {
+        for note in notes {
+            let (path, session) = (note.path.clone(), note.session.clone());
+            self.decide(Input::Session { path, attempt: note.attempt, session })?;
+        }
+        for Ended { path, attempt, result } in std::mem::take(&mut self.ended) {
+            self.running.remove(&path);
+            let created = self.state.created();
+            let call = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
+            self.io.finish(&call);
+            let input = if result.is_err() && self.entered.inbox.shutdown() > Stop::None {
+                Input::Interrupted { path, attempt }
+            } else {
+                Input::Finished { path, attempt, result: self.bounded(result) }
+            };
+            self.decide(input)?;
+        }
+        for arrival in arrivals {
+            match arrival {
+                Arrival::Place(path, provider, place) => {
+                    self.waiting.remove(&path);
+                    self.places.insert(path.clone(), place);
+                    self.decide(Input::Granted { path, provider })?;
+                }
+                Arrival::Due(path) => self.decide(Input::Due { path })?,
+                Arrival::Overdue(path, attempt) => {
+                    if let Some(call) = self.running.get(&path).filter(|call| call.attempt == attempt) {
+                        warn!(%path, attempt, "the call did not stop in time and is dropped");
+                        call.abort.abort();
+                    }
+                }
+            }
+        }
+        for control in std::mem::take(&mut self.controls) {
+            self.decide(Input::Control(control))?;
+        }
+        Ok(())
+    }
+
+    /// An output that is too large is an error.
+    fn bounded(
+        &self,
+        result: Result<workflow_core::provider::Reply, ProviderError>,
+    ) -> Result<workflow_core::provider::Reply, ProviderError> {
+        let reply = result?;
+        let most = self.engine.max_output;
+        if reply.output.len() > most {
+            let message = format!("the output has {} bytes; at most {most} are kept", reply.output.len());
+            let error = ProviderError::new(FailureClass::InvalidOutput, message);
+            return Err(ProviderError { usage: reply.usage, ..error });
+        }
+        Ok(reply)
+    }
+
+    /// Lets the machine decide, and answers its questions for places on the way.
+    fn decide(&mut self, input: Input) -> Result<(), EngineError> {
+        let now = self.engine.clock.now();
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            machine::decide(&self.plan, &mut self.state, input, now, &mut self.decision)
+                .map_err(|source| self.broken(source))?;
+            let mut effects = std::mem::take(&mut self.decision.effects);
+            for effect in effects.drain(..) {
+                match effect {
+                    Effect::Acquire { path, provider } => inputs.extend(self.answer(path, provider)),
+                    effect => self.effects.push(effect),
+                }
+            }
+            self.decision.effects = effects;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, path: NodePath, provider: Arc<str>) -> Option<Input> {
+        if self.entered.inbox.shutdown() > Stop::None || self.waiting.contains_key(&path) {
+            return None;
+        }
+        if !self.engine.providers.contains_key(&provider) {
+            let message = self.engine.unknown_provider(&provider);
+            return Some(Input::Refused { path, failure: Failure::new(FailureClass::Permanent, message) });
+        }
+        if let Some(place) = self.engine.limits.try_acquire(&provider) {
+            self.places.insert(path.clone(), place);
+            return Some(Input::Granted { path, provider });
+        }
+        let turn = self.engine.limits.acquire(&provider);
+        self.waiting.insert(path.clone(), provider.clone());
+        let (node, name) = (path.clone(), provider.clone());
+        self.arrivals.push(turn.map(move |place| Arrival::Place(node, name, place)).boxed());
+        Some(Input::Queued { path, provider })
+    }
+
+    /// Stores what was decided, shows it, and acts on it.
+    async fn commit(&mut self) -> Result<(), EngineError> {
+        if !self.decision.events.is_empty() {
+            self.append().await?;
+            self.io.stored(self.state.last_event());
+            for sink in &self.engine.sinks {
+                sink.events(&self.lease.run, &self.decision.events);
+            }
+            for event in &self.decision.events {
+                trace(&mut self.stage, event);
+            }
+            self.entered.inbox.changed.notify(usize::MAX);
+            self.decision.clear();
+        }
+        for effect in std::mem::take(&mut self.effects) {
+            self.carry_out(effect);
+        }
+        // A grant that the machine did not want is given back.
+        self.places.clear();
+        Ok(())
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Call { path, attempt, provider } => self.call(&path, attempt, &provider),
+            Effect::Stop { path, how } => self.stop(&path, how),
+            Effect::Timer { path, at } => {
+                let left = at.duration_since(self.engine.clock.now());
+                let sleep = self.engine.timer.sleep(Duration::try_from(left).unwrap_or_default());
+                self.arrivals.push(sleep.map(move |()| Arrival::Due(path)).boxed());
+            }
+            // Reclaimed before the run was taken up; places are answered while deciding.
+            Effect::Reclaim { .. } | Effect::Acquire { .. } => {}
+        }
+    }
+
+    fn call(&mut self, path: &NodePath, attempt: u32, name: &str) {
+        let place = self.places.remove(path);
+        let secrets = Remembering { secrets: &*self.engine.secrets, redactor: &self.io.redactor };
+        let request = machine::request(&self.plan, &self.state, path, attempt, name, &secrets);
+        let provider = self.engine.providers.get(name);
+        let (request, provider, place) = match (request, provider, place) {
+            (Ok(request), Some(provider), Some(place)) => (request, provider.clone(), place),
+            (Err(mut failure), ..) => {
+                self.io.redactor.failure(&mut failure);
+                let error = ProviderError { failure: Box::new(failure), until: None, usage: None };
+                self.ended.push(Ended { path: path.clone(), attempt, result: Err(error) });
+                return;
+            }
+            _ => {
+                let error = ProviderError::permanent(self.engine.unknown_provider(name));
+                self.ended.push(Ended { path: path.clone(), attempt, result: Err(error) });
+                return;
+            }
+        };
+        let (timeout, idle_timeout) = self.plan.timeouts(&path.stage);
+        let patience = Patience { timeout, idle_timeout, stop_grace: self.engine.stop_grace };
+        let (running, future) = call::begin(
+            request,
+            Surroundings {
+                provider,
+                io: Arc::new(CallIo::new(self.io.clone())),
+                timer: self.engine.timer.clone(),
+                clock: self.engine.clock.clone(),
+                patience,
+                place,
+            },
+        );
+        self.running.insert(path.clone(), running);
+        let span = info_span!(parent: &self.stage, "node", %path, attempt, provider = name);
+        if span.is_disabled() {
+            self.calls.push(future);
+        } else {
+            self.calls.push(future.instrument(span).boxed());
+        }
+    }
+
+    fn stop(&mut self, path: &NodePath, how: Stop) {
+        let Some(call) = self.running.get(path) else { return };
+        call.stop.stop(how);
+        let (path, attempt) = (path.clone(), call.attempt);
+        let sleep = self.engine.timer.sleep(self.engine.stop_grace);
+        self.arrivals.push(sleep.map(move |()| Arrival::Overdue(path, attempt)).boxed());
+    }
+
+    fn stop_all(&mut self, how: Stop) {
+        let asked = |call: &Running| call.stop.signal().now() >= how;
+        let paths: Vec<_> =
+            self.running.iter().filter(|(_, call)| !asked(call)).map(|(path, _)| path.clone()).collect();
+        for path in paths {
+            self.stop(&path, how);
+        }
+    }
+
+    /// Begins to store output, unless that is under way.
+    fn flush(&mut self) {
+        if self.flushing.is_some() {
+            return;
+        }
+        let entries = self.io.take();
+        if entries.is_empty() {
+            return;
+        }
+        let (engine, lease, io) = (self.engine, self.lease, self.io.clone());
+        let inbox = self.entered.inbox.clone();
+        self.flushing = Some(
+            async move {
+                store_output(engine, lease, &io, &entries).await;
+                inbox.changed.notify(usize::MAX);
+            }
+            .boxed(),
+        );
+    }
+
+    /// Ends what goes on: on the way out, whether the run rests or could not be driven on.
+    async fn leave(&mut self, well: bool) {
+        if !well {
+            self.stop_all(Stop::Gracefully);
+            let grace = self.engine.timer.sleep(self.engine.stop_grace);
+            let all_ended = async { while self.calls.next().await.is_some() {} };
+            futures::future::select(Box::pin(all_ended), grace).await;
+        }
+        if let Some(flushing) = self.flushing.take() {
+            flushing.await;
+        }
+        let entries = self.io.take();
+        if !entries.is_empty() {
+            store_output(self.engine, self.lease, &self.io, &entries).await;
+        }
+    }
+
+    fn broken(&self, source: Broken) -> EngineError {
+        EngineError::Broken { run: self.lease.run.clone(), source }
+    }
+}
+
+/// Opens and closes the stage's span, and tells of the event.
+fn trace(span: &mut Span, event: &Event) {
+    match &event.body {
+        EventBody::StageStarted { iteration, stage } => *span = info_span!("stage", iteration, %stage),
+        EventBody::StageCompleted { .. } | EventBody::StageFailed { .. } => *span = Span::none(),
+        _ => {}
+    }
+    debug!(parent: &*span, seq = event.seq, kind = event.body.kind(), "stored");
+}
+
+async fn store_output(engine: &Shared, lease: &Lease, io: &RunIo, entries: &[OutputEntry]) {
+    match engine.store.append_output(lease, entries).await {
+        Ok(()) => {
+            for sink in &engine.sinks {
+                sink.output(&lease.run, entries);
+            }
+        }
+        Err(error) => {
+            warn!(%error, entries = entries.len(), "output could not be stored and is dropped");
+            io.lost(entries);
+        }
+    }
+}
+
+/// Whether a store error means that this driver must not go on, whatever the medium does next.
+fn is_final(error: &StoreError) -> bool {
+    !matches!(error, StoreError::Io { .. })
+}

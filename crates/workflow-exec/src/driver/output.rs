@@ -1,0 +1,163 @@
+//! What calls say, on its way to the store: bounded, never in the way of a state change.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::oneshot;
+use futures::future::BoxFuture;
+use workflow_core::output::{OutputEntry, OutputKind};
+use workflow_core::provider::{CallHost, CallId, SessionLost};
+
+use crate::active::{Inbox, SessionNote};
+use crate::redact::Redactor;
+use crate::runtime::Clock;
+
+/// A run holds at most so many entries, and so many bytes of text, that are not stored yet.
+const MOST_ENTRIES: usize = 8_192;
+const MOST_BYTES: usize = 4 << 20;
+
+/// The outgoing side of a run, shared by its calls.
+pub(crate) struct RunIo {
+    clock: Arc<dyn Clock>,
+    inbox: Arc<Inbox>,
+    pub redactor: Redactor,
+    stored: AtomicU64,
+    buffer: Mutex<Buffer>,
+}
+
+#[derive(Default)]
+struct Buffer {
+    entries: Vec<OutputEntry>,
+    bytes: usize,
+    next: u64,
+    dropped: u64,
+}
+
+/// One call's connection to its run.
+pub(crate) struct CallIo {
+    run: Arc<RunIo>,
+    /// When the call was last heard of, in milliseconds since the epoch.
+    heard: AtomicI64,
+}
+
+impl RunIo {
+    pub(crate) fn new(clock: Arc<dyn Clock>, inbox: Arc<Inbox>, last_output: u64, last_event: u64) -> Self {
+        let buffer = Buffer { next: last_output + 1, ..Buffer::default() };
+        Self {
+            clock,
+            inbox,
+            redactor: Redactor::default(),
+            stored: AtomicU64::new(last_event),
+            buffer: Mutex::new(buffer),
+        }
+    }
+
+    /// Notes the number of the last stored event, which entries refer to.
+    pub(crate) fn stored(&self, last_event: u64) {
+        self.stored.store(last_event, Ordering::Release);
+    }
+
+    /// Takes the entries that are to be stored next.
+    pub(crate) fn take(&self) -> Vec<OutputEntry> {
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.bytes = 0;
+        std::mem::take(&mut buffer.entries)
+    }
+
+    /// Counts entries that could not be stored as dropped. Their numbers are used again.
+    pub(crate) fn lost(&self, entries: &[OutputEntry]) {
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost: u64 = entries
+            .iter()
+            .map(|entry| match entry.kind {
+                OutputKind::Dropped => entry.text.parse().unwrap_or(0),
+                _ => 1,
+            })
+            .sum();
+        buffer.dropped += lost;
+        buffer.next -= entries.len() as u64;
+        let shift = entries.len() as u64;
+        buffer.entries.iter_mut().for_each(|entry| entry.number -= shift);
+    }
+
+    /// Adds the count of dropped entries that no entry has told of yet.
+    pub(crate) fn finish(&self, call: &CallId) {
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.push_dropped(&mut buffer, call);
+    }
+
+    fn push_dropped(&self, buffer: &mut Buffer, call: &CallId) {
+        if buffer.dropped > 0 {
+            let text = std::mem::take(&mut buffer.dropped).to_string();
+            self.push(buffer, call, OutputKind::Dropped, text);
+        }
+    }
+
+    fn push(&self, buffer: &mut Buffer, call: &CallId, kind: OutputKind, text: String) {
+        buffer.bytes += text.len();
+        buffer.entries.push(OutputEntry {
+            number: buffer.next,
+            after_event: self.stored.load(Ordering::Acquire),
+            at: self.clock.now(),
+            path: call.path.clone(),
+            attempt: call.attempt,
+            kind,
+            text,
+        });
+        buffer.next += 1;
+    }
+}
+
+impl CallIo {
+    pub(crate) fn new(run: Arc<RunIo>) -> Self {
+        Self { run, heard: AtomicI64::new(0) }
+    }
+
+    pub(crate) fn hear(&self) {
+        self.heard.store(self.run.clock.now().as_millisecond(), Ordering::Release);
+    }
+
+    /// When the call was last heard of, in milliseconds since the epoch.
+    pub(crate) fn heard(&self) -> i64 {
+        self.heard.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.run.redactor
+    }
+}
+
+impl CallHost for CallIo {
+    fn output(&self, call: &CallId, kind: OutputKind, mut text: String) {
+        self.hear();
+        self.run.redactor.text(&mut text);
+        let mut buffer = self.run.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_empty = buffer.entries.is_empty();
+        if buffer.entries.len() >= MOST_ENTRIES || buffer.bytes + text.len() > MOST_BYTES {
+            buffer.dropped += 1;
+            return;
+        }
+        self.run.push_dropped(&mut buffer, call);
+        self.run.push(&mut buffer, call, kind, text);
+        drop(buffer);
+        if was_empty {
+            self.run.inbox.wake();
+        }
+    }
+
+    fn record_session<'a>(
+        &'a self,
+        call: &'a CallId,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<(), SessionLost>> {
+        let (done, stored) = oneshot::channel();
+        self.hear();
+        self.run.inbox.note_session(SessionNote {
+            path: call.path.clone(),
+            attempt: call.attempt,
+            session: session.into(),
+            done,
+        });
+        Box::pin(async move { stored.await.map_err(|_| SessionLost) })
+    }
+}

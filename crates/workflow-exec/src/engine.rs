@@ -1,0 +1,478 @@
+//! The engine: what a host holds on to.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use futures::future::FutureExt as _;
+use tracing::warn;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::catalog::Catalog;
+use workflow_core::definition::{self, Defaults, Diagnostic, Diagnostics, Workflow};
+use workflow_core::event::{Event, EventBody, RunCreated};
+use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::machine::{RunView, Secrets, State};
+use workflow_core::plan::Plan;
+use workflow_core::provider::Provider;
+use workflow_core::sink::EventSink;
+use workflow_core::status::RunStatus;
+use workflow_core::stop::Stop;
+use workflow_core::store::{Control, Lease, NewRun, RunFilter, RunRecord, RunStore, StoreError, Watching};
+
+use crate::active::{Active, Entered};
+use crate::builder::EngineBuilder;
+use crate::driver;
+use crate::error::EngineError;
+use crate::handle::RunHandle;
+use crate::limits::Limits;
+use crate::runtime::{Clock, Spawn, Timer};
+use crate::start::{StartRun, What};
+
+/// Reads a log in steps of so many events.
+pub(crate) const PAGE: usize = 1_000;
+
+/// Runs workflows. Cheap to clone; all clones are one engine.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use workflow_exec::{Engine, StartRun};
+/// # fn example(store: Arc<dyn workflow_core::store::RunStore>,
+/// #     provider: Arc<dyn workflow_core::provider::Provider>) -> Result<(), Box<dyn std::error::Error>> {
+/// let engine = Engine::builder().store(store).provider("agent", provider).build()?;
+/// let workflow = engine.parse("workflow: { name: Hello, stages: [greet] }\ngreet: { provider: agent }", "hello")?;
+/// let run = futures::executor::block_on(engine.run(StartRun::plan(&workflow)))?;
+/// println!("{:?}", run.status);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub store: Arc<dyn RunStore>,
+    pub catalog: Option<Arc<dyn Catalog>>,
+    pub providers: HashMap<Arc<str>, Arc<dyn Provider>>,
+    pub default_provider: Option<String>,
+    pub sinks: Vec<Arc<dyn EventSink>>,
+    pub secrets: Arc<dyn Secrets>,
+    pub limits: Arc<Limits>,
+    pub clock: Arc<dyn Clock>,
+    pub timer: Arc<dyn Timer>,
+    pub spawn: Option<Arc<dyn Spawn>>,
+    pub stop_grace: Duration,
+    pub max_output: usize,
+    pub active: Arc<Active>,
+    pub plans: Mutex<HashMap<BundleHash, Weak<Plan>>>,
+    pub _watching: Watching,
+}
+
+impl Engine {
+    /// An engine to be put together.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Parses, resolves and compiles a workflow from YAML.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Invalid`] with every problem of the definition.
+    pub fn parse(&self, yaml: &str, id: &str) -> Result<Arc<Plan>, EngineError> {
+        let id = WorkflowId::new(id).map_err(|error| {
+            Diagnostics::from(vec![Diagnostic::error("bad-id", "workflow.id", error.to_string())])
+        })?;
+        let parsed = definition::parse(yaml.as_bytes(), Some(&id));
+        match parsed.workflow {
+            Some(workflow) if !parsed.diagnostics.iter().any(Diagnostic::is_error) => self.prepare(&workflow),
+            _ => Err(Diagnostics::from(parsed.diagnostics).into()),
+        }
+    }
+
+    /// Resolves and compiles a workflow; checks it against the registered providers.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Invalid`] with every problem of the definition.
+    pub fn prepare(&self, workflow: &Workflow) -> Result<Arc<Plan>, EngineError> {
+        let defaults = Defaults { provider: self.shared.default_provider.clone() };
+        let plan = Plan::compile(Bundle::new(definition::resolve(workflow, &defaults)?))?;
+        self.shared.check_providers(&plan)?;
+        Ok(self.shared.remember(Arc::new(plan)))
+    }
+
+    /// Looks a workflow up in the catalog and prepares it.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoCatalog`], [`EngineError::Catalog`], or [`EngineError::Invalid`].
+    pub async fn load(&self, workflow: &WorkflowId) -> Result<Arc<Plan>, EngineError> {
+        let catalog = self.shared.catalog.as_ref().ok_or_else(|| EngineError::NoCatalog(workflow.clone()))?;
+        let document = catalog.get(workflow).await?;
+        self.parse(&document.text, workflow.as_str())
+    }
+
+    /// Creates a run and drives it in the caller's own future until it rests: until it has ended,
+    /// or waits for somebody. Starting with the id of a run that exists goes on with that run.
+    ///
+    /// Dropping the future stops the run's calls; the run can be taken up again with
+    /// [`Engine::drive`].
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; once the run was created, [`EngineError::Store`] and
+    /// [`EngineError::Broken`] leave it to be taken up again.
+    pub async fn run(&self, start: StartRun) -> Result<RunView, EngineError> {
+        let (run, claimed) = self.accept(start).await?;
+        match claimed {
+            Some((lease, plan, state)) => self.drive_claimed(lease, plan, state).await,
+            None => self.drive(&run).await,
+        }
+    }
+
+    /// Creates a run and drives it in the background, through the engine's spawner.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoSpawner`]; otherwise as [`Engine::create`].
+    pub async fn start(&self, start: StartRun) -> Result<RunHandle, EngineError> {
+        let spawn = self.shared.spawn.clone().ok_or(EngineError::NoSpawner)?;
+        let (run, claimed) = self.accept(start).await?;
+        if let Some((lease, plan, state)) = claimed {
+            let engine = self.clone();
+            let entered = self.shared.active.enter(&lease.run);
+            spawn.spawn(
+                async move {
+                    let run = lease.run.clone();
+                    if let Err(error) = engine.drive_entered(entered, lease, plan, state).await {
+                        warn!(%run, %error, "the run could not be driven on");
+                    }
+                }
+                .boxed(),
+            );
+        }
+        Ok(self.handle(&run))
+    }
+
+    /// Creates a run that nobody drives yet.
+    ///
+    /// Dropping the future leaves either no run or one that is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Invalid`] for the definition; [`EngineError::OtherInputs`] when there is a run
+    /// of that id with other inputs; [`EngineError::Store`].
+    pub async fn create(&self, start: StartRun) -> Result<RunHandle, EngineError> {
+        let (run, claimed) = self.accept(start).await?;
+        if let Some((lease, ..)) = claimed {
+            self.shared.store.release(lease).await?;
+        }
+        Ok(self.handle(&run))
+    }
+
+    /// Takes a run up and drives it in the caller's own future until it rests. A run that rests
+    /// already is left as it is. Dropping the future stops the run's calls.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] when a living driver has the run, here or elsewhere;
+    /// [`StoreError::NotFound`]; [`EngineError::Broken`]; [`EngineError::NotReclaimed`].
+    pub async fn drive(&self, run: &RunId) -> Result<RunView, EngineError> {
+        let lease = self.shared.store.claim(run).await?;
+        self.take_up(lease).await
+    }
+
+    pub(crate) async fn take_up(&self, lease: Lease) -> Result<RunView, EngineError> {
+        let mut lease = Guarded::new(&self.shared, lease);
+        let state = self.shared.fold(&lease.get().run).await?;
+        let plan = self.shared.plan(&state.created().bundle).await?;
+        match lease.take() {
+            Some(lease) => self.drive_claimed(lease, plan, state).await,
+            None => Ok(state.view()),
+        }
+    }
+
+    /// The runs that have not ended, do not wait for anybody, and are driven by no living driver:
+    /// after a crash, those to take up again with [`Engine::drive`].
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Store`].
+    pub async fn unfinished(&self) -> Result<Vec<RunRecord>, EngineError> {
+        let mut filter = RunFilter::all();
+        filter.statuses = vec![RunStatus::Pending, RunStatus::Running];
+        let mut runs = self.shared.store.list(&filter).await?;
+        runs.retain(|run| run.holder.is_none());
+        Ok(runs)
+    }
+
+    /// A handle of a run, whether it exists or not.
+    pub fn handle(&self, run: &RunId) -> RunHandle {
+        RunHandle { engine: self.clone(), run: run.clone() }
+    }
+
+    /// The limits per provider, to take places for work of the host's own.
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.shared.limits
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn RunStore> {
+        &self.shared.store
+    }
+
+    /// Deletes a workflow from the catalog, unless runs that have not ended use it.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::InUse`] with the runs; [`EngineError::NoCatalog`]; [`EngineError::Catalog`].
+    pub async fn delete_workflow(&self, workflow: &WorkflowId) -> Result<(), EngineError> {
+        let catalog = self.shared.catalog.as_ref().ok_or_else(|| EngineError::NoCatalog(workflow.clone()))?;
+        let mut filter = RunFilter::unfinished();
+        filter.workflow = Some(workflow.clone());
+        let runs = self.shared.store.list(&filter).await?;
+        if !runs.is_empty() {
+            let runs = runs.into_iter().map(|run| run.run_id).collect();
+            return Err(EngineError::InUse { workflow: workflow.clone(), runs });
+        }
+        Ok(catalog.delete(workflow).await?)
+    }
+
+    /// Stops every call of every run that is driven here, and leaves the runs to be taken up again.
+    /// Waits until nothing is driven here any more; a second call with [`Stop::AtOnce`] hurries.
+    /// The engine drives no run afterwards.
+    pub async fn shutdown(&self, how: Stop) {
+        self.shared.active.shut_down(how.max(Stop::Gracefully));
+        loop {
+            let idle = self.shared.active.idle.listen();
+            if self.shared.active.is_empty() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Creates the run, or finds the one that was created with the same id and inputs.
+    async fn accept(
+        &self,
+        start: StartRun,
+    ) -> Result<(RunId, Option<(Lease, Arc<Plan>, State)>), EngineError> {
+        let plan = match start.what {
+            What::Plan(plan) => plan,
+            What::Id(id) => self.load(&id).await?,
+        };
+        let chosen = start.run_id.is_some();
+        let (id, seed) = identity(start.run_id)?;
+        let created = RunCreated {
+            run: id.clone(),
+            workflow: plan.workflow().id.clone(),
+            bundle: plan.hash().clone(),
+            vars: start.vars,
+            on_failure: start.on_failure,
+            seed,
+        };
+        let body = EventBody::RunCreated(Arc::new(created));
+        let event = Event { seq: 1, at: self.shared.clock.now(), body };
+        let state = first_state(&id, &event)?;
+        let events = vec![event];
+        let new = NewRun { id: id.clone(), bundle: plan.bundle().clone(), events, head: state.head() };
+        match self.shared.store.create(new).await {
+            Ok(lease) => Ok((id, Some((lease, plan, state)))),
+            Err(StoreError::Exists(_)) if chosen => {
+                self.same_inputs(&id, &state).await?;
+                Ok((id, None))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn same_inputs(&self, run: &RunId, wanted: &State) -> Result<(), EngineError> {
+        let first = self.shared.store.events(run, 0, 1).await?;
+        let there = match first.first().map(|event| &event.body) {
+            Some(EventBody::RunCreated(there)) => there.clone(),
+            _ => return Err(StoreError::NotFound(format!("run `{run}`")).into()),
+        };
+        let wanted = RunCreated { seed: there.seed, ..RunCreated::clone(wanted.created()) };
+        if *there == wanted { Ok(()) } else { Err(EngineError::OtherInputs(run.clone())) }
+    }
+
+    async fn drive_claimed(
+        &self,
+        lease: Lease,
+        plan: Arc<Plan>,
+        state: State,
+    ) -> Result<RunView, EngineError> {
+        let entered = self.shared.active.enter(&lease.run);
+        self.drive_entered(entered, lease, plan, state).await
+    }
+
+    async fn drive_entered(
+        &self,
+        entered: Entered,
+        lease: Lease,
+        plan: Arc<Plan>,
+        mut state: State,
+    ) -> Result<RunView, EngineError> {
+        let run = lease.run.clone();
+        let mut next = Some(lease);
+        while let Some(lease) = next.take() {
+            let mut lease = Guarded::new(&self.shared, lease);
+            let held = lease.get();
+            state = driver::drive(&self.shared, &entered, held, plan.clone(), state).await?;
+            if let Some(lease) = lease.take() {
+                self.shared.store.release(lease).await?;
+            }
+            if entered.inbox.shutdown() == Stop::None {
+                next = self.claim_if_asked(&run, &state).await?;
+            }
+        }
+        Ok(state.view())
+    }
+
+    /// Whoever asked for something while the run was held relied on its driver. So, after the
+    /// lease was given back, the driver looks once more.
+    async fn claim_if_asked(&self, run: &RunId, state: &State) -> Result<Option<Lease>, EngineError> {
+        if state.status().is_terminal() {
+            return Ok(None);
+        }
+        let controls = self.shared.store.controls(run, state.last_control()).await?;
+        let asked = controls.iter().any(|record| record.control != Control::Pause);
+        if !asked {
+            return Ok(None);
+        }
+        match self.shared.store.claim(run).await {
+            Ok(lease) => Ok(Some(lease)),
+            // Whoever holds it now has the controls too.
+            Err(StoreError::Held { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Shared {
+    /// The state of a run from its log.
+    pub(crate) async fn fold(&self, run: &RunId) -> Result<State, EngineError> {
+        let mut page = self.store.events(run, 0, PAGE).await?;
+        let Some(first) = page.first() else {
+            return Err(StoreError::NotFound(format!("run `{run}`")).into());
+        };
+        let mut state = first_state(run, first)?;
+        let mut from = 1;
+        loop {
+            for event in &page[from..] {
+                state.apply(event).map_err(|source| EngineError::Broken { run: run.clone(), source })?;
+            }
+            if page.len() < PAGE {
+                return Ok(state);
+            }
+            page = self.store.events(run, state.last_event(), PAGE).await?;
+            from = 0;
+        }
+    }
+
+    /// The plan of a bundle: one that is in use, or compiled anew.
+    pub(crate) async fn plan(&self, hash: &BundleHash) -> Result<Arc<Plan>, EngineError> {
+        let known =
+            self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(hash).and_then(Weak::upgrade);
+        if let Some(plan) = known {
+            return Ok(plan);
+        }
+        let bundle = self.store.bundle(hash).await?;
+        Ok(self.remember(Arc::new(Plan::compile(bundle)?)))
+    }
+
+    fn remember(&self, plan: Arc<Plan>) -> Arc<Plan> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = plans.get(plan.hash()).and_then(Weak::upgrade) {
+            return known;
+        }
+        plans.retain(|_, plan| plan.strong_count() > 0);
+        plans.insert(plan.hash().clone(), Arc::downgrade(&plan));
+        plan
+    }
+
+    /// Providers that a definition names must be registered, and take its options.
+    fn check_providers(&self, plan: &Plan) -> Result<(), Diagnostics> {
+        let mut problems = Vec::new();
+        for (id, stage) in &plan.workflow().stages {
+            let mut checked = Vec::new();
+            for (n, lane) in stage.providers.iter().enumerate() {
+                if lane.provider.contains("${") || checked.contains(&&lane.provider) {
+                    continue;
+                }
+                checked.push(&lane.provider);
+                let Some(provider) = self.providers.get(lane.provider.as_str()) else {
+                    let path = format!("{id}.providers[{n}].provider");
+                    problems.push(Diagnostic::error(
+                        "unknown-provider",
+                        path,
+                        self.unknown_provider(&lane.provider),
+                    ));
+                    continue;
+                };
+                let options = stage.with.clone().map_or(serde_json::Value::Null, Into::into);
+                if let Err(message) = provider.check_options(&options) {
+                    problems.push(Diagnostic::error("bad-options", format!("{id}.with"), message));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Diagnostics::from(problems)) }
+    }
+
+    pub(crate) fn unknown_provider(&self, name: &str) -> String {
+        let mut known: Vec<_> = self.providers.keys().map(|name| &**name).collect();
+        known.sort_unstable();
+        let near = known.iter().filter(|other| strsim::jaro_winkler(name, other) > 0.8);
+        let near =
+            near.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+        let suggestion = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let name: String = name.chars().take(80).collect();
+        format!("no provider is registered as `{name}`{suggestion} (registered: {})", known.join(", "))
+    }
+}
+
+fn first_state(run: &RunId, event: &Event) -> Result<State, EngineError> {
+    State::first(event).map_err(|source| EngineError::Broken { run: run.clone(), source })
+}
+
+/// The id of a new run, and its seed.
+fn identity(chosen: Option<RunId>) -> Result<(RunId, u64), EngineError> {
+    let uuid = uuid::Uuid::now_v7();
+    let (_, random) = uuid.as_u64_pair();
+    let id = match chosen {
+        Some(id) => id,
+        None => RunId::new(uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))?,
+    };
+    Ok((id, random))
+}
+
+/// A lease that is given back if its holder is dropped.
+struct Guarded<'e> {
+    shared: &'e Shared,
+    lease: Lease,
+    held: bool,
+}
+
+impl<'e> Guarded<'e> {
+    fn new(shared: &'e Shared, lease: Lease) -> Self {
+        Self { shared, lease, held: true }
+    }
+
+    fn get(&self) -> &Lease {
+        &self.lease
+    }
+
+    fn take(&mut self) -> Option<Lease> {
+        std::mem::take(&mut self.held).then(|| self.lease.clone())
+    }
+}
+
+impl Drop for Guarded<'_> {
+    fn drop(&mut self) {
+        if let Some(lease) = self.take() {
+            // A store submits a release on the first poll, and carries it out by itself.
+            let _ = self.shared.store.release(lease).now_or_never();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Why the engine did not do what it was asked to.
+
+use workflow_core::catalog::CatalogError;
+use workflow_core::definition::Diagnostics;
+use workflow_core::ids::{InvalidId, RunId, WorkflowId};
+use workflow_core::machine::Broken;
+use workflow_core::store::StoreError;
+
+/// Why the engine did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The definition cannot be run.
+    #[error(transparent)]
+    Invalid(#[from] Diagnostics),
+    /// The catalog failed, or has no such workflow.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The engine was built without a catalog.
+    #[error("workflow `{0}` cannot be looked up: the engine has no catalog")]
+    NoCatalog(WorkflowId),
+    /// The engine was built without a spawner.
+    #[error(
+        "the engine has no spawner to drive runs in the background: drive the run yourself with `Engine::drive`"
+    )]
+    NoSpawner,
+    /// The engine was built without a store.
+    #[error("the engine needs a store: call `EngineBuilder::store`")]
+    NoStore,
+    /// There is a run of that id, started with something else.
+    #[error("run `{0}` exists already and was started with another workflow or other variables")]
+    OtherInputs(RunId),
+    /// A run's id is not one.
+    #[error(transparent)]
+    BadId(#[from] InvalidId),
+    /// The workflow is used by runs that have not ended.
+    #[error("workflow `{workflow}` is in use by {}", list(.runs))]
+    InUse {
+        /// The workflow.
+        workflow: WorkflowId,
+        /// The runs.
+        runs: Vec<RunId>,
+    },
+    /// The store failed, or does not let the run be driven from here.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The run's log cannot be continued.
+    #[error("run `{run}`: {source}")]
+    Broken {
+        /// The run.
+        run: RunId,
+        /// What is wrong with it.
+        source: Broken,
+    },
+    /// What a dead host left of the run could not be stopped, so it must not go on.
+    #[error("run `{run}`: processes of an earlier call of {path} may still be running: {message}")]
+    NotReclaimed {
+        /// The run.
+        run: RunId,
+        /// The node.
+        path: String,
+        /// What the provider said.
+        message: String,
+    },
+}
+
+fn list(runs: &[RunId]) -> String {
+    let names: Vec<_> = runs.iter().map(|run| format!("run `{run}`")).collect();
+    names.join(", ")
+}

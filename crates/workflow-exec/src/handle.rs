@@ -1,0 +1,235 @@
+//! A handle of one run: look at it, follow it, steer it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_listener::EventListener;
+use futures::stream::{self, Stream};
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::machine::RunView;
+use workflow_core::output::OutputEntry;
+use workflow_core::status::RunStatus;
+use workflow_core::store::{Control, StoreError};
+
+use crate::active::Inbox;
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// How often a run that is driven elsewhere is looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// Events and output entries are read in steps of so many.
+const STEP: usize = 256;
+
+/// A run, by its id. Cheap to clone; dropping it changes nothing.
+#[derive(Clone)]
+pub struct RunHandle {
+    pub(crate) engine: Engine,
+    pub(crate) run: RunId,
+}
+
+impl RunHandle {
+    /// The run's id.
+    pub fn id(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The run as it is stored now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] and others of the store; [`EngineError::Broken`].
+    pub async fn view(&self) -> Result<RunView, EngineError> {
+        Ok(self.engine.shared.fold(&self.run).await?.view())
+    }
+
+    /// The run's status.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] and others of the store.
+    pub async fn status(&self) -> Result<RunStatus, EngineError> {
+        Ok(self.engine.shared.store.get(&self.run).await?.head.status)
+    }
+
+    /// Waits until the run rests — it has ended, or waits for somebody — or this engine has stopped
+    /// driving it, and returns it. Waits for ever if nobody drives a run that does not rest.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunHandle::view`].
+    pub async fn wait(&self) -> Result<RunView, EngineError> {
+        let driven_here = self.engine.shared.active.get(&self.run).is_some();
+        loop {
+            let (inbox, changed) = self.listen();
+            if inbox.is_none() {
+                let status = self.status().await?;
+                if driven_here || status.is_terminal() || status == RunStatus::Paused {
+                    return self.view().await;
+                }
+            }
+            self.pause_for(changed).await;
+        }
+    }
+
+    /// The run's events with numbers above `after`: those stored and those to come, without gaps,
+    /// until the one that ends the run. Reads from the store, so a slow reader misses nothing and
+    /// delays nobody.
+    pub fn events(&self, after: u64) -> impl Stream<Item = Result<Event, EngineError>> + Send + use<> {
+        let follow = Follow { handle: self.clone(), after, page: Vec::new().into_iter(), over: false };
+        stream::try_unfold(follow, |mut follow| async move {
+            Ok(follow.next_event().await?.map(|event| (event, follow)))
+        })
+    }
+
+    /// The run's output entries with numbers above `after`: those stored and those to come, until
+    /// the run has ended.
+    pub fn output(&self, after: u64) -> impl Stream<Item = Result<OutputEntry, EngineError>> + Send + use<> {
+        let follow = Follow { handle: self.clone(), after, page: Vec::new().into_iter(), over: false };
+        stream::try_unfold(follow, |mut follow| async move {
+            Ok(follow.next_entry().await?.map(|entry| (entry, follow)))
+        })
+    }
+
+    /// Asks for a pause: nothing new starts, and when what runs has ended the run is paused.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunHandle::control`].
+    pub async fn pause(&self) -> Result<(), EngineError> {
+        self.control(Control::Pause).await
+    }
+
+    /// Asks for the run to go on. When nobody drives the run, it goes on in the background if the
+    /// engine has a spawner, and otherwise as soon as it is [driven](Engine::drive).
+    ///
+    /// # Errors
+    ///
+    /// As [`RunHandle::control`].
+    pub async fn resume(&self) -> Result<(), EngineError> {
+        self.control(Control::Resume).await
+    }
+
+    /// Asks for the run to be cancelled: its calls are told to stop, and killed after a grace period.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunHandle::control`].
+    pub async fn cancel(&self) -> Result<(), EngineError> {
+        self.control(Control::Cancel).await
+    }
+
+    /// Asks for something. Returns when it is recorded; whoever drives the run carries it out. When
+    /// nobody does, it is carried out here before this returns.
+    ///
+    /// Dropping the future can leave the control recorded and not carried out; whoever takes the
+    /// run up next does that.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] and others of the store; [`EngineError::Broken`].
+    pub async fn control(&self, control: Control) -> Result<(), EngineError> {
+        let store = &self.engine.shared.store;
+        store.request(&self.run, control).await?;
+        if self.engine.shared.active.get(&self.run).is_some() {
+            return Ok(());
+        }
+        let lease = match store.claim(&self.run).await {
+            Ok(lease) => lease,
+            // Its holder sees the control, if not before then after it has given the lease back.
+            Err(StoreError::Held { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if control != Control::Resume {
+            // Ends at once: nothing is started for a run that pauses or is cancelled.
+            self.engine.take_up(lease).await?;
+        } else if let Some(spawn) = &self.engine.shared.spawn {
+            let (engine, run) = (self.engine.clone(), self.run.clone());
+            spawn.spawn(Box::pin(async move {
+                if let Err(error) = engine.take_up(lease).await {
+                    tracing::warn!(%run, %error, "the run could not be driven on");
+                }
+            }));
+        } else {
+            store.release(lease).await?;
+        }
+        Ok(())
+    }
+
+    fn listen(&self) -> (Option<Arc<Inbox>>, Option<EventListener>) {
+        let inbox = self.engine.shared.active.get(&self.run);
+        let changed = inbox.as_ref().map(|inbox| inbox.changed.listen());
+        (inbox, changed)
+    }
+
+    /// Waits for a change of a run that is driven here, or a moment.
+    async fn pause_for(&self, changed: Option<EventListener>) {
+        match changed {
+            Some(changed) => changed.await,
+            None => self.engine.shared.timer.sleep(TICK).await,
+        }
+    }
+}
+
+/// Where a reader of a run's events or output stands.
+struct Follow<T> {
+    handle: RunHandle,
+    after: u64,
+    page: std::vec::IntoIter<T>,
+    over: bool,
+}
+
+impl Follow<Event> {
+    async fn next_event(&mut self) -> Result<Option<Event>, EngineError> {
+        loop {
+            if let Some(event) = self.page.next() {
+                self.after = event.seq;
+                self.over = event.body.is_terminal();
+                return Ok(Some(event));
+            }
+            if self.over {
+                return Ok(None);
+            }
+            let (_, changed) = self.handle.listen();
+            let store = &self.handle.engine.shared.store;
+            let page = store.events(&self.handle.run, self.after, STEP).await?;
+            if page.is_empty() {
+                // Someone who begins behind the last event has nothing to wait for.
+                if self.handle.status().await?.is_terminal() {
+                    self.over = true;
+                } else {
+                    self.handle.pause_for(changed).await;
+                }
+            }
+            self.page = page.into_iter();
+        }
+    }
+}
+
+impl Follow<OutputEntry> {
+    async fn next_entry(&mut self) -> Result<Option<OutputEntry>, EngineError> {
+        loop {
+            if let Some(entry) = self.page.next() {
+                self.after = entry.number;
+                return Ok(Some(entry));
+            }
+            if self.over {
+                return Ok(None);
+            }
+            let (inbox, changed) = self.handle.listen();
+            // Asked before the read: what was written until the run's end is in that read.
+            let record = self.handle.engine.shared.store.get(&self.handle.run).await?;
+            let ended = record.head.status.is_terminal() && inbox.is_none() && record.holder.is_none();
+            let store = &self.handle.engine.shared.store;
+            let page = store.output(&self.handle.run, self.after, STEP).await?;
+            if page.is_empty() {
+                if ended {
+                    self.over = true;
+                } else {
+                    self.handle.pause_for(changed).await;
+                }
+            }
+            self.page = page.into_iter();
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! How many calls of a provider may run at once: shared by runs, and with the host's own work.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::channel::oneshot;
+
+/// Limits per provider. Share one among engines, and take [places](Place) for work of your own.
+///
+/// Places are given in the order in which they were asked for.
+#[derive(Debug, Default)]
+pub struct Limits {
+    gates: HashMap<Arc<str>, Arc<Gate>>,
+}
+
+/// The right to make one call; dropping it gives it back.
+#[derive(Debug)]
+pub struct Place(Option<Arc<Gate>>);
+
+#[derive(Debug)]
+struct Gate {
+    limit: usize,
+    state: Mutex<GateState>,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    taken: usize,
+    waiting: VecDeque<oneshot::Sender<Place>>,
+}
+
+impl Limits {
+    /// No limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// At most `limit` calls of `provider` at once; at least one.
+    #[must_use]
+    pub fn limit(mut self, provider: impl Into<Arc<str>>, limit: usize) -> Self {
+        let gate = Gate { limit: limit.max(1), state: Mutex::default() };
+        self.gates.insert(provider.into(), Arc::new(gate));
+        self
+    }
+
+    /// Takes a place if one is free and nobody waits for it.
+    pub fn try_acquire(&self, provider: &str) -> Option<Place> {
+        let Some(gate) = self.gates.get(provider) else { return Some(Place(None)) };
+        let mut state = gate.lock();
+        (state.taken < gate.limit && state.waiting.is_empty()).then(|| {
+            state.taken += 1;
+            Place(Some(gate.clone()))
+        })
+    }
+
+    /// Waits for a place. The place in the queue is taken at once, before the future is polled;
+    /// dropping the future gives it up.
+    pub fn acquire(&self, provider: &str) -> impl Future<Output = Place> + Send + use<> {
+        let place = self.try_acquire(provider);
+        let turn = match &place {
+            Some(_) => None,
+            None => self.gates.get(provider).map(|gate| {
+                let (sender, receiver) = oneshot::channel();
+                gate.lock().waiting.push_back(sender);
+                // A place may have come free since it was tried for.
+                gate.hand_out();
+                receiver
+            }),
+        };
+        async move {
+            match (place, turn) {
+                (Some(place), _) => place,
+                (None, Some(turn)) => match turn.await {
+                    Ok(place) => place,
+                    // The sender is dropped only together with the limits themselves.
+                    Err(oneshot::Canceled) => Place(None),
+                },
+                (None, None) => Place(None),
+            }
+        }
+    }
+}
+
+impl Gate {
+    fn lock(&self) -> MutexGuard<'_, GateState> {
+        // Nothing that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives free places to those who wait longest.
+    fn hand_out(self: &Arc<Self>) {
+        loop {
+            let next = {
+                let mut state = self.lock();
+                if state.taken >= self.limit {
+                    return;
+                }
+                let Some(next) = state.waiting.pop_front() else { return };
+                state.taken += 1;
+                next
+            };
+            if let Err(mut refused) = next.send(Place(Some(self.clone()))) {
+                // Whoever waited has gone; the place is taken back without handing out from within.
+                refused.0 = None;
+                self.lock().taken -= 1;
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0.take() {
+            gate.lock().taken -= 1;
+            gate.hand_out();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn places_are_given_in_the_order_they_were_asked_for() {
+        let limits = Limits::new().limit("codex", 2);
+        let first = limits.try_acquire("codex").unwrap();
+        let second = limits.try_acquire("codex").unwrap();
+        assert!(limits.try_acquire("codex").is_none());
+        let mut third = Box::pin(limits.acquire("codex"));
+        let mut fourth = Box::pin(limits.acquire("codex"));
+        assert!(third.as_mut().now_or_never().is_none());
+        drop(first);
+        assert!(limits.try_acquire("codex").is_none(), "a newcomer does not overtake");
+        assert!(fourth.as_mut().now_or_never().is_none());
+        let third = third.now_or_never().unwrap();
+        drop((second, third));
+        assert!(fourth.now_or_never().is_some());
+        assert!(limits.try_acquire("codex").is_some());
+    }
+
+    #[test]
+    fn who_stops_waiting_loses_no_place() {
+        let limits = Limits::new().limit("codex", 1);
+        let first = limits.try_acquire("codex").unwrap();
+        let gone = limits.acquire("codex");
+        let granted_and_gone = limits.acquire("codex");
+        let last = limits.acquire("codex");
+        drop(gone);
+        drop(first);
+        drop(granted_and_gone);
+        assert!(last.now_or_never().is_some());
+        assert!(limits.try_acquire("codex").is_some());
+    }
+
+    #[test]
+    fn what_has_no_limit_is_always_free() {
+        let limits = Limits::new();
+        let places: Vec<_> = (0..100).map(|_| limits.try_acquire("any").unwrap()).collect();
+        assert_eq!(places.len(), 100);
+        assert!(limits.acquire("any").now_or_never().is_some());
+    }
+}

@@ -1,0 +1,63 @@
+//! What a run is started with.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use workflow_core::data::Data;
+use workflow_core::definition::OnFailure;
+use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::plan::Plan;
+
+/// A run to be started.
+#[derive(Debug, Clone)]
+pub struct StartRun {
+    pub(crate) what: What,
+    pub(crate) vars: IndexMap<String, Data>,
+    pub(crate) run_id: Option<RunId>,
+    pub(crate) on_failure: Option<OnFailure>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Plan(Arc<Plan>),
+    Id(WorkflowId),
+}
+
+impl StartRun {
+    /// A run of a workflow in the engine's catalog.
+    pub fn workflow(id: WorkflowId) -> Self {
+        Self::new(What::Id(id))
+    }
+
+    /// A run of a workflow that was prepared.
+    pub fn plan(plan: &Arc<Plan>) -> Self {
+        Self::new(What::Plan(plan.clone()))
+    }
+
+    fn new(what: What) -> Self {
+        Self { what, vars: IndexMap::new(), run_id: None, on_failure: None }
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn var(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.vars.insert(name.into(), Data::new(&value.into()));
+        self
+    }
+
+    /// Chooses the run's id. Starting twice with the same id and the same inputs gives the same
+    /// run; with other inputs it is an error.
+    #[must_use]
+    pub fn run_id(mut self, id: RunId) -> Self {
+        self.run_id = Some(id);
+        self
+    }
+
+    /// Replaces `on_failure` of every stage.
+    #[must_use]
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = Some(on_failure);
+        self
+    }
+}
