@@ -136,7 +136,12 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        lock(&self.active.runs).remove(&self.run);
+        let mut runs = lock(&self.active.runs);
+        // Someone else may have taken the run up since the lease was given back.
+        if runs.get(&self.run).is_some_and(|inbox| Arc::ptr_eq(inbox, &self.inbox)) {
+            runs.remove(&self.run);
+        }
+        drop(runs);
         self.inbox.changed.notify(usize::MAX);
         self.active.idle.notify(usize::MAX);
     }

@@ -131,9 +131,6 @@ impl RunHandle {
     pub async fn control(&self, control: Control) -> Result<(), EngineError> {
         let store = &self.engine.shared.store;
         store.request(&self.run, control).await?;
-        if self.engine.shared.active.get(&self.run).is_some() {
-            return Ok(());
-        }
         let lease = match store.claim(&self.run).await {
             Ok(lease) => lease,
             // Its holder sees the control, if not before then after it has given the lease back.

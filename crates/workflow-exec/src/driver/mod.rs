@@ -149,11 +149,14 @@ impl Driver<'_> {
     async fn reclaim(&mut self) -> Result<(), EngineError> {
         for effect in machine::pending(&self.plan, &self.state) {
             let Effect::Reclaim { path, attempt, provider } = effect else { continue };
-            let Some(registered) = self.engine.providers.get(&provider) else { continue };
             let created = self.state.created();
             let call = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
             debug!(%path, attempt, "reclaiming an interrupted call");
-            registered.reclaim(&call).await.map_err(|error| EngineError::NotReclaimed {
+            let reclaimed = match self.engine.providers.get(&provider) {
+                Some(provider) => provider.reclaim(&call).await,
+                None => Err(ProviderError::permanent(self.engine.unknown_provider(&provider))),
+            };
+            reclaimed.map_err(|error| EngineError::NotReclaimed {
                 run: self.lease.run.clone(),
                 path: path.to_string(),
                 message: error.to_string(),
