@@ -1,10 +1,18 @@
 //! Where runs are kept, where definitions come from, and where events go.
 //!
 //! - [`MemoryStore`] keeps runs in memory: for tests, and for hosts whose runs may end with them.
+//! - [`FileStore`] keeps runs as files that a person can read, and survives crashes (feature
+//!   `files`).
 
+#[cfg(feature = "files")]
+mod files;
 mod memory;
 mod order;
 mod sync;
 mod watchers;
+#[cfg(feature = "files")]
+mod worker;
 
+#[cfg(feature = "files")]
+pub use files::FileStore;
 pub use memory::MemoryStore;

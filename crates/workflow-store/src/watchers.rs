@@ -27,6 +27,11 @@ impl Watchers {
         Watching::new(Guard { list: Arc::clone(&self.0), key })
     }
 
+    #[cfg(feature = "files")]
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.0).watchers.is_empty()
+    }
+
     /// Calls every one, outside of any lock.
     pub(crate) fn call(&self, run: Option<&RunId>) {
         let watchers: Vec<Watcher> = lock(&self.0).watchers.iter().map(|(_, w)| Arc::clone(w)).collect();

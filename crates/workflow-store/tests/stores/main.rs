@@ -2,6 +2,12 @@
 
 #![cfg(test)]
 
+#[cfg(feature = "files")]
+mod crashes;
+#[cfg(feature = "files")]
+mod files;
 mod fixture;
 mod memory;
+#[cfg(feature = "files")]
+mod processes;
 mod suite;

@@ -1,0 +1,60 @@
+//! What a store has to know of a run: derived from its events when nothing else tells it.
+
+use workflow_core::event::{Event, EventBody};
+use workflow_core::status::{RunStatus, Wait};
+use workflow_core::store::RunHead;
+
+use crate::order::control_of;
+
+/// The head of a run, and the controls that were obeyed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Facts {
+    /// Absent before the first event.
+    pub(super) head: Option<RunHead>,
+    /// The highest control that an event obeys.
+    pub(super) obeyed: u64,
+}
+
+impl Facts {
+    /// Whether events of that type tell something here.
+    pub(super) fn come_from(kind: &str) -> bool {
+        kind.starts_with("run_") || kind.ends_with("_requested")
+    }
+
+    pub(super) fn add(&mut self, event: &Event) {
+        if let Some(control) = control_of(&event.body) {
+            self.obeyed = self.obeyed.max(control);
+        }
+        if let EventBody::RunCreated(created) = &event.body {
+            self.head = Some(RunHead {
+                workflow_id: created.workflow.clone(),
+                bundle: created.bundle.clone(),
+                status: RunStatus::Pending,
+                wait: None,
+                created_at: event.at,
+                started_at: None,
+                completed_at: None,
+                error: None,
+            });
+        }
+        let Some(head) = &mut self.head else { return };
+        let status = match &event.body {
+            EventBody::RunStarted => {
+                head.started_at = Some(event.at);
+                RunStatus::Running
+            }
+            EventBody::RunPaused => RunStatus::Paused,
+            EventBody::RunResumed { .. } => RunStatus::Running,
+            EventBody::RunCompleted { .. } => RunStatus::Completed,
+            EventBody::RunFailed { error } => {
+                head.error = Some(error.clone());
+                RunStatus::Failed
+            }
+            EventBody::RunCancelled => RunStatus::Cancelled,
+            _ => return,
+        };
+        head.status = status;
+        head.wait = (status == RunStatus::Paused).then(Wait::paused);
+        head.completed_at = status.is_terminal().then_some(event.at);
+    }
+}

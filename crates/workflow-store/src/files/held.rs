@@ -1,0 +1,242 @@
+//! A run that this store holds: its files, open.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::store::{ControlRecord, NewRun, RunHead, RunRecord, StoreError};
+
+use super::controls::Delivery;
+use super::disk::{at, private};
+use super::facts::Facts;
+use super::lock::RunLock;
+use super::log::{self, Mark};
+use super::output::Output;
+use super::record::Record;
+use crate::order::{check_numbers, control_of};
+use crate::sync::lock;
+
+/// The file of events in a run's directory: the one that makes it a run.
+pub(super) const EVENTS: &str = "events.jsonl";
+
+/// A run that this store holds.
+pub(super) struct HeldRun {
+    run: RunId,
+    directory: PathBuf,
+    epoch: u64,
+    holder: String,
+    /// How many bytes of events are on the disk for sure.
+    durable: AtomicU64,
+    head: Mutex<RunHead>,
+    log: Mutex<Log>,
+    output: Mutex<Output>,
+}
+
+struct Log {
+    file: File,
+    mark: Mark,
+    /// What is in `run.json`.
+    record: Record,
+    obeyed: u64,
+    delivery: Delivery,
+    /// Why nothing can be appended any more.
+    broken: Option<String>,
+    lock: RunLock,
+}
+
+impl HeldRun {
+    /// Writes the files of a new run into a directory that is not in its place yet, and whose lock
+    /// is held.
+    pub(super) fn create(
+        run: &NewRun,
+        unfinished: &Path,
+        directory: PathBuf,
+        lock: RunLock,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Self, StoreError> {
+        let path = unfinished.join(EVENTS);
+        let mut file = private().read(true).append(true).create_new(true).open(&path).map_err(at(&path))?;
+        log::encode(&run.events, buffer).map_err(at(&path))?;
+        file.write_all(buffer).and_then(|()| file.sync_data()).map_err(at(&path))?;
+        let mark = Mark { events: run.events.len() as u64, bytes: buffer.len() as u64 };
+        let obeyed = obeyed(0, &run.events);
+        let record = Record::new(&run.id, run.head.clone(), obeyed, mark);
+        record.save(unfinished).map_err(at(unfinished))?;
+        Ok(Self::new(run.id.clone(), directory, file, mark, record, lock))
+    }
+
+    /// Opens the files of a run whose lock is held, and repairs what a crash left behind.
+    pub(super) fn open(run: &RunId, directory: PathBuf, lock: RunLock) -> Result<Self, StoreError> {
+        let path = directory.join(EVENTS);
+        let file = private().read(true).append(true).open(&path).map_err(at(&path))?;
+        let saved = Record::load(run, &directory);
+        let (facts, mark) = state(&path, &file, saved.as_ref())?;
+        let head = facts.head.clone().ok_or_else(|| no_event(&path))?;
+        let length = file.metadata().map_err(at(&path))?.len();
+        if mark.bytes < length {
+            let bytes = length - mark.bytes;
+            tracing::warn!(path = %path.display(), bytes, "cut off an append that was not finished");
+            file.set_len(mark.bytes).map_err(at(&path))?;
+        }
+        // The last holder may have died before it had synced what it wrote.
+        file.sync_data().map_err(at(&path))?;
+        let record = Record::new(run, head, facts.obeyed, mark);
+        if saved.as_ref() != Some(&record) {
+            record.save(&directory).map_err(at(&directory))?;
+        }
+        Ok(Self::new(run.clone(), directory, file, mark, record, lock))
+    }
+
+    fn new(run: RunId, directory: PathBuf, file: File, mark: Mark, record: Record, lock: RunLock) -> Self {
+        let obeyed = record.facts().obeyed;
+        Self {
+            run,
+            directory,
+            epoch: lock.epoch(),
+            holder: lock.holder(),
+            durable: AtomicU64::new(mark.bytes),
+            head: Mutex::new(record.head.clone()),
+            log: Mutex::new(Log {
+                file,
+                mark,
+                record,
+                obeyed,
+                delivery: Delivery::after(obeyed),
+                broken: None,
+                lock,
+            }),
+            output: Mutex::new(Output::Unopened),
+        }
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(super) fn holder(&self) -> &str {
+        &self.holder
+    }
+
+    pub(super) fn record(&self) -> RunRecord {
+        let head = lock(&self.head).clone();
+        RunRecord { run_id: self.run.clone(), head, holder: Some(self.holder.clone()) }
+    }
+
+    /// How many bytes of events may be shown.
+    pub(super) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    pub(super) fn append(
+        &self,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        let mut log = lock(&self.log);
+        if let Some(reason) = &log.broken {
+            return Err(StoreError::Closed(reason.clone()));
+        }
+        if log.mark.events != expected {
+            let actual = log.mark.events;
+            return Err(StoreError::Conflict { run: self.run.clone(), expected, actual });
+        }
+        check_numbers(&self.run, expected, events)?;
+        if !events.is_empty() {
+            let path = self.directory.join(EVENTS);
+            log::encode(events, buffer).map_err(at(&path))?;
+            log.write(buffer, events.len()).map_err(at(&path))?;
+            log.obeyed = obeyed(log.obeyed, events);
+            self.durable.store(log.mark.bytes, Ordering::Release);
+        }
+        if let Some(head) = head {
+            lock(&self.head).clone_from(head);
+            log.save(&self.run, &self.directory, head.clone());
+        }
+        // The events are stored: an error of the controls must not say that they may not be.
+        // Whoever asks for the controls gets it.
+        Ok(log.delivery.next(&self.directory).unwrap_or_else(|error| {
+            tracing::error!(run = %self.run, %error, "cannot read the controls");
+            Vec::new()
+        }))
+    }
+
+    pub(super) fn append_output(
+        &self,
+        entries: &[OutputEntry],
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        lock(&self.output).append(&self.run, &self.directory, entries, buffer)
+    }
+
+    /// The number of the last output entry, where it is known without reading.
+    pub(super) fn last_output(&self) -> Option<u64> {
+        lock(&self.output).last()
+    }
+
+    /// Gives the run back, after what was under way.
+    pub(super) fn release(&self) -> Result<(), StoreError> {
+        let mut log = lock(&self.log);
+        *lock(&self.output) = Output::Closed;
+        if log.record.log != log.mark {
+            let head = lock(&self.head).clone();
+            log.save(&self.run, &self.directory, head);
+        }
+        log.broken.get_or_insert_with(|| "the run was released".to_owned());
+        log.lock.release().map_err(at(&self.directory))
+    }
+}
+
+impl Log {
+    /// Writes the lines of one append: all of them, or none.
+    fn write(&mut self, lines: &[u8], events: usize) -> io::Result<()> {
+        let result = self.file.write_all(lines).and_then(|()| self.file.sync_data());
+        if let Err(error) = result {
+            // The next append must not go on behind a part of this one.
+            let cut = self.file.set_len(self.mark.bytes).and_then(|()| self.file.sync_data());
+            if let Err(cut) = cut {
+                self.broken = Some(format!("an append failed ({error}) and could not be undone ({cut})"));
+            }
+            return Err(error);
+        }
+        self.mark.events += events as u64;
+        self.mark.bytes += lines.len() as u64;
+        Ok(())
+    }
+
+    fn save(&mut self, run: &RunId, directory: &Path, head: RunHead) {
+        let record = Record::new(run, head, self.obeyed, self.mark);
+        match record.save(directory) {
+            Ok(()) => self.record = record,
+            // It is derived from the events again by whoever needs it.
+            Err(error) => tracing::warn!(%run, %error, "cannot write run.json"),
+        }
+    }
+}
+
+/// What the events tell: from `saved` on where that can be trusted, else from the first one.
+pub(super) fn state(path: &Path, file: &File, saved: Option<&Record>) -> Result<(Facts, Mark), StoreError> {
+    if let Some(saved) = saved
+        && log::is_line_end(file, saved.log).map_err(at(path))?
+    {
+        return log::scan(path, file, saved.facts(), saved.log);
+    }
+    log::scan(path, file, Facts::default(), Mark::default())
+}
+
+pub(super) fn no_event(path: &Path) -> StoreError {
+    StoreError::Corrupt {
+        place: path.display().to_string(),
+        message: "it does not begin with a run_created event".to_owned(),
+    }
+}
+
+fn obeyed(before: u64, events: &[Event]) -> u64 {
+    events.iter().filter_map(|event| control_of(&event.body)).fold(before, u64::max)
+}

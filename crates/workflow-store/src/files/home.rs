@@ -1,0 +1,285 @@
+//! The runs of a home, and what is done to them: everything here blocks.
+
+use std::collections::HashMap;
+use std::fs::{self, DirEntry, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::store::{Control, ControlRecord, Lease, NewRun, RunFilter, RunRecord, StoreError};
+
+use super::bundles::Bundles;
+use super::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished};
+use super::held::{EVENTS, HeldRun, no_event, state};
+use super::lock::{RunLock, Taken, holder, host_name, is_abandoned};
+use super::record::Record;
+use super::signal::Signal;
+use super::{controls, log, output};
+use crate::order::{check_numbers, page, run_not_found};
+use crate::sync::lock;
+
+/// How old something unfinished must be to be removed when no lock tells whether its maker lives.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+pub(super) struct Home {
+    runs: PathBuf,
+    pub(super) bundles: Bundles,
+    pub(super) signal: Signal,
+    host: Option<String>,
+    held: Mutex<HashMap<RunId, Arc<HeldRun>>>,
+}
+
+impl Home {
+    pub(super) fn open(home: &Path) -> Result<Self, StoreError> {
+        let home = std::path::absolute(home).map_err(at(home))?;
+        let (runs, bundles) = (home.join("runs"), home.join("bundles"));
+        for directory in [&runs, &bundles] {
+            create_dir_all(directory).map_err(at(directory))?;
+        }
+        sync_dir(&home).map_err(at(&home))?;
+        Ok(Self {
+            signal: Signal::new(runs.join(".controls")),
+            bundles: Bundles::new(bundles),
+            runs,
+            host: host_name(),
+            held: Mutex::default(),
+        })
+    }
+
+    /// The directory of a run. One that is not ours, or is somewhere else, is none.
+    fn directory(&self, run: &RunId) -> Result<PathBuf, StoreError> {
+        let directory = self.runs.join(run.as_str());
+        let ours = fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir());
+        if ours && directory.join(EVENTS).try_exists().map_err(at(&directory))? {
+            Ok(directory)
+        } else {
+            Err(run_not_found(run))
+        }
+    }
+
+    fn holding(&self, run: &RunId) -> Option<Arc<HeldRun>> {
+        lock(&self.held).get(run).cloned()
+    }
+
+    /// The run of a lease that is good.
+    pub(super) fn held(&self, lease: &Lease) -> Result<Arc<HeldRun>, StoreError> {
+        let held = self.holding(&lease.run).filter(|held| held.epoch() == lease.epoch);
+        held.ok_or_else(|| StoreError::Fenced(lease.run.clone()))
+    }
+
+    fn hold(&self, run: &RunId, held: HeldRun) -> Lease {
+        let lease = Lease { run: run.clone(), epoch: held.epoch() };
+        lock(&self.held).insert(run.clone(), Arc::new(held));
+        lease
+    }
+
+    pub(super) fn create(&self, run: &NewRun, buffer: &mut Vec<u8>) -> Result<Lease, StoreError> {
+        check_numbers(&run.id, 0, &run.events)?;
+        let directory = self.runs.join(run.id.as_str());
+        if fs::symlink_metadata(&directory).is_ok() {
+            return Err(self.in_the_way(&run.id, &directory));
+        }
+        self.bundles.store(&run.head.bundle, &run.bundle)?;
+        // A run is in its place as a whole or not at all. Its lock is held from the beginning, and
+        // tells others that its maker is alive.
+        let unfinished = self.runs.join(unfinished(run.id.as_str()));
+        let mut prepare = || {
+            create_dir(&unfinished).map_err(at(&unfinished))?;
+            let taken = RunLock::take(&unfinished, self.host.as_deref()).map_err(at(&unfinished))?;
+            let Taken::Lock(lock) = taken else {
+                return Err(fault(&unfinished, io::ErrorKind::Other, "somebody locked it"));
+            };
+            let held = HeldRun::create(run, &unfinished, directory.clone(), lock, buffer)?;
+            sync_dir(&unfinished).map_err(at(&unfinished))?;
+            fs::rename(&unfinished, &directory).map_err(|error| match error.kind() {
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+                    self.in_the_way(&run.id, &directory)
+                }
+                _ => at(&directory)(error),
+            })?;
+            Ok(held)
+        };
+        let held = prepare().inspect_err(|_| drop(fs::remove_dir_all(&unfinished)))?;
+        sync_dir(&self.runs).map_err(at(&self.runs))?;
+        Ok(self.hold(&run.id, held))
+    }
+
+    /// Why a run cannot be created where something is already.
+    fn in_the_way(&self, run: &RunId, directory: &Path) -> StoreError {
+        match self.directory(run) {
+            Ok(_) => StoreError::Exists(run.clone()),
+            Err(_) => {
+                fault(directory, io::ErrorKind::AlreadyExists, "something that is not a run has this name")
+            }
+        }
+    }
+
+    pub(super) fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        let (directory, lock) = self.take(run)?;
+        let held = HeldRun::open(run, directory, lock)?;
+        Ok(self.hold(run, held))
+    }
+
+    /// Takes the lock of a run that nobody alive holds.
+    fn take(&self, run: &RunId) -> Result<(PathBuf, RunLock), StoreError> {
+        let held = |holder: String| StoreError::Held { run: run.clone(), holder };
+        if let Some(run) = self.holding(run) {
+            return Err(held(run.holder().to_owned()));
+        }
+        loop {
+            let directory = self.directory(run)?;
+            match RunLock::take(&directory, self.host.as_deref()) {
+                Ok(Taken::Lock(lock)) => return Ok((directory, lock)),
+                Ok(Taken::Held(holder)) => return Err(held(holder)),
+                // A run that was deleted is not in its place; another one may be by now.
+                Ok(Taken::Deleted) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(run_not_found(run)),
+                Err(error) => return Err(at(&directory)(error)),
+            }
+        }
+    }
+
+    pub(super) fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        let Ok(held) = self.held(lease) else { return Ok(()) };
+        lock(&self.held).remove(&lease.run);
+        held.release()
+    }
+
+    pub(super) fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+        let (directory, lock) = self.take(run)?;
+        let removed = self.runs.join(unfinished(run.as_str()));
+        fs::rename(&directory, &removed).map_err(at(&directory))?;
+        sync_dir(&self.runs).map_err(at(&self.runs))?;
+        lock.release_deleted().map_err(at(&removed))?;
+        fs::remove_dir_all(&removed).map_err(at(&removed))
+    }
+
+    pub(super) fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let directory = self.directory(run)?;
+        let path = directory.join(EVENTS);
+        let durable = self.holding(run).map(|held| held.durable());
+        let file = File::open(&path).map_err(at(&path))?;
+        let length = file.metadata().map_err(at(&path))?.len();
+        let events = log::read(&path, &file, durable.unwrap_or(length), after, limit)?;
+        if durable.is_none() && !events.is_empty() {
+            // Its holder, in another process, may not have synced yet what was read: nobody is
+            // told what a crash could take back.
+            file.sync_data().map_err(at(&path))?;
+        }
+        Ok(events)
+    }
+
+    pub(super) fn output(
+        &self,
+        run: &RunId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<workflow_core::output::OutputEntry>, StoreError> {
+        output::read(&self.directory(run)?, after, limit)
+    }
+
+    pub(super) fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+        match self.holding(run).and_then(|held| held.last_output()) {
+            Some(last) => Ok(last),
+            None => output::last(&self.directory(run)?),
+        }
+    }
+
+    pub(super) fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+        let number = controls::request(&self.directory(run)?, control)?;
+        self.signal.send(run);
+        Ok(number)
+    }
+
+    pub(super) fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+        controls::controls(&self.directory(run)?, after)
+    }
+
+    pub(super) fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        self.look(run, &self.directory(run)?)
+    }
+
+    fn look(&self, run: &RunId, directory: &Path) -> Result<RunRecord, StoreError> {
+        if let Some(held) = self.holding(run) {
+            return Ok(held.record());
+        }
+        let path = directory.join(EVENTS);
+        let holder = holder(directory).map_err(at(directory))?;
+        let saved = Record::load(run, directory);
+        let length = fs::metadata(&path).map_err(at(&path))?.len();
+        let head = match saved {
+            // A living holder keeps it up to date.
+            Some(saved) if holder.is_some() || saved.log.bytes == length => saved.head,
+            saved => {
+                let file = File::open(&path).map_err(at(&path))?;
+                let (facts, _) = state(&path, &file, saved.as_ref())?;
+                file.sync_data().map_err(at(&path))?;
+                facts.head.ok_or_else(|| no_event(&path))?
+            }
+        };
+        Ok(RunRecord { run_id: run.clone(), head, holder })
+    }
+
+    pub(super) fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let mut records = Vec::new();
+        for entry in fs::read_dir(&self.runs).map_err(at(&self.runs))? {
+            let entry = entry.map_err(at(&self.runs))?;
+            if let Some(run) = run_of(&entry)
+                && let Some(record) = self.listed(&run, &entry.path())?
+            {
+                records.push(record);
+            }
+        }
+        page(records, filter)
+    }
+
+    /// A run as it is listed: one that is damaged must not hide the others, nor be hidden if there
+    /// is a way to show it. Claiming or reading it tells what is wrong.
+    fn listed(&self, run: &RunId, directory: &Path) -> Result<Option<RunRecord>, StoreError> {
+        match self.look(run, directory) {
+            Ok(record) => Ok(Some(record)),
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(%run, %error, "a damaged run");
+                let record = Record::load(run, directory);
+                Ok(record.map(|record| RunRecord { run_id: run.clone(), head: record.head, holder: None }))
+            }
+            // Not ours, or deleted just now.
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes what died unfinished.
+    pub(super) fn sweep(&self) {
+        for directory in [&self.runs, self.bundles.directory()] {
+            let Ok(entries) = fs::read_dir(directory) else { continue };
+            for entry in entries.flatten() {
+                if entry.file_name().to_string_lossy().starts_with(UNFINISHED) && is_left_behind(&entry) {
+                    let path = entry.path();
+                    let removed =
+                        if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                    tracing::info!(path = %path.display(), ?removed, "removed what was left unfinished");
+                }
+            }
+        }
+    }
+}
+
+fn run_of(entry: &DirEntry) -> Option<RunId> {
+    let directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+    directory.then(|| RunId::new(entry.file_name().to_str()?).ok())?
+}
+
+fn is_left_behind(entry: &DirEntry) -> bool {
+    let old = || {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED))
+    };
+    match is_abandoned(&entry.path()) {
+        Ok(Some(abandoned)) => abandoned,
+        Ok(None) | Err(_) => old(),
+    }
+}

@@ -1,0 +1,190 @@
+//! `lock`: who drives a run.
+//!
+//! The right itself is the operating system's lock on the file, so it ends with its holder, however
+//! that ends. What is written in the file is for people and for the next holder: the epoch, and
+//! whether the last holder gave the run back in order.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::disk::private;
+
+const FILE: &str = "lock";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// By whoever has the lock; by nobody when nobody has it.
+    Held,
+    Released,
+    /// The run of this file is no more; there may be another one of its id.
+    Deleted,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Note {
+    epoch: u64,
+    state: State,
+    process: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+}
+
+/// The lock of a run, held.
+#[derive(Debug)]
+pub(super) struct RunLock {
+    file: File,
+    note: Note,
+}
+
+/// What came of trying to take a lock.
+pub(super) enum Taken {
+    Lock(RunLock),
+    /// A living holder has it.
+    Held(String),
+    /// The run was deleted meanwhile.
+    Deleted,
+}
+
+impl RunLock {
+    /// Takes the lock of the run in `directory`, and writes down who has it now.
+    pub(super) fn take(directory: &Path, host: Option<&str>) -> io::Result<Taken> {
+        let mut file = private().read(true).write(true).create(true).truncate(false).open(path(directory))?;
+        if !lock(&file)? {
+            return Ok(Taken::Held(describe(read(&mut file).as_ref())));
+        }
+        // A note that cannot be read was cut off by a crash: the lock itself counts.
+        let epoch = match read(&mut file) {
+            Some(Note { state: State::Deleted, .. }) => return Ok(Taken::Deleted),
+            Some(note) => note.epoch,
+            None => 0,
+        };
+        let note = Note {
+            epoch: epoch + 1,
+            state: State::Held,
+            process: std::process::id(),
+            host: host.map(str::to_owned),
+        };
+        let mut lock = Self { file, note };
+        lock.write()?;
+        lock.file.sync_data()?;
+        Ok(Taken::Lock(lock))
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.note.epoch
+    }
+
+    /// The holder, for a person.
+    pub(super) fn holder(&self) -> String {
+        describe(Some(&self.note))
+    }
+
+    pub(super) fn release(&mut self) -> io::Result<()> {
+        self.unlock_as(State::Released)
+    }
+
+    /// Releases the lock of a run whose directory has been moved away.
+    pub(super) fn release_deleted(mut self) -> io::Result<()> {
+        self.unlock_as(State::Deleted)
+    }
+
+    fn unlock_as(&mut self, state: State) -> io::Result<()> {
+        self.note.state = state;
+        let written = self.write();
+        self.file.unlock()?;
+        written
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut text = serde_json::to_vec(&self.note)?;
+        text.push(b'\n');
+        self.file.rewind()?;
+        self.file.write_all(&text)?;
+        self.file.set_len(text.len() as u64)
+    }
+}
+
+/// Who drives the run in `directory`, in words for a person; absent when nobody alive does.
+pub(super) fn holder(directory: &Path) -> io::Result<Option<String>> {
+    let mut file = match File::open(path(directory)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let note = read(&mut file);
+    if note.as_ref().is_some_and(|note| note.state != State::Held) {
+        return Ok(None);
+    }
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(describe(note.as_ref()))),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether nobody has the lock of the directory of an unfinished run; absent when it has none yet.
+pub(super) fn is_abandoned(directory: &Path) -> io::Result<Option<bool>> {
+    match File::open(path(directory)) {
+        Ok(file) => match file.try_lock() {
+            Ok(()) => Ok(Some(true)),
+            Err(TryLockError::WouldBlock) => Ok(Some(false)),
+            Err(TryLockError::Error(error)) => Err(error),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the lock for this process alone; `false` when somebody else has it so.
+pub(super) fn lock(file: &File) -> io::Result<bool> {
+    // Who only looks whether a run is held shares the lock for a moment: that is no holder.
+    for _ in 0..100 {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        match file.try_lock_shared() {
+            Ok(()) => file.unlock()?,
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(false)
+}
+
+/// The name of this machine, where the system tells it.
+pub(super) fn host_name() -> Option<String> {
+    let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok())
+        .or_else(|| std::env::var("COMPUTERNAME").ok())?;
+    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+fn path(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
+fn read(file: &mut File) -> Option<Note> {
+    let mut text = Vec::new();
+    file.rewind().ok()?;
+    file.take(4096).read_to_end(&mut text).ok()?;
+    // A longer note that was there before may still follow the line.
+    serde_json::from_slice(text.split(|byte| *byte == b'\n').next()?).ok()
+}
+
+fn describe(note: Option<&Note>) -> String {
+    match note {
+        Some(Note { process, host: Some(host), .. }) => format!("process {process} on {host}"),
+        Some(Note { process, host: None, .. }) => format!("process {process}"),
+        None => "another process".to_owned(),
+    }
+}

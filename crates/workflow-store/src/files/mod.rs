@@ -1,0 +1,223 @@
+//! A store that keeps runs as files.
+
+mod bundles;
+mod controls;
+mod disk;
+mod facts;
+mod held;
+mod home;
+mod lines;
+mod lock;
+mod log;
+mod output;
+mod record;
+mod signal;
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::store::{
+    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
+    Watching,
+};
+
+use self::home::Home;
+use crate::worker::{Ended, Worker};
+
+/// Threads that write and sync: appends of different runs reach the disk side by side.
+const WRITERS: usize = 4;
+
+/// Keeps runs as files that a person can read, in a directory per run.
+///
+/// ```text
+/// <home>/runs/{run}/events.jsonl    the events, one per line: all else is derived from them
+///                   run.json        the head, for lists
+///                   output.jsonl    what providers said
+///                   controls.jsonl  what was asked of the run
+///                   lock            who drives it
+/// <home>/bundles/{hash}.json        what runs were started with
+/// ```
+///
+/// Files and directories are private to their owner. Other directories in `runs` are left alone.
+/// Bundles stay when the runs that used them are deleted.
+///
+/// Any number of processes of one machine can use a home at the same time. A run is driven by one
+/// of them: it holds the operating system's lock on the run's `lock` file, which ends with the
+/// process, however that ends. Within a process a lease is good until it is
+/// [released](RunStore::release), or until the store is dropped. A held run keeps two or three
+/// files open; the system's limit of open files bounds how many runs can be held.
+///
+/// An append is on the disk when it is acknowledged. After a crash the run goes on from the last
+/// append that was there as a whole: what was written of an unfinished one is cut off when the run
+/// is claimed. A file that was damaged otherwise is refused, with its line, and left as it is.
+///
+/// The work is done by threads of the store: no method blocks. A method that was polled once does
+/// its work to the end, also when its future is dropped. Dropping the store waits for what is under
+/// way, and frees its runs.
+///
+/// ```
+/// use workflow_core::store::{RunFilter, RunStore};
+/// use workflow_store::FileStore;
+///
+/// # let home = tempfile::tempdir()?;
+/// let store = FileStore::open(home.path().join(".orch"))?;
+/// let unfinished = futures::executor::block_on(store.list(&RunFilter::unfinished()))?;
+/// assert!(unfinished.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FileStore {
+    // Before the home, so that their jobs are done when the runs are let go.
+    writers: Vec<Worker>,
+    output: Worker,
+    reader: Worker,
+    home: Arc<Home>,
+    path: PathBuf,
+}
+
+impl FileStore {
+    /// Opens the store in `home`, which is created unless it is there. This blocks for a moment.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when the directories cannot be created, or the threads not started.
+    pub fn open(home: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = home.as_ref();
+        let spawn = |name: &str| Worker::spawn(name).map_err(disk::at(path));
+        let home = Arc::new(Home::open(path)?);
+        let store = Self {
+            writers: (0..WRITERS).map(|_| spawn("workflow-events")).collect::<Result<_, _>>()?,
+            output: spawn("workflow-output")?,
+            reader: spawn("workflow-reads")?,
+            home: Arc::clone(&home),
+            path: path.to_owned(),
+        };
+        store.reader.submit(move |_| home.sweep());
+        Ok(store)
+    }
+
+    /// Does `job` on the thread of `run`, after all that was asked of that run before.
+    async fn write<T: Send + 'static>(
+        &self,
+        run: &RunId,
+        job: impl FnOnce(&Home, &mut Vec<u8>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut hasher = DefaultHasher::new();
+        run.hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % WRITERS as u64).unwrap_or_default();
+        let home = Arc::clone(&self.home);
+        self.writers[place].run(move |buffer| job(&home, buffer)).await.unwrap_or_else(ended)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Home) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let home = Arc::clone(&self.home);
+        self.reader.run(move |_| job(&home)).await.unwrap_or_else(ended)
+    }
+}
+
+fn ended<T>(_: Ended) -> Result<T, StoreError> {
+    Err(StoreError::Closed("its thread has ended".to_owned()))
+}
+
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStore").field("home", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl RunStore for FileStore {
+    async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+        let id = run.id.clone();
+        self.write(&id, move |home, buffer| home.create(&run, buffer)).await
+    }
+
+    async fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        let (lease, events, head) = (lease.clone(), events.to_vec(), head.cloned());
+        let run = lease.run.clone();
+        let append = move |home: &Home, buffer: &mut Vec<u8>| {
+            home.held(&lease)?.append(expected, &events, head.as_ref(), buffer)
+        };
+        self.write(&run, append).await
+    }
+
+    async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        let (home, lease, entries) = (Arc::clone(&self.home), lease.clone(), entries.to_vec());
+        let append = move |buffer: &mut Vec<u8>| home.held(&lease)?.append_output(&entries, buffer);
+        self.output.run(append).await.unwrap_or_else(ended)
+    }
+
+    async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let run = run.clone();
+        self.read(move |home| home.events(&run, after, limit)).await
+    }
+
+    async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+        let run = run.clone();
+        self.read(move |home| home.output(&run, after, limit)).await
+    }
+
+    async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+        let run = run.clone();
+        self.read(move |home| home.last_output(&run)).await
+    }
+
+    async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        let run = run.clone();
+        self.read(move |home| home.get(&run)).await
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |home| home.list(&filter)).await
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        let id = run.clone();
+        self.write(run, move |home, _| home.claim(&id)).await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        let run = lease.run.clone();
+        self.write(&run, move |home, _| home.release(&lease)).await
+    }
+
+    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+        let id = run.clone();
+        self.write(run, move |home, _| home.request(&id, control)).await
+    }
+
+    async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+        let run = run.clone();
+        self.read(move |home| home.controls(&run, after)).await
+    }
+
+    async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+        let id = run.clone();
+        self.write(run, move |home, _| home.delete(&id)).await
+    }
+
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+        let hash = hash.clone();
+        self.read(move |home| home.bundles.load(&hash)).await
+    }
+
+    fn watch(&self, watcher: Watcher) -> Watching {
+        self.home.signal.watch(watcher)
+    }
+}

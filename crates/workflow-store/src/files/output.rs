@@ -1,0 +1,179 @@
+//! `output.jsonl`: one output entry per line.
+//!
+//! It is not synced: a crash of the machine may take the newest entries. A line that cannot be
+//! read is skipped; the numbers tell that something is missing.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::store::StoreError;
+
+use super::disk::{at, private};
+use super::lines::{Lines, number, seek};
+use crate::order::check_output;
+
+const FILE: &str = "output.jsonl";
+const KEY: &str = "number";
+
+/// The output file of a run that is held.
+#[derive(Debug)]
+pub(super) enum Output {
+    Unopened,
+    Open(Writer),
+    /// The run was released.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    path: PathBuf,
+    file: File,
+    end: Tail,
+}
+
+/// The end of what can be read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tail {
+    number: u64,
+    bytes: u64,
+}
+
+impl Output {
+    /// Adds entries to the file of `run`.
+    pub(super) fn append(
+        &mut self,
+        run: &RunId,
+        directory: &Path,
+        entries: &[OutputEntry],
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let writer = match self {
+            Self::Open(writer) => writer,
+            Self::Unopened => {
+                let writer = Writer::open(directory.join(FILE))?;
+                *self = Self::Open(writer);
+                return self.append(run, directory, entries, buffer);
+            }
+            Self::Closed => return Err(StoreError::Fenced(run.clone())),
+        };
+        check_output(run, writer.end.number, entries)?;
+        let written = writer.write(entries, buffer).map_err(at(&writer.path));
+        if written.is_err() {
+            // Opening it again cuts off what was written of them.
+            *self = Self::Unopened;
+        }
+        written
+    }
+
+    /// The number of the last entry, where it is known without reading.
+    pub(super) fn last(&self) -> Option<u64> {
+        match self {
+            Self::Open(writer) => Some(writer.end.number),
+            Self::Unopened | Self::Closed => None,
+        }
+    }
+}
+
+impl Writer {
+    fn open(path: PathBuf) -> Result<Self, StoreError> {
+        let open = || {
+            let file = private().read(true).append(true).create(true).open(&path)?;
+            let length = file.metadata()?.len();
+            let end = tail(&file, length)?;
+            if end.bytes < length {
+                tracing::warn!(path = %path.display(), bytes = length - end.bytes, "cut off unfinished output");
+                file.set_len(end.bytes)?;
+            }
+            Ok((file, end))
+        };
+        let (file, end) = open().map_err(at(&path))?;
+        Ok(Self { path, file, end })
+    }
+
+    fn write(&mut self, entries: &[OutputEntry], buffer: &mut Vec<u8>) -> io::Result<()> {
+        for entry in entries {
+            serde_json::to_writer(&mut *buffer, entry)?;
+            buffer.push(b'\n');
+        }
+        self.file.write_all(buffer)?;
+        self.end.bytes += buffer.len() as u64;
+        self.end.number = entries.last().map_or(self.end.number, |entry| entry.number);
+        Ok(())
+    }
+}
+
+/// Reads up to `limit` entries with numbers above `after` of the run in `directory`.
+pub(super) fn read(directory: &Path, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+    let path = directory.join(FILE);
+    let Some((file, length)) = open(&path)? else { return Ok(Vec::new()) };
+    let read = || {
+        let mut entries = Vec::new();
+        let from = seek(&file, length, KEY, after)?;
+        let mut lines = Lines::new(&file, from, length)?;
+        while entries.len() < limit
+            && let Some(line) = lines.next()?
+        {
+            if number(line.bytes, KEY).is_some_and(|number| number <= after) {
+                continue;
+            }
+            match serde_json::from_slice::<OutputEntry>(line.bytes) {
+                Ok(entry) if entry.number > after => entries.push(entry),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), offset = line.start, %error, "skipped damaged output");
+                }
+            }
+        }
+        Ok(entries)
+    };
+    read().map_err(at(&path))
+}
+
+/// The number of the last entry of the run in `directory`.
+pub(super) fn last(directory: &Path) -> Result<u64, StoreError> {
+    let path = directory.join(FILE);
+    let Some((file, length)) = open(&path)? else { return Ok(0) };
+    Ok(tail(&file, length).map_err(at(&path))?.number)
+}
+
+fn open(path: &Path) -> Result<Option<(File, u64)>, StoreError> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => {
+            let file = file.map_err(at(path))?;
+            let length = file.metadata().map_err(at(path))?.len();
+            Ok(Some((file, length)))
+        }
+    }
+}
+
+/// The last line that can be read, looked for from the end.
+fn tail(mut file: &File, length: u64) -> io::Result<Tail> {
+    let mut size = 64 << 10;
+    loop {
+        let from = length.saturating_sub(size);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        file.take(length - from).read_to_end(&mut bytes)?;
+        let mut rest = &bytes[..];
+        // Each turn looks at what is before the last line end but one.
+        while let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') {
+            let start = rest[..end].iter().rposition(|byte| *byte == b'\n').map(|before| before + 1);
+            if start.is_none() && from > 0 {
+                break;
+            }
+            let start = start.unwrap_or(0);
+            if let Ok(entry) = serde_json::from_slice::<OutputEntry>(&rest[start..end]) {
+                return Ok(Tail { number: entry.number, bytes: from + end as u64 + 1 });
+            }
+            rest = &rest[..start];
+        }
+        if from == 0 {
+            return Ok(Tail::default());
+        }
+        size *= 4;
+    }
+}

@@ -1,0 +1,282 @@
+//! The store in files: what is seen of the files.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::executor::block_on;
+use workflow_core::bundle::BundleHash;
+use workflow_core::status::RunStatus;
+use workflow_core::store::{Control, RunFilter, RunStore, StoreError, Watcher};
+use workflow_store::FileStore;
+
+use crate::fixture::*;
+
+fn open() -> (Arc<FileStore>, tempfile::TempDir) {
+    let home = tempfile::tempdir().unwrap();
+    (Arc::new(FileStore::open(home.path()).unwrap()), home)
+}
+
+crate::suite!(open());
+
+#[test]
+fn a_run_is_a_directory_that_a_person_can_read() {
+    let (store, home) = open();
+    let lease = create(&store, "r1");
+    block_on(store.append(&lease, 1, &[started(2)], Some(&head(RunStatus::Running)))).unwrap();
+    append(&store, &lease, 2, &[succeeded(3), succeeded(4)]).unwrap();
+    block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
+    block_on(store.request(&lease.run, Control::Pause)).unwrap();
+    block_on(store.release(lease)).unwrap();
+
+    let run = home.path().join("runs/r1");
+    let read = |name: &str| fs::read_to_string(run.join(name)).unwrap();
+    let files = ["events.jsonl", "run.json", "output.jsonl", "controls.jsonl", "lock"];
+    let mut shown: String = files.map(|name| format!("--- {name}\n{}", read(name))).concat();
+    let process = format!("\"process\":{}", std::process::id());
+    shown = shown.replace(&process, "\"process\":1").replace(new_run("r1").head.bundle.as_str(), "{hash}");
+    let host = shown.split("\"host\":\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    shown = host.map_or(shown.clone(), |host| shown.replace(&format!(",\"host\":\"{host}\""), ""));
+    insta::assert_snapshot!(shown);
+    let mut names: Vec<_> =
+        fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["controls.jsonl", "events.jsonl", "lock", "output.jsonl", "run.json"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn files_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    fn check(path: &Path, seen: &mut usize) {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+            *seen += 1;
+            if path.is_dir() {
+                check(&path, seen);
+            }
+        }
+    }
+    let home = tempfile::tempdir().unwrap();
+    let store = FileStore::open(home.path().join("new/.orch")).unwrap();
+    let lease = create(&store, "r1");
+    block_on(store.append(&lease, 1, &[started(2)], Some(&head(RunStatus::Running)))).unwrap();
+    block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
+    block_on(store.request(&lease.run, Control::Pause)).unwrap();
+    let mut seen = 0;
+    check(home.path(), &mut seen);
+    // new/.orch/{bundles/{hash}.json, runs/{.controls, r1/{5 files}}}
+    assert_eq!(seen, 2 + 2 + 3 + 5);
+}
+
+#[test]
+fn a_reopened_store_has_all() {
+    let (store, home) = open();
+    let lease = create(&store, "r1");
+    append(&store, &lease, 1, &[started(2), succeeded(3)]).unwrap();
+    let paused = head(RunStatus::Paused);
+    block_on(store.append(&lease, 3, &[succeeded(4)], Some(&paused))).unwrap();
+    block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
+    block_on(store.release(lease)).unwrap();
+    let written = events(&store, &id("r1"));
+    drop(store);
+
+    let store = FileStore::open(home.path()).unwrap();
+    assert_eq!(events(&store, &id("r1")), written);
+    assert_eq!(block_on(store.get(&id("r1"))).unwrap().head, paused);
+    assert_eq!(block_on(store.output(&id("r1"), 0, 9)).unwrap(), [entry(1, "hello")]);
+    let run = new_run("r1");
+    assert_eq!(block_on(store.bundle(&run.head.bundle)).unwrap(), run.bundle);
+    let lease = block_on(store.claim(&id("r1"))).unwrap();
+    append(&store, &lease, 4, &[succeeded(5)]).unwrap();
+}
+
+#[test]
+fn a_dropped_store_frees_its_runs_after_what_was_under_way() {
+    let (store, home) = open();
+    let lease = create(&store, "r1");
+    assert!(store.append(&lease, 1, &[started(2)], None).now_or_never().is_none());
+    drop(store);
+    let store = FileStore::open(home.path()).unwrap();
+    assert_eq!(numbers(&events(&store, &id("r1"))), [1, 2]);
+    assert_eq!(block_on(store.get(&id("r1"))).unwrap().holder, None);
+    block_on(store.claim(&id("r1"))).unwrap();
+}
+
+#[test]
+fn an_append_whose_future_was_dropped_is_done_all_the_same() {
+    let (store, _home) = open();
+    let lease = create(&store, "r1");
+    assert!(store.append(&lease, 1, &[started(2), succeeded(3)], None).now_or_never().is_none());
+    append(&store, &lease, 3, &[succeeded(4)]).unwrap();
+    assert_eq!(numbers(&events(&store, &id("r1"))), [1, 2, 3, 4]);
+}
+
+#[test]
+fn two_stores_of_one_home_do_not_hold_the_same_run() {
+    let (first, home) = open();
+    let second = FileStore::open(home.path()).unwrap();
+    let lease = create(&first, "r1");
+    let error = block_on(second.claim(&id("r1"))).unwrap_err();
+    let StoreError::Held { holder, .. } = error else { panic!("{error}") };
+    assert!(holder.starts_with(&format!("process {}", std::process::id())), "{holder}");
+    assert_eq!(block_on(second.get(&id("r1"))).unwrap().holder, Some(holder));
+    let error = append(&second, &lease, 1, &[started(2)]).unwrap_err();
+    assert!(matches!(error, StoreError::Fenced(_)), "{error}");
+    assert!(matches!(block_on(second.delete(&id("r1"))), Err(StoreError::Held { .. })));
+    assert!(matches!(block_on(second.create(new_run("r1"))), Err(StoreError::Exists(_))));
+
+    append(&first, &lease, 1, &[started(2)]).unwrap();
+    block_on(first.release(lease.clone())).unwrap();
+    let other = block_on(second.claim(&id("r1"))).unwrap();
+    assert_eq!(other.epoch, lease.epoch + 1);
+    append(&second, &other, 2, &[succeeded(3)]).unwrap();
+    assert_eq!(numbers(&events(&first, &id("r1"))), [1, 2, 3]);
+    assert!(matches!(append(&first, &lease, 2, &[succeeded(3)]), Err(StoreError::Fenced(_))));
+}
+
+#[test]
+fn of_many_stores_one_wins_each_claim() {
+    let (store, home) = open();
+    let lease = create(&store, "r1");
+    block_on(store.release(lease)).unwrap();
+    let stores: Vec<_> = (0..4).map(|_| FileStore::open(home.path()).unwrap()).collect();
+    let start = std::sync::Barrier::new(stores.len());
+    std::thread::scope(|scope| {
+        for store in &stores {
+            scope.spawn(|| {
+                start.wait();
+                let mut appended = 0;
+                while appended < 10 {
+                    match block_on(store.claim(&id("r1"))) {
+                        Ok(lease) => {
+                            let last = events(store, &id("r1")).len() as u64;
+                            append(store, &lease, last, &[succeeded(last + 1), succeeded(last + 2)]).unwrap();
+                            block_on(store.release(lease)).unwrap();
+                            appended += 1;
+                        }
+                        Err(error) => {
+                            assert!(matches!(error, StoreError::Held { .. }), "{error}");
+                            // Those who only look are in nobody's way.
+                            block_on(store.list(&RunFilter::all())).unwrap();
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(numbers(&events(&store, &id("r1"))), (1..=81).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_control_from_another_store_calls_the_watchers() {
+    let (store, home) = open();
+    let lease = create(&store, "r1");
+    let (sender, calls) = std::sync::mpsc::channel();
+    let watcher: Watcher = Arc::new(move |_| sender.send(()).unwrap());
+    let _watching = store.watch(watcher);
+    let other = FileStore::open(home.path()).unwrap();
+    for number in 1..=3 {
+        assert_eq!(block_on(other.request(&id("r1"), Control::Pause)).unwrap(), number);
+        calls.recv().unwrap();
+        let seen = block_on(store.controls(&id("r1"), number - 1)).unwrap();
+        assert_eq!(seen.len(), 1);
+    }
+    assert_eq!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap().len(), 3);
+}
+
+#[test]
+fn what_is_not_a_run_is_left_alone() {
+    let (store, home) = open();
+    create(&store, "r1");
+    let runs = home.path().join("runs");
+    fs::create_dir(runs.join("mine")).unwrap();
+    fs::write(runs.join("mine/notes.txt"), "keep").unwrap();
+    fs::create_dir(runs.join("empty")).unwrap();
+    fs::write(runs.join("file"), "keep").unwrap();
+    fs::create_dir(runs.join("not an id")).unwrap();
+    fs::write(runs.join("not an id/events.jsonl"), "").unwrap();
+    #[cfg(unix)]
+    {
+        let elsewhere = home.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::copy(runs.join("r1/events.jsonl"), elsewhere.join("events.jsonl")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, runs.join("link")).unwrap();
+    }
+    let names = [
+        "mine",
+        "empty",
+        "file",
+        #[cfg(unix)]
+        "link",
+    ];
+    let listed = block_on(store.list(&RunFilter::all())).unwrap();
+    assert_eq!(listed.len(), 1);
+    for name in names {
+        let run = id(name);
+        for result in [
+            block_on(store.get(&run)).map(drop),
+            block_on(store.claim(&run)).map(drop),
+            block_on(store.events(&run, 0, 1)).map(drop),
+            block_on(store.request(&run, Control::Pause)).map(drop),
+            block_on(store.delete(&run)),
+        ] {
+            assert!(matches!(result, Err(StoreError::NotFound(_))), "{name}: {result:?}");
+        }
+        let error = block_on(store.create(new_run(name))).unwrap_err();
+        assert!(matches!(error, StoreError::Io { .. }), "{name}: {error}");
+    }
+    assert_eq!(fs::read_dir(runs.join("mine")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(runs.join("empty")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_died_unfinished_is_removed() {
+    let (store, home) = open();
+    create(&store, "r1");
+    let runs = home.path().join("runs");
+    let alive = runs.join(".tmp-alive-1-0");
+    let dead = runs.join(".tmp-dead-1-0");
+    for directory in [&alive, &dead] {
+        fs::create_dir(directory).unwrap();
+        fs::copy(runs.join("r1/events.jsonl"), directory.join("events.jsonl")).unwrap();
+        fs::write(directory.join("lock"), "").unwrap();
+    }
+    let maker = fs::File::open(alive.join("lock")).unwrap();
+    maker.lock().unwrap();
+    let store = FileStore::open(home.path()).unwrap();
+    // The list comes after the removal, on the same thread.
+    assert_eq!(block_on(store.list(&RunFilter::all())).unwrap().len(), 1);
+    assert!(alive.exists());
+    assert!(!dead.exists());
+}
+
+#[test]
+fn a_bundle_that_was_changed_is_refused_and_stored_again_by_the_next_run() {
+    let (store, home) = open();
+    let hash = new_run("r1").head.bundle;
+    create(&store, "r1");
+    create(&store, "r2");
+    let bundles = home.path().join("bundles");
+    assert_eq!(fs::read_dir(&bundles).unwrap().count(), 1);
+    let path = bundles.join(format!("{hash}.json"));
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(BundleHash::of(&text), hash);
+    fs::write(&path, text.replace("feature", "freature")).unwrap();
+    let error = block_on(store.bundle(&hash)).unwrap_err();
+    let StoreError::Corrupt { place, .. } = error else { panic!("{error}") };
+    assert_eq!(place, path.display().to_string());
+
+    let store = FileStore::open(home.path()).unwrap();
+    create(&store, "r3");
+    assert_eq!(block_on(store.bundle(&hash)).unwrap(), new_run("r3").bundle);
+
+    let mut run = new_run("r4");
+    run.head.bundle = BundleHash::of("something else");
+    let error = block_on(store.create(run)).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    assert!(matches!(block_on(store.get(&id("r4"))), Err(StoreError::NotFound(_))));
+}
