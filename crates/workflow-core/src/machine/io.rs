@@ -109,7 +109,7 @@ pub enum Effect {
         at: Timestamp,
     },
     /// See to it that nothing of the call that a former driver left is running any more, before
-    /// `TakenUp`. Comes from [`pending`] alone.
+    /// `TakenUp`. Comes from [`pending`](super::pending) alone.
     Reclaim {
         /// The node.
         path: NodePath,

@@ -271,7 +271,7 @@ impl fmt::Display for Tree {
 
 fn compare(left: Known, op: &str, right: Known) -> bool {
     if left == Known::Absent || right == Known::Absent {
-        return false;
+        return op == "!=";
     }
     let (less, more) = match (left, right) {
         (Known::Number(left), Known::Number(right)) => (left < right, left > right),

@@ -26,8 +26,8 @@ use super::SyntaxError;
 ///
 /// Comparisons follow RFC 9535: numbers compare by value, texts by Unicode code points, arrays and
 /// objects by content, and `<` and `>` are false for all but two numbers or two texts. They differ
-/// in one thing: a comparison with an absent value is false, `!=` too. Write `!($.x == 1)` for what
-/// should be true when there is no `$.x`.
+/// in one thing: an absent value equals nothing, not even another absent one. So `$.skip != true`
+/// holds when there is no `$.skip`, and every other comparison with an absent value does not.
 ///
 /// ```
 /// use serde_json::json;
@@ -81,7 +81,7 @@ impl Expr {
             Self::Test(query) => query.first(document) == Some(&Value::Bool(true)),
             Self::Compare(left, op, right) => match (left.value(document), right.value(document)) {
                 (Some(left), Some(right)) => op.holds(left, right),
-                _ => false,
+                _ => matches!(op, Op::Ne),
             },
             Self::Not(inner) => !inner.eval(document),
             Self::And(all) => all.iter().all(|part| part.eval(document)),
