@@ -135,9 +135,9 @@ impl Workflow {
     ///
     /// # Errors
     ///
-    /// [`NotWritable`] when a value has no form in YAML.
+    /// [`NotWritable`] when the text would be more than [`parse`] reads, or a number is not finite.
     pub fn to_yaml(&self) -> Result<String, NotWritable> {
-        yaml::write(self).map_err(|error| NotWritable(error.to_string()))
+        yaml::write(self).map_err(NotWritable)
     }
 }
 

@@ -259,10 +259,11 @@ fn env(fields: &mut Fields<'_, '_>, parent: &Path<'_>, report: &mut Report<'_>) 
     let path = parent.key("env");
     let entries = fields.map("env", report).unwrap_or_default();
     for Entry { key, value, .. } in entries {
+        let Kind::Scalar(_, Value::Number(number)) = &value.kind else { continue };
+        let shown = number.to_string();
         let written = value.end.offset - value.start.offset;
-        if let Kind::Scalar(_, Value::Number(number)) = &value.kind
-            && number.to_string().len() != written
-        {
+        // A `+` in an exponent may be left out.
+        if shown.len() != written && shown.replace("e+", "e").len() != written {
             let message =
                 format!("`{}` would become {number}: put it in quotes to keep it as it is", shorten(key));
             report.error("ambiguous-number", &path.key(key), message);

@@ -326,11 +326,12 @@ impl<'t> Reader<'t> {
     }
 
     fn place(&self, marker: Marker) -> Place {
-        Place {
-            line: number(marker.line()),
-            column: number(marker.col() + 1),
-            offset: self.offsets.byte(marker.index()),
+        let offset = self.offsets.byte(marker.index());
+        if offset == self.text.len() {
+            // The parser counts a line more there.
+            return end_of(self.text);
         }
+        Place { line: number(marker.line()), column: number(marker.col() + 1), offset }
     }
 }
 

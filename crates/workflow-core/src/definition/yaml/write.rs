@@ -1,14 +1,53 @@
 //! From a workflow to the text of a file.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+
+use serde_json::Value;
 
 use crate::definition::{Budget, LoopSpec, Workflow};
 use crate::ids::{StageId, WorkflowId};
 
-/// A workflow as a file has it: the header under `workflow`, then one key per stage.
-pub(in crate::definition) fn write(workflow: &Workflow) -> Result<String, serde_yaml::Error> {
-    serde_yaml::to_string(&File(workflow))
+/// A workflow as a file has it: the header under `workflow`, then one key per stage. What is
+/// written reads back as it was, or the reason why not is returned.
+pub(in crate::definition) fn write(workflow: &Workflow) -> Result<String, String> {
+    let file = File(workflow);
+    let value = serde_json::to_value(&file).map_err(|error| error.to_string())?;
+    let text = serde_yaml::to_string(&file).map_err(|error| error.to_string())?;
+    if reads_back(&text, &value).is_ok() {
+        return Ok(text);
+    }
+    // The writer has YAML 1.1 in mind and the reader 1.2: a few texts, with U+2028 in them for
+    // instance, are not the same in both. JSON is the same in both.
+    let text = json(&value).map_err(|error| error.to_string())?;
+    reads_back(&text, &value).map(|()| text)
+}
+
+fn reads_back(text: &str, value: &Value) -> Result<(), String> {
+    match super::read(text.as_bytes()) {
+        (Some(tree), problems) if problems.is_empty() && tree.to_value() == *value => Ok(()),
+        (_, problems) => Err(problems.into_iter().next().map(|problem| problem.message).unwrap_or_default()),
+    }
+}
+
+/// JSON without characters that cannot stand in a YAML file.
+fn json(value: &Value) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string_pretty(value)? + "\n";
+    // Outside of its strings, JSON has none of them.
+    let is_escaped =
+        |c: char| c.is_control() && c != '\n' || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_escaped(c) {
+            // Writing to a `String` cannot fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Ok(escaped)
 }
 
 struct File<'w>(&'w Workflow);

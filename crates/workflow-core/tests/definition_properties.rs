@@ -1,0 +1,320 @@
+//! What holds for every definition: it is written and read back as it was, and no text that is
+//! near one makes the reader fail.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, Number, Value};
+use workflow_core::definition::{
+    self, Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, ParallelStrategy, Period,
+    SessionMode, Stage, Workflow,
+};
+use workflow_core::ids::StageId;
+
+/// Texts that mean something in YAML unless they are in quotes.
+const TRICKY: &[&str] = &[
+    "",
+    "~",
+    "null",
+    "yes",
+    "true",
+    "1.10",
+    "0o17",
+    "0x1F",
+    "1e3",
+    ".5",
+    ".inf",
+    "-",
+    "- a",
+    "a: b",
+    "a #b",
+    "#a",
+    " a ",
+    "<<",
+    "=",
+    "!a",
+    "&a",
+    "*a",
+    "%a",
+    "@a",
+    "`a`",
+    "'",
+    "\"",
+    "\\",
+    "---",
+    "...",
+    "a\n---\nb",
+    "\t",
+    "a\n",
+    "\na",
+    "a\n\n",
+    "  a\nb",
+    "a\r\nb",
+    "\r",
+    "\u{85}",
+    "\u{2028}",
+    "\u{feff}",
+    "\u{7f}",
+    "\0",
+    "\u{1b}[0m",
+    "{a: b}",
+    "[a]",
+    "2024-01-01",
+    "$",
+    "$5 & ${x",
+    "é\u{10ffff}",
+];
+
+fn text() -> impl Strategy<Value = String> {
+    let any =
+        prop_oneof![3 => select(TRICKY).prop_map(str::to_owned), 5 => "(?s).{0,20}", 2 => "[ -~\n]{0,200}"];
+    // No template, so that every text is a good one.
+    any.prop_map(|text| text.replace("${", "$$ {"))
+}
+
+fn id() -> impl Strategy<Value = String> {
+    prop_oneof![5 => "[A-Za-z0-9_-]{1,64}", 1 => select(&["null", "1", "true", "-", "0o1", "1e5"][..]).prop_map(str::to_owned)]
+        .prop_filter("reserved", |id| id != "workflow")
+}
+
+fn number() -> impl Strategy<Value = Number> {
+    prop_oneof![
+        any::<i64>().prop_map(Number::from),
+        any::<u64>().prop_map(Number::from),
+        any::<f64>().prop_filter_map("finite", Number::from_f64),
+        (-1000i32..1000).prop_map(|n| Number::from_f64(f64::from(n) / 8.0).unwrap()),
+    ]
+}
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        text().prop_map(Value::String),
+        number().prop_map(Value::Number),
+        any::<bool>().prop_map(Value::Bool)
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![4 => scalar(), 1 => Just(Value::Null)];
+    leaf.prop_recursive(4, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::Array),
+            vec((text(), inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn period() -> impl Strategy<Value = Period> {
+    (1u64..10_000_000_000).prop_map(|micros| Period(std::time::Duration::from_micros(micros)))
+}
+
+fn budget() -> impl Strategy<Value = Budget> {
+    (option::of(0.01f64..1000.0), option::of(1..u64::MAX), option::of(period()))
+        .prop_map(|(cost_usd, tokens, time)| Budget { cost_usd, tokens, time })
+}
+
+fn provider() -> impl Strategy<Value = String> {
+    text().prop_filter("empty", |text| !text.trim().is_empty())
+}
+
+fn lane() -> impl Strategy<Value = Lane> {
+    (provider(), option::of(id()), option::of(1u32..=1000)).prop_map(|(provider, role, weight)| Lane {
+        provider,
+        role,
+        weight,
+    })
+}
+
+fn env() -> impl Strategy<Value = IndexMap<String, Value>> {
+    let name = text().prop_filter("no name", |name| !name.is_empty() && !name.contains(['=', '\0']));
+    btree_map(name, scalar(), 0..3).prop_map(IndexMap::from_iter)
+}
+
+fn stage() -> impl Strategy<Value = Stage> {
+    let who =
+        (option::of(provider()), vec(lane(), 0..3), option::of(id()), option::of(id()), vec(id(), 0..3));
+    let how = (
+        option::of(select(&[Mode::Sequential, Mode::Parallel][..])),
+        option::of(select(&[ParallelStrategy::All, ParallelStrategy::Race, ParallelStrategy::Majority][..])),
+        option::of(select(&[OnFailure::Stop, OnFailure::Continue, OnFailure::Retry][..])),
+        option::of(0u32..=10),
+        option::of(period()),
+        option::of(0u32..=1),
+        option::of(select(&["true", "$.a == 'x' || !$.b", "$['a b'] > 1.5"][..])),
+    );
+    let what = (
+        option::of(text()),
+        option::of(vec((text(), value()), 0..3)),
+        vec(value(), 0..3),
+        btree_map(id(), value(), 0..3),
+        env(),
+        option::of(text()),
+    );
+    let limits = (
+        option::of(period()),
+        option::of(period()),
+        option::of(budget()),
+        option::of(select(&[SessionMode::New, SessionMode::Continue][..])),
+        option::of(select(&[OnInterrupt::Rerun, OnInterrupt::Ask][..])),
+        option::of(text()),
+        option::of("[a-z ]{1,10}(/[a-z]{1,10}){0,2}"),
+    );
+    (who, how, what, limits).prop_map(|(who, how, what, limits)| {
+        let (provider, providers, role, profile, skills) = who;
+        let (mode, parallel_strategy, on_failure, retries, retry_backoff, min_iterations, when) = how;
+        let (prompt, with, inputs, set, env, cwd) = what;
+        let (timeout, idle_timeout, budget, session, on_interrupt, approval, output_schema) = limits;
+        Stage {
+            provider: provider.filter(|_| providers.is_empty()),
+            role,
+            profile,
+            mode,
+            providers,
+            parallel_strategy,
+            on_failure,
+            retries,
+            retry_backoff,
+            min_iterations,
+            skills,
+            prompt,
+            with: with.map(Map::from_iter),
+            when: when.map(str::to_owned),
+            inputs,
+            set: set.into_iter().collect(),
+            output_schema,
+            timeout,
+            idle_timeout,
+            env,
+            cwd,
+            session,
+            on_interrupt,
+            approval,
+            budget,
+        }
+    })
+}
+
+fn workflow() -> impl Strategy<Value = Workflow> {
+    let name = "(?s).{3,100}".prop_map(|name| name.replace("${", "--"));
+    let stages = btree_map(id().prop_map(|id| StageId::new(id).unwrap()), stage(), 1..4);
+    let repeat = option::of((1u32..=20, any::<bool>(), any::<bool>()));
+    (id(), name, option::of(text()), option::of(budget()), stages, repeat).prop_map(
+        |(id, name, description, budget, stages, repeat): (_, _, _, _, BTreeMap<_, _>, _)| {
+            let stages: IndexMap<StageId, Stage> = stages.into_iter().collect();
+            let repeat = repeat.map(|(max_iters, falls_back, completes)| LoopSpec {
+                fallback_next_stage: stages.keys().last().filter(|_| falls_back).cloned(),
+                on_exhausted: if completes { Exhausted::Complete } else { Exhausted::Fail },
+                ..LoopSpec::new(max_iters, "$.done == true")
+            });
+            Workflow { id: id.parse().unwrap(), name, description, repeat, budget, stages }
+        },
+    )
+}
+
+/// A text near that of a workflow file: parts of it are deleted, doubled, or replaced.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    const FILES: &[&str] = &[
+        include_str!("definitions/good/every-field.workflow.yml"),
+        include_str!("definitions/good/feature-development.workflow.yml"),
+        include_str!("definitions/bad/ten-mistakes.yml"),
+        include_str!("definitions/bad/template-dangling-stages.yml"),
+        include_str!("definitions/bad/shell-interpolation.yml"),
+    ];
+    const PIECES: &[&str] = &[
+        ":",
+        ": ",
+        "- ",
+        "? ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "&a ",
+        "*a",
+        "!a ",
+        "!!str ",
+        "|\n",
+        ">-\n",
+        "'",
+        "\"",
+        "#",
+        "\t",
+        "\n",
+        "\r",
+        "  ",
+        "---\n",
+        "...\n",
+        "%TAG ! x\n",
+        "${",
+        "}",
+        "$",
+        "~",
+        "<<: ",
+        "\0",
+        "\u{feff}",
+        "é",
+        "1e999",
+    ];
+    let change = (any::<prop::sample::Index>(), 0usize..40, 0u8..3, select(PIECES));
+    (select(FILES), vec(change, 1..8), option::weighted(0.1, any::<(prop::sample::Index, u8)>())).prop_map(
+        |(file, changes, byte)| {
+            let mut text: Vec<char> = file.chars().collect();
+            for (at, length, how, piece) in changes {
+                let start = at.index(text.len().max(1)).min(text.len());
+                let range = start..(start + length).min(text.len());
+                match how {
+                    0 => drop(text.drain(range)),
+                    1 => {
+                        let part = text[range].to_vec();
+                        text.splice(start..start, part);
+                    }
+                    _ => drop(text.splice(start..start, piece.chars())),
+                }
+            }
+            let mut bytes = text.into_iter().collect::<String>().into_bytes();
+            if let Some((at, byte)) = byte.filter(|_| !bytes.is_empty()) {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_workflow_is_written_and_read_back(workflow in workflow()) {
+        prop_assert_eq!(definition::validate(&workflow), []);
+        let text = workflow.to_yaml().unwrap();
+        let parsed = definition::parse(text.as_bytes(), Some(&workflow.id));
+        let errors: Vec<_> = parsed.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+        prop_assert!(errors.is_empty(), "{errors:?}\n{text}");
+        prop_assert_eq!(parsed.workflow.as_ref(), Some(&workflow), "{}", text);
+    }
+
+    #[test]
+    fn a_text_near_a_workflow_file_is_read_or_refused_at_its_place(text in mutated()) {
+        let parsed = definition::parse(&text, None);
+        let lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).count();
+        for diagnostic in &parsed.diagnostics {
+            prop_assert!((1..=lines).contains(&(diagnostic.line as usize)) && diagnostic.column > 0, "{diagnostic}\n{}",
+                String::from_utf8_lossy(&text));
+        }
+        let is_refused = parsed.diagnostics.iter().any(definition::Diagnostic::is_error);
+        prop_assert_eq!(is_refused, parsed.workflow.is_none());
+        if let Some(workflow) = parsed.workflow {
+            prop_assert_eq!(definition::validate(&workflow), []);
+            let again = definition::parse(workflow.to_yaml().unwrap().as_bytes(), None);
+            prop_assert_eq!(again.workflow, Some(workflow));
+        }
+    }
+}
