@@ -3,7 +3,12 @@
 //! - [`MemoryStore`] keeps runs in memory: for tests, and for hosts whose runs may end with them.
 //! - [`FileStore`] keeps runs as files that a person can read, and survives crashes (feature
 //!   `files`).
+//! - [`FsCatalog`] keeps definitions as the files that people edit (feature `files`).
 
+#[cfg(feature = "files")]
+mod catalog;
+#[cfg(feature = "files")]
+mod disk;
 #[cfg(feature = "files")]
 mod files;
 mod memory;
@@ -13,6 +18,8 @@ mod watchers;
 #[cfg(feature = "files")]
 mod worker;
 
+#[cfg(feature = "files")]
+pub use catalog::FsCatalog;
 #[cfg(feature = "files")]
 pub use files::FileStore;
 pub use memory::MemoryStore;

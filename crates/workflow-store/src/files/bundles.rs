@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::store::StoreError;
 
-use super::disk::{Lasting, at, replace, sync_dir, unfinished};
+use crate::disk::{Content, at, replace, sync_dir, unfinished};
 use crate::sync::lock;
 
 pub(super) struct Bundles {
@@ -64,7 +64,7 @@ impl Bundles {
             sync_dir(&self.directory).map_err(at(&self.directory))?;
         } else {
             let temporary = self.directory.join(unfinished(hash.as_str()));
-            replace(&path, &temporary, text.as_bytes(), Lasting::Yes).map_err(at(&path))?;
+            replace(&path, &temporary, text.as_bytes(), Content::Private).map_err(at(&path))?;
         }
         lock(&self.known).insert(hash.clone());
         Ok(())

@@ -3,14 +3,11 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use workflow_core::store::{Control, ControlRecord, StoreError};
 
-use super::disk::{at, fault, private, sync_dir};
 use super::lines::{Lines, line_number};
-use super::lock::lock;
+use crate::disk::{at, private, sync_dir, take_turn};
 
 const FILE: &str = "controls.jsonl";
 
@@ -18,7 +15,7 @@ const FILE: &str = "controls.jsonl";
 pub(super) fn request(directory: &Path, control: Control) -> Result<u64, StoreError> {
     let path = directory.join(FILE);
     let mut file = private().read(true).append(true).create(true).open(&path).map_err(at(&path))?;
-    take_turn(&path, &file)?;
+    take_turn(&file).map_err(at(&path))?;
     let (records, end) = read(&path, &file)?;
     let length = file.metadata().map_err(at(&path))?.len();
     let number = records.last().map_or(0, |record| record.number) + 1;
@@ -76,17 +73,6 @@ impl Delivery {
         self.read = end;
         Ok(records)
     }
-}
-
-/// Waits for those that are just adding a control, not for ever: they may have been stopped.
-fn take_turn(path: &Path, file: &File) -> Result<(), StoreError> {
-    for _ in 0..1_000 {
-        if lock(file).map_err(at(path))? {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    Err(fault(path, io::ErrorKind::TimedOut, "another process keeps it locked"))
 }
 
 /// All controls, and where the last complete line ends.

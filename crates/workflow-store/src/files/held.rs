@@ -12,12 +12,12 @@ use workflow_core::output::OutputEntry;
 use workflow_core::store::{ControlRecord, NewRun, RunHead, RunRecord, StoreError};
 
 use super::controls::Delivery;
-use super::disk::{at, private};
 use super::facts::Facts;
 use super::lock::RunLock;
 use super::log::{self, Mark};
 use super::output::Output;
 use super::record::Record;
+use crate::disk::{at, private};
 use crate::order::{check_numbers, control_of};
 use crate::sync::lock;
 

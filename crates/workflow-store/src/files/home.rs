@@ -12,12 +12,12 @@ use workflow_core::ids::RunId;
 use workflow_core::store::{Control, ControlRecord, Lease, NewRun, RunFilter, RunRecord, StoreError};
 
 use super::bundles::Bundles;
-use super::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished};
 use super::held::{EVENTS, HeldRun, no_event, state};
 use super::lock::{RunLock, Taken, holder, host_name, is_abandoned};
 use super::record::Record;
 use super::signal::Signal;
 use super::{controls, log, output};
+use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished};
 use crate::order::{check_numbers, page, run_not_found};
 use crate::sync::lock;
 

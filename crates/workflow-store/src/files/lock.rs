@@ -7,12 +7,10 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::private;
+use crate::disk::{lock, private};
 
 const FILE: &str = "lock";
 
@@ -138,25 +136,6 @@ pub(super) fn is_abandoned(directory: &Path) -> io::Result<Option<bool>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Takes the lock for this process alone; `false` when somebody else has it so.
-pub(super) fn lock(file: &File) -> io::Result<bool> {
-    // Who only looks whether a run is held shares the lock for a moment: that is no holder.
-    for _ in 0..100 {
-        match file.try_lock() {
-            Ok(()) => return Ok(true),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        match file.try_lock_shared() {
-            Ok(()) => file.unlock()?,
-            Err(TryLockError::WouldBlock) => return Ok(false),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    Ok(false)
 }
 
 /// The name of this machine, where the system tells it.

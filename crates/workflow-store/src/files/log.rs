@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use workflow_core::event::{EVENT_VERSION, Event};
 use workflow_core::store::StoreError;
 
-use super::disk::at;
 use super::facts::Facts;
 use super::lines::{Line, Lines, line_number, number, seek};
+use crate::disk::at;
 
 const KEY: &str = "seq";
 const MORE: &[u8] = b",\"more\":true}";

@@ -2,7 +2,6 @@
 
 mod bundles;
 mod controls;
-mod disk;
 mod facts;
 mod held;
 mod home;
@@ -89,7 +88,7 @@ impl FileStore {
     /// [`StoreError::Io`] when the directories cannot be created, or the threads not started.
     pub fn open(home: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = home.as_ref();
-        let spawn = |name: &str| Worker::spawn(name).map_err(disk::at(path));
+        let spawn = |name: &str| Worker::spawn(name).map_err(crate::disk::at(path));
         let home = Arc::new(Home::open(path)?);
         let store = Self {
             writers: (0..WRITERS).map(|_| spawn("workflow-events")).collect::<Result<_, _>>()?,

@@ -11,8 +11,8 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::StoreError;
 
-use super::disk::{at, private};
 use super::lines::{Lines, number, seek};
+use crate::disk::{at, private};
 use crate::order::check_output;
 
 const FILE: &str = "output.jsonl";

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use workflow_core::ids::RunId;
 use workflow_core::store::RunHead;
 
-use super::disk::{Lasting, replace};
 use super::facts::Facts;
 use super::log::Mark;
+use crate::disk::{Content, replace};
 
 const FILE: &str = "run.json";
 
@@ -46,7 +46,7 @@ impl Record {
     pub(super) fn save(&self, directory: &Path) -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        replace(&directory.join(FILE), &directory.join("run.json.new"), &text, Lasting::No)
+        replace(&directory.join(FILE), &directory.join("run.json.new"), &text, Content::Derived)
     }
 
     /// The record in a run's directory, unless it is missing or damaged.

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use workflow_core::ids::RunId;
 use workflow_core::store::{Watcher, Watching};
 
-use super::disk::private;
+use crate::disk::private;
 use crate::sync::lock;
 use crate::watchers::Watchers;
 

@@ -1,0 +1,341 @@
+//! A catalog that keeps definitions as files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use workflow_core::bundle::BundleHash;
+use workflow_core::catalog::{Catalog, CatalogEntry, CatalogError, Document, Version};
+use workflow_core::definition::{Diagnostic, Diagnostics, parse};
+use workflow_core::ids::WorkflowId;
+
+use crate::disk::{Content, create_dir_all, replace, sync_dir, take_turn, unfinished};
+use crate::worker::{Ended, Worker};
+
+/// How the names of definitions end. New ones get the first.
+const ENDINGS: [&str; 2] = [".workflow.yml", ".workflow.yaml"];
+
+/// The largest definition, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// Keeps workflow definitions as the files `<home>/workflows/{id}.workflow.yml`, which people edit
+/// too; `.yaml` is read as well.
+///
+/// A file that leads out of the home, that is larger than 1 MiB or is not UTF-8 is listed with its
+/// problem and not read; so are two files for one id. Other files and folders there are left alone.
+///
+/// Changes are on the disk when they are acknowledged, and readers see a file as it was before or
+/// as it is after. Processes that use a catalog of the same home take turns. A text with errors is
+/// not stored.
+///
+/// The work is done by a thread of the catalog: no method blocks. A method that was polled once
+/// does its work to the end, also when its future is dropped.
+///
+/// ```
+/// use workflow_core::catalog::Catalog;
+/// use workflow_core::ids::WorkflowId;
+/// use workflow_store::FsCatalog;
+///
+/// # let home = tempfile::tempdir()?;
+/// let catalog = FsCatalog::open(home.path().join(".orch"))?;
+/// let id = WorkflowId::new("hello")?;
+/// let text = "
+/// workflow:
+///   name: Hello
+///   stages: [greet]
+/// greet: { provider: command, with: { command: [echo, hello] } }
+/// ";
+/// futures::executor::block_on(async {
+///     catalog.create(&id, text).await?;
+///     assert_eq!(catalog.list().await?[0].name.as_deref(), Some("Hello"));
+///     assert_eq!(catalog.get(&id).await?.text, text);
+///     Ok::<(), Box<dyn std::error::Error>>(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FsCatalog {
+    worker: Worker,
+    folder: Arc<Folder>,
+}
+
+impl FsCatalog {
+    /// The catalog of `home`, of which nothing has to be there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Io`] when its thread cannot be started.
+    pub fn open(home: impl AsRef<Path>) -> Result<Self, CatalogError> {
+        let shown = home.as_ref();
+        let open = || Ok((Worker::spawn("workflow-catalog")?, std::path::absolute(shown)?));
+        let (worker, home) = open().map_err(at(shown))?;
+        let folder = Folder { workflows: home.join("workflows"), home, shown: shown.join("workflows") };
+        Ok(Self { worker, folder: Arc::new(folder) })
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Folder) -> Result<T, CatalogError> + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        let folder = Arc::clone(&self.folder);
+        let done = self.worker.run(move |_| job(&folder)).await;
+        done.unwrap_or_else(|Ended| {
+            Err(at(&self.folder.shown)(io::Error::other("the catalog's thread has ended")))
+        })
+    }
+}
+
+impl fmt::Debug for FsCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FsCatalog").field("workflows", &self.folder.shown).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Catalog for FsCatalog {
+    async fn list(&self) -> Result<Vec<CatalogEntry>, CatalogError> {
+        self.run(Folder::list).await
+    }
+
+    async fn get(&self, id: &WorkflowId) -> Result<Document, CatalogError> {
+        let id = id.clone();
+        self.run(move |folder| Ok(folder.get(&id)?.1)).await
+    }
+
+    async fn create(&self, id: &WorkflowId, text: &str) -> Result<Document, CatalogError> {
+        let (id, text) = (id.clone(), text.to_owned());
+        self.run(move |folder| folder.create(&id, text)).await
+    }
+
+    async fn update(&self, id: &WorkflowId, text: &str, read: &Version) -> Result<Document, CatalogError> {
+        let (id, text, read) = (id.clone(), text.to_owned(), read.clone());
+        self.run(move |folder| folder.update(&id, &read, |_| Ok(text))).await
+    }
+
+    async fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError> {
+        let id = id.clone();
+        self.run(move |folder| folder.delete(&id)).await
+    }
+}
+
+/// The folder of definitions. Everything here blocks.
+struct Folder {
+    home: PathBuf,
+    workflows: PathBuf,
+    /// The folder as the host names it, for messages.
+    shown: PathBuf,
+}
+
+/// Why a file is not read.
+#[derive(Debug)]
+enum Unreadable {
+    Problem(String),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Folder {
+    fn list(&self) -> Result<Vec<CatalogEntry>, CatalogError> {
+        let entries = match fs::read_dir(&self.workflows) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(at(&self.shown))?,
+        };
+        let mut found = BTreeMap::<WorkflowId, Vec<String>>::new();
+        for entry in entries {
+            let name = entry.map_err(at(&self.shown))?.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let Some(stem) = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)) else { continue };
+            match WorkflowId::new(stem) {
+                Ok(id) => found.entry(id).or_default().push(name.to_owned()),
+                Err(error) => tracing::warn!(file = name, %error, "not a workflow: its name gives no id"),
+            }
+        }
+        Ok(found.into_iter().filter_map(|(id, names)| self.entry(id, &names)).collect())
+    }
+
+    fn entry(&self, id: WorkflowId, names: &[String]) -> Option<CatalogEntry> {
+        let mut entry = CatalogEntry::new(id);
+        let text = match names {
+            [name] => self.read(&self.workflows.join(name)),
+            _ => Err(Unreadable::Problem(two_files(&entry.id))),
+        };
+        match text {
+            Ok(text) => {
+                let parsed = parse(text.as_bytes(), Some(&entry.id));
+                let error = parsed.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
+                entry.problem = error.map(ToString::to_string);
+                if let Some(workflow) = parsed.workflow {
+                    entry.stages = workflow.stages.keys().map(ToString::to_string).collect();
+                    entry.name = Some(workflow.name);
+                    entry.description = workflow.description;
+                }
+            }
+            Err(Unreadable::Problem(problem)) => entry.problem = Some(problem),
+            // Deleted just now.
+            Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(Unreadable::Io(error)) => entry.problem = Some(format!("it cannot be read: {error}")),
+        }
+        Some(entry)
+    }
+
+    /// The text of a file, if it may be read.
+    fn read(&self, path: &Path) -> Result<String, Unreadable> {
+        let problem = |text: String| Err(Unreadable::Problem(text));
+        let metadata = match fs::symlink_metadata(path)? {
+            link if link.is_symlink() => match self.inside(path) {
+                Ok(target) => fs::metadata(target)?,
+                Err(_) => return problem("it is a link that leads nowhere, or out of the home".to_owned()),
+            },
+            metadata => metadata,
+        };
+        if !metadata.is_file() {
+            return problem("it is not a file".to_owned());
+        }
+        let mut text = Vec::new();
+        File::open(self.inside(path)?)?.take(LARGEST + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > LARGEST {
+            return problem(too_large(metadata.len()));
+        }
+        String::from_utf8(text).or_else(|error| problem(format!("it is not UTF-8: {}", error.utf8_error())))
+    }
+
+    /// The real place of something in the home.
+    fn inside(&self, path: &Path) -> io::Result<PathBuf> {
+        let real = fs::canonicalize(path)?;
+        if real.starts_with(fs::canonicalize(&self.home)?) {
+            Ok(real)
+        } else {
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, "it leads out of the home"))
+        }
+    }
+
+    /// The file's name of a definition.
+    fn name(&self, id: &WorkflowId) -> Result<String, CatalogError> {
+        let names = ENDINGS.map(|ending| format!("{id}{ending}"));
+        let there = names.each_ref().map(|name| fs::symlink_metadata(self.workflows.join(name)).is_ok());
+        let [first, second] = names;
+        match there {
+            [true, false] => Ok(first),
+            [false, true] => Ok(second),
+            [false, false] => Err(CatalogError::NotFound(id.clone())),
+            [true, true] => Err(CatalogError::Invalid(two_files(id))),
+        }
+    }
+
+    fn get(&self, id: &WorkflowId) -> Result<(PathBuf, Document), CatalogError> {
+        let name = self.name(id)?;
+        let path = self.workflows.join(&name);
+        let shown = self.shown.join(&name);
+        let text = self.read(&path).map_err(|error| match error {
+            Unreadable::Problem(problem) => CatalogError::Invalid(format!("{}: {problem}", shown.display())),
+            Unreadable::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                CatalogError::NotFound(id.clone())
+            }
+            Unreadable::Io(error) => at(&shown)(error),
+        })?;
+        Ok((path, document(id.clone(), &shown, text)))
+    }
+
+    fn create(&self, id: &WorkflowId, text: String) -> Result<Document, CatalogError> {
+        check(id, &text)?;
+        create_dir_all(&self.workflows).and_then(|()| sync_dir(&self.home)).map_err(at(&self.shown))?;
+        let turn = self.turn(id)?;
+        match self.name(id) {
+            Err(CatalogError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+            Ok(_) => return Err(CatalogError::Exists(id.clone())),
+        }
+        let name = format!("{id}{}", ENDINGS[0]);
+        self.write(&self.workflows.join(&name), id, &text).map_err(at(&self.shown.join(&name)))?;
+        drop(turn);
+        Ok(document(id.clone(), &self.shown.join(name), text))
+    }
+
+    fn update(
+        &self,
+        id: &WorkflowId,
+        read: &Version,
+        change: impl FnOnce(&str) -> Result<String, CatalogError>,
+    ) -> Result<Document, CatalogError> {
+        let turn = self.turn(id)?;
+        let (path, found) = self.get(id)?;
+        if found.version != *read {
+            return Err(CatalogError::Stale(id.clone()));
+        }
+        let text = change(&found.text)?;
+        check(id, &text)?;
+        let shown = PathBuf::from(found.origin);
+        self.write(&path, id, &text).map_err(at(&shown))?;
+        drop(turn);
+        Ok(document(id.clone(), &shown, text))
+    }
+
+    fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError> {
+        let turn = self.turn(id)?;
+        let name = self.name(id)?;
+        let removed = fs::remove_file(self.workflows.join(&name)).and_then(|()| sync_dir(&self.workflows));
+        drop(turn);
+        removed.map_err(at(&self.shown.join(name)))
+    }
+
+    /// Waits for others that are changing something, and keeps them out until it is dropped.
+    fn turn(&self, id: &WorkflowId) -> Result<Option<File>, CatalogError> {
+        let take = || {
+            let folder = self.inside(&self.workflows)?;
+            if !cfg!(unix) {
+                // A folder cannot be opened here: one process at a time has to do.
+                return Ok(None);
+            }
+            let folder = File::open(folder)?;
+            take_turn(&folder)?;
+            Ok(Some(folder))
+        };
+        take().map_err(|error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => CatalogError::NotFound(id.clone()),
+            _ => at(&self.shown)(error),
+        })
+    }
+
+    fn write(&self, path: &Path, id: &WorkflowId, text: &str) -> io::Result<()> {
+        // A link within the home stays one.
+        let path = if path.is_symlink() { self.inside(path)? } else { path.to_owned() };
+        let temporary = path.with_file_name(unfinished(id.as_str()));
+        replace(&path, &temporary, text.as_bytes(), Content::Personal)
+    }
+}
+
+/// Refuses a text that is no definition of that id.
+fn check(id: &WorkflowId, text: &str) -> Result<(), CatalogError> {
+    if text.len() as u64 > LARGEST {
+        return Err(CatalogError::Invalid(too_large(text.len() as u64)));
+    }
+    let errors: Vec<_> =
+        parse(text.as_bytes(), Some(id)).diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+    if errors.is_empty() { Ok(()) } else { Err(CatalogError::Invalid(Diagnostics(errors).to_string())) }
+}
+
+fn document(id: WorkflowId, shown: &Path, text: String) -> Document {
+    let version = Version(BundleHash::of(&text).as_str().to_owned());
+    Document { id, origin: shown.display().to_string(), text, version }
+}
+
+fn two_files(id: &WorkflowId) -> String {
+    let [first, second] = ENDINGS;
+    format!("there are both {id}{first} and {id}{second}: delete one of them")
+}
+
+fn too_large(size: u64) -> String {
+    format!("it has {size} bytes: a definition has at most {LARGEST}")
+}
+
+fn at(place: &Path) -> impl FnOnce(io::Error) -> CatalogError {
+    move |source| CatalogError::Io { place: place.display().to_string(), source: Arc::new(source) }
+}
