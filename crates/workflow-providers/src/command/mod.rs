@@ -1,0 +1,229 @@
+//! Command lines as providers.
+
+mod builder;
+mod directory;
+mod options;
+mod reply;
+mod shell;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::stop::StopSource;
+
+use self::options::{CommandOptions, is_variable_name};
+use self::reply::{EXCERPT, Printed};
+use crate::lines::Lines;
+use crate::process::{self, Control, Ended, Launch, Marker, RunError, Stream};
+use crate::tail::Tail;
+
+pub use self::builder::CommandBuilder;
+
+/// A provider that runs a command line. Unix only.
+///
+/// ```yaml
+/// test:
+///   provider: command
+///   with:
+///     command: ["cargo", "test"]   # the program and its arguments; no shell is involved
+///     stdin: "text"                # default: the prompt
+///     env: { RUST_LOG: warn }
+///     cwd: crates/core             # inside the work root; default: the stage's, or the root
+///     output: text                 # text (default) | json | json-lines
+///     success_codes: [0]
+/// ```
+///
+/// What the command prints becomes output entries, line by line, as it comes. Standard output is
+/// also the node's output: text without the line ends at its end, one JSON value (which may stand
+/// in a code fence), or an array of the values that the lines are. Text longer than the limit of
+/// [`CommandBuilder::max_output`] loses its beginning, and says so; JSON of that length is an
+/// error. Any other exit code than those of `success_codes` is a failure that may be retried; a
+/// program that does not exist is one that may not.
+///
+/// # Environment
+///
+/// Only the variables of an allow-list are inherited ([`CommandBuilder::allow_env`]). The stage's
+/// `env` comes on top, then that under `with`, then three of this provider: `WORKFLOW_RUN_ID`,
+/// `WORKFLOW_IDEMPOTENCY_KEY` (the same for every attempt at a node) and `WORKFLOW_CALL`, by which
+/// the processes of a call are recognised.
+///
+/// # Nothing is left running
+///
+/// A call ends once its program and all that the program started are gone. Told to stop, it sends
+/// `SIGTERM` to the process group, waits for [`CommandBuilder::grace`], and sends `SIGKILL`; told
+/// to stop at once, or dropped, it sends `SIGKILL` right away. When a program exits by itself, what
+/// it has left in the background is ended in the same way.
+///
+/// On Linux that includes processes that have left the group or the session: they are found in
+/// `/proc` by `WORKFLOW_CALL`, and by their parents. One that has dropped its environment, left the
+/// group and lost its parent before anyone looked cannot be found; nor can one be ended that
+/// belongs to another user. On other systems the group is all that can be found.
+///
+/// Commands are not in the terminal's foreground group: they do not see its Ctrl-C, and one that
+/// reads from the terminal itself, and not from standard input, is stopped by the system.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use workflow_core::provider::Provider as _;
+/// use workflow_providers::CommandProvider;
+///
+/// let commands = CommandProvider::builder().work_root(".").build();
+/// commands.check_options(&serde_json::json!({ "command": ["cargo", "test"] }))?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct CommandProvider(Arc<Settings>);
+
+#[derive(Debug)]
+struct Settings {
+    work_root: PathBuf,
+    allow_env: Vec<OsString>,
+    grace: Duration,
+    max_output: usize,
+}
+
+impl CommandProvider {
+    /// A provider with the defaults of [`CommandBuilder`].
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Sets what the defaults are not right for.
+    pub fn builder() -> CommandBuilder {
+        CommandBuilder::new()
+    }
+}
+
+impl Default for CommandProvider {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Provider for CommandProvider {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        let (settings, stop) = (self.0.clone(), context.stop().clone());
+        process::on_own_thread(&stop, move |control| settings.carry_out(&request, &context, control)).await
+    }
+
+    async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
+        let (call, grace) = (call.clone(), self.0.grace);
+        let never = StopSource::new().signal();
+        process::on_own_thread(&never, move |control| process::reclaim(&call, grace, control)).await
+    }
+
+    fn options_schema(&self) -> Option<Value> {
+        Some(schemars::schema_for!(CommandOptions).to_value())
+    }
+
+    fn check_options(&self, options: &Value) -> Result<(), String> {
+        CommandOptions::check(options)
+    }
+}
+
+impl Settings {
+    fn carry_out(
+        &self,
+        request: &CallRequest,
+        context: &CallContext,
+        control: &Arc<Control>,
+    ) -> Result<Reply, ProviderError> {
+        let options = CommandOptions::read(&request.options)
+            .map_err(|e| ProviderError::permanent(format!("with: {e}")))?;
+        let cwd = options.cwd.as_deref().or(request.cwd.as_deref()).unwrap_or(".");
+        let directory = directory::inside(&self.work_root, cwd)?;
+        let environment = self.environment(request, &options)?;
+        let stdin = options.stdin.map_or_else(|| request.prompt.clone(), |text| text.0).into_bytes();
+        let mut command = options.command.into_iter().map(|text| text.0);
+        let name = command.next().unwrap_or_default();
+        let launch = Launch {
+            program: program(&name, &directory),
+            arguments: command.collect(),
+            environment,
+            directory,
+            stdin,
+            marker: Marker::of(&request.id),
+            grace: self.grace,
+        };
+
+        let mut printed = Printed { stdout: Tail::new(self.max_output), stderr: Tail::new(EXCERPT) };
+        let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
+        let ended = process::run(launch, control, &mut |stream, bytes| match stream {
+            Stream::Stdout => {
+                printed.stdout.push(bytes);
+                stdout.push(bytes, |line| context.output(OutputKind::Stdout, line));
+            }
+            Stream::Stderr => {
+                printed.stderr.push(bytes);
+                stderr.push(bytes, |line| context.output(OutputKind::Stderr, line));
+            }
+        });
+        stdout.finish(|line| context.output(OutputKind::Stdout, line));
+        stderr.finish(|line| context.output(OutputKind::Stderr, line));
+
+        match ended.map_err(|error| run_error(&name, &error))? {
+            Ended::Stopped => Err(ProviderError::cancelled()),
+            Ended::ByItself(status)
+                if status.code().is_some_and(|code| options.success_codes.contains(&code)) =>
+            {
+                printed.reply(options.output, self.max_output)
+            }
+            Ended::ByItself(status) => Err(printed.failure(&name, status)),
+        }
+    }
+
+    /// The whole environment of a command; what comes later replaces what came before.
+    fn environment(
+        &self,
+        request: &CallRequest,
+        options: &CommandOptions,
+    ) -> Result<Vec<(OsString, OsString)>, ProviderError> {
+        if let Some(name) = request.env.keys().find(|name| !is_variable_name(name)) {
+            let message = format!("env: {name:?} cannot be the name of an environment variable");
+            return Err(ProviderError::permanent(message));
+        }
+        let inherited =
+            self.allow_env.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?)));
+        let of_stage = request.env.iter().map(|(name, value)| (name.into(), value.into()));
+        let own = options.env.iter().map(|(name, value)| (name.into(), (&value.0).into()));
+        let all = inherited.chain(of_stage).chain(own).chain(Marker::variables(&request.id));
+        Ok(all.collect::<BTreeMap<_, _>>().into_iter().collect())
+    }
+}
+
+/// A relative path is one from where the program will work, on every system; a name is looked up
+/// in the `PATH` of the program's own environment.
+fn program(name: &str, directory: &Path) -> OsString {
+    if name.contains('/') { directory.join(name).into() } else { name.into() }
+}
+
+fn run_error(program: &str, error: &RunError) -> ProviderError {
+    match error {
+        RunError::Start(error) => {
+            let message = format!("`{program}` could not be started: {error}");
+            let is_passing = matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock
+                    | io::ErrorKind::OutOfMemory
+                    | io::ErrorKind::ExecutableFileBusy
+                    | io::ErrorKind::Interrupted
+            ) || error
+                .raw_os_error()
+                .map(rustix::io::Errno::from_raw_os_error)
+                .is_some_and(|error| matches!(error, rustix::io::Errno::MFILE | rustix::io::Errno::NFILE));
+            if is_passing { ProviderError::transient(message) } else { ProviderError::permanent(message) }
+        }
+        RunError::Watch(_) => ProviderError::transient(format!("`{program}`: {error}")),
+        // Another attempt beside them would do the work twice.
+        RunError::Survivors(_) => ProviderError::permanent(format!("`{program}`: {error}")),
+    }
+}

@@ -1,0 +1,80 @@
+//! What a command's end means.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+
+use serde_json::{Map, Value};
+use workflow_core::provider::{ProviderError, Reply};
+
+use super::options::OutputFormat;
+use crate::tail::Tail;
+
+/// How much of an output goes into a failure.
+pub(super) const EXCERPT: usize = 4 * 1024;
+
+/// What a command has printed.
+pub(super) struct Printed {
+    pub(super) stdout: Tail,
+    pub(super) stderr: Tail,
+}
+
+impl Printed {
+    /// The failure of a command that ended with `status`.
+    pub(super) fn failure(mut self, program: &str, status: ExitStatus) -> ProviderError {
+        let (how, name, number) = match (status.code(), status.signal()) {
+            (Some(code), _) => ("exited with code", "exit_code", code),
+            (None, signal) => ("was ended by signal", "signal", signal.unwrap_or_default()),
+        };
+        let mut details = self.excerpts();
+        details.insert(name.to_owned(), number.into());
+        ProviderError::transient(format!("`{program}` {how} {number}")).with_details(details.into())
+    }
+
+    /// The reply of a command that succeeded. Its output takes at most `limit` bytes.
+    pub(super) fn reply(mut self, format: OutputFormat, limit: usize) -> Result<Reply, ProviderError> {
+        let read = match format {
+            OutputFormat::Text => return Ok(Reply::text(self.stdout.text(limit))),
+            OutputFormat::Json => self.utf8(limit).and_then(Reply::parse_json),
+            OutputFormat::JsonLines => self.utf8(limit).and_then(json_lines),
+        };
+        read.map_err(|error| error.with_details(self.excerpts().into()))
+    }
+
+    fn utf8(&mut self, limit: usize) -> Result<&str, ProviderError> {
+        if self.stdout.left_out() > 0 {
+            return Err(ProviderError::permanent(format!(
+                "the output is longer than {limit} bytes, and JSON cannot be cut; print less, or `output: text`"
+            )));
+        }
+        str::from_utf8(self.stdout.bytes()).map_err(|error| {
+            let message = format!("the output is not JSON: byte {} is not UTF-8", error.valid_up_to() + 1);
+            ProviderError::invalid_output(message)
+        })
+    }
+
+    fn excerpts(&mut self) -> Map<String, Value> {
+        let mut details = Map::new();
+        for (name, output) in [("stdout_tail", &mut self.stdout), ("stderr_tail", &mut self.stderr)] {
+            let text = output.excerpt(EXCERPT);
+            if !text.is_empty() {
+                details.insert(name.to_owned(), text.into());
+            }
+        }
+        details
+    }
+}
+
+fn json_lines(text: &str) -> Result<Reply, ProviderError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let values = lines.map(|(n, line)| {
+        serde_json::from_str::<Value>(line).map_err(|error| {
+            let message = error.to_string();
+            let problem = message.rsplit_once(" at line ").map_or(message.as_str(), |(problem, _)| problem);
+            let (line, column) = (n + 1, error.column());
+            ProviderError::invalid_output(format!(
+                "the output is not lines of JSON: {problem} at line {line}, column {column}"
+            ))
+        })
+    });
+    Ok(Reply::json(&Value::Array(values.collect::<Result<_, _>>()?)))
+}

@@ -1,0 +1,124 @@
+//! Bytes as they come out of a pipe, made into lines of text.
+
+use std::io::{BufRead as _, Read as _};
+
+/// The longest line that is passed on in one piece.
+const LIMIT: usize = 64 * 1024;
+
+/// Puts lines together from chunks of bytes. Holds at most one line, and of that at most 64 KiB:
+/// longer lines come in several pieces.
+#[derive(Default)]
+pub(crate) struct Lines {
+    line: Vec<u8>,
+    /// A piece of this line was passed on already.
+    continued: bool,
+}
+
+impl Lines {
+    /// Takes a chunk, and passes on the lines that it completes, without their ends. What is not
+    /// UTF-8 is replaced.
+    pub(crate) fn push(&mut self, mut chunk: &[u8], mut complete: impl FnMut(String)) {
+        while !chunk.is_empty() {
+            let room = LIMIT.saturating_sub(self.line.len()).max(1);
+            // Reading from memory cannot fail.
+            let _ = (&mut chunk).take(room as u64).read_until(b'\n', &mut self.line);
+            if self.line.last() == Some(&b'\n') {
+                self.line.pop();
+                self.line.pop_if(|last| *last == b'\r');
+                self.end(&mut complete);
+            } else if self.line.len() >= LIMIT {
+                let rest = self.line.split_off(self.line.len() - unfinished(&self.line));
+                complete(String::from_utf8_lossy(&self.line).into_owned());
+                self.line = rest;
+                self.continued = true;
+            }
+        }
+    }
+
+    /// Passes on a last line that has no end.
+    pub(crate) fn finish(mut self, mut complete: impl FnMut(String)) {
+        if !self.line.is_empty() {
+            self.end(&mut complete);
+        }
+    }
+
+    fn end(&mut self, complete: &mut impl FnMut(String)) {
+        let continued = std::mem::take(&mut self.continued);
+        if !(continued && self.line.is_empty()) {
+            complete(String::from_utf8_lossy(&self.line).into_owned());
+        }
+        self.line.clear();
+    }
+}
+
+/// How many bytes at the end of `line` wait for what comes next: a part of a character, or a
+/// carriage return.
+fn unfinished(line: &[u8]) -> usize {
+    for (n, byte) in line.iter().rev().take(3).enumerate() {
+        let length = match byte {
+            b'\r' if n == 0 => return 1,
+            0xf0..=0xf4 => 4,
+            0xe0..=0xef => 3,
+            0xc2..=0xdf => 2,
+            0x80..=0xbf => continue,
+            _ => 0,
+        };
+        return if length > n + 1 { n + 1 } else { 0 };
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(chunks: &[&[u8]]) -> Vec<String> {
+        let (mut lines, mut complete) = (Lines::default(), Vec::new());
+        for chunk in chunks {
+            lines.push(chunk, |line| complete.push(line));
+        }
+        lines.finish(|line| complete.push(line));
+        complete
+    }
+
+    #[test]
+    fn lines_are_put_together_across_chunks() {
+        let cases: [(&[&[u8]], &[&str]); 7] = [
+            (&[b""], &[]),
+            (&[b"one\ntwo\n"], &["one", "two"]),
+            (&[b"on", b"e\r", b"\n\nthr", b"ee"], &["one", "", "three"]),
+            (&[b"caf\xc3", b"\xa9\n"], &["café"]),
+            (&[b"a\xffb\n"], &["a\u{fffd}b"]),
+            (&[b"a\rb\n"], &["a\rb"]),
+            (&[b"\n"], &[""]),
+        ];
+        for (chunks, expected) in cases {
+            assert_eq!(lines(chunks), expected, "{chunks:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_comes_in_pieces_that_cut_no_character_in_two() {
+        let long = "x".repeat(LIMIT);
+        assert_eq!(lines(&[long.as_bytes(), b"\nnext\n"]), [long.as_str(), "next"]);
+        assert_eq!(lines(&[long.as_bytes(), b"y\n"]), [long.as_str(), "y"]);
+        for character in ["é", "€", "🦀"] {
+            for shift in 0..character.len() {
+                let text = "x".repeat(LIMIT - character.len() + shift) + character + "end";
+                let pieces = lines(&[text.as_bytes()]);
+                assert_eq!(pieces.concat(), text);
+                assert_eq!(pieces.len(), 2);
+                assert!(pieces.iter().all(|piece| piece.len() <= LIMIT));
+            }
+        }
+        let text = "x".repeat(LIMIT - 1);
+        assert_eq!(lines(&[text.as_bytes(), b"\r\n"]), [text.as_str()]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_split_all_the_same() {
+        let pieces = lines(&[&vec![0xff; 3 * LIMIT]]);
+        assert_eq!(pieces.len(), 3);
+        assert_eq!(pieces.concat().chars().count(), 3 * LIMIT);
+    }
+}

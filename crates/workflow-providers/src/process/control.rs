@@ -1,0 +1,97 @@
+//! What the future of a call, its supervising thread and its waiting thread share.
+
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::io::ioctl_fionbio;
+use rustix::process::{Pid, Signal, kill_process_group};
+use workflow_core::stop::Stop;
+
+/// Wakes the supervising thread, and says why.
+///
+/// Both ends of the pipe live as long as the last who may write to it: a host that has not
+/// ignored `SIGPIPE` is not ended by a late wake-up.
+pub(crate) struct Control {
+    asked: AtomicU8,
+    exited: AtomicBool,
+    group: Mutex<Option<Pid>>,
+    woken: PipeReader,
+    wake: PipeWriter,
+}
+
+impl Control {
+    pub(super) fn new() -> io::Result<Self> {
+        let (woken, wake) = io::pipe()?;
+        ioctl_fionbio(&woken, true)?;
+        ioctl_fionbio(&wake, true)?;
+        Ok(Self {
+            asked: AtomicU8::new(0),
+            exited: AtomicBool::new(false),
+            group: Mutex::new(None),
+            woken,
+            wake,
+        })
+    }
+
+    /// Asks for the call to end.
+    pub(super) fn stop(&self, how: Stop) {
+        self.asked.fetch_max(how as u8, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// What has been asked for so far.
+    pub(crate) fn asked(&self) -> Stop {
+        match self.asked.load(Ordering::SeqCst) {
+            0 => Stop::None,
+            1 => Stop::Gracefully,
+            _ => Stop::AtOnce,
+        }
+    }
+
+    /// The future was dropped. The group is killed from here, because the host may be about to
+    /// exit and give the supervising thread no more time; that thread does the rest if it can.
+    pub(super) fn abandon(&self) {
+        self.stop(Stop::AtOnce);
+        self.with_group(|group| {
+            let _ = kill_process_group(group, Signal::KILL);
+        });
+    }
+
+    /// Sets the process group of the call. It has to be unset before its leader is reaped: from
+    /// then on the number may mean another group.
+    pub(super) fn set_group(&self, group: Option<Pid>) {
+        *self.group.lock().unwrap_or_else(PoisonError::into_inner) = group;
+    }
+
+    fn with_group(&self, act: impl FnOnce(Pid)) {
+        let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        group.map(act);
+    }
+
+    /// Says that the program has exited.
+    pub(super) fn set_exited(&self) {
+        self.exited.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    pub(super) fn has_exited(&self) -> bool {
+        self.exited.load(Ordering::SeqCst)
+    }
+
+    fn wake(&self) {
+        // A pipe that is full wakes all the same.
+        let _ = (&self.wake).write(&[0]);
+    }
+
+    /// Becomes readable with each wake-up.
+    pub(super) fn wake_ups(&self) -> BorrowedFd<'_> {
+        self.woken.as_fd()
+    }
+
+    /// Forgets the wake-ups so far.
+    pub(super) fn clear_wake_ups(&self) {
+        while (&self.woken).read(&mut [0; 64]).is_ok_and(|n| n > 0) {}
+    }
+}

@@ -1,0 +1,122 @@
+//! Ends processes: asks, gives time, kills, and looks again until none is left.
+
+use std::collections::HashSet;
+use std::io;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::family::{Family, Identity, Look, Process};
+
+/// How long what was killed may take to be gone. Only a process that is stuck in the kernel, or
+/// that belongs to another user, takes longer.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often processes are looked for, at first and at most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(100)];
+
+pub(super) struct Escalation {
+    family: Family,
+    grace: Duration,
+    kill_at: Option<Instant>,
+    asked: HashSet<Identity>,
+    group_asked: bool,
+    none_seen: bool,
+    pause: Duration,
+}
+
+/// The program of a call: a child of this process, and the leader of its group.
+#[derive(Clone, Copy)]
+pub(super) struct Leader {
+    pub(super) group: Pid,
+    pub(super) exited: bool,
+}
+
+pub(super) enum Step {
+    /// Look again after this time, or sooner.
+    Wait(Duration),
+    /// None is left.
+    Gone,
+    /// These live on.
+    GaveUp(Vec<i32>),
+}
+
+impl Escalation {
+    /// Ends the processes of `family`; those that were asked to have `grace` to comply.
+    pub(super) fn new(family: Family, grace: Duration) -> Self {
+        Self {
+            family,
+            grace,
+            kill_at: None,
+            asked: HashSet::new(),
+            group_asked: false,
+            none_seen: false,
+            pause: PAUSES[0],
+        }
+    }
+
+    /// Does what is due now. The grace period begins with the first step.
+    ///
+    /// While the leader lives, only its group is asked to stop: a program that minds processes of
+    /// its own in other groups knows best how to end them.
+    ///
+    /// # Errors
+    ///
+    /// When processes cannot be looked for and there is no group to make do with.
+    pub(super) fn step(&mut self, leader: Option<Leader>, at_once: bool) -> io::Result<Step> {
+        let now = Instant::now();
+        let Look { found, is_sure } = match self.family.look() {
+            Err(error) if leader.is_some() => {
+                tracing::debug!(%error, "processes outside of the group cannot be looked for");
+                Look { found: Vec::new(), is_sure: true }
+            }
+            look => look?,
+        };
+        let leader_lives = leader.is_some_and(|leader| !leader.exited);
+        if found.is_empty() && !leader_lives {
+            if is_sure || std::mem::replace(&mut self.none_seen, true) {
+                return Ok(Step::Gone);
+            }
+            return Ok(Step::Wait(PAUSES[0]));
+        }
+        self.none_seen = false;
+
+        let kill_at = self.kill_at.get_or_insert(now + self.grace);
+        if at_once {
+            *kill_at = now.min(*kill_at);
+        }
+        let left = kill_at.saturating_duration_since(now);
+        if left.is_zero() {
+            if now.duration_since(*kill_at) > KILL_LIMIT {
+                let leader = leader.filter(|leader| !leader.exited).map(|l| l.group.as_raw_pid());
+                return Ok(Step::GaveUp(leader.into_iter().chain(found.iter().map(Process::id)).collect()));
+            }
+            signal_group(leader, Signal::KILL);
+            for process in &found {
+                process.signal(Signal::KILL);
+            }
+        } else if leader_lives {
+            if !std::mem::replace(&mut self.group_asked, true) {
+                signal_group(leader, Signal::TERM);
+                let asked = found.iter().filter(|process| leader.is_some_and(|l| process.is_in(l.group)));
+                self.asked.extend(asked.map(|process| process.identity));
+            }
+        } else {
+            for process in found {
+                if self.asked.insert(process.identity) {
+                    process.signal(Signal::TERM);
+                }
+            }
+        }
+        let pause = self.pause;
+        self.pause = (pause * 2).min(PAUSES[1]);
+        Ok(Step::Wait(if left.is_zero() { pause } else { pause.min(left) }))
+    }
+}
+
+fn signal_group(leader: Option<Leader>, signal: Signal) {
+    if let Some(leader) = leader {
+        // It fails when none is left, which the next look shows.
+        let _ = kill_process_group(leader.group, signal);
+    }
+}

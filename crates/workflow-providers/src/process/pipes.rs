@@ -1,0 +1,116 @@
+//! The three pipes to a program, none of which is ever waited for alone.
+
+use std::io::{self, ErrorKind, Read, Write as _};
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionbio;
+
+use super::{Control, Stream};
+
+/// How much is read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// How much is read of a pipe whose writers are gone, or ought to be: more than a pipe holds.
+const LAST_WORDS: usize = 1024 * 1024;
+
+pub(super) struct Pipes {
+    stdin: Option<ChildStdin>,
+    to_say: Vec<u8>,
+    said: usize,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    chunk: Vec<u8>,
+}
+
+impl Pipes {
+    /// Takes the pipes of `child`; `stdin` is what it is told.
+    pub(super) fn new(child: &mut Child, stdin: Vec<u8>) -> Self {
+        Self {
+            stdin: child.stdin.take(),
+            to_say: stdin,
+            said: 0,
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+            chunk: vec![0; CHUNK],
+        }
+    }
+
+    /// Makes this side of the pipes return at once. Has to be called before anything else.
+    pub(super) fn set_nonblocking(&self) -> io::Result<()> {
+        let stdin = self.stdin.iter().map(AsFd::as_fd);
+        let stdout = self.stdout.iter().map(AsFd::as_fd);
+        let stderr = self.stderr.iter().map(AsFd::as_fd);
+        for pipe in stdin.chain(stdout).chain(stderr) {
+            ioctl_fionbio(pipe, true)?;
+        }
+        Ok(())
+    }
+
+    /// Whether something may still be heard.
+    pub(super) fn are_open(&self) -> bool {
+        self.stdout.is_some() || self.stderr.is_some()
+    }
+
+    /// Says no more.
+    pub(super) fn close_stdin(&mut self) {
+        self.stdin = None;
+        self.to_say = Vec::new();
+    }
+
+    /// Waits until there is something to hear or room to say something, for a wake-up, or until
+    /// `timeout` is over.
+    pub(super) fn wait(&self, control: &Control, timeout: Option<Duration>) -> io::Result<()> {
+        let mut fds = vec![PollFd::from_borrowed_fd(control.wake_ups(), PollFlags::IN)];
+        fds.extend(self.stdin.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
+        fds.extend(self.stdout.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        fds.extend(self.stderr.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        let timeout = timeout.map(|t| Timespec::try_from(t).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads and writes what is possible without waiting, at most a chunk of each.
+    pub(super) fn pump(&mut self, heard: &mut dyn FnMut(Stream, &[u8])) {
+        self.say();
+        hear(&mut self.stdout, &mut self.chunk, |bytes| heard(Stream::Stdout, bytes));
+        hear(&mut self.stderr, &mut self.chunk, |bytes| heard(Stream::Stderr, bytes));
+    }
+
+    /// Reads what the pipes still hold, and closes them.
+    pub(super) fn hear_last_words(&mut self, heard: &mut dyn FnMut(Stream, &[u8])) {
+        self.close_stdin();
+        let mut rounds = LAST_WORDS / CHUNK;
+        while self.are_open() && rounds > 0 {
+            self.pump(heard);
+            rounds -= 1;
+        }
+        self.stdout = None;
+        self.stderr = None;
+    }
+
+    fn say(&mut self) {
+        while let Some(stdin) = &mut self.stdin {
+            match stdin.write(&self.to_say[self.said..]) {
+                Ok(n) if n > 0 => self.said += n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // All is said, or the program does not listen any more, which is its right.
+                _ => self.close_stdin(),
+            }
+        }
+    }
+}
+
+fn hear<P: Read>(pipe: &mut Option<P>, chunk: &mut [u8], heard: impl FnOnce(&[u8])) {
+    let Some(open) = pipe else { return };
+    match open.read(chunk) {
+        Ok(n) if n > 0 => heard(&chunk[..n]),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+        _ => *pipe = None,
+    }
+}

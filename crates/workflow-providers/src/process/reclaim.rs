@@ -1,0 +1,33 @@
+//! Ends what a host that died has left running.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use workflow_core::provider::{CallId, ProviderError};
+use workflow_core::stop::Stop;
+
+use super::escalation::{Escalation, Step};
+use super::family::Family;
+use super::{Control, Marker, RunError};
+
+/// Stops the processes of all attempts at the node of `call`, and waits until they are gone.
+///
+/// They are no children of this process, so there is nothing to wait for but the process table.
+pub(crate) fn reclaim(call: &CallId, grace: Duration, control: &Arc<Control>) -> Result<(), ProviderError> {
+    let mut escalation = Escalation::new(Family::of_marker(Marker::of_any_attempt(call)), grace);
+    loop {
+        match escalation.step(None, control.asked() == Stop::AtOnce) {
+            Ok(Step::Wait(time)) => thread::sleep(time),
+            Ok(Step::Gone) => return Ok(()),
+            Ok(Step::GaveUp(processes)) => {
+                let error = RunError::Survivors(processes);
+                return Err(ProviderError::transient(format!("of an interrupted call, {error}")));
+            }
+            Err(error) => {
+                let message = format!("processes of an interrupted call cannot be looked for: {error}");
+                return Err(ProviderError::transient(message));
+            }
+        }
+    }
+}

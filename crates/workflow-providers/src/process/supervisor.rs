@@ -1,0 +1,196 @@
+//! Runs a program from its start until it and all that it started are gone.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use workflow_core::stop::Stop;
+
+use super::escalation::{Escalation, Leader, Step};
+use super::family::Family;
+use super::pipes::Pipes;
+use super::{Control, Marker};
+
+/// How long a program that has exited may leave its pipes to processes it started, before those
+/// are stopped.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// What to run, and how.
+pub(crate) struct Launch {
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<String>,
+    /// The whole environment; nothing is inherited.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) directory: PathBuf,
+    pub(crate) stdin: Vec<u8>,
+    /// What `environment` marks the processes with.
+    pub(crate) marker: Marker,
+    /// How long a process that was asked to stop has before it is killed.
+    pub(crate) grace: Duration,
+}
+
+/// Where output came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// How a program ended. Nothing that it started is left.
+pub(crate) enum Ended {
+    /// It exited by itself.
+    ByItself(ExitStatus),
+    /// It was stopped, before it had begun or while it ran.
+    Stopped,
+}
+
+/// Why a program has no end to tell of.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error("{0}")]
+    Start(io::Error),
+    #[error("the program could not be watched: {0}")]
+    Watch(#[from] io::Error),
+    #[error("processes could not be ended: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Survivors(Vec<i32>),
+}
+
+/// Runs the program to its end, and hands on what it prints as it comes.
+pub(crate) fn run(
+    launch: Launch,
+    control: &Arc<Control>,
+    heard: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<Ended, RunError> {
+    if control.asked() != Stop::None {
+        return Ok(Ended::Stopped);
+    }
+    Program::start(launch, control)?.run(heard)
+}
+
+struct Program {
+    /// Present until it is reaped.
+    child: Option<Child>,
+    group: Pid,
+    pipes: Pipes,
+    control: Arc<Control>,
+    escalation: Escalation,
+}
+
+impl Program {
+    fn start(launch: Launch, control: &Arc<Control>) -> Result<Self, RunError> {
+        let stdin = if launch.stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let mut child = Command::new(&launch.program)
+            .args(&launch.arguments)
+            .env_clear()
+            .envs(launch.environment)
+            .current_dir(&launch.directory)
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(RunError::Start)?;
+        let group = Pid::from_child(&child);
+        let pipes = Pipes::new(&mut child, launch.stdin);
+        let escalation = Escalation::new(Family::of_child(group, launch.marker), launch.grace);
+        control.set_group(Some(group));
+        // From here on dropping it ends the program.
+        let program = Self { child: Some(child), group, pipes, control: control.clone(), escalation };
+        program.pipes.set_nonblocking()?;
+        program.watch_for_exit()?;
+        Ok(program)
+    }
+
+    /// Starts the thread that sleeps until the program has exited. It does not reap it: while the
+    /// program is a zombie its id, which is that of its group, cannot come to mean another.
+    fn watch_for_exit(&self) -> io::Result<()> {
+        let (group, control) = (self.group, self.control.clone());
+        let wait = move || {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(group), options) {}
+            control.set_exited();
+        };
+        thread::Builder::new().name("workflow-wait".to_owned()).spawn(wait).map(drop)
+    }
+
+    fn run(mut self, heard: &mut dyn FnMut(Stream, &[u8])) -> Result<Ended, RunError> {
+        let running = |program: &Self| !program.control.has_exited() && program.control.asked() == Stop::None;
+        self.listen_while(running, None, heard)?;
+        let by_itself = self.control.has_exited();
+        self.pipes.close_stdin();
+        if by_itself {
+            // Processes that the program left behind may have a last word to say.
+            let lingering =
+                |program: &Self| program.pipes.are_open() && program.control.asked() == Stop::None;
+            self.listen_while(lingering, Some(LINGER), heard)?;
+        }
+        loop {
+            let state = (self.control.has_exited(), self.control.asked());
+            let leader = Leader { group: self.group, exited: state.0 };
+            match self.escalation.step(Some(leader), state.1 == Stop::AtOnce)? {
+                Step::Wait(time) => {
+                    let unchanged =
+                        |program: &Self| (program.control.has_exited(), program.control.asked()) == state;
+                    self.listen_while(unchanged, Some(time), heard)?;
+                }
+                Step::Gone => break,
+                Step::GaveUp(processes) => return Err(RunError::Survivors(processes)),
+            }
+        }
+        self.pipes.hear_last_words(heard);
+        let status = self.reap()?;
+        Ok(if by_itself { Ended::ByItself(status) } else { Ended::Stopped })
+    }
+
+    /// Feeds and hears the program while `go_on` holds, at most for `time`.
+    fn listen_while(
+        &mut self,
+        go_on: impl Fn(&Self) -> bool,
+        time: Option<Duration>,
+        heard: &mut dyn FnMut(Stream, &[u8]),
+    ) -> io::Result<()> {
+        let until = time.map(|time| Instant::now() + time);
+        while go_on(self) {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            self.pipes.wait(&self.control, left)?;
+            self.control.clear_wake_ups();
+            self.pipes.pump(heard);
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        // For what cannot be seen where there is no `/proc`.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        self.control.set_group(None);
+        self.child.take().ok_or(io::ErrorKind::NotFound)?.wait()
+    }
+}
+
+impl Drop for Program {
+    /// Ends what an error, or a host that panicked when it was told of output, left running.
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let now = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        loop {
+            let exited = !matches!(waitid(WaitId::Pid(self.group), now), Ok(None));
+            let leader = Leader { group: self.group, exited };
+            match self.escalation.step(Some(leader), true) {
+                Ok(Step::Wait(time)) => thread::sleep(time),
+                _ => break,
+            }
+        }
+        self.control.set_group(None);
+        // What is stuck in the kernel is reaped whenever it comes out.
+        let _ = thread::Builder::new().spawn(move || child.wait());
+    }
+}

@@ -1,0 +1,80 @@
+//! Commands that fail, and commands that never begin.
+
+use serde_json::json;
+use workflow_core::failure::FailureClass;
+use workflow_core::provider::Provider as _;
+use workflow_providers::CommandProvider;
+
+use super::call;
+
+#[test]
+fn an_exit_code_is_a_failure_that_may_be_retried() {
+    let (result, _) = call("", json!({ "command": ["sh", "-c", "echo so far; echo bad >&2; exit 127"] }));
+    let failure = *result.unwrap_err().failure;
+    assert_eq!(failure.class, FailureClass::Transient);
+    assert_eq!(failure.message, "`sh` exited with code 127");
+    let details = json!({ "stdout_tail": "so far", "stderr_tail": "bad", "exit_code": 127 });
+    assert_eq!(failure.details, Some(details));
+}
+
+#[test]
+fn success_is_what_the_definition_says() {
+    let (result, _) = call("", json!({ "command": ["true"], "success_codes": [1] }));
+    assert_eq!(result.unwrap_err().failure.message, "`true` exited with code 0");
+}
+
+#[test]
+fn a_signal_is_a_failure_that_may_be_retried() {
+    let (result, _) = call("", json!({ "command": ["sh", "-c", "kill -9 $$"] }));
+    let failure = *result.unwrap_err().failure;
+    assert_eq!(failure.class, FailureClass::Transient);
+    assert_eq!(failure.message, "`sh` was ended by signal 9");
+    assert_eq!(failure.details, Some(json!({ "signal": 9 })));
+}
+
+#[test]
+fn only_the_end_of_what_was_printed_goes_into_a_failure() {
+    let script = "head -c 100000 /dev/zero | tr '\\0' x; head -c 100000 /dev/zero | tr '\\0' y >&2; exit 1";
+    let (result, _) = call("", json!({ "command": ["sh", "-c", script] }));
+    let details = result.unwrap_err().failure.details.unwrap();
+    for (name, text) in [("stdout_tail", "x"), ("stderr_tail", "y")] {
+        assert_eq!(details[name], format!("[… 95904 bytes left out …]\n{}", text.repeat(4096)));
+    }
+}
+
+#[test]
+fn what_cannot_be_started_is_not_retried() {
+    for (options, message) in [
+        (json!(null), "with: `command` is missing"),
+        (json!({ "command": ["no-such-program-here"] }), "`no-such-program-here` could not be started"),
+        (json!({ "command": ["/etc/passwd"] }), "`/etc/passwd` could not be started"),
+        (json!({ "command": ["/"] }), "`/` could not be started"),
+        (json!({ "command": ["echo", "a\0b"] }), "`echo` could not be started"),
+        (json!({ "command": ["echo", "x".repeat(8 * 1024 * 1024)] }), "`echo` could not be started"),
+        (
+            json!({ "command": ["true"], "cwd": "no/such/directory" }),
+            "`cwd` `no/such/directory` cannot be used",
+        ),
+    ] {
+        let failure = *call("", options).0.unwrap_err().failure;
+        assert_eq!(failure.class, FailureClass::Permanent, "{failure}");
+        assert!(failure.message.starts_with(message), "{failure}");
+    }
+}
+
+#[test]
+fn options_are_checked_before_a_run() {
+    let provider = CommandProvider::new();
+    assert_eq!(provider.check_options(&json!({ "command": ["echo", "${vars.x}"] })), Ok(()));
+    assert!(provider.check_options(&json!({ "command": ["sh", "-c", "echo ${vars.x}"] })).is_err());
+    assert!(provider.check_options(&json!({ "comand": ["echo"] })).is_err());
+}
+
+#[test]
+fn the_schema_of_the_options_names_them_all() {
+    let schema = CommandProvider::new().options_schema().unwrap();
+    let names: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["command", "stdin", "env", "cwd", "output", "success_codes"]);
+    assert_eq!(schema["required"], json!(["command"]));
+    assert_eq!(schema["additionalProperties"], json!(false));
+}
