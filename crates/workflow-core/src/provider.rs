@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -15,6 +14,9 @@ use crate::ids::{NodePath, RunId};
 use crate::output::OutputKind;
 use crate::stop::StopSignal;
 use crate::usage::Usage;
+
+/// What implementations of [`Provider`] are annotated with.
+pub use async_trait::async_trait;
 
 /// Does the work of a node: an agent, a command, a closure.
 #[async_trait]

@@ -8,18 +8,17 @@ use workflow_core::catalog::Catalog;
 use workflow_core::machine::Secrets;
 use workflow_core::provider::Provider;
 use workflow_core::sink::EventSink;
-use workflow_core::store::RunStore;
+use workflow_core::store::{MemoryStore, RunStore};
 
 use crate::active::Active;
 use crate::engine::{Engine, Shared};
-use crate::error::EngineError;
 use crate::limits::Limits;
 use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
 
-/// An [`Engine`] to be put together. Only a store is required.
+/// An [`Engine`] to be put together. Nothing is required but a provider for what the workflows name.
 #[must_use]
 pub struct EngineBuilder {
-    store: Option<Arc<dyn RunStore>>,
+    store: Arc<dyn RunStore>,
     catalog: Option<Arc<dyn Catalog>>,
     providers: HashMap<Arc<str>, Arc<dyn Provider>>,
     default_provider: Option<String>,
@@ -44,7 +43,7 @@ impl Secrets for NoSecrets {
 impl Default for EngineBuilder {
     fn default() -> Self {
         Self {
-            store: None,
+            store: Arc::new(MemoryStore::new()),
             catalog: None,
             providers: HashMap::new(),
             default_provider: None,
@@ -61,9 +60,9 @@ impl Default for EngineBuilder {
 }
 
 impl EngineBuilder {
-    /// Keeps runs in `store`.
+    /// Keeps runs in `store`; in memory unless set.
     pub fn store(mut self, store: impl RunStore + 'static) -> Self {
-        self.store = Some(Arc::new(store));
+        self.store = Arc::new(store);
         self
     }
 
@@ -135,12 +134,8 @@ impl EngineBuilder {
     }
 
     /// Puts the engine together.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::NoStore`].
-    pub fn build(self) -> Result<Engine, EngineError> {
-        let store = self.store.ok_or(EngineError::NoStore)?;
+    pub fn build(self) -> Engine {
+        let store = self.store;
         let active = Arc::new(Active::default());
         let woken = Arc::downgrade(&active);
         let watching = store.watch(Arc::new(move |run| {
@@ -148,7 +143,7 @@ impl EngineBuilder {
                 active.look_for_controls(run);
             }
         }));
-        Ok(Engine {
+        Engine {
             shared: Arc::new(Shared {
                 store,
                 catalog: self.catalog,
@@ -166,6 +161,6 @@ impl EngineBuilder {
                 plans: Mutex::default(),
                 _watching: watching,
             }),
-        })
+        }
     }
 }

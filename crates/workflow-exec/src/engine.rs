@@ -31,20 +31,8 @@ use crate::start::{StartRun, What};
 /// Reads a log in steps of so many events.
 pub(crate) const PAGE: usize = 1_000;
 
-/// Runs workflows. Cheap to clone; all clones are one engine.
-///
-/// ```
-/// # use std::sync::Arc;
-/// # use workflow_exec::{Engine, StartRun};
-/// # fn example(store: Arc<dyn workflow_core::store::RunStore>,
-/// #     provider: Arc<dyn workflow_core::provider::Provider>) -> Result<(), Box<dyn std::error::Error>> {
-/// let engine = Engine::builder().store(store).provider("agent", provider).build()?;
-/// let workflow = engine.parse("workflow: { name: Hello, stages: [greet] }\ngreet: { provider: agent }", "hello")?;
-/// let run = futures::executor::block_on(engine.run(StartRun::plan(&workflow)))?;
-/// println!("{:?}", run.status);
-/// # Ok(())
-/// # }
-/// ```
+/// Runs workflows. Cheap to clone; all clones are one engine. The example of the
+/// [crate](crate) shows one at work.
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,

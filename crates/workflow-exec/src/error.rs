@@ -24,9 +24,6 @@ pub enum EngineError {
         "the engine has no spawner to drive runs in the background: drive the run yourself with `Engine::drive`"
     )]
     NoSpawner,
-    /// The engine was built without a store.
-    #[error("the engine needs a store: call `EngineBuilder::store`")]
-    NoStore,
     /// There is a run of that id, started with something else.
     #[error("run `{0}` exists already and was started with another workflow or other variables")]
     OtherInputs(RunId),

@@ -1,4 +1,35 @@
 //! The driver of an embeddable workflow engine.
+//!
+//! An [`Engine`] is put together from a store, a catalog and providers; it creates runs and drives
+//! them. A [`RunHandle`] looks at one run, follows it and steers it. [`Limits`] bounds how many calls
+//! of a provider run at once. [`Clock`], [`Timer`] and [`Spawn`] are what the engine needs of the
+//! world; without the feature `tokio` it needs no runtime.
+//!
+//! ```
+//! use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+//! use workflow_exec::{Engine, StartRun};
+//!
+//! struct Greeter;
+//!
+//! #[async_trait]
+//! impl Provider for Greeter {
+//!     async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+//!         Ok(Reply::text(request.prompt))
+//!     }
+//! }
+//!
+//! let engine = Engine::builder().provider("greeter", Greeter).build();
+//! let workflow = engine.parse(
+//!     r#"
+//! workflow: { name: Hello, stages: [greet] }
+//! greet: { provider: greeter, prompt: "Hello, ${vars.name}!" }
+//! "#,
+//!     "hello",
+//! )?;
+//! let run = futures::executor::block_on(engine.run(StartRun::plan(&workflow).var("name", "world")))?;
+//! assert_eq!(run.context.stages["greet"].output.as_ref().unwrap().value(), "Hello, world!");
+//! # Ok::<(), workflow_exec::EngineError>(())
+//! ```
 
 mod active;
 mod builder;

@@ -11,10 +11,8 @@ mod catalog;
 mod disk;
 #[cfg(feature = "files")]
 mod files;
-mod memory;
-mod order;
+#[cfg(feature = "files")]
 mod sync;
-mod watchers;
 #[cfg(feature = "files")]
 mod worker;
 
@@ -22,4 +20,4 @@ mod worker;
 pub use catalog::FsCatalog;
 #[cfg(feature = "files")]
 pub use files::FileStore;
-pub use memory::MemoryStore;
+pub use workflow_core::store::MemoryStore;

@@ -4,7 +4,7 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::status::{RunStatus, Wait};
 use workflow_core::store::RunHead;
 
-use crate::order::control_of;
+use workflow_core::store::order::control_of;
 
 /// The head of a run, and the controls that were obeyed.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -18,8 +18,8 @@ use super::log::{self, Mark};
 use super::output::Output;
 use super::record::Record;
 use crate::disk::{at, private};
-use crate::order::{check_numbers, control_of};
 use crate::sync::lock;
+use workflow_core::store::order::{check_numbers, control_of};
 
 /// The file of events in a run's directory: the one that makes it a run.
 pub(super) const EVENTS: &str = "events.jsonl";

@@ -18,8 +18,8 @@ use super::record::Record;
 use super::signal::Signal;
 use super::{controls, log, output};
 use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished};
-use crate::order::{check_numbers, page, run_not_found};
 use crate::sync::lock;
+use workflow_core::store::order::{check_numbers, page, run_not_found};
 
 /// How old something unfinished must be to be removed when no lock tells whether its maker lives.
 const ABANDONED: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use workflow_core::store::StoreError;
 
 use super::lines::{Lines, number, seek};
 use crate::disk::{at, private};
-use crate::order::check_output;
+use workflow_core::store::order::check_output;
 
 const FILE: &str = "output.jsonl";
 const KEY: &str = "number";

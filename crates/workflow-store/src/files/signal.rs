@@ -14,7 +14,7 @@ use workflow_core::store::{Watcher, Watching};
 
 use crate::disk::private;
 use crate::sync::lock;
-use crate::watchers::Watchers;
+use workflow_core::store::Watchers;
 
 /// How often the file is looked at while somebody watches.
 const EVERY: Duration = Duration::from_millis(25);

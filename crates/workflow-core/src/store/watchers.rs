@@ -1,15 +1,14 @@
-//! The watchers of a store.
+//! For those who write stores: the watchers of a store.
 
 use std::sync::{Arc, Mutex};
 
-use workflow_core::ids::RunId;
-use workflow_core::store::{Watcher, Watching};
-
-use crate::sync::lock;
+use super::sync::lock;
+use super::{Watcher, Watching};
+use crate::ids::RunId;
 
 /// Those who want to know of new controls.
 #[derive(Clone, Default)]
-pub(crate) struct Watchers(Arc<Mutex<List>>);
+pub struct Watchers(Arc<Mutex<List>>);
 
 #[derive(Default)]
 struct List {
@@ -19,7 +18,7 @@ struct List {
 
 impl Watchers {
     /// Adds one until the returned value is dropped.
-    pub(crate) fn add(&self, watcher: Watcher) -> Watching {
+    pub fn add(&self, watcher: Watcher) -> Watching {
         let mut list = lock(&self.0);
         list.last += 1;
         let key = list.last;
@@ -27,13 +26,13 @@ impl Watchers {
         Watching::new(Guard { list: Arc::clone(&self.0), key })
     }
 
-    #[cfg(feature = "files")]
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
         lock(&self.0).watchers.is_empty()
     }
 
     /// Calls every one, outside of any lock.
-    pub(crate) fn call(&self, run: Option<&RunId>) {
+    pub fn call(&self, run: Option<&RunId>) {
         let watchers: Vec<Watcher> = lock(&self.0).watchers.iter().map(|(_, w)| Arc::clone(w)).collect();
         for watcher in watchers {
             watcher(run);

@@ -1,12 +1,16 @@
-//! What all stores mean by numbering, by the order of lists, and by a control that was obeyed.
+//! For those who write stores: what all stores mean by numbering, by the order of lists, and by a control that was obeyed.
 
-use workflow_core::event::{Event, EventBody};
-use workflow_core::ids::RunId;
-use workflow_core::output::OutputEntry;
-use workflow_core::store::{RunFilter, RunRecord, StoreError};
+use super::{RunFilter, RunRecord, StoreError};
+use crate::event::{Event, EventBody};
+use crate::ids::RunId;
+use crate::output::OutputEntry;
 
 /// Refuses events that do not go on from `expected` one by one.
-pub(crate) fn check_numbers(run: &RunId, expected: u64, events: &[Event]) -> Result<(), StoreError> {
+///
+/// # Errors
+///
+/// [`StoreError::Conflict`].
+pub fn check_numbers(run: &RunId, expected: u64, events: &[Event]) -> Result<(), StoreError> {
     for (event, number) in events.iter().zip(expected + 1..) {
         if event.seq != number {
             let conflict = StoreError::Conflict {
@@ -22,7 +26,11 @@ pub(crate) fn check_numbers(run: &RunId, expected: u64, events: &[Event]) -> Res
 
 /// Refuses output entries whose numbers do not grow from `last`. Numbers may be left out: those of
 /// entries that were dropped.
-pub(crate) fn check_output(run: &RunId, last: u64, entries: &[OutputEntry]) -> Result<(), StoreError> {
+///
+/// # Errors
+///
+/// [`StoreError::Conflict`].
+pub fn check_output(run: &RunId, last: u64, entries: &[OutputEntry]) -> Result<(), StoreError> {
     let mut last = last;
     for entry in entries {
         if entry.number <= last {
@@ -35,7 +43,7 @@ pub(crate) fn check_output(run: &RunId, last: u64, entries: &[OutputEntry]) -> R
 }
 
 /// The number of the control that an event obeys.
-pub(crate) fn control_of(body: &EventBody) -> Option<u64> {
+pub fn control_of(body: &EventBody) -> Option<u64> {
     match body {
         EventBody::PauseRequested { control }
         | EventBody::RunResumed { control }
@@ -45,7 +53,11 @@ pub(crate) fn control_of(body: &EventBody) -> Option<u64> {
 }
 
 /// The page of `records` that `filter` asks for: the newest first.
-pub(crate) fn page(mut records: Vec<RunRecord>, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+///
+/// # Errors
+///
+/// [`StoreError::NotFound`] when the run that the page begins after is not among them.
+pub fn page(mut records: Vec<RunRecord>, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
     records.sort_unstable_by(|a, b| {
         b.head.created_at.cmp(&a.head.created_at).then_with(|| b.run_id.cmp(&a.run_id))
     });
@@ -60,6 +72,7 @@ pub(crate) fn page(mut records: Vec<RunRecord>, filter: &RunFilter) -> Result<Ve
     Ok(records.into_iter().skip(start).filter(|record| filter.matches(&record.head)).take(limit).collect())
 }
 
-pub(crate) fn run_not_found(run: &RunId) -> StoreError {
+/// There is no such run.
+pub fn run_not_found(run: &RunId) -> StoreError {
     StoreError::NotFound(format!("run `{run}`"))
 }

@@ -1,5 +1,10 @@
 //! The trait of what keeps runs: run stores.
 
+mod memory;
+pub mod order;
+mod sync;
+mod watchers;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,6 +19,9 @@ use crate::failure::Failure;
 use crate::ids::{RunId, WorkflowId};
 use crate::output::OutputEntry;
 use crate::status::{RunStatus, Wait};
+
+pub use memory::MemoryStore;
+pub use watchers::Watchers;
 
 /// Keeps runs: their events, output, heads, controls and bundles.
 ///

@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use async_trait::async_trait;
-use workflow_core::bundle::{Bundle, BundleHash};
-use workflow_core::event::Event;
-use workflow_core::ids::RunId;
-use workflow_core::output::{OutputEntry, OutputKind};
-use workflow_core::store::{
+
+use super::order::{check_numbers, check_output, control_of, page, run_not_found};
+use super::sync::{lock, read, write};
+use super::watchers::Watchers;
+use super::{
     Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
     Watching,
 };
-
-use crate::order::{check_numbers, check_output, control_of, page, run_not_found};
-use crate::sync::{lock, read, write};
-use crate::watchers::Watchers;
+use crate::bundle::{Bundle, BundleHash};
+use crate::event::Event;
+use crate::ids::RunId;
+use crate::output::{OutputEntry, OutputKind};
 
 /// How much output text of a run is kept unless the host says otherwise.
 const OUTPUT_LIMIT: usize = 16 << 20;
@@ -37,8 +37,7 @@ const ENTRY_SIZE: usize = size_of::<OutputEntry>();
 /// [`release`](RunStore::release) once.
 ///
 /// ```
-/// use workflow_core::store::{RunFilter, RunStore};
-/// use workflow_store::MemoryStore;
+/// use workflow_core::store::{MemoryStore, RunFilter, RunStore};
 ///
 /// let store = MemoryStore::new();
 /// let runs = futures::executor::block_on(store.list(&RunFilter::all()))?;
