@@ -1,6 +1,5 @@
 //! A handle of one run: look at it, follow it, steer it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use event_listener::EventListener;
@@ -12,7 +11,6 @@ use workflow_core::output::OutputEntry;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, StoreError};
 
-use crate::active::Inbox;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -61,8 +59,8 @@ impl RunHandle {
     pub async fn wait(&self) -> Result<RunView, EngineError> {
         let driven_here = self.engine.shared.active.get(&self.run).is_some();
         loop {
-            let (inbox, changed) = self.listen();
-            if inbox.is_none() {
+            let changed = self.listen();
+            if changed.is_none() {
                 let status = self.status().await?;
                 if driven_here || status.is_terminal() || status == RunStatus::Paused {
                     return self.view().await;
@@ -153,10 +151,13 @@ impl RunHandle {
         Ok(())
     }
 
-    fn listen(&self) -> (Option<Arc<Inbox>>, Option<EventListener>) {
-        let inbox = self.engine.shared.active.get(&self.run);
-        let changed = inbox.as_ref().map(|inbox| inbox.changed.listen());
-        (inbox, changed)
+    /// What tells of changes, if the run is driven here. Asked for before looking, so that no change
+    /// is missed.
+    fn listen(&self) -> Option<EventListener> {
+        let active = &self.engine.shared.active;
+        let changed = active.get(&self.run)?.changed.listen();
+        // Its last notification may have come before there was a listener.
+        active.get(&self.run).map(|_| changed)
     }
 
     /// Waits for a change of a run that is driven here, or a moment.
@@ -187,7 +188,7 @@ impl Follow<Event> {
             if self.over {
                 return Ok(None);
             }
-            let (_, changed) = self.handle.listen();
+            let changed = self.handle.listen();
             let store = &self.handle.engine.shared.store;
             let page = store.events(&self.handle.run, self.after, STEP).await?;
             if page.is_empty() {
@@ -213,10 +214,10 @@ impl Follow<OutputEntry> {
             if self.over {
                 return Ok(None);
             }
-            let (inbox, changed) = self.handle.listen();
+            let changed = self.handle.listen();
             // Asked before the read: what was written until the run's end is in that read.
             let record = self.handle.engine.shared.store.get(&self.handle.run).await?;
-            let ended = record.head.status.is_terminal() && inbox.is_none() && record.holder.is_none();
+            let ended = record.head.status.is_terminal() && changed.is_none() && record.holder.is_none();
             let store = &self.handle.engine.shared.store;
             let page = store.output(&self.handle.run, self.after, STEP).await?;
             if page.is_empty() {
