@@ -7,7 +7,7 @@ use super::model::{Budget, Lane, LoopSpec, Stage, Workflow};
 use super::path::{Path, shorten};
 use super::report::Report;
 use super::shell;
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, one_of};
 use crate::ids::{StageId, is_id};
 
 /// Reports everything that is wrong with `workflow`.
@@ -63,8 +63,7 @@ fn loop_spec(workflow: &Workflow, repeat: &LoopSpec, path: &Path<'_>, report: &m
 pub(super) fn near_stage(name: &str, workflow: &Workflow) -> String {
     let near = did_you_mean(name, workflow.stages.keys().map(StageId::as_str));
     if near.is_empty() && (1..=8).contains(&workflow.stages.len()) {
-        let names: Vec<_> = workflow.stages.keys().map(|stage| format!("`{stage}`")).collect();
-        return format!("; the stages are {}", names.join(", "));
+        return format!(": write {}", one_of(workflow.stages.keys().map(StageId::as_str)));
     }
     near
 }

@@ -7,38 +7,69 @@ use super::check::near_stage;
 use super::model::{Stage, Workflow};
 use super::path::{Path, shorten};
 use super::report::Report;
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, one_of};
 use crate::expr::{Condition, Name, Template};
 
-/// What a name in a template can begin with.
-const ROOTS: &[&str] = &["vars", "stages", "stage", "iteration", "run"];
-/// What is known of a stage.
-const OF_A_STAGE: &[&str] = &["output", "results", "status"];
+/// When a template is rendered, which decides what it can name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// To know who is called.
+    Choice,
+    /// For the call.
+    Call,
+    /// After the stage, to write variables. They are stored, so they never hold a secret.
+    Set,
+}
+
+/// The keys that can follow a root.
+#[derive(Clone, Copy)]
+enum Keys {
+    None,
+    /// One of these.
+    These(&'static [&'static str]),
+    /// A name of the author's choice.
+    Any,
+    /// A stage, and then one of these.
+    Stage(&'static [&'static str]),
+    /// Anything: the root is a value by itself.
+    Value,
+}
+
+impl Moment {
+    /// What a name can begin with, and go on with.
+    fn roots(self) -> &'static [(&'static str, Keys)] {
+        const VARS: (&str, Keys) = ("vars", Keys::Any);
+        const STAGES: (&str, Keys) = ("stages", Keys::Stage(&["output", "results", "status"]));
+        const ITERATION: (&str, Keys) = ("iteration", Keys::None);
+        const RUN: (&str, Keys) = ("run", Keys::These(&["id", "workflow"]));
+        const STAGE: (&str, Keys) = ("stage", Keys::These(&["id"]));
+        const CALLED_STAGE: (&str, Keys) = ("stage", Keys::These(&["id", "provider", "role"]));
+        match self {
+            Self::Choice => &[VARS, STAGES, STAGE, ITERATION, RUN],
+            Self::Call => &[VARS, STAGES, CALLED_STAGE, ITERATION, RUN, ("secrets", Keys::Any)],
+            Self::Set => &[VARS, STAGES, STAGE, ITERATION, RUN, ("output", Keys::Value)],
+        }
+    }
+}
+
 /// As deep as values are looked into.
 const DEEPEST: usize = 64;
 
 /// Checks all templates and the condition of a stage.
 pub(super) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
-    let mut names = Names { workflow, has_output: false, report };
-    for (text, field) in [
-        (&stage.provider, "provider"),
-        (&stage.role, "role"),
-        (&stage.prompt, "prompt"),
-        (&stage.cwd, "cwd"),
-        (&stage.approval, "approval"),
-    ] {
-        if let Some(text) = text {
-            names.check(text, &path.key(field));
-        }
-    }
+    let mut names = Names { workflow, moment: Moment::Choice, report };
+    names.check_text(stage.provider.as_deref(), &path.key("provider"));
+    names.check_text(stage.role.as_deref(), &path.key("role"));
     let lanes = path.key("providers");
     for (n, lane) in stage.providers.iter().enumerate() {
         let path = lanes.index(n);
-        names.check(&lane.provider, &path.key("provider"));
-        if let Some(role) = &lane.role {
-            names.check(role, &path.key("role"));
-        }
+        names.check_text(Some(&lane.provider), &path.key("provider"));
+        names.check_text(lane.role.as_deref(), &path.key("role"));
     }
+    names.moment = Moment::Call;
+    names.check_text(stage.prompt.as_deref(), &path.key("prompt"));
+    names.check_text(stage.cwd.as_deref(), &path.key("cwd"));
+    names.check_text(stage.approval.as_deref(), &path.key("approval"));
     let inputs = path.key("inputs");
     for (n, input) in stage.inputs.iter().enumerate() {
         names.check_value(input, &inputs.index(n), DEEPEST);
@@ -50,7 +81,7 @@ pub(super) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     for (key, value) in &stage.env {
         names.check_value(value, &env.key(key), DEEPEST);
     }
-    names.has_output = true;
+    names.moment = Moment::Set;
     for (key, value) in &stage.set {
         names.check_value(value, &set.key(key), DEEPEST);
     }
@@ -69,11 +100,10 @@ pub(super) fn condition(text: &str, path: &Path<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The names that templates of one stage may refer to.
+/// Checks templates of one stage.
 struct Names<'c, 'r, 't> {
     workflow: &'c Workflow,
-    /// Whether the stage's own output is known: only under `set`.
-    has_output: bool,
+    moment: Moment,
     report: &'r mut Report<'t>,
 }
 
@@ -88,7 +118,7 @@ impl Names<'_, '_, '_> {
             );
         };
         match value {
-            Value::String(text) => self.check(text, path),
+            Value::String(text) => self.check_text(Some(text), path),
             Value::Array(items) => {
                 for (n, item) in items.iter().enumerate() {
                     self.check_value(item, &path.index(n), deeper);
@@ -103,46 +133,66 @@ impl Names<'_, '_, '_> {
         }
     }
 
-    fn check(&mut self, text: &str, path: &Path<'_>) {
-        if !text.contains("${") {
-            return;
-        }
+    fn check_text(&mut self, text: Option<&str>, path: &Path<'_>) {
+        let Some(text) = text.filter(|text| text.contains("${")) else { return };
         match Template::parse(text) {
-            Ok(template) => template.names().for_each(|name| self.check_name(name, path)),
+            Ok(template) => {
+                for name in template.names() {
+                    if let Err((code, message)) = self.check_name(name) {
+                        self.report.error_in_text(code, path, name.offset(), message);
+                    }
+                }
+            }
             Err(error) => self.report.error_in_text("bad-expression", path, error.offset, error.message),
         }
     }
 
-    fn check_name(&mut self, name: &Name, path: &Path<'_>) {
-        let is_root = |root: &&str| *root == name.root();
-        let (code, message) = if name.root() == "output" && !self.has_output {
-            let message =
-                "`output` is known only under `set`: write `stages.NAME.output` for that of a stage";
-            ("unknown-name", message.to_owned())
-        } else if name.root() == "secrets" {
-            ("unsupported", "this version does not support secrets yet: pass the value by `env`".to_owned())
-        } else if !ROOTS.iter().any(is_root) && name.root() != "output" {
-            let roots: Vec<_> = ROOTS.iter().map(|root| format!("`{root}`")).collect();
-            let near = did_you_mean(name.root(), ROOTS.iter().copied());
-            let (root, roots) = (shorten(name.root()), roots.join(", "));
-            ("unknown-name", format!("there is no `{root}`: a name begins with {roots}{near}"))
-        } else if let (true, Some(stage)) = (name.root() == "stages", name.segment(1)) {
-            if !self.workflow.stages.contains_key(stage) {
-                let near = near_stage(stage, self.workflow);
-                ("dangling-stage", format!("there is no stage `{}`{near}", shorten(stage)))
-            } else if let Some(field) = name.segment(2)
-                && !OF_A_STAGE.contains(&field)
-            {
-                let near = did_you_mean(field, OF_A_STAGE.iter().copied());
-                let field = shorten(field);
-                let message = format!("a stage has `output`, `results` and `status`, and no `{field}`{near}");
-                ("unknown-name", message)
-            } else {
-                return;
-            }
-        } else {
-            return;
+    fn check_name(&self, name: &Name) -> Result<(), (&'static str, String)> {
+        let roots = self.moment.roots();
+        let root = name.root();
+        let Some((_, keys)) = roots.iter().find(|(known, _)| *known == root) else {
+            let message = match root {
+                "output" => "`output` is known only under `set`: write `stages.NAME.output`".to_owned(),
+                "secrets" => "secrets are known only to what a provider is called with".to_owned(),
+                _ => {
+                    let known = roots.iter().map(|(root, _)| *root);
+                    let near = did_you_mean(root, known.clone());
+                    format!("no name begins with `{}`: write {}{near}", shorten(root), one_of(known))
+                }
+            };
+            return Err(("unknown-name", message));
         };
-        self.report.error_in_text(code, path, name.offset(), message);
+        let unknown = |message| Err(("unknown-name", message));
+        match (keys, name.segment(1)) {
+            (Keys::Value, _) | (Keys::None, None) | (Keys::Any, Some(_)) => Ok(()),
+            (Keys::None, Some(_)) => unknown(format!("`{root}` has no parts: write `{root}` alone")),
+            (Keys::Any, None) => unknown(format!("`{root}` needs a key, as in `{root}.x`")),
+            (Keys::Stage(_), None) => unknown("`stages` needs the name of a stage after it".to_owned()),
+            (Keys::Stage(fields), Some(stage)) if self.workflow.stages.contains_key(stage) => {
+                match name.segment(2) {
+                    Some(field) if !fields.contains(&field) => {
+                        unknown(no_such("part of a stage", field, fields.iter().copied()))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            (Keys::Stage(_), Some(stage)) => {
+                let near = near_stage(stage, self.workflow);
+                Err(("dangling-stage", format!("there is no stage `{}`{near}", shorten(stage))))
+            }
+            (Keys::These(known), Some(key)) if known.contains(&key) => Ok(()),
+            (Keys::These(known), None) => {
+                unknown(format!("`{root}` needs a key after it: write {}", one_of(known.iter().copied())))
+            }
+            (Keys::These(known), Some(key)) => {
+                unknown(no_such(&format!("part of `{root}`"), key, known.iter().copied()))
+            }
+        }
     }
+}
+
+/// That something is not known, and what is.
+fn no_such<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let near = did_you_mean(name, known.clone());
+    format!("`{}` is no {what}: write {}{near}", shorten(name), one_of(known))
 }

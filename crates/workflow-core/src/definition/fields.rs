@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::duration::Period;
 use super::path::{Path, shorten};
 use super::report::Report;
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, one_of};
 use super::yaml::{Entry, Kind, Node};
 
 /// The fields of a mapping. Fields that are `null` count as absent.
@@ -55,12 +55,12 @@ impl<'n, 'p> Fields<'n, 'p> {
         let word = text(self.take(key)?, &path, report)?;
         let found = choices.iter().find(|(name, _)| *name == word);
         if found.is_none() {
-            let names: Vec<_> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let names = choices.iter().map(|(name, _)| *name);
             let message = format!(
                 "`{}` is not a value of `{key}`: write {}{}",
                 shorten(word),
-                names.join(" or "),
-                did_you_mean(word, choices.iter().map(|(name, _)| *name))
+                one_of(names.clone()),
+                did_you_mean(word, names)
             );
             report.refuse("unknown-value", &path, message);
         }

@@ -5,6 +5,13 @@ pub(super) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = 
     nearest(name, candidates).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
+/// The choices there are: "`a`, `b` or `c`".
+pub(super) fn one_of<'a>(choices: impl Iterator<Item = &'a str>) -> String {
+    let mut choices: Vec<_> = choices.map(|choice| format!("`{choice}`")).collect();
+    let last = choices.pop().unwrap_or_default();
+    if choices.is_empty() { last } else { format!("{} or {last}", choices.join(", ")) }
+}
+
 /// The nearest candidate within a third of the name's length, whatever its case and its `_` and `-`.
 pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > 64 {
