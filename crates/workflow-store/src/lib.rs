@@ -4,6 +4,8 @@
 //! - [`FileStore`] keeps runs as files that a person can read, and survives crashes (feature
 //!   `files`).
 //! - [`FsCatalog`] keeps definitions as the files that people edit (feature `files`).
+//! - [`ChannelSink`], [`JsonlSink`] and [`TracingSink`] take events to a task of the host, to a file
+//!   or a pipe, and to its log.
 
 #[cfg(feature = "files")]
 mod catalog;
@@ -11,13 +13,13 @@ mod catalog;
 mod disk;
 #[cfg(feature = "files")]
 mod files;
-#[cfg(feature = "files")]
+mod sinks;
 mod sync;
-#[cfg(feature = "files")]
 mod worker;
 
 #[cfg(feature = "files")]
 pub use catalog::FsCatalog;
 #[cfg(feature = "files")]
 pub use files::FileStore;
+pub use sinks::{ChannelSink, JsonlSink, Notice, Notices, TracingSink};
 pub use workflow_core::store::MemoryStore;

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+#[cfg(feature = "files")]
 use futures::channel::oneshot;
 
 /// A thread that does one job after the other. Dropping it waits until all are done.
@@ -20,6 +21,7 @@ type Job = Box<dyn FnOnce(&mut Vec<u8>) + Send>;
 const KEPT_BUFFER: usize = 1 << 20;
 
 /// The thread has ended: the job was not done, or its result is not known.
+#[cfg(feature = "files")]
 #[derive(Debug)]
 pub(crate) struct Ended;
 
@@ -39,6 +41,7 @@ impl Worker {
 
     /// Does `job` on the thread, after all that came before. Once the future was polled the job is
     /// done, also when the future is dropped.
+    #[cfg(feature = "files")]
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Vec<u8>) -> T + Send + 'static,

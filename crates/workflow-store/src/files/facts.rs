@@ -3,7 +3,6 @@
 use workflow_core::event::{Event, EventBody};
 use workflow_core::status::{RunStatus, Wait};
 use workflow_core::store::RunHead;
-
 use workflow_core::store::order::control_of;
 
 /// The head of a run, and the controls that were obeyed.

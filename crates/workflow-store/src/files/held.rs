@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
+use workflow_core::store::order::{check_numbers, control_of};
 use workflow_core::store::{ControlRecord, NewRun, RunHead, RunRecord, StoreError};
 
 use super::controls::Delivery;
@@ -19,7 +20,6 @@ use super::output::Output;
 use super::record::Record;
 use crate::disk::{at, private};
 use crate::sync::lock;
-use workflow_core::store::order::{check_numbers, control_of};
 
 /// The file of events in a run's directory: the one that makes it a run.
 pub(super) const EVENTS: &str = "events.jsonl";

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
+use workflow_core::store::order::{check_numbers, page, run_not_found};
 use workflow_core::store::{Control, ControlRecord, Lease, NewRun, RunFilter, RunRecord, StoreError};
 
 use super::bundles::Bundles;
@@ -19,7 +20,6 @@ use super::signal::Signal;
 use super::{controls, log, output};
 use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished};
 use crate::sync::lock;
-use workflow_core::store::order::{check_numbers, page, run_not_found};
 
 /// How old something unfinished must be to be removed when no lock tells whether its maker lives.
 const ABANDONED: Duration = Duration::from_secs(60);

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::StoreError;
+use workflow_core::store::order::check_output;
 
 use super::lines::{Lines, number, seek};
 use crate::disk::{at, private};
-use workflow_core::store::order::check_output;
 
 const FILE: &str = "output.jsonl";
 const KEY: &str = "number";

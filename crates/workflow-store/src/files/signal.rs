@@ -10,11 +10,10 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use workflow_core::ids::RunId;
-use workflow_core::store::{Watcher, Watching};
+use workflow_core::store::{Watcher, Watchers, Watching};
 
 use crate::disk::private;
 use crate::sync::lock;
-use workflow_core::store::Watchers;
 
 /// How often the file is looked at while somebody watches.
 const EVERY: Duration = Duration::from_millis(25);
