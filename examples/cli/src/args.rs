@@ -1,0 +1,227 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::Value;
+use workflow_core::definition::OnFailure;
+use workflow_core::ids::{RunId, StageId, WorkflowId, is_id};
+use workflow_core::output::OutputKind;
+use workflow_core::status::RunStatus;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  completed, or done
+  1  the run failed
+  2  wrong usage, or an invalid definition
+  3  the run was cancelled
+  4  the run waits for a person (paused)
+  5  not found, driven elsewhere, or the store failed
+  129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
+
+While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
+period. Ctrl-C again kills them.
+
+Environment:
+  WORKFLOW_SECRET_X  the value of ${secrets.X}
+  WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
+
+Stages may work in the current directory and below it.";
+
+/// Runs workflows of stages that are written in YAML.
+#[derive(Debug, Parser)]
+#[command(name = "workflow", version, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Where workflows and runs are kept.
+    #[arg(long, global = true, value_name = "DIR", default_value = ".orch")]
+    pub home: PathBuf,
+    /// Print bare JSON objects, one per line, and everything else on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a home with a workflow to try. Overwrites nothing.
+    Init,
+    /// List the workflows of the home.
+    List,
+    /// Say everything that is wrong with workflows.
+    Validate {
+        /// Files, or ids of workflows of the home.
+        #[arg(required = true, value_name = "FILE|ID")]
+        workflows: Vec<String>,
+        /// Unknown keys are errors.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Start a run and drive it until it rests.
+    Run(RunArgs),
+    /// List runs, the newest first.
+    Runs {
+        /// Only runs of this workflow.
+        #[arg(long, value_name = "ID")]
+        workflow: Option<WorkflowId>,
+        /// Only runs with this status; can be given several times.
+        #[arg(long, value_name = "STATUS", value_parser = statuses())]
+        status: Vec<RunStatus>,
+    },
+    /// Show a run: its stages, lanes, variables, and what went wrong.
+    Show {
+        /// The run.
+        run: RunId,
+    },
+    /// Show what the providers of a run said.
+    Logs(LogsArgs),
+    /// Start nothing new; the run is paused when what runs has ended.
+    Pause {
+        /// The run.
+        run: RunId,
+    },
+    /// Stop what runs, and end the run.
+    Cancel {
+        /// The run.
+        run: RunId,
+    },
+    /// Go on with a run, and drive it until it rests.
+    Resume {
+        /// The run.
+        run: RunId,
+    },
+    /// Drive all unfinished runs that nobody drives, as after a crash. Paused runs stay paused.
+    Recover,
+}
+
+/// What `run` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// A file, or the id of a workflow of the home.
+    #[arg(value_name = "FILE|ID")]
+    pub workflow: String,
+    /// Set a variable: `name=text` or `name:=json`; can be given several times.
+    #[arg(long = "var", value_name = "NAME=TEXT|NAME:=JSON", value_parser = variable)]
+    pub vars: Vec<(String, Value)>,
+    /// The run's id. A run of that id with the same inputs is gone on with.
+    #[arg(long, value_name = "ID")]
+    pub run_id: Option<RunId>,
+    /// What a failure does, for every stage.
+    #[arg(long, value_name = "POLICY")]
+    pub on_failure: Option<Policy>,
+    /// Unknown keys in the definition are errors.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// What `logs` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogsArgs {
+    /// The run.
+    pub run: RunId,
+    /// Go on until the run has ended.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only what this stage said.
+    #[arg(long, value_name = "ID")]
+    pub stage: Option<StageId>,
+    /// Only this stream.
+    #[arg(long)]
+    pub stream: Option<Stream>,
+}
+
+/// The streams of a process.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    pub(crate) fn is(self, kind: OutputKind) -> bool {
+        match self {
+            Self::Stdout => kind == OutputKind::Stdout,
+            Self::Stderr => kind == OutputKind::Stderr,
+        }
+    }
+}
+
+/// The failure strategies.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Policy {
+    /// The run fails.
+    Stop,
+    /// The run goes on, and its result names the stage.
+    Continue,
+    /// What failed is tried again.
+    Retry,
+}
+
+impl From<Policy> for OnFailure {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Stop => Self::Stop,
+            Policy::Continue => Self::Continue,
+            Policy::Retry => Self::Retry,
+        }
+    }
+}
+
+fn variable(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("write name=text or name:=json")?;
+    let (name, value) = match name.strip_suffix(':') {
+        Some(name) => {
+            let value = serde_json::from_str(value).map_err(|error| format!("not JSON: {error}"))?;
+            (name, value)
+        }
+        None => (name, Value::String(value.to_owned())),
+    };
+    if !is_id(name) {
+        return Err("the name of a variable has 1 to 64 letters, digits, `-` and `_`".to_owned());
+    }
+    Ok((name.to_owned(), value))
+}
+
+fn statuses() -> impl clap::builder::TypedValueParser<Value = RunStatus> {
+    let names = ["pending", "running", "paused", "completed", "failed", "cancelled"];
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(Value::String(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+    use serde_json::json;
+
+    #[test]
+    fn the_definition_of_the_arguments_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn variables_are_texts_or_json() {
+        for (text, expected) in [
+            ("name=text", json!("text")),
+            ("name=", json!("")),
+            ("name=a=b:=c", json!("a=b:=c")),
+            ("name=1", json!("1")),
+            ("name:=1", json!(1)),
+            ("name:=[\"=\"]", json!(["="])),
+            ("name:=null", json!(null)),
+        ] {
+            assert_eq!(variable(text), Ok(("name".to_owned(), expected)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_variable_is_refused() {
+        for text in ["name", "=x", ":=1", "na me=x", "name:=", "name:={", "a.b=x"] {
+            assert!(variable(text).is_err(), "{text}");
+        }
+    }
+}

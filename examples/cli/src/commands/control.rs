@@ -1,0 +1,54 @@
+//! `pause` and `cancel`: asking something of a run, wherever it is driven.
+
+use std::path::Path;
+
+use workflow_core::ids::RunId;
+use workflow_core::status::RunStatus;
+use workflow_core::store::Control;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::print;
+use crate::text::word;
+
+/// Asks for a pause.
+pub(crate) async fn pause(home: &Path, json: bool, run: &RunId) -> Result<Exit, Error> {
+    ask(home, json, run, Control::Pause, RunStatus::Paused).await
+}
+
+/// Asks for the run to be cancelled.
+pub(crate) async fn cancel(home: &Path, json: bool, run: &RunId) -> Result<Exit, Error> {
+    ask(home, json, run, Control::Cancel, RunStatus::Cancelled).await
+}
+
+/// Asks for something, and says what came of it. What nobody drives is `wanted` at once.
+async fn ask(
+    home: &Path,
+    json: bool,
+    run: &RunId,
+    control: Control,
+    wanted: RunStatus,
+) -> Result<Exit, Error> {
+    let host = Host::of_run(home, run)?;
+    let handle = host.engine.handle(run);
+    let before = handle.status().await?;
+    if before.is_terminal() && before != wanted {
+        let what = if control == Control::Pause { "paused" } else { "cancelled" };
+        return Err(Error::Ended { run: run.to_string(), what, status: word(before) });
+    }
+    if before != wanted {
+        handle.control(control).await?;
+    }
+    let view = handle.view().await?;
+    if json {
+        print::json(&view)?;
+    } else if view.status == wanted {
+        print::line(format!("run {run} is {}", word(wanted)))?;
+    } else {
+        let holder = host.engine.store().get(run).await?.holder;
+        let holder = holder.map(|holder| format!(" ({holder} drives it)")).unwrap_or_default();
+        print::line(format!("run {run}: {} requested{holder}", word(control)))?;
+    }
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,172 @@
+//! `run`, `resume` and `recover`: the commands that drive runs.
+
+use std::path::Path;
+
+use futures::FutureExt as _;
+use workflow_core::ids::RunId;
+use workflow_core::machine::RunView;
+use workflow_core::status::RunStatus;
+use workflow_core::store::StoreError;
+use workflow_exec::{EngineError, StartRun};
+
+use crate::args::RunArgs;
+use crate::display::{self, Feed, Shown, Style};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::foreground::{self, Driven};
+use crate::host::Host;
+use crate::source::Source;
+use crate::text::word;
+use crate::{print, signals};
+
+/// Starts a run, and drives it until it rests.
+pub(crate) async fn run(home: &Path, json: bool, args: &RunArgs) -> Result<Exit, Error> {
+    let host = Host::open(home)?;
+    let source = Source::read(&host, &args.workflow).await?;
+    let checked = source.check(&host, args.strict)?;
+    checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
+    let plan = checked.plan.ok_or(Error::Invalid(source.name))?;
+
+    let known = match &args.run_id {
+        Some(run) => is_known(&host, run).await?,
+        None => false,
+    };
+    let run = args.run_id.clone().map_or_else(new_id, Ok)?;
+    let mut start = StartRun::plan(&plan).run_id(run.clone());
+    for (name, value) in &args.vars {
+        start = start.var(name, value.clone());
+    }
+    if let Some(policy) = args.on_failure {
+        start = start.on_failure(policy.into());
+    }
+    let shown = if known { Shown::from_now(&**host.engine.store(), &run).await? } else { Shown::new(&run) };
+    let driven = Driven { run, future: host.engine.run(start).boxed() };
+    drive_one(&host, json, shown, driven).await
+}
+
+/// Takes a run up, resumed if it was paused, and drives it until it rests.
+pub(crate) async fn resume(home: &Path, json: bool, run: &RunId) -> Result<Exit, Error> {
+    let host = Host::of_run(home, run)?;
+    is_known(&host, run).await?;
+    let shown = Shown::from_now(&**host.engine.store(), run).await?;
+    let handle = host.engine.handle(run);
+    let future = async {
+        if !handle.status().await?.is_terminal() {
+            // Whoever drives the run obeys it too, also if that is not this process.
+            handle.resume().await?;
+        }
+        host.engine.drive(run).await
+    };
+    let driven = Driven { run: run.clone(), future: future.boxed() };
+    drive_one(&host, json, shown, driven).await
+}
+
+/// Drives the unfinished runs that nobody drives.
+pub(crate) async fn recover(home: &Path, json: bool) -> Result<Exit, Error> {
+    let Some(host) = Host::existing(home)? else { return Ok(nothing_to_recover()) };
+    let runs: Vec<_> = host.engine.unfinished().await?.into_iter().map(|record| record.run_id).collect();
+    if runs.is_empty() {
+        return Ok(nothing_to_recover());
+    }
+    let mut shown = Vec::new();
+    for run in &runs {
+        shown.push(Shown::from_now(&**host.engine.store(), run).await?);
+    }
+    let style = match (json, runs.len()) {
+        (true, _) => Style::Nothing,
+        (false, 1) => Style::OneRun,
+        (false, _) => Style::ManyRuns,
+    };
+    let driven = runs.iter().map(|run| {
+        let future = async {
+            match host.engine.drive(run).await {
+                // Somebody else was quicker.
+                Err(EngineError::Store(StoreError::Held { .. })) => host.engine.handle(run).view().await,
+                result => result,
+            }
+        };
+        Driven { run: run.clone(), future: future.boxed() }
+    });
+    drive(&host, json, style, shown, driven.collect()).await
+}
+
+fn nothing_to_recover() -> Exit {
+    print::to_stderr("there is nothing to recover");
+    Exit::DONE
+}
+
+async fn drive_one(host: &Host, json: bool, shown: Shown, driven: Driven<'_>) -> Result<Exit, Error> {
+    let style = if json { Style::Json } else { Style::OneRun };
+    drive(host, json, style, vec![shown], vec![driven]).await
+}
+
+async fn drive(
+    host: &Host,
+    json: bool,
+    style: Style,
+    shown: Vec<Shown>,
+    driven: Vec<Driven<'_>>,
+) -> Result<Exit, Error> {
+    let signals = signals::listen()?;
+    let store = host.engine.store();
+    let feed = Feed::begin(&host.bell, store.clone(), shown, display::of(style, store))?;
+    let mut views = Vec::new();
+    let exit = foreground::drive(&host.engine, driven, signals, |_, result| match result {
+        Ok(view) => {
+            let exit = Exit::of(&view).unwrap_or(Exit::UNAVAILABLE);
+            views.push(view);
+            exit
+        }
+        Err(error) => {
+            let error = Error::from(error);
+            print::to_stderr(&format!("error: {error}"));
+            error.exit()
+        }
+    })
+    .await;
+    feed.close();
+    for view in &views {
+        advise(view);
+        // The exit code tells of the run, whether or not somebody reads about it.
+        if json
+            && let Err(error @ Error::Output(_)) = print::json(view)
+            && error.exit() != Exit::DONE
+        {
+            print::to_stderr(&format!("error: {error}"));
+        }
+    }
+    Ok(exit)
+}
+
+/// Says how a run that has not ended goes on.
+fn advise(view: &RunView) {
+    let run = &view.run_id;
+    match view.status {
+        RunStatus::Paused => {
+            print::to_stderr(&format!("run {run} is paused: `workflow resume {run}` goes on"));
+        }
+        RunStatus::Pending | RunStatus::Running => {
+            print::to_stderr(&format!("run {run} was left: `workflow recover` goes on"));
+        }
+        RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => {}
+    }
+}
+
+/// Whether there is a run of that id. Says so when it has ended, because nothing else will.
+async fn is_known(host: &Host, run: &RunId) -> Result<bool, Error> {
+    match host.engine.handle(run).status().await {
+        Ok(status) => {
+            if status.is_terminal() {
+                print::to_stderr(&format!("run {run} has ended already ({})", word(status)));
+            }
+            Ok(true)
+        }
+        Err(EngineError::Store(StoreError::NotFound(_))) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn new_id() -> Result<RunId, Error> {
+    let uuid = uuid::Uuid::now_v7();
+    Ok(RunId::new(uuid.to_string()).map_err(EngineError::from)?)
+}

@@ -1,0 +1,39 @@
+//! The commands, a module each.
+
+mod control;
+mod definitions;
+mod drive;
+mod init;
+mod logs;
+mod runs;
+mod show;
+
+use futures::executor::block_on;
+
+use crate::args::{Args, Command};
+use crate::error::Error;
+use crate::exit::Exit;
+
+/// Does what the arguments say.
+pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
+    let (home, json) = (args.home.as_path(), args.json);
+    block_on(async {
+        match &args.command {
+            Command::Init => init::init(home, json).await,
+            Command::List => definitions::list(home, json).await,
+            Command::Validate { workflows, strict } => {
+                definitions::validate(home, json, workflows, *strict).await
+            }
+            Command::Run(args) => drive::run(home, json, args).await,
+            Command::Runs { workflow, status } => {
+                runs::runs(home, json, workflow.clone(), status.clone()).await
+            }
+            Command::Show { run } => show::show(home, json, run).await,
+            Command::Logs(args) => logs::logs(home, json, args).await,
+            Command::Pause { run } => control::pause(home, json, run).await,
+            Command::Cancel { run } => control::cancel(home, json, run).await,
+            Command::Resume { run } => drive::resume(home, json, run).await,
+            Command::Recover => drive::recover(home, json).await,
+        }
+    })
+}

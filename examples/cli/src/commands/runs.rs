@@ -1,0 +1,59 @@
+//! `runs`: the runs of a home.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use workflow_core::ids::WorkflowId;
+use workflow_core::status::RunStatus;
+use workflow_core::store::{RunFilter, RunRecord};
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::print;
+use crate::text::{between, date, duration, word};
+
+/// Lists runs, the newest first.
+pub(crate) async fn runs(
+    home: &Path,
+    json: bool,
+    workflow: Option<WorkflowId>,
+    statuses: Vec<RunStatus>,
+) -> Result<Exit, Error> {
+    let mut filter = RunFilter::all();
+    filter.workflow = workflow;
+    filter.statuses = statuses;
+    let runs = match Host::existing(home)? {
+        Some(host) => host.engine.store().list(&filter).await?,
+        None => Vec::new(),
+    };
+    if json {
+        runs.iter().try_for_each(print::json)?;
+    } else if runs.is_empty() {
+        print::to_stderr("there are no such runs");
+    } else {
+        let head = ["RUN", "WORKFLOW", "STATUS", "CREATED", "TOOK", ""].map(str::to_owned);
+        let rows: Vec<_> = std::iter::once(head).chain(runs.iter().map(row)).collect();
+        print::lines(print::table(&rows))?;
+    }
+    Ok(Exit::DONE)
+}
+
+fn row(run: &RunRecord) -> [String; 6] {
+    let head = &run.head;
+    let until = head.completed_at.or_else(|| run.holder.is_some().then(Timestamp::now));
+    let took = head.started_at.zip(until).map(|(from, until)| duration(between(from, until)));
+    let note = match (&run.holder, head.status) {
+        (Some(holder), _) => format!("driven by {holder}"),
+        (None, RunStatus::Pending | RunStatus::Running) => "driven by nobody".to_owned(),
+        (None, _) => String::new(),
+    };
+    [
+        run.run_id.to_string(),
+        head.workflow_id.to_string(),
+        word(head.status),
+        date(head.created_at),
+        took.unwrap_or_default(),
+        note,
+    ]
+}

@@ -1,0 +1,105 @@
+//! `show`: one run.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use workflow_core::ids::RunId;
+use workflow_core::machine::{LaneView, RunView, StageView};
+use workflow_core::status::StageStatus;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::print;
+use crate::text::{between, count, date, duration, shorten, word};
+
+/// So many characters of a value are shown; `--json` has all of it.
+const VALUE: usize = 200;
+
+/// Shows a run: its stages, lanes, variables, and what went wrong.
+pub(crate) async fn show(home: &Path, json: bool, run: &RunId) -> Result<Exit, Error> {
+    let host = Host::of_run(home, run)?;
+    let view = host.engine.handle(run).view().await?;
+    if json {
+        print::json(&view)?;
+    } else {
+        let holder = host.engine.store().get(run).await?.holder;
+        print::lines(page(&view, holder.as_deref()))?;
+    }
+    Ok(Exit::DONE)
+}
+
+fn page(run: &RunView, holder: Option<&str>) -> Vec<String> {
+    let mut facts = vec![["run", run.run_id.as_str()].map(str::to_owned)];
+    let mut fact = |name: &str, value: String| facts.push([name.to_owned(), value]);
+    fact("workflow", run.workflow_id.to_string());
+    let requested = run.requested.as_ref().map(|what| format!(", {what} requested")).unwrap_or_default();
+    fact("status", format!("{}{requested}", word(run.status)));
+    if let Some(error) = &run.error {
+        fact("error", format!("{} ({})", error.message, word(error.class)));
+    }
+    if let Some(holder) = holder {
+        fact("driven by", holder.to_owned());
+    }
+    if !run.failed_stages.is_empty() {
+        let stages: Vec<_> = run.failed_stages.iter().map(AsRef::as_ref).collect();
+        fact("failed stages", stages.join(", "));
+    }
+    fact("iteration", run.iteration.to_string());
+    fact("created", date(run.created_at));
+    if let Some(started) = run.started_at {
+        let until = run.completed_at.or_else(|| holder.map(|_| Timestamp::now()));
+        let took = until.map(|until| format!(", {}", duration(between(started, until)))).unwrap_or_default();
+        fact("started", format!("{}{took}", date(started)));
+    }
+    let mut lines = print::table(&facts);
+    if !run.context.stages.is_empty() {
+        lines.push(String::new());
+        lines.extend(print::table(&stages(run)));
+    }
+    if !run.context.vars.is_empty() {
+        lines.push(String::new());
+        let vars = run.context.vars.iter();
+        lines.extend(vars.map(|(name, value)| format!("{name} = {}", shorten(value.json(), VALUE))));
+    }
+    lines
+}
+
+fn stages(run: &RunView) -> Vec<[String; 5]> {
+    let mut rows = vec![["STAGE", "STATUS", "ATTEMPTS", "TOOK", ""].map(str::to_owned)];
+    for (id, stage) in &run.context.stages {
+        rows.push(stage_row(id.as_str(), stage));
+        if stage.status != StageStatus::Skipped {
+            rows.extend(stage.results.iter().enumerate().map(|(n, lane)| lane_row(n, lane)));
+        }
+    }
+    rows
+}
+
+fn stage_row(id: &str, stage: &StageView) -> [String; 5] {
+    let took = stage.started_at.zip(stage.ended_at).map(|(from, to)| duration(between(from, to)));
+    let note = match &stage.error {
+        Some(error) => format!("{} ({})", error.message, word(error.class)),
+        None => count_iteration(stage.iteration),
+    };
+    [id.to_owned(), word(stage.status), String::new(), took.unwrap_or_default(), note]
+}
+
+fn count_iteration(iteration: u32) -> String {
+    if iteration > 1 { format!("iteration {iteration}") } else { String::new() }
+}
+
+fn lane_row(number: usize, lane: &LaneView) -> [String; 5] {
+    let took = lane.duration.and_then(|millis| u64::try_from(millis).ok());
+    let took = took.map(|millis| duration(std::time::Duration::from_millis(millis)));
+    let note = match &lane.error {
+        Some(error) if lane.status != StageStatus::Completed => {
+            format!("{} ({})", error.message, word(error.class))
+        }
+        _ if lane.output.is_null() => String::new(),
+        _ => shorten(lane.output.json(), VALUE),
+    };
+    let attempts = if lane.attempts == 0 { String::new() } else { count(lane.attempts.into(), "attempt") };
+    let name = format!("  [{number}] {}", lane.provider.as_deref().unwrap_or(""));
+    [name, word(lane.status), attempts, took.unwrap_or_default(), note]
+}

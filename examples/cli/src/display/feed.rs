@@ -1,0 +1,207 @@
+//! The thread that reads what is new, and shows it.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use futures::executor::block_on;
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::sink::EventSink;
+use workflow_core::store::{RunStore, StoreError};
+
+use super::Display;
+use crate::error::Error;
+use crate::print;
+
+/// Events and output entries are read in steps of so many.
+const PAGE: usize = 256;
+/// How often a display is refreshed when nothing happens.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Rings when something was stored of a run that is driven here.
+#[derive(Default)]
+pub(crate) struct Bell {
+    state: Mutex<Rung>,
+    changed: Condvar,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Rung {
+    news: bool,
+    closing: bool,
+}
+
+impl EventSink for Bell {
+    fn events(&self, _: &RunId, _: &[Event]) {
+        self.ring(|state| state.news = true);
+    }
+
+    fn output(&self, _: &RunId, _: &[OutputEntry]) {
+        self.ring(|state| state.news = true);
+    }
+}
+
+impl Bell {
+    fn ring(&self, how: impl FnOnce(&mut Rung)) {
+        how(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits for news, or for a frame's time.
+    fn wait(&self) -> Rung {
+        let quiet = |state: &mut Rung| !state.news && !state.closing;
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), FRAME, quiet)
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = *state;
+        state.news = false;
+        now
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rung> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run to be shown, and what is known of it already.
+pub(crate) struct Shown {
+    run: RunId,
+    /// The last event that is not new.
+    known: u64,
+    /// The last event and output entry that the display was given.
+    event: u64,
+    output: u64,
+    failed: bool,
+}
+
+impl Shown {
+    /// A run of which everything is new.
+    pub(crate) fn new(run: &RunId) -> Self {
+        Self { run: run.clone(), known: 0, event: 0, output: 0, failed: false }
+    }
+
+    /// A run of which only what is stored from now on is new.
+    pub(crate) async fn from_now(store: &dyn RunStore, run: &RunId) -> Result<Self, StoreError> {
+        let mut known = 0;
+        while let Some(last) = store.events(run, known, PAGE).await?.last() {
+            known = last.seq;
+        }
+        Ok(Self { known, output: store.last_output(run).await?, ..Self::new(run) })
+    }
+}
+
+/// Shows runs until it is closed.
+pub(crate) struct Feed {
+    bell: Arc<Bell>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Feed {
+    /// Begins to show `runs`.
+    pub(crate) fn begin(
+        bell: &Arc<Bell>,
+        store: Arc<dyn RunStore>,
+        runs: Vec<Shown>,
+        display: Option<Box<dyn Display>>,
+    ) -> Result<Self, Error> {
+        let mut thread = None;
+        if let Some(display) = display {
+            let reader = Reader { store, runs, display };
+            let ring = bell.clone();
+            let named = thread::Builder::new().name("display".into());
+            thread = Some(named.spawn(move || reader.show(&ring)).map_err(Error::System)?);
+        }
+        Ok(Self { bell: bell.clone(), thread })
+    }
+
+    /// Shows what is left, and ends.
+    pub(crate) fn close(self) {
+        self.bell.ring(|state| state.closing = true);
+        if let Some(thread) = self.thread {
+            // A panic of a display has been reported, and is nothing to the run.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Reader {
+    store: Arc<dyn RunStore>,
+    runs: Vec<Shown>,
+    display: Box<dyn Display>,
+}
+
+impl Reader {
+    fn show(mut self, bell: &Bell) {
+        loop {
+            let rung = bell.wait();
+            let shown = if rung.news || rung.closing { self.read() } else { Ok(()) };
+            if let Err(error) = shown.and_then(|()| self.display.refresh()) {
+                // A reader that went away is no reason to stop a run.
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    print::to_stderr(&format!("error: standard output: {error}"));
+                }
+                return;
+            }
+            if rung.closing {
+                return;
+            }
+        }
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        for shown in &mut self.runs {
+            while !shown.failed {
+                match shown.page(&*self.store) {
+                    Ok((events, entries)) => {
+                        if !shown.give(&events, &entries, &mut *self.display)? {
+                            break;
+                        }
+                    }
+                    // It is only being created.
+                    Err(StoreError::NotFound(_)) => break,
+                    Err(error) => {
+                        shown.failed = true;
+                        print::to_stderr(&format!("error: {error}"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Shown {
+    /// The next events, and then the output: what a call said is mostly stored before its end is.
+    fn page(&self, store: &dyn RunStore) -> Result<(Vec<Event>, Vec<OutputEntry>), StoreError> {
+        block_on(async {
+            let events = store.events(&self.run, self.event, PAGE).await?;
+            Ok((events, store.output(&self.run, self.output, PAGE).await?))
+        })
+    }
+
+    /// Gives entries after the event that they follow, and before the next. Tells whether there was
+    /// anything to give.
+    fn give(&mut self, events: &[Event], entries: &[OutputEntry], to: &mut dyn Display) -> io::Result<bool> {
+        let before = (self.event, self.output);
+        // Behind a full page there can be more entries that come before the later events.
+        let last = entries.last().filter(|_| entries.len() == PAGE).map_or(u64::MAX, |last| last.after_event);
+        let mut entries = entries.iter().peekable();
+        for event in events.iter().take_while(|event| event.seq <= last) {
+            while let Some(entry) = entries.next_if(|entry| entry.after_event < event.seq) {
+                to.output(&self.run, entry)?;
+                self.output = entry.number;
+            }
+            to.event(&self.run, event, event.seq > self.known)?;
+            self.event = event.seq;
+        }
+        for entry in entries.take_while(|entry| entry.after_event <= self.event) {
+            to.output(&self.run, entry)?;
+            self.output = entry.number;
+        }
+        Ok((self.event, self.output) != before)
+    }
+}

@@ -1,0 +1,64 @@
+//! Runs, shown while they go on.
+//!
+//! A [`Feed`] reads what is stored of the runs that are driven here, on a thread of its own, and
+//! gives it to a [`Display`]. So a terminal that is slow, or stopped, never stalls a run; and what
+//! is shown is what is stored, without gaps.
+
+mod feed;
+mod json;
+mod live;
+mod plain;
+mod rows;
+
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::store::RunStore;
+
+pub(crate) use feed::{Bell, Feed, Shown};
+pub(crate) use plain::entry_line;
+
+/// A way to show runs.
+pub(crate) trait Display: Send {
+    /// Takes an event of a run. One that is not `new` is only to know where the run stands.
+    fn event(&mut self, run: &RunId, event: &Event, new: bool) -> io::Result<()>;
+
+    /// Takes a new output entry of a run.
+    fn output(&mut self, run: &RunId, entry: &OutputEntry) -> io::Result<()>;
+
+    /// Shows what has changed: called after news, and several times a second without any.
+    fn refresh(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is shown of runs in the foreground.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Nothing.
+    Nothing,
+    /// Events as JSON.
+    Json,
+    /// A live view on a terminal, plain lines elsewhere, of one run.
+    OneRun,
+    /// Plain lines that name their run.
+    ManyRuns,
+}
+
+/// A display of that style for where standard output goes.
+pub(crate) fn of(style: Style, store: &Arc<dyn RunStore>) -> Option<Box<dyn Display>> {
+    match style {
+        Style::Nothing => None,
+        Style::Json => Some(Box::new(json::Json)),
+        Style::OneRun if is_terminal() => Some(Box::new(live::Live::new(store.clone()))),
+        Style::OneRun => Some(Box::new(plain::Plain::new(false))),
+        Style::ManyRuns => Some(Box::new(plain::Plain::new(true))),
+    }
+}
+
+fn is_terminal() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}

@@ -1,0 +1,166 @@
+//! Runs as plain lines: what happened, and what providers said.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use jiff::Timestamp;
+use workflow_core::event::{Event, EventBody};
+use workflow_core::failure::Failure;
+use workflow_core::ids::{NodePath, RunId};
+use workflow_core::output::{OutputEntry, OutputKind};
+
+use super::Display;
+use crate::text::{between, clock, duration, harmless, word};
+
+/// One line per event that is worth it, and per output entry.
+pub(super) struct Plain {
+    named: bool,
+    stories: HashMap<RunId, Story>,
+}
+
+impl Plain {
+    /// Lines that name their run, or not.
+    pub(super) fn new(named: bool) -> Self {
+        Self { named, stories: HashMap::new() }
+    }
+
+    fn print(&self, run: &RunId, line: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if self.named {
+            write!(out, "{run} ")?;
+        }
+        writeln!(out, "{}", harmless(line))
+    }
+}
+
+impl Display for Plain {
+    fn event(&mut self, run: &RunId, event: &Event, new: bool) -> io::Result<()> {
+        let line = self.stories.entry(run.clone()).or_default().tell(event);
+        match line.filter(|_| new) {
+            Some(line) => self.print(run, &format!("{} {line}", clock(event.at))),
+            None => Ok(()),
+        }
+    }
+
+    fn output(&mut self, run: &RunId, entry: &OutputEntry) -> io::Result<()> {
+        self.print(run, &entry_line(entry))
+    }
+
+    fn refresh(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+/// An output entry as a line: `|` before standard output, `!` before standard error.
+pub(crate) fn entry_line(entry: &OutputEntry) -> String {
+    let (time, place) = (clock(entry.at), lane(&entry.path));
+    match entry.kind {
+        OutputKind::Dropped => format!("{time} {place} ({} entries were dropped here)", entry.text),
+        OutputKind::Stderr => format!("{time} {place} ! {}", entry.text),
+        _ => format!("{time} {place} | {}", entry.text),
+    }
+}
+
+/// Tells what happened to one run.
+#[derive(Default)]
+pub(super) struct Story {
+    created: Option<Timestamp>,
+    attempts: HashMap<NodePath, Timestamp>,
+}
+
+impl Story {
+    /// The event in words, if it is worth them.
+    pub(super) fn tell(&mut self, event: &Event) -> Option<String> {
+        let at = event.at;
+        Some(match &event.body {
+            EventBody::RunCreated(created) => {
+                self.created = Some(at);
+                format!("run {} of workflow {}", created.run, created.workflow)
+            }
+            EventBody::StageStarted { iteration, stage } if *iteration > 1 => {
+                format!("{stage} started (iteration {iteration})")
+            }
+            EventBody::StageStarted { stage, .. } => format!("{stage} started"),
+            EventBody::StageSkipped { stage, .. } => format!("{stage} skipped: its condition is false"),
+            EventBody::NodeQueued { path, provider } => {
+                format!("{} waits for a place at {provider}", lane(path))
+            }
+            EventBody::AttemptStarted { path, attempt, provider, role } => {
+                self.attempts.insert(path.clone(), at);
+                let mut line = format!("{} calls {provider}", lane(path));
+                if let Some(role) = role {
+                    let _ = write!(line, " as {role}");
+                }
+                if *attempt > 1 {
+                    let _ = write!(line, " (attempt {attempt})");
+                }
+                line
+            }
+            EventBody::AttemptSucceeded { path, .. } => {
+                format!("{} succeeded{}", lane(path), self.took(path, at))
+            }
+            EventBody::AttemptFailed { path, error, retry_at, .. } => {
+                let again = match retry_at {
+                    Some(then) => format!("; tried again in {}", duration(between(at, *then))),
+                    None => String::new(),
+                };
+                format!("{} failed{}: {}{again}", lane(path), self.took(path, at), failure(error))
+            }
+            EventBody::AttemptCancelled { path, .. } => {
+                format!("{} was stopped{}", lane(path), self.took(path, at))
+            }
+            EventBody::AttemptInterrupted { path, attempt } => {
+                format!("{} was interrupted in attempt {attempt} and runs again", lane(path))
+            }
+            EventBody::StageCompleted { stage, .. } => format!("{stage} completed"),
+            EventBody::StageFailed { stage, error, continues, .. } => {
+                let goes_on = if *continues { "; the run goes on" } else { "" };
+                format!("{stage} failed: {}{goes_on}", failure(error))
+            }
+            EventBody::IterationEnded { iteration, done, next } => {
+                let done = if *done { "done" } else { "not done" };
+                match next {
+                    Some(next) => format!("iteration {iteration} ended: {done}, goes on with {next}"),
+                    None => format!("iteration {iteration} ended: {done}"),
+                }
+            }
+            EventBody::PauseRequested { .. } => "a pause was requested".to_owned(),
+            EventBody::RunPaused => "run paused".to_owned(),
+            EventBody::RunResumed { .. } => "run resumed".to_owned(),
+            EventBody::CancelRequested { at_once: true, .. } => "run is being killed".to_owned(),
+            EventBody::CancelRequested { .. } => "run is being cancelled".to_owned(),
+            EventBody::RunCompleted { failed_stages } if failed_stages.is_empty() => {
+                format!("run completed{}", self.took_all(at))
+            }
+            EventBody::RunCompleted { failed_stages } => {
+                let failed: Vec<_> = failed_stages.iter().map(AsRef::as_ref).collect();
+                format!("run completed{}; failed on the way: {}", self.took_all(at), failed.join(", "))
+            }
+            EventBody::RunFailed { error } => {
+                format!("run failed{}: {}", self.took_all(at), failure(error))
+            }
+            EventBody::RunCancelled => format!("run cancelled{}", self.took_all(at)),
+            // That a driver begins shows by what it does; sessions are for providers.
+            _ => return None,
+        })
+    }
+
+    fn took(&mut self, path: &NodePath, at: Timestamp) -> String {
+        let since = self.attempts.remove(path);
+        since.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
+    }
+
+    fn took_all(&self, at: Timestamp) -> String {
+        self.created.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
+    }
+}
+
+/// A failure in one line.
+pub(super) fn failure(failure: &Failure) -> String {
+    format!("{} ({})", failure.message, word(failure.class))
+}
+
+fn lane(path: &NodePath) -> String {
+    format!("{}[{}]", path.stage, path.lane)
+}

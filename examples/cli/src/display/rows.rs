@@ -1,0 +1,158 @@
+//! What the live view shows: a row for the run, and for each stage and lane.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use workflow_core::definition::Workflow;
+use workflow_core::ids::StageId;
+use workflow_core::machine::{LaneView, RunView, StageView};
+use workflow_core::status::{RunStatus, StageStatus};
+
+use super::plain::failure;
+use crate::text::{between, duration, harmless, word};
+
+/// A line of the view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub mark: Mark,
+    pub text: String,
+}
+
+/// What stands before a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Mark {
+    None,
+    Pending,
+    Running,
+    Good,
+    Bad,
+}
+
+/// The most stages, and lanes of a stage, that are shown.
+const MOST: usize = 8;
+
+/// The last line that a lane said, by stage and lane.
+pub(super) type LastLines = HashMap<(StageId, usize), String>;
+
+/// The view of a run.
+pub(super) fn rows(run: &RunView, workflow: &Workflow, said: &LastLines, now: Timestamp) -> Vec<Row> {
+    let mut rows = vec![head(run, workflow, now)];
+    let place = |id: &StageId| workflow.stages.get_index_of(id.as_str());
+    let last = run.context.stages.keys().filter_map(place).max().unwrap_or(0);
+    let current = run.current_stage.as_ref().and_then(place).unwrap_or(last);
+    let stages = workflow.stages.len();
+    let from = current.saturating_sub(MOST / 2).min(stages.saturating_sub(MOST));
+    let to = stages.min(from + MOST);
+    if from > 0 {
+        rows.push(Row { mark: Mark::None, text: format!("  … {from} before") });
+    }
+    let width = workflow.stages.keys().map(|id| id.as_str().len()).max().unwrap_or(0);
+    for id in workflow.stages.keys().skip(from).take(to - from) {
+        stage(id, run.context.stages.get(id), said, now, width, &mut rows);
+    }
+    if to < stages {
+        rows.push(Row { mark: Mark::None, text: format!("  … {} more", stages - to) });
+    }
+    rows
+}
+
+fn head(run: &RunView, workflow: &Workflow, now: Timestamp) -> Row {
+    let mut parts = vec![harmless(&workflow.name), format!("run {}", run.run_id)];
+    if let Some(repeat) = &workflow.repeat {
+        parts.push(format!("iteration {} of {}", run.iteration, repeat.max_iters));
+    }
+    let status = match (&run.requested, run.status) {
+        (Some(requested), _) => format!("{requested} requested"),
+        (None, status) => word(status),
+    };
+    parts.push(status);
+    let until = run.completed_at.unwrap_or(now);
+    parts.push(duration(between(run.started_at.unwrap_or(run.created_at), until)));
+    let mark = match run.status {
+        RunStatus::Completed => Mark::Good,
+        RunStatus::Failed | RunStatus::Cancelled => Mark::Bad,
+        RunStatus::Pending | RunStatus::Paused => Mark::Pending,
+        RunStatus::Running => Mark::Running,
+    };
+    Row { mark, text: parts.join(" · ") }
+}
+
+fn stage(
+    id: &StageId,
+    stage: Option<&StageView>,
+    said: &LastLines,
+    now: Timestamp,
+    width: usize,
+    rows: &mut Vec<Row>,
+) {
+    let Some(stage) = stage else {
+        rows.push(Row { mark: Mark::Pending, text: id.to_string() });
+        return;
+    };
+    let said = |lane: usize| said.get(&(id.clone(), lane)).map(String::as_str);
+    let took = match (stage.status, stage.started_at) {
+        (StageStatus::Skipped, _) => "skipped".to_owned(),
+        (_, Some(from)) => duration(between(from, stage.ended_at.unwrap_or(now))),
+        (_, None) => String::new(),
+    };
+    let mut parts = vec![format!("{id:width$}"), format!("{took:>6}")];
+    if let [lane] = stage.results.as_slice() {
+        parts.extend(news(lane, said(0), now));
+        rows.push(Row { mark: mark(stage.status), text: parts.join("  ") });
+        return;
+    }
+    let ended = stage.results.iter().filter(|lane| is_over(lane.status)).count();
+    if !stage.results.is_empty() {
+        parts.push(format!("{ended} of {} ended", stage.results.len()));
+    }
+    parts.extend(stage.error.as_ref().map(|error| harmless(&failure(error))));
+    rows.push(Row { mark: mark(stage.status), text: parts.join("  ") });
+    if is_over(stage.status) {
+        return;
+    }
+    // Of many lanes, those that work are shown first.
+    let mut lanes: Vec<_> = stage.results.iter().enumerate().collect();
+    lanes.sort_by_key(|(_, lane)| is_over(lane.status));
+    lanes.truncate(MOST);
+    lanes.sort_by_key(|(n, _)| *n);
+    for (n, lane) in lanes {
+        let mut parts = vec![format!("  [{n}] {}", harmless(lane.provider.as_deref().unwrap_or("")))];
+        parts.extend(news(lane, said(n), now));
+        rows.push(Row { mark: mark(lane.status), text: parts.join("  ") });
+    }
+}
+
+/// What there is to say of a lane: the attempt, why it waits or failed, or what it said last.
+fn news(lane: &LaneView, said: Option<&str>, now: Timestamp) -> Vec<String> {
+    let mut parts = Vec::new();
+    if lane.attempts > 1 {
+        parts.push(format!("attempt {}", lane.attempts));
+    }
+    match (lane.status, &lane.error) {
+        (StageStatus::Queued, _) => parts.push("queued".to_owned()),
+        (StageStatus::Retrying, Some(error)) => {
+            let left = lane.retry_at.map_or(Duration::ZERO, |then| between(now, then));
+            parts.push(format!("{}; tried again in {}", harmless(&failure(error)), duration(left)));
+        }
+        (StageStatus::Failed, Some(error)) => parts.push(harmless(&failure(error))),
+        _ => parts.extend(said.map(harmless)),
+    }
+    parts
+}
+
+fn mark(status: StageStatus) -> Mark {
+    match status {
+        StageStatus::Pending | StageStatus::Skipped => Mark::Pending,
+        StageStatus::Queued | StageStatus::Running | StageStatus::Retrying => Mark::Running,
+        StageStatus::Completed => Mark::Good,
+        StageStatus::Failed | StageStatus::Cancelled => Mark::Bad,
+    }
+}
+
+fn is_over(status: StageStatus) -> bool {
+    matches!(
+        status,
+        StageStatus::Completed | StageStatus::Failed | StageStatus::Skipped | StageStatus::Cancelled
+    )
+}

@@ -1,0 +1,75 @@
+//! Why a command did not do what it was asked to.
+
+use std::io;
+use std::path::PathBuf;
+
+use workflow_core::catalog::CatalogError;
+use workflow_core::store::StoreError;
+use workflow_exec::EngineError;
+
+use crate::exit::Exit;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(EngineError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A definition has errors; they have been shown.
+    #[error("{0} is not a valid workflow")]
+    Invalid(String),
+    /// It makes no sense for a run that has ended.
+    #[error("run `{run}` cannot be {what}: it has ended ({status})")]
+    Ended {
+        /// The run.
+        run: String,
+        /// What was asked for, as a participle.
+        what: &'static str,
+        /// How it ended.
+        status: String,
+    },
+    /// A file cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Signals or threads cannot be had.
+    #[error("{0}")]
+    System(io::Error),
+    /// Standard output cannot be written.
+    #[error("standard output: {0}")]
+    Output(io::Error),
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => Self::Store(error),
+            EngineError::Catalog(error) => Self::Catalog(error),
+            error => Self::Engine(error),
+        }
+    }
+}
+
+impl Error {
+    /// The exit code that says so.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Invalid(_)
+            | Self::Ended { .. }
+            | Self::Engine(EngineError::Invalid(_) | EngineError::OtherInputs(_) | EngineError::BadId(_))
+            | Self::Catalog(CatalogError::Invalid(_)) => Exit::INVALID,
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::DONE,
+            _ => Exit::UNAVAILABLE,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! How a command ends: its exit code.
+
+use std::process::ExitCode;
+
+use workflow_core::machine::RunView;
+use workflow_core::status::RunStatus;
+
+/// The exit code of a command. The greater of two is the worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Exit(u8);
+
+impl Exit {
+    /// The run completed, or the command did what it was asked to.
+    pub(crate) const DONE: Self = Self(0);
+    /// The run failed.
+    pub(crate) const FAILED: Self = Self(1);
+    /// Wrong usage, or an invalid definition.
+    pub(crate) const INVALID: Self = Self(2);
+    /// The run was cancelled.
+    pub(crate) const CANCELLED: Self = Self(3);
+    /// The run waits for a person.
+    pub(crate) const WAITS: Self = Self(4);
+    /// Not found, driven elsewhere, or a failure of the store.
+    pub(crate) const UNAVAILABLE: Self = Self(5);
+
+    /// Ended by a signal, as a shell reports it.
+    pub(crate) fn signal(number: i32) -> Self {
+        Self(u8::try_from(128 + number).unwrap_or(u8::MAX))
+    }
+
+    /// How a run rests; absent when it does not.
+    pub(crate) fn of(run: &RunView) -> Option<Self> {
+        match run.status {
+            RunStatus::Completed => Some(Self::DONE),
+            RunStatus::Failed => Some(Self::FAILED),
+            RunStatus::Cancelled => Some(Self::CANCELLED),
+            RunStatus::Paused => Some(Self::WAITS),
+            RunStatus::Pending | RunStatus::Running => None,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.0)
+    }
+}

@@ -1,0 +1,94 @@
+//! Driving runs in the foreground: until they rest, or until a signal says otherwise.
+
+use std::time::Duration;
+
+use futures::channel::mpsc::UnboundedReceiver;
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::select;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use workflow_core::ids::RunId;
+use workflow_core::machine::RunView;
+use workflow_core::stop::Stop;
+use workflow_core::store::{Control, StoreError};
+use workflow_exec::{Engine, EngineError};
+
+use crate::exit::Exit;
+use crate::print;
+
+/// A run, and the future that drives it.
+pub(crate) struct Driven<'a> {
+    /// The run.
+    pub run: RunId,
+    /// Drives it until it rests.
+    pub future: BoxFuture<'a, Result<RunView, EngineError>>,
+}
+
+/// How long to wait before a run that is only being created is asked again to be cancelled.
+const CREATION: Duration = Duration::from_millis(10);
+
+/// Drives runs at the same time, and hands each to `rested` when it rests.
+///
+/// The first interrupt cancels them, the next kills their calls. A request to end stops the calls
+/// and leaves the runs to be recovered; the exit code says then which signal it was.
+pub(crate) async fn drive(
+    engine: &Engine,
+    driven: Vec<Driven<'_>>,
+    mut signals: UnboundedReceiver<i32>,
+    mut rested: impl FnMut(&RunId, Result<RunView, EngineError>) -> Exit,
+) -> Exit {
+    let runs: Vec<_> = driven.iter().map(|driven| driven.run.clone()).collect();
+    let mut under_way: FuturesUnordered<_> =
+        driven.into_iter().map(|Driven { run, future }| future.map(|result| (run, result))).collect();
+    let mut requests: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+    let (mut interrupts, mut ended_by) = (0, None);
+    let mut worst = Exit::DONE;
+    loop {
+        select! {
+            next = under_way.next() => match next {
+                Some((run, result)) => {
+                    let unfinished = matches!(&result, Ok(view) if Exit::of(view).is_none());
+                    let exit = rested(&run, result);
+                    worst = worst.max(if unfinished { ended_by.unwrap_or(exit) } else { exit });
+                }
+                None => return worst,
+            },
+            signal = signals.select_next_some() => {
+                if signal == SIGINT {
+                    interrupts += 1;
+                    let control = if interrupts == 1 { Control::Cancel } else { Control::Kill };
+                    print::to_stderr(match control {
+                        Control::Cancel => "cancelling; press Ctrl-C again to kill what runs",
+                        _ => "killing what runs",
+                    });
+                    requests.extend(runs.iter().map(|run| ask(engine, run, control).boxed()));
+                } else {
+                    let how = if ended_by.is_none() { Stop::Gracefully } else { Stop::AtOnce };
+                    print::to_stderr(&format!("{}: stopping what runs", name(signal)));
+                    ended_by.get_or_insert(Exit::signal(signal));
+                    requests.push(engine.shutdown(how).boxed());
+                }
+            }
+            () = requests.select_next_some() => {}
+        }
+    }
+}
+
+/// Asks a run for something, as soon as there is such a run.
+async fn ask(engine: &Engine, run: &RunId, control: Control) {
+    loop {
+        match engine.handle(run).control(control).await {
+            Ok(()) => return,
+            Err(EngineError::Store(StoreError::NotFound(_))) => futures_timer::Delay::new(CREATION).await,
+            Err(error) => return print::to_stderr(&format!("error: {error}")),
+        }
+    }
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        SIGTERM => "SIGTERM",
+        SIGHUP => "SIGHUP",
+        _ => "signal",
+    }
+}

@@ -1,0 +1,74 @@
+//! The engine of this program: files in a home, the provider `command`, secrets from the environment.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use workflow_core::ids::RunId;
+use workflow_core::machine::Secrets;
+use workflow_core::store::{RunStore, StoreError};
+use workflow_exec::{Engine, EngineBuilder};
+use workflow_providers::CommandProvider;
+use workflow_store::{FileStore, FsCatalog, MemoryStore};
+
+use crate::display::Bell;
+use crate::error::Error;
+
+/// The name of the one provider, which is also that of stages that name none.
+const PROVIDER: &str = "command";
+
+/// What every command works with.
+pub(crate) struct Host {
+    /// The engine.
+    pub engine: Engine,
+    /// The catalog, also for what engines do not do.
+    pub catalog: Arc<FsCatalog>,
+    /// Rings when a run that is driven here has something new to show.
+    pub bell: Arc<Bell>,
+}
+
+impl Host {
+    /// Opens a home, which is created unless it is there.
+    pub(crate) fn open(home: &Path) -> Result<Self, Error> {
+        Self::with(home, FileStore::open(home)?)
+    }
+
+    /// Opens a home to look at its runs. There is nothing to see where there is none, and looking
+    /// makes none.
+    pub(crate) fn existing(home: &Path) -> Result<Option<Self>, Error> {
+        if home.is_dir() { Self::open(home).map(Some) } else { Ok(None) }
+    }
+
+    /// Opens the home of a run.
+    pub(crate) fn of_run(home: &Path, run: &RunId) -> Result<Self, Error> {
+        let place = || format!("run `{run}` (there is no directory `{}`)", home.display());
+        Self::existing(home)?.ok_or_else(|| StoreError::NotFound(place()).into())
+    }
+
+    /// Opens a home for its workflows alone.
+    pub(crate) fn for_definitions(home: &Path) -> Result<Self, Error> {
+        Self::with(home, MemoryStore::new())
+    }
+
+    fn with(home: &Path, store: impl RunStore + 'static) -> Result<Self, Error> {
+        let catalog = Arc::new(FsCatalog::open(home)?);
+        let bell = Arc::new(Bell::default());
+        let engine = builder().store(store).catalog(catalog.clone()).sink(bell.clone()).build();
+        Ok(Self { engine, catalog, bell })
+    }
+}
+
+fn builder() -> EngineBuilder {
+    Engine::builder()
+        .provider(PROVIDER, CommandProvider::new())
+        .default_provider(PROVIDER)
+        .secrets(Environment)
+}
+
+/// `${secrets.X}` is the environment variable `WORKFLOW_SECRET_X`.
+struct Environment;
+
+impl Secrets for Environment {
+    fn secret(&self, name: &str) -> Option<String> {
+        std::env::var(format!("WORKFLOW_SECRET_{name}")).ok()
+    }
+}

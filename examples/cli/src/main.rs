@@ -1,0 +1,54 @@
+//! The terminal host of the workflow engine: `workflow run FILE`, and all that belongs to it.
+//!
+//! - [`args`] says what can be typed; [`commands`] has a module for each command.
+//! - [`host`] puts the engine together: files in a home, the provider `command`, secrets from the
+//!   environment.
+//! - [`foreground`] drives runs until they rest, and passes [`signals`] on to them.
+//! - [`display`] shows runs while they go on, from a thread of its own.
+//! - [`exit`] and [`error`] are how a command ends.
+//!
+//! Everything runs on `futures::executor::block_on`. A run is driven by one future, stores and
+//! providers have threads of their own, and no signal or timer needs a runtime, so one would only
+//! be more to compile and to start.
+
+mod args;
+mod commands;
+mod display;
+mod error;
+mod exit;
+mod foreground;
+mod host;
+mod print;
+mod signals;
+mod source;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Args;
+use crate::error::Error;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    log_to_stderr();
+    let exit = commands::run(&args).unwrap_or_else(|error| {
+        // A reader that went away has seen what it wanted to see.
+        if !matches!(error, Error::Output(_)) {
+            print::to_stderr(&format!("error: {error}"));
+        }
+        error.exit()
+    });
+    exit.into()
+}
+
+/// What the engine, the store and the providers warn of. `WORKFLOW_LOG` asks for more or less.
+fn log_to_stderr() {
+    let level = std::env::var("WORKFLOW_LOG").ok().and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .with_max_level(level.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,132 @@
+//! Workflows that are named on the command line: files, or ids of the home.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use workflow_core::catalog::Catalog as _;
+use workflow_core::definition::{self, Diagnostic, Diagnostics, Severity};
+use workflow_core::ids::WorkflowId;
+use workflow_core::plan::Plan;
+use workflow_exec::EngineError;
+
+use crate::error::Error;
+use crate::host::Host;
+
+/// More of a file is not read: it is too large for a definition in any case.
+const LIMIT: u64 = (1 << 20) + 1;
+
+/// The text of a workflow.
+pub(crate) struct Source {
+    /// What diagnostics call it.
+    pub name: String,
+    /// The id that the file's name gives.
+    id: Option<WorkflowId>,
+    text: Vec<u8>,
+}
+
+/// What came of checking a workflow.
+pub(crate) struct Checked {
+    /// The workflow, ready to be run, when there is no error.
+    pub plan: Option<Arc<Plan>>,
+    /// Everything that is wrong or doubtful, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Source {
+    /// Reads a workflow of the home when `name` has the form of an id, and a file otherwise.
+    pub(crate) async fn read(host: &Host, name: &str) -> Result<Self, Error> {
+        match WorkflowId::new(name) {
+            Ok(id) => {
+                let document = host.catalog.get(&id).await?;
+                Ok(Self { name: document.origin, id: Some(id), text: document.text.into_bytes() })
+            }
+            Err(_) => Self::file(name),
+        }
+    }
+
+    fn file(name: &str) -> Result<Self, Error> {
+        let path = PathBuf::from(name);
+        let text = read(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+        Ok(Self { name: name.to_owned(), id: id_of(&path), text })
+    }
+
+    /// Says everything that is wrong with the workflow, what this host cannot run included.
+    pub(crate) fn check(&self, host: &Host, strict: bool) -> Result<Checked, Error> {
+        let mut parsed = definition::parse(&self.text, self.id.as_ref());
+        if strict {
+            parsed = parsed.strict();
+        }
+        let mut diagnostics = parsed.diagnostics;
+        let plan = match parsed.workflow.map(|workflow| host.engine.prepare(&workflow)) {
+            None => None,
+            Some(Ok(plan)) => Some(plan),
+            Some(Err(EngineError::Invalid(Diagnostics(refused)))) => {
+                for diagnostic in refused {
+                    add(&mut diagnostics, diagnostic);
+                }
+                None
+            }
+            Some(Err(error)) => return Err(error.into()),
+        };
+        Ok(Checked { plan, diagnostics })
+    }
+}
+
+impl Checked {
+    /// The lines `file:line:column: error[code]: message`.
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
+        let line = |diagnostic: &Diagnostic| match diagnostic.line {
+            0 => format!("{name}: {diagnostic}"),
+            _ => format!("{name}:{diagnostic}"),
+        };
+        self.diagnostics.iter().map(line).collect()
+    }
+}
+
+/// Adds what the engine says of a workflow without its text: it may be known, and milder, from the
+/// text.
+fn add(diagnostics: &mut Vec<Diagnostic>, new: Diagnostic) {
+    let same = |known: &&mut Diagnostic| known.code == new.code && known.path == new.path;
+    if let Some(known) = diagnostics.iter_mut().find(same) {
+        if new.is_error() {
+            known.severity = Severity::Error;
+        }
+    } else {
+        diagnostics.push(new);
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(LIMIT).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// `ship` for `flows/ship.workflow.yml` and `ship.yml`; none when the name is no id.
+fn id_of(path: &Path) -> Option<WorkflowId> {
+    let name = path.file_name()?.to_str()?;
+    let name = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml"))?;
+    WorkflowId::new(name.strip_suffix(".workflow").unwrap_or(name)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_file_gives_the_id() {
+        for (path, id) in [
+            ("ship.workflow.yml", Some("ship")),
+            ("a/b/ship.workflow.yaml", Some("ship")),
+            ("ship.yml", Some("ship")),
+            ("ship.txt", None),
+            ("my ship.workflow.yml", None),
+            ("a.b.workflow.yml", None),
+            ("/", None),
+        ] {
+            assert_eq!(id_of(Path::new(path)).as_ref().map(WorkflowId::as_str), id, "{path}");
+        }
+    }
+}
