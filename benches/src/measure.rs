@@ -1,0 +1,61 @@
+//! Repetitions of the thing and of its floor in turn, and what they say together.
+
+use std::time::{Duration, Instant};
+
+/// Whatever goes wrong ends the program.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// Seconds, to show that everything works; the figures say little.
+    pub quick: bool,
+}
+
+impl Effort {
+    /// How often everything is repeated.
+    pub(crate) fn repetitions(self) -> usize {
+        if self.quick { 3 } else { 15 }
+    }
+
+    /// `full`, or a part of it that takes no time.
+    pub(crate) fn amount(self, full: usize) -> usize {
+        if self.quick { (full / 20).max(1) } else { full }
+    }
+}
+
+/// What repetitions took, per unit of work, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub min: f64,
+    pub median: f64,
+}
+
+/// Calls `once` so many times, and once before to warm up. Each call measures several things, one
+/// right after the other, so that what disturbs the machine disturbs them all.
+pub(crate) fn repeat<const N: usize>(
+    times: usize,
+    units: usize,
+    mut once: impl FnMut() -> Result<[Duration; N]>,
+) -> Result<[Times; N]> {
+    once()?;
+    let rounds = (0..times).map(|_| once()).collect::<Result<Vec<_>>>()?;
+    Ok(std::array::from_fn(|thing| Times::of(rounds.iter().map(|round| round[thing]), units)))
+}
+
+impl Times {
+    fn of(times: impl Iterator<Item = Duration>, units: usize) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let mut times: Vec<_> = times.map(|time| time.as_nanos() as f64 / units as f64).collect();
+        times.sort_by(f64::total_cmp);
+        let at = |place: usize| times.get(place).copied().unwrap_or(f64::NAN);
+        Self { min: at(0), median: at(times.len() / 2) }
+    }
+}
+
+/// How long `work` takes, and what comes of it.
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let result = work();
+    (result, start.elapsed())
+}

@@ -1,0 +1,149 @@
+//! The work that is driven, as little as there can be, and the bare calls of it: the floor.
+
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use indexmap::IndexMap;
+use serde_json::Value;
+use workflow_core::definition::{Lane, Mode, Stage, Workflow};
+use workflow_core::ids::{NodePath, RunId};
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{
+    CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost,
+};
+use workflow_core::stop::StopSource;
+use workflow_exec::Engine;
+use workflow_store::MemoryStore;
+
+use crate::measure::Result;
+
+/// Answers at once.
+pub(crate) struct NoOp;
+
+/// Answers when it is polled a second time, so that concurrent runs take turns.
+pub(crate) struct Yielding;
+
+/// Never answers.
+pub(crate) struct Never;
+
+#[async_trait]
+impl Provider for NoOp {
+    async fn call(&self, _: CallRequest, _: CallContext) -> std::result::Result<Reply, ProviderError> {
+        Ok(Reply::default())
+    }
+}
+
+#[async_trait]
+impl Provider for Yielding {
+    async fn call(&self, _: CallRequest, _: CallContext) -> std::result::Result<Reply, ProviderError> {
+        let mut polled = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut polled, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        Ok(Reply::default())
+    }
+}
+
+#[async_trait]
+impl Provider for Never {
+    async fn call(&self, _: CallRequest, _: CallContext) -> std::result::Result<Reply, ProviderError> {
+        futures::future::pending().await
+    }
+}
+
+/// An engine that calls `provider`, with a store of its own.
+pub(crate) fn engine(provider: impl Provider + 'static) -> Result<Engine> {
+    Ok(Engine::builder().store(MemoryStore::new()).provider(PROVIDER, provider).build()?)
+}
+
+const PROVIDER: &str = "noop";
+
+/// So many stages, one after the other.
+pub(crate) fn chain(stages: usize) -> Result<Workflow> {
+    let mut workflow = Workflow::new("chain".parse()?, "Stages in a row");
+    for number in 0..stages {
+        workflow = workflow.stage(format!("stage-{number}").parse()?, Stage::new(PROVIDER));
+    }
+    Ok(workflow)
+}
+
+/// One stage with so many lanes.
+pub(crate) fn fan_out(lanes: usize) -> Result<Workflow> {
+    let stage = Stage::with_lanes((0..lanes).map(|_| Lane::new(PROVIDER)));
+    let stage = Stage { mode: Some(Mode::Parallel), ..stage };
+    Ok(Workflow::new("fan-out".parse()?, "Lanes side by side").stage("stage".parse()?, stage))
+}
+
+/// What a program without an engine would do: call the provider.
+pub(crate) struct Bare {
+    provider: Arc<dyn Provider>,
+    request: CallRequest,
+    context: CallContext,
+}
+
+struct Deaf;
+
+impl CallHost for Deaf {
+    fn output(&self, _: &CallId, _: OutputKind, _: String) {}
+
+    fn record_session<'a>(
+        &'a self,
+        _: &'a CallId,
+        _: &'a str,
+    ) -> BoxFuture<'a, std::result::Result<(), SessionLost>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Bare {
+    pub(crate) fn new(provider: impl Provider + 'static) -> Result<Self> {
+        let path: NodePath = "1/stage[0]/run".parse()?;
+        let id = CallId { run: RunId::new("bare")?, seed: 0, path, attempt: 1 };
+        let context = CallContext::new(id.clone(), StopSource::new().signal(), Arc::new(Deaf));
+        let request = CallRequest {
+            id,
+            prompt: String::new(),
+            options: Value::Null,
+            env: IndexMap::new(),
+            cwd: None,
+            session: None,
+        };
+        Ok(Self { provider: Arc::new(provider), request, context })
+    }
+
+    /// One boxed call.
+    pub(crate) fn call(&self) -> BoxFuture<'_, std::result::Result<Reply, ProviderError>> {
+        self.provider.call(self.request.clone(), self.context.clone())
+    }
+
+    /// Calls one after the other.
+    pub(crate) async fn in_a_row(&self, calls: usize) -> Result<()> {
+        for _ in 0..calls {
+            self.call().await?;
+        }
+        Ok(())
+    }
+
+    /// Calls side by side.
+    pub(crate) async fn side_by_side(&self, calls: usize) -> Result<()> {
+        all((0..calls).map(|_| async { Ok(self.call().await.map(drop)?) })).await
+    }
+}
+
+/// Drives `futures` at the same time, on this thread.
+pub(crate) async fn all<F: Future<Output = Result<()>>>(futures: impl IntoIterator<Item = F>) -> Result<()> {
+    let mut under_way: FuturesUnordered<F> = futures.into_iter().collect();
+    while let Some(result) = under_way.next().await {
+        result?;
+    }
+    Ok(())
+}
