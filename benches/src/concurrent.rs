@@ -6,7 +6,7 @@ use workflow_core::status::RunStatus;
 use workflow_exec::StartRun;
 
 use crate::measure::{Effort, Result, Times, repeat, timed};
-use crate::table::{Goal, Row};
+use crate::table::Row;
 use crate::work::{Bare, NoOp, Yielding, all, chain, engine};
 
 const STAGES: usize = 5;
@@ -32,13 +32,12 @@ fn pair<P: Provider + 'static>(
     for runs in [few, many] {
         let [ran, floor] = measure(runs, effort, &provider)?;
         let what = format!("{runs} concurrent runs of 5 steps, {how}, per step");
-        rows.push(Row::times(what, ran, Some(floor)).goal(Goal { asks: "G3 ≤ 1.2 µs", met: ran.median <= 1_200.0 }));
+        rows.push(Row::times(what, ran, Some(floor)).goal("G3 ≤ 1.2 µs", ran.median <= 1_200.0));
         medians.push(ran.median);
     }
     if let [few, many] = medians[..] {
         let growth = many / few;
-        let linear = Goal { asks: "G3 linear", met: growth <= 1.2 };
-        rows.push(Row::figure("  many / few", format!("{growth:.2}")).goal(linear));
+        rows.push(Row::figure("  many / few", format!("{growth:.2}")).goal("G3 linear", growth <= 1.2));
     }
     Ok(rows)
 }

@@ -1,36 +1,91 @@
 //! What the engine adds to the work it drives: one table, each figure beside its floor.
+//!
+//! ```text
+//! cargo run --release -p workflow-benches -- [--quick] [--build] [GROUP…]
+//! ```
+//!
+//! These are plain programs and not benches of a framework, because what counts is the ratio of two
+//! things that are measured in turn in the same minute: on a machine that others use as well, the
+//! absolute figures drift by a factor of two, and frameworks measure one function after the other.
+//! They also have no place for memory per run, for another process that asks something of a run, or
+//! for a goal that a figure is held against.
+//!
+//! Nothing here asserts a time: the table says what was measured and whether it meets the goals.
 
+mod clean_build;
 mod concurrent;
+mod control;
+mod definitions;
 mod fan_out;
+mod files;
 mod measure;
+mod memory;
 mod sequential;
 mod table;
 mod work;
 
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use measure::{Effort, Result};
+use table::Row;
 
-fn main() -> Result<()> {
-    let mut effort = Effort { quick: false };
-    let mut only = None;
-    for argument in std::env::args().skip(1) {
-        match argument.as_str() {
-            "--quick" => effort.quick = true,
-            other => only = Some(other.to_owned()),
+type Group = fn(Effort) -> Result<Vec<Row>>;
+
+const GROUPS: [(&str, Group); 7] = [
+    ("sequential", sequential::rows),
+    ("fan-out", fan_out::rows),
+    ("concurrent", concurrent::rows),
+    ("memory", memory::rows),
+    ("files", files::rows),
+    ("definitions", definitions::rows),
+    ("control", control::rows),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let ended = carry_out(&arguments).and_then(|text| Ok(std::io::stdout().write_all(text.as_bytes())?));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nobody left to tell when this fails as well.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::FAILURE
         }
     }
-    let groups: [(&str, fn(Effort) -> Result<Vec<table::Row>>); 3] = [
-        ("sequential", sequential::rows),
-        ("fan-out", fan_out::rows),
-        ("concurrent", concurrent::rows),
-    ];
+}
+
+fn carry_out(arguments: &[&str]) -> Result<String> {
+    Ok(match arguments {
+        // The processes that a measurement starts.
+        ["memory", what, runs] => memory::child(what, runs.parse()?)?.to_string(),
+        ["control", home, run, what] => control::child(home, run, what)?.to_string(),
+        _ => measure_all(arguments)?,
+    })
+}
+
+fn measure_all(arguments: &[&str]) -> Result<String> {
+    let (mut effort, mut build, mut wanted) = (Effort { quick: false }, false, Vec::new());
+    for &argument in arguments {
+        match argument {
+            "--quick" => effort.quick = true,
+            "--build" => build = true,
+            group if GROUPS.iter().any(|(name, _)| *name == group) => wanted.push(group),
+            other => {
+                let groups = GROUPS.map(|(name, _)| name).join(", ");
+                return Err(format!("`{other}` is neither --quick nor --build nor one of {groups}").into());
+            }
+        }
+    }
     let mut rows = Vec::new();
-    for (name, group) in groups {
-        if only.as_ref().is_none_or(|only| only == name) {
+    for (name, group) in GROUPS {
+        if wanted.is_empty() || wanted.contains(&name) {
             rows.extend(group(effort)?);
         }
     }
-    std::io::stdout().write_all(table::render(&rows).as_bytes())?;
-    Ok(())
+    if build {
+        rows.extend(clean_build::rows()?);
+    }
+    Ok(table::render(&rows))
 }

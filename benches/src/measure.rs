@@ -44,9 +44,10 @@ pub(crate) fn repeat<const N: usize>(
 }
 
 impl Times {
-    fn of(times: impl Iterator<Item = Duration>, units: usize) -> Self {
+    /// Of times that so many units of work took each.
+    pub(crate) fn of(times: impl Iterator<Item = Duration>, units: usize) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let mut times: Vec<_> = times.map(|time| time.as_nanos() as f64 / units as f64).collect();
+        let mut times: Vec<_> = times.map(|time| time.as_secs_f64() * 1e9 / units as f64).collect();
         times.sort_by(f64::total_cmp);
         let at = |place: usize| times.get(place).copied().unwrap_or(f64::NAN);
         Self { min: at(0), median: at(times.len() / 2) }

@@ -7,7 +7,7 @@ use workflow_core::status::RunStatus;
 use workflow_exec::StartRun;
 
 use crate::measure::{Effort, Result, Times, repeat, timed};
-use crate::table::{Goal, Row};
+use crate::table::Row;
 use crate::work::{Bare, NoOp, chain, engine};
 
 /// Steps of one repetition: short runs are run so often.
@@ -20,15 +20,14 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         let [compiled, run, both, floor] = measure(stages, effort)?;
         whole.push((stages, both));
         let step = format!("sequential, {stages} stages, per step");
-        rows.push(Row::times(&step, run, Some(floor)).goal(Goal { asks: "G1 ≤ 1 µs", met: run.median <= 1_000.0 }));
+        rows.push(Row::times(&step, run, Some(floor)).goal("G1 ≤ 1 µs", run.median <= 1_000.0));
         rows.push(Row::times("  compiling the plan", compiled, None));
         rows.push(Row::times("  both", both, Some(floor)));
     }
     let of = |stages| whole.iter().find(|(n, _)| *n == stages).map_or(f64::NAN, |(_, times)| times.median);
     let growth = of(10_000) / of(100);
     rows.push(
-        Row::figure("  t(10,000) / t(100), both", format!("{growth:.2}"))
-            .goal(Goal { asks: "G1 ≤ 1.2", met: growth <= 1.2 }),
+        Row::figure("  t(10,000) / t(100), both", format!("{growth:.2}")).goal("G1 ≤ 1.2", growth <= 1.2),
     );
     Ok(rows)
 }

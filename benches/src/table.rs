@@ -14,13 +14,6 @@ pub(crate) struct Row {
     goal: String,
 }
 
-/// What was aimed at, and whether it was reached.
-pub(crate) struct Goal {
-    /// Its number and what it asks for.
-    pub asks: &'static str,
-    pub met: bool,
-}
-
 impl Row {
     /// Times, with those of the floor that was measured in the same repetitions.
     pub(crate) fn times(what: impl Into<String>, times: Times, floor: Option<Times>) -> Self {
@@ -51,10 +44,10 @@ impl Row {
         Self { floor: floor.into(), ratio: format!("{ratio:.1}"), ..self }
     }
 
-    /// The same with a goal.
-    pub(crate) fn goal(self, goal: Goal) -> Self {
-        let met = if goal.met { "met" } else { "not met" };
-        Self { goal: format!("{}: {met}", goal.asks), ..self }
+    /// The same with what was aimed at, and whether it was reached.
+    pub(crate) fn goal(self, goal: &str, met: bool) -> Self {
+        let met = if met { "met" } else { "not met" };
+        Self { goal: format!("{goal}: {met}"), ..self }
     }
 }
 
@@ -62,7 +55,7 @@ impl Row {
 pub(crate) fn time(nanoseconds: f64) -> String {
     match nanoseconds {
         n if n < 9_999.5 => format!("{n:.0} ns"),
-        n if n < 9_999_500.0 => format!("{:.1} µs", n / 1e3),
+        n if n < 999_950.0 => format!("{:.1} µs", n / 1e3),
         n => format!("{:.1} ms", n / 1e6),
     }
 }

@@ -9,13 +9,15 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use indexmap::IndexMap;
 use serde_json::Value;
+use tempfile::TempDir;
 use workflow_core::definition::{Lane, Mode, Stage, Workflow};
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{
     CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost,
 };
-use workflow_core::stop::StopSource;
+use workflow_core::stop::{Stop, StopSource};
+use workflow_core::store::RunStore;
 use workflow_exec::Engine;
 use workflow_store::MemoryStore;
 
@@ -60,12 +62,35 @@ impl Provider for Never {
     }
 }
 
-/// An engine that calls `provider`, with a store of its own.
-pub(crate) fn engine(provider: impl Provider + 'static) -> Result<Engine> {
-    Ok(Engine::builder().store(MemoryStore::new()).provider(PROVIDER, provider).build()?)
+/// Answers when it is told to stop.
+pub(crate) struct UntilStopped;
+
+#[async_trait]
+impl Provider for UntilStopped {
+    async fn call(&self, _: CallRequest, context: CallContext) -> std::result::Result<Reply, ProviderError> {
+        context.stop().wait(Stop::Gracefully).await;
+        Err(ProviderError::cancelled())
+    }
 }
 
-const PROVIDER: &str = "noop";
+/// What the provider is called in the workflows here.
+pub(crate) const PROVIDER: &str = "noop";
+
+/// An engine that calls `provider`, with a store of its own in memory.
+pub(crate) fn engine(provider: impl Provider + 'static) -> Result<Engine> {
+    engine_on(MemoryStore::new(), provider)
+}
+
+pub(crate) fn engine_on(store: impl RunStore + 'static, provider: impl Provider + 'static) -> Result<Engine> {
+    Ok(Engine::builder().store(store).provider(PROVIDER, provider).build()?)
+}
+
+/// A directory on the disk that the program is on: the system's directory for temporary files may
+/// be in memory.
+pub(crate) fn directory() -> Result<TempDir> {
+    let program = std::env::current_exe()?;
+    Ok(tempfile::tempdir_in(program.parent().ok_or("the program is in no directory")?)?)
+}
 
 /// So many stages, one after the other.
 pub(crate) fn chain(stages: usize) -> Result<Workflow> {

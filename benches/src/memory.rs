@@ -1,0 +1,140 @@
+//! What runs that wait cost in memory.
+//!
+//! Each figure is what the resident memory of a process of its own grows by: it has the allocator's
+//! overhead in it, which a count of bytes asked for would hide.
+
+use std::future::poll_fn;
+use std::process::Command;
+use std::task::Poll;
+
+use futures::executor::block_on;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use workflow_core::ids::RunId;
+use workflow_core::status::RunStatus;
+use workflow_exec::{Engine, StartRun};
+use workflow_store::MemoryStore;
+
+use crate::measure::{Effort, Result};
+use crate::table::Row;
+use crate::work::{Bare, Never, NoOp, chain, engine, engine_on};
+
+/// Runs before the ones that count: they make the process allocate what it needs but once.
+const WARM_UP: usize = 100;
+
+pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
+    let runs = effort.amount(10_000);
+    if resident().is_err() {
+        return Ok(vec![Row::figure("memory per run", "not measured: needs /proc")]);
+    }
+    let each = |what: &str| in_child(what, runs).map(|bytes| bytes / runs);
+    let (calls, held) = (each("calls")?, each("held")?);
+    let (stored, parked) = (each("stored")?, each("parked")?);
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let ratio = held as f64 / calls.max(1) as f64;
+    Ok(vec![
+        Row::figure(format!("{runs} runs held at a step, memory per run, its log included"), bytes(held))
+            .floor(bytes(calls), ratio)
+            .goal("G4 ≤ 2.5 kB", held <= 2_500),
+        Row::figure(format!("{runs} runs paused, memory per run in the engine"), bytes(parked))
+            .goal("G4 ≤ 100 B", parked <= 100),
+        Row::figure("  and in the store", bytes(stored)),
+    ])
+}
+
+fn bytes(bytes: usize) -> String {
+    format!("{bytes} B")
+}
+
+fn in_child(what: &str, runs: usize) -> Result<usize> {
+    let output = Command::new(std::env::current_exe()?).args(["memory", what, &runs.to_string()]).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
+/// The process that measures itself: says by how many bytes it grew.
+pub(crate) fn child(what: &str, runs: usize) -> Result<usize> {
+    block_on(async {
+        match what {
+            "calls" => calls(runs).await,
+            "held" => held(runs).await,
+            "stored" => Ok(pause(&MemoryStore::new(), runs).await?.1),
+            "parked" => parked(runs).await,
+            _ => Err(format!("there is no memory to measure of `{what}`").into()),
+        }
+    })
+}
+
+/// Calls that never end, without an engine.
+async fn calls(runs: usize) -> Result<usize> {
+    let bare = Bare::new(Never)?;
+    hold(runs, || bare.call()).await
+}
+
+/// Runs whose first call never ends.
+async fn held(runs: usize) -> Result<usize> {
+    let engine = engine(Never)?;
+    let plan = engine.prepare(&chain(5)?)?;
+    hold(runs, || engine.run(StartRun::plan(&plan))).await
+}
+
+/// Polls so many futures once and keeps them.
+async fn hold<F: Future>(runs: usize, begin: impl Fn() -> F) -> Result<usize> {
+    let mut under_way = FuturesUnordered::new();
+    let mut before = 0;
+    for number in 0..WARM_UP + runs {
+        if number == WARM_UP {
+            before = resident()?;
+        }
+        under_way.push(begin());
+        let polled = poll_fn(|cx| Poll::Ready(under_way.poll_next_unpin(cx))).await;
+        if polled.is_ready() {
+            return Err("what never ends has ended".into());
+        }
+    }
+    let grown = resident()?.saturating_sub(before);
+    assert_eq!(under_way.len(), WARM_UP + runs);
+    Ok(grown)
+}
+
+/// What an engine keeps of runs that it finds paused and leaves paused.
+async fn parked(runs: usize) -> Result<usize> {
+    let store = MemoryStore::new();
+    let (paused, _) = pause(&store, runs).await?;
+    let engine = engine_on(store, NoOp)?;
+    let mut before = 0;
+    for (number, run) in paused.iter().enumerate() {
+        if number == WARM_UP {
+            before = resident()?;
+        }
+        assert_eq!(engine.drive(run).await?.status, RunStatus::Paused);
+    }
+    Ok(resident()?.saturating_sub(before))
+}
+
+/// Creates runs and pauses them; returns them, and by how much the process grew.
+async fn pause(store: &MemoryStore, runs: usize) -> Result<(Vec<RunId>, usize)> {
+    let engine: Engine = engine_on(store.clone(), NoOp)?;
+    let plan = engine.prepare(&chain(5)?)?;
+    let mut paused = Vec::with_capacity(WARM_UP + runs);
+    let mut before = 0;
+    for number in 0..WARM_UP + runs {
+        if number == WARM_UP {
+            before = resident()?;
+        }
+        let run = engine.create(StartRun::plan(&plan)).await?;
+        run.pause().await?;
+        assert_eq!(run.status().await?, RunStatus::Paused);
+        paused.push(run.id().clone());
+    }
+    Ok((paused, resident()?.saturating_sub(before)))
+}
+
+/// The memory that this process has, in bytes.
+fn resident() -> Result<usize> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("no Rss in smaps_rollup")?;
+    let kilobytes: usize = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes * 1024)
+}
