@@ -74,7 +74,7 @@ async fn calls(runs: usize) -> Result<usize> {
 
 /// Runs whose first call never ends.
 async fn held(runs: usize) -> Result<usize> {
-    let engine = engine(Never)?;
+    let engine = engine(Never);
     let plan = engine.prepare(&chain(5)?)?;
     hold(runs, || engine.run(StartRun::plan(&plan))).await
 }
@@ -102,7 +102,7 @@ async fn hold<F: Future>(runs: usize, begin: impl Fn() -> F) -> Result<usize> {
 async fn parked(runs: usize) -> Result<usize> {
     let store = MemoryStore::new();
     let (paused, _) = pause(&store, runs).await?;
-    let engine = engine_on(store, NoOp)?;
+    let engine = engine_on(store, NoOp);
     let mut before = 0;
     for (number, run) in paused.iter().enumerate() {
         if number == WARM_UP {
@@ -115,7 +115,7 @@ async fn parked(runs: usize) -> Result<usize> {
 
 /// Creates runs and pauses them; returns them, and by how much the process grew.
 async fn pause(store: &MemoryStore, runs: usize) -> Result<(Vec<RunId>, usize)> {
-    let engine: Engine = engine_on(store.clone(), NoOp)?;
+    let engine: Engine = engine_on(store.clone(), NoOp);
     let plan = engine.prepare(&chain(5)?)?;
     let mut paused = Vec::with_capacity(WARM_UP + runs);
     let mut before = 0;

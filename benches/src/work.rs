@@ -19,7 +19,6 @@ use workflow_core::provider::{
 use workflow_core::stop::{Stop, StopSource};
 use workflow_core::store::RunStore;
 use workflow_exec::Engine;
-use workflow_store::MemoryStore;
 
 use crate::measure::Result;
 
@@ -77,12 +76,12 @@ impl Provider for UntilStopped {
 pub(crate) const PROVIDER: &str = "noop";
 
 /// An engine that calls `provider`, with a store of its own in memory.
-pub(crate) fn engine(provider: impl Provider + 'static) -> Result<Engine> {
-    engine_on(MemoryStore::new(), provider)
+pub(crate) fn engine(provider: impl Provider + 'static) -> Engine {
+    Engine::builder().provider(PROVIDER, provider).build()
 }
 
-pub(crate) fn engine_on(store: impl RunStore + 'static, provider: impl Provider + 'static) -> Result<Engine> {
-    Ok(Engine::builder().store(store).provider(PROVIDER, provider).build()?)
+pub(crate) fn engine_on(store: impl RunStore + 'static, provider: impl Provider + 'static) -> Engine {
+    Engine::builder().store(store).provider(PROVIDER, provider).build()
 }
 
 /// A directory on the disk that the program is on: the system's directory for temporary files may
