@@ -1,6 +1,8 @@
 //! The program is killed with SIGKILL at random moments, hundreds of times, over a workflow whose
 //! steps leave a trace in a file. What `recover` makes of it has to agree with the trace.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
