@@ -35,11 +35,12 @@ pub(crate) fn shorten(text: &str, most: usize) -> String {
     }
 }
 
-/// `0.4s`, `12s`, `3m05s`, `2h07m`.
+/// `40ms`, `1.4s`, `12s`, `3m05s`, `2h07m`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
-        0..10 => format!("{}.{}s", seconds, duration.subsec_millis() / 100),
+        0 => format!("{}ms", duration.subsec_millis()),
+        1..10 => format!("{}.{}s", seconds, duration.subsec_millis() / 100),
         10..60 => format!("{seconds}s"),
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
@@ -102,8 +103,9 @@ mod tests {
     #[test]
     fn durations_are_short() {
         for (millis, expected) in [
-            (0, "0.0s"),
-            (449, "0.4s"),
+            (0, "0ms"),
+            (449, "449ms"),
+            (1_449, "1.4s"),
             (9_999, "9.9s"),
             (12_300, "12s"),
             (185_000, "3m05s"),

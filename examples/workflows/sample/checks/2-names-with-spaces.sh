@@ -1,0 +1,1 @@
+test "$(sh greet.sh "Ada Lovelace" | grep -c "")" -eq 1

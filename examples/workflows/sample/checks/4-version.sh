@@ -1,0 +1,1 @@
+grep -F "version $(cat VERSION)" README.txt

@@ -1,0 +1,1 @@
+sed 's/in \$@;/in "$@";/' greet.sh > greet.new && mv greet.new greet.sh
