@@ -13,8 +13,11 @@ pub mod output;
 pub mod plan;
 pub mod provider;
 mod reply;
+pub mod schema;
 pub mod sink;
 pub mod status;
 pub mod stop;
 pub mod store;
 pub mod usage;
+
+pub use schema::schemas;

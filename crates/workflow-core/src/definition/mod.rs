@@ -32,6 +32,7 @@ mod diagnostic;
 mod duration;
 mod expressions;
 mod fields;
+mod file;
 mod model;
 mod path;
 mod read;
@@ -43,6 +44,8 @@ mod unsupported;
 mod yaml;
 
 use report::Report;
+
+pub(crate) use file::WorkflowFile;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};

@@ -15,6 +15,7 @@ pub struct Workflow {
     /// The id.
     pub id: WorkflowId,
     /// A name for people, 3–100 characters.
+    #[schemars(length(min = 3, max = 100))]
     pub name: String,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,6 +122,7 @@ pub struct Stage {
     pub idle_timeout: Option<Period>,
     /// Environment variables of the provider's processes.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(extend("additionalProperties" = { "type": ["string", "number", "boolean"] }))]
     pub env: IndexMap<String, Value>,
     /// Where the provider works.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,9 +220,11 @@ pub enum OnInterrupt {
 pub struct Budget {
     /// US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub cost_usd: Option<f64>,
     /// Tokens read and written.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub tokens: Option<u64>,
     /// Time.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -235,6 +235,19 @@ fn every_kind_is_written_as_documented_and_read_back() {
     }
 }
 
+#[test]
+fn every_kind_follows_the_schema() {
+    let schema = jsonschema::validator_for(&workflow_core::schema::run_event()).unwrap();
+    for (_, rest) in kinds() {
+        let event: Value = serde_json::from_str(&line(rest)).unwrap();
+        let wrong = schema.validate(&event).map_err(|error| error.to_string());
+        assert_eq!(wrong, Ok(()), "{event}");
+    }
+    assert!(
+        !schema.is_valid(&json!({ "seq": 1, "at": "2026-01-02T03:04:05Z", "v": 1, "type": "unheard_of" }))
+    );
+}
+
 /// Outside its crate the enum cannot be matched without a wildcard; its schema lists its kinds.
 #[test]
 fn no_kind_is_left_out_here() {

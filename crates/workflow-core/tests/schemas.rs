@@ -1,0 +1,91 @@
+//! The JSON Schema of workflow files says what the reader says, as far as a schema can.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::Path;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+use workflow_core::definition;
+
+fn schema() -> Validator {
+    jsonschema::validator_for(&workflow_core::schema::workflow_file()).unwrap()
+}
+
+fn files(folder: &str) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/definitions").join(folder);
+    std::fs::read_dir(folder).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap())
+    })
+}
+
+#[test]
+fn the_schemas_are_committed_as_they_are_generated() {
+    for (name, schema) in workflow_core::schemas() {
+        let file = format!("../../schemas/{name}.schema.json");
+        let committed = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&committed).unwrap(), schema, "{name}");
+    }
+}
+
+#[test]
+fn good_files_follow_the_schema() {
+    for (name, text) in files("good") {
+        let file: Value = serde_yaml::from_slice(&text).unwrap();
+        let wrong = schema().validate(&file).map_err(|error| error.to_string());
+        assert_eq!(wrong, Ok(()), "{name}");
+    }
+}
+
+/// An editor that uses the schema never underlines what the reader has nothing to say about.
+#[test]
+fn what_the_schema_refuses_the_reader_does_not_accept_in_silence() {
+    let schema = schema();
+    let mut refused = Vec::new();
+    for (name, text) in files("bad") {
+        if let Ok(file) = serde_yaml::from_slice::<Value>(&text)
+            && !schema.is_valid(&file)
+        {
+            assert_ne!(definition::parse(&text, None).diagnostics, [], "{name}");
+            refused.push(name);
+        }
+    }
+    assert!(refused.len() > 20, "{refused:?}");
+}
+
+#[test]
+fn wrong_types_and_ranges_do_not_follow_the_schema() {
+    let good: Value =
+        serde_yaml::from_str(include_str!("definitions/good/every-field.workflow.yml")).unwrap();
+    let schema = schema();
+    for (place, value) in [
+        ("/workflow", json!("text")),
+        ("/workflow/id", json!("no id")),
+        ("/workflow/name", json!("No")),
+        ("/workflow/stages", json!([])),
+        ("/workflow/stages", json!(["plan", "plan"])),
+        ("/workflow/loop/max_iters", json!(21)),
+        ("/workflow/loop/max_iters", json!(0)),
+        ("/workflow/loop", json!({ "max_iters": 2 })),
+        ("/workflow/loop/on_exhausted", json!("stop")),
+        ("/workflow/budget/cost_usd", json!(0)),
+        ("/code", json!("no profile")),
+        ("/code", json!(["simple"])),
+        ("/test/mode", json!("both")),
+        ("/test/retries", json!(11)),
+        ("/test/retry_backoff", json!(-1)),
+        ("/test/min_iterations", json!(101)),
+        ("/test/providers/0", json!({ "role": "tester" })),
+        ("/test/providers/0/weight", json!(0)),
+        ("/test/skills", json!("review")),
+        ("/check/with", json!([])),
+        ("/check/env/JOBS", json!([])),
+        ("/check/timeout", json!(true)),
+        ("/check/budget/tokens", json!(0)),
+    ] {
+        let mut file = good.clone();
+        *file.pointer_mut(place).unwrap() = value;
+        assert!(!schema.is_valid(&file), "{place}");
+    }
+}
