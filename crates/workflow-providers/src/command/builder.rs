@@ -19,7 +19,7 @@ pub struct CommandBuilder {
 
 impl CommandBuilder {
     /// The variables that commands inherit by default: who and where the user is, in which
-    /// language, and where programs are. None of them is known to hold secrets.
+    /// language, and where programs are; none that is used for secrets.
     pub const DEFAULT_ENV: [&str; 11] =
         ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM"];
 
@@ -51,8 +51,8 @@ impl CommandBuilder {
         self
     }
 
-    /// How many bytes an output may have. Default: 8 MiB. A call holds no more than that of
-    /// what its program prints.
+    /// How many bytes an output may have. Default: 8 MiB. However much a program
+    /// prints, a call keeps no more of it than that.
     pub fn max_output(mut self, bytes: usize) -> Self {
         self.max_output = bytes;
         self

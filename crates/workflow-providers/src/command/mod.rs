@@ -65,7 +65,8 @@ pub use self::builder::CommandBuilder;
 /// On Linux that includes processes that have left the group or the session: they are found in
 /// `/proc` by `WORKFLOW_CALL`, and by their parents. One that has dropped its environment, left the
 /// group and lost its parent before anyone looked cannot be found; nor can one be ended that
-/// belongs to another user. On other systems the group is all that can be found.
+/// belongs to another user. On other systems the group is all that can be found, and nothing of a
+/// host that died.
 ///
 /// Commands are not in the terminal's foreground group: they do not see its Ctrl-C, and one that
 /// reads from the terminal itself, and not from standard input, is stopped by the system.

@@ -137,10 +137,7 @@ impl Family {
         let mut found = Vec::new();
         let mut ids: HashSet<i32> = self.leader.iter().map(Process::id).collect();
         others.retain(|process| {
-            let is_known = self.known.contains(&process.identity);
-            let is_related = ids.contains(&process.parent) || ids.contains(&process.group);
-            let belongs = is_known
-                || is_related
+            let belongs = self.known.contains(&process.identity)
                 || process.environment().is_some_and(|environment| {
                     is_sure &= !environment.is_empty();
                     environment.split(|byte| *byte == 0).any(|entry| self.marker.matches(entry))
@@ -151,7 +148,7 @@ impl Family {
             }
             !belongs
         });
-        // Until nothing is added: children can have lower numbers than their parents.
+        // Relatives, until there are no more: children can have lower numbers than their parents.
         loop {
             let before = found.len();
             others.retain(|process| {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{call, processes};
+use super::{call, eventually, output, processes};
 
 /// Runs `script`, which prints `done` and perhaps the id of a process that it leaves behind.
 fn leaves_nothing(script: &str) {
@@ -49,4 +49,15 @@ fn a_group_member_without_environment_is_ended() {
 #[test]
 fn a_grandchild_that_goes_on_printing_is_ended() {
     leaves_nothing("(while :; do echo more >&2; sleep 0.01; done) & echo done $!");
+}
+
+#[test]
+fn a_grandchild_has_a_moment_for_its_last_words() {
+    let script =
+        "stat=/proc/$$/stat; (until grep -q ') Z ' $stat; do :; done; sleep 0.05; echo last) & echo first";
+    // It is but a moment: a busy machine can take longer than that now and then.
+    eventually("the last words are heard", || {
+        let output = output("", json!({ "command": ["sh", "-c", script] }));
+        output == "first\nlast"
+    });
 }

@@ -1,4 +1,5 @@
-//! Command lines as providers, shown with real processes.
+//! Command lines as providers, shown with real processes; what they leave is looked for in `/proc`.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
@@ -12,6 +13,8 @@ mod processes;
 mod reclaim;
 mod stop;
 
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -101,6 +104,26 @@ impl Call {
         assert_eq!(processes::of_run(&self.run), Vec::<i32>::new(), "processes outlived the call");
         result
     }
+}
+
+const HOST_OF: &str = "TEST_HOST_OF";
+
+/// Runs the test `name` once more, in a process of its own that stands for a host. There
+/// [`host_of`] tells what it is to be.
+fn start_host(name: &str, run: &str, file: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .env(HOST_OF, format!("{run} {}", file.display()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// In a process that [`start_host`] has started: its run, and the file.
+fn host_of() -> Option<(String, String)> {
+    let host = std::env::var(HOST_OF).ok()?;
+    host.split_once(' ').map(|(run, file)| (run.to_owned(), file.to_owned()))
 }
 
 /// A whole call with these options.

@@ -1,15 +1,17 @@
 //! Processes that a host has left behind when it died.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures::executor::block_on;
+use serde_json::json;
 use workflow_core::provider::{CallId, Provider as _};
 use workflow_providers::CommandProvider;
 
-use super::common::call_id;
-use super::{processes, unique_run};
+use super::common::{call_id, request};
+use super::{Call, eventually, host_of, processes, start_host, unique_run};
 
 /// Starts `script` as a host would have, marked as `call`, in a session of its own; returns once it
 /// has printed the id of one of its processes.
@@ -78,4 +80,27 @@ fn every_attempt_is_ended_and_no_other_node_and_no_other_store() {
         child.wait().unwrap();
         assert!(lives);
     }
+}
+
+#[test]
+fn the_calls_of_a_host_that_was_killed_are_ended() {
+    if let Some((run, file)) = host_of() {
+        let script =
+            "setsid sleep 600 & trap '' TERM; echo $! >\"$1.new\"; mv \"$1.new\" \"$1\"; wait; sleep 600";
+        let options = json!({ "command": ["sh", "-c", script, "sh", file] });
+        Call::start(&CommandProvider::new(), request(&run, "", options)).end().unwrap();
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (run, file) = (unique_run(), directory.path().join("pid"));
+    let mut host = start_host("reclaim::the_calls_of_a_host_that_was_killed_are_ended", &run, &file);
+    eventually("the command is at work", || file.exists());
+    host.kill().unwrap();
+    host.wait().unwrap();
+    let process = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    assert!(processes::lives(process));
+
+    reclaim(&call_id(&run));
+
+    assert!(!processes::lives(process));
+    assert_eq!(processes::of_run(&run), Vec::<i32>::new());
 }

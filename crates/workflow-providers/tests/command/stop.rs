@@ -1,5 +1,6 @@
 //! Calls that are stopped: politely, at once, and by being dropped.
 
+use std::fs;
 use std::sync::Arc;
 
 use futures::executor::block_on;
@@ -10,7 +11,7 @@ use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallHost, CallId, Provider as _, ProviderError, SessionLost};
 use workflow_core::stop::{Stop, StopSource};
 
-use super::{Call, eventually, processes, provider, request};
+use super::{Call, common, eventually, host_of, processes, provider, request, start_host, unique_run};
 
 /// Runs `script` until it prints `ready` and the id of one of its processes, then ends the call in
 /// each of the three ways; nothing of it may be left.
@@ -127,11 +128,31 @@ fn a_call_that_was_stopped_before_it_began_starts_nothing() {
     let marker = tempfile::tempdir().unwrap();
     let file = marker.path().join("started");
     let request = request("", json!({ "command": ["touch", file.to_str().unwrap()] }));
-    let (context, _, stop) = super::common::context(&request);
+    let (context, _, stop) = common::context(&request);
     stop.stop(Stop::Gracefully);
     let result = block_on(provider().call(request, context));
     assert_eq!(result.unwrap_err(), ProviderError::cancelled());
     assert!(!file.exists());
+}
+
+#[test]
+fn one_whose_host_drops_it_and_exits() {
+    let script = "trap '' TERM; echo $$ >\"$1.new\"; mv \"$1.new\" \"$1\"; sleep 600; sleep 600";
+    if let Some((run, file)) = host_of() {
+        let options = json!({ "command": ["sh", "-c", script, "sh", file] });
+        let mut call = Call::start(&provider(), common::request(&run, "", options));
+        eventually("the command is at work", || fs::exists(&file).unwrap());
+        call.drop_future();
+        std::process::exit(0);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (run, file) = (unique_run(), directory.path().join("pid"));
+    let mut host = start_host("stop::one_whose_host_drops_it_and_exits", &run, &file);
+    assert!(host.wait().unwrap().success());
+    let process = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    eventually("the processes of the host are gone", || {
+        processes::of_run(&run).is_empty() && !processes::lives(process)
+    });
 }
 
 /// Panics at the first line.
