@@ -12,6 +12,9 @@ use super::family::{Family, Identity, Look, Process};
 /// that belongs to another user, takes longer.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
+/// The longest grace period: short enough for every clock.
+const GRACE_LIMIT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// How often processes are looked for, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(100)];
 
@@ -46,7 +49,7 @@ impl Escalation {
     pub(super) fn new(family: Family, grace: Duration) -> Self {
         Self {
             family,
-            grace,
+            grace: grace.min(GRACE_LIMIT),
             kill_at: None,
             asked: HashSet::new(),
             group_asked: false,
