@@ -9,5 +9,7 @@ mod files;
 mod fixture;
 mod memory;
 #[cfg(feature = "files")]
+mod model;
+#[cfg(feature = "files")]
 mod processes;
 mod suite;

@@ -1,0 +1,302 @@
+//! The store in files does what the store in memory does, whatever is done to them.
+
+use futures::executor::block_on;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use workflow_core::event::{Event, EventBody};
+use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::status::{RunStatus, Wait};
+use workflow_core::store::{Control, Lease, RunFilter, RunHead, RunStore, StoreError};
+use workflow_store::{FileStore, MemoryStore};
+
+use crate::fixture::*;
+
+const RUNS: [&str; 2] = ["a", "b"];
+
+#[derive(Debug, Clone)]
+enum Op {
+    Create(usize),
+    Claim(usize),
+    Release(usize),
+    Append {
+        run: usize,
+        lease: Use,
+        off: u64,
+        bodies: Vec<Body>,
+    },
+    Output {
+        run: usize,
+        lease: Use,
+        skip: u64,
+        count: u64,
+    },
+    Request(usize, Control),
+    Delete(usize),
+    Read {
+        run: usize,
+        after: u64,
+        limit: usize,
+    },
+    /// The process dies, and another one goes on.
+    Reopen,
+}
+
+/// Which lease is used.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Newest,
+    Former,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Body {
+    Work,
+    Start,
+    /// Obeys the newest control but so many.
+    Pause(u64),
+    Paused,
+    Resume(u64),
+    Fail,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let run = || 0..RUNS.len();
+    let lease = || prop_oneof![6 => Just(Use::Newest), 1 => Just(Use::Former)];
+    let control = || 0..2_u64;
+    let body = prop_oneof![
+        4 => Just(Body::Work),
+        1 => Just(Body::Start),
+        1 => control().prop_map(Body::Pause),
+        1 => Just(Body::Paused),
+        1 => control().prop_map(Body::Resume),
+        1 => Just(Body::Fail),
+    ];
+    let asked = prop_oneof![Just(Control::Pause), Just(Control::Resume), Just(Control::Cancel)];
+    prop_oneof![
+        1 => run().prop_map(Op::Create),
+        4 => run().prop_map(Op::Claim),
+        3 => run().prop_map(Op::Release),
+        9 => (run(), lease(), prop_oneof![5 => Just(0), 1 => 1..3_u64], vec(body, 0..4))
+            .prop_map(|(run, lease, off, bodies)| Op::Append { run, lease, off, bodies }),
+        4 => (run(), lease(), prop_oneof![4 => Just(1), 1 => 0..4_u64], 0..3_u64)
+            .prop_map(|(run, lease, skip, count)| Op::Output { run, lease, skip, count }),
+        3 => (run(), asked).prop_map(|(run, control)| Op::Request(run, control)),
+        1 => run().prop_map(Op::Delete),
+        2 => (run(), 0..9_u64, 0..5_usize).prop_map(|(run, after, limit)| Op::Read { run, after, limit }),
+        1 => Just(Op::Reopen),
+    ]
+}
+
+/// Both stores, and what their user knows.
+struct Pair {
+    memory: MemoryStore,
+    files: Option<FileStore>,
+    home: tempfile::TempDir,
+    runs: [Known; RUNS.len()],
+}
+
+#[derive(Default)]
+struct Known {
+    /// The newest lease, and the one before it, of each store.
+    leases: Vec<[Lease; 2]>,
+    head: Option<RunHead>,
+    last: u64,
+    last_output: u64,
+    asked: u64,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let files = Some(FileStore::open(home.path()).unwrap());
+        Self { memory: MemoryStore::new(), files, home, runs: Default::default() }
+    }
+
+    /// Does the same to both, and checks that the same comes of it.
+    fn both<T: PartialEq + std::fmt::Debug>(
+        &self,
+        what: &str,
+        call: impl Fn(&dyn RunStore, usize) -> Result<T, StoreError>,
+    ) -> Option<T> {
+        let memory = call(&self.memory, 0);
+        let files = call(self.files.as_ref().unwrap(), 1);
+        match (memory, files) {
+            (Ok(memory), Ok(files)) => {
+                assert_eq!(memory, files, "{what}");
+                Some(memory)
+            }
+            (Err(memory), Err(files)) => {
+                assert_eq!(kind(&memory), kind(&files), "{what}");
+                None
+            }
+            (memory, files) => panic!("{what}: {memory:?} in memory, {files:?} in files"),
+        }
+    }
+
+    fn lease(&self, run: usize, which: Use) -> Option<&[Lease; 2]> {
+        let mut leases = self.runs[run].leases.iter().rev();
+        match which {
+            Use::Newest => leases.next(),
+            Use::Former => leases.nth(1),
+        }
+    }
+
+    fn take(&mut self, run: usize, what: &str, call: impl Fn(&dyn RunStore) -> Result<Lease, StoreError>) {
+        let leases = std::sync::Mutex::new(Vec::new());
+        let taken = self.both(what, |store, _| {
+            leases.lock().unwrap().push(call(store)?);
+            Ok(())
+        });
+        if taken.is_some() {
+            self.runs[run].leases.push(leases.into_inner().unwrap().try_into().unwrap());
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        let what = format!("{op:?}");
+        match *op {
+            Op::Create(run) => {
+                let new = new_run(RUNS[run]);
+                let before = self.runs[run].leases.len();
+                self.take(run, &what, |store| block_on(store.create(new.clone())));
+                let known = &mut self.runs[run];
+                if known.leases.len() > before {
+                    *known = Known { leases: known.leases.split_off(before), ..Known::default() };
+                    (known.head, known.last) = (Some(new.head), 1);
+                }
+            }
+            Op::Claim(run) => self.take(run, &what, |store| block_on(store.claim(&id(RUNS[run])))),
+            Op::Release(run) => {
+                if let Some(leases) = self.lease(run, Use::Newest) {
+                    self.both(&what, |store, n| block_on(store.release(leases[n].clone())));
+                }
+            }
+            Op::Append { run, lease, off, ref bodies } => {
+                let Some(leases) = self.lease(run, lease) else { return };
+                let known = &self.runs[run];
+                let (expected, mut head) = (known.last + off, known.head.clone().unwrap());
+                let events: Vec<Event> = bodies
+                    .iter()
+                    .zip(expected + 1..)
+                    .map(|(body, seq)| body.event(seq, known.asked))
+                    .collect();
+                for event in &events {
+                    follow(&mut head, event);
+                }
+                let changed = Some(&head).filter(|_| events.iter().any(|event| event.body.changes_head()));
+                let stored = self
+                    .both(&what, |store, n| block_on(store.append(&leases[n], expected, &events, changed)));
+                if stored.is_some() {
+                    let known = &mut self.runs[run];
+                    (known.last, known.head) = (expected + events.len() as u64, Some(head));
+                }
+            }
+            Op::Output { run, lease, skip, count } => {
+                let Some(leases) = self.lease(run, lease) else { return };
+                let first = self.runs[run].last_output + skip;
+                let entries: Vec<_> = (first..first + count).map(|number| entry(number, "text")).collect();
+                let stored = self.both(&what, |store, n| block_on(store.append_output(&leases[n], &entries)));
+                if let (Some(()), Some(last)) = (stored, entries.last()) {
+                    self.runs[run].last_output = last.number;
+                }
+            }
+            Op::Request(run, control) => {
+                let number = self.both(&what, |store, _| block_on(store.request(&id(RUNS[run]), control)));
+                self.runs[run].asked = number.unwrap_or(self.runs[run].asked);
+            }
+            Op::Delete(run) => {
+                if self.both(&what, |store, _| block_on(store.delete(&id(RUNS[run])))).is_some() {
+                    self.runs[run] = Known::default();
+                }
+            }
+            Op::Read { run, after, limit } => self.compare(&what, run, after, limit),
+            Op::Reopen => {
+                self.memory = self.memory.reopen();
+                self.files = None;
+                self.files = Some(FileStore::open(self.home.path()).unwrap());
+            }
+        }
+    }
+
+    fn compare(&self, what: &str, run: usize, after: u64, limit: usize) {
+        let run = id(RUNS[run]);
+        self.both(what, |store, _| block_on(store.events(&run, after, limit)));
+        self.both(what, |store, _| block_on(store.output(&run, after, limit)));
+        self.both(what, |store, _| block_on(store.last_output(&run)));
+        self.both(what, |store, _| block_on(store.controls(&run, after)));
+        self.both(what, |store, _| block_on(store.get(&run)).map(|r| (r.head, r.holder.is_some())));
+        let mut filter = RunFilter::unfinished();
+        filter.limit = Some(limit);
+        self.both(what, |store, _| {
+            let list = block_on(store.list(&filter))?;
+            Ok(list.into_iter().map(|r| (r.run_id, r.head, r.holder.is_some())).collect::<Vec<_>>())
+        });
+    }
+}
+
+impl Body {
+    /// An event; it obeys no control that nobody `asked` for.
+    fn event(self, seq: u64, asked: u64) -> Event {
+        match self {
+            Self::Work => succeeded(seq),
+            Self::Start => event(seq, EventBody::RunStarted),
+            Self::Pause(control) => {
+                event(seq, EventBody::PauseRequested { control: asked.saturating_sub(control) })
+            }
+            Self::Paused => event(seq, EventBody::RunPaused),
+            Self::Resume(control) => {
+                event(seq, EventBody::RunResumed { control: asked.saturating_sub(control) })
+            }
+            Self::Fail => {
+                let error = Failure::new(FailureClass::Stage, "it failed").into();
+                event(seq, EventBody::RunFailed { error })
+            }
+        }
+    }
+}
+
+/// What a driver tells of the run after an event.
+fn follow(head: &mut RunHead, event: &Event) {
+    let status = match &event.body {
+        EventBody::RunStarted => {
+            head.started_at = Some(event.at);
+            RunStatus::Running
+        }
+        EventBody::RunResumed { .. } => RunStatus::Running,
+        EventBody::RunPaused => RunStatus::Paused,
+        EventBody::RunFailed { error } => {
+            head.error = Some(error.clone());
+            RunStatus::Failed
+        }
+        _ => return,
+    };
+    head.status = status;
+    head.wait = (status == RunStatus::Paused).then(Wait::paused);
+    head.completed_at = (status == RunStatus::Failed).then_some(event.at);
+}
+
+fn kind(error: &StoreError) -> String {
+    match error {
+        StoreError::Conflict { expected, actual, .. } => format!("conflict: {actual}, not {expected}"),
+        StoreError::Held { run, .. } => format!("{run} is held"),
+        error => error.to_string(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_stores_do_the_same(ops in vec(op(), 1..60)) {
+        let mut pair = Pair::new();
+        let created = [Op::Create(0), Op::Create(1)];
+        for op in created.iter().chain(&ops) {
+            pair.apply(op);
+        }
+        for run in 0..RUNS.len() {
+            pair.compare("at the end", run, 0, usize::MAX);
+            pair.apply(&Op::Reopen);
+            pair.compare("after a restart", run, 0, usize::MAX);
+        }
+    }
+}
