@@ -50,6 +50,9 @@ pub enum EventBody {
         iteration: u32,
         /// The stage.
         stage: StageId,
+        /// How many lanes it has; absent: one.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        lanes: u32,
     },
     /// A stage's `when` was false.
     StageSkipped {
@@ -109,6 +112,9 @@ pub enum EventBody {
         /// When it is tried again; absent when it is not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
+        /// Whether it only waits for a quota to be refilled: no retry is spent.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        parked: bool,
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,
@@ -214,6 +220,15 @@ pub struct RunCreated {
     /// Drawn once for the run: seeds its jitter, and tells its processes from those of a run of
     /// the same id elsewhere.
     pub seed: u64,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 impl EventBody {

@@ -114,7 +114,7 @@ impl Engine {
     pub async fn run(&self, start: StartRun) -> Result<RunView, EngineError> {
         let (run, claimed) = self.accept(start).await?;
         match claimed {
-            Some((lease, plan, state)) => self.drive_claimed(lease, plan, state).await,
+            Some((lease, plan, state)) => self.drive_on(self.hold(lease), plan, state).await,
             None => self.drive(&run).await,
         }
     }
@@ -129,11 +129,10 @@ impl Engine {
         let (run, claimed) = self.accept(start).await?;
         if let Some((lease, plan, state)) = claimed {
             let engine = self.clone();
-            let entered = self.shared.active.enter(&lease.run);
+            let (run, hold) = (run.clone(), self.hold(lease));
             spawn.spawn(
                 async move {
-                    let run = lease.run.clone();
-                    if let Err(error) = engine.drive_entered(entered, lease, plan, state).await {
+                    if let Err(error) = engine.drive_on(hold, plan, state).await {
                         warn!(%run, %error, "the run could not be driven on");
                     }
                 }
@@ -168,17 +167,19 @@ impl Engine {
     /// [`StoreError::NotFound`]; [`EngineError::Broken`]; [`EngineError::NotReclaimed`].
     pub async fn drive(&self, run: &RunId) -> Result<RunView, EngineError> {
         let lease = self.shared.store.claim(run).await?;
-        self.take_up(lease).await
+        self.take_up(self.hold(lease)).await
     }
 
-    pub(crate) async fn take_up(&self, lease: Lease) -> Result<RunView, EngineError> {
-        let mut lease = Guarded::new(&self.shared, lease);
-        let state = self.shared.fold(&lease.get().run).await?;
+    /// Registers a run whose lease was just taken as driven here.
+    pub(crate) fn hold(&self, lease: Lease) -> Hold {
+        let entered = self.shared.active.enter(&lease.run);
+        Hold { shared: self.shared.clone(), lease, held: true, entered }
+    }
+
+    pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
+        let state = self.shared.fold(&hold.lease.run).await?;
         let plan = self.shared.plan(&state.created().bundle).await?;
-        match lease.take() {
-            Some(lease) => self.drive_claimed(lease, plan, state).await,
-            None => Ok(state.view()),
-        }
+        self.drive_on(hold, plan, state).await
     }
 
     /// The runs that have not ended, do not wait for anybody, and are driven by no living driver:
@@ -285,34 +286,21 @@ impl Engine {
         if *there == wanted { Ok(()) } else { Err(EngineError::OtherInputs(run.clone())) }
     }
 
-    async fn drive_claimed(
+    async fn drive_on(
         &self,
-        lease: Lease,
-        plan: Arc<Plan>,
-        state: State,
-    ) -> Result<RunView, EngineError> {
-        let entered = self.shared.active.enter(&lease.run);
-        self.drive_entered(entered, lease, plan, state).await
-    }
-
-    async fn drive_entered(
-        &self,
-        entered: Entered,
-        lease: Lease,
+        mut hold: Hold,
         plan: Arc<Plan>,
         mut state: State,
     ) -> Result<RunView, EngineError> {
-        let run = lease.run.clone();
-        let mut next = Some(lease);
-        while let Some(lease) = next.take() {
-            let mut lease = Guarded::new(&self.shared, lease);
-            let held = lease.get();
-            state = driver::drive(&self.shared, &entered, held, plan.clone(), state).await?;
-            if let Some(lease) = lease.take() {
-                self.shared.store.release(lease).await?;
+        loop {
+            state = driver::drive(&self.shared, &hold.entered, &hold.lease, plan.clone(), state).await?;
+            hold.give_back().await?;
+            if hold.entered.inbox.shutdown() > Stop::None {
+                break;
             }
-            if entered.inbox.shutdown() == Stop::None {
-                next = self.claim_if_asked(&run, &state).await?;
+            match self.claim_if_asked(&hold.lease.run, &state).await? {
+                Some(lease) => (hold.lease, hold.held) = (lease, true),
+                None => break,
             }
         }
         Ok(state.view())
@@ -435,32 +423,33 @@ fn identity(chosen: Option<RunId>) -> Result<(RunId, u64), EngineError> {
     Ok((id, random))
 }
 
-/// A lease that is given back if its holder is dropped.
-struct Guarded<'e> {
-    shared: &'e Shared,
+/// A run that is driven here. When it is dropped, its lease is given back, and then the run is no
+/// longer registered.
+pub(crate) struct Hold {
+    shared: Arc<Shared>,
     lease: Lease,
     held: bool,
+    entered: Entered,
 }
 
-impl<'e> Guarded<'e> {
-    fn new(shared: &'e Shared, lease: Lease) -> Self {
-        Self { shared, lease, held: true }
+impl Hold {
+    /// Gives the lease back, and stays registered.
+    async fn give_back(&mut self) -> Result<(), StoreError> {
+        self.held = false;
+        self.shared.store.release(self.lease.clone()).await
     }
 
-    fn get(&self) -> &Lease {
-        &self.lease
-    }
-
-    fn take(&mut self) -> Option<Lease> {
-        std::mem::take(&mut self.held).then(|| self.lease.clone())
+    /// Gives the lease back.
+    pub(crate) async fn release(mut self) -> Result<(), StoreError> {
+        self.give_back().await
     }
 }
 
-impl Drop for Guarded<'_> {
+impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(lease) = self.take() {
+        if self.held {
             // A store submits a release on the first poll, and carries it out by itself.
-            let _ = self.shared.store.release(lease).now_or_never();
+            let _ = self.shared.store.release(self.lease.clone()).now_or_never();
         }
     }
 }

@@ -74,7 +74,8 @@ impl RunHandle {
     /// until the one that ends the run. Reads from the store, so a slow reader misses nothing and
     /// delays nobody.
     pub fn events(&self, after: u64) -> impl Stream<Item = Result<Event, EngineError>> + Send + use<> {
-        let follow = Follow { handle: self.clone(), after, page: Vec::new().into_iter(), over: false };
+        let follow =
+            Follow { handle: self.clone(), after, page: Vec::new().into_iter(), ended: false, over: false };
         stream::try_unfold(follow, |mut follow| async move {
             Ok(follow.next_event().await?.map(|event| (event, follow)))
         })
@@ -83,7 +84,8 @@ impl RunHandle {
     /// The run's output entries with numbers above `after`: those stored and those to come, until
     /// the run has ended.
     pub fn output(&self, after: u64) -> impl Stream<Item = Result<OutputEntry, EngineError>> + Send + use<> {
-        let follow = Follow { handle: self.clone(), after, page: Vec::new().into_iter(), over: false };
+        let follow =
+            Follow { handle: self.clone(), after, page: Vec::new().into_iter(), ended: false, over: false };
         stream::try_unfold(follow, |mut follow| async move {
             Ok(follow.next_entry().await?.map(|entry| (entry, follow)))
         })
@@ -129,24 +131,24 @@ impl RunHandle {
     pub async fn control(&self, control: Control) -> Result<(), EngineError> {
         let store = &self.engine.shared.store;
         store.request(&self.run, control).await?;
-        let lease = match store.claim(&self.run).await {
-            Ok(lease) => lease,
+        let hold = match store.claim(&self.run).await {
+            Ok(lease) => self.engine.hold(lease),
             // Its holder sees the control, if not before then after it has given the lease back.
             Err(StoreError::Held { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         if control != Control::Resume {
             // Ends at once: nothing is started for a run that pauses or is cancelled.
-            self.engine.take_up(lease).await?;
+            self.engine.take_up(hold).await?;
         } else if let Some(spawn) = &self.engine.shared.spawn {
             let (engine, run) = (self.engine.clone(), self.run.clone());
             spawn.spawn(Box::pin(async move {
-                if let Err(error) = engine.take_up(lease).await {
+                if let Err(error) = engine.take_up(hold).await {
                     tracing::warn!(%run, %error, "the run could not be driven on");
                 }
             }));
         } else {
-            store.release(lease).await?;
+            hold.release().await?;
         }
         Ok(())
     }
@@ -174,6 +176,8 @@ struct Follow<T> {
     handle: RunHandle,
     after: u64,
     page: std::vec::IntoIter<T>,
+    /// The run was seen to have ended.
+    ended: bool,
     over: bool,
 }
 
@@ -190,16 +194,19 @@ impl Follow<Event> {
             }
             let changed = self.handle.listen();
             let store = &self.handle.engine.shared.store;
-            let page = store.events(&self.handle.run, self.after, STEP).await?;
-            if page.is_empty() {
-                // Someone who begins behind the last event has nothing to wait for.
-                if self.handle.status().await?.is_terminal() {
-                    self.over = true;
-                } else {
-                    self.handle.pause_for(changed).await;
-                }
+            self.page = store.events(&self.handle.run, self.after, STEP).await?.into_iter();
+            if self.page.len() > 0 {
+                continue;
             }
-            self.page = page.into_iter();
+            if self.ended {
+                self.over = true;
+            } else if self.handle.status().await?.is_terminal() {
+                // It may have ended since the events were read. Who begins behind the last event
+                // finds none the second time either.
+                self.ended = true;
+            } else {
+                self.handle.pause_for(changed).await;
+            }
         }
     }
 }

@@ -241,6 +241,7 @@ fn events_are_logged_without_control_characters() {
             attempt: 2,
             error: Arc::new(error.clone()),
             retry_at: Some(Timestamp::UNIX_EPOCH),
+            parked: false,
             usage: None,
         };
         TracingSink.events(&run(), &[Event { body: failed, ..event(2) }]);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::data::Data;
 use crate::event::{Event, EventBody, RunCreated};
-use crate::failure::{Failure, FailureClass};
+use crate::failure::Failure;
 use crate::ids::{NodePath, RoleId, StageId};
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::store::RunHead;
@@ -236,12 +236,16 @@ impl State {
                 self.status = RunStatus::Running;
                 self.started_at = Some(event.at);
             }
-            EventBody::StageStarted { iteration, stage } => {
+            EventBody::StageStarted { iteration, stage, lanes } => {
+                let lanes = usize::try_from(*lanes).unwrap_or(usize::MAX);
+                if lanes > MAX_LANES {
+                    return Err("a stage has at most 10,000 lanes");
+                }
                 self.iteration = *iteration;
                 self.position = Position::In(Box::new(Current {
                     stage: stage.clone(),
                     started_at: event.at,
-                    lanes: Vec::new(),
+                    lanes: vec![LaneState::UNSTARTED; lanes],
                     running: 0,
                     succeeded: 0,
                     failed: 0,
@@ -282,7 +286,7 @@ impl State {
                 current.succeeded += 1;
                 current.first = current.first.or(Some(path.lane));
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, .. } => {
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, .. } => {
                 let current = self.current(path)?;
                 if current.lane(path)?.status == StageStatus::Running {
                     current.running(path, *attempt)?;
@@ -292,9 +296,7 @@ impl State {
                 lane.error = Some(error.clone());
                 lane.retry_at = *retry_at;
                 lane.ended_at = Some(event.at);
-                if retry_at.is_none() || error.class != FailureClass::RateLimited {
-                    lane.failures += 1;
-                }
+                lane.failures += u32::from(!parked);
                 if retry_at.is_some() {
                     lane.status = StageStatus::Retrying;
                 } else {
@@ -342,9 +344,16 @@ impl State {
                 self.controls = *control;
                 self.cancelling = true;
             }
-            EventBody::RunCompleted { .. } => self.end(RunStatus::Completed, None, event.at),
-            EventBody::RunFailed { error } => self.end(RunStatus::Failed, Some(error), event.at),
-            EventBody::RunCancelled => self.end(RunStatus::Cancelled, None, event.at),
+            EventBody::RunCompleted { .. } => self.end(RunStatus::Completed, None, event.at)?,
+            EventBody::RunFailed { error } => self.end(RunStatus::Failed, Some(error), event.at)?,
+            EventBody::RunCancelled => {
+                if let Position::In(current) = &self.position {
+                    let stage = current.stage.clone();
+                    self.end_stage(&stage, StageStatus::Cancelled, None, None, event.at)?;
+                    self.position = Position::After(stage, None);
+                }
+                self.end(RunStatus::Cancelled, None, event.at)?;
+            }
         }
         Ok(())
     }
@@ -393,11 +402,14 @@ impl State {
         }
         let mut lanes = current.lanes;
         for lane in &mut lanes {
-            if matches!(lane.status, StageStatus::Pending | StageStatus::Queued) {
-                lane.status = StageStatus::Skipped;
-            } else if lane.status == StageStatus::Retrying {
-                lane.status = StageStatus::Failed;
-            }
+            lane.retry_at = None;
+            lane.status = match lane.status {
+                StageStatus::Pending | StageStatus::Queued if lane.attempt == 0 => StageStatus::Skipped,
+                // Interrupted, and not wanted any more before it could run again.
+                StageStatus::Pending | StageStatus::Queued if lane.error.is_none() => StageStatus::Cancelled,
+                StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying => StageStatus::Failed,
+                ended => ended,
+            };
         }
         let output = match (status, output_of) {
             (StageStatus::Completed, Some(lane)) => OutputOf::Lane(lane as usize),
@@ -417,10 +429,19 @@ impl State {
         Ok(())
     }
 
-    fn end(&mut self, status: RunStatus, error: Option<&Arc<Failure>>, at: Timestamp) {
+    fn end(
+        &mut self,
+        status: RunStatus,
+        error: Option<&Arc<Failure>>,
+        at: Timestamp,
+    ) -> Result<(), &'static str> {
+        if matches!(self.position, Position::In(_)) {
+            return Err("a stage is under way");
+        }
         self.status = status;
         self.error = error.cloned();
         self.completed_at = Some(at);
+        Ok(())
     }
 
     /// The number of the last event.
@@ -464,16 +485,8 @@ impl State {
 }
 
 impl Current {
-    /// The lane of `path`. Lanes come into being when they are first heard of.
     fn lane(&mut self, path: &NodePath) -> Result<&mut LaneState, &'static str> {
-        let number = path.lane as usize;
-        if number >= self.lanes.len() {
-            if number >= MAX_LANES {
-                return Err("a stage has fewer lanes");
-            }
-            self.lanes.resize(number + 1, LaneState::UNSTARTED);
-        }
-        Ok(&mut self.lanes[number])
+        self.lanes.get_mut(path.lane as usize).ok_or("the stage has fewer lanes")
     }
 
     /// The lane of `path` whose `attempt` ends with this event.

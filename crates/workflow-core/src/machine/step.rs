@@ -83,7 +83,7 @@ impl<'a> Step<'a> {
             self.interrupt(path, attempt)?;
         }
         for control in controls {
-            self.control(control)?;
+            self.obey(control)?;
         }
         self.open()?;
         self.advance()
@@ -99,7 +99,8 @@ impl<'a> Step<'a> {
     }
 
     fn grant(&mut self, path: NodePath, provider: Arc<str>) -> Result<(), Broken> {
-        if !self.may_start(&path) {
+        let early = self.lane(&path).and_then(|lane| lane.retry_at).is_some_and(|at| at > self.now);
+        if early || !self.may_start(&path) {
             return Ok(());
         }
         let attempt = self.lane(&path).map_or(0, |lane| lane.attempt) + 1;
@@ -117,7 +118,9 @@ impl<'a> Step<'a> {
         }
         let attempt = self.lane(&path).map_or(0, |lane| lane.attempt) + 1;
         let error = Arc::new(failure);
-        self.emit(EventBody::AttemptFailed { path, attempt, error, retry_at: None, usage: None })
+        let body =
+            EventBody::AttemptFailed { path, attempt, error, retry_at: None, parked: false, usage: None };
+        self.emit(body)
     }
 
     fn due(&mut self, path: NodePath) {
@@ -146,9 +149,6 @@ impl<'a> Step<'a> {
             Ok(reply) => self.succeeded(path, attempt, reply)?,
             Err(error) => self.failed(path, attempt, error)?,
         }
-        if self.current().is_some_and(|(stage, _)| stage.strategy == Strategy::Sequential) {
-            self.open()?;
-        }
         self.advance()
     }
 
@@ -161,11 +161,12 @@ impl<'a> Step<'a> {
         }
         let usage = reply.usage.map(Box::new);
         self.emit(EventBody::AttemptSucceeded { path, attempt, output: reply.output, usage })?;
-        let won = self
-            .current()
-            .is_some_and(|(stage, current)| stage.strategy == Strategy::Race && current.succeeded == 1);
-        if won {
-            self.stop_running(Stop::Gracefully);
+        match self.current() {
+            Some((stage, _)) if stage.strategy == Strategy::Sequential => self.open()?,
+            Some((stage, current)) if stage.strategy == Strategy::Race && current.succeeded == 1 => {
+                self.stop_running(Stop::Gracefully);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -179,13 +180,16 @@ impl<'a> Step<'a> {
             failure.class = FailureClass::Transient;
             failure.message = format!("stopped by something other than the run: {}", failure.message);
         }
-        let retry_at = self.retry_at(&path, &failure, error.until);
+        let parked_until = error.until.filter(|_| failure.class == FailureClass::RateLimited);
+        let retry_at = self.retry_at(&path, &failure, parked_until);
+        let parked = retry_at.is_some() && parked_until.is_some();
         let usage = error.usage.map(Box::new);
         let body = EventBody::AttemptFailed {
             path: path.clone(),
             attempt,
             error: Arc::new(failure),
             retry_at,
+            parked,
             usage,
         };
         self.emit(body)?;
@@ -195,14 +199,12 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    fn retry_at(&self, path: &NodePath, failure: &Failure, until: Option<Timestamp>) -> Option<Timestamp> {
+    fn retry_at(&self, path: &NodePath, failure: &Failure, parked: Option<Timestamp>) -> Option<Timestamp> {
         let (stage, current) = self.current()?;
         if is_closed(stage.strategy, current) {
             return None;
         }
-        if failure.class == FailureClass::RateLimited
-            && let Some(until) = until
-        {
+        if let Some(until) = parked {
             // A quota that was refilled in the past is asked for again after a moment.
             return Some(until.max(later(self.now, Duration::from_secs(1))));
         }
@@ -215,9 +217,21 @@ impl<'a> Step<'a> {
         Some(later(self.now, delay))
     }
 
-    fn control(&mut self, ControlRecord { number, control }: ControlRecord) -> Result<(), Broken> {
-        if number <= self.state.controls {
+    fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {
+        let resumed = record.control == Control::Resume;
+        if !self.obey(record)? {
             return Ok(());
+        }
+        if resumed {
+            self.open()?;
+        }
+        self.advance()
+    }
+
+    /// Takes a control in. Tells whether it changes anything.
+    fn obey(&mut self, ControlRecord { number, control }: ControlRecord) -> Result<bool, Broken> {
+        if number <= self.state.controls {
+            return Ok(false);
         }
         let cancelling = self.state.cancelling;
         match control {
@@ -226,7 +240,6 @@ impl<'a> Step<'a> {
             }
             Control::Resume if !cancelling && self.state.pausing => {
                 self.emit(EventBody::RunResumed { control: number })?;
-                self.open()?;
             }
             Control::Cancel if !cancelling => {
                 self.emit(EventBody::CancelRequested { control: number, at_once: false })?;
@@ -236,9 +249,9 @@ impl<'a> Step<'a> {
                 self.emit(EventBody::CancelRequested { control: number, at_once: true })?;
                 self.stop_running(Stop::AtOnce);
             }
-            _ => return Ok(()),
+            _ => return Ok(false),
         }
-        self.advance()
+        Ok(true)
     }
 
     /// Goes as far as the run goes without anybody's help.
@@ -329,7 +342,8 @@ impl<'a> Step<'a> {
             self.emit(EventBody::StageSkipped { iteration, stage: id })?;
             return Ok(true);
         }
-        self.emit(EventBody::StageStarted { iteration, stage: id })?;
+        let lanes = u32::try_from(stage.lanes.len()).unwrap_or(u32::MAX);
+        self.emit(EventBody::StageStarted { iteration, stage: id, lanes })?;
         self.open()?;
         // A lane that was refused can have ended the stage already.
         Ok(self.current().is_some_and(|(_, current)| current.failed > 0))

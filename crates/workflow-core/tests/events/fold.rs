@@ -25,7 +25,7 @@ attempt_started {"path":"1/plan[0]/run","attempt":3,"provider":"codex"}
 attempt_succeeded {"path":"1/plan[0]/run","attempt":3,"output":{"files":["a.rs"]}}
 stage_completed {"iteration":1,"stage":"plan","output_of":0,"set":{"n":2,"m":"x"}}
 stage_skipped {"iteration":1,"stage":"code"}
-stage_started {"iteration":1,"stage":"check"}
+stage_started {"iteration":1,"stage":"check","lanes":2}
 attempt_started {"path":"1/check[0]/run","attempt":1,"provider":"codex"}
 attempt_started {"path":"1/check[1]/run","attempt":1,"provider":"gemini"}
 attempt_succeeded {"path":"1/check[1]/run","attempt":1,"output":{"done":false}}
@@ -144,7 +144,12 @@ fn an_event_that_does_not_follow_is_refused() {
         (String::new(), r#"stage_completed {"iteration":1,"stage":"plan"}"#, "no stage is under way"),
         (PLAN.into(), &STARTED.replace("1/plan", "2/plan"), "its stage is not under way"),
         (PLAN.into(), &STARTED.replace("/plan", "/code"), "its stage is not under way"),
-        (PLAN.into(), &STARTED.replace("[0]", "[4000000000]"), "a stage has fewer lanes"),
+        (PLAN.into(), &STARTED.replace("[0]", "[1]"), "the stage has fewer lanes"),
+        (
+            String::new(),
+            &PLAN.replace("\"plan\"", "\"plan\",\"lanes\":4000000000"),
+            "a stage has at most 10,000 lanes",
+        ),
         (PLAN.into(), SUCCEEDED, "the node does not run"),
         (PLAN.into(), r#"stage_completed {"iteration":1,"stage":"code"}"#, "another stage is under way"),
         (format!("{PLAN}{STARTED}"), STARTED, "the node runs already"),
@@ -154,6 +159,8 @@ fn an_event_that_does_not_follow_is_refused() {
             r#"stage_completed {"iteration":1,"stage":"plan"}"#,
             "the stage has running nodes",
         ),
+        (PLAN.into(), "run_completed {}", "a stage is under way"),
+        (format!("{PLAN}{STARTED}"), "run_cancelled", "the stage has running nodes"),
         (format!("{PLAN}{STARTED}{SUCCEEDED}"), STARTED, "the node has succeeded already"),
         (format!("{PLAN}{STARTED}{SUCCEEDED}"), SUCCEEDED, "the node does not run"),
         ("run_completed {}".into(), "run_started", "the run has ended"),

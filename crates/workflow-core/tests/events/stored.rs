@@ -73,8 +73,12 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
         ),
         (EventBody::RunStarted, r#""type":"run_started""#),
         (
-            EventBody::StageStarted { iteration: 1, stage: stage("plan") },
+            EventBody::StageStarted { iteration: 1, stage: stage("plan"), lanes: 1 },
             r#""type":"stage_started","data":{"iteration":1,"stage":"plan"}"#,
+        ),
+        (
+            EventBody::StageStarted { iteration: 1, stage: stage("test"), lanes: 3 },
+            r#""type":"stage_started","data":{"iteration":1,"stage":"test","lanes":3}"#,
         ),
         (
             EventBody::StageSkipped { iteration: 2, stage: stage("test") },
@@ -130,12 +134,13 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
                 attempt: 1,
                 error: Arc::new(failure().with_details(json!({"exit": 7}))),
                 retry_at: Some(id("2026-01-02T03:04:10.5Z")),
+                parked: true,
                 usage: Some(Box::default()),
             },
             concat!(
                 r#""type":"attempt_failed","data":{"path":"2/test[1]/run","attempt":1,"#,
                 r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m","details":{"exit":7}},"#,
-                r#""retry_at":"2026-01-02T03:04:10.5Z","usage":{}}"#,
+                r#""retry_at":"2026-01-02T03:04:10.5Z","parked":true,"usage":{}}"#,
             ),
         ),
         (
@@ -144,6 +149,7 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
                 attempt: 1,
                 error: Arc::new(failure()),
                 retry_at: None,
+                parked: false,
                 usage: None,
             },
             concat!(
@@ -271,7 +277,7 @@ fn only_three_kinds_end_a_run() {
 
 #[test]
 fn the_order_of_keys_and_what_is_not_known_of_an_event_do_not_matter() {
-    let expected = event(4, EventBody::StageStarted { iteration: 1, stage: stage("plan") });
+    let expected = event(4, EventBody::StageStarted { iteration: 1, stage: stage("plan"), lanes: 1 });
     for text in [
         r#"{"seq":4,"at":"2026-01-02T03:04:05Z","v":1,"data":{"iteration":1,"stage":"plan"},"type":"stage_started"}"#,
         r#"{"data":{"stage":"plan","iteration":1},"type":"stage_started","v":1,"at":"2026-01-02T03:04:05Z","seq":4}"#,

@@ -426,7 +426,7 @@ impl Driver<'_> {
 /// Opens and closes the stage's span, and tells of the event.
 fn trace(span: &mut Span, event: &Event) {
     match &event.body {
-        EventBody::StageStarted { iteration, stage } => *span = info_span!("stage", iteration, %stage),
+        EventBody::StageStarted { iteration, stage, .. } => *span = info_span!("stage", iteration, %stage),
         EventBody::StageCompleted { .. } | EventBody::StageFailed { .. } => *span = Span::none(),
         _ => {}
     }

@@ -1,15 +1,15 @@
 //! The driver's dealings with the store: one conditional append per decision.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::future::FutureExt as _;
 use tracing::warn;
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
-use workflow_core::store::{ControlRecord, StoreError};
+use workflow_core::store::{ControlRecord, Lease, RunHead, StoreError};
 
 use super::{Driver, is_final};
 use crate::engine::Shared;
@@ -23,39 +23,24 @@ impl Driver<'_> {
     /// Stores the events of the decision. Calls go on meanwhile.
     pub(super) async fn append(&mut self) -> Result<(), EngineError> {
         let head = self.decision.head_changed.then(|| self.state.head());
-        let events = &self.decision.events;
-        let expected = self.state.last_event() - events.len() as u64;
-        let mut pause = FIRST_PAUSE;
-        for tries in 1.. {
-            let mut append = self.engine.store.append(self.lease, expected, events, head.as_ref());
-            let (calls, ended) = (&mut self.calls, &mut self.ended);
-            let appended = poll_fn(|cx| {
-                if let Poll::Ready(appended) = append.poll_unpin(cx) {
-                    return Poll::Ready(appended);
+        let (calls, ended) = (&mut self.calls, &mut self.ended);
+        let stored = {
+            let mut storing =
+                pin!(store_events(self.engine, self.lease, &self.decision.events, head.as_ref()));
+            poll_fn(|cx| {
+                if let Poll::Ready(stored) = storing.as_mut().poll(cx) {
+                    return Poll::Ready(stored);
                 }
                 while let Poll::Ready(Some(call)) = calls.poll_next_unpin(cx) {
                     ended.push(call);
                 }
                 Poll::Pending
             })
-            .await;
-            drop(append);
-            let error = match appended {
-                Ok(controls) => {
-                    self.add_controls(controls);
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            if is_final(&error) || tries > TRIES {
-                return Err(error.into());
-            }
-            warn!(%error, "an append has an unknown outcome; reading back");
-            self.engine.timer.sleep(pause).await;
-            pause *= 2;
-            if was_stored(self.engine, &self.lease.run, expected, &self.decision.events).await? {
-                return Ok(());
-            }
+            .await?
+        };
+        match stored {
+            Some(controls) => self.add_controls(controls),
+            None => self.entered.inbox.look_for_controls(),
         }
         Ok(())
     }
@@ -80,6 +65,38 @@ impl Driver<'_> {
                 self.last_control = control.number;
                 self.controls.push(control);
             }
+        }
+    }
+}
+
+/// Appends `events`; where the outcome is not known, reads back and tries again. Returns the
+/// controls that came with the answer, or `None` when the answer was lost.
+async fn store_events(
+    engine: &Shared,
+    lease: &Lease,
+    events: &[Event],
+    head: Option<&RunHead>,
+) -> Result<Option<Vec<ControlRecord>>, EngineError> {
+    let Some(first) = events.first() else { return Ok(None) };
+    let expected = first.seq - 1;
+    let mut pause = FIRST_PAUSE;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let error = match engine.store.append(lease, expected, events, head).await {
+            Ok(controls) => return Ok(Some(controls)),
+            Err(error) => error,
+        };
+        // A conflict after another try can be with what that try stored.
+        let in_doubt = !is_final(&error) || (tries > 1 && matches!(error, StoreError::Conflict { .. }));
+        if !in_doubt || tries > TRIES {
+            return Err(error.into());
+        }
+        warn!(%error, "an append has an unknown outcome; reading back");
+        engine.timer.sleep(pause).await;
+        pause *= 2;
+        if was_stored(engine, &lease.run, expected, events).await? {
+            return Ok(None);
         }
     }
 }

@@ -30,7 +30,7 @@ impl EventSink for TracingSink {
     fn events(&self, run: &RunId, events: &[Event]) {
         for event in events {
             match &event.body {
-                EventBody::StageStarted { iteration, stage }
+                EventBody::StageStarted { iteration, stage, .. }
                 | EventBody::StageSkipped { iteration, stage }
                 | EventBody::StageCompleted { iteration, stage, .. } => {
                     log!(info, run, event, iteration, %stage);

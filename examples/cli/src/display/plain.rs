@@ -78,7 +78,7 @@ impl Story {
                 self.created = Some(at);
                 format!("run {} of workflow {}", created.run, created.workflow)
             }
-            EventBody::StageStarted { iteration, stage } if *iteration > 1 => {
+            EventBody::StageStarted { iteration, stage, .. } if *iteration > 1 => {
                 format!("{stage} started (iteration {iteration})")
             }
             EventBody::StageStarted { stage, .. } => format!("{stage} started"),

@@ -1,0 +1,18 @@
+//! What the tests of this package share: a world without real time, accident or concurrency.
+//!
+//! - [`sim`]: virtual time, and an executor whose order is drawn from a seed.
+//! - [`scripted`]: providers that do what a workflow's `with` tells them to.
+//! - [`scenario`]: small workflows with the controls that arrive while they run.
+//! - [`log`]: a run's events as text, and the rules that every log keeps.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+pub mod log;
+pub mod scenario;
+pub mod scripted;
+pub mod sim;
