@@ -142,3 +142,30 @@ fn a_run_without_provider_or_with_an_unsupported_field_does_not_start() {
     plan: error[no-provider]: stage `plan` names no provider, and there is no default: write `provider`
     ");
 }
+
+#[test]
+fn what_a_host_says_gets_its_place_in_the_text() {
+    let text = "workflow: { name: Demonstration, stages: [plan, code] }
+plan:
+  providers: [{ provider: one }, { provider: two }]
+  retries: 99
+code: { with: {} }
+";
+    let demo = WorkflowId::new("demo").unwrap();
+    let parsed = definition::parse_with(text.as_bytes(), Some(&demo), |workflow| {
+        assert_eq!(workflow.stages.len(), 2);
+        let paths =
+            ["plan.providers[1].provider", "plan.providers[7]", "plan.set.x", "code.with", "nowhere", ""];
+        paths.map(|path| Diagnostic::error("host", path, format!("`{path}`"))).into()
+    });
+    assert_eq!(parsed.workflow, None);
+    insta::assert_snapshot!(definition::Diagnostics(parsed.diagnostics), @r"
+    1:1: error[host]: `nowhere`
+    1:1: error[host]: ``
+    2:1: error[host]: `plan.set.x`
+    3:3: error[host]: `plan.providers[7]`
+    3:46: error[host]: `plan.providers[1].provider`
+    4:12: error[out-of-range]: `retries` has to be a whole number from 0 to 10
+    5:9: error[host]: `code.with`
+    ");
+}

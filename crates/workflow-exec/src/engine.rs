@@ -8,7 +8,7 @@ use futures::future::FutureExt as _;
 use tracing::warn;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::catalog::Catalog;
-use workflow_core::definition::{self, Defaults, Diagnostic, Diagnostics, Workflow};
+use workflow_core::definition::{self, Defaults, Diagnostic, Diagnostics, Parsed, Workflow};
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::{RunView, Secrets, State};
@@ -71,7 +71,7 @@ impl Engine {
         let id = WorkflowId::new(id).map_err(|error| {
             Diagnostics::from(vec![Diagnostic::error("bad-id", "workflow.id", error.to_string())])
         })?;
-        let parsed = definition::parse(yaml.as_bytes(), Some(&id));
+        let parsed = self.validate(yaml.as_bytes(), Some(&id));
         match parsed.workflow {
             Some(workflow) if !parsed.diagnostics.iter().any(Diagnostic::is_error) => self.prepare(&workflow),
             _ => Err(Diagnostics::from(parsed.diagnostics).into()),
@@ -84,10 +84,28 @@ impl Engine {
     ///
     /// [`EngineError::Invalid`] with every problem of the definition.
     pub fn prepare(&self, workflow: &Workflow) -> Result<Arc<Plan>, EngineError> {
-        let defaults = Defaults { provider: self.shared.default_provider.clone() };
-        let plan = Plan::compile(Bundle::new(definition::resolve(workflow, &defaults)?))?;
-        self.shared.check_providers(&plan)?;
-        Ok(self.shared.remember(Arc::new(plan)))
+        let mut problems = self.shared.check_providers(workflow);
+        match definition::resolve(workflow, &self.shared.defaults()) {
+            Ok(resolved) if problems.is_empty() => {
+                let plan = Plan::compile(Bundle::new(resolved))?;
+                return Ok(self.shared.remember(Arc::new(plan)));
+            }
+            Ok(_) => {}
+            Err(Diagnostics(more)) => problems.extend(more),
+        }
+        Err(Diagnostics::from(problems).into())
+    }
+
+    /// Reads a definition and says everything that is wrong or doubtful about it, at its place in the
+    /// text: also what only this engine knows, such as a provider that is not registered.
+    pub fn validate(&self, text: &[u8], id: Option<&WorkflowId>) -> Parsed {
+        definition::parse_with(text, id, |workflow| {
+            let mut problems = self.shared.check_providers(workflow);
+            if let Err(Diagnostics(found)) = definition::resolve(workflow, &self.shared.defaults()) {
+                problems.extend(found.into_iter().filter(|problem| problem.code == "no-provider"));
+            }
+            problems
+        })
     }
 
     /// Looks a workflow up in the catalog and prepares it.
@@ -368,23 +386,31 @@ impl Shared {
         plan
     }
 
+    fn defaults(&self) -> Defaults {
+        Defaults { provider: self.default_provider.clone() }
+    }
+
     /// Providers that a definition names must be registered, and take its options.
-    fn check_providers(&self, plan: &Plan) -> Result<(), Diagnostics> {
+    fn check_providers(&self, workflow: &Workflow) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
-        for (id, stage) in &plan.workflow().stages {
+        for (id, stage) in &workflow.stages {
+            let several = stage.providers.iter().enumerate();
+            let mut named: Vec<_> = several
+                .map(|(n, lane)| (format!("{id}.providers[{n}].provider"), lane.provider.as_str()))
+                .collect();
+            if let Some(single) = stage.provider.as_ref().or(self.default_provider.as_ref())
+                && named.is_empty()
+            {
+                named.push((format!("{id}.provider"), single));
+            }
             let mut checked = Vec::new();
-            for (n, lane) in stage.providers.iter().enumerate() {
-                if lane.provider.contains("${") || checked.contains(&&lane.provider) {
+            for (path, name) in named {
+                if name.contains("${") || checked.contains(&name) {
                     continue;
                 }
-                checked.push(&lane.provider);
-                let Some(provider) = self.providers.get(lane.provider.as_str()) else {
-                    let path = format!("{id}.providers[{n}].provider");
-                    problems.push(Diagnostic::error(
-                        "unknown-provider",
-                        path,
-                        self.unknown_provider(&lane.provider),
-                    ));
+                checked.push(name);
+                let Some(provider) = self.providers.get(name) else {
+                    problems.push(Diagnostic::error("unknown-provider", path, self.unknown_provider(name)));
                     continue;
                 };
                 let options = stage.with.clone().map_or(serde_json::Value::Null, Into::into);
@@ -393,7 +419,7 @@ impl Shared {
                 }
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(Diagnostics::from(problems)) }
+        problems
     }
 
     pub(crate) fn unknown_provider(&self, name: &str) -> String {

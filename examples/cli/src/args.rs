@@ -60,6 +60,12 @@ pub(crate) enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Print a JSON Schema.
+    Schema {
+        /// What it describes.
+        #[arg(value_parser = schema_names())]
+        name: String,
+    },
     /// Start a run and drive it until it rests.
     Run(RunArgs),
     /// List runs, the newest first.
@@ -190,6 +196,10 @@ fn variable(text: &str) -> Result<(String, Value), String> {
 fn statuses() -> impl clap::builder::TypedValueParser<Value = RunStatus> {
     let names = ["pending", "running", "paused", "completed", "failed", "cancelled"];
     PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(Value::String(name)))
+}
+
+fn schema_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(workflow_core::schemas().into_iter().map(|(name, _)| name))
 }
 
 #[cfg(test)]

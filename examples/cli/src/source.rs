@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use workflow_core::catalog::Catalog as _;
-use workflow_core::definition::{self, Diagnostic, Diagnostics, Severity};
+use workflow_core::definition::{Diagnostic, Diagnostics, Severity};
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
 use workflow_exec::EngineError;
@@ -54,7 +54,7 @@ impl Source {
 
     /// Says everything that is wrong with the workflow, what this host cannot run included.
     pub(crate) fn check(&self, host: &Host, strict: bool) -> Result<Checked, Error> {
-        let mut parsed = definition::parse(&self.text, self.id.as_ref());
+        let mut parsed = host.engine.validate(&self.text, self.id.as_ref());
         if strict {
             parsed = parsed.strict();
         }

@@ -97,6 +97,17 @@ impl Parsed {
 /// values, and aliases that expand beyond these limits are errors, found without using more memory
 /// than the limits allow.
 pub fn parse(text: &[u8], file_id: Option<&WorkflowId>) -> Parsed {
+    parse_with(text, file_id, |_| Vec::new())
+}
+
+/// The same, with what a host has to say of the workflow: for instance, that it has no such provider.
+/// What `check` returns gets the line and column of the field that its path names. It is also asked
+/// about a workflow with errors, as far as that could be read.
+pub fn parse_with(
+    text: &[u8],
+    file_id: Option<&WorkflowId>,
+    check: impl FnOnce(&Workflow) -> Vec<Diagnostic>,
+) -> Parsed {
     let (tree, problems) = yaml::read(text);
     let mut report =
         Report::new(tree.as_ref().map(|tree| (std::str::from_utf8(text).unwrap_or_default(), tree)));
@@ -109,6 +120,9 @@ pub fn parse(text: &[u8], file_id: Option<&WorkflowId>) -> Parsed {
         unsupported::find(workflow, |path, what| {
             report.warning("unsupported", path, unsupported::message(what));
         });
+        for diagnostic in check(workflow) {
+            report.by_path(diagnostic);
+        }
     }
     let diagnostics = report.finish();
     let workflow = workflow.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));

@@ -82,6 +82,14 @@ impl<'t> Report<'t> {
         self.add(Diagnostic::error(code, path, message), Some(at));
     }
 
+    /// A diagnostic that was made without the text.
+    pub(super) fn by_path(&mut self, diagnostic: Diagnostic) {
+        if !self.settled.iter().any(|settled| rest(&diagnostic.path, settled).is_some()) {
+            let place = self.source.map(|(_, tree)| find_text(tree, &diagnostic.path));
+            self.add(diagnostic, place);
+        }
+    }
+
     fn add(&mut self, diagnostic: Diagnostic, place: Option<Place>) {
         if self.found.len() < MOST {
             let Place { line, column, .. } = place.unwrap_or(Place { line: 0, column: 0, offset: 0 });
@@ -143,4 +151,33 @@ fn find<'t>(tree: &'t Node, path: &Path<'_>) -> (Place, Option<&'t Node>) {
         },
         _ => (place, None),
     }
+}
+
+/// The same for a path that is written out: the place of as much of it as there is.
+fn find_text(tree: &Node, path: &str) -> Place {
+    let (mut node, mut left, mut place) = (tree, path, tree.start);
+    loop {
+        let next = match &node.kind {
+            Kind::Map(entries) => {
+                let left = left.strip_prefix('.').unwrap_or(left);
+                entries.iter().find_map(|entry| Some((entry.at, &entry.value, rest(left, &entry.key)?)))
+            }
+            Kind::List(items) => {
+                left.strip_prefix('[').and_then(|left| left.split_once(']')).and_then(|(index, left)| {
+                    let item = items.get(index.parse::<usize>().ok()?)?;
+                    Some((item.start, item, left))
+                })
+            }
+            Kind::Scalar(..) => None,
+        };
+        let Some((at, value, more)) = next.filter(|_| !left.is_empty()) else { return place };
+        let is_text = matches!(value.kind, Kind::Scalar(..)) && !value.is_null();
+        place = if is_text { value.start } else { at };
+        (node, left) = (value, more);
+    }
+}
+
+/// What follows `start` in a path, where the path begins with these steps.
+fn rest<'p>(path: &'p str, start: &str) -> Option<&'p str> {
+    path.strip_prefix(start).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

@@ -98,3 +98,17 @@ fn summary(name: &str, diagnostics: &[Diagnostic]) -> String {
         format!("{name}: {verdict}, {}", parts.join(", "))
     }
 }
+
+/// Prints a JSON Schema.
+pub(crate) fn schema(json: bool, name: &str) -> Result<Exit, Error> {
+    let schemas = workflow_core::schemas();
+    let Some((_, schema)) = schemas.into_iter().find(|(known, _)| *known == name) else {
+        return Ok(Exit::INVALID);
+    };
+    if json {
+        print::json(&schema)?;
+    } else {
+        print::lines(format!("{schema:#}").lines())?;
+    }
+    Ok(Exit::DONE)
+}

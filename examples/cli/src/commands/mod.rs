@@ -24,6 +24,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Validate { workflows, strict } => {
                 definitions::validate(home, json, workflows, *strict).await
             }
+            Command::Schema { name } => definitions::schema(json, name),
             Command::Run(args) => drive::run(home, json, args).await,
             Command::Runs { workflow, status } => {
                 runs::runs(home, json, workflow.clone(), status.clone()).await

@@ -127,16 +127,11 @@ impl Drop for Live {
 fn stays(body: &EventBody) -> bool {
     matches!(
         body,
-        EventBody::RunCreated(_)
-            | EventBody::AttemptFailed { .. }
+        EventBody::AttemptFailed { .. }
             | EventBody::AttemptInterrupted { .. }
             | EventBody::StageFailed { .. }
             | EventBody::IterationEnded { .. }
-            | EventBody::RunPaused
-            | EventBody::RunResumed { .. }
-            | EventBody::RunCompleted { .. }
             | EventBody::RunFailed { .. }
-            | EventBody::RunCancelled
     )
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn entry_line(entry: &OutputEntry) -> String {
 /// Tells what happened to one run.
 #[derive(Default)]
 pub(super) struct Story {
-    created: Option<Timestamp>,
+    started: Option<Timestamp>,
     attempts: HashMap<NodePath, Timestamp>,
 }
 
@@ -75,8 +75,11 @@ impl Story {
         let at = event.at;
         Some(match &event.body {
             EventBody::RunCreated(created) => {
-                self.created = Some(at);
                 format!("run {} of workflow {}", created.run, created.workflow)
+            }
+            EventBody::RunStarted => {
+                self.started = Some(at);
+                return None;
             }
             EventBody::StageStarted { iteration, stage, .. } if *iteration > 1 => {
                 format!("{stage} started (iteration {iteration})")
@@ -141,7 +144,7 @@ impl Story {
                 format!("run failed{}: {}", self.took_all(at), failure(error))
             }
             EventBody::RunCancelled => format!("run cancelled{}", self.took_all(at)),
-            // That a driver begins shows by what it does; sessions are for providers.
+            // Sessions are for providers.
             _ => return None,
         })
     }
@@ -152,7 +155,7 @@ impl Story {
     }
 
     fn took_all(&self, at: Timestamp) -> String {
-        self.created.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
+        self.started.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
     }
 }
 

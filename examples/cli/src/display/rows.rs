@@ -96,7 +96,7 @@ fn stage(
         (_, Some(from)) => duration(between(from, stage.ended_at.unwrap_or(now))),
         (_, None) => String::new(),
     };
-    let mut parts = vec![format!("{id:width$}"), format!("{took:>6}")];
+    let mut parts = vec![format!("{:width$}", id.as_str()), format!("{took:>6}")];
     if let [lane] = stage.results.as_slice() {
         parts.extend(news(lane, said(0), now));
         rows.push(Row { mark: mark(stage.status), text: parts.join("  ") });
