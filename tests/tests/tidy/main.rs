@@ -1,0 +1,11 @@
+//! Rules that hold for the code base itself, checked like any behaviour.
+//!
+//! A check is a function from what it looks at to a list of violations. It is applied to this workspace, where
+//! the list has to be empty, and to a made-up violation, which it has to find.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod dependencies;
+mod manifests;
+mod sources;
+mod text;
+mod workspace;

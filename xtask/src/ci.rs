@@ -1,0 +1,100 @@
+//! `cargo xtask ci`: runs the steps and says how long each took.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::builder::PossibleValuesParser;
+
+use crate::steps::{ALL, Step};
+
+/// Which steps to run, and how far.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only this step; may be given more than once
+    #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(ALL.iter().map(|step| step.name)))]
+    only: Vec<String>,
+    /// Go on after a step that failed
+    #[arg(long)]
+    keep_going: bool,
+    /// Say what the steps are, and run none
+    #[arg(long)]
+    list: bool,
+}
+
+/// One line of the table at the end.
+struct Row {
+    what: String,
+    took: Duration,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    Passed,
+    Failed,
+    Installed,
+}
+
+/// Runs the steps that were asked for, and fails if one of them does.
+pub(crate) fn run(options: &Options) -> ExitCode {
+    let chosen = |step: &&Step| options.only.is_empty() || options.only.iter().any(|name| name == step.name);
+    let steps: Vec<&Step> = ALL.iter().filter(chosen).collect();
+    if options.list {
+        for step in steps {
+            println!("{:10} {}", step.name, step.about);
+        }
+        return ExitCode::SUCCESS;
+    }
+
+    let mut rows = Vec::new();
+    for step in &steps {
+        if !run_step(step, &mut rows) && !options.keep_going {
+            break;
+        }
+    }
+    let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
+    let (passed, failed) = (count(Outcome::Passed), count(Outcome::Failed));
+    print_table(&rows, steps.len() - passed - failed);
+    println!("\nsteps: {passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs one step, its tool's installation before it, and says whether it passed.
+fn run_step(step: &Step, rows: &mut Vec<Row>) -> bool {
+    println!("\n=== {}: {}", step.name, step.about);
+    let started = Instant::now();
+    let mut result = Ok(());
+    if let Some(tool) = &step.tool {
+        result = tool.ensure().map(|installed| {
+            if installed {
+                let what = format!("{}'s tool", step.name);
+                rows.push(Row { what, took: started.elapsed(), outcome: Outcome::Installed });
+            }
+        });
+    }
+    let started = Instant::now();
+    let result = result.and_then(|()| (step.check)());
+    let outcome = if result.is_ok() { Outcome::Passed } else { Outcome::Failed };
+    if let Err(error) = result {
+        println!("{}: {error:#}", step.name);
+    }
+    rows.push(Row { what: step.name.to_owned(), took: started.elapsed(), outcome });
+    outcome == Outcome::Passed
+}
+
+fn print_table(rows: &[Row], not_run: usize) {
+    println!("\n{:16} {:>8}", "step", "seconds");
+    for row in rows {
+        let outcome = match row.outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "FAILED",
+            Outcome::Installed => "installed",
+        };
+        println!("{:16} {:8.1}  {outcome}", row.what, row.took.as_secs_f64());
+    }
+    let total: Duration = rows.iter().map(|row| row.took).sum();
+    println!("{:16} {:8.1}", "total", total.as_secs_f64());
+    if not_run > 0 {
+        println!("{not_run} more steps were not run");
+    }
+}

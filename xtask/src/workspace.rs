@@ -1,0 +1,60 @@
+//! Where the workspace lies, and how a chore runs cargo in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The folder of the workspace's `Cargo.toml`.
+pub(crate) fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+/// A cargo command at the workspace's root, found the way cargo finds its own subcommands, with the
+/// tools' folder first.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root()).env("PATH", crate::tools::search_path());
+    command
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+///
+/// When it cannot be started, or ends with anything but success.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let line = line(command);
+    println!("$ {line}");
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
+    ensure!(status.success(), "`{line}` ended with {status}");
+    Ok(())
+}
+
+/// The libraries of the workspace: the packages under `crates/`.
+///
+/// # Errors
+///
+/// When that folder cannot be read.
+pub(crate) fn libraries() -> Result<Vec<String>> {
+    let crates = root().join("crates");
+    let mut names = Vec::new();
+    for entry in crates.read_dir().with_context(|| format!("cannot read {}", crates.display()))? {
+        let folder: PathBuf = entry?.path();
+        if folder.join("Cargo.toml").is_file()
+            && let Some(name) = folder.file_name()
+        {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The command as a person would type it.
+fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
