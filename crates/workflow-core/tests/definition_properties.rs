@@ -10,7 +10,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
+use workflow_core::definition::edit;
 use workflow_core::definition::{
     self, Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, ParallelStrategy, Period,
     SessionMode, Stage, Workflow,
@@ -289,7 +290,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_workflow_is_written_and_read_back(workflow in workflow()) {
@@ -302,12 +303,40 @@ proptest! {
     }
 
     #[test]
+    fn one_field_is_set_and_removed_again(workflow in workflow(), text in text(), value in value(), at in 0usize..4) {
+        let id = workflow.stages.keys().next().unwrap();
+        let steps = [vec![], vec!["with"], vec!["with", text.as_str()], vec!["env", "a.b", text.as_str()]];
+        let path = steps[at].iter().fold(id.to_string(), |path, key| format!("{path}[{}]", json!(key)));
+        let before = workflow.to_yaml().unwrap();
+        match edit::set_field(&before, &path, &value) {
+            Ok(after) => {
+                let file: Value = serde_yaml::from_str(&after).unwrap();
+                let set = steps[at].iter().try_fold(&file[id.as_str()], |value, key| value.get(key));
+                prop_assert_eq!(set, Some(&value), "{}", after);
+                prop_assert!(edit::remove_field(&after, &path).is_ok(), "{path}\n{after}");
+            }
+            // A key of several lines stands after a `?`; and the empty lines after a text can be part of it.
+            Err(edit::EditError::NotAlone { .. }) => {
+                prop_assert!(before.contains(" ? ") || before.contains("+\n"), "{before}");
+            }
+            Err(error) => prop_assert!(matches!(error, edit::EditError::NotFound(_)), "{error}\n{before}"),
+        }
+    }
+
+    #[test]
     fn a_text_near_a_workflow_file_is_read_or_refused_at_its_place(text in mutated()) {
         let parsed = definition::parse(&text, None);
         let lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).count();
         for diagnostic in &parsed.diagnostics {
             prop_assert!((1..=lines).contains(&(diagnostic.line as usize)) && diagnostic.column > 0, "{diagnostic}\n{}",
                 String::from_utf8_lossy(&text));
+        }
+        if let Ok(text) = std::str::from_utf8(&text) {
+            for path in ["plan", "plan.provider", "test.providers[0].role", "code.x", "workflow.loop", "check.env.A"] {
+                // What is returned has been read again; here it is enough that it returns.
+                let _ = edit::set_field(text, path, &json!("a: b"));
+                let _ = edit::remove_field(text, path);
+            }
         }
         let is_refused = parsed.diagnostics.iter().any(definition::Diagnostic::is_error);
         prop_assert_eq!(is_refused, parsed.workflow.is_none());

@@ -30,6 +30,7 @@ mod build;
 mod check;
 mod diagnostic;
 mod duration;
+pub mod edit;
 mod expressions;
 mod fields;
 mod file;

@@ -13,7 +13,8 @@ mod write;
 use serde_json::Value;
 
 pub(super) use reader::read;
-pub(super) use write::write;
+pub(super) use scalar::is_text;
+pub(super) use write::{quoted, write};
 
 /// The largest file that is read, in bytes.
 pub(super) const MAX_BYTES: usize = 1 << 20;
@@ -41,7 +42,7 @@ impl Place {
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) start: Place,
-    /// Where it ends. After a value in quotes or a block this may be later than its last character.
+    /// Where it ends; for a value in quotes or a block this may be later than its last character.
     pub(super) end: Place,
     pub(super) kind: Kind,
 }

@@ -261,7 +261,12 @@ impl<'t> Reader<'t> {
     }
 
     fn end(&mut self, span: Span) -> Option<(Node, Size)> {
-        let end = self.place(span.end);
+        // The span of a `]` or `}` takes in what follows it in its line.
+        let mut end = self.place(span.start);
+        if !span.is_empty() {
+            end.offset += 1;
+            end.column += 1;
+        }
         let mut open = self.open.pop()?;
         if let Kind::Map(entries) = &mut open.kind {
             self.refuse_duplicates(entries);

@@ -36,6 +36,11 @@ pub(super) fn value(
 
 pub(super) const UNKNOWN_TAG: (&str, &str) = ("bad-tag", "this tag has no meaning here: remove it");
 
+/// Whether a text without quotes is read as a text.
+pub(in crate::definition) fn is_text(text: &str) -> bool {
+    matches!(plain(text.into()), Ok(Value::String(_)))
+}
+
 fn plain(text: Cow<'_, str>) -> Result<Value, (&'static str, &'static str)> {
     match text.as_ref() {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),

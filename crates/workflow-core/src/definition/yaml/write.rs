@@ -29,20 +29,25 @@ fn reads_back(text: &str, value: &Value) -> Result<(), String> {
     }
 }
 
-/// JSON without characters that cannot stand in a YAML file.
 fn json(value: &Value) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string_pretty(value)? + "\n";
-    // Outside of its strings, JSON has none of them.
-    let is_escaped =
-        |c: char| c.is_control() && c != '\n' || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_escaped(c) {
+    Ok(escape(&serde_json::to_string_pretty(value)?) + "\n")
+}
+
+/// A text in double quotes.
+pub(in crate::definition) fn quoted(text: &str) -> String {
+    escape(&Value::from(text).to_string())
+}
+
+/// JSON without characters that cannot stand in a YAML file. Outside of its strings it has none.
+fn escape(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() && c != '\n' || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') {
             // Writing to a `String` cannot fail.
             let _ = write!(escaped, "\\u{:04x}", u32::from(c));
         } else {
             escaped.push(c);
         }
     }
-    Ok(escaped)
+    escaped
 }
