@@ -425,10 +425,7 @@ impl Shared {
     pub(crate) fn unknown_provider(&self, name: &str) -> String {
         let mut known: Vec<_> = self.providers.keys().map(|name| &**name).collect();
         known.sort_unstable();
-        let near = known.iter().filter(|other| strsim::jaro_winkler(name, other) > 0.8);
-        let near =
-            near.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
-        let suggestion = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let suggestion = definition::did_you_mean(name, known.iter().copied());
         let name: String = name.chars().take(80).collect();
         format!("no provider is registered as `{name}`{suggestion} (registered: {})", known.join(", "))
     }

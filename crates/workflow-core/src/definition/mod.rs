@@ -55,6 +55,7 @@ pub use model::{
     Workflow,
 };
 pub use resolve::{Defaults, resolve};
+pub use suggest::did_you_mean;
 
 use crate::ids::WorkflowId;
 

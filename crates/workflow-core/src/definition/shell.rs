@@ -7,7 +7,21 @@ use super::path::Path;
 use super::report::Report;
 use crate::expr::{Name, Template};
 
-const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "rbash", "fish"];
+const SHELLS: &[&str] = &[
+    "sh",
+    "bash",
+    "dash",
+    "zsh",
+    "ksh",
+    "mksh",
+    "ash",
+    "rbash",
+    "fish",
+    "csh",
+    "tcsh",
+    "pwsh",
+    "powershell",
+];
 
 /// Programs that start the program that their arguments name.
 const STARTERS: &[&str] = &[

@@ -1,7 +1,8 @@
 //! "Did you mean": the known name that is nearest to one that is not known.
 
-/// The candidate that `name` may be a slip of, as the end of a message; empty when none is near.
-pub(super) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+/// The candidate that `name` may be a slip of, as the end of a message: "; did you mean `retries`?".
+/// Empty when none is near.
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, candidates).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 

@@ -4,7 +4,6 @@ mod builder;
 mod directory;
 mod options;
 mod reply;
-mod shell;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

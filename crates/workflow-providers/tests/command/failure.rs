@@ -66,7 +66,6 @@ fn what_cannot_be_started_is_not_retried() {
 fn options_are_checked_before_a_run() {
     let provider = CommandProvider::new();
     assert_eq!(provider.check_options(&json!({ "command": ["echo", "${vars.x}"] })), Ok(()));
-    assert!(provider.check_options(&json!({ "command": ["sh", "-c", "echo ${vars.x}"] })).is_err());
     assert!(provider.check_options(&json!({ "comand": ["echo"] })).is_err());
 }
 
