@@ -31,7 +31,8 @@ pub use watchers::Watchers;
 ///   in memory only. Output entries may be lost in a crash; events never.
 /// - Events of a run are numbered from 1 without gaps; `append` is atomic and conditional.
 /// - At most one [`Lease`] of a run is good at a time. A holder that died does not keep it.
-/// - Dropping a future of this trait leaves either all of its effect or none.
+/// - Dropping a future of this trait leaves either all of its effect or none; a lease that nobody
+///   waits for any more is given back.
 #[async_trait]
 pub trait RunStore: Send + Sync {
     /// Stores a new run with its first event, and claims it for the caller.

@@ -58,8 +58,8 @@ const WRITERS: usize = 4;
 /// is claimed. A file that was damaged otherwise is refused, with its line, and left as it is.
 ///
 /// The work is done by threads of the store: no method blocks. A method that was polled once does
-/// its work to the end, also when its future is dropped. Dropping the store waits for what is under
-/// way, and frees its runs.
+/// its work to the end, also when its future is dropped; a lease that nobody waits for any more is
+/// given back. Dropping the store waits for what is under way, and frees its runs.
 ///
 /// ```
 /// use workflow_core::store::{RunFilter, RunStore};
@@ -123,6 +123,32 @@ impl FileStore {
     }
 }
 
+/// A lease on its way to whoever asked for it. It is given back when nobody waits for it any more.
+struct Lent {
+    home: Arc<Home>,
+    lease: Option<Lease>,
+}
+
+impl Lent {
+    fn new(home: Arc<Home>, lease: Lease) -> Self {
+        Self { home, lease: Some(lease) }
+    }
+
+    fn take(mut self) -> Result<Lease, StoreError> {
+        self.lease.take().map_or_else(|| ended(Ended), Ok)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take()
+            && let Err(error) = self.home.release(&lease)
+        {
+            tracing::warn!(run = %lease.run, %error, "a lease that nobody waits for was not given back in order");
+        }
+    }
+}
+
 fn ended<T>(_: Ended) -> Result<T, StoreError> {
     Err(StoreError::Closed("its thread has ended".to_owned()))
 }
@@ -136,8 +162,12 @@ impl fmt::Debug for FileStore {
 #[async_trait]
 impl RunStore for FileStore {
     async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
-        let id = run.id.clone();
-        self.write(&id, move |home, buffer| home.create(&run, buffer)).await
+        let (id, home) = (run.id.clone(), Arc::clone(&self.home));
+        let create = move |_: &Home, buffer: &mut Vec<u8>| {
+            let lease = home.create(&run, buffer)?;
+            Ok(Lent::new(home, lease))
+        };
+        self.write(&id, create).await?.take()
     }
 
     async fn append(
@@ -187,8 +217,12 @@ impl RunStore for FileStore {
     }
 
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
-        let id = run.clone();
-        self.write(run, move |home, _| home.claim(&id)).await
+        let (id, home) = (run.clone(), Arc::clone(&self.home));
+        let claim = move |_: &Home, _: &mut Vec<u8>| {
+            let lease = home.claim(&id)?;
+            Ok(Lent::new(home, lease))
+        };
+        self.write(run, claim).await?.take()
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

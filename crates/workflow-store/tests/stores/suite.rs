@@ -27,6 +27,7 @@ macro_rules! suite {
             a_run_is_held_by_one
             a_released_lease_is_fenced_off
             a_dropped_holder_can_release_by_one_poll
+            a_lease_that_nobody_waits_for_is_given_back
             one_of_many_claims_wins
             events_are_read_from_any_number
             odd_and_large_payloads_survive
@@ -152,6 +153,21 @@ pub(crate) fn a_dropped_holder_can_release_by_one_poll(store: &dyn RunStore) {
     let lease = create(store, "r1");
     let _ = store.release(lease).now_or_never();
     block_on(store.claim(&id("r1"))).unwrap();
+}
+
+pub(crate) fn a_lease_that_nobody_waits_for_is_given_back(store: &dyn RunStore) {
+    // A store that answers at once has handed the lease over.
+    let hand_back = |answer: Option<Result<Lease, StoreError>>| {
+        if let Some(lease) = answer {
+            block_on(store.release(lease.unwrap())).unwrap();
+        }
+    };
+    hand_back(store.create(new_run("r1")).now_or_never());
+    for _ in 0..20 {
+        let lease = block_on(store.claim(&id("r1"))).unwrap();
+        block_on(store.release(lease)).unwrap();
+        hand_back(store.claim(&id("r1")).now_or_never());
+    }
 }
 
 pub(crate) fn one_of_many_claims_wins(store: &dyn RunStore) {
