@@ -316,10 +316,10 @@ impl Engine {
             if hold.entered.inbox.shutdown() > Stop::None {
                 break;
             }
-            match self.claim_if_asked(&hold.lease.run, &state).await? {
-                Some(lease) => (hold.lease, hold.held) = (lease, true),
-                None => break,
-            }
+            let Some(lease) = self.claim_if_asked(&hold.lease.run, &state).await? else { break };
+            // Somebody else may have driven the run in between.
+            hold = self.hold(lease);
+            state = self.shared.fold(&hold.lease.run).await?;
         }
         Ok(state.view())
     }
