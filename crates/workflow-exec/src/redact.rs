@@ -40,8 +40,12 @@ impl Redactor {
         let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
         // A provider shows text line by line, so each line of a secret is one.
         for part in std::iter::once(value).chain(value.lines().filter(|line| line.len() >= 8)) {
-            if !values.iter().any(|known| known == part) {
-                values.push(part.to_owned());
+            // Programs print JSON too, and there it is written with escapes.
+            let json = Value::from(part).to_string();
+            for form in [part, &json[1..json.len() - 1]] {
+                if !values.iter().any(|known| known == form) {
+                    values.push(form.to_owned());
+                }
             }
         }
         // Longer ones first: one secret may contain another.
@@ -113,6 +117,16 @@ mod tests {
         let mut data = Data::new(&json!({ "hunter2": ["x hunter2", 1, null] }));
         redactor.data(&mut data);
         assert_eq!(data.value(), json!({ "[redacted]": ["x [redacted]", 1, null] }));
+    }
+
+    #[test]
+    fn a_secret_is_found_in_text_that_is_json() {
+        let redactor = Redactor::default();
+        redactor.remember("pass\"word\\1\nand a second line");
+        let mut text =
+            json!({ "token": "pass\"word\\1\nand a second line", "line": "pass\"word\\1" }).to_string();
+        redactor.text(&mut text);
+        assert_eq!(text, r#"{"token":"[redacted]","line":"[redacted]"}"#);
     }
 
     #[test]
