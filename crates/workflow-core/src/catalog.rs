@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
+use crate::definition::edit;
 use crate::ids::WorkflowId;
 
 /// Keeps workflow definitions as texts.
@@ -37,6 +39,33 @@ pub trait Catalog: Send + Sync {
     /// [`CatalogError::Stale`] when it has changed since; [`CatalogError::NotFound`],
     /// [`CatalogError::Invalid`] or [`CatalogError::Io`].
     async fn update(&self, id: &WorkflowId, text: &str, read: &Version) -> Result<Document, CatalogError>;
+
+    /// Sets the field at `path`, as `test.providers[1].role`, or removes it where there is no
+    /// `value`, and leaves every other byte of the text alone; see
+    /// [`edit`](crate::definition::edit).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`update`](Catalog::update); [`CatalogError::Invalid`] also when the field cannot
+    /// be changed by itself.
+    async fn update_field(
+        &self,
+        id: &WorkflowId,
+        path: &str,
+        value: Option<&Value>,
+        read: &Version,
+    ) -> Result<Document, CatalogError> {
+        let document = self.get(id).await?;
+        if document.version != *read {
+            return Err(CatalogError::Stale(id.clone()));
+        }
+        let text = match value {
+            Some(value) => edit::set_field(&document.text, path, value),
+            None => edit::remove_field(&document.text, path),
+        };
+        let text = text.map_err(|error| CatalogError::Invalid(error.to_string()))?;
+        self.update(id, &text, read).await
+    }
 
     /// Deletes a workflow. Whether runs still use it is for the caller to know.
     ///

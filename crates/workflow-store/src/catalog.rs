@@ -112,7 +112,7 @@ impl Catalog for FsCatalog {
 
     async fn update(&self, id: &WorkflowId, text: &str, read: &Version) -> Result<Document, CatalogError> {
         let (id, text, read) = (id.clone(), text.to_owned(), read.clone());
-        self.run(move |folder| folder.update(&id, &read, |_| Ok(text))).await
+        self.run(move |folder| folder.update(&id, text, &read)).await
     }
 
     async fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError> {
@@ -259,19 +259,13 @@ impl Folder {
         Ok(document(id.clone(), &self.shown.join(name), text))
     }
 
-    fn update(
-        &self,
-        id: &WorkflowId,
-        read: &Version,
-        change: impl FnOnce(&str) -> Result<String, CatalogError>,
-    ) -> Result<Document, CatalogError> {
+    fn update(&self, id: &WorkflowId, text: String, read: &Version) -> Result<Document, CatalogError> {
+        check(id, &text)?;
         let turn = self.turn(id)?;
         let (path, found) = self.get(id)?;
         if found.version != *read {
             return Err(CatalogError::Stale(id.clone()));
         }
-        let text = change(&found.text)?;
-        check(id, &text)?;
         let shown = PathBuf::from(found.origin);
         self.write(&path, id, &text).map_err(at(&shown))?;
         drop(turn);

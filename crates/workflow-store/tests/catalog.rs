@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use futures::executor::block_on;
+use serde_json::json;
 use workflow_core::catalog::{Catalog, CatalogError, Version};
 use workflow_core::ids::WorkflowId;
 use workflow_store::FsCatalog;
@@ -105,6 +106,28 @@ fn a_writer_that_read_an_old_version_is_refused() {
     let theirs = block_on(catalog.get(&id("a"))).unwrap();
     assert_eq!(theirs.text, text("Theirs"));
     block_on(catalog.update(&id("a"), &text("Mine"), &theirs.version)).unwrap();
+}
+
+#[test]
+fn one_field_is_changed_and_every_other_byte_left_alone() {
+    let (_home, workflows, catalog) = home();
+    let before = text("First");
+    let first = block_on(catalog.create(&id("a"), &before)).unwrap();
+    let set = |path, value: Option<&_>, read: &_| block_on(catalog.update_field(&id("a"), path, value, read));
+    let second = set("workflow.name", Some(&json!("Second")), &first.version).unwrap();
+    let read = || fs::read_to_string(workflows.join("a.workflow.yml")).unwrap();
+    assert_eq!(read(), before.replace("First", "Second"));
+    let error = set("workflow.name", Some(&json!("Third")), &first.version).unwrap_err();
+    assert!(matches!(error, CatalogError::Stale(_)), "{error}");
+    for (path, value) in [("ask.retries", json!(99)), ("ask.providers[3].role", json!("x")), ("", json!(1))] {
+        let error = set(path, Some(&value), &second.version).unwrap_err();
+        assert!(matches!(error, CatalogError::Invalid(_)), "{path}: {error}");
+    }
+    let third = set("ask.retries", Some(&json!(2)), &second.version).unwrap();
+    assert!(third.text.contains("retries: 2"), "{}", third.text);
+    let fourth = set("ask.retries", None, &third.version).unwrap();
+    assert_eq!(fourth.text, before.replace("First", "Second"));
+    assert_eq!(read(), fourth.text);
 }
 
 #[test]
