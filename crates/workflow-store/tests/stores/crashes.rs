@@ -44,7 +44,8 @@ fn an_append_that_was_cut_off_anywhere_is_no_append() {
     let record = fs::read(run.join("run.json")).unwrap();
     let store = open(home.path());
     let lease = block_on(store.claim(&id("r1"))).unwrap();
-    let batch = [succeeded(5), event(6, EventBody::RunPaused), output_of(7, &"ü\n".into())];
+    let paused = event(6, EventBody::RunPaused);
+    let batch = [event(5, EventBody::PauseRequested { control: 1 }), paused, output_of(7, &"ü\n".into())];
     append(&store, &lease, 4, &batch).unwrap();
     let after = fs::read(&path).unwrap();
     block_on(store.release(lease)).unwrap();

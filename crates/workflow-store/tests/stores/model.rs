@@ -284,7 +284,7 @@ fn kind(error: &StoreError) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn both_stores_do_the_same(ops in vec(op(), 1..60)) {
