@@ -7,9 +7,12 @@ use anyhow::Result;
 use clap::Parser;
 
 mod ci;
+mod examples;
 mod steps;
 mod tools;
 mod workspace;
+
+use workspace::{cargo, run};
 
 /// The project's chores.
 #[derive(Parser)]
@@ -19,14 +22,27 @@ enum Chore {
     Ci(ci::Options),
     /// Install the cargo tools that `ci` uses, at their pinned versions
     Tools,
+    /// Write the JSON Schemas under `schemas/` from the Rust types
+    Schemas,
+    /// Measure what the engine adds to the work it drives, in one table
+    Bench {
+        /// What `workflow-benches` takes: --quick, --build, names of groups
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
 }
 
 fn main() -> Result<ExitCode> {
     match Chore::parse() {
-        Chore::Ci(options) => Ok(ci::run(&options)),
-        Chore::Tools => {
-            tools::ALL.iter().try_for_each(|tool| tool.ensure().map(drop))?;
-            Ok(ExitCode::SUCCESS)
+        Chore::Ci(options) => return Ok(ci::run(&options)),
+        Chore::Tools => tools::ALL.iter().try_for_each(|tool| tool.ensure().map(drop))?,
+        Chore::Schemas => {
+            let mut test = cargo(&["test", "--quiet", "--package", "workflow-core", "--test", "schemas"]);
+            run(test.arg("committed").env("UPDATE_SCHEMAS", "1"))?;
+        }
+        Chore::Bench { options } => {
+            run(cargo(&["run", "--quiet", "--release", "--package", "workflow-benches", "--"]).args(options))?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::examples;
 use crate::tools::{DENY, HACK, NEXTEST, Tool};
 use crate::workspace::{cargo, libraries, run};
 
@@ -24,6 +25,12 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step { name: "test", about: "all tests but those in docs", tool: Some(NEXTEST), check: test },
     Step { name: "doctest", about: "the examples in docs", tool: None, check: doctest },
+    Step {
+        name: "examples",
+        about: "the example workflows and hosts run to their end",
+        tool: None,
+        check: examples::run,
+    },
     Step { name: "doc", about: "the docs build without a warning", tool: None, check: doc },
     Step {
         name: "features",

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jsonschema::Validator;
@@ -20,12 +21,27 @@ fn files(folder: &str) -> impl Iterator<Item = (String, Vec<u8>)> {
     })
 }
 
+/// `cargo xtask schemas` runs this test so that it writes them.
 #[test]
 fn the_schemas_are_committed_as_they_are_generated() {
-    for (name, schema) in workflow_core::schemas() {
-        let file = format!("../../schemas/{name}.schema.json");
-        let committed = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
-        assert_eq!(serde_json::from_str::<Value>(&committed).unwrap(), schema, "{name}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
+    let generated = workflow_core::schemas()
+        .into_iter()
+        .map(|(name, schema)| (format!("{name}.schema.json"), format!("{schema:#}\n")))
+        .collect::<BTreeMap<_, _>>();
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        for (name, text) in &generated {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+    }
+    let committed = std::fs::read_dir(&folder).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap())
+    });
+    let committed = committed.collect::<BTreeMap<_, _>>();
+    assert!(committed.keys().eq(generated.keys()), "{:?} are committed", committed.keys());
+    for (name, text) in generated {
+        assert!(committed[&name] == text, "{name} is out of date: run `cargo xtask schemas`");
     }
 }
 

@@ -1,0 +1,45 @@
+//! Runs what a newcomer runs: the example workflows from the command line, and the small hosts.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::workspace::{self, cargo, root};
+
+/// Runs all examples, in a home of their own.
+///
+/// # Errors
+///
+/// When one does not run to `completed`.
+pub(crate) fn run() -> Result<()> {
+    let home = tempfile::tempdir().context("cannot make a home for the examples")?;
+    let program = |package| {
+        let mut command = cargo(&["run", "--quiet", "--package", package, "--"]);
+        command.env("NO_COLOR", "1");
+        command
+    };
+    for workflow in workflows()? {
+        workspace::run(program("workflow-cli").arg("--home").arg(home.path()).args(["run", &workflow]))?;
+    }
+    for host in ["workflow-quickstart", "workflow-no-tokio"] {
+        let shown =
+            program(host).arg(home.path()).output().with_context(|| format!("cannot start {host}"))?;
+        let text = String::from_utf8_lossy(&shown.stdout);
+        println!("$ {host}\n{text}{}", String::from_utf8_lossy(&shown.stderr));
+        ensure!(shown.status.success() && text.contains("Completed"), "{host} did not complete its run");
+    }
+    Ok(())
+}
+
+/// The example workflows, as a path from the workspace's root each.
+fn workflows() -> Result<Vec<String>> {
+    let folder = root().join("examples/workflows");
+    let mut paths = Vec::new();
+    for entry in folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".workflow.yml") {
+            paths.push(format!("examples/workflows/{name}"));
+        }
+    }
+    ensure!(!paths.is_empty(), "there is no workflow in {}", folder.display());
+    paths.sort();
+    Ok(paths)
+}
