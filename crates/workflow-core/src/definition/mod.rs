@@ -40,6 +40,7 @@ mod read;
 mod report;
 mod resolve;
 mod shell;
+mod steps;
 mod suggest;
 mod unsupported;
 mod yaml;
@@ -150,11 +151,12 @@ pub fn unsupported(workflow: &Workflow) -> Vec<Diagnostic> {
 }
 
 impl Workflow {
-    /// The workflow as the text of a file, which [`parse`] reads back to an equal workflow.
+    /// The workflow as the text of a file. When it is [valid](validate), [`parse`] reads it back to an
+    /// equal workflow.
     ///
     /// # Errors
     ///
-    /// [`NotWritable`] when the text would be more than [`parse`] reads, or a number is not finite.
+    /// [`NotWritable`] when the text would be more than [`parse`] reads.
     pub fn to_yaml(&self) -> Result<String, NotWritable> {
         yaml::write(self).map_err(NotWritable)
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::path::Path;
+use super::steps::{self, Step};
 use super::yaml::{Entry, Kind, Node, Place, Problem};
 
 /// So many problems are listed; who has more has seen enough.
@@ -82,12 +83,29 @@ impl<'t> Report<'t> {
         self.add(Diagnostic::error(code, path, message), Some(at));
     }
 
-    /// A diagnostic that was made without the text.
+    /// A diagnostic that was made without the text: gets the place of as much of its path as there is.
     pub(super) fn by_path(&mut self, diagnostic: Diagnostic) {
-        if !self.settled.iter().any(|settled| rest(&diagnostic.path, settled).is_some()) {
-            let place = self.source.map(|(_, tree)| find_text(tree, &diagnostic.path));
-            self.add(diagnostic, place);
+        let is_inside = |outer: &String| {
+            let rest = diagnostic.path.strip_prefix(outer.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if self.settled.iter().any(is_inside) {
+            return;
         }
+        let steps = steps::parse(&diagnostic.path).unwrap_or_default();
+        let place = self.source.map(|(_, tree)| {
+            let mut at = (tree.start, tree);
+            for step in &steps {
+                let inside = match step {
+                    Step::Key(key) => of_key(at.1, key),
+                    Step::Index(index) => of_item(at.1, *index),
+                };
+                let Some(inside) = inside else { break };
+                at = inside;
+            }
+            at.0
+        });
+        self.add(diagnostic, place);
     }
 
     fn add(&mut self, diagnostic: Diagnostic, place: Option<Place>) {
@@ -136,48 +154,21 @@ impl<'t> Report<'t> {
 fn find<'t>(tree: &'t Node, path: &Path<'_>) -> (Place, Option<&'t Node>) {
     let Some(parent) = path.parent() else { return (tree.start, Some(tree)) };
     let (place, node) = find(tree, parent);
-    let Some(node) = node else { return (place, None) };
-    match (path, &node.kind) {
-        (Path::Key(_, key), _) => match node.get(key) {
-            Some(Entry { at, value, .. }) => {
-                let is_text = matches!(value.kind, Kind::Scalar(..)) && !value.is_null();
-                (if is_text { value.start } else { *at }, Some(value))
-            }
-            None => (place, None),
-        },
-        (Path::Index(_, index), Kind::List(items)) => match items.get(*index) {
-            Some(item) => (item.start, Some(item)),
-            None => (place, None),
-        },
-        _ => (place, None),
-    }
+    let inside = node.and_then(|node| match path {
+        Path::Root => None,
+        Path::Key(_, key) => of_key(node, key),
+        Path::Index(_, index) => of_item(node, *index),
+    });
+    inside.map_or((place, None), |(place, node)| (place, Some(node)))
 }
 
-/// The same for a path that is written out: the place of as much of it as there is.
-fn find_text(tree: &Node, path: &str) -> Place {
-    let (mut node, mut left, mut place) = (tree, path, tree.start);
-    loop {
-        let next = match &node.kind {
-            Kind::Map(entries) => {
-                let left = left.strip_prefix('.').unwrap_or(left);
-                entries.iter().find_map(|entry| Some((entry.at, &entry.value, rest(left, &entry.key)?)))
-            }
-            Kind::List(items) => {
-                left.strip_prefix('[').and_then(|left| left.split_once(']')).and_then(|(index, left)| {
-                    let item = items.get(index.parse::<usize>().ok()?)?;
-                    Some((item.start, item, left))
-                })
-            }
-            Kind::Scalar(..) => None,
-        };
-        let Some((at, value, more)) = next.filter(|_| !left.is_empty()) else { return place };
-        let is_text = matches!(value.kind, Kind::Scalar(..)) && !value.is_null();
-        place = if is_text { value.start } else { at };
-        (node, left) = (value, more);
-    }
+/// The value of a key: a text has its own place, everything else that of the key.
+fn of_key<'t>(node: &'t Node, key: &str) -> Option<(Place, &'t Node)> {
+    let Entry { at, value, .. } = node.get(key)?;
+    let is_text = matches!(value.kind, Kind::Scalar(..)) && !value.is_null();
+    Some((if is_text { value.start } else { *at }, value))
 }
 
-/// What follows `start` in a path, where the path begins with these steps.
-fn rest<'p>(path: &'p str, start: &str) -> Option<&'p str> {
-    path.strip_prefix(start).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+fn of_item(node: &Node, index: usize) -> Option<(Place, &Node)> {
+    node.item(index).map(|item| (item.start, item))
 }

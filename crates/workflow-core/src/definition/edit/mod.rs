@@ -28,15 +28,14 @@
 
 mod layout;
 mod render;
-mod steps;
 
 use std::ops::Range;
 
 use serde_json::{Map, Value};
 
 use self::layout::{Layout, column};
-use self::steps::{Step, Steps};
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::steps::{self, Step};
 use super::yaml::{self, Entry, Kind, Node};
 
 /// Why a field was not changed.
@@ -139,7 +138,7 @@ struct File<'t> {
     layout: Layout<'t>,
     root: Node,
     path: &'t str,
-    steps: Steps,
+    steps: Vec<Step>,
 }
 
 impl<'t> File<'t> {
@@ -299,12 +298,9 @@ struct At<'n> {
 
 impl At<'_> {
     fn inside(self, step: &Step) -> Option<Self> {
-        match (step, &self.node.kind) {
-            (Step::Key(key), _) => {
-                self.node.get(key).map(|entry| At { node: &entry.value, entry: Some(entry) })
-            }
-            (Step::Index(index), Kind::List(items)) => items.get(*index).map(|node| At { node, entry: None }),
-            _ => None,
+        match step {
+            Step::Key(key) => self.node.get(key).map(|entry| At { node: &entry.value, entry: Some(entry) }),
+            Step::Index(index) => self.node.item(*index).map(|node| At { node, entry: None }),
         }
     }
 }

@@ -87,6 +87,14 @@ impl Node {
         }
     }
 
+    /// The item of a list.
+    pub(super) fn item(&self, index: usize) -> Option<&Node> {
+        match &self.kind {
+            Kind::List(items) => items.get(index),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_null(&self) -> bool {
         matches!(self.kind, Kind::Scalar(_, Value::Null))
     }

@@ -7,10 +7,8 @@ pub(super) enum Step {
     Index(usize),
 }
 
-pub(super) type Steps = Vec<Step>;
-
 /// The steps of a path; none when it is not one.
-pub(super) fn parse(path: &str) -> Option<Steps> {
+pub(super) fn parse(path: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {
