@@ -246,7 +246,7 @@ impl Folder {
 
     fn create(&self, id: &WorkflowId, text: String) -> Result<Document, CatalogError> {
         check(id, &text)?;
-        create_dir_all(&self.workflows).and_then(|()| sync_dir(&self.home)).map_err(at(&self.shown))?;
+        create_dir_all(&self.workflows).map_err(at(&self.shown))?;
         let turn = self.turn(id)?;
         match self.name(id) {
             Err(CatalogError::NotFound(_)) => {}

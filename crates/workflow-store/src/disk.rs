@@ -20,21 +20,27 @@ pub(crate) fn fault(place: &Path, kind: io::ErrorKind, message: &str) -> StoreEr
     at(place)(io::Error::new(kind, message))
 }
 
-/// Creates a directory that only its owner may enter, and those above it.
+/// Creates a directory that only its owner may enter, and those above it, so that they last.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
-    directories().recursive(true).create(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.map_or(Ok(()), create_dir_all)?;
+    match create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        created => created?,
+    }
+    parent.map_or(Ok(()), sync_dir)
 }
 
+/// Creates a directory that only its owner may enter.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
-    directories().create(path)
-}
-
-fn directories() -> DirBuilder {
     #[cfg_attr(not(unix), expect(unused_mut))]
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
+    builder.create(path)
 }
 
 /// Options that create files which only their owner may read.

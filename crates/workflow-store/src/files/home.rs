@@ -39,7 +39,6 @@ impl Home {
         for directory in [&runs, &bundles] {
             create_dir_all(directory).map_err(at(directory))?;
         }
-        sync_dir(&home).map_err(at(&home))?;
         Ok(Self {
             signal: Signal::new(runs.join(".controls")),
             bundles: Bundles::new(bundles),
