@@ -154,14 +154,19 @@ code: { with: {} }
     let demo = WorkflowId::new("demo").unwrap();
     let parsed = definition::parse_with(text.as_bytes(), Some(&demo), |workflow| {
         assert_eq!(workflow.stages.len(), 2);
-        let paths =
-            ["plan.providers[1].provider", "plan.providers[7]", "plan.set.x", "code.with", "nowhere", ""];
+        let paths = [
+            "plan.providers[1].provider",
+            "plan.providers[7]",
+            "plan.set.x",
+            "plan.retries",
+            "code.with",
+            "nowhere",
+        ];
         paths.map(|path| Diagnostic::error("host", path, format!("`{path}`"))).into()
     });
     assert_eq!(parsed.workflow, None);
     insta::assert_snapshot!(definition::Diagnostics(parsed.diagnostics), @r"
     1:1: error[host]: `nowhere`
-    1:1: error[host]: ``
     2:1: error[host]: `plan.set.x`
     3:3: error[host]: `plan.providers[7]`
     3:46: error[host]: `plan.providers[1].provider`

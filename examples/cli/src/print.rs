@@ -9,11 +9,12 @@ use crate::text::harmless;
 
 /// Prints lines for a person.
 pub(crate) fn lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
+    let mut text = String::new();
     for line in lines {
-        writeln!(out, "{}", harmless(line.as_ref())).map_err(Error::Output)?;
+        text.push_str(&harmless(line.as_ref()));
+        text.push('\n');
     }
-    out.flush().map_err(Error::Output)
+    write(text.as_bytes())
 }
 
 /// Prints a line for a person.
@@ -21,17 +22,24 @@ pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Error> {
     lines([text])
 }
 
-/// Prints a value for a program, as one line of JSON.
-pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    write_json(&mut out, value).and_then(|()| out.flush()).map_err(Error::Output)
+/// Prints values for a program, as one line of JSON each.
+pub(crate) fn objects<T: Serialize>(values: impl IntoIterator<Item = T>) -> Result<(), Error> {
+    let mut text = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut text, &value).map_err(|error| Error::Output(error.into()))?;
+        text.push(b'\n');
+    }
+    write(&text)
 }
 
-/// Writes a value as one line of JSON.
-pub(crate) fn write_json(out: &mut impl io::Write, value: &impl Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_vec(value)?;
-    text.push(b'\n');
-    out.write_all(&text)
+/// Prints a value for a program.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
+    objects([value])
+}
+
+fn write(text: &[u8]) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).map_err(Error::Output)
 }
 
 /// Prints lines for a person on standard error. There is nobody to tell when that fails.

@@ -84,12 +84,12 @@ impl<'t> Report<'t> {
     }
 
     /// A diagnostic that was made without the text: gets the place of as much of its path as there is.
+    /// It is left out where there is an error in the same value or in a part of it: it may be about
+    /// the same thing.
     pub(super) fn by_path(&mut self, diagnostic: Diagnostic) {
-        let is_inside = |outer: &String| {
-            let rest = diagnostic.path.strip_prefix(outer.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        if self.settled.iter().any(is_inside) {
+        let path = &diagnostic.path;
+        let is_known = self.found.iter().any(|known| known.is_error() && is_inside(&known.path, path));
+        if is_known || self.settled.iter().any(|settled| is_inside(path, settled)) {
             return;
         }
         let steps = steps::parse(&diagnostic.path).unwrap_or_default();
@@ -171,4 +171,9 @@ fn of_key<'t>(node: &'t Node, key: &str) -> Option<(Place, &'t Node)> {
 
 fn of_item(node: &Node, index: usize) -> Option<(Place, &Node)> {
     node.item(index).map(|item| (item.start, item))
+}
+
+/// Whether `path` is that of a value, or of a part of it.
+fn is_inside(path: &str, value: &str) -> bool {
+    path.strip_prefix(value).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

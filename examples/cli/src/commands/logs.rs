@@ -5,7 +5,7 @@ use std::path::Path;
 use futures::stream::StreamExt as _;
 use workflow_core::output::{OutputEntry, OutputKind};
 
-use crate::args::LogsArgs;
+use crate::args::{LogsArgs, Stream};
 use crate::display::entry_line;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -19,9 +19,9 @@ const PAGE: usize = 1_000;
 pub(crate) async fn logs(home: &Path, json: bool, args: &LogsArgs) -> Result<Exit, Error> {
     let host = Host::of_run(home, &args.run)?;
     if args.follow {
-        let mut entries = Box::pin(host.engine.handle(&args.run).output(0));
-        while let Some(entry) = entries.next().await {
-            show(&entry?, json, args)?;
+        let mut pages = Box::pin(host.engine.handle(&args.run).output(0).ready_chunks(PAGE));
+        while let Some(page) = pages.next().await {
+            show(page.into_iter().collect::<Result<_, _>>()?, json, args)?;
         }
         return Ok(Exit::DONE);
     }
@@ -30,17 +30,16 @@ pub(crate) async fn logs(home: &Path, json: bool, args: &LogsArgs) -> Result<Exi
         let page = store.output(&args.run, last, PAGE).await?;
         let Some(entry) = page.last() else { return Ok(Exit::DONE) };
         last = entry.number;
-        page.iter().try_for_each(|entry| show(entry, json, args))?;
+        show(page, json, args)?;
     }
 }
 
-fn show(entry: &OutputEntry, json: bool, args: &LogsArgs) -> Result<(), Error> {
-    let of_stage = args.stage.as_ref().is_none_or(|stage| *stage == entry.path.stage);
-    // That entries are missing is told whichever stream is asked for: they may have been of it.
-    let of_stream =
-        args.stream.is_none_or(|stream| stream.is(entry.kind) || entry.kind == OutputKind::Dropped);
-    if !(of_stage && of_stream) {
-        return Ok(());
-    }
-    if json { print::json(entry) } else { print::line(entry_line(entry)) }
+fn show(mut entries: Vec<OutputEntry>, json: bool, args: &LogsArgs) -> Result<(), Error> {
+    entries.retain(|entry| {
+        // That entries are missing is told whichever stream is asked for: they may have been of it.
+        let of_stream = |stream: Stream| stream.is(entry.kind) || entry.kind == OutputKind::Dropped;
+        args.stage.as_ref().is_none_or(|stage| *stage == entry.path.stage)
+            && args.stream.is_none_or(of_stream)
+    });
+    if json { print::objects(&entries) } else { print::lines(entries.iter().map(entry_line)) }
 }

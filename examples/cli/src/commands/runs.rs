@@ -28,7 +28,7 @@ pub(crate) async fn runs(
         None => Vec::new(),
     };
     if json {
-        runs.iter().try_for_each(print::json)?;
+        print::objects(&runs)?;
     } else if runs.is_empty() {
         print::to_stderr("there are no such runs");
     } else {

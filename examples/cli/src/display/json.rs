@@ -1,20 +1,29 @@
 //! Events for programs.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Stdout, Write as _};
 
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 
 use super::Display;
-use crate::print::write_json;
 
 /// One event per line. Output is left to `logs`.
-pub(super) struct Json;
+pub(super) struct Json(BufWriter<Stdout>);
+
+impl Json {
+    pub(super) fn new() -> Self {
+        Self(BufWriter::new(io::stdout()))
+    }
+}
 
 impl Display for Json {
     fn event(&mut self, _: &RunId, event: &Event, new: bool) -> io::Result<()> {
-        if new { write_json(&mut io::stdout().lock(), event) } else { Ok(()) }
+        if !new {
+            return Ok(());
+        }
+        serde_json::to_writer(&mut self.0, event)?;
+        self.0.write_all(b"\n")
     }
 
     fn output(&mut self, _: &RunId, _: &OutputEntry) -> io::Result<()> {
@@ -22,6 +31,6 @@ impl Display for Json {
     }
 
     fn refresh(&mut self) -> io::Result<()> {
-        io::stdout().flush()
+        self.0.flush()
     }
 }

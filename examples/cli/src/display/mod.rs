@@ -52,7 +52,7 @@ pub(crate) enum Style {
 pub(crate) fn of(style: Style, store: &Arc<dyn RunStore>) -> Option<Box<dyn Display>> {
     match style {
         Style::Nothing => None,
-        Style::Json => Some(Box::new(json::Json)),
+        Style::Json => Some(Box::new(json::Json::new())),
         Style::OneRun if is_terminal() => Some(Box::new(live::Live::new(store.clone()))),
         Style::OneRun => Some(Box::new(plain::Plain::new(false))),
         Style::ManyRuns => Some(Box::new(plain::Plain::new(true))),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Stdout, Write as _};
 
 use jiff::Timestamp;
 use workflow_core::event::{Event, EventBody};
@@ -15,6 +15,7 @@ use crate::text::{between, clock, duration, harmless, word};
 
 /// One line per event that is worth it, and per output entry.
 pub(super) struct Plain {
+    out: BufWriter<Stdout>,
     named: bool,
     stories: HashMap<RunId, Story>,
 }
@@ -22,15 +23,14 @@ pub(super) struct Plain {
 impl Plain {
     /// Lines that name their run, or not.
     pub(super) fn new(named: bool) -> Self {
-        Self { named, stories: HashMap::new() }
+        Self { out: BufWriter::new(io::stdout()), named, stories: HashMap::new() }
     }
 
-    fn print(&self, run: &RunId, line: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+    fn print(&mut self, run: &RunId, line: &str) -> io::Result<()> {
         if self.named {
-            write!(out, "{run} ")?;
+            write!(self.out, "{run} ")?;
         }
-        writeln!(out, "{}", harmless(line))
+        writeln!(self.out, "{}", harmless(line))
     }
 }
 
@@ -48,7 +48,7 @@ impl Display for Plain {
     }
 
     fn refresh(&mut self) -> io::Result<()> {
-        io::stdout().flush()
+        self.out.flush()
     }
 }
 

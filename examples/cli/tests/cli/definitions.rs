@@ -1,0 +1,179 @@
+//! `init`, `list`, `validate`, `schema`.
+
+use super::home::Home;
+
+const TEN_MISTAKES: &str = "\
+workflow:
+  name: X
+  stages: [plan, code, code, test]
+  loop: { max_iters: 50, stop_when: \"$.done = true\", fallback_next_stage: paln }
+plan:
+  provider: comand
+  retries: many
+code:
+  with: { command: [sh, -c, \"echo ${vars.x}\"] }
+  when: \"$.vars.x ==\"
+test:
+  timeout: soon
+  with: { command: [\"true\"] }
+";
+
+#[test]
+fn a_new_home_has_a_workflow_that_runs() {
+    let home = Home::new();
+    let first = home.run(&["init"]);
+    insta::assert_snapshot!(first.stdout, @r"
+    created .orch/workflows/hello.workflow.yml
+    try it with: workflow run hello --var name=you
+    ");
+    let run = home.run(&["run", "hello", "--var", "name=you", "--json"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(run.json().last().unwrap()["context"]["stages"]["greet"]["output"], "Hello, you!");
+
+    let file = ".orch/workflows/hello.workflow.yml";
+    let changed = home.read(file).replace("Hello, %s!", "Bye, %s!");
+    home.write(file, &changed);
+    let again = home.run(&["init"]);
+    assert_eq!(again.code, Some(0));
+    assert_eq!(again.stdout.lines().next(), Some(".orch/workflows/hello.workflow.yml is there already"));
+    assert_eq!(home.read(file), changed);
+}
+
+#[test]
+fn workflows_of_the_home_are_listed_with_what_is_wrong_with_them() {
+    let home = Home::new();
+    assert_eq!(home.run(&["list"]).stderr, "there are no workflows in .orch/workflows\n");
+    home.run(&["init"]);
+    home.write(".orch/workflows/broken.workflow.yml", "workflow: { name: Broken }");
+    home.write(".orch/workflows/notes.txt", "not a workflow");
+    insta::assert_snapshot!(home.run(&["list"]).stdout, @r"
+    WORKFLOW  NAME   STAGES
+    broken           (cannot be used: 1:1: error[missing-field]: `stages` is missing: list the stages in the order they run)
+    hello     Hello  greet, check
+    ");
+    insta::assert_snapshot!(home.run(&["list", "--json"]).stdout, @r#"
+    {"id":"broken","name":null,"description":null,"stages":[],"problem":"1:1: error[missing-field]: `stages` is missing: list the stages in the order they run"}
+    {"id":"hello","name":"Hello","description":"Greets somebody, and checks that the greeting names them.","stages":["greet","check"],"problem":null}
+    "#);
+}
+
+#[test]
+fn ten_mistakes_are_ten_diagnostics_with_line_and_column() {
+    let home = Home::new();
+    home.write("ten.workflow.yml", TEN_MISTAKES);
+    let checked = home.run(&["validate", "ten.workflow.yml"]);
+    assert_eq!(checked.code, Some(2));
+    insta::assert_snapshot!(checked.stdout, @r#"
+    ten.workflow.yml:2:9: error[out-of-range]: `name` has to have 3 to 100 characters
+    ten.workflow.yml:3:24: error[duplicate-stage]: the stage is listed already: a stage runs once per iteration, so list it once
+    ten.workflow.yml:4:22: error[out-of-range]: `max_iters` has to be a whole number from 1 to 20
+    ten.workflow.yml:4:45: error[bad-expression]: `=` compares nothing: write `==`
+    ten.workflow.yml:4:75: error[dangling-stage]: there is no stage `paln`; did you mean `plan`?
+    ten.workflow.yml:6:13: error[unknown-provider]: no provider is registered as `comand`; did you mean `command`? (registered: command)
+    ten.workflow.yml:7:12: error[wrong-type]: `retries` has to be a whole number, not a text
+    ten.workflow.yml:9:35: error[shell-interpolation]: a value in a shell's command text would be run as code: pass it as an argument after the text (`[sh, -c, 'echo "$1"', sh, "${vars.x}"]`) or through `env`
+    ten.workflow.yml:10:21: error[bad-expression]: an operand is missing here: write a query, `$.x`, or a value
+    ten.workflow.yml:12:12: error[bad-duration]: `soon` is not a length of time: write for instance `90s`, `30m`, `1h30m`, or a number of seconds
+    ten.workflow.yml: invalid, 10 errors
+    "#);
+    // A run shows the same, on standard error.
+    let run = home.run(&["run", "ten.workflow.yml"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    let shown = checked.stdout.lines().filter(|line| line.contains(": error["));
+    assert!(shown.eq(run.stderr.lines().filter(|line| line.contains(": error["))));
+}
+
+#[test]
+fn unknown_keys_are_warnings_unless_strictness_is_asked_for() {
+    let home = Home::new();
+    home.write(
+        "odd.workflow.yml",
+        "workflow: { name: Odd, stages: [one], isDefault: true }\none: { with: { command: [\"true\"] } }\n",
+    );
+    let expected =
+        "odd.workflow.yml:1:39: warning[unknown-key]: `isDefault` is not known here and is ignored";
+    let checked = home.run(&["validate", "odd.workflow.yml"]);
+    assert_eq!(checked.code, Some(0));
+    assert_eq!(checked.stdout, format!("{expected}\nodd.workflow.yml: valid, 1 warning\n"));
+    let strict = home.run(&["validate", "--strict", "odd.workflow.yml"]);
+    assert_eq!(strict.code, Some(2));
+    assert_eq!(
+        strict.stdout,
+        format!("{}\nodd.workflow.yml: invalid, 1 error\n", expected.replace("warning", "error"))
+    );
+    // At every start.
+    for _ in 0..2 {
+        let run = home.run(&["run", "odd.workflow.yml"]);
+        assert_eq!((run.code, run.stderr.trim_end()), (Some(0), expected));
+    }
+    assert_eq!(home.run(&["run", "--strict", "odd.workflow.yml"]).code, Some(2));
+}
+
+#[test]
+fn several_workflows_are_validated_by_file_and_by_id() {
+    let home = Home::new();
+    home.run(&["init"]);
+    home.write("ten.workflow.yml", TEN_MISTAKES);
+    let checked = home.run(&["validate", "--json", "hello", "missing.yml", "ten.workflow.yml"]);
+    assert_eq!(checked.code, Some(5));
+    assert_eq!(checked.stderr, "error: missing.yml: No such file or directory (os error 2)\n");
+    let [hello, ten] = checked.json().try_into().unwrap();
+    assert_eq!(
+        hello,
+        serde_json::json!({ "file": ".orch/workflows/hello.workflow.yml", "valid": true, "diagnostics": [] })
+    );
+    assert_eq!(ten["valid"], false);
+    let keys: Vec<_> = ten["diagnostics"][0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["severity", "code", "path", "line", "column", "message"]);
+}
+
+#[test]
+fn what_this_version_cannot_do_is_refused_at_its_place() {
+    let home = Home::new();
+    home.write(
+        "later.workflow.yml",
+        "workflow: { name: Later, stages: [one] }\none:\n  with: { command: [\"true\"] }\n  approval: Go on?\n",
+    );
+    let checked = home.run(&["validate", "later.workflow.yml"]);
+    assert_eq!(checked.code, Some(2));
+    insta::assert_snapshot!(checked.stdout, @r"
+    later.workflow.yml:4:13: error[unsupported]: this version does not support approvals yet, and does not start a run with this field: remove it
+    later.workflow.yml: invalid, 1 error
+    ");
+}
+
+#[test]
+fn looking_makes_no_home() {
+    let home = Home::new();
+    home.write(
+        "one.workflow.yml",
+        "workflow: { name: One, stages: [one] }\none: { with: { command: [\"true\"] } }",
+    );
+    for (args, code) in [
+        (&["list"][..], 0),
+        (&["runs"], 0),
+        (&["recover"], 0),
+        (&["show", "x"], 5),
+        (&["logs", "x"], 5),
+        (&["pause", "x"], 5),
+        (&["cancel", "x"], 5),
+        (&["resume", "x"], 5),
+        (&["validate", "one.workflow.yml"], 0),
+    ] {
+        let ended = home.run(args);
+        assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
+        assert!(!home.path(".orch").exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn schemas_are_printed() {
+    let home = Home::new();
+    for name in ["workflow", "run-event"] {
+        let pretty = home.run(&["schema", name]);
+        let [compact] = home.run(&["schema", name, "--json"]).json().try_into().unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty.stdout).unwrap(), compact);
+        assert!(compact["$schema"].is_string(), "{name}");
+    }
+    assert_eq!(home.run(&["schema", "nope"]).code, Some(2));
+}

@@ -1,0 +1,13 @@
+//! The program as a person and a script meet it: real processes, in a directory of their own.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod definitions;
+mod examples;
+mod home;
+mod logs;
+mod output;
+mod runs;
+mod signals;
+mod steering;
+mod terminal;

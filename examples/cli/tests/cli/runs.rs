@@ -1,0 +1,247 @@
+//! `run`, `runs`, `show`: what is shown of runs, and the exit codes.
+
+use super::home::{Home, stable};
+
+#[test]
+fn a_run_is_told_in_lines() {
+    let home = Home::with_stages(&[("one", "echo said; echo warned >&2"), ("two", "echo more")]);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    // What is said while a call ends may be shown a line later; it is not an event.
+    let is_said = |line: &&str| line.contains("] | ") || line.contains("] ! ");
+    let events: Vec<_> = run.stdout.lines().filter(|line| !is_said(line)).collect();
+    let mut said: Vec<_> = run.stdout.lines().filter(is_said).collect();
+    said.sort_unstable();
+    stable(|| {
+        insta::assert_snapshot!(events.join("\n"), @r"
+        [time] run first of workflow stages
+        [time] one started
+        [time] one[0] calls command
+        [time] one[0] succeeded after [took]
+        [time] one completed
+        [time] two started
+        [time] two[0] calls command
+        [time] two[0] succeeded after [took]
+        [time] two completed
+        [time] run completed after [took]
+        ");
+        insta::assert_snapshot!(said.join("\n"), @r"
+        [time] one[0] ! warned
+        [time] one[0] | said
+        [time] two[0] | more
+        ");
+    });
+}
+
+#[test]
+fn a_failed_run_says_why() {
+    let home = Home::with_stages(&[("one", "true"), ("two", "echo broken >&2; exit 3"), ("three", "true")]);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first"]);
+    assert_eq!(run.code, Some(1));
+    stable(|| {
+        insta::assert_snapshot!(run.stdout.lines().filter(|line| line.contains("failed")).collect::<Vec<_>>().join("\n"), @r"
+        [time] two[0] failed after [took]: `sh` exited with code 3 (transient)
+        [time] two failed: `sh` exited with code 3 (transient)
+        [time] run failed after [took]: `sh` exited with code 3 (transient)
+        ");
+        insta::assert_snapshot!(home.run(&["show", "first"]).stdout, @r#"
+        run  first
+        workflow  stages
+        status  failed
+        error  `sh` exited with code 3 (transient)
+        failed stages  two
+        iteration  1
+        created  [date]
+        started  [date], [took]
+
+        STAGE  STATUS  ATTEMPTS  TOOK
+        one  completed  [took]
+          [0] command  completed  1 attempt  [took]  ""
+        two  failed  [took]  `sh` exited with code 3 (transient)
+          [0] command  failed  1 attempt  [took]  `sh` exited with code 3 (transient)
+        "#);
+    });
+}
+
+#[test]
+fn runs_are_listed_the_newest_first_and_filtered() {
+    let home = Home::with_stages(&[("one", "test -e good")]);
+    home.run(&["run", "stages.workflow.yml", "--run-id", "bad"]);
+    home.write("good", "");
+    home.run(&["run", "stages.workflow.yml", "--run-id", "good"]);
+    home.write("other.workflow.yml", &home.read("stages.workflow.yml"));
+    home.run(&["run", "other.workflow.yml", "--run-id", "other"]);
+    stable(|| {
+        insta::assert_snapshot!(home.run(&["runs"]).stdout, @r"
+    RUN  WORKFLOW  STATUS  CREATED  TOOK
+    other  other  completed  [date]  [took]
+    good  stages  completed  [date]  [took]
+    bad  stages  failed  [date]  [took]
+    ");
+    });
+    for (args, expected) in [
+        (&["--status", "failed"][..], &["bad"][..]),
+        (&["--status", "failed", "--status", "completed"], &["other", "good", "bad"]),
+        (&["--workflow", "other"], &["other"]),
+        (&["--workflow", "other", "--status", "failed"], &[]),
+    ] {
+        let listed = home.run(&[&["runs", "--json"], args].concat());
+        let ids: Vec<_> = listed.json().iter().map(|run| run["runId"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids, expected, "{args:?}");
+    }
+}
+
+#[test]
+fn variables_reach_the_stages_with_their_types() {
+    let home = Home::new();
+    home.write(
+        "vars.workflow.yml",
+        r#"
+workflow: { name: Variables, stages: [say] }
+say:
+  with: { command: [printf, "%s/%s", "${vars.text}", "${vars.list}"] }
+  set: { second: "${vars.list[1]}" }
+"#,
+    );
+    let run = home.run(&[
+        "run",
+        "vars.workflow.yml",
+        "--json",
+        "--var",
+        "text=$(id)",
+        "--var",
+        "list:=[1, {\"a\": 2}]",
+    ]);
+    let view = run.json().pop().unwrap();
+    assert_eq!(view["context"]["stages"]["say"]["output"], r#"$(id)/[1,{"a":2}]"#);
+    assert_eq!(view["context"]["vars"]["second"], serde_json::json!({ "a": 2 }));
+}
+
+#[test]
+fn a_run_of_the_same_id_is_gone_on_with_or_refused() {
+    let home = Home::with_stages(&[("one", "echo x >>trace")]);
+    let run = |value: &str| {
+        home.run(&["run", "stages.workflow.yml", "--run-id", "same", "--var", &format!("v={value}")])
+    };
+    assert_eq!(run("a").code, Some(0));
+    let again = run("a");
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), ""));
+    assert_eq!(again.stderr, "run same has ended already (completed)\n");
+    assert_eq!(home.read("trace"), "x\n");
+    let other = run("b");
+    assert_eq!(other.code, Some(2));
+    assert!(other.stderr.contains("was started with another workflow or other variables"), "{other:?}");
+}
+
+#[test]
+fn on_failure_replaces_that_of_every_stage() {
+    for (policy, code, attempts) in [("stop", 1, 1), ("continue", 0, 1), ("retry", 0, 2)] {
+        let home = Home::new();
+        home.write(
+            "policy.workflow.yml",
+            r#"
+workflow: { name: A failure, stages: [one, two] }
+one:
+  retry_backoff: 0
+  with: { command: [sh, -c, "echo x >>trace; test $(grep -c x trace) -gt 1"] }
+two:
+  with: { command: ["true"] }
+"#,
+        );
+        let run = home.run(&["run", "policy.workflow.yml", "--on-failure", policy]);
+        assert_eq!(run.code, Some(code), "{policy}: {run:?}");
+        assert_eq!(home.read("trace").lines().count(), attempts, "{policy}");
+    }
+}
+
+#[test]
+fn exit_codes_tell_what_came_of_it() {
+    let home = Home::with_stages(&[("one", "test ! -e bad")]);
+    home.write("invalid.workflow.yml", "workflow: { name: Invalid }");
+    home.write(".orch", "");
+    let blocked = home.run(&["run", "stages.workflow.yml"]);
+    assert_eq!(blocked.code, Some(5), "a home that is a file: {blocked:?}");
+    std::fs::remove_file(home.path(".orch")).unwrap();
+
+    home.run(&["run", "stages.workflow.yml", "--run-id", "good"]);
+    home.write("bad", "");
+    for (args, code) in [
+        (&["run", "stages.workflow.yml", "--run-id", "bad"][..], 1),
+        (&["run", "invalid.workflow.yml"], 2),
+        (&["run", "missing.workflow.yml"], 5),
+        (&["run", "missing"], 5),
+        (&["run"], 2),
+        (&["run", "stages.workflow.yml", "--var", "x"], 2),
+        (&["run", "stages.workflow.yml", "--run-id", "not an id"], 2),
+        (&["run", "stages.workflow.yml", "--on-failure", "hope"], 2),
+        (&["runs", "--status", "odd"], 2),
+        (&["show", "good"], 0),
+        (&["show", "missing"], 5),
+        (&["logs", "missing"], 5),
+        (&["logs", "--follow", "missing"], 5),
+        (&["pause", "missing"], 5),
+        (&["cancel", "missing"], 5),
+        (&["resume", "missing"], 5),
+        (&["pause", "good"], 2),
+        (&["cancel", "good"], 2),
+        (&["resume", "good"], 0),
+        (&["resume", "bad"], 1),
+        (&["recover"], 0),
+        (&["frobnicate"], 2),
+        (&["--help"], 0),
+        (&["--version"], 0),
+    ] {
+        let ended = home.run(args);
+        assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
+        assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+    }
+}
+
+#[test]
+fn help_names_the_exit_codes_and_where_secrets_come_from() {
+    let help = Home::new().run(&["--help"]).stdout;
+    insta::assert_snapshot!(help, @r"
+    Runs workflows of stages that are written in YAML
+
+    Usage: workflow [OPTIONS] <COMMAND>
+
+    Commands:
+      init      Make a home with a workflow to try. Overwrites nothing
+      list      List the workflows of the home
+      validate  Say everything that is wrong with workflows
+      schema    Print a JSON Schema
+      run       Start a run and drive it until it rests
+      runs      List runs, the newest first
+      show      Show a run: its stages, lanes, variables, and what went wrong
+      logs      Show what the providers of a run said
+      pause     Start nothing new; the run is paused when what runs has ended
+      cancel    Stop what runs, and end the run
+      resume    Go on with a run, and drive it until it rests
+      recover   Drive all unfinished runs that nobody drives, as after a crash. Paused runs stay paused
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+          --home <DIR>  Where workflows and runs are kept [default: .orch]
+          --json        Print bare JSON objects, one per line, and everything else on standard error
+      -h, --help        Print help
+      -V, --version     Print version
+
+    Exit codes:
+      0  completed, or done
+      1  the run failed
+      2  wrong usage, or an invalid definition
+      3  the run was cancelled
+      4  the run waits for a person (paused)
+      5  not found, driven elsewhere, or the store failed
+      129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
+
+    While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
+    period. Ctrl-C again kills them.
+
+    Environment:
+      WORKFLOW_SECRET_X  the value of ${secrets.X}
+      WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
+
+    Stages may work in the current directory and below it.
+    ");
+}

@@ -1,0 +1,160 @@
+//! `pause`, `resume`, `cancel` and `recover`, from other processes than the one that drives.
+
+use rustix::process::Signal;
+
+use super::home::{Home, lives, stable, until};
+
+/// Two stages, of which the first waits for the file `gate`.
+fn gated() -> Home {
+    Home::with_stages(&[
+        ("one", "echo one >>trace; echo $$ >pid; touch begun; until test -e gate; do sleep 0.02; done"),
+        ("two", "echo two >>trace"),
+    ])
+}
+
+const RUN: [&str; 4] = ["run", "stages.workflow.yml", "--run-id", "first"];
+
+#[test]
+fn a_run_is_paused_and_resumed_from_other_processes() {
+    let home = gated();
+    let run = home.start_until(&RUN, "begun");
+    let pause = home.run(&["pause", "first"]);
+    assert_eq!(pause.code, Some(0));
+    stable(|| insta::assert_snapshot!(pause.stdout, @"run first: pause requested ([process] drives it)"));
+    until("the request", || home.show("first")["requested"] == "pause");
+    home.write("gate", "");
+    let paused = run.wait();
+    assert_eq!(paused.code, Some(4), "{paused:?}");
+    insta::assert_snapshot!(paused.stderr, @"run first is paused: `workflow resume first` goes on");
+    assert_eq!(home.show("first")["status"], "paused");
+    assert_eq!(home.read("trace"), "one\n");
+
+    // Paused is not crashed.
+    let recover = home.run(&["recover"]);
+    assert_eq!((recover.code, recover.stderr.as_str()), (Some(0), "there is nothing to recover\n"));
+    assert_eq!(home.run(&["pause", "first"]).stdout, "run first is paused\n");
+
+    let resumed = home.run(&["resume", "first"]);
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    stable(|| {
+        insta::assert_snapshot!(resumed.stdout, @r"
+    [time] run resumed
+    [time] two started
+    [time] two[0] calls command
+    [time] two[0] succeeded after [took]
+    [time] two completed
+    [time] run completed after [took]
+    ");
+    });
+    assert_eq!(home.read("trace"), "one\ntwo\n");
+}
+
+#[test]
+fn a_run_is_cancelled_from_another_process_with_all_its_processes() {
+    let home = gated();
+    let run = home.start_until(&RUN, "begun");
+    until("the number of the process", || home.read("pid").ends_with('\n'));
+    assert!(lives(&home, "pid"));
+    let cancel = home.run(&["cancel", "first", "--json"]);
+    assert_eq!((cancel.code, cancel.json().len()), (Some(0), 1));
+    assert_eq!(run.wait().code, Some(3));
+    assert!(!lives(&home, "pid"));
+    assert_eq!(home.show("first")["status"], "cancelled");
+    assert_eq!(home.run(&["cancel", "first"]).stdout, "run first is cancelled\n");
+    assert_eq!(home.run(&["resume", "first"]).code, Some(3));
+}
+
+#[test]
+fn what_nobody_drives_is_cancelled_by_who_asks() {
+    let home = gated();
+    let run = home.start_until(&RUN, "begun");
+    until("the number of the process", || home.read("pid").ends_with('\n'));
+    run.signal(Signal::KILL);
+    assert_eq!(run.wait().code, None);
+    assert!(lives(&home, "pid"), "its process outlives a host that was killed");
+    let cancel = home.run(&["cancel", "first"]);
+    assert_eq!((cancel.code, cancel.stdout.as_str()), (Some(0), "run first is cancelled\n"));
+    assert!(!lives(&home, "pid"));
+}
+
+#[test]
+fn what_nobody_drives_is_paused_by_who_asks_and_not_recovered() {
+    let home = gated();
+    let run = home.start_until(&RUN, "begun");
+    run.signal(Signal::KILL);
+    run.wait();
+    assert_eq!(home.run(&["pause", "first"]).stdout, "run first is paused\n");
+    assert_eq!(home.run(&["recover"]).stderr, "there is nothing to recover\n");
+    home.write("gate", "");
+    assert_eq!(home.run(&["resume", "first"]).code, Some(0));
+    assert_eq!(home.read("trace"), "one\none\ntwo\n", "the interrupted stage ran again");
+}
+
+#[test]
+fn two_processes_never_drive_one_run() {
+    let home = gated();
+    let run = home.start_until(&RUN, "begun");
+    let refused = [&["resume", "first"][..], &RUN].map(|args| home.run(args));
+    assert_eq!(refused[0].stderr, refused[1].stderr);
+    assert_eq!(refused.each_ref().map(|ended| ended.code), [Some(5), Some(5)]);
+    stable(
+        || insta::assert_snapshot!(refused[0].stderr, @"error: run `first` is driven elsewhere ([process])"),
+    );
+    // What is driven is not to be recovered.
+    assert_eq!(home.run(&["recover"]).stderr, "there is nothing to recover\n");
+    home.write("gate", "");
+    assert_eq!(run.wait().code, Some(0));
+    assert_eq!(home.read("trace"), "one\ntwo\n");
+}
+
+#[test]
+fn a_pause_that_has_not_come_about_is_taken_back() {
+    let home = gated();
+    let run = home.start_until(&RUN, "begun");
+    home.run(&["pause", "first"]);
+    until("the request", || home.show("first")["requested"] == "pause");
+    assert_eq!(home.run(&["resume", "first"]).code, Some(5), "it is driven elsewhere, and goes on there");
+    until("the resumption", || home.events("first").contains(&"run_resumed".to_owned()));
+    home.write("gate", "");
+    assert_eq!(run.wait().code, Some(0));
+}
+
+#[test]
+fn unfinished_runs_are_recovered_together_and_the_worst_counts() {
+    let home = Home::with_stages(&[
+        ("one", "touch begun-\"$WORKFLOW_RUN_ID\"; until test -e gate; do sleep 0.02; done"),
+        ("two", "test \"$WORKFLOW_RUN_ID\" = good"),
+    ]);
+    for id in ["good", "bad"] {
+        let args = ["run", "stages.workflow.yml", "--run-id", id];
+        let run = home.start_until(&args, &format!("begun-{id}"));
+        run.signal(Signal::KILL);
+        run.wait();
+    }
+    assert_eq!(home.run(&["runs", "--status", "running", "--json"]).json().len(), 2);
+    home.write("gate", "");
+    let recovered = home.run(&["recover"]);
+    assert_eq!(recovered.code, Some(1), "{recovered:?}");
+    for expected in ["good ", "bad "] {
+        let lines: Vec<_> = recovered.stdout.lines().filter(|line| line.starts_with(expected)).collect();
+        assert!(
+            lines.iter().any(|line| line.contains("was interrupted in attempt 1 and runs again")),
+            "{lines:?}"
+        );
+    }
+    assert_eq!(home.show("good")["status"], "completed");
+    assert_eq!(home.show("bad")["status"], "failed");
+    assert_eq!(home.run(&["recover"]).code, Some(0));
+}
+
+#[test]
+fn programs_get_the_runs_that_were_recovered() {
+    let home = gated();
+    let run = home.start_until(&RUN, "begun");
+    run.signal(Signal::KILL);
+    run.wait();
+    home.write("gate", "");
+    let recovered = home.run(&["recover", "--json"]);
+    let [view] = recovered.json().try_into().unwrap();
+    assert_eq!((&view["runId"], &view["status"]), (&"first".into(), &"completed".into()));
+}

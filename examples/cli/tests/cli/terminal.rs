@@ -1,0 +1,105 @@
+//! The live view, on a terminal of its own.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use super::home::Home;
+
+/// A terminal: what a person looks at, and what the program writes to.
+fn terminal() -> (File, OwnedFd) {
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&screen).unwrap();
+    unlockpt(&screen).unwrap();
+    tcsetwinsize(&screen, Winsize { ws_row: 30, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let name = ptsname(&screen, Vec::new()).unwrap();
+    let line = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    (File::from(screen), line)
+}
+
+/// Runs the program on a terminal, and returns what it wrote there and its exit code.
+fn on_terminal(home: &Home, args: &[&str]) -> (String, Option<i32>) {
+    let (mut screen, line) = terminal();
+    let mut command = home.command(args);
+    command.env("TERM", "xterm-256color").stdout(line.try_clone().unwrap()).stderr(line);
+    let mut child = command.spawn().unwrap();
+    // The last one that could write is the program.
+    drop(command);
+    let mut written = Vec::new();
+    let mut buffer = [0; 4096];
+    // The system reports an error, and no end, when the program has closed it.
+    while let Ok(read @ 1..) = screen.read(&mut buffer) {
+        written.extend_from_slice(&buffer[..read]);
+    }
+    (String::from_utf8(written).unwrap(), child.wait().unwrap().code())
+}
+
+#[test]
+fn a_run_is_live_on_a_terminal() {
+    let home = Home::new();
+    home.write(
+        "live.workflow.yml",
+        r#"
+workflow: { name: Watch me, stages: [shout, lanes, last] }
+shout:
+  on_failure: retry
+  retry_backoff: 0
+  with: { command: [sh, -c, 'printf "\033]0;title\007last words\n"; echo x >>trace; test $(grep -c x trace) -gt 1'] }
+lanes:
+  mode: parallel
+  providers: [{ provider: command }, { provider: command }]
+  with: { command: [sh, -c, 'echo working; sleep 0.2'] }
+last:
+  with: { command: ["true"] }
+"#,
+    );
+    let (written, code) = on_terminal(&home, &["run", "live.workflow.yml", "--run-id", "first"]);
+    assert_eq!(code, Some(0), "{written}");
+    for expected in [
+        "Watch me · run first",
+        "shout",
+        "lanes",
+        "last",
+        "completed",
+        "attempt 2",
+        "0 of 2 ended",
+        "[1] command",
+    ] {
+        assert!(written.contains(expected), "`{expected}` is missing in {written:?}");
+    }
+    // Stays on the screen: what went wrong on the way.
+    assert!(written.contains("shout[0] failed after"), "{written:?}");
+    // Escapes are the view's own, never a provider's.
+    assert!(!written.contains("\u{1b}]") && !written.contains('\u{7}'), "{written:?}");
+    assert!(written.contains("␛]0;title␇last words"), "{written:?}");
+}
+
+#[test]
+fn a_resumed_run_shows_what_was_before() {
+    let home = Home::with_stages(&[("one", "echo first words"), ("two", "test -e go"), ("three", "true")]);
+    // Nobody goes on with a run that has ended, so it is taken down in the middle.
+    let (written, code) = on_terminal(&home, &["run", "stages.workflow.yml", "--run-id", "first"]);
+    assert_eq!(code, Some(1));
+    assert!(written.contains("run failed after"), "{written:?}");
+    let (written, code) = on_terminal(&home, &["resume", "first"]);
+    assert_eq!(code, Some(1));
+    assert!(written.contains("Some stages · run first · failed"), "{written:?}");
+}
+
+#[test]
+fn a_dumb_terminal_gets_plain_lines() {
+    let home = Home::with_stages(&[("one", "echo said")]);
+    let (mut screen, line) = terminal();
+    let mut command = home.command(&["run", "stages.workflow.yml"]);
+    let mut child = command.env("TERM", "dumb").stdout(line).spawn().unwrap();
+    drop(command);
+    assert!(child.wait().unwrap().success());
+    let mut buffer = [0; 4096];
+    let read = screen.read(&mut buffer).unwrap();
+    let written = str::from_utf8(&buffer[..read]).unwrap();
+    assert!(written.contains("one[0] | said") && !written.contains('\u{1b}'), "{written:?}");
+}
