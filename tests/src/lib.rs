@@ -3,7 +3,7 @@
 //! - [`sim`]: virtual time, and an executor whose order is drawn from a seed.
 //! - [`scripted`]: providers that do what a workflow's `with` tells them to.
 //! - [`scenario`]: small workflows with the controls that arrive while they run.
-//! - [`log`]: a run's events as text, and the rules that every log keeps.
+//! - [`log`]: a run as text. [`rules`]: what holds for the log of every run.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@
 )]
 
 pub mod log;
+pub mod rules;
 pub mod scenario;
 pub mod scripted;
 pub mod sim;

@@ -1,4 +1,4 @@
-//! A run's events as text, and the rules that every log keeps.
+//! A run as text.
 
 use std::fmt::Write as _;
 

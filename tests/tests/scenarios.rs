@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 
 use workflow_store::MemoryStore;
-use workflow_tests::log;
 use workflow_tests::scenario::{self, Scenario};
 use workflow_tests::scripted::Deeds;
 use workflow_tests::sim::Sim;
+use workflow_tests::{log, rules};
 
 fn log_of(name: &str) -> String {
     let scenario = Scenario::named(name);
@@ -18,7 +18,9 @@ fn log_of(name: &str) -> String {
     sim.block_on(async {
         let run = scenario.create(&sim, &engine).await;
         let view = scenario.play(&sim, &engine, &run).await.unwrap();
-        log::show(&scenario::events(&store, &run).await, &view, &deeds.calls())
+        let events = scenario::events(&store, &run).await;
+        rules::check(engine.parse(&scenario.yaml, name).unwrap().workflow(), &events);
+        log::show(&events, &view, &deeds.calls())
     })
 }
 

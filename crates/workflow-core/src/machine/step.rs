@@ -283,7 +283,9 @@ impl<'a> Step<'a> {
                     false
                 }
                 Position::Start => {
-                    self.emit(EventBody::RunStarted)?;
+                    if self.state.started_at.is_none() {
+                        self.emit(EventBody::RunStarted)?;
+                    }
                     self.enter(1, self.plan.stages.first())?
                 }
                 Position::After(stage, None) => {

@@ -1,0 +1,66 @@
+//! What holds for every run, whatever the plan is and whatever happens to it.
+
+#![cfg(test)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod plans;
+mod world;
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use workflow_tests::rules;
+
+use self::plans::cases;
+use self::world::World;
+
+fn config() -> ProptestConfig {
+    // The same cases each time; PROPTEST_CASES asks for more of them.
+    ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() }
+}
+
+fn choices() -> impl Strategy<Value = Vec<u16>> {
+    prop::collection::vec(any::<u16>(), 0..400)
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// The world checks at each step that the live state is the fold of the log, that late inputs
+    /// change nothing, and that a run that cannot go on has ended or is paused.
+    #[test]
+    fn every_run_ends_and_its_log_keeps_the_rules(
+        case in cases(), seed: u64, choices in choices(),
+    ) {
+        let mut world = World::new(&case, seed, choices);
+        world.play();
+        rules::check(case.plan.workflow(), &world.log);
+    }
+
+    #[test]
+    fn the_same_seed_and_inputs_give_the_same_log(
+        case in cases(), seed: u64, choices in choices(),
+    ) {
+        let [mut first, mut second] = [(); 2].map(|()| World::new(&case, seed, choices.clone()));
+        first.play();
+        second.play();
+        prop_assert_eq!(first.log, second.log);
+    }
+
+    /// Also where a store kept only a part of an append.
+    #[test]
+    fn a_run_goes_on_from_every_prefix_of_its_log(
+        case in cases(), seed: u64, choices in choices(), cut: prop::sample::Index, more in choices(),
+    ) {
+        let mut world = World::new(&case, seed, choices);
+        world.play();
+        let prefix = world.log[..=cut.index(world.log.len())].to_vec();
+        let mut world = World::recovered(&case.plan, prefix, more);
+        world.play();
+        rules::check(case.plan.workflow(), &world.log);
+    }
+}

@@ -1,0 +1,107 @@
+//! Random workflows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::{
+    self, Defaults, Exhausted, Lane, LoopSpec, Mode, OnFailure, ParallelStrategy, Period, Stage, Workflow,
+};
+use workflow_core::ids::StageId;
+use workflow_core::plan::Plan;
+
+const CONDITIONS: [&str; 8] = [
+    "$.vars.flag == true",
+    "$.vars.flag != true",
+    "$.iteration > 1",
+    "$.iteration == 1",
+    "$.iteration != 2",
+    "$.stages.s0.status == 'completed'",
+    "$.stages.s1.output.flag",
+    "$.stages.s0.output[0].done == true || $.stages.s2.status == 'skipped'",
+];
+
+/// The providers that lanes name: two as they are, and two by a variable, one of which is unknown.
+const PROVIDERS: [&str; 8] = ["p", "p", "p", "q", "q", "${vars.p}", "${vars.p}", "${vars.unknown}"];
+
+/// A plan, and what its run does about failures where it does not leave that to the stages.
+#[derive(Clone)]
+pub(crate) struct Case {
+    pub plan: Arc<Plan>,
+    pub on_failure: Option<OnFailure>,
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let yaml = self.plan.workflow().to_yaml().unwrap();
+        write!(f, "on_failure: {:?}\n{yaml}", self.on_failure)
+    }
+}
+
+pub(crate) fn cases() -> impl Strategy<Value = Case> {
+    let stages = prop::collection::vec(stages(), 1..=5);
+    let on_failure = prop::option::weighted(0.2, on_failures());
+    (stages, prop::option::of(loops()), on_failure).prop_map(|(stages, repeat, on_failure)| {
+        let mut workflow = Workflow::new("random".parse().unwrap(), "Random");
+        let count = stages.len();
+        for (number, stage) in stages.into_iter().enumerate() {
+            workflow = workflow.stage(id(number), stage);
+        }
+        if let Some((mut repeat, fallback, least)) = repeat {
+            repeat.fallback_next_stage = fallback.map(|number| id(number % count));
+            workflow.stages[0].min_iterations = Some(least.min(repeat.max_iters));
+            workflow = workflow.repeat(repeat);
+        }
+        let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
+        Case { plan: Arc::new(Plan::compile(Bundle::new(workflow)).unwrap()), on_failure }
+    })
+}
+
+fn id(number: usize) -> StageId {
+    StageId::new(format!("s{number}")).unwrap()
+}
+
+fn on_failures() -> impl Strategy<Value = OnFailure> {
+    select(vec![OnFailure::Stop, OnFailure::Continue, OnFailure::Retry])
+}
+
+fn loops() -> impl Strategy<Value = (LoopSpec, Option<usize>, u32)> {
+    let on_exhausted = select(vec![Exhausted::Fail, Exhausted::Complete]);
+    (1..=4u32, on_exhausted, prop::option::of(0..5usize), 0..=4u32).prop_map(
+        |(max_iters, on_exhausted, fallback, least)| {
+            let repeat = LoopSpec { on_exhausted, ..LoopSpec::new(max_iters, "$.done == true") };
+            (repeat, fallback, least)
+        },
+    )
+}
+
+fn stages() -> impl Strategy<Value = Stage> {
+    let lanes = prop::collection::vec((select(&PROVIDERS[..]), 1..=3u32), 1..=4);
+    let strategy = select(vec![
+        None,
+        Some(ParallelStrategy::All),
+        Some(ParallelStrategy::Race),
+        Some(ParallelStrategy::Majority),
+    ]);
+    let when = prop::option::weighted(0.25, select(&CONDITIONS[..]));
+    let set = prop::option::weighted(0.3, select(vec!["${output.flag:-false}", "${output.flag}"]));
+    (lanes, strategy, on_failures(), 0..=3u32, when, set).prop_map(
+        |(lanes, strategy, on_failure, retries, when, set)| {
+            let lanes = lanes.into_iter();
+            let mut stage = Stage::with_lanes(
+                lanes.map(|(provider, weight)| Lane { weight: Some(weight), ..Lane::new(provider) }),
+            );
+            stage.mode = Some(if strategy.is_some() { Mode::Parallel } else { Mode::Sequential });
+            stage.parallel_strategy = strategy;
+            stage.on_failure = Some(on_failure);
+            stage.retries = Some(retries);
+            stage.retry_backoff = Some(Period::from_secs(2));
+            stage.when = when.map(str::to_owned);
+            stage.set.extend(set.map(|value| ("flag".to_owned(), json!(value))));
+            stage
+        },
+    )
+}

@@ -1,0 +1,338 @@
+//! A run in a world that does what a list of numbers says: which call ends next and how, who gets
+//! a place, when time goes on, what is asked for, and when the host dies.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use workflow_core::data::Data;
+use workflow_core::definition::{Mode, ParallelStrategy};
+use workflow_core::event::{Event, EventBody, RunCreated};
+use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::ids::NodePath;
+use workflow_core::machine::{self, Decision, Effect, Input, State};
+use workflow_core::plan::Plan;
+use workflow_core::provider::{ProviderError, Reply};
+use workflow_core::status::RunStatus;
+use workflow_core::store::{Control, ControlRecord};
+
+use crate::plans::Case;
+
+pub(crate) struct World {
+    plan: Arc<Plan>,
+    pub state: State,
+    pub log: Vec<Event>,
+    now: Timestamp,
+    choices: std::vec::IntoIter<u16>,
+    /// Calls that go on, and whether they were told to stop.
+    calls: BTreeMap<NodePath, (u32, bool)>,
+    queue: Vec<(NodePath, Arc<str>)>,
+    timers: Vec<(Timestamp, NodePath)>,
+    controls: u64,
+    /// Calls that ended, to be told of once more.
+    over: Vec<(NodePath, u32)>,
+}
+
+impl World {
+    /// A run that was just created and taken up.
+    pub(crate) fn new(Case { plan, on_failure }: &Case, seed: u64, choices: Vec<u16>) -> Self {
+        let created = RunCreated {
+            run: "r".parse().unwrap(),
+            workflow: plan.workflow().id.clone(),
+            bundle: plan.hash().clone(),
+            vars: [("p".to_owned(), Data::new(&json!("q")))].into(),
+            on_failure: *on_failure,
+            seed,
+        };
+        let at = "2026-01-02T03:04:05Z".parse().unwrap();
+        let first = Event { seq: 1, at, body: EventBody::RunCreated(Arc::new(created)) };
+        Self::recovered(plan, vec![first], choices)
+    }
+
+    /// A run that is taken up from its log.
+    pub(crate) fn recovered(plan: &Arc<Plan>, log: Vec<Event>, choices: Vec<u16>) -> Self {
+        let state = State::fold(&log).unwrap();
+        let mut world = Self {
+            plan: plan.clone(),
+            controls: state.last_control(),
+            state,
+            now: log.last().unwrap().at,
+            log,
+            choices: choices.into_iter(),
+            calls: BTreeMap::new(),
+            queue: Vec::new(),
+            timers: Vec::new(),
+            over: Vec::new(),
+        };
+        world.feed(Input::TakenUp { controls: Vec::new() });
+        world
+    }
+
+    /// Lets what was chosen happen, and then all that is left, without further trouble.
+    pub(crate) fn play(&mut self) {
+        while !self.state.status().is_terminal()
+            && let Some(choice) = self.choices.next()
+        {
+            self.step(choice);
+        }
+        for _ in 0..10_000 {
+            if self.state.status().is_terminal() {
+                return;
+            }
+            self.go_on();
+        }
+        panic!("the run does not end");
+    }
+
+    fn choose(&mut self, most: usize) -> usize {
+        self.choices.next().map_or(0, |choice| usize::from(choice) % most)
+    }
+
+    fn step(&mut self, choice: u16) {
+        match choice % 64 {
+            0..=27 if !self.calls.is_empty() => self.end_a_call(),
+            28..=39 if !self.queue.is_empty() => {
+                let number = self.choose(self.queue.len());
+                self.grant(number);
+            }
+            40..=51 if !self.timers.is_empty() => self.ring(),
+            52..=54 => self.control(if choice < 32_000 { Control::Pause } else { Control::Resume }),
+            55..=56 => self.control(Control::Resume),
+            57 if choice > 50_000 => self.control(Control::Cancel),
+            57 if choice > 40_000 => self.control(Control::Kill),
+            58 => self.crash(),
+            59 => self.shut_down(),
+            60..=62 => self.overtaken(),
+            _ => self.session(),
+        }
+    }
+
+    /// The next thing that has to happen, whatever was chosen.
+    fn go_on(&mut self) {
+        if self.state.status() == RunStatus::Paused {
+            self.control(Control::Resume);
+        } else if !self.calls.is_empty() {
+            self.end_a_call();
+        } else if !self.queue.is_empty() {
+            self.grant(0);
+        } else if !self.timers.is_empty() {
+            self.ring();
+        } else {
+            panic!("stuck: {:#?}", self.state);
+        }
+    }
+
+    /// Decides, compares the live state with the fold of what would be stored, and carries out
+    /// the effects.
+    fn feed(&mut self, input: Input) {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            let mut folded = self.state.clone();
+            let mut decision = Decision::new();
+            machine::decide(&self.plan, &mut self.state, input, self.now, &mut decision).unwrap();
+            let head = folded.head();
+            let unwanted = decision.events.iter().any(|event| self.makes_calls_unwanted(&event.body));
+            for event in decision.events {
+                let stored = serde_json::to_string(&event).unwrap();
+                folded.apply(&serde_json::from_str(&stored).unwrap()).unwrap();
+                self.log.push(event);
+            }
+            assert_eq!(folded, self.state, "the fold of the log is the live state");
+            assert!(decision.head_changed || head == self.state.head(), "a new head is announced");
+            for (number, effect) in decision.effects.iter().enumerate() {
+                assert!(!decision.effects[..number].contains(effect), "asked for twice: {effect:?}");
+            }
+            for effect in decision.effects {
+                inputs.extend(self.carry_out(effect));
+            }
+            let goes_on = self.calls.values().any(|(_, stopped)| !stopped);
+            assert!(!(unwanted && goes_on), "what is not wanted any more is stopped");
+        }
+        self.compare_calls();
+    }
+
+    fn makes_calls_unwanted(&self, body: &EventBody) -> bool {
+        match body {
+            EventBody::CancelRequested { .. } => true,
+            EventBody::AttemptSucceeded { path, .. } => {
+                let stage = &self.plan.workflow().stages[&path.stage];
+                stage.mode == Some(Mode::Parallel) && stage.parallel_strategy == Some(ParallelStrategy::Race)
+            }
+            _ => false,
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Acquire { path, provider } => {
+                let waits = self.state.status() == RunStatus::Paused || self.state.view().requested.is_some();
+                assert!(!waits, "nothing starts, so no place is asked for");
+                if self.queue.iter().any(|(queued, _)| *queued == path) {
+                    return None;
+                }
+                match self.choose(10) {
+                    0..=6 => Some(Input::Granted { path, provider }),
+                    7..=8 => {
+                        self.queue.push((path.clone(), provider.clone()));
+                        Some(Input::Queued { path, provider })
+                    }
+                    _ => {
+                        let failure = Failure::new(FailureClass::Permanent, "unknown provider");
+                        Some(Input::Refused { path, failure })
+                    }
+                }
+            }
+            Effect::Call { path, attempt, .. } => {
+                let before = self.calls.insert(path.clone(), (attempt, false));
+                assert_eq!(before, None, "{path} is called while it is being called");
+                None
+            }
+            Effect::Stop { path, .. } => {
+                self.calls.get_mut(&path).expect("what is stopped goes on").1 = true;
+                None
+            }
+            Effect::Timer { path, at } => {
+                self.timers.push((at, path));
+                None
+            }
+            Effect::Reclaim { .. } => panic!("nothing is reclaimed of a live run"),
+        }
+    }
+
+    /// What goes on is what the state says would have to be reclaimed.
+    fn compare_calls(&self) {
+        let reclaimed =
+            machine::pending(&self.plan, &self.state).into_iter().filter_map(|effect| match effect {
+                Effect::Reclaim { path, attempt, .. } => Some((path, attempt)),
+                _ => None,
+            });
+        let calls = self.calls.iter().map(|(path, (attempt, _))| (path.clone(), *attempt));
+        assert!(reclaimed.eq(calls), "the state knows which calls go on");
+    }
+
+    fn end_a_call(&mut self) {
+        let number = self.choose(self.calls.len());
+        let path = self.calls.keys().nth(number).unwrap().clone();
+        let (attempt, stopped) = self.calls.remove(&path).unwrap();
+        let result = self.result(stopped);
+        self.over.push((path.clone(), attempt));
+        self.now += Duration::from_millis(10);
+        self.feed(Input::Finished { path, attempt, result });
+    }
+
+    fn result(&mut self, stopped: bool) -> Result<Reply, ProviderError> {
+        if stopped && self.choose(4) > 0 {
+            return Err(ProviderError::cancelled());
+        }
+        let now = self.now;
+        let reply = |value| Ok(Reply::json(&value));
+        match self.choose(18) {
+            0 => reply(json!({ "done": true, "flag": true })),
+            1 => reply(json!({ "done": true, "flag": false })),
+            2 => reply(json!({ "done": false, "flag": true })),
+            3 => reply(json!({ "recommended_next_stage": "s1" })),
+            4 => reply(json!({ "recommended_next_stage": "s4" })),
+            5 => reply(json!(null)),
+            6 => reply(json!("text")),
+            7 => Ok(Reply { session: Some("ended in".into()), ..Reply::json(&json!({ "done": true })) }),
+            8..=11 => Err(ProviderError::transient("trouble")),
+            12 => Err(ProviderError::permanent("for ever")),
+            13 => Err(ProviderError::invalid_output("not that")),
+            14 => Err(ProviderError::rate_limited("for a while", Some(now + Duration::from_mins(1)))),
+            15 => Err(ProviderError::rate_limited("until just now", Some(now - Duration::from_mins(1)))),
+            16 => Err(ProviderError::rate_limited("who knows", None)),
+            _ => Err(ProviderError::cancelled()),
+        }
+    }
+
+    fn grant(&mut self, number: usize) {
+        let (path, provider) = self.queue.remove(number);
+        self.feed(Input::Granted { path, provider });
+    }
+
+    fn ring(&mut self) {
+        let number = (0..self.timers.len()).min_by_key(|number| self.timers[*number].0).unwrap();
+        let (at, path) = self.timers.swap_remove(number);
+        self.now = self.now.max(at);
+        self.feed(Input::Due { path });
+    }
+
+    fn control(&mut self, control: Control) {
+        self.controls += 1;
+        self.feed(Input::Control(ControlRecord { number: self.controls, control }));
+    }
+
+    /// The host dies. What it knew is gone, and another takes the run up, with a control that came
+    /// meanwhile.
+    fn crash(&mut self) {
+        self.calls.clear();
+        self.queue.clear();
+        self.timers.clear();
+        self.state = State::fold(&self.log).unwrap();
+        let came = [Control::Pause, Control::Resume, Control::Cancel];
+        let mut controls = Vec::new();
+        if let Some(control) = came.get(self.choose(12)) {
+            self.controls += 1;
+            controls.push(ControlRecord { number: self.controls, control: *control });
+        }
+        self.now += Duration::from_secs(1);
+        self.feed(Input::TakenUp { controls });
+    }
+
+    /// The driver stops all calls and leaves; another one comes.
+    fn shut_down(&mut self) {
+        for (path, (attempt, _)) in std::mem::take(&mut self.calls) {
+            let mut decision = Decision::new();
+            let input = Input::Interrupted { path, attempt };
+            machine::decide(&self.plan, &mut self.state, input, self.now, &mut decision).unwrap();
+            assert_eq!(decision.effects, [], "an interruption starts nothing");
+            self.log.extend(decision.events);
+        }
+        self.crash();
+    }
+
+    /// What comes too late, or twice, changes nothing.
+    fn overtaken(&mut self) {
+        let mut inputs = Vec::new();
+        if self.controls > 0 && self.state.last_control() > 0 {
+            let number = self.state.last_control();
+            inputs.extend(
+                [Control::Pause, Control::Resume, Control::Cancel]
+                    .map(|control| Input::Control(ControlRecord { number, control })),
+            );
+        }
+        if !self.over.is_empty() {
+            let number = self.choose(self.over.len());
+            let (path, attempt) = self.over[number].clone();
+            inputs.push(Input::Finished { path: path.clone(), attempt, result: Ok(Reply::default()) });
+            inputs.push(Input::Interrupted { path: path.clone(), attempt });
+            inputs.push(Input::Session { path: path.clone(), attempt, session: "late".into() });
+        }
+        if let Some((path, _)) = self.calls.iter().next() {
+            let (path, provider): (_, Arc<str>) = (path.clone(), "p".into());
+            inputs.push(Input::Granted { path: path.clone(), provider: provider.clone() });
+            inputs.push(Input::Queued { path: path.clone(), provider });
+            inputs.push(Input::Due { path: path.clone() });
+            inputs.push(Input::Refused { path, failure: Failure::new(FailureClass::Permanent, "late") });
+        }
+        let early = self.timers.iter().find(|(at, _)| *at > self.now);
+        inputs.extend(early.map(|(_, path)| Input::Granted { path: path.clone(), provider: "p".into() }));
+        for input in inputs {
+            let (before, told) = (self.state.clone(), format!("{input:?}"));
+            let mut decision = Decision::new();
+            machine::decide(&self.plan, &mut self.state, input, self.now, &mut decision).unwrap();
+            assert_eq!(decision.events, [], "{told}");
+            assert_eq!(decision.effects, [], "{told}");
+            assert_eq!(self.state, before, "{told}");
+        }
+    }
+
+    fn session(&mut self) {
+        if let Some((path, (attempt, _))) = self.calls.iter().next() {
+            let (path, attempt) = (path.clone(), *attempt);
+            self.feed(Input::Session { path, attempt, session: "s".into() });
+        }
+    }
+}
