@@ -191,6 +191,9 @@ pub trait CallHost: Send + Sync {
     /// Takes what a call says. Never blocks; may drop and count.
     fn output(&self, call: &CallId, kind: OutputKind, text: String);
 
+    /// Notes that a call is alive although it has nothing to show. Does nothing unless overridden.
+    fn alive(&self) {}
+
     /// Stores the session of a call; ready once it is durable.
     fn record_session<'a>(
         &'a self,
@@ -224,6 +227,12 @@ impl CallContext {
     /// come than can be stored.
     pub fn output(&self, kind: OutputKind, text: impl Into<String>) {
         self.host.output(&self.id, kind, text.into());
+    }
+
+    /// Tells that the call is alive although it has nothing to show yet: puts `idle_timeout` off, as
+    /// output does.
+    pub fn alive(&self) {
+        self.host.alive();
     }
 
     /// Records the session as soon as it is known, so that a crash does not lose it.

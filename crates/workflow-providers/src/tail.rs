@@ -53,15 +53,19 @@ impl Tail {
         marked(left_out + (text.len() - kept.len()) as u64, kept)
     }
 
-    /// The last `limit` bytes as text that begins with a whole character, and how many bytes came
-    /// before them.
+    /// The last `limit` bytes as text, and how many bytes came before them. Where something is left
+    /// out the text begins with a whole line, so that no secret that stands in one is cut in two and
+    /// then not recognised; with a whole character where there is one line only.
     fn last(&mut self, limit: usize) -> (u64, Cow<'_, str>) {
         let left_out = self.left_out;
         let bytes = self.bytes();
         let mut skipped = bytes.len().saturating_sub(limit);
         if left_out > 0 || skipped > 0 {
             let is_inside = |byte: &&u8| matches!(byte, 0x80..=0xbf);
-            skipped += bytes[skipped..].iter().take(3).take_while(is_inside).count();
+            let line = bytes[skipped..].iter().position(|byte| *byte == b'\n').map(|end| end + 1);
+            skipped += line
+                .filter(|start| skipped + start < bytes.len())
+                .unwrap_or_else(|| bytes[skipped..].iter().take(3).take_while(is_inside).count());
         }
         (left_out + skipped as u64, String::from_utf8_lossy(&bytes[skipped..]))
     }
@@ -141,5 +145,12 @@ mod tests {
         let mut tail = tail(9, &[b"0123456789\n"]);
         assert_eq!(tail.excerpt(4), "[… 7 bytes left out …]\n789");
         assert_eq!(tail.excerpt(100), "[… 2 bytes left out …]\n23456789");
+    }
+
+    #[test]
+    fn no_line_is_cut_where_there_are_several() {
+        let mut tail = tail(20, &[b"password=secret\nmore\nend\n"]);
+        assert_eq!(tail.excerpt(14), "[… 16 bytes left out …]\nmore\nend");
+        assert_eq!(tail.text(100), "[… 16 bytes left out …]\nmore\nend");
     }
 }

@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use futures::future::{AbortHandle, Abortable, BoxFuture, Either, select};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
-use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::stop::{Stop, StopSource};
 
 use super::output::CallIo;
@@ -56,33 +56,12 @@ pub(super) fn begin(request: CallRequest, around: Surroundings) -> (Running, Box
     let path = request.id.path.clone();
     let attempt = request.id.attempt;
     let future = async move {
-        let io = around.io.clone();
-        let call = async move {
-            // The place is held until the call has ended.
-            let _place = around.place;
-            let context = CallContext::new(request.id.clone(), stop.signal(), around.io.clone());
-            let patience = around.patience;
-            if patience.timeout.is_none() && patience.idle_timeout.is_none() {
-                return around.provider.call(request, context).await;
-            }
-            around.io.hear();
-            let call = around.provider.call(request, context);
-            let too_long = too_long(&*around.timer, &*around.clock, &around.io, patience);
-            match select(call, pin!(too_long)).await {
-                Either::Left((result, _)) => result,
-                Either::Right((error, call)) => {
-                    stop.stop(Stop::Gracefully);
-                    let usage = match select(call, around.timer.sleep(patience.stop_grace)).await {
-                        Either::Left((Ok(reply), _)) => reply.usage,
-                        Either::Left((Err(ended), _)) => ended.usage,
-                        Either::Right(_) => None,
-                    };
-                    Err(ProviderError { usage, ..error })
-                }
-            }
+        let (io, provider, id) = (around.io.clone(), around.provider.clone(), request.id.clone());
+        let ended = Abortable::new(carry_out(request, stop, around), registration).await;
+        let mut result = match ended {
+            Ok(Some(result)) => result,
+            Ok(None) | Err(_) => Err(dropped(&*provider, &id).await),
         };
-        let result = Abortable::new(call, registration).await;
-        let mut result = result.unwrap_or_else(|_| Err(ProviderError::cancelled()));
         match &mut result {
             Ok(reply) => io.redactor().data(&mut reply.output),
             Err(error) => io.redactor().failure(&mut error.failure),
@@ -90,6 +69,47 @@ pub(super) fn begin(request: CallRequest, around: Surroundings) -> (Running, Box
         Ended { path, attempt, result }
     };
     (running, future.boxed())
+}
+
+/// Calls the provider, and stops the call when it takes too long. `None`: it did not stop in time.
+async fn carry_out(
+    request: CallRequest,
+    stop: StopSource,
+    around: Surroundings,
+) -> Option<Result<Reply, ProviderError>> {
+    // The place is held until the call has ended.
+    let _place = around.place;
+    let context = CallContext::new(request.id.clone(), stop.signal(), around.io.clone());
+    let patience = around.patience;
+    if patience.timeout.is_none() && patience.idle_timeout.is_none() {
+        return Some(around.provider.call(request, context).await);
+    }
+    around.io.hear();
+    let call = around.provider.call(request, context);
+    let too_long = too_long(&*around.timer, &*around.clock, &around.io, patience);
+    match select(call, pin!(too_long)).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right((error, call)) => {
+            stop.stop(Stop::Gracefully);
+            let usage = match select(call, around.timer.sleep(patience.stop_grace)).await {
+                Either::Left((Ok(reply), _)) => reply.usage,
+                Either::Left((Err(ended), _)) => ended.usage,
+                Either::Right(_) => return None,
+            };
+            Some(Err(ProviderError { usage, ..error }))
+        }
+    }
+}
+
+/// Sees to it that nothing is left of a call that did not stop in time and was dropped.
+async fn dropped(provider: &dyn Provider, call: &CallId) -> ProviderError {
+    match provider.reclaim(call).await {
+        Ok(()) => ProviderError::new(FailureClass::Timeout, "the call did not stop in time and was dropped"),
+        Err(error) => {
+            let message = format!("the call was dropped, and what it started may still be running: {error}");
+            ProviderError::permanent(message)
+        }
+    }
 }
 
 /// Ready with the error when the call has taken too long, or was silent for too long.

@@ -1,5 +1,6 @@
 //! The driver of one run: collect what happened, decide, store, act.
 
+mod bounds;
 mod call;
 mod output;
 mod store;
@@ -208,12 +209,16 @@ impl Driver<'_> {
             let input = if result.is_err() && self.entered.inbox.shutdown() > Stop::None {
                 Input::Interrupted { path, attempt }
             } else {
-                Input::Finished { path, attempt, result: self.bounded(result) }
+                Input::Finished { path, attempt, result: bounds::check(result, self.engine.max_output) }
             };
             self.decide(input)?;
         }
         for arrival in arrivals {
             match arrival {
+                // A driver that is about to stop begins nothing.
+                Arrival::Place(path, ..) if self.entered.inbox.shutdown() > Stop::None => {
+                    self.waiting.remove(&path);
+                }
                 Arrival::Place(path, provider, place) => {
                     self.waiting.remove(&path);
                     self.places.insert(path.clone(), place);
@@ -232,21 +237,6 @@ impl Driver<'_> {
             self.decide(Input::Control(control))?;
         }
         Ok(())
-    }
-
-    /// An output that is too large is an error.
-    fn bounded(
-        &self,
-        result: Result<workflow_core::provider::Reply, ProviderError>,
-    ) -> Result<workflow_core::provider::Reply, ProviderError> {
-        let reply = result?;
-        let most = self.engine.max_output;
-        if reply.output.len() > most {
-            let message = format!("the output has {} bytes; at most {most} are kept", reply.output.len());
-            let error = ProviderError::new(FailureClass::InvalidOutput, message);
-            return Err(ProviderError { usage: reply.usage, ..error });
-        }
-        Ok(reply)
     }
 
     /// Lets the machine decide, and answers its questions for places on the way.

@@ -145,6 +145,10 @@ impl CallHost for CallIo {
         }
     }
 
+    fn alive(&self) {
+        self.hear();
+    }
+
     fn record_session<'a>(
         &'a self,
         call: &'a CallId,

@@ -157,14 +157,18 @@ impl Settings {
 
         let mut printed = Printed { stdout: Tail::new(self.max_output), stderr: Tail::new(EXCERPT) };
         let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
-        let ended = process::run(launch, control, &mut |stream, bytes| match stream {
-            Stream::Stdout => {
-                printed.stdout.push(bytes);
-                stdout.push(bytes, |line| context.output(OutputKind::Stdout, line));
-            }
-            Stream::Stderr => {
-                printed.stderr.push(bytes);
-                stderr.push(bytes, |line| context.output(OutputKind::Stderr, line));
+        let ended = process::run(launch, control, &mut |stream, bytes| {
+            // A line that is not complete yet is a sign of life too.
+            context.alive();
+            match stream {
+                Stream::Stdout => {
+                    printed.stdout.push(bytes);
+                    stdout.push(bytes, |line| context.output(OutputKind::Stdout, line));
+                }
+                Stream::Stderr => {
+                    printed.stderr.push(bytes);
+                    stderr.push(bytes, |line| context.output(OutputKind::Stderr, line));
+                }
             }
         });
         stdout.finish(|line| context.output(OutputKind::Stdout, line));

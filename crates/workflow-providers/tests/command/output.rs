@@ -1,10 +1,17 @@
 //! What a command reads and prints.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::executor::block_on;
+use futures::future::{BoxFuture, FutureExt as _, ready};
 use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
+use workflow_core::provider::{CallContext, CallHost, CallId, Provider as _, SessionLost};
+use workflow_core::stop::StopSource;
 
-use super::{call, output};
+use super::{call, output, provider, request};
 
 #[test]
 fn standard_output_is_the_output() {
@@ -84,4 +91,34 @@ fn a_command_that_closes_its_output_goes_on_until_it_exits() {
     let script = "echo closing; exec >&- 2>&-; sleep 0.2; exit 3";
     let (result, _) = call("", json!({ "command": ["sh", "-c", script] }));
     assert_eq!(result.unwrap_err().failure.details.unwrap()["exit_code"], 3);
+}
+
+/// Stops the call at the first sign of life, and takes no line for one.
+#[derive(Default)]
+struct FirstSign {
+    stop: StopSource,
+    alive: AtomicBool,
+}
+
+impl CallHost for FirstSign {
+    fn output(&self, _: &CallId, _: OutputKind, _: String) {}
+
+    fn alive(&self) {
+        self.alive.store(true, Ordering::SeqCst);
+        self.stop.stop(workflow_core::stop::Stop::AtOnce);
+    }
+
+    fn record_session<'a>(&'a self, _: &'a CallId, _: &'a str) -> BoxFuture<'a, Result<(), SessionLost>> {
+        ready(Ok(())).boxed()
+    }
+}
+
+#[test]
+fn a_line_that_is_not_complete_is_a_sign_of_life() {
+    let request = request("", json!({ "command": ["sh", "-c", "printf .; exec sleep 600"] }));
+    let host = Arc::new(FirstSign::default());
+    let context = CallContext::new(request.id.clone(), host.stop.signal(), host.clone());
+    let result = block_on(provider().call(request, context));
+    assert_eq!(result.unwrap_err().failure.class, FailureClass::Cancelled);
+    assert!(host.alive.load(Ordering::SeqCst));
 }

@@ -1,0 +1,94 @@
+//! What comes back from a call is bounded before it goes into the log.
+
+use serde_json::json;
+use workflow_core::failure::FailureClass;
+use workflow_core::provider::{ProviderError, Reply};
+
+/// How deeply an output may be nested: less than readers of JSON allow, so that outputs can stand
+/// inside of others.
+const MOST_NESTED: usize = 64;
+
+/// An output that is too large or too deep is an error.
+pub(super) fn check(result: Result<Reply, ProviderError>, most_bytes: usize) -> Result<Reply, ProviderError> {
+    let refused = |usage, message| {
+        Err(ProviderError { usage, ..ProviderError::new(FailureClass::InvalidOutput, message) })
+    };
+    match result {
+        Ok(reply) if reply.output.len() > most_bytes => {
+            let length = reply.output.len();
+            refused(reply.usage, format!("the output has {length} bytes; at most {most_bytes} are kept"))
+        }
+        Ok(reply) if depth(reply.output.json()) > MOST_NESTED => {
+            refused(reply.usage, format!("the output is nested more than {MOST_NESTED} deep"))
+        }
+        Ok(reply) => Ok(reply),
+        Err(mut error) => {
+            let details = error.failure.details.take_if(|details| depth(&details.to_string()) > MOST_NESTED);
+            if details.is_some() {
+                error.failure.details = Some(json!("left out: nested too deeply"));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// How deeply a JSON text is nested.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                // To the end of the text, past what is escaped.
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn nested(levels: usize) -> Value {
+        (0..levels).fold(Value::Null, |inner, _| json!([inner]))
+    }
+
+    #[test]
+    fn the_depth_of_a_text_leaves_strings_out() {
+        for (text, deepest) in [("1", 0), ("[]", 1), (r#"{"a":[{}]}"#, 3), (r#"["[[\"[", "]"]"#, 1)] {
+            assert_eq!(depth(text), deepest, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_no_output() {
+        assert!(check(Ok(Reply::json(&nested(64))), 1_000).is_ok());
+        let error = check(Ok(Reply::json(&nested(65))), 1_000).unwrap_err();
+        assert_eq!(error.to_string(), "the output is nested more than 64 deep");
+        let error = check(Ok(Reply::text("x".repeat(999))), 1_000).unwrap_err();
+        assert_eq!(error.to_string(), "the output has 1001 bytes; at most 1000 are kept");
+    }
+
+    #[test]
+    fn details_that_could_not_be_read_again_are_left_out() {
+        let error = ProviderError::transient("no").with_details(nested(100));
+        let error = check(Err(error), 1_000).unwrap_err();
+        assert_eq!(error.failure.details, Some(json!("left out: nested too deeply")));
+    }
+}
