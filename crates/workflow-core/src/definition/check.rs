@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::expressions;
-use super::model::{Budget, Lane, LoopSpec, Stage, Workflow};
+use super::model::{Budget, Lane, LoopSpec, Mode, Stage, Workflow};
 use super::path::{Path, shorten};
 use super::report::Report;
 use super::shell;
@@ -79,6 +79,10 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     let providers = path.key("providers");
     for (n, lane) in stage.providers.iter().enumerate() {
         self::lane(lane, &providers.index(n), report);
+    }
+    if stage.parallel_strategy.is_some() && stage.mode.unwrap_or_default() != Mode::Parallel {
+        let message = "`parallel_strategy` does nothing here: write `mode: parallel` beside it";
+        report.warning("no-effect", &path.key("parallel_strategy"), message);
     }
     range(stage.retries, 0, 10, &path.key("retries"), report);
     range(stage.min_iterations, 0, 100, &path.key("min_iterations"), report);
