@@ -15,10 +15,10 @@ fn schema() -> Validator {
 
 fn files(folder: &str) -> impl Iterator<Item = (String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/definitions").join(folder);
-    std::fs::read_dir(folder).unwrap().map(|entry| {
-        let path = entry.unwrap().path();
-        (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap())
-    })
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yml"))
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap()))
 }
 
 /// `cargo xtask schemas` runs this test so that it writes them.
@@ -46,8 +46,8 @@ fn the_schemas_are_committed_as_they_are_generated() {
 }
 
 #[test]
-fn good_files_follow_the_schema() {
-    for (name, text) in files("good") {
+fn good_files_and_examples_follow_the_schema() {
+    for (name, text) in files("good").chain(files("../../../../examples/workflows")) {
         let file: Value = serde_yaml::from_slice(&text).unwrap();
         let wrong = schema().validate(&file).map_err(|error| error.to_string());
         assert_eq!(wrong, Ok(()), "{name}");
