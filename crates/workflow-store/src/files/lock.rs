@@ -70,7 +70,10 @@ impl RunLock {
         };
         let mut lock = Self { file, note };
         lock.write()?;
-        lock.file.sync_data()?;
+        // A first note that a power failure takes is written again as it was: its holder is gone too.
+        if epoch > 0 {
+            lock.file.sync_data()?;
+        }
         Ok(Taken::Lock(lock))
     }
 
