@@ -3,6 +3,7 @@
 //! - [`sim`]: virtual time, and an executor whose order is drawn from a seed.
 //! - [`scripted`]: providers that do what a workflow's `with` tells them to.
 //! - [`scenario`]: small workflows with the controls that arrive while they run.
+//! - [`faulty`]: a store that fails, or dies with its host, at chosen appends.
 //! - [`log`]: a run as text. [`rules`]: what holds for the log of every run.
 
 #![allow(
@@ -12,6 +13,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+pub mod faulty;
 pub mod log;
 pub mod rules;
 pub mod scenario;

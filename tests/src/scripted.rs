@@ -1,4 +1,5 @@
-//! Providers that do what a workflow's `with` tells them to, and a record of what they did.
+//! Providers that do what a workflow's `with`, or a script beside it, tells them to, and a record of
+//! what they did.
 //!
 //! ```yaml
 //! with:
@@ -24,7 +25,7 @@ use workflow_exec::{Clock, EngineBuilder};
 use crate::sim::Sim;
 
 /// The names under which scripted providers are registered.
-pub const NAMES: [&str; 4] = ["ann", "bob", "cid", "dot"];
+const NAMES: [&str; 5] = ["ann", "bob", "cid", "dot", "command"];
 
 /// What one call does.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -83,12 +84,20 @@ pub struct Deeds {
     calls: Arc<Mutex<Vec<Call>>>,
     /// How many calls of a node ended, other than by being dropped.
     ended: Arc<Mutex<HashMap<(RunId, NodePath), usize>>>,
+    /// What calls do, by `stage@iteration`, `stage[lane]` or `stage`.
+    script: Arc<Value>,
 }
 
 impl Deeds {
     /// Nothing yet.
     pub fn new(sim: &Sim) -> Self {
-        Self { sim: sim.clone(), start: sim.now(), calls: Arc::default(), ended: Arc::default() }
+        Self::scripted(sim, Value::Null)
+    }
+
+    /// Nothing yet; providers follow `script`, and not what `with` says, which is for others.
+    pub fn scripted(sim: &Sim, script: Value) -> Self {
+        let (sim, start) = (sim.clone(), sim.now());
+        Self { sim, start, calls: Arc::default(), ended: Arc::default(), script: Arc::new(script) }
     }
 
     /// Registers the scripted providers.
@@ -147,10 +156,15 @@ impl Scripted {
         let path = &request.id.path;
         let done = self.deeds.ended.lock().unwrap();
         let done = done.get(&(request.id.run.clone(), path.clone())).copied().unwrap_or(0);
-        let script = request
-            .options
-            .get(format!("{}@{}", self.name, path.iteration))
-            .or_else(|| request.options.get(&self.name));
+        let (name, with, script) = (&self.name, &request.options, &self.deeds.script);
+        let script = if script.is_null() {
+            with.get(format!("{name}@{}", path.iteration)).or_else(|| with.get(name))
+        } else {
+            script
+                .get(format!("{}@{}", path.stage, path.iteration))
+                .or_else(|| script.get(format!("{}[{}]", path.stage, path.lane)))
+                .or_else(|| script.get(path.stage.as_str()))
+        };
         let act = match script {
             Some(Value::Array(acts)) => acts.get(done).or(acts.last()),
             one => one,
