@@ -13,8 +13,9 @@ use workflow_core::stop::Stop;
 use workflow_core::store::{Control, StoreError};
 use workflow_exec::{Engine, EngineError};
 
+use crate::display::Bell;
 use crate::exit::Exit;
-use crate::print;
+use crate::host::Host;
 
 /// A run, and the future that drives it.
 pub(crate) struct Driven<'a> {
@@ -32,7 +33,7 @@ const CREATION: Duration = Duration::from_millis(10);
 /// The first interrupt cancels them, the next kills their calls. A request to end stops the calls
 /// and leaves the runs to be recovered; the exit code says then which signal it was.
 pub(crate) async fn drive(
-    engine: &Engine,
+    Host { engine, bell, .. }: &Host,
     driven: Vec<Driven<'_>>,
     mut signals: UnboundedReceiver<i32>,
     mut rested: impl FnMut(&RunId, Result<RunView, EngineError>) -> Exit,
@@ -57,14 +58,14 @@ pub(crate) async fn drive(
                 if signal == SIGINT {
                     interrupts += 1;
                     let control = if interrupts == 1 { Control::Cancel } else { Control::Kill };
-                    print::to_stderr(match control {
+                    bell.say(match control {
                         Control::Cancel => "cancelling; press Ctrl-C again to kill what runs",
                         _ => "killing what runs",
                     });
-                    requests.extend(runs.iter().map(|run| ask(engine, run, control).boxed()));
+                    requests.extend(runs.iter().map(|run| ask(engine, bell, run, control).boxed()));
                 } else {
                     let how = if ended_by.is_none() { Stop::Gracefully } else { Stop::AtOnce };
-                    print::to_stderr(&format!("{}: stopping what runs", name(signal)));
+                    bell.say(format!("{}: stopping what runs", name(signal)));
                     ended_by.get_or_insert(Exit::signal(signal));
                     requests.push(engine.shutdown(how).boxed());
                 }
@@ -75,12 +76,12 @@ pub(crate) async fn drive(
 }
 
 /// Asks a run for something, as soon as there is such a run.
-async fn ask(engine: &Engine, run: &RunId, control: Control) {
+async fn ask(engine: &Engine, bell: &Bell, run: &RunId, control: Control) {
     loop {
         match engine.handle(run).control(control).await {
             Ok(()) => return,
             Err(EngineError::Store(StoreError::NotFound(_))) => futures_timer::Delay::new(CREATION).await,
-            Err(error) => return print::to_stderr(&format!("error: {error}")),
+            Err(error) => return bell.say(format!("error: {error}")),
         }
     }
 }

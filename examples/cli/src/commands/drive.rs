@@ -111,7 +111,7 @@ async fn drive(
     let store = host.engine.store();
     let feed = Feed::begin(&host.bell, store.clone(), shown, display::of(style, store))?;
     let mut views = Vec::new();
-    let exit = foreground::drive(&host.engine, driven, signals, |_, result| match result {
+    let exit = foreground::drive(host, driven, signals, |_, result| match result {
         Ok(view) => {
             let exit = Exit::of(&view).unwrap_or(Exit::UNAVAILABLE);
             views.push(view);
@@ -119,7 +119,7 @@ async fn drive(
         }
         Err(error) => {
             let error = Error::from(error);
-            print::to_stderr(&format!("error: {error}"));
+            host.bell.say(format!("error: {error}"));
             error.exit()
         }
     })

@@ -28,10 +28,11 @@ pub(crate) struct Bell {
     changed: Condvar,
 }
 
-#[derive(Default, Clone, Copy)]
+#[derive(Default)]
 struct Rung {
     news: bool,
     closing: bool,
+    notes: Vec<String>,
 }
 
 impl EventSink for Bell {
@@ -45,6 +46,11 @@ impl EventSink for Bell {
 }
 
 impl Bell {
+    /// Has something said where runs are shown.
+    pub(crate) fn say(&self, text: impl Into<String>) {
+        self.ring(|state| state.notes.push(text.into()));
+    }
+
     fn ring(&self, how: impl FnOnce(&mut Rung)) {
         how(&mut self.lock());
         self.changed.notify_all();
@@ -52,14 +58,13 @@ impl Bell {
 
     /// Waits for news, or for a frame's time.
     fn wait(&self) -> Rung {
-        let quiet = |state: &mut Rung| !state.news && !state.closing;
+        let quiet = |state: &mut Rung| !state.news && !state.closing && state.notes.is_empty();
         let (mut state, _) = self
             .changed
             .wait_timeout_while(self.lock(), FRAME, quiet)
             .unwrap_or_else(PoisonError::into_inner);
-        let now = *state;
-        state.news = false;
-        now
+        let closing = state.closing;
+        std::mem::replace(&mut *state, Rung { closing, ..Rung::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Rung> {
@@ -97,7 +102,7 @@ impl Shown {
 /// Shows runs until it is closed.
 pub(crate) struct Feed {
     bell: Arc<Bell>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl Feed {
@@ -106,25 +111,20 @@ impl Feed {
         bell: &Arc<Bell>,
         store: Arc<dyn RunStore>,
         runs: Vec<Shown>,
-        display: Option<Box<dyn Display>>,
+        display: Box<dyn Display>,
     ) -> Result<Self, Error> {
-        let mut thread = None;
-        if let Some(display) = display {
-            let reader = Reader { store, runs, display };
-            let ring = bell.clone();
-            let named = thread::Builder::new().name("display".into());
-            thread = Some(named.spawn(move || reader.show(&ring)).map_err(Error::System)?);
-        }
+        let reader = Reader { store, runs, display };
+        let rung = bell.clone();
+        let named = thread::Builder::new().name("display".into());
+        let thread = named.spawn(move || reader.show(&rung)).map_err(Error::System)?;
         Ok(Self { bell: bell.clone(), thread })
     }
 
     /// Shows what is left, and ends.
     pub(crate) fn close(self) {
         self.bell.ring(|state| state.closing = true);
-        if let Some(thread) = self.thread {
-            // A panic of a display has been reported, and is nothing to the run.
-            let _ = thread.join();
-        }
+        // A panic of a display has been reported, and is nothing to the run.
+        let _ = self.thread.join();
     }
 }
 
@@ -138,8 +138,7 @@ impl Reader {
     fn show(mut self, bell: &Bell) {
         loop {
             let rung = bell.wait();
-            let shown = if rung.news || rung.closing { self.read() } else { Ok(()) };
-            if let Err(error) = shown.and_then(|()| self.display.refresh()) {
+            if let Err(error) = self.react(&rung) {
                 // A reader that went away is no reason to stop a run.
                 if error.kind() != io::ErrorKind::BrokenPipe {
                     print::to_stderr(&format!("error: standard output: {error}"));
@@ -150,6 +149,14 @@ impl Reader {
                 return;
             }
         }
+    }
+
+    fn react(&mut self, rung: &Rung) -> io::Result<()> {
+        rung.notes.iter().try_for_each(|note| self.display.note(note))?;
+        if rung.news || rung.closing {
+            self.read()?;
+        }
+        self.display.refresh()
     }
 
     fn read(&mut self) -> io::Result<()> {
@@ -165,7 +172,7 @@ impl Reader {
                     Err(StoreError::NotFound(_)) => break,
                     Err(error) => {
                         shown.failed = true;
-                        print::to_stderr(&format!("error: {error}"));
+                        self.display.note(&format!("error: {error}"))?;
                     }
                 }
             }

@@ -5,8 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use console::{Term, style, truncate_str};
 use futures::executor::block_on;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use workflow_core::definition::Workflow;
 use workflow_core::event::{Event, EventBody};
@@ -17,7 +18,7 @@ use workflow_core::store::RunStore;
 
 use super::Display;
 use super::plain::Story;
-use super::rows::{LastLines, Mark, rows};
+use super::rows::{LastLines, Mark, Row, rows};
 use crate::text::{clock, harmless};
 
 /// Below: the run and its stages as they are now. Above: what would be lost otherwise, the
@@ -28,27 +29,31 @@ pub(super) struct Live {
     state: Option<State>,
     story: Story,
     said: LastLines,
-    screen: MultiProgress,
-    lines: Vec<ProgressBar>,
-    styles: HashMap<Mark, ProgressStyle>,
+    /// All of the view is the message of one bar, so that it changes as a whole.
+    view: ProgressBar,
+    begun: Instant,
     drawn: Option<Instant>,
 }
 
 /// The view is not drawn more often.
 const FRAME: Duration = Duration::from_millis(50);
+/// What turns while something runs.
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
 impl Live {
     pub(super) fn new(store: Arc<dyn RunStore>) -> Self {
-        let marks = [Mark::None, Mark::Pending, Mark::Running, Mark::Good, Mark::Bad];
+        let view = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+        view.set_style(
+            ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
         Self {
             store,
             workflow: None,
             state: None,
             story: Story::default(),
             said: HashMap::new(),
-            screen: MultiProgress::with_draw_target(ProgressDrawTarget::stdout()),
-            lines: Vec::new(),
-            styles: marks.into_iter().map(|mark| (mark, style(mark))).collect(),
+            view,
+            begun: Instant::now(),
             drawn: None,
         }
     }
@@ -73,7 +78,7 @@ impl Display for Live {
         }
         let line = self.story.tell(event);
         match line.filter(|_| new && stays(&event.body)) {
-            Some(line) => self.screen.println(format!("{} {}", clock(event.at), harmless(&line))),
+            Some(line) => self.note(&format!("{} {line}", clock(event.at))),
             None => Ok(()),
         }
     }
@@ -86,40 +91,55 @@ impl Display for Live {
         Ok(())
     }
 
+    fn note(&mut self, text: &str) -> io::Result<()> {
+        self.view.println(harmless(text));
+        Ok(())
+    }
+
     fn refresh(&mut self) -> io::Result<()> {
         if self.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME) {
             self.drawn = Some(Instant::now());
-            self.draw();
+            if let Some(text) = self.text() {
+                self.view.set_message(text);
+            }
         }
         Ok(())
     }
 }
 
 impl Live {
-    fn draw(&mut self) {
-        let (Some(state), Some(workflow)) = (&self.state, &self.workflow) else { return };
+    /// The view, as wide and as high as the terminal allows.
+    fn text(&self) -> Option<String> {
+        let (state, workflow) = self.state.as_ref().zip(self.workflow.as_ref())?;
+        let (height, width) = Term::stdout().size();
+        let turn = usize::try_from(self.begun.elapsed().as_millis() / 100).unwrap_or_default();
+        let spinner = SPINNER[turn % SPINNER.len()];
         let rows = rows(&state.view(), workflow, &self.said, Timestamp::now());
-        while self.lines.len() > rows.len() {
-            if let Some(line) = self.lines.pop() {
-                self.screen.remove(&line);
-            }
-        }
-        while self.lines.len() < rows.len() {
-            self.lines.push(self.screen.add(ProgressBar::new_spinner()));
-        }
-        for (line, row) in self.lines.iter().zip(rows) {
-            line.set_style(self.styles[&row.mark].clone());
-            line.set_message(row.text);
-            line.tick();
-        }
+        let lines = rows.iter().take(usize::from(height).saturating_sub(1)).map(|row| {
+            // A line that fills the width would move the cursor on.
+            truncate_str(&line(row, spinner), usize::from(width).saturating_sub(1), "…").into_owned()
+        });
+        Some(lines.collect::<Vec<_>>().join("\n"))
     }
 }
 
 impl Drop for Live {
     /// Leaves the last view on the screen.
     fn drop(&mut self) {
-        self.draw();
-        self.lines.iter().for_each(ProgressBar::abandon);
+        match self.text() {
+            Some(text) => self.view.abandon_with_message(text),
+            None => self.view.finish_and_clear(),
+        }
+    }
+}
+
+fn line(Row { mark, text }: &Row, spinner: &str) -> String {
+    match mark {
+        Mark::None => style(format!("  {text}")).dim().to_string(),
+        Mark::Pending => style(format!("· {text}")).dim().to_string(),
+        Mark::Running => format!("{} {text}", style(spinner).cyan()),
+        Mark::Good => format!("{} {text}", style("✓").green()),
+        Mark::Bad => format!("{} {text}", style("✗").red()),
     }
 }
 
@@ -133,16 +153,4 @@ fn stays(body: &EventBody) -> bool {
             | EventBody::IterationEnded { .. }
             | EventBody::RunFailed { .. }
     )
-}
-
-fn style(mark: Mark) -> ProgressStyle {
-    let (template, frames) = match mark {
-        Mark::None => ("  {wide_msg:.dim}", "  "),
-        Mark::Pending => ("{spinner:.dim} {wide_msg:.dim}", "··"),
-        Mark::Running => ("{spinner:.cyan} {wide_msg}", "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"),
-        Mark::Good => ("{spinner:.green} {wide_msg}", "✓✓"),
-        Mark::Bad => ("{spinner:.red} {wide_msg}", "✗✗"),
-    };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-    style.tick_chars(frames)
 }

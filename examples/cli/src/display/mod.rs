@@ -18,6 +18,8 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::RunStore;
 
+use crate::print;
+
 pub(crate) use feed::{Bell, Feed, Shown};
 pub(crate) use plain::entry_line;
 
@@ -28,6 +30,12 @@ pub(crate) trait Display: Send {
 
     /// Takes a new output entry of a run.
     fn output(&mut self, run: &RunId, entry: &OutputEntry) -> io::Result<()>;
+
+    /// Takes what this program itself has to say.
+    fn note(&mut self, text: &str) -> io::Result<()> {
+        print::to_stderr(text);
+        Ok(())
+    }
 
     /// Shows what has changed: called after news, and several times a second without any.
     fn refresh(&mut self) -> io::Result<()> {
@@ -49,13 +57,25 @@ pub(crate) enum Style {
 }
 
 /// A display of that style for where standard output goes.
-pub(crate) fn of(style: Style, store: &Arc<dyn RunStore>) -> Option<Box<dyn Display>> {
+pub(crate) fn of(style: Style, store: &Arc<dyn RunStore>) -> Box<dyn Display> {
     match style {
-        Style::Nothing => None,
-        Style::Json => Some(Box::new(json::Json::new())),
-        Style::OneRun if is_terminal() => Some(Box::new(live::Live::new(store.clone()))),
-        Style::OneRun => Some(Box::new(plain::Plain::new(false))),
-        Style::ManyRuns => Some(Box::new(plain::Plain::new(true))),
+        Style::Nothing => Box::new(Nothing),
+        Style::Json => Box::new(json::Json::new()),
+        Style::OneRun if is_terminal() => Box::new(live::Live::new(store.clone())),
+        Style::OneRun => Box::new(plain::Plain::new(false)),
+        Style::ManyRuns => Box::new(plain::Plain::new(true)),
+    }
+}
+
+struct Nothing;
+
+impl Display for Nothing {
+    fn event(&mut self, _: &RunId, _: &Event, _: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn output(&mut self, _: &RunId, _: &OutputEntry) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -113,11 +113,12 @@ fn stage(
     }
     // Of many lanes, those that work are shown first.
     let mut lanes: Vec<_> = stage.results.iter().enumerate().collect();
-    lanes.sort_by_key(|(_, lane)| is_over(lane.status));
+    lanes.sort_by_key(|(_, lane)| (mark(lane.status) != Mark::Running, is_over(lane.status)));
     lanes.truncate(MOST);
     lanes.sort_by_key(|(n, _)| *n);
     for (n, lane) in lanes {
-        let mut parts = vec![format!("  [{n}] {}", harmless(lane.provider.as_deref().unwrap_or("")))];
+        let mut parts = vec![format!("  [{n}]")];
+        parts.extend(lane.provider.as_deref().map(harmless));
         parts.extend(news(lane, said(n), now));
         rows.push(Row { mark: mark(lane.status), text: parts.join("  ") });
     }
@@ -155,4 +156,92 @@ fn is_over(status: StageStatus) -> bool {
         status,
         StageStatus::Completed | StageStatus::Failed | StageStatus::Skipped | StageStatus::Cancelled
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use workflow_core::definition::Stage;
+    use workflow_core::event::Event;
+    use workflow_core::machine::State;
+
+    use super::*;
+
+    /// The view of a run of so many stages, after these events.
+    fn view(stages: usize, events: &[&str]) -> String {
+        let workflow = (1..=stages)
+            .fold(Workflow::new("long".parse().unwrap(), "A long one"), |workflow, n| {
+                workflow.stage(format!("s{n}").parse().unwrap(), Stage::default())
+            });
+        let bundle = "0".repeat(64);
+        let created =
+            format!(r#""run_created","data":{{"run":"r","workflow":"long","bundle":"{bundle}","seed":1}}"#);
+        let log = std::iter::once(created.as_str()).chain(events.iter().copied()).zip(1..);
+        let log: Vec<Event> = log
+            .map(|(event, seq)| {
+                let text =
+                    format!(r#"{{"seq":{seq},"at":"2026-01-02T03:04:{seq:02}Z","v":1,"type":{event}}}"#);
+                serde_json::from_str(&text).unwrap()
+            })
+            .collect();
+        let now = "2026-01-02T03:05:00Z".parse().unwrap();
+        let rows = rows(&State::fold(&log).unwrap().view(), &workflow, &LastLines::new(), now);
+        let lines: Vec<_> = rows.iter().map(|row| format!("{:?} {}", row.mark, row.text)).collect();
+        lines.join("\n")
+    }
+
+    #[test]
+    fn of_many_stages_those_around_the_current_one_are_shown() {
+        let skip = |n: usize| format!(r#""stage_skipped","data":{{"iteration":1,"stage":"s{n}"}}"#);
+        let skipped: Vec<_> = (1..=10).map(skip).collect();
+        let mut events = vec![r#""run_started""#];
+        events.extend(skipped.iter().map(String::as_str));
+        insta::assert_snapshot!(view(20, &events), @r"
+        Running A long one · run r · running · 58s
+        None   … 5 before
+        Pending s6   skipped
+        Pending s7   skipped
+        Pending s8   skipped
+        Pending s9   skipped
+        Pending s10  skipped
+        Pending s11
+        Pending s12
+        Pending s13
+        None   … 7 more
+        ");
+        insta::assert_snapshot!(view(9, &[]), @r"
+        Pending A long one · run r · pending · 59s
+        Pending s1
+        Pending s2
+        Pending s3
+        Pending s4
+        Pending s5
+        Pending s6
+        Pending s7
+        Pending s8
+        None   … 1 more
+        ");
+    }
+
+    #[test]
+    fn of_many_lanes_those_that_work_are_shown() {
+        let events = [
+            r#""run_started""#,
+            r#""stage_started","data":{"iteration":1,"stage":"s1","lanes":10}"#,
+            r#""attempt_started","data":{"path":"1/s1[0]/run","attempt":1,"provider":"one"}"#,
+            r#""attempt_started","data":{"path":"1/s1[9]/run","attempt":1,"provider":"one"}"#,
+            r#""attempt_succeeded","data":{"path":"1/s1[0]/run","attempt":1,"output":"x"}"#,
+        ];
+        insta::assert_snapshot!(view(1, &events), @r"
+        Running A long one · run r · running · 58s
+        Running s1     57s  1 of 10 ended
+        Pending   [1]
+        Pending   [2]
+        Pending   [3]
+        Pending   [4]
+        Pending   [5]
+        Pending   [6]
+        Pending   [7]
+        Running   [9]  one
+        ");
+    }
 }

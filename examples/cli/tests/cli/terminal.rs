@@ -67,7 +67,7 @@ last:
         "completed",
         "attempt 2",
         "0 of 2 ended",
-        "[1] command",
+        "[1]  command",
     ] {
         assert!(written.contains(expected), "`{expected}` is missing in {written:?}");
     }
