@@ -7,7 +7,7 @@ use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
 use workflow_core::store::StoreError;
-use workflow_exec::{EngineError, StartRun};
+use workflow_exec::{EngineError, Limits, StartRun};
 
 use crate::args::RunArgs;
 use crate::display::{self, Feed, Shown, Style};
@@ -18,6 +18,10 @@ use crate::host::Host;
 use crate::source::Source;
 use crate::text::word;
 use crate::{print, signals};
+
+/// So many runs are recovered at the same time: each keeps files open.
+const AT_ONCE: usize = 64;
+const RECOVERY: &str = "recovery";
 
 /// Starts a run, and drives it until it rests.
 pub(crate) async fn run(home: &Path, json: bool, args: &RunArgs) -> Result<Exit, Error> {
@@ -77,8 +81,10 @@ pub(crate) async fn recover(home: &Path, json: bool) -> Result<Exit, Error> {
         (false, 1) => Style::OneRun,
         (false, _) => Style::ManyRuns,
     };
+    let places = Limits::new().limit(RECOVERY, AT_ONCE);
     let driven = runs.iter().map(|run| {
         let future = async {
+            let _place = places.acquire(RECOVERY).await;
             match host.engine.drive(run).await {
                 // Somebody else was quicker.
                 Err(EngineError::Store(StoreError::Held { .. })) => host.engine.handle(run).view().await,
