@@ -21,8 +21,8 @@ use crate::host::Host;
 pub(crate) struct Driven<'a> {
     /// The run.
     pub run: RunId,
-    /// Drives it until it rests.
-    pub future: BoxFuture<'a, Result<RunView, EngineError>>,
+    /// Drives it until it rests; gives nothing when somebody else does.
+    pub future: BoxFuture<'a, Result<Option<RunView>, EngineError>>,
 }
 
 /// How long to wait before a run that is only being created is asked again to be cancelled.
@@ -36,9 +36,9 @@ pub(crate) async fn drive(
     Host { engine, bell, .. }: &Host,
     driven: Vec<Driven<'_>>,
     mut signals: UnboundedReceiver<i32>,
-    mut rested: impl FnMut(&RunId, Result<RunView, EngineError>) -> Exit,
+    mut rested: impl FnMut(Result<RunView, EngineError>) -> Exit,
 ) -> Exit {
-    let runs: Vec<_> = driven.iter().map(|driven| driven.run.clone()).collect();
+    let mut runs: Vec<_> = driven.iter().map(|driven| driven.run.clone()).collect();
     let mut under_way: FuturesUnordered<_> =
         driven.into_iter().map(|Driven { run, future }| future.map(|result| (run, result))).collect();
     let mut requests: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
@@ -48,8 +48,10 @@ pub(crate) async fn drive(
         select! {
             next = under_way.next() => match next {
                 Some((run, result)) => {
+                    runs.retain(|under_way| *under_way != run);
+                    let Some(result) = result.transpose() else { continue };
                     let unfinished = matches!(&result, Ok(view) if Exit::of(view).is_none());
-                    let exit = rested(&run, result);
+                    let exit = rested(result);
                     worst = worst.max(if unfinished { ended_by.unwrap_or(exit) } else { exit });
                 }
                 None => return worst,
@@ -62,7 +64,7 @@ pub(crate) async fn drive(
                         Control::Cancel => "cancelling; press Ctrl-C again to kill what runs",
                         _ => "killing what runs",
                     });
-                    requests.extend(runs.iter().map(|run| ask(engine, bell, run, control).boxed()));
+                    requests.extend(runs.iter().map(|run| ask(engine, bell, run.clone(), control).boxed()));
                 } else {
                     let how = if ended_by.is_none() { Stop::Gracefully } else { Stop::AtOnce };
                     bell.say(format!("{}: stopping what runs", name(signal)));
@@ -76,9 +78,10 @@ pub(crate) async fn drive(
 }
 
 /// Asks a run for something, as soon as there is such a run.
-async fn ask(engine: &Engine, bell: &Bell, run: &RunId, control: Control) {
+async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
+    let handle = engine.handle(&run);
     loop {
-        match engine.handle(run).control(control).await {
+        match handle.control(control).await {
             Ok(()) => return,
             Err(EngineError::Store(StoreError::NotFound(_))) => futures_timer::Delay::new(CREATION).await,
             Err(error) => return bell.say(format!("error: {error}")),

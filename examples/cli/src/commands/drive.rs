@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, TryFutureExt as _};
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
@@ -44,7 +44,7 @@ pub(crate) async fn run(home: &Path, json: bool, args: &RunArgs) -> Result<Exit,
         start = start.on_failure(policy.into());
     }
     let shown = if known { Shown::from_now(&**host.engine.store(), &run).await? } else { Shown::new(&run) };
-    let driven = Driven { run, future: host.engine.run(start).boxed() };
+    let driven = Driven { run, future: host.engine.run(start).map_ok(Some).boxed() };
     drive_one(&host, json, shown, driven).await
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn resume(home: &Path, json: bool, run: &RunId) -> Result<Exit,
             // Whoever drives the run obeys it too, also if that is not this process.
             handle.resume().await?;
         }
-        host.engine.drive(run).await
+        host.engine.drive(run).await.map(Some)
     };
     let driven = Driven { run: run.clone(), future: future.boxed() };
     drive_one(&host, json, shown, driven).await
@@ -87,8 +87,8 @@ pub(crate) async fn recover(home: &Path, json: bool) -> Result<Exit, Error> {
             let _place = places.acquire(RECOVERY).await;
             match host.engine.drive(run).await {
                 // Somebody else was quicker.
-                Err(EngineError::Store(StoreError::Held { .. })) => host.engine.handle(run).view().await,
-                result => result,
+                Err(EngineError::Store(StoreError::Held { .. })) => Ok(None),
+                result => result.map(Some),
             }
         };
         Driven { run: run.clone(), future: future.boxed() }
@@ -117,7 +117,7 @@ async fn drive(
     let store = host.engine.store();
     let feed = Feed::begin(&host.bell, store.clone(), shown, display::of(style, store))?;
     let mut views = Vec::new();
-    let exit = foreground::drive(host, driven, signals, |_, result| match result {
+    let exit = foreground::drive(host, driven, signals, |result| match result {
         Ok(view) => {
             let exit = Exit::of(&view).unwrap_or(Exit::UNAVAILABLE);
             views.push(view);
