@@ -15,7 +15,7 @@ fuzz_target!(|text: &[u8]| {
     assert_eq!(is_refused, parsed.workflow.is_none());
 
     if let Some(workflow) = parsed.workflow {
-        assert_eq!(definition::validate(&workflow), []);
+        assert!(!definition::validate(&workflow).iter().any(Diagnostic::is_error));
         let written = workflow.to_yaml().expect("what was read can be written");
         let again = definition::parse(written.as_bytes(), None).workflow;
         assert_eq!(again.as_ref(), Some(&workflow), "{written}");
