@@ -79,8 +79,10 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
         }
         EventBody::StageCompleted { iteration, stage, output_of, set } => {
             let output = output_of.map_or("all lanes".into(), |lane| format!("lane {lane}"));
-            let set =
-                set.iter().fold(String::new(), |set, (name, value)| format!("{set}, {name} = {value:?}"));
+            let set = set
+                .iter()
+                .flat_map(|set| set.iter())
+                .fold(String::new(), |set, (name, value)| format!("{set}, {name} = {value:?}"));
             format!("{iteration}/{stage}, output of {output}{set}")
         }
         EventBody::StageFailed { iteration, stage, error, continues } => {

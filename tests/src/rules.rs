@@ -9,7 +9,7 @@ use workflow_core::definition::{Exhausted, Mode, OnFailure, ParallelStrategy, St
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::expr::Condition;
 use workflow_core::failure::{Failure, FailureClass};
-use workflow_core::ids::{NodePath, StageId};
+use workflow_core::ids::{NodePath, NodePathParts, StageId};
 
 /// Checks the log of a run of `workflow`, which is resolved. The run need not have ended.
 ///
@@ -132,7 +132,8 @@ impl<'a> Log<'a> {
             }
             EventBody::StageCompleted { stage, output_of, set, .. } => {
                 self.complete(stage, *output_of)?;
-                self.vars.extend(set.iter().map(|(name, value)| (name.clone(), value.value())));
+                let set: Vec<_> = set.iter().flat_map(|set| set.iter()).collect();
+                self.vars.extend(set.iter().map(|(name, value)| ((*name).clone(), value.value())));
                 rule(set.len() == self.stage(stage).set.len(), "a completed stage sets its variables")?;
                 self.after(stage);
                 Ok(())
@@ -273,7 +274,8 @@ impl<'a> Log<'a> {
         let (failed, succeeded) = (self.count(|node| node.failed), self.count(|node| node.succeeded));
         match self.strategy(path) {
             Some(Strategy::Sequential) => {
-                let before = |lane| self.nodes.get(&NodePath { lane, ..path.clone() });
+                let before =
+                    |lane| self.nodes.get(&NodePathParts { lane, ..NodePathParts::clone(path) }.into());
                 let waits = (0..path.lane).any(|lane| before(lane).is_none_or(|node| !node.succeeded));
                 rule(!waits, "a provider of a sequence waits for the one before")
             }
@@ -453,7 +455,7 @@ impl<'a> Log<'a> {
     fn lane(&self, stage: &StageId, lane: usize) -> Option<&Node> {
         let lane = u32::try_from(lane).unwrap();
         let node = "run".parse().unwrap();
-        self.nodes.get(&NodePath { iteration: self.iteration, stage: stage.clone(), lane, node })
+        self.nodes.get(&NodePathParts { iteration: self.iteration, stage: stage.clone(), lane, node }.into())
     }
 
     fn running(&self) -> usize {

@@ -143,8 +143,9 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output_of: Option<u32>,
         /// The variables that the stage's `set` wrote.
-        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-        set: IndexMap<String, Data>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "IndexMap<String, Data>")]
+        set: Option<Arc<IndexMap<String, Data>>>,
     },
     /// A stage ended badly.
     StageFailed {

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -138,9 +139,15 @@ id!(
 );
 
 /// Where a node stands in a run: `iteration/stage[lane]/node`, for instance `2/test[1]/run`.
+///
+/// Cheap to clone: nearly everything that is said about a run names a node.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct NodePath {
+pub struct NodePath(Arc<NodePathParts>);
+
+/// The parts of a [`NodePath`], which dereferences to them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodePathParts {
     /// The iteration, counted from 1.
     pub iteration: u32,
     /// The stage.
@@ -149,6 +156,20 @@ pub struct NodePath {
     pub lane: u32,
     /// The node in the stage's graph.
     pub node: NodeId,
+}
+
+impl From<NodePathParts> for NodePath {
+    fn from(parts: NodePathParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for NodePath {
+    type Target = NodePathParts;
+
+    fn deref(&self) -> &NodePathParts {
+        &self.0
+    }
 }
 
 /// Why a text is not a [`NodePath`].
@@ -176,12 +197,13 @@ impl std::str::FromStr for NodePath {
             let (iteration, rest) = text.split_once('/')?;
             let (stage, node) = rest.split_once('/')?;
             let (stage, lane) = stage.strip_suffix(']')?.split_once('[')?;
-            Some(Self {
+            let parts = NodePathParts {
                 iteration: iteration.parse().ok()?,
                 stage: StageId::new(stage).ok()?,
                 lane: lane.parse().ok()?,
                 node: NodeId::new(node).ok()?,
-            })
+            };
+            Some(parts.into())
         };
         parse().ok_or_else(|| InvalidPath(text.chars().take(200).collect()))
     }

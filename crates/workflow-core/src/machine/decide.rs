@@ -22,7 +22,7 @@ pub fn decide(
     now: Timestamp,
     decision: &mut Decision,
 ) -> Result<(), Broken> {
-    Step { plan, state, now, decision }.take(input)
+    Step::new(plan, state, now, decision).take(input)
 }
 
 /// What has to be done for a run that was just loaded, from its state alone.
@@ -38,9 +38,14 @@ pub fn pending(plan: &Plan, state: &State) -> Vec<Effect> {
             }
         }
     }
-    if !state.status.is_terminal() && state.status != RunStatus::Paused && !state.cancelling && !state.pausing
+    if !state.status.is_terminal()
+        && state.status != RunStatus::Paused
+        && !state.cancelling
+        && !state.pausing
+        && let Position::In(current) = &state.position
+        && let Some(stage) = plan.stage(&current.stage)
     {
-        open_lanes(plan, state, &mut effects, &mut Vec::new());
+        open_lanes(plan, stage, state, &mut effects, &mut Vec::new());
     }
     effects
 }

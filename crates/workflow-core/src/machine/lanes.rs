@@ -3,12 +3,12 @@
 use super::io::{Effect, Input};
 use super::render;
 use super::state::{Current, Position, State};
-use crate::ids::{NodePath, StageId};
-use crate::plan::{Plan, Strategy};
+use crate::ids::{NodePath, NodePathParts, StageId};
+use crate::plan::{Plan, StagePlan, Strategy};
 use crate::status::StageStatus;
 
 pub(super) fn path_of(plan: &Plan, state: &State, stage: &StageId, lane: u32) -> NodePath {
-    NodePath { iteration: state.iteration, stage: stage.clone(), lane, node: plan.node.clone() }
+    NodePathParts { iteration: state.iteration, stage: stage.clone(), lane, node: plan.node.clone() }.into()
 }
 
 /// Whether nothing new starts in a stage because of how its lanes ended so far.
@@ -20,11 +20,16 @@ pub(super) fn is_closed(strategy: Strategy, current: &Current) -> bool {
     }
 }
 
-/// Asks for places and timers of the lanes that may start now. Nodes whose provider cannot be
+/// Asks for places and timers of the lanes of `stage`, which is under way, that may start now. Nodes whose provider cannot be
 /// named go to `refused`.
-pub(super) fn open_lanes(plan: &Plan, state: &State, effects: &mut Vec<Effect>, refused: &mut Vec<Input>) {
+pub(super) fn open_lanes(
+    plan: &Plan,
+    stage: &StagePlan,
+    state: &State,
+    effects: &mut Vec<Effect>,
+    refused: &mut Vec<Input>,
+) {
     let Position::In(current) = &state.position else { return };
-    let Some(stage) = plan.stage(&current.stage) else { return };
     if is_closed(stage.strategy, current) {
         return;
     }

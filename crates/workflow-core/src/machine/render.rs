@@ -90,22 +90,22 @@ pub(super) fn set(
     stage: &StagePlan,
     current: &Current,
     output_of: Option<u32>,
-) -> Result<IndexMap<String, Data>, Failure> {
-    let mut set = IndexMap::new();
+) -> Result<Option<Arc<IndexMap<String, Data>>>, Failure> {
     if stage.set.is_empty() {
-        return Ok(set);
+        return Ok(None);
     }
     let output = match output_of {
         Some(lane) => current.lanes.get(lane as usize).map(|lane| lane.output.clone()).unwrap_or_default(),
         None => Data::array(current.lanes.iter().map(|lane| &lane.output)),
     };
     let scope = RunScope { state, stage, lane: None, output: Some(&output), secrets: None };
+    let mut set = IndexMap::new();
     for (name, value) in &stage.set {
         let value = value.render(&scope);
         let value = value.map_err(|error| unresolved(&format!("{}.set.{name}", stage.id), &error))?;
         set.insert(name.clone(), Data::new(&value));
     }
-    Ok(set)
+    Ok(Some(Arc::new(set)))
 }
 
 fn unresolved(field: &str, error: &NameError) -> Failure {

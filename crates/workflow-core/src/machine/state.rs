@@ -314,7 +314,7 @@ impl State {
             }
             EventBody::StageCompleted { stage, set, output_of, .. } => {
                 self.end_stage(stage, StageStatus::Completed, *output_of, None, event.at)?;
-                for (name, value) in set {
+                for (name, value) in set.iter().flat_map(|set| set.iter()) {
                     self.vars.insert(name.clone(), value.clone());
                 }
                 self.position = Position::After(stage.clone(), None);

@@ -22,13 +22,28 @@ use crate::store::{Control, ControlRecord};
 
 /// One input on its way through the machine.
 pub(super) struct Step<'a> {
-    pub plan: &'a Plan,
-    pub state: &'a mut State,
-    pub now: Timestamp,
-    pub decision: &'a mut Decision,
+    plan: &'a Plan,
+    state: &'a mut State,
+    now: Timestamp,
+    decision: &'a mut Decision,
+    /// The plan of the stage that is or was last under way.
+    stage: Option<&'a StagePlan>,
 }
 
 impl<'a> Step<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        state: &'a mut State,
+        now: Timestamp,
+        decision: &'a mut Decision,
+    ) -> Self {
+        let stage = match &state.position {
+            Position::In(current) => plan.stage(&current.stage),
+            _ => None,
+        };
+        Self { plan, state, now, decision, stage }
+    }
+
     fn emit(&mut self, body: EventBody) -> Result<(), Broken> {
         self.decision.head_changed |= body.changes_head();
         let event = Event { seq: self.state.last + 1, at: self.now, body };
@@ -104,7 +119,7 @@ impl<'a> Step<'a> {
             return Ok(());
         }
         let attempt = self.lane(&path).map_or(0, |lane| lane.attempt) + 1;
-        let role = self.plan_of(&path).and_then(|stage| stage.lanes.get(path.lane as usize)?.role.clone());
+        let role = self.stage.and_then(|stage| stage.lanes.get(path.lane as usize)?.role.clone());
         let body =
             EventBody::AttemptStarted { path: path.clone(), attempt, provider: provider.clone(), role };
         self.emit(body)?;
@@ -333,7 +348,7 @@ impl<'a> Step<'a> {
         Ok(false)
     }
 
-    fn enter(&mut self, iteration: u32, stage: Option<&StagePlan>) -> Result<bool, Broken> {
+    fn enter(&mut self, iteration: u32, stage: Option<&'a StagePlan>) -> Result<bool, Broken> {
         let Some(stage) = stage else { return Err(self.broken("unknown stage")) };
         let id = stage.id.clone();
         let wanted = match &stage.when {
@@ -345,6 +360,7 @@ impl<'a> Step<'a> {
             return Ok(true);
         }
         let lanes = u32::try_from(stage.lanes.len()).unwrap_or(u32::MAX);
+        self.stage = Some(stage);
         self.emit(EventBody::StageStarted { iteration, stage: id, lanes })?;
         self.open()?;
         // A lane that was refused can have ended the stage already.
@@ -396,8 +412,9 @@ impl<'a> Step<'a> {
         if self.state.pausing || self.state.cancelling {
             return Ok(());
         }
+        let Some(stage) = self.stage else { return Ok(()) };
         let mut refused = Vec::new();
-        open_lanes(self.plan, self.state, &mut self.decision.effects, &mut refused);
+        open_lanes(self.plan, stage, self.state, &mut self.decision.effects, &mut refused);
         for input in refused {
             if let Input::Refused { path, failure } = input {
                 self.refuse(path, failure)?;
@@ -418,13 +435,9 @@ impl<'a> Step<'a> {
 
     fn current(&self) -> Option<(&'a StagePlan, &Current)> {
         match &self.state.position {
-            Position::In(current) => Some((self.plan.stage(&current.stage)?, current)),
+            Position::In(current) => Some((self.stage?, current)),
             _ => None,
         }
-    }
-
-    fn plan_of(&self, path: &NodePath) -> Option<&'a StagePlan> {
-        self.plan.stage(&path.stage)
     }
 
     fn lane(&self, path: &NodePath) -> Option<&LaneState> {

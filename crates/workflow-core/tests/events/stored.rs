@@ -166,19 +166,19 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
             r#""type":"attempt_interrupted","data":{"path":"2/test[1]/run","attempt":2}"#,
         ),
         (
-            EventBody::StageCompleted { iteration: 1, stage: stage("plan"), output_of: Some(0), set: vars() },
+            EventBody::StageCompleted {
+                iteration: 1,
+                stage: stage("plan"),
+                output_of: Some(0),
+                set: Some(Arc::new(vars())),
+            },
             concat!(
                 r#""type":"stage_completed","data":{"iteration":1,"stage":"plan","output_of":0,"#,
                 r#""set":{"b":1,"a":null}}"#,
             ),
         ),
         (
-            EventBody::StageCompleted {
-                iteration: 1,
-                stage: stage("plan"),
-                output_of: None,
-                set: IndexMap::new(),
-            },
+            EventBody::StageCompleted { iteration: 1, stage: stage("plan"), output_of: None, set: None },
             r#""type":"stage_completed","data":{"iteration":1,"stage":"plan"}"#,
         ),
         (
@@ -411,7 +411,7 @@ proptest! {
                 iteration: u32::MAX,
                 stage: stage("a"),
                 output_of: None,
-                set: IndexMap::from([(key, Data::new(&json!(text)))]),
+                set: Some(Arc::new(IndexMap::from([(key, Data::new(&json!(text)))]))),
             },
         };
         let line = serde_json::to_string(&event).unwrap();
