@@ -249,8 +249,17 @@ macro_rules! forward {
     ($($pointer:ty),*) => {$(
         #[async_trait]
         impl<T: Provider + ?Sized> Provider for $pointer {
-            async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
-                (**self).call(request, context).await
+            // By hand what `async_trait` would write: a call costs one box and not two.
+            fn call<'provider, 'call>(
+                &'provider self,
+                request: CallRequest,
+                context: CallContext,
+            ) -> BoxFuture<'call, Result<Reply, ProviderError>>
+            where
+                'provider: 'call,
+                Self: 'call,
+            {
+                (**self).call(request, context)
             }
 
             async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {

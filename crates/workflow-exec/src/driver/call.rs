@@ -1,11 +1,14 @@
 //! One call of a provider, with its time-outs.
 
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::{AbortHandle, Abortable, BoxFuture, Either, select};
+use futures::future::{BoxFuture, Either, select};
+use tracing::{Instrument as _, Span};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
@@ -15,20 +18,17 @@ use super::output::CallIo;
 use crate::limits::Place;
 use crate::runtime::{Clock, Timer};
 
-/// How long a call may take.
-#[derive(Clone, Copy)]
-pub(super) struct Patience {
-    pub timeout: Option<Duration>,
-    pub idle_timeout: Option<Duration>,
-    /// How long a call may take to end after it was told to stop; then it is dropped.
-    pub stop_grace: Duration,
+/// What a call needs to begin: a provider, and a place there.
+pub(super) struct Admission<'e> {
+    pub provider: &'e dyn Provider,
+    pub place: Place,
 }
 
 /// What the driver keeps of a call that is under way.
 pub(super) struct Running {
     pub attempt: u32,
     pub stop: StopSource,
-    pub abort: AbortHandle,
+    pub io: Arc<CallIo>,
 }
 
 /// A call that has ended.
@@ -38,82 +38,116 @@ pub(super) struct Ended {
     pub result: Result<Reply, ProviderError>,
 }
 
-/// What a call needs of the engine.
-pub(super) struct Surroundings {
-    pub provider: Arc<dyn Provider>,
-    pub io: Arc<CallIo>,
-    pub timer: Arc<dyn Timer>,
-    pub clock: Arc<dyn Clock>,
-    pub patience: Patience,
-    pub place: Place,
+/// A call that is under way: ready when it and its processes have ended.
+pub(super) struct Call<'e> {
+    id: CallId,
+    /// The provider, until the call was dropped.
+    provider: Option<&'e dyn Provider>,
+    io: Arc<CallIo>,
+    future: BoxFuture<'e, Result<Reply, ProviderError>>,
+    /// Held until the call has ended.
+    _place: Place,
 }
 
-/// Begins a call: the future is ready when the call and its processes have ended.
-pub(super) fn begin(request: CallRequest, around: Surroundings) -> (Running, BoxFuture<'static, Ended>) {
-    let stop = StopSource::new();
-    let (abort, registration) = AbortHandle::new_pair();
-    let running = Running { attempt: request.id.attempt, stop: stop.clone(), abort };
-    let path = request.id.path.clone();
-    let attempt = request.id.attempt;
-    let future = async move {
-        let (io, provider, id) = (around.io.clone(), around.provider.clone(), request.id.clone());
-        let ended = Abortable::new(carry_out(request, stop, around), registration).await;
-        let mut result = match ended {
-            Ok(Some(result)) => result,
-            Ok(None) | Err(_) => Err(dropped(&*provider, &id).await),
+impl<'e> Call<'e> {
+    /// Begins a call.
+    pub(super) fn begin(
+        request: CallRequest,
+        admission: Admission<'e>,
+        io: Arc<CallIo>,
+        patience: Patience<'e>,
+        span: Span,
+    ) -> (Running, Self) {
+        let Admission { provider, place } = admission;
+        let (id, stop) = (request.id.clone(), StopSource::new());
+        let running = Running { attempt: id.attempt, stop: stop.clone(), io: io.clone() };
+        let context = CallContext::new(id.clone(), stop.signal(), io.clone());
+        let mut future = provider.call(request, context);
+        if patience.timeout.is_some() || patience.idle_timeout.is_some() {
+            future = in_time(future, patience, stop, io.clone(), (provider, id.clone())).boxed();
+        }
+        if !span.is_disabled() {
+            future = future.instrument(span).boxed();
+        }
+        (running, Self { id, provider: Some(provider), io, future, _place: place })
+    }
+}
+
+impl Future for Call<'_> {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let mut result = loop {
+            if let Poll::Ready(result) = self.future.poll_unpin(cx) {
+                break result;
+            }
+            match self.provider {
+                Some(provider) if self.io.poll_abandoned(cx).is_ready() => {
+                    self.provider = None;
+                    // What was begun is dropped by this, before what follows is polled.
+                    self.future = dropped(provider, self.id.clone()).boxed();
+                }
+                _ => return Poll::Pending,
+            }
         };
         match &mut result {
-            Ok(reply) => io.redactor().data(&mut reply.output),
-            Err(error) => io.redactor().failure(&mut error.failure),
+            Ok(reply) => self.io.redactor().data(&mut reply.output),
+            Err(error) => self.io.redactor().failure(&mut error.failure),
         }
-        Ended { path, attempt, result }
-    };
-    (running, future.boxed())
+        Poll::Ready(Ended { path: self.id.path.clone(), attempt: self.id.attempt, result })
+    }
 }
 
-/// Calls the provider, and stops the call when it takes too long. `None`: it did not stop in time.
-async fn carry_out(
-    request: CallRequest,
+/// How long a call may take.
+pub(super) struct Patience<'e> {
+    pub timeout: Option<Duration>,
+    pub idle_timeout: Option<Duration>,
+    /// How long a call may take to end after it was told to stop; then it is dropped.
+    pub stop_grace: Duration,
+    pub timer: &'e dyn Timer,
+    pub clock: &'e dyn Clock,
+}
+
+/// The call, told to stop when it takes too long, and dropped when it does not.
+async fn in_time(
+    call: BoxFuture<'_, Result<Reply, ProviderError>>,
+    patience: Patience<'_>,
     stop: StopSource,
-    around: Surroundings,
-) -> Option<Result<Reply, ProviderError>> {
-    // The place is held until the call has ended.
-    let _place = around.place;
-    let context = CallContext::new(request.id.clone(), stop.signal(), around.io.clone());
-    let patience = around.patience;
-    if patience.timeout.is_none() && patience.idle_timeout.is_none() {
-        return Some(around.provider.call(request, context).await);
-    }
-    around.io.hear();
-    let call = around.provider.call(request, context);
-    let too_long = too_long(&*around.timer, &*around.clock, &around.io, patience);
-    match select(call, pin!(too_long)).await {
-        Either::Left((result, _)) => Some(result),
+    io: Arc<CallIo>,
+    (provider, id): (&dyn Provider, CallId),
+) -> Result<Reply, ProviderError> {
+    io.hear();
+    match select(call, pin!(too_long(&patience, &io))).await {
+        Either::Left((result, _)) => result,
         Either::Right((error, call)) => {
             stop.stop(Stop::Gracefully);
-            let usage = match select(call, around.timer.sleep(patience.stop_grace)).await {
+            let usage = match select(call, patience.timer.sleep(patience.stop_grace)).await {
                 Either::Left((Ok(reply), _)) => reply.usage,
                 Either::Left((Err(ended), _)) => ended.usage,
-                Either::Right(_) => return None,
+                Either::Right(((), call)) => {
+                    drop(call);
+                    return dropped(provider, id).await;
+                }
             };
-            Some(Err(ProviderError { usage, ..error }))
+            Err(ProviderError { usage, ..error })
         }
     }
 }
 
 /// Sees to it that nothing is left of a call that did not stop in time and was dropped.
-async fn dropped(provider: &dyn Provider, call: &CallId) -> ProviderError {
-    match provider.reclaim(call).await {
+async fn dropped(provider: &dyn Provider, call: CallId) -> Result<Reply, ProviderError> {
+    Err(match provider.reclaim(&call).await {
         Ok(()) => ProviderError::new(FailureClass::Timeout, "the call did not stop in time and was dropped"),
         Err(error) => {
             let message = format!("the call was dropped, and what it started may still be running: {error}");
             ProviderError::permanent(message)
         }
-    }
+    })
 }
 
 /// Ready with the error when the call has taken too long, or was silent for too long.
-async fn too_long(timer: &dyn Timer, clock: &dyn Clock, io: &CallIo, patience: Patience) -> ProviderError {
+async fn too_long(patience: &Patience<'_>, io: &CallIo) -> ProviderError {
+    let timer = patience.timer;
     let total = async {
         match patience.timeout {
             Some(timeout) => timer.sleep(timeout).await,
@@ -125,7 +159,7 @@ async fn too_long(timer: &dyn Timer, clock: &dyn Clock, io: &CallIo, patience: P
     let silence = async {
         let Some(limit) = patience.idle_timeout else { return futures::future::pending().await };
         loop {
-            let quiet = clock.now().as_millisecond().saturating_sub(io.heard());
+            let quiet = patience.clock.now().as_millisecond().saturating_sub(io.heard());
             let quiet = Duration::from_millis(quiet.try_into().unwrap_or(0));
             match limit.checked_sub(quiet).filter(|left| !left.is_zero()) {
                 Some(left) => timer.sleep(left).await,

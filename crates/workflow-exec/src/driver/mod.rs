@@ -5,7 +5,7 @@ mod call;
 mod output;
 mod store;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -26,12 +26,11 @@ use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{ControlRecord, Lease, StoreError};
 
-use self::call::{Ended, Patience, Running, Surroundings};
+use self::call::{Admission, Call, Ended, Patience, Running};
 use self::output::{CallIo, RunIo};
 use crate::active::{Entered, SessionNote};
 use crate::engine::Shared;
 use crate::error::EngineError;
-use crate::limits::Place;
 use crate::redact::Remembering;
 
 /// At most so many ended calls go into one decision.
@@ -66,8 +65,7 @@ pub(crate) async fn drive(
             running: HashMap::new(),
             ended: Vec::new(),
             arrivals: FuturesUnordered::new(),
-            waiting: HashMap::new(),
-            places: HashMap::new(),
+            waiting: HashSet::new(),
             controls: Vec::new(),
             last_control: 0,
             flushing: None,
@@ -89,18 +87,17 @@ struct Driver<'e> {
     state: State,
     io: Arc<RunIo>,
     decision: Decision,
-    /// Effects of the decision that are carried out once its events are stored.
-    effects: Vec<Effect>,
-    calls: FuturesUnordered<BoxFuture<'static, Ended>>,
+    /// Effects of the decision that are carried out once its events are stored; those that call a
+    /// provider with what the call begins with.
+    effects: Vec<(Effect, Option<Admission<'e>>)>,
+    calls: FuturesUnordered<Call<'e>>,
     running: HashMap<NodePath, Running>,
     /// Calls that ended and have not been decided on.
     ended: Vec<Ended>,
     /// Timers and places in a queue.
-    arrivals: FuturesUnordered<BoxFuture<'static, Arrival>>,
+    arrivals: FuturesUnordered<BoxFuture<'e, Arrival<'e>>>,
     /// Nodes that wait for a place, so that each waits once.
-    waiting: HashMap<NodePath, Arc<str>>,
-    /// Places that were granted and whose calls have not begun.
-    places: HashMap<NodePath, Place>,
+    waiting: HashSet<NodePath>,
     /// Controls that were read and have not been decided on.
     controls: Vec<ControlRecord>,
     last_control: u64,
@@ -109,14 +106,14 @@ struct Driver<'e> {
 }
 
 /// What was waited for has come.
-enum Arrival {
-    Place(NodePath, Arc<str>, Place),
+enum Arrival<'e> {
+    Place(NodePath, Arc<str>, Admission<'e>),
     Due(NodePath),
     /// A call that was told to stop has had its time.
     Overdue(NodePath, u32),
 }
 
-impl Driver<'_> {
+impl<'e> Driver<'e> {
     async fn run(&mut self) -> Result<(), EngineError> {
         self.reclaim().await?;
         self.read_controls().await?;
@@ -167,7 +164,7 @@ impl Driver<'_> {
     }
 
     /// Waits until there is something to decide or to act on.
-    async fn wait(&mut self) -> Vec<Arrival> {
+    async fn wait(&mut self) -> Vec<Arrival<'e>> {
         let mut arrivals = Vec::new();
         poll_fn(|cx| {
             let mut news = !self.ended.is_empty() || !self.controls.is_empty();
@@ -196,16 +193,15 @@ impl Driver<'_> {
     }
 
     /// Decides on everything that has come.
-    fn take_in(&mut self, arrivals: Vec<Arrival>, notes: &[SessionNote]) -> Result<(), EngineError> {
+    fn take_in(&mut self, arrivals: Vec<Arrival<'e>>, notes: &[SessionNote]) -> Result<(), EngineError> {
         for note in notes {
             let (path, session) = (note.path.clone(), note.session.clone());
             self.decide(Input::Session { path, attempt: note.attempt, session })?;
         }
-        for Ended { path, attempt, result } in std::mem::take(&mut self.ended) {
+        let mut ended = std::mem::take(&mut self.ended);
+        for Ended { path, attempt, result } in ended.drain(..) {
             self.running.remove(&path);
-            let created = self.state.created();
-            let call = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
-            self.io.finish(&call);
+            self.io.finish(&path, attempt);
             let input = if result.is_err() && self.entered.inbox.shutdown() > Stop::None {
                 Input::Interrupted { path, attempt }
             } else {
@@ -213,22 +209,22 @@ impl Driver<'_> {
             };
             self.decide(input)?;
         }
+        self.ended = ended;
         for arrival in arrivals {
             match arrival {
                 // A driver that is about to stop begins nothing.
                 Arrival::Place(path, ..) if self.entered.inbox.shutdown() > Stop::None => {
                     self.waiting.remove(&path);
                 }
-                Arrival::Place(path, provider, place) => {
+                Arrival::Place(path, provider, admission) => {
                     self.waiting.remove(&path);
-                    self.places.insert(path.clone(), place);
-                    self.decide(Input::Granted { path, provider })?;
+                    self.decide_all((Input::Granted { path, provider }, Some(admission)))?;
                 }
                 Arrival::Due(path) => self.decide(Input::Due { path })?,
                 Arrival::Overdue(path, attempt) => {
                     if let Some(call) = self.running.get(&path).filter(|call| call.attempt == attempt) {
                         warn!(%path, attempt, "the call did not stop in time and is dropped");
-                        call.abort.abort();
+                        call.io.abandon();
                     }
                 }
             }
@@ -239,42 +235,51 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Lets the machine decide, and answers its questions for places on the way.
     fn decide(&mut self, input: Input) -> Result<(), EngineError> {
+        self.decide_all((input, None))
+    }
+
+    /// Lets the machine decide, and answers its questions for places on the way.
+    fn decide_all(&mut self, first: (Input, Option<Admission<'e>>)) -> Result<(), EngineError> {
         let now = self.engine.clock.now();
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
+        let mut answers = VecDeque::new();
+        let mut next = Some(first);
+        while let Some((input, mut admission)) = next {
             machine::decide(&self.plan, &mut self.state, input, now, &mut self.decision)
                 .map_err(|source| self.broken(source))?;
             let mut effects = std::mem::take(&mut self.decision.effects);
             for effect in effects.drain(..) {
                 match effect {
-                    Effect::Acquire { path, provider } => inputs.extend(self.answer(path, provider)),
-                    effect => self.effects.push(effect),
+                    Effect::Acquire { path, provider } => answers.extend(self.answer(path, provider)),
+                    Effect::Call { .. } => self.effects.push((effect, admission.take())),
+                    effect => self.effects.push((effect, None)),
                 }
             }
             self.decision.effects = effects;
+            // A place that the machine did not want is given back here.
+            next = answers.pop_front();
         }
         Ok(())
     }
 
-    fn answer(&mut self, path: NodePath, provider: Arc<str>) -> Option<Input> {
-        if self.entered.inbox.shutdown() > Stop::None || self.waiting.contains_key(&path) {
+    fn answer(&mut self, path: NodePath, name: Arc<str>) -> Option<(Input, Option<Admission<'e>>)> {
+        if self.entered.inbox.shutdown() > Stop::None || self.waiting.contains(&path) {
             return None;
         }
-        if !self.engine.providers.contains_key(&provider) {
-            let message = self.engine.unknown_provider(&provider);
-            return Some(Input::Refused { path, failure: Failure::new(FailureClass::Permanent, message) });
+        let engine = self.engine;
+        let Some(provider) = engine.providers.get(&name) else {
+            let failure = Failure::new(FailureClass::Permanent, engine.unknown_provider(&name));
+            return Some((Input::Refused { path, failure }, None));
+        };
+        if let Some(place) = engine.limits.try_acquire(&name) {
+            return Some((Input::Granted { path, provider: name }, Some(Admission { provider, place })));
         }
-        if let Some(place) = self.engine.limits.try_acquire(&provider) {
-            self.places.insert(path.clone(), place);
-            return Some(Input::Granted { path, provider });
-        }
-        let turn = self.engine.limits.acquire(&provider);
-        self.waiting.insert(path.clone(), provider.clone());
-        let (node, name) = (path.clone(), provider.clone());
-        self.arrivals.push(turn.map(move |place| Arrival::Place(node, name, place)).boxed());
-        Some(Input::Queued { path, provider })
+        let turn = engine.limits.acquire(&name);
+        self.waiting.insert(path.clone());
+        let (node, queued) = (path.clone(), name.clone());
+        let granted = turn.map(move |place| Arrival::Place(node, queued, Admission { provider, place }));
+        self.arrivals.push(granted.boxed());
+        Some((Input::Queued { path, provider: name }, None))
     }
 
     /// Stores what was decided, shows it, and acts on it.
@@ -291,17 +296,17 @@ impl Driver<'_> {
             self.entered.inbox.changed.notify(usize::MAX);
             self.decision.clear();
         }
-        for effect in std::mem::take(&mut self.effects) {
-            self.carry_out(effect);
+        let mut effects = std::mem::take(&mut self.effects);
+        for (effect, admission) in effects.drain(..) {
+            self.carry_out(effect, admission);
         }
-        // A grant that the machine did not want is given back.
-        self.places.clear();
+        self.effects = effects;
         Ok(())
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    fn carry_out(&mut self, effect: Effect, admission: Option<Admission<'e>>) {
         match effect {
-            Effect::Call { path, attempt, provider } => self.call(&path, attempt, &provider),
+            Effect::Call { path, attempt, provider } => self.call(path, attempt, &provider, admission),
             Effect::Stop { path, how } => self.stop(&path, how),
             Effect::Timer { path, at } => {
                 let left = at.duration_since(self.engine.clock.now());
@@ -313,45 +318,32 @@ impl Driver<'_> {
         }
     }
 
-    fn call(&mut self, path: &NodePath, attempt: u32, name: &str) {
-        let place = self.places.remove(path);
+    fn call(&mut self, path: NodePath, attempt: u32, name: &str, admission: Option<Admission<'e>>) {
+        // The machine calls for nothing but what was granted.
+        let Some(admission) = admission else { return };
         let secrets = Remembering { secrets: &*self.engine.secrets, redactor: &self.io.redactor };
-        let request = machine::request(&self.plan, &self.state, path, attempt, name, &secrets);
-        let provider = self.engine.providers.get(name);
-        let (request, provider, place) = match (request, provider, place) {
-            (Ok(request), Some(provider), Some(place)) => (request, provider.clone(), place),
-            (Err(mut failure), ..) => {
+        let request = match machine::request(&self.plan, &self.state, &path, attempt, name, &secrets) {
+            Ok(request) => request,
+            Err(mut failure) => {
                 self.io.redactor.failure(&mut failure);
                 let error = ProviderError { failure: Box::new(failure), until: None, usage: None };
-                self.ended.push(Ended { path: path.clone(), attempt, result: Err(error) });
-                return;
-            }
-            _ => {
-                let error = ProviderError::permanent(self.engine.unknown_provider(name));
-                self.ended.push(Ended { path: path.clone(), attempt, result: Err(error) });
+                self.ended.push(Ended { path, attempt, result: Err(error) });
                 return;
             }
         };
         let (timeout, idle_timeout) = self.plan.timeouts(&path.stage);
-        let patience = Patience { timeout, idle_timeout, stop_grace: self.engine.stop_grace };
-        let (running, future) = call::begin(
-            request,
-            Surroundings {
-                provider,
-                io: Arc::new(CallIo::new(self.io.clone())),
-                timer: self.engine.timer.clone(),
-                clock: self.engine.clock.clone(),
-                patience,
-                place,
-            },
-        );
-        self.running.insert(path.clone(), running);
+        let patience = Patience {
+            timeout,
+            idle_timeout,
+            stop_grace: self.engine.stop_grace,
+            timer: &*self.engine.timer,
+            clock: &*self.engine.clock,
+        };
         let span = info_span!(parent: &self.stage, "node", %path, attempt, provider = name);
-        if span.is_disabled() {
-            self.calls.push(future);
-        } else {
-            self.calls.push(future.instrument(span).boxed());
-        }
+        let io = Arc::new(CallIo::new(self.io.clone()));
+        let (running, call) = Call::begin(request, admission, io, patience, span);
+        self.running.insert(path, running);
+        self.calls.push(call);
     }
 
     fn stop(&mut self, path: &NodePath, how: Stop) {

@@ -1,10 +1,13 @@
 //! What calls say, on its way to the store: bounded, never in the way of a state change.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
+use futures::task::AtomicWaker;
+use workflow_core::ids::NodePath;
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::{CallHost, CallId, SessionLost};
 
@@ -38,6 +41,8 @@ pub(crate) struct CallIo {
     run: Arc<RunIo>,
     /// When the call was last heard of, in milliseconds since the epoch.
     heard: AtomicI64,
+    abandoned: AtomicBool,
+    waker: AtomicWaker,
 }
 
 impl RunIo {
@@ -81,26 +86,26 @@ impl RunIo {
     }
 
     /// Adds the count of dropped entries that no entry has told of yet.
-    pub(crate) fn finish(&self, call: &CallId) {
+    pub(crate) fn finish(&self, path: &NodePath, attempt: u32) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.push_dropped(&mut buffer, call);
+        self.push_dropped(&mut buffer, path, attempt);
     }
 
-    fn push_dropped(&self, buffer: &mut Buffer, call: &CallId) {
+    fn push_dropped(&self, buffer: &mut Buffer, path: &NodePath, attempt: u32) {
         if buffer.dropped > 0 {
             let text = std::mem::take(&mut buffer.dropped).to_string();
-            self.push(buffer, call, OutputKind::Dropped, text);
+            self.push(buffer, path, attempt, OutputKind::Dropped, text);
         }
     }
 
-    fn push(&self, buffer: &mut Buffer, call: &CallId, kind: OutputKind, text: String) {
+    fn push(&self, buffer: &mut Buffer, path: &NodePath, attempt: u32, kind: OutputKind, text: String) {
         buffer.bytes += text.len();
         buffer.entries.push(OutputEntry {
             number: buffer.next,
             after_event: self.stored.load(Ordering::Acquire),
             at: self.clock.now(),
-            path: call.path.clone(),
-            attempt: call.attempt,
+            path: path.clone(),
+            attempt,
             kind,
             text,
         });
@@ -110,7 +115,19 @@ impl RunIo {
 
 impl CallIo {
     pub(crate) fn new(run: Arc<RunIo>) -> Self {
-        Self { run, heard: AtomicI64::new(0) }
+        Self { run, heard: AtomicI64::new(0), abandoned: AtomicBool::new(false), waker: AtomicWaker::new() }
+    }
+
+    /// Lets the call end without its provider, which has had its time to stop.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Ready when the call is to end without its provider.
+    pub(crate) fn poll_abandoned(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.waker.register(cx.waker());
+        if self.abandoned.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     pub(crate) fn hear(&self) {
@@ -137,8 +154,8 @@ impl CallHost for CallIo {
             buffer.dropped += 1;
             return;
         }
-        self.run.push_dropped(&mut buffer, call);
-        self.run.push(&mut buffer, call, kind, text);
+        self.run.push_dropped(&mut buffer, &call.path, call.attempt);
+        self.run.push(&mut buffer, &call.path, call.attempt, kind, text);
         drop(buffer);
         if was_empty {
             self.run.inbox.wake();
