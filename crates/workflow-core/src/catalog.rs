@@ -42,7 +42,7 @@ pub trait Catalog: Send + Sync {
 
     /// Sets the field at `path`, as `test.providers[1].role`, or removes it where there is no
     /// `value`, and leaves every other byte of the text alone; see
-    /// [`edit`](crate::definition::edit).
+    /// [`edit`].
     ///
     /// # Errors
     ///
