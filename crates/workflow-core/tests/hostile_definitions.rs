@@ -95,6 +95,23 @@ fn many_keys_and_many_duplicates_cost_no_more_than_their_number() {
 }
 
 #[test]
+fn what_is_wrong_a_hundred_thousand_times_is_not_described_as_often() {
+    let mut many = "workflow:\n  id: demo\n  name: Demonstration\n  stages:\n".to_owned();
+    for n in 0..9_000 {
+        writeln!(many, "  - stage-number-{n}").unwrap();
+    }
+    for n in 0..9_000 {
+        writeln!(many, "stage-number-{n}:\nstage_nummer_{n}: x").unwrap();
+    }
+    let parsed = definition::parse(many.as_bytes(), None);
+    assert_eq!(parsed.diagnostics.last().unwrap().code, "too-many");
+
+    let prompt = "${stages.x.y}".repeat(75_000);
+    let parsed = definition::parse(format!("{HEADER}plan:\n  prompt: {prompt}").as_bytes(), None);
+    assert_eq!((parsed.diagnostics.len(), parsed.diagnostics[0].code), (201, "dangling-stage"));
+}
+
+#[test]
 fn tags_that_grow_are_refused() {
     let text = format!("%TAG !e! tag:{}\n---\n[{}]", "x".repeat(100_000), "!e!a b,".repeat(20_000));
     assert_eq!(refused(text), "bad-tag in line 3");

@@ -138,6 +138,9 @@ impl Names<'_, '_, '_> {
         match Template::parse(text) {
             Ok(template) => {
                 for name in template.names() {
+                    if self.report.is_full() {
+                        return;
+                    }
                     if let Err((code, message)) = self.check_name(name) {
                         self.report.error_in_text(code, path, name.offset(), message);
                     }

@@ -160,6 +160,9 @@ pub(super) fn unknown_key<'a>(
     known: impl IntoIterator<Item = &'a str>,
     report: &mut Report<'_>,
 ) {
+    if report.is_full() {
+        return;
+    }
     let message = format!(
         "`{}` is not known here and is ignored{}",
         shorten(&entry.key),

@@ -97,8 +97,8 @@ impl Parsed {
 /// does not [support](unsupported()).
 ///
 /// The text is not trusted: more than 1 MiB, lists and mappings more than 64 deep, more than 50,000
-/// values, and aliases that expand beyond these limits are errors, found without using more memory
-/// than the limits allow.
+/// values, and aliases that expand beyond these limits are errors, found in a time and with a memory
+/// that these limits bound. After 200 problems no more are listed.
 pub fn parse(text: &[u8], file_id: Option<&WorkflowId>) -> Parsed {
     parse_with(text, file_id, |_| Vec::new())
 }

@@ -1,7 +1,7 @@
 //! From the tree of a file to a [`Workflow`], as far as the types of its values allow. What the
 //! values have to be beyond that is the same for definitions built in Rust: see `check`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -50,16 +50,18 @@ pub(super) fn workflow(
 
     // Where the list cannot be read, every key may be a stage.
     let stages = listed.unwrap_or_else(|| entries.iter().map(|entry| entry.key.as_str()).collect());
-    let names: HashSet<&str> = stages.iter().copied().chain(["workflow"]).collect();
-    for entry in entries.iter().filter(|entry| !names.contains(entry.key.as_str())) {
-        unknown_key(entry, &Path::Root, names.iter().copied(), report);
-    }
+    let mut nodes: HashMap<&str, &Node> =
+        entries.iter().map(|entry| (entry.key.as_str(), &entry.value)).collect();
+    nodes.remove("workflow");
     let mut read = IndexMap::with_capacity(stages.len());
-    for name in stages {
-        let Ok(id) = StageId::new(name) else { continue };
-        let stage = root.get(name).filter(|_| name != "workflow");
-        let stage = stage.map(|entry| stage_at(&entry.value, &Path::Root.key(name), report));
-        read.insert(id, stage.unwrap_or_default());
+    for name in &stages {
+        let stage = nodes.remove(name).map(|node| stage_at(node, &Path::Root.key(name), report));
+        if let Ok(id) = StageId::new(name) {
+            read.insert(id, stage.unwrap_or_default());
+        }
+    }
+    for entry in entries.iter().filter(|entry| nodes.contains_key(entry.key.as_str())) {
+        unknown_key(entry, &Path::Root, stages.iter().copied().chain(["workflow"]), report);
     }
     Some(Workflow { id, name, description, repeat, budget, stages: read })
 }

@@ -8,7 +8,7 @@ use super::steps::{self, Step};
 use super::yaml::{Entry, Kind, Node, Place, Problem};
 
 /// So many problems are listed; who has more has seen enough.
-const MOST: usize = 1000;
+const MOST: usize = 200;
 
 /// Diagnostics, placed in the tree that the definition was read from, where there is one.
 pub(super) struct Report<'t> {
@@ -27,7 +27,7 @@ impl<'t> Report<'t> {
 
     /// An error in the value at `path`.
     pub(super) fn error(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
-        if !self.is_settled(path) {
+        if !self.is_full() && !self.is_settled(path) {
             let place = self.place(path);
             self.add(Diagnostic::error(code, path.to_string(), message), place);
         }
@@ -41,7 +41,7 @@ impl<'t> Report<'t> {
         offset: usize,
         message: impl Into<String>,
     ) {
-        if !self.is_settled(path) {
+        if !self.is_full() && !self.is_settled(path) {
             let place = self.source.map(|(text, tree)| match find(tree, path) {
                 (_, Some(node)) => node.place_of(offset, text),
                 (place, None) => place,
@@ -58,8 +58,10 @@ impl<'t> Report<'t> {
 
     /// A warning about the value at `path`.
     pub(super) fn warning(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
-        let place = self.place(path);
-        self.add(Diagnostic::warning(code, path.to_string(), message), place);
+        if !self.is_full() {
+            let place = self.place(path);
+            self.add(Diagnostic::warning(code, path.to_string(), message), place);
+        }
     }
 
     /// A warning about a key, and not its value.
@@ -108,12 +110,16 @@ impl<'t> Report<'t> {
         self.add(diagnostic, place);
     }
 
+    /// Whether nothing more is listed, so that the work of looking for it can be saved.
+    pub(super) fn is_full(&mut self) -> bool {
+        self.more |= self.found.len() == MOST;
+        self.more
+    }
+
     fn add(&mut self, diagnostic: Diagnostic, place: Option<Place>) {
-        if self.found.len() < MOST {
+        if !self.is_full() {
             let Place { line, column, .. } = place.unwrap_or(Place { line: 0, column: 0, offset: 0 });
             self.found.push(diagnostic.at(line, column));
-        } else {
-            self.more = true;
         }
     }
 
@@ -142,7 +148,8 @@ impl<'t> Report<'t> {
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
         if self.more {
-            let message = format!("there are more than {MOST} problems; the rest is not listed");
+            let message =
+                format!("there are {MOST} problems or more, and no more are listed: begin with these");
             self.found
                 .push(Diagnostic { severity: Severity::Error, ..Diagnostic::error("too-many", "", message) });
         }

@@ -13,6 +13,9 @@ pub(super) fn one_of<'a>(choices: impl Iterator<Item = &'a str>) -> String {
     if choices.is_empty() { last } else { format!("{} or {last}", choices.join(", ")) }
 }
 
+/// So many candidates are compared.
+const MOST: usize = 100;
+
 /// The nearest candidate within a third of the name's length, whatever its case and its `_` and `-`.
 pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > 64 {
@@ -22,6 +25,7 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     let allowed = (name.chars().count() / 3).max(1);
     candidates
         .into_iter()
+        .take(MOST)
         .map(|candidate| (strsim::osa_distance(&name, &plain(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.chars().count())
         .min_by_key(|(distance, _)| *distance)
