@@ -8,7 +8,7 @@ use futures::future::FutureExt as _;
 use tracing::warn;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::catalog::Catalog;
-use workflow_core::definition::{self, Defaults, Diagnostic, Diagnostics, Parsed, Workflow};
+use workflow_core::definition::{self, Defaults, Diagnostic, Diagnostics, Parsed, Severity, Workflow};
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::{RunView, Secrets, State};
@@ -99,13 +99,18 @@ impl Engine {
     /// Reads a definition and says everything that is wrong or doubtful about it, at its place in the
     /// text: also what only this engine knows, such as a provider that is not registered.
     pub fn validate(&self, text: &[u8], id: Option<&WorkflowId>) -> Parsed {
-        definition::parse_with(text, id, |workflow| {
+        let mut parsed = definition::parse_with(text, id, |workflow| {
             let mut problems = self.shared.check_providers(workflow);
             if let Err(Diagnostics(found)) = definition::resolve(workflow, &self.shared.defaults()) {
                 problems.extend(found.into_iter().filter(|problem| problem.code == "no-provider"));
             }
             problems
-        })
+        });
+        // Such a file can be read and kept, but this engine does not run it.
+        for problem in parsed.diagnostics.iter_mut().filter(|problem| problem.code == "unsupported") {
+            problem.severity = Severity::Error;
+        }
+        parsed
     }
 
     /// Looks a workflow up in the catalog and prepares it.

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use super::diagnostic::{Diagnostic, Severity};
 use super::path::Path;
 use super::steps::{self, Step};
@@ -97,13 +99,16 @@ impl<'t> Report<'t> {
         let steps = steps::parse(&diagnostic.path).unwrap_or_default();
         let place = self.source.map(|(_, tree)| {
             let mut at = (tree.start, tree);
-            for step in &steps {
+            for (depth, step) in steps.iter().enumerate() {
                 let inside = match step {
                     Step::Key(key) => of_key(at.1, key),
                     Step::Index(index) => of_item(at.1, *index),
                 };
-                let Some(inside) = inside else { break };
-                at = inside;
+                at = match (inside, step) {
+                    (Some(inside), _) => inside,
+                    (None, Step::Key(key)) if depth == 0 => return listed(tree, key).unwrap_or(at.0),
+                    (None, _) => break,
+                };
             }
             at.0
         });
@@ -174,6 +179,13 @@ fn of_key<'t>(node: &'t Node, key: &str) -> Option<(Place, &'t Node)> {
     let Entry { at, value, .. } = node.get(key)?;
     let is_text = matches!(value.kind, Kind::Scalar(..)) && !value.is_null();
     Some((if is_text { value.start } else { *at }, value))
+}
+
+/// Where the list of stages names a stage, for one that has no key of its own.
+fn listed(tree: &Node, stage: &str) -> Option<Place> {
+    let Kind::List(stages) = &tree.get("workflow")?.value.get("stages")?.value.kind else { return None };
+    let is_it = |item: &&Node| matches!(&item.kind, Kind::Scalar(_, Value::String(name)) if name == stage);
+    stages.iter().find(is_it).map(|item| item.start)
 }
 
 fn of_item(node: &Node, index: usize) -> Option<(Place, &Node)> {

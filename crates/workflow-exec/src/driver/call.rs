@@ -154,7 +154,7 @@ async fn too_long(patience: &Patience<'_>, io: &CallIo) -> ProviderError {
             None => futures::future::pending().await,
         }
         let after = patience.timeout.unwrap_or_default();
-        ProviderError::new(FailureClass::Timeout, format!("no result after {after:?} (timeout)"))
+        ProviderError::new(FailureClass::Timeout, format!("no result after {after:?}"))
     };
     let silence = async {
         let Some(limit) = patience.idle_timeout else { return futures::future::pending().await };
@@ -166,7 +166,7 @@ async fn too_long(patience: &Patience<'_>, io: &CallIo) -> ProviderError {
                 None => break,
             }
         }
-        ProviderError::new(FailureClass::IdleTimeout, format!("nothing heard for {limit:?} (idle_timeout)"))
+        ProviderError::new(FailureClass::IdleTimeout, format!("nothing heard for {limit:?}"))
     };
     match select(pin!(total), pin!(silence)).await {
         Either::Left((error, _)) | Either::Right((error, _)) => error,

@@ -33,10 +33,9 @@ fn fatal(code: &'static str, at: Place, message: impl Into<String>) -> Fatal {
 /// Checks what can be told before any parsing.
 fn text(bytes: &[u8]) -> Result<&str, Fatal> {
     if bytes.len() > MAX_BYTES {
-        let message = format!(
-            "the file has {} bytes, and at most {MAX_BYTES} are read: keep long texts in files of their own",
-            bytes.len()
-        );
+        // How many there are is not known here: who reads a file stops after the first too many.
+        let message =
+            format!("the file has more than {MAX_BYTES} bytes: keep long texts in files of their own");
         return Err(fatal("too-large", Place::START, message));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {

@@ -1,0 +1,48 @@
+//! What an engine says of a definition that it cannot run, and where in the text.
+
+use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+use workflow_exec::{Engine, EngineError};
+
+/// A provider that cannot do without options.
+struct Picky;
+
+#[async_trait]
+impl Provider for Picky {
+    async fn call(&self, _: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+        Ok(Reply::text(""))
+    }
+
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
+        if options.is_null() { Err("no options".to_owned()) } else { Ok(()) }
+    }
+}
+
+fn problems(yaml: &str) -> Vec<String> {
+    let engine = Engine::builder().provider("picky", Picky).default_provider("picky").build();
+    match engine.parse(yaml, "flow") {
+        Err(EngineError::Invalid(problems)) => problems.0.iter().map(ToString::to_string).collect(),
+        Err(error) => panic!("another error: {error}"),
+        Ok(_) => Vec::new(),
+    }
+}
+
+#[test]
+fn what_is_not_supported_yet_is_refused_at_its_place_with_all_other_problems() {
+    let found = problems(
+        "\
+workflow: { name: Flow, stages: [ask, check] }
+ask: { approval: Ship?, with: {}, retries: 11 }
+check: gate
+",
+    );
+    let wanted = ["2:18: error[unsupported]", "2:44: error[out-of-range]", "3:8: error[unsupported]"];
+    for wanted in wanted {
+        assert!(found.iter().any(|found| found.starts_with(wanted)), "{wanted} is not among {found:#?}");
+    }
+}
+
+#[test]
+fn a_stage_that_is_only_listed_is_found_in_the_list() {
+    let found = problems("workflow:\n  name: Flow\n  stages: [ask, check]\nask: { with: {} }\n");
+    assert_eq!(found, ["3:17: error[bad-options]: no options"]);
+}
