@@ -1,4 +1,20 @@
-//! The pure heart of an embeddable workflow engine.
+//! The pure heart of an embeddable workflow engine: no I/O, no clock, no randomness, no runtime.
+//!
+//! What a user writes is a [`definition`]; with its gaps filled in it is a [`bundle`], and compiled a
+//! [`plan`]. A run of a plan is a log of [`event`]s. The [`machine`] folds them into a state and decides
+//! what comes next; `workflow-exec` stores its decisions and carries them out.
+//!
+//! A host implements the traits, or takes what the other crates bring:
+//!
+//! - [`provider::Provider`] does the work of a node; [`usage`], [`failure`] and [`stop`] are what it and
+//!   the engine tell each other.
+//! - [`store::RunStore`] keeps runs: events, controls, and the [`output`] of providers, which is not part
+//!   of a run's state. [`store::MemoryStore`] keeps them in memory.
+//! - [`catalog::Catalog`] keeps definitions.
+//! - [`sink::EventSink`] looks on.
+//!
+//! [`expr`] has the `${…}` templates and the conditions of definitions; [`ids`], [`data`] and [`status`] the
+//! words that everything else uses; [`schemas`] the JSON Schemas of what is written and stored.
 
 pub mod bundle;
 pub mod catalog;
