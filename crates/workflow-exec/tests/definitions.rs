@@ -21,7 +21,7 @@ fn problems(yaml: &str) -> Vec<String> {
     let engine = Engine::builder().provider("picky", Picky).default_provider("picky").build();
     match engine.parse(yaml, "flow") {
         Err(EngineError::Invalid(problems)) => problems.0.iter().map(ToString::to_string).collect(),
-        Err(error) => panic!("another error: {error}"),
+        Err(error) => vec![error.to_string()],
         Ok(_) => Vec::new(),
     }
 }
