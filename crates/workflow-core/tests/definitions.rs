@@ -129,6 +129,7 @@ fn resolving_fills_in_what_is_absent() {
     let resolved = definition::resolve(&workflow, &defaults).unwrap();
     insta::assert_yaml_snapshot!("resolved", resolved);
     assert_eq!(definition::resolve(&resolved, &Defaults::default()).unwrap(), resolved);
+    assert_eq!(definition::validate(&resolved), []);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::expressions;
-use super::model::{Budget, Lane, LoopSpec, Mode, Stage, Workflow};
+use super::model::{Budget, Lane, LoopSpec, Mode, ParallelStrategy, Stage, Workflow};
 use super::path::{Path, shorten};
 use super::report::Report;
 use super::shell;
@@ -80,7 +80,9 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     for (n, lane) in stage.providers.iter().enumerate() {
         self::lane(lane, &providers.index(n), report);
     }
-    if stage.parallel_strategy.is_some() && stage.mode.unwrap_or_default() != Mode::Parallel {
+    // The default is no mistake: a resolved workflow has it everywhere.
+    let strategy = stage.parallel_strategy.unwrap_or_default();
+    if strategy != ParallelStrategy::default() && stage.mode.unwrap_or_default() != Mode::Parallel {
         let message = "`parallel_strategy` does nothing here: write `mode: parallel` beside it";
         report.warning("no-effect", &path.key("parallel_strategy"), message);
     }
