@@ -1,9 +1,9 @@
 //! What CI checks, in the order in which it checks it: cheap and likely failures first.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::examples;
-use crate::tools::{DENY, HACK, NEXTEST, Tool};
+use crate::tools::{DENY, FUZZ, HACK, NEXTEST, Tool};
 use crate::workspace::{cargo, libraries, run};
 
 /// One check of CI.
@@ -38,6 +38,7 @@ pub(crate) const ALL: &[Step] = &[
         tool: Some(HACK),
         check: features,
     },
+    Step { name: "fuzz", about: "hostile definitions, for a short while", tool: Some(FUZZ), check: fuzz },
 ];
 
 fn fmt() -> Result<()> {
@@ -50,7 +51,13 @@ fn clippy() -> Result<()> {
 
 fn deny() -> Result<()> {
     // Not the advisories: their database is not to be had on every machine that runs this.
-    run(&mut cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"]))
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        let mut deny = cargo(&["deny", "--manifest-path", manifest, "check"]);
+        // An exception for the one is never met in the other.
+        deny.args(["--allow", "license-exception-not-encountered"]);
+        run(deny.args(["bans", "licenses", "sources"]))?;
+    }
+    Ok(())
 }
 
 fn test() -> Result<()> {
@@ -74,4 +81,21 @@ fn features() -> Result<()> {
         hack.args(["--package", &library]);
     }
     run(hack.args(["--", "-D", "warnings"]))
+}
+
+fn fuzz() -> Result<()> {
+    // A package outside of the workspace has a lock file of its own, which cargo-fuzz would mend in silence.
+    run(&mut cargo(&["fetch", "--locked", "--manifest-path", "fuzz/Cargo.toml"]))?;
+    // Inputs that are new go to the first folder, so that the committed ones stay as they are.
+    let new = tempfile::tempdir().context("cannot make a folder for new inputs")?;
+    // Without a sanitizer, because those need a nightly compiler.
+    let mut fuzz = cargo(&["fuzz", "run", "--sanitizer", "none", "definition"]);
+    fuzz.arg(new.path()).arg("fuzz/corpus/definition");
+    run(fuzz.args([
+        "--",
+        "-max_total_time=20",
+        "-verbosity=0",
+        "-print_final_stats=1",
+        "-dict=fuzz/definition.dict",
+    ]))
 }

@@ -22,6 +22,7 @@ pub(crate) struct Tool {
 }
 
 pub(crate) const DENY: Tool = Tool { subcommand: "deny", version: [0, 20, 2], install_options: &[] };
+pub(crate) const FUZZ: Tool = Tool { subcommand: "fuzz", version: [0, 13, 2], install_options: &[] };
 pub(crate) const HACK: Tool = Tool { subcommand: "hack", version: [0, 6, 46], install_options: &[] };
 pub(crate) const NEXTEST: Tool = Tool {
     subcommand: "nextest",
@@ -29,7 +30,7 @@ pub(crate) const NEXTEST: Tool = Tool {
     install_options: &["--no-default-features", "--features", "default-no-update"],
 };
 
-pub(crate) const ALL: &[Tool] = &[HACK, DENY, NEXTEST];
+pub(crate) const ALL: &[Tool] = &[DENY, NEXTEST, HACK, FUZZ];
 
 impl Tool {
     /// Installs the pinned version, unless that one or a later one is there; says whether it had to.
