@@ -85,7 +85,8 @@ impl Future for Call<'_> {
                 Some(provider) if self.io.poll_abandoned(cx).is_ready() => {
                     self.provider = None;
                     // What was begun is dropped by this, before what follows is polled.
-                    self.future = dropped(provider, self.id.clone()).boxed();
+                    let late = ProviderError::new(FailureClass::Timeout, "the call was told to stop");
+                    self.future = dropped(provider, self.id.clone(), late).boxed();
                 }
                 _ => return Poll::Pending,
             }
@@ -126,7 +127,7 @@ async fn in_time(
                 Either::Left((Err(ended), _)) => ended.usage,
                 Either::Right(((), call)) => {
                     drop(call);
-                    return dropped(provider, id).await;
+                    return dropped(provider, id, error).await;
                 }
             };
             Err(ProviderError { usage, ..error })
@@ -134,12 +135,14 @@ async fn in_time(
     }
 }
 
-/// Sees to it that nothing is left of a call that did not stop in time and was dropped.
-async fn dropped(provider: &dyn Provider, call: CallId) -> Result<Reply, ProviderError> {
+/// Sees to it that nothing is left of a call that was told to stop because of `late`, did not in
+/// time, and was dropped.
+async fn dropped(provider: &dyn Provider, call: CallId, late: ProviderError) -> Result<Reply, ProviderError> {
+    let message = format!("{late}; it did not stop in time and was dropped");
     Err(match provider.reclaim(&call).await {
-        Ok(()) => ProviderError::new(FailureClass::Timeout, "the call did not stop in time and was dropped"),
+        Ok(()) => ProviderError::new(late.failure.class, message),
         Err(error) => {
-            let message = format!("the call was dropped, and what it started may still be running: {error}");
+            let message = format!("{message}, and what it started may still be running: {error}");
             ProviderError::permanent(message)
         }
     })
