@@ -40,6 +40,7 @@ pub struct Faulty {
     appends: Arc<AtomicU64>,
     death: Arc<Death>,
     unreadable: Arc<AtomicBool>,
+    unwatched: bool,
 }
 
 #[derive(Default)]
@@ -52,7 +53,20 @@ impl Faulty {
     /// A store whose append number `n` meets with `script(n)`.
     pub fn new(inner: &MemoryStore, script: impl Fn(u64) -> Fault + Send + Sync + 'static) -> Self {
         let (inner, script) = (inner.clone(), Arc::new(script));
-        Self { inner, script, appends: Arc::default(), death: Arc::default(), unreadable: Arc::default() }
+        Self {
+            inner,
+            script,
+            appends: Arc::default(),
+            death: Arc::default(),
+            unreadable: Arc::default(),
+            unwatched: false,
+        }
+    }
+
+    /// The same, without ever telling anybody of a control that was requested.
+    #[must_use]
+    pub fn unwatched(self) -> Self {
+        Self { unwatched: true, ..self }
     }
 
     /// How many appends there were.
@@ -174,6 +188,6 @@ impl RunStore for Faulty {
     }
 
     fn watch(&self, watcher: Watcher) -> Watching {
-        self.inner.watch(watcher)
+        if self.unwatched { Watching::new(()) } else { self.inner.watch(watcher) }
     }
 }

@@ -13,13 +13,7 @@ use crate::scripted::Call;
 /// A run as text: its events with the milliseconds since it was created, how it stands, and what
 /// its providers did.
 pub fn show(events: &[Event], view: &RunView, calls: &[Call]) -> String {
-    let mut text = String::new();
-    let start = events[0].at;
-    for event in events {
-        let (kind, what) = (event.body.kind(), describe(&event.body, start));
-        let line = format!("{:>6}  {kind:<18} {what}", since(start, event.at));
-        writeln!(text, "{}", line.trim_end()).unwrap();
-    }
+    let mut text = show_events(events);
     write!(text, "\n{:?}, iteration {}", view.status, view.iteration).unwrap();
     if let Some(stage) = &view.current_stage {
         write!(text, ", at {stage}").unwrap();
@@ -39,7 +33,12 @@ pub fn show(events: &[Event], view: &RunView, calls: &[Call]) -> String {
         let lanes = stage.results.iter().map(|lane| word(&lane.status)).collect::<Vec<_>>();
         writeln!(text, " [{}]", lanes.join(", ")).unwrap();
     }
-    writeln!(text, "\ncalls").unwrap();
+    text + "\ncalls\n" + &show_calls(calls)
+}
+
+/// Calls as text: when they began and ended, how, and what they were given.
+pub fn show_calls(calls: &[Call]) -> String {
+    let mut text = String::new();
     for call in calls {
         let (path, attempt) = (node(&call.id.path), call.id.attempt);
         write!(text, "  {path} #{attempt} {} {}", call.provider, call.from).unwrap();
@@ -49,6 +48,18 @@ pub fn show(events: &[Event], view: &RunView, calls: &[Call]) -> String {
         }
         let prompt = if call.prompt.is_empty() { String::new() } else { format!(": {:?}", call.prompt) };
         writeln!(text, "{prompt}").unwrap();
+    }
+    text
+}
+
+/// Events as text, with the milliseconds since the first.
+pub fn show_events(events: &[Event]) -> String {
+    let mut text = String::new();
+    let start = events[0].at;
+    for event in events {
+        let (kind, what) = (event.body.kind(), describe(&event.body, start));
+        let line = format!("{:>6}  {kind:<18} {what}", since(start, event.at));
+        writeln!(text, "{}", line.trim_end()).unwrap();
     }
     text
 }

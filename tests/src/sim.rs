@@ -20,6 +20,7 @@ pub struct Sim(Arc<Mutex<World>>);
 
 struct World {
     now: Timestamp,
+    end: Timestamp,
     sleeps: BTreeMap<(Timestamp, u64, u64), Arc<Alarm>>,
     tasks: Vec<Option<Task>>,
     chance: Option<u64>,
@@ -78,7 +79,15 @@ impl Sim {
 
     fn with_chance(chance: Option<u64>) -> Self {
         let now = Timestamp::from_second(1_767_323_045).unwrap();
-        Self(Arc::new(Mutex::new(World { now, sleeps: BTreeMap::new(), tasks: Vec::new(), chance, last: 0 })))
+        let end = now + Duration::from_secs(24 * 60 * 60);
+        Self(Arc::new(Mutex::new(World {
+            now,
+            end,
+            sleeps: BTreeMap::new(),
+            tasks: Vec::new(),
+            chance,
+            last: 0,
+        })))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -100,7 +109,7 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// When nothing can happen any more and it is not ready.
+    /// When nothing can happen any more and it is not ready, or when it is not ready after a day.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut main = pin!(future);
         let flag = Flag::up();
@@ -156,6 +165,7 @@ impl Sim {
         let mut world = self.world();
         let Some((key, alarm)) = world.sleeps.pop_first() else { return false };
         world.now = world.now.max(key.0);
+        assert!(world.now < world.end, "stuck: a day has gone by");
         drop(world);
         alarm.rung.store(true, Ordering::SeqCst);
         if let Some(waker) = alarm.waker.lock().unwrap().take() {

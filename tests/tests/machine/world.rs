@@ -240,8 +240,8 @@ impl World {
             8..=11 => Err(ProviderError::transient("trouble")),
             12 => Err(ProviderError::permanent("for ever")),
             13 => Err(ProviderError::invalid_output("not that")),
-            14 => Err(ProviderError::rate_limited("for a while", Some(now + Duration::from_mins(1)))),
-            15 => Err(ProviderError::rate_limited("until just now", Some(now - Duration::from_mins(1)))),
+            14 => Err(ProviderError::rate_limited("for a while", Some(now + Duration::from_secs(60)))),
+            15 => Err(ProviderError::rate_limited("until just now", Some(now - Duration::from_secs(60)))),
             16 => Err(ProviderError::rate_limited("who knows", None)),
             _ => Err(ProviderError::cancelled()),
         }

@@ -1,0 +1,14 @@
+//! What a host can rely on, whatever the workflow is.
+
+#![cfg(test)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod controls;
+mod host;
+mod limits;
+mod names;
+mod secrets;
+mod starting;
+mod stopping;
+mod trouble;
+mod watching;

@@ -1,0 +1,172 @@
+//! Ways to stop driving, and calls that do not want to.
+
+use futures::future::{Either, join, select};
+use workflow_core::status::RunStatus;
+use workflow_core::stop::Stop;
+
+use crate::host::{Host, id};
+
+const PARALLEL: &str = "
+workflow: { name: Parallel, stages: [plan, code] }
+plan:
+  mode: parallel
+  providers: [{ provider: ann }, { provider: bob }]
+  with: { ann: { after: 10 }, bob: { after: 100, slow_to_stop: 20 } }
+code: { provider: cid }
+";
+
+const DEAF: &str = "
+workflow: { name: Deaf, stages: [plan] }
+plan: { provider: ann, with: { ann: { hang: true, deaf: true } } }
+";
+
+#[test]
+fn a_run_whose_drive_is_dropped_can_be_taken_up() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let driving = Box::pin(host.engine.run(host.start("r1", PARALLEL)));
+        let Either::Right(_) = select(driving, host.sim.sleep_ms(50)).await else { panic!("it has ended") };
+        let unfinished = host.engine.unfinished().await.unwrap();
+        assert_eq!(unfinished.into_iter().map(|run| run.run_id).collect::<Vec<_>>(), [id("r1")]);
+        assert_eq!(host.engine.drive(&id("r1")).await.unwrap().status, RunStatus::Completed);
+    });
+    insta::assert_snapshot!(host.log("r1"), @r#"
+      0  run_created        test
+      0  run_started
+      0  stage_started      1/plan
+      0  attempt_started    1/plan[0] #1 ann
+      0  attempt_started    1/plan[1] #1 bob
+     10  attempt_succeeded  1/plan[0] #1 "ann()"
+     50  attempt_interrupted 1/plan[1] #1
+     50  attempt_started    1/plan[1] #2 bob
+    150  attempt_succeeded  1/plan[1] #2 "bob()"
+    150  stage_completed    1/plan, output of all lanes
+    150  stage_started      1/code
+    150  attempt_started    1/code[0] #1 cid
+    160  attempt_succeeded  1/code[0] #1 "cid()"
+    160  stage_completed    1/code, output of lane 0
+    160  run_completed
+    "#);
+    insta::assert_snapshot!(host.calls(), @r"
+    1/plan[0] #1 ann 0–10 replied
+    1/plan[1] #1 bob 0–50 dropped
+    1/plan[1] #2 bob 50–150 replied
+    1/code[0] #1 cid 150–160 replied
+    ");
+}
+
+#[test]
+fn a_run_that_is_dropped_before_it_was_ever_polled_can_be_taken_up() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let run = host.engine.start(host.start("r1", PARALLEL)).await.unwrap();
+        host.sim.drop_tasks();
+        assert_eq!(run.status().await.unwrap(), RunStatus::Pending);
+        assert_eq!(host.engine.drive(&id("r1")).await.unwrap().status, RunStatus::Completed);
+    });
+}
+
+#[test]
+fn a_shutdown_stops_the_calls_and_leaves_the_runs_to_be_taken_up() {
+    let host = Host::new();
+    let other = host.engine_over(host.store.clone());
+    host.sim.block_on(async {
+        let run = host.engine.start(host.start("r1", PARALLEL)).await.unwrap();
+        host.sim.sleep_ms(50).await;
+        host.engine.shutdown(Stop::Gracefully).await;
+        assert!(host.deeds.calls().iter().all(|call| call.end.is_some()), "calls go on");
+        assert_eq!(run.status().await.unwrap(), RunStatus::Running);
+
+        // An engine that was shut down begins nothing more.
+        let view = host.engine.run(host.start("r2", PARALLEL)).await.unwrap();
+        assert_eq!(view.status, RunStatus::Running);
+        assert_eq!(host.deeds.calls().len(), 2);
+
+        let unfinished = other.unfinished().await.unwrap();
+        assert_eq!(unfinished.len(), 2);
+        for run in unfinished {
+            assert_eq!(other.drive(&run.run_id).await.unwrap().status, RunStatus::Completed);
+        }
+    });
+    insta::assert_snapshot!(host.log("r1"), @r#"
+      0  run_created        test
+      0  run_started
+      0  stage_started      1/plan
+      0  attempt_started    1/plan[0] #1 ann
+      0  attempt_started    1/plan[1] #1 bob
+     10  attempt_succeeded  1/plan[0] #1 "ann()"
+     70  attempt_interrupted 1/plan[1] #1
+    180  attempt_started    1/plan[1] #2 bob
+    280  attempt_succeeded  1/plan[1] #2 "bob()"
+    280  stage_completed    1/plan, output of all lanes
+    280  stage_started      1/code
+    280  attempt_started    1/code[0] #1 cid
+    290  attempt_succeeded  1/code[0] #1 "cid()"
+    290  stage_completed    1/code, output of lane 0
+    290  run_completed
+    "#);
+}
+
+#[test]
+fn a_second_shutdown_hurries() {
+    let yaml = "
+workflow: { name: Slow to stop, stages: [plan] }
+plan: { provider: ann, with: { ann: { hang: true, slow_to_stop: 20000 } } }
+";
+    let host = Host::new();
+    host.sim.block_on(async {
+        host.engine.start(host.start("r1", yaml)).await.unwrap();
+        host.sim.sleep_ms(50).await;
+        let hurry = async {
+            host.sim.sleep_ms(100).await;
+            host.engine.shutdown(Stop::AtOnce).await;
+        };
+        join(host.engine.shutdown(Stop::Gracefully), hurry).await;
+    });
+    insta::assert_snapshot!(host.calls(), @"  1/plan[0] #1 ann 0–150 stopped");
+}
+
+#[test]
+fn a_call_that_ignores_its_stop_signal_is_dropped_after_the_grace_period() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let run = host.engine.start(host.start("r1", DEAF)).await.unwrap();
+        host.sim.sleep_ms(50).await;
+        run.cancel().await.unwrap();
+        assert_eq!(run.wait().await.unwrap().status, RunStatus::Cancelled);
+
+        host.engine.start(host.start("r2", DEAF)).await.unwrap();
+        host.sim.sleep_ms(50).await;
+        host.engine.shutdown(Stop::Gracefully).await;
+    });
+    insta::assert_snapshot!(host.log("r1"), @r"
+        0  run_created        test
+        0  run_started
+        0  stage_started      1/plan
+        0  attempt_started    1/plan[0] #1 ann
+       50  cancel_requested
+    30050  attempt_cancelled  1/plan[0] #1
+    30050  run_cancelled
+    ");
+    insta::assert_snapshot!(host.calls(), @r"
+    1/plan[0] #1 ann 0–30050 dropped
+    1/plan[0] #1 ann 30050–60100 dropped
+    ");
+}
+
+#[test]
+fn a_call_that_ignores_its_time_out_is_dropped_after_the_grace_period() {
+    let yaml = DEAF.replace("ann, with", "ann, idle_timeout: 1s, with");
+    let host = Host::with(|builder| builder.stop_grace(std::time::Duration::from_secs(3)));
+    host.sim.block_on(host.engine.run(host.start("r1", &yaml))).unwrap();
+    insta::assert_snapshot!(host.log("r1"), @r"
+       0  run_created        test
+       0  run_started
+       0  stage_started      1/plan
+       0  attempt_started    1/plan[0] #1 ann
+    4000  attempt_failed     1/plan[0] #1 idle_timeout: nothing heard for 1s; it did not stop in time and was dropped
+    4000  stage_failed       1/plan idle_timeout: nothing heard for 1s; it did not stop in time and was dropped
+    4000  run_failed         idle_timeout: nothing heard for 1s; it did not stop in time and was dropped
+    ");
+    insta::assert_snapshot!(host.calls(), @"  1/plan[0] #1 ann 0–4000 dropped");
+}
