@@ -4,24 +4,31 @@
 
 use std::collections::BTreeSet;
 
-use workflow_store::MemoryStore;
+use workflow_core::event::Event;
+use workflow_core::machine::RunView;
+use workflow_core::store::MemoryStore;
 use workflow_tests::scenario::{self, Scenario};
-use workflow_tests::scripted::Deeds;
+use workflow_tests::scripted::{Call, Deeds};
 use workflow_tests::sim::Sim;
 use workflow_tests::{log, rules};
 
-fn log_of(name: &str) -> String {
-    let scenario = Scenario::named(name);
-    let (sim, store) = (Sim::new(), MemoryStore::new());
-    let deeds = Deeds::new(&sim);
-    let engine = scenario.engine(&sim, &deeds, store.clone());
+/// Plays a scenario in a world of its own: its events, how it stands, and what its providers did.
+fn play(scenario: &Scenario, sim: &Sim) -> (Vec<Event>, RunView, Vec<Call>) {
+    scenario.rewind();
+    let (deeds, store) = (Deeds::new(sim), MemoryStore::new());
+    let engine = scenario.engine(sim, &deeds, store.clone());
     sim.block_on(async {
-        let run = scenario.create(&sim, &engine).await;
-        let view = scenario.play(&sim, &engine, &run).await.unwrap();
+        let run = scenario.create(sim, &engine).await;
+        let view = scenario.play(sim, &engine, &run).await.unwrap();
         let events = scenario::events(&store, &run).await;
-        rules::check(engine.parse(&scenario.yaml, name).unwrap().workflow(), &events);
-        log::show(&events, &view, &deeds.calls())
+        rules::check(engine.parse(&scenario.yaml, &scenario.name).unwrap().workflow(), &events);
+        (events, view, deeds.calls())
     })
+}
+
+fn log_of(name: &str) -> String {
+    let (events, view, calls) = play(&Scenario::named(name), &Sim::new());
+    log::show(&events, &view, &calls)
 }
 
 macro_rules! scenarios {
@@ -71,4 +78,20 @@ scenarios! {
     skipped_by_when
     stop
     timeout
+}
+
+#[test]
+fn the_order_of_what_happens_at_once_changes_no_outcome() {
+    for scenario in Scenario::all() {
+        let (_, expected, _) = play(&scenario, &Sim::new());
+        for seed in 0..20 {
+            let (events, view, _) = play(&scenario, &Sim::seeded(seed));
+            assert_eq!((view.status, view.failed_stages), (expected.status, expected.failed_stages.clone()));
+            for (id, stage) in &expected.context.stages {
+                assert_eq!(view.context.stages[id].output, stage.output, "{}: {id}", scenario.name);
+            }
+            let (again, ..) = play(&scenario, &Sim::seeded(seed));
+            assert_eq!(events, again, "{}: the same seed gives the same log", scenario.name);
+        }
+    }
 }
