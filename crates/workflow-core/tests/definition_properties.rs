@@ -10,6 +10,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::RngSeed;
 use serde_json::{Map, Number, Value, json};
 use workflow_core::definition::edit;
 use workflow_core::definition::{
@@ -295,7 +296,11 @@ fn errors(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(100)
+    })]
 
     #[test]
     fn a_workflow_is_written_and_read_back(workflow in workflow()) {

@@ -62,7 +62,8 @@ impl Engine {
         EngineBuilder::default()
     }
 
-    /// Parses, resolves and compiles a workflow from YAML.
+    /// Parses, resolves and compiles a workflow from YAML. Warnings go to the host's log;
+    /// [`Engine::validate`] returns them.
     ///
     /// # Errors
     ///
@@ -72,6 +73,9 @@ impl Engine {
             Diagnostics::from(vec![Diagnostic::error("bad-id", "workflow.id", error.to_string())])
         })?;
         let parsed = self.validate(yaml.as_bytes(), Some(&id));
+        for warning in parsed.diagnostics.iter().filter(|diagnostic| !diagnostic.is_error()) {
+            warn!(workflow = %id, "{warning}");
+        }
         match parsed.workflow {
             Some(workflow) if !parsed.diagnostics.iter().any(Diagnostic::is_error) => self.prepare(&workflow),
             _ => Err(Diagnostics::from(parsed.diagnostics).into()),
