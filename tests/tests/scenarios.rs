@@ -57,6 +57,7 @@ scenarios! {
     continues
     exhausted
     exhausted_completes
+    failed_in_the_queue
     idle_timeout
     kill
     loop_with_fallback

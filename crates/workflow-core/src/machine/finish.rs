@@ -53,7 +53,6 @@ pub(super) fn verdict(stage: &StagePlan, current: &Current) -> Verdict {
 fn failed(stage: &StagePlan, current: &Current) -> Verdict {
     let errors: Vec<_> = (0usize..)
         .zip(&current.lanes)
-        .filter(|(_, lane)| matches!(lane.status, StageStatus::Failed | StageStatus::Retrying))
         .filter_map(|(number, lane)| Some((number, lane.provider.as_deref(), lane.error.clone()?)))
         .collect();
     if let ([_], [(_, _, error)]) = (stage.lanes.as_slice(), errors.as_slice()) {
