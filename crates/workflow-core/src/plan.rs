@@ -1,8 +1,9 @@
 //! Plans: bundles compiled and checked, ready to be run.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use foldhash::HashMap;
 
 use crate::bundle::{Bundle, BundleHash};
 use crate::definition::{

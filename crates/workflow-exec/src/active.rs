@@ -1,11 +1,11 @@
 //! The runs that this engine drives at the moment, and how they are woken.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use event_listener::Event;
+use foldhash::HashMap;
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 use workflow_core::ids::{NodePath, RunId};

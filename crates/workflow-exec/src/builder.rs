@@ -1,9 +1,9 @@
 //! Putting an engine together.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use workflow_core::catalog::Catalog;
 use workflow_core::machine::Secrets;
 use workflow_core::provider::Provider;
@@ -45,7 +45,7 @@ impl Default for EngineBuilder {
         Self {
             store: Arc::new(MemoryStore::new()),
             catalog: None,
-            providers: HashMap::new(),
+            providers: HashMap::default(),
             default_provider: None,
             sinks: Vec::new(),
             secrets: Arc::new(NoSecrets),

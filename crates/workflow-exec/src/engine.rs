@@ -1,9 +1,9 @@
 //! The engine: what a host holds on to.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use futures::future::FutureExt as _;
 use tracing::warn;
 use workflow_core::bundle::{Bundle, BundleHash};
@@ -330,7 +330,7 @@ impl Engine {
             hold = self.hold(lease);
             state = self.shared.fold(&hold.lease.run).await?;
         }
-        Ok(state.view())
+        Ok(state.into())
     }
 
     /// Whoever asked for something while the run was held relied on its driver. So, after the

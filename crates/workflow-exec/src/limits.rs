@@ -1,9 +1,10 @@
 //! How many calls of a provider may run at once: shared by runs, and with the host's own work.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use futures::channel::oneshot;
 
 /// Limits per provider. Share one among engines, and take [places](Place) for work of your own.

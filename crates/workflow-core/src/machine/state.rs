@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
@@ -35,7 +36,7 @@ pub struct State {
     pub(super) status: RunStatus,
     pub(super) iteration: u32,
     pub(super) position: Position,
-    pub(super) results: IndexMap<StageId, StageResult>,
+    pub(super) results: IndexMap<StageId, StageResult, RandomState>,
     pub(super) vars: IndexMap<String, Data>,
     pub(super) failed_stages: Vec<StageId>,
     pub(super) pausing: bool,
@@ -199,7 +200,7 @@ impl State {
             status: RunStatus::Pending,
             iteration: 1,
             position: Position::Start,
-            results: IndexMap::new(),
+            results: IndexMap::default(),
             vars: created.vars.clone(),
             failed_stages: Vec::new(),
             pausing: false,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use super::state::{LaneState, Position, State};
+use super::state::{LaneState, Position, StageResult, State};
 use crate::data::Data;
 use crate::failure::Failure;
 use crate::ids::{RoleId, RunId, StageId, WorkflowId};
@@ -110,17 +110,81 @@ pub struct LaneView {
     pub duration: Option<i64>,
 }
 
-impl From<&LaneState> for LaneView {
-    fn from(lane: &LaneState) -> Self {
+impl From<LaneState> for LaneView {
+    fn from(lane: LaneState) -> Self {
         Self {
-            provider: lane.provider.clone(),
-            role: lane.role.clone(),
+            duration: lane.duration_ms(),
+            provider: lane.provider,
+            role: lane.role,
             status: lane.status,
             attempts: lane.attempt,
             retry_at: lane.retry_at,
-            output: lane.output.clone(),
-            error: lane.error.clone(),
-            duration: lane.duration_ms(),
+            output: lane.output,
+            error: lane.error,
+        }
+    }
+}
+
+impl From<StageResult> for StageView {
+    fn from(result: StageResult) -> Self {
+        Self {
+            output: result.output(),
+            status: result.status,
+            iteration: result.iteration,
+            results: lanes(result.lanes),
+            started_at: result.started_at,
+            ended_at: result.ended_at,
+            error: result.error,
+        }
+    }
+}
+
+/// In a vector of their own: what collecting would reuse is larger, and would be shrunk.
+fn lanes(lanes: Vec<LaneState>) -> Vec<LaneView> {
+    let mut views = Vec::with_capacity(lanes.len());
+    views.extend(lanes.into_iter().map(LaneView::from));
+    views
+}
+
+impl From<State> for RunView {
+    fn from(state: State) -> Self {
+        let wait = state.wait();
+        let requested = match (state.cancelling, state.pausing) {
+            _ if state.status.is_terminal() || state.status == RunStatus::Paused => None,
+            (true, _) => Some("cancel".to_owned()),
+            (false, true) => Some("pause".to_owned()),
+            (false, false) => None,
+        };
+        let results = state.results.into_iter();
+        let mut stages: IndexMap<_, _> = results.map(|(id, result)| (id, result.into())).collect();
+        let mut current_stage = None;
+        if let Position::In(current) = state.position {
+            current_stage = Some(current.stage.clone());
+            let view = StageView {
+                status: StageStatus::Running,
+                iteration: state.iteration,
+                output: None,
+                results: lanes(current.lanes),
+                started_at: Some(current.started_at),
+                ended_at: None,
+                error: None,
+            };
+            stages.insert(current.stage, view);
+        }
+        Self {
+            run_id: state.created.run.clone(),
+            workflow_id: state.created.workflow.clone(),
+            status: state.status,
+            wait,
+            requested,
+            current_stage,
+            iteration: state.iteration,
+            context: RunContext { vars: state.vars, stages },
+            failed_stages: state.failed_stages,
+            created_at: state.created_at,
+            started_at: state.started_at,
+            completed_at: state.completed_at,
+            error: state.error,
         }
     }
 }
@@ -128,56 +192,6 @@ impl From<&LaneState> for LaneView {
 impl State {
     /// The run as a host sees it.
     pub fn view(&self) -> RunView {
-        let mut stages: IndexMap<_, _> = self
-            .results
-            .iter()
-            .map(|(id, result)| {
-                let view = StageView {
-                    status: result.status,
-                    iteration: result.iteration,
-                    output: result.output(),
-                    results: result.lanes.iter().map(LaneView::from).collect(),
-                    started_at: result.started_at,
-                    ended_at: result.ended_at,
-                    error: result.error.clone(),
-                };
-                (id.clone(), view)
-            })
-            .collect();
-        let mut current_stage = None;
-        if let Position::In(current) = &self.position {
-            current_stage = Some(current.stage.clone());
-            let view = StageView {
-                status: StageStatus::Running,
-                iteration: self.iteration,
-                output: None,
-                results: current.lanes.iter().map(LaneView::from).collect(),
-                started_at: Some(current.started_at),
-                ended_at: None,
-                error: None,
-            };
-            stages.insert(current.stage.clone(), view);
-        }
-        let requested = match (self.cancelling, self.pausing) {
-            _ if self.status.is_terminal() || self.status == RunStatus::Paused => None,
-            (true, _) => Some("cancel".to_owned()),
-            (false, true) => Some("pause".to_owned()),
-            (false, false) => None,
-        };
-        RunView {
-            run_id: self.created.run.clone(),
-            workflow_id: self.created.workflow.clone(),
-            status: self.status,
-            wait: self.wait(),
-            requested,
-            current_stage,
-            iteration: self.iteration,
-            context: RunContext { vars: self.vars.clone(), stages },
-            failed_stages: self.failed_stages.clone(),
-            created_at: self.created_at,
-            started_at: self.started_at,
-            completed_at: self.completed_at,
-            error: self.error.clone(),
-        }
+        self.clone().into()
     }
 }

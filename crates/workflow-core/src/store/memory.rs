@@ -1,11 +1,12 @@
 //! A store that keeps runs in memory.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use async_trait::async_trait;
+use foldhash::HashMap;
 
 use super::order::{check_numbers, check_output, control_of, page, run_not_found};
 use super::sync::{lock, read, write};

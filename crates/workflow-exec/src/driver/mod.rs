@@ -5,12 +5,13 @@ mod call;
 mod output;
 mod store;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use futures::StreamExt as _;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::FuturesUnordered;
@@ -62,10 +63,10 @@ pub(crate) async fn drive(
             decision: Decision::new(),
             effects: Vec::new(),
             calls: FuturesUnordered::new(),
-            running: HashMap::new(),
+            running: HashMap::default(),
             ended: Vec::new(),
             arrivals: FuturesUnordered::new(),
-            waiting: HashSet::new(),
+            waiting: HashSet::default(),
             controls: Vec::new(),
             last_control: 0,
             flushing: None,
@@ -178,7 +179,8 @@ impl<'e> Driver<'e> {
                 arrivals.push(arrival);
                 news = true;
             }
-            news |= self.entered.inbox.poll_news(cx).is_ready();
+            // Who does not wait need not be woken.
+            news = news || self.entered.inbox.poll_news(cx).is_ready();
             self.flush();
             if let Some(flushing) = &mut self.flushing
                 && flushing.poll_unpin(cx).is_ready()
@@ -242,22 +244,25 @@ impl<'e> Driver<'e> {
     /// Lets the machine decide, and answers its questions for places on the way.
     fn decide_all(&mut self, first: (Input, Option<Admission<'e>>)) -> Result<(), EngineError> {
         let now = self.engine.clock.now();
-        let mut answers = VecDeque::new();
         let mut next = Some(first);
-        while let Some((input, mut admission)) = next {
+        let mut later = VecDeque::new();
+        while let Some((input, mut admission)) = next.take().or_else(|| later.pop_front()) {
             machine::decide(&self.plan, &mut self.state, input, now, &mut self.decision)
                 .map_err(|source| self.broken(source))?;
             let mut effects = std::mem::take(&mut self.decision.effects);
             for effect in effects.drain(..) {
                 match effect {
-                    Effect::Acquire { path, provider } => answers.extend(self.answer(path, provider)),
+                    Effect::Acquire { path, provider } => match self.answer(path, provider) {
+                        // Nearly always the only one, for which a queue would be made in vain.
+                        answer if next.is_none() && later.is_empty() => next = answer,
+                        answer => later.extend(answer),
+                    },
                     Effect::Call { .. } => self.effects.push((effect, admission.take())),
                     effect => self.effects.push((effect, None)),
                 }
             }
             self.decision.effects = effects;
             // A place that the machine did not want is given back here.
-            next = answers.pop_front();
         }
         Ok(())
     }
