@@ -142,7 +142,8 @@ impl Engine {
         let (run, claimed) = self.accept(start).await?;
         match claimed {
             Some((lease, plan, state)) => self.drive_on(self.hold(lease), plan, state).await,
-            None => self.drive(&run).await,
+            // Rare, and larger than all that a run needs.
+            None => self.drive(&run).boxed().await,
         }
     }
 
@@ -273,7 +274,7 @@ impl Engine {
     async fn accept(
         &self,
         start: StartRun,
-    ) -> Result<(RunId, Option<(Lease, Arc<Plan>, State)>), EngineError> {
+    ) -> Result<(RunId, Option<(Lease, Arc<Plan>, Box<State>)>), EngineError> {
         let plan = match start.what {
             What::Plan(plan) => plan,
             What::Id(id) => self.load(&id).await?,
@@ -317,7 +318,7 @@ impl Engine {
         &self,
         mut hold: Hold,
         plan: Arc<Plan>,
-        mut state: State,
+        mut state: Box<State>,
     ) -> Result<RunView, EngineError> {
         loop {
             state = driver::drive(&self.shared, &hold.entered, &hold.lease, plan.clone(), state).await?;
@@ -328,9 +329,9 @@ impl Engine {
             let Some(lease) = self.claim_if_asked(&hold.lease.run, &state).await? else { break };
             // Somebody else may have driven the run in between.
             hold = self.hold(lease);
-            state = self.shared.fold(&hold.lease.run).await?;
+            state = self.shared.fold(&hold.lease.run).boxed().await?;
         }
-        Ok(state.into())
+        Ok((*state).into())
     }
 
     /// Whoever asked for something while the run was held relied on its driver. So, after the
@@ -355,7 +356,7 @@ impl Engine {
 
 impl Shared {
     /// The state of a run from its log.
-    pub(crate) async fn fold(&self, run: &RunId) -> Result<State, EngineError> {
+    pub(crate) async fn fold(&self, run: &RunId) -> Result<Box<State>, EngineError> {
         let mut page = self.store.events(run, 0, PAGE).await?;
         let Some(first) = page.first() else {
             return Err(StoreError::NotFound(format!("run `{run}`")).into());
@@ -440,8 +441,8 @@ impl Shared {
     }
 }
 
-fn first_state(run: &RunId, event: &Event) -> Result<State, EngineError> {
-    State::first(event).map_err(|source| EngineError::Broken { run: run.clone(), source })
+fn first_state(run: &RunId, event: &Event) -> Result<Box<State>, EngineError> {
+    State::first(event).map(Box::new).map_err(|source| EngineError::Broken { run: run.clone(), source })
 }
 
 /// The id of a new run, and its seed.

@@ -38,7 +38,7 @@ impl RunHandle {
     ///
     /// [`StoreError::NotFound`] and others of the store; [`EngineError::Broken`].
     pub async fn view(&self) -> Result<RunView, EngineError> {
-        Ok(self.engine.shared.fold(&self.run).await?.into())
+        Ok((*self.engine.shared.fold(&self.run).await?).into())
     }
 
     /// The run's status.

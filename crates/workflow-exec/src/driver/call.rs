@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
-use workflow_core::stop::{Stop, StopSource};
+use workflow_core::stop::Stop;
 
 use super::output::CallIo;
 use crate::limits::Place;
@@ -22,13 +22,6 @@ use crate::runtime::{Clock, Timer};
 pub(super) struct Admission<'e> {
     pub provider: &'e dyn Provider,
     pub place: Place,
-}
-
-/// What the driver keeps of a call that is under way.
-pub(super) struct Running {
-    pub attempt: u32,
-    pub stop: StopSource,
-    pub io: Arc<CallIo>,
 }
 
 /// A call that has ended.
@@ -57,19 +50,18 @@ impl<'e> Call<'e> {
         io: Arc<CallIo>,
         patience: Patience<'e>,
         span: Span,
-    ) -> (Running, Self) {
+    ) -> Self {
         let Admission { provider, place } = admission;
-        let (id, stop) = (request.id.clone(), StopSource::new());
-        let running = Running { attempt: id.attempt, stop: stop.clone(), io: io.clone() };
-        let context = CallContext::new(id.clone(), stop.signal(), io.clone());
+        let id = request.id.clone();
+        let context = CallContext::new(id.clone(), io.stop.signal(), io.clone());
         let mut future = provider.call(request, context);
         if patience.timeout.is_some() || patience.idle_timeout.is_some() {
-            future = in_time(future, patience, stop, io.clone(), (provider, id.clone())).boxed();
+            future = in_time(future, patience, io.clone(), (provider, id.clone())).boxed();
         }
         if !span.is_disabled() {
             future = future.instrument(span).boxed();
         }
-        (running, Self { id, provider: Some(provider), io, future, _place: place })
+        Self { id, provider: Some(provider), io, future, _place: place }
     }
 }
 
@@ -113,7 +105,6 @@ pub(super) struct Patience<'e> {
 async fn in_time(
     call: BoxFuture<'_, Result<Reply, ProviderError>>,
     patience: Patience<'_>,
-    stop: StopSource,
     io: Arc<CallIo>,
     (provider, id): (&dyn Provider, CallId),
 ) -> Result<Reply, ProviderError> {
@@ -121,7 +112,7 @@ async fn in_time(
     match select(call, pin!(too_long(&patience, &io))).await {
         Either::Left((result, _)) => result,
         Either::Right((error, call)) => {
-            stop.stop(Stop::Gracefully);
+            io.stop.stop(Stop::Gracefully);
             let usage = match select(call, patience.timer.sleep(patience.stop_grace)).await {
                 Either::Left((Ok(reply), _)) => reply.usage,
                 Either::Left((Err(ended), _)) => ended.usage,

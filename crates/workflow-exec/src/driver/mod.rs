@@ -4,17 +4,16 @@ mod bounds;
 mod call;
 mod output;
 mod store;
+mod underway;
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use foldhash::{HashMap, HashSet};
-use futures::StreamExt as _;
+use foldhash::HashSet;
 use futures::future::{BoxFuture, FutureExt as _};
-use futures::stream::FuturesUnordered;
 use tracing::{Instrument as _, Span, debug, info_span, warn};
 use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
@@ -27,14 +26,15 @@ use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{ControlRecord, Lease, StoreError};
 
-use self::call::{Admission, Call, Ended, Patience, Running};
+use self::call::{Admission, Call, Ended, Patience};
 use self::output::{CallIo, RunIo};
+use self::underway::{Arrival, Underway};
 use crate::active::{Entered, SessionNote};
 use crate::engine::Shared;
 use crate::error::EngineError;
 use crate::redact::Remembering;
 
-/// At most so many ended calls go into one decision.
+/// At most so much of what has come goes into one decision.
 const BATCH: usize = 256;
 
 /// Drives a run that `lease` holds until it rests: until it has ended, waits for somebody, or the
@@ -42,42 +42,40 @@ const BATCH: usize = 256;
 ///
 /// Dropping the future stops the calls, as dropping their futures does, and leaves the run to be
 /// taken up again.
-pub(crate) async fn drive(
-    engine: &Shared,
-    entered: &Entered,
-    lease: &Lease,
+pub(crate) fn drive<'e>(
+    engine: &'e Shared,
+    entered: &'e Entered,
+    lease: &'e Lease,
     plan: Arc<Plan>,
-    state: State,
-) -> Result<State, EngineError> {
+    state: Box<State>,
+) -> impl Future<Output = Result<Box<State>, EngineError>> + Send + 'e {
     let span = info_span!("run", run = %lease.run, workflow = %state.created().workflow);
-    async {
+    let io = RunIo::new(engine.clock.clone(), entered.inbox.clone(), state.last_event());
+    let mut driver = Driver {
+        engine,
+        entered,
+        lease,
+        plan,
+        state,
+        io: Arc::new(io),
+        decision: Decision::new(),
+        effects: Vec::new(),
+        underway: Underway::default(),
+        waiting: HashSet::default(),
+        controls: Vec::new(),
+        last_control: 0,
+        flushing: None,
+        stage: Span::none(),
+    };
+    // A block and not an `async fn`: that would keep a second place for each argument.
+    async move {
         let last_output = engine.store.last_output(&lease.run).await?;
-        let io = RunIo::new(engine.clock.clone(), entered.inbox.clone(), last_output, state.last_event());
-        let mut driver = Driver {
-            engine,
-            entered,
-            lease,
-            plan,
-            state,
-            io: Arc::new(io),
-            decision: Decision::new(),
-            effects: Vec::new(),
-            calls: FuturesUnordered::new(),
-            running: HashMap::default(),
-            ended: Vec::new(),
-            arrivals: FuturesUnordered::new(),
-            waiting: HashSet::default(),
-            controls: Vec::new(),
-            last_control: 0,
-            flushing: None,
-            stage: Span::none(),
-        };
+        driver.io.go_on_after(last_output);
         let driven = driver.run().await;
         driver.leave(driven.is_ok()).await;
         driven.map(|()| driver.state)
     }
     .instrument(span)
-    .await
 }
 
 struct Driver<'e> {
@@ -85,18 +83,13 @@ struct Driver<'e> {
     entered: &'e Entered,
     lease: &'e Lease,
     plan: Arc<Plan>,
-    state: State,
+    state: Box<State>,
     io: Arc<RunIo>,
     decision: Decision,
     /// Effects of the decision that are carried out once its events are stored; those that call a
     /// provider with what the call begins with.
     effects: Vec<(Effect, Option<Admission<'e>>)>,
-    calls: FuturesUnordered<Call<'e>>,
-    running: HashMap<NodePath, Running>,
-    /// Calls that ended and have not been decided on.
-    ended: Vec<Ended>,
-    /// Timers and places in a queue.
-    arrivals: FuturesUnordered<BoxFuture<'e, Arrival<'e>>>,
+    underway: Underway<'e>,
     /// Nodes that wait for a place, so that each waits once.
     waiting: HashSet<NodePath>,
     /// Controls that were read and have not been decided on.
@@ -104,14 +97,6 @@ struct Driver<'e> {
     last_control: u64,
     flushing: Option<BoxFuture<'e, ()>>,
     stage: Span,
-}
-
-/// What was waited for has come.
-enum Arrival<'e> {
-    Place(NodePath, Arc<str>, Admission<'e>),
-    Due(NodePath),
-    /// A call that was told to stop has had its time.
-    Overdue(NodePath, u32),
 }
 
 impl<'e> Driver<'e> {
@@ -124,18 +109,19 @@ impl<'e> Driver<'e> {
         loop {
             let shutdown = self.entered.inbox.shutdown();
             let rests = self.state.status().is_terminal() || self.state.status() == RunStatus::Paused;
-            if self.running.is_empty() && self.ended.is_empty() && (rests || shutdown > Stop::None) {
+            let idle = self.underway.calls().is_empty() && !self.underway.has_arrivals();
+            if idle && (rests || shutdown > Stop::None) {
                 return Ok(());
             }
             if shutdown > Stop::None {
                 self.stop_all(shutdown);
             }
-            let arrivals = self.wait().await;
+            self.wait().await;
             let notes = self.entered.inbox.take_sessions();
             if self.entered.inbox.take_controls() {
                 self.read_controls().await?;
             }
-            self.take_in(arrivals, &notes)?;
+            self.take_in(&notes)?;
             self.commit().await?;
             for note in notes {
                 // Nobody waits for it any more when the call has ended meanwhile.
@@ -165,20 +151,10 @@ impl<'e> Driver<'e> {
     }
 
     /// Waits until there is something to decide or to act on.
-    async fn wait(&mut self) -> Vec<Arrival<'e>> {
-        let mut arrivals = Vec::new();
+    async fn wait(&mut self) {
         poll_fn(|cx| {
-            let mut news = !self.ended.is_empty() || !self.controls.is_empty();
-            while self.ended.len() < BATCH
-                && let Poll::Ready(Some(ended)) = self.calls.poll_next_unpin(cx)
-            {
-                self.ended.push(ended);
-                news = true;
-            }
-            while let Poll::Ready(Some(arrival)) = self.arrivals.poll_next_unpin(cx) {
-                arrivals.push(arrival);
-                news = true;
-            }
+            self.underway.poll(cx, BATCH);
+            let mut news = self.underway.has_arrivals() || !self.controls.is_empty();
             // Who does not wait need not be woken.
             news = news || self.entered.inbox.poll_news(cx).is_ready();
             self.flush();
@@ -188,53 +164,64 @@ impl<'e> Driver<'e> {
                 self.flushing = None;
                 news = true;
             }
-            if news { Poll::Ready(()) } else { Poll::Pending }
+            if news {
+                return Poll::Ready(());
+            }
+            self.rest();
+            Poll::Pending
         })
         .await;
-        arrivals
+    }
+
+    /// Gives back the memory that decisions need: a run waits for longer than it decides.
+    fn rest(&mut self) {
+        self.underway.rest();
+        self.decision = Decision::new();
+        self.effects = Vec::new();
     }
 
     /// Decides on everything that has come.
-    fn take_in(&mut self, arrivals: Vec<Arrival<'e>>, notes: &[SessionNote]) -> Result<(), EngineError> {
+    fn take_in(&mut self, notes: &[SessionNote]) -> Result<(), EngineError> {
         for note in notes {
             let (path, session) = (note.path.clone(), note.session.clone());
             self.decide(Input::Session { path, attempt: note.attempt, session })?;
         }
-        let mut ended = std::mem::take(&mut self.ended);
-        for Ended { path, attempt, result } in ended.drain(..) {
-            self.running.remove(&path);
-            self.io.finish(&path, attempt);
-            let input = if result.is_err() && self.entered.inbox.shutdown() > Stop::None {
-                Input::Interrupted { path, attempt }
-            } else {
-                Input::Finished { path, attempt, result: bounds::check(result, self.engine.max_output) }
-            };
-            self.decide(input)?;
-        }
-        self.ended = ended;
-        for arrival in arrivals {
-            match arrival {
-                // A driver that is about to stop begins nothing.
-                Arrival::Place(path, ..) if self.entered.inbox.shutdown() > Stop::None => {
-                    self.waiting.remove(&path);
-                }
-                Arrival::Place(path, provider, admission) => {
-                    self.waiting.remove(&path);
-                    self.decide_all((Input::Granted { path, provider }, Some(admission)))?;
-                }
-                Arrival::Due(path) => self.decide(Input::Due { path })?,
-                Arrival::Overdue(path, attempt) => {
-                    if let Some(call) = self.running.get(&path).filter(|call| call.attempt == attempt) {
-                        warn!(%path, attempt, "the call did not stop in time and is dropped");
-                        call.io.abandon();
-                    }
-                }
-            }
+        while let Some(arrival) = self.underway.take() {
+            self.take_arrival(arrival)?;
         }
         for control in std::mem::take(&mut self.controls) {
             self.decide(Input::Control(control))?;
         }
         Ok(())
+    }
+
+    fn take_arrival(&mut self, arrival: Arrival<'e>) -> Result<(), EngineError> {
+        match arrival {
+            Arrival::Ended(Ended { path, attempt, result }) => {
+                self.io.finish(&path, attempt);
+                if result.is_err() && self.entered.inbox.shutdown() > Stop::None {
+                    return self.decide(Input::Interrupted { path, attempt });
+                }
+                let result = bounds::check(result, self.engine.max_output);
+                self.decide(Input::Finished { path, attempt, result })
+            }
+            Arrival::Place(path, provider, admission) => {
+                self.waiting.remove(&path);
+                // A driver that is about to stop begins nothing.
+                if self.entered.inbox.shutdown() > Stop::None {
+                    return Ok(());
+                }
+                self.decide_all((Input::Granted { path, provider }, Some(admission)))
+            }
+            Arrival::Due(path) => self.decide(Input::Due { path }),
+            Arrival::Overdue(path, attempt) => {
+                if let Some(call) = self.underway.calls().get(&path).filter(|call| call.attempt == attempt) {
+                    warn!(%path, attempt, "the call did not stop in time and is dropped");
+                    call.abandon();
+                }
+                Ok(())
+            }
+        }
     }
 
     fn decide(&mut self, input: Input) -> Result<(), EngineError> {
@@ -283,7 +270,7 @@ impl<'e> Driver<'e> {
         self.waiting.insert(path.clone());
         let (node, queued) = (path.clone(), name.clone());
         let granted = turn.map(move |place| Arrival::Place(node, queued, Admission { provider, place }));
-        self.arrivals.push(granted.boxed());
+        self.underway.expect(granted);
         Some((Input::Queued { path, provider: name }, None))
     }
 
@@ -316,7 +303,7 @@ impl<'e> Driver<'e> {
             Effect::Timer { path, at } => {
                 let left = at.duration_since(self.engine.clock.now());
                 let sleep = self.engine.timer.sleep(Duration::try_from(left).unwrap_or_default());
-                self.arrivals.push(sleep.map(move |()| Arrival::Due(path)).boxed());
+                self.underway.expect(sleep.map(move |()| Arrival::Due(path)));
             }
             // Reclaimed before the run was taken up; places are answered while deciding.
             Effect::Reclaim { .. } | Effect::Acquire { .. } => {}
@@ -332,7 +319,7 @@ impl<'e> Driver<'e> {
             Err(mut failure) => {
                 self.io.redactor.failure(&mut failure);
                 let error = ProviderError { failure: Box::new(failure), until: None, usage: None };
-                self.ended.push(Ended { path, attempt, result: Err(error) });
+                self.underway.arrive(Arrival::Ended(Ended { path, attempt, result: Err(error) }));
                 return;
             }
         };
@@ -345,24 +332,23 @@ impl<'e> Driver<'e> {
             clock: &*self.engine.clock,
         };
         let span = info_span!(parent: &self.stage, "node", %path, attempt, provider = name);
-        let io = Arc::new(CallIo::new(self.io.clone()));
-        let (running, call) = Call::begin(request, admission, io, patience, span);
-        self.running.insert(path, running);
-        self.calls.push(call);
+        let io = Arc::new(CallIo::new(self.io.clone(), attempt));
+        let call = Call::begin(request, admission, io.clone(), patience, span);
+        self.underway.call(path, io, call);
     }
 
     fn stop(&mut self, path: &NodePath, how: Stop) {
-        let Some(call) = self.running.get(path) else { return };
+        let Some(call) = self.underway.calls().get(path) else { return };
         call.stop.stop(how);
         let (path, attempt) = (path.clone(), call.attempt);
         let sleep = self.engine.timer.sleep(self.engine.stop_grace);
-        self.arrivals.push(sleep.map(move |()| Arrival::Overdue(path, attempt)).boxed());
+        self.underway.expect(sleep.map(move |()| Arrival::Overdue(path, attempt)));
     }
 
     fn stop_all(&mut self, how: Stop) {
-        let asked = |call: &Running| call.stop.signal().now() >= how;
-        let paths: Vec<_> =
-            self.running.iter().filter(|(_, call)| !asked(call)).map(|(path, _)| path.clone()).collect();
+        let calls = self.underway.calls().iter();
+        let unasked = calls.filter(|(_, call)| call.stop.signal().now() < how);
+        let paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
         for path in paths {
             self.stop(&path, how);
         }
@@ -393,8 +379,7 @@ impl<'e> Driver<'e> {
         if !well {
             self.stop_all(Stop::Gracefully);
             let grace = self.engine.timer.sleep(self.engine.stop_grace);
-            let all_ended = async { while self.calls.next().await.is_some() {} };
-            futures::future::select(Box::pin(all_ended), grace).await;
+            futures::future::select(Box::pin(self.underway.end()), grace).await;
         }
         if let Some(flushing) = self.flushing.take() {
             flushing.await;

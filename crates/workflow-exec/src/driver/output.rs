@@ -10,6 +10,7 @@ use futures::task::AtomicWaker;
 use workflow_core::ids::NodePath;
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::{CallHost, CallId, SessionLost};
+use workflow_core::stop::StopSource;
 
 use crate::active::{Inbox, SessionNote};
 use crate::redact::Redactor;
@@ -39,6 +40,8 @@ struct Buffer {
 /// One call's connection to its run.
 pub(crate) struct CallIo {
     run: Arc<RunIo>,
+    pub attempt: u32,
+    pub stop: StopSource,
     /// When the call was last heard of, in milliseconds since the epoch.
     heard: AtomicI64,
     abandoned: AtomicBool,
@@ -46,15 +49,19 @@ pub(crate) struct CallIo {
 }
 
 impl RunIo {
-    pub(crate) fn new(clock: Arc<dyn Clock>, inbox: Arc<Inbox>, last_output: u64, last_event: u64) -> Self {
-        let buffer = Buffer { next: last_output + 1, ..Buffer::default() };
+    pub(crate) fn new(clock: Arc<dyn Clock>, inbox: Arc<Inbox>, last_event: u64) -> Self {
         Self {
             clock,
             inbox,
             redactor: Redactor::default(),
             stored: AtomicU64::new(last_event),
-            buffer: Mutex::new(buffer),
+            buffer: Mutex::default(),
         }
+    }
+
+    /// Notes the number of the last stored entry. Entries come after this.
+    pub(crate) fn go_on_after(&self, last_output: u64) {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner).next = last_output + 1;
     }
 
     /// Notes the number of the last stored event, which entries refer to.
@@ -114,8 +121,15 @@ impl RunIo {
 }
 
 impl CallIo {
-    pub(crate) fn new(run: Arc<RunIo>) -> Self {
-        Self { run, heard: AtomicI64::new(0), abandoned: AtomicBool::new(false), waker: AtomicWaker::new() }
+    pub(crate) fn new(run: Arc<RunIo>, attempt: u32) -> Self {
+        Self {
+            run,
+            attempt,
+            stop: StopSource::new(),
+            heard: AtomicI64::new(0),
+            abandoned: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        }
     }
 
     /// Lets the call end without its provider, which has had its time to stop.

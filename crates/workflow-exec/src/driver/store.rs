@@ -1,16 +1,16 @@
 //! The driver's dealings with the store: one conditional append per decision.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::{BoxFuture, FutureExt as _};
 use tracing::warn;
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::store::{ControlRecord, Lease, RunHead, StoreError};
 
+use super::underway::Underway;
 use super::{Driver, is_final};
 use crate::engine::Shared;
 use crate::error::EngineError;
@@ -22,23 +22,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 impl Driver<'_> {
     /// Stores the events of the decision. Calls go on meanwhile.
     pub(super) async fn append(&mut self) -> Result<(), EngineError> {
-        let head = self.decision.head_changed.then(|| self.state.head());
-        let (calls, ended) = (&mut self.calls, &mut self.ended);
-        let stored = {
-            let mut storing =
-                pin!(store_events(self.engine, self.lease, &self.decision.events, head.as_ref()));
-            poll_fn(|cx| {
-                if let Poll::Ready(stored) = storing.as_mut().poll(cx) {
-                    return Poll::Ready(stored);
-                }
-                while let Poll::Ready(Some(call)) = calls.poll_next_unpin(cx) {
-                    ended.push(call);
-                }
-                Poll::Pending
-            })
-            .await?
+        let (engine, lease) = (self.engine, self.lease);
+        let events = &self.decision.events;
+        let expected = self.state.last_event() - events.len() as u64;
+        let head = self.decision.head_changed.then(|| Box::new(self.state.head()));
+        let append = engine.store.append(lease, expected, events, head.as_deref());
+        let controls = match meanwhile(&mut self.underway, append).await {
+            Ok(controls) => Some(controls),
+            Err(error) => {
+                let settled = settle(engine, lease, expected, events, head.as_deref(), error);
+                meanwhile(&mut self.underway, settled.boxed()).await?
+            }
         };
-        match stored {
+        match controls {
             Some(controls) => self.add_controls(controls),
             None => self.entered.inbox.look_for_controls(),
         }
@@ -69,24 +65,31 @@ impl Driver<'_> {
     }
 }
 
-/// Appends `events`; where the outcome is not known, reads back and tries again. Returns the
-/// controls that came with the answer, or `None` when the answer was lost.
-async fn store_events(
+/// Carries out `storing` while calls go on.
+async fn meanwhile<T>(underway: &mut Underway<'_>, mut storing: BoxFuture<'_, T>) -> T {
+    poll_fn(|cx| {
+        if let Poll::Ready(stored) = storing.poll_unpin(cx) {
+            return Poll::Ready(stored);
+        }
+        underway.poll(cx, usize::MAX);
+        Poll::Pending
+    })
+    .await
+}
+
+/// After an append that ended with `error`: where the outcome is not known, reads back and tries
+/// again. Returns the controls that came with the answer, or `None` when the answer was lost.
+async fn settle(
     engine: &Shared,
     lease: &Lease,
+    expected: u64,
     events: &[Event],
     head: Option<&RunHead>,
+    mut error: StoreError,
 ) -> Result<Option<Vec<ControlRecord>>, EngineError> {
-    let Some(first) = events.first() else { return Ok(None) };
-    let expected = first.seq - 1;
     let mut pause = FIRST_PAUSE;
-    let mut tries = 0;
+    let mut tries = 1;
     loop {
-        tries += 1;
-        let error = match engine.store.append(lease, expected, events, head).await {
-            Ok(controls) => return Ok(Some(controls)),
-            Err(error) => error,
-        };
         // A conflict after another try can be with what that try stored.
         let in_doubt = !is_final(&error) || (tries > 1 && matches!(error, StoreError::Conflict { .. }));
         if !in_doubt || tries > TRIES {
@@ -98,6 +101,11 @@ async fn store_events(
         if was_stored(engine, &lease.run, expected, events).await? {
             return Ok(None);
         }
+        tries += 1;
+        error = match engine.store.append(lease, expected, events, head).await {
+            Ok(controls) => return Ok(Some(controls)),
+            Err(error) => error,
+        };
     }
 }
 

@@ -1,0 +1,125 @@
+//! What a run waits for: its calls, its timers, and places in queues.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use foldhash::HashMap;
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use workflow_core::ids::NodePath;
+
+use super::call::{Admission, Call, Ended};
+use super::output::CallIo;
+
+/// What was waited for has come.
+pub(super) enum Arrival<'e> {
+    Ended(Ended),
+    Place(NodePath, Arc<str>, Admission<'e>),
+    Due(NodePath),
+    /// A call that was told to stop has had its time.
+    Overdue(NodePath, u32),
+}
+
+/// All that a run waits for.
+#[derive(Default)]
+pub(super) struct Underway<'e> {
+    /// Calls that have not been polled yet.
+    begun: VecDeque<Call<'e>>,
+    awaited: FuturesUnordered<Awaited<'e>>,
+    /// The calls among them.
+    calls: HashMap<NodePath, Arc<CallIo>>,
+    arrived: VecDeque<Arrival<'e>>,
+}
+
+enum Awaited<'e> {
+    Call(Call<'e>),
+    Other(BoxFuture<'e, Arrival<'e>>),
+}
+
+impl<'e> Underway<'e> {
+    /// Adds a call.
+    pub(super) fn call(&mut self, path: NodePath, io: Arc<CallIo>, call: Call<'e>) {
+        self.calls.insert(path, io);
+        self.begun.push_back(call);
+    }
+
+    /// Adds anything else.
+    pub(super) fn expect(&mut self, arrival: impl Future<Output = Arrival<'e>> + Send + 'e) {
+        self.awaited.push(Awaited::Other(arrival.boxed()));
+    }
+
+    /// Adds what came without being waited for.
+    pub(super) fn arrive(&mut self, arrival: Arrival<'e>) {
+        self.arrived.push_back(arrival);
+    }
+
+    /// Goes on with all that is waited for, until that many things have come that were not taken.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, most: usize) {
+        while self.arrived.len() < most
+            && let Some(mut call) = self.begun.pop_front()
+        {
+            // Many a call is ready at once, and need not be put among those that are woken one by one.
+            match call.poll_unpin(cx) {
+                Poll::Ready(ended) => self.ended(ended),
+                Poll::Pending => self.awaited.push(Awaited::Call(call)),
+            }
+        }
+        while self.arrived.len() < most
+            && let Poll::Ready(Some(arrival)) = self.awaited.poll_next_unpin(cx)
+        {
+            match arrival {
+                Arrival::Ended(ended) => self.ended(ended),
+                other => self.arrived.push_back(other),
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        self.calls.remove(&ended.path);
+        self.arrived.push_back(Arrival::Ended(ended));
+    }
+
+    /// Takes what came first.
+    pub(super) fn take(&mut self) -> Option<Arrival<'e>> {
+        self.arrived.pop_front()
+    }
+
+    pub(super) fn has_arrivals(&self) -> bool {
+        !self.arrived.is_empty()
+    }
+
+    /// The calls that go on, by their nodes.
+    pub(super) fn calls(&self) -> &HashMap<NodePath, Arc<CallIo>> {
+        &self.calls
+    }
+
+    /// Waits until no call goes on any more, and forgets all else.
+    pub(super) async fn end(&mut self) {
+        std::future::poll_fn(|cx| {
+            self.poll(cx, usize::MAX);
+            self.arrived.clear();
+            if self.calls.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Gives back the memory that is not needed while nothing comes.
+    pub(super) fn rest(&mut self) {
+        self.begun = VecDeque::new();
+        self.arrived = VecDeque::new();
+    }
+}
+
+impl<'e> Future for Awaited<'e> {
+    type Output = Arrival<'e>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arrival<'e>> {
+        match &mut *self {
+            Self::Call(call) => call.poll_unpin(cx).map(Arrival::Ended),
+            Self::Other(future) => future.poll_unpin(cx),
+        }
+    }
+}
