@@ -5,7 +5,7 @@ use workflow_core::provider::Provider;
 use workflow_core::status::RunStatus;
 use workflow_exec::StartRun;
 
-use crate::measure::{Effort, Result, Times, repeat, timed};
+use crate::measure::{Effort, Result, Times, busy, repeat};
 use crate::table::Row;
 use crate::work::{Bare, NoOp, Yielding, all, chain, engine};
 
@@ -50,11 +50,11 @@ fn measure<P: Provider + 'static>(
     let bare = Bare::new(provider())?;
     let workflow = chain(STAGES)?;
     repeat(effort.repetitions(), runs * STAGES, || {
-        let (called, floor) = timed(|| block_on(all((0..runs).map(|_| bare.in_a_row(STAGES)))));
+        let (called, floor) = busy(|| block_on(all((0..runs).map(|_| bare.in_a_row(STAGES)))));
         called?;
         let engine = engine(provider());
         let plan = engine.prepare(&workflow)?;
-        let (ended, ran) = timed(|| {
+        let (ended, ran) = busy(|| {
             block_on(all((0..runs).map(|_| async {
                 let view = engine.run(StartRun::plan(&plan)).await?;
                 assert_eq!(view.status, RunStatus::Completed);

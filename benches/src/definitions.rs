@@ -8,7 +8,7 @@ use workflow_core::catalog::Catalog as _;
 use workflow_core::definition::Workflow;
 use workflow_store::FsCatalog;
 
-use crate::measure::{Effort, Result, repeat, timed};
+use crate::measure::{Effort, Result, busy, repeat, timed};
 use crate::table::Row;
 use crate::work::{NoOp, directory, engine};
 
@@ -26,9 +26,9 @@ fn parse(effort: Effort) -> Result<Row> {
     let times = effort.amount(100);
     let [parsed, floor] = repeat(effort.repetitions(), times, || {
         let (read, floor) =
-            timed(|| (0..times).try_for_each(|_| serde_json::from_str(&json).map(drop::<Workflow>)));
+            busy(|| (0..times).try_for_each(|_| serde_json::from_str(&json).map(drop::<Workflow>)));
         read?;
-        let (plans, parsed) = timed(|| (0..times).try_for_each(|_| engine.parse(&text, "twenty").map(drop)));
+        let (plans, parsed) = busy(|| (0..times).try_for_each(|_| engine.parse(&text, "twenty").map(drop)));
         plans?;
         Ok([parsed, floor])
     })?;

@@ -4,7 +4,7 @@ use futures::executor::block_on;
 use workflow_core::status::RunStatus;
 use workflow_exec::StartRun;
 
-use crate::measure::{Effort, Result, repeat, timed};
+use crate::measure::{Effort, Result, busy, repeat};
 use crate::table::Row;
 use crate::work::{Bare, NoOp, engine, fan_out};
 
@@ -16,7 +16,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let workflow = fan_out(LANES)?;
     let bare = Bare::new(NoOp)?;
     let [ran, floor] = repeat(effort.repetitions(), runs * LANES, || {
-        let (called, floor) = timed(|| {
+        let (called, floor) = busy(|| {
             block_on(async {
                 for _ in 0..runs {
                     bare.side_by_side(LANES).await?;
@@ -27,7 +27,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         called?;
         let engine = engine(NoOp);
         let plan = engine.prepare(&workflow)?;
-        let (ended, ran) = timed(|| {
+        let (ended, ran) = busy(|| {
             block_on(async {
                 for _ in 0..runs {
                     let view = engine.run(StartRun::plan(&plan)).await?;

@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use workflow_core::status::RunStatus;
 use workflow_exec::StartRun;
 
-use crate::measure::{Effort, Result, Times, repeat, timed};
+use crate::measure::{Effort, Result, Times, busy, repeat};
 use crate::table::Row;
 use crate::work::{Bare, NoOp, chain, engine};
 
@@ -38,15 +38,15 @@ fn measure(stages: usize, effort: Effort) -> Result<[Times; 4]> {
     let workflow = chain(stages)?;
     let bare = Bare::new(NoOp)?;
     repeat(effort.repetitions(), runs * stages, || {
-        let (called, floor) = timed(|| block_on(bare.in_a_row(runs * stages)));
+        let (called, floor) = busy(|| block_on(bare.in_a_row(runs * stages)));
         called?;
         let engine = engine(NoOp);
         let (mut compiling, mut running) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..runs {
-            let (plan, time) = timed(|| engine.prepare(&workflow));
+            let (plan, time) = busy(|| engine.prepare(&workflow));
             let plan = plan?;
             compiling += time;
-            let (view, time) = timed(|| block_on(engine.run(StartRun::plan(&plan))));
+            let (view, time) = busy(|| block_on(engine.run(StartRun::plan(&plan))));
             assert_eq!(view?.status, RunStatus::Completed);
             running += time;
         }
