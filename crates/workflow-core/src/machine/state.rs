@@ -54,7 +54,7 @@ pub(super) enum Position {
     /// Before the first stage.
     Start,
     /// In a stage.
-    In(Box<Current>),
+    In(Current),
     /// A stage ended; `Some` error: it failed, and the run does not go on.
     After(StageId, Option<Arc<Failure>>),
     /// An iteration ended; what comes next, and whether `stop_when` was met.
@@ -243,7 +243,7 @@ impl State {
                     return Err("a stage has at most 10,000 lanes");
                 }
                 self.iteration = *iteration;
-                self.position = Position::In(Box::new(Current {
+                self.position = Position::In(Current {
                     stage: stage.clone(),
                     started_at: event.at,
                     lanes: vec![LaneState::UNSTARTED; lanes],
@@ -251,7 +251,7 @@ impl State {
                     succeeded: 0,
                     failed: 0,
                     first: None,
-                }));
+                });
             }
             EventBody::StageSkipped { iteration, stage } => self.skip_stage(*iteration, stage),
             EventBody::NodeQueued { path, .. } => {

@@ -63,7 +63,8 @@ struct Run {
     epoch: u64,
     held: bool,
     head: RunHead,
-    events: Vec<Event>,
+    /// What was appended, as it was appended: a log that grows is never copied.
+    appends: Vec<Box<[Event]>>,
     controls: Vec<ControlRecord>,
     /// How many controls the holder was given.
     handed: usize,
@@ -143,12 +144,19 @@ impl fmt::Debug for MemoryStore {
 
 impl Run {
     fn add_events(&mut self, events: &[Event]) {
+        if events.is_empty() {
+            return;
+        }
         for event in events {
             if let Some(control) = control_of(&event.body) {
                 self.obeyed = self.obeyed.max(control);
             }
         }
-        self.events.extend_from_slice(events);
+        self.appends.push(events.into());
+    }
+
+    fn last_event(&self) -> u64 {
+        self.appends.last().map_or(0, |events| last_event(events))
     }
 
     fn record(&self, id: &RunId) -> RunRecord {
@@ -159,6 +167,10 @@ impl Run {
     fn last_output(&self) -> u64 {
         self.output.as_ref().and_then(|output| output.entries.back()).map_or(0, |entry| entry.number)
     }
+}
+
+fn last_event(events: &[Event]) -> u64 {
+    events.last().map_or(0, |event| event.seq)
 }
 
 impl Output {
@@ -199,7 +211,7 @@ impl RunStore for MemoryStore {
             epoch: lease.epoch,
             held: true,
             head: run.head,
-            events: Vec::new(),
+            appends: Vec::new(),
             controls: Vec::new(),
             handed: 0,
             obeyed: 0,
@@ -218,7 +230,7 @@ impl RunStore for MemoryStore {
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         self.held(lease, |run| {
-            let actual = run.events.len() as u64;
+            let actual = run.last_event();
             if actual != expected {
                 return Err(StoreError::Conflict { run: lease.run.clone(), expected, actual });
             }
@@ -243,8 +255,9 @@ impl RunStore for MemoryStore {
 
     async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
         self.run(run, |run| {
-            let after = usize::try_from(after).unwrap_or(usize::MAX);
-            run.events.get(after..).unwrap_or_default().iter().take(limit).cloned().collect()
+            let read = run.appends.partition_point(|events| last_event(events) <= after);
+            let events = run.appends[read..].iter().flatten();
+            events.skip_while(|event| event.seq <= after).take(limit).cloned().collect()
         })
     }
 
