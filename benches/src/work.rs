@@ -140,6 +140,8 @@ impl Bare {
             env: IndexMap::new(),
             cwd: None,
             session: None,
+            output_schema: None,
+            skills: Vec::new(),
         };
         Ok(Self { provider: Arc::new(provider), request, context })
     }

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::definition::Workflow;
+use crate::definition::{Profile, Role, Workflow};
+use crate::ids::{RoleId, StageId};
 
 /// The version of the bundle format that this crate writes.
 pub const BUNDLE_FORMAT: u32 = 1;
@@ -20,6 +23,28 @@ pub struct Bundle {
     pub format: u32,
     /// The workflow, with defaults filled in.
     pub workflow: Workflow,
+    /// The profiles of the stages that have another one than `simple`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub profiles: IndexMap<StageId, Profile>,
+    /// The roles that its nodes can have.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub roles: IndexMap<RoleId, Role>,
+    /// The JSON Schemas that it names, and those that they refer to, by their file names in the home.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub schemas: IndexMap<String, Value>,
+    /// The skills that its nodes can have, by their names; those that were not found are left out.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub skills: IndexMap<String, Skill>,
+}
+
+/// A skill: a folder with instructions for an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skill {
+    /// The text of its `SKILL.md`.
+    pub text: String,
+    /// The folder, where there is one: the instructions may refer to other files in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
 }
 
 /// The SHA-256 of a bundle's JSON, in lower-case hexadecimal.
@@ -48,7 +73,14 @@ pub enum BundleError {
 impl Bundle {
     /// A bundle of a resolved workflow.
     pub fn new(workflow: Workflow) -> Self {
-        Self { format: BUNDLE_FORMAT, workflow }
+        Self {
+            format: BUNDLE_FORMAT,
+            workflow,
+            profiles: IndexMap::new(),
+            roles: IndexMap::new(),
+            schemas: IndexMap::new(),
+            skills: IndexMap::new(),
+        }
     }
 
     /// The bundle as JSON: what is stored, and what is hashed.

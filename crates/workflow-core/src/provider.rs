@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::bundle::Skill;
 use crate::data::Data;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RunId};
@@ -46,6 +47,13 @@ pub trait Provider: Send + Sync {
     /// The JSON Schema of the options under `with`. `None`: it takes any.
     fn options_schema(&self) -> Option<Value> {
         None
+    }
+
+    /// Whether the agent has a skill of that name by itself. What the host has takes precedence; a skill that
+    /// neither has is warned of.
+    fn has_skill(&self, name: &str) -> bool {
+        let _ = name;
+        false
     }
 
     /// Checks the options under `with` before a run starts. Strings may still hold `${…}`.
@@ -95,6 +103,11 @@ pub struct CallRequest {
     pub cwd: Option<String>,
     /// The session to go on in.
     pub session: Option<String>,
+    /// The JSON Schema that the output has to follow. The engine checks the output in any case; a provider
+    /// that can hold an agent to a schema does.
+    pub output_schema: Option<Arc<Value>>,
+    /// Skills to hand to the agent, by name.
+    pub skills: Vec<(Arc<str>, Arc<Skill>)>,
 }
 
 impl fmt::Debug for CallRequest {
@@ -268,6 +281,10 @@ macro_rules! forward {
 
             fn options_schema(&self) -> Option<Value> {
                 (**self).options_schema()
+            }
+
+            fn has_skill(&self, name: &str) -> bool {
+                (**self).has_skill(name)
             }
 
             fn check_options(&self, options: &Value) -> Result<(), String> {

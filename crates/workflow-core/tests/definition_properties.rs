@@ -14,8 +14,8 @@ use proptest::test_runner::RngSeed;
 use serde_json::{Map, Number, Value, json};
 use workflow_core::definition::edit;
 use workflow_core::definition::{
-    self, Budget, Diagnostic, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, ParallelStrategy,
-    Period, SessionMode, Stage, Workflow,
+    self, Budget, Diagnostic, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat,
+    ParallelStrategy, Period, SessionMode, Stage, Workflow,
 };
 use workflow_core::ids::StageId;
 
@@ -166,12 +166,15 @@ fn stage() -> impl Strategy<Value = Stage> {
         option::of(select(&[OnInterrupt::Rerun, OnInterrupt::Ask][..])),
         option::of(text()),
         option::of("[a-z ]{1,10}(/[a-z]{1,10}){0,2}"),
+        option::of(select(&[OutputFormat::Text, OutputFormat::Json][..])),
+        option::of(0u32..=10),
     );
     (who, how, what, limits).prop_map(|(who, how, what, limits)| {
         let (provider, providers, role, profile, skills) = who;
         let (mode, parallel_strategy, on_failure, retries, retry_backoff, min_iterations, when) = how;
         let (prompt, with, inputs, set, env, cwd) = what;
-        let (timeout, idle_timeout, budget, session, on_interrupt, approval, output_schema) = limits;
+        let (timeout, idle_timeout, budget, session, on_interrupt, approval, output_schema, output, repairs) =
+            limits;
         Stage {
             provider: provider.filter(|_| providers.is_empty()),
             role,
@@ -189,7 +192,9 @@ fn stage() -> impl Strategy<Value = Stage> {
             when: when.map(str::to_owned),
             inputs,
             set: set.into_iter().collect(),
+            output,
             output_schema,
+            repairs,
             timeout,
             idle_timeout,
             env,

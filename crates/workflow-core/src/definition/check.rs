@@ -88,6 +88,7 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     }
     range(stage.retries, 0, 10, &path.key("retries"), report);
     range(stage.min_iterations, 0, 100, &path.key("min_iterations"), report);
+    range(stage.repairs, 0, 10, &path.key("repairs"), report);
     let skills = path.key("skills");
     for (n, skill) in stage.skills.iter().enumerate() {
         id(Some(skill), &skills.index(n), report);

@@ -34,11 +34,13 @@ pub mod edit;
 mod expressions;
 mod fields;
 mod file;
+mod graph;
 mod model;
 mod path;
 mod read;
 mod report;
 mod resolve;
+mod role;
 mod shell;
 mod steps;
 mod suggest;
@@ -51,11 +53,15 @@ pub(crate) use file::WorkflowFile;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
+pub use graph::{
+    Arm, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode,
+};
 pub use model::{
-    Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, ParallelStrategy, SessionMode, Stage,
-    Workflow,
+    Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
+    SessionMode, Stage, Workflow,
 };
 pub use resolve::{Defaults, resolve};
+pub use role::{Role, Variable, VariableType};
 pub use suggest::did_you_mean;
 
 use crate::ids::WorkflowId;

@@ -111,9 +111,16 @@ pub struct Stage {
     /// Variables to write from the output.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, Value>,
+    /// Whether the output is read as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputFormat>,
     /// The JSON Schema file that the output has to follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<String>,
+    /// How often a wrong output goes back to the provider, 0–10; default 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 10))]
+    pub repairs: Option<u32>,
     /// How long one attempt may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Period>,
@@ -190,6 +197,17 @@ pub enum OnFailure {
     Continue,
     /// What failed is tried again; when that does not help, the run fails.
     Retry,
+}
+
+/// What a provider's text is taken for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputFormat {
+    /// A text.
+    #[default]
+    Text,
+    /// JSON, which may stand in one code fence.
+    Json,
 }
 
 /// Whether a call starts a session of its own.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::fields::{Fields, text, unknown_key, wrong_type};
 use super::model::{
-    Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, ParallelStrategy, SessionMode, Stage,
-    Workflow,
+    Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
+    SessionMode, Stage, Workflow,
 };
 use super::path::{Path, shorten};
 use super::report::Report;
@@ -233,7 +233,13 @@ fn stage_at(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage {
             .iter()
             .map(|entry| (entry.key.clone(), entry.value.to_value()))
             .collect(),
+        output: fields.choice(
+            "output",
+            &[("text", OutputFormat::Text), ("json", OutputFormat::Json)],
+            report,
+        ),
         output_schema: fields.text("output_schema", report),
+        repairs: fields.whole("repairs", report),
         timeout: fields.period("timeout", report),
         idle_timeout: fields.period("idle_timeout", report),
         env: env(&mut fields, path, report),

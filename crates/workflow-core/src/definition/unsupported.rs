@@ -20,6 +20,7 @@ fn find_in_stage(stage: &Stage, path: &Path<'_>, found: &mut impl FnMut(&Path<'_
         (stage.role.is_some(), "role", "roles"),
         (has_profile, "profile", "profiles other than `simple`"),
         (!stage.skills.is_empty(), "skills", "skills"),
+        (stage.output.is_some(), "output", "reading a provider's text as JSON"),
         (stage.output_schema.is_some(), "output_schema", "output schemas"),
         (stage.session == Some(SessionMode::Continue), "session", "going on in a session"),
         (stage.on_interrupt == Some(OnInterrupt::Ask), "on_interrupt", "asking after an interruption"),

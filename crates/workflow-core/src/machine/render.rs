@@ -71,7 +71,7 @@ pub fn request(
     };
     let created = state.created();
     let id = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
-    Ok(CallRequest { id, prompt, options, env, cwd, session: None })
+    Ok(CallRequest { id, prompt, options, env, cwd, session: None, output_schema: None, skills: Vec::new() })
 }
 
 /// The name of a lane's provider.

@@ -47,6 +47,8 @@ pub(crate) fn request(run: &str, prompt: &str, options: Value) -> CallRequest {
         env: IndexMap::new(),
         cwd: None,
         session: None,
+        output_schema: None,
+        skills: Vec::new(),
     }
 }
 

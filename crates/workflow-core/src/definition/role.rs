@@ -1,0 +1,73 @@
+//! The type of a role: who an agent is, and what it is told.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::RoleId;
+
+/// A role: front matter and a template.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Role {
+    /// The id.
+    pub id: RoleId,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The JSON Schema file that the output has to follow, unless the node names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<String>,
+    /// What the role reads: a text of the form of an id names a variable, a node or a stage; any other is
+    /// a `${…}` template.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
+    /// What it has to keep to: texts that follow the prompt. They are templates like the body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
+    /// Skills that are handed to the provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skills: Vec<String>,
+    /// The provider that its author would choose.
+    #[serde(default, alias = "recommendedProvider", skip_serializing_if = "Option::is_none")]
+    pub recommended_provider: Option<String>,
+    /// The variables that its template uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Variable>,
+    /// The template, in Handlebars.
+    #[serde(default)]
+    pub body: String,
+}
+
+/// A variable of a run that a role uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Variable {
+    /// The name.
+    pub name: String,
+    /// The type.
+    #[serde(default, rename = "type")]
+    pub kind: VariableType,
+    /// Whether a run has to be given it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// The value where the run has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// The type of a variable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VariableType {
+    /// A text.
+    #[default]
+    String,
+    /// A number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A list.
+    Array,
+}
