@@ -455,7 +455,10 @@ impl<'a> Log<'a> {
     fn lane(&self, stage: &StageId, lane: usize) -> Option<&Node> {
         let lane = u32::try_from(lane).unwrap();
         let node = "run".parse().unwrap();
-        self.nodes.get(&NodePathParts { iteration: self.iteration, stage: stage.clone(), lane, node }.into())
+        self.nodes.get(
+            &NodePathParts { iteration: self.iteration, stage: stage.clone(), lane, node, items: Vec::new() }
+                .into(),
+        )
     }
 
     fn running(&self) -> usize {

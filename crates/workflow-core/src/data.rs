@@ -75,6 +75,58 @@ impl Data {
         text.push(']');
         RawValue::from_string(text).map_or(Self::NULL, Self::from_raw)
     }
+
+    /// A JSON object of `members`, put together without parsing their values.
+    pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a Data)>) -> Self {
+        let mut text = String::from("{");
+        for (n, (name, value)) in members.into_iter().enumerate() {
+            if n > 0 {
+                text.push(',');
+            }
+            // A text can always be written as JSON.
+            text.push_str(&serde_json::to_string(name).unwrap_or_default());
+            text.push(':');
+            text.push_str(value.json());
+        }
+        text.push('}');
+        RawValue::from_string(text).map_or(Self::NULL, Self::from_raw)
+    }
+
+    /// The elements of a JSON array, each without parsing it. `None` for what is no array.
+    pub fn elements(&self) -> Option<Elements> {
+        let parts: Vec<&RawValue> = serde_json::from_str(self.json()).ok()?;
+        let start = self.json().as_ptr() as usize;
+        // Where each begins: what `RawValue`s borrow lies within the text.
+        let starts = parts.iter().map(|part| u32::try_from(part.get().as_ptr() as usize - start).ok());
+        let starts = starts.collect::<Option<Box<[u32]>>>()?;
+        Some(Elements { array: self.clone(), starts })
+    }
+}
+
+/// The elements of a JSON array, with four bytes more than the array for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elements {
+    array: Data,
+    starts: Box<[u32]>,
+}
+
+impl Elements {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// The element with that number, counted from 0.
+    pub fn get(&self, number: usize) -> Option<Data> {
+        let text = self.array.json().get(*self.starts.get(number)? as usize..)?;
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<Box<RawValue>>();
+        values.next()?.ok().map(Data::from_raw)
+    }
 }
 
 impl From<Value> for Data {
@@ -153,5 +205,26 @@ mod tests {
     fn an_array_is_put_together_from_parts() {
         let parts = [Data::new(&json!(1)), Data::NULL, Data::new(&json!({"a": 2}))];
         assert_eq!(Data::array(&parts).value(), json!([1, null, {"a": 2}]));
+        let named = Data::object(["x", "\"y\n", "z"].into_iter().zip(&parts));
+        assert_eq!(named.value(), json!({"x": 1, "\"y\n": null, "z": {"a": 2}}));
+    }
+
+    #[test]
+    fn an_array_is_taken_apart_without_copies_of_its_elements() {
+        let array = Data::new(&json!([1, "a,b", [2, 3], {"x": "]"}, null]));
+        let elements = array.elements().unwrap();
+        let parts: Vec<_> = (0..6).map(|n| elements.get(n).map(|part| part.value())).collect();
+        let expected = [
+            Some(json!(1)),
+            Some(json!("a,b")),
+            Some(json!([2, 3])),
+            Some(json!({"x": "]"})),
+            Some(json!(null)),
+            None,
+        ];
+        assert_eq!(parts, expected);
+        assert!(Data::new(&json!([])).elements().unwrap().is_empty());
+        assert_eq!(Data::new(&json!({"a": []})).elements(), None);
+        assert_eq!(Data::NULL.elements(), None);
     }
 }

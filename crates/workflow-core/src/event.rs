@@ -18,7 +18,7 @@ use crate::bundle::BundleHash;
 use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::failure::Failure;
-use crate::ids::{NodePath, RoleId, RunId, StageId, WorkflowId};
+use crate::ids::{NodeId, NodePath, RoleId, RunId, StageId, WorkflowId};
 use crate::usage::Usage;
 
 /// The version of the event format that this crate writes.
@@ -61,6 +61,50 @@ pub enum EventBody {
         /// The stage.
         stage: StageId,
     },
+    /// A lane of a stage began that has a graph of nodes.
+    LaneStarted {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// The stage.
+        stage: StageId,
+        /// The lane.
+        lane: u32,
+        /// Its provider.
+        provider: Arc<str>,
+        /// Its role, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<RoleId>,
+    },
+    /// A `foreach` node began.
+    NodeStarted {
+        /// The node.
+        path: NodePath,
+        /// Its items: an array.
+        items: Data,
+    },
+    /// A node that calls no provider ended well.
+    NodeCompleted {
+        /// The node.
+        path: NodePath,
+        /// Its output.
+        output: Data,
+        /// The variables that its `set` wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "IndexMap<String, Data>")]
+        set: Option<Arc<IndexMap<String, Data>>>,
+    },
+    /// A node ended badly, and not for a failed attempt of its own.
+    NodeFailed {
+        /// The node.
+        path: NodePath,
+        /// Why.
+        error: Arc<Failure>,
+    },
+    /// A node does not run: its `when` was false, no branch took it, or what it needs was skipped.
+    NodeSkipped {
+        /// The node.
+        path: NodePath,
+    },
     /// A node waits for a free place at its provider.
     NodeQueued {
         /// The node.
@@ -97,6 +141,10 @@ pub enum EventBody {
         attempt: u32,
         /// The node's output.
         output: Data,
+        /// The variables that the node's `set` wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "IndexMap<String, Data>")]
+        set: Option<Arc<IndexMap<String, Data>>>,
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,
@@ -115,6 +163,9 @@ pub enum EventBody {
         /// Whether it only waits for a quota to be refilled: no retry is spent.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         parked: bool,
+        /// Whether the next attempt mends a wrong output: no retry is spent.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        repair: bool,
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,
@@ -132,6 +183,28 @@ pub enum EventBody {
         path: NodePath,
         /// The attempt.
         attempt: u32,
+    },
+    /// A lane that has a graph ended well.
+    LaneCompleted {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// The stage.
+        stage: StageId,
+        /// The lane.
+        lane: u32,
+        /// The node whose output is the lane's, or the nodes whose outputs are, as an object.
+        output_of: LaneOutput,
+    },
+    /// A lane that has a graph ended badly.
+    LaneFailed {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// The stage.
+        stage: StageId,
+        /// The lane.
+        lane: u32,
+        /// Why.
+        error: Arc<Failure>,
     },
     /// A stage ended well.
     StageCompleted {
@@ -203,6 +276,16 @@ pub enum EventBody {
     RunCancelled,
 }
 
+/// What makes the output of a lane (R4.10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LaneOutput {
+    /// The output of a node.
+    Node(NodeId),
+    /// An object with the outputs of nodes, by their ids. Of none: null.
+    Nodes(Vec<NodeId>),
+}
+
 /// All that a run was started with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunCreated {
@@ -240,6 +323,11 @@ impl EventBody {
             Self::RunStarted => "run_started",
             Self::StageStarted { .. } => "stage_started",
             Self::StageSkipped { .. } => "stage_skipped",
+            Self::LaneStarted { .. } => "lane_started",
+            Self::NodeStarted { .. } => "node_started",
+            Self::NodeCompleted { .. } => "node_completed",
+            Self::NodeFailed { .. } => "node_failed",
+            Self::NodeSkipped { .. } => "node_skipped",
             Self::NodeQueued { .. } => "node_queued",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::SessionRecorded { .. } => "session_recorded",
@@ -247,6 +335,8 @@ impl EventBody {
             Self::AttemptFailed { .. } => "attempt_failed",
             Self::AttemptCancelled { .. } => "attempt_cancelled",
             Self::AttemptInterrupted { .. } => "attempt_interrupted",
+            Self::LaneCompleted { .. } => "lane_completed",
+            Self::LaneFailed { .. } => "lane_failed",
             Self::StageCompleted { .. } => "stage_completed",
             Self::StageFailed { .. } => "stage_failed",
             Self::IterationEnded { .. } => "iteration_ended",

@@ -138,7 +138,8 @@ id!(
     RunId, "run"
 );
 
-/// Where a node stands in a run: `iteration/stage[lane]/node`, for instance `2/test[1]/run`.
+/// Where a node stands in a run: `iteration/stage[lane]/node`, for instance `2/test[1]/run`. What a
+/// `foreach` node does for an item has the item's place after it, counted from 0: `1/plan[0]/review[3]`.
 ///
 /// Cheap to clone: nearly everything that is said about a run names a node.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,6 +157,32 @@ pub struct NodePathParts {
     pub lane: u32,
     /// The node in the stage's graph.
     pub node: NodeId,
+    /// The item of a `foreach` node, and within it the item of one in its body; empty for a node itself.
+    pub items: Vec<u32>,
+}
+
+impl NodePath {
+    /// The path of an item of the `foreach` at this path.
+    #[must_use]
+    pub fn item(&self, number: u32) -> Self {
+        let mut items = Vec::with_capacity(self.items.len() + 1);
+        items.extend_from_slice(&self.items);
+        items.push(number);
+        self.with_items(items)
+    }
+
+    /// The `foreach` that the item at this path belongs to.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (_, items) = self.items.split_last()?;
+        Some(self.with_items(items.to_vec()))
+    }
+
+    fn with_items(&self, items: Vec<u32>) -> Self {
+        let NodePathParts { iteration, stage, lane, node, .. } = &**self;
+        NodePathParts { iteration: *iteration, stage: stage.clone(), lane: *lane, node: node.clone(), items }
+            .into()
+    }
 }
 
 impl From<NodePathParts> for NodePath {
@@ -174,12 +201,15 @@ impl Deref for NodePath {
 
 /// Why a text is not a [`NodePath`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a node path: write iteration/stage[lane]/node, as in `1/plan[0]/run`")]
+#[error(
+    "`{0}` is not a node path: write iteration/stage[lane]/node, as in `1/plan[0]/run`, with [item] after it"
+)]
 pub struct InvalidPath(String);
 
 impl fmt::Display for NodePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}[{}]/{}", self.iteration, self.stage, self.lane, self.node)
+        write!(f, "{}/{}[{}]/{}", self.iteration, self.stage, self.lane, self.node)?;
+        self.items.iter().try_for_each(|item| write!(f, "[{item}]"))
     }
 }
 
@@ -197,11 +227,16 @@ impl std::str::FromStr for NodePath {
             let (iteration, rest) = text.split_once('/')?;
             let (stage, node) = rest.split_once('/')?;
             let (stage, lane) = stage.strip_suffix(']')?.split_once('[')?;
+            let (node, items) = match node.split_once('[') {
+                Some((node, items)) => (node, items.strip_suffix(']')?.split("][").collect()),
+                None => (node, Vec::new()),
+            };
             let parts = NodePathParts {
                 iteration: iteration.parse().ok()?,
                 stage: StageId::new(stage).ok()?,
                 lane: lane.parse().ok()?,
                 node: NodeId::new(node).ok()?,
+                items: items.into_iter().map(|item| item.parse().ok()).collect::<Option<_>>()?,
             };
             Some(parts.into())
         };
@@ -235,8 +270,8 @@ impl schemars::JsonSchema for NodePath {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "iteration/stage[lane]/node",
-            "pattern": "^[0-9]+/[A-Za-z0-9_-]{1,64}\\[[0-9]+\\]/[A-Za-z0-9_-]{1,64}$",
+            "description": "iteration/stage[lane]/node, with [item] after it",
+            "pattern": "^[0-9]+/[A-Za-z0-9_-]{1,64}\\[[0-9]+\\]/[A-Za-z0-9_-]{1,64}(\\[[0-9]+\\])*$",
         })
     }
 }
@@ -250,11 +285,28 @@ mod tests {
         let path: NodePath = "2/test[1]/run".parse().unwrap();
         assert_eq!((path.iteration, path.lane), (2, 1));
         assert_eq!(path.to_string(), "2/test[1]/run");
+        let item = path.item(0).item(12);
+        assert_eq!(item.to_string(), "2/test[1]/run[0][12]");
+        assert_eq!(item.to_string().parse(), Ok(item.clone()));
+        assert_eq!(item.parent(), Some(path.item(0)));
+        assert_eq!(path.parent(), None);
     }
 
     #[test]
     fn what_is_no_path_is_refused() {
-        for text in ["", "1", "1/plan/run", "x/plan[0]/run", "1/plan[0/run", "1/pl an[0]/run", "1/plan[0]/"] {
+        for text in [
+            "",
+            "1",
+            "1/plan/run",
+            "x/plan[0]/run",
+            "1/plan[0/run",
+            "1/pl an[0]/run",
+            "1/plan[0]/",
+            "1/plan[0]/run[",
+            "1/plan[0]/run[]",
+            "1/plan[0]/run[1]2",
+            "1/plan[0]/run[1][x]",
+        ] {
             assert!(text.parse::<NodePath>().is_err(), "{text}");
         }
     }

@@ -26,6 +26,7 @@ pub mod failure;
 pub mod ids;
 pub mod machine;
 pub mod output;
+pub mod output_schema;
 pub mod plan;
 pub mod provider;
 mod reply;

@@ -164,6 +164,17 @@ impl World {
         }
     }
 
+    /// The output in the event with that number.
+    fn output(&self, seq: u64) -> Data {
+        let event = self.log.iter().find(|event| event.seq == seq);
+        match &event.unwrap().body {
+            EventBody::AttemptSucceeded { output, .. } | EventBody::NodeCompleted { output, .. } => {
+                output.clone()
+            }
+            _ => Data::NULL,
+        }
+    }
+
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Acquire { path, provider } => {
@@ -196,6 +207,10 @@ impl World {
             Effect::Timer { path, at } => {
                 self.timers.push((at, path));
                 None
+            }
+            Effect::Collect { path, ended } => {
+                let outputs: Vec<_> = ended.iter().map(|seq| self.output(*seq)).collect();
+                Some(Input::Collected { path, result: Ok(Data::array(&outputs)) })
             }
             Effect::Reclaim { .. } => panic!("nothing is reclaimed of a live run"),
         }

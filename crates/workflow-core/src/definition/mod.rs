@@ -36,6 +36,7 @@ mod fields;
 mod file;
 mod graph;
 mod model;
+mod needs;
 mod path;
 mod read;
 mod report;
@@ -50,6 +51,7 @@ mod yaml;
 use report::Report;
 
 pub(crate) use file::WorkflowFile;
+pub(crate) use needs::{Names, arms, needs};
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};

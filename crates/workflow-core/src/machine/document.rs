@@ -1,7 +1,9 @@
-//! What a condition can read: `{ vars, stages: {id: {status, output, results}}, nodes, iteration }`.
+//! What a condition can read: `{ vars, stages: {id: {status, output, results}}, nodes: {id: {status,
+//! output}}, iteration, item }`.
 
 use serde_json::{Map, Value, json};
 
+use super::scope::Graph;
 use super::state::{StageResult, State};
 
 /// The document for a condition that is evaluated before a stage of `iteration` starts.
@@ -27,13 +29,36 @@ pub(super) fn stage(result: &StageResult) -> Value {
 pub(super) fn results(result: &StageResult) -> Value {
     let lanes = result.lanes.iter().map(|lane| {
         json!({
-            "provider": lane.provider,
-            "role": lane.role,
-            "status": lane.status,
-            "output": lane.output,
-            "error": lane.error,
-            "duration": lane.duration_ms(),
+            "provider": lane.whole.provider,
+            "role": lane.whole.role,
+            "status": lane.whole.status,
+            "output": lane.whole.output,
+            "error": lane.whole.error,
+            "duration": lane.whole.duration_ms(),
         })
     });
     lanes.collect()
+}
+
+/// The nodes at `places` that something has happened to, by all their names.
+pub(super) fn nodes(graph: Graph<'_>, places: &[usize]) -> Value {
+    let mut members = Map::new();
+    for place in places {
+        let (Some(plan), Some(node)) = (graph.plan.nodes.get(*place), node(graph, *place)) else { continue };
+        for name in plan.out.iter().chain([&plan.id]) {
+            members.insert(name.to_string(), node.clone());
+        }
+    }
+    Value::Object(members)
+}
+
+/// One node, as conditions and `${nodes.x}` see it.
+pub(super) fn node(graph: Graph<'_>, place: usize) -> Option<Value> {
+    let node = graph.state.nodes.get(&graph.plan.nodes.get(place)?.id)?;
+    let mut members = Map::new();
+    members.insert("status".into(), json!(node.status));
+    if let Some(output) = graph.output(place) {
+        members.insert("output".into(), output.value());
+    }
+    Some(Value::Object(members))
 }

@@ -35,7 +35,7 @@ pub(super) fn verdict(stage: &StagePlan, current: &Current) -> Verdict {
             let weight = |status| {
                 let lanes = stage.lanes.iter().zip(&current.lanes);
                 lanes
-                    .filter(|(_, lane)| lane.status == status)
+                    .filter(|(_, lane)| lane.whole.status == status)
                     .map(|(lane, _)| u64::from(lane.weight))
                     .sum::<u64>()
             };
@@ -53,7 +53,9 @@ pub(super) fn verdict(stage: &StagePlan, current: &Current) -> Verdict {
 fn failed(stage: &StagePlan, current: &Current) -> Verdict {
     let errors: Vec<_> = (0usize..)
         .zip(&current.lanes)
-        .filter_map(|(number, lane)| Some((number, lane.provider.as_deref(), lane.error.clone()?)))
+        .filter_map(|(number, lane)| {
+            Some((number, lane.whole.provider.as_deref(), lane.whole.error.clone()?))
+        })
         .collect();
     if let ([_], [(_, _, error)]) = (stage.lanes.as_slice(), errors.as_slice()) {
         return Verdict::Failed(error.clone());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::data::Data;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::ids::NodePath;
@@ -61,6 +62,13 @@ pub enum Input {
         /// The attempt.
         attempt: u32,
     },
+    /// The outputs of a `foreach` node's items, as `Collect` asked for them.
+    Collected {
+        /// The node.
+        path: NodePath,
+        /// An array of them, in the order of the items.
+        result: Result<Data, Failure>,
+    },
     /// A provider's session has become known.
     Session {
         /// The node.
@@ -107,6 +115,14 @@ pub enum Effect {
         path: NodePath,
         /// When.
         at: Timestamp,
+    },
+    /// Read the outputs of a `foreach` node's items from the log; answer with `Collected`.
+    Collect {
+        /// The node.
+        path: NodePath,
+        /// For each item, in their order, the number of the event that it ended with. That of an item that
+        /// was skipped has no output.
+        ended: Vec<u64>,
     },
     /// See to it that nothing of the call that a former driver left is running any more, before
     /// `TakenUp`. Comes from [`pending`](super::pending) alone.

@@ -1,15 +1,10 @@
-//! Which lanes of the current stage may start.
+//! Which lanes of a stage go on.
 
-use super::io::{Effect, Input};
-use super::render;
-use super::state::{Current, Position, State};
-use crate::ids::{NodePath, NodePathParts, StageId};
-use crate::plan::{Plan, StagePlan, Strategy};
+use super::lane::NodeState;
+use super::state::{Current, State};
+use crate::ids::{NodePath, NodePathParts};
+use crate::plan::{StagePlan, Strategy, Work};
 use crate::status::StageStatus;
-
-pub(super) fn path_of(plan: &Plan, state: &State, stage: &StageId, lane: u32) -> NodePath {
-    NodePathParts { iteration: state.iteration, stage: stage.clone(), lane, node: plan.node.clone() }.into()
-}
 
 /// Whether nothing new starts in a stage because of how its lanes ended so far.
 pub(super) fn is_closed(strategy: Strategy, current: &Current) -> bool {
@@ -20,37 +15,43 @@ pub(super) fn is_closed(strategy: Strategy, current: &Current) -> bool {
     }
 }
 
-/// Asks for places and timers of the lanes of `stage`, which is under way, that may start now. Nodes whose provider cannot be
-/// named go to `refused`.
-pub(super) fn open_lanes(
-    plan: &Plan,
-    stage: &StagePlan,
-    state: &State,
-    effects: &mut Vec<Effect>,
-    refused: &mut Vec<Input>,
-) {
-    let Position::In(current) = &state.position else { return };
-    if is_closed(stage.strategy, current) {
-        return;
+/// The nodes and items of the current stage whose calls run, each with its attempt.
+pub(super) fn running(stage: &StagePlan, state: &State, current: &Current) -> Vec<(NodePath, u32)> {
+    let mut found = Vec::new();
+    if current.running == 0 {
+        return found;
     }
-    for (number, lane) in (0u32..).zip(&stage.lanes) {
-        let known = current.lanes.get(number as usize);
-        let status = known.map_or(StageStatus::Pending, |lane| lane.status);
-        let path = || path_of(plan, state, &stage.id, number);
-        match status {
-            StageStatus::Pending | StageStatus::Queued => match render::provider(state, stage, lane) {
-                Ok(provider) => effects.push(Effect::Acquire { path: path(), provider }),
-                Err(failure) => refused.push(Input::Refused { path: path(), failure }),
-            },
-            StageStatus::Retrying => {
-                if let Some(at) = known.and_then(|lane| lane.retry_at) {
-                    effects.push(Effect::Timer { path: path(), at });
+    for (number, lane) in (0u32..).zip(&current.lanes) {
+        let path = |node: &crate::ids::NodeId| -> NodePath {
+            let (iteration, stage, node) = (state.iteration, current.stage.clone(), node.clone());
+            NodePathParts { iteration, stage, lane: number, node, items: Vec::new() }.into()
+        };
+        match (&stage.work, &lane.graph) {
+            (Work::Simple { id, .. }, _) => {
+                if lane.whole.status == StageStatus::Running {
+                    found.push((path(id), lane.whole.attempt));
                 }
             }
-            _ => {}
+            (Work::Graph(_), Some(graph)) => {
+                for (id, node) in &graph.nodes {
+                    if node.status == StageStatus::Running {
+                        running_below(path(id), node, &mut found);
+                    }
+                }
+            }
+            (Work::Graph(_), None) => {}
         }
-        if stage.strategy == Strategy::Sequential && status != StageStatus::Completed {
-            return;
+    }
+    found
+}
+
+fn running_below(path: NodePath, node: &NodeState, found: &mut Vec<(NodePath, u32)>) {
+    match &node.items {
+        Some(items) => {
+            for (number, item) in items.open.iter().filter(|(_, item)| item.status == StageStatus::Running) {
+                running_below(path.item(*number), item, found);
+            }
         }
+        None => found.push((path, node.attempt)),
     }
 }

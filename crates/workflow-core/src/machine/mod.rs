@@ -13,17 +13,23 @@
 mod backoff;
 mod decide;
 mod document;
+mod evaluate;
 mod finish;
+mod graph;
 mod io;
+mod lane;
 mod lanes;
 mod render;
+mod reply;
 mod scope;
 mod state;
 mod step;
 mod view;
+mod work;
 
 pub use decide::{decide, pending};
 pub use io::{Decision, Effect, Input};
-pub use render::{Secrets, request};
-pub use state::{Broken, LaneState, StageResult, State};
-pub use view::{LaneView, RunContext, RunView, StageView};
+pub use lane::{LaneState, NodeState};
+pub use render::{Call, Secrets, request};
+pub use state::{Broken, StageResult, State};
+pub use view::{ItemsView, LaneView, NodeView, RunContext, RunView, StageView};

@@ -1,17 +1,21 @@
 //! Templates become requests: all `${…}` of a node, resolved when it starts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::evaluate::{text, values};
+use super::reply;
 use super::scope::{RunScope, previous_output};
-use super::state::{Current, State};
+use super::state::State;
 use crate::data::Data;
-use crate::expr::NameError;
+use crate::expr::{NameError, Template, ValueTemplate};
 use crate::failure::{Failure, FailureClass};
-use crate::ids::NodePath;
-use crate::plan::{LanePlan, Plan, StagePlan, Strategy};
+use crate::ids::{NodePath, RoleId};
+use crate::output_schema::OutputSchema;
+use crate::plan::{CallPlan, InputPlan, LanePlan, Plan, StagePlan, Strategy};
 use crate::provider::{CallId, CallRequest};
 
 /// Gives the values of `${secrets.x}` at the moment of a call. Must not block: a host that keeps
@@ -21,7 +25,18 @@ pub trait Secrets: Send + Sync {
     fn secret(&self, name: &str) -> Option<String>;
 }
 
-/// Resolves the request of an attempt that has started.
+/// A call as it has to be made.
+#[derive(Debug)]
+pub struct Call {
+    /// What the provider is asked.
+    pub request: CallRequest,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// How long nothing may be heard of it.
+    pub idle_timeout: Option<Duration>,
+}
+
+/// Resolves the call of an attempt that has started.
 ///
 /// # Errors
 ///
@@ -33,76 +48,185 @@ pub fn request(
     attempt: u32,
     provider: &str,
     secrets: &dyn Secrets,
-) -> Result<CallRequest, Failure> {
-    let no_lane = || Failure::new(FailureClass::Permanent, format!("{path} is not in the plan"));
-    let stage = plan.stage(&path.stage).ok_or_else(no_lane)?;
-    let lane = stage.lanes.get(path.lane as usize).ok_or_else(no_lane)?;
-    let scope =
-        RunScope { state, stage, lane: Some((lane, Some(provider))), output: None, secrets: Some(secrets) };
+) -> Result<Call, Failure> {
+    let not_there = || Failure::new(FailureClass::Permanent, format!("{path} is not in the plan"));
+    let stage = plan.stage(&path.stage).ok_or_else(not_there)?;
+    let call = plan.call(path).ok_or_else(not_there)?;
+    let node = state.current_lane(path.lane).and_then(|lane| lane.node(path));
+    let mut scope = RunScope { secrets: Some(secrets), ..RunScope::node(state, stage, path) };
+    if scope.graph.is_none() {
+        scope.provider = Some(provider);
+    }
+    let role = node.and_then(|node| node.role.as_ref());
     let within = |field: &str| {
-        let field = format!("{}.{field}", stage.id);
+        let field = match scope.graph {
+            Some(_) => format!("{}.{}.{field}", stage.id, path.node),
+            None => format!("{}.{field}", stage.id),
+        };
         move |error: NameError| unresolved(&field, &error)
     };
-    let mut prompt = match &stage.prompt {
+    let mut prompt = match &call.prompt {
         Some(prompt) => prompt.render_text(&scope).map_err(within("prompt"))?,
         None => String::new(),
     };
-    for (number, input) in stage.inputs.iter().enumerate() {
-        let value = input.render(&scope).map_err(within(&format!("inputs[{number}]")))?;
-        append(&mut prompt, &text(value));
+    for (number, input) in call.inputs.iter().enumerate() {
+        match input {
+            InputPlan::Of(source) => {
+                // What a node that was skipped would have given is left out.
+                if let Some(data) = scope.source(source) {
+                    append(&mut prompt, &text(data.value()));
+                }
+            }
+            InputPlan::All(from) => {
+                values(from, &scope).iter().for_each(|data| append(&mut prompt, &text(data.value())));
+            }
+            InputPlan::Value(template) => {
+                let value = template.render(&scope).map_err(within(&format!("inputs[{number}]")))?;
+                append(&mut prompt, &text(value));
+            }
+        }
     }
-    if stage.strategy == Strategy::Sequential
+    if call.follows
+        && stage.strategy == Strategy::Sequential
         && let Some(output) = previous_output(state, path.lane)
     {
         append(&mut prompt, &text(output.value()));
     }
-    let options = match &stage.with {
+    if let Some(node) = node.filter(|node| node.repairs > 0)
+        && let Some(error) = node.error.as_ref().filter(|error| error.class == FailureClass::InvalidOutput)
+    {
+        append(&mut prompt, &reply::correction(error));
+    }
+    let options = match &call.with {
         Some(with) => with.render(&scope).map_err(within("with"))?,
         None => Value::Null,
     };
     let mut env = IndexMap::new();
-    for (name, value) in &stage.env {
+    for (name, value) in &call.env {
         let value = value.render(&scope).map_err(within(&format!("env.{name}")))?;
         env.insert(name.clone(), text(value));
     }
-    let cwd = match &stage.cwd {
+    let cwd = match &call.cwd {
         Some(cwd) => Some(cwd.render_text(&scope).map_err(within("cwd"))?),
         None => None,
     };
     let created = state.created();
     let id = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
-    Ok(CallRequest { id, prompt, options, env, cwd, session: None, output_schema: None, skills: Vec::new() })
+    let output_schema = schema(plan, call, role).map(|schema| schema.value().clone());
+    let skills = skills(plan, call, role);
+    let request = CallRequest { id, prompt, options, env, cwd, session: None, output_schema, skills };
+    Ok(Call { request, timeout: call.timeout, idle_timeout: call.idle_timeout })
 }
 
-/// The name of a lane's provider.
-pub(super) fn provider(state: &State, stage: &StagePlan, lane: &LanePlan) -> Result<Arc<str>, Failure> {
-    if let Some(literal) = &lane.literal {
-        return Ok(literal.clone());
-    }
-    let scope = RunScope { state, stage, lane: Some((lane, None)), output: None, secrets: None };
-    let name = lane.provider.render_text(&scope);
-    name.map(Into::into).map_err(|error| unresolved(&format!("{}.provider", stage.id), &error))
+/// The schema that the output of a call has to follow: its own, or its role's.
+pub(super) fn schema<'p>(
+    plan: &'p Plan,
+    call: &'p CallPlan,
+    role: Option<&RoleId>,
+) -> Option<&'p Arc<OutputSchema>> {
+    call.schema.as_ref().or_else(|| plan.roles.get(role?)?.schema.as_ref())
 }
 
-/// The variables that a stage's `set` writes.
-pub(super) fn set(
+/// Who does the work of a call: a provider, and a role where there is one.
+pub(super) type Who = (Arc<str>, Option<RoleId>);
+
+/// Who does the work of a lane.
+pub(super) fn lane(plan: &Plan, state: &State, stage: &StagePlan, lane: &LanePlan) -> Result<Who, Failure> {
+    let scope = RunScope::lane(state, stage, lane);
+    let provider = match &lane.literal {
+        Some(literal) => literal.clone(),
+        None => name(&lane.provider, &scope, &format!("{}.provider", stage.id))?.into(),
+    };
+    let role = lane.role.as_ref().map(|template| role(plan, template, &scope, &format!("{}.role", stage.id)));
+    Ok((provider, role.transpose()?))
+}
+
+/// Who makes the call of the node at `path`.
+pub(super) fn node(
+    plan: &Plan,
     state: &State,
     stage: &StagePlan,
-    current: &Current,
-    output_of: Option<u32>,
-) -> Result<Option<Arc<IndexMap<String, Data>>>, Failure> {
-    if stage.set.is_empty() {
+    path: &NodePath,
+    call: &CallPlan,
+) -> Result<Who, Failure> {
+    let lane_state = state.current_lane(path.lane);
+    if lane_state.is_none_or(|lane| lane.graph.is_none())
+        && let Some(plan_of_lane) = stage.lanes.get(path.lane as usize)
+    {
+        return lane(plan, state, stage, plan_of_lane);
+    }
+    let scope = RunScope::node(state, stage, path);
+    let field = |name: &str| format!("{}.{}.{name}", stage.id, path.node);
+    let whole = lane_state.map(|lane| &lane.whole);
+    let provider = match &call.provider {
+        Some(template) => name(template, &scope, &field("provider"))?.into(),
+        None => whole.and_then(|lane| lane.provider.clone()).unwrap_or_default(),
+    };
+    let role = match &call.role {
+        Some(template) => Some(role(plan, template, &scope, &field("role"))?),
+        None => whole.and_then(|lane| lane.role.clone()),
+    };
+    Ok((provider, role))
+}
+
+/// The role of the node at `path`.
+pub(super) fn role_of(
+    plan: &Plan,
+    state: &State,
+    stage: &StagePlan,
+    path: &NodePath,
+    call: &CallPlan,
+) -> Result<Option<RoleId>, Failure> {
+    if call.role.is_none() && stage.lanes.get(path.lane as usize).is_none_or(|lane| lane.role.is_none()) {
         return Ok(None);
     }
-    let output = match output_of {
-        Some(lane) => current.lanes.get(lane as usize).map(|lane| lane.output.clone()).unwrap_or_default(),
-        None => Data::array(current.lanes.iter().map(|lane| &lane.output)),
-    };
-    let scope = RunScope { state, stage, lane: None, output: Some(&output), secrets: None };
+    node(plan, state, stage, path, call).map(|(_, role)| role)
+}
+
+fn name(template: &Template, scope: &RunScope<'_>, field: &str) -> Result<String, Failure> {
+    template.render_text(scope).map_err(|error| unresolved(field, &error))
+}
+
+/// A role that there is.
+fn role(plan: &Plan, template: &Template, scope: &RunScope<'_>, field: &str) -> Result<RoleId, Failure> {
+    let name = name(template, scope, field)?;
+    if let Some((id, _)) = plan.roles.get_key_value(name.as_str()) {
+        return Ok(id.clone());
+    }
+    let mut known: Vec<_> = plan.roles.keys().map(RoleId::as_str).collect();
+    known.sort_unstable();
+    let near = crate::definition::did_you_mean(&name, known.iter().copied());
+    let name: String = name.chars().take(80).collect();
+    let message = format!("{field}: there is no role `{name}`{near} (known: {})", known.join(", "));
+    Err(Failure::new(FailureClass::Expression, message))
+}
+
+fn skills(plan: &Plan, call: &CallPlan, role: Option<&RoleId>) -> Vec<(Arc<str>, Arc<crate::bundle::Skill>)> {
+    let of_role = role.and_then(|role| plan.roles.get(role)).into_iter().flat_map(|role| &role.skills);
+    let mut found: Vec<(Arc<str>, Arc<crate::bundle::Skill>)> = Vec::new();
+    for name in call.skills.iter().chain(of_role) {
+        if let Some((name, skill)) = plan.skills.get_key_value(name.as_str())
+            && !found.iter().any(|(known, _)| known == name)
+        {
+            found.push((name.clone(), skill.clone()));
+        }
+    }
+    found
+}
+
+/// Variables that `set` writes, of an output.
+pub(super) fn set(
+    templates: &[(String, ValueTemplate)],
+    scope: &RunScope<'_>,
+    field: &str,
+) -> Result<Option<Arc<IndexMap<String, Data>>>, Failure> {
+    if templates.is_empty() {
+        return Ok(None);
+    }
     let mut set = IndexMap::new();
-    for (name, value) in &stage.set {
-        let value = value.render(&scope);
-        let value = value.map_err(|error| unresolved(&format!("{}.set.{name}", stage.id), &error))?;
+    for (name, value) in templates {
+        let value =
+            value.render(scope).map_err(|error| unresolved(&format!("{field}.set.{name}"), &error))?;
         set.insert(name.clone(), Data::new(&value));
     }
     Ok(Some(Arc::new(set)))
@@ -110,13 +234,6 @@ pub(super) fn set(
 
 fn unresolved(field: &str, error: &NameError) -> Failure {
     Failure::new(FailureClass::Expression, format!("{field}: {error}"))
-}
-
-fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
 }
 
 /// Adds a part to a prompt, with an empty line between.

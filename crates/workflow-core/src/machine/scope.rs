@@ -2,27 +2,103 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::document;
+use super::lane::{GraphState, LaneState};
 use super::render::Secrets;
 use super::state::{Position, State};
 use crate::data::Data;
 use crate::expr::{Name, Scope};
-use crate::plan::{LanePlan, StagePlan};
+use crate::ids::NodePath;
+use crate::plan::{GraphPlan, LanePlan, Source, StagePlan, Work};
+use crate::status::StageStatus;
 
-/// The names of a run, seen from a lane of a stage.
+/// The names of a run, seen from a stage, a lane or a node.
 pub(super) struct RunScope<'a> {
     pub state: &'a State,
     pub stage: &'a StagePlan,
-    /// The lane, and its provider where that is resolved already.
-    pub lane: Option<(&'a LanePlan, Option<&'a str>)>,
-    /// The stage's output, in `set`.
+    pub provider: Option<&'a str>,
+    pub role: Option<&'a str>,
+    pub graph: Option<Graph<'a>>,
+    pub item: Option<Data>,
+    /// The output of the stage or the node, in `set`.
     pub output: Option<&'a Data>,
     pub secrets: Option<&'a dyn Secrets>,
 }
 
-impl RunScope<'_> {
+/// A lane's graph, and how far it has come.
+#[derive(Clone, Copy)]
+pub(super) struct Graph<'a> {
+    pub plan: &'a GraphPlan,
+    pub state: &'a GraphState,
+}
+
+impl<'a> Graph<'a> {
+    pub(super) fn of(stage: &'a StagePlan, lane: &'a LaneState) -> Option<Self> {
+        match (&stage.work, &lane.graph) {
+            (Work::Graph(plan), Some(state)) => Some(Self { plan, state }),
+            _ => None,
+        }
+    }
+
+    /// The output of a node that has one, by any of its names.
+    pub(super) fn output(&self, place: usize) -> Option<&'a Data> {
+        let node = self.state.nodes.get(&self.plan.nodes.get(place)?.id)?;
+        Some(&node.output).filter(|_| node.status == StageStatus::Completed)
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.plan.names.get(name).copied()
+    }
+}
+
+impl<'a> RunScope<'a> {
+    /// What a stage sees.
+    pub(super) fn stage(state: &'a State, stage: &'a StagePlan) -> Self {
+        Self {
+            state,
+            stage,
+            provider: None,
+            role: None,
+            graph: None,
+            item: None,
+            output: None,
+            secrets: None,
+        }
+    }
+
+    /// What a lane sees before it has begun.
+    pub(super) fn lane(state: &'a State, stage: &'a StagePlan, lane: &'a LanePlan) -> Self {
+        let provider = lane.literal.as_deref();
+        let role = lane.role.as_ref().and_then(|role| role.as_literal());
+        Self { provider, role, ..Self::stage(state, stage) }
+    }
+
+    /// What the node, or the item, at `path` sees.
+    pub(super) fn node(state: &'a State, stage: &'a StagePlan, path: &NodePath) -> Self {
+        let scope = match stage.lanes.get(path.lane as usize) {
+            Some(lane) => Self::lane(state, stage, lane),
+            None => Self::stage(state, stage),
+        };
+        let Some(lane) = state.current_lane(path.lane) else { return scope };
+        Self {
+            provider: lane.whole.provider.as_deref().or(scope.provider),
+            role: lane.whole.role.as_ref().map(|role| role.as_str()).or(scope.role),
+            graph: Graph::of(stage, lane),
+            item: lane.item(path),
+            ..scope
+        }
+    }
+
+    /// A value that a definition names by itself: a node's output, or the item.
+    pub(super) fn source(&self, source: &Source) -> Option<Data> {
+        match source {
+            Source::Node(place) => self.graph?.output(*place).cloned(),
+            Source::Item => self.item.clone(),
+        }
+    }
+
     fn find(&self, name: &Name) -> Option<Value> {
         let (from, value) = match name.root() {
             "vars" => (2, self.state.vars.get(name.segment(1)?)?.value()),
@@ -36,12 +112,25 @@ impl RunScope<'_> {
                     Some(_) => return None,
                 }
             }
+            "nodes" => {
+                let graph = self.graph?;
+                let place = graph.place(name.segment(1)?)?;
+                match name.segment(2) {
+                    None => (2, document::node(graph, place)?),
+                    Some("status") => {
+                        let node = graph.state.nodes.get(&graph.plan.nodes.get(place)?.id)?;
+                        (3, serde_json::to_value(node.status).ok()?)
+                    }
+                    Some("output") => (3, graph.output(place)?.value()),
+                    Some(_) => return None,
+                }
+            }
+            "item" => (1, self.item.as_ref()?.value()),
             "stage" => {
-                let (lane, provider) = self.lane.unzip();
                 let value = match name.segment(1)? {
                     "id" => self.stage.id.as_str(),
-                    "provider" => provider.flatten().or(lane?.literal.as_deref())?,
-                    "role" => lane?.role.as_ref()?.as_str(),
+                    "provider" => self.provider?,
+                    "role" => self.role?,
                     _ => return None,
                 };
                 (2, value.into())
@@ -77,13 +166,20 @@ impl Scope for RunScope<'_> {
             }
             names.push(format!("stages.{id}.results"));
         }
+        if let Some(graph) = self.graph {
+            let ended = graph.plan.names.iter().filter(|(_, place)| graph.output(**place).is_some());
+            let mut outputs: Vec<_> = ended.map(|(name, _)| format!("nodes.{name}.output")).collect();
+            outputs.sort();
+            names.extend(outputs);
+        }
         names.extend(["stage.id", "iteration", "run.id", "run.workflow"].map(String::from));
-        if self.lane.is_some() {
-            names.push("stage.provider".into());
-        }
-        if self.output.is_some() {
-            names.push("output".into());
-        }
+        let more = [
+            ("stage.provider", self.provider.is_some()),
+            ("stage.role", self.role.is_some()),
+            ("item", self.item.is_some()),
+            ("output", self.output.is_some()),
+        ];
+        names.extend(more.into_iter().filter(|(_, is_known)| *is_known).map(|(name, _)| name.to_owned()));
         names
     }
 }
@@ -91,5 +187,17 @@ impl Scope for RunScope<'_> {
 /// The output of the lane before `lane`, where the stage's lanes work one after the other.
 pub(super) fn previous_output(state: &State, lane: u32) -> Option<&Data> {
     let Position::In(current) = &state.position else { return None };
-    Some(&current.lanes.get(lane.checked_sub(1)? as usize)?.output)
+    Some(&current.lanes.get(lane.checked_sub(1)? as usize)?.whole.output)
+}
+
+/// What conditions of the nodes of a lane read: the run's document, with the nodes that are needed.
+pub(super) fn document_of(scope: &RunScope<'_>, needs: &[usize]) -> Value {
+    let mut document = document::of(scope.state, scope.state.iteration);
+    if let (Some(graph), Value::Object(members)) = (scope.graph, &mut document) {
+        members.insert("nodes".into(), document::nodes(graph, needs));
+        if let Some(item) = &scope.item {
+            members.insert("item".into(), json!(item));
+        }
+    }
+    document
 }

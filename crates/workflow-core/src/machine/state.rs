@@ -6,10 +6,11 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use super::lane::{GraphState, ItemsState, LaneState, NodeState};
 use crate::data::Data;
 use crate::event::{Event, EventBody, RunCreated};
 use crate::failure::Failure;
-use crate::ids::{NodePath, RoleId, StageId};
+use crate::ids::{NodePath, StageId};
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::store::RunHead;
 
@@ -77,55 +78,6 @@ pub(super) struct Current {
     pub first: Option<u32>,
 }
 
-/// One lane of a stage: one provider's pass.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LaneState {
-    /// Where it stands.
-    pub status: StageStatus,
-    /// The number of the last attempt; 0 before the first.
-    pub attempt: u32,
-    /// How many attempts have failed in a way that counts against the retries.
-    pub failures: u32,
-    /// When it is tried again.
-    pub retry_at: Option<Timestamp>,
-    /// The provider of the last attempt.
-    pub provider: Option<Arc<str>>,
-    /// The role of the last attempt.
-    pub role: Option<RoleId>,
-    /// The output, once it has succeeded.
-    pub output: Data,
-    /// The last failure.
-    pub error: Option<Arc<Failure>>,
-    /// The provider's session, once known.
-    pub session: Option<Arc<str>>,
-    /// When the first attempt started.
-    pub started_at: Option<Timestamp>,
-    /// When the last attempt ended.
-    pub ended_at: Option<Timestamp>,
-}
-
-impl LaneState {
-    const UNSTARTED: Self = Self {
-        status: StageStatus::Pending,
-        attempt: 0,
-        failures: 0,
-        retry_at: None,
-        provider: None,
-        role: None,
-        output: Data::NULL,
-        error: None,
-        session: None,
-        started_at: None,
-        ended_at: None,
-    };
-
-    /// From the first attempt's start to the last one's end, in milliseconds.
-    pub fn duration_ms(&self) -> Option<i64> {
-        let (from, to) = self.started_at.zip(self.ended_at)?;
-        i64::try_from(to.duration_since(from).as_millis()).ok()
-    }
-}
-
 /// How a stage's latest pass ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StageResult {
@@ -158,8 +110,8 @@ impl StageResult {
     pub fn output(&self) -> Option<Data> {
         match self.output {
             OutputOf::Nothing => None,
-            OutputOf::Lane(lane) => self.lanes.get(lane).map(|lane| lane.output.clone()),
-            OutputOf::AllLanes => Some(Data::array(self.lanes.iter().map(|lane| &lane.output))),
+            OutputOf::Lane(lane) => self.lanes.get(lane).map(|lane| lane.whole.output.clone()),
+            OutputOf::AllLanes => Some(Data::array(self.lanes.iter().map(|lane| &lane.whole.output))),
         }
     }
 }
@@ -254,70 +206,133 @@ impl State {
                 });
             }
             EventBody::StageSkipped { iteration, stage } => self.skip_stage(*iteration, stage),
+            EventBody::LaneStarted { iteration, stage, lane, provider, role } => {
+                let lane = self.lane(*iteration, stage, *lane)?;
+                if lane.whole.status != StageStatus::Pending {
+                    return Err("the lane has begun already");
+                }
+                lane.whole.status = StageStatus::Running;
+                lane.whole.provider = Some(provider.clone());
+                lane.whole.role.clone_from(role);
+                lane.whole.started_at = Some(event.at);
+                lane.graph = Some(Box::default());
+            }
             EventBody::NodeQueued { path, .. } => {
-                self.current(path)?.lane(path)?.status = StageStatus::Queued;
+                self.current(path)?.node(path)?.status = StageStatus::Queued;
+            }
+            EventBody::NodeStarted { path, items } => {
+                let elements = items.elements().ok_or("the items are no array")?;
+                let node = self.current(path)?.node_of_graph(path)?;
+                node.status = StageStatus::Running;
+                node.started_at = Some(event.at);
+                node.items = Some(Box::new(ItemsState::new(elements)));
+            }
+            EventBody::NodeCompleted { path, output, set } => {
+                self.current(path)?.end_node(path, StageStatus::Completed, output, event)?;
+                self.set(set.as_deref());
+            }
+            EventBody::NodeSkipped { path } => {
+                self.current(path)?.end_node(path, StageStatus::Skipped, &Data::NULL, event)?;
+            }
+            EventBody::NodeFailed { path, error } => {
+                let current = self.current(path)?;
+                // Also one that has succeeded, and whose `set` could not be resolved.
+                let node = current.lane_of(path)?.node_mut(path)?;
+                node.status = StageStatus::Failed;
+                node.error = Some(error.clone());
+                node.ended_at = Some(event.at);
+                current.graph_of(path)?.failed += 1;
             }
             EventBody::AttemptStarted { path, attempt, provider, role } => {
                 let current = self.current(path)?;
-                let lane = current.lane(path)?;
-                if lane.status == StageStatus::Running {
-                    return Err("the node runs already");
-                }
-                if lane.status == StageStatus::Completed {
-                    return Err("the node has succeeded already");
-                }
-                lane.status = StageStatus::Running;
-                lane.attempt = *attempt;
-                lane.retry_at = None;
-                lane.provider = Some(provider.clone());
-                lane.role.clone_from(role);
-                lane.started_at = lane.started_at.or(Some(event.at));
+                let node = current.node(path)?;
+                node.status = StageStatus::Running;
+                node.attempt = *attempt;
+                node.retry_at = None;
+                node.provider = Some(provider.clone());
+                node.role.clone_from(role);
+                node.started_at = node.started_at.or(Some(event.at));
                 current.running += 1;
+                let lane = current.lane_of(path)?;
+                if let Some(graph) = &mut lane.graph {
+                    graph.running += 1;
+                    lane.whole.attempt += 1;
+                }
             }
             EventBody::SessionRecorded { path, session, .. } => {
-                self.current(path)?.lane(path)?.session = Some(session.clone());
+                self.current(path)?.lane_of(path)?.node_mut(path)?.session = Some(session.clone());
             }
-            EventBody::AttemptSucceeded { path, attempt, output, .. } => {
+            EventBody::AttemptSucceeded { path, attempt, output, set, .. } => {
                 let current = self.current(path)?;
-                let lane = current.running(path, *attempt)?;
-                lane.status = StageStatus::Completed;
-                lane.output = output.clone();
-                lane.ended_at = Some(event.at);
-                lane.error = None;
-                current.succeeded += 1;
-                current.first = current.first.or(Some(path.lane));
+                let node = current.running(path, *attempt)?;
+                node.end(StageStatus::Completed, output.clone(), event.at);
+                let lane = current.lane_of(path)?;
+                if lane.graph.is_some() {
+                    lane.fold_item(path, event.seq);
+                } else {
+                    current.succeeded += 1;
+                    current.first = current.first.or(Some(path.lane));
+                }
+                self.set(set.as_deref());
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, .. } => {
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, .. } => {
                 let current = self.current(path)?;
-                if current.lane(path)?.status == StageStatus::Running {
+                if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     current.running(path, *attempt)?;
                 }
-                let lane = current.lane(path)?;
-                lane.attempt = *attempt;
-                lane.error = Some(error.clone());
-                lane.retry_at = *retry_at;
-                lane.ended_at = Some(event.at);
-                lane.failures += u32::from(!parked);
+                let node = current.lane_of(path)?.node_mut(path)?;
+                node.attempt = *attempt;
+                node.error = Some(error.clone());
+                node.retry_at = *retry_at;
+                node.ended_at = Some(event.at);
+                node.failures += u32::from(!parked && !repair);
+                node.repairs += u32::from(*repair);
                 if retry_at.is_some() {
-                    lane.status = StageStatus::Retrying;
+                    node.status = StageStatus::Retrying;
                 } else {
-                    lane.status = StageStatus::Failed;
-                    current.failed += 1;
+                    node.status = StageStatus::Failed;
+                    match &mut current.lane_of(path)?.graph {
+                        Some(graph) => graph.failed += 1,
+                        None => current.failed += 1,
+                    }
                 }
             }
             EventBody::AttemptCancelled { path, attempt } => {
-                let lane = self.current(path)?.running(path, *attempt)?;
-                lane.status = StageStatus::Cancelled;
-                lane.ended_at = Some(event.at);
+                let node = self.current(path)?.running(path, *attempt)?;
+                node.status = StageStatus::Cancelled;
+                node.ended_at = Some(event.at);
             }
             EventBody::AttemptInterrupted { path, attempt } => {
                 self.current(path)?.running(path, *attempt)?.status = StageStatus::Pending;
             }
+            EventBody::LaneCompleted { iteration, stage, lane, output_of } => {
+                let number = *lane;
+                let lane = self.lane(*iteration, stage, number)?;
+                if lane.whole.status != StageStatus::Running {
+                    return Err("the lane is not under way");
+                }
+                let output = lane.output_of(output_of);
+                lane.whole.end(StageStatus::Completed, output, event.at);
+                if let Position::In(current) = &mut self.position {
+                    current.succeeded += 1;
+                    current.first = current.first.or(Some(number));
+                }
+            }
+            EventBody::LaneFailed { iteration, stage, lane, error } => {
+                let lane = self.lane(*iteration, stage, *lane)?;
+                if !matches!(lane.whole.status, StageStatus::Pending | StageStatus::Running) {
+                    return Err("the lane has ended already");
+                }
+                lane.whole.status = StageStatus::Failed;
+                lane.whole.error = Some(error.clone());
+                lane.whole.ended_at = Some(event.at);
+                if let Position::In(current) = &mut self.position {
+                    current.failed += 1;
+                }
+            }
             EventBody::StageCompleted { stage, set, output_of, .. } => {
                 self.end_stage(stage, StageStatus::Completed, *output_of, None, event.at)?;
-                for (name, value) in set.iter().flat_map(|set| set.iter()) {
-                    self.vars.insert(name.clone(), value.clone());
-                }
+                self.set(set.as_deref());
                 self.position = Position::After(stage.clone(), None);
             }
             EventBody::StageFailed { stage, error, continues, .. } => {
@@ -368,6 +383,21 @@ impl State {
         }
     }
 
+    fn lane(&mut self, iteration: u32, stage: &StageId, lane: u32) -> Result<&mut LaneState, &'static str> {
+        match &mut self.position {
+            Position::In(current) if current.stage == *stage && self.iteration == iteration => {
+                current.lanes.get_mut(lane as usize).ok_or("the stage has fewer lanes")
+            }
+            _ => Err("its stage is not under way"),
+        }
+    }
+
+    fn set(&mut self, set: Option<&IndexMap<String, Data>>) {
+        for (name, value) in set.into_iter().flatten() {
+            self.vars.insert(name.clone(), value.clone());
+        }
+    }
+
     fn skip_stage(&mut self, iteration: u32, stage: &StageId) {
         self.iteration = iteration;
         let result = self.results.entry(stage.clone()).or_insert(StageResult {
@@ -402,16 +432,7 @@ impl State {
             return Err("the stage has running nodes");
         }
         let mut lanes = current.lanes;
-        for lane in &mut lanes {
-            lane.retry_at = None;
-            lane.status = match lane.status {
-                StageStatus::Pending | StageStatus::Queued if lane.attempt == 0 => StageStatus::Skipped,
-                // Interrupted, and not wanted any more before it could run again.
-                StageStatus::Pending | StageStatus::Queued if lane.error.is_none() => StageStatus::Cancelled,
-                StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying => StageStatus::Failed,
-                ended => ended,
-            };
-        }
+        lanes.iter_mut().for_each(LaneState::close);
         let output = match (status, output_of) {
             (StageStatus::Completed, Some(lane)) => OutputOf::Lane(lane as usize),
             (StageStatus::Completed, None) => OutputOf::AllLanes,
@@ -470,6 +491,14 @@ impl State {
         self.controls
     }
 
+    /// A lane of the stage that is under way.
+    pub(super) fn current_lane(&self, lane: u32) -> Option<&LaneState> {
+        match &self.position {
+            Position::In(current) => current.lanes.get(lane as usize),
+            _ => None,
+        }
+    }
+
     /// What a store keeps for lists.
     pub fn head(&self) -> RunHead {
         RunHead {
@@ -486,21 +515,67 @@ impl State {
 }
 
 impl Current {
-    fn lane(&mut self, path: &NodePath) -> Result<&mut LaneState, &'static str> {
+    fn lane_of(&mut self, path: &NodePath) -> Result<&mut LaneState, &'static str> {
         self.lanes.get_mut(path.lane as usize).ok_or("the stage has fewer lanes")
     }
 
-    /// The lane of `path` whose `attempt` ends with this event.
-    fn running(&mut self, path: &NodePath, attempt: u32) -> Result<&mut LaneState, &'static str> {
-        let lane = self.lane(path)?;
-        if lane.status != StageStatus::Running {
+    fn graph_of(&mut self, path: &NodePath) -> Result<&mut GraphState, &'static str> {
+        self.lane_of(path)?.graph.as_deref_mut().ok_or("the lane has no graph")
+    }
+
+    /// A node that has not begun its next attempt.
+    fn node(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
+        let node = self.lane_of(path)?.node_mut(path)?;
+        match node.status {
+            StageStatus::Running => Err("the node runs already"),
+            StageStatus::Completed => Err("the node has succeeded already"),
+            StageStatus::Skipped => Err("the node was skipped"),
+            _ => Ok(node),
+        }
+    }
+
+    fn node_of_graph(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
+        self.graph_of(path)?;
+        self.node(path)
+    }
+
+    /// Ends a node that has no call of its own.
+    fn end_node(
+        &mut self,
+        path: &NodePath,
+        status: StageStatus,
+        output: &Data,
+        event: &Event,
+    ) -> Result<(), &'static str> {
+        self.graph_of(path)?;
+        let lane = self.lane_of(path)?;
+        let node = lane.node_mut(path)?;
+        if node.has_ended() {
+            return Err("the node has ended already");
+        }
+        node.end(status, output.clone(), event.at);
+        // Their results are in the output now.
+        node.items = None;
+        lane.fold_item(path, event.seq);
+        Ok(())
+    }
+
+    /// The node of `path` whose `attempt` ends with this event.
+    fn running(&mut self, path: &NodePath, attempt: u32) -> Result<&mut NodeState, &'static str> {
+        let lane = self.lanes.get_mut(path.lane as usize).ok_or("the stage has fewer lanes")?;
+        let node = lane.node_mut(path)?;
+        // A `foreach` is under way without a call.
+        if node.status != StageStatus::Running || node.items.is_some() {
             return Err("the node does not run");
         }
-        if lane.attempt != attempt {
+        if node.attempt != attempt {
             return Err("another attempt of the node runs");
         }
         self.running -= 1;
-        self.lane(path)
+        if let Some(graph) = &mut lane.graph {
+            graph.running -= 1;
+        }
+        self.lane_of(path)?.node_mut(path)
     }
 }
 

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::finish::Verdict;
 use super::io::{Decision, Effect, Input};
-use super::lanes::{is_closed, open_lanes, path_of};
-use super::state::{Broken, Current, LaneState, Position, StageResult, State};
-use super::{backoff, document, finish, render};
+use super::lane::NodeState;
+use super::lanes::{self, is_closed};
+use super::scope::RunScope;
+use super::state::{Broken, Current, Position, StageResult, State};
+use super::{backoff, document, finish, render, reply};
+use crate::data::Data;
 use crate::definition::{Exhausted, OnFailure};
 use crate::event::{Event, EventBody};
 use crate::failure::{Failure, FailureClass};
-use crate::ids::{NodePath, StageId};
-use crate::plan::{Plan, StagePlan, Strategy};
+use crate::ids::{NodePath, NodePathParts, StageId};
+use crate::plan::{LanePlan, Plan, StagePlan, Strategy, Work};
 use crate::provider::{ProviderError, Reply};
 use crate::status::{RunStatus, StageStatus};
 use crate::stop::Stop;
@@ -22,12 +26,12 @@ use crate::store::{Control, ControlRecord};
 
 /// One input on its way through the machine.
 pub(super) struct Step<'a> {
-    plan: &'a Plan,
-    state: &'a mut State,
+    pub(super) plan: &'a Plan,
+    pub(super) state: &'a mut State,
     now: Timestamp,
-    decision: &'a mut Decision,
+    pub(super) decision: &'a mut Decision,
     /// The plan of the stage that is or was last under way.
-    stage: Option<&'a StagePlan>,
+    pub(super) stage: Option<&'a StagePlan>,
 }
 
 impl<'a> Step<'a> {
@@ -44,7 +48,7 @@ impl<'a> Step<'a> {
         Self { plan, state, now, decision, stage }
     }
 
-    fn emit(&mut self, body: EventBody) -> Result<(), Broken> {
+    pub(super) fn emit(&mut self, body: EventBody) -> Result<(), Broken> {
         self.decision.head_changed |= body.changes_head();
         let event = Event { seq: self.state.last + 1, at: self.now, body };
         self.state.apply(&event)?;
@@ -66,9 +70,11 @@ impl<'a> Step<'a> {
                 Ok(())
             }
             Input::Refused { path, failure } => {
-                self.refuse(path, failure)?;
+                self.refuse(path.clone(), failure)?;
+                self.go_on(path.lane)?;
                 self.advance()
             }
+            Input::Collected { path, result } => self.collected(path, result),
             Input::Due { path } => {
                 self.due(path);
                 Ok(())
@@ -100,6 +106,7 @@ impl<'a> Step<'a> {
         for control in controls {
             self.obey(control)?;
         }
+        self.start_over();
         self.open()?;
         self.advance()
     }
@@ -114,12 +121,20 @@ impl<'a> Step<'a> {
     }
 
     fn grant(&mut self, path: NodePath, provider: Arc<str>) -> Result<(), Broken> {
-        let early = self.lane(&path).and_then(|lane| lane.retry_at).is_some_and(|at| at > self.now);
+        let early = self.node(&path).and_then(|node| node.retry_at).is_some_and(|at| at > self.now);
         if early || !self.may_start(&path) {
             return Ok(());
         }
-        let attempt = self.lane(&path).map_or(0, |lane| lane.attempt) + 1;
-        let role = self.stage.and_then(|stage| stage.lanes.get(path.lane as usize)?.role.clone());
+        let (Some(stage), Some(call)) = (self.stage, self.plan.call(&path)) else { return Ok(()) };
+        let role = match render::role_of(self.plan, self.state, stage, &path, call) {
+            Ok(role) => role,
+            Err(failure) => {
+                self.refuse(path.clone(), failure)?;
+                self.go_on(path.lane)?;
+                return self.advance();
+            }
+        };
+        let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
         let body =
             EventBody::AttemptStarted { path: path.clone(), attempt, provider: provider.clone(), role };
         self.emit(body)?;
@@ -127,14 +142,20 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    fn refuse(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
+    pub(super) fn refuse(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
         if !self.may_start(&path) {
             return Ok(());
         }
-        let attempt = self.lane(&path).map_or(0, |lane| lane.attempt) + 1;
-        let error = Arc::new(failure);
-        let body =
-            EventBody::AttemptFailed { path, attempt, error, retry_at: None, parked: false, usage: None };
+        let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
+        let body = EventBody::AttemptFailed {
+            path,
+            attempt,
+            error: Arc::new(failure),
+            retry_at: None,
+            parked: false,
+            repair: false,
+            usage: None,
+        };
         self.emit(body)
     }
 
@@ -142,11 +163,11 @@ impl<'a> Step<'a> {
         if !self.may_start(&path) {
             return;
         }
-        let retry_at = self.lane(&path).and_then(|lane| lane.retry_at);
+        let retry_at = self.node(&path).and_then(|node| node.retry_at);
         let Some(at) = retry_at else { return };
         if at > self.now {
             self.decision.effects.push(Effect::Timer { path, at });
-        } else if let Some(provider) = self.lane(&path).and_then(|lane| lane.provider.clone()) {
+        } else if let Some(provider) = self.node(&path).and_then(|node| node.provider.clone()) {
             self.decision.effects.push(Effect::Acquire { path, provider });
         }
     }
@@ -160,30 +181,65 @@ impl<'a> Step<'a> {
         if !self.is_running(&path, attempt) {
             return Ok(());
         }
+        let lane = path.lane;
         match result {
             Ok(reply) => self.succeeded(path, attempt, reply)?,
             Err(error) => self.failed(path, attempt, error)?,
+        }
+        if self.is_sequential() && self.has_succeeded(lane) {
+            self.open()?;
         }
         self.advance()
     }
 
     fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
-        if let Some(session) = reply.session
-            && self.lane(&path).and_then(|lane| lane.session.as_deref()) != Some(&*session)
+        let Reply { output, usage, session } = reply;
+        if let Some(session) = session
+            && self.node(&path).and_then(|node| node.session.as_deref()) != Some(&*session)
         {
             let path = path.clone();
             self.emit(EventBody::SessionRecorded { path, attempt, session: session.into() })?;
         }
-        let usage = reply.usage.map(Box::new);
-        self.emit(EventBody::AttemptSucceeded { path, attempt, output: reply.output, usage })?;
-        match self.current() {
-            Some((stage, _)) if stage.strategy == Strategy::Sequential => self.open()?,
-            Some((stage, current)) if stage.strategy == Strategy::Race && current.succeeded == 1 => {
-                self.stop_running(Stop::Gracefully);
+        let output = match self.checked(&path, output) {
+            Ok(output) => output,
+            Err(failure) => {
+                let error = ProviderError { failure: Box::new(failure), until: None, usage };
+                return self.failed(path, attempt, error);
             }
-            _ => {}
+        };
+        let graph = self.graph();
+        let (set, error) = match graph.map(|graph| self.node_set(graph, &path, &output)).transpose() {
+            Ok(set) => (set.flatten(), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        let usage = usage.map(Box::new);
+        self.emit(EventBody::AttemptSucceeded { path: path.clone(), attempt, output, set, usage })?;
+        let Some(graph) = graph else {
+            self.lane_succeeded();
+            return Ok(());
+        };
+        match error {
+            Some(failure) => self.fail(path.clone(), failure)?,
+            None => self.count_down(graph, &path),
         }
-        Ok(())
+        self.go_on_from(&path)
+    }
+
+    /// The output as it was asked for; a loser's is taken as it is.
+    fn checked(&self, path: &NodePath, output: Data) -> Result<Data, Failure> {
+        let Some(call) = self.plan.call(path).filter(|_| !self.is_unwanted()) else { return Ok(output) };
+        let role = self.node(path).and_then(|node| node.role.as_ref());
+        reply::output(call, render::schema(self.plan, call, role), output)
+    }
+
+    /// A lane has succeeded: those that lost against it are stopped.
+    pub(super) fn lane_succeeded(&mut self) {
+        if let Some((stage, current)) = self.current()
+            && stage.strategy == Strategy::Race
+            && current.succeeded == 1
+        {
+            self.stop_running(Stop::Gracefully);
+        }
     }
 
     fn failed(&mut self, path: NodePath, attempt: u32, error: ProviderError) -> Result<(), Broken> {
@@ -195,8 +251,9 @@ impl<'a> Step<'a> {
             failure.class = FailureClass::Transient;
             failure.message = format!("stopped by something other than the run: {}", failure.message);
         }
+        let repair = self.is_repairable(&path, &failure);
         let parked_until = error.until.filter(|_| failure.class == FailureClass::RateLimited);
-        let retry_at = self.retry_at(&path, &failure, parked_until);
+        let retry_at = if repair { Some(self.now) } else { self.retry_at(&path, &failure, parked_until) };
         let parked = retry_at.is_some() && parked_until.is_some();
         let usage = error.usage.map(Box::new);
         let body = EventBody::AttemptFailed {
@@ -205,25 +262,54 @@ impl<'a> Step<'a> {
             error: Arc::new(failure),
             retry_at,
             parked,
+            repair,
             usage,
         };
         self.emit(body)?;
-        if let Some(at) = retry_at {
-            self.decision.effects.push(Effect::Timer { path, at });
+        match retry_at {
+            Some(_) if repair => {
+                self.due(path);
+                Ok(())
+            }
+            Some(at) => {
+                self.decision.effects.push(Effect::Timer { path, at });
+                Ok(())
+            }
+            None => self.go_on(path.lane),
         }
-        Ok(())
+    }
+
+    /// Whether a wrong output goes back to the provider.
+    fn is_repairable(&self, path: &NodePath, failure: &Failure) -> bool {
+        let Some(call) = self.plan.call(path) else { return false };
+        let Some(node) = self.node(path) else { return false };
+        failure.class == FailureClass::InvalidOutput
+            && (call.is_json || render::schema(self.plan, call, node.role.as_ref()).is_some())
+            && node.repairs < call.repairs
+            && !self.is_closed_for(path)
+    }
+
+    /// Whether nothing new starts where `path` is, because of what failed or was won.
+    fn is_closed_for(&self, path: &NodePath) -> bool {
+        self.current().is_none_or(|(stage, current)| {
+            is_closed(stage.strategy, current)
+                || current
+                    .lanes
+                    .get(path.lane as usize)
+                    .is_none_or(|lane| lane.graph.as_ref().is_some_and(|graph| graph.failed > 0))
+        })
     }
 
     fn retry_at(&self, path: &NodePath, failure: &Failure, parked: Option<Timestamp>) -> Option<Timestamp> {
-        let (stage, current) = self.current()?;
-        if is_closed(stage.strategy, current) {
+        let (stage, _) = self.current()?;
+        if self.is_closed_for(path) {
             return None;
         }
         if let Some(until) = parked {
             // A quota that was refilled in the past is asked for again after a moment.
             return Some(until.max(later(self.now, Duration::from_secs(1))));
         }
-        let failures = current.lanes.get(path.lane as usize).map_or(0, |lane| lane.failures) + 1;
+        let failures = self.node(path).map_or(0, |node| node.failures) + 1;
         let retries = self.on_failure(stage) == OnFailure::Retry && failure.class.is_retryable();
         if !retries || failures > stage.retries {
             return None;
@@ -238,6 +324,7 @@ impl<'a> Step<'a> {
             return Ok(());
         }
         if resumed {
+            self.start_over();
             self.open()?;
         }
         self.advance()
@@ -270,7 +357,7 @@ impl<'a> Step<'a> {
     }
 
     /// Goes as far as the run goes without anybody's help.
-    fn advance(&mut self) -> Result<(), Broken> {
+    pub(super) fn advance(&mut self) -> Result<(), Broken> {
         loop {
             if self.state.cancelling {
                 if self.running_count() == 0 && !self.state.status.is_terminal() {
@@ -328,7 +415,7 @@ impl<'a> Step<'a> {
         let id = stage.id.clone();
         let verdict = finish::verdict(stage, current);
         let verdict = match verdict {
-            Verdict::Completed(output_of) => match render::set(self.state, stage, current, output_of) {
+            Verdict::Completed(output_of) => match self.stage_set(stage, current, output_of) {
                 Ok(set) => {
                     self.emit(EventBody::StageCompleted { iteration, stage: id, output_of, set })?;
                     return Ok(true);
@@ -348,6 +435,26 @@ impl<'a> Step<'a> {
         Ok(false)
     }
 
+    /// What a stage's `set` writes.
+    fn stage_set(
+        &self,
+        stage: &StagePlan,
+        current: &Current,
+        output_of: Option<u32>,
+    ) -> Result<Option<Arc<IndexMap<String, Data>>>, Failure> {
+        if stage.set.is_empty() {
+            return Ok(None);
+        }
+        let output = match output_of {
+            Some(lane) => {
+                current.lanes.get(lane as usize).map(|lane| lane.whole.output.clone()).unwrap_or_default()
+            }
+            None => Data::array(current.lanes.iter().map(|lane| &lane.whole.output)),
+        };
+        let scope = RunScope { output: Some(&output), ..RunScope::stage(self.state, stage) };
+        render::set(&stage.set, &scope, stage.id.as_str())
+    }
+
     fn enter(&mut self, iteration: u32, stage: Option<&'a StagePlan>) -> Result<bool, Broken> {
         let Some(stage) = stage else { return Err(self.broken("unknown stage")) };
         let id = stage.id.clone();
@@ -363,8 +470,8 @@ impl<'a> Step<'a> {
         self.stage = Some(stage);
         self.emit(EventBody::StageStarted { iteration, stage: id, lanes })?;
         self.open()?;
-        // A lane that was refused can have ended the stage already.
-        Ok(self.current().is_some_and(|(_, current)| current.failed > 0))
+        // Lanes that were refused, or that needed nobody, can have ended the stage already.
+        Ok(self.current().is_some_and(|(_, current)| current.failed + current.succeeded > 0))
     }
 
     fn end_iteration(&mut self, last: &StageId) -> Result<bool, Broken> {
@@ -407,20 +514,48 @@ impl<'a> Step<'a> {
         self.emit(EventBody::RunFailed { error })
     }
 
-    /// Asks for what the open lanes of the current stage need.
+    /// Asks for what the lanes of the current stage need that may go on.
     fn open(&mut self) -> Result<(), Broken> {
-        if self.state.pausing || self.state.cancelling {
-            return Ok(());
-        }
         let Some(stage) = self.stage else { return Ok(()) };
-        let mut refused = Vec::new();
-        open_lanes(self.plan, stage, self.state, &mut self.decision.effects, &mut refused);
-        for input in refused {
-            if let Input::Refused { path, failure } = input {
-                self.refuse(path, failure)?;
+        for (number, lane) in (0u32..).zip(&stage.lanes) {
+            let Some((_, current)) = self.current() else { return Ok(()) };
+            let waits = self.state.pausing || self.state.cancelling || is_closed(stage.strategy, current);
+            let status = current.lanes.get(number as usize).map(|lane| lane.whole.status);
+            let (Some(status), false) = (status, waits) else { return Ok(()) };
+            match &stage.work {
+                Work::Simple { id, .. } => {
+                    if !matches!(status, StageStatus::Completed | StageStatus::Running | StageStatus::Failed)
+                    {
+                        let (iteration, stage, node) = (self.state.iteration, stage.id.clone(), id.clone());
+                        let parts = NodePathParts { iteration, stage, lane: number, node, items: Vec::new() };
+                        self.ask_for_place(parts.into())?;
+                    }
+                }
+                Work::Graph(_) => {
+                    if status == StageStatus::Pending {
+                        self.begin_lane(stage, number, lane)?;
+                    }
+                    self.go_on(number)?;
+                }
+            }
+            if stage.strategy == Strategy::Sequential && !self.has_succeeded(number) {
+                return Ok(());
             }
         }
         Ok(())
+    }
+
+    fn begin_lane(&mut self, stage: &StagePlan, number: u32, lane: &LanePlan) -> Result<(), Broken> {
+        let (iteration, id) = (self.state.iteration, stage.id.clone());
+        match render::lane(self.plan, self.state, stage, lane) {
+            Ok((provider, role)) => {
+                self.emit(EventBody::LaneStarted { iteration, stage: id, lane: number, provider, role })
+            }
+            Err(failure) => {
+                let error = Arc::new(failure);
+                self.emit(EventBody::LaneFailed { iteration, stage: id, lane: number, error })
+            }
+        }
     }
 
     fn stop_running(&mut self, how: Stop) {
@@ -433,25 +568,47 @@ impl<'a> Step<'a> {
         self.state.created.on_failure.unwrap_or(stage.on_failure)
     }
 
-    fn current(&self) -> Option<(&'a StagePlan, &Current)> {
+    pub(super) fn current(&self) -> Option<(&'a StagePlan, &Current)> {
         match &self.state.position {
             Position::In(current) => Some((self.stage?, current)),
             _ => None,
         }
     }
 
-    fn lane(&self, path: &NodePath) -> Option<&LaneState> {
-        let (stage, current) = self.current()?;
-        let here = stage.id == path.stage && self.state.iteration == path.iteration;
-        current.lanes.get(path.lane as usize).filter(|_| here)
+    pub(super) fn current_mut(&mut self) -> Option<&mut Current> {
+        match &mut self.state.position {
+            Position::In(current) => Some(current),
+            _ => None,
+        }
+    }
+
+    /// Whether `path` is of the stage and the iteration that are under way.
+    pub(super) fn is_here(&self, path: &NodePath) -> bool {
+        self.state.iteration == path.iteration
+            && self.current().is_some_and(|(stage, _)| stage.id == path.stage)
+    }
+
+    /// The node, or the item, at `path`, where something has happened to it.
+    pub(super) fn node(&self, path: &NodePath) -> Option<&NodeState> {
+        self.state.current_lane(path.lane).filter(|_| self.is_here(path))?.node(path)
     }
 
     fn has_status(&self, path: &NodePath, status: StageStatus) -> bool {
-        self.lane(path).is_some_and(|lane| lane.status == status)
+        self.node(path).is_some_and(|node| node.status == status)
     }
 
     fn is_running(&self, path: &NodePath, attempt: u32) -> bool {
-        self.lane(path).is_some_and(|lane| lane.status == StageStatus::Running && lane.attempt == attempt)
+        self.node(path).is_some_and(|node| {
+            node.status == StageStatus::Running && node.attempt == attempt && node.items.is_none()
+        })
+    }
+
+    fn is_sequential(&self) -> bool {
+        self.stage.is_some_and(|stage| stage.strategy == Strategy::Sequential)
+    }
+
+    fn has_succeeded(&self, lane: u32) -> bool {
+        self.state.current_lane(lane).is_some_and(|lane| lane.whole.status == StageStatus::Completed)
     }
 
     /// Whether the node belongs to the stage under way, has not begun its next attempt, and nothing
@@ -460,15 +617,35 @@ impl<'a> Step<'a> {
         if self.state.pausing || self.state.cancelling || self.state.status == RunStatus::Paused {
             return false;
         }
-        let Some((stage, current)) = self.current() else { return false };
-        stage.id == path.stage
-            && self.state.iteration == path.iteration
-            && path.node == self.plan.node
-            && (path.lane as usize) < stage.lanes.len()
-            && !is_closed(stage.strategy, current)
-            && current.lanes.get(path.lane as usize).is_none_or(|lane| {
-                matches!(lane.status, StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying)
-            })
+        if !self.is_here(path) || self.is_closed_for(path) || self.plan.call(path).is_none() {
+            return false;
+        }
+        let waits = |node: &NodeState| {
+            matches!(node.status, StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying)
+        };
+        self.node(path).map_or_else(|| self.is_begun(path), waits)
+    }
+
+    /// Whether a node of a graph to which nothing has happened yet has its turn.
+    fn is_begun(&self, path: &NodePath) -> bool {
+        let Some(graph) = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_ref()) else {
+            return false;
+        };
+        match path.parent() {
+            Some(parent) => {
+                let items = self.node(&parent).and_then(|node| node.items.as_ref());
+                items.is_some_and(|items| {
+                    let number = path.items.last().copied().unwrap_or(u32::MAX);
+                    let next = items.work.0.as_ref().map_or(0, |work| work.next);
+                    number < next && !items.has_ended(number)
+                })
+            }
+            None => {
+                let place = self.graph().and_then(|graph| graph.names.get(&path.node).copied());
+                let work = graph.work.0.as_ref().zip(place);
+                work.is_some_and(|(work, place)| work.waits_for.get(place) == Some(&0))
+            }
+        }
     }
 
     /// Whether results of running calls no longer count.
@@ -484,12 +661,7 @@ impl<'a> Step<'a> {
     }
 
     fn running(&self) -> Vec<(NodePath, u32)> {
-        let Some((stage, current)) = self.current() else { return Vec::new() };
-        (0u32..)
-            .zip(&current.lanes)
-            .filter(|(_, lane)| lane.status == StageStatus::Running)
-            .map(|(number, lane)| (path_of(self.plan, self.state, &stage.id, number), lane.attempt))
-            .collect()
+        self.current().map_or_else(Vec::new, |(stage, current)| lanes::running(stage, self.state, current))
     }
 
     fn broken(&self, reason: &'static str) -> Broken {

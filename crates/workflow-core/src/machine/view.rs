@@ -6,10 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use super::state::{LaneState, Position, StageResult, State};
+use super::lane::{LaneState, NodeState};
+use super::state::{Position, StageResult, State};
 use crate::data::Data;
 use crate::failure::Failure;
-use crate::ids::{RoleId, RunId, StageId, WorkflowId};
+use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
 use crate::status::{RunStatus, StageStatus, Wait};
 
 /// A run: where it stands, and all that it knows.
@@ -108,19 +109,104 @@ pub struct LaneView {
     pub error: Option<Arc<Failure>>,
     /// From the first attempt's start to the last one's end, in milliseconds.
     pub duration: Option<i64>,
+    /// The nodes of its graph that something has happened to, in that order; none without a graph.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeView>,
+}
+
+/// A node of a lane's graph, or what a `foreach` node does for one item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeView {
+    /// The node's id; that of an item is its number: `3`.
+    pub id: NodeId,
+    /// The status.
+    pub status: StageStatus,
+    /// The provider of the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Arc<str>>,
+    /// The role of the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleId>,
+    /// How many attempts there were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// When it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub retry_at: Option<Timestamp>,
+    /// The output, once it has succeeded.
+    #[serde(default, skip_serializing_if = "Data::is_null")]
+    pub output: Data,
+    /// The last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Arc<Failure>>,
+    /// From the first attempt's start to the last one's end, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<i64>,
+    /// The items of a `foreach` node that is under way or has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<ItemsView>,
+}
+
+/// The items of a `foreach` node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemsView {
+    /// How many there are.
+    pub total: u32,
+    /// How many have ended well.
+    pub done: u32,
+    /// Those that have begun and have not ended well.
+    pub open: Vec<NodeView>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl NodeView {
+    fn new(id: NodeId, node: NodeState) -> Self {
+        let items = node.items.as_deref().map(|items| ItemsView {
+            total: items.len(),
+            done: items.done,
+            open: items
+                .open
+                .iter()
+                .filter_map(|(number, item)| {
+                    Some(Self::new(NodeId::new(number.to_string()).ok()?, item.clone()))
+                })
+                .collect(),
+        });
+        Self {
+            id,
+            items,
+            duration: node.duration_ms(),
+            status: node.status,
+            provider: node.provider,
+            role: node.role,
+            attempts: node.attempt,
+            retry_at: node.retry_at,
+            output: node.output,
+            error: node.error,
+        }
+    }
 }
 
 impl From<LaneState> for LaneView {
-    fn from(lane: LaneState) -> Self {
+    fn from(LaneState { whole, graph }: LaneState) -> Self {
+        let nodes = graph.into_iter().flat_map(|graph| graph.nodes);
         Self {
-            duration: lane.duration_ms(),
-            provider: lane.provider,
-            role: lane.role,
-            status: lane.status,
-            attempts: lane.attempt,
-            retry_at: lane.retry_at,
-            output: lane.output,
-            error: lane.error,
+            duration: whole.duration_ms(),
+            provider: whole.provider,
+            role: whole.role,
+            status: whole.status,
+            attempts: whole.attempt,
+            retry_at: whole.retry_at,
+            output: whole.output,
+            error: whole.error,
+            nodes: nodes.map(|(id, node)| NodeView::new(id, node)).collect(),
         }
     }
 }

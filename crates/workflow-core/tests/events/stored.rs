@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use workflow_core::bundle::BundleHash;
 use workflow_core::data::Data;
 use workflow_core::definition::OnFailure;
-use workflow_core::event::{EVENT_VERSION, Event, EventBody, RunCreated};
+use workflow_core::event::{EVENT_VERSION, Event, EventBody, LaneOutput, RunCreated};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
 use workflow_core::usage::Usage;
@@ -85,6 +85,73 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
             r#""type":"stage_skipped","data":{"iteration":2,"stage":"test"}"#,
         ),
         (
+            EventBody::LaneStarted {
+                iteration: 1,
+                stage: stage("plan"),
+                lane: 2,
+                provider: "codex".into(),
+                role: Some(id("tester")),
+            },
+            concat!(
+                r#""type":"lane_started","data":{"iteration":1,"stage":"plan","lane":2,"#,
+                r#""provider":"codex","role":"tester"}"#,
+            ),
+        ),
+        (
+            EventBody::NodeStarted { path: path(), items: Data::new(&json!([1, "a"])) },
+            r#""type":"node_started","data":{"path":"2/test[1]/run","items":[1,"a"]}"#,
+        ),
+        (
+            EventBody::NodeCompleted { path: path(), output: Data::new(&json!("x")), set: None },
+            r#""type":"node_completed","data":{"path":"2/test[1]/run","output":"x"}"#,
+        ),
+        (
+            EventBody::NodeCompleted { path: path(), output: Data::NULL, set: Some(Arc::new(vars())) },
+            r#""type":"node_completed","data":{"path":"2/test[1]/run","output":null,"set":{"b":1,"a":null}}"#,
+        ),
+        (
+            EventBody::NodeFailed { path: path(), error: Arc::new(failure()) },
+            concat!(
+                r#""type":"node_failed","data":{"path":"2/test[1]/run","#,
+                r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m"}}"#,
+            ),
+        ),
+        (
+            EventBody::NodeSkipped { path: path().item(7) },
+            r#""type":"node_skipped","data":{"path":"2/test[1]/run[7]"}"#,
+        ),
+        (
+            EventBody::LaneCompleted {
+                iteration: 1,
+                stage: stage("plan"),
+                lane: 0,
+                output_of: LaneOutput::Node(id("publish")),
+            },
+            concat!(
+                r#""type":"lane_completed","data":{"iteration":1,"stage":"plan","lane":0,"#,
+                r#""output_of":"publish"}"#,
+            ),
+        ),
+        (
+            EventBody::LaneCompleted {
+                iteration: 1,
+                stage: stage("plan"),
+                lane: 0,
+                output_of: LaneOutput::Nodes(vec![id("a"), id("b")]),
+            },
+            concat!(
+                r#""type":"lane_completed","data":{"iteration":1,"stage":"plan","lane":0,"#,
+                r#""output_of":["a","b"]}"#,
+            ),
+        ),
+        (
+            EventBody::LaneFailed { iteration: 1, stage: stage("plan"), lane: 1, error: Arc::new(failure()) },
+            concat!(
+                r#""type":"lane_failed","data":{"iteration":1,"stage":"plan","lane":1,"#,
+                r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m"}}"#,
+            ),
+        ),
+        (
             EventBody::NodeQueued { path: path(), provider: "codex".into() },
             r#""type":"node_queued","data":{"path":"2/test[1]/run","provider":"codex"}"#,
         ),
@@ -113,6 +180,7 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
                 path: path(),
                 attempt: 1,
                 output: Data::new(&json!({"done": true, "at": [1.0, null]})),
+                set: None,
                 usage: Some(Box::new(Usage {
                     input_tokens: Some(7),
                     output_tokens: None,
@@ -125,8 +193,17 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
-            EventBody::AttemptSucceeded { path: path(), attempt: 1, output: Data::NULL, usage: None },
-            r#""type":"attempt_succeeded","data":{"path":"2/test[1]/run","attempt":1,"output":null}"#,
+            EventBody::AttemptSucceeded {
+                path: path().item(3).item(0),
+                attempt: 1,
+                output: Data::NULL,
+                set: Some(Arc::new(vars())),
+                usage: None,
+            },
+            concat!(
+                r#""type":"attempt_succeeded","data":{"path":"2/test[1]/run[3][0]","attempt":1,"#,
+                r#""output":null,"set":{"b":1,"a":null}}"#,
+            ),
         ),
         (
             EventBody::AttemptFailed {
@@ -135,12 +212,13 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
                 error: Arc::new(failure().with_details(json!({"exit": 7}))),
                 retry_at: Some(id("2026-01-02T03:04:10.5Z")),
                 parked: true,
+                repair: true,
                 usage: Some(Box::default()),
             },
             concat!(
                 r#""type":"attempt_failed","data":{"path":"2/test[1]/run","attempt":1,"#,
                 r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m","details":{"exit":7}},"#,
-                r#""retry_at":"2026-01-02T03:04:10.5Z","parked":true,"usage":{}}"#,
+                r#""retry_at":"2026-01-02T03:04:10.5Z","parked":true,"repair":true,"usage":{}}"#,
             ),
         ),
         (
@@ -150,6 +228,7 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
                 error: Arc::new(failure()),
                 retry_at: None,
                 parked: false,
+                repair: false,
                 usage: None,
             },
             concat!(

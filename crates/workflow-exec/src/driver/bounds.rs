@@ -1,7 +1,8 @@
 //! What comes back from a call is bounded before it goes into the log.
 
 use serde_json::json;
-use workflow_core::failure::FailureClass;
+use workflow_core::data::Data;
+use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::provider::{ProviderError, Reply};
 
 /// How deeply an output may be nested: less than readers of JSON allow, so that outputs can stand
@@ -30,6 +31,15 @@ pub(super) fn check(result: Result<Reply, ProviderError>, most_bytes: usize) -> 
             Err(error)
         }
     }
+}
+
+/// An array of outputs that is too deep is an error.
+pub(super) fn nesting(output: Data) -> Result<Data, Failure> {
+    if depth(output.json()) <= MOST_NESTED {
+        return Ok(output);
+    }
+    let message = format!("the outputs of the items are nested more than {} deep", MOST_NESTED - 1);
+    Err(Failure::new(FailureClass::InvalidOutput, message))
 }
 
 /// How deeply a JSON text is nested.

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod call;
+mod collect;
 mod output;
 mod store;
 mod underway;
@@ -214,6 +215,7 @@ impl<'e> Driver<'e> {
                 self.decide_all((Input::Granted { path, provider }, Some(admission)))
             }
             Arrival::Due(path) => self.decide(Input::Due { path }),
+            Arrival::Collected(path, outcome) => self.decide(Input::Collected { path, result: outcome? }),
             Arrival::Overdue(path, attempt) => {
                 if let Some(call) = self.underway.calls().get(&path).filter(|call| call.attempt == attempt) {
                     warn!(%path, attempt, "the call did not stop in time and is dropped");
@@ -305,6 +307,13 @@ impl<'e> Driver<'e> {
                 let sleep = self.engine.timer.sleep(Duration::try_from(left).unwrap_or_default());
                 self.underway.expect(sleep.map(move |()| Arrival::Due(path)));
             }
+            Effect::Collect { path, ended } => {
+                let (engine, run) = (self.engine, &self.lease.run);
+                self.underway.expect(async move {
+                    let outputs = collect::outputs(engine, run, &ended).await;
+                    Arrival::Collected(path, outputs)
+                });
+            }
             // Reclaimed before the run was taken up; places are answered while deciding.
             Effect::Reclaim { .. } | Effect::Acquire { .. } => {}
         }
@@ -314,8 +323,8 @@ impl<'e> Driver<'e> {
         // The machine calls for nothing but what was granted.
         let Some(admission) = admission else { return };
         let secrets = Remembering { secrets: &*self.engine.secrets, redactor: &self.io.redactor };
-        let request = match machine::request(&self.plan, &self.state, &path, attempt, name, &secrets) {
-            Ok(request) => request,
+        let call = match machine::request(&self.plan, &self.state, &path, attempt, name, &secrets) {
+            Ok(call) => call,
             Err(mut failure) => {
                 self.io.redactor.failure(&mut failure);
                 let error = ProviderError { failure: Box::new(failure), until: None, usage: None };
@@ -323,7 +332,7 @@ impl<'e> Driver<'e> {
                 return;
             }
         };
-        let (timeout, idle_timeout) = self.plan.timeouts(&path.stage);
+        let machine::Call { request, timeout, idle_timeout } = call;
         let patience = Patience {
             timeout,
             idle_timeout,

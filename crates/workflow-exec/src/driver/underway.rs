@@ -9,7 +9,10 @@ use std::task::{Context, Poll};
 use foldhash::HashMap;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use workflow_core::data::Data;
+use workflow_core::failure::Failure;
 use workflow_core::ids::NodePath;
+use workflow_core::store::StoreError;
 
 use super::call::{Admission, Call, Ended};
 use super::output::CallIo;
@@ -19,6 +22,8 @@ pub(super) enum Arrival<'e> {
     Ended(Ended),
     Place(NodePath, Arc<str>, Admission<'e>),
     Due(NodePath),
+    /// The outputs of a `foreach` node's items were read.
+    Collected(NodePath, Result<Result<Data, Failure>, StoreError>),
     /// A call that was told to stop has had its time.
     Overdue(NodePath, u32),
 }

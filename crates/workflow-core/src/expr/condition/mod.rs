@@ -68,6 +68,23 @@ impl Condition {
         parser::parse(text).map(Self)
     }
 
+    /// For each of its queries, the names of members that it begins with: `["nodes", "plan", "output"]` for
+    /// `$.nodes.plan.output[0]`, and none for `$..x`.
+    ///
+    /// ```
+    /// use workflow_core::expr::Condition;
+    ///
+    /// let condition = Condition::parse("$.nodes['plan'].output.score > 8 || $.done")?;
+    /// let queries: Vec<Vec<_>> = condition.queries().map(Iterator::collect).collect();
+    /// assert_eq!(queries, [vec!["nodes", "plan", "output", "score"], vec!["done"]]);
+    /// # Ok::<(), workflow_core::expr::SyntaxError>(())
+    /// ```
+    pub fn queries(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        let mut found = Vec::new();
+        self.0.queries(&mut found);
+        found.into_iter().map(|query| query.names.iter().map(AsRef::as_ref))
+    }
+
     /// Whether it holds for `document`.
     pub fn eval(&self, document: &Value) -> bool {
         self.0.eval(document)
@@ -75,6 +92,21 @@ impl Condition {
 }
 
 impl Expr {
+    fn queries<'e>(&'e self, found: &mut Vec<&'e Query>) {
+        match self {
+            Self::Const(_) => {}
+            Self::Test(query) => found.push(query),
+            Self::Compare(left, _, right) => {
+                found.extend([left, right].into_iter().filter_map(|operand| match operand {
+                    Operand::Query(query) => Some(query),
+                    Operand::Literal(_) => None,
+                }));
+            }
+            Self::Not(inner) => inner.queries(found),
+            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.queries(found)),
+        }
+    }
+
     fn eval(&self, document: &Value) -> bool {
         match self {
             Self::Const(value) => *value,

@@ -20,6 +20,8 @@ pub(super) struct Query {
     path: JsonPath,
     /// Whether it selects at most one value whatever the document: names and indexes only.
     pub(super) singular: bool,
+    /// The names of members that it begins with.
+    pub(super) names: Box<[Box<str>]>,
 }
 
 pub(super) struct End {
@@ -31,7 +33,7 @@ impl Query {
     /// Parses a query whose [`end`] was found.
     pub(super) fn parse(text: &str, range: Range<usize>, singular: bool) -> Result<Self, SyntaxError> {
         match JsonPath::parse(&text[range.clone()]) {
-            Ok(path) => Ok(Self { path, singular }),
+            Ok(path) => Ok(Self { path, singular, names: names(&text[range]) }),
             Err(error) => Err(SyntaxError::new(
                 range.start + error.position(),
                 "the query is not JSONPath (RFC 9535) from here on: \
@@ -69,6 +71,38 @@ pub(super) fn end(text: &str, start: usize) -> Result<End, SyntaxError> {
             return Ok(end);
         }
     }
+}
+
+/// The names of members that a well-formed query begins with: `nodes`, `x` in `$.nodes['x'][0]`.
+fn names(query: &str) -> Box<[Box<str>]> {
+    let blank = [' ', '\t', '\n', '\r'];
+    let mut names = Vec::new();
+    let mut rest = query.trim_start_matches('$').trim_start_matches(blank);
+    loop {
+        let name;
+        if let Some(inside) = rest.strip_prefix('[') {
+            let inside = inside.trim_start_matches(blank);
+            let Some(quote) = inside.chars().next().filter(|c| matches!(c, '\'' | '"')) else { break };
+            let Some((quoted, after)) = inside[1..].split_once(quote) else { break };
+            let Some(after) = after.trim_start_matches(blank).strip_prefix(']') else { break };
+            // An escape is nothing that the name of a node, a stage or a variable has.
+            if quoted.contains('\\') {
+                break;
+            }
+            (name, rest) = (quoted, after);
+        } else if let Some(member) = rest.strip_prefix('.') {
+            let end = member.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(member.len());
+            (name, rest) = member.split_at(end);
+        } else {
+            break;
+        }
+        if name.is_empty() {
+            break;
+        }
+        names.push(name.into());
+        rest = rest.trim_start_matches(blank);
+    }
+    names.into()
 }
 
 /// Where the name or `*` ends that begins at `at`, after a dot.

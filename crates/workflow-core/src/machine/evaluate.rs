@@ -1,0 +1,131 @@
+//! The nodes that need nobody: `reduce`, `branch`, `export`, and the items of a `foreach`.
+
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::reply;
+use super::scope::{RunScope, document_of};
+use crate::data::Data;
+use crate::definition::ReduceStrategy;
+use crate::failure::{Failure, FailureClass};
+use crate::plan::{ForeachPlan, Items, NodeKind, Source};
+
+/// The output of a node that calls nobody.
+pub(super) fn output(kind: &NodeKind, scope: &RunScope<'_>, needs: &[usize]) -> Result<Data, Failure> {
+    match kind {
+        NodeKind::Reduce { from, strategy } => reduce(*strategy, &values(from, scope)),
+        NodeKind::Branch(arms) => {
+            let document = document_of(scope, needs);
+            let taken = arms.iter().find(|arm| arm.condition.eval(&document));
+            let names = taken.map(|arm| arm.then.iter().cloned().map(Value::String).collect());
+            Ok(Data::new(&Value::Array(names.unwrap_or_default())))
+        }
+        NodeKind::Export { from, schema } => {
+            let data = scope.source(from).unwrap_or_default();
+            match schema {
+                Some(schema) => reply::check(schema, data),
+                None => Ok(data),
+            }
+        }
+        NodeKind::Call(_) | NodeKind::Foreach(_) => Ok(Data::NULL),
+    }
+}
+
+/// The items of a `foreach`: an array.
+pub(super) fn items(foreach: &ForeachPlan, scope: &RunScope<'_>) -> Result<Data, Failure> {
+    let data = match &foreach.items {
+        Items::Of(source) => scope.source(source).unwrap_or_default(),
+        Items::Value(template) => match template.render(scope) {
+            Ok(value) => Data::new(&value),
+            Err(error) => return Err(failure(format!("items: {error}"))),
+        },
+    };
+    match data.value() {
+        Value::Array(_) => Ok(data),
+        other => Err(failure(format!("items: they are no list but {}", kind_of(&other)))),
+    }
+}
+
+/// The values that a reduce has to make one of.
+pub(super) fn values(from: &[Source], scope: &RunScope<'_>) -> Vec<Data> {
+    let mut values: Vec<_> = from.iter().filter_map(|source| scope.source(source)).collect();
+    if let ([_], [only]) = (from, values.as_slice())
+        && let Some(elements) = only.elements()
+    {
+        values = (0..elements.len()).filter_map(|n| elements.get(n)).collect();
+    }
+    values
+}
+
+fn reduce(strategy: ReduceStrategy, values: &[Data]) -> Result<Data, Failure> {
+    match strategy {
+        ReduceStrategy::Concat => Ok(concat(values)),
+        ReduceStrategy::Merge => {
+            let mut merged = serde_json::Map::new();
+            for value in values {
+                match value.value() {
+                    Value::Object(members) => merged.extend(members),
+                    other => {
+                        let what = kind_of(&other);
+                        return Err(failure(format!(
+                            "`merge` makes one object of objects, and there is {what}"
+                        )));
+                    }
+                }
+            }
+            Ok(Data::new(&Value::Object(merged)))
+        }
+        ReduceStrategy::First => Ok(values.first().cloned().unwrap_or_default()),
+        ReduceStrategy::Last => Ok(values.last().cloned().unwrap_or_default()),
+        ReduceStrategy::Vote => Ok(vote(values)),
+        // A call: see `render`.
+        ReduceStrategy::Summarize => Ok(Data::NULL),
+    }
+}
+
+fn concat(values: &[Data]) -> Data {
+    let arrays: Option<Vec<_>> = values.iter().map(Data::elements).collect();
+    if let Some(arrays) = arrays.filter(|arrays| !arrays.is_empty()) {
+        let elements: Vec<_> =
+            arrays.iter().flat_map(|array| (0..array.len()).filter_map(|n| array.get(n))).collect();
+        return Data::array(&elements);
+    }
+    let texts: Vec<_> = values.iter().map(|value| text(value.value())).collect();
+    Data::new(&Value::String(texts.join("\n\n")))
+}
+
+/// The value that occurs most often, or the first of those that do.
+fn vote(values: &[Data]) -> Data {
+    let mut votes: IndexMap<String, (&Data, usize), RandomState> = IndexMap::default();
+    for data in values {
+        let mut value = data.value();
+        value.sort_all_objects();
+        votes.entry(value.to_string()).or_insert((data, 0)).1 += 1;
+    }
+    let most = votes.values().map(|(_, count)| *count).max();
+    let winner = votes.values().find(|(_, count)| Some(*count) == most);
+    winner.map(|(data, _)| (*data).clone()).unwrap_or_default()
+}
+
+pub(super) fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn failure(message: String) -> Failure {
+    Failure::new(FailureClass::Expression, message)
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

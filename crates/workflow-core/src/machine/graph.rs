@@ -1,0 +1,435 @@
+//! Policy within a lane's graph: which node starts, which is skipped, and when the lane has ended.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::evaluate;
+use super::io::Effect;
+use super::lane::{GraphState, LaneState, NodeState};
+use super::lanes::is_closed;
+use super::render;
+use super::scope::{RunScope, document_of};
+use super::state::Broken;
+use super::step::Step;
+use super::work::{Derived, GraphWork};
+use crate::data::Data;
+use crate::event::EventBody;
+use crate::expr::Condition;
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{NodeId, NodePath, NodePathParts};
+use crate::plan::{ForeachPlan, GraphPlan, NodeKind, NodePlan, Work};
+use crate::status::StageStatus;
+
+impl<'a> Step<'a> {
+    pub(super) fn graph(&self) -> Option<&'a GraphPlan> {
+        match &self.stage?.work {
+            Work::Graph(graph) => Some(graph),
+            Work::Simple { .. } => None,
+        }
+    }
+
+    /// Starts what can start in a lane, and ends the lane when nothing is left.
+    pub(super) fn go_on(&mut self, lane: u32) -> Result<(), Broken> {
+        let Some(graph) = self.graph() else { return Ok(()) };
+        while self.is_open(lane)
+            && let Some(place) = self.next_ready(graph, lane)
+        {
+            self.begin_node(graph, lane, place)?;
+        }
+        self.settle(graph, lane)
+    }
+
+    /// The same after something happened to the node, or the item, at `path`.
+    pub(super) fn go_on_from(&mut self, path: &NodePath) -> Result<(), Broken> {
+        if let Some(parent) = path.parent()
+            && let Some(graph) = self.graph()
+            && let Some(NodeKind::Foreach(foreach)) = graph.kind(&path.node, parent.items.len())
+        {
+            self.go_on_items(graph, &parent, foreach)?;
+        }
+        self.go_on(path.lane)
+    }
+
+    /// Whether anything new may start in a lane.
+    pub(super) fn is_open(&self, lane: u32) -> bool {
+        let Some((stage, current)) = self.current() else { return false };
+        !self.state.pausing
+            && !self.state.cancelling
+            && !is_closed(stage.strategy, current)
+            && current.lanes.get(lane as usize).is_some_and(|lane| {
+                lane.whole.status == StageStatus::Running
+                    && lane.graph.as_ref().is_some_and(|graph| graph.failed == 0)
+            })
+    }
+
+    fn next_ready(&mut self, graph: &GraphPlan, lane: u32) -> Option<usize> {
+        let state = self.graph_state(lane)?;
+        if state.work.0.is_none() {
+            state.work.0 = Some(derive(graph, state));
+        }
+        let work = state.work.0.as_mut()?;
+        if work.under_way >= graph.concurrency {
+            return None;
+        }
+        work.ready.pop_front()
+    }
+
+    fn begin_node(&mut self, graph: &'a GraphPlan, lane: u32, place: usize) -> Result<(), Broken> {
+        let Some(node) = graph.nodes.get(place) else { return Ok(()) };
+        let Some(path) = self.path(lane, &node.id) else { return Ok(()) };
+        let is_new = self.node(&path).is_none();
+        if is_new && (self.is_skipped(graph, lane, node) || !self.holds(node.when.as_ref(), &path, node)) {
+            return self.skip(graph, path);
+        }
+        if let Some(work) = self.work(lane) {
+            work.under_way += 1;
+        }
+        self.begin(graph, path, &node.kind, node)
+    }
+
+    /// Whether a node does not run because of how those that it waited for ended.
+    fn is_skipped(&self, graph: &GraphPlan, lane: u32, node: &NodePlan) -> bool {
+        let Some(lane) = self.state.current_lane(lane) else { return false };
+        let Some(state) = &lane.graph else { return false };
+        let of = |place: usize| state.nodes.get(&graph.nodes.get(place)?.id);
+        let takes = |place: &usize| {
+            let taken = of(*place).map(|branch| branch.output.value());
+            let names = taken.as_ref().and_then(Value::as_array);
+            names.into_iter().flatten().any(|name| {
+                let name = name.as_str();
+                name == Some(node.id.as_str())
+                    || node.out.as_ref().is_some_and(|out| name == Some(out.as_str()))
+            })
+        };
+        let is_skipped =
+            |place: &usize| of(*place).is_some_and(|needed| needed.status == StageStatus::Skipped);
+        (!node.arm_of.is_empty() && !node.arm_of.iter().any(takes))
+            || (!node.needs.is_empty() && node.needs.iter().all(is_skipped))
+    }
+
+    fn holds(&self, when: Option<&Condition>, path: &NodePath, node: &NodePlan) -> bool {
+        let (Some(when), Some(stage)) = (when, self.stage) else { return true };
+        when.eval(&document_of(&RunScope::node(self.state, stage, path), &node.needs))
+    }
+
+    /// Begins a node or an item, or takes it up again.
+    fn begin(
+        &mut self,
+        graph: &'a GraphPlan,
+        path: NodePath,
+        kind: &'a NodeKind,
+        node: &'a NodePlan,
+    ) -> Result<(), Broken> {
+        match kind {
+            NodeKind::Call(_) => self.ask_for_place(path),
+            NodeKind::Foreach(foreach) => {
+                if self.node(&path).is_none_or(|state| state.items.is_none()) {
+                    let Some(stage) = self.stage else { return Ok(()) };
+                    match evaluate::items(foreach, &RunScope::node(self.state, stage, &path)) {
+                        Ok(items) => self.emit(EventBody::NodeStarted { path: path.clone(), items })?,
+                        Err(failure) => return self.fail(path, failure),
+                    }
+                }
+                self.go_on_items(graph, &path, foreach)
+            }
+            NodeKind::Reduce { .. } | NodeKind::Branch(_) | NodeKind::Export { .. } => {
+                let Some(stage) = self.stage else { return Ok(()) };
+                match evaluate::output(kind, &RunScope::node(self.state, stage, &path), &node.needs) {
+                    Ok(output) => self.complete(graph, path, output),
+                    Err(failure) => self.fail(path, failure),
+                }
+            }
+        }
+    }
+
+    /// Gets a place for the next attempt at a node's call, or waits for its time.
+    pub(super) fn ask_for_place(&mut self, path: NodePath) -> Result<(), Broken> {
+        let (Some(stage), Some(call)) = (self.stage, self.plan.call(&path)) else { return Ok(()) };
+        let state = self.node(&path);
+        match state.map_or(StageStatus::Pending, |node| node.status) {
+            StageStatus::Pending | StageStatus::Queued => {
+                match render::node(self.plan, self.state, stage, &path, call) {
+                    Ok((provider, _)) => self.decision.effects.push(Effect::Acquire { path, provider }),
+                    Err(failure) => self.refuse(path, failure)?,
+                }
+            }
+            StageStatus::Retrying => {
+                if let Some(at) = state.and_then(|node| node.retry_at) {
+                    self.decision.effects.push(Effect::Timer { path, at });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Begins items as far as there is room, and asks for their outputs when all have ended.
+    fn go_on_items(
+        &mut self,
+        graph: &'a GraphPlan,
+        path: &NodePath,
+        foreach: &'a ForeachPlan,
+    ) -> Result<(), Broken> {
+        let Some(node) = graph.names.get(&path.node).and_then(|place| graph.nodes.get(*place)) else {
+            return Ok(());
+        };
+        while self.is_open(path.lane) {
+            let Some(state) = self.node_mut(path) else { return Ok(()) };
+            let Some(items) = &mut state.items else { return Ok(()) };
+            let len = items.len();
+            let work = items.work.0.get_or_insert_default();
+            if items.done == len {
+                if len == 0 {
+                    return self.complete(graph, path.clone(), Data::array([]));
+                }
+                if !std::mem::replace(&mut work.asked, true) {
+                    let ended = items.ended.clone();
+                    self.decision.effects.push(Effect::Collect { path: path.clone(), ended });
+                }
+                return Ok(());
+            }
+            if work.under_way >= foreach.concurrency || work.next >= len {
+                return Ok(());
+            }
+            let number = work.next;
+            work.next += 1;
+            if items.has_ended(number) {
+                continue;
+            }
+            if let Some(work) = &mut items.work.0 {
+                work.under_way += 1;
+            }
+            let item = path.item(number);
+            let is_new = self.node(&item).is_none();
+            if is_new && !self.holds(foreach.when.as_ref(), &item, node) {
+                self.skip(graph, item)?;
+            } else {
+                self.begin(graph, item, &foreach.body, node)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The outputs of a `foreach` node's items have come.
+    pub(super) fn collected(&mut self, path: NodePath, result: Result<Data, Failure>) -> Result<(), Broken> {
+        let Some(graph) = self.graph() else { return Ok(()) };
+        let asked = |node: &NodeState| {
+            node.status == StageStatus::Running
+                && node.items.as_ref().is_some_and(|items| items.done == items.len())
+        };
+        if !self.is_here(&path) || !self.is_open(path.lane) || !self.node(&path).is_some_and(asked) {
+            return Ok(());
+        }
+        match result {
+            Ok(output) => self.complete(graph, path.clone(), output)?,
+            Err(failure) => self.fail(path.clone(), failure)?,
+        }
+        self.go_on_from(&path)?;
+        self.advance()
+    }
+
+    fn skip(&mut self, graph: &'a GraphPlan, path: NodePath) -> Result<(), Broken> {
+        self.emit(EventBody::NodeSkipped { path: path.clone() })?;
+        if path.items.is_empty()
+            && let Some(work) = self.work(path.lane)
+        {
+            // It was not begun, and counts down with those that were.
+            work.under_way += 1;
+        }
+        self.count_down(graph, &path);
+        Ok(())
+    }
+
+    fn complete(&mut self, graph: &'a GraphPlan, path: NodePath, output: Data) -> Result<(), Broken> {
+        match self.node_set(graph, &path, &output) {
+            Ok(set) => self.emit(EventBody::NodeCompleted { path: path.clone(), output, set })?,
+            Err(failure) => return self.fail(path, failure),
+        }
+        self.count_down(graph, &path);
+        Ok(())
+    }
+
+    /// What the node's `set` writes; items have none.
+    pub(super) fn node_set(
+        &self,
+        graph: &GraphPlan,
+        path: &NodePath,
+        output: &Data,
+    ) -> Result<Option<Arc<indexmap::IndexMap<String, Data>>>, Failure> {
+        let node = graph.names.get(&path.node).and_then(|place| graph.nodes.get(*place));
+        let (Some(node), Some(stage), true) = (node, self.stage, path.items.is_empty()) else {
+            return Ok(None);
+        };
+        if node.set.is_empty() {
+            return Ok(None);
+        }
+        let scope = RunScope { output: Some(output), ..RunScope::node(self.state, stage, path) };
+        render::set(&node.set, &scope, &format!("{}.{}", stage.id, node.id))
+    }
+
+    pub(super) fn fail(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
+        self.emit(EventBody::NodeFailed { path, error: Arc::new(failure) })
+    }
+
+    /// A node or an item has ended well, or was skipped: what waited for it is one nearer.
+    pub(super) fn count_down(&mut self, graph: &GraphPlan, path: &NodePath) {
+        if let Some(parent) = path.parent() {
+            let items = self.node_mut(&parent).and_then(|node| node.items.as_mut());
+            if let Some(work) = items.and_then(|items| items.work.0.as_mut()) {
+                work.under_way = work.under_way.saturating_sub(1);
+            }
+            return;
+        }
+        let Some(node) = graph.names.get(&path.node).and_then(|place| graph.nodes.get(*place)) else {
+            return;
+        };
+        let Some(work) = self.work(path.lane) else { return };
+        work.under_way = work.under_way.saturating_sub(1);
+        work.left = work.left.saturating_sub(1);
+        for place in &node.leads_to {
+            let Some(waits_for) = work.waits_for.get_mut(*place) else { continue };
+            *waits_for = waits_for.saturating_sub(1);
+            if *waits_for == 0 {
+                work.ready.push_back(*place);
+            }
+        }
+    }
+
+    /// Ends a lane whose nodes have all ended, or of which one has failed and none runs.
+    fn settle(&mut self, graph: &GraphPlan, number: u32) -> Result<(), Broken> {
+        let Some((stage, lane)) = self.stage.zip(self.state.current_lane(number)) else { return Ok(()) };
+        let Some(state) = lane.graph.as_ref().filter(|_| lane.whole.status == StageStatus::Running) else {
+            return Ok(());
+        };
+        let (iteration, stage) = (self.state.iteration, stage.id.clone());
+        if state.failed > 0 {
+            return if state.running == 0 && !self.state.cancelling {
+                self.fail_lane(number)
+            } else {
+                Ok(())
+            };
+        }
+        if state.work.0.as_ref().is_none_or(|work| work.left > 0) {
+            return Ok(());
+        }
+        let completed =
+            |id: &NodeId| state.nodes.get(id).is_some_and(|node| node.status == StageStatus::Completed);
+        let output_of = graph.output(completed);
+        self.emit(EventBody::LaneCompleted { iteration, stage, lane: number, output_of })?;
+        self.lane_succeeded();
+        Ok(())
+    }
+
+    fn fail_lane(&mut self, number: u32) -> Result<(), Broken> {
+        let mut failed = Vec::new();
+        if let Some(state) = self.state.current_lane(number).and_then(|lane| lane.graph.as_ref()) {
+            for (id, node) in &state.nodes {
+                if let Some(path) = self.path(number, id) {
+                    failures(&path, node, &mut failed);
+                }
+            }
+        }
+        for (path, error) in failed {
+            self.emit(EventBody::NodeFailed { path, error })?;
+        }
+        let Some((stage, lane)) = self.stage.zip(self.state.current_lane(number)) else { return Ok(()) };
+        let nodes = lane.graph.iter().flat_map(|graph| &graph.nodes);
+        let failed = nodes.filter(|(_, node)| node.status == StageStatus::Failed);
+        let failed: Vec<_> =
+            failed.filter_map(|(id, node)| Some((id.to_string(), node.error.clone()?))).collect();
+        let (iteration, stage) = (self.state.iteration, stage.id.clone());
+        let error = Arc::new(together("nodes", &failed));
+        self.emit(EventBody::LaneFailed { iteration, stage, lane: number, error })
+    }
+
+    /// Forgets what was derived, to derive it again: what was begun is begun again.
+    pub(super) fn start_over(&mut self) {
+        let Some(current) = self.current_mut() else { return };
+        for graph in current.lanes.iter_mut().filter_map(|lane| lane.graph.as_mut()) {
+            graph.work = Derived::default();
+            graph.nodes.values_mut().for_each(forget);
+        }
+    }
+
+    fn path(&self, lane: u32, node: &NodeId) -> Option<NodePath> {
+        let (iteration, stage) = (self.state.iteration, self.stage?.id.clone());
+        Some(NodePathParts { iteration, stage, lane, node: node.clone(), items: Vec::new() }.into())
+    }
+
+    fn lane_mut(&mut self, lane: u32) -> Option<&mut LaneState> {
+        self.current_mut()?.lanes.get_mut(lane as usize)
+    }
+
+    fn graph_state(&mut self, lane: u32) -> Option<&mut GraphState> {
+        self.lane_mut(lane)?.graph.as_deref_mut()
+    }
+
+    fn work(&mut self, lane: u32) -> Option<&mut GraphWork> {
+        self.graph_state(lane)?.work.0.as_mut()
+    }
+
+    /// The node at `path`, where something has happened to it.
+    fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
+        self.node(path)?;
+        self.lane_mut(path.lane)?.node_mut(path).ok()
+    }
+}
+
+fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
+    let ended: Vec<bool> =
+        graph.nodes.iter().map(|node| state.nodes.get(&node.id).is_some_and(NodeState::has_ended)).collect();
+    let waits_for: Vec<u32> = graph
+        .nodes
+        .iter()
+        .map(|node| {
+            let open = node.needs.iter().chain(&node.arm_of).filter(|place| !ended[**place]).count();
+            u32::try_from(open).unwrap_or(u32::MAX)
+        })
+        .collect();
+    let ready = (0..ended.len()).filter(|place| !ended[*place] && waits_for[*place] == 0).collect();
+    let left = ended.iter().filter(|ended| !**ended).count();
+    GraphWork { waits_for, ready, under_way: 0, left }
+}
+
+fn forget(node: &mut NodeState) {
+    if let Some(items) = &mut node.items {
+        items.work = Derived::default();
+        items.open.values_mut().for_each(forget);
+    }
+}
+
+/// The `foreach` nodes at and below `path` that fail because of their items, the innermost first.
+fn failures(path: &NodePath, node: &NodeState, found: &mut Vec<(NodePath, Arc<Failure>)>) {
+    let Some(items) = node.items.as_ref().filter(|_| node.status == StageStatus::Running) else { return };
+    let mut errors = Vec::new();
+    for (number, item) in &items.open {
+        let item_path = path.item(*number);
+        let before = found.len();
+        failures(&item_path, item, found);
+        let below =
+            found[before..].last().filter(|(path, _)| *path == item_path).map(|(_, error)| error.clone());
+        let own = item.error.clone().filter(|_| item.status == StageStatus::Failed);
+        if let Some(error) = own.or(below) {
+            errors.push((format!("item {number}"), error));
+        }
+    }
+    if !errors.is_empty() {
+        found.push((path.clone(), Arc::new(together("items", &errors))));
+    }
+}
+
+/// One failure made of several: the only one with its place, or one that names them.
+fn together(what: &str, errors: &[(String, Arc<Failure>)]) -> Failure {
+    if let [(name, error)] = errors {
+        return Failure { message: format!("{name}: {}", error.message), ..Failure::clone(error) };
+    }
+    let shown: Vec<_> =
+        errors.iter().take(5).map(|(name, error)| format!("{name}: {}", error.message)).collect();
+    let message = format!("{} {what} failed: {}", errors.len(), shown.join("; "));
+    let details = errors
+        .iter()
+        .take(100)
+        .map(|(name, error)| json!({ "name": name, "class": error.class, "message": error.message }));
+    Failure::new(FailureClass::Stage, message).with_details(details.collect())
+}

@@ -1,0 +1,249 @@
+//! The state of a lane: of its one node, or of its graph.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use super::work::{Derived, GraphWork, ItemsWork};
+use crate::data::{Data, Elements};
+use crate::event::LaneOutput;
+use crate::failure::Failure;
+use crate::ids::{NodeId, NodePath, RoleId};
+use crate::status::StageStatus;
+
+/// One lane of a stage: one provider's pass. For a lane without a graph this is the state of its one
+/// node, and `graph` is absent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneState {
+    /// How the lane stands as a whole.
+    pub whole: NodeState,
+    /// The nodes of its graph, once it has begun.
+    pub(super) graph: Option<Box<GraphState>>,
+}
+
+/// One node of a lane, or what a `foreach` node does for one item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeState {
+    /// Where it stands.
+    pub status: StageStatus,
+    /// The number of the last attempt; 0 before the first. Of a lane with a graph: how many attempts its
+    /// nodes have made.
+    pub attempt: u32,
+    /// How many attempts have failed in a way that counts against the retries.
+    pub failures: u32,
+    /// How many attempts were followed by one that mends their output.
+    pub repairs: u32,
+    /// When it is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// The provider of the last attempt.
+    pub provider: Option<Arc<str>>,
+    /// The role of the last attempt.
+    pub role: Option<RoleId>,
+    /// The output, once it has succeeded.
+    pub output: Data,
+    /// The last failure.
+    pub error: Option<Arc<Failure>>,
+    /// The provider's session, once known.
+    pub session: Option<Arc<str>>,
+    /// When the first attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When the last attempt ended.
+    pub ended_at: Option<Timestamp>,
+    /// The items of a `foreach` node that has begun.
+    pub(super) items: Option<Box<ItemsState>>,
+}
+
+/// The nodes of a lane's graph.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct GraphState {
+    /// Those that something has happened to.
+    pub nodes: IndexMap<NodeId, NodeState, RandomState>,
+    /// How many calls are running, those of items included.
+    pub running: u32,
+    /// How many nodes and items have failed for good.
+    pub failed: u32,
+    pub work: Derived<GraphWork>,
+}
+
+/// The items of a `foreach` node.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ItemsState {
+    pub items: Elements,
+    /// For each item up to the last that has ended well, the number of the event that says so, or 0.
+    pub ended: Vec<u64>,
+    /// How many items have ended well.
+    pub done: u32,
+    /// The items that something has happened to and that have not ended well.
+    pub open: BTreeMap<u32, NodeState>,
+    pub work: Derived<ItemsWork>,
+}
+
+impl NodeState {
+    pub(super) const UNSTARTED: Self = Self {
+        status: StageStatus::Pending,
+        attempt: 0,
+        failures: 0,
+        repairs: 0,
+        retry_at: None,
+        provider: None,
+        role: None,
+        output: Data::NULL,
+        error: None,
+        session: None,
+        started_at: None,
+        ended_at: None,
+        items: None,
+    };
+
+    /// From the first attempt's start to the last one's end, in milliseconds.
+    pub fn duration_ms(&self) -> Option<i64> {
+        let (from, to) = self.started_at.zip(self.ended_at)?;
+        i64::try_from(to.duration_since(from).as_millis()).ok()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(
+            self.status,
+            StageStatus::Completed | StageStatus::Skipped | StageStatus::Failed | StageStatus::Cancelled
+        )
+    }
+
+    /// Completes, or skips, with the event of the number `seq`.
+    pub(super) fn end(&mut self, status: StageStatus, output: Data, at: Timestamp) {
+        self.status = status;
+        self.output = output;
+        self.ended_at = Some(at);
+        self.error = None;
+        self.retry_at = None;
+    }
+
+    /// Nothing more happens to it: its stage has ended.
+    pub(super) fn close(&mut self) {
+        self.retry_at = None;
+        self.status = match self.status {
+            StageStatus::Pending | StageStatus::Queued if self.attempt == 0 => StageStatus::Skipped,
+            // Interrupted, and not wanted any more before it could run again.
+            StageStatus::Pending | StageStatus::Queued if self.error.is_none() => StageStatus::Cancelled,
+            StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying => StageStatus::Failed,
+            // A lane with a graph, or a `foreach`.
+            StageStatus::Running => StageStatus::Cancelled,
+            ended => ended,
+        };
+        if let Some(items) = &mut self.items {
+            items.work = Derived::default();
+            items.open.values_mut().for_each(Self::close);
+        }
+    }
+
+    /// The state of the item at `items` below this node; of this node for none.
+    fn below(&self, items: &[u32]) -> Option<&Self> {
+        items.iter().try_fold(self, |node, item| node.items.as_ref()?.open.get(item))
+    }
+
+    /// The same, to be changed; an item that nothing has happened to yet is added.
+    fn below_mut(&mut self, items: &[u32]) -> Result<&mut Self, &'static str> {
+        items.iter().try_fold(self, |node, item| {
+            let items = node.items.as_mut().ok_or("the node has no items")?;
+            if *item as usize >= items.items.len() {
+                return Err("the node has fewer items");
+            }
+            if items.has_ended(*item) {
+                return Err("the item has ended already");
+            }
+            Ok(items.open.entry(*item).or_insert(Self::UNSTARTED))
+        })
+    }
+}
+
+impl ItemsState {
+    pub(super) fn new(items: Elements) -> Self {
+        Self { items, ended: Vec::new(), done: 0, open: BTreeMap::new(), work: Derived::default() }
+    }
+
+    /// How many items there are.
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn has_ended(&self, item: u32) -> bool {
+        self.ended.get(item as usize).is_some_and(|seq| *seq > 0)
+    }
+
+    fn end(&mut self, item: u32, seq: u64) {
+        self.open.remove(&item);
+        let place = item as usize;
+        if self.ended.len() <= place {
+            self.ended.resize(place + 1, 0);
+        }
+        self.ended[place] = seq;
+        self.done += 1;
+    }
+}
+
+impl LaneState {
+    pub(super) const UNSTARTED: Self = Self { whole: NodeState::UNSTARTED, graph: None };
+
+    /// The node, or the item, at `path`, where something has happened to it and it is no item that has
+    /// ended well.
+    pub(super) fn node(&self, path: &NodePath) -> Option<&NodeState> {
+        match &self.graph {
+            None => Some(&self.whole).filter(|_| path.items.is_empty()),
+            Some(graph) => graph.nodes.get(&path.node)?.below(&path.items),
+        }
+    }
+
+    /// The item of the innermost `foreach` at `path`.
+    pub(super) fn item(&self, path: &NodePath) -> Option<Data> {
+        let (item, above) = path.items.split_last()?;
+        let node = self.graph.as_ref()?.nodes.get(&path.node)?.below(above)?;
+        node.items.as_ref()?.items.get(*item as usize)
+    }
+
+    pub(super) fn node_mut(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
+        match &mut self.graph {
+            None if path.items.is_empty() => Ok(&mut self.whole),
+            None => Err("the node has no items"),
+            Some(graph) => {
+                if !graph.nodes.contains_key(&path.node) {
+                    graph.nodes.insert(path.node.clone(), NodeState::UNSTARTED);
+                }
+                graph.nodes.get_mut(&path.node).ok_or("no such node")?.below_mut(&path.items)
+            }
+        }
+    }
+
+    /// An item that has ended well is kept as the number of the event alone.
+    pub(super) fn fold_item(&mut self, path: &NodePath, seq: u64) {
+        let Some((item, above)) = path.items.split_last() else { return };
+        let Some(graph) = &mut self.graph else { return };
+        let node = graph.nodes.get_mut(&path.node).and_then(|node| node.below_mut(above).ok());
+        if let Some(items) = node.and_then(|node| node.items.as_mut()) {
+            items.end(*item, seq);
+        }
+    }
+
+    /// The lane's output, made of outputs of its nodes.
+    pub(super) fn output_of(&self, of: &LaneOutput) -> Data {
+        let Some(graph) = &self.graph else { return Data::NULL };
+        match of {
+            LaneOutput::Node(id) => graph.nodes.get(id).map(|node| node.output.clone()).unwrap_or_default(),
+            LaneOutput::Nodes(ids) if ids.is_empty() => Data::NULL,
+            LaneOutput::Nodes(ids) => {
+                let nodes = ids.iter().filter_map(|id| Some((id.as_str(), &graph.nodes.get(id)?.output)));
+                Data::object(nodes)
+            }
+        }
+    }
+
+    /// Nothing more happens to it: its stage has ended.
+    pub(super) fn close(&mut self) {
+        self.whole.close();
+        if let Some(graph) = &mut self.graph {
+            graph.work = Derived::default();
+            graph.nodes.values_mut().for_each(NodeState::close);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether an output is of the form that was asked for.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::data::Data;
+use crate::failure::{Failure, FailureClass};
+use crate::output_schema::OutputSchema;
+use crate::plan::CallPlan;
+use crate::provider::Reply;
+
+/// As much of a wrong output goes into the log, and back to the provider.
+const SHOWN: usize = 4096;
+
+/// A reply's output as the call wants it: parsed where it has to be JSON, checked where it has to follow
+/// a schema.
+pub(super) fn output(
+    call: &CallPlan,
+    schema: Option<&Arc<OutputSchema>>,
+    output: Data,
+) -> Result<Data, Failure> {
+    if !call.is_json && schema.is_none() {
+        return Ok(output);
+    }
+    let parsed = match output.value() {
+        Value::String(text) => match Reply::parse_json(&text) {
+            Ok(reply) => reply.output,
+            // A schema can ask for a text.
+            Err(_) if schema.is_some_and(|schema| schema.check(&Value::String(text.clone())).is_empty()) => {
+                return Ok(output);
+            }
+            Err(error) => return Err(with_output(*error.failure, &output)),
+        },
+        _ => output,
+    };
+    match schema {
+        Some(schema) => check(schema, parsed),
+        None => Ok(parsed),
+    }
+}
+
+/// Checks `output` against a schema.
+pub(super) fn check(schema: &OutputSchema, output: Data) -> Result<Data, Failure> {
+    let violations = schema.check(&output.value());
+    if violations.is_empty() {
+        return Ok(output);
+    }
+    let errors: Vec<_> = violations
+        .iter()
+        .map(|violation| json!({ "path": violation.path, "message": violation.message }))
+        .collect();
+    let shown: Vec<_> = violations
+        .iter()
+        .take(5)
+        .map(|violation| match violation.path.as_str() {
+            "" => violation.message.clone(),
+            path => format!("{path}: {}", violation.message),
+        })
+        .collect();
+    let more = violations.len() - shown.len();
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let message = format!("the output does not follow its schema: {}{more}", shown.join("; "));
+    let failure =
+        Failure::new(FailureClass::InvalidOutput, message).with_details(json!({ "errors": errors }));
+    Err(with_output(failure, &output))
+}
+
+/// Adds the wrong output to the details of `failure`.
+fn with_output(mut failure: Failure, output: &Data) -> Failure {
+    let text = super::evaluate::text(output.value());
+    let shown: String = text.chars().take(SHOWN).collect();
+    let cut = shown.len() < text.len();
+    let mut details = failure.details.take().unwrap_or_else(|| json!({}));
+    if let Value::Object(members) = &mut details {
+        members.insert("output".into(), shown.into());
+        if cut {
+            members.insert("output_cut".into(), true.into());
+        }
+    }
+    failure.details = Some(details);
+    failure
+}
+
+/// What is said to a provider whose last output was wrong.
+pub(super) fn correction(failure: &Failure) -> String {
+    let mut text = String::from("Your last answer was not accepted.");
+    let details = failure.details.as_ref();
+    let errors = details.and_then(|details| details.get("errors")?.as_array());
+    match errors {
+        Some(errors) => {
+            text.push_str(" It does not follow the schema:\n");
+            for error in errors {
+                let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+                let path = if part("path").is_empty() { "(the whole)" } else { part("path") };
+                text.push_str(&format!("\n- {path}: {}", part("message")));
+            }
+        }
+        None => text.push_str(&format!(" {}", failure.message)),
+    }
+    if let Some(output) = details.and_then(|details| details.get("output")?.as_str()) {
+        text.push_str("\n\nThe answer was:\n\n");
+        text.push_str(output);
+    }
+    text.push_str("\n\nAnswer again, with nothing but the corrected answer.");
+    text
+}

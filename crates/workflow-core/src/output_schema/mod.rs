@@ -1,0 +1,90 @@
+//! JSON Schemas that outputs have to follow.
+//!
+//! A schema is a file of the home. It may refer to other files there, relative to itself, and to nothing
+//! else: nothing is ever fetched. The draft is what its `$schema` says, 2020-12 where it says nothing.
+//! A file's name is its identity, so an `$id` at its top is not looked at.
+//!
+//! Schemas are checked with the feature `json-schema`; without it, compiling one is an error that says so.
+
+#[cfg(feature = "json-schema")]
+mod check;
+#[cfg(not(feature = "json-schema"))]
+#[path = "without.rs"]
+mod check;
+mod references;
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+pub use references::references;
+
+/// A schema, compiled.
+#[derive(Debug)]
+pub struct OutputSchema {
+    value: Arc<Value>,
+    checker: check::Checker,
+}
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Where in the value, as a JSON Pointer; empty for the whole value.
+    pub path: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// Why a schema cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemaError {
+    /// There is no such file.
+    #[error("there is no schema file `{0}`")]
+    Missing(String),
+    /// It refers to something that is no file of the home.
+    #[error(
+        "`{file}` refers to `{reference}`: a schema can refer to files of the home alone, by their relative names"
+    )]
+    Outside {
+        /// The file.
+        file: String,
+        /// What it refers to.
+        reference: String,
+    },
+    /// It is no JSON Schema.
+    #[error("`{file}` is no JSON Schema: {message}")]
+    Invalid {
+        /// The file.
+        file: String,
+        /// What is wrong with it, and where.
+        message: String,
+    },
+    /// Schemas cannot be checked by this build.
+    #[error("checking outputs against a schema needs the feature `json-schema` of workflow-core")]
+    Unsupported,
+}
+
+impl OutputSchema {
+    /// Compiles the schema file `name`, one of `schemas`, which are known by their names in the home and
+    /// hold all that it refers to.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError`] says what is missing or wrong.
+    pub fn compile(name: &str, schemas: &IndexMap<String, Value>) -> Result<Self, SchemaError> {
+        let (checker, value) = check::Checker::new(name, schemas)?;
+        Ok(Self { value: Arc::new(value), checker })
+    }
+
+    /// The schema with all that it refers to in one, as a provider can be given it.
+    pub fn value(&self) -> &Arc<Value> {
+        &self.value
+    }
+
+    /// Everything that is wrong with `value`, at most 100 things; none when it follows the schema.
+    pub fn check(&self, value: &Value) -> Vec<Violation> {
+        self.checker.check(value)
+    }
+}

@@ -1,0 +1,133 @@
+//! Calls of a provider, compiled: from a run node, a summary, or a stage without a graph.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::compile::Compiler;
+use super::graph::Source;
+use crate::definition::{OutputFormat, RunNode, Stage};
+use crate::expr::{Template, ValueTemplate};
+use crate::output_schema::OutputSchema;
+
+/// One call, as far as it is known before the run.
+#[derive(Debug)]
+pub(crate) struct CallPlan {
+    /// None: the lane's.
+    pub provider: Option<Template>,
+    /// None: the lane's.
+    pub role: Option<Template>,
+    pub prompt: Option<Template>,
+    pub inputs: Vec<InputPlan>,
+    /// Whether the output of the lane before follows the prompt.
+    pub follows: bool,
+    pub with: Option<ValueTemplate>,
+    pub env: Vec<(String, ValueTemplate)>,
+    pub cwd: Option<Template>,
+    pub skills: Vec<String>,
+    pub timeout: Option<Duration>,
+    pub idle_timeout: Option<Duration>,
+    pub is_json: bool,
+    pub schema: Option<Arc<OutputSchema>>,
+    pub repairs: u32,
+}
+
+#[derive(Debug)]
+pub(crate) enum InputPlan {
+    /// The outputs of a reduce's sources, each a part of its own.
+    All(Vec<Source>),
+    Of(Source),
+    Value(ValueTemplate),
+}
+
+/// How often a wrong output goes back to the provider, where nothing else is said.
+const REPAIRS: u32 = 2;
+
+impl Compiler<'_> {
+    /// The call of a stage without a graph.
+    pub(super) fn stage_call(&mut self, path: &str, stage: &Stage) -> Option<CallPlan> {
+        Some(CallPlan {
+            provider: None,
+            role: None,
+            prompt: self.text(&format!("{path}.prompt"), stage.prompt.as_deref())?,
+            inputs: self.stage_inputs(path, stage)?,
+            follows: true,
+            with: self.options(&format!("{path}.with"), stage.with.as_ref())?,
+            env: self.values(&format!("{path}.env"), &stage.env)?,
+            cwd: self.text(&format!("{path}.cwd"), stage.cwd.as_deref())?,
+            skills: stage.skills.clone(),
+            timeout: stage.timeout.map(|period| period.0),
+            idle_timeout: stage.idle_timeout.map(|period| period.0),
+            is_json: stage.output == Some(OutputFormat::Json),
+            schema: self.schema(&format!("{path}.output_schema"), stage.output_schema.as_deref())?,
+            repairs: stage.repairs.unwrap_or(REPAIRS),
+        })
+    }
+
+    /// The call of a node, which takes from its stage what it leaves out.
+    pub(super) fn node_call(
+        &mut self,
+        path: &str,
+        run: &RunNode,
+        stage: &Stage,
+        values: Option<Vec<Source>>,
+        is_first: bool,
+    ) -> Option<CallPlan> {
+        let own_role = run.role.as_deref().filter(|role| *role != "${stage.role}");
+        let own_provider = run.provider.as_deref().filter(|provider| *provider != "${stage.provider}");
+        let prompt = run.prompt.as_ref().or(stage.prompt.as_ref().filter(|_| own_role.is_none()));
+        let with = run.with.as_ref().or(stage.with.as_ref().filter(|_| own_provider.is_none()));
+        let mut inputs: Vec<_> = values.map(InputPlan::All).into_iter().collect();
+        for (n, input) in run.inputs.iter().enumerate() {
+            inputs.push(match self.source(input) {
+                Some(source) => InputPlan::Of(source),
+                None => {
+                    InputPlan::Value(self.keep(&format!("{path}.inputs[{n}]"), ValueTemplate::parse(input))?)
+                }
+            });
+        }
+        if is_first {
+            inputs.extend(self.stage_inputs(path, stage)?);
+        }
+        let mut env: IndexMap<String, Value> = stage.env.clone();
+        env.extend(run.env.clone());
+        Some(CallPlan {
+            provider: self.text(&format!("{path}.provider"), own_provider)?,
+            role: self.text(&format!("{path}.role"), own_role)?,
+            prompt: self.text(&format!("{path}.prompt"), prompt.map(String::as_str))?,
+            inputs,
+            follows: is_first,
+            with: self.options(&format!("{path}.with"), with)?,
+            env: self.values(&format!("{path}.env"), &env)?,
+            cwd: self.text(&format!("{path}.cwd"), run.cwd.as_deref().or(stage.cwd.as_deref()))?,
+            skills: if run.skills.is_empty() { stage.skills.clone() } else { run.skills.clone() },
+            timeout: run.timeout.or(stage.timeout).map(|period| period.0),
+            idle_timeout: run.idle_timeout.or(stage.idle_timeout).map(|period| period.0),
+            is_json: run.output == Some(OutputFormat::Json),
+            schema: self.schema(&format!("{path}.output_schema"), run.output_schema.as_deref())?,
+            repairs: run.repairs.unwrap_or(REPAIRS),
+        })
+    }
+
+    fn stage_inputs(&mut self, path: &str, stage: &Stage) -> Option<Vec<InputPlan>> {
+        let inputs = stage.inputs.iter().enumerate();
+        inputs
+            .map(|(n, input)| {
+                let value = self.keep(&format!("{path}.inputs[{n}]"), ValueTemplate::parse(input))?;
+                Some(InputPlan::Value(value))
+            })
+            .collect()
+    }
+}
+
+impl CallPlan {
+    /// Attaches the schema of an export, or of the stage, to a call that has none.
+    pub(super) fn attach(&mut self, schema: &Arc<OutputSchema>, repairs: Option<u32>) {
+        if self.schema.is_none() {
+            self.schema = Some(schema.clone());
+            self.repairs = repairs.unwrap_or(self.repairs);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! From a bundle to a plan.
+
+use std::sync::Arc;
+
+use foldhash::HashMap;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::graph::Work;
+use super::{LanePlan, LoopPlan, Plan, StagePlan, Strategy};
+use crate::bundle::{Bundle, BundleHash};
+use crate::definition::{Diagnostic, Mode, ParallelStrategy, Period, Stage};
+use crate::expr::{Condition, SyntaxError, Template, ValueTemplate};
+use crate::ids::{NodeId, StageId};
+use crate::output_schema::OutputSchema;
+
+/// Compiles the parts of one bundle, and collects what is wrong with them.
+pub(super) struct Compiler<'a> {
+    pub bundle: &'a Bundle,
+    pub problems: &'a mut Vec<Diagnostic>,
+    /// The names of the graph that is being compiled.
+    pub names: HashMap<NodeId, usize>,
+    /// Schemas that were compiled already.
+    pub schemas: HashMap<String, Arc<OutputSchema>>,
+}
+
+impl Compiler<'_> {
+    pub(super) fn plan(&mut self, bundle: &Arc<Bundle>, hash: BundleHash) -> Option<Plan> {
+        let workflow = &bundle.workflow;
+        let stages: Vec<_> = workflow.stages.iter().filter_map(|(id, stage)| self.stage(id, stage)).collect();
+        let first = stages.first()?.id.clone();
+        let repeat = match &workflow.repeat {
+            None => None,
+            Some(repeat) => Some(LoopPlan {
+                max_iters: repeat.max_iters,
+                fallback: repeat.fallback_next_stage.clone().unwrap_or(first),
+                stop_when: self.keep("workflow.loop.stop_when", Condition::parse(&repeat.stop_when))?,
+                on_exhausted: repeat.on_exhausted,
+            }),
+        };
+        let min_iterations =
+            workflow.stages.values().filter_map(|stage| stage.min_iterations).max().unwrap_or(0);
+        let index = stages.iter().enumerate().map(|(n, stage)| (stage.id.clone(), n)).collect();
+        let mut roles = HashMap::default();
+        for (id, role) in &bundle.roles {
+            if let Some(role) = self.role(role) {
+                roles.insert(id.clone(), role);
+            }
+        }
+        let skills =
+            bundle.skills.iter().map(|(name, skill)| (name.as_str().into(), Arc::new(skill.clone())));
+        let skills = skills.collect();
+        Some(Plan { bundle: bundle.clone(), hash, stages, index, repeat, min_iterations, roles, skills })
+    }
+
+    fn stage(&mut self, id: &StageId, stage: &Stage) -> Option<StagePlan> {
+        let path = id.as_str();
+        let strategy = match (stage.mode.unwrap_or_default(), stage.parallel_strategy.unwrap_or_default()) {
+            (Mode::Sequential, _) => Strategy::Sequential,
+            (Mode::Parallel, ParallelStrategy::All) => Strategy::All,
+            (Mode::Parallel, ParallelStrategy::Race) => Strategy::Race,
+            (Mode::Parallel, ParallelStrategy::Majority) => Strategy::Majority,
+        };
+        let mut lanes = Vec::new();
+        for (n, lane) in stage.providers.iter().enumerate() {
+            let provider =
+                self.keep(&format!("{path}.providers[{n}].provider"), Template::parse(&lane.provider))?;
+            lanes.push(LanePlan {
+                literal: provider.as_literal().map(Arc::from),
+                provider,
+                role: self.text(&format!("{path}.providers[{n}].role"), lane.role.as_deref())?,
+                weight: lane.weight.unwrap_or(1),
+            });
+        }
+        let work = match self.bundle.profiles.get(id) {
+            Some(profile) => Work::Graph(self.graph(path, profile, stage)?),
+            None => Work::Simple { id: NodeId::new("run").ok()?, call: self.stage_call(path, stage)? },
+        };
+        Some(StagePlan {
+            id: id.clone(),
+            lanes,
+            strategy,
+            work,
+            on_failure: stage.on_failure.unwrap_or_default(),
+            retries: stage.retries.unwrap_or(3),
+            backoff: stage.retry_backoff.unwrap_or(Period::from_secs(5)).0,
+            when: self.condition(&format!("{path}.when"), stage.when.as_deref())?,
+            set: self.values(&format!("{path}.set"), &stage.set)?,
+        })
+    }
+
+    /// The schema of that name; the outer `None` when there is something wrong with it.
+    pub(super) fn schema(&mut self, path: &str, name: Option<&str>) -> Option<Option<Arc<OutputSchema>>> {
+        let Some(name) = name else { return Some(None) };
+        if let Some(known) = self.schemas.get(name) {
+            return Some(Some(known.clone()));
+        }
+        match OutputSchema::compile(name, &self.bundle.schemas) {
+            Ok(schema) => {
+                let schema = Arc::new(schema);
+                self.schemas.insert(name.to_owned(), schema.clone());
+                Some(Some(schema))
+            }
+            Err(error) => {
+                self.problems.push(Diagnostic::error("bad-schema", path, error.to_string()));
+                None
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, path: &str, text: Option<&str>) -> Option<Option<Template>> {
+        text.map_or(Some(None), |text| self.keep(path, Template::parse(text)).map(Some))
+    }
+
+    pub(super) fn condition(&mut self, path: &str, text: Option<&str>) -> Option<Option<Condition>> {
+        text.map_or(Some(None), |text| self.keep(path, Condition::parse(text)).map(Some))
+    }
+
+    pub(super) fn options(
+        &mut self,
+        path: &str,
+        with: Option<&serde_json::Map<String, Value>>,
+    ) -> Option<Option<ValueTemplate>> {
+        let Some(map) = with else { return Some(None) };
+        self.keep(path, ValueTemplate::parse(&Value::Object(map.clone()))).map(Some)
+    }
+
+    pub(super) fn values(
+        &mut self,
+        path: &str,
+        values: &IndexMap<String, Value>,
+    ) -> Option<Vec<(String, ValueTemplate)>> {
+        values
+            .iter()
+            .map(|(name, value)| {
+                let value = self.keep(&format!("{path}.{name}"), ValueTemplate::parse(value))?;
+                Some((name.clone(), value))
+            })
+            .collect()
+    }
+
+    pub(super) fn keep<T>(&mut self, path: &str, parsed: Result<T, SyntaxError>) -> Option<T> {
+        parsed.map_err(|error| self.refuse(path, &error.to_string())).ok()
+    }
+
+    pub(super) fn refuse(&mut self, path: &str, message: &str) {
+        self.problems.push(Diagnostic::error("bad-expression", path, message));
+    }
+}

@@ -1,0 +1,308 @@
+//! Graphs, compiled: nodes by their places, with what each waits for and leads to.
+
+use std::sync::Arc;
+
+use foldhash::HashMap;
+use serde_json::Value;
+
+use super::call::CallPlan;
+use super::compile::Compiler;
+use crate::definition::{self, ForeachNode, Mode, Node, Profile, ReduceStrategy, Stage};
+use crate::event::LaneOutput;
+use crate::expr::{Condition, ValueTemplate};
+use crate::ids::NodeId;
+use crate::output_schema::OutputSchema;
+
+/// What a stage does in each of its lanes.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// One node.
+    Simple { id: NodeId, call: CallPlan },
+    /// A graph of nodes.
+    Graph(GraphPlan),
+}
+
+#[derive(Debug)]
+pub(crate) struct GraphPlan {
+    pub nodes: Vec<NodePlan>,
+    /// By id and by `out`.
+    pub names: HashMap<NodeId, usize>,
+    pub concurrency: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct NodePlan {
+    pub id: NodeId,
+    pub out: Option<NodeId>,
+    pub kind: NodeKind,
+    pub when: Option<Condition>,
+    pub set: Vec<(String, ValueTemplate)>,
+    /// The nodes that it needs.
+    pub needs: Vec<usize>,
+    /// The branches that name it as an arm.
+    pub arm_of: Vec<usize>,
+    /// The nodes that wait for it.
+    pub leads_to: Vec<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) enum NodeKind {
+    Call(Box<CallPlan>),
+    Foreach(Box<ForeachPlan>),
+    Reduce { from: Vec<Source>, strategy: ReduceStrategy },
+    Branch(Vec<ArmPlan>),
+    Export { from: Source, schema: Option<Arc<OutputSchema>> },
+}
+
+#[derive(Debug)]
+pub(crate) struct ForeachPlan {
+    pub items: Items,
+    pub concurrency: u32,
+    pub when: Option<Condition>,
+    pub body: NodeKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum Items {
+    Of(Source),
+    Value(ValueTemplate),
+}
+
+#[derive(Debug)]
+pub(crate) struct ArmPlan {
+    pub condition: Condition,
+    pub then: Vec<String>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Node(usize),
+    /// The item of the innermost `foreach`.
+    Item,
+}
+
+/// How many nodes of a lane are under way at a time, where nothing is said.
+const NODES: u32 = 64;
+/// How many items of a parallel `foreach` are.
+const ITEMS: u32 = 16;
+
+impl GraphPlan {
+    /// The node at that path, and within it the body that its items go through.
+    pub(crate) fn kind(&self, node: &NodeId, depth: usize) -> Option<&NodeKind> {
+        let mut kind = &self.nodes.get(*self.names.get(node)?)?.kind;
+        for _ in 0..depth {
+            let NodeKind::Foreach(foreach) = kind else { return None };
+            kind = &foreach.body;
+        }
+        Some(kind)
+    }
+
+    /// What makes a lane's output of the nodes that completed (R4.10).
+    pub(crate) fn output(&self, completed: impl Fn(&NodeId) -> bool) -> LaneOutput {
+        let ids = |wanted: &dyn Fn(&NodePlan) -> bool| -> Vec<NodeId> {
+            let nodes = self.nodes.iter().filter(|node| wanted(node) && completed(&node.id));
+            nodes.map(|node| node.id.clone()).collect()
+        };
+        let mut ids_of_output = ids(&|node| matches!(node.kind, NodeKind::Export { .. }));
+        if ids_of_output.is_empty() {
+            ids_of_output = ids(&NodePlan::is_last);
+        }
+        match <[NodeId; 1]>::try_from(ids_of_output) {
+            Ok([id]) => LaneOutput::Node(id),
+            Err(ids) => LaneOutput::Nodes(ids),
+        }
+    }
+}
+
+impl NodePlan {
+    /// Whether nothing comes after it.
+    fn is_last(&self) -> bool {
+        self.leads_to.is_empty()
+    }
+}
+
+impl NodeKind {
+    /// The call, where the node makes one by itself.
+    pub(crate) fn call(&self) -> Option<&CallPlan> {
+        match self {
+            Self::Call(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// All calls in it, those for items included.
+    pub(crate) fn calls(&self) -> Option<&CallPlan> {
+        match self {
+            Self::Foreach(foreach) => foreach.body.calls(),
+            other => other.call(),
+        }
+    }
+}
+
+impl Compiler<'_> {
+    pub(super) fn graph(&mut self, path: &str, profile: &Profile, stage: &Stage) -> Option<GraphPlan> {
+        let names = definition::Names::of(&profile.graph);
+        let needs: Vec<_> = profile.graph.iter().map(|node| definition::needs(node, &names)).collect();
+        let arm_of = definition::arms(&profile.graph, &names);
+        self.names = names.iter().map(|(name, place)| (name.clone(), place)).collect();
+        let mut nodes = Vec::with_capacity(profile.graph.len());
+        for (place, node) in profile.graph.iter().enumerate() {
+            let path = format!("{path}.{}", node.id);
+            let is_first = needs[place].is_empty() && arm_of[place].is_empty();
+            nodes.push(NodePlan {
+                id: node.id.clone(),
+                out: node.out.clone(),
+                kind: self.kind(&path, &node.node, stage, is_first)?,
+                when: self.condition(&format!("{path}.when"), when(&node.node))?,
+                set: self.values(&format!("{path}.set"), &node.set)?,
+                needs: needs[place].clone(),
+                arm_of: arm_of[place].clone(),
+                leads_to: Vec::new(),
+            });
+        }
+        for place in 0..nodes.len() {
+            for before in nodes[place].needs.clone().into_iter().chain(nodes[place].arm_of.clone()) {
+                nodes[before].leads_to.push(place);
+            }
+        }
+        self.attach(path, &mut nodes, profile, stage)?;
+        let names = std::mem::take(&mut self.names);
+        Some(GraphPlan { nodes, names, concurrency: profile.concurrency.unwrap_or(NODES) })
+    }
+
+    fn kind(&mut self, path: &str, node: &Node, stage: &Stage, is_first: bool) -> Option<NodeKind> {
+        Some(match node {
+            Node::Run(run) => NodeKind::Call(Box::new(self.node_call(path, run, stage, None, is_first)?)),
+            Node::Foreach(foreach) => {
+                NodeKind::Foreach(Box::new(self.foreach(path, foreach, stage, is_first)?))
+            }
+            Node::Reduce(reduce) => {
+                let from: Vec<_> = reduce.from.iter().filter_map(|name| self.source_of(name)).collect();
+                if reduce.strategy == ReduceStrategy::Summarize {
+                    NodeKind::Call(Box::new(self.node_call(
+                        path,
+                        &reduce.run,
+                        stage,
+                        Some(from),
+                        is_first,
+                    )?))
+                } else {
+                    NodeKind::Reduce { from, strategy: reduce.strategy }
+                }
+            }
+            Node::Branch(branch) => {
+                let arms = branch.when.iter().enumerate().map(|(n, arm)| {
+                    let path = format!("{path}.when[{n}].condition");
+                    let condition = self.keep(&path, Condition::parse(&arm.condition))?;
+                    Some(ArmPlan { condition, then: arm.then.clone() })
+                });
+                NodeKind::Branch(arms.collect::<Option<_>>()?)
+            }
+            Node::Export(export) => NodeKind::Export {
+                from: self.source_of(&export.from)?,
+                schema: self.schema(&format!("{path}.output_schema"), export.output_schema.as_deref())?,
+            },
+        })
+    }
+
+    fn foreach(
+        &mut self,
+        path: &str,
+        foreach: &ForeachNode,
+        stage: &Stage,
+        is_first: bool,
+    ) -> Option<ForeachPlan> {
+        let items = match self.source(&foreach.items) {
+            Some(source) => Items::Of(source),
+            None => Items::Value(self.keep(&format!("{path}.items"), ValueTemplate::parse(&foreach.items))?),
+        };
+        let body = format!("{path}.run");
+        Some(ForeachPlan {
+            items,
+            concurrency: match foreach.mode.unwrap_or_default() {
+                Mode::Sequential => 1,
+                Mode::Parallel => foreach.concurrency.unwrap_or(ITEMS),
+            },
+            when: self.condition(&format!("{body}.when"), when(&foreach.run))?,
+            body: self.kind(&body, &foreach.run, stage, is_first)?,
+        })
+    }
+
+    /// Attaches schemas to the calls whose replies have to follow them: an export's to its source, the
+    /// stage's to what makes the stage's output.
+    fn attach(&mut self, path: &str, nodes: &mut [NodePlan], profile: &Profile, stage: &Stage) -> Option<()> {
+        let schema = self.schema(&format!("{path}.output_schema"), stage.output_schema.as_deref())?;
+        if let Some(schema) = schema {
+            let mut open = nodes.iter_mut().filter_map(|node| match &mut node.kind {
+                NodeKind::Export { schema, .. } => Some(schema),
+                _ => None,
+            });
+            match (open.next(), open.next()) {
+                (Some(export), None) => {
+                    export.get_or_insert_with(|| schema.clone());
+                }
+                (None, _) => {
+                    let mut last = nodes.iter_mut().filter(|node| node.is_last());
+                    let (last, other) = (last.next(), last.next());
+                    match (last.map(|node| &mut node.kind), other) {
+                        (Some(NodeKind::Call(call)), None) => call.attach(&schema, stage.repairs),
+                        _ => return self.no_place_for_schema(path),
+                    }
+                }
+                _ => return self.no_place_for_schema(path),
+            }
+        }
+        for place in 0..nodes.len() {
+            let NodeKind::Export { from: Source::Node(from), schema: Some(schema) } = &nodes[place].kind
+            else {
+                continue;
+            };
+            let (from, schema) = (*from, schema.clone());
+            let repairs = match &profile.graph[place].node {
+                Node::Export(export) => export.repairs,
+                _ => None,
+            };
+            if let NodeKind::Call(call) = &mut nodes[from].kind {
+                call.attach(&schema, repairs.or(stage.repairs));
+            }
+        }
+        Some(())
+    }
+
+    fn no_place_for_schema(&mut self, path: &str) -> Option<()> {
+        let message = "the stage's graph has no single node that this schema could be for: write it at an \
+                       `export` node";
+        self.refuse(&format!("{path}.output_schema"), message);
+        None
+    }
+
+    /// The node or the item that a text names, where it is a name.
+    pub(super) fn source(&self, value: &Value) -> Option<Source> {
+        self.source_of(value.as_str()?)
+    }
+
+    fn source_of(&self, name: &str) -> Option<Source> {
+        if name == "item" {
+            return Some(Source::Item);
+        }
+        self.names.get(name).copied().map(Source::Node)
+    }
+}
+
+fn when(node: &Node) -> Option<&str> {
+    match node {
+        Node::Run(run) => run.when.as_deref(),
+        Node::Foreach(foreach) => foreach.when.as_deref(),
+        Node::Reduce(reduce) => reduce.run.when.as_deref(),
+        Node::Export(export) => export.when.as_deref(),
+        Node::Branch(_) => None,
+    }
+}
+
+impl GraphPlan {
+    /// The calls that its nodes make.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &CallPlan> {
+        self.nodes.iter().filter_map(|node| node.kind.calls())
+    }
+}

@@ -1,0 +1,162 @@
+//! Plans: bundles compiled and checked, ready to be run.
+
+mod call;
+mod compile;
+mod graph;
+mod role;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::HashMap;
+
+use self::compile::Compiler;
+use crate::bundle::{Bundle, BundleHash, Skill};
+use crate::definition::{self, Diagnostic, Diagnostics, Exhausted, OnFailure, Workflow};
+use crate::expr::{Condition, Template, ValueTemplate};
+use crate::ids::{NodePath, RoleId, StageId};
+
+pub(crate) use call::{CallPlan, InputPlan};
+pub(crate) use graph::{ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source, Work};
+pub(crate) use role::RolePlan;
+
+/// A bundle, compiled: dense indices, parsed templates and conditions. Immutable; shared by every
+/// run that was started with the bundle.
+#[derive(Debug)]
+pub struct Plan {
+    bundle: Arc<Bundle>,
+    hash: BundleHash,
+    pub(crate) stages: Vec<StagePlan>,
+    index: HashMap<StageId, usize>,
+    pub(crate) repeat: Option<LoopPlan>,
+    pub(crate) min_iterations: u32,
+    pub(crate) roles: HashMap<RoleId, RolePlan>,
+    pub(crate) skills: HashMap<Arc<str>, Arc<Skill>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct LoopPlan {
+    pub max_iters: u32,
+    pub fallback: StageId,
+    pub stop_when: Condition,
+    pub on_exhausted: Exhausted,
+}
+
+#[derive(Debug)]
+pub(crate) struct StagePlan {
+    pub id: StageId,
+    pub lanes: Vec<LanePlan>,
+    pub strategy: Strategy,
+    pub on_failure: OnFailure,
+    pub retries: u32,
+    pub backoff: Duration,
+    pub when: Option<Condition>,
+    pub set: Vec<(String, ValueTemplate)>,
+    pub work: Work,
+}
+
+#[derive(Debug)]
+pub(crate) struct LanePlan {
+    /// The provider's name where it is known before the run.
+    pub literal: Option<Arc<str>>,
+    pub provider: Template,
+    pub role: Option<Template>,
+    pub weight: u32,
+}
+
+/// How the lanes of a stage make its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    Sequential,
+    All,
+    Race,
+    Majority,
+}
+
+impl Plan {
+    /// Checks and compiles a bundle.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the definition, at once: what is wrong, and what this version does not
+    /// support yet.
+    pub fn compile(bundle: impl Into<Arc<Bundle>>) -> Result<Self, Diagnostics> {
+        let bundle = bundle.into();
+        let mut problems = definition::validate(&bundle.workflow);
+        problems.extend(definition::unsupported(&bundle.workflow));
+        let hash = match bundle.hash() {
+            Ok(hash) => Some(hash),
+            Err(error) => {
+                problems.push(problem("workflow", &error));
+                None
+            }
+        };
+        let problems = Diagnostics::from(problems);
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        let mut problems = Vec::new();
+        let mut compiler = Compiler {
+            bundle: &bundle,
+            problems: &mut problems,
+            names: HashMap::default(),
+            schemas: HashMap::default(),
+        };
+        let plan = hash.and_then(|hash| compiler.plan(&bundle, hash));
+        match plan {
+            Some(plan) if problems.is_empty() => Ok(plan),
+            _ => Err(Diagnostics::from(problems)),
+        }
+    }
+
+    /// The bundle it was compiled from.
+    pub fn bundle(&self) -> &Arc<Bundle> {
+        &self.bundle
+    }
+
+    /// The bundle's hash.
+    pub fn hash(&self) -> &BundleHash {
+        &self.hash
+    }
+
+    /// The definition, with defaults filled in.
+    pub fn workflow(&self) -> &Workflow {
+        &self.bundle.workflow
+    }
+
+    /// The names of providers that are known before the run, each once.
+    pub fn providers(&self) -> Vec<Arc<str>> {
+        let mut names = Vec::new();
+        for stage in &self.stages {
+            names.extend(stage.lanes.iter().filter_map(|lane| lane.literal.clone()));
+            if let Work::Graph(graph) = &stage.work {
+                let providers = graph.calls().filter_map(|call| call.provider.as_ref()?.as_literal());
+                names.extend(providers.map(Arc::from));
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    pub(crate) fn stage(&self, id: &StageId) -> Option<&StagePlan> {
+        self.stages.get(*self.index.get(id)?)
+    }
+
+    /// The call that the node at `path` makes.
+    pub(crate) fn call(&self, path: &NodePath) -> Option<&CallPlan> {
+        match &self.stage(&path.stage)?.work {
+            Work::Simple { id, call } => Some(call).filter(|_| path.items.is_empty() && (path.node == *id)),
+            Work::Graph(graph) => graph.kind(&path.node, path.items.len())?.call(),
+        }
+    }
+
+    /// The stage after `id`, where there is one.
+    pub(crate) fn after(&self, id: &StageId) -> Option<&StagePlan> {
+        self.stages.get(*self.index.get(id)? + 1)
+    }
+}
+
+fn problem(path: &str, error: &dyn std::error::Error) -> Diagnostic {
+    Diagnostic::error("bad-expression", path, error.to_string())
+}
