@@ -30,6 +30,7 @@ pub mod output_schema;
 pub mod plan;
 pub mod provider;
 mod reply;
+pub mod role;
 pub mod schema;
 pub mod sink;
 pub mod status;

@@ -136,11 +136,11 @@ fn provider(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
 }
 
 /// Checks the name of a role, unless it is only known when the stage runs.
-fn role(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
+pub(super) fn role(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
     id(name.filter(|name| !name.contains("${")), path, report);
 }
 
-fn id(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
+pub(super) fn id(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
     if let Some(name) = name.filter(|name| !is_id(name)) {
         let (what, name) = (path.name(), shorten(name));
         let message = format!("`{name}` is no id for `{what}`: use 1 to 64 letters, digits, `-` and `_`");
@@ -148,14 +148,14 @@ fn id(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn range(number: Option<u32>, least: u32, most: u32, path: &Path<'_>, report: &mut Report<'_>) {
+pub(super) fn range(number: Option<u32>, least: u32, most: u32, path: &Path<'_>, report: &mut Report<'_>) {
     if number.is_some_and(|number| !(least..=most).contains(&number)) {
         let message = format!("`{}` has to be a whole number from {least} to {most}", path.name());
         report.error("out-of-range", path, message);
     }
 }
 
-fn variable(name: &str, value: &Value, path: &Path<'_>, report: &mut Report<'_>) {
+pub(super) fn variable(name: &str, value: &Value, path: &Path<'_>, report: &mut Report<'_>) {
     if name.is_empty() || name.contains(['=', '\0']) {
         let message = "the name of a variable of the environment cannot be empty or contain `=`";
         report.error("bad-name", path, message);
@@ -167,7 +167,7 @@ fn variable(name: &str, value: &Value, path: &Path<'_>, report: &mut Report<'_>)
 }
 
 /// Checks that a file is named relative to the home, and not outside of it.
-fn file(name: &str, path: &Path<'_>, report: &mut Report<'_>) {
+pub(super) fn file(name: &str, path: &Path<'_>, report: &mut Report<'_>) {
     let is_outside = name.starts_with(['/', '\\']) || name.split(['/', '\\']).any(|part| part == "..");
     if name.is_empty() || is_outside {
         let message = format!("`{}` has to name a file inside the home, without `..`", path.name());
@@ -175,7 +175,7 @@ fn file(name: &str, path: &Path<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn budget(budget: &Budget, path: &Path<'_>, report: &mut Report<'_>) {
+pub(super) fn budget(budget: &Budget, path: &Path<'_>, report: &mut Report<'_>) {
     if budget.cost_usd.is_some_and(|cost| !(cost.is_finite() && cost > 0.0)) {
         report.error("out-of-range", &path.key("cost_usd"), "`cost_usd` has to be a number above 0");
     }

@@ -4,7 +4,9 @@
 use serde_json::Value;
 
 use super::check::near_stage;
+use super::graph::RunNode;
 use super::model::{Stage, Workflow};
+use super::needs;
 use super::path::{Path, shorten};
 use super::report::Report;
 use super::suggest::{did_you_mean, one_of};
@@ -31,13 +33,49 @@ enum Keys {
     Any,
     /// A stage, and then one of these.
     Stage(&'static [&'static str]),
+    /// A node, and then one of these.
+    Node(&'static [&'static str]),
     /// Anything: the root is a value by itself.
     Value,
 }
 
+/// Where a template stands.
+pub(super) enum Place<'c> {
+    /// In a stage.
+    Stage(&'c Workflow),
+    /// In a node of a graph, or in the body of a `foreach`.
+    Node { names: &'c needs::Names, workflow: Option<&'c Workflow>, in_body: bool },
+}
+
+impl Place<'_> {
+    fn workflow(&self) -> Option<&Workflow> {
+        match self {
+            Self::Stage(workflow) => Some(workflow),
+            Self::Node { workflow, .. } => *workflow,
+        }
+    }
+}
+
 impl Moment {
     /// What a name can begin with, and go on with.
-    fn roots(self) -> &'static [(&'static str, Keys)] {
+    fn roots(self, place: &Place<'_>) -> Vec<(&'static str, Keys)> {
+        let mut roots = self.of_stage().to_vec();
+        if let Place::Node { in_body, .. } = place {
+            roots.push(("nodes", Keys::Node(&["output", "status"])));
+            if *in_body {
+                roots.push(("item", Keys::Value));
+            }
+            // Who does the work of the lane is known before its nodes begin.
+            for root in &mut roots {
+                if root.0 == "stage" {
+                    root.1 = Keys::These(&["id", "provider", "role"]);
+                }
+            }
+        }
+        roots
+    }
+
+    fn of_stage(self) -> &'static [(&'static str, Keys)] {
         const VARS: (&str, Keys) = ("vars", Keys::Any);
         const STAGES: (&str, Keys) = ("stages", Keys::Stage(&["output", "results", "status"]));
         const ITERATION: (&str, Keys) = ("iteration", Keys::None);
@@ -57,7 +95,8 @@ const DEEPEST: usize = 64;
 
 /// Checks all templates and the condition of a stage.
 pub(super) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
-    let mut names = Names { workflow, moment: Moment::Choice, report };
+    let place = Place::Stage(workflow);
+    let mut names = Names { place: &place, moment: Moment::Choice, report };
     names.check_text(stage.provider.as_deref(), &path.key("provider"));
     names.check_text(stage.role.as_deref(), &path.key("role"));
     let lanes = path.key("providers");
@@ -74,20 +113,44 @@ pub(super) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     for (n, input) in stage.inputs.iter().enumerate() {
         names.check_value(input, &inputs.index(n), DEEPEST);
     }
-    let (with, env, set) = (path.key("with"), path.key("env"), path.key("set"));
-    for (key, value) in stage.with.iter().flatten() {
-        names.check_value(value, &with.key(key), DEEPEST);
-    }
-    for (key, value) in &stage.env {
-        names.check_value(value, &env.key(key), DEEPEST);
-    }
-    names.moment = Moment::Set;
-    for (key, value) in &stage.set {
-        names.check_value(value, &set.key(key), DEEPEST);
-    }
+    names.check_values(stage.with.iter().flatten(), &path.key("with"));
+    names.check_values(&stage.env, &path.key("env"));
+    set(&stage.set, &place, &path.key("set"), report);
     if let Some(when) = &stage.when {
         condition(when, &path.key("when"), report);
     }
+}
+
+/// Checks all templates of a call in a graph.
+pub(super) fn run(run: &RunNode, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    let mut names = Names { place, moment: Moment::Choice, report };
+    names.check_text(run.provider.as_deref(), &path.key("provider"));
+    names.check_text(run.role.as_deref(), &path.key("role"));
+    names.moment = Moment::Call;
+    names.check_text(run.prompt.as_deref(), &path.key("prompt"));
+    names.check_text(run.cwd.as_deref(), &path.key("cwd"));
+    names.check_text(run.approval.as_deref(), &path.key("approval"));
+    let inputs = path.key("inputs");
+    for (n, input) in run.inputs.iter().enumerate() {
+        names.check_value(input, &inputs.index(n), DEEPEST);
+    }
+    names.check_values(run.with.iter().flatten(), &path.key("with"));
+    names.check_values(&run.env, &path.key("env"));
+}
+
+/// Checks the templates of a value that decides what is called.
+pub(super) fn value(value: &Value, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    Names { place, moment: Moment::Choice, report }.check_value(value, path, DEEPEST);
+}
+
+/// Checks the templates of variables to write.
+pub(super) fn set(
+    set: &indexmap::IndexMap<String, Value>,
+    place: &Place<'_>,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) {
+    Names { place, moment: Moment::Set, report }.check_values(set, path);
 }
 
 /// Checks that a text is a condition.
@@ -100,14 +163,24 @@ pub(super) fn condition(text: &str, path: &Path<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Checks templates of one stage.
+/// Checks templates of one stage or node.
 struct Names<'c, 'r, 't> {
-    workflow: &'c Workflow,
+    place: &'c Place<'c>,
     moment: Moment,
     report: &'r mut Report<'t>,
 }
 
 impl Names<'_, '_, '_> {
+    fn check_values<'v>(
+        &mut self,
+        values: impl IntoIterator<Item = (&'v String, &'v Value)>,
+        path: &Path<'_>,
+    ) {
+        for (key, value) in values {
+            self.check_value(value, &path.key(key), DEEPEST);
+        }
+    }
+
     /// Checks the templates in all texts of a value.
     fn check_value(&mut self, value: &Value, path: &Path<'_>, deeper: usize) {
         let Some(deeper) = deeper.checked_sub(1) else {
@@ -151,11 +224,13 @@ impl Names<'_, '_, '_> {
     }
 
     fn check_name(&self, name: &Name) -> Result<(), (&'static str, String)> {
-        let roots = self.moment.roots();
+        let roots = self.moment.roots(self.place);
         let root = name.root();
         let Some((_, keys)) = roots.iter().find(|(known, _)| *known == root) else {
             let message = match root {
                 "output" => "`output` is known only under `set`: write `stages.NAME.output`".to_owned(),
+                "nodes" => "nodes are known only in the graph of a profile".to_owned(),
+                "item" => "`item` is known only in the `run` of a `foreach`".to_owned(),
                 "secrets" => "secrets are known only to what a provider is called with".to_owned(),
                 _ => {
                     let known = roots.iter().map(|(root, _)| *root);
@@ -171,7 +246,25 @@ impl Names<'_, '_, '_> {
             (Keys::None, Some(_)) => unknown(format!("`{root}` has no parts: write `{root}` alone")),
             (Keys::Any, None) => unknown(format!("`{root}` needs a key, as in `{root}.x`")),
             (Keys::Stage(_), None) => unknown("`stages` needs the name of a stage after it".to_owned()),
-            (Keys::Stage(fields), Some(stage)) if self.workflow.stages.contains_key(stage) => {
+            (Keys::Node(_), None) => unknown("`nodes` needs the name of a node after it".to_owned()),
+            (Keys::Node(fields), Some(node)) => {
+                let Place::Node { names, .. } = self.place else { return Ok(()) };
+                if names.place(node).is_none() {
+                    let mut known: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+                    known.sort_unstable();
+                    let message = super::read_profile::no_node(node, known.into_iter());
+                    return Err(("dangling-node", message));
+                }
+                match name.segment(2) {
+                    Some(field) if !fields.contains(&field) => {
+                        unknown(no_such("part of a node", field, fields.iter().copied()))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            (Keys::Stage(fields), Some(stage))
+                if self.place.workflow().is_none_or(|workflow| workflow.stages.contains_key(stage)) =>
+            {
                 match name.segment(2) {
                     Some(field) if !fields.contains(&field) => {
                         unknown(no_such("part of a stage", field, fields.iter().copied()))
@@ -180,7 +273,8 @@ impl Names<'_, '_, '_> {
                 }
             }
             (Keys::Stage(_), Some(stage)) => {
-                let near = near_stage(stage, self.workflow);
+                let near =
+                    self.place.workflow().map(|workflow| near_stage(stage, workflow)).unwrap_or_default();
                 Err(("dangling-stage", format!("there is no stage `{}`{near}", shorten(stage))))
             }
             (Keys::These(known), Some(key)) if known.contains(&key) => Ok(()),

@@ -28,6 +28,7 @@
 
 mod build;
 mod check;
+mod check_profile;
 mod diagnostic;
 mod duration;
 pub mod edit;
@@ -39,6 +40,8 @@ mod model;
 mod needs;
 mod path;
 mod read;
+mod read_profile;
+mod read_role;
 mod report;
 mod resolve;
 mod role;
@@ -52,6 +55,7 @@ use report::Report;
 
 pub(crate) use file::WorkflowFile;
 pub(crate) use needs::{Names, arms, needs};
+pub(crate) use read_role::BUILT_IN;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
@@ -66,7 +70,7 @@ pub use resolve::{Defaults, resolve};
 pub use role::{Role, Variable, VariableType};
 pub use suggest::did_you_mean;
 
-use crate::ids::WorkflowId;
+use crate::ids::{RoleId, WorkflowId};
 
 /// What came of reading a definition.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,6 +144,102 @@ pub fn parse_with(
     Parsed { workflow, diagnostics }
 }
 
+/// What came of reading a profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedProfile {
+    /// The profile, when there is no error.
+    pub profile: Option<Profile>,
+    /// Everything that is wrong or doubtful, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads the text of a profile file and says everything that is wrong with it at once, by the rules and
+/// within the limits of [`parse`]. What it says of stages is checked where the workflow is given.
+pub fn parse_profile(text: &[u8], workflow: Option<&Workflow>) -> ParsedProfile {
+    let (tree, problems) = yaml::read(text);
+    let mut report =
+        Report::new(tree.as_ref().map(|tree| (std::str::from_utf8(text).unwrap_or_default(), tree)));
+    for problem in problems {
+        report.yaml(problem);
+    }
+    let profile = tree.as_ref().map(|tree| read_profile::profile(tree, &mut report));
+    if let Some(profile) = &profile {
+        check_profile::profile(profile, workflow, &mut report);
+        unsupported::find_in_profile(profile, |path, what| {
+            report.warning("unsupported", path, unsupported::message(what));
+        });
+    }
+    let diagnostics = report.finish();
+    let profile = profile.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
+    ParsedProfile { profile, diagnostics }
+}
+
+/// What came of reading a role.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedRole {
+    /// The role, when there is no error.
+    pub role: Option<Role>,
+    /// Everything that is wrong or doubtful, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads the text of a role file, front matter between lines of `---` and then the template, and says
+/// everything that is wrong with it at once, within the limits of [`parse`].
+///
+/// A text without front matter is a template and nothing else. `file_id` is the id that the file's name
+/// gives.
+pub fn parse_role(text: &[u8], file_id: Option<&RoleId>) -> ParsedRole {
+    let refused = |code, message: String| ParsedRole {
+        role: None,
+        diagnostics: vec![Diagnostic::error(code, "", message).at(1, 1)],
+    };
+    if text.len() > yaml::MAX_BYTES {
+        return refused("too-large", format!("a role file has at most {} bytes", yaml::MAX_BYTES));
+    }
+    let Ok(text) = std::str::from_utf8(text) else {
+        return refused("not-utf8", "the text is not UTF-8: save it as UTF-8".to_owned());
+    };
+    let Some(parts) = read_role::parts(text) else {
+        let message = "the front matter is not closed: write `---` on a line of its own after it";
+        return refused("open-front-matter", message.to_owned());
+    };
+    let (tree, problems) =
+        if parts.front.is_empty() { (None, Vec::new()) } else { yaml::read(parts.front.as_bytes()) };
+    let mut report = Report::new(tree.as_ref().map(|tree| (parts.front, tree)));
+    // An empty front matter is none.
+    for problem in
+        problems.into_iter().filter(|_| !parts.front.trim_matches(['-', '\n', '\r', ' ']).is_empty())
+    {
+        report.yaml(problem);
+    }
+    let role = read_role::role(tree.as_ref(), parts.body, file_id, &mut report);
+    if let Some(role) = &role {
+        read_role::check(role, &mut report);
+    }
+    let mut diagnostics = report.finish();
+    if let Some(role) = &role {
+        diagnostics.extend(crate::role::syntax(role, parts.body_line));
+    }
+    let role = role.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
+    ParsedRole { role, diagnostics }
+}
+
+/// Says everything that is wrong with a role that was built in Rust, by the rules of [`parse_role`].
+pub fn validate_role(role: &Role) -> Vec<Diagnostic> {
+    let mut report = Report::new(None);
+    read_role::check(role, &mut report);
+    let mut diagnostics = report.finish();
+    diagnostics.extend(crate::role::syntax(role, 0));
+    diagnostics
+}
+
+/// Says everything that is wrong with a profile that was built in Rust, by the rules of [`parse_profile`].
+pub fn validate_profile(profile: &Profile, workflow: Option<&Workflow>) -> Vec<Diagnostic> {
+    let mut report = Report::new(None);
+    check_profile::profile(profile, workflow, &mut report);
+    report.finish()
+}
+
 /// Says everything that is wrong with a workflow that was built in Rust, by the rules that
 /// [`parse`] has for files.
 pub fn validate(workflow: &Workflow) -> Vec<Diagnostic> {
@@ -156,6 +256,35 @@ pub fn unsupported(workflow: &Workflow) -> Vec<Diagnostic> {
         report.error("unsupported", path, unsupported::message(what));
     });
     report.finish()
+}
+
+/// The same for a profile.
+pub fn unsupported_in_profile(profile: &Profile) -> Vec<Diagnostic> {
+    let mut report = Report::new(None);
+    unsupported::find_in_profile(profile, |path, what| {
+        report.error("unsupported", path, unsupported::message(what));
+    });
+    report.finish()
+}
+
+/// The roles that the nodes of a profile name, each with the path of its field.
+pub fn roles_of(profile: &Profile) -> Vec<(String, &str)> {
+    let graph = profile.graph.iter().enumerate();
+    let roles = graph.filter_map(|(n, node)| {
+        let (path, run) = call_of(&node.node, format!("graph[{n}]"))?;
+        Some((format!("{path}.role"), run.role.as_deref()?))
+    });
+    roles.collect()
+}
+
+/// The call that a node makes, by itself or for items, with its path.
+pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
+    match node {
+        Node::Run(run) => Some((path, run)),
+        Node::Reduce(reduce) => Some((path, &reduce.run)),
+        Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
+        Node::Branch(_) | Node::Export(_) => None,
+    }
 }
 
 impl Workflow {

@@ -7,9 +7,6 @@ use super::graph::{GraphNode, Node, RunNode};
 use crate::expr::{Condition, Name, Template, ValueTemplate};
 use crate::ids::{NodeId, is_id};
 
-/// The item of the innermost `foreach`, where a node could be named.
-pub(crate) const ITEM: &str = "item";
-
 /// The names of a graph's nodes: their ids, and what they call their outputs.
 pub(crate) struct Names(HashMap<NodeId, usize>);
 

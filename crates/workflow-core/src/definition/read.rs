@@ -176,7 +176,7 @@ fn loop_spec(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> LoopSpec 
     LoopSpec { max_iters, fallback_next_stage, stop_when, on_exhausted }
 }
 
-fn budget(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Budget {
+pub(super) fn budget(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Budget {
     let mut fields = Fields::of(node, path, report);
     let budget = Budget {
         cost_usd: fields.amount("cost_usd", report),
@@ -263,7 +263,11 @@ fn stage_at(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage {
 
 /// The variables of the environment. They become texts, so a number that would not read as it is
 /// written (`1.10`) has to be one already.
-fn env(fields: &mut Fields<'_, '_>, parent: &Path<'_>, report: &mut Report<'_>) -> IndexMap<String, Value> {
+pub(super) fn env(
+    fields: &mut Fields<'_, '_>,
+    parent: &Path<'_>,
+    report: &mut Report<'_>,
+) -> IndexMap<String, Value> {
     let path = parent.key("env");
     let entries = fields.map("env", report).unwrap_or_default();
     for Entry { key, value, .. } in entries {

@@ -57,6 +57,55 @@ pub struct Variable {
     pub description: Option<String>,
 }
 
+impl VariableType {
+    /// Whether a value is of this type.
+    pub fn holds(self, value: &Value) -> bool {
+        match self {
+            Self::String => value.is_string(),
+            Self::Number => value.is_number(),
+            Self::Boolean => value.is_boolean(),
+            Self::Array => value.is_array(),
+        }
+    }
+
+    /// What stands for a value that nobody gave: an empty text, 0, false, an empty list.
+    pub fn empty(self) -> Value {
+        match self {
+            Self::String => "".into(),
+            Self::Number => 0.into(),
+            Self::Boolean => false.into(),
+            Self::Array => Value::Array(Vec::new()),
+        }
+    }
+
+    /// The type, for a message.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::String => "a text",
+            Self::Number => "a number",
+            Self::Boolean => "true or false",
+            Self::Array => "a list",
+        }
+    }
+}
+
+impl Role {
+    /// A role with a template and nothing else.
+    pub fn new(id: RoleId, body: impl Into<String>) -> Self {
+        Self {
+            id,
+            name: None,
+            output_schema: None,
+            inputs: Vec::new(),
+            guards: Vec::new(),
+            skills: Vec::new(),
+            recommended_provider: None,
+            variables: Vec::new(),
+            body: body.into(),
+        }
+    }
+}
+
 /// The type of a variable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,7 @@
 //! Fields that a definition may have and this version cannot act on yet. They are refused when a
 //! run starts; a field that is ignored would be a promise broken without a word.
 
+use super::graph::{Node, Profile, RunNode};
 use super::model::{OnInterrupt, SessionMode, Stage, Workflow};
 use super::path::Path;
 
@@ -15,26 +16,42 @@ pub(super) fn find(workflow: &Workflow, mut found: impl FnMut(&Path<'_>, &str)) 
 }
 
 fn find_in_stage(stage: &Stage, path: &Path<'_>, found: &mut impl FnMut(&Path<'_>, &str)) {
-    let has_profile = stage.profile.as_deref().is_some_and(|profile| profile != "simple");
+    let Stage { session, on_interrupt, approval, budget, .. } = stage;
+    find_in_call((*session, *on_interrupt, approval.is_some(), budget.is_some()), path, found);
+}
+
+/// The same for the nodes of a profile.
+pub(super) fn find_in_profile(profile: &Profile, mut found: impl FnMut(&Path<'_>, &str)) {
+    let graph = Path::Root.key("graph");
+    for (n, node) in profile.graph.iter().enumerate() {
+        find_in_node(&node.node, &graph.index(n), &mut found);
+    }
+}
+
+fn find_in_node(node: &Node, path: &Path<'_>, found: &mut impl FnMut(&Path<'_>, &str)) {
+    let run = match node {
+        Node::Run(run) => run,
+        Node::Reduce(reduce) => &reduce.run,
+        Node::Foreach(foreach) => return find_in_node(&foreach.run, &path.key("run"), found),
+        Node::Branch(_) | Node::Export(_) => return,
+    };
+    let RunNode { session, on_interrupt, approval, budget, .. } = &**run;
+    find_in_call((*session, *on_interrupt, approval.is_some(), budget.is_some()), path, found);
+}
+
+fn find_in_call(
+    (session, on_interrupt, approval, budget): (Option<SessionMode>, Option<OnInterrupt>, bool, bool),
+    path: &Path<'_>,
+    found: &mut impl FnMut(&Path<'_>, &str),
+) {
     for (is_there, field, what) in [
-        (stage.role.is_some(), "role", "roles"),
-        (has_profile, "profile", "profiles other than `simple`"),
-        (!stage.skills.is_empty(), "skills", "skills"),
-        (stage.output.is_some(), "output", "reading a provider's text as JSON"),
-        (stage.output_schema.is_some(), "output_schema", "output schemas"),
-        (stage.session == Some(SessionMode::Continue), "session", "going on in a session"),
-        (stage.on_interrupt == Some(OnInterrupt::Ask), "on_interrupt", "asking after an interruption"),
-        (stage.approval.is_some(), "approval", "approvals"),
-        (stage.budget.is_some(), "budget", "budgets"),
+        (session == Some(SessionMode::Continue), "session", "going on in a session"),
+        (on_interrupt == Some(OnInterrupt::Ask), "on_interrupt", "asking after an interruption"),
+        (approval, "approval", "approvals"),
+        (budget, "budget", "budgets"),
     ] {
         if is_there {
             found(&path.key(field), what);
-        }
-    }
-    let providers = path.key("providers");
-    for (n, lane) in stage.providers.iter().enumerate() {
-        if lane.role.is_some() {
-            found(&providers.index(n).key("role"), "roles");
         }
     }
 }

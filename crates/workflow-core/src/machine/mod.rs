@@ -11,6 +11,7 @@
 //! event; a state is always the fold of its events, whatever later versions would have decided.
 
 mod backoff;
+mod calls;
 mod decide;
 mod document;
 mod evaluate;
@@ -19,6 +20,7 @@ mod graph;
 mod io;
 mod lane;
 mod lanes;
+mod prompt;
 mod render;
 mod reply;
 mod scope;

@@ -7,15 +7,15 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::evaluate::{text, values};
-use super::reply;
 use super::scope::{RunScope, previous_output};
 use super::state::State;
+use super::{prompt, reply};
 use crate::data::Data;
 use crate::expr::{NameError, Template, ValueTemplate};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RoleId};
 use crate::output_schema::OutputSchema;
-use crate::plan::{CallPlan, InputPlan, LanePlan, Plan, StagePlan, Strategy};
+use crate::plan::{CallPlan, InputPlan, LanePlan, Plan, RoleInput, StagePlan, Strategy};
 use crate::provider::{CallId, CallRequest};
 
 /// Gives the values of `${secrets.x}` at the moment of a call. Must not block: a host that keeps
@@ -65,37 +65,47 @@ pub fn request(
         };
         move |error: NameError| unresolved(&field, &error)
     };
-    let mut prompt = match &call.prompt {
-        Some(prompt) => prompt.render_text(&scope).map_err(within("prompt"))?,
-        None => String::new(),
-    };
-    for (number, input) in call.inputs.iter().enumerate() {
-        match input {
-            InputPlan::Of(source) => {
-                // What a node that was skipped would have given is left out.
-                if let Some(data) = scope.source(source) {
-                    append(&mut prompt, &text(data.value()));
+    let mut inputs = Vec::new();
+    let plan_of_role = role.and_then(|role| plan.roles.get(role));
+    if let Some(role) = plan_of_role {
+        for (number, input) in role.inputs.iter().enumerate() {
+            match input {
+                RoleInput::Named(name) => inputs.extend(prompt::named(&scope, name)),
+                RoleInput::Value(template) => {
+                    let field = format!("role `{}`: inputs[{number}]", role.role.id);
+                    inputs.push(template.render(&scope).map_err(|error| unresolved(&field, &error))?);
                 }
-            }
-            InputPlan::All(from) => {
-                values(from, &scope).iter().for_each(|data| append(&mut prompt, &text(data.value())));
-            }
-            InputPlan::Value(template) => {
-                let value = template.render(&scope).map_err(within(&format!("inputs[{number}]")))?;
-                append(&mut prompt, &text(value));
             }
         }
     }
+    for (number, input) in call.inputs.iter().enumerate() {
+        match input {
+            // What a node that was skipped would have given is left out.
+            InputPlan::Of(source) => inputs.extend(scope.source(source).map(|data| data.value())),
+            InputPlan::All(from) => inputs.extend(values(from, &scope).iter().map(Data::value)),
+            InputPlan::Value(template) => {
+                inputs.push(template.render(&scope).map_err(within(&format!("inputs[{number}]")))?);
+            }
+        }
+    }
+    let own = match &call.prompt {
+        Some(prompt) => Some(prompt.render_text(&scope).map_err(within("prompt"))?),
+        None => None,
+    };
+    let mut prompt = match plan_of_role {
+        Some(role) => prompt::of_role(role, own, inputs, &scope, plan)?,
+        None => prompt::join(own.unwrap_or_default(), inputs),
+    };
     if call.follows
         && stage.strategy == Strategy::Sequential
         && let Some(output) = previous_output(state, path.lane)
     {
-        append(&mut prompt, &text(output.value()));
+        prompt::append(&mut prompt, &text(output.value()));
     }
     if let Some(node) = node.filter(|node| node.repairs > 0)
         && let Some(error) = node.error.as_ref().filter(|error| error.class == FailureClass::InvalidOutput)
     {
-        append(&mut prompt, &reply::correction(error));
+        prompt::append(&mut prompt, &reply::correction(error));
     }
     let options = match &call.with {
         Some(with) => with.render(&scope).map_err(within("with"))?,
@@ -202,7 +212,7 @@ fn role(plan: &Plan, template: &Template, scope: &RunScope<'_>, field: &str) -> 
 }
 
 fn skills(plan: &Plan, call: &CallPlan, role: Option<&RoleId>) -> Vec<(Arc<str>, Arc<crate::bundle::Skill>)> {
-    let of_role = role.and_then(|role| plan.roles.get(role)).into_iter().flat_map(|role| &role.skills);
+    let of_role = role.and_then(|role| plan.roles.get(role)).into_iter().flat_map(|role| &role.role.skills);
     let mut found: Vec<(Arc<str>, Arc<crate::bundle::Skill>)> = Vec::new();
     for name in call.skills.iter().chain(of_role) {
         if let Some((name, skill)) = plan.skills.get_key_value(name.as_str())
@@ -234,12 +244,4 @@ pub(super) fn set(
 
 fn unresolved(field: &str, error: &NameError) -> Failure {
     Failure::new(FailureClass::Expression, format!("{field}: {error}"))
-}
-
-/// Adds a part to a prompt, with an empty line between.
-fn append(prompt: &mut String, part: &str) {
-    if !prompt.is_empty() {
-        prompt.push_str("\n\n");
-    }
-    prompt.push_str(part);
 }

@@ -8,18 +8,16 @@ use jiff::Timestamp;
 
 use super::finish::Verdict;
 use super::io::{Decision, Effect, Input};
-use super::lane::NodeState;
 use super::lanes::{self, is_closed};
 use super::scope::RunScope;
 use super::state::{Broken, Current, Position, StageResult, State};
-use super::{backoff, document, finish, render, reply};
+use super::{document, finish, render};
 use crate::data::Data;
 use crate::definition::{Exhausted, OnFailure};
 use crate::event::{Event, EventBody};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, NodePathParts, StageId};
 use crate::plan::{LanePlan, Plan, StagePlan, Strategy, Work};
-use crate::provider::{ProviderError, Reply};
 use crate::status::{RunStatus, StageStatus};
 use crate::stop::Stop;
 use crate::store::{Control, ControlRecord};
@@ -28,7 +26,7 @@ use crate::store::{Control, ControlRecord};
 pub(super) struct Step<'a> {
     pub(super) plan: &'a Plan,
     pub(super) state: &'a mut State,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     pub(super) decision: &'a mut Decision,
     /// The plan of the stage that is or was last under way.
     pub(super) stage: Option<&'a StagePlan>,
@@ -118,204 +116,6 @@ impl<'a> Step<'a> {
         } else {
             self.emit(EventBody::AttemptInterrupted { path, attempt })
         }
-    }
-
-    fn grant(&mut self, path: NodePath, provider: Arc<str>) -> Result<(), Broken> {
-        let early = self.node(&path).and_then(|node| node.retry_at).is_some_and(|at| at > self.now);
-        if early || !self.may_start(&path) {
-            return Ok(());
-        }
-        let (Some(stage), Some(call)) = (self.stage, self.plan.call(&path)) else { return Ok(()) };
-        let role = match render::role_of(self.plan, self.state, stage, &path, call) {
-            Ok(role) => role,
-            Err(failure) => {
-                self.refuse(path.clone(), failure)?;
-                self.go_on(path.lane)?;
-                return self.advance();
-            }
-        };
-        let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
-        let body =
-            EventBody::AttemptStarted { path: path.clone(), attempt, provider: provider.clone(), role };
-        self.emit(body)?;
-        self.decision.effects.push(Effect::Call { path, attempt, provider });
-        Ok(())
-    }
-
-    pub(super) fn refuse(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
-        if !self.may_start(&path) {
-            return Ok(());
-        }
-        let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
-        let body = EventBody::AttemptFailed {
-            path,
-            attempt,
-            error: Arc::new(failure),
-            retry_at: None,
-            parked: false,
-            repair: false,
-            usage: None,
-        };
-        self.emit(body)
-    }
-
-    fn due(&mut self, path: NodePath) {
-        if !self.may_start(&path) {
-            return;
-        }
-        let retry_at = self.node(&path).and_then(|node| node.retry_at);
-        let Some(at) = retry_at else { return };
-        if at > self.now {
-            self.decision.effects.push(Effect::Timer { path, at });
-        } else if let Some(provider) = self.node(&path).and_then(|node| node.provider.clone()) {
-            self.decision.effects.push(Effect::Acquire { path, provider });
-        }
-    }
-
-    fn finished(
-        &mut self,
-        path: NodePath,
-        attempt: u32,
-        result: Result<Reply, ProviderError>,
-    ) -> Result<(), Broken> {
-        if !self.is_running(&path, attempt) {
-            return Ok(());
-        }
-        let lane = path.lane;
-        match result {
-            Ok(reply) => self.succeeded(path, attempt, reply)?,
-            Err(error) => self.failed(path, attempt, error)?,
-        }
-        if self.is_sequential() && self.has_succeeded(lane) {
-            self.open()?;
-        }
-        self.advance()
-    }
-
-    fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
-        let Reply { output, usage, session } = reply;
-        if let Some(session) = session
-            && self.node(&path).and_then(|node| node.session.as_deref()) != Some(&*session)
-        {
-            let path = path.clone();
-            self.emit(EventBody::SessionRecorded { path, attempt, session: session.into() })?;
-        }
-        let output = match self.checked(&path, output) {
-            Ok(output) => output,
-            Err(failure) => {
-                let error = ProviderError { failure: Box::new(failure), until: None, usage };
-                return self.failed(path, attempt, error);
-            }
-        };
-        let graph = self.graph();
-        let (set, error) = match graph.map(|graph| self.node_set(graph, &path, &output)).transpose() {
-            Ok(set) => (set.flatten(), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        let usage = usage.map(Box::new);
-        self.emit(EventBody::AttemptSucceeded { path: path.clone(), attempt, output, set, usage })?;
-        let Some(graph) = graph else {
-            self.lane_succeeded();
-            return Ok(());
-        };
-        match error {
-            Some(failure) => self.fail(path.clone(), failure)?,
-            None => self.count_down(graph, &path),
-        }
-        self.go_on_from(&path)
-    }
-
-    /// The output as it was asked for; a loser's is taken as it is.
-    fn checked(&self, path: &NodePath, output: Data) -> Result<Data, Failure> {
-        let Some(call) = self.plan.call(path).filter(|_| !self.is_unwanted()) else { return Ok(output) };
-        let role = self.node(path).and_then(|node| node.role.as_ref());
-        reply::output(call, render::schema(self.plan, call, role), output)
-    }
-
-    /// A lane has succeeded: those that lost against it are stopped.
-    pub(super) fn lane_succeeded(&mut self) {
-        if let Some((stage, current)) = self.current()
-            && stage.strategy == Strategy::Race
-            && current.succeeded == 1
-        {
-            self.stop_running(Stop::Gracefully);
-        }
-    }
-
-    fn failed(&mut self, path: NodePath, attempt: u32, error: ProviderError) -> Result<(), Broken> {
-        if self.is_unwanted() {
-            return self.emit(EventBody::AttemptCancelled { path, attempt });
-        }
-        let mut failure = *error.failure;
-        if failure.class == FailureClass::Cancelled {
-            failure.class = FailureClass::Transient;
-            failure.message = format!("stopped by something other than the run: {}", failure.message);
-        }
-        let repair = self.is_repairable(&path, &failure);
-        let parked_until = error.until.filter(|_| failure.class == FailureClass::RateLimited);
-        let retry_at = if repair { Some(self.now) } else { self.retry_at(&path, &failure, parked_until) };
-        let parked = retry_at.is_some() && parked_until.is_some();
-        let usage = error.usage.map(Box::new);
-        let body = EventBody::AttemptFailed {
-            path: path.clone(),
-            attempt,
-            error: Arc::new(failure),
-            retry_at,
-            parked,
-            repair,
-            usage,
-        };
-        self.emit(body)?;
-        match retry_at {
-            Some(_) if repair => {
-                self.due(path);
-                Ok(())
-            }
-            Some(at) => {
-                self.decision.effects.push(Effect::Timer { path, at });
-                Ok(())
-            }
-            None => self.go_on(path.lane),
-        }
-    }
-
-    /// Whether a wrong output goes back to the provider.
-    fn is_repairable(&self, path: &NodePath, failure: &Failure) -> bool {
-        let Some(call) = self.plan.call(path) else { return false };
-        let Some(node) = self.node(path) else { return false };
-        failure.class == FailureClass::InvalidOutput
-            && (call.is_json || render::schema(self.plan, call, node.role.as_ref()).is_some())
-            && node.repairs < call.repairs
-            && !self.is_closed_for(path)
-    }
-
-    /// Whether nothing new starts where `path` is, because of what failed or was won.
-    fn is_closed_for(&self, path: &NodePath) -> bool {
-        self.current().is_none_or(|(stage, current)| {
-            is_closed(stage.strategy, current)
-                || current
-                    .lanes
-                    .get(path.lane as usize)
-                    .is_none_or(|lane| lane.graph.as_ref().is_some_and(|graph| graph.failed > 0))
-        })
-    }
-
-    fn retry_at(&self, path: &NodePath, failure: &Failure, parked: Option<Timestamp>) -> Option<Timestamp> {
-        let (stage, _) = self.current()?;
-        if self.is_closed_for(path) {
-            return None;
-        }
-        if let Some(until) = parked {
-            // A quota that was refilled in the past is asked for again after a moment.
-            return Some(until.max(later(self.now, Duration::from_secs(1))));
-        }
-        let failures = self.node(path).map_or(0, |node| node.failures) + 1;
-        let retries = self.on_failure(stage) == OnFailure::Retry && failure.class.is_retryable();
-        if !retries || failures > stage.retries {
-            return None;
-        }
-        let delay = backoff::delay(stage.backoff, failures, self.state.created.seed, path);
-        Some(later(self.now, delay))
     }
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {
@@ -515,7 +315,7 @@ impl<'a> Step<'a> {
     }
 
     /// Asks for what the lanes of the current stage need that may go on.
-    fn open(&mut self) -> Result<(), Broken> {
+    pub(super) fn open(&mut self) -> Result<(), Broken> {
         let Some(stage) = self.stage else { return Ok(()) };
         for (number, lane) in (0u32..).zip(&stage.lanes) {
             let Some((_, current)) = self.current() else { return Ok(()) };
@@ -558,13 +358,13 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn stop_running(&mut self, how: Stop) {
+    pub(super) fn stop_running(&mut self, how: Stop) {
         for (path, _) in self.running() {
             self.decision.effects.push(Effect::Stop { path, how });
         }
     }
 
-    fn on_failure(&self, stage: &StagePlan) -> OnFailure {
+    pub(super) fn on_failure(&self, stage: &StagePlan) -> OnFailure {
         self.state.created.on_failure.unwrap_or(stage.on_failure)
     }
 
@@ -588,68 +388,16 @@ impl<'a> Step<'a> {
             && self.current().is_some_and(|(stage, _)| stage.id == path.stage)
     }
 
-    /// The node, or the item, at `path`, where something has happened to it.
-    pub(super) fn node(&self, path: &NodePath) -> Option<&NodeState> {
-        self.state.current_lane(path.lane).filter(|_| self.is_here(path))?.node(path)
-    }
-
-    fn has_status(&self, path: &NodePath, status: StageStatus) -> bool {
-        self.node(path).is_some_and(|node| node.status == status)
-    }
-
-    fn is_running(&self, path: &NodePath, attempt: u32) -> bool {
-        self.node(path).is_some_and(|node| {
-            node.status == StageStatus::Running && node.attempt == attempt && node.items.is_none()
-        })
-    }
-
-    fn is_sequential(&self) -> bool {
+    pub(super) fn is_sequential(&self) -> bool {
         self.stage.is_some_and(|stage| stage.strategy == Strategy::Sequential)
     }
 
-    fn has_succeeded(&self, lane: u32) -> bool {
+    pub(super) fn has_succeeded(&self, lane: u32) -> bool {
         self.state.current_lane(lane).is_some_and(|lane| lane.whole.status == StageStatus::Completed)
     }
 
-    /// Whether the node belongs to the stage under way, has not begun its next attempt, and nothing
-    /// keeps it from it.
-    fn may_start(&self, path: &NodePath) -> bool {
-        if self.state.pausing || self.state.cancelling || self.state.status == RunStatus::Paused {
-            return false;
-        }
-        if !self.is_here(path) || self.is_closed_for(path) || self.plan.call(path).is_none() {
-            return false;
-        }
-        let waits = |node: &NodeState| {
-            matches!(node.status, StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying)
-        };
-        self.node(path).map_or_else(|| self.is_begun(path), waits)
-    }
-
-    /// Whether a node of a graph to which nothing has happened yet has its turn.
-    fn is_begun(&self, path: &NodePath) -> bool {
-        let Some(graph) = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_ref()) else {
-            return false;
-        };
-        match path.parent() {
-            Some(parent) => {
-                let items = self.node(&parent).and_then(|node| node.items.as_ref());
-                items.is_some_and(|items| {
-                    let number = path.items.last().copied().unwrap_or(u32::MAX);
-                    let next = items.work.0.as_ref().map_or(0, |work| work.next);
-                    number < next && !items.has_ended(number)
-                })
-            }
-            None => {
-                let place = self.graph().and_then(|graph| graph.names.get(&path.node).copied());
-                let work = graph.work.0.as_ref().zip(place);
-                work.is_some_and(|(work, place)| work.waits_for.get(place) == Some(&0))
-            }
-        }
-    }
-
     /// Whether results of running calls no longer count.
-    fn is_unwanted(&self) -> bool {
+    pub(super) fn is_unwanted(&self) -> bool {
         let lost = |(stage, current): (&StagePlan, &Current)| {
             stage.strategy == Strategy::Race && current.succeeded > 0
         };
@@ -669,6 +417,6 @@ impl<'a> Step<'a> {
     }
 }
 
-fn later(now: Timestamp, delay: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, delay: Duration) -> Timestamp {
     now.checked_add(delay).unwrap_or(Timestamp::MAX)
 }

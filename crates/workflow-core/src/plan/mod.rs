@@ -2,6 +2,7 @@
 
 mod call;
 mod compile;
+mod complete;
 mod graph;
 mod role;
 
@@ -18,7 +19,7 @@ use crate::ids::{NodePath, RoleId, StageId};
 
 pub(crate) use call::{CallPlan, InputPlan};
 pub(crate) use graph::{ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source, Work};
-pub(crate) use role::RolePlan;
+pub(crate) use role::{RoleInput, RolePlan};
 
 /// A bundle, compiled: dense indices, parsed templates and conditions. Immutable; shared by every
 /// run that was started with the bundle.
@@ -84,6 +85,7 @@ impl Plan {
         let bundle = bundle.into();
         let mut problems = definition::validate(&bundle.workflow);
         problems.extend(definition::unsupported(&bundle.workflow));
+        problems.extend(complete::problems(&bundle));
         let hash = match bundle.hash() {
             Ok(hash) => Some(hash),
             Err(error) => {

@@ -3,19 +3,50 @@
 use std::sync::Arc;
 
 use super::compile::Compiler;
-use crate::definition::Role;
+use crate::definition::{Diagnostic, Role};
+use crate::expr::ValueTemplate;
+use crate::ids::is_id;
 use crate::output_schema::OutputSchema;
+use crate::role::RoleTemplate;
 
 #[derive(Debug)]
 pub(crate) struct RolePlan {
+    pub role: Role,
+    pub template: RoleTemplate,
+    /// What it reads, before the inputs of the node.
+    pub inputs: Vec<RoleInput>,
     pub schema: Option<Arc<OutputSchema>>,
-    pub skills: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum RoleInput {
+    /// A variable, a node or a stage.
+    Named(String),
+    Value(ValueTemplate),
 }
 
 impl Compiler<'_> {
     pub(super) fn role(&mut self, role: &Role) -> Option<RolePlan> {
-        let path = format!("roles/{}.output_schema", role.id);
-        let schema = self.schema(&path, role.output_schema.as_deref())?;
-        Some(RolePlan { schema, skills: role.skills.clone() })
+        let path = format!("roles/{}", role.id);
+        let schema = self.schema(&format!("{path}.output_schema"), role.output_schema.as_deref())?;
+        let stages = self.bundle.workflow.stages.keys().map(|stage| stage.as_str());
+        let template = match RoleTemplate::compile(role, stages) {
+            Ok(template) => template,
+            Err(errors) => {
+                let errors = errors.iter();
+                self.problems
+                    .extend(errors.map(|error| Diagnostic::error("bad-template", &*path, error.to_string())));
+                return None;
+            }
+        };
+        let inputs = role.inputs.iter().enumerate().map(|(n, input)| {
+            if is_id(input) {
+                return Some(RoleInput::Named(input.clone()));
+            }
+            let parsed = ValueTemplate::parse(&input.as_str().into());
+            Some(RoleInput::Value(self.keep(&format!("{path}.inputs[{n}]"), parsed)?))
+        });
+        let inputs = inputs.collect::<Option<_>>()?;
+        Some(RolePlan { role: role.clone(), template, inputs, schema })
     }
 }

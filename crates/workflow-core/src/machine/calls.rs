@@ -1,0 +1,279 @@
+//! Policy of single calls: when an attempt may start, and what its end means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::io::Effect;
+use super::lane::NodeState;
+use super::lanes::is_closed;
+use super::state::Broken;
+use super::step::{Step, later};
+use super::{backoff, render, reply};
+use crate::data::Data;
+use crate::definition::OnFailure;
+use crate::event::EventBody;
+use crate::failure::{Failure, FailureClass};
+use crate::ids::NodePath;
+use crate::plan::Strategy;
+use crate::provider::{ProviderError, Reply};
+use crate::status::{RunStatus, StageStatus};
+use crate::stop::Stop;
+
+impl Step<'_> {
+    pub(super) fn grant(&mut self, path: NodePath, provider: Arc<str>) -> Result<(), Broken> {
+        let early = self.node(&path).and_then(|node| node.retry_at).is_some_and(|at| at > self.now);
+        if early || !self.may_start(&path) {
+            return Ok(());
+        }
+        let (Some(stage), Some(call)) = (self.stage, self.plan.call(&path)) else { return Ok(()) };
+        let role = match render::role_of(self.plan, self.state, stage, &path, call) {
+            Ok(role) => role,
+            Err(failure) => {
+                self.refuse(path.clone(), failure)?;
+                self.go_on(path.lane)?;
+                return self.advance();
+            }
+        };
+        let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
+        let body =
+            EventBody::AttemptStarted { path: path.clone(), attempt, provider: provider.clone(), role };
+        self.emit(body)?;
+        self.decision.effects.push(Effect::Call { path, attempt, provider });
+        Ok(())
+    }
+
+    pub(super) fn refuse(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
+        if !self.may_start(&path) {
+            return Ok(());
+        }
+        let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
+        let body = EventBody::AttemptFailed {
+            path,
+            attempt,
+            error: Arc::new(failure),
+            retry_at: None,
+            parked: false,
+            repair: false,
+            usage: None,
+        };
+        self.emit(body)
+    }
+
+    pub(super) fn due(&mut self, path: NodePath) {
+        if !self.may_start(&path) {
+            return;
+        }
+        let retry_at = self.node(&path).and_then(|node| node.retry_at);
+        let Some(at) = retry_at else { return };
+        if at > self.now {
+            self.decision.effects.push(Effect::Timer { path, at });
+        } else if let Some(provider) = self.node(&path).and_then(|node| node.provider.clone()) {
+            self.decision.effects.push(Effect::Acquire { path, provider });
+        }
+    }
+
+    pub(super) fn finished(
+        &mut self,
+        path: NodePath,
+        attempt: u32,
+        result: Result<Reply, ProviderError>,
+    ) -> Result<(), Broken> {
+        if !self.is_running(&path, attempt) {
+            return Ok(());
+        }
+        let lane = path.lane;
+        match result {
+            Ok(reply) => self.succeeded(path, attempt, reply)?,
+            Err(error) => self.failed(path, attempt, error)?,
+        }
+        if self.is_sequential() && self.has_succeeded(lane) {
+            self.open()?;
+        }
+        self.advance()
+    }
+
+    fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
+        let Reply { output, usage, session } = reply;
+        if let Some(session) = session
+            && self.node(&path).and_then(|node| node.session.as_deref()) != Some(&*session)
+        {
+            let path = path.clone();
+            self.emit(EventBody::SessionRecorded { path, attempt, session: session.into() })?;
+        }
+        let output = match self.checked(&path, output) {
+            Ok(output) => output,
+            Err(failure) => {
+                let error = ProviderError { failure: Box::new(failure), until: None, usage };
+                return self.failed(path, attempt, error);
+            }
+        };
+        let graph = self.graph();
+        let (set, error) = match graph.map(|graph| self.node_set(graph, &path, &output)).transpose() {
+            Ok(set) => (set.flatten(), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        let usage = usage.map(Box::new);
+        self.emit(EventBody::AttemptSucceeded { path: path.clone(), attempt, output, set, usage })?;
+        let Some(graph) = graph else {
+            self.lane_succeeded();
+            return Ok(());
+        };
+        match error {
+            Some(failure) => self.fail(path.clone(), failure)?,
+            None => self.count_down(graph, &path),
+        }
+        self.go_on_from(&path)
+    }
+
+    /// The output as it was asked for; a loser's is taken as it is.
+    fn checked(&self, path: &NodePath, output: Data) -> Result<Data, Failure> {
+        let Some(call) = self.plan.call(path).filter(|_| !self.is_unwanted()) else { return Ok(output) };
+        let role = self.node(path).and_then(|node| node.role.as_ref());
+        reply::output(call, render::schema(self.plan, call, role), output)
+    }
+
+    /// A lane has succeeded: those that lost against it are stopped.
+    pub(super) fn lane_succeeded(&mut self) {
+        if let Some((stage, current)) = self.current()
+            && stage.strategy == Strategy::Race
+            && current.succeeded == 1
+        {
+            self.stop_running(Stop::Gracefully);
+        }
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        path: NodePath,
+        attempt: u32,
+        error: ProviderError,
+    ) -> Result<(), Broken> {
+        if self.is_unwanted() {
+            return self.emit(EventBody::AttemptCancelled { path, attempt });
+        }
+        let mut failure = *error.failure;
+        if failure.class == FailureClass::Cancelled {
+            failure.class = FailureClass::Transient;
+            failure.message = format!("stopped by something other than the run: {}", failure.message);
+        }
+        let repair = self.is_repairable(&path, &failure);
+        let parked_until = error.until.filter(|_| failure.class == FailureClass::RateLimited);
+        let retry_at = if repair { Some(self.now) } else { self.retry_at(&path, &failure, parked_until) };
+        let parked = retry_at.is_some() && parked_until.is_some();
+        let usage = error.usage.map(Box::new);
+        let body = EventBody::AttemptFailed {
+            path: path.clone(),
+            attempt,
+            error: Arc::new(failure),
+            retry_at,
+            parked,
+            repair,
+            usage,
+        };
+        self.emit(body)?;
+        match retry_at {
+            Some(_) if repair => {
+                self.due(path);
+                Ok(())
+            }
+            Some(at) => {
+                self.decision.effects.push(Effect::Timer { path, at });
+                Ok(())
+            }
+            None => self.go_on(path.lane),
+        }
+    }
+
+    /// Whether a wrong output goes back to the provider.
+    fn is_repairable(&self, path: &NodePath, failure: &Failure) -> bool {
+        let Some(call) = self.plan.call(path) else { return false };
+        let Some(node) = self.node(path) else { return false };
+        failure.class == FailureClass::InvalidOutput
+            && (call.is_json || render::schema(self.plan, call, node.role.as_ref()).is_some())
+            && node.repairs < call.repairs
+            && !self.is_closed_for(path)
+    }
+
+    /// Whether nothing new starts where `path` is, because of what failed or was won.
+    fn is_closed_for(&self, path: &NodePath) -> bool {
+        self.current().is_none_or(|(stage, current)| {
+            is_closed(stage.strategy, current)
+                || current
+                    .lanes
+                    .get(path.lane as usize)
+                    .is_none_or(|lane| lane.graph.as_ref().is_some_and(|graph| graph.failed > 0))
+        })
+    }
+
+    fn retry_at(&self, path: &NodePath, failure: &Failure, parked: Option<Timestamp>) -> Option<Timestamp> {
+        let (stage, _) = self.current()?;
+        if self.is_closed_for(path) {
+            return None;
+        }
+        if let Some(until) = parked {
+            // A quota that was refilled in the past is asked for again after a moment.
+            return Some(until.max(later(self.now, Duration::from_secs(1))));
+        }
+        let failures = self.node(path).map_or(0, |node| node.failures) + 1;
+        let retries = self.on_failure(stage) == OnFailure::Retry && failure.class.is_retryable();
+        if !retries || failures > stage.retries {
+            return None;
+        }
+        let delay = backoff::delay(stage.backoff, failures, self.state.created.seed, path);
+        Some(later(self.now, delay))
+    }
+
+    /// The node, or the item, at `path`, where something has happened to it.
+    pub(super) fn node(&self, path: &NodePath) -> Option<&NodeState> {
+        self.state.current_lane(path.lane).filter(|_| self.is_here(path))?.node(path)
+    }
+
+    pub(super) fn has_status(&self, path: &NodePath, status: StageStatus) -> bool {
+        self.node(path).is_some_and(|node| node.status == status)
+    }
+
+    pub(super) fn is_running(&self, path: &NodePath, attempt: u32) -> bool {
+        self.node(path).is_some_and(|node| {
+            node.status == StageStatus::Running && node.attempt == attempt && node.items.is_none()
+        })
+    }
+
+    /// Whether the node belongs to the stage under way, has not begun its next attempt, and nothing
+    /// keeps it from it.
+    pub(super) fn may_start(&self, path: &NodePath) -> bool {
+        if self.state.pausing || self.state.cancelling || self.state.status == RunStatus::Paused {
+            return false;
+        }
+        if !self.is_here(path) || self.is_closed_for(path) || self.plan.call(path).is_none() {
+            return false;
+        }
+        let waits = |node: &NodeState| {
+            matches!(node.status, StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying)
+        };
+        self.node(path).map_or_else(|| self.is_begun(path), waits)
+    }
+
+    /// Whether a node of a graph to which nothing has happened yet has its turn.
+    fn is_begun(&self, path: &NodePath) -> bool {
+        let Some(graph) = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_ref()) else {
+            return false;
+        };
+        match path.parent() {
+            Some(parent) => {
+                let items = self.node(&parent).and_then(|node| node.items.as_ref());
+                items.is_some_and(|items| {
+                    let number = path.items.last().copied().unwrap_or(u32::MAX);
+                    let next = items.work.0.as_ref().map_or(0, |work| work.next);
+                    number < next && !items.has_ended(number)
+                })
+            }
+            None => {
+                let place = self.graph().and_then(|graph| graph.names.get(&path.node).copied());
+                let work = graph.work.0.as_ref().zip(place);
+                work.is_some_and(|(work, place)| work.waits_for.get(place) == Some(&0))
+            }
+        }
+    }
+}

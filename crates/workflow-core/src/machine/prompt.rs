@@ -1,0 +1,98 @@
+//! What a provider is told: a prompt or a role's text, and what follows it.
+
+use serde_json::{Map, Value, json};
+
+use super::document;
+use super::evaluate::text;
+use super::scope::RunScope;
+use crate::failure::{Failure, FailureClass};
+use crate::plan::{Plan, RolePlan};
+
+/// A text, and the inputs after it.
+pub(super) fn join(mut prompt: String, inputs: Vec<Value>) -> String {
+    for input in inputs {
+        append(&mut prompt, &text(input));
+    }
+    prompt
+}
+
+/// The role's text, or the prompt that replaces it, with the guards and the inputs where the text does not
+/// say where they stand.
+pub(super) fn of_role(
+    role: &RolePlan,
+    own: Option<String>,
+    inputs: Vec<Value>,
+    scope: &RunScope<'_>,
+    plan: &Plan,
+) -> Result<String, Failure> {
+    let context = context(role, &inputs, scope, plan);
+    let rendered = role.template.render(context).map_err(|error| {
+        Failure::new(FailureClass::Expression, format!("role `{}`: {error}", role.role.id))
+    })?;
+    let is_own = own.is_some();
+    let mut prompt = own.unwrap_or_else(|| rendered.text.trim().to_owned());
+    if !rendered.guards.is_empty() && (is_own || !role.template.uses_guards()) {
+        let guards: Vec<_> = rendered.guards.iter().map(|guard| format!("- {guard}")).collect();
+        append(&mut prompt, &guards.join("\n"));
+    }
+    let follow = is_own || !role.template.uses_inputs();
+    Ok(if follow { join(prompt, inputs) } else { prompt })
+}
+
+/// All that a role's template can name.
+fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan) -> Value {
+    let mut members = Map::new();
+    for stage in &plan.stages {
+        let output = scope.state.results.get(&stage.id).and_then(|result| result.output());
+        members.insert(stage.id.to_string(), json!(output));
+    }
+    for name in role.role.inputs.iter().filter(|input| crate::ids::is_id(input)) {
+        members.insert(name.clone(), named(scope, name).unwrap_or_default());
+    }
+    for (name, value) in role.role.values(&scope.state.vars) {
+        members.insert(name.to_owned(), value);
+    }
+    let vars: Map<_, _> =
+        scope.state.vars.iter().map(|(name, value)| (name.clone(), value.value())).collect();
+    let stages = scope.state.results.iter();
+    let stages: Map<_, _> =
+        stages.map(|(id, result)| (id.as_str().to_owned(), document::stage(result))).collect();
+    let nodes = scope.graph.map(|graph| {
+        let places: Vec<_> = (0..graph.plan.nodes.len()).collect();
+        document::nodes(graph, &places)
+    });
+    let created = &scope.state.created;
+    members.extend([
+        ("inputs".to_owned(), json!(inputs)),
+        ("guards".to_owned(), json!([])),
+        ("vars".to_owned(), vars.into()),
+        ("stages".to_owned(), stages.into()),
+        ("nodes".to_owned(), nodes.unwrap_or_else(|| json!({}))),
+        ("item".to_owned(), json!(scope.item)),
+        ("iteration".to_owned(), scope.state.iteration.into()),
+        ("stage".to_owned(), json!({ "id": scope.stage.id, "provider": scope.provider, "role": scope.role })),
+        ("run".to_owned(), json!({ "id": created.run, "workflow": created.workflow })),
+    ]);
+    Value::Object(members)
+}
+
+/// What a role's input names: a variable, a node, or a stage.
+pub(super) fn named(scope: &RunScope<'_>, name: &str) -> Option<Value> {
+    if let Some(value) = scope.state.vars.get(name) {
+        return Some(value.value());
+    }
+    let node = scope.graph.and_then(|graph| graph.output(*graph.plan.names.get(name)?));
+    if let Some(output) = node {
+        return Some(output.value());
+    }
+    let result = scope.state.results.get(name)?;
+    result.output().map(|output| output.value())
+}
+
+/// Adds a part to a prompt, with an empty line between.
+pub(super) fn append(prompt: &mut String, part: &str) {
+    if !prompt.is_empty() {
+        prompt.push_str("\n\n");
+    }
+    prompt.push_str(part);
+}

@@ -1,0 +1,147 @@
+//! The templates of roles.
+//!
+//! A role's text is a Handlebars template. It knows the role's variables, the names in its `inputs`, the
+//! stages of the workflow by their ids, and `inputs`, `guards`, `vars`, `stages`, `nodes`, `stage`, `item`,
+//! `iteration` and `run`; any other name is an error. Beside the blocks `each`, `if`, `unless` and `with`
+//! there are `{{json x}}`, `{{length xs}}` and `{{#ifEquals a b}}`. Nothing is escaped: a prompt is no HTML.
+//! A value is data, and never looked at for templates.
+//!
+//! Templates are rendered with the feature `roles`; without it, compiling one is an error that says so.
+
+#[cfg(feature = "roles")]
+mod engine;
+#[cfg(not(feature = "roles"))]
+#[path = "without.rs"]
+mod engine;
+#[cfg(feature = "roles")]
+mod names;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::data::Data;
+use crate::definition::{BUILT_IN, Diagnostic, Role};
+use crate::ids::is_id;
+
+/// A role's templates, compiled.
+#[derive(Debug)]
+pub struct RoleTemplate {
+    engine: engine::Engine,
+    guards: usize,
+    uses_inputs: bool,
+    uses_guards: bool,
+}
+
+/// Why a role's template cannot be rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoleError {
+    /// It is wrong.
+    #[error("{0}")]
+    Template(String),
+    /// Roles cannot be rendered by this build.
+    #[error("roles need the feature `roles` of workflow-core")]
+    Unsupported,
+}
+
+/// What a role says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The body.
+    pub text: String,
+    /// The guards.
+    pub guards: Vec<String>,
+}
+
+impl RoleTemplate {
+    /// Compiles a role's body and guards. `stages` are the ids of the workflow's stages.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them: their syntax, and names and helpers that they cannot know.
+    pub fn compile<'s>(
+        role: &'s Role,
+        stages: impl IntoIterator<Item = &'s str>,
+    ) -> Result<Self, Vec<RoleError>> {
+        let variables = role.variables.iter().map(|variable| variable.name.as_str());
+        let inputs = role.inputs.iter().map(String::as_str).filter(|input| is_id(input));
+        let known: Vec<&str> = BUILT_IN.into_iter().chain(variables).chain(inputs).chain(stages).collect();
+        let (engine, used) = engine::Engine::new(role, &known)?;
+        let uses = |name: &str| used.iter().any(|used| used == name);
+        Ok(Self {
+            engine,
+            guards: role.guards.len(),
+            uses_inputs: uses("inputs"),
+            uses_guards: uses("guards"),
+        })
+    }
+
+    /// Whether the body says where the inputs stand; if not, they follow it.
+    pub fn uses_inputs(&self) -> bool {
+        self.uses_inputs
+    }
+
+    /// Whether the body says where the guards stand; if not, they follow it.
+    pub fn uses_guards(&self) -> bool {
+        self.uses_guards
+    }
+
+    /// Renders body and guards with the names in `context`, an object. The guards are rendered first, and
+    /// known to the body as `guards`.
+    ///
+    /// # Errors
+    ///
+    /// [`RoleError`] for a part of a value that is not there, and for a text of more than 8 MiB.
+    pub fn render(&self, mut context: Value) -> Result<Rendered, RoleError> {
+        let guards =
+            (0..self.guards).map(|n| self.engine.guard(n, &context)).collect::<Result<Vec<_>, _>>()?;
+        if let Value::Object(members) = &mut context {
+            members.insert("guards".into(), guards.clone().into());
+        }
+        Ok(Rendered { text: self.engine.body(&context)?, guards })
+    }
+}
+
+/// What is wrong with the syntax of a role's templates. `body_line` is the line in which the body begins.
+pub(crate) fn syntax(role: &Role, body_line: u32) -> Vec<Diagnostic> {
+    engine::syntax(role, body_line)
+}
+
+impl Role {
+    /// What is wrong with a run's variables: those that are required and missing, and those of another type.
+    ///
+    /// ```
+    /// use workflow_core::definition::parse_role;
+    ///
+    /// let text = "---\nid: tester\nvariables: [{ name: kinds, type: array, required: true }]\n---\nTest.";
+    /// let role = parse_role(text.as_bytes(), None).role.expect("no errors");
+    /// assert_eq!(role.check_variables(&Default::default()), ["role `tester` needs the variable `kinds`, a list"]);
+    /// ```
+    pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
+        let wrong = self.variables.iter().filter_map(|variable| {
+            let (name, wanted) = (&variable.name, variable.kind.in_words());
+            match vars.get(name) {
+                None if variable.required && variable.default.is_none() => {
+                    Some(format!("role `{}` needs the variable `{name}`, {wanted}", self.id))
+                }
+                Some(value) if !variable.kind.holds(&value.value()) => {
+                    Some(format!("role `{}` needs `{name}` to be {wanted}", self.id))
+                }
+                _ => None,
+            }
+        });
+        wrong.collect()
+    }
+
+    /// The values of the role's variables in a run: the run's, the default, or an empty one.
+    pub fn values(&self, vars: &IndexMap<String, Data>) -> impl Iterator<Item = (&str, Value)> {
+        self.variables.iter().map(|variable| {
+            let value = match (vars.get(&variable.name), &variable.default) {
+                (Some(value), _) => value.value(),
+                (None, Some(default)) => default.clone(),
+                (None, None) => variable.kind.empty(),
+            };
+            (variable.name.as_str(), value)
+        })
+    }
+}
