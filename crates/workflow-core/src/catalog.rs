@@ -1,12 +1,14 @@
 //! The trait of what keeps definitions: catalogs.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::bundle::Skill;
 use crate::definition::edit;
-use crate::ids::WorkflowId;
+use crate::ids::{ProfileId, RoleId, StageId, WorkflowId};
 
 /// Keeps workflow definitions as texts.
 #[async_trait]
@@ -57,7 +59,7 @@ pub trait Catalog: Send + Sync {
     ) -> Result<Document, CatalogError> {
         let document = self.get(id).await?;
         if document.version != *read {
-            return Err(CatalogError::Stale(id.clone()));
+            return Err(CatalogError::Stale(format!("workflow `{id}`")));
         }
         let text = match value {
             Some(value) => edit::set_field(&document.text, path, value),
@@ -73,6 +75,101 @@ pub trait Catalog: Send + Sync {
     ///
     /// [`CatalogError::NotFound`] or [`CatalogError::Io`].
     async fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError>;
+
+    /// The parts of a kind that there are, in order. A catalog of workflows alone has none.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Io`].
+    async fn parts(&self, kind: PartKind) -> Result<Vec<Part>, CatalogError> {
+        let _ = kind;
+        Ok(Vec::new())
+    }
+
+    /// The text of a part, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Invalid`] when it must not or cannot be read, or [`CatalogError::Io`].
+    async fn part(&self, part: &Part) -> Result<Option<Text>, CatalogError> {
+        let _ = part;
+        Ok(None)
+    }
+
+    /// Adds a part, or replaces the text of one that still has the version `read`: at once and atomically.
+    /// Never overwrites what was not read.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Exists`] without `read`, [`CatalogError::Stale`] and [`CatalogError::NotFound`] with it;
+    /// [`CatalogError::Invalid`] for a text with errors; [`CatalogError::ReadOnly`] or [`CatalogError::Io`].
+    async fn put_part(&self, part: &Part, text: &str, read: Option<&Version>) -> Result<Text, CatalogError> {
+        let _ = (text, read);
+        Err(CatalogError::ReadOnly(part.to_string()))
+    }
+
+    /// Deletes a part.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`], [`CatalogError::ReadOnly`] or [`CatalogError::Io`].
+    async fn delete_part(&self, part: &Part) -> Result<(), CatalogError> {
+        Err(CatalogError::ReadOnly(part.to_string()))
+    }
+
+    /// A skill, where there is one of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Invalid`] when it must not or cannot be read, or [`CatalogError::Io`].
+    async fn skill(&self, name: &str) -> Result<Option<Skill>, CatalogError> {
+        let _ = name;
+        Ok(None)
+    }
+}
+
+/// What workflows refer to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// A role.
+    Role(RoleId),
+    /// A profile of a stage.
+    Profile(StageId, ProfileId),
+    /// A JSON Schema, by its file name in the home.
+    Schema(String),
+    /// The assignments.
+    Assignments,
+}
+
+/// The kinds of parts that are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PartKind {
+    /// Roles.
+    Roles,
+    /// Profiles.
+    Profiles,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(id) => write!(f, "role `{id}`"),
+            Self::Profile(stage, id) => write!(f, "profile `{stage}.{id}`"),
+            Self::Schema(name) => write!(f, "schema `{name}`"),
+            Self::Assignments => f.write_str("the assignments"),
+        }
+    }
+}
+
+/// A text as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Where it was read from, for diagnostics.
+    pub origin: String,
+    /// The text.
+    pub text: String,
+    /// Tells this text from another.
+    pub version: Version,
 }
 
 /// A definition as it was read.
@@ -120,14 +217,17 @@ impl CatalogEntry {
 #[non_exhaustive]
 pub enum CatalogError {
     /// There is no such definition.
-    #[error("there is no workflow `{0}`")]
-    NotFound(WorkflowId),
+    #[error("there is no {0}")]
+    NotFound(String),
     /// There is one of that id already.
-    #[error("there is a workflow `{0}` already")]
-    Exists(WorkflowId),
+    #[error("there is a {0} already")]
+    Exists(String),
     /// It has changed since it was read.
-    #[error("workflow `{0}` has changed since it was read: read it again")]
-    Stale(WorkflowId),
+    #[error("{0} has changed since it was read: read it again")]
+    Stale(String),
+    /// It can be read and not changed.
+    #[error("{0} cannot be changed here: it is in a folder that is only read")]
+    ReadOnly(String),
     /// The text is not a definition that may be stored.
     #[error("{0}")]
     Invalid(String),
@@ -163,6 +263,26 @@ macro_rules! forward {
 
             async fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError> {
                 (**self).delete(id).await
+            }
+
+            async fn parts(&self, kind: PartKind) -> Result<Vec<Part>, CatalogError> {
+                (**self).parts(kind).await
+            }
+
+            async fn part(&self, part: &Part) -> Result<Option<Text>, CatalogError> {
+                (**self).part(part).await
+            }
+
+            async fn put_part(&self, part: &Part, text: &str, read: Option<&Version>) -> Result<Text, CatalogError> {
+                (**self).put_part(part, text, read).await
+            }
+
+            async fn delete_part(&self, part: &Part) -> Result<(), CatalogError> {
+                (**self).delete_part(part).await
+            }
+
+            async fn skill(&self, name: &str) -> Result<Option<Skill>, CatalogError> {
+                (**self).skill(name).await
             }
         }
     )*};

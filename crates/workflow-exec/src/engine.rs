@@ -6,9 +6,9 @@ use std::time::Duration;
 use foldhash::HashMap;
 use futures::future::FutureExt as _;
 use tracing::warn;
-use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::bundle::BundleHash;
 use workflow_core::catalog::Catalog;
-use workflow_core::definition::{self, Defaults, Diagnostic, Diagnostics, Parsed, Severity, Workflow};
+use workflow_core::definition;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::{RunView, Secrets, State};
@@ -60,72 +60,6 @@ impl Engine {
     /// An engine to be put together.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
-    }
-
-    /// Parses, resolves and compiles a workflow from YAML. Warnings go to the host's log;
-    /// [`Engine::validate`] returns them.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::Invalid`] with every problem of the definition.
-    pub fn parse(&self, yaml: &str, id: &str) -> Result<Arc<Plan>, EngineError> {
-        let id = WorkflowId::new(id).map_err(|error| {
-            Diagnostics::from(vec![Diagnostic::error("bad-id", "workflow.id", error.to_string())])
-        })?;
-        let parsed = self.validate(yaml.as_bytes(), Some(&id));
-        for warning in parsed.diagnostics.iter().filter(|diagnostic| !diagnostic.is_error()) {
-            warn!(workflow = %id, "{warning}");
-        }
-        match parsed.workflow {
-            Some(workflow) if !parsed.diagnostics.iter().any(Diagnostic::is_error) => self.prepare(&workflow),
-            _ => Err(Diagnostics::from(parsed.diagnostics).into()),
-        }
-    }
-
-    /// Resolves and compiles a workflow; checks it against the registered providers.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::Invalid`] with every problem of the definition.
-    pub fn prepare(&self, workflow: &Workflow) -> Result<Arc<Plan>, EngineError> {
-        let mut problems = self.shared.check_providers(workflow);
-        match definition::resolve(workflow, &self.shared.defaults()) {
-            Ok(resolved) if problems.is_empty() => {
-                let plan = Plan::compile(Bundle::new(resolved))?;
-                return Ok(self.shared.remember(Arc::new(plan)));
-            }
-            Ok(_) => {}
-            Err(Diagnostics(more)) => problems.extend(more),
-        }
-        Err(Diagnostics::from(problems).into())
-    }
-
-    /// Reads a definition and says everything that is wrong or doubtful about it, at its place in the
-    /// text: also what only this engine knows, such as a provider that is not registered.
-    pub fn validate(&self, text: &[u8], id: Option<&WorkflowId>) -> Parsed {
-        let mut parsed = definition::parse_with(text, id, |workflow| {
-            let mut problems = self.shared.check_providers(workflow);
-            if let Err(Diagnostics(found)) = definition::resolve(workflow, &self.shared.defaults()) {
-                problems.extend(found.into_iter().filter(|problem| problem.code == "no-provider"));
-            }
-            problems
-        });
-        // Such a file can be read and kept, but this engine does not run it.
-        for problem in parsed.diagnostics.iter_mut().filter(|problem| problem.code == "unsupported") {
-            problem.severity = Severity::Error;
-        }
-        parsed
-    }
-
-    /// Looks a workflow up in the catalog and prepares it.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::NoCatalog`], [`EngineError::Catalog`], or [`EngineError::Invalid`].
-    pub async fn load(&self, workflow: &WorkflowId) -> Result<Arc<Plan>, EngineError> {
-        let catalog = self.shared.catalog.as_ref().ok_or_else(|| EngineError::NoCatalog(workflow.clone()))?;
-        let document = catalog.get(workflow).await?;
-        self.parse(&document.text, workflow.as_str())
     }
 
     /// Creates a run and drives it in the caller's own future until it rests: until it has ended,
@@ -279,6 +213,10 @@ impl Engine {
             What::Plan(plan) => plan,
             What::Id(id) => self.load(&id).await?,
         };
+        let wrong = plan.check_variables(&start.vars);
+        if !wrong.is_empty() {
+            return Err(EngineError::Variables(wrong));
+        }
         let chosen = start.run_id.is_some();
         let (id, seed) = identity(start.run_id)?;
         let created = RunCreated {
@@ -386,7 +324,7 @@ impl Shared {
         Ok(self.remember(Arc::new(Plan::compile(bundle)?)))
     }
 
-    fn remember(&self, plan: Arc<Plan>) -> Arc<Plan> {
+    pub(crate) fn remember(&self, plan: Arc<Plan>) -> Arc<Plan> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = plans.get(plan.hash()).and_then(Weak::upgrade) {
             return known;
@@ -394,42 +332,6 @@ impl Shared {
         plans.retain(|_, plan| plan.strong_count() > 0);
         plans.insert(plan.hash().clone(), Arc::downgrade(&plan));
         plan
-    }
-
-    fn defaults(&self) -> Defaults {
-        Defaults { provider: self.default_provider.clone() }
-    }
-
-    /// Providers that a definition names must be registered, and take its options.
-    fn check_providers(&self, workflow: &Workflow) -> Vec<Diagnostic> {
-        let mut problems = Vec::new();
-        for (id, stage) in &workflow.stages {
-            let several = stage.providers.iter().enumerate();
-            let mut named: Vec<_> = several
-                .map(|(n, lane)| (format!("{id}.providers[{n}].provider"), lane.provider.as_str()))
-                .collect();
-            if let Some(single) = stage.provider.as_ref().or(self.default_provider.as_ref())
-                && named.is_empty()
-            {
-                named.push((format!("{id}.provider"), single));
-            }
-            let mut checked = Vec::new();
-            for (path, name) in named {
-                if name.contains("${") || checked.contains(&name) {
-                    continue;
-                }
-                checked.push(name);
-                let Some(provider) = self.providers.get(name) else {
-                    problems.push(Diagnostic::error("unknown-provider", path, self.unknown_provider(name)));
-                    continue;
-                };
-                let options = stage.with.clone().map_or(serde_json::Value::Null, Into::into);
-                if let Err(message) = provider.check_options(&options) {
-                    problems.push(Diagnostic::error("bad-options", format!("{id}.with"), message));
-                }
-            }
-        }
-        problems
     }
 
     pub(crate) fn unknown_provider(&self, name: &str) -> String {

@@ -38,6 +38,7 @@ mod engine;
 mod error;
 mod handle;
 mod limits;
+mod prepare;
 mod redact;
 mod runtime;
 mod start;
@@ -47,6 +48,7 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use handle::RunHandle;
 pub use limits::{Limits, Place};
+pub use prepare::Checked;
 #[cfg(feature = "tokio")]
 pub use runtime::Tokio;
 pub use runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};

@@ -35,7 +35,7 @@ ask: { approval: Ship?, with: {}, retries: 11 }
 check: gate
 ",
     );
-    let wanted = ["2:18: error[unsupported]", "2:44: error[out-of-range]", "3:8: error[unsupported]"];
+    let wanted = ["2:18: error[unsupported]", "2:44: error[out-of-range]", "3:8: error[missing-profile]"];
     for wanted in wanted {
         assert!(found.iter().any(|found| found.starts_with(wanted)), "{wanted} is not among {found:#?}");
     }

@@ -18,7 +18,7 @@ mod sync;
 mod worker;
 
 #[cfg(feature = "files")]
-pub use catalog::FsCatalog;
+pub use catalog::{Folders, FsCatalog};
 #[cfg(feature = "files")]
 pub use files::FileStore;
 pub use sinks::{ChannelSink, JsonlSink, Notice, Notices, TracingSink};

@@ -242,6 +242,7 @@ fn events_are_logged_without_control_characters() {
             error: Arc::new(error.clone()),
             retry_at: Some(Timestamp::UNIX_EPOCH),
             parked: false,
+            repair: false,
             usage: None,
         };
         TracingSink.events(&run(), &[Event { body: failed, ..event(2) }]);

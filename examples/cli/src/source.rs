@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use workflow_core::catalog::Catalog as _;
-use workflow_core::definition::{Diagnostic, Diagnostics, Severity};
+use workflow_core::definition::{Diagnostic, Severity};
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
-use workflow_exec::EngineError;
 
 use crate::error::Error;
 use crate::host::Host;
@@ -52,25 +51,19 @@ impl Source {
         Ok(Self { name: name.to_owned(), id: id_of(&path), text })
     }
 
-    /// Says everything that is wrong with the workflow, what this host cannot run included.
-    pub(crate) fn check(&self, host: &Host, strict: bool) -> Result<Checked, Error> {
-        let mut parsed = host.engine.validate(&self.text, self.id.as_ref());
+    /// Says everything that is wrong with the workflow and what it refers to, what this host cannot run
+    /// included.
+    pub(crate) async fn check(&self, host: &Host, strict: bool) -> Result<Checked, Error> {
+        let mut checked = host.engine.check(&self.text, self.id.as_ref()).await?;
         if strict {
-            parsed = parsed.strict();
-        }
-        let mut diagnostics = parsed.diagnostics;
-        let plan = match parsed.workflow.map(|workflow| host.engine.prepare(&workflow)) {
-            None => None,
-            Some(Ok(plan)) => Some(plan),
-            Some(Err(EngineError::Invalid(Diagnostics(refused)))) => {
-                for diagnostic in refused {
-                    add(&mut diagnostics, diagnostic);
+            for diagnostic in &mut checked.diagnostics {
+                if diagnostic.code == "unknown-key" {
+                    diagnostic.severity = Severity::Error;
+                    checked.plan = None;
                 }
-                None
             }
-            Some(Err(error)) => return Err(error.into()),
-        };
-        Ok(Checked { plan, diagnostics })
+        }
+        Ok(Checked { plan: checked.plan, diagnostics: checked.diagnostics })
     }
 }
 
@@ -82,19 +75,6 @@ impl Checked {
             _ => format!("{name}:{diagnostic}"),
         };
         self.diagnostics.iter().map(line).collect()
-    }
-}
-
-/// Adds what the engine says of a workflow without its text: it may be known, and milder, from the
-/// text.
-fn add(diagnostics: &mut Vec<Diagnostic>, new: Diagnostic) {
-    let same = |known: &&mut Diagnostic| known.code == new.code && known.path == new.path;
-    if let Some(known) = diagnostics.iter_mut().find(same) {
-        if new.is_error() {
-            known.severity = Severity::Error;
-        }
-    } else {
-        diagnostics.push(new);
     }
 }
 

@@ -179,7 +179,12 @@ impl Catalog for Folder {
     }
 
     async fn get(&self, id: &WorkflowId) -> Result<Document, CatalogError> {
-        let text = self.0.lock().unwrap().clone().ok_or_else(|| CatalogError::NotFound(id.clone()))?;
+        let text = self
+            .0
+            .lock()
+            .unwrap()
+            .clone()
+            .ok_or_else(|| CatalogError::NotFound(format!("workflow `{id}`")))?;
         Ok(Document { id: id.clone(), origin: "memory".to_owned(), text, version: Version("1".to_owned()) })
     }
 

@@ -26,6 +26,7 @@
 //! # Ok::<(), definition::Diagnostics>(())
 //! ```
 
+mod assignments;
 mod build;
 mod check;
 mod check_profile;
@@ -36,6 +37,7 @@ mod expressions;
 mod fields;
 mod file;
 mod graph;
+mod library;
 mod model;
 mod needs;
 mod path;
@@ -57,11 +59,13 @@ pub(crate) use file::WorkflowFile;
 pub(crate) use needs::{Names, arms, needs};
 pub(crate) use read_role::BUILT_IN;
 
+pub use assignments::{Assignment, Assignments, ParsedAssignments, parse_assignments};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
     Arm, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode,
 };
+pub use library::{Bundled, Library, bundle, schemas};
 pub use model::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
     SessionMode, Stage, Workflow,
@@ -267,14 +271,35 @@ pub fn unsupported_in_profile(profile: &Profile) -> Vec<Diagnostic> {
     report.finish()
 }
 
+/// The calls that the nodes of a profile make, each with its path.
+pub fn calls_of(profile: &Profile) -> Vec<(String, &RunNode)> {
+    let graph = profile.graph.iter().enumerate();
+    graph.filter_map(|(n, node)| call_of(&node.node, format!("graph[{n}]"))).collect()
+}
+
 /// The roles that the nodes of a profile name, each with the path of its field.
 pub fn roles_of(profile: &Profile) -> Vec<(String, &str)> {
-    let graph = profile.graph.iter().enumerate();
-    let roles = graph.filter_map(|(n, node)| {
-        let (path, run) = call_of(&node.node, format!("graph[{n}]"))?;
-        Some((format!("{path}.role"), run.role.as_deref()?))
-    });
-    roles.collect()
+    let calls = calls_of(profile).into_iter();
+    calls.filter_map(|(path, run)| Some((format!("{path}.role"), run.role.as_deref()?))).collect()
+}
+
+/// Reads the text of a schema file, JSON or YAML, within the limits of [`parse`].
+///
+/// # Errors
+///
+/// What is wrong with the text.
+pub fn read_schema(text: &[u8]) -> Result<serde_json::Value, Vec<Diagnostic>> {
+    let (tree, problems) = yaml::read(text);
+    let mut report =
+        Report::new(tree.as_ref().map(|tree| (std::str::from_utf8(text).unwrap_or_default(), tree)));
+    for problem in problems {
+        report.yaml(problem);
+    }
+    let diagnostics = report.finish();
+    match tree {
+        Some(tree) if diagnostics.is_empty() => Ok(tree.to_value()),
+        _ => Err(diagnostics),
+    }
 }
 
 /// The call that a node makes, by itself or for items, with its path.

@@ -6,13 +6,16 @@ mod complete;
 mod graph;
 mod role;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::HashMap;
+use indexmap::IndexMap;
 
 use self::compile::Compiler;
 use crate::bundle::{Bundle, BundleHash, Skill};
+use crate::data::Data;
 use crate::definition::{self, Diagnostic, Diagnostics, Exhausted, OnFailure, Workflow};
 use crate::expr::{Condition, Template, ValueTemplate};
 use crate::ids::{NodePath, RoleId, StageId};
@@ -139,6 +142,22 @@ impl Plan {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// What is wrong with a run's variables, for the roles that it is known to use: those that are required
+    /// and missing, and those of another type.
+    pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
+        let mut used = BTreeSet::new();
+        for stage in &self.stages {
+            let lanes = stage.lanes.iter().filter_map(|lane| lane.role.as_ref());
+            let calls = match &stage.work {
+                Work::Simple { .. } => Vec::new(),
+                Work::Graph(graph) => graph.calls().filter_map(|call| call.role.as_ref()).collect(),
+            };
+            used.extend(lanes.chain(calls).filter_map(|role| role.as_literal().map(ToOwned::to_owned)));
+        }
+        let roles = used.iter().filter_map(|role| self.roles.get(role.as_str()));
+        roles.flat_map(|role| role.role.check_variables(vars)).collect()
     }
 
     pub(crate) fn stage(&self, id: &StageId) -> Option<&StagePlan> {

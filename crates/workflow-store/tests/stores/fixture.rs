@@ -83,7 +83,10 @@ pub(crate) fn succeeded(seq: u64) -> Event {
 
 pub(crate) fn output_of(seq: u64, output: &serde_json::Value) -> Event {
     let path = "1/plan[0]/run".parse().unwrap();
-    event(seq, EventBody::AttemptSucceeded { path, attempt: 1, output: Data::new(output), set: None, usage: None })
+    event(
+        seq,
+        EventBody::AttemptSucceeded { path, attempt: 1, output: Data::new(output), set: None, usage: None },
+    )
 }
 
 pub(crate) fn started(seq: u64) -> Event {

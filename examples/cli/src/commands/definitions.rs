@@ -64,7 +64,7 @@ pub(crate) async fn validate(
                 continue;
             }
         };
-        let checked = source.check(&host, strict)?;
+        let checked = source.check(&host, strict).await?;
         if checked.plan.is_none() {
             worst = worst.max(Exit::INVALID);
         }

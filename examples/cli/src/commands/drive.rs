@@ -27,7 +27,7 @@ const RECOVERY: &str = "recovery";
 pub(crate) async fn run(home: &Path, json: bool, args: &RunArgs) -> Result<Exit, Error> {
     let host = Host::open(home)?;
     let source = Source::read(&host, &args.workflow).await?;
-    let checked = source.check(&host, args.strict)?;
+    let checked = source.check(&host, args.strict).await?;
     checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
     let plan = checked.plan.ok_or(Error::Invalid(source.name))?;
 

@@ -1,5 +1,7 @@
 //! A catalog that keeps definitions as files.
 
+mod parts;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
@@ -8,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use workflow_core::bundle::BundleHash;
-use workflow_core::catalog::{Catalog, CatalogEntry, CatalogError, Document, Version};
+use workflow_core::bundle::{BundleHash, Skill};
+use workflow_core::catalog::{Catalog, CatalogEntry, CatalogError, Document, Part, PartKind, Text, Version};
 use workflow_core::definition::{Diagnostic, Diagnostics, parse};
 use workflow_core::ids::WorkflowId;
 
@@ -27,6 +29,9 @@ const LARGEST: u64 = 1 << 20;
 ///
 /// A file that leads out of the home, that is larger than 1 MiB or is not UTF-8 is listed with its
 /// problem and not read; so are two files for one id. Other files and folders there are left alone.
+///
+/// Beside them it keeps `roles/{id}.md`, `workflows/stages/{stage}.{profile}.yml`, `config/assignments.yml`,
+/// the JSON Schemas that definitions name, and `skills/{name}/SKILL.md`.
 ///
 /// Changes are on the disk when they are acknowledged, and readers see a file as it was before or
 /// as it is after. Processes that use a catalog of the same home take turns. A text with errors is
@@ -69,10 +74,19 @@ impl FsCatalog {
     ///
     /// [`CatalogError::Io`] when its thread cannot be started.
     pub fn open(home: impl AsRef<Path>) -> Result<Self, CatalogError> {
+        Self::with_folders(home, Folders::default())
+    }
+
+    /// The same with folders that are only read.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Io`] when its thread cannot be started.
+    pub fn with_folders(home: impl AsRef<Path>, more: Folders) -> Result<Self, CatalogError> {
         let shown = home.as_ref();
         let open = || Ok((Worker::spawn("workflow-catalog")?, std::path::absolute(shown)?));
         let (worker, home) = open().map_err(at(shown))?;
-        let folder = Folder { workflows: home.join("workflows"), home, shown: shown.join("workflows") };
+        let folder = Folder { workflows: home.join("workflows"), home, shown: shown.join("workflows"), more };
         Ok(Self { worker, folder: Arc::new(folder) })
     }
 
@@ -119,6 +133,40 @@ impl Catalog for FsCatalog {
         let id = id.clone();
         self.run(move |folder| folder.delete(&id)).await
     }
+
+    async fn parts(&self, kind: PartKind) -> Result<Vec<Part>, CatalogError> {
+        self.run(move |folder| folder.parts(kind)).await
+    }
+
+    async fn part(&self, part: &Part) -> Result<Option<Text>, CatalogError> {
+        let part = part.clone();
+        self.run(move |folder| folder.part(&part)).await
+    }
+
+    async fn put_part(&self, part: &Part, text: &str, read: Option<&Version>) -> Result<Text, CatalogError> {
+        let (part, text, read) = (part.clone(), text.to_owned(), read.cloned());
+        self.run(move |folder| folder.put_part(&part, text, read.as_ref())).await
+    }
+
+    async fn delete_part(&self, part: &Part) -> Result<(), CatalogError> {
+        let part = part.clone();
+        self.run(move |folder| folder.delete_part(&part)).await
+    }
+
+    async fn skill(&self, name: &str) -> Result<Option<Skill>, CatalogError> {
+        let name = name.to_owned();
+        self.run(move |folder| folder.skill(&name)).await
+    }
+}
+
+/// Folders beside the home, which are only read. What the home has comes first, then they, in order.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Folders {
+    /// Folders of roles, as `{id}.md`.
+    pub roles: Vec<PathBuf>,
+    /// Folders of skills, as `{name}/SKILL.md`.
+    pub skills: Vec<PathBuf>,
 }
 
 /// The folder of definitions. Everything here blocks.
@@ -127,6 +175,7 @@ struct Folder {
     workflows: PathBuf,
     /// The folder as the host names it, for messages.
     shown: PathBuf,
+    more: Folders,
 }
 
 /// Why a file is not read.
@@ -186,35 +235,12 @@ impl Folder {
         Some(entry)
     }
 
-    /// The text of a file, if it may be read.
     fn read(&self, path: &Path) -> Result<String, Unreadable> {
-        let problem = |text: String| Err(Unreadable::Problem(text));
-        let metadata = match fs::symlink_metadata(path)? {
-            link if link.is_symlink() => match self.inside(path) {
-                Ok(target) => fs::metadata(target)?,
-                Err(_) => return problem("it is a link that leads nowhere, or out of the home".to_owned()),
-            },
-            metadata => metadata,
-        };
-        if !metadata.is_file() {
-            return problem("it is not a file".to_owned());
-        }
-        let mut text = Vec::new();
-        File::open(self.inside(path)?)?.take(LARGEST + 1).read_to_end(&mut text)?;
-        if text.len() as u64 > LARGEST {
-            return problem(too_large(metadata.len()));
-        }
-        String::from_utf8(text).or_else(|error| problem(format!("it is not UTF-8: {}", error.utf8_error())))
+        read_within(&self.home, path)
     }
 
-    /// The real place of something in the home.
     fn inside(&self, path: &Path) -> io::Result<PathBuf> {
-        let real = fs::canonicalize(path)?;
-        if real.starts_with(fs::canonicalize(&self.home)?) {
-            Ok(real)
-        } else {
-            Err(io::Error::new(io::ErrorKind::PermissionDenied, "it leads out of the home"))
-        }
+        inside(&self.home, path)
     }
 
     /// The file's name of a definition.
@@ -225,7 +251,7 @@ impl Folder {
         match there {
             [true, false] => Ok(first),
             [false, true] => Ok(second),
-            [false, false] => Err(CatalogError::NotFound(id.clone())),
+            [false, false] => Err(CatalogError::NotFound(named(id))),
             [true, true] => Err(CatalogError::Invalid(two_files(id))),
         }
     }
@@ -237,7 +263,7 @@ impl Folder {
         let text = self.read(&path).map_err(|error| match error {
             Unreadable::Problem(problem) => CatalogError::Invalid(format!("{}: {problem}", shown.display())),
             Unreadable::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-                CatalogError::NotFound(id.clone())
+                CatalogError::NotFound(named(id))
             }
             Unreadable::Io(error) => at(&shown)(error),
         })?;
@@ -251,7 +277,7 @@ impl Folder {
         match self.name(id) {
             Err(CatalogError::NotFound(_)) => {}
             Err(error) => return Err(error),
-            Ok(_) => return Err(CatalogError::Exists(id.clone())),
+            Ok(_) => return Err(CatalogError::Exists(named(id))),
         }
         let name = format!("{id}{}", ENDINGS[0]);
         self.write(&self.workflows.join(&name), id, &text).map_err(at(&self.shown.join(&name)))?;
@@ -264,7 +290,7 @@ impl Folder {
         let turn = self.turn(id)?;
         let (path, found) = self.get(id)?;
         if found.version != *read {
-            return Err(CatalogError::Stale(id.clone()));
+            return Err(CatalogError::Stale(named(id)));
         }
         let shown = PathBuf::from(found.origin);
         self.write(&path, id, &text).map_err(at(&shown))?;
@@ -293,7 +319,7 @@ impl Folder {
             Ok(Some(folder))
         };
         take().map_err(|error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => CatalogError::NotFound(id.clone()),
+            io::ErrorKind::NotFound => CatalogError::NotFound(named(id)),
             _ => at(&self.shown)(error),
         })
     }
@@ -303,6 +329,41 @@ impl Folder {
         let path = if path.is_symlink() { self.inside(path)? } else { path.to_owned() };
         let temporary = path.with_file_name(unfinished(id.as_str()));
         replace(&path, &temporary, text.as_bytes(), Content::Personal)
+    }
+}
+
+/// The text of a file in a folder or below, if it may be read.
+fn read_within(root: &Path, path: &Path) -> Result<String, Unreadable> {
+    let problem = |text: String| Err(Unreadable::Problem(text));
+    let metadata = match fs::symlink_metadata(path)? {
+        link if link.is_symlink() => match inside(root, path) {
+            Ok(target) => fs::metadata(target)?,
+            Err(_) => return problem("it is a link that leads nowhere, or out of the home".to_owned()),
+        },
+        metadata => metadata,
+    };
+    if !metadata.is_file() {
+        return problem("it is not a file".to_owned());
+    }
+    let real = match inside(root, path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return problem(error.to_string()),
+        real => real?,
+    };
+    let mut text = Vec::new();
+    File::open(real)?.take(LARGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return problem(too_large(metadata.len()));
+    }
+    String::from_utf8(text).or_else(|error| problem(format!("it is not UTF-8: {}", error.utf8_error())))
+}
+
+/// The real place of something in a folder or below.
+fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    let real = fs::canonicalize(path)?;
+    if real.starts_with(fs::canonicalize(root)?) {
+        Ok(real)
+    } else {
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it leads out of the home"))
     }
 }
 
@@ -319,6 +380,10 @@ fn check(id: &WorkflowId, text: &str) -> Result<(), CatalogError> {
 fn document(id: WorkflowId, shown: &Path, text: String) -> Document {
     let version = Version(BundleHash::of(&text).as_str().to_owned());
     Document { id, origin: shown.display().to_string(), text, version }
+}
+
+fn named(id: &WorkflowId) -> String {
+    format!("workflow `{id}`")
 }
 
 fn two_files(id: &WorkflowId) -> String {

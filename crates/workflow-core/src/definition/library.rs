@@ -1,0 +1,296 @@
+//! What a workflow refers to, and putting it together to a bundle (R1.2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::assignments::Assignments;
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::graph::{Node, Profile};
+use super::model::{Stage, Workflow};
+use super::role::Role;
+use super::suggest::did_you_mean;
+use super::{Defaults, call_of, resolve};
+use crate::bundle::{Bundle, Skill};
+use crate::ids::{ProfileId, RoleId, StageId, is_id};
+
+/// The roles, profiles, schemas and skills that a workflow may refer to, as far as they were looked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Library {
+    /// What stages have that say nothing.
+    pub assignments: Assignments,
+    /// Profiles, by stage and id.
+    pub profiles: BTreeMap<(StageId, ProfileId), Profile>,
+    /// Roles.
+    pub roles: BTreeMap<RoleId, Role>,
+    /// Schemas, by their file names in the home.
+    pub schemas: BTreeMap<String, Value>,
+    /// Skills, by name.
+    pub skills: BTreeMap<String, Skill>,
+    /// Names of skills that a provider has by itself.
+    pub provided_skills: BTreeSet<String>,
+    /// The names of all roles that there are, for suggestions.
+    pub known_roles: BTreeSet<String>,
+    /// Why files cannot be used, by what they are: `role reviewer`, `profile plan.gate`, `schema x.json`.
+    pub problems: BTreeMap<String, Vec<String>>,
+    /// What is doubtful about files, by what they are.
+    pub warnings: BTreeMap<String, Vec<String>>,
+}
+
+/// A workflow with all that it refers to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bundled {
+    /// The bundle.
+    pub bundle: Bundle,
+    /// What is doubtful.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Fills in what a workflow leaves out, from the assignments first, and adds the profiles, roles, schemas
+/// and skills that it uses.
+///
+/// A stage without a role has the one that is called like the stage, if there is one.
+///
+/// # Errors
+///
+/// Everything that [`resolve`] says, and what is named and is not there or cannot be used.
+pub fn bundle(workflow: &Workflow, defaults: &Defaults, library: &Library) -> Result<Bundled, Diagnostics> {
+    let mut assembly = Assembly { library, problems: Vec::new(), roles: BTreeSet::new(), every_role: false };
+    assembly.doubtful("assignments", "workflow");
+    assembly.broken("assignments", "workflow");
+    let mut assigned = workflow.clone();
+    for (id, stage) in &mut assigned.stages {
+        assembly.assign(id, stage);
+    }
+    let resolved = resolve(&assigned, defaults);
+    let mut bundle = Bundle::new(match &resolved {
+        Ok(resolved) => resolved.clone(),
+        Err(_) => assigned.clone(),
+    });
+    assembly.profiles(&mut bundle);
+    assembly.roles(&mut bundle);
+    assembly.schemas(&mut bundle);
+    assembly.skills(&mut bundle);
+    let mut problems = assembly.problems;
+    if let Err(Diagnostics(found)) = resolved {
+        problems.extend(found);
+    }
+    if problems.iter().any(Diagnostic::is_error) {
+        return Err(Diagnostics::from(problems));
+    }
+    Ok(Bundled { bundle, warnings: problems })
+}
+
+struct Assembly<'l> {
+    library: &'l Library,
+    problems: Vec<Diagnostic>,
+    roles: BTreeSet<RoleId>,
+    /// Whether a role is named by an expression.
+    every_role: bool,
+}
+
+impl Assembly<'_> {
+    /// Fills in provider, role and profile of a stage.
+    fn assign(&mut self, id: &StageId, stage: &mut Stage) {
+        let library = self.library;
+        let assigned = library.assignments.stages.get(id);
+        if stage.provider.is_none() && stage.providers.is_empty() {
+            stage.provider = assigned.and_then(|assigned| assigned.provider.clone());
+        }
+        stage.profile = stage.profile.take().or_else(|| assigned?.profile.clone());
+        if stage.role.is_some() {
+            self.use_role(stage.role.as_deref(), format!("{id}.role"));
+        } else if let Some(role) = assigned.and_then(|assigned| assigned.role.clone()) {
+            self.use_role(Some(&role), format!("{id}.role"));
+            stage.role = Some(role);
+        } else if let Some((role, _)) =
+            RoleId::new(id.as_str()).ok().and_then(|id| library.roles.get_key_value(&id))
+        {
+            self.roles.insert(role.clone());
+            stage.role = Some(role.to_string());
+        }
+        for (n, lane) in stage.providers.iter().enumerate() {
+            self.use_role(lane.role.as_deref(), format!("{id}.providers[{n}].role"));
+        }
+    }
+
+    fn use_role(&mut self, role: Option<&str>, path: String) {
+        let Some(role) = role.filter(|role| *role != "${stage.role}") else { return };
+        if role.contains("${") {
+            self.every_role = true;
+            return;
+        }
+        match RoleId::new(role).ok().filter(|role| self.library.roles.contains_key(role)) {
+            Some(role) => {
+                self.doubtful(&format!("role {role}"), &path);
+                self.roles.insert(role);
+            }
+            None if self.broken(&format!("role {role}"), &path) => {}
+            None => {
+                let known = self.library.known_roles.iter().map(String::as_str);
+                let near = did_you_mean(role, known.chain(self.library.roles.keys().map(RoleId::as_str)));
+                let message = format!("there is no role `{role}`{near}: write the file `roles/{role}.md`");
+                self.problems.push(Diagnostic::error("missing-role", path, message));
+            }
+        }
+    }
+
+    /// Tells what is wrong with a file that is there and cannot be used.
+    fn broken(&mut self, what: &str, path: &str) -> bool {
+        let Some(problems) = self.library.problems.get(what) else { return false };
+        let problems = problems.iter().map(|problem| Diagnostic::error("bad-file", path, problem));
+        self.problems.extend(problems);
+        true
+    }
+
+    fn doubtful(&mut self, what: &str, path: &str) {
+        let warnings = self.library.warnings.get(what).into_iter().flatten();
+        self.problems.extend(warnings.map(|warning| Diagnostic::warning("in-file", path, warning)));
+    }
+
+    fn profiles(&mut self, bundle: &mut Bundle) {
+        let mut profiles = IndexMap::new();
+        for (id, stage) in &bundle.workflow.stages {
+            let name = stage.profile.as_deref().unwrap_or("simple");
+            let path = format!("{id}.profile");
+            let Ok(profile_id) = ProfileId::new(name) else { continue };
+            match self.library.profiles.get(&(id.clone(), profile_id)) {
+                Some(profile) => {
+                    self.doubtful(&format!("profile {id}.{name}"), &path);
+                    for (place, role) in super::roles_of(profile) {
+                        self.use_role(Some(role), format!("{path}: {place}"));
+                    }
+                    let problems = super::validate_profile(profile, Some(&bundle.workflow));
+                    self.problems.extend(problems.into_iter().filter(|p| p.code == "dangling-stage").map(
+                        |p| {
+                            let message =
+                                format!("workflows/stages/{id}.{name}.yml: {}: {}", p.path, p.message);
+                            Diagnostic::error(p.code, &*path, message)
+                        },
+                    ));
+                    profiles.insert(id.clone(), profile.clone());
+                }
+                None if self.broken(&format!("profile {id}.{name}"), &path) => {}
+                None if name == "simple" => {}
+                None => {
+                    let known = self.library.profiles.keys().filter(|(stage, _)| stage == id);
+                    let near = did_you_mean(name, known.map(|(_, profile)| profile.as_str()));
+                    let message = format!(
+                        "there is no profile `{name}` for `{id}`{near}: write the file `workflows/stages/{id}.{name}.yml`"
+                    );
+                    self.problems.push(Diagnostic::error("missing-profile", path, message));
+                }
+            }
+        }
+        bundle.profiles = profiles;
+    }
+
+    fn roles(&mut self, bundle: &mut Bundle) {
+        let all = self.library.roles.iter();
+        let used = all.filter(|(id, _)| self.every_role || self.roles.contains(*id));
+        bundle.roles = used.map(|(id, role)| (id.clone(), role.clone())).collect();
+    }
+
+    fn schemas(&mut self, bundle: &mut Bundle) {
+        let mut open: Vec<(String, String)> = schemas_of(bundle);
+        while let Some((path, name)) = open.pop() {
+            if bundle.schemas.contains_key(&name) {
+                continue;
+            }
+            match self.library.schemas.get(&name) {
+                Some(schema) => {
+                    match crate::output_schema::references(&name, schema) {
+                        Ok(more) => open.extend(more.into_iter().map(|name| (path.clone(), name))),
+                        Err(error) => {
+                            self.problems.push(Diagnostic::error("bad-schema", &*path, error.to_string()));
+                        }
+                    }
+                    bundle.schemas.insert(name, schema.clone());
+                }
+                None if self.broken(&format!("schema {name}"), &path) => {}
+                None => {
+                    let message = format!("there is no schema file `{name}` in the home");
+                    self.problems.push(Diagnostic::error("missing-schema", path, message));
+                }
+            }
+        }
+        bundle.schemas.sort_keys();
+    }
+
+    fn skills(&mut self, bundle: &mut Bundle) {
+        for (path, name) in skills_of(bundle) {
+            if let Some(skill) = self.library.skills.get(&name) {
+                bundle.skills.insert(name, skill.clone());
+            } else if !self.library.provided_skills.contains(&name) {
+                let message = format!("there is no skill `{name}`: it is left out");
+                self.problems.push(Diagnostic::warning("missing-skill", path, message));
+            }
+        }
+        bundle.skills.sort_keys();
+    }
+}
+
+/// The schema files that a workflow, its profiles and its roles name.
+pub fn schemas(workflow: &Workflow, library: &Library) -> Vec<String> {
+    let stages = workflow.stages.values().filter_map(|stage| stage.output_schema.as_deref());
+    let profiles = library.profiles.values().flat_map(|profile| &profile.graph);
+    let nodes = profiles.filter_map(|node| schemas_in(&node.node));
+    let roles = library.roles.values().filter_map(|role| role.output_schema.as_deref());
+    let names: BTreeSet<_> = stages.chain(nodes).chain(roles).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// The schemas that a bundle names, each with the path of the field.
+fn schemas_of(bundle: &Bundle) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (id, stage) in &bundle.workflow.stages {
+        found.extend(stage.output_schema.clone().map(|name| (format!("{id}.output_schema"), name)));
+    }
+    for (id, profile) in &bundle.profiles {
+        for (n, node) in profile.graph.iter().enumerate() {
+            let names = schemas_in(&node.node).into_iter();
+            found.extend(
+                names.map(|name| (format!("{id}.profile: graph[{n}].output_schema"), name.to_owned())),
+            );
+        }
+    }
+    for role in bundle.roles.values() {
+        let name = role.output_schema.clone();
+        found.extend(name.map(|name| (format!("roles/{}: output_schema", role.id), name)));
+    }
+    found
+}
+
+fn schemas_in(node: &Node) -> Option<&str> {
+    match node {
+        Node::Run(run) => run.output_schema.as_deref(),
+        Node::Reduce(reduce) => reduce.run.output_schema.as_deref(),
+        Node::Export(export) => export.output_schema.as_deref(),
+        Node::Foreach(foreach) => schemas_in(&foreach.run),
+        Node::Branch(_) => None,
+    }
+}
+
+/// The skills that a bundle names, each with the path of the field. A role can name tools as well, which are
+/// nobody's files.
+fn skills_of(bundle: &Bundle) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (id, stage) in &bundle.workflow.stages {
+        let skills = stage.skills.iter().enumerate();
+        found.extend(skills.map(|(n, skill)| (format!("{id}.skills[{n}]"), skill.clone())));
+    }
+    for (id, profile) in &bundle.profiles {
+        for (n, node) in profile.graph.iter().enumerate() {
+            let Some((path, run)) = call_of(&node.node, format!("graph[{n}]")) else { continue };
+            let skills =
+                run.skills.iter().map(|skill| (format!("{id}.profile: {path}.skills"), skill.clone()));
+            found.extend(skills);
+        }
+    }
+    for role in bundle.roles.values() {
+        let skills = role.skills.iter().filter(|skill| is_id(skill));
+        found.extend(skills.map(|skill| (format!("roles/{}: skills", role.id), skill.clone())));
+    }
+    found
+}

@@ -1,0 +1,405 @@
+//! From definitions to plans: what a workflow refers to is looked up, and all of it is checked.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use tracing::warn;
+use workflow_core::bundle::Bundle;
+use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
+use workflow_core::definition::{
+    self, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, RunNode, Severity, Workflow,
+};
+use workflow_core::ids::{ProfileId, RoleId, StageId, WorkflowId};
+use workflow_core::output_schema;
+use workflow_core::plan::Plan;
+
+use crate::engine::{Engine, Shared};
+use crate::error::EngineError;
+
+/// What came of checking a definition.
+#[derive(Debug)]
+pub struct Checked {
+    /// The workflow, ready to be run, when there is no error.
+    pub plan: Option<Arc<Plan>>,
+    /// Everything that is wrong or doubtful, in the order of the text; what is wrong with other files that
+    /// the workflow refers to stands where it does.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Engine {
+    /// Parses, resolves and compiles a workflow from YAML that refers to no other file. Warnings go to the
+    /// host's log; [`Engine::validate`] returns them.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Invalid`] with every problem of the definition.
+    pub fn parse(&self, yaml: &str, id: &str) -> Result<Arc<Plan>, EngineError> {
+        let id = WorkflowId::new(id).map_err(|error| {
+            Diagnostics::from(vec![Diagnostic::error("bad-id", "workflow.id", error.to_string())])
+        })?;
+        self.checked(yaml.as_bytes(), Some(&id), &Library::default()).ready()
+    }
+
+    /// Resolves and compiles a workflow that refers to no file; checks it against the registered providers.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Invalid`] with every problem of the definition.
+    pub fn prepare(&self, workflow: &Workflow) -> Result<Arc<Plan>, EngineError> {
+        self.prepare_with(workflow, &Library::default())
+    }
+
+    /// The same with the roles, profiles, schemas and skills that the workflow refers to.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Invalid`] with every problem of the definition.
+    pub fn prepare_with(&self, workflow: &Workflow, library: &Library) -> Result<Arc<Plan>, EngineError> {
+        let (bundle, mut problems) = self.shared.bundle(workflow, library);
+        problems.extend(definition::validate(workflow));
+        problems.extend(definition::unsupported(workflow));
+        match bundle {
+            Some(bundle) if !problems.iter().any(Diagnostic::is_error) => {
+                Ok(self.shared.remember(Arc::new(Plan::compile(bundle)?)))
+            }
+            _ => Err(Diagnostics::from(problems).into()),
+        }
+    }
+
+    /// Reads a definition and says everything that is wrong or doubtful about it, at its place in the
+    /// text: also what only this engine knows, such as a provider that is not registered. What it refers to
+    /// is not looked up; [`Engine::check`] does.
+    pub fn validate(&self, text: &[u8], id: Option<&WorkflowId>) -> Parsed {
+        self.parsed(text, id, |workflow| {
+            let (_, problems) = self.shared.bundle(workflow, &Library::default());
+            problems.into_iter().filter(|problem| !problem.code.starts_with("missing-")).collect()
+        })
+    }
+
+    /// Reads a definition, looks up in the catalog what it refers to, and says everything that is wrong or
+    /// doubtful about all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Catalog`] when the catalog cannot be read.
+    pub async fn check(&self, text: &[u8], id: Option<&WorkflowId>) -> Result<Checked, EngineError> {
+        let library = match definition::parse(text, id).workflow {
+            Some(workflow) => self.library(&workflow).await?,
+            None => Library::default(),
+        };
+        Ok(self.checked(text, id, &library))
+    }
+
+    /// Looks a workflow up in the catalog, with what it refers to, and prepares it. Warnings go to the host's
+    /// log.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoCatalog`], [`EngineError::Catalog`], or [`EngineError::Invalid`].
+    pub async fn load(&self, workflow: &WorkflowId) -> Result<Arc<Plan>, EngineError> {
+        let catalog = self.shared.catalog.as_ref().ok_or_else(|| EngineError::NoCatalog(workflow.clone()))?;
+        let document = catalog.get(workflow).await?;
+        self.check(document.text.as_bytes(), Some(workflow)).await?.ready()
+    }
+
+    /// What the catalog has of what a workflow refers to. Nothing without a catalog.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Catalog`] when the catalog cannot be read.
+    pub async fn library(&self, workflow: &Workflow) -> Result<Library, EngineError> {
+        let mut library = Library::default();
+        if let Some(catalog) = &self.shared.catalog {
+            Loader { catalog: &**catalog, library: &mut library }.load(workflow).await?;
+        }
+        self.shared.add_provided_skills(workflow, &mut library);
+        Ok(library)
+    }
+
+    fn checked(&self, text: &[u8], id: Option<&WorkflowId>, library: &Library) -> Checked {
+        let mut bundle: Option<Bundle> = None;
+        let parsed = self.parsed(text, id, |workflow| {
+            let (found, problems) = self.shared.bundle(workflow, library);
+            bundle = found;
+            problems
+        });
+        let mut diagnostics = parsed.diagnostics;
+        if parsed.workflow.is_none() || diagnostics.iter().any(Diagnostic::is_error) {
+            return Checked { plan: None, diagnostics };
+        }
+        let plan = match bundle.map(Plan::compile) {
+            Some(Ok(plan)) => Some(self.shared.remember(Arc::new(plan))),
+            Some(Err(Diagnostics(refused))) => {
+                let new = |new: &Diagnostic| {
+                    !diagnostics.iter().any(|known| known.code == new.code && known.path == new.path)
+                };
+                let refused: Vec<_> = refused.into_iter().filter(new).collect();
+                diagnostics.extend(refused);
+                None
+            }
+            None => None,
+        };
+        Checked { plan, diagnostics }
+    }
+
+    fn parsed(
+        &self,
+        text: &[u8],
+        id: Option<&WorkflowId>,
+        check: impl FnOnce(&Workflow) -> Vec<Diagnostic>,
+    ) -> Parsed {
+        let mut parsed = definition::parse_with(text, id, check);
+        // Such a file can be read and kept, but this engine does not run it.
+        for problem in parsed.diagnostics.iter_mut().filter(|problem| problem.code == "unsupported") {
+            problem.severity = Severity::Error;
+        }
+        parsed
+    }
+}
+
+impl Checked {
+    /// The plan; what is doubtful goes to the host's log.
+    fn ready(self) -> Result<Arc<Plan>, EngineError> {
+        let Some(plan) = self.plan else { return Err(Diagnostics::from(self.diagnostics).into()) };
+        for warning in &self.diagnostics {
+            warn!(workflow = %plan.workflow().id, "{warning}");
+        }
+        Ok(plan)
+    }
+}
+
+impl Shared {
+    /// A workflow with all that it refers to, and everything that is wrong or doubtful about it.
+    fn bundle(&self, workflow: &Workflow, library: &Library) -> (Option<Bundle>, Vec<Diagnostic>) {
+        let mut problems = self.check_providers(workflow, library);
+        let defaults = Defaults { provider: self.default_provider.clone() };
+        match definition::bundle(workflow, &defaults, library) {
+            Ok(Bundled { bundle, warnings }) => {
+                problems.extend(self.check_calls(&bundle));
+                problems.extend(warnings);
+                (Some(bundle), problems)
+            }
+            Err(Diagnostics(found)) => {
+                // What the definition says by itself is said of the text.
+                let mut known = definition::validate(workflow);
+                known.extend(definition::unsupported(workflow));
+                let said = |found: &Diagnostic| {
+                    known.iter().any(|known| known.code == found.code && known.path == found.path)
+                };
+                problems.extend(found.into_iter().filter(|found| !said(found)));
+                (None, problems)
+            }
+        }
+    }
+
+    /// Providers that a definition names must be registered, and take its options.
+    fn check_providers(&self, workflow: &Workflow, library: &Library) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        for (id, stage) in &workflow.stages {
+            let several = stage.providers.iter().enumerate();
+            let mut named: Vec<_> = several
+                .map(|(n, lane)| (format!("{id}.providers[{n}].provider"), lane.provider.as_str()))
+                .collect();
+            let assigned = library.assignments.stages.get(id).and_then(|stage| stage.provider.as_ref());
+            if let Some(single) = stage.provider.as_ref().or(assigned).or(self.default_provider.as_ref())
+                && named.is_empty()
+            {
+                named.push((format!("{id}.provider"), single));
+            }
+            let mut checked = Vec::new();
+            for (path, name) in named {
+                if checked.contains(&name) {
+                    continue;
+                }
+                checked.push(name);
+                problems.extend(self.check_provider(name, path, stage.with.as_ref(), format!("{id}.with")));
+            }
+        }
+        problems
+    }
+
+    /// The same for what the nodes of profiles name themselves.
+    fn check_calls(&self, bundle: &Bundle) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        for (id, profile) in &bundle.profiles {
+            let path = format!("{id}.profile");
+            for (place, RunNode { provider, with, .. }) in definition::calls_of(profile) {
+                let Some(provider) = provider else { continue };
+                let found = self.check_provider(provider, path.clone(), with.as_ref(), path.clone());
+                problems.extend(found.into_iter().map(|mut problem| {
+                    problem.message = format!("{place}: {}", problem.message);
+                    problem
+                }));
+            }
+        }
+        problems
+    }
+
+    fn check_provider(
+        &self,
+        name: &str,
+        path: String,
+        with: Option<&serde_json::Map<String, serde_json::Value>>,
+        with_path: String,
+    ) -> Option<Diagnostic> {
+        if name.contains("${") {
+            return None;
+        }
+        let Some(provider) = self.providers.get(name) else {
+            return Some(Diagnostic::error("unknown-provider", path, self.unknown_provider(name)));
+        };
+        let options = with.cloned().map_or(serde_json::Value::Null, Into::into);
+        let message = provider.check_options(&options).err()?;
+        Some(Diagnostic::error("bad-options", with_path, message))
+    }
+
+    /// Skills that the providers of a workflow have by themselves.
+    fn add_provided_skills(&self, workflow: &Workflow, library: &mut Library) {
+        let names = skills(workflow, library);
+        let has = |name: &&String| self.providers.values().any(|provider| provider.has_skill(name));
+        let provided: Vec<_> = names.iter().filter(has).cloned().collect();
+        library.provided_skills.extend(provided);
+    }
+}
+
+/// Fetches what a workflow refers to.
+struct Loader<'l> {
+    catalog: &'l dyn Catalog,
+    library: &'l mut Library,
+}
+
+impl Loader<'_> {
+    async fn load(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
+        if let Some(text) = self.text(&Part::Assignments, "assignments").await? {
+            let parsed = definition::parse_assignments(text.text.as_bytes());
+            self.keep_problems("assignments", &text.origin, &parsed.diagnostics);
+            self.library.assignments = parsed.assignments.unwrap_or_default();
+        }
+        for (id, stage) in &workflow.stages {
+            let assigned = self.library.assignments.stages.get(id).and_then(|stage| stage.profile.clone());
+            let profile = stage.profile.clone().or(assigned).unwrap_or_else(|| "simple".to_owned());
+            if let Ok(profile) = ProfileId::new(profile) {
+                self.profile(id, profile).await?;
+            }
+        }
+        self.roles(workflow).await?;
+        self.schemas(workflow).await?;
+        for name in skills(workflow, self.library) {
+            if let Some(skill) = self.catalog.skill(&name).await? {
+                self.library.skills.insert(name, skill);
+            }
+        }
+        Ok(())
+    }
+
+    async fn profile(&mut self, stage: &StageId, profile: ProfileId) -> Result<(), CatalogError> {
+        let what = format!("profile {stage}.{profile}");
+        let part = Part::Profile(stage.clone(), profile.clone());
+        let Some(text) = self.text(&part, &what).await? else { return Ok(()) };
+        let parsed = definition::parse_profile(text.text.as_bytes(), None);
+        self.keep_problems(&what, &text.origin, &parsed.diagnostics);
+        if let Some(found) = parsed.profile {
+            self.library.profiles.insert((stage.clone(), profile), found);
+        }
+        Ok(())
+    }
+
+    async fn roles(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
+        let mut names = BTreeSet::new();
+        for (id, stage) in &workflow.stages {
+            names.extend(stage.role.clone().or_else(|| {
+                let assigned = self.library.assignments.stages.get(id).and_then(|stage| stage.role.clone());
+                Some(assigned.unwrap_or_else(|| id.to_string()))
+            }));
+            names.extend(stage.providers.iter().filter_map(|lane| lane.role.clone()));
+        }
+        for profile in self.library.profiles.values() {
+            names.extend(definition::roles_of(profile).into_iter().map(|(_, role)| role.to_owned()));
+        }
+        names.remove("${stage.role}");
+        let there = self.catalog.parts(PartKind::Roles).await?;
+        let every = names.iter().any(|name| name.contains("${"));
+        for part in there {
+            let Part::Role(id) = &part else { continue };
+            self.library.known_roles.insert(id.to_string());
+            if every || names.contains(id.as_str()) {
+                self.role(id, &part).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn role(&mut self, id: &RoleId, part: &Part) -> Result<(), CatalogError> {
+        let what = format!("role {id}");
+        let Some(text) = self.text(part, &what).await? else { return Ok(()) };
+        let parsed = definition::parse_role(text.text.as_bytes(), Some(id));
+        self.keep_problems(&what, &text.origin, &parsed.diagnostics);
+        if let Some(role) = parsed.role {
+            self.library.roles.insert(id.clone(), role);
+        }
+        Ok(())
+    }
+
+    async fn schemas(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
+        let mut open: VecDeque<String> = definition::schemas(workflow, self.library).into();
+        while let Some(name) = open.pop_front() {
+            let what = format!("schema {name}");
+            if self.library.schemas.contains_key(&name) || self.library.problems.contains_key(&what) {
+                continue;
+            }
+            let part = Part::Schema(name.clone());
+            let Some(text) = self.text(&part, &what).await? else { continue };
+            match definition::read_schema(text.text.as_bytes()) {
+                Ok(schema) => {
+                    // What it refers to and must not is told when the bundle is put together.
+                    open.extend(output_schema::references(&name, &schema).unwrap_or_default());
+                    self.library.schemas.insert(name, schema);
+                }
+                Err(diagnostics) => self.keep_problems(&what, &text.origin, &diagnostics),
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of a part; what must not or cannot be read is a problem of the part.
+    async fn text(
+        &mut self,
+        part: &Part,
+        what: &str,
+    ) -> Result<Option<workflow_core::catalog::Text>, CatalogError> {
+        match self.catalog.part(part).await {
+            Err(CatalogError::Invalid(message)) => {
+                self.library.problems.insert(what.to_owned(), vec![message]);
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    fn keep_problems(&mut self, what: &str, origin: &str, diagnostics: &[Diagnostic]) {
+        let line = |diagnostic: &Diagnostic| match diagnostic.line {
+            0 => format!("{origin}: {diagnostic}"),
+            _ => format!("{origin}:{diagnostic}"),
+        };
+        let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics.iter().partition(|found| found.is_error());
+        if !errors.is_empty() {
+            let errors = errors.into_iter().map(line).collect();
+            self.library.problems.insert(what.to_owned(), errors);
+        }
+        if !warnings.is_empty() {
+            let warnings = warnings.into_iter().map(line).collect();
+            self.library.warnings.insert(what.to_owned(), warnings);
+        }
+    }
+}
+
+/// The skills that a workflow, its profiles and its roles name.
+fn skills(workflow: &Workflow, library: &Library) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> =
+        workflow.stages.values().flat_map(|stage| &stage.skills).cloned().collect();
+    for profile in library.profiles.values() {
+        names.extend(definition::calls_of(profile).into_iter().flat_map(|(_, run)| run.skills.clone()));
+    }
+    names.extend(library.roles.values().flat_map(|role| role.skills.clone()));
+    names
+}

@@ -1,0 +1,232 @@
+//! Roles, profiles, schemas, assignments and skills as files.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use workflow_core::bundle::{BundleHash, Skill};
+use workflow_core::catalog::{CatalogError, Part, PartKind, Text, Version};
+use workflow_core::definition::{Diagnostic, Diagnostics, parse_assignments, parse_profile, parse_role};
+use workflow_core::ids::{ProfileId, RoleId, StageId, is_id};
+
+use super::{Folder, LARGEST, Unreadable, at, inside, read_within, too_large};
+use crate::disk::{Content, create_dir_all, replace, sync_dir, take_turn, unfinished};
+
+/// Where profiles are, in the home.
+const PROFILES: &str = "workflows/stages";
+const ROLES: &str = "roles";
+const ENDINGS: [&str; 2] = ["yml", "yaml"];
+
+impl Folder {
+    pub(super) fn parts(&self, kind: PartKind) -> Result<Vec<Part>, CatalogError> {
+        let mut found = BTreeSet::new();
+        match kind {
+            PartKind::Roles => {
+                let own = self.home.join(ROLES);
+                for folder in [&own].into_iter().chain(&self.more.roles) {
+                    for name in names(folder)? {
+                        let id = name.strip_suffix(".md").and_then(|stem| RoleId::new(stem).ok());
+                        found.extend(id.map(Part::Role));
+                    }
+                }
+            }
+            PartKind::Profiles => {
+                for name in names(&self.home.join(PROFILES))? {
+                    let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'));
+                    let ids = stem.and_then(|stem| stem.split_once('.')).and_then(|(stage, profile)| {
+                        Some((StageId::new(stage).ok()?, ProfileId::new(profile).ok()?))
+                    });
+                    found.extend(ids.map(|(stage, profile)| Part::Profile(stage, profile)));
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    pub(super) fn part(&self, part: &Part) -> Result<Option<Text>, CatalogError> {
+        Ok(self.find(part)?.map(|(_, text)| text))
+    }
+
+    /// The file of a part, and its text. The home comes before the folders that are only read.
+    fn find(&self, part: &Part) -> Result<Option<(PathBuf, Text)>, CatalogError> {
+        let own = places(part)?.into_iter().map(|place| (self.home.as_path(), self.home.join(place)));
+        let more = match part {
+            Part::Role(_) => self.more.roles.as_slice(),
+            _ => &[],
+        }
+        .iter()
+        .map(|folder| (folder.as_path(), folder.join(format!("{}.md", role_name(part)))));
+        for (root, path) in own.chain(more) {
+            match read_within(root, &path) {
+                Ok(text) => return Ok(Some((path.clone(), self.text(&path, text)))),
+                Err(Unreadable::Io(error)) if is_absent(&error) => {}
+                Err(Unreadable::Io(error)) => return Err(at(&self.show(&path))(error)),
+                Err(Unreadable::Problem(problem)) => {
+                    let shown = self.show(&path);
+                    return Err(CatalogError::Invalid(format!("{}: {problem}", shown.display())));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn put_part(
+        &self,
+        part: &Part,
+        text: String,
+        read: Option<&Version>,
+    ) -> Result<Text, CatalogError> {
+        check(part, &text)?;
+        let places = places(part)?;
+        let default = self.home.join(&places[0]);
+        let folder = default.parent().unwrap_or(&self.home).to_owned();
+        create_dir_all(&folder).map_err(at(&self.show(&folder)))?;
+        let _turn = self.turn_in(&folder)?;
+        let path = match (self.find(part)?, read) {
+            (None, None) => default,
+            (None, Some(_)) => return Err(CatalogError::NotFound(part.to_string())),
+            (Some((path, _)), None) if path.starts_with(&self.home) => {
+                return Err(CatalogError::Exists(part.to_string()));
+            }
+            // One in the home hides the one that is only read.
+            (Some(_), None) => default,
+            (Some((path, _)), Some(_)) if !path.starts_with(&self.home) => {
+                return Err(CatalogError::ReadOnly(part.to_string()));
+            }
+            (Some((_, found)), Some(read)) if found.version != *read => {
+                return Err(CatalogError::Stale(part.to_string()));
+            }
+            (Some((path, _)), Some(_)) => path,
+        };
+        self.replace(&path, &text).map_err(at(&self.show(&path)))?;
+        Ok(self.text(&path, text))
+    }
+
+    fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
+        // A link within the home stays one, and nothing is written through one that leads out.
+        let path = if path.is_symlink() { inside(&self.home, path)? } else { path.to_owned() };
+        inside(&self.home, path.parent().unwrap_or(&self.home))?;
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("part").to_owned();
+        replace(&path, &path.with_file_name(unfinished(&name)), text.as_bytes(), Content::Personal)
+    }
+
+    pub(super) fn delete_part(&self, part: &Part) -> Result<(), CatalogError> {
+        let Some((path, _)) = self.find(part)? else { return Err(CatalogError::NotFound(part.to_string())) };
+        if !path.starts_with(&self.home) {
+            return Err(CatalogError::ReadOnly(part.to_string()));
+        }
+        let folder = path.parent().unwrap_or(&self.home).to_owned();
+        let _turn = self.turn_in(&folder)?;
+        fs::remove_file(&path).and_then(|()| sync_dir(&folder)).map_err(at(&self.show(&path)))
+    }
+
+    pub(super) fn skill(&self, name: &str) -> Result<Option<Skill>, CatalogError> {
+        if !is_id(name) {
+            return Ok(None);
+        }
+        let own = self.home.join("skills");
+        for root in [&own].into_iter().chain(&self.more.skills) {
+            let folder = root.join(name);
+            let path = folder.join("SKILL.md");
+            let root = if *root == own { &self.home } else { root };
+            match read_within(root, &path) {
+                Ok(text) => return Ok(Some(Skill { text, folder: Some(folder.display().to_string()) })),
+                Err(Unreadable::Io(error)) if is_absent(&error) => {}
+                Err(Unreadable::Io(error)) => return Err(at(&self.show(&path))(error)),
+                Err(Unreadable::Problem(problem)) => {
+                    return Err(CatalogError::Invalid(format!("{}: {problem}", self.show(&path).display())));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn text(&self, path: &Path, text: String) -> Text {
+        let version = Version(BundleHash::of(&text).as_str().to_owned());
+        Text { origin: self.show(path).display().to_string(), text, version }
+    }
+
+    /// A path as the host names it.
+    fn show(&self, path: &Path) -> PathBuf {
+        let shown_home = self.shown.parent().unwrap_or(&self.shown);
+        path.strip_prefix(&self.home).map_or_else(|_| path.to_owned(), |rest| shown_home.join(rest))
+    }
+
+    fn turn_in(&self, folder: &Path) -> Result<Option<File>, CatalogError> {
+        if !cfg!(unix) {
+            return Ok(None);
+        }
+        let take = || {
+            let folder = File::open(inside(&self.home, folder)?)?;
+            take_turn(&folder)?;
+            Ok(Some(folder))
+        };
+        take().map_err(at(&self.show(folder)))
+    }
+}
+
+/// Where a part can be in the home; a new one is put at the first.
+fn places(part: &Part) -> Result<Vec<PathBuf>, CatalogError> {
+    Ok(match part {
+        Part::Role(id) => vec![Path::new(ROLES).join(format!("{id}.md"))],
+        Part::Profile(stage, profile) => {
+            ENDINGS.map(|ending| Path::new(PROFILES).join(format!("{stage}.{profile}.{ending}"))).to_vec()
+        }
+        Part::Assignments => {
+            ENDINGS.map(|ending| PathBuf::from(format!("config/assignments.{ending}"))).to_vec()
+        }
+        Part::Schema(name) => {
+            let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':']);
+            if !name.split('/').all(is_plain) {
+                let message = format!("`{name}` is not the name of a file inside the home");
+                return Err(CatalogError::Invalid(message));
+            }
+            vec![PathBuf::from(name)]
+        }
+    })
+}
+
+fn role_name(part: &Part) -> &str {
+    match part {
+        Part::Role(id) => id.as_str(),
+        _ => "",
+    }
+}
+
+/// Refuses a text that is no part of that kind.
+fn check(part: &Part, text: &str) -> Result<(), CatalogError> {
+    if text.len() as u64 > LARGEST {
+        return Err(CatalogError::Invalid(too_large(text.len() as u64)));
+    }
+    let diagnostics = match part {
+        Part::Role(id) => parse_role(text.as_bytes(), Some(id)).diagnostics,
+        Part::Profile(..) => parse_profile(text.as_bytes(), None).diagnostics,
+        Part::Assignments => parse_assignments(text.as_bytes()).diagnostics,
+        Part::Schema(name) => match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                vec![Diagnostic::error("not-json", name, format!("the schema is not JSON: {error}"))]
+            }
+        },
+    };
+    let errors: Vec<_> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+    if errors.is_empty() { Ok(()) } else { Err(CatalogError::Invalid(Diagnostics(errors).to_string())) }
+}
+
+/// The names of what is in a folder, which may be missing.
+fn names(folder: &Path) -> Result<Vec<String>, CatalogError> {
+    match fs::read_dir(folder) {
+        Err(error) if is_absent(&error) => Ok(Vec::new()),
+        entries => {
+            let entries = entries.map_err(at(folder))?;
+            let names = entries.map(|entry| Ok(entry.map_err(at(folder))?.file_name().into_string().ok()));
+            Ok(names.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        }
+    }
+}
+
+/// Whether nothing is there; also where a folder on the way is a file.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
