@@ -70,7 +70,7 @@ impl Engine {
     /// text: also what only this engine knows, such as a provider that is not registered. What it refers to
     /// is not looked up; [`Engine::check`] does.
     pub fn validate(&self, text: &[u8], id: Option<&WorkflowId>) -> Parsed {
-        self.parsed(text, id, |workflow| {
+        parsed(text, id, |workflow| {
             let (_, problems) = self.shared.bundle(workflow, &Library::default());
             problems.into_iter().filter(|problem| !problem.code.starts_with("missing-")).collect()
         })
@@ -118,7 +118,7 @@ impl Engine {
 
     fn checked(&self, text: &[u8], id: Option<&WorkflowId>, library: &Library) -> Checked {
         let mut bundle: Option<Bundle> = None;
-        let parsed = self.parsed(text, id, |workflow| {
+        let parsed = self::parsed(text, id, |workflow| {
             let (found, problems) = self.shared.bundle(workflow, library);
             bundle = found;
             problems
@@ -141,20 +141,15 @@ impl Engine {
         };
         Checked { plan, diagnostics }
     }
+}
 
-    fn parsed(
-        &self,
-        text: &[u8],
-        id: Option<&WorkflowId>,
-        check: impl FnOnce(&Workflow) -> Vec<Diagnostic>,
-    ) -> Parsed {
-        let mut parsed = definition::parse_with(text, id, check);
-        // Such a file can be read and kept, but this engine does not run it.
-        for problem in parsed.diagnostics.iter_mut().filter(|problem| problem.code == "unsupported") {
-            problem.severity = Severity::Error;
-        }
-        parsed
+fn parsed(text: &[u8], id: Option<&WorkflowId>, check: impl FnOnce(&Workflow) -> Vec<Diagnostic>) -> Parsed {
+    let mut parsed = definition::parse_with(text, id, check);
+    // Such a file can be read and kept, but this engine does not run it.
+    for problem in parsed.diagnostics.iter_mut().filter(|problem| problem.code == "unsupported") {
+        problem.severity = Severity::Error;
     }
+    parsed
 }
 
 impl Checked {

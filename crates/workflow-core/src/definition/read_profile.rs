@@ -44,12 +44,11 @@ pub(super) fn profile(root: &yaml::Node, report: &mut Report<'_>) -> Profile {
 
 fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Option<GraphNode> {
     let mut fields = Fields::of(node, path, report);
-    let id = match fields.text("id", report) {
-        Some(id) => node_id(&id, &path.key("id"), report),
-        None => {
-            report.refuse("missing-field", &path.key("id"), "`id` is missing: give the node a name");
-            None
-        }
+    let id = if let Some(id) = fields.text("id", report) {
+        node_id(&id, &path.key("id"), report)
+    } else {
+        report.refuse("missing-field", &path.key("id"), "`id` is missing: give the node a name");
+        None
     };
     let out = fields.text("out", report).and_then(|out| node_id(&out, &path.key("out"), report));
     let set = values(&mut fields, "set", report);

@@ -260,20 +260,17 @@ impl Step<'_> {
         let Some(graph) = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_ref()) else {
             return false;
         };
-        match path.parent() {
-            Some(parent) => {
-                let items = self.node(&parent).and_then(|node| node.items.as_ref());
-                items.is_some_and(|items| {
-                    let number = path.items.last().copied().unwrap_or(u32::MAX);
-                    let next = items.work.0.as_ref().map_or(0, |work| work.next);
-                    number < next && !items.has_ended(number)
-                })
-            }
-            None => {
-                let place = self.graph().and_then(|graph| graph.names.get(&path.node).copied());
-                let work = graph.work.0.as_ref().zip(place);
-                work.is_some_and(|(work, place)| work.waits_for.get(place) == Some(&0))
-            }
+        if let Some(parent) = path.parent() {
+            let items = self.node(&parent).and_then(|node| node.items.as_ref());
+            items.is_some_and(|items| {
+                let number = path.items.last().copied().unwrap_or(u32::MAX);
+                let next = items.work.0.as_ref().map_or(0, |work| work.next);
+                number < next && !items.has_ended(number)
+            })
+        } else {
+            let place = self.graph().and_then(|graph| graph.names.get(&path.node).copied());
+            let work = graph.work.0.as_ref().zip(place);
+            work.is_some_and(|(work, place)| work.waits_for.get(place) == Some(&0))
         }
     }
 }

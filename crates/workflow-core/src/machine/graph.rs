@@ -80,7 +80,7 @@ impl<'a> Step<'a> {
         let Some(path) = self.path(lane, &node.id) else { return Ok(()) };
         let is_new = self.node(&path).is_none();
         if is_new && (self.is_skipped(graph, lane, node) || !self.holds(node.when.as_ref(), &path, node)) {
-            return self.skip(graph, path);
+            return self.skip(graph, &path);
         }
         if let Some(work) = self.work(lane) {
             work.under_way += 1;
@@ -203,7 +203,7 @@ impl<'a> Step<'a> {
             let item = path.item(number);
             let is_new = self.node(&item).is_none();
             if is_new && !self.holds(foreach.when.as_ref(), &item, node) {
-                self.skip(graph, item)?;
+                self.skip(graph, &item)?;
             } else {
                 self.begin(graph, item, &foreach.body, node)?;
             }
@@ -212,24 +212,24 @@ impl<'a> Step<'a> {
     }
 
     /// The outputs of a `foreach` node's items have come.
-    pub(super) fn collected(&mut self, path: NodePath, result: Result<Data, Failure>) -> Result<(), Broken> {
+    pub(super) fn collected(&mut self, path: &NodePath, result: Result<Data, Failure>) -> Result<(), Broken> {
         let Some(graph) = self.graph() else { return Ok(()) };
         let asked = |node: &NodeState| {
             node.status == StageStatus::Running
                 && node.items.as_ref().is_some_and(|items| items.done == items.len())
         };
-        if !self.is_here(&path) || !self.is_open(path.lane) || !self.node(&path).is_some_and(asked) {
+        if !self.is_here(path) || !self.is_open(path.lane) || !self.node(path).is_some_and(asked) {
             return Ok(());
         }
         match result {
             Ok(output) => self.complete(graph, path.clone(), output)?,
             Err(failure) => self.fail(path.clone(), failure)?,
         }
-        self.go_on_from(&path)?;
+        self.go_on_from(path)?;
         self.advance()
     }
 
-    fn skip(&mut self, graph: &'a GraphPlan, path: NodePath) -> Result<(), Broken> {
+    fn skip(&mut self, graph: &'a GraphPlan, path: &NodePath) -> Result<(), Broken> {
         self.emit(EventBody::NodeSkipped { path: path.clone() })?;
         if path.items.is_empty()
             && let Some(work) = self.work(path.lane)
@@ -237,7 +237,7 @@ impl<'a> Step<'a> {
             // It was not begun, and counts down with those that were.
             work.under_way += 1;
         }
-        self.count_down(graph, &path);
+        self.count_down(graph, path);
         Ok(())
     }
 

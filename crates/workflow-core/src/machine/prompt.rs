@@ -43,7 +43,7 @@ pub(super) fn of_role(
 fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan) -> Value {
     let mut members = Map::new();
     for stage in &plan.stages {
-        let output = scope.state.results.get(&stage.id).and_then(|result| result.output());
+        let output = scope.state.results.get(&stage.id).and_then(super::state::StageResult::output);
         members.insert(stage.id.to_string(), json!(output));
     }
     for name in role.role.inputs.iter().filter(|input| crate::ids::is_id(input)) {

@@ -1,5 +1,6 @@
 //! Whether an output is of the form that was asked for.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -93,10 +94,13 @@ pub(super) fn correction(failure: &Failure) -> String {
             for error in errors {
                 let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
                 let path = if part("path").is_empty() { "(the whole)" } else { part("path") };
-                text.push_str(&format!("\n- {path}: {}", part("message")));
+                // Writing to a `String` cannot fail.
+                let _ = write!(text, "\n- {path}: {}", part("message"));
             }
         }
-        None => text.push_str(&format!(" {}", failure.message)),
+        None => {
+            let _ = write!(text, " {}", failure.message);
+        }
     }
     if let Some(output) = details.and_then(|details| details.get("output")?.as_str()) {
         text.push_str("\n\nThe answer was:\n\n");

@@ -84,7 +84,7 @@ impl<'a> RunScope<'a> {
         let Some(lane) = state.current_lane(path.lane) else { return scope };
         Self {
             provider: lane.whole.provider.as_deref().or(scope.provider),
-            role: lane.whole.role.as_ref().map(|role| role.as_str()).or(scope.role),
+            role: lane.whole.role.as_ref().map(super::super::ids::RoleId::as_str).or(scope.role),
             graph: Graph::of(stage, lane),
             item: lane.item(path),
             ..scope

@@ -72,7 +72,7 @@ impl<'a> Step<'a> {
                 self.go_on(path.lane)?;
                 self.advance()
             }
-            Input::Collected { path, result } => self.collected(path, result),
+            Input::Collected { path, result } => self.collected(&path, result),
             Input::Due { path } => {
                 self.due(path);
                 Ok(())

@@ -90,6 +90,7 @@ impl Compiler<'_> {
     }
 
     /// The schema of that name; the outer `None` when there is something wrong with it.
+    #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
     pub(super) fn schema(&mut self, path: &str, name: Option<&str>) -> Option<Option<Arc<OutputSchema>>> {
         let Some(name) = name else { return Some(None) };
         if let Some(known) = self.schemas.get(name) {
@@ -108,14 +109,17 @@ impl Compiler<'_> {
         }
     }
 
+    #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
     pub(super) fn text(&mut self, path: &str, text: Option<&str>) -> Option<Option<Template>> {
         text.map_or(Some(None), |text| self.keep(path, Template::parse(text)).map(Some))
     }
 
+    #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
     pub(super) fn condition(&mut self, path: &str, text: Option<&str>) -> Option<Option<Condition>> {
         text.map_or(Some(None), |text| self.keep(path, Condition::parse(text)).map(Some))
     }
 
+    #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
     pub(super) fn options(
         &mut self,
         path: &str,

@@ -29,7 +29,7 @@ impl Compiler<'_> {
     pub(super) fn role(&mut self, role: &Role) -> Option<RolePlan> {
         let path = format!("roles/{}", role.id);
         let schema = self.schema(&format!("{path}.output_schema"), role.output_schema.as_deref())?;
-        let stages = self.bundle.workflow.stages.keys().map(|stage| stage.as_str());
+        let stages = self.bundle.workflow.stages.keys().map(super::super::ids::StageId::as_str);
         let template = match RoleTemplate::compile(role, stages) {
             Ok(template) => template,
             Err(errors) => {

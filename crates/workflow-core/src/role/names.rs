@@ -36,7 +36,7 @@ impl<'k> Names<'k> {
                 }
                 TemplateElement::HelperBlock(helper) => self.block(helper, depth, locals, line),
                 TemplateElement::RawString(_) | TemplateElement::Comment(_) => {}
-                _ => self.error(line, "partials and decorators have no place in a role".to_owned()),
+                _ => self.error(line, "partials and decorators have no place in a role"),
             }
         }
     }
@@ -79,7 +79,7 @@ impl<'k> Names<'k> {
         if !known.contains(&name) {
             let near = did_you_mean(name, known.iter().copied());
             let message = format!("there is no helper `{name}`{near} (known: {})", known.join(", "));
-            self.error(line, message);
+            self.error(line, &message);
         }
         for parameter in helper.params.iter().chain(helper.hash.values()) {
             self.parameter(parameter, depth, locals, line);
@@ -123,11 +123,11 @@ impl<'k> Names<'k> {
         } else {
             let near = did_you_mean(name, self.known.iter().copied());
             let message = format!("`{name}` is not declared{near} (known: {})", self.known.join(", "));
-            self.error(line, message);
+            self.error(line, &message);
         }
     }
 
-    fn error(&mut self, line: usize, message: String) {
+    fn error(&mut self, line: usize, message: &str) {
         self.errors.push(RoleError::Template(format!("{}, line {line}: {message}", self.at)));
     }
 }

@@ -84,13 +84,12 @@ impl Folder {
         create_dir_all(&folder).map_err(at(&self.show(&folder)))?;
         let _turn = self.turn_in(&folder)?;
         let path = match (self.find(part)?, read) {
-            (None, None) => default,
             (None, Some(_)) => return Err(CatalogError::NotFound(part.to_string())),
             (Some((path, _)), None) if path.starts_with(&self.home) => {
                 return Err(CatalogError::Exists(part.to_string()));
             }
-            // One in the home hides the one that is only read.
-            (Some(_), None) => default,
+            // One in the home hides one that is only read.
+            (None | Some(_), None) => default,
             (Some((path, _)), Some(_)) if !path.starts_with(&self.home) => {
                 return Err(CatalogError::ReadOnly(part.to_string()));
             }
