@@ -3,6 +3,8 @@
 //! - [`MemoryStore`] keeps runs in memory: for tests, and for hosts whose runs may end with them.
 //! - [`FileStore`] keeps runs as files that a person can read, and survives crashes (feature
 //!   `files`).
+//! - [`PostgresStore`] keeps runs in a PostgreSQL database, for any number of machines (feature
+//!   `postgres`).
 //! - [`FsCatalog`] keeps definitions as the files that people edit (feature `files`).
 //! - [`ChannelSink`], [`JsonlSink`] and [`TracingSink`] take events to a task of the host, to a file
 //!   or a pipe, and to its log.
@@ -13,6 +15,8 @@ mod catalog;
 mod disk;
 #[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sinks;
 mod sync;
 mod worker;
@@ -21,5 +25,7 @@ mod worker;
 pub use catalog::{Folders, FsCatalog};
 #[cfg(feature = "files")]
 pub use files::FileStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use sinks::{ChannelSink, JsonlSink, Notice, Notices, TracingSink};
 pub use workflow_core::store::MemoryStore;

@@ -10,6 +10,8 @@ mod fixture;
 mod memory;
 #[cfg(feature = "files")]
 mod model;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "files")]
 mod processes;
 mod suite;
