@@ -20,6 +20,7 @@ mod fan_out;
 mod files;
 mod measure;
 mod memory;
+mod postgres;
 mod sequential;
 mod table;
 mod work;
@@ -32,12 +33,13 @@ use table::Row;
 
 type Group = fn(Effort) -> Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 7] = [
+const GROUPS: [(&str, Group); 8] = [
     ("sequential", sequential::rows),
     ("fan-out", fan_out::rows),
     ("concurrent", concurrent::rows),
     ("memory", memory::rows),
     ("files", files::rows),
+    ("postgres", postgres::rows),
     ("definitions", definitions::rows),
     ("control", control::rows),
 ];

@@ -144,7 +144,7 @@ impl Database {
                 connection.query_typed(&text, &params).await
             }
         };
-        self.in_time(run).await
+        self.in_time(connection, run).await
     }
 
     fn text(&self, query: &Query) -> Rc<str> {
@@ -166,7 +166,7 @@ impl Database {
         loop {
             tries += 1;
             let connection = self.general.get().await.map_err(|error| self.pool_error(error))?;
-            let error = match self.in_time(connection.query_typed(&text, params)).await {
+            let error = match self.in_time(&connection, connection.query_typed(&text, params)).await {
                 Err(fault) if fault.refused || tries > 1 => return Err(fault.error),
                 Ok(rows) => return Ok(rows),
                 Err(fault) => fault.error,
@@ -176,11 +176,15 @@ impl Database {
         }
     }
 
+    /// Waits for a statement; one that takes too long is given up, by the server too if it can be told.
     async fn in_time<T>(
         &self,
+        connection: &Object,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Fault> {
         let Ok(result) = tokio::time::timeout(self.limit + SLACK, work).await else {
+            let cancel = connection.cancel_token();
+            tokio::spawn(tokio::time::timeout(self.limit, async move { cancel.cancel_query(NoTls).await }));
             return Err(lost(self.io(io::ErrorKind::TimedOut, "the database did not answer in time")));
         };
         result.map_err(|error| Fault {

@@ -73,7 +73,8 @@ impl Service {
 
     /// Whether a notification that is sent in the way of all others arrives.
     async fn hears(&self, payloads: &mut mpsc::UnboundedReceiver<String>) -> bool {
-        let payload = format!("test {}", self.worker.get());
+        // It has not the form of a hint.
+        let payload = format!("test:{}", self.worker.get());
         if self.database.read(&TEST, &[&self.channel(), &payload]).await.is_err() {
             return false;
         }

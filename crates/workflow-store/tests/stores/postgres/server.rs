@@ -166,7 +166,7 @@ impl SharedServer {
         }
         let (keeper, directory) = prepare(&anywhere(), false)?;
         let pipe = directory.join("pipe");
-        succeeded("mkfifo", User::find()?.command("mkfifo").arg(&pipe).output())?;
+        succeeded("mkfifo", User::find().command("mkfifo").arg(&pipe).output())?;
         let server = Server::keep(keeper, directory.clone(), Stdio::null(), Some(&pipe))?;
         fs::write(&note, directory.to_string_lossy().as_bytes()).map_err(error)?;
         let pipe = File::options().write(true).open(&pipe).map_err(error)?;
@@ -187,7 +187,7 @@ fn url(directory: &Path) -> String {
 /// The keeper of a new server, before it is started, and the server's directory.
 fn prepare(parent: &Path, sync: bool) -> Result<(Command, PathBuf)> {
     let programs = programs().ok_or(MISSING)?;
-    let user = User::find()?;
+    let user = User::find();
     let archive = archive(&programs, &user)?;
     let directory = directory(parent, &user)?;
     let mut tar = user.command("tar");
@@ -217,7 +217,7 @@ pub(crate) fn anywhere() -> PathBuf {
 }
 
 impl User {
-    fn find() -> Result<Self> {
+    fn find() -> Self {
         let name = if said("id", &["-u"]).as_deref() != Some("0") {
             None
         } else if said("id", &["-u", "postgres"]).is_some() {
@@ -225,7 +225,7 @@ impl User {
         } else {
             Some("nobody".to_owned())
         };
-        Ok(Self { name })
+        Self { name }
     }
 
     /// `program` as it is run by this user.

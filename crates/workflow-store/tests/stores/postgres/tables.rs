@@ -109,7 +109,7 @@ fn appends_that_wait_together_have_an_outcome_each() {
         let status = block_on(store.get(&lease.run)).unwrap().head.status;
         assert_eq!(status, if refused { RunStatus::Pending } else { RunStatus::Running });
     }
-    let statements = place.query("SELECT count(DISTINCT xmin) FROM @.event WHERE seq > 1");
+    let statements = place.query("SELECT count(DISTINCT xmin::text) FROM @.event WHERE seq > 1");
     let statements: usize = statements[0].parse().unwrap();
     assert!(statements < 5 * (RUNS - 5), "{statements} statements stored what waited together");
 }
@@ -162,7 +162,7 @@ fn a_password_is_never_shown() {
         let error = options.clone().open().unwrap_err();
         let listening = place.options().listen_url("nonsense s3cr?t&word").open().unwrap_err();
         for text in [shown, error.to_string(), format!("{error:?}"), listening.to_string()] {
-            assert!(!text.contains("s3cr") && !text.contains("word@"), "{text}");
+            assert!(!text.contains("s3cr") && !text.contains("t&word"), "{text}");
         }
         assert!(matches!(error, StoreError::Io { .. }), "{error}");
     }
