@@ -170,18 +170,27 @@ impl Service {
                 good.iter().map(|append| (append.run().clone(), Err(fault.error.clone()))).collect()
             }
         };
+        let mut refused = Vec::new();
         for (append, turn) in batch {
-            let result = match stored.remove(append.run()) {
-                Some(result) => result,
-                None => Err(self.why_not(&append).await),
-            };
-            if let Ok(controls) = &result {
-                self.leases.borrow_mut().give(&append.lease, controls.len());
+            match stored.remove(append.run()) {
+                Some(result) => self.answer(append, result, turn),
+                None => refused.push((append, turn)),
             }
-            // Nobody may be waiting any more.
-            let _ = append.answer.send(result);
-            drop(turn);
         }
+        // Nobody waits for those that have to be looked into.
+        for (append, turn) in refused {
+            let error = self.why_not(&append).await;
+            self.answer(append, Err(error), turn);
+        }
+    }
+
+    fn answer(&self, append: Append, result: Result<Vec<ControlRecord>, StoreError>, turn: Turn) {
+        if let Ok(controls) = &result {
+            self.leases.borrow_mut().give(&append.lease, controls.len());
+        }
+        // Nobody may be waiting any more.
+        let _ = append.answer.send(result);
+        drop(turn);
     }
 
     async fn try_batch(&self, batch: &[&Append]) -> Result<Stored, Fault> {

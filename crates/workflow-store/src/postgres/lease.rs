@@ -134,12 +134,13 @@ impl<T: Lent> Drop for Loan<T> {
         // A store that is closed has given all back.
         let Some((lent, back)) = self.lent.take().zip(self.back.upgrade()) else { return };
         for lease in lent.into_leases() {
+            let run = lease.run.clone();
             let release = async move |service: Rc<Service>| {
                 if let Err(error) = service.release(&lease).await {
                     tracing::warn!(run = %lease.run, %error, "a lease that nobody waits for was not given back");
                 }
             };
-            let _ = back.send(Request::job(None, release));
+            let _ = back.send(Request::job(Some(run), release));
         }
     }
 }

@@ -75,10 +75,9 @@ impl Thread {
                     Ok(service) => service,
                     Err(error) => return drop(opened.send(Err(error))),
                 };
-                if opened.send(Ok(())).is_ok() {
-                    serve(&service, &options, incoming, limit).await;
+                if opened.send(Ok(())).is_err() || serve(&service, &options, incoming, limit).await {
+                    service.leave().await;
                 }
-                service.leave().await;
             });
             if let Err(error) = result {
                 tracing::error!(%error, "the store's thread cannot work");
@@ -120,13 +119,14 @@ fn within_runtime(work: impl Future<Output = ()>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Takes requests until there can be no more, and waits for those under way.
+/// Takes requests until there can be no more, and waits for those under way: not for ever. Returns whether
+/// they are done.
 async fn serve(
     service: &Rc<Service>,
     options: &PostgresOptions,
     mut incoming: mpsc::UnboundedReceiver<Request>,
     limit: Duration,
-) {
+) -> bool {
     let (underway, mut ended) = mpsc::channel(1);
     let background = service.background(options);
     let mut requests = Vec::with_capacity(AT_ONCE);
@@ -136,10 +136,12 @@ async fn serve(
         }
     }
     drop(underway);
-    if tokio::time::timeout(limit, ended.recv()).await.is_err() {
+    let done = tokio::time::timeout(limit, ended.recv()).await.is_ok();
+    if !done {
         tracing::warn!("a store was dropped while the database did not answer");
     }
     for task in background {
         task.abort();
     }
+    done
 }

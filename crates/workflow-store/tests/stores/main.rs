@@ -10,7 +10,7 @@ mod fixture;
 mod memory;
 #[cfg(feature = "files")]
 mod model;
-#[cfg(feature = "postgres")]
+#[cfg(all(unix, feature = "postgres"))]
 mod postgres;
 #[cfg(feature = "files")]
 mod processes;
