@@ -59,6 +59,7 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
 }
 
 /// What kind of file is replaced.
+#[cfg(feature = "files")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
     /// Private, and known from elsewhere too: a crash may take it.
@@ -71,6 +72,7 @@ pub(crate) enum Content {
 
 /// Replaces the file at `path`, or creates it: readers see the old bytes or the new ones.
 /// `temporary` is in the same directory, and is nobody else's.
+#[cfg(feature = "files")]
 pub(crate) fn replace(path: &Path, temporary: &Path, bytes: &[u8], content: Content) -> io::Result<()> {
     let write = || {
         let mut options = if content == Content::Personal { OpenOptions::new() } else { private() };
@@ -125,11 +127,23 @@ pub(crate) fn take_turn(file: &File) -> io::Result<()> {
 }
 
 /// How the names begin of what is not finished, or half removed. No id begins so.
+#[cfg(feature = "files")]
 pub(crate) const UNFINISHED: &str = ".tmp-";
 
 /// A name for something unfinished that no other thread or process uses.
+#[cfg(feature = "files")]
 pub(crate) fn unfinished(name: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("{UNFINISHED}{name}-{}-{count}", std::process::id())
+}
+
+/// The name of this machine, where the system tells it.
+pub(crate) fn host_name() -> Option<String> {
+    let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok())
+        .or_else(|| std::env::var("COMPUTERNAME").ok())?;
+    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
+    (!name.is_empty()).then_some(name)
 }

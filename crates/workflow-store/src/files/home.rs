@@ -14,11 +14,11 @@ use workflow_core::store::{Control, ControlRecord, Lease, NewRun, RunFilter, Run
 
 use super::bundles::Bundles;
 use super::held::{EVENTS, HeldRun, no_event, state};
-use super::lock::{RunLock, Taken, holder, host_name, is_abandoned};
+use super::lock::{RunLock, Taken, holder, is_abandoned};
 use super::record::Record;
 use super::signal::Signal;
 use super::{controls, log, output};
-use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished};
+use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, host_name, sync_dir, unfinished};
 use crate::sync::lock;
 
 /// How old something unfinished must be to be removed when no lock tells whether its maker lives.

@@ -141,16 +141,6 @@ pub(super) fn is_abandoned(directory: &Path) -> io::Result<Option<bool>> {
     }
 }
 
-/// The name of this machine, where the system tells it.
-pub(super) fn host_name() -> Option<String> {
-    let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok())
-        .or_else(|| std::env::var("COMPUTERNAME").ok())?;
-    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
-    (!name.is_empty()).then_some(name)
-}
-
 fn path(directory: &Path) -> PathBuf {
     directory.join(FILE)
 }

@@ -12,4 +12,6 @@ mod memory;
 mod model;
 #[cfg(feature = "files")]
 mod processes;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod suite;
