@@ -21,6 +21,8 @@ mod files;
 mod measure;
 mod memory;
 mod sequential;
+mod sqlite;
+mod sqlite_reads;
 mod table;
 mod work;
 
@@ -32,12 +34,14 @@ use table::Row;
 
 type Group = fn(Effort) -> Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 7] = [
+const GROUPS: [(&str, Group); 9] = [
     ("sequential", sequential::rows),
     ("fan-out", fan_out::rows),
     ("concurrent", concurrent::rows),
     ("memory", memory::rows),
     ("files", files::rows),
+    ("sqlite", sqlite::rows),
+    ("sqlite-reads", sqlite_reads::rows),
     ("definitions", definitions::rows),
     ("control", control::rows),
 ];

@@ -10,6 +10,8 @@ mod lines;
 mod options;
 mod output;
 mod place;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod queue;
 mod read;
@@ -122,14 +124,10 @@ impl SqliteStore {
         let place = Arc::new(place);
         let seen = watch::signal(&connection).map_err(|error| fault::explain(&place.path, &error))?;
         let watch = Arc::new(Watch::new(Arc::clone(&place), options.clone(), seen));
-        Ok(Self {
-            writer: Writer::spawn(connection, &place, &options, &watch)?,
-            readers: Readers::spawn(&place, &options)?,
-            watch: Eye(watch),
-            place,
-            lease_time: options.lease_time,
-            output_limit: options.output_limit,
-        })
+        let (lease_time, output_limit) = (options.lease_time, options.output_limit);
+        let readers = Readers::spawn(&place, &options)?;
+        let writer = Writer::spawn(connection, &place, options, &watch)?;
+        Ok(Self { writer, readers, watch: Eye(watch), place, lease_time, output_limit })
     }
 
     /// Gives the room of what was deleted back to the file system. It writes the whole database anew and

@@ -52,15 +52,13 @@ impl OutputAppend {
 
     pub(super) fn write(&self, writing: &mut Writing) -> Outcome<()> {
         let held = writing.held(&self.lease)?;
-        let (last, mut size) = match held.output {
-            Some(known) => known,
-            None => {
-                let sql =
-                    "SELECT coalesce(max(number), 0), coalesce(sum(size), 0) FROM output WHERE run = ?1";
-                writing
-                    .statement(sql)?
-                    .query_row([held.key], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))))?
-            }
+        let (last, mut size) = if let Some(known) = held.output {
+            known
+        } else {
+            let sql = "SELECT coalesce(max(number), 0), coalesce(sum(size), 0) FROM output WHERE run = ?1";
+            writing
+                .statement(sql)?
+                .query_row([held.key], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))))?
         };
         check_output(&self.lease.run, last, self.first.as_slice())?;
         if let Some(misnumbered) = &self.misnumbered {

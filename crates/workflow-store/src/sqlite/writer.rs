@@ -31,12 +31,12 @@ impl Writer {
     pub(super) fn spawn(
         connection: Connection,
         place: &Arc<Place>,
-        options: &SqliteOptions,
+        options: SqliteOptions,
         watch: &Arc<Watch>,
     ) -> Result<Self, StoreError> {
         let queue = Arc::new(Queue::new());
         let work = Work {
-            writing: Writing::new(connection, Arc::clone(place), options.clone()),
+            writing: Writing::new(connection, Arc::clone(place), options),
             queue: Arc::clone(&queue),
             watch: Arc::clone(watch),
             synced: true,
@@ -100,9 +100,15 @@ impl Work {
             // Output alone need not last: what comes after it takes it to the disk.
             let result = self.sync(jobs.len() > output).and_then(|()| self.together(&mut jobs, None));
             match result {
-                Ok(()) => jobs.into_iter().for_each(|job| job.settle(Ok(()))),
+                Ok(()) => {
+                    for job in jobs {
+                        job.settle(Ok(()));
+                    }
+                }
                 Err((stage, error)) if stage == Stage::Begin || jobs.len() == 1 || self.closed.is_some() => {
-                    jobs.into_iter().for_each(|job| job.settle(Err(error.clone())));
+                    for job in jobs {
+                        job.settle(Err(error.clone()));
+                    }
                 }
                 Err((stage, error)) => {
                     tracing::warn!(%error, jobs = jobs.len(), "a transaction failed; doing each part of it alone");

@@ -131,6 +131,12 @@ impl Writing {
         self.version = None;
     }
 
+    /// As if somebody else had written just now.
+    #[cfg(test)]
+    pub(super) fn look_again(&mut self) {
+        self.generation += 1;
+    }
+
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
         self.statement(sql)?.execute(params)
     }

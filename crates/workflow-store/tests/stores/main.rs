@@ -8,7 +8,7 @@ mod crashes;
 mod files;
 mod fixture;
 mod memory;
-#[cfg(feature = "files")]
+#[cfg(any(feature = "files", feature = "sqlite"))]
 mod model;
 #[cfg(feature = "files")]
 mod processes;

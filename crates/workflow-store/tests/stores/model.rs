@@ -1,4 +1,6 @@
-//! The store in files does what the store in memory does, whatever is done to them.
+//! Stores that last do what the store in memory does, whatever is done to them.
+
+use std::path::Path;
 
 use futures::executor::block_on;
 use proptest::collection::vec;
@@ -8,7 +10,7 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::status::{RunStatus, Wait};
 use workflow_core::store::{Control, Lease, RunFilter, RunHead, RunStore, StoreError};
-use workflow_store::{FileStore, MemoryStore};
+use workflow_store::MemoryStore;
 
 use crate::fixture::*;
 
@@ -88,10 +90,14 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Opens the store of a home that lasts.
+type Open = fn(&Path) -> Box<dyn RunStore>;
+
 /// Both stores, and what their user knows.
 struct Pair {
     memory: MemoryStore,
-    files: Option<FileStore>,
+    lasting: Option<Box<dyn RunStore>>,
+    open: Open,
     home: tempfile::TempDir,
     runs: [Known; RUNS.len()],
 }
@@ -107,10 +113,10 @@ struct Known {
 }
 
 impl Pair {
-    fn new() -> Self {
+    fn new(open: Open) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let files = Some(FileStore::open(home.path()).unwrap());
-        Self { memory: MemoryStore::new(), files, home, runs: Default::default() }
+        let lasting = Some(open(home.path()));
+        Self { memory: MemoryStore::new(), lasting, open, home, runs: Default::default() }
     }
 
     /// Does the same to both, and checks that the same comes of it.
@@ -120,17 +126,17 @@ impl Pair {
         call: impl Fn(&dyn RunStore, usize) -> Result<T, StoreError>,
     ) -> Option<T> {
         let memory = call(&self.memory, 0);
-        let files = call(self.files.as_ref().unwrap(), 1);
-        match (memory, files) {
-            (Ok(memory), Ok(files)) => {
-                assert_eq!(memory, files, "{what}");
+        let lasting = call(self.lasting.as_ref().unwrap(), 1);
+        match (memory, lasting) {
+            (Ok(memory), Ok(lasting)) => {
+                assert_eq!(memory, lasting, "{what}");
                 Some(memory)
             }
-            (Err(memory), Err(files)) => {
-                assert_eq!(kind(&memory), kind(&files), "{what}");
+            (Err(memory), Err(lasting)) => {
+                assert_eq!(kind(&memory), kind(&lasting), "{what}");
                 None
             }
-            (memory, files) => panic!("{what}: {memory:?} in memory, {files:?} in files"),
+            (memory, lasting) => panic!("{what}: {memory:?} in memory, {lasting:?} in the other"),
         }
     }
 
@@ -213,8 +219,8 @@ impl Pair {
             Op::Read { run, after, limit } => self.compare(&what, run, after, limit),
             Op::Reopen => {
                 self.memory = self.memory.reopen();
-                self.files = None;
-                self.files = Some(FileStore::open(self.home.path()).unwrap());
+                self.lasting = None;
+                self.lasting = Some((self.open)(self.home.path()));
             }
         }
     }
@@ -292,16 +298,27 @@ proptest! {
     })]
 
     #[test]
-    fn both_stores_do_the_same(ops in vec(op(), 1..60)) {
-        let mut pair = Pair::new();
-        let created = [Op::Create(0), Op::Create(1)];
-        for op in created.iter().chain(&ops) {
-            pair.apply(op);
-        }
-        for run in 0..RUNS.len() {
-            pair.compare("at the end", run, 0, usize::MAX);
-            pair.apply(&Op::Reopen);
-            pair.compare("after a restart", run, 0, usize::MAX);
-        }
+    #[cfg(feature = "files")]
+    fn files_do_the_same(ops in vec(op(), 1..60)) {
+        check(|home| Box::new(workflow_store::FileStore::open(home).unwrap()), &ops);
+    }
+
+    #[test]
+    #[cfg(feature = "sqlite")]
+    fn sqlite_does_the_same(ops in vec(op(), 1..60)) {
+        check(|home| Box::new(workflow_store::SqliteStore::open(home.join("runs.db")).unwrap()), &ops);
+    }
+}
+
+fn check(open: Open, ops: &[Op]) {
+    let mut pair = Pair::new(open);
+    let created = [Op::Create(0), Op::Create(1)];
+    for op in created.iter().chain(ops) {
+        pair.apply(op);
+    }
+    for run in 0..RUNS.len() {
+        pair.compare("at the end", run, 0, usize::MAX);
+        pair.apply(&Op::Reopen);
+        pair.compare("after a restart", run, 0, usize::MAX);
     }
 }
