@@ -28,8 +28,9 @@ pub(super) fn claim_next(writing: &mut Writing, most: usize, wanted: bool) -> Ou
     let holder = writing.register()?;
     writing.bury()?;
     let runs = {
-        let sql = "SELECT key, id FROM run WHERE holder IS NULL AND status IN ('pending', 'running')
-            ORDER BY created_at LIMIT ?1";
+        // The index that holds no others: else it would be found by status, those that are held too.
+        let sql = "SELECT key, id FROM run INDEXED BY run_claimable
+            WHERE holder IS NULL AND status IN ('pending', 'running') ORDER BY created_at LIMIT ?1";
         let mut free = writing.statement(sql)?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let rows = free.query_map([most], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;

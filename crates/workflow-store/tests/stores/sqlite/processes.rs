@@ -51,11 +51,8 @@ impl Process {
 
     /// The next line that begins so, without that.
     fn line(&mut self, beginning: &str) -> String {
-        self.lines_until_end().find_map(|line| line.strip_prefix(beginning).map(str::to_owned)).unwrap()
-    }
-
-    fn lines_until_end(&mut self) -> impl Iterator<Item = String> + '_ {
-        self.lines.by_ref().lines().map(|line| line.unwrap())
+        let mut lines = self.lines.by_ref().lines();
+        lines.find_map(|line| line.unwrap().strip_prefix(beginning).map(str::to_owned)).unwrap()
     }
 
     fn signal(&self, name: &str) {
@@ -109,18 +106,23 @@ fn the_runs_of_a_killed_process_are_free_at_once_and_nothing_acknowledged_is_los
         let StoreError::Held { holder, .. } = error else { panic!("{error}") };
         assert!(holder.starts_with(&format!("process {}", process.child.id())), "{holder}");
         assert!(block_on(store.claim_next(99)).unwrap().is_empty());
-        for _ in 0..40 * (round + 1) {
-            process.line("stored ");
-        }
-        process.child.kill().unwrap();
-        process.child.wait().unwrap();
-        // What it had said and nobody had read yet counts as well.
-        for line in process.lines_until_end() {
-            if let Some((run, last)) = line.strip_prefix("stored r").and_then(|line| line.split_once(' '))
+        let mut note = |line: &str| {
+            if let Some((run, last)) = line.split_once(' ')
                 && let (Ok(run), Ok(last)) = (run.parse::<usize>(), last.parse::<u64>())
             {
                 acknowledged[run] = last;
             }
+        };
+        for _ in 0..40 * (round + 1) {
+            note(&process.line("stored r"));
+        }
+        process.child.kill().unwrap();
+        process.child.wait().unwrap();
+        // What it had said and nobody had read yet counts as well, but for a line that it did not finish.
+        let mut said = String::new();
+        process.lines.read_to_string(&mut said).unwrap();
+        for line in said.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+            note(line.strip_prefix("stored r").unwrap_or_default());
         }
         assert!(acknowledged.iter().all(|last| *last > 1), "{acknowledged:?}");
 
