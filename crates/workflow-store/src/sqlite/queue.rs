@@ -124,12 +124,12 @@ impl Queue {
 
     /// Drops what waits: nobody does it any more.
     pub(super) fn abandon(&self) {
-        let dropped = {
-            let mut waiting = lock(&self.waiting);
-            waiting.closed = true;
-            mem::take(&mut *waiting)
-        };
-        lock(&self.waiting).closed = true;
+        let mut waiting = lock(&self.waiting);
+        waiting.closed = true;
+        let dropped =
+            (mem::take(&mut waiting.jobs), mem::take(&mut waiting.output), mem::take(&mut waiting.vacuum));
+        // What they own is dropped without the lock.
+        drop(waiting);
         drop(dropped);
     }
 

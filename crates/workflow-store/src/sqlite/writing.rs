@@ -108,7 +108,7 @@ impl Writing {
     /// Ends it, and tells what follows from it.
     pub(super) fn commit(&mut self) -> rusqlite::Result<After> {
         self.execute("COMMIT", [])?;
-        self.undo.held.clear();
+        self.undo = Undo::default();
         Ok(mem::take(&mut self.after))
     }
 
