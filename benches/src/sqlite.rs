@@ -90,9 +90,9 @@ fn measure(effort: Effort, synchronous: Synchronous, runs: usize, stages: usize)
         let portions = portions(&path)?;
         let bare = |name: &str, each: usize| write(&home.path().join(name), synchronous, &portions, each);
         // What many runs take one by one is told by some of them.
-        let some = portions.len().min(2_000);
+        let some = portions.len().min(500);
         let single = write(&home.path().join("single.db"), synchronous, &portions[..some], 1)?;
-        let single = single.mul_f64(portions.len() as f64 / some as f64);
+        let single = single * u32::try_from(portions.len())? / u32::try_from(some)?;
         Ok([ran, single, bare("batch.db", runs)?])
     })
 }

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::json;
 use workflow_core::bundle::Bundle;
@@ -103,7 +104,7 @@ fn output(effort: Effort) -> Result<Vec<Row>> {
         let took = talk.join().map_err(|_| "the thread panicked")??;
         Result::Ok((busy?, took))
     })?;
-    let rate = stored.into_inner() as f64 / took.as_secs_f64();
+    let rate = 1e9 / Times::of(std::iter::once(took), stored.into_inner()).median;
     let p99 = |times: &[Duration]| times[times.len() * 99 / 100].as_secs_f64() * 1e9;
     let ratio = p99(&busy) / p99(&idle);
     let median = |times: &[Duration]| Times::of(times.iter().copied(), 1);
@@ -137,7 +138,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         run: id.clone(),
         workflow: bundle.workflow.id.clone(),
         bundle: hash.clone(),
-        vars: Default::default(),
+        vars: IndexMap::new(),
         on_failure: None,
         seed: 0,
     };

@@ -16,9 +16,9 @@ pub enum Synchronous {
     /// Nothing: what was acknowledged is on the disk. Every commit waits for the disk.
     #[default]
     Full,
-    /// The newest commits, at most those since SQLite last wrote its log back. What is left is whole: a run
-    /// goes on from an earlier event, and a provider that had answered since is called again. Commits do
-    /// not wait for the disk.
+    /// The newest commits: those since SQLite last wrote its log back, which it does after 16 MB. What is left
+    /// is whole: a run goes on from an earlier event, and a provider that had answered since is called
+    /// again. Commits do not wait for the disk.
     Normal,
 }
 
