@@ -1,14 +1,20 @@
 //! A store that keeps runs in memory.
 
-use std::collections::VecDeque;
+mod holder;
+mod run;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use foldhash::HashMap;
+use jiff::Timestamp;
 
-use super::order::{check_numbers, check_output, control_of, page, run_not_found};
+use self::holder::{Holder, Term};
+use self::run::Run;
+use super::order::{check_numbers, check_output, page, run_not_found};
 use super::sync::{lock, read, write};
 use super::watchers::Watchers;
 use super::{
@@ -18,24 +24,23 @@ use super::{
 use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
 use crate::ids::RunId;
-use crate::output::{OutputEntry, OutputKind};
+use crate::output::OutputEntry;
 
 /// How much output text of a run is kept unless the host says otherwise.
 const OUTPUT_LIMIT: usize = 16 << 20;
-
-/// What a kept output entry counts for besides its text.
-const ENTRY_SIZE: usize = size_of::<OutputEntry>();
 
 /// Keeps runs in memory, as long as the store lives.
 ///
 /// All of its methods are done when they are first polled; they never wait. A run stays until it
 /// is [deleted](RunStore::delete), also after it has ended. Of a run's output the newest 16 MiB
 /// are kept; what was dropped before them is told by an entry of the kind
-/// [`Dropped`](OutputKind::Dropped).
+/// [`Dropped`](crate::output::OutputKind::Dropped).
 ///
 /// A lease is good until its holder releases it: there is no other process whose death could end
 /// it. A holder that is dropped releases it in its destructor, by polling
-/// [`release`](RunStore::release) once.
+/// [`release`](RunStore::release) once. Leases that run out by a clock, and holders that are like
+/// processes of their own, are there for tests: see [`with_leases`](Self::with_leases) and
+/// [`another_process`](Self::another_process).
 ///
 /// ```
 /// use workflow_core::store::{MemoryStore, RunFilter, RunStore};
@@ -45,9 +50,10 @@ const ENTRY_SIZE: usize = size_of::<OutputEntry>();
 /// assert!(runs.is_empty());
 /// # Ok::<(), workflow_core::store::StoreError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
+    holder: Arc<Holder>,
 }
 
 struct Shared {
@@ -55,40 +61,14 @@ struct Shared {
     bundles: RwLock<HashMap<BundleHash, Arc<Bundle>>>,
     /// Epochs are drawn for all runs together, so that no two leases are ever alike.
     epochs: AtomicU64,
+    holders: AtomicU64,
     watchers: Watchers,
     output_limit: usize,
 }
 
-struct Run {
-    epoch: u64,
-    held: bool,
-    head: RunHead,
-    /// What was appended, as it was appended: a log that grows is never copied.
-    appends: Vec<Box<[Event]>>,
-    controls: Vec<ControlRecord>,
-    /// How many controls the holder was given.
-    handed: usize,
-    /// The highest control that an event obeys: what a new holder need not be given.
-    obeyed: u64,
-    output: Option<Box<Output>>,
-}
-
-#[derive(Default)]
-struct Output {
-    entries: VecDeque<OutputEntry>,
-    size: usize,
-    dropped: u64,
-}
-
-impl Default for Shared {
+impl Default for MemoryStore {
     fn default() -> Self {
-        Self {
-            runs: RwLock::default(),
-            bundles: RwLock::default(),
-            epochs: AtomicU64::new(0),
-            watchers: Watchers::default(),
-            output_limit: OUTPUT_LIMIT,
-        }
+        Self::with(OUTPUT_LIMIT, None)
     }
 }
 
@@ -100,7 +80,48 @@ impl MemoryStore {
 
     /// An empty store that keeps about `bytes` of the newest output of each run.
     pub fn with_output_limit(bytes: usize) -> Self {
-        Self { shared: Arc::new(Shared { output_limit: bytes, ..Shared::default() }) }
+        Self::with(bytes, None)
+    }
+
+    /// An empty store whose leases are good for `lease_time` by `clock`, after which they have to be
+    /// [renewed](RunStore::renew).
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// use jiff::Timestamp;
+    /// use workflow_core::store::{MemoryStore, RunStore};
+    ///
+    /// let now = Arc::new(Mutex::new(Timestamp::UNIX_EPOCH));
+    /// let clock = { let now = now.clone(); move || *now.lock().unwrap() };
+    /// let store = MemoryStore::with_leases(Duration::from_secs(30), clock);
+    /// let other = store.another_process();
+    /// assert_eq!(other.lease_time(), Some(Duration::from_secs(30)));
+    /// ```
+    pub fn with_leases(lease_time: Duration, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self::with(OUTPUT_LIMIT, Some(Arc::new(Term { time: lease_time, clock: Arc::new(clock) })))
+    }
+
+    fn with(output_limit: usize, term: Option<Arc<Term>>) -> Self {
+        let shared = Shared {
+            runs: RwLock::default(),
+            bundles: RwLock::default(),
+            epochs: AtomicU64::new(0),
+            holders: AtomicU64::new(1),
+            watchers: Watchers::default(),
+            output_limit,
+        };
+        Self { shared: Arc::new(shared), holder: Arc::new(Holder::new(1, term)) }
+    }
+
+    /// The same runs as another process finds them: leases belong to the process that they were given to.
+    /// A clone is the same process.
+    #[must_use]
+    pub fn another_process(&self) -> Self {
+        let number = self.shared.holders.fetch_add(1, Ordering::Relaxed) + 1;
+        let holder = Holder::new(number, self.holder.term().cloned());
+        Self { shared: Arc::clone(&self.shared), holder: Arc::new(holder) }
     }
 
     /// The same runs as a host finds them that starts again after its death: every lease that was
@@ -108,9 +129,9 @@ impl MemoryStore {
     #[must_use]
     pub fn reopen(&self) -> Self {
         for run in read(&self.shared.runs).values() {
-            lock(run).held = false;
+            lock(run).give_back();
         }
-        self.clone()
+        self.another_process()
     }
 
     fn epoch(&self) -> u64 {
@@ -132,68 +153,24 @@ impl MemoryStore {
         let runs = read(&self.shared.runs);
         let fenced = || StoreError::Fenced(lease.run.clone());
         let mut run = lock(runs.get(&lease.run).ok_or_else(fenced)?);
-        if run.held && run.epoch == lease.epoch { change(&mut run) } else { Err(fenced()) }
+        if run.is_held(lease, &self.holder) { change(&mut run) } else { Err(fenced()) }
+    }
+
+    /// Lends a run that nobody holds.
+    fn lend(&self, id: &RunId, run: &mut Run) -> Result<Lease, StoreError> {
+        if let Some(holder) = run.holder() {
+            return Err(StoreError::Held { run: id.clone(), holder: holder.to_string() });
+        }
+        // Its holder may have lost it by the clock: nothing is given back then.
+        run.give_back();
+        run.lend(&self.holder, self.epoch());
+        Ok(Lease { run: id.clone(), epoch: run.epoch })
     }
 }
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").field("runs", &read(&self.shared.runs).len()).finish()
-    }
-}
-
-impl Run {
-    fn add_events(&mut self, events: &[Event]) {
-        if events.is_empty() {
-            return;
-        }
-        for event in events {
-            if let Some(control) = control_of(&event.body) {
-                self.obeyed = self.obeyed.max(control);
-            }
-        }
-        self.appends.push(events.into());
-    }
-
-    fn last_event(&self) -> u64 {
-        self.appends.last().map_or(0, |events| last_event(events))
-    }
-
-    fn record(&self, id: &RunId) -> RunRecord {
-        let holder = self.held.then(|| "this process".to_owned());
-        RunRecord { run_id: id.clone(), head: self.head.clone(), holder }
-    }
-
-    fn last_output(&self) -> u64 {
-        self.output.as_ref().and_then(|output| output.entries.back()).map_or(0, |entry| entry.number)
-    }
-}
-
-fn last_event(events: &[Event]) -> u64 {
-    events.last().map_or(0, |event| event.seq)
-}
-
-impl Output {
-    fn add(&mut self, entries: &[OutputEntry], limit: usize) {
-        for entry in entries {
-            self.size += entry.text.len() + ENTRY_SIZE;
-            self.entries.push_back(entry.clone());
-        }
-        let mut last = None;
-        // The newest entry stays, however large, so that the numbers go on.
-        while self.size > limit && self.entries.len() > 1 {
-            if let Some(entry) = self.entries.pop_front() {
-                self.size -= entry.text.len() + ENTRY_SIZE;
-                self.dropped += u64::from(entry.kind != OutputKind::Dropped);
-                last = Some(entry);
-            }
-        }
-        if let Some(mut entry) = last {
-            entry.kind = OutputKind::Dropped;
-            entry.text = self.dropped.to_string();
-            self.size += entry.text.len() + ENTRY_SIZE;
-            self.entries.push_front(entry);
-        }
     }
 }
 
@@ -206,18 +183,8 @@ impl RunStore for MemoryStore {
             return Err(StoreError::Exists(run.id));
         }
         write(&self.shared.bundles).entry(run.head.bundle.clone()).or_insert(run.bundle);
-        let lease = Lease { run: run.id.clone(), epoch: self.epoch() };
-        let mut new = Run {
-            epoch: lease.epoch,
-            held: true,
-            head: run.head,
-            appends: Vec::new(),
-            controls: Vec::new(),
-            handed: 0,
-            obeyed: 0,
-            output: None,
-        };
-        new.add_events(&run.events);
+        let mut new = Run::new(run.head, &run.events);
+        let lease = self.lend(&run.id, &mut new)?;
         runs.insert(run.id, Box::new(Mutex::new(new)));
         Ok(lease)
     }
@@ -239,34 +206,24 @@ impl RunStore for MemoryStore {
             if let Some(head) = head {
                 run.head = head.clone();
             }
-            let new = run.controls[run.handed..].to_vec();
-            run.handed = run.controls.len();
-            Ok(new)
+            Ok(run.hand_controls())
         })
     }
 
     async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
         self.held(lease, |run| {
             check_output(&lease.run, run.last_output(), entries)?;
-            run.output.get_or_insert_default().add(entries, self.shared.output_limit);
+            run.add_output(entries, self.shared.output_limit);
             Ok(())
         })
     }
 
     async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.run(run, |run| {
-            let read = run.appends.partition_point(|events| last_event(events) <= after);
-            let events = run.appends[read..].iter().flatten();
-            events.skip_while(|event| event.seq <= after).take(limit).cloned().collect()
-        })
+        self.run(run, |run| run.events(after, limit))
     }
 
     async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
-        self.run(run, |run| {
-            let Some(output) = &run.output else { return Vec::new() };
-            let start = output.entries.partition_point(|entry| entry.number <= after);
-            output.entries.range(start..).take(limit).cloned().collect()
-        })
+        self.run(run, |run| run.output(after, limit))
     }
 
     async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
@@ -283,24 +240,49 @@ impl RunStore for MemoryStore {
     }
 
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
-        self.run(run, |state| {
-            if state.held {
-                return Err(StoreError::Held { run: run.clone(), holder: "this process".to_owned() });
-            }
-            state.held = true;
-            state.epoch = self.epoch();
-            state.handed = state.controls.partition_point(|control| control.number <= state.obeyed);
-            Ok(Lease { run: run.clone(), epoch: state.epoch })
-        })?
+        self.run(run, |state| self.lend(run, state))?
+    }
+
+    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+        let runs = read(&self.shared.runs);
+        let mut free: Vec<_> = runs
+            .iter()
+            .filter_map(|(id, run)| {
+                let run = lock(run);
+                (run.goes_on() && run.holder().is_none()).then_some((run.head.created_at, id))
+            })
+            .collect();
+        // Nobody is promised an order, but a simulated world has to be the same each time.
+        free.sort_unstable();
+        let lent = free.into_iter().filter_map(|(_, id)| {
+            let mut run = lock(runs.get(id)?);
+            if run.goes_on() { self.lend(id, &mut run).ok() } else { None }
+        });
+        Ok(lent.take(most).collect())
+    }
+
+    fn lease_time(&self) -> Option<Duration> {
+        self.holder.term().map(|term| term.time)
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        if self.holder.renew() { Ok(()) } else { Err(StoreError::Expired) }
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        match self.held(&lease, |run| {
-            run.held = false;
-            Ok(())
-        }) {
+        let released = self.held(&lease, |run| {
+            run.give_back();
+            Ok(run.goes_on())
+        });
+        match released {
+            Ok(goes_on) => {
+                if goes_on {
+                    self.shared.watchers.call(Some(&lease.run));
+                }
+                Ok(())
+            }
             Err(StoreError::Fenced(_)) => Ok(()),
-            result => result,
+            Err(error) => Err(error),
         }
     }
 
@@ -323,10 +305,11 @@ impl RunStore for MemoryStore {
 
     async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
         let mut runs = write(&self.shared.runs);
-        let held = lock(runs.get(run).ok_or_else(|| run_not_found(run))?).held;
-        if held {
-            return Err(StoreError::Held { run: run.clone(), holder: "this process".to_owned() });
+        let state = lock(runs.get(run).ok_or_else(|| run_not_found(run))?);
+        if let Some(holder) = state.holder() {
+            return Err(StoreError::Held { run: run.clone(), holder: holder.to_string() });
         }
+        drop(state);
         runs.remove(run);
         Ok(())
     }
