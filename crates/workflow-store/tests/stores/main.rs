@@ -12,4 +12,3 @@ mod memory;
 mod model;
 #[cfg(feature = "files")]
 mod processes;
-mod suite;

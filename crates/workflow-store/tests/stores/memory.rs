@@ -1,16 +1,59 @@
 //! The store in memory.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::executor::block_on;
 use workflow_core::output::OutputKind;
 use workflow_core::store::{RunStore, StoreError};
 use workflow_store::MemoryStore;
+use workflow_testkit::ManualClock;
+use workflow_testkit::store::Fixture;
 
 use crate::fixture::*;
 
-crate::suite!((Arc::new(MemoryStore::new()), ()));
+/// A body of data in memory, by a clock of its own.
+struct Memory {
+    clock: ManualClock,
+    data: MemoryStore,
+}
+
+impl Memory {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        let data = MemoryStore::with_leases(Duration::from_secs(30), clock.reader());
+        Self { clock, data }
+    }
+}
+
+impl Fixture for Memory {
+    fn open(&self) -> Box<dyn RunStore> {
+        Box::new(self.data.another_process())
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+workflow_testkit::store_suite!(Memory::new(); durable, processes, leases, hints);
+
+mod without_leases {
+    use workflow_testkit::store::Fixture;
+
+    use super::{MemoryStore, RunStore};
+
+    /// A store that lives as long as it is open.
+    struct Alone;
+
+    impl Fixture for Alone {
+        fn open(&self) -> Box<dyn RunStore> {
+            Box::new(MemoryStore::new())
+        }
+    }
+
+    workflow_testkit::store_suite!(Alone; hints);
+}
 
 #[test]
 fn nothing_waits() {

@@ -84,8 +84,10 @@ pub fn a_slow_consumer_holds_nobody_up(fixture: &dyn Fixture) {
 pub fn a_slow_consumer_is_told_what_it_missed_where_it_is_missing(fixture: &dyn Fixture) {
     let (sink, consumer) = fixture.open(8);
     let sink = do_unhindered(sink, |sink| {
-        give(sink, &id("r1"), 1..=50);
-        say(sink, &id("r1"), 1..=70);
+        (1..=50).for_each(|number| give(sink, &id("r1"), number..=number));
+        (1..=20).for_each(|number| say(sink, &id("r1"), number..=number));
+        // A sink may leave out what came together as a whole.
+        say(sink, &id("r1"), 21..=70);
         give(sink, &id("r1"), 51..=60);
     });
     let seen = rest(sink, consumer);

@@ -208,6 +208,13 @@ impl RunStore for Defective {
             Defect::NoEpochCheck | Defect::FencesOnlyAfterTakeover | Defect::LeaseIsGoodAnywhere => {
                 self.append_unfenced(lease, expected, events, head).await
             }
+            Defect::LeaseOutlivesARun => match self.inner.append(lease, expected, events, head).await {
+                Err(StoreError::Fenced(_)) if self.inner.get(run).await.is_ok() => {
+                    let (process, good) = self.newest(run).unwrap();
+                    process.append(&good, expected, events, head).await
+                }
+                answer => answer,
+            },
             Defect::DeliversControlsTwice => {
                 self.inner.append(lease, expected, events, head).await?;
                 self.inner.controls(run, 0).await

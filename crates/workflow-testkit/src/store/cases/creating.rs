@@ -77,8 +77,12 @@ pub fn a_deleted_run_is_gone(fixture: &dyn Fixture) {
     let error = append(store, &lease, 2, &[succeeded(3)]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
     assert!(block_on(store.list(&RunFilter::all())).unwrap().is_empty());
-    // Its id is free, and nothing of the old run is left.
-    create(store, "r1");
+    // Its id is free, and nothing of the old run is left: no lease either.
+    let new = create(store, "r1");
+    let error = append(store, &lease, 1, &[started(2)]).unwrap_err();
+    assert!(matches!(error, StoreError::Fenced(_)), "{error}");
+    block_on(store.release(lease)).unwrap();
+    append(store, &new, 1, &[]).unwrap();
     assert_eq!(events(store, &run), new_run("r1").events);
     assert!(block_on(store.controls(&run, 0)).unwrap().is_empty());
     assert_eq!(block_on(store.last_output(&run)).unwrap(), 0);

@@ -160,7 +160,7 @@ pub fn what_ran_out_is_given_to_the_next_who_asks(fixture: &dyn Fixture) {
 
 pub fn what_ran_out_can_be_deleted(fixture: &dyn Fixture) {
     let (first, second) = (&*fixture.open(), &*fixture.open());
-    create(first, "r1");
+    let old = create(first, "r1");
     create_ended(first, "r2", 1, 10, RunStatus::Completed);
     let lease = block_on(first.claim(&id("r2"))).unwrap();
     assert_eq!(block_on(second.prune(at(99), 9)).unwrap(), 0);
@@ -169,4 +169,8 @@ pub fn what_ran_out_can_be_deleted(fixture: &dyn Fixture) {
     assert_eq!(block_on(second.prune(at(99), 9)).unwrap(), 1);
     let error = append(first, &lease, 2, &[succeeded(3)]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
+    // Another run of that id is not the holder's.
+    create(second, "r1");
+    fenced(first, &old, 1);
+    held(first, "r1");
 }
