@@ -6,6 +6,7 @@ mod defective;
 mod defects;
 mod faults;
 mod fixture;
+mod forgetful;
 mod providers;
 #[cfg(feature = "sim")]
 mod sim;

@@ -170,7 +170,7 @@ impl MemoryStore {
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore").field("runs", &read(&self.shared.runs).len()).finish()
+        f.debug_struct("MemoryStore").field("runs", &read(&self.shared.runs).len()).finish_non_exhaustive()
     }
 }
 
