@@ -9,7 +9,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// A number from 0 to `most`. (SplitMix64: also seeds that lie close together draw unlike numbers.)
+    /// A number from 0 to `most`. Seeds that lie close together draw unlike numbers (`SplitMix64`).
     pub(crate) fn draw(&mut self, most: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

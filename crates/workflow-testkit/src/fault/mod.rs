@@ -68,6 +68,9 @@ pub struct FaultStore {
     unwatched: bool,
 }
 
+/// Output entries, with the lease that they came by.
+type Unsynced = (Lease, Vec<OutputEntry>);
+
 /// Waits.
 type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
@@ -81,7 +84,7 @@ struct Shared {
     chance: Mutex<Chance>,
     sleep: Option<Sleep>,
     /// Output that was acknowledged and is not stored; `None`: it is stored at once.
-    unsynced: Option<Mutex<Vec<(Lease, Vec<OutputEntry>)>>>,
+    unsynced: Option<Mutex<Vec<Unsynced>>>,
 }
 
 impl FaultStore {
@@ -275,7 +278,7 @@ impl FaultStore {
         }
     }
 
-    fn kept_back(&self) -> Vec<(Lease, Vec<OutputEntry>)> {
+    fn kept_back(&self) -> Vec<Unsynced> {
         let unsynced = self.shared.unsynced.as_ref();
         unsynced.map(|unsynced| std::mem::take(&mut *unsynced.lock().unwrap())).unwrap_or_default()
     }

@@ -16,7 +16,7 @@ use workflow_core::store::{
     Watching,
 };
 
-use super::runs::*;
+use super::runs::{at, entry, head, id, new_run, started};
 use super::{Damage, Fixture};
 
 /// A fixture whose stores are wrapped.

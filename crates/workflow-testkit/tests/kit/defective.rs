@@ -366,7 +366,9 @@ impl RunStore for Defective {
                 leases.push(self.inner.claim(&record.run_id).await?);
             }
         }
-        leases.iter().for_each(|lease| self.lent(lease));
+        for lease in &leases {
+            self.lent(lease);
+        }
         if self.has(Defect::GivesOneRunToTwo) && leases.len() < most {
             let others: Vec<Lease> = {
                 let given = self.shared.leases.lock().unwrap();

@@ -31,7 +31,9 @@ fn play(seed: u64) -> Vec<String> {
                     say("has lost all".to_owned());
                 }
                 let new = store.claim_next(1).await.unwrap();
-                new.iter().for_each(|lease| say(format!("has {}", lease.run)));
+                for lease in &new {
+                    say(format!("has {}", lease.run));
+                }
                 held.extend(new);
                 let mut kept = Vec::new();
                 for lease in held {

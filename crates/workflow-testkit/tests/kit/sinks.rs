@@ -78,11 +78,15 @@ impl EventSink for Sink {
         if self.defect == Defect::Shuffles {
             numbers.reverse();
         }
-        numbers.into_iter().for_each(|number| self.add(Seen::Event(run.clone(), number)));
+        for number in numbers {
+            self.add(Seen::Event(run.clone(), number));
+        }
     }
 
     fn output(&self, run: &RunId, entries: &[OutputEntry]) {
-        entries.iter().for_each(|entry| self.add(Seen::Output(run.clone(), entry.number)));
+        for entry in entries {
+            self.add(Seen::Output(run.clone(), entry.number));
+        }
     }
 }
 

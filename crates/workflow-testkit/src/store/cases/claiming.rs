@@ -9,7 +9,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{Lease, RunStore, StoreError};
 
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{append, create, create_free, id, started, succeeded};
 
 pub(super) fn claimed(store: &dyn RunStore, most: usize) -> Vec<Lease> {
     let mut leases = block_on(store.claim_next(most)).unwrap();

@@ -9,7 +9,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, ControlRecord, Watcher};
 
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{append, create, create_free, event, id, in_the_end, started, succeeded};
 
 pub fn controls_are_delivered_once_and_in_order(fixture: &dyn Fixture) {
     let store = &*fixture.open();

@@ -4,7 +4,9 @@ use futures::executor::block_on;
 use workflow_core::store::{Control, Lease, RunFilter, StoreError};
 
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{
+    append, at, create, entry, events, id, new_run, numbers, run_of, started, succeeded,
+};
 
 pub fn a_new_run_is_claimed_and_readable(fixture: &dyn Fixture) {
     let store = &*fixture.open();

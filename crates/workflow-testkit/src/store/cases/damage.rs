@@ -4,7 +4,7 @@ use futures::executor::block_on;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{RunFilter, RunStore, StoreError};
 
-use crate::store::runs::*;
+use crate::store::runs::{append, create, events, head, id, numbers, started, succeeded};
 use crate::store::{Damage, Fixture};
 
 /// A store with two runs of four events, of which one is damaged.

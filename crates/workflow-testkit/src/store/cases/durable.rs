@@ -1,11 +1,16 @@
 //! What is there when the store is opened again.
 
+use std::fmt::Write as _;
+
 use futures::executor::block_on;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, RunFilter, RunStore};
 
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{
+    append, at, create, create_ended, create_free, entry, events, head, id, new_run, numbers, run_of,
+    started, succeeded,
+};
 
 /// All that can be read of a store.
 fn read_all(store: &dyn RunStore) -> String {
@@ -19,7 +24,7 @@ fn read_all(store: &dyn RunStore) -> String {
             block_on(store.controls(run, 0)).unwrap(),
             block_on(store.bundle(&record.head.bundle)).unwrap(),
         );
-        text += &format!("{record:#?}\n{parts:#?}\n");
+        writeln!(text, "{record:#?}\n{parts:#?}").unwrap();
     }
     text
 }

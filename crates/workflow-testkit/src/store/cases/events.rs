@@ -9,7 +9,9 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, StoreError};
 
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{
+    append, create, entry, events, head, id, new_run, numbers, output_of, started, succeeded,
+};
 
 pub fn events_go_on_from_the_expected_number(fixture: &dyn Fixture) {
     let store = &*fixture.open();

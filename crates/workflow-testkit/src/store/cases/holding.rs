@@ -8,7 +8,9 @@ use futures::executor::block_on;
 use workflow_core::store::{Lease, StoreError};
 
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{
+    append, claim_in_the_end, create, entry, events, id, new_run, numbers, started, succeeded,
+};
 
 pub fn a_run_is_held_by_one(fixture: &dyn Fixture) {
     let store = &*fixture.open();

@@ -8,7 +8,7 @@ use workflow_core::store::{Control, Lease, RunStore, StoreError};
 
 use super::claiming::claimed;
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{append, at, create, create_ended, entry, events, head, id, started, succeeded};
 
 /// A part of the time for which a lease of `store` is good.
 fn part(store: &dyn RunStore, percent: u32) -> Duration {
@@ -101,7 +101,9 @@ pub fn who_renews_too_late_has_lost_all_its_runs(fixture: &dyn Fixture) {
     let taken = block_on(second.claim(&id("r1"))).unwrap();
     let error = block_on(first.renew()).unwrap_err();
     assert!(matches!(error, StoreError::Expired), "{error}");
-    leases.iter().for_each(|lease| fenced(first, lease, 1));
+    for lease in &leases {
+        fenced(first, lease, 1);
+    }
     held(first, "r1");
     let again = block_on(first.claim(&id("r2"))).unwrap();
     append(first, &again, 1, &[started(2)]).unwrap();

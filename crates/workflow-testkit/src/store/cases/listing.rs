@@ -5,7 +5,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{RunFilter, RunStore, StoreError};
 
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{at, create, head, id, run_of, started};
 
 fn list(store: &dyn RunStore, filter: &RunFilter) -> String {
     let list = block_on(store.list(filter)).unwrap();

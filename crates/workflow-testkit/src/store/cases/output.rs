@@ -5,7 +5,7 @@ use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::store::StoreError;
 
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{append, create, entry, events, id, numbers, succeeded};
 
 pub fn output_is_numbered_on(fixture: &dyn Fixture) {
     let store = &*fixture.open();

@@ -9,7 +9,9 @@ use workflow_core::store::{Control, RunFilter, RunStore, StoreError, Watcher};
 use super::claiming::each_is_given_others;
 use crate::patience;
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{
+    append, create, create_free, entry, events, head, id, new_run, numbers, started, succeeded,
+};
 
 pub fn a_run_is_held_by_one_process(fixture: &dyn Fixture) {
     let (first, second) = (&*fixture.open(), &*fixture.open());

@@ -5,7 +5,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{RunFilter, RunStore, StoreError};
 
 use crate::store::Fixture;
-use crate::store::runs::*;
+use crate::store::runs::{append, at, create_ended, create_free, events, id, new_run, numbers, succeeded};
 
 fn left(store: &dyn RunStore) -> String {
     let list = block_on(store.list(&RunFilter::all())).unwrap();
