@@ -50,7 +50,13 @@ struct Lines;
 
 /// A writer that takes nothing until it may.
 #[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+struct Gate(Arc<(Mutex<Taken>, Condvar)>);
+
+#[derive(Default)]
+struct Taken {
+    open: bool,
+    text: Vec<u8>,
+}
 
 impl Fixture for Lines {
     fn open(&self, capacity: usize) -> (Box<dyn EventSink>, Box<dyn Consumer>) {
@@ -62,8 +68,8 @@ impl Fixture for Lines {
 impl Write for Gate {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (state, opened) = &*self.0;
-        let mut state = opened.wait_while(state.lock().unwrap(), |(open, _)| !*open).unwrap();
-        state.1.extend_from_slice(bytes);
+        let mut state = opened.wait_while(state.lock().unwrap(), |taken| !taken.open).unwrap();
+        state.text.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -74,12 +80,12 @@ impl Write for Gate {
 
 impl Consumer for Gate {
     fn go_on(&mut self) {
-        self.0.0.lock().unwrap().0 = true;
+        self.0.0.lock().unwrap().open = true;
         self.0.1.notify_all();
     }
 
     fn rest(&mut self) -> Vec<Seen> {
-        let text = String::from_utf8(self.0.0.lock().unwrap().1.clone()).unwrap();
+        let text = String::from_utf8(self.0.0.lock().unwrap().text.clone()).unwrap();
         text.lines().map(|line| seen(&serde_json::from_str(line).unwrap())).collect()
     }
 }
