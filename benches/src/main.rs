@@ -18,6 +18,7 @@ mod control;
 mod definitions;
 mod fan_out;
 mod files;
+mod graphs;
 mod measure;
 mod memory;
 mod sequential;
@@ -32,9 +33,10 @@ use table::Row;
 
 type Group = fn(Effort) -> Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 7] = [
+const GROUPS: [(&str, Group); 8] = [
     ("sequential", sequential::rows),
     ("fan-out", fan_out::rows),
+    ("graphs", graphs::rows),
     ("concurrent", concurrent::rows),
     ("memory", memory::rows),
     ("files", files::rows),
@@ -60,6 +62,7 @@ fn carry_out(arguments: &[&str]) -> Result<String> {
     Ok(match arguments {
         // The processes that a measurement starts.
         ["memory", what, runs] => memory::child(what, runs.parse()?)?.to_string(),
+        ["once", what, size] => graphs::once(what, size.parse()?)?,
         ["control", home, run, what] => control::child(home, run, what)?.to_string(),
         _ => measure_all(arguments)?,
     })
