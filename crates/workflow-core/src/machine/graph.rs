@@ -110,7 +110,7 @@ impl<'a> Step<'a> {
 
     fn holds(&self, when: Option<&Condition>, path: &NodePath, node: &NodePlan) -> bool {
         let (Some(when), Some(stage)) = (when, self.stage) else { return true };
-        when.eval(&document_of(&RunScope::node(self.state, stage, path), &node.needs))
+        when.eval(&document_of(&RunScope::node(self.state, stage, path), &node.needs, [when]))
     }
 
     /// Begins a node or an item, or takes it up again.
@@ -145,7 +145,7 @@ impl<'a> Step<'a> {
 
     /// Gets a place for the next attempt at a node's call, or waits for its time.
     pub(super) fn ask_for_place(&mut self, path: NodePath) -> Result<(), Broken> {
-        let (Some(stage), Some(call)) = (self.stage, self.plan.call(&path)) else { return Ok(()) };
+        let (Some(stage), Some(call)) = (self.stage, self.call(&path)) else { return Ok(()) };
         let state = self.node(&path);
         match state.map_or(StageStatus::Pending, |node| node.status) {
             StageStatus::Pending | StageStatus::Queued => {
@@ -274,8 +274,9 @@ impl<'a> Step<'a> {
 
     /// A node or an item has ended well, or was skipped: what waited for it is one nearer.
     pub(super) fn count_down(&mut self, graph: &GraphPlan, path: &NodePath) {
-        if let Some(parent) = path.parent() {
-            let items = self.node_mut(&parent).and_then(|node| node.items.as_mut());
+        if !path.items.is_empty() {
+            let foreach = self.lane_mut(path.lane).and_then(|lane| lane.foreach_mut(path));
+            let items = foreach.and_then(|node| node.items.as_mut());
             if let Some(work) = items.and_then(|items| items.work.0.as_mut()) {
                 work.under_way = work.under_way.saturating_sub(1);
             }
@@ -371,8 +372,10 @@ impl<'a> Step<'a> {
 
     /// The node at `path`, where something has happened to it.
     fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
-        self.node(path)?;
-        self.lane_mut(path.lane)?.node_mut(path).ok()
+        if !self.is_here(path) {
+            return None;
+        }
+        self.lane_mut(path.lane)?.known_mut(path)
     }
 }
 

@@ -51,7 +51,7 @@ pub fn request(
 ) -> Result<Call, Failure> {
     let not_there = || Failure::new(FailureClass::Permanent, format!("{path} is not in the plan"));
     let stage = plan.stage(&path.stage).ok_or_else(not_there)?;
-    let call = plan.call(path).ok_or_else(not_there)?;
+    let call = stage.call(path).ok_or_else(not_there)?;
     let node = state.current_lane(path.lane).and_then(|lane| lane.node(path));
     let mut scope = RunScope { secrets: Some(secrets), ..RunScope::node(state, stage, path) };
     if scope.graph.is_none() {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use super::document::{self, Parts};
 use super::finish::Verdict;
 use super::io::{Decision, Effect, Input};
 use super::lanes::{self, is_closed};
 use super::scope::RunScope;
 use super::state::{Broken, Current, Position, StageResult, State};
-use super::{document, finish, render};
+use super::{finish, render};
 use crate::data::Data;
 use crate::definition::{Exhausted, OnFailure};
 use crate::event::{Event, EventBody};
@@ -259,7 +260,7 @@ impl<'a> Step<'a> {
         let Some(stage) = stage else { return Err(self.broken("unknown stage")) };
         let id = stage.id.clone();
         let wanted = match &stage.when {
-            Some(when) => when.eval(&document::of(self.state, iteration)),
+            Some(when) => when.eval(&document::of(self.state, iteration, &Parts::of([when]))),
             None => true,
         };
         if !wanted {

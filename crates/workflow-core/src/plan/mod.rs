@@ -161,20 +161,26 @@ impl Plan {
     }
 
     pub(crate) fn stage(&self, id: &StageId) -> Option<&StagePlan> {
-        self.stages.get(*self.index.get(id)?)
+        self.stage_named(id.as_str())
     }
 
-    /// The call that the node at `path` makes.
-    pub(crate) fn call(&self, path: &NodePath) -> Option<&CallPlan> {
-        match &self.stage(&path.stage)?.work {
-            Work::Simple { id, call } => Some(call).filter(|_| path.items.is_empty() && (path.node == *id)),
-            Work::Graph(graph) => graph.kind(&path.node, path.items.len())?.call(),
-        }
+    pub(crate) fn stage_named(&self, name: &str) -> Option<&StagePlan> {
+        self.stages.get(*self.index.get(name)?)
     }
 
     /// The stage after `id`, where there is one.
     pub(crate) fn after(&self, id: &StageId) -> Option<&StagePlan> {
         self.stages.get(*self.index.get(id)? + 1)
+    }
+}
+
+impl StagePlan {
+    /// The call that the node at `path`, which is of this stage, makes.
+    pub(crate) fn call(&self, path: &NodePath) -> Option<&CallPlan> {
+        match &self.work {
+            Work::Simple { id, call } => Some(call).filter(|_| path.items.is_empty() && (path.node == *id)),
+            Work::Graph(graph) => graph.kind(&path.node, path.items.len())?.call(),
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use handlebars::{
 };
 use serde_json::Value;
 
-use super::RoleError;
 use super::names::Names;
+use super::{RoleError, Used};
 use crate::definition::{Diagnostic, Role};
 
 /// A text becomes no longer than this: as long as an output may be.
@@ -50,8 +50,8 @@ fn is_plain(value: &Value) -> bool {
 }
 
 impl Engine {
-    /// The engine, and the names that the body uses.
-    pub(super) fn new(role: &Role, known: &[&str]) -> Result<(Self, Vec<String>), Vec<RoleError>> {
+    /// The engine, and the names that the body and the guards use.
+    pub(super) fn new(role: &Role, known: &[&str]) -> Result<(Self, Used), Vec<RoleError>> {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         registry.register_escape_fn(no_escape);
@@ -59,16 +59,14 @@ impl Engine {
         registry.register_helper("length", Box::new(length));
         registry.register_helper("ifEquals", Box::new(if_equals));
         let mut errors = Vec::new();
-        let mut used = Vec::new();
+        let mut used = Used::default();
         for (name, at, text) in texts(role) {
             match Template::compile(text) {
                 Ok(template) => {
                     let mut names = Names::new(known, format!("role `{}`, {at}", role.id));
                     names.template(&template, 0, &[]);
                     errors.extend(names.errors);
-                    if name == BODY {
-                        used = names.used;
-                    }
+                    if name == BODY { &mut used.body } else { &mut used.guards }.extend(names.used);
                     registry.register_template(&name, template);
                 }
                 Err(error) => errors.push(RoleError::Template(format!("role `{}`, {at}: {error}", role.id))),

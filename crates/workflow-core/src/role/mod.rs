@@ -28,8 +28,14 @@ use crate::ids::is_id;
 pub struct RoleTemplate {
     engine: engine::Engine,
     guards: usize,
-    uses_inputs: bool,
-    uses_guards: bool,
+    used: Used,
+}
+
+/// The names that a role's templates use, each with those of the parts that follow it.
+#[derive(Debug, Default)]
+struct Used {
+    body: Vec<Vec<String>>,
+    guards: Vec<Vec<String>>,
 }
 
 /// Why a role's template cannot be rendered.
@@ -67,23 +73,29 @@ impl RoleTemplate {
         let inputs = role.inputs.iter().map(String::as_str).filter(|input| is_id(input));
         let known: Vec<&str> = BUILT_IN.into_iter().chain(variables).chain(inputs).chain(stages).collect();
         let (engine, used) = engine::Engine::new(role, &known)?;
-        let uses = |name: &str| used.iter().any(|used| used == name);
-        Ok(Self {
-            engine,
-            guards: role.guards.len(),
-            uses_inputs: uses("inputs"),
-            uses_guards: uses("guards"),
-        })
+        Ok(Self { engine, guards: role.guards.len(), used })
     }
 
     /// Whether the body says where the inputs stand; if not, they follow it.
     pub fn uses_inputs(&self) -> bool {
-        self.uses_inputs
+        self.uses("inputs")
     }
 
     /// Whether the body says where the guards stand; if not, they follow it.
     pub fn uses_guards(&self) -> bool {
-        self.uses_guards
+        self.uses("guards")
+    }
+
+    fn uses(&self, name: &str) -> bool {
+        self.used.body.iter().any(|used| used.first().is_some_and(|used| used == name))
+    }
+
+    /// The names that body and guards use, each with those of the parts that follow it:
+    /// `["vars", "feature"]` for `{{vars.feature}}`, and none for `{{json this}}`. Others need not be in what
+    /// is rendered with.
+    pub fn names(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        let used = self.used.body.iter().chain(&self.used.guards);
+        used.map(|names| names.iter().map(String::as_str))
     }
 
     /// Renders body and guards with the names in `context`, an object. The guards are rendered first, and
@@ -133,15 +145,13 @@ impl Role {
         wrong.collect()
     }
 
-    /// The values of the role's variables in a run: the run's, the default, or an empty one.
-    pub fn values(&self, vars: &IndexMap<String, Data>) -> impl Iterator<Item = (&str, Value)> {
-        self.variables.iter().map(|variable| {
-            let value = match (vars.get(&variable.name), &variable.default) {
-                (Some(value), _) => value.value(),
-                (None, Some(default)) => default.clone(),
-                (None, None) => variable.kind.empty(),
-            };
-            (variable.name.as_str(), value)
+    /// The value of one of the role's variables in a run: the run's, the default, or an empty one.
+    pub fn value(&self, name: &str, vars: &IndexMap<String, Data>) -> Option<Value> {
+        let variable = self.variables.iter().find(|variable| variable.name == name)?;
+        Some(match (vars.get(name), &variable.default) {
+            (Some(value), _) => value.value(),
+            (None, Some(default)) => default.clone(),
+            (None, None) => variable.kind.empty(),
         })
     }
 }

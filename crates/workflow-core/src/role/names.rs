@@ -5,6 +5,7 @@ use handlebars::{Path, Template};
 
 use super::RoleError;
 use crate::definition::did_you_mean;
+use crate::ids::is_id;
 
 /// Helpers that stand in a text: ours, and Handlebars' own.
 const HELPERS: [&str; 14] =
@@ -17,7 +18,9 @@ pub(super) struct Names<'k> {
     known: &'k [&'k str],
     /// Where in the file the template begins, for messages.
     at: String,
-    pub used: Vec<String>,
+    /// The names that it uses, each with those of the parts that follow it; one without any is of all that
+    /// the template is given.
+    pub used: Vec<Vec<String>>,
     pub errors: Vec<RoleError>,
 }
 
@@ -110,16 +113,16 @@ impl<'k> Names<'k> {
         let name = path.split(['.', '/', '[']).next().unwrap_or_default();
         // Within `each` and `with` a name is of the value there, which is not known here.
         let is_inner = root.is_none() && up < depth;
-        if name.is_empty()
-            || name == "this"
-            || name == ".."
-            || is_inner
-            || locals.iter().any(|local| local == name)
-        {
+        let is_whole = matches!(name, "" | "this" | "..");
+        if is_whole && (!is_inner || path.contains("..")) {
+            self.used.push(Vec::new());
+        }
+        if is_whole || is_inner || locals.iter().any(|local| local == name) {
             return;
         }
         if self.known.contains(&name) {
-            self.used.push(name.to_owned());
+            let parts = path.split(['.', '/']).take_while(|part| is_id(part));
+            self.used.push(parts.map(str::to_owned).collect());
         } else {
             let near = did_you_mean(name, self.known.iter().copied());
             let message = format!("`{name}` is not declared{near} (known: {})", self.known.join(", "));

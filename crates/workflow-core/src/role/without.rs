@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::RoleError;
+use super::{RoleError, Used};
 use crate::definition::{Diagnostic, Role};
 
 /// There is none.
@@ -10,7 +10,7 @@ use crate::definition::{Diagnostic, Role};
 pub(super) enum Engine {}
 
 impl Engine {
-    pub(super) fn new(_: &Role, _: &[&str]) -> Result<(Self, Vec<String>), Vec<RoleError>> {
+    pub(super) fn new(_: &Role, _: &[&str]) -> Result<(Self, Used), Vec<RoleError>> {
         Err(vec![RoleError::Unsupported])
     }
 
