@@ -39,6 +39,8 @@ pub(crate) enum Shape {
     Layers,
     /// One node, with items.
     Foreach,
+    /// The same with a condition for each item.
+    Filtered,
 }
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
@@ -46,7 +48,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let mut add = |what: String, shape, nodes| -> Result<Times> {
         let [compiled, ran, floor] = measure(shape, nodes, effort)?;
         rows.push(Row::times(what, ran, Some(floor)));
-        if shape != Shape::Foreach {
+        if !matches!(shape, Shape::Foreach | Shape::Filtered) {
             rows.push(Row::times("  compiling the plan", compiled, None));
         }
         Ok(ran)
@@ -58,7 +60,14 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     add(layers, Shape::Layers, 10 * LAYER)?;
     let few_items = add("foreach, 1,000 items, per item".into(), Shape::Foreach, 1_000)?;
     let many_items = add("foreach, 10,000 items, per item".into(), Shape::Foreach, 10_000)?;
-    for (what, few, many) in [("nodes in a row", few, many), ("foreach", few_items, many_items)] {
+    let few_tests = add("foreach with a condition, 1,000 items, per item".into(), Shape::Filtered, 1_000)?;
+    let many_tests = add("foreach with a condition, 10,000 items, per item".into(), Shape::Filtered, 10_000)?;
+    let growths = [
+        ("nodes in a row", few, many),
+        ("foreach", few_items, many_items),
+        ("foreach with a condition", few_tests, many_tests),
+    ];
+    for (what, few, many) in growths {
         let growth = many.median / few.median;
         rows.push(Row::figure(format!("  {what}, t(10,000) / t(1,000)"), format!("{growth:.2}")));
     }
@@ -118,6 +127,7 @@ pub(crate) fn once(what: &str, size: usize) -> Result<String> {
         "wide" => Shape::Wide,
         "layers" => Shape::Layers,
         "foreach" => Shape::Foreach,
+        "filtered" => Shape::Filtered,
         _ => return Err(format!("there is no shape `{what}`").into()),
     };
     let plan = Arc::new(Plan::compile(bundle(shape.profile(size)?)?)?);
@@ -139,8 +149,9 @@ impl Shape {
                 };
                 (0..nodes).map(|n| node(n, before(n))).collect::<Result<_>>()?
             }
-            Self::Foreach => {
-                let run = RunNode { prompt: Some("${item}".to_owned()), ..RunNode::default() };
+            Self::Foreach | Self::Filtered => {
+                let when = (self == Self::Filtered).then(|| "$.item != ''".to_owned());
+                let run = RunNode { prompt: Some("${item}".to_owned()), when, ..RunNode::default() };
                 let node = Node::Foreach(ForeachNode {
                     items: "${vars.items}".into(),
                     mode: Some(Mode::Parallel),
@@ -156,7 +167,7 @@ impl Shape {
 
     pub(crate) fn start(self, plan: &Arc<Plan>, items: usize) -> StartRun {
         let start = StartRun::plan(plan);
-        if self != Self::Foreach {
+        if !matches!(self, Self::Foreach | Self::Filtered) {
             return start;
         }
         start.var("items", (0..items).map(|n| Value::from(format!("item-{n}"))).collect::<Vec<_>>())

@@ -118,8 +118,8 @@ pub(super) fn nodes(graph: Graph<'_>, places: Option<&[usize]>, parts: &Parts<'_
         node_with(graph, place, |part| parts.have(&["nodes", name, part])).filter(|_| known)
     };
     pick(parts.members(&["nodes"]), one, || {
-        let names = graph.plan.names.keys().map(|name| name.as_str());
-        let mut names: Vec<_> = names.filter_map(|name| Some((graph.place(name)?, name))).collect();
+        let names = graph.plan.names.iter();
+        let mut names: Vec<_> = names.map(|(name, place)| (*place, name.as_str())).collect();
         names.sort_unstable();
         names.into_iter().filter_map(|(_, name)| Some((name.to_owned(), one(name)?))).collect()
     })
