@@ -40,6 +40,8 @@ pub struct Faulty {
     appends: Arc<AtomicU64>,
     death: Arc<Death>,
     unreadable: Arc<AtomicBool>,
+    reads: Arc<AtomicU64>,
+    fails_to_read: Arc<dyn Fn(u64) -> bool + Send + Sync>,
     unwatched: bool,
 }
 
@@ -59,6 +61,8 @@ impl Faulty {
             appends: Arc::default(),
             death: Arc::default(),
             unreadable: Arc::default(),
+            reads: Arc::default(),
+            fails_to_read: Arc::new(|_| false),
             unwatched: false,
         }
     }
@@ -67,6 +71,12 @@ impl Faulty {
     #[must_use]
     pub fn unwatched(self) -> Self {
         Self { unwatched: true, ..self }
+    }
+
+    /// The same, whose reads of events fail that `fails` names; they are counted from 1.
+    #[must_use]
+    pub fn unreadable(self, fails: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
+        Self { fails_to_read: Arc::new(fails), ..self }
     }
 
     /// How many appends there were.
@@ -141,7 +151,8 @@ impl RunStore for Faulty {
     }
 
     async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        if self.unreadable.swap(false, Ordering::SeqCst) {
+        let read = self.reads.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.unreadable.swap(false, Ordering::SeqCst) || (self.fails_to_read)(read) {
             return Err(unknown());
         }
         self.alive().await.events(run, after, limit).await

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use serde_json::{Value, json};
 use workflow_core::bundle::Bundle;
+use workflow_core::data::Data;
 use workflow_core::definition::{self, Defaults, Profile, Stage, Workflow};
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{NodePath, RunId, StageId};
@@ -232,7 +233,7 @@ impl Case {
         let what = format!("{}, {what}", self.name);
         let status = if self.output.is_some() { RunStatus::Completed } else { RunStatus::Failed };
         assert_eq!(played.view.status, status, "{what}");
-        let output = played.view.context.stages["stage"].output.as_ref().map(|output| output.value());
+        let output = played.view.context.stages["stage"].output.as_ref().map(Data::value);
         assert_eq!(output, self.output, "{what}");
         if self.output.is_none() {
             let details = played.view.error.as_ref().unwrap().details.as_ref().unwrap();
@@ -285,8 +286,8 @@ impl Played {
                 let again = again.map(|again| again.attempt);
                 assert_eq!(again, None, "{what}: {} was asked again what was recorded", call.path);
             }
-            let before = repairs.get(&call.path).into_iter().flatten();
-            match before.filter(|(attempt, _)| *attempt < call.attempt).last() {
+            let mut before = repairs.get(&call.path).into_iter().flatten();
+            match before.rfind(|(attempt, _)| *attempt < call.attempt) {
                 Some((_, details)) => {
                     assert!(call.prompt.contains("was not accepted"), "{what}: {}", call.prompt);
                     assert!(

@@ -5,8 +5,10 @@
 
 mod controls;
 mod host;
+mod items;
 mod limits;
 mod names;
+mod roles;
 mod secrets;
 mod starting;
 mod stopping;
