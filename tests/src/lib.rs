@@ -5,6 +5,7 @@
 //! - [`scenario`]: small workflows with the controls that arrive while they run.
 //! - [`faulty`]: a store that fails, or dies with its host, at chosen appends.
 //! - [`log`]: a run as text. [`rules`]: what holds for the log of every run.
+//! - [`reference`]: what a run comes to, told by a second, naive reading of its definition.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +16,7 @@
 
 pub mod faulty;
 pub mod log;
+pub mod reference;
 pub mod rules;
 pub mod scenario;
 pub mod scripted;

@@ -146,7 +146,7 @@ fn folder() -> PathBuf {
 }
 
 /// What a run of `plan` is created with when nothing else is said.
-fn created(plan: &Plan) -> RunCreated {
+pub(crate) fn created(plan: &Plan) -> RunCreated {
     let workflow = plan.workflow().id.clone();
     let run = RunId::new(workflow.as_str()).unwrap();
     let bundle = plan.hash().clone();
@@ -154,7 +154,7 @@ fn created(plan: &Plan) -> RunCreated {
 }
 
 /// Stores a run that nobody drives yet.
-async fn create(sim: &Sim, engine: &Engine, plan: &Plan, created: RunCreated) {
+pub(crate) async fn create(sim: &Sim, engine: &Engine, plan: &Plan, created: RunCreated) {
     let id = created.run.clone();
     let event = Event { seq: 1, at: sim.now(), body: EventBody::RunCreated(Arc::new(created)) };
     let head = State::first(&event).unwrap().head();

@@ -88,9 +88,7 @@ impl Step<'_> {
             Ok(reply) => self.succeeded(path, attempt, reply)?,
             Err(error) => self.failed(path, attempt, error)?,
         }
-        if self.is_sequential() && self.has_succeeded(lane) {
-            self.open()?;
-        }
+        self.open_after(lane)?;
         self.advance()
     }
 

@@ -104,8 +104,11 @@ impl<'a> Step<'a> {
         };
         let is_skipped =
             |place: &usize| of(*place).is_some_and(|needed| needed.status == StageStatus::Skipped);
-        (!node.arm_of.is_empty() && !node.arm_of.iter().any(takes))
-            || (!node.needs.is_empty() && node.needs.iter().all(is_skipped))
+        if !node.arm_of.is_empty() {
+            // A branch that takes it is something that it needs and that was not skipped.
+            return !node.arm_of.iter().any(takes);
+        }
+        !node.needs.is_empty() && node.needs.iter().all(is_skipped)
     }
 
     fn holds(&self, when: Option<&Condition>, path: &NodePath, node: &NodePlan) -> bool {
@@ -226,6 +229,7 @@ impl<'a> Step<'a> {
             Err(failure) => self.fail(path.clone(), failure)?,
         }
         self.go_on_from(path)?;
+        self.open_after(path.lane)?;
         self.advance()
     }
 

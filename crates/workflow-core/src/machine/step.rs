@@ -345,6 +345,12 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
+    /// Where lanes work one after the other, the next begins when the one before has ended well: with a call,
+    /// or with the items of a `foreach`.
+    pub(super) fn open_after(&mut self, lane: u32) -> Result<(), Broken> {
+        if self.is_sequential() && self.has_succeeded(lane) { self.open() } else { Ok(()) }
+    }
+
     fn begin_lane(&mut self, stage: &StagePlan, number: u32, lane: &LanePlan) -> Result<(), Broken> {
         let (iteration, id) = (self.state.iteration, stage.id.clone());
         match render::lane(self.plan, self.state, stage, lane) {
