@@ -23,7 +23,7 @@ use workflow_tests::reference::shrink::shrink;
 /// The seeds that are played when nothing else is asked for.
 const SEEDS: Range<u64> = 0..10_000;
 /// How many tests share them.
-const SHARES: u64 = 8;
+const SHARES: u64 = 16;
 
 fn seeds() -> Range<u64> {
     let Ok(asked) = std::env::var("REFERENCE_SEEDS") else { return SEEDS };
@@ -102,6 +102,35 @@ fn fail(seed: u64, case: &Case, difference: &str) -> ! {
     );
 }
 
+/// What is compared has to be worth it.
+#[test]
+fn the_cases_reach_every_kind_of_outcome() {
+    let mut reached = String::new();
+    for seed in 0..600 {
+        if let Ok(outcome) = interpret(&generate(seed), &|_, _| None) {
+            reached += &format!("{}\n{:?}\n", outcome.run, outcome.calls);
+        }
+    }
+    for what in [
+        r#"{"status":"completed","iteration":4"#,
+        r#"{"status":"failed","iteration":1,"error":"transient""#,
+        r#""error":"permanent""#,
+        r#""error":"invalid_output""#,
+        r#""error":"rate_limited""#,
+        r#""error":"expression""#,
+        r#""error":"stage""#,
+        r#""error":"loop_exhausted""#,
+        r#""error":"(open)""#,
+        r#""status":"skipped""#,
+        r#""attempts":4"#,
+        r#""w_s1_b""#,
+        "longer than",
+        "/c[0][1]\"",
+    ] {
+        assert!(reached.contains(what), "no case comes to {what}");
+    }
+}
+
 macro_rules! shares {
     ($($name:ident $share:literal)*) => {
         /// A test each, so that they run side by side.
@@ -130,4 +159,12 @@ shares! {
     share_5 5
     share_6 6
     share_7 7
+    share_8 8
+    share_9 9
+    share_10 10
+    share_11 11
+    share_12 12
+    share_13 13
+    share_14 14
+    share_15 15
 }
