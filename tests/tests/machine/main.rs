@@ -38,7 +38,7 @@ proptest! {
     ) {
         let mut world = World::new(&case, seed, choices);
         world.play();
-        rules::check(case.plan.workflow(), &world.log);
+        rules::check(case.plan.bundle(), &world.log);
     }
 
     #[test]
@@ -61,6 +61,6 @@ proptest! {
         let prefix = world.log[..=cut.index(world.log.len())].to_vec();
         let mut world = World::recovered(&case.plan, prefix, more);
         world.play();
-        rules::check(case.plan.workflow(), &world.log);
+        rules::check(case.plan.bundle(), &world.log);
     }
 }
