@@ -13,8 +13,8 @@
 //! plan.team`, `--- # role critic`, or `--- # schema plan.json`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures::future::join;
 use serde_json::Value;
@@ -46,6 +46,8 @@ pub struct Scenario {
     controls: Vec<(i64, Control)>,
     /// How many controls were asked for already.
     asked: Arc<AtomicUsize>,
+    /// The plan, once it was prepared: every engine prepares the same.
+    plan: Arc<OnceLock<Arc<Plan>>>,
 }
 
 /// The seed of every scenario's run.
@@ -81,6 +83,7 @@ impl Scenario {
             limits: Vec::new(),
             controls: Vec::new(),
             asked: Arc::default(),
+            plan: Arc::default(),
         };
         for line in text.lines().filter_map(|line| line.strip_prefix("#! ")) {
             let words: Vec<_> = line.splitn(4, ' ').collect();
@@ -112,8 +115,12 @@ impl Scenario {
 
     /// The workflow with all that it refers to, as an engine of this scenario prepares it.
     pub async fn plan(&self, engine: &Engine) -> Arc<Plan> {
+        if let Some(plan) = self.plan.get() {
+            return plan.clone();
+        }
         let id = WorkflowId::new(&self.name).unwrap();
-        engine.load(&id).await.unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        let plan = engine.load(&id).await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        self.plan.get_or_init(|| plan).clone()
     }
 
     fn shelf(&self) -> Shelf {
