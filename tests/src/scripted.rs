@@ -159,7 +159,7 @@ impl Scripted {
         let done = done.get(&(request.id.run.clone(), path.clone())).copied().unwrap_or(0);
         let (name, with, script) = (&self.name, &request.options, &self.deeds.script);
         let script = if script.is_null() {
-            let items: String = path.items.iter().map(|item| format!("[{item}]")).collect();
+            let items = path.items.iter().fold(String::new(), |items, item| format!("{items}[{item}]"));
             let keys = [format!("{name}{items}"), format!("{name}@{}", path.iteration), name.clone()];
             keys.iter().skip(usize::from(items.is_empty())).find_map(|key| with.get(key))
         } else {

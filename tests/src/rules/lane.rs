@@ -154,27 +154,23 @@ impl Log<'_> {
             "after a failure nothing starts in a lane",
         )?;
         rule(graph.what(path).is_some(), "a node is one of its graph's")?;
-        let limit = match path.parent() {
-            Some(parent) => {
-                let node = self.nodes.get(&parent).filter(|node| !node.has_ended());
-                let items =
-                    node.and_then(|node| node.items.as_ref()).ok_or("an item is one of a `foreach`")?;
-                let number = *path.items.last().unwrap();
-                rule((number as usize) < items.len(), "an item is one of those there are")?;
-                let Some(Node::Foreach(foreach)) = graph.what(&parent) else { unreachable!() };
-                let limit = graph::concurrency(foreach);
-                let before = || (0..number).map(|number| parent.item(number));
-                let ended = |path: NodePath| self.nodes.get(&path).is_some_and(NodeLog::has_ended);
-                rule(limit > 1 || before().all(ended), "items that go one after the other keep their order")?;
-                limit
-            }
-            None => {
-                let place = graph.place(path.node.as_str()).unwrap();
-                let mut before = graph.needs[place].iter().chain(&graph.arm_of[place]);
-                let ended = before.all(|place| self.at(graph, path, *place).is_some_and(NodeLog::has_ended));
-                rule(ended, "a node starts when all that it waits for has ended")?;
-                graph.profile.concurrency.unwrap_or(64) as usize
-            }
+        let limit = if let Some(parent) = path.parent() {
+            let node = self.nodes.get(&parent).filter(|node| !node.has_ended());
+            let items = node.and_then(|node| node.items.as_ref()).ok_or("an item is one of a `foreach`")?;
+            let number = *path.items.last().unwrap();
+            rule((number as usize) < items.len(), "an item is one of those there are")?;
+            let Some(Node::Foreach(foreach)) = graph.what(&parent) else { unreachable!() };
+            let limit = graph::concurrency(foreach);
+            let before = || (0..number).map(|number| parent.item(number));
+            let ended = |path: NodePath| self.nodes.get(&path).is_some_and(NodeLog::has_ended);
+            rule(limit > 1 || before().all(ended), "items that go one after the other keep their order")?;
+            limit
+        } else {
+            let place = graph.place(path.node.as_str()).unwrap();
+            let mut before = graph.needs[place].iter().chain(&graph.arm_of[place]);
+            let ended = before.all(|place| self.at(graph, path, *place).is_some_and(NodeLog::has_ended));
+            rule(ended, "a node starts when all that it waits for has ended")?;
+            graph.profile.concurrency.unwrap_or(64) as usize
         };
         let others = self
             .of_lane(path.lane)
@@ -268,9 +264,9 @@ impl Log<'_> {
                 outputs.map(Value::Array).ok_or("a `foreach` completes when all of its items have ended")
             }
             Node::Reduce(reduce) => {
-                let mut values: Vec<_> = reduce.from.iter().filter_map(|name| source(name)).collect();
+                let values: Vec<_> = reduce.from.iter().filter_map(|name| source(name)).collect();
                 if let ([_], [Value::Array(elements)]) = (&reduce.from[..], &values[..]) {
-                    values = elements.clone();
+                    return reduced(reduce.strategy, elements.clone());
                 }
                 reduced(reduce.strategy, values)
             }
@@ -278,7 +274,7 @@ impl Log<'_> {
                 let document = self.document(path);
                 let mut arms = branch.when.iter();
                 let taken = arms.find(|arm| Condition::parse(&arm.condition).unwrap().eval(&document));
-                Ok(taken.map(|arm| json!(arm.then)).unwrap_or_else(|| json!([])))
+                Ok(taken.map_or_else(|| json!([]), |arm| json!(arm.then)))
             }
             Node::Export(export) => {
                 let data = source(&export.from).unwrap_or_default();

@@ -173,9 +173,8 @@ impl Node {
                 if after == 0 && !in_body {
                     return json!({ "type": "run" });
                 }
-                let then = |arm: usize| match in_body {
-                    true => format!("arm{arm}"),
-                    false => id(number + 1 + arm % after),
+                let then = |arm: usize| {
+                    if in_body { format!("arm{arm}") } else { id(number + 1 + arm % after) }
                 };
                 let arms = arms.iter().enumerate();
                 let arms = arms.map(|(arm, text)| json!({ "condition": condition(text), "then": then(arm) }));

@@ -258,7 +258,6 @@ impl World {
         let now = self.now;
         let reply = |value| Ok(Reply::json(&value));
         match self.choose(30) {
-            0 => reply(json!({ "done": true, "flag": true })),
             1 => reply(json!({ "done": true, "flag": false })),
             2 => reply(json!({ "done": false, "flag": true })),
             3 => reply(json!({ "recommended_next_stage": "s1" })),

@@ -184,12 +184,8 @@ impl Happening {
         let graph = subject.graph.replace("CALL", &call).replace("SET", &set);
         let stage = field(self.stage);
         let next = subject.next;
-        let outside: String = self
-            .outside
-            .split('|')
-            .filter(|line| !line.is_empty())
-            .map(|line| format!("#! {line}\n"))
-            .collect();
+        let lines = self.outside.split('|').filter(|line| !line.is_empty());
+        let outside = lines.fold(String::new(), |lines, line| format!("{lines}#! {line}\n"));
         format!(
             "{outside}workflow: {{ name: Matrix, stages: [work, report] }}
 work: {{ {lanes}, profile: graph{stage} }}

@@ -93,8 +93,8 @@ impl<'t> Combination<'t> {
             .events
             .iter()
             .filter_map(|event| match &event.body {
-                EventBody::AttemptFailed { path, error, retry_at: None, .. } => Some((path, error)),
-                EventBody::NodeFailed { path, error } => Some((path, error)),
+                EventBody::AttemptFailed { path, error, retry_at: None, .. }
+                | EventBody::NodeFailed { path, error } => Some((path, error)),
                 _ => None,
             })
             .collect();
@@ -118,11 +118,11 @@ impl<'t> Combination<'t> {
             assert_eq!(node("subject").output.value(), self.subject.output, "{about}");
             assert_eq!(node("after").status, StageStatus::Completed, "{about}");
         }
-        let output = match self.subject.graph.contains("type: export")
-            && !self.subject.graph.contains("type: foreach")
-        {
-            true => self.subject.output.clone(),
-            false => json!({ "after": "last", "beside": "beside" }),
+        let graph = &self.subject.graph;
+        let output = if graph.contains("type: export") && !graph.contains("type: foreach") {
+            self.subject.output.clone()
+        } else {
+            json!({ "after": "last", "beside": "beside" })
         };
         let output = if self.lanes.all { json!(vec![output; self.lanes.count]) } else { output };
         assert_eq!(work.output.as_ref().unwrap().value(), output, "{about}");
