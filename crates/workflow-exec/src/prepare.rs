@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use tracing::warn;
 use workflow_core::bundle::Bundle;
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
@@ -274,7 +275,7 @@ impl Loader<'_> {
             let assigned = self.library.assignments.stages.get(id).and_then(|stage| stage.profile.clone());
             let profile = stage.profile.clone().or(assigned).unwrap_or_else(|| "simple".to_owned());
             if let Ok(profile) = ProfileId::new(profile) {
-                self.profile(id, profile).await?;
+                self.profile(id, profile, workflow).await?;
             }
         }
         self.roles(workflow).await?;
@@ -287,11 +288,16 @@ impl Loader<'_> {
         Ok(())
     }
 
-    async fn profile(&mut self, stage: &StageId, profile: ProfileId) -> Result<(), CatalogError> {
+    async fn profile(
+        &mut self,
+        stage: &StageId,
+        profile: ProfileId,
+        workflow: &Workflow,
+    ) -> Result<(), CatalogError> {
         let what = format!("profile {stage}.{profile}");
         let part = Part::Profile(stage.clone(), profile.clone());
         let Some(text) = self.text(&part, &what).await? else { return Ok(()) };
-        let parsed = definition::parse_profile(text.text.as_bytes(), None);
+        let parsed = definition::parse_profile(text.text.as_bytes(), Some(workflow));
         self.keep_problems(&what, &text.origin, &parsed.diagnostics);
         if let Some(found) = parsed.profile {
             self.library.profiles.insert((stage.clone(), profile), found);
@@ -318,16 +324,16 @@ impl Loader<'_> {
             let Part::Role(id) = &part else { continue };
             self.library.known_roles.insert(id.to_string());
             if every || names.contains(id.as_str()) {
-                self.role(id, &part).await?;
+                self.role(id, &part, workflow).await?;
             }
         }
         Ok(())
     }
 
-    async fn role(&mut self, id: &RoleId, part: &Part) -> Result<(), CatalogError> {
+    async fn role(&mut self, id: &RoleId, part: &Part, workflow: &Workflow) -> Result<(), CatalogError> {
         let what = format!("role {id}");
         let Some(text) = self.text(part, &what).await? else { return Ok(()) };
-        let parsed = definition::parse_role(text.text.as_bytes(), Some(id));
+        let parsed = definition::parse_role_with(text.text.as_bytes(), Some(id), workflow);
         self.keep_problems(&what, &text.origin, &parsed.diagnostics);
         if let Some(role) = parsed.role {
             self.library.roles.insert(id.clone(), role);
@@ -335,24 +341,32 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// The schemas that are named, and those that they refer to; then what is wrong with each, which can be
+    /// said when all are there.
     async fn schemas(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
         let mut open: VecDeque<String> = definition::schemas(workflow, self.library).into();
+        let mut schemas = IndexMap::new();
+        let mut texts = Vec::new();
         while let Some(name) = open.pop_front() {
             let what = format!("schema {name}");
-            if self.library.schemas.contains_key(&name) || self.library.problems.contains_key(&what) {
+            if schemas.contains_key(&name) || self.library.problems.contains_key(&what) {
                 continue;
             }
-            let part = Part::Schema(name.clone());
-            let Some(text) = self.text(&part, &what).await? else { continue };
+            let Some(text) = self.text(&Part::Schema(name.clone()), &what).await? else { continue };
             match definition::read_schema(text.text.as_bytes()) {
                 Ok(schema) => {
-                    // What it refers to and must not is told when the bundle is put together.
                     open.extend(output_schema::references(&name, &schema).unwrap_or_default());
-                    self.library.schemas.insert(name, schema);
+                    schemas.insert(name.clone(), schema);
+                    texts.push((name, text));
                 }
                 Err(diagnostics) => self.keep_problems(&what, &text.origin, &diagnostics),
             }
         }
+        for (name, text) in texts {
+            let found = definition::check_schema(&name, text.text.as_bytes(), &schemas);
+            self.keep_problems(&format!("schema {name}"), &text.origin, &found);
+        }
+        self.library.schemas.extend(schemas);
         Ok(())
     }
 

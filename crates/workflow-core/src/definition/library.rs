@@ -198,6 +198,9 @@ impl Assembly<'_> {
             if bundle.schemas.contains_key(&name) {
                 continue;
             }
+            if self.broken(&format!("schema {name}"), &path) {
+                continue;
+            }
             match self.library.schemas.get(&name) {
                 Some(schema) => {
                     match crate::output_schema::references(&name, schema) {
@@ -208,7 +211,6 @@ impl Assembly<'_> {
                     }
                     bundle.schemas.insert(name, schema.clone());
                 }
-                None if self.broken(&format!("schema {name}"), &path) => {}
                 None => {
                     let message = format!("there is no schema file `{name}` in the home");
                     self.problems.push(Diagnostic::error("missing-schema", path, message));

@@ -66,6 +66,19 @@ pub enum SchemaError {
     Unsupported,
 }
 
+/// What is wrong with a schema, and where in it.
+pub(crate) struct Wrong {
+    /// A JSON Pointer.
+    pub pointer: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// What is wrong with the schema file `name`; nothing where schemas cannot be checked.
+pub(crate) fn problems(name: &str, schemas: &IndexMap<String, Value>) -> Vec<Wrong> {
+    check::problems(name, schemas)
+}
+
 impl OutputSchema {
     /// Compiles the schema file `name`, one of `schemas`, which are known by their names in the home and
     /// hold all that it refers to.

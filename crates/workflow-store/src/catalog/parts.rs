@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use workflow_core::bundle::{BundleHash, Skill};
 use workflow_core::catalog::{CatalogError, Part, PartKind, Text, Version};
-use workflow_core::definition::{Diagnostic, Diagnostics, parse_assignments, parse_profile, parse_role};
+use workflow_core::definition::{
+    Diagnostic, Diagnostics, parse_assignments, parse_profile, parse_role, read_schema,
+};
 use workflow_core::ids::{ProfileId, RoleId, StageId, is_id};
 
 use super::{Folder, LARGEST, Unreadable, at, inside, read_within, too_large};
@@ -202,12 +204,7 @@ fn check(part: &Part, text: &str) -> Result<(), CatalogError> {
         Part::Role(id) => parse_role(text.as_bytes(), Some(id)).diagnostics,
         Part::Profile(..) => parse_profile(text.as_bytes(), None).diagnostics,
         Part::Assignments => parse_assignments(text.as_bytes()).diagnostics,
-        Part::Schema(name) => match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(_) => Vec::new(),
-            Err(error) => {
-                vec![Diagnostic::error("not-json", name, format!("the schema is not JSON: {error}"))]
-            }
-        },
+        Part::Schema(_) => read_schema(text.as_bytes()).err().unwrap_or_default(),
     };
     let errors: Vec<_> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
     if errors.is_empty() { Ok(()) } else { Err(CatalogError::Invalid(Diagnostics(errors).to_string())) }
