@@ -74,18 +74,29 @@ fn every_violation_is_told_with_its_place() {
 
 #[test]
 fn a_schema_of_several_files_is_one_for_a_provider() {
-    let files = files([
-        ("schemas/plan.json", json!({ "items": { "$ref": "parts/file.json#/$defs/file" } })),
-        ("schemas/parts/file.json", json!({ "$id": "https://example.org/x", "$defs": { "file": { "$ref": "../name.json" } } })),
-        ("schemas/name.json", json!({ "type": "string" })),
-    ]);
-    let schema = OutputSchema::compile("schemas/plan.json", &files).unwrap();
-    let violations = schema.check(&json!(["a", 1]));
-    assert_eq!((violations.len(), violations[0].path.as_str()), (1, "/1"));
-    // What the provider is given says the same, alone.
-    insta::assert_snapshot!("schema_of_several_files", serde_json::to_string_pretty(schema.value()).unwrap());
-    let whole = jsonschema::validator_for(schema.value()).unwrap();
-    assert!(!whole.is_valid(&json!(["a", 1])) && whole.is_valid(&json!(["a"])));
+    for (draft, place) in [(DRAFT_2020, "$defs"), (DRAFT_7, "definitions")] {
+        let file = format!("parts/file.json#/{place}/file");
+        let files = files([
+            ("schemas/plan.json", json!({ "$schema": draft, "items": { "$ref": file }, "minItems": 1, place: {} })),
+            (
+                "schemas/parts/file.json",
+                json!({ "$schema": draft, "$id": "https://example.org/x", place: { "file": { "$ref": "../name.json" } } }),
+            ),
+            ("schemas/name.json", json!({ "$schema": draft, "type": "string", "not": { "$ref": "never.json" } })),
+            ("schemas/never.json", json!(false)),
+        ]);
+        let schema = OutputSchema::compile("schemas/plan.json", &files).unwrap();
+        let violations = schema.check(&json!(["a", 1]));
+        assert_eq!((violations.len(), violations[0].path.as_str()), (1, "/1"));
+        // What the provider is given says the same, by itself.
+        let whole = jsonschema::validator_for(schema.value()).unwrap();
+        for (value, is_valid) in [(json!(["a"]), true), (json!(["a", 1]), false), (json!([]), false)] {
+            assert_eq!(whole.is_valid(&value), is_valid, "{value} {}", schema.value());
+            assert_eq!(schema.check(&value).is_empty(), is_valid, "{value}");
+        }
+    }
+    let alone = json!({ "$schema": DRAFT_7, "type": "string" });
+    assert_eq!(**compile(alone.clone()).value(), alone);
 }
 
 #[test]

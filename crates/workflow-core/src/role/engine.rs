@@ -68,6 +68,7 @@ fn said(reason: &RenderErrorReason) -> String {
     match reason {
         RenderErrorReason::MissingVariable(Some(name)) => format!("there is no `{name}`"),
         RenderErrorReason::MissingVariable(None) => "there is no such value".to_owned(),
+        RenderErrorReason::InvalidJsonIndex(name) => format!("a list has no `{name}`: write the number of an item"),
         RenderErrorReason::IOError(_) => format!("the text has more than {LONGEST} bytes"),
         RenderErrorReason::Other(message) if message == helpers::TOO_MUCH => {
             format!("the template goes through more than {MOST} parts of itself and its values: repeat less")
