@@ -83,7 +83,7 @@ impl Folder {
         let places = places(part)?;
         let default = self.home.join(&places[0]);
         let folder = default.parent().unwrap_or(&self.home).to_owned();
-        create_dir_all(&folder).map_err(at(&self.show(&folder)))?;
+        self.make(&folder).map_err(at(&self.show(&folder)))?;
         let _turn = self.turn_in(&folder)?;
         let path = match (self.find(part)?, read) {
             (None, Some(_)) => return Err(CatalogError::NotFound(part.to_string())),
@@ -102,6 +102,15 @@ impl Folder {
         };
         self.replace(&path, &text).map_err(at(&self.show(&path)))?;
         Ok(self.text(&path, text))
+    }
+
+    /// Makes a folder of the home, where what is there of it does not lead out.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        let there = folder.ancestors().take_while(|part| part.starts_with(&self.home)).find(|part| part.exists());
+        if let Some(there) = there {
+            inside(&self.home, there)?;
+        }
+        create_dir_all(folder)
     }
 
     fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
