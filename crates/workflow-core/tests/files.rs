@@ -127,7 +127,8 @@ fn good_assignments_have_no_diagnostics() {
         assert_eq!(parsed.diagnostics, [], "{name}");
         writeln!(read, "{name}").unwrap();
         for (stage, assigned) in parsed.assignments.unwrap().stages {
-            let part = |name: &str, value: Option<String>| value.map_or(String::new(), |v| format!(" {name}={v}"));
+            let part =
+                |name: &str, value: Option<String>| value.map_or(String::new(), |v| format!(" {name}={v}"));
             let parts = [
                 part("provider", assigned.provider),
                 part("role", assigned.role),
@@ -142,9 +143,8 @@ fn good_assignments_have_no_diagnostics() {
 /// All schema files that can be read, by their names in a home.
 fn schemas() -> IndexMap<String, Value> {
     let files = files("schemas/good").into_iter().chain(files("schemas/bad"));
-    let read = files.filter_map(|(name, text)| {
-        Some((format!("schemas/{name}"), definition::read_schema(&text).ok()?))
-    });
+    let read = files
+        .filter_map(|(name, text)| Some((format!("schemas/{name}"), definition::read_schema(&text).ok()?)));
     read.collect()
 }
 

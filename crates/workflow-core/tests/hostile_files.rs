@@ -62,7 +62,10 @@ fn a_file_of_more_than_a_mebibyte_is_refused_by_its_size() {
             assert_eq!((found.len(), found[0].code, found[0].line), (1, "too-large", 1), "{name}");
         }
         let largest = read(&[b"# ".as_slice(), &vec![b'a'; (1 << 20) - 2]].concat());
-        assert!(largest.iter().all(|found| found.code != "too-large" || name == "role"), "{name}: {largest:?}");
+        assert!(
+            largest.iter().all(|found| found.code != "too-large" || name == "role"),
+            "{name}: {largest:?}"
+        );
     }
 }
 

@@ -50,16 +50,34 @@ fn every_violation_is_told_with_its_place() {
         (json!({ "if": { "required": ["a"] }, "then": { "required": ["b"] } }), json!({ "a": 1 })),
         (tree, json!({ "n": 1, "children": [{ "n": "x" }, { "n": 2, "children": [{}] }] })),
         (json!({ "$ref": "#" }), json!(1)),
-        (json!({ "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } }, "$ref": "#/$defs/a" }), json!(1)),
+        (
+            json!({ "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } }, "$ref": "#/$defs/a" }),
+            json!(1),
+        ),
         (json!({ "pattern": "^(a+)+$" }), json!("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")),
         // The same keyword in two drafts.
-        (json!({ "$schema": DRAFT_7, "items": [{ "type": "string" }], "additionalItems": false }), json!([1, 2])),
-        (json!({ "$schema": DRAFT_2020, "prefixItems": [{ "type": "string" }], "items": false }), json!([1, 2])),
+        (
+            json!({ "$schema": DRAFT_7, "items": [{ "type": "string" }], "additionalItems": false }),
+            json!([1, 2]),
+        ),
+        (
+            json!({ "$schema": DRAFT_2020, "prefixItems": [{ "type": "string" }], "items": false }),
+            json!([1, 2]),
+        ),
         (json!({ "$schema": DRAFT_7, "prefixItems": [{ "type": "string" }] }), json!([1])),
-        (json!({ "$schema": DRAFT_7, "definitions": { "s": { "type": "string" } }, "properties": { "a": { "$ref": "#/definitions/s" } } }), json!({ "a": 1 })),
+        (
+            json!({ "$schema": DRAFT_7, "definitions": { "s": { "type": "string" } }, "properties": { "a": { "$ref": "#/definitions/s" } } }),
+            json!({ "a": 1 }),
+        ),
         (json!({ "$schema": DRAFT_7, "dependencies": { "a": ["b"] } }), json!({ "a": 1 })),
-        (json!({ "dependentRequired": { "a": ["b"] }, "unevaluatedProperties": false, "properties": { "a": {} } }), json!({ "a": 1, "c": 2 })),
-        (json!({ "$schema": "http://json-schema.org/draft-04/schema#", "minimum": 3, "exclusiveMinimum": true }), json!(3)),
+        (
+            json!({ "dependentRequired": { "a": ["b"] }, "unevaluatedProperties": false, "properties": { "a": {} } }),
+            json!({ "a": 1, "c": 2 }),
+        ),
+        (
+            json!({ "$schema": "http://json-schema.org/draft-04/schema#", "minimum": 3, "exclusiveMinimum": true }),
+            json!(3),
+        ),
     ];
     let mut shown = String::new();
     for (schema, value) in table {
@@ -77,12 +95,18 @@ fn a_schema_of_several_files_is_one_for_a_provider() {
     for (draft, place) in [(DRAFT_2020, "$defs"), (DRAFT_7, "definitions")] {
         let file = format!("parts/file.json#/{place}/file");
         let files = files([
-            ("schemas/plan.json", json!({ "$schema": draft, "items": { "$ref": file }, "minItems": 1, place: {} })),
+            (
+                "schemas/plan.json",
+                json!({ "$schema": draft, "items": { "$ref": file }, "minItems": 1, place: {} }),
+            ),
             (
                 "schemas/parts/file.json",
                 json!({ "$schema": draft, "$id": "https://example.org/x", place: { "file": { "$ref": "../name.json" } } }),
             ),
-            ("schemas/name.json", json!({ "$schema": draft, "type": "string", "not": { "$ref": "never.json" } })),
+            (
+                "schemas/name.json",
+                json!({ "$schema": draft, "type": "string", "not": { "$ref": "never.json" } }),
+            ),
             ("schemas/never.json", json!(false)),
         ]);
         let schema = OutputSchema::compile("schemas/plan.json", &files).unwrap();
@@ -148,19 +172,25 @@ fn a_reference_leads_to_a_file_of_the_home_and_nowhere_else() {
 
 #[test]
 fn a_file_that_is_missing_or_outside_is_named() {
-    let error = |schema: Value| OutputSchema::compile("a.json", &files([("a.json", schema)])).unwrap_err().to_string();
+    let error = |schema: Value| {
+        OutputSchema::compile("a.json", &files([("a.json", schema)])).unwrap_err().to_string()
+    };
     assert_eq!(error(json!({ "$ref": "lost.json" })), "there is no schema file `lost.json`");
     assert!(error(json!({ "$ref": "../x.json" })).starts_with("`a.json` refers to `../x.json`: "));
-    assert!(error(json!({ "$dynamicRef": "https://example.org/x" })).starts_with("`a.json` is no JSON Schema: "));
+    assert!(
+        error(json!({ "$dynamicRef": "https://example.org/x" })).starts_with("`a.json` is no JSON Schema: ")
+    );
     let absent = OutputSchema::compile("b.json", &IndexMap::new()).unwrap_err();
     assert_eq!(absent, SchemaError::Missing("b.json".to_owned()));
 }
 
 #[test]
 fn what_is_said_of_a_value_has_a_limit() {
-    let many = compile(json!({ "items": { "type": "string" } })).check(&json!((0..10_000).collect::<Vec<_>>()));
+    let many =
+        compile(json!({ "items": { "type": "string" } })).check(&json!((0..10_000).collect::<Vec<_>>()));
     assert_eq!((many.len(), many[99].path.as_str(), many[100].message.as_str()), (101, "/99", "and more"));
-    let hundred = compile(json!({ "items": { "type": "string" } })).check(&json!((0..100).collect::<Vec<_>>()));
+    let hundred =
+        compile(json!({ "items": { "type": "string" } })).check(&json!((0..100).collect::<Vec<_>>()));
     assert_eq!(hundred.len(), 100);
 
     // A message can hold the value.

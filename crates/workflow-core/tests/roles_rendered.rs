@@ -133,7 +133,13 @@ fn whether_a_body_says_where_inputs_stand_is_told_wherever_they_are_used() {
     ] {
         assert!(uses(body), "{body}");
     }
-    for body in ["Text about inputs", "{{vars.inputs}}", "\\{{inputs}}", "{{! inputs }}", "{{#each vars.xs}}{{inputs}}{{/each}}"] {
+    for body in [
+        "Text about inputs",
+        "{{vars.inputs}}",
+        "\\{{inputs}}",
+        "{{! inputs }}",
+        "{{#each vars.xs}}{{inputs}}{{/each}}",
+    ] {
         assert!(!uses(body), "{body}");
     }
 }
@@ -195,7 +201,8 @@ fn a_text_has_at_most_eight_mebibytes() {
 
 #[test]
 fn the_same_values_give_the_same_text_each_time() {
-    let template = RoleTemplate::compile(&role("{{json vars}} {{#each vars.xs}}{{this}}{{/each}}"), []).unwrap();
+    let template =
+        RoleTemplate::compile(&role("{{json vars}} {{#each vars.xs}}{{this}}{{/each}}"), []).unwrap();
     let first = template.render(context()).unwrap();
     for _ in 0..3 {
         assert_eq!(template.render(context()).unwrap(), first);

@@ -84,7 +84,13 @@ impl Engine {
     ///
     /// [`EngineError::Catalog`] when the catalog cannot be read.
     pub async fn check(&self, text: &[u8], id: Option<&WorkflowId>) -> Result<Checked, EngineError> {
-        let library = match definition::parse(text, id).workflow {
+        // What it refers to is looked up also where it has errors itself.
+        let mut read = None;
+        definition::parse_with(text, id, |workflow| {
+            read = Some(workflow.clone());
+            Vec::new()
+        });
+        let library = match read {
             Some(workflow) => self.library(&workflow).await?,
             None => Library::default(),
         };
@@ -281,8 +287,13 @@ impl Loader<'_> {
         self.roles(workflow).await?;
         self.schemas(workflow).await?;
         for name in skills(workflow, self.library) {
-            if let Some(skill) = self.catalog.skill(&name).await? {
-                self.library.skills.insert(name, skill);
+            match self.catalog.skill(&name).await {
+                Ok(Some(skill)) => drop(self.library.skills.insert(name, skill)),
+                Ok(None) => {}
+                Err(CatalogError::Invalid(message)) => {
+                    self.library.problems.insert(format!("skill {name}"), vec![message]);
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -72,8 +72,18 @@ fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) {
 fn kinds() -> [(Part, [&'static str; 2], &'static str, &'static str); 4] {
     let graph = "graph: [{ id: a, type: run }]";
     [
-        (role("tester"), ["Test.", "---\nname: Tester\n---\nTest all."], "---\nname: 5\n---\n", "roles/tester.md"),
-        (profile("plan", "gate"), [graph, "name: Gate\ngraph: [{ id: b }]\n"], "graph: []", "workflows/stages/plan.gate.yml"),
+        (
+            role("tester"),
+            ["Test.", "---\nname: Tester\n---\nTest all."],
+            "---\nname: 5\n---\n",
+            "roles/tester.md",
+        ),
+        (
+            profile("plan", "gate"),
+            [graph, "name: Gate\ngraph: [{ id: b }]\n"],
+            "graph: []",
+            "workflows/stages/plan.gate.yml",
+        ),
         (Part::Assignments, ["plan: codex\n", "plan: gemini\n"], "plan: 5\n", "config/assignments.yml"),
         (schema("schemas/plan.json"), ["{}", "type: object\n"], "{ \"a\": ", "schemas/plan.json"),
     ]
@@ -93,7 +103,11 @@ fn a_part_is_written_read_replaced_and_deleted() {
         assert_ne!(replaced.version, written.version, "{part}");
         assert_eq!(it.part(&part).unwrap().as_ref(), Some(&replaced), "{part}");
         let path = it.folder.path().join("home").join(file);
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "{part}: nothing is left beside it");
+        assert_eq!(
+            fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "{part}: nothing is left beside it"
+        );
 
         block_on(it.catalog.delete_part(&part)).unwrap();
         assert_eq!(it.part(&part).unwrap(), None, "{part}");
@@ -176,7 +190,15 @@ fn roles_and_profiles_are_listed_by_their_names_and_nothing_else_is() {
     for name in ["a.md", "e.md"] {
         write(beside.path(), &format!("roles/{name}"), "Text");
     }
-    for name in ["plan.gate.yml", "plan.simple.yaml", "test.gate.yml", "plan.yml", "a.b.c.yml", "plan.gate.md", "x y.z.yml"] {
+    for name in [
+        "plan.gate.yml",
+        "plan.simple.yaml",
+        "test.gate.yml",
+        "plan.yml",
+        "a.b.c.yml",
+        "plan.gate.md",
+        "x y.z.yml",
+    ] {
         it.write(&format!("home/workflows/stages/{name}"), "graph: []");
     }
     assert_eq!(it.list(PartKind::Roles), ["role `a`", "role `b`", "role `e`"]);
@@ -191,7 +213,9 @@ fn a_profile_and_the_assignments_may_end_in_yaml() {
     let it = Fixture::new();
     it.write("home/workflows/stages/plan.gate.yaml", "graph: [{ id: a }]");
     it.write("home/config/assignments.yaml", "plan: codex\n");
-    for (part, text) in [(profile("plan", "gate"), "graph: [{ id: b }]"), (Part::Assignments, "plan: gemini\n")] {
+    for (part, text) in
+        [(profile("plan", "gate"), "graph: [{ id: b }]"), (Part::Assignments, "plan: gemini\n")]
+    {
         let read = it.part(&part).unwrap().unwrap();
         assert!(read.origin.ends_with(".yaml"));
         assert!(matches!(it.put(&part, text, None), Err(CatalogError::Exists(_))));
@@ -215,10 +239,8 @@ fn folders_beside_the_home_are_only_read_and_the_home_comes_first() {
 
     for part in [role("tester"), role("coder")] {
         let version = it.part(&part).unwrap().unwrap().version;
-        let refused = [
-            it.put(&part, "mine", Some(&version)).map(drop),
-            block_on(it.catalog.delete_part(&part)),
-        ];
+        let refused =
+            [it.put(&part, "mine", Some(&version)).map(drop), block_on(it.catalog.delete_part(&part))];
         for refused in refused {
             assert!(
                 matches!(&refused, Err(CatalogError::ReadOnly(what)) if *what == part.to_string()),
@@ -253,7 +275,20 @@ fn skills_are_folders_of_the_home_and_of_those_beside_it() {
     let deploy = skill("deploy").unwrap();
     assert_eq!(deploy.text, "deploys");
     assert_eq!(deploy.folder, Some(beside.path().join("deploy").display().to_string()));
-    let absent = ["lost", "empty", "flat", "flat.md", "", ".", "..", "../roles/x", "review/", "/etc", "a\0b", "Bash(git:*)"];
+    let absent = [
+        "lost",
+        "empty",
+        "flat",
+        "flat.md",
+        "",
+        ".",
+        "..",
+        "../roles/x",
+        "review/",
+        "/etc",
+        "a\0b",
+        "Bash(git:*)",
+    ];
     for name in absent {
         assert_eq!(skill(name), None, "{name:?}");
     }
@@ -303,10 +338,9 @@ fn a_file_that_is_too_large_or_no_text_is_refused_with_its_place() {
     it.write("home/skills/tester/SKILL.md", b"\xff");
     for (part, _, _, file) in kinds() {
         let file = format!("home/{file}");
-        for (bytes, said) in [
-            (vec![b'#'; (1 << 20) + 1], "it has 1048577 bytes"),
-            (b"caf\xe9".to_vec(), "it is not UTF-8"),
-        ] {
+        for (bytes, said) in
+            [(vec![b'#'; (1 << 20) + 1], "it has 1048577 bytes"), (b"caf\xe9".to_vec(), "it is not UTF-8")]
+        {
             it.write(&file, bytes);
             let refused = it.part(&part).unwrap_err().to_string();
             assert!(refused.contains(&file) && refused.contains(said), "{refused}");
@@ -353,7 +387,11 @@ mod links {
         let it = Fixture::new();
         for folder in ["roles", "workflows", "config", "schemas", "skills"] {
             it.write(&format!("outside/{folder}/.keep"), "");
-            symlink(it.folder.path().join("outside").join(folder), it.folder.path().join("home").join(folder)).unwrap();
+            symlink(
+                it.folder.path().join("outside").join(folder),
+                it.folder.path().join("home").join(folder),
+            )
+            .unwrap();
         }
         it.write("outside/workflows/stages/.keep", "");
         it.write("outside/skills/review/SKILL.md", "secret");

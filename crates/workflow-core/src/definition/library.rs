@@ -130,7 +130,7 @@ impl Assembly<'_> {
             None => {
                 let known = self.library.known_roles.iter().map(String::as_str);
                 let near = did_you_mean(role, known.chain(self.library.roles.keys().map(RoleId::as_str)));
-                let message = format!("there is no role `{role}`{near}: write the file `roles/{role}.md`");
+                let message = format!("there is no role `{role}`: write the file `roles/{role}.md`{near}");
                 self.problems.push(Diagnostic::error("missing-role", path, message));
             }
         }
@@ -177,7 +177,7 @@ impl Assembly<'_> {
                     let known = self.library.profiles.keys().filter(|(stage, _)| stage == id);
                     let near = did_you_mean(name, known.map(|(_, profile)| profile.as_str()));
                     let message = format!(
-                        "there is no profile `{name}` for `{id}`{near}: write the file `workflows/stages/{id}.{name}.yml`"
+                        "there is no profile `{name}` for `{id}`: write the file `workflows/stages/{id}.{name}.yml`{near}"
                     );
                     self.problems.push(Diagnostic::error("missing-profile", path, message));
                 }
@@ -212,7 +212,7 @@ impl Assembly<'_> {
                     bundle.schemas.insert(name, schema.clone());
                 }
                 None => {
-                    let message = format!("there is no schema file `{name}` in the home");
+                    let message = format!("{}there is no schema file `{name}` in the home", named_by(&path));
                     self.problems.push(Diagnostic::error("missing-schema", path, message));
                 }
             }
@@ -225,12 +225,21 @@ impl Assembly<'_> {
             if let Some(skill) = self.library.skills.get(&name) {
                 bundle.skills.insert(name, skill.clone());
             } else if !self.library.provided_skills.contains(&name) {
-                let message = format!("there is no skill `{name}`: it is left out");
+                let why = match self.library.problems.get(&format!("skill {name}")) {
+                    Some(problems) => format!("the skill `{name}` cannot be used: {}", problems.join("; ")),
+                    None => format!("there is no skill `{name}`"),
+                };
+                let message = format!("{}{why}: it is left out", named_by(&path));
                 self.problems.push(Diagnostic::warning("missing-skill", path, message));
             }
         }
         bundle.skills.sort_keys();
     }
+}
+
+/// Says of a field that is not in the workflow's own file where it is.
+fn named_by(path: &str) -> String {
+    if path.contains(": ") { format!("{path}: ") } else { String::new() }
 }
 
 /// The schema files that a workflow, its profiles and its roles name.

@@ -211,7 +211,8 @@ fn role_of(text: &[u8], file_id: Option<&RoleId>, workflow: Option<&Workflow>) -
         Ok(parts) => parts,
         Err(refused) => return ParsedRole { role: None, diagnostics: vec![refused] },
     };
-    let (tree, problems) = if parts.has_front() { yaml::read(parts.front.as_bytes()) } else { (None, Vec::new()) };
+    let (tree, problems) =
+        if parts.has_front() { yaml::read(parts.front.as_bytes()) } else { (None, Vec::new()) };
     let mut report = Report::new(tree.as_ref().map(|tree| (parts.front, tree)));
     for problem in problems {
         report.yaml(problem);
@@ -225,6 +226,10 @@ fn role_of(text: &[u8], file_id: Option<&RoleId>, workflow: Option<&Workflow>) -
         body = read_role::templates(role, parts.body_line, workflow, &mut report);
     }
     let mut diagnostics = report.finish();
+    for found in diagnostics.iter_mut().filter(|found| found.line == 0 && found.code != "too-many") {
+        // What is missing from a front matter that is not there.
+        (found.line, found.column) = (1, 1);
+    }
     diagnostics.extend(body);
     let role = role.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
     ParsedRole { role, diagnostics }

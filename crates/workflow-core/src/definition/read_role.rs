@@ -32,7 +32,8 @@ impl Parts<'_> {
 
 /// Takes a file apart, or says why that cannot be done.
 pub(super) fn parts(text: &[u8]) -> Result<Parts<'_>, Diagnostic> {
-    let refused = |code, (line, column), message: String| Err(Diagnostic::error(code, "", message).at(line, column));
+    let refused =
+        |code, (line, column), message: String| Err(Diagnostic::error(code, "", message).at(line, column));
     if text.len() > yaml::MAX_BYTES {
         let message = format!("the file has {} bytes: at most {} are read", text.len(), yaml::MAX_BYTES);
         return refused("too-large", (1, 1), message);
@@ -47,7 +48,8 @@ pub(super) fn parts(text: &[u8]) -> Result<Parts<'_>, Diagnostic> {
     };
     let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}');
     if let Some((offset, character)) = whole.char_indices().find(|(_, c)| is_bad(*c)) {
-        let message = format!("the control character {} cannot stand in a file: remove it", character.escape_unicode());
+        let message =
+            format!("the control character {} cannot stand in a file: remove it", character.escape_unicode());
         return refused("control-character", after(&whole[..offset]), message);
     }
     let text = whole.strip_prefix('\u{feff}').unwrap_or(whole);
@@ -223,7 +225,8 @@ pub(super) fn check(role: &Role, report: &mut Report<'_>) {
             let message = format!("a variable cannot be called `{name}`: templates know that name already");
             report.error("reserved-name", &path.key("name"), message);
         } else if is_helper(name) || matches!(name, "this" | "true" | "false" | "null" | "else" | "as") {
-            let message = format!("a variable cannot be called `{name}`: that word means something in templates");
+            let message =
+                format!("a variable cannot be called `{name}`: that word means something in templates");
             report.error("reserved-name", &path.key("name"), message);
         } else if role.variables[..n].iter().any(|earlier| earlier.name == name) {
             let message = format!("`{name}` is declared already: declare a variable once");
@@ -233,7 +236,9 @@ pub(super) fn check(role: &Role, report: &mut Report<'_>) {
             && !variable.kind.holds(default)
         {
             let (words, kind) = (variable.kind.in_words(), variable.kind.name());
-            let message = format!("`default` has to be {words} where the type is `{kind}`: change the one or the other");
+            let message = format!(
+                "`default` has to be {words} where the type is `{kind}`: change the one or the other"
+            );
             report.error("wrong-type", &path.key("default"), message);
         }
         if variable.required && variable.default.is_some() {
@@ -262,7 +267,8 @@ pub(super) fn templates(
         let (line, column) = (number(problem.line), number(problem.column));
         match problem.guard {
             Some(guard) => {
-                let offset = role.guards.get(guard).map_or(0, |text| offset(text, problem.line, problem.column));
+                let offset =
+                    role.guards.get(guard).map_or(0, |text| offset(text, problem.line, problem.column));
                 report.error_in_text("bad-template", &guards.index(guard), offset, problem.message);
             }
             None if body_line == 0 => {

@@ -41,8 +41,9 @@ impl Engine {
         let registry = helpers::registry();
         let render = |template: &Template, context: &Context, at: &str| {
             let mut text = Bounded::default();
-            let rendered =
-                template.render(&registry, context, &mut RenderContext::new(None), &mut text).map_err(|error| {
+            let rendered = template
+                .render(&registry, context, &mut RenderContext::new(None), &mut text)
+                .map_err(|error| {
                     let place = error.line_no.map(|line| format!("{at}, line {line}: "));
                     let place = place.unwrap_or_else(|| format!("{at}: "));
                     RoleError::Template(place + &said(error.reason()))
@@ -68,7 +69,9 @@ fn said(reason: &RenderErrorReason) -> String {
     match reason {
         RenderErrorReason::MissingVariable(Some(name)) => format!("there is no `{name}`"),
         RenderErrorReason::MissingVariable(None) => "there is no such value".to_owned(),
-        RenderErrorReason::InvalidJsonIndex(name) => format!("a list has no `{name}`: write the number of an item"),
+        RenderErrorReason::InvalidJsonIndex(name) => {
+            format!("a list has no `{name}`: write the number of an item")
+        }
         RenderErrorReason::IOError(_) => format!("the text has more than {LONGEST} bytes"),
         RenderErrorReason::Other(message) if message == helpers::TOO_MUCH => {
             format!("the template goes through more than {MOST} parts of itself and its values: repeat less")

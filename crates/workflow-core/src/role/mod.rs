@@ -74,11 +74,7 @@ impl RoleTemplate {
     ) -> Result<Self, Vec<RoleError>> {
         let (engine, used) = engine::Engine::new(role, &known(role, stages))?;
         let uses = |name: &str| used.iter().any(|used| used == name);
-        Ok(Self {
-            engine,
-            uses_inputs: uses("inputs"),
-            uses_guards: uses("guards"),
-        })
+        Ok(Self { engine, uses_inputs: uses("inputs"), uses_guards: uses("guards") })
     }
 
     /// Whether the body says where the inputs stand; if not, they follow it.

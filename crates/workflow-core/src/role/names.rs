@@ -54,9 +54,10 @@ impl<'k> Names<'k> {
     }
 
     fn expression(&mut self, helper: &HelperTemplate, scope: &Scope) {
-        let is_call = helper.name.as_name().is_some_and(|name| {
-            scope.locals.iter().all(|local| local != name) && grammar::is_helper(name)
-        });
+        let is_call = helper
+            .name
+            .as_name()
+            .is_some_and(|name| scope.locals.iter().all(|local| local != name) && grammar::is_helper(name));
         if helper.params.is_empty() && helper.hash.is_empty() && !is_call {
             return self.parameter(&helper.name, scope);
         }

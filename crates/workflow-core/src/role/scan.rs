@@ -72,7 +72,8 @@ impl<'t> Scan<'t> {
             };
         }
         let Some(length) = inside(rest, start)? else {
-            let message = "this `{{` is not closed: write `}}` after the name, or `\\{{` where the text `{{` is meant";
+            let message =
+                "this `{{` is not closed: write `}}` after the name, or `\\{{` where the text `{{` is meant";
             return problem(start, message);
         };
         self.block(rest[..length].trim_start_matches(['~', ' ', '\t', '\r', '\n']), start)?;
@@ -93,7 +94,8 @@ impl<'t> Scan<'t> {
         } else if let Some(closed) = inside.strip_prefix('/').map(name) {
             match self.open.pop() {
                 None => {
-                    let message = format!("`{{{{/{closed}}}}}` closes nothing: remove it, or open a block before it");
+                    let message =
+                        format!("`{{{{/{closed}}}}}` closes nothing: remove it, or open a block before it");
                     return problem(start, message);
                 }
                 Some((opened, _)) if opened != closed => {

@@ -106,7 +106,8 @@ impl Folder {
 
     /// Makes a folder of the home, where what is there of it does not lead out.
     fn make(&self, folder: &Path) -> io::Result<()> {
-        let there = folder.ancestors().take_while(|part| part.starts_with(&self.home)).find(|part| part.exists());
+        let there =
+            folder.ancestors().take_while(|part| part.starts_with(&self.home)).find(|part| part.exists());
         if let Some(there) = there {
             inside(&self.home, there)?;
         }
