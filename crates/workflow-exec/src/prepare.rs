@@ -8,7 +8,7 @@ use tracing::warn;
 use workflow_core::bundle::Bundle;
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
 use workflow_core::definition::{
-    self, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, RunNode, Severity, Workflow,
+    self, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, Profile, RunNode, Severity, Workflow,
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId, WorkflowId};
 use workflow_core::output_schema;
@@ -177,7 +177,7 @@ impl Shared {
         let defaults = Defaults { provider: self.default_provider.clone() };
         match definition::bundle(workflow, &defaults, library) {
             Ok(Bundled { bundle, warnings }) => {
-                problems.extend(self.check_calls(&bundle));
+                problems.extend(self.check_calls(bundle.profiles.iter()));
                 problems.extend(warnings);
                 (Some(bundle), problems)
             }
@@ -189,6 +189,8 @@ impl Shared {
                     known.iter().any(|known| known.code == found.code && known.path == found.path)
                 };
                 problems.extend(found.into_iter().filter(|found| !said(found)));
+                let profiles = library.profiles.iter().map(|((stage, _), profile)| (stage, profile));
+                problems.extend(self.check_calls(profiles));
                 (None, problems)
             }
         }
@@ -221,9 +223,9 @@ impl Shared {
     }
 
     /// The same for what the nodes of profiles name themselves.
-    fn check_calls(&self, bundle: &Bundle) -> Vec<Diagnostic> {
+    fn check_calls<'p>(&self, profiles: impl Iterator<Item = (&'p StageId, &'p Profile)>) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
-        for (id, profile) in &bundle.profiles {
+        for (id, profile) in profiles {
             let path = format!("{id}.profile");
             for (place, RunNode { provider, with, .. }) in definition::calls_of(profile) {
                 let Some(provider) = provider else { continue };

@@ -201,21 +201,16 @@ impl Assembly<'_> {
             if self.broken(&format!("schema {name}"), &path) {
                 continue;
             }
-            match self.library.schemas.get(&name) {
-                Some(schema) => {
-                    match crate::output_schema::references(&name, schema) {
-                        Ok(more) => open.extend(more.into_iter().map(|name| (path.clone(), name))),
-                        Err(error) => {
-                            self.problems.push(Diagnostic::error("bad-schema", &*path, error.to_string()));
-                        }
-                    }
-                    bundle.schemas.insert(name, schema.clone());
-                }
-                None => {
-                    let message = format!("{}there is no schema file `{name}` in the home", named_by(&path));
-                    self.problems.push(Diagnostic::error("missing-schema", path, message));
-                }
+            let Some(schema) = self.library.schemas.get(&name) else {
+                let message = format!("{}there is no schema file `{name}` in the home", named_by(&path));
+                self.problems.push(Diagnostic::error("missing-schema", path, message));
+                continue;
+            };
+            match crate::output_schema::references(&name, schema) {
+                Ok(more) => open.extend(more.into_iter().map(|name| (path.clone(), name))),
+                Err(error) => self.problems.push(Diagnostic::error("bad-schema", &*path, error.to_string())),
             }
+            bundle.schemas.insert(name, schema.clone());
         }
         bundle.schemas.sort_keys();
     }

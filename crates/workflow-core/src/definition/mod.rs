@@ -141,9 +141,7 @@ pub fn parse_with(
         unsupported::find(workflow, |path, what| {
             report.warning("unsupported", path, unsupported::message(what));
         });
-        for diagnostic in check(workflow) {
-            report.by_path(diagnostic);
-        }
+        report.by_path(check(workflow));
     }
     let diagnostics = report.finish();
     let workflow = workflow.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));

@@ -155,9 +155,8 @@ fn explained(pointer: &str, node: Option<&Node>, message: String) -> String {
     }
     let key = match keys[..] {
         // There, keys are names of the author's choice.
-        [.., "properties" | "patternProperties" | "$defs" | "definitions", _] => None,
+        [.., "properties" | "patternProperties" | "$defs" | "definitions", _] | [] => None,
         [.., key] => Some(key),
-        [] => None,
     };
     match (key, text) {
         (Some("type"), None) => format!("`type` has to be {}, or a list of such", one_of(TYPES.into_iter())),
