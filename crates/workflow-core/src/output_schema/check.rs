@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
 use serde_json::Value;
 
+use super::whole::whole;
 use super::{SchemaError, Violation, references};
 
 /// What is wrong with one value is told up to here.
@@ -34,6 +35,7 @@ impl Checker {
     pub(super) fn new(name: &str, schemas: &IndexMap<String, Value>) -> Result<(Self, Value), SchemaError> {
         let files = files(name, schemas)?;
         let schema = files.get(name).cloned().unwrap_or_default();
+        let whole = whole(name, &files);
         let options = jsonschema::options()
             .with_base_uri(format!("{HOME}{name}"))
             .with_retriever(Files(files))
@@ -46,7 +48,6 @@ impl Checker {
                 path => format!("{path}: {}", shorten(&error.to_string())),
             })
         })?;
-        let whole = options.bundle(&schema).map_err(|error| invalid(shorten(&error.to_string())))?;
         Ok((Self(checker), whole))
     }
 
