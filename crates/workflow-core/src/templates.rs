@@ -164,7 +164,9 @@ fn part(path: &str) -> Option<Part> {
             let (stage, profile) = name.split_once('.')?;
             Some(Part::Profile(StageId::new(stage).ok()?, ProfileId::new(profile).ok()?))
         }
-        _ if folder.starts_with("schemas") && name.ends_with(".json") => Some(Part::Schema(path.to_owned())),
-        _ => None,
+        _ => {
+            let schema = path.strip_prefix("schemas/").and_then(|name| name.strip_suffix(".json"));
+            schema.map(|_| Part::Schema(path.to_owned()))
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The provider that calls nobody.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::pin::pin;
@@ -178,13 +180,13 @@ fn options_that_are_not_known_are_errors() {
 }
 
 #[test]
-fn it_says_what_it_is_and_what_it_was_asked() {
-    let request = request("demo", "Plan it", Value::Null);
+fn it_says_what_it_is_and_what_it_was_asked_line_by_line() {
+    let request = request("demo", "Plan it.\n\nSoon.", Value::Null);
     let (context, said, _stop) = context(&request);
     block_on(DemoProvider::new().call(request, context)).unwrap();
     assert_eq!(
         said.of(OutputKind::Log),
-        ["demo: nobody is called", "demo: asked: Plan it", "demo: answered"]
+        ["demo: nobody is called; it was asked:", "Plan it.", "", "Soon.", "demo: answered"]
     );
 }
 
@@ -211,6 +213,6 @@ fn a_delay_puts_the_answer_off() {
     let demo = DemoProvider::new();
     let mut call = pin!(demo.call(request, context));
     assert!(block_on(async { poll!(&mut call) }).is_pending());
-    assert_eq!(said.of(OutputKind::Log).last().unwrap(), "demo: asked: nothing");
+    assert_eq!(said.of(OutputKind::Log).last().unwrap(), "(nothing)");
     block_on(call).unwrap();
 }

@@ -42,12 +42,12 @@ fn point_inside(schema: &mut Value, here: &str, root: &str, deeper: usize) {
                         let Ok(target) = file(here, reference) else { continue };
                         let target = target.as_deref().unwrap_or(here);
                         let place = reference.split_once('#').map_or("", |(_, place)| place);
-                        *reference = match target == root || is_anchor(place) {
-                            true => format!("#{place}"),
-                            false => {
-                                format!("#/$defs/{}{place}", target.replace('~', "~0").replace('/', "~1"))
-                            }
+                        let file = if target == root || is_anchor(place) {
+                            String::new()
+                        } else {
+                            format!("/$defs/{}", target.replace('~', "~0").replace('/', "~1"))
                         };
+                        *reference = format!("#{file}{place}");
                     }
                     _ if is_data(key) => {}
                     value => point_inside(value, here, root, deeper),

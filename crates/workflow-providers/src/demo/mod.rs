@@ -3,6 +3,7 @@
 mod instance;
 mod options;
 
+use std::borrow::Cow;
 use std::pin::pin;
 
 use futures::future::select;
@@ -53,8 +54,10 @@ impl DemoProvider {
 impl Provider for DemoProvider {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
         let options = DemoOptions::read(&request.options).map_err(ProviderError::permanent)?;
-        context.output(OutputKind::Log, "demo: nobody is called");
-        context.output(OutputKind::Log, format!("demo: asked: {}", head(&request.prompt, "nothing")));
+        context.output(OutputKind::Log, "demo: nobody is called; it was asked:");
+        for line in head(&request.prompt).lines() {
+            context.output(OutputKind::Log, line);
+        }
         if let Some(delay) = options.delay {
             select(pin!(context.stop().wait(Stop::Gracefully)), Delay::new(delay.0)).await;
         }
@@ -87,14 +90,15 @@ fn answer(request: &CallRequest, options: &DemoOptions, turn: usize) -> Result<V
 }
 
 fn text(prompt: &str) -> String {
-    format!("This is a demo: nobody was called. It was asked:\n\n{}", head(prompt, "(nothing)"))
+    format!("This is a demo: nobody was called. It was asked:\n\n{}", head(prompt))
 }
 
-fn head<'a>(prompt: &'a str, nothing: &'a str) -> std::borrow::Cow<'a, str> {
+/// The first characters of a prompt.
+fn head(prompt: &str) -> Cow<'_, str> {
     let prompt = prompt.trim();
     match prompt.char_indices().nth(HEAD) {
         Some((end, _)) => format!("{}…", prompt[..end].trim_end()).into(),
-        None if prompt.is_empty() => nothing.into(),
+        None if prompt.is_empty() => "(nothing)".into(),
         None => prompt.into(),
     }
 }
