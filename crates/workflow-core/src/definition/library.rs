@@ -193,21 +193,28 @@ impl Assembly<'_> {
     }
 
     fn schemas(&mut self, bundle: &mut Bundle) {
-        let mut open: Vec<(String, String)> = schemas_of(bundle);
-        while let Some((path, name)) = open.pop() {
+        let mut open = schemas_of(bundle, &self.roles);
+        // Those that are needed come off first: of the others nothing is said.
+        open.sort_by_key(|named| named.is_needed);
+        while let Some(Named { path, name, is_needed }) = open.pop() {
             if bundle.schemas.contains_key(&name) {
                 continue;
             }
-            if self.broken(&format!("schema {name}"), &path) {
+            if is_needed && self.broken(&format!("schema {name}"), &path) {
                 continue;
             }
             let Some(schema) = self.library.schemas.get(&name) else {
-                let message = format!("{}there is no schema file `{name}` in the home", named_by(&path));
-                self.problems.push(Diagnostic::error("missing-schema", path, message));
+                if is_needed {
+                    let message = format!("{}there is no schema file `{name}` in the home", named_by(&path));
+                    self.problems.push(Diagnostic::error("missing-schema", path, message));
+                }
                 continue;
             };
             match crate::output_schema::references(&name, schema) {
-                Ok(more) => open.extend(more.into_iter().map(|name| (path.clone(), name))),
+                Ok(more) => {
+                    open.extend(more.into_iter().map(|name| Named { path: path.clone(), name, is_needed }))
+                }
+                Err(_) if !is_needed => {}
                 Err(error) => self.problems.push(Diagnostic::error("bad-schema", &*path, error.to_string())),
             }
             bundle.schemas.insert(name, schema.clone());
@@ -216,10 +223,10 @@ impl Assembly<'_> {
     }
 
     fn skills(&mut self, bundle: &mut Bundle) {
-        for (path, name) in skills_of(bundle) {
+        for Named { path, name, is_needed } in skills_of(bundle, &self.roles) {
             if let Some(skill) = self.library.skills.get(&name) {
                 bundle.skills.insert(name, skill.clone());
-            } else if !self.library.provided_skills.contains(&name) {
+            } else if is_needed && !self.library.provided_skills.contains(&name) {
                 let why = match self.library.problems.get(&format!("skill {name}")) {
                     Some(problems) => format!("the skill `{name}` cannot be used: {}", problems.join("; ")),
                     None => format!("there is no skill `{name}`"),
@@ -247,23 +254,42 @@ pub fn schemas(workflow: &Workflow, library: &Library) -> Vec<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// The schemas that a bundle names, each with the path of the field.
-fn schemas_of(bundle: &Bundle) -> Vec<(String, String)> {
+/// What a bundle names.
+struct Named {
+    /// The path of the field.
+    path: String,
+    name: String,
+    /// Whether it is known to be used. A role that only an expression could name may be for other workflows.
+    is_needed: bool,
+}
+
+impl Named {
+    fn new(path: String, name: &str) -> Self {
+        Self { path, name: name.to_owned(), is_needed: true }
+    }
+}
+
+/// The schemas that a bundle names.
+fn schemas_of(bundle: &Bundle, named: &BTreeSet<RoleId>) -> Vec<Named> {
     let mut found = Vec::new();
     for (id, stage) in &bundle.workflow.stages {
-        found.extend(stage.output_schema.clone().map(|name| (format!("{id}.output_schema"), name)));
+        let name = stage.output_schema.as_deref();
+        found.extend(name.map(|name| Named::new(format!("{id}.output_schema"), name)));
     }
     for (id, profile) in &bundle.profiles {
         for (n, node) in profile.graph.iter().enumerate() {
             let names = schemas_in(&node.node).into_iter();
             found.extend(
-                names.map(|name| (format!("{id}.profile: graph[{n}].output_schema"), name.to_owned())),
+                names.map(|name| Named::new(format!("{id}.profile: graph[{n}].output_schema"), name)),
             );
         }
     }
     for role in bundle.roles.values() {
-        let name = role.output_schema.clone();
-        found.extend(name.map(|name| (format!("roles/{}: output_schema", role.id), name)));
+        let name = role.output_schema.as_deref();
+        found.extend(name.map(|name| Named {
+            is_needed: named.contains(&role.id),
+            ..Named::new(format!("roles/{}: output_schema", role.id), name)
+        }));
     }
     found
 }
@@ -278,25 +304,27 @@ fn schemas_in(node: &Node) -> Option<&str> {
     }
 }
 
-/// The skills that a bundle names, each with the path of the field. A role can name tools as well, which are
-/// nobody's files.
-fn skills_of(bundle: &Bundle) -> Vec<(String, String)> {
+/// The skills that a bundle names. A role can name tools as well, which are nobody's files.
+fn skills_of(bundle: &Bundle, named: &BTreeSet<RoleId>) -> Vec<Named> {
     let mut found = Vec::new();
     for (id, stage) in &bundle.workflow.stages {
         let skills = stage.skills.iter().enumerate();
-        found.extend(skills.map(|(n, skill)| (format!("{id}.skills[{n}]"), skill.clone())));
+        found.extend(skills.map(|(n, skill)| Named::new(format!("{id}.skills[{n}]"), skill)));
     }
     for (id, profile) in &bundle.profiles {
         for (n, node) in profile.graph.iter().enumerate() {
             let Some((path, run)) = call_of(&node.node, format!("graph[{n}]")) else { continue };
             let skills =
-                run.skills.iter().map(|skill| (format!("{id}.profile: {path}.skills"), skill.clone()));
+                run.skills.iter().map(|skill| Named::new(format!("{id}.profile: {path}.skills"), skill));
             found.extend(skills);
         }
     }
     for role in bundle.roles.values() {
         let skills = role.skills.iter().filter(|skill| is_id(skill));
-        found.extend(skills.map(|skill| (format!("roles/{}: skills", role.id), skill.clone())));
+        found.extend(skills.map(|skill| Named {
+            is_needed: named.contains(&role.id),
+            ..Named::new(format!("roles/{}: skills", role.id), skill)
+        }));
     }
     found
 }

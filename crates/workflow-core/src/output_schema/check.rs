@@ -7,8 +7,9 @@ use std::fmt;
 use indexmap::IndexMap;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, ValidationOptions, Validator};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::whole::whole;
 use super::{SchemaError, Violation, Wrong, references};
 
 /// What is wrong with one value is told up to here.
@@ -57,33 +58,6 @@ impl Checker {
         }
         violations
     }
-}
-
-/// The schema file `name` with the others in it, each under the name by which it is referred to.
-fn whole(name: &str, files: &BTreeMap<String, Value>) -> Value {
-    let mut whole = files.get(name).cloned().unwrap_or_default();
-    let Value::Object(members) = &mut whole else { return whole };
-    if files.len() == 1 {
-        return whole;
-    }
-    let draft = members.get("$schema").and_then(Value::as_str).unwrap_or_default();
-    let is_old = |number: &str| draft.contains(&format!("draft-{number}"));
-    let id = if is_old("04") { "id" } else { "$id" };
-    let place = if is_old("04") || is_old("06") || is_old("07") { "definitions" } else { "$defs" };
-    members.insert(id.to_owned(), format!("{HOME}{name}").into());
-    let inner = members.entry(place).or_insert_with(|| Value::Object(Map::new()));
-    let Value::Object(inner) = inner else { return whole };
-    for (other, schema) in files.iter().filter(|(other, _)| *other != name) {
-        let uri = format!("{HOME}{other}");
-        let mut members = match schema {
-            Value::Object(members) => members.clone(),
-            // `true` and `false` have no name.
-            plain => Map::from_iter([("allOf".to_owned(), Value::Array(vec![plain.clone()]))]),
-        };
-        members.insert(id.to_owned(), uri.as_str().into());
-        inner.insert(uri, members.into());
-    }
-    whole
 }
 
 /// Everything that is wrong with the schema file `name` as a schema.

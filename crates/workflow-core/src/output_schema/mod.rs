@@ -12,6 +12,8 @@ mod check;
 #[path = "without.rs"]
 mod check;
 mod references;
+#[cfg(feature = "json-schema")]
+mod whole;
 
 use std::sync::Arc;
 
