@@ -229,8 +229,7 @@ impl<'a> Step<'a> {
             Err(failure) => self.fail(path.clone(), failure)?,
         }
         self.go_on_from(path)?;
-        self.open_after(path.lane)?;
-        self.advance()
+        self.go_on_after(path.lane)
     }
 
     fn skip(&mut self, graph: &'a GraphPlan, path: &NodePath) -> Result<(), Broken> {
@@ -391,7 +390,11 @@ fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
             u32::try_from(open).unwrap_or(u32::MAX)
         })
         .collect();
-    let ready = (0..ended.len()).filter(|place| !ended[*place] && waits_for[*place] == 0).collect();
+    let mut ready: Vec<_> =
+        (0..ended.len()).filter(|place| !ended[*place] && waits_for[*place] == 0).collect();
+    // What is under way keeps its room: it comes before what is new.
+    ready.sort_by_key(|place| !state.nodes.contains_key(&graph.nodes[*place].id));
+    let ready = ready.into();
     let left = ended.iter().filter(|ended| !**ended).count();
     GraphWork { waits_for, ready, under_way: 0, left }
 }

@@ -314,6 +314,14 @@ impl<'a> Step<'a> {
         self.emit(EventBody::RunFailed { error })
     }
 
+    /// Goes on after something of a lane has ended: with the next lane, where lanes follow each other.
+    pub(super) fn go_on_after(&mut self, lane: u32) -> Result<(), Broken> {
+        if self.is_sequential() && self.has_succeeded(lane) {
+            self.open()?;
+        }
+        self.advance()
+    }
+
     /// Asks for what the lanes of the current stage need that may go on.
     pub(super) fn open(&mut self) -> Result<(), Broken> {
         let Some(stage) = self.stage else { return Ok(()) };
@@ -343,12 +351,6 @@ impl<'a> Step<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Where lanes work one after the other, the next begins when the one before has ended well: with a call,
-    /// or with the items of a `foreach`.
-    pub(super) fn open_after(&mut self, lane: u32) -> Result<(), Broken> {
-        if self.is_sequential() && self.has_succeeded(lane) { self.open() } else { Ok(()) }
     }
 
     fn begin_lane(&mut self, stage: &StagePlan, number: u32, lane: &LanePlan) -> Result<(), Broken> {
@@ -394,7 +396,7 @@ impl<'a> Step<'a> {
             && self.current().is_some_and(|(stage, _)| stage.id == path.stage)
     }
 
-    pub(super) fn is_sequential(&self) -> bool {
+    fn is_sequential(&self) -> bool {
         self.stage.is_some_and(|stage| stage.strategy == Strategy::Sequential)
     }
 
