@@ -88,10 +88,7 @@ impl<'a> Step<'a> {
             Ok(reply) => self.succeeded(path, attempt, reply)?,
             Err(error) => self.failed(path, attempt, error)?,
         }
-        if self.is_sequential() && self.has_succeeded(lane) {
-            self.open()?;
-        }
-        self.advance()
+        self.go_on_after(lane)
     }
 
     fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
@@ -110,7 +107,12 @@ impl<'a> Step<'a> {
             }
         };
         let graph = self.graph();
-        let (set, error) = match graph.map(|graph| self.node_set(graph, &path, &output)).transpose() {
+        // A loser writes no variables.
+        let (set, error) = match graph
+            .filter(|_| !self.is_unwanted())
+            .map(|graph| self.node_set(graph, &path, &output))
+            .transpose()
+        {
             Ok(set) => (set.flatten(), None),
             Err(failure) => (None, Some(failure)),
         };

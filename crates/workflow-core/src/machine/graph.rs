@@ -104,8 +104,11 @@ impl<'a> Step<'a> {
         };
         let is_skipped =
             |place: &usize| of(*place).is_some_and(|needed| needed.status == StageStatus::Skipped);
-        (!node.arm_of.is_empty() && !node.arm_of.iter().any(takes))
-            || (!node.needs.is_empty() && node.needs.iter().all(is_skipped))
+        if !node.arm_of.is_empty() {
+            // A branch that takes it is something that it needs and that was not skipped.
+            return !node.arm_of.iter().any(takes);
+        }
+        !node.needs.is_empty() && node.needs.iter().all(is_skipped)
     }
 
     fn holds(&self, when: Option<&Condition>, path: &NodePath, node: &NodePlan) -> bool {
@@ -226,7 +229,7 @@ impl<'a> Step<'a> {
             Err(failure) => self.fail(path.clone(), failure)?,
         }
         self.go_on_from(path)?;
-        self.advance()
+        self.go_on_after(path.lane)
     }
 
     fn skip(&mut self, graph: &'a GraphPlan, path: &NodePath) -> Result<(), Broken> {
@@ -390,7 +393,11 @@ fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
             u32::try_from(open).unwrap_or(u32::MAX)
         })
         .collect();
-    let ready = (0..ended.len()).filter(|place| !ended[*place] && waits_for[*place] == 0).collect();
+    let mut ready: Vec<_> =
+        (0..ended.len()).filter(|place| !ended[*place] && waits_for[*place] == 0).collect();
+    // What is under way keeps its room: it comes before what is new.
+    ready.sort_by_key(|place| !state.nodes.contains_key(&graph.nodes[*place].id));
+    let ready = ready.into();
     let left = ended.iter().filter(|ended| !**ended).count();
     GraphWork { waits_for, ready, under_way: 0, left }
 }

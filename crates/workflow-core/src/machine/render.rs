@@ -203,6 +203,10 @@ fn role(plan: &Plan, template: &Template, scope: &RunScope<'_>, field: &str) -> 
     if let Some((id, _)) = plan.roles.get_key_value(name.as_str()) {
         return Ok(id.clone());
     }
+    if let Some(problem) = plan.unfit.get(name.as_str()) {
+        let message = format!("{field}: role `{name}` cannot be used in this workflow: {problem}");
+        return Err(Failure::new(FailureClass::Expression, message));
+    }
     let mut known: Vec<_> = plan.roles.keys().map(RoleId::as_str).collect();
     known.sort_unstable();
     let near = crate::definition::did_you_mean(&name, known.iter().copied());

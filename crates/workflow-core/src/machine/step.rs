@@ -315,6 +315,14 @@ impl<'a> Step<'a> {
         self.emit(EventBody::RunFailed { error })
     }
 
+    /// Goes on after something of a lane has ended: with the next lane, where lanes follow each other.
+    pub(super) fn go_on_after(&mut self, lane: u32) -> Result<(), Broken> {
+        if self.is_sequential() && self.has_succeeded(lane) {
+            self.open()?;
+        }
+        self.advance()
+    }
+
     /// Asks for what the lanes of the current stage need that may go on.
     pub(super) fn open(&mut self) -> Result<(), Broken> {
         let Some(stage) = self.stage else { return Ok(()) };
@@ -389,7 +397,7 @@ impl<'a> Step<'a> {
             && self.current().is_some_and(|(stage, _)| stage.id == path.stage)
     }
 
-    pub(super) fn is_sequential(&self) -> bool {
+    fn is_sequential(&self) -> bool {
         self.stage.is_some_and(|stage| stage.strategy == Strategy::Sequential)
     }
 

@@ -35,6 +35,8 @@ pub struct Plan {
     pub(crate) repeat: Option<LoopPlan>,
     pub(crate) min_iterations: u32,
     pub(crate) roles: HashMap<RoleId, RolePlan>,
+    /// Roles that only an expression could name and that this workflow cannot use, and why.
+    pub(crate) unfit: HashMap<RoleId, String>,
     pub(crate) skills: HashMap<Arc<str>, Arc<Skill>>,
 }
 
@@ -147,16 +149,8 @@ impl Plan {
     /// What is wrong with a run's variables, for the roles that it is known to use: those that are required
     /// and missing, and those of another type.
     pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
-        let mut used = BTreeSet::new();
-        for stage in &self.stages {
-            let lanes = stage.lanes.iter().filter_map(|lane| lane.role.as_ref());
-            let calls = match &stage.work {
-                Work::Simple { .. } => Vec::new(),
-                Work::Graph(graph) => graph.calls().filter_map(|call| call.role.as_ref()).collect(),
-            };
-            used.extend(lanes.chain(calls).filter_map(|role| role.as_literal().map(ToOwned::to_owned)));
-        }
-        let roles = used.iter().filter_map(|role| self.roles.get(role.as_str()));
+        let known = known_roles(&self.stages);
+        let roles = known.into_iter().filter_map(|role| self.roles.get(role));
         roles.flat_map(|role| role.role.check_variables(vars)).collect()
     }
 
@@ -182,6 +176,18 @@ impl StagePlan {
             Work::Graph(graph) => graph.kind(&path.node, path.items.len())?.call(),
         }
     }
+}
+
+/// The names of roles that are known before the run.
+fn known_roles(stages: &[StagePlan]) -> BTreeSet<&str> {
+    let mut known = BTreeSet::new();
+    for stage in stages {
+        known.extend(stage.lanes.iter().filter_map(|lane| lane.role.as_ref()?.as_literal()));
+        if let Work::Graph(graph) = &stage.work {
+            known.extend(graph.calls().filter_map(|call| call.role.as_ref()?.as_literal()));
+        }
+    }
+    known
 }
 
 fn problem(path: &str, error: &dyn std::error::Error) -> Diagnostic {

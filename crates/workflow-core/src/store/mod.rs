@@ -1,12 +1,15 @@
 //! The trait of what keeps runs: run stores.
 
+mod claim_next;
 mod memory;
 pub mod order;
+mod prune;
 mod sync;
 mod watchers;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -34,6 +37,9 @@ pub use watchers::Watchers;
 /// - At most one [`Lease`] of a run is good at a time. A holder that died does not keep it.
 /// - Dropping a future of this trait leaves either all of its effect or none; a lease that nobody
 ///   waits for any more is given back.
+/// - A store whose [leases run out](RunStore::lease_time) tells the time by one clock for all who use
+///   it, and has an append check the lease and store the events in one step: who was taken for dead and
+///   wakes up writes nothing.
 #[async_trait]
 pub trait RunStore: Send + Sync {
     /// Stores a new run with its first event, and claims it for the caller.
@@ -113,6 +119,34 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::Held`] when a living holder has it; [`StoreError::NotFound`].
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError>;
 
+    /// Takes the right to drive up to `most` of the runs that go on by themselves and that nobody
+    /// drives: those that are pending or running and have no living holder. They come in no order that
+    /// a caller could rely on; of several callers each gets other runs.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`]. Runs that were claimed before it are given back.
+    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+        claim_next::one_by_one(self, most).await
+    }
+
+    /// How long a lease is good after it was given out or [renewed](RunStore::renew). `None`: until it is
+    /// released or its holder's process has ended, and nothing has to be renewed.
+    fn lease_time(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Renews every lease that was given out through this store and not given back: one heartbeat,
+    /// however many runs are held.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Expired`] when they had run out already: none of them is good any more, and the runs
+    /// may be driven elsewhere. Runs can be claimed anew after it. [`StoreError::Io`]: not known.
+    async fn renew(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Gives the right to drive a run back. A lease that is not good any more is given back too.
     /// It is begun at the first poll and ends by itself, so that a destructor can poll it once.
     ///
@@ -142,6 +176,16 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::Held`] when a living holder has it; [`StoreError::NotFound`].
     async fn delete(&self, run: &RunId) -> Result<(), StoreError>;
 
+    /// Deletes up to `most` of the runs that ended before that time, the oldest first, and returns how
+    /// many it deleted: retention, in steps that hold nobody up.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`]; what was deleted before it stays deleted.
+    async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
+        prune::one_by_one(self, ended_before, most).await
+    }
+
     /// The bundle of that hash.
     ///
     /// # Errors
@@ -149,7 +193,8 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError>;
 
-    /// Calls `watcher` whenever a control was requested, by this process or another; at most once
+    /// Calls `watcher` whenever a control was requested, by this process or another, and, where the store
+    /// can tell, when there is a run that [`claim_next`](RunStore::claim_next) would give; at most once
     /// for several that come together. The watcher must not block. It is called until the returned
     /// value is dropped. A call is a hint: the watcher reads again.
     fn watch(&self, watcher: Watcher) -> Watching;
@@ -248,6 +293,10 @@ pub struct RunFilter {
     pub workflow: Option<WorkflowId>,
     /// Only runs with one of these statuses; empty means any.
     pub statuses: Vec<RunStatus>,
+    /// Only runs that were created at this time or later.
+    pub created_from: Option<Timestamp>,
+    /// Only runs that were created before this time.
+    pub created_before: Option<Timestamp>,
     /// Only runs after this one in the order of the list.
     pub after: Option<RunId>,
     /// At most so many; `None` means all.
@@ -269,6 +318,8 @@ impl RunFilter {
     pub fn matches(&self, head: &RunHead) -> bool {
         self.workflow.as_ref().is_none_or(|workflow| *workflow == head.workflow_id)
             && (self.statuses.is_empty() || self.statuses.contains(&head.status))
+            && self.created_from.is_none_or(|from| head.created_at >= from)
+            && self.created_before.is_none_or(|before| head.created_at < before)
     }
 }
 
@@ -317,6 +368,9 @@ pub enum StoreError {
     /// The lease is not good any more: someone else has taken the run over.
     #[error("run `{0}` has been taken over by another driver")]
     Fenced(RunId),
+    /// The leases of this store were not renewed in time: none of them is good any more.
+    #[error("the right to drive runs was not renewed in time and has run out")]
+    Expired,
     /// The run's last event is not the one that was expected.
     #[error("run `{run}` has {actual} events where {expected} were expected")]
     Conflict {
@@ -402,6 +456,18 @@ macro_rules! forward {
                 (**self).claim(run).await
             }
 
+            async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+                (**self).claim_next(most).await
+            }
+
+            fn lease_time(&self) -> Option<Duration> {
+                (**self).lease_time()
+            }
+
+            async fn renew(&self) -> Result<(), StoreError> {
+                (**self).renew().await
+            }
+
             async fn release(&self, lease: Lease) -> Result<(), StoreError> {
                 (**self).release(lease).await
             }
@@ -416,6 +482,10 @@ macro_rules! forward {
 
             async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
                 (**self).delete(run).await
+            }
+
+            async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
+                (**self).prune(ended_before, most).await
             }
 
             async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

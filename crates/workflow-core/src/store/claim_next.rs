@@ -1,0 +1,34 @@
+//! Claiming whatever can be driven, for stores that have no quicker way.
+
+use super::{Lease, RunFilter, RunStore, StoreError};
+use crate::status::RunStatus;
+
+/// Lists what could be claimed, and tries one after the other.
+pub(super) async fn one_by_one<S: RunStore + ?Sized>(
+    store: &S,
+    most: usize,
+) -> Result<Vec<Lease>, StoreError> {
+    let mut filter = RunFilter::all();
+    filter.statuses = vec![RunStatus::Pending, RunStatus::Running];
+    let runs = store.list(&filter).await?;
+    let mut leases = Vec::new();
+    // The oldest first.
+    for run in runs.into_iter().rev().filter(|run| run.holder.is_none()) {
+        if leases.len() >= most {
+            break;
+        }
+        match store.claim(&run.run_id).await {
+            Ok(lease) => leases.push(lease),
+            // Somebody else was quicker.
+            Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
+            Err(error) => {
+                for lease in leases {
+                    // What is told is the error that came first.
+                    let _ = store.release(lease).await;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(leases)
+}
