@@ -104,16 +104,27 @@ fn difference(expected: &Value, actual: Option<&Value>, at: &str) -> Option<Stri
 }
 
 impl Played {
-    /// Who won the race of a stage in an iteration.
+    /// Who won the race of a stage in an iteration: the lane that succeeded first, also where the stage
+    /// failed after it because of its `set`.
     pub fn winner(&self, iteration: u32, stage: &StageId) -> Option<usize> {
-        self.events.iter().find_map(|event| match &event.body {
-            EventBody::StageCompleted { iteration: of, stage: id, output_of, .. }
-                if *of == iteration && id == stage =>
+        let has_graph = self
+            .events
+            .iter()
+            .any(|event| matches!(&event.body, EventBody::LaneStarted { stage: of, .. } if of == stage));
+        let lane = self.events.iter().find_map(|event| match &event.body {
+            EventBody::LaneCompleted { iteration: of, stage: id, lane, .. }
+                if has_graph && *of == iteration && id == stage =>
             {
-                output_of.map(|lane| lane as usize)
+                Some(*lane)
+            }
+            EventBody::AttemptSucceeded { path, .. }
+                if !has_graph && path.iteration == iteration && path.stage == *stage =>
+            {
+                Some(path.lane)
             }
             _ => None,
-        })
+        });
+        lane.map(|lane| lane as usize)
     }
 
     /// What the run came to, in the form of [`Outcome::run`].
@@ -122,7 +133,13 @@ impl Played {
         let mut stages = Map::new();
         for (id, stage) in &view.context.stages {
             let lanes = stage.results.iter().enumerate();
-            let lanes = lanes.map(|(n, lane)| self.lane(lane, stage.iteration, id, n));
+            // A stage that is skipped keeps the lanes of its pass before.
+            let begun = self.events.iter().rev().find_map(|event| match &event.body {
+                EventBody::StageStarted { iteration, stage, .. } if stage == id => Some(*iteration),
+                _ => None,
+            });
+            let begun = begun.unwrap_or(stage.iteration);
+            let lanes = lanes.map(|(n, lane)| self.lane(lane, begun, id, n));
             let mut shown = json!({
                 "status": stage.status,
                 "iteration": stage.iteration,

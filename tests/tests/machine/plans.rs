@@ -56,7 +56,13 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
         let mut workflow = Workflow::new("random".parse().unwrap(), "Random");
         let count = stages.len();
         let mut profiles = IndexMap::new();
-        for (number, (stage, profile)) in stages.into_iter().enumerate() {
+        for (number, (mut stage, profile)) in stages.into_iter().enumerate() {
+            // Of stages that there are.
+            stage.when = stage.when.map(|when| {
+                (0..3).fold(when, |when, n| {
+                    when.replace(&format!("stages.s{n}."), &format!("stages.s{}.", n % count))
+                })
+            });
             workflow = workflow.stage(id(number), stage);
             profiles.extend(profile.map(|profile| (id(number), profile)));
         }

@@ -68,7 +68,10 @@ impl<'a> Graph<'a> {
             let id = self.profile.graph[place].id.to_string();
             let is_certain = certain(place);
             nodes.insert(id, if is_certain { shown(ended) } else { OPEN.into() });
-            let told_all = is_certain && ended.calls.iter().all(|call| call.certain);
+            // How many items had begun when one failed is open, also where none was told anything.
+            let is_cut_short =
+                matches!(self.profile.graph[place].node, Node::Foreach(_)) && ended.has_failed();
+            let told_all = is_certain && !is_cut_short && ended.calls.iter().all(|call| call.certain);
             attempts = attempts.filter(|_| told_all).map(|attempts| attempts + ended.started);
             calls.extend(
                 ended
