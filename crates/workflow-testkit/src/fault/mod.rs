@@ -81,6 +81,8 @@ struct Shared {
     dead: AtomicBool,
     death: Event,
     unreadable: AtomicBool,
+    reads: AtomicU64,
+    fails_to_read: Box<dyn Fn(u64) -> bool + Send + Sync>,
     chance: Mutex<Chance>,
     sleep: Option<Sleep>,
     /// Output that was acknowledged and is not stored; `None`: it is stored at once.
@@ -111,11 +113,19 @@ impl FaultStore {
             dead: AtomicBool::new(false),
             death: Event::new(),
             unreadable: AtomicBool::new(false),
+            reads: AtomicU64::new(0),
+            fails_to_read: Box::new(|_| false),
             chance: Mutex::new(Chance::new(0)),
             sleep: None,
             unsynced: None,
         };
         Self { inner: Arc::new(inner.clone()), shared: Arc::new(shared), unwatched: false }
+    }
+
+    /// Reads of events fail that `fails` names; they are counted from 1.
+    #[must_use]
+    pub fn unreadable(self, fails: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|shared| shared.fails_to_read = Box::new(fails))
     }
 
     /// What decides where chance does.

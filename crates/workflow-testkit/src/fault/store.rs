@@ -42,7 +42,8 @@ impl RunStore for FaultStore {
     }
 
     async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        if self.shared.unreadable.swap(false, Ordering::SeqCst) {
+        let read = self.shared.reads.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.shared.unreadable.swap(false, Ordering::SeqCst) || (self.shared.fails_to_read)(read) {
             return Err(unknown());
         }
         self.alive().await.events(run, after, limit).await
