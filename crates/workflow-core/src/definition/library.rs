@@ -212,7 +212,7 @@ impl Assembly<'_> {
             };
             match crate::output_schema::references(&name, schema) {
                 Ok(more) => {
-                    open.extend(more.into_iter().map(|name| Named { path: path.clone(), name, is_needed }))
+                    open.extend(more.into_iter().map(|name| Named { path: path.clone(), name, is_needed }));
                 }
                 Err(_) if !is_needed => {}
                 Err(error) => self.problems.push(Diagnostic::error("bad-schema", &*path, error.to_string())),
