@@ -336,17 +336,28 @@ impl Loader<'_> {
         for part in there {
             let Part::Role(id) = &part else { continue };
             self.library.known_roles.insert(id.to_string());
-            if every || names.contains(id.as_str()) {
-                self.role(id, &part, workflow).await?;
+            if names.contains(id.as_str()) {
+                self.role(id, &part, Some(workflow)).await?;
+            } else if every {
+                // It may be for other workflows: what does not fit here is told when this one names it.
+                self.role(id, &part, None).await?;
             }
         }
         Ok(())
     }
 
-    async fn role(&mut self, id: &RoleId, part: &Part, workflow: &Workflow) -> Result<(), CatalogError> {
+    async fn role(
+        &mut self,
+        id: &RoleId,
+        part: &Part,
+        workflow: Option<&Workflow>,
+    ) -> Result<(), CatalogError> {
         let what = format!("role {id}");
         let Some(text) = self.text(part, &what).await? else { return Ok(()) };
-        let parsed = definition::parse_role_with(text.text.as_bytes(), Some(id), workflow);
+        let parsed = match workflow {
+            Some(workflow) => definition::parse_role_with(text.text.as_bytes(), Some(id), workflow),
+            None => definition::parse_role(text.text.as_bytes(), Some(id)),
+        };
         self.keep_problems(&what, &text.origin, &parsed.diagnostics);
         if let Some(role) = parsed.role {
             self.library.roles.insert(id.clone(), role);

@@ -172,7 +172,7 @@ impl Played {
                     _ => None,
                 })
                 .collect();
-            paths.sort_by_key(|path| path.to_string());
+            paths.sort_by_key(ToString::to_string);
             paths.dedup();
             let mut here = paths
                 .into_iter()

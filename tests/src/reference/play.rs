@@ -109,7 +109,7 @@ async fn drive(
             let Some(at) = case.pauses.get(number) else { return Ok::<_, EngineError>(()) };
             let elapsed = sim.now().as_millisecond() - start.as_millisecond();
             sim.sleep_ms(at.saturating_sub(u64::try_from(elapsed).unwrap())).await;
-            handle.control(if number % 2 == 0 { Control::Pause } else { Control::Resume }).await?;
+            handle.control(if number.is_multiple_of(2) { Control::Pause } else { Control::Resume }).await?;
             asked.store(number + 1, Ordering::SeqCst);
         }
     };

@@ -22,13 +22,12 @@ pub fn shrink(case: &Case, fails: impl Fn(&Case) -> bool) -> Case {
         let (place, put) = &changes[at % changes.len()];
         let next = changed(&json, place, put.as_ref());
         let next = serde_json::from_value::<Case>(next).ok();
-        match next.filter(|case| case.plan().is_ok() && fails(case)) {
-            Some(case) => {
-                json = serde_json::to_value(&case).unwrap();
-                changes = self::changes(&json);
-                (smallest, since) = (case, 0);
-            }
-            None => (at, since) = (at + 1, since + 1),
+        if let Some(case) = next.filter(|case| case.plan().is_ok() && fails(case)) {
+            json = serde_json::to_value(&case).unwrap();
+            changes = self::changes(&json);
+            (smallest, since) = (case, 0);
+        } else {
+            (at, since) = (at + 1, since + 1);
         }
     }
     smallest

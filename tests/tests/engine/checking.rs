@@ -60,7 +60,7 @@ impl Home {
     fn said(&self, text: &str) -> String {
         let home = self.folder.path().join("home").display().to_string();
         let checked = self.check(text);
-        let is_wrong = checked.diagnostics.iter().any(|found| found.is_error());
+        let is_wrong = checked.diagnostics.iter().any(workflow_core::definition::Diagnostic::is_error);
         assert_eq!(checked.plan.is_none(), is_wrong, "{:?}", checked.diagnostics);
         let lines = checked.diagnostics.iter().map(|found| format!("{found}\n"));
         lines

@@ -137,7 +137,7 @@ graph:
         (
             "elsewhere",
             Some(
-                "role `elsewhere` cannot be used in this workflow: role `elsewhere`, body, line 1: `another_stage` is not declared",
+                "role `elsewhere` cannot be used in this workflow: role `elsewhere`, body, line 1, column 7: `another_stage` is not declared",
             ),
         ),
         (

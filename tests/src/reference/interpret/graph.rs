@@ -18,10 +18,26 @@ pub(super) struct Graph<'a> {
     profile: &'a Profile,
     needs: Needs,
     vars: IndexMap<String, Value>,
-    /// How each node ended, once that is known; within, nothing for one that is not reached.
-    ended: Vec<Option<Option<Ended>>>,
+    /// How each node ended, once that is known.
+    ended: Vec<Option<End>>,
     /// What was set, by which node.
     set: Vec<(usize, String, Value)>,
+}
+
+/// How a node ended, or that it is not reached.
+#[derive(Clone)]
+enum End {
+    Reached(Ended),
+    NotReached,
+}
+
+impl End {
+    fn reached(&self) -> Option<&Ended> {
+        match self {
+            Self::Reached(ended) => Some(ended),
+            Self::NotReached => None,
+        }
+    }
 }
 
 /// What a node's work is done with.
@@ -49,10 +65,10 @@ impl<'a> Graph<'a> {
         Ok(Self { vars: run.vars.clone(), run, lane, profile, needs, ended, set: Vec::new() })
     }
 
-    pub(super) fn run(mut self) -> Result<LaneEnd, Open> {
+    pub(super) fn run(mut self) -> LaneEnd {
         let places = 0..self.ended.len();
         places.clone().for_each(|place| self.node(place));
-        let ended = |place: usize| self.ended[place].as_ref().unwrap().as_ref();
+        let ended = |place: usize| self.ended[place].as_ref().unwrap().reached();
         let failed: Vec<_> =
             places.clone().filter(|place| ended(*place).is_some_and(Ended::has_failed)).collect();
         let is_beside = |place: usize, failed: usize| {
@@ -95,7 +111,7 @@ impl<'a> Graph<'a> {
         };
         let set = self.set.iter().map(|(place, name, value)| (name.clone(), value.clone(), certain(*place)));
         let (set, provider) = (set.collect(), Some(self.lane.provider.clone()));
-        Ok(LaneEnd { how, provider, attempts, nodes, calls, set })
+        LaneEnd { how, provider, attempts, nodes, calls, set }
     }
 
     /// The output of the lane.
@@ -118,7 +134,7 @@ impl<'a> Graph<'a> {
     }
 
     fn ended(&self, place: usize) -> Option<&Ended> {
-        self.ended[place].as_ref()?.as_ref()
+        self.ended[place].as_ref()?.reached()
     }
 
     fn output_of(&self, place: usize) -> Option<Value> {
@@ -137,7 +153,8 @@ impl<'a> Graph<'a> {
         }
         let needs = self.needs.all(place);
         let is_reached = needs.iter().all(|need| self.ended(*need).is_some_and(|ended| !ended.has_failed()));
-        self.ended[place] = Some(is_reached.then(|| self.reached(place)));
+        let end = if is_reached { End::Reached(self.reached(place)) } else { End::NotReached };
+        self.ended[place] = Some(end);
     }
 
     /// A node of which all that it needs has ended well.
@@ -153,17 +170,14 @@ impl<'a> Graph<'a> {
         if let How::Completed(output) = &ended.how {
             let mut names = self.names(within);
             names["output"] = output.clone();
-            match set(&node.set, &names) {
-                Some(set) => {
-                    for (name, value) in set {
-                        self.vars.insert(name.clone(), value.clone());
-                        self.set.push((place, name, value));
-                    }
+            if let Some(set) = set(&node.set, &names) {
+                for (name, value) in set {
+                    self.vars.insert(name.clone(), value.clone());
+                    self.set.push((place, name, value));
                 }
-                None => {
-                    ended.how = How::Failed(Some(FailureClass::Expression));
-                    ended.rough = true;
-                }
+            } else {
+                ended.how = How::Failed(Some(FailureClass::Expression));
+                ended.rough = true;
             }
         }
         ended
@@ -233,7 +247,8 @@ impl<'a> Graph<'a> {
                 let from = reduce.from.iter().filter_map(|name| self.named(name, within));
                 let mut from: Vec<_> = from.collect();
                 if let ([_], [Value::Array(elements)]) = (&reduce.from[..], &from[..]) {
-                    from = elements.clone();
+                    let elements = elements.clone();
+                    from = elements;
                 }
                 if reduce.strategy == ReduceStrategy::Summarize {
                     return self.call(&reduce.run, Some(from), path, within);

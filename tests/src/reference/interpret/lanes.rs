@@ -183,7 +183,7 @@ impl Run<'_> {
         let provider = provider.as_str().unwrap().to_owned();
         let lane = Lane { id, stage, number, provider: provider.clone(), before };
         if let Some(profile) = profile {
-            return Graph::new(self, lane, profile)?.run();
+            return Ok(Graph::new(self, lane, profile)?.run());
         }
         names["stage"]["provider"] = provider.clone().into();
         let mut inputs: Vec<_> = stage.inputs.iter().map(Input::ToResolve).collect();

@@ -67,7 +67,7 @@ pub fn interpret(case: &Case, winner: Winner<'_>) -> Result<Outcome, Open> {
         schemas: RefCell::default(),
     };
     let error = run.run()?;
-    Ok(run.outcome(error))
+    Ok(run.outcome(&error))
 }
 
 /// How something ended.
@@ -196,17 +196,14 @@ impl Run<'_> {
             let mut names = self.names();
             names["stage"] = json!({ "id": id });
             names["output"] = output.clone();
-            match set(&stage.set, &names) {
-                Some(set) => {
-                    for (name, value) in set {
-                        self.open_vars.remove(&name);
-                        self.vars.insert(name, value);
-                    }
+            if let Some(set) = set(&stage.set, &names) {
+                for (name, value) in set {
+                    self.open_vars.remove(&name);
+                    self.vars.insert(name, value);
                 }
-                None => {
-                    (pass.status, pass.output) = ("failed", None);
-                    pass.error = json!(FailureClass::Expression);
-                }
+            } else {
+                (pass.status, pass.output) = ("failed", None);
+                pass.error = json!(FailureClass::Expression);
             }
         }
         let error = pass.error.clone();
@@ -261,7 +258,7 @@ impl Run<'_> {
         }
     }
 
-    fn outcome(self, error: Value) -> Outcome {
+    fn outcome(self, error: &Value) -> Outcome {
         let mut vars = json!(self.vars);
         for name in &self.open_vars {
             vars[name] = OPEN.into();
