@@ -11,6 +11,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -53,9 +54,8 @@ fn compare(case: &Case) -> Compared {
             return Compared::Disagrees("the engine panics".to_owned(), message.unwrap_or_default());
         }
     };
-    let expected = match interpret(case, &|iteration, stage| played.winner(iteration, stage)) {
-        Ok(expected) => expected,
-        Err(_) => return Compared::Open,
+    let Ok(expected) = interpret(case, &|iteration, stage| played.winner(iteration, stage)) else {
+        return Compared::Open;
     };
     match expected.difference(&played) {
         None => Compared::Agrees,
@@ -108,7 +108,7 @@ fn the_cases_reach_every_kind_of_outcome() {
     let mut reached = String::new();
     for seed in 0..600 {
         if let Ok(outcome) = interpret(&generate(seed), &|_, _| None) {
-            reached += &format!("{}\n{:?}\n", outcome.run, outcome.calls);
+            writeln!(reached, "{}\n{:?}", outcome.run, outcome.calls).unwrap();
         }
     }
     for what in [
