@@ -2,11 +2,14 @@
 //! within the limits that are documented.
 
 #![cfg(all(feature = "roles", feature = "json-schema"))]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use workflow_core::definition::{self, Diagnostic};
 
-const READERS: [(&str, fn(&[u8]) -> Vec<Diagnostic>); 4] = [
+/// What a file is, and how it is read.
+type Reader = (&'static str, fn(&[u8]) -> Vec<Diagnostic>);
+
+const READERS: [Reader; 4] = [
     ("profile", |text| definition::parse_profile(text, None).diagnostics),
     ("role", |text| definition::parse_role(text, None).diagnostics),
     ("schema", |text| definition::read_schema(text).err().unwrap_or_default()),
@@ -15,7 +18,7 @@ const READERS: [(&str, fn(&[u8]) -> Vec<Diagnostic>); 4] = [
 
 /// What each reader says first of a text; a role's front matter is the text.
 fn refused(text: &[u8]) -> Vec<String> {
-    let read = |(name, read): (&str, fn(&[u8]) -> Vec<Diagnostic>)| {
+    let read = |(name, read): Reader| {
         let text = if name == "role" { [b"---\n", text, b"\n---\nBody"].concat() } else { text.to_vec() };
         let found = read(&text);
         assert!(found.len() <= 201, "{name}: {} problems", found.len());
@@ -42,7 +45,7 @@ fn the_number_of_values_has_a_limit_in_every_file() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..10 {
         let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
-        bomb += &format!("a{n}: &a{n} [{aliases}]\n");
+        bomb.push_str(&["a", &n.to_string(), ": &a", &n.to_string(), " [", &aliases, "]\n"].concat());
     }
     assert_eq!(refused(bomb.as_bytes()), all("too-large", 5));
     assert_eq!(refused(format!("a: [{}]", "x,".repeat(60_000)).as_bytes()), all("too-large", 1));
@@ -72,7 +75,8 @@ fn a_file_of_more_than_a_mebibyte_is_refused_by_its_size() {
 /// What is said of a body.
 fn of_body(body: &str) -> String {
     let found = definition::parse_role(body.as_bytes(), None).diagnostics;
-    found.iter().filter(|found| found.path == "body").map(|found| format!("{found}\n")).collect()
+    let found: Vec<_> = found.iter().filter(|found| found.path == "body").map(ToString::to_string).collect();
+    found.join("\n")
 }
 
 #[test]
