@@ -50,8 +50,9 @@ pub(super) enum Taken {
 }
 
 impl RunLock {
-    /// Takes the lock of the run in `directory`, and writes down who has it now.
-    pub(super) fn take(directory: &Path, host: Option<&str>) -> io::Result<Taken> {
+    /// Takes the lock of the run in `directory`, and writes down who has it now. Its epoch is higher than
+    /// that of its former holders, and than `above`.
+    pub(super) fn take(directory: &Path, host: Option<&str>, above: u64) -> io::Result<Taken> {
         let mut file = private().read(true).write(true).create(true).truncate(false).open(path(directory))?;
         if !lock(&file)? {
             return Ok(Taken::Held(describe(read(&mut file).as_ref())));
@@ -63,7 +64,7 @@ impl RunLock {
             None => 0,
         };
         let note = Note {
-            epoch: epoch + 1,
+            epoch: epoch.max(above) + 1,
             state: State::Held,
             process: std::process::id(),
             host: host.map(str::to_owned),

@@ -14,4 +14,3 @@ mod model;
 mod processes;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod suite;

@@ -20,6 +20,8 @@ const RUNS: [&str; 2] = ["a", "b"];
 enum Op {
     Create(usize),
     Claim(usize),
+    ClaimNext,
+    Renew,
     Release(usize),
     Append {
         run: usize,
@@ -35,6 +37,7 @@ enum Op {
     },
     Request(usize, Control),
     Delete(usize),
+    Prune(u64),
     Read {
         run: usize,
         after: u64,
@@ -78,6 +81,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         1 => run().prop_map(Op::Create),
         4 => run().prop_map(Op::Claim),
+        2 => Just(Op::ClaimNext),
+        1 => Just(Op::Renew),
         3 => run().prop_map(Op::Release),
         9 => (run(), lease(), prop_oneof![5 => Just(0), 1 => 1..3_u64], vec(body, 0..4))
             .prop_map(|(run, lease, off, bodies)| Op::Append { run, lease, off, bodies }),
@@ -85,6 +90,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(run, lease, skip, count)| Op::Output { run, lease, skip, count }),
         3 => (run(), asked).prop_map(|(run, control)| Op::Request(run, control)),
         1 => run().prop_map(Op::Delete),
+        1 => (0..12_u64).prop_map(Op::Prune),
         2 => (run(), 0..9_u64, 0..5_usize).prop_map(|(run, after, limit)| Op::Read { run, after, limit }),
         1 => Just(Op::Reopen),
     ]
@@ -173,6 +179,25 @@ impl Pair {
                 }
             }
             Op::Claim(run) => self.take(run, &what, |store| block_on(store.claim(&id(RUNS[run])))),
+            Op::ClaimNext => {
+                let taken = std::sync::Mutex::new(Vec::new());
+                let runs = self.both(&what, |store, _| {
+                    let mut leases = block_on(store.claim_next(RUNS.len()))?;
+                    leases.sort_by(|a, b| a.run.cmp(&b.run));
+                    let runs: Vec<_> = leases.iter().map(|lease| lease.run.clone()).collect();
+                    taken.lock().unwrap().push(leases);
+                    Ok(runs)
+                });
+                let taken: [Vec<Lease>; 2] = taken.into_inner().unwrap().try_into().unwrap();
+                let [memory, files] = taken.map(Vec::into_iter);
+                for (run, pair) in runs.unwrap().iter().zip(memory.zip(files)) {
+                    let run = RUNS.iter().position(|name| *name == run.as_str()).unwrap();
+                    self.runs[run].leases.push(pair.into());
+                }
+            }
+            Op::Renew => {
+                self.both(&what, |store, _| block_on(store.renew())).unwrap();
+            }
             Op::Release(run) => {
                 if let Some(leases) = self.lease(run, Use::Newest) {
                     self.both(&what, |store, n| block_on(store.release(leases[n].clone())));
@@ -214,6 +239,14 @@ impl Pair {
             Op::Delete(run) => {
                 if self.both(&what, |store, _| block_on(store.delete(&id(RUNS[run])))).is_some() {
                     self.runs[run] = Known::default();
+                }
+            }
+            Op::Prune(before) => {
+                self.both(&what, |store, _| block_on(store.prune(at(before), 1))).unwrap();
+                for (known, name) in self.runs.iter_mut().zip(RUNS) {
+                    if block_on(self.memory.get(&id(name))).is_err() {
+                        *known = Known::default();
+                    }
                 }
             }
             Op::Read { run, after, limit } => self.compare(&what, run, after, limit),

@@ -8,16 +8,20 @@ mod processes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::executor::block_on;
 use futures::future::{OptionFuture, join, join_all};
 use jiff::Timestamp;
 use rusqlite::Connection;
+use workflow_core::ids::RunId;
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, RunFilter, RunHead, RunStore, StoreError};
 use workflow_store::{SqliteOptions, SqliteStore, Synchronous};
+use workflow_testkit::ManualClock;
+use workflow_testkit::store::{Damage, Fixture};
 
 use crate::fixture::*;
 
@@ -37,10 +41,51 @@ fn lock_out(path: &Path) -> Connection {
     blocker
 }
 
-crate::suite!(open());
+/// A database of its own, by a clock of its own.
+struct Database {
+    home: tempfile::TempDir,
+    clock: ManualClock,
+}
+
+impl Database {
+    fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap(), clock: ManualClock::new() }
+    }
+}
+
+impl Fixture for Database {
+    fn open(&self) -> Box<dyn RunStore> {
+        let options = SqliteOptions::new().clock(self.clock.reader());
+        Box::new(SqliteStore::open_with(database(&self.home), options).unwrap())
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    fn damage(&self, run: &RunId, event: u64, damage: Damage) {
+        let connection = Connection::open(database(&self.home)).unwrap();
+        let find = "SELECT event.rowid, body FROM event JOIN run ON run.key = event.run
+            WHERE run.id = ?1 AND number >= ?2 ORDER BY number LIMIT 1";
+        let number = i64::try_from(event).unwrap();
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+        let (row, body) = connection.query_row(find, (run.as_str(), number), row).unwrap();
+        let is_it = format!("\"seq\":{event},");
+        let lines = body.lines().map(|line| match damage {
+            _ if !line.contains(&is_it) => line.to_owned(),
+            Damage::UnknownEvent => line.replace("attempt_succeeded", Damage::UNKNOWN_EVENT),
+            _ => "garbage".to_owned(),
+        });
+        let damaged = lines.collect::<Vec<_>>().join("\n");
+        assert_ne!(damaged, body);
+        connection.execute("UPDATE event SET body = ?1 WHERE rowid = ?2", (damaged, row)).unwrap();
+    }
+}
+
+workflow_testkit::store_suite!(Database::new(); durable, processes, leases, hints, damage);
 
 #[test]
-fn a_reopened_store_has_all() {
+fn a_reopened_store_has_all_however_it_syncs() {
     for synchronous in [Synchronous::Full, Synchronous::Normal] {
         let home = tempfile::tempdir().unwrap();
         let options = SqliteOptions::new().synchronous(synchronous);
