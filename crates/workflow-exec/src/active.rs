@@ -26,6 +26,8 @@ pub(crate) struct Inbox {
     news: AtomicBool,
     controls: AtomicBool,
     stop: AtomicU8,
+    /// The right to drive the run was not renewed in time.
+    lost: AtomicBool,
     sessions: Mutex<Vec<SessionNote>>,
     /// Notified after events or output were stored, and when the run is no longer driven.
     pub changed: Event,
@@ -48,6 +50,10 @@ impl Inbox {
     pub(crate) fn shut_down(&self, how: Stop) {
         self.stop.fetch_max(how as u8, Ordering::AcqRel);
         self.wake();
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
     }
 
     pub(crate) fn note_session(&self, note: SessionNote) {
@@ -73,11 +79,7 @@ impl Inbox {
     }
 
     pub(crate) fn shutdown(&self) -> Stop {
-        match self.stop.load(Ordering::Acquire) {
-            0 => Stop::None,
-            1 => Stop::Gracefully,
-            _ => Stop::AtOnce,
-        }
+        stop_of(&self.stop)
     }
 }
 
@@ -88,6 +90,8 @@ pub(crate) struct Active {
     stop: AtomicU8,
     /// Notified when a run is no longer driven.
     pub idle: Event,
+    /// Notified when the store told of something, and when the engine shuts down.
+    pub hint: Event,
 }
 
 impl Active {
@@ -124,6 +128,39 @@ impl Active {
     pub(crate) fn shut_down(&self, how: Stop) {
         self.stop.fetch_max(how as u8, Ordering::AcqRel);
         lock(&self.runs).values().for_each(|inbox| inbox.shut_down(how));
+        self.hint.notify(usize::MAX);
+    }
+
+    /// Whether the engine shuts down.
+    pub(crate) fn stopping(&self) -> Stop {
+        stop_of(&self.stop)
+    }
+
+    /// Ready when the engine shuts down.
+    pub(crate) async fn stopped(&self) {
+        loop {
+            let hint = self.hint.listen();
+            if self.stopping() > Stop::None {
+                return;
+            }
+            hint.await;
+        }
+    }
+
+    /// The leases of all runs that are driven here have run out, or are about to.
+    pub(crate) fn lose_leases(&self) {
+        for inbox in lock(&self.runs).values() {
+            inbox.lost.store(true, Ordering::Release);
+            inbox.shut_down(Stop::AtOnce);
+        }
+    }
+}
+
+fn stop_of(stop: &AtomicU8) -> Stop {
+    match stop.load(Ordering::Acquire) {
+        0 => Stop::None,
+        1 => Stop::Gracefully,
+        _ => Stop::AtOnce,
     }
 }
 

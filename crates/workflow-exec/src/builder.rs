@@ -12,6 +12,7 @@ use workflow_core::store::{MemoryStore, RunStore};
 
 use crate::active::Active;
 use crate::engine::{Engine, Shared};
+use crate::heartbeat::Heartbeat;
 use crate::limits::Limits;
 use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
 
@@ -141,6 +142,7 @@ impl EngineBuilder {
         let watching = store.watch(Arc::new(move |run| {
             if let Some(active) = woken.upgrade() {
                 active.look_for_controls(run);
+                active.hint.notify(usize::MAX);
             }
         }));
         Engine {
@@ -158,6 +160,7 @@ impl EngineBuilder {
                 stop_grace: self.stop_grace,
                 max_output: self.max_output,
                 active,
+                heartbeat: Heartbeat::default(),
                 plans: Mutex::default(),
                 _watching: watching,
             }),

@@ -24,6 +24,7 @@ use crate::builder::EngineBuilder;
 use crate::driver;
 use crate::error::EngineError;
 use crate::handle::RunHandle;
+use crate::heartbeat::Heartbeat;
 use crate::limits::Limits;
 use crate::runtime::{Clock, Spawn, Timer};
 use crate::start::{StartRun, What};
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub stop_grace: Duration,
     pub max_output: usize,
     pub active: Arc<Active>,
+    pub heartbeat: Heartbeat,
     pub plans: Mutex<HashMap<BundleHash, Weak<Plan>>>,
     pub _watching: Watching,
 }

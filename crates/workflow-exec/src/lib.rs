@@ -1,7 +1,7 @@
 //! The driver of an embeddable workflow engine.
 //!
 //! An [`Engine`] is put together from a store, a catalog and providers; it creates runs and drives
-//! them. A [`RunHandle`] looks at one run, follows it and steers it. [`Limits`] bounds how many calls
+//! them, or shares with other engines what is to be driven in a store ([`Engine::work`]). A [`RunHandle`] looks at one run, follows it and steers it. [`Limits`] bounds how many calls
 //! of a provider run at once. [`Clock`], [`Timer`] and [`Spawn`] are what the engine needs of the
 //! world; without the feature `tokio` it needs no runtime.
 //!
@@ -37,11 +37,13 @@ mod driver;
 mod engine;
 mod error;
 mod handle;
+mod heartbeat;
 mod limits;
 mod prepare;
 mod redact;
 mod runtime;
 mod start;
+mod worker;
 
 pub use builder::EngineBuilder;
 pub use engine::Engine;
@@ -53,3 +55,4 @@ pub use prepare::Checked;
 pub use runtime::Tokio;
 pub use runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
 pub use start::StartRun;
+pub use worker::WorkOptions;

@@ -3,15 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{
-    self, Defaults, Exhausted, Lane, LoopSpec, Mode, OnFailure, ParallelStrategy, Period, Stage, Workflow,
+    self, Defaults, Exhausted, Lane, LoopSpec, Mode, Node, OnFailure, ParallelStrategy, Period, Profile,
+    Role, Stage, Workflow,
 };
 use workflow_core::ids::StageId;
 use workflow_core::plan::Plan;
+
+use crate::graphs::{SCHEMA, profiles};
 
 const CONDITIONS: [&str; 8] = [
     "$.vars.flag == true",
@@ -37,7 +41,11 @@ pub(crate) struct Case {
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let yaml = self.plan.workflow().to_yaml().unwrap();
-        write!(f, "on_failure: {:?}\n{yaml}", self.on_failure)
+        write!(f, "on_failure: {:?}\n{yaml}", self.on_failure)?;
+        for (stage, profile) in &self.plan.bundle().profiles {
+            write!(f, "\n{stage}: {}", serde_json::to_string_pretty(profile).unwrap())?;
+        }
+        Ok(())
     }
 }
 
@@ -47,8 +55,16 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
     (stages, prop::option::of(loops()), on_failure).prop_map(|(stages, repeat, on_failure)| {
         let mut workflow = Workflow::new("random".parse().unwrap(), "Random");
         let count = stages.len();
-        for (number, stage) in stages.into_iter().enumerate() {
+        let mut profiles = IndexMap::new();
+        for (number, (mut stage, profile)) in stages.into_iter().enumerate() {
+            // Of stages that there are.
+            stage.when = stage.when.map(|when| {
+                (0..3).fold(when, |when, n| {
+                    when.replace(&format!("stages.s{n}."), &format!("stages.s{}.", n % count))
+                })
+            });
             workflow = workflow.stage(id(number), stage);
+            profiles.extend(profile.map(|profile| (id(number), profile)));
         }
         if let Some((mut repeat, fallback, least)) = repeat {
             repeat.fallback_next_stage = fallback.map(|number| id(number % count));
@@ -56,7 +72,13 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
             workflow = workflow.repeat(repeat);
         }
         let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
-        Case { plan: Arc::new(Plan::compile(Bundle::new(workflow)).unwrap()), on_failure }
+        let mut bundle = Bundle { profiles, ..Bundle::new(workflow) };
+        bundle.schemas.insert(SCHEMA.to_owned(), json!({ "type": "object", "required": ["done"] }));
+        for (name, schema) in [("free", None), ("strict", Some(SCHEMA.to_owned()))] {
+            let role = Role { output_schema: schema, ..Role::new(name.parse().unwrap(), "Do it.") };
+            bundle.roles.insert(role.id.clone(), role);
+        }
+        Case { plan: Arc::new(Plan::compile(bundle).unwrap()), on_failure }
     })
 }
 
@@ -78,8 +100,9 @@ fn loops() -> impl Strategy<Value = (LoopSpec, Option<usize>, u32)> {
     )
 }
 
-fn stages() -> impl Strategy<Value = Stage> {
-    let lanes = prop::collection::vec((select(&PROVIDERS[..]), 1..=3u32), 1..=4);
+fn stages() -> impl Strategy<Value = (Stage, Option<Profile>)> {
+    let role = prop::option::weighted(0.2, select(vec!["free", "strict", "${vars.unknown}"]));
+    let lanes = prop::collection::vec((select(&PROVIDERS[..]), 1..=3u32, role), 1..=4);
     let strategy = select(vec![
         None,
         Some(ParallelStrategy::All),
@@ -88,12 +111,15 @@ fn stages() -> impl Strategy<Value = Stage> {
     ]);
     let when = prop::option::weighted(0.25, select(&CONDITIONS[..]));
     let set = prop::option::weighted(0.3, select(vec!["${output.flag:-false}", "${output.flag}"]));
-    (lanes, strategy, on_failures(), 0..=3u32, when, set).prop_map(
-        |(lanes, strategy, on_failure, retries, when, set)| {
+    let profile = (prop::option::weighted(0.6, profiles()), prop::bool::weighted(0.2));
+    (lanes, strategy, on_failures(), 0..=3u32, when, set, profile).prop_map(
+        |(lanes, strategy, on_failure, retries, when, set, (profile, has_schema))| {
             let lanes = lanes.into_iter();
-            let mut stage = Stage::with_lanes(
-                lanes.map(|(provider, weight)| Lane { weight: Some(weight), ..Lane::new(provider) }),
-            );
+            let mut stage = Stage::with_lanes(lanes.map(|(provider, weight, role)| Lane {
+                weight: Some(weight),
+                role: role.map(str::to_owned),
+                ..Lane::new(provider)
+            }));
             stage.mode = Some(if strategy.is_some() { Mode::Parallel } else { Mode::Sequential });
             stage.parallel_strategy = strategy;
             stage.on_failure = Some(on_failure);
@@ -101,7 +127,13 @@ fn stages() -> impl Strategy<Value = Stage> {
             stage.retry_backoff = Some(Period::from_secs(2));
             stage.when = when.map(str::to_owned);
             stage.set.extend(set.map(|value| ("flag".to_owned(), json!(value))));
-            stage
+            stage.profile = profile.as_ref().map(|_| "random".to_owned());
+            // In a graph it needs a place of its own.
+            let exports = profile.as_ref().map_or(1, |profile| {
+                profile.graph.iter().filter(|node| matches!(node.node, Node::Export(_))).count()
+            });
+            stage.output_schema = (has_schema && exports == 1).then(|| SCHEMA.to_owned());
+            (stage, profile)
         },
     )
 }

@@ -11,7 +11,7 @@ use workflow_core::data::Data;
 use workflow_core::definition::{Mode, ParallelStrategy};
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::failure::{Failure, FailureClass};
-use workflow_core::ids::NodePath;
+use workflow_core::ids::{NodePath, StageId};
 use workflow_core::machine::{self, Decision, Effect, Input, State};
 use workflow_core::plan::Plan;
 use workflow_core::provider::{ProviderError, Reply};
@@ -30,6 +30,8 @@ pub(crate) struct World {
     calls: BTreeMap<NodePath, (u32, bool)>,
     queue: Vec<(NodePath, Arc<str>)>,
     timers: Vec<(Timestamp, NodePath)>,
+    /// Outputs of items that were asked for.
+    collections: Vec<(NodePath, Vec<u64>)>,
     controls: u64,
     /// Calls that ended, to be told of once more.
     over: Vec<(NodePath, u32)>,
@@ -64,6 +66,7 @@ impl World {
             calls: BTreeMap::new(),
             queue: Vec::new(),
             timers: Vec::new(),
+            collections: Vec::new(),
             over: Vec::new(),
         };
         world.feed(Input::TakenUp { controls: Vec::new() });
@@ -77,7 +80,7 @@ impl World {
         {
             self.step(choice);
         }
-        for _ in 0..10_000 {
+        for _ in 0..100_000 {
             if self.state.status().is_terminal() {
                 return;
             }
@@ -97,7 +100,8 @@ impl World {
                 let number = self.choose(self.queue.len());
                 self.grant(number);
             }
-            40..=51 if !self.timers.is_empty() => self.ring(),
+            40..=47 if !self.timers.is_empty() => self.ring(),
+            48..=51 if !self.collections.is_empty() => self.collect(),
             52..=54 => self.control(if choice < 32_000 { Control::Pause } else { Control::Resume }),
             55..=56 => self.control(Control::Resume),
             57 if choice > 50_000 => self.control(Control::Cancel),
@@ -117,6 +121,8 @@ impl World {
             self.end_a_call();
         } else if !self.queue.is_empty() {
             self.grant(0);
+        } else if !self.collections.is_empty() {
+            self.collect();
         } else if !self.timers.is_empty() {
             self.ring();
         } else {
@@ -157,11 +163,16 @@ impl World {
         match body {
             EventBody::CancelRequested { .. } => true,
             EventBody::AttemptSucceeded { path, .. } => {
-                let stage = &self.plan.workflow().stages[&path.stage];
-                stage.mode == Some(Mode::Parallel) && stage.parallel_strategy == Some(ParallelStrategy::Race)
+                !self.plan.bundle().profiles.contains_key(&path.stage) && self.is_race(&path.stage)
             }
+            EventBody::LaneCompleted { stage, .. } => self.is_race(stage),
             _ => false,
         }
+    }
+
+    fn is_race(&self, stage: &StageId) -> bool {
+        let stage = &self.plan.workflow().stages[stage];
+        stage.mode == Some(Mode::Parallel) && stage.parallel_strategy == Some(ParallelStrategy::Race)
     }
 
     /// The output in the event with that number.
@@ -183,9 +194,9 @@ impl World {
                 if self.queue.iter().any(|(queued, _)| *queued == path) {
                     return None;
                 }
-                match self.choose(10) {
-                    0..=6 => Some(Input::Granted { path, provider }),
-                    7..=8 => {
+                match self.choose(20) {
+                    0..=14 => Some(Input::Granted { path, provider }),
+                    15..=18 => {
                         self.queue.push((path.clone(), provider.clone()));
                         Some(Input::Queued { path, provider })
                     }
@@ -209,8 +220,8 @@ impl World {
                 None
             }
             Effect::Collect { path, ended } => {
-                let outputs: Vec<_> = ended.iter().map(|seq| self.output(*seq)).collect();
-                Some(Input::Collected { path, result: Ok(Data::array(&outputs)) })
+                self.collections.push((path, ended));
+                None
             }
             Effect::Reclaim { .. } => panic!("nothing is reclaimed of a live run"),
         }
@@ -218,13 +229,16 @@ impl World {
 
     /// What goes on is what the state says would have to be reclaimed.
     fn compare_calls(&self) {
-        let reclaimed =
-            machine::pending(&self.plan, &self.state).into_iter().filter_map(|effect| match effect {
+        let effects = machine::pending(&self.plan, &self.state).into_iter();
+        let mut reclaimed: Vec<_> = effects
+            .filter_map(|effect| match effect {
                 Effect::Reclaim { path, attempt, .. } => Some((path, attempt)),
                 _ => None,
-            });
+            })
+            .collect();
+        reclaimed.sort();
         let calls = self.calls.iter().map(|(path, (attempt, _))| (path.clone(), *attempt));
-        assert!(reclaimed.eq(calls), "the state knows which calls go on");
+        assert!(calls.eq(reclaimed), "the state knows which calls go on");
     }
 
     fn end_a_call(&mut self) {
@@ -243,8 +257,7 @@ impl World {
         }
         let now = self.now;
         let reply = |value| Ok(Reply::json(&value));
-        match self.choose(18) {
-            0 => reply(json!({ "done": true, "flag": true })),
+        match self.choose(30) {
             1 => reply(json!({ "done": true, "flag": false })),
             2 => reply(json!({ "done": false, "flag": true })),
             3 => reply(json!({ "recommended_next_stage": "s1" })),
@@ -258,8 +271,23 @@ impl World {
             14 => Err(ProviderError::rate_limited("for a while", Some(now + Duration::from_secs(60)))),
             15 => Err(ProviderError::rate_limited("until just now", Some(now - Duration::from_secs(60)))),
             16 => Err(ProviderError::rate_limited("who knows", None)),
-            _ => Err(ProviderError::cancelled()),
+            17 => reply(json!([{ "done": true }, 2, [3]])),
+            18 => reply(json!("```json\n{ \"done\": false }\n```")),
+            19 => Err(ProviderError::cancelled()),
+            _ => reply(json!({ "done": true, "flag": true })),
         }
+    }
+
+    /// The outputs of items come, or turn out to be too large.
+    fn collect(&mut self) {
+        let number = self.choose(self.collections.len());
+        let (path, ended) = self.collections.remove(number);
+        let outputs: Vec<_> = ended.iter().map(|seq| self.output(*seq)).collect();
+        let result = match self.choose(10) {
+            1 => Err(Failure::new(FailureClass::InvalidOutput, "too large")),
+            _ => Ok(Data::array(&outputs)),
+        };
+        self.feed(Input::Collected { path, result });
     }
 
     fn grant(&mut self, number: usize) {
@@ -285,6 +313,7 @@ impl World {
         self.calls.clear();
         self.queue.clear();
         self.timers.clear();
+        self.collections.clear();
         self.state = State::fold(&self.log).unwrap();
         let came = [Control::Pause, Control::Resume, Control::Cancel];
         let mut controls = Vec::new();

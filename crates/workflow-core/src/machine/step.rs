@@ -6,12 +6,13 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use super::document::{self, Parts};
 use super::finish::Verdict;
 use super::io::{Decision, Effect, Input};
 use super::lanes::{self, is_closed};
 use super::scope::RunScope;
 use super::state::{Broken, Current, Position, StageResult, State};
-use super::{document, finish, render};
+use super::{finish, render};
 use crate::data::Data;
 use crate::definition::{Exhausted, OnFailure};
 use crate::event::{Event, EventBody};
@@ -259,7 +260,7 @@ impl<'a> Step<'a> {
         let Some(stage) = stage else { return Err(self.broken("unknown stage")) };
         let id = stage.id.clone();
         let wanted = match &stage.when {
-            Some(when) => when.eval(&document::of(self.state, iteration)),
+            Some(when) => when.eval(&document::of(self.state, iteration, &Parts::of([when]))),
             None => true,
         };
         if !wanted {
@@ -312,6 +313,14 @@ impl<'a> Step<'a> {
             format!("loop exhausted: `stop_when` was not met in {} iterations", self.state.iteration);
         let error = Arc::new(Failure::new(FailureClass::LoopExhausted, message));
         self.emit(EventBody::RunFailed { error })
+    }
+
+    /// Goes on after something of a lane has ended: with the next lane, where lanes follow each other.
+    pub(super) fn go_on_after(&mut self, lane: u32) -> Result<(), Broken> {
+        if self.is_sequential() && self.has_succeeded(lane) {
+            self.open()?;
+        }
+        self.advance()
     }
 
     /// Asks for what the lanes of the current stage need that may go on.
@@ -388,7 +397,7 @@ impl<'a> Step<'a> {
             && self.current().is_some_and(|(stage, _)| stage.id == path.stage)
     }
 
-    pub(super) fn is_sequential(&self) -> bool {
+    fn is_sequential(&self) -> bool {
         self.stage.is_some_and(|stage| stage.strategy == Strategy::Sequential)
     }
 

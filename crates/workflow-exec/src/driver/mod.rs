@@ -14,7 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use foldhash::HashSet;
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use tracing::{Instrument as _, Span, debug, info_span, warn};
 use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
@@ -33,6 +33,7 @@ use self::underway::{Arrival, Underway};
 use crate::active::{Entered, SessionNote};
 use crate::engine::Shared;
 use crate::error::EngineError;
+use crate::heartbeat;
 use crate::redact::Remembering;
 
 /// At most so much of what has come goes into one decision.
@@ -72,9 +73,18 @@ pub(crate) fn drive<'e>(
     async move {
         let last_output = engine.store.last_output(&lease.run).await?;
         driver.io.go_on_after(last_output);
-        let driven = driver.run().await;
-        driver.leave(driven.is_ok()).await;
-        driven.map(|()| driver.state)
+        match engine.store.lease_time() {
+            None => driver.run_and_leave().await?,
+            Some(lease_time) => {
+                let beat = heartbeat::beat(engine, lease_time).boxed();
+                match select(driver.run_and_leave().boxed(), beat).await {
+                    Either::Left((driven, _)) => driven?,
+                    // The driver was told, as all were.
+                    Either::Right(((), driving)) => driving.await?,
+                }
+            }
+        }
+        Ok(driver.state)
     }
     .instrument(span)
 }
@@ -101,6 +111,15 @@ struct Driver<'e> {
 }
 
 impl<'e> Driver<'e> {
+    async fn run_and_leave(&mut self) -> Result<(), EngineError> {
+        let driven = self.run().await;
+        self.leave(driven.is_ok()).await;
+        if self.entered.inbox.is_lost() && driven.is_ok() && !self.state.status().is_terminal() {
+            return Err(StoreError::Expired.into());
+        }
+        driven
+    }
+
     async fn run(&mut self) -> Result<(), EngineError> {
         self.reclaim().await?;
         self.read_controls().await?;
@@ -386,9 +405,9 @@ impl<'e> Driver<'e> {
     /// Ends what goes on: on the way out, whether the run rests or could not be driven on.
     async fn leave(&mut self, well: bool) {
         if !well {
-            self.stop_all(Stop::Gracefully);
+            self.stop_all(self.entered.inbox.shutdown().max(Stop::Gracefully));
             let grace = self.engine.timer.sleep(self.engine.stop_grace);
-            futures::future::select(Box::pin(self.underway.end()), grace).await;
+            select(Box::pin(self.underway.end()), grace).await;
         }
         if let Some(flushing) = self.flushing.take() {
             flushing.await;

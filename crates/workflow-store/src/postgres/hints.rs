@@ -31,10 +31,10 @@ const SEND: Query = Query::new(
     &[Type::TEXT, Type::TEXT_ARRAY],
 );
 
-/// How far the signal has moved; which runs of this worker were asked something that no event obeys; and
+/// How far the signal has moved, 0 before it ever did; which runs of this worker were asked something that no event obeys; and
 /// which runs can be claimed.
 const POLL: Query = Query::new(
-    "SELECT (SELECT last_value FROM @.signal), \
+    "SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM @.signal), \
          ARRAY(SELECT run_id FROM @.run \
              WHERE owner = $1 AND owner IS NOT NULL AND cardinality(controls) > obeyed), \
          ARRAY(SELECT run_id FROM @.run WHERE owner IS NULL AND status IN ('pending', 'running') \

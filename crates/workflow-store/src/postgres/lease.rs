@@ -179,7 +179,8 @@ impl Service {
 
     pub(super) async fn renew(self: &Rc<Self>) -> Result<(), StoreError> {
         let worker = self.worker.get();
-        if self.database.write(&RENEW, &[&worker, &self.seconds()]).await?.is_empty() {
+        let is_lapsed = self.lapsed.replace(false);
+        if is_lapsed || self.database.write(&RENEW, &[&worker, &self.seconds()]).await?.is_empty() {
             self.expire().await;
             return Err(StoreError::Expired);
         }
@@ -206,8 +207,8 @@ impl Service {
         }
     }
 
-    /// After it was found that this store is taken for dead: goes on as another worker, unless there are
-    /// leases whose holders have to be told first.
+    /// After it was found that this store is taken for dead: goes on as another worker. Holders of leases are
+    /// told at the next renewal, if an append does not tell them before.
     pub(super) async fn revive(&self) -> Result<(), StoreError> {
         let worker = self.worker.get();
         let _one = self.registering.lock().await;
@@ -215,7 +216,8 @@ impl Service {
             return Ok(());
         }
         if !self.leases.borrow().is_empty() {
-            return Err(StoreError::Expired);
+            self.leases.borrow_mut().runs.clear();
+            self.lapsed.set(true);
         }
         self.register().await
     }

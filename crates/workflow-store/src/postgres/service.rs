@@ -32,6 +32,8 @@ pub(super) struct Service {
     /// Who this store is to the others.
     pub(super) worker: Cell<Uuid>,
     pub(super) registering: Mutex<()>,
+    /// Whether leases have run out of which no renewal has told.
+    pub(super) lapsed: Cell<bool>,
     pub(super) leases: RefCell<Leases>,
     /// Shared by what changes the lease of a run; alone is who takes any runs, so that it sees them as
     /// everything asked before has left them.
@@ -70,6 +72,7 @@ impl Service {
             output_limit: i64::try_from(options.output_limit).unwrap_or(i64::MAX),
             worker: Cell::new(Uuid::nil()),
             registering: Mutex::default(),
+            lapsed: Cell::new(false),
             leases: RefCell::default(),
             any_run: RwLock::default(),
             appends: AppendQueue::default(),

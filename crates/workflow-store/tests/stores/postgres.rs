@@ -6,11 +6,14 @@ mod tables;
 mod trouble;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio_postgres::NoTls;
+use workflow_core::ids::RunId;
+use workflow_core::store::RunStore;
 use workflow_store::{PostgresOptions, PostgresStore};
+use workflow_testkit::store::{Damage, Fixture};
 
 use self::server::SharedServer;
 
@@ -100,23 +103,53 @@ impl Drop for Place {
     }
 }
 
-/// A store, and what it is in.
-fn open() -> (Arc<PostgresStore>, Place) {
-    let place = Place::new();
-    (Arc::new(place.open()), place)
+/// A schema of its own, whose clock is moved by hand.
+struct Schema {
+    place: Place,
+    /// Whether only what a pooler in transaction mode can do is used.
+    pooled: bool,
+    ahead: Mutex<Duration>,
 }
 
-crate::suite!(open());
+impl Schema {
+    fn new(pooled: bool) -> Self {
+        Self { place: Place::new(), pooled, ahead: Mutex::default() }
+    }
+}
+
+impl Fixture for Schema {
+    fn open(&self) -> Box<dyn RunStore> {
+        let options = self.place.options();
+        let options =
+            if self.pooled { options.without_listening().prepared_statements(false) } else { options };
+        Box::new(options.open().unwrap())
+    }
+
+    fn advance(&self, by: Duration) {
+        let mut ahead = self.ahead.lock().unwrap();
+        *ahead += by;
+        self.place.clock_ahead(*ahead);
+    }
+
+    fn damage(&self, run: &RunId, event: u64, damage: Damage) {
+        let damaged = match damage {
+            Damage::UnknownEvent => {
+                format!("replace(body, 'attempt_succeeded', '{}')", Damage::UNKNOWN_EVENT)
+            }
+            _ => "'garbage'".to_owned(),
+        };
+        self.place.run(&format!(
+            "UPDATE @.event SET body = {damaged} WHERE seq = {event} \
+             AND key = (SELECT key FROM @.run WHERE run_id = '{run}')"
+        ));
+    }
+}
+
+workflow_testkit::store_suite!(Schema::new(false); durable, processes, leases, hints, damage);
 
 /// The same without anything that a pooler in transaction mode does not do.
 mod behind_a_pooler {
-    use super::*;
+    use super::Schema;
 
-    fn open() -> (Arc<PostgresStore>, Place) {
-        let place = Place::new();
-        let options = place.options().without_listening().prepared_statements(false);
-        (Arc::new(options.open().unwrap()), place)
-    }
-
-    crate::suite!(open());
+    workflow_testkit::store_suite!(Schema::new(true); durable, processes, leases, hints, damage);
 }

@@ -1,0 +1,172 @@
+//! Worker mode: an engine that takes on whatever runs of its store nobody drives.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, Either, FutureExt as _, select};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use tracing::{info, warn};
+use workflow_core::ids::RunId;
+use workflow_core::stop::Stop;
+use workflow_core::store::{Lease, StoreError};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::heartbeat;
+
+/// What a worker takes on. Made by [`Default`], and changed field by field.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WorkOptions {
+    /// How many runs are driven at a time; 64 unless set.
+    pub runs: usize,
+    /// How often the store is asked for runs when it does not tell of them by itself, and after an error;
+    /// one second unless set.
+    pub poll: Duration,
+    /// A run that could not be driven is left alone for twice as long each time, up to this; five
+    /// minutes unless set.
+    pub longest_pause: Duration,
+}
+
+impl Default for WorkOptions {
+    fn default() -> Self {
+        Self { runs: 64, poll: Duration::from_secs(1), longest_pause: Duration::from_secs(300) }
+    }
+}
+
+impl Engine {
+    /// Drives whatever runs of the store go on by themselves and are driven by nobody, until the engine
+    /// [shuts down](Engine::shutdown): runs that were created without being driven, and those whose driver
+    /// has died or left. Any number of engines, in any number of processes and on any number of machines
+    /// where the store allows it, share the runs: each is driven by one.
+    ///
+    /// Runs are driven by the engine's spawner where there is one, and in this future otherwise.
+    ///
+    /// Dropping the future stops the calls of the runs that it drives itself, and leaves all to be taken up
+    /// again; a shutdown does so in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Closed`]. Other errors of the store are logged, and it is asked again.
+    pub async fn work(&self, options: WorkOptions) -> Result<(), EngineError> {
+        let mut worker =
+            Worker { engine: self, options, driven: FuturesUnordered::new(), failures: HashMap::new() };
+        match self.shared.store.lease_time() {
+            None => worker.run().await,
+            Some(lease_time) => loop {
+                // The leases of runs that could not be driven are held without a driver.
+                let beat = Box::pin(heartbeat::beat(&self.shared, lease_time));
+                match select(Box::pin(worker.run()), beat).await {
+                    Either::Left((ended, _)) => return ended,
+                    Either::Right(_) => {}
+                }
+            },
+        }
+    }
+}
+
+struct Worker<'e> {
+    engine: &'e Engine,
+    options: WorkOptions,
+    driven: FuturesUnordered<BoxFuture<'e, (RunId, Result<(), EngineError>)>>,
+    /// How often runs could not be driven, one after the other.
+    failures: HashMap<RunId, u32>,
+}
+
+impl Worker<'_> {
+    async fn run(&mut self) -> Result<(), EngineError> {
+        let shared = &self.engine.shared;
+        loop {
+            // Before the store is asked, so that no hint is missed.
+            let hint = shared.active.hint.listen();
+            if shared.active.stopping() > Stop::None {
+                return self.finish().await;
+            }
+            let room = self.options.runs.saturating_sub(self.driven.len());
+            if room > 0 {
+                match shared.store.claim_next(room).await {
+                    Ok(leases) => leases.into_iter().for_each(|lease| self.drive(lease)),
+                    Err(error @ StoreError::Closed(_)) => return Err(error.into()),
+                    Err(error) => warn!(%error, "the store cannot be asked for runs; asking again"),
+                }
+            }
+            let poll = shared.timer.sleep(self.options.poll);
+            let news = select(hint, poll);
+            if self.driven.is_empty() {
+                news.await;
+                continue;
+            }
+            if let Either::Left((Some((run, result)), _)) = select(self.driven.next(), news).await {
+                self.ended(run, result);
+            }
+        }
+    }
+
+    /// Waits for the runs that are driven here: they were told to stop.
+    async fn finish(&mut self) -> Result<(), EngineError> {
+        while let Some((run, result)) = self.driven.next().await {
+            self.ended(run, result);
+        }
+        Ok(())
+    }
+
+    fn drive(&mut self, lease: Lease) {
+        let engine = self.engine.clone();
+        let run = lease.run.clone();
+        let pause = self.pause(&run);
+        let hold = engine.hold(lease);
+        let driven = async move {
+            if let Some(pause) = pause {
+                // Held meanwhile, so that it is not claimed over and over again.
+                let stop = engine.shared.active.stopped();
+                select(engine.shared.timer.sleep(pause), Box::pin(stop)).await;
+                if engine.shared.active.stopping() > Stop::None {
+                    return Ok(hold.release().await?);
+                }
+            }
+            engine.take_up(hold).await.map(drop)
+        };
+        let driven: BoxFuture<'_, _> = match &self.engine.shared.spawn {
+            None => driven.boxed(),
+            Some(spawn) => {
+                let (done, ended) = oneshot::channel();
+                spawn.spawn(
+                    async move {
+                        // A worker that was dropped does not ask how it ended.
+                        let _ = done.send(driven.await);
+                    }
+                    .boxed(),
+                );
+                // Its future was dropped with the host's runtime.
+                ended.map(|ended| ended.unwrap_or(Ok(()))).boxed()
+            }
+        };
+        self.driven.push(driven.map(|result| (run, result)).boxed());
+    }
+
+    fn pause(&self, run: &RunId) -> Option<Duration> {
+        let failures = *self.failures.get(run)?;
+        let pause = self.options.poll.saturating_mul(2u32.saturating_pow(failures - 1));
+        Some(pause.min(self.options.longest_pause))
+    }
+
+    fn ended(&mut self, run: RunId, result: Result<(), EngineError>) {
+        match result {
+            Ok(()) => {
+                self.failures.remove(&run);
+            }
+            // Somebody else goes on with it.
+            Err(EngineError::Store(
+                StoreError::Fenced(_) | StoreError::Expired | StoreError::NotFound(_),
+            )) => {
+                info!(%run, "the run is not driven here any more");
+            }
+            Err(error) => {
+                warn!(%run, %error, "the run could not be driven on; it is tried again later");
+                let failures = self.failures.entry(run).or_default();
+                *failures = failures.saturating_add(1);
+            }
+        }
+    }
+}
