@@ -7,6 +7,7 @@
 //! - [`faulty`]: a store that fails, or dies with its host, at chosen appends.
 //! - [`log`]: a run as text. [`rules`]: what holds for the log of every run.
 //! - [`mod@reference`]: what a run comes to, told by a second, naive reading of its definition.
+//! - [`simulation`]: several whole engines on one store, and all that can happen to them.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,3 +25,4 @@ pub mod scenario;
 pub mod scripted;
 pub mod shelf;
 pub mod sim;
+pub mod simulation;

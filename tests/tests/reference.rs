@@ -72,7 +72,7 @@ fn compare(case: &Case) -> Compared {
 }
 
 fn disagrees(case: &Case) -> bool {
-    matches!(compare(case), Compared::Disagrees(..))
+    case.plan().is_ok() && matches!(compare(case), Compared::Disagrees(..))
 }
 
 /// Plays a share of the seeds; most of them have to have an outcome that is defined.

@@ -13,7 +13,7 @@
 
 pub mod answers;
 pub mod case;
-mod chance;
+pub(crate) mod chance;
 pub mod generate;
 pub mod interpret;
 pub mod outcome;

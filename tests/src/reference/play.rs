@@ -35,7 +35,7 @@ pub struct Played {
 }
 
 /// The names that providers are registered under.
-pub(super) const PROVIDERS: [&str; 3] = ["ann", "bob", "cid"];
+pub(crate) const PROVIDERS: [&str; 3] = ["ann", "bob", "cid"];
 
 /// More hosts than ever die.
 const HOSTS: usize = 100;
@@ -153,7 +153,7 @@ impl Answering {
 }
 
 /// How many attempts at the node at `path` a death cut off.
-pub(super) fn interruptions(events: &[Event], path: &NodePath) -> u32 {
+pub(crate) fn interruptions(events: &[Event], path: &NodePath) -> u32 {
     let is_one =
         |event: &&Event| matches!(&event.body, EventBody::AttemptInterrupted { path: of, .. } if of == path);
     u32::try_from(events.iter().filter(is_one).count()).unwrap()

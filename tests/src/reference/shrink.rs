@@ -1,15 +1,15 @@
 //! Making a case smaller.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-
-use super::case::Case;
 
 /// As many smaller cases are tried.
 const TRIES: usize = 2_000;
 
 /// The smallest case that can be reached from `case` by leaving something out, one thing after the other, so
-/// that it can still be run and still `fails`.
-pub fn shrink(case: &Case, fails: impl Fn(&Case) -> bool) -> Case {
+/// that it still `fails`, and so can still be run.
+pub fn shrink<Case: Clone + Serialize + DeserializeOwned>(case: &Case, fails: impl Fn(&Case) -> bool) -> Case {
     let mut smallest = case.clone();
     // After a change it goes on at the same place, and all places are looked at until nothing changes.
     let (mut at, mut since) = (0, 0);
@@ -22,7 +22,7 @@ pub fn shrink(case: &Case, fails: impl Fn(&Case) -> bool) -> Case {
         let (place, put) = &changes[at % changes.len()];
         let next = changed(&json, place, put.as_ref());
         let next = serde_json::from_value::<Case>(next).ok();
-        if let Some(case) = next.filter(|case| case.plan().is_ok() && fails(case)) {
+        if let Some(case) = next.filter(&fails) {
             json = serde_json::to_value(&case).unwrap();
             changes = self::changes(&json);
             (smallest, since) = (case, 0);
@@ -43,7 +43,7 @@ fn changes(json: &Value) -> Vec<(String, Option<Value>)> {
         let found = json.pointer(&place).unwrap();
         changes.push((place.clone(), None));
         match found {
-            Value::Number(number) if place != "/seed" => {
+            Value::Number(number) if !place.ends_with("/seed") => {
                 let number = number.as_u64().unwrap_or(0);
                 let simpler = [0, 1, number / 2].into_iter().filter(|simpler| *simpler < number);
                 changes.extend(simpler.map(|simpler| (place.clone(), Some(simpler.into()))));

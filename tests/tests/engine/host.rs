@@ -30,7 +30,8 @@ impl Host {
         Self::within(Sim::seeded(seed), |builder| builder)
     }
 
-    fn within(sim: Sim, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
+    /// A host in that world.
+    pub(crate) fn within(sim: Sim, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let (deeds, store) = (Deeds::new(&sim), MemoryStore::new());
         let engine = engine(&sim, &deeds, store.clone(), setup);
         Self { sim, deeds, store, engine }

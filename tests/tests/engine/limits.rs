@@ -1,9 +1,12 @@
 //! Places at a provider: shared by runs, engines, and the host's own work.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use workflow_core::status::RunStatus;
 use workflow_exec::Limits;
+use workflow_tests::sim::Sim;
+use workflow_tests::simulation::process::Process;
 
 use crate::host::{Host, id};
 
@@ -109,4 +112,29 @@ write: { provider: ann, with: { ann: { hang: true, slow_to_stop: 500 } } }
     1/write[0] #1 ann 0–510 stopped
     1/write[0] #1 ann 510–520 replied
     ");
+}
+
+#[test]
+fn a_retry_is_made_although_the_clock_was_set_back_while_it_waited_for_its_place() {
+    let (sim, off) = (Sim::new(), Arc::new(AtomicI64::new(0)));
+    let machine = Process::new(&sim, 1, &off);
+    let limits = Limits::new().limit("ann", 1);
+    let host = Host::within(sim, |builder| builder.limits(limits).clock(machine));
+    let retried = "
+workflow: { name: A retry, stages: [write] }
+write: { provider: ann, on_failure: retry, retry_backoff: 1s, with: { ann: [{ fail: transient }, { reply: ok }] } }
+";
+    let long = "
+workflow: { name: A long call, stages: [write] }
+write: { provider: ann, with: { ann: { after: 5000 } } }
+";
+    host.sim.block_on(async {
+        host.engine.start(host.start("r1", retried)).await.unwrap();
+        host.sim.sleep_ms(20).await;
+        host.engine.start(host.start("r2", long)).await.unwrap();
+        host.sim.sleep_ms(2_000).await;
+        assert!(host.log("r1").contains("node_queued"), "its time has come, and its place is taken");
+        off.fetch_sub(60_000, Ordering::SeqCst);
+        assert_eq!(host.engine.handle(&id("r1")).wait().await.unwrap().status, RunStatus::Completed);
+    });
 }

@@ -23,8 +23,12 @@ use crate::stop::Stop;
 
 impl<'a> Step<'a> {
     pub(super) fn grant(&mut self, path: NodePath, provider: Arc<str>) -> Result<(), Broken> {
-        let early = self.node(&path).and_then(|node| node.retry_at).is_some_and(|at| at > self.now);
-        if early || !self.may_start(&path) {
+        if !self.may_start(&path) {
+            return Ok(());
+        }
+        if self.node(&path).and_then(|node| node.retry_at).is_some_and(|at| at > self.now) {
+            // The clock was set back while it waited for its place.
+            self.due(path);
             return Ok(());
         }
         let (Some(stage), Some(call)) = (self.stage, self.call(&path)) else { return Ok(()) };

@@ -54,8 +54,18 @@ pub type Winner<'a> = &'a dyn Fn(u32, &StageId) -> Option<usize>;
 ///
 /// [`Open`] when that is not defined.
 pub fn interpret(case: &Case, winner: Winner<'_>) -> Result<Outcome, Open> {
+    interpret_as(case, "run", winner)
+}
+
+/// The same for a run with that id.
+///
+/// # Errors
+///
+/// [`Open`] when it is not defined.
+pub fn interpret_as(case: &Case, id: &str, winner: Winner<'_>) -> Result<Outcome, Open> {
     let mut run = Run {
         case,
+        id,
         workflow: &case.bundle.workflow,
         winner,
         vars: case.vars.clone(),
@@ -125,6 +135,7 @@ struct Pass {
 }
 
 struct Run<'a> {
+    id: &'a str,
     case: &'a Case,
     workflow: &'a Workflow,
     winner: Winner<'a>,
@@ -241,7 +252,7 @@ impl Run<'_> {
             "vars": self.vars,
             "stages": stages,
             "iteration": self.iteration,
-            "run": { "id": "run", "workflow": self.workflow.id },
+            "run": { "id": self.id, "workflow": self.workflow.id },
         })
     }
 

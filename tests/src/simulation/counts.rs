@@ -1,0 +1,60 @@
+//! What happened in a simulation, counted: that nothing was violated says nothing where nothing happened.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+macro_rules! counts {
+    ($($name:ident $words:literal)*) => {
+        /// How often what happened.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Counts {
+            $(#[doc = $words] pub $name: u64,)*
+        }
+
+        impl AddAssign for Counts {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+
+        impl fmt::Display for Counts {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $(writeln!(f, "{:>12}  {}", self.$name, $words)?;)*
+                Ok(())
+            }
+        }
+
+        impl Counts {
+            /// Those of which there is none.
+            pub fn absent(&self) -> Vec<&'static str> {
+                [$((self.$name, $words)),*].into_iter().filter(|(n, _)| *n == 0).map(|(_, words)| words).collect()
+            }
+        }
+    };
+}
+
+counts! {
+    runs "runs"
+    completed "runs that completed"
+    failed "runs that failed"
+    cancelled "runs that were cancelled"
+    compared "runs compared with the reference interpreter"
+    events "events"
+    appends "appends"
+    calls "calls of providers"
+    interrupted "attempts that were interrupted"
+    reclaimed "calls of dead processes that were reclaimed"
+    crashes "crashes"
+    shutdowns "shutdowns in order"
+    freezes "processes that stood still"
+    partitions "partitions from the store"
+    lost "requests that the store did not get"
+    unanswered "requests whose answer was lost"
+    delayed "requests that took time"
+    late_hints "hints that came late and twice"
+    clocks "clocks that were set"
+    controls "controls"
+    expired "heartbeats that came too late"
+    takeovers "runs taken over from an engine that lost them"
+    fenced "writes that were refused as fenced off"
+}

@@ -1,0 +1,255 @@
+//! What the store has promised, and what must not be beside it: who may write, what was acknowledged, and
+//! which calls go on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use workflow_core::event::{Event, EventBody};
+use workflow_core::ids::{NodePath, RunId};
+use workflow_core::provider::CallId;
+use workflow_core::store::{Control, ControlRecord, Lease};
+
+use super::counts::Counts;
+use super::process::Process;
+
+/// How long a lease is good.
+pub const LEASE: Duration = Duration::from_secs(10);
+
+/// Tells the time that leases run out by.
+pub type StoreClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The journal of a world, which outlives all of its processes. Clones are the same one.
+#[derive(Clone)]
+pub struct Journal(Arc<Mutex<Entries>>);
+
+/// What a [`Journal`] holds.
+pub struct Entries {
+    clock: StoreClock,
+    /// Whether a lease that is good keeps others from calling; see [`Plot::leases_are_kept`](super::plot::Plot).
+    strict: bool,
+    /// The runs that were created.
+    pub runs: BTreeMap<RunId, Told>,
+    /// Until when the leases of a process are good.
+    until: BTreeMap<u64, Timestamp>,
+    /// The calls that go on, whoever began them.
+    calls: BTreeMap<(RunId, NodePath, u32), Process>,
+    /// What must not have happened.
+    pub violations: Vec<String>,
+    /// What happened how often.
+    pub counts: Counts,
+}
+
+/// What the store told of a run.
+#[derive(Default)]
+pub struct Told {
+    /// All events whose append was acknowledged.
+    pub events: Vec<Event>,
+    /// The controls, each with the number of events there were before it, and when it came.
+    pub controls: Vec<(Control, usize, Timestamp)>,
+    /// The process and the epoch of the newest lease, unless it was given back.
+    holder: Option<(u64, u64)>,
+    /// Whether its last holder lost it.
+    left: bool,
+    epoch: u64,
+    /// When events were last added.
+    pub last: Timestamp,
+}
+
+impl Journal {
+    /// An empty one.
+    pub fn new(clock: StoreClock, strict: bool) -> Self {
+        Self(Arc::new(Mutex::new(Entries {
+            clock,
+            strict,
+            runs: BTreeMap::new(),
+            until: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            violations: Vec::new(),
+            counts: Counts::default(),
+        })))
+    }
+
+    /// What it holds.
+    pub fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Entries {
+    /// Notes what must not have happened.
+    pub fn violated(&mut self, what: String) {
+        // The first ones tell most.
+        if self.violations.len() < 20 {
+            self.violations.push(what);
+        }
+    }
+
+    fn is_good(&self, process: u64) -> bool {
+        self.until.get(&process).is_some_and(|until| (self.clock)() < *until)
+    }
+
+    /// A run was created and claimed.
+    pub fn created(&mut self, process: u64, lease: &Lease, events: Vec<Event>) {
+        self.counts.runs += 1;
+        self.counts.events += events.len() as u64;
+        let last = (self.clock)();
+        let told = Told { events, last, ..Told::default() };
+        if self.runs.insert(lease.run.clone(), told).is_some() {
+            self.violated(format!("run {} was created twice", lease.run));
+        }
+        self.granted(process, lease);
+    }
+
+    /// A lease was given out.
+    pub fn granted(&mut self, process: u64, lease: &Lease) {
+        if !self.is_good(process) {
+            self.lost(process);
+        }
+        let until = (self.clock)() + LEASE;
+        self.until.insert(process, until);
+        let Some(told) = self.runs.get(&lease.run) else { return };
+        let (epoch, former) = (told.epoch, told.holder);
+        if let Some((holder, epoch)) = former {
+            if self.is_good(holder) {
+                let run = &lease.run;
+                self.violated(format!(
+                    "run {run} was given to process {process} (epoch {}) while process {holder} held it \
+                     (epoch {epoch})",
+                    lease.epoch
+                ));
+            }
+        }
+        if lease.epoch <= epoch {
+            self.violated(format!("epoch {} of run {} comes after {epoch}", lease.epoch, lease.run));
+        }
+        if let Some(told) = self.runs.get_mut(&lease.run) {
+            self.counts.takeovers += u64::from(told.left || former.is_some());
+            told.epoch = lease.epoch;
+            (told.holder, told.left) = (Some((process, lease.epoch)), false);
+        }
+    }
+
+    /// The leases of a process were renewed.
+    pub fn renewed(&mut self, process: u64) {
+        let until = (self.clock)() + LEASE;
+        self.until.insert(process, until);
+    }
+
+    /// The leases of a process have run out.
+    pub fn lost(&mut self, process: u64) {
+        for told in self.runs.values_mut() {
+            told.left |= told.holder.take_if(|(holder, _)| *holder == process).is_some();
+        }
+    }
+
+    /// A lease was given back.
+    pub fn released(&mut self, process: u64, lease: &Lease) {
+        if let Some(told) = self.runs.get_mut(&lease.run) {
+            told.holder.take_if(|holder| *holder == (process, lease.epoch));
+        }
+    }
+
+    /// Something was asked of a run.
+    pub fn requested(&mut self, run: &RunId, control: Control) {
+        self.counts.controls += 1;
+        let now = (self.clock)();
+        if let Some(told) = self.runs.get_mut(run) {
+            told.controls.push((control, told.events.len(), now));
+        }
+    }
+
+    /// Events were stored, and the controls given.
+    pub fn appended(&mut self, process: u64, lease: &Lease, expected: u64, events: &[Event]) {
+        let run = &lease.run;
+        self.counts.appends += 1;
+        self.counts.events += events.len() as u64;
+        let good = self.is_good(process);
+        let now = (self.clock)();
+        let Some(told) = self.runs.get_mut(run) else { return };
+        let mut wrong = Vec::new();
+        if told.holder != Some((process, lease.epoch)) || !good {
+            wrong.push(format!("process {process} (epoch {}) wrote to run {run} without holding it", lease.epoch));
+        }
+        if expected != told.events.len() as u64 {
+            let count = told.events.len();
+            wrong.push(format!("{expected} events of run {run} were expected, and {count} were acknowledged"));
+        }
+        if told.events.last().is_some_and(|event| event.body.is_terminal()) && !events.is_empty() {
+            wrong.push(format!("run {run} was written to after its end"));
+        }
+        told.events.extend_from_slice(events);
+        if !events.is_empty() {
+            told.last = now;
+        }
+        if events.iter().any(|event| event.body.is_terminal()) && self.strict {
+            let living = self.calls.keys().filter(|(of, ..)| of == run);
+            wrong.extend(living.map(|(_, path, attempt)| format!("{path} #{attempt} of run {run} outlives it")));
+        }
+        for what in wrong {
+            self.violated(what);
+        }
+    }
+
+    /// A call begins.
+    pub fn call_begins(&mut self, id: &CallId, process: &Process) {
+        self.counts.calls += 1;
+        let Some(told) = self.runs.get(&id.run) else { return };
+        let (mut started, mut result) = (false, None);
+        for event in &told.events {
+            match &event.body {
+                EventBody::AttemptStarted { path, attempt, .. } if *path == id.path => {
+                    started |= *attempt == id.attempt;
+                }
+                EventBody::AttemptSucceeded { path, .. } if *path == id.path => result = Some(event.body.kind()),
+                EventBody::AttemptFailed { path, attempt, .. }
+                | EventBody::AttemptCancelled { path, attempt }
+                | EventBody::AttemptInterrupted { path, attempt }
+                    if *path == id.path && *attempt == id.attempt =>
+                {
+                    result = Some(event.body.kind());
+                }
+                _ => {}
+            }
+        }
+        let CallId { run, path, attempt, .. } = id;
+        let what = format!("{path} #{attempt} of run {run} by process {}", process.number());
+        if !started {
+            self.violated(format!("{what} was called before that was recorded"));
+        }
+        if let Some(kind) = result.filter(|_| self.strict) {
+            self.violated(format!("{what} was called after {kind}"));
+        }
+        let other = self.calls.iter().find(|((of, node, _), _)| of == run && node == path);
+        if let Some(((_, _, other), by)) = other.filter(|_| self.strict) {
+            let by = by.number();
+            self.violated(format!("{what} was called while #{other} by process {by} went on"));
+        }
+        self.calls.insert((run.clone(), path.clone(), *attempt), process.clone());
+    }
+
+    /// A call has ended. One that its process left by dying goes on until it is [reclaimed](Self::reclaimed).
+    pub fn call_ends(&mut self, id: &CallId) {
+        let key = (id.run.clone(), id.path.clone(), id.attempt);
+        self.calls.remove(&key);
+    }
+
+    /// What a dead process left of a call was stopped.
+    pub fn reclaimed(&mut self, id: &CallId) {
+        let key = (id.run.clone(), id.path.clone(), id.attempt);
+        if self.calls.get(&key).is_some_and(Process::is_dead) {
+            self.counts.reclaimed += 1;
+            self.calls.remove(&key);
+        }
+    }
+
+    /// Whether those of a run were told of a cancel and have not obeyed it.
+    pub fn owes_a_cancel(&self, run: &RunId, handed: &[ControlRecord]) -> bool {
+        let asked = handed.iter().any(|it| matches!(it.control, Control::Cancel | Control::Kill));
+        let Some(told) = self.runs.get(run).filter(|_| asked) else { return false };
+        !told.events.iter().any(|event| {
+            event.body.is_terminal() || matches!(event.body, EventBody::CancelRequested { .. })
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! Whether what a plot came to is what has to be.
+
+use jiff::SignedDuration;
+use workflow_core::event::EventBody;
+use workflow_core::machine::State;
+use workflow_core::status::RunStatus;
+use workflow_core::store::Control;
+
+use super::counts::Counts;
+use super::play::Played;
+use super::plot::{Plot, RunSetup};
+use crate::reference;
+use crate::reference::interpret::interpret_as;
+use crate::rules::{self, Reading};
+
+/// After a cancel was asked for, a run that has not ended is cancelled before this is over: longer than any
+/// partition.
+const OBEDIENCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What was violated, and what happened how often.
+pub fn judge(plot: &Plot, mut played: Played) -> (Vec<String>, Counts) {
+    let mut violations = std::mem::take(&mut played.violations);
+    let mut counts = played.counts;
+    for run in &plot.runs {
+        if let Err(broken) = judge_run(plot, run, &mut played, &mut counts) {
+            violations.push(format!("run r{}: {broken}", run.number));
+        }
+    }
+    (violations, counts)
+}
+
+fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Counts) -> Result<(), String> {
+    let id = run.id();
+    // One that was never created: its host died first.
+    let (Some(told), Some((record, events))) = (played.told.get(&id), played.stored.get(&id)) else {
+        return Ok(());
+    };
+    if told.events != *events {
+        let same = told.events.iter().zip(events).take_while(|(told, stored)| told == stored).count();
+        let (told, stored) = (told.events.len(), events.len());
+        return Err(format!(
+            "of {told} events that were acknowledged and {stored} that are stored the first {same} are the same"
+        ));
+    }
+    // What expressions come to, the reference interpreter knows.
+    let reading = Reading { clocks: plot.clocks_agree(), expressions: false };
+    rules::keeps(&run.case.bundle, events, reading)?;
+    let state = State::fold(events).map_err(|broken| broken.to_string())?;
+    if state.head() != record.head {
+        return Err(format!("its log says {:?}, and its head {:?}", state.head(), record.head));
+    }
+    let Some(last) = events.last().filter(|event| event.body.is_terminal()) else {
+        return Err(format!("it has not ended: {:?}", state.status()));
+    };
+    if let Some(holder) = &record.holder {
+        return Err(format!("it has ended and is held by {holder}"));
+    }
+    let interrupted = events.iter().filter(|event| matches!(event.body, EventBody::AttemptInterrupted { .. }));
+    counts.interrupted += interrupted.count() as u64;
+    let asked = events.iter().any(|event| matches!(event.body, EventBody::CancelRequested { .. }));
+    if asked != (state.status() == RunStatus::Cancelled) {
+        return Err(format!("it is {:?}, and the log has {}", state.status(), if asked { "a cancel" } else { "none" }));
+    }
+    let cancel = told.controls.iter().find(|(control, before, _)| {
+        matches!(control, Control::Cancel | Control::Kill) && *before < events.len()
+    });
+    if let Some((_, _, at)) = cancel.filter(|_| !asked && plot.clocks_agree() && plot.leases_are_kept())
+        && last.at.duration_since(*at) > OBEDIENCE
+    {
+        return Err(format!("it was to be cancelled at {at} and is {:?} at {}", state.status(), last.at));
+    }
+    match state.status() {
+        RunStatus::Completed => counts.completed += 1,
+        RunStatus::Failed => counts.failed += 1,
+        _ => {
+            counts.cancelled += 1;
+            // How far it came until then is a matter of time.
+            return Ok(());
+        }
+    }
+    let prompts = played.prompts.remove(&id).unwrap_or_default();
+    let played = reference::play::Played { events: events.clone(), view: state.into(), prompts };
+    let Ok(expected) = interpret_as(&run.case, id.as_str(), &|iteration, stage| played.winner(iteration, stage)) else {
+        return Ok(());
+    };
+    counts.compared += 1;
+    expected.difference(&played).map_or(Ok(()), Err)
+}

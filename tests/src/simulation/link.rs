@@ -1,0 +1,372 @@
+//! The way from an engine to its store, on which requests and answers are lost, late, or stay away.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::channel::oneshot;
+use futures::future::pending;
+use jiff::Timestamp;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::{Event, EventBody};
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::store::{
+    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
+    Watching,
+};
+use workflow_exec::Clock as _;
+
+use super::journal::Journal;
+use super::process::Process;
+use crate::reference::chance::Chance;
+use crate::sim::Sim;
+
+/// How it is on the way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Weather {
+    /// Nothing is lost.
+    Fair,
+    /// What is asked fails.
+    Refused,
+    /// What is asked has no answer before it is over.
+    Silence,
+    /// What is asked takes up to so many milliseconds, and the answer too.
+    Slow(u64),
+    /// Of a hundred things asked as many fail.
+    Flaky(u64),
+}
+
+/// The weather between a machine and the store, and until when it stays. Clones are the same.
+#[derive(Clone)]
+pub struct Sky(Arc<Mutex<(Weather, Timestamp)>>);
+
+impl Default for Sky {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new((Weather::Fair, Timestamp::MAX))))
+    }
+}
+
+impl Sky {
+    /// The weather changes, until that time.
+    pub fn set(&self, weather: Weather, until: Timestamp) {
+        *self.0.lock().unwrap() = (weather, until);
+    }
+
+    fn at(&self, now: Timestamp) -> (Weather, Timestamp) {
+        let (weather, until) = *self.0.lock().unwrap();
+        if now < until { (weather, until) } else { (Weather::Fair, Timestamp::MAX) }
+    }
+}
+
+/// What becomes of a request.
+enum Fate {
+    Answered,
+    /// It is carried out, and nobody hears of it.
+    Unanswered,
+    Lost,
+}
+
+/// A process's way to its store. Clones are the same way.
+#[derive(Clone)]
+pub struct Link {
+    inner: Arc<dyn RunStore>,
+    sim: Sim,
+    process: Process,
+    sky: Sky,
+    journal: Journal,
+    chance: Arc<Mutex<Chance>>,
+    late_hints: u64,
+    /// The leases whose holders were told of a cancel.
+    owing: Arc<Mutex<HashMap<RunId, u64>>>,
+}
+
+impl Link {
+    /// The way from `process` to `inner`.
+    pub fn new(
+        inner: impl RunStore + 'static,
+        sim: &Sim,
+        process: &Process,
+        sky: &Sky,
+        journal: &Journal,
+        (seed, late_hints): (u64, u64),
+    ) -> Self {
+        let chance = Chance::of(seed, &format!("link {}", process.number()));
+        Self {
+            inner: Arc::new(inner),
+            sim: sim.clone(),
+            process: process.clone(),
+            sky: sky.clone(),
+            journal: journal.clone(),
+            chance: Arc::new(Mutex::new(chance)),
+            late_hints,
+            owing: Arc::default(),
+        }
+    }
+
+    fn percent(&self, percent: u64) -> bool {
+        self.chance.lock().unwrap().next() % 100 < percent
+    }
+
+    async fn takes(&self, most: u64) {
+        let time = self.chance.lock().unwrap().next() % (most + 1);
+        self.sim.sleep_ms(time).await;
+    }
+
+    /// Whoever has died gets no answer.
+    async fn alive(&self) {
+        if self.process.is_dead() {
+            pending::<()>().await;
+        }
+    }
+
+    /// Waits until requests come through.
+    async fn through(&self) {
+        loop {
+            let now = self.sim.now();
+            let (Weather::Refused | Weather::Silence, until) = self.sky.at(now) else { return };
+            let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+            workflow_exec::Timer::sleep(&self.sim, left).await;
+        }
+    }
+
+    fn fails(&self) -> Fate {
+        let mut journal = self.journal.entries();
+        if self.percent(30) {
+            journal.counts.unanswered += 1;
+            Fate::Unanswered
+        } else {
+            journal.counts.lost += 1;
+            Fate::Lost
+        }
+    }
+
+    async fn there(&self) -> Fate {
+        match self.sky.at(self.sim.now()).0 {
+            Weather::Refused => self.fails(),
+            Weather::Flaky(percent) if self.percent(percent) => self.fails(),
+            Weather::Silence => {
+                self.journal.entries().counts.delayed += 1;
+                self.through().await;
+                if self.percent(50) { Fate::Answered } else { self.fails() }
+            }
+            Weather::Slow(most) => {
+                self.journal.entries().counts.delayed += 1;
+                self.takes(most).await;
+                Fate::Answered
+            }
+            Weather::Fair | Weather::Flaky(_) => Fate::Answered,
+        }
+    }
+
+    async fn back(&self) {
+        if let Weather::Slow(most) = self.sky.at(self.sim.now()).0 {
+            self.takes(most).await;
+        }
+        self.alive().await;
+    }
+
+    /// Asks the store. What is not polled is not asked.
+    async fn ask<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.alive().await;
+        let fate = self.there().await;
+        self.alive().await;
+        if matches!(fate, Fate::Lost) {
+            return Err(no_answer());
+        }
+        let answer = asked.await;
+        self.back().await;
+        if matches!(fate, Fate::Unanswered) { Err(no_answer()) } else { answer }
+    }
+
+    /// Asks the store for leases. Those that nobody hears of are given back.
+    async fn borrow(
+        &self,
+        asked: impl Future<Output = Result<Vec<Lease>, StoreError>>,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let mut loan = Loan { link: self, leases: Vec::new() };
+        let asked = async {
+            loan.leases = asked.await?;
+            Ok(())
+        };
+        self.ask(asked).await?;
+        Ok(std::mem::take(&mut loan.leases))
+    }
+
+    async fn borrow_one(
+        &self,
+        asked: impl Future<Output = Result<Lease, StoreError>>,
+    ) -> Result<Lease, StoreError> {
+        let leases = self.borrow(async { Ok(vec![asked.await?]) }).await?;
+        leases.into_iter().next().ok_or_else(no_answer)
+    }
+
+    /// Gives a lease back as soon as that is possible, whoever waits for it.
+    fn give_back(&self, lease: Lease) -> oneshot::Receiver<Result<(), StoreError>> {
+        let (done, answer) = oneshot::channel();
+        let link = self.clone();
+        self.process.go(async move {
+            link.through().await;
+            // Nobody need wait for it.
+            let _ = done.send(link.inner.release(lease).await);
+        });
+        answer
+    }
+
+    /// Sees to it that who was told of a cancel obeys it with the next thing it writes.
+    fn check_obedience(&self, lease: &Lease, events: &[Event]) {
+        let owed = self.owing.lock().unwrap().remove(&lease.run) == Some(lease.epoch);
+        let obeys = |event: &Event| {
+            matches!(event.body, EventBody::CancelRequested { .. }) || event.body.is_terminal()
+        };
+        if owed && !events.iter().any(obeys) {
+            let what = format!("the driver of run {} was told of a cancel and went on", lease.run);
+            self.journal.entries().violated(what);
+        }
+    }
+}
+
+/// Leases on their way to who asked for them.
+struct Loan<'l> {
+    link: &'l Link,
+    leases: Vec<Lease>,
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        for lease in std::mem::take(&mut self.leases) {
+            drop(self.link.give_back(lease));
+        }
+    }
+}
+
+fn no_answer() -> StoreError {
+    let source = Arc::new(std::io::Error::other("no answer"));
+    StoreError::Io { place: "the way to the store".to_owned(), source }
+}
+
+#[async_trait]
+impl RunStore for Link {
+    async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+        self.borrow_one(self.inner.create(run)).await
+    }
+
+    async fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        self.check_obedience(lease, events);
+        let controls = self.ask(self.inner.append(lease, expected, events, head)).await?;
+        if self.journal.entries().owes_a_cancel(&lease.run, &controls) {
+            self.owing.lock().unwrap().insert(lease.run.clone(), lease.epoch);
+        }
+        Ok(controls)
+    }
+
+    async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        self.ask(self.inner.append_output(lease, entries)).await
+    }
+
+    async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.ask(self.inner.events(run, after, limit)).await
+    }
+
+    async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+        self.ask(self.inner.output(run, after, limit)).await
+    }
+
+    async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+        self.ask(self.inner.last_output(run)).await
+    }
+
+    async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        self.ask(self.inner.get(run)).await
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        self.ask(self.inner.list(filter)).await
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        self.borrow_one(self.inner.claim(run)).await
+    }
+
+    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+        self.borrow(self.inner.claim_next(most)).await
+    }
+
+    fn lease_time(&self) -> Option<Duration> {
+        self.inner.lease_time()
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        self.ask(self.inner.renew()).await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        self.alive().await;
+        let (weather, _) = self.sky.at(self.sim.now());
+        if weather == Weather::Fair {
+            return self.inner.release(lease).await;
+        }
+        let given_back = self.give_back(lease);
+        match weather {
+            Weather::Refused => Err(no_answer()),
+            Weather::Flaky(percent) if self.percent(percent) => Err(no_answer()),
+            _ => given_back.await.unwrap_or_else(|_| Err(no_answer())),
+        }
+    }
+
+    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+        self.ask(self.inner.request(run, control)).await
+    }
+
+    async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+        self.ask(self.inner.controls(run, after)).await
+    }
+
+    async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+        self.ask(self.inner.delete(run)).await
+    }
+
+    async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.ask(self.inner.prune(ended_before, most)).await
+    }
+
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+        self.ask(self.inner.bundle(hash)).await
+    }
+
+    fn watch(&self, watcher: Watcher) -> Watching {
+        let link = self.clone();
+        self.inner.watch(Arc::new(move |run| {
+            if link.process.is_dead() {
+                return;
+            }
+            let cut_off = matches!(link.sky.at(link.sim.now()).0, Weather::Refused | Weather::Silence);
+            if cut_off {
+                // Who was cut off looks at everything again.
+                let (link, watcher) = (link.clone(), watcher.clone());
+                link.process.clone().go(async move {
+                    link.through().await;
+                    watcher(None);
+                });
+            } else if link.percent(link.late_hints) {
+                link.journal.entries().counts.late_hints += 1;
+                let (link, watcher, run) = (link.clone(), watcher.clone(), run.cloned());
+                link.process.clone().go(async move {
+                    for _ in 0..2 {
+                        link.takes(2_000).await;
+                        watcher(run.as_ref());
+                    }
+                });
+            } else {
+                watcher(run);
+            }
+        }))
+    }
+}

@@ -1,0 +1,183 @@
+//! Stores with a defect, which a simulation has to find.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::store::{
+    Control, ControlRecord, Lease, MemoryStore, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError,
+    Watcher, Watching,
+};
+
+use crate::reference::chance::Chance;
+
+/// What is wrong with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// It takes what a fenced engine writes, as long as the number is right.
+    IgnoresTheEpoch,
+    /// Of a hundred appends it acknowledges one without storing it.
+    LosesAnAppend,
+    /// Of ten times that it is asked for runs it gives one away that is held.
+    HandsOutTwice,
+}
+
+/// Who held which run last, for all processes of a store.
+pub type Registry = Arc<Mutex<HashMap<RunId, (MemoryStore, Lease)>>>;
+
+/// A store with a defect.
+pub struct Planted {
+    inner: MemoryStore,
+    defect: Defect,
+    registry: Registry,
+    chance: Mutex<Chance>,
+}
+
+impl Planted {
+    /// The store of a process, with a defect if there is to be one.
+    pub fn new(
+        inner: MemoryStore,
+        defect: Option<Defect>,
+        registry: &Registry,
+        seed: u64,
+    ) -> Arc<dyn RunStore> {
+        let Some(defect) = defect else { return Arc::new(inner) };
+        let chance = Mutex::new(Chance::of(seed, "planted"));
+        Arc::new(Self { inner, defect, registry: registry.clone(), chance })
+    }
+
+    fn has(&self, defect: Defect, one_in: usize) -> bool {
+        self.defect == defect && self.chance.lock().unwrap().below(one_in) == 0
+    }
+
+    fn lent(&self, lease: &Lease) {
+        self.registry.lock().unwrap().insert(lease.run.clone(), (self.inner.clone(), lease.clone()));
+    }
+
+    fn holder(&self, run: &RunId) -> Option<(MemoryStore, Lease)> {
+        self.registry.lock().unwrap().get(run).cloned()
+    }
+}
+
+#[async_trait]
+impl RunStore for Planted {
+    async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+        let lease = self.inner.create(run).await?;
+        self.lent(&lease);
+        Ok(lease)
+    }
+
+    async fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        if self.has(Defect::LosesAnAppend, 100) {
+            return Ok(Vec::new());
+        }
+        let answer = self.inner.append(lease, expected, events, head).await;
+        if !matches!(answer, Err(StoreError::Fenced(_))) || self.defect != Defect::IgnoresTheEpoch {
+            return answer;
+        }
+        // In the name of whoever has the run, or of nobody.
+        match self.inner.claim(&lease.run).await {
+            Ok(free) => {
+                let answer = self.inner.append(&free, expected, events, head).await;
+                self.inner.release(free).await?;
+                answer
+            }
+            Err(_) => match self.holder(&lease.run) {
+                Some((store, held)) => store.append(&held, expected, events, head).await,
+                None => answer,
+            },
+        }
+    }
+
+    async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        self.inner.append_output(lease, entries).await
+    }
+
+    async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.inner.events(run, after, limit).await
+    }
+
+    async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+        self.inner.output(run, after, limit).await
+    }
+
+    async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+        self.inner.last_output(run).await
+    }
+
+    async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        self.inner.get(run).await
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        self.inner.list(filter).await
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        let lease = self.inner.claim(run).await?;
+        self.lent(&lease);
+        Ok(lease)
+    }
+
+    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+        if self.has(Defect::HandsOutTwice, 10) {
+            let mut runs: Vec<_> = self.registry.lock().unwrap().keys().cloned().collect();
+            runs.sort();
+            let run = self.chance.lock().unwrap().below(runs.len());
+            if let Some((store, held)) = runs.get(run).and_then(|run| self.holder(run)) {
+                store.release(held).await?;
+            }
+        }
+        let leases = self.inner.claim_next(most).await?;
+        leases.iter().for_each(|lease| self.lent(lease));
+        Ok(leases)
+    }
+
+    fn lease_time(&self) -> Option<Duration> {
+        self.inner.lease_time()
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        self.inner.renew().await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        self.inner.release(lease).await
+    }
+
+    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+        self.inner.request(run, control).await
+    }
+
+    async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+        self.inner.controls(run, after).await
+    }
+
+    async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+        self.inner.delete(run).await
+    }
+
+    async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.inner.prune(ended_before, most).await
+    }
+
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+        self.inner.bundle(hash).await
+    }
+
+    fn watch(&self, watcher: Watcher) -> Watching {
+        self.inner.watch(watcher)
+    }
+}

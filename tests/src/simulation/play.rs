@@ -1,0 +1,399 @@
+//! A plot from its beginning to its end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use workflow_core::data::Data;
+use workflow_core::event::{Event, EventBody, RunCreated};
+use workflow_core::ids::{NodePath, RunId};
+use workflow_core::machine::State;
+use workflow_core::status::RunStatus;
+use workflow_core::stop::Stop;
+use workflow_core::store::{Control, MemoryStore, NewRun, RunRecord, RunStore, StoreError};
+use workflow_exec::{Clock as _, Engine, EngineError, Limits, Timer as _, WorkOptions};
+
+use super::counts::Counts;
+use super::journal::{Journal, LEASE, Told};
+use super::link::{Link, Sky, Weather};
+use super::planted::{Defect, Planted, Registry};
+use super::plot::{EngineSetup, Plot, RunSetup, What};
+use super::process::Process;
+use super::provider::{Answering, Prompts};
+use super::witness::Witness;
+use crate::reference::case::Case;
+use crate::reference::play::PROVIDERS;
+use crate::scenario;
+use crate::sim::Sim;
+
+/// A run to which nothing is written for so long, while nothing goes wrong any more, is stuck.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a plot came to.
+pub struct Played {
+    /// The runs as they are stored.
+    pub stored: BTreeMap<RunId, (RunRecord, Vec<Event>)>,
+    /// The runs as the store told of them.
+    pub told: BTreeMap<RunId, Told>,
+    /// What providers were told.
+    pub prompts: HashMap<RunId, HashMap<(NodePath, u32), String>>,
+    /// What went wrong on the way.
+    pub violations: Vec<String>,
+    /// What happened how often.
+    pub counts: Counts,
+}
+
+/// Plays a plot on a store that has a defect, or none.
+///
+/// # Panics
+///
+/// When a workflow is none that can be run, or the engine panics.
+pub fn play(plot: &Plot, defect: Option<Defect>) -> Played {
+    let world = World::new(plot, defect);
+    world.sim.clone().block_on(world.play())
+}
+
+/// The world of a plot.
+struct World<'p> {
+    plot: &'p Plot,
+    sim: Sim,
+    store: MemoryStore,
+    /// How far the store's clock is ahead, in milliseconds.
+    ahead: Arc<AtomicU64>,
+    registry: Registry,
+    defect: Option<Defect>,
+    journal: Journal,
+    cases: Arc<HashMap<RunId, Arc<Case>>>,
+    prompts: Prompts,
+    machines: Vec<Machine<'p>>,
+    processes: u64,
+}
+
+/// What an engine runs on, from one process to the next.
+struct Machine<'p> {
+    setup: &'p EngineSetup,
+    sky: Sky,
+    /// How far its clock is off, in milliseconds.
+    off: Arc<AtomicI64>,
+    host: Option<(Process, Engine)>,
+    /// How often it went down: it comes up when the last reason to be down is over.
+    downs: u64,
+    /// How often its process was frozen.
+    freezes: u64,
+}
+
+/// What is to be done, at its time.
+enum Due<'p> {
+    Create(&'p RunSetup),
+    Happen(usize, What),
+    Up(usize, u64),
+    Thaw(usize, u64),
+}
+
+fn id(number: u64) -> RunId {
+    RunId::new(format!("r{number}")).unwrap()
+}
+
+impl<'p> World<'p> {
+    fn new(plot: &'p Plot, defect: Option<Defect>) -> Self {
+        let sim = Sim::seeded(plot.seed);
+        let ahead = Arc::new(AtomicU64::new(0));
+        let (world, by) = (sim.clone(), ahead.clone());
+        let clock = Arc::new(move || world.now() + Duration::from_millis(by.load(Ordering::SeqCst)));
+        let store = MemoryStore::with_leases(LEASE, {
+            let clock = clock.clone();
+            move || clock()
+        });
+        let cases = plot.runs.iter().map(|run| (run.id(), Arc::new(run.case.clone())));
+        let machines = plot.engines.iter().map(|setup| Machine {
+            setup,
+            sky: Sky::default(),
+            off: Arc::default(),
+            host: None,
+            downs: 0,
+            freezes: 0,
+        });
+        Self {
+            plot,
+            sim,
+            store,
+            ahead,
+            registry: Registry::default(),
+            defect,
+            journal: Journal::new(clock, plot.leases_are_kept()),
+            cases: Arc::new(cases.collect()),
+            prompts: Prompts::default(),
+            machines: machines.collect(),
+            processes: 0,
+        }
+    }
+
+    async fn play(mut self) -> Played {
+        let start = self.sim.now();
+        for number in 0..self.machines.len() {
+            self.start(number);
+        }
+        // In the order of their times, and of two of one time in that of the plot.
+        let mut dues = BTreeMap::new();
+        for run in &self.plot.runs {
+            dues.insert((run.at, dues.len() as u64), Due::Create(run));
+        }
+        for happening in self.plot.happenings.iter().filter(|it| it.engine < self.machines.len()) {
+            dues.insert((happening.at, dues.len() as u64), Due::Happen(happening.engine, happening.what));
+        }
+        let mut last = dues.len() as u64;
+        while let Some(((at, _), due)) = dues.pop_first() {
+            let elapsed = u64::try_from(self.sim.now().duration_since(start).as_millis()).unwrap_or(0);
+            self.sim.sleep_ms(at.saturating_sub(elapsed)).await;
+            if let Some((later, due)) = self.carry_out(due) {
+                last += 1;
+                dues.insert((at + later, last), due);
+            }
+        }
+        self.heal();
+        // What was asked for before, runs that are to be created among it, comes through.
+        self.sim.sleep(LEASE).await;
+        self.until_all_have_ended().await;
+        // Whoever is still about to write does so now.
+        self.sim.sleep(LEASE * 2).await;
+        self.end().await
+    }
+
+    /// A new process, and an engine in it that works.
+    fn start(&mut self, number: usize) {
+        self.processes += 1;
+        let machine = &self.machines[number];
+        let process = Process::new(&self.sim, self.processes, &machine.off);
+        let store = self.store.another_process();
+        let planted = Planted::new(store, self.defect, &self.registry, self.plot.seed);
+        let witness = Witness::new(planted, &self.journal, process.number());
+        let chances = (self.plot.seed, self.plot.late_hints);
+        let link = Link::new(witness, &self.sim, &process, &machine.sky, &self.journal, chances);
+        let provider = Answering {
+            sim: self.sim.clone(),
+            process: process.clone(),
+            cases: self.cases.clone(),
+            journal: self.journal.clone(),
+            prompts: self.prompts.clone(),
+        };
+        let places = machine.setup.places;
+        let limited = PROVIDERS.iter().filter(|_| places > 0);
+        let limits = limited.fold(Limits::new(), |limits, name| limits.limit(*name, places));
+        let builder = Engine::builder().store(link).limits(limits).stop_grace(Duration::from_secs(2));
+        let builder = builder.clock(process.clone()).timer(process.clone()).spawner(process.clone());
+        let builder = PROVIDERS.iter().fold(builder, |builder, name| builder.provider(*name, provider.clone()));
+        let engine = builder.build();
+        let mut options = WorkOptions::default();
+        options.runs = machine.setup.runs;
+        options.longest_pause = Duration::from_secs(20);
+        let (worker, journal, number_of_it) = (engine.clone(), self.journal.clone(), process.number());
+        process.go(async move {
+            if let Err(error) = worker.work(options).await {
+                journal.entries().violated(format!("the worker of process {number_of_it} gave up: {error}"));
+            }
+        });
+        self.machines[number].host = Some((process, engine));
+    }
+
+    fn stop(&mut self, number: usize) -> u64 {
+        let machine = &mut self.machines[number];
+        if let Some((process, _)) = machine.host.take() {
+            process.kill();
+        }
+        machine.downs += 1;
+        machine.downs
+    }
+
+    /// Does what is due, and says what is due later because of it.
+    fn carry_out(&mut self, due: Due<'p>) -> Option<(u64, Due<'p>)> {
+        match due {
+            Due::Create(run) => self.create(run),
+            Due::Happen(number, what) => return self.happen(number, what),
+            Due::Up(number, down) if self.machines[number].downs == down => {
+                self.stop(number);
+                self.start(number);
+            }
+            Due::Thaw(number, freeze) if self.machines[number].freezes == freeze => self.freeze(number, false),
+            Due::Up(..) | Due::Thaw(..) => {}
+        }
+        None
+    }
+
+    fn happen(&mut self, number: usize, what: What) -> Option<(u64, Due<'p>)> {
+        let mut journal = self.journal.entries();
+        let counts = &mut journal.counts;
+        match what {
+            What::Crash { .. } => counts.crashes += 1,
+            What::Shutdown { .. } => counts.shutdowns += 1,
+            What::Freeze { .. } => counts.freezes += 1,
+            What::Refused { .. } | What::Silence { .. } => counts.partitions += 1,
+            What::Clock { .. } | What::StoreClock { .. } => counts.clocks += 1,
+            What::Slow { .. } | What::Flaky { .. } | What::Control { .. } => {}
+        }
+        drop(journal);
+        match what {
+            What::Crash { down } => return Some((down, Due::Up(number, self.stop(number)))),
+            What::Shutdown { down } => {
+                let machine = &mut self.machines[number];
+                let (process, engine) = machine.host.clone()?;
+                process.go(async move { engine.shutdown(Stop::Gracefully).await });
+                machine.downs += 1;
+                return Some((down, Due::Up(number, machine.downs)));
+            }
+            What::Freeze { lasts } => {
+                self.machines[number].freezes += 1;
+                self.freeze(number, true);
+                return Some((lasts, Due::Thaw(number, self.machines[number].freezes)));
+            }
+            What::Refused { lasts } => self.weather(number, Weather::Refused, lasts),
+            What::Silence { lasts } => self.weather(number, Weather::Silence, lasts),
+            What::Slow { most, lasts } => self.weather(number, Weather::Slow(most), lasts),
+            What::Flaky { percent, lasts } => self.weather(number, Weather::Flaky(percent), lasts),
+            What::Clock { by } => drop(self.machines[number].off.fetch_add(by, Ordering::SeqCst)),
+            What::StoreClock { by } => drop(self.ahead.fetch_add(by, Ordering::SeqCst)),
+            What::Control { run, control } => self.control(number, id(run), control),
+        }
+        None
+    }
+
+    fn freeze(&self, number: usize, frozen: bool) {
+        if let Some((process, _)) = &self.machines[number].host {
+            process.freeze(frozen);
+        }
+    }
+
+    fn weather(&self, number: usize, weather: Weather, lasts: u64) {
+        self.machines[number].sky.set(weather, self.sim.now() + Duration::from_millis(lasts));
+    }
+
+    /// A host asks something of a run, until it is heard.
+    fn control(&self, number: usize, run: RunId, control: Control) {
+        let Some((process, engine)) = self.machines[number].host.clone() else { return };
+        let sim = self.sim.clone();
+        process.go(async move {
+            while let Err(EngineError::Store(StoreError::Io { .. })) = engine.handle(&run).control(control).await {
+                sim.sleep_ms(500).await;
+            }
+        });
+    }
+
+    /// A host creates a run, and drives it if it is to; if the host is down, another does.
+    fn create(&self, run: &RunSetup) {
+        let machine = self.machines.get(run.engine).filter(|machine| machine.host.is_some());
+        let machine = machine.or_else(|| self.machines.iter().find(|machine| machine.host.is_some()));
+        let Some((process, engine)) = machine.and_then(|machine| machine.host.clone()) else { return };
+        let (new, sim, driven) = (new_run(run, process.now()), self.sim.clone(), run.driven);
+        process.go(async move {
+            let id = new.id.clone();
+            let lease = loop {
+                match engine.store().create(new.clone()).await {
+                    Ok(lease) => break Some(lease),
+                    Err(StoreError::Io { .. }) => sim.sleep_ms(500).await,
+                    Err(_) => break None,
+                }
+            };
+            if let Some(lease) = lease {
+                // Where that fails the store gives it back later.
+                let _ = engine.store().release(lease).await;
+            }
+            if driven {
+                // Whatever comes in between, workers go on with it.
+                let _ = engine.drive(&id).await;
+            }
+        });
+    }
+
+    /// Nothing goes wrong any more.
+    fn heal(&mut self) {
+        for number in 0..self.machines.len() {
+            self.machines[number].sky.set(Weather::Fair, Timestamp::MAX);
+            self.freeze(number, false);
+            if self.machines[number].host.is_none() {
+                self.start(number);
+            }
+        }
+    }
+
+    /// Waits until every run has ended, and resumes those that are paused.
+    async fn until_all_have_ended(&self) {
+        let mut last = self.sim.now();
+        loop {
+            self.sim.sleep_ms(1_000).await;
+            let ahead = SignedDuration::from_millis(i64::try_from(self.ahead.load(Ordering::SeqCst)).unwrap());
+            let mut open = Vec::new();
+            for (run, told) in &self.journal.entries().runs {
+                if told.events.last().is_some_and(|event| event.body.is_terminal()) {
+                    continue;
+                }
+                last = last.max(told.last - ahead);
+                open.push(run.clone());
+            }
+            if open.is_empty() || self.machines.is_empty() {
+                return;
+            }
+            if self.sim.now().duration_since(last).unsigned_abs() > PATIENCE {
+                return self.stuck(&open).await;
+            }
+            for run in open {
+                let paused = self.store.get(&run).await.is_ok_and(|run| run.head.status == RunStatus::Paused);
+                if paused {
+                    self.control(0, run, Control::Resume);
+                }
+            }
+        }
+    }
+
+    async fn stuck(&self, open: &[RunId]) {
+        for run in open {
+            let record = self.store.get(run).await;
+            let events = scenario::events(&self.store, run).await;
+            let newest = events.iter().rev().take(4).rev().map(|event| format!("\n  {:?}", event.body));
+            let what = match record {
+                Ok(record) => format!("{:?}, held by {:?}", record.head.status, record.holder),
+                Err(error) => error.to_string(),
+            };
+            let newest: String = newest.collect();
+            self.journal.entries().violated(format!("run {run} is stuck: {what}; its last events:{newest}"));
+        }
+    }
+
+    /// The end of the world.
+    async fn end(mut self) -> Played {
+        for machine in &mut self.machines {
+            if let Some((process, _)) = machine.host.take() {
+                process.kill();
+            }
+        }
+        self.sim.drop_tasks();
+        let mut journal = self.journal.entries();
+        let told = std::mem::take(&mut journal.runs);
+        let (violations, counts) = (std::mem::take(&mut journal.violations), journal.counts);
+        drop(journal);
+        let mut stored = BTreeMap::new();
+        for run in told.keys() {
+            let record = self.store.get(run).await.unwrap();
+            stored.insert(run.clone(), (record, scenario::events(&self.store, run).await));
+        }
+        let prompts = std::mem::take(&mut *self.prompts.lock().unwrap());
+        Played { stored, told, prompts, violations, counts }
+    }
+}
+
+/// A run as a host that was given a seed would create it: everything about it is the same each time.
+fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
+    let plan = setup.case.plan().unwrap();
+    let id = setup.id();
+    let vars = setup.case.vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect();
+    let created = RunCreated {
+        run: id.clone(),
+        vars,
+        on_failure: setup.case.on_failure,
+        seed: setup.case.seed,
+        ..scenario::created(&plan)
+    };
+    let event = Event { seq: 1, at: now, body: EventBody::RunCreated(Arc::new(created)) };
+    let head = State::first(&event).unwrap().head();
+    NewRun { id, bundle: plan.bundle().clone(), events: vec![event], head }
+}

@@ -1,0 +1,126 @@
+//! Providers of simulated engines: they answer as the case of the run has it, and leave their calls behind when
+//! their process dies.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use jiff::SignedDuration;
+use workflow_core::ids::{NodePath, RunId};
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::stop::Stop;
+use workflow_exec::Clock as _;
+
+use super::journal::Journal;
+use super::process::Process;
+use crate::reference::answers::{Answer, answer};
+use crate::reference::case::Case;
+use crate::reference::chance::Chance;
+use crate::reference::play::interruptions;
+use crate::sim::Sim;
+
+/// What providers were told, at which attempt of which run.
+pub type Prompts = Arc<Mutex<HashMap<RunId, HashMap<(NodePath, u32), String>>>>;
+
+/// A provider in a process.
+#[derive(Clone)]
+pub struct Answering {
+    /// The world.
+    pub sim: Sim,
+    /// The process.
+    pub process: Process,
+    /// The cases of the runs.
+    pub cases: Arc<HashMap<RunId, Arc<Case>>>,
+    /// Knows the log of the run, and which calls go on.
+    pub journal: Journal,
+    /// What was told so far.
+    pub prompts: Prompts,
+}
+
+/// A call that goes on until this is dropped, or still if its process has died.
+struct Underway<'a> {
+    journal: &'a Journal,
+    process: &'a Process,
+    id: CallId,
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        if !self.process.is_dead() {
+            self.journal.entries().call_ends(&self.id);
+        }
+    }
+}
+
+impl Answering {
+    /// The attempts of the node that had an answer which was stored, before this one.
+    fn before(&self, id: &CallId) -> u32 {
+        let journal = self.journal.entries();
+        let interrupted = journal.runs.get(&id.run).map_or(0, |told| interruptions(&told.events, &id.path));
+        (id.attempt - 1).saturating_sub(interrupted)
+    }
+
+    fn told(&self, run: &RunId, attempt: (NodePath, u32), prompt: &str) {
+        let mut prompts = self.prompts.lock().unwrap();
+        prompts.entry(run.clone()).or_default().insert(attempt, prompt.to_owned());
+    }
+
+    /// Says a few lines, names a session, and takes its time: at times longer than a lease.
+    async fn work(&self, chance: &mut Chance, context: &CallContext) {
+        if chance.percent(20) {
+            for line in 0..=chance.below(3) {
+                context.output(OutputKind::Text, format!("line {line}"));
+            }
+        }
+        if chance.percent(10) {
+            // Whoever has lost the run has nobody to tell it to.
+            let _ = context.record_session("a session").await;
+        }
+        let most = match chance.below(100) {
+            0..=69 => 60,
+            70..=94 => 3_000,
+            _ => 25_000,
+        };
+        self.sim.sleep_ms(chance.next() % most).await;
+    }
+}
+
+#[async_trait]
+impl Provider for Answering {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        let id = &request.id;
+        self.journal.entries().call_begins(id, &self.process);
+        let _underway = Underway { journal: &self.journal, process: &self.process, id: id.clone() };
+        let case = self.cases.get(&id.run).cloned();
+        let case = case.ok_or_else(|| ProviderError::permanent("a run that is not of this world"))?;
+        let key = (id.path.clone(), id.attempt);
+        self.told(&id.run, key, &request.prompt);
+
+        let mut chance = Chance::of(!case.seed, &format!("{} {}", id.path, id.attempt));
+        let slow_to_stop = chance.next() % 1_500;
+        let work = Box::pin(self.work(&mut chance, &context));
+        let stopped = Box::pin(async {
+            context.stop().wait(Stop::Gracefully).await;
+            let grace = self.sim.sleep_ms(slow_to_stop);
+            select(grace, Box::pin(context.stop().wait(Stop::AtOnce))).await;
+        });
+        if let Either::Right(_) = select(work, stopped).await {
+            return Err(ProviderError::cancelled());
+        }
+        match answer(&case, &id.path, self.before(id)) {
+            Answer::Reply(value) => Ok(Reply::json(&value)),
+            Answer::Failure(class) => Err(ProviderError::new(class, "trouble")),
+            Answer::Quota(seconds) => {
+                let until = self.process.now() + SignedDuration::from_secs(seconds);
+                Err(ProviderError::rate_limited("over its quota", Some(until)))
+            }
+        }
+    }
+
+    async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
+        self.journal.entries().reclaimed(call);
+        Ok(())
+    }
+}
