@@ -24,12 +24,28 @@ enum Chore {
     Tools,
     /// Write the JSON Schemas under `schemas/` from the Rust types
     Schemas,
+    /// Play whole engines in a simulated world, and see what a seed does to them
+    Sim(Sim),
     /// Measure what the engine adds to the work it drives, in one table
     Bench {
         /// What `workflow-benches` takes: --quick, --build, names of groups
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+}
+
+/// Which seeds are played.
+#[derive(clap::Args)]
+struct Sim {
+    /// How many
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Tell of every seed of which something was violated, instead of making the plot of the first one smaller
+    #[arg(long)]
+    keep_going: bool,
 }
 
 fn main() -> Result<ExitCode> {
@@ -39,6 +55,11 @@ fn main() -> Result<ExitCode> {
         Chore::Schemas => {
             let mut test = cargo(&["test", "--quiet", "--package", "workflow-core", "--test", "schemas"]);
             run(test.arg("committed").env("UPDATE_SCHEMAS", "1"))?;
+        }
+        Chore::Sim(Sim { seeds, from, keep_going }) => {
+            let mut sim = cargo(&["run", "--quiet", "--release", "--package", "workflow-tests"]);
+            sim.args(["--bin", "simulate", "--", "--seeds", &seeds.to_string(), "--from", &from.to_string()]);
+            run(sim.args(keep_going.then_some("--keep-going")))?;
         }
         Chore::Bench { options } => {
             run(cargo(&["run", "--quiet", "--release", "--package", "workflow-benches", "--"]).args(options))?;

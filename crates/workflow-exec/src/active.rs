@@ -1,5 +1,6 @@
 //! The runs that this engine drives at the moment, and how they are woken.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -28,6 +29,7 @@ pub(crate) struct Inbox {
     stop: AtomicU8,
     /// The right to drive the run was not renewed in time.
     lost: AtomicBool,
+    lost_waker: AtomicWaker,
     sessions: Mutex<Vec<SessionNote>>,
     /// Notified after events or output were stored, and when the run is no longer driven.
     pub changed: Event,
@@ -54,6 +56,15 @@ impl Inbox {
 
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// Ready when the right to drive the run is lost. Awaited by its driver alone.
+    pub(crate) async fn lost(&self) {
+        poll_fn(|cx| {
+            self.lost_waker.register(cx.waker());
+            if self.is_lost() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     pub(crate) fn note_session(&self, note: SessionNote) {
@@ -151,6 +162,7 @@ impl Active {
     pub(crate) fn lose_leases(&self) {
         for inbox in lock(&self.runs).values() {
             inbox.lost.store(true, Ordering::Release);
+            inbox.lost_waker.wake();
             inbox.shut_down(Stop::AtOnce);
         }
     }

@@ -22,6 +22,9 @@ use workflow_tests::simulation::{shrink, simulate};
 /// How often it is said how far it has come.
 const PROGRESS: Duration = Duration::from_secs(10);
 
+/// As many smaller plots are tried.
+const TRIES: usize = 1_000;
+
 struct Options {
     seeds: u64,
     from: u64,
@@ -32,7 +35,9 @@ fn options() -> Result<Options, Box<dyn Error>> {
     let mut options = Options { seeds: 1_000, from: 0, keep_going: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut number = || words.next().ok_or(format!("{word} needs a number"))?.parse::<u64>().map_err(Box::<dyn Error>::from);
+        let mut number = || -> Result<u64, Box<dyn Error>> {
+            Ok(words.next().ok_or(format!("{word} needs a number"))?.parse()?)
+        };
         match word.as_str() {
             "--seeds" => options.seeds = number()?,
             "--from" => options.from = number()?,
@@ -93,7 +98,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     println!("{} seeds failed: {failed:?}", failed.len());
     if !options.keep_going {
-        let smallest = shrink(&draw(*seed), None);
+        println!("making the plot of seed {seed} smaller");
+        let smallest = shrink(&draw(*seed), None, TRIES);
         let (violations, _) = simulate(&smallest, None);
         println!("\nThe smallest plot found for seed {seed}:\n\n{smallest}\n{}\n", violations.join("\n"));
         println!("cargo xtask sim --seeds 1 --from {seed} plays it again");

@@ -4,25 +4,25 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// As many smaller cases are tried.
-const TRIES: usize = 2_000;
-
 /// The smallest case that can be reached from `case` by leaving something out, one thing after the other, so
-/// that it still `fails`, and so can still be run.
-pub fn shrink<Case: Clone + Serialize + DeserializeOwned>(case: &Case, fails: impl Fn(&Case) -> bool) -> Case {
+/// that it still `fails`, and so can still be run: as it is, or as `fails` returns it. So many are tried.
+pub fn shrink<Case: Clone + Serialize + DeserializeOwned>(
+    case: &Case,
+    tries: usize,
+    fails: impl Fn(Case) -> Option<Case>,
+) -> Case {
     let mut smallest = case.clone();
     // After a change it goes on at the same place, and all places are looked at until nothing changes.
     let (mut at, mut since) = (0, 0);
     let mut json = serde_json::to_value(&smallest).unwrap();
     let mut changes = changes(&json);
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         if since > changes.len() {
             break;
         }
         let (place, put) = &changes[at % changes.len()];
         let next = changed(&json, place, put.as_ref());
-        let next = serde_json::from_value::<Case>(next).ok();
-        if let Some(case) = next.filter(&fails) {
+        if let Some(case) = serde_json::from_value::<Case>(next).ok().and_then(&fails) {
             json = serde_json::to_value(&case).unwrap();
             changes = self::changes(&json);
             (smallest, since) = (case, 0);

@@ -16,25 +16,18 @@ pub fn draw(seed: u64) -> Plot {
     let chance = &mut Chance::of(seed, "plot");
     let engines = 1 + chance.below(4);
     let runs = 1 + chance.below(5);
-    let setups = (0..engines).map(|_| EngineSetup {
-        runs: *chance.one(&[1, 2, 64]),
-        places: *chance.one(&[0, 0, 1, 2]),
-    });
+    let setups = (0..engines)
+        .map(|_| EngineSetup { runs: *chance.one(&[1, 2, 64]), places: *chance.one(&[0, 0, 1, 2]) });
     let setups = setups.collect();
     let runs: Vec<_> = (0..runs as u64).map(|number| run(chance, seed, number, engines)).collect();
-    let happenings: Vec<_> = (0..chance.below(9)).map(|_| Happening {
-        at: moment(chance),
-        engine: chance.below(engines),
-        what: what(chance, runs.len() as u64),
-    })
-    .collect();
-    Plot {
-        seed,
-        late_hints: *chance.one(&[0, 0, 30, 100]),
-        happenings,
-        engines: setups,
-        runs,
-    }
+    let happenings: Vec<_> = (0..chance.below(9))
+        .map(|_| Happening {
+            at: moment(chance),
+            engine: chance.below(engines),
+            what: what(chance, runs.len() as u64),
+        })
+        .collect();
+    Plot { seed, late_hints: *chance.one(&[0, 0, 30, 100]), happenings, engines: setups, runs }
 }
 
 fn run(chance: &mut Chance, seed: u64, number: u64, engines: usize) -> RunSetup {

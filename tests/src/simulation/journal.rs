@@ -170,11 +170,15 @@ impl Entries {
         let Some(told) = self.runs.get_mut(run) else { return };
         let mut wrong = Vec::new();
         if told.holder != Some((process, lease.epoch)) || !good {
-            wrong.push(format!("process {process} (epoch {}) wrote to run {run} without holding it", lease.epoch));
+            wrong.push(format!(
+                "process {process} (epoch {}) wrote to run {run} without holding it",
+                lease.epoch
+            ));
         }
         if expected != told.events.len() as u64 {
             let count = told.events.len();
-            wrong.push(format!("{expected} events of run {run} were expected, and {count} were acknowledged"));
+            wrong
+                .push(format!("{expected} events of run {run} were expected, and {count} were acknowledged"));
         }
         if told.events.last().is_some_and(|event| event.body.is_terminal()) && !events.is_empty() {
             wrong.push(format!("run {run} was written to after its end"));
@@ -185,7 +189,9 @@ impl Entries {
         }
         if events.iter().any(|event| event.body.is_terminal()) && self.strict {
             let living = self.calls.keys().filter(|(of, ..)| of == run);
-            wrong.extend(living.map(|(_, path, attempt)| format!("{path} #{attempt} of run {run} outlives it")));
+            wrong.extend(
+                living.map(|(_, path, attempt)| format!("{path} #{attempt} of run {run} outlives it")),
+            );
         }
         for what in wrong {
             self.violated(what);
@@ -202,7 +208,9 @@ impl Entries {
                 EventBody::AttemptStarted { path, attempt, .. } if *path == id.path => {
                     started |= *attempt == id.attempt;
                 }
-                EventBody::AttemptSucceeded { path, .. } if *path == id.path => result = Some(event.body.kind()),
+                EventBody::AttemptSucceeded { path, .. } if *path == id.path => {
+                    result = Some(event.body.kind())
+                }
                 EventBody::AttemptFailed { path, attempt, .. }
                 | EventBody::AttemptCancelled { path, attempt }
                 | EventBody::AttemptInterrupted { path, attempt }
@@ -248,8 +256,9 @@ impl Entries {
     pub fn owes_a_cancel(&self, run: &RunId, handed: &[ControlRecord]) -> bool {
         let asked = handed.iter().any(|it| matches!(it.control, Control::Cancel | Control::Kill));
         let Some(told) = self.runs.get(run).filter(|_| asked) else { return false };
-        !told.events.iter().any(|event| {
-            event.body.is_terminal() || matches!(event.body, EventBody::CancelRequested { .. })
-        })
+        !told
+            .events
+            .iter()
+            .any(|event| event.body.is_terminal() || matches!(event.body, EventBody::CancelRequested { .. }))
     }
 }

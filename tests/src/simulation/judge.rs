@@ -55,11 +55,16 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
     if let Some(holder) = &record.holder {
         return Err(format!("it has ended and is held by {holder}"));
     }
-    let interrupted = events.iter().filter(|event| matches!(event.body, EventBody::AttemptInterrupted { .. }));
+    let interrupted =
+        events.iter().filter(|event| matches!(event.body, EventBody::AttemptInterrupted { .. }));
     counts.interrupted += interrupted.count() as u64;
     let asked = events.iter().any(|event| matches!(event.body, EventBody::CancelRequested { .. }));
     if asked != (state.status() == RunStatus::Cancelled) {
-        return Err(format!("it is {:?}, and the log has {}", state.status(), if asked { "a cancel" } else { "none" }));
+        return Err(format!(
+            "it is {:?}, and the log has {}",
+            state.status(),
+            if asked { "a cancel" } else { "none" }
+        ));
     }
     let cancel = told.controls.iter().find(|(control, before, _)| {
         matches!(control, Control::Cancel | Control::Kill) && *before < events.len()
@@ -80,7 +85,9 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
     }
     let prompts = played.prompts.remove(&id).unwrap_or_default();
     let played = reference::play::Played { events: events.clone(), view: state.into(), prompts };
-    let Ok(expected) = interpret_as(&run.case, id.as_str(), &|iteration, stage| played.winner(iteration, stage)) else {
+    let Ok(expected) =
+        interpret_as(&run.case, id.as_str(), &|iteration, stage| played.winner(iteration, stage))
+    else {
         return Ok(());
     };
     counts.compared += 1;

@@ -22,9 +22,9 @@ use crate::reference::chance::Chance;
 pub enum Defect {
     /// It takes what a fenced engine writes, as long as the number is right.
     IgnoresTheEpoch,
-    /// Of a hundred appends it acknowledges one without storing it.
+    /// Of ten appends it acknowledges one without storing it.
     LosesAnAppend,
-    /// Of ten times that it is asked for runs it gives one away that is held.
+    /// Every other time that it is asked for runs it gives one away that may be held.
     HandsOutTwice,
 }
 
@@ -80,7 +80,7 @@ impl RunStore for Planted {
         events: &[Event],
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
-        if self.has(Defect::LosesAnAppend, 100) {
+        if self.has(Defect::LosesAnAppend, 10) {
             return Ok(Vec::new());
         }
         let answer = self.inner.append(lease, expected, events, head).await;
@@ -132,7 +132,7 @@ impl RunStore for Planted {
     }
 
     async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
-        if self.has(Defect::HandsOutTwice, 10) {
+        if self.has(Defect::HandsOutTwice, 2) {
             let mut runs: Vec<_> = self.registry.lock().unwrap().keys().cloned().collect();
             runs.sort();
             let run = self.chance.lock().unwrap().below(runs.len());

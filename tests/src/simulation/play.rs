@@ -183,7 +183,8 @@ impl<'p> World<'p> {
         let limits = limited.fold(Limits::new(), |limits, name| limits.limit(*name, places));
         let builder = Engine::builder().store(link).limits(limits).stop_grace(Duration::from_secs(2));
         let builder = builder.clock(process.clone()).timer(process.clone()).spawner(process.clone());
-        let builder = PROVIDERS.iter().fold(builder, |builder, name| builder.provider(*name, provider.clone()));
+        let builder =
+            PROVIDERS.iter().fold(builder, |builder, name| builder.provider(*name, provider.clone()));
         let engine = builder.build();
         let mut options = WorkOptions::default();
         options.runs = machine.setup.runs;
@@ -215,7 +216,9 @@ impl<'p> World<'p> {
                 self.stop(number);
                 self.start(number);
             }
-            Due::Thaw(number, freeze) if self.machines[number].freezes == freeze => self.freeze(number, false),
+            Due::Thaw(number, freeze) if self.machines[number].freezes == freeze => {
+                self.freeze(number, false)
+            }
             Due::Up(..) | Due::Thaw(..) => {}
         }
         None
@@ -273,7 +276,9 @@ impl<'p> World<'p> {
         let Some((process, engine)) = self.machines[number].host.clone() else { return };
         let sim = self.sim.clone();
         process.go(async move {
-            while let Err(EngineError::Store(StoreError::Io { .. })) = engine.handle(&run).control(control).await {
+            while let Err(EngineError::Store(StoreError::Io { .. })) =
+                engine.handle(&run).control(control).await
+            {
                 sim.sleep_ms(500).await;
             }
         });
@@ -321,7 +326,8 @@ impl<'p> World<'p> {
         let mut last = self.sim.now();
         loop {
             self.sim.sleep_ms(1_000).await;
-            let ahead = SignedDuration::from_millis(i64::try_from(self.ahead.load(Ordering::SeqCst)).unwrap());
+            let ahead =
+                SignedDuration::from_millis(i64::try_from(self.ahead.load(Ordering::SeqCst)).unwrap());
             let mut open = Vec::new();
             for (run, told) in &self.journal.entries().runs {
                 if told.events.last().is_some_and(|event| event.body.is_terminal()) {

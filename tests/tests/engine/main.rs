@@ -7,6 +7,7 @@ mod checking;
 mod controls;
 mod host;
 mod items;
+mod leases;
 mod limits;
 mod names;
 mod roles;

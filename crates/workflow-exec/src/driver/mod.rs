@@ -9,6 +9,7 @@ mod underway;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -77,7 +78,7 @@ pub(crate) fn drive<'e>(
             None => driver.run_and_leave().await?,
             Some(lease_time) => {
                 let beat = heartbeat::beat(engine, lease_time).boxed();
-                match select(driver.run_and_leave().boxed(), beat).await {
+                match select(driver.run_until_lost().boxed(), beat).await {
                     Either::Left((driven, _)) => driven?,
                     // The driver was told, as all were.
                     Either::Right(((), driving)) => driving.await?,
@@ -113,6 +114,18 @@ struct Driver<'e> {
 impl<'e> Driver<'e> {
     async fn run_and_leave(&mut self) -> Result<(), EngineError> {
         let driven = self.run().await;
+        self.leave(driven.is_ok()).await;
+        driven
+    }
+
+    /// The same with a lease that can be lost. Then the store need not answer any more, and nothing is waited
+    /// for but the end of the calls.
+    async fn run_until_lost(&mut self) -> Result<(), EngineError> {
+        let inbox = &self.entered.inbox;
+        let driven = match select(pin!(self.run()), pin!(inbox.lost())).await {
+            Either::Left((driven, _)) => driven,
+            Either::Right(_) => Err(StoreError::Expired.into()),
+        };
         self.leave(driven.is_ok()).await;
         if self.entered.inbox.is_lost() && driven.is_ok() && !self.state.status().is_terminal() {
             return Err(StoreError::Expired.into());
@@ -376,7 +389,9 @@ impl<'e> Driver<'e> {
     fn stop_all(&mut self, how: Stop) {
         let calls = self.underway.calls().iter();
         let unasked = calls.filter(|(_, call)| call.stop.signal().now() < how);
-        let paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
+        let mut paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
+        // In an order that is the same each time: so is the log, then.
+        paths.sort_unstable();
         for path in paths {
             self.stop(&path, how);
         }

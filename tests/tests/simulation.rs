@@ -1,0 +1,115 @@
+//! Whole engines in a simulated world: whatever a seed does to them, what was promised is kept.
+//!
+//! ```text
+//! cargo xtask sim --seeds 10000
+//! ```
+//!
+//! plays more of them, and tells of a seed that fails what is left of it when all that does not matter is left
+//! out.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use workflow_tests::simulation::counts::Counts;
+use workflow_tests::simulation::draw::draw;
+use workflow_tests::simulation::planted::Defect;
+use workflow_tests::simulation::play::play;
+use workflow_tests::simulation::plot::Plot;
+use workflow_tests::simulation::{shrink, simulate};
+
+/// So many seeds are played by each test.
+const SEEDS: u64 = 80;
+
+/// A defect is found within as many seeds.
+const FOUND_WITHIN: u64 = 200;
+
+/// As many smaller plots are tried where one is sure to fail.
+const TRIES: usize = 15;
+
+fn nothing_is_violated(share: u64) -> Counts {
+    let mut all = Counts::default();
+    for seed in share * SEEDS..(share + 1) * SEEDS {
+        let (violations, counts) = simulate(&draw(seed), None);
+        let again = format!("cargo xtask sim --seeds 1 --from {seed}");
+        assert!(violations.is_empty(), "seed {seed}: {}\n\n{again}", violations.join("\n"));
+        all += counts;
+    }
+    all
+}
+
+#[test]
+fn what_can_happen_happens_and_nothing_is_violated() {
+    let counts = nothing_is_violated(0);
+    assert_eq!(counts.absent(), [""; 0], "\n{counts}");
+}
+
+#[test]
+fn nothing_is_violated_by_more_seeds() {
+    nothing_is_violated(1);
+}
+
+#[test]
+fn nothing_is_violated_by_yet_more_seeds() {
+    nothing_is_violated(2);
+}
+
+#[test]
+fn nothing_is_violated_by_still_more_seeds() {
+    nothing_is_violated(3);
+}
+
+/// Byte for byte, and whatever was counted on the way.
+#[test]
+fn the_same_seed_makes_the_same_logs() {
+    let mut different = Vec::new();
+    for seed in 0..40 {
+        let logs = || {
+            let played = play(&draw(seed), None);
+            let logs: Vec<_> =
+                played.stored.values().map(|(_, log)| serde_json::to_string(log).unwrap()).collect();
+            (logs.join("\n"), played.counts.to_string())
+        };
+        let first = logs();
+        assert_eq!(first, logs(), "seed {seed}");
+        different.push(first.0);
+    }
+    different.sort();
+    different.dedup();
+    assert_eq!(different.len(), 40, "each seed makes logs of its own");
+}
+
+/// How much there is in a plot.
+fn size(plot: &Plot) -> usize {
+    plot.engines.len() + plot.runs.len() + plot.happenings.len()
+}
+
+/// Finds a defect in a plot of that size at least; and what is left of it.
+fn found(defect: Defect, least: usize) -> (Plot, Plot) {
+    let mut plots = (0..FOUND_WITHIN).map(draw).filter(|plot| size(plot) >= least);
+    let plot = plots.find(|plot| !simulate(plot, Some(defect)).0.is_empty());
+    let plot = plot.unwrap_or_else(|| panic!("{defect:?} is not found"));
+    let smallest = shrink(&plot, Some(defect), TRIES);
+    assert!(!simulate(&smallest, Some(defect)).0.is_empty(), "what is left still fails:\n{smallest}");
+    assert_eq!(simulate(&smallest, None).0, [""; 0], "and not without the defect");
+    (plot, smallest)
+}
+
+#[test]
+fn a_store_that_takes_what_a_fenced_engine_writes_is_found() {
+    found(Defect::IgnoresTheEpoch, 0);
+}
+
+#[test]
+fn a_store_that_loses_what_it_acknowledged_is_found() {
+    found(Defect::LosesAnAppend, 0);
+}
+
+#[test]
+fn a_store_that_gives_a_run_to_two_engines_is_found() {
+    found(Defect::HandsOutTwice, 0);
+}
+
+#[test]
+fn what_does_not_matter_for_a_failure_is_left_out() {
+    let (plot, smallest) = found(Defect::LosesAnAppend, 12);
+    assert!(size(&smallest) <= size(&plot) / 2, "of\n{plot}\nis left\n{smallest}");
+}
