@@ -33,6 +33,9 @@ pub struct Entries {
     pub runs: BTreeMap<RunId, Told>,
     /// Until when the leases of a process are good.
     until: BTreeMap<u64, Timestamp>,
+    /// When a process was told that its leases have run out. What it had claimed after that and before it was told
+    /// is lost at this moment, without a time to stop its calls in.
+    told_of_end: BTreeMap<u64, Timestamp>,
     /// The calls that go on, whoever began them.
     calls: BTreeMap<(RunId, NodePath, u32), Process>,
     /// What must not have happened.
@@ -65,6 +68,7 @@ impl Journal {
             strict,
             runs: BTreeMap::new(),
             until: BTreeMap::new(),
+            told_of_end: BTreeMap::new(),
             calls: BTreeMap::new(),
             violations: Vec::new(),
             counts: Counts::default(),
@@ -137,8 +141,20 @@ impl Entries {
         self.until.insert(process, until);
     }
 
+    /// A process was told that its leases have run out.
+    pub fn expired(&mut self, process: u64) {
+        self.counts.expired += 1;
+        self.told_of_end.insert(process, (self.clock)());
+        self.lost(process);
+    }
+
+    /// Whether its calls are to be over by now.
+    fn has_had_time(&self, process: &Process) -> bool {
+        self.told_of_end.get(&process.number()) != Some(&(self.clock)())
+    }
+
     /// The leases of a process have run out.
-    pub fn lost(&mut self, process: u64) {
+    fn lost(&mut self, process: u64) {
         for told in self.runs.values_mut() {
             told.left |= told.holder.take_if(|(holder, _)| *holder == process).is_some();
         }
@@ -188,10 +204,11 @@ impl Entries {
             told.last = now;
         }
         if events.iter().any(|event| event.body.is_terminal()) && self.strict {
-            let living = self.calls.keys().filter(|(of, ..)| of == run);
-            wrong.extend(
-                living.map(|(_, path, attempt)| format!("{path} #{attempt} of run {run} outlives it")),
-            );
+            for ((of, path, attempt), by) in &self.calls {
+                if of == run && self.has_had_time(by) {
+                    wrong.push(format!("{path} #{attempt} of run {run} outlives it"));
+                }
+            }
         }
         for what in wrong {
             self.violated(what);
@@ -230,7 +247,7 @@ impl Entries {
             self.violated(format!("{what} was called after {kind}"));
         }
         let other = self.calls.iter().find(|((of, node, _), _)| of == run && node == path);
-        if let Some(((_, _, other), by)) = other.filter(|_| self.strict) {
+        if let Some(((_, _, other), by)) = other.filter(|(_, by)| self.strict && self.has_had_time(by)) {
             let by = by.number();
             self.violated(format!("{what} was called while #{other} by process {by} went on"));
         }

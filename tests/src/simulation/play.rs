@@ -90,6 +90,8 @@ enum Due<'p> {
     Happen(usize, What),
     Up(usize, u64),
     Thaw(usize, u64),
+    /// Nothing: the weather is over, and the world waits for that.
+    Over,
 }
 
 fn id(number: u64) -> RunId {
@@ -219,7 +221,7 @@ impl<'p> World<'p> {
             Due::Thaw(number, freeze) if self.machines[number].freezes == freeze => {
                 self.freeze(number, false)
             }
-            Due::Up(..) | Due::Thaw(..) => {}
+            Due::Up(..) | Due::Thaw(..) | Due::Over => {}
         }
         None
     }
@@ -250,10 +252,10 @@ impl<'p> World<'p> {
                 self.freeze(number, true);
                 return Some((lasts, Due::Thaw(number, self.machines[number].freezes)));
             }
-            What::Refused { lasts } => self.weather(number, Weather::Refused, lasts),
-            What::Silence { lasts } => self.weather(number, Weather::Silence, lasts),
-            What::Slow { most, lasts } => self.weather(number, Weather::Slow(most), lasts),
-            What::Flaky { percent, lasts } => self.weather(number, Weather::Flaky(percent), lasts),
+            What::Refused { lasts } => return self.weather(number, Weather::Refused, lasts),
+            What::Silence { lasts } => return self.weather(number, Weather::Silence, lasts),
+            What::Slow { most, lasts } => return self.weather(number, Weather::Slow(most), lasts),
+            What::Flaky { percent, lasts } => return self.weather(number, Weather::Flaky(percent), lasts),
             What::Clock { by } => drop(self.machines[number].off.fetch_add(by, Ordering::SeqCst)),
             What::StoreClock { by } => drop(self.ahead.fetch_add(by, Ordering::SeqCst)),
             What::Control { run, control } => self.control(number, id(run), control),
@@ -267,8 +269,9 @@ impl<'p> World<'p> {
         }
     }
 
-    fn weather(&self, number: usize, weather: Weather, lasts: u64) {
+    fn weather(&self, number: usize, weather: Weather, lasts: u64) -> Option<(u64, Due<'p>)> {
         self.machines[number].sky.set(weather, self.sim.now() + Duration::from_millis(lasts));
+        Some((lasts, Due::Over))
     }
 
     /// A host asks something of a run, until it is heard.

@@ -103,8 +103,7 @@ impl RunStore for Witness {
         match &answer {
             Ok(()) => journal.renewed(self.process),
             Err(StoreError::Expired) => {
-                journal.counts.expired += 1;
-                journal.lost(self.process);
+                journal.expired(self.process);
             }
             Err(_) => {}
         }
