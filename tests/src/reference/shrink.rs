@@ -22,7 +22,10 @@ pub fn shrink<Case: Clone + Serialize + DeserializeOwned>(
         }
         let (place, put) = &changes[at % changes.len()];
         let next = changed(&json, place, put.as_ref());
-        if let Some(case) = serde_json::from_value::<Case>(next).ok().and_then(&fails) {
+        // What is absent may be there again as a default: that is nothing smaller.
+        let next = serde_json::from_value::<Case>(next).ok();
+        let next = next.filter(|case| serde_json::to_value(case).unwrap() != json);
+        if let Some(case) = next.and_then(&fails) {
             json = serde_json::to_value(&case).unwrap();
             changes = self::changes(&json);
             (smallest, since) = (case, 0);

@@ -22,7 +22,7 @@ use crate::reference::chance::Chance;
 pub enum Defect {
     /// It takes what a fenced engine writes, as long as the number is right.
     IgnoresTheEpoch,
-    /// Of ten appends it acknowledges one without storing it.
+    /// Of five appends it acknowledges one without storing it.
     LosesAnAppend,
     /// Every other time that it is asked for runs it gives one away that may be held.
     HandsOutTwice,
@@ -45,10 +45,10 @@ impl Planted {
         inner: MemoryStore,
         defect: Option<Defect>,
         registry: &Registry,
-        seed: u64,
+        (seed, process): (u64, u64),
     ) -> Arc<dyn RunStore> {
         let Some(defect) = defect else { return Arc::new(inner) };
-        let chance = Mutex::new(Chance::of(seed, "planted"));
+        let chance = Mutex::new(Chance::of(seed, &format!("planted {process}")));
         Arc::new(Self { inner, defect, registry: registry.clone(), chance })
     }
 
@@ -80,7 +80,7 @@ impl RunStore for Planted {
         events: &[Event],
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
-        if self.has(Defect::LosesAnAppend, 10) {
+        if self.has(Defect::LosesAnAppend, 5) {
             return Ok(Vec::new());
         }
         let answer = self.inner.append(lease, expected, events, head).await;

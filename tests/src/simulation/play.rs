@@ -169,7 +169,7 @@ impl<'p> World<'p> {
         let machine = &self.machines[number];
         let process = Process::new(&self.sim, self.processes, &machine.off);
         let store = self.store.another_process();
-        let planted = Planted::new(store, self.defect, &self.registry, self.plot.seed);
+        let planted = Planted::new(store, self.defect, &self.registry, (self.plot.seed, process.number()));
         let witness = Witness::new(planted, &self.journal, process.number());
         let chances = (self.plot.seed, self.plot.late_hints);
         let link = Link::new(witness, &self.sim, &process, &machine.sky, &self.journal, chances);
