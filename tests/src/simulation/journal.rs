@@ -79,6 +79,12 @@ impl Journal {
     pub fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap()
     }
+
+    /// The runs, what was violated, and what happened how often.
+    pub fn close(&self) -> (BTreeMap<RunId, Told>, Vec<String>, Counts) {
+        let mut entries = self.entries();
+        (std::mem::take(&mut entries.runs), std::mem::take(&mut entries.violations), entries.counts)
+    }
 }
 
 impl Entries {
@@ -115,15 +121,11 @@ impl Entries {
         self.until.insert(process, until);
         let Some(told) = self.runs.get(&lease.run) else { return };
         let (epoch, former) = (told.epoch, told.holder);
-        if let Some((holder, epoch)) = former {
-            if self.is_good(holder) {
-                let run = &lease.run;
-                self.violated(format!(
-                    "run {run} was given to process {process} (epoch {}) while process {holder} held it \
-                     (epoch {epoch})",
-                    lease.epoch
-                ));
-            }
+        if let Some((holder, epoch)) = former.filter(|(holder, _)| self.is_good(*holder)) {
+            let (run, new) = (&lease.run, lease.epoch);
+            self.violated(format!(
+                "run {run} was given to process {process} (epoch {new}) while process {holder} held it (epoch {epoch})"
+            ));
         }
         if lease.epoch <= epoch {
             self.violated(format!("epoch {} of run {} comes after {epoch}", lease.epoch, lease.run));
@@ -226,7 +228,7 @@ impl Entries {
                     started |= *attempt == id.attempt;
                 }
                 EventBody::AttemptSucceeded { path, .. } if *path == id.path => {
-                    result = Some(event.body.kind())
+                    result = Some(event.body.kind());
                 }
                 EventBody::AttemptFailed { path, attempt, .. }
                 | EventBody::AttemptCancelled { path, attempt }

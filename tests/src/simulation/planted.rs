@@ -41,7 +41,7 @@ pub struct Planted {
 
 impl Planted {
     /// The store of a process, with a defect if there is to be one.
-    pub fn new(
+    pub fn beside(
         inner: MemoryStore,
         defect: Option<Defect>,
         registry: &Registry,
@@ -141,7 +141,9 @@ impl RunStore for Planted {
             }
         }
         let leases = self.inner.claim_next(most).await?;
-        leases.iter().for_each(|lease| self.lent(lease));
+        for lease in &leases {
+            self.lent(lease);
+        }
         Ok(leases)
     }
 

@@ -85,6 +85,7 @@ struct Machine<'p> {
 }
 
 /// What is to be done, at its time.
+#[derive(Clone, Copy)]
 enum Due<'p> {
     Create(&'p RunSetup),
     Happen(usize, What),
@@ -169,7 +170,7 @@ impl<'p> World<'p> {
         let machine = &self.machines[number];
         let process = Process::new(&self.sim, self.processes, &machine.off);
         let store = self.store.another_process();
-        let planted = Planted::new(store, self.defect, &self.registry, (self.plot.seed, process.number()));
+        let planted = Planted::beside(store, self.defect, &self.registry, (self.plot.seed, process.number()));
         let witness = Witness::new(planted, &self.journal, process.number());
         let chances = (self.plot.seed, self.plot.late_hints);
         let link = Link::new(witness, &self.sim, &process, &machine.sky, &self.journal, chances);
@@ -219,7 +220,7 @@ impl<'p> World<'p> {
                 self.start(number);
             }
             Due::Thaw(number, freeze) if self.machines[number].freezes == freeze => {
-                self.freeze(number, false)
+                self.freeze(number, false);
             }
             Due::Up(..) | Due::Thaw(..) | Due::Over => {}
         }
@@ -252,10 +253,12 @@ impl<'p> World<'p> {
                 self.freeze(number, true);
                 return Some((lasts, Due::Thaw(number, self.machines[number].freezes)));
             }
-            What::Refused { lasts } => return self.weather(number, Weather::Refused, lasts),
-            What::Silence { lasts } => return self.weather(number, Weather::Silence, lasts),
-            What::Slow { most, lasts } => return self.weather(number, Weather::Slow(most), lasts),
-            What::Flaky { percent, lasts } => return self.weather(number, Weather::Flaky(percent), lasts),
+            What::Refused { lasts } => return Some(self.weather(number, Weather::Refused, lasts)),
+            What::Silence { lasts } => return Some(self.weather(number, Weather::Silence, lasts)),
+            What::Slow { most, lasts } => return Some(self.weather(number, Weather::Slow(most), lasts)),
+            What::Flaky { percent, lasts } => {
+                return Some(self.weather(number, Weather::Flaky(percent), lasts));
+            }
             What::Clock { by } => drop(self.machines[number].off.fetch_add(by, Ordering::SeqCst)),
             What::StoreClock { by } => drop(self.ahead.fetch_add(by, Ordering::SeqCst)),
             What::Control { run, control } => self.control(number, id(run), control),
@@ -269,9 +272,9 @@ impl<'p> World<'p> {
         }
     }
 
-    fn weather(&self, number: usize, weather: Weather, lasts: u64) -> Option<(u64, Due<'p>)> {
+    fn weather(&self, number: usize, weather: Weather, lasts: u64) -> (u64, Due<'p>) {
         self.machines[number].sky.set(weather, self.sim.now() + Duration::from_millis(lasts));
-        Some((lasts, Due::Over))
+        (lasts, Due::Over)
     }
 
     /// A host asks something of a run, until it is heard.
@@ -376,10 +379,7 @@ impl<'p> World<'p> {
             }
         }
         self.sim.drop_tasks();
-        let mut journal = self.journal.entries();
-        let told = std::mem::take(&mut journal.runs);
-        let (violations, counts) = (std::mem::take(&mut journal.violations), journal.counts);
-        drop(journal);
+        let (told, violations, counts) = self.journal.close();
         let mut stored = BTreeMap::new();
         for run in told.keys() {
             let record = self.store.get(run).await.unwrap();

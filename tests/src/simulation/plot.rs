@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use workflow_core::definition::{Defaults, Workflow, resolve};
 use workflow_core::ids::RunId;
 use workflow_core::store::Control;
 
@@ -153,9 +154,13 @@ impl Plot {
         !self.happenings.iter().any(|it| matches!(it.what, What::Clock { .. }))
     }
 
-    /// Whether all of its workflows can be run.
+    /// Whether every engine takes runs on, and all workflows are what resolving makes of them and can be run.
     pub fn is_sound(&self) -> bool {
-        self.runs.iter().all(|run| run.case.plan().is_ok())
+        let is_resolved = |workflow: &Workflow| {
+            resolve(workflow, &Defaults::default()).is_ok_and(|resolved| resolved == *workflow)
+        };
+        let runs = |run: &RunSetup| is_resolved(&run.case.bundle.workflow) && run.case.plan().is_ok();
+        self.engines.iter().all(|engine| engine.runs > 0) && self.runs.iter().all(runs)
     }
 }
 

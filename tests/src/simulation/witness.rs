@@ -89,7 +89,9 @@ impl RunStore for Witness {
     async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
         let leases = self.inner.claim_next(most).await?;
         let mut journal = self.journal.entries();
-        leases.iter().for_each(|lease| journal.granted(self.process, lease));
+        for lease in &leases {
+            journal.granted(self.process, lease);
+        }
         Ok(leases)
     }
 
