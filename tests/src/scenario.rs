@@ -125,7 +125,7 @@ impl Scenario {
                 let elapsed = sim.now().as_millisecond() - start.as_millisecond();
                 sim.sleep_ms(u64::try_from(at - elapsed).unwrap_or(0)).await;
                 self.asked.fetch_add(1, Ordering::SeqCst);
-                handle.control(*control).await?;
+                handle.control(control.clone()).await?;
             }
             Ok::<_, EngineError>(())
         };
@@ -150,7 +150,7 @@ fn created(plan: &Plan) -> RunCreated {
     let workflow = plan.workflow().id.clone();
     let run = RunId::new(workflow.as_str()).unwrap();
     let bundle = plan.hash().clone();
-    RunCreated { run, workflow, bundle, vars: [].into(), on_failure: None, seed: SEED }
+    RunCreated { run, workflow, bundle, vars: [].into(), on_failure: None, interactive: false, seed: SEED }
 }
 
 /// Stores a run that nobody drives yet.

@@ -19,6 +19,7 @@ use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::failure::Failure;
 use crate::ids::{NodeId, NodePath, RoleId, RunId, StageId, WorkflowId};
+use crate::status::{Wait, WaitReason};
 use crate::usage::Usage;
 
 /// The version of the event format that this crate writes.
@@ -241,6 +242,52 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<StageId>,
     },
+    /// A person is asked before a stage starts.
+    StageAsked {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// The stage.
+        stage: StageId,
+        /// The question.
+        question: String,
+    },
+    /// A person is asked, and the node waits for the answer.
+    NodeAsked {
+        /// The node.
+        path: NodePath,
+        /// Why.
+        reason: WaitReason,
+        /// The question.
+        question: String,
+        /// The JSON Schema of the answer; absent for any text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        schema: Option<Data>,
+    },
+    /// A person answered.
+    Answered {
+        /// The number of the control.
+        control: u64,
+        /// The number of the event that asked.
+        wait: u64,
+        /// The answer.
+        answer: Data,
+    },
+    /// An answer came to what nobody waits for any more, or is none that could be given.
+    AnswerRefused {
+        /// The number of the control.
+        control: u64,
+        /// The number that it named.
+        wait: u64,
+        /// Why it does not count.
+        reason: String,
+    },
+    /// Nothing goes on by itself any more, or not for long; nobody needs to keep the run in memory.
+    RunWaiting {
+        /// What it waits for; of several things the first.
+        wait: Box<Wait>,
+    },
+    /// The time that the run waited for has come.
+    RunContinued,
     /// Someone asked for a pause: nothing new starts.
     PauseRequested {
         /// The number of the control.
@@ -301,6 +348,9 @@ pub struct RunCreated {
     /// Replaces `on_failure` of every stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+    /// Whether a person is asked before every stage.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interactive: bool,
     /// Drawn once for the run: seeds its jitter, and tells its processes from those of a run of
     /// the same id elsewhere.
     pub seed: u64,
@@ -340,6 +390,12 @@ impl EventBody {
             Self::StageCompleted { .. } => "stage_completed",
             Self::StageFailed { .. } => "stage_failed",
             Self::IterationEnded { .. } => "iteration_ended",
+            Self::StageAsked { .. } => "stage_asked",
+            Self::NodeAsked { .. } => "node_asked",
+            Self::Answered { .. } => "answered",
+            Self::AnswerRefused { .. } => "answer_refused",
+            Self::RunWaiting { .. } => "run_waiting",
+            Self::RunContinued => "run_continued",
             Self::PauseRequested { .. } => "pause_requested",
             Self::RunPaused => "run_paused",
             Self::RunResumed { .. } => "run_resumed",
@@ -352,7 +408,18 @@ impl EventBody {
 
     /// Whether it changes the run's status.
     pub fn changes_head(&self) -> bool {
-        self.is_terminal() || matches!(self, Self::RunStarted | Self::RunPaused | Self::RunResumed { .. })
+        self.is_terminal()
+            || matches!(
+                self,
+                Self::RunStarted
+                    | Self::RunPaused
+                    | Self::RunResumed { .. }
+                    | Self::RunWaiting { .. }
+                    | Self::RunContinued
+                    | Self::Answered { .. }
+                    | Self::PauseRequested { .. }
+                    | Self::CancelRequested { .. }
+            )
     }
 
     /// Whether it ends the run.

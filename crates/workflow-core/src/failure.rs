@@ -28,6 +28,8 @@ pub enum FailureClass {
     Stage,
     /// `max_iters` was reached and `stop_when` was not met.
     LoopExhausted,
+    /// A person did not agree.
+    Rejected,
 }
 
 impl FailureClass {

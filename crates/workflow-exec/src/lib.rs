@@ -39,6 +39,7 @@ mod error;
 mod handle;
 mod heartbeat;
 mod limits;
+mod parked;
 mod prepare;
 mod redact;
 mod runtime;

@@ -44,6 +44,7 @@ impl World {
             bundle: plan.hash().clone(),
             vars: [("p".to_owned(), Data::new(&json!("q")))].into(),
             on_failure: *on_failure,
+            interactive: false,
             seed,
         };
         let at = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -290,7 +291,7 @@ impl World {
         let mut controls = Vec::new();
         if let Some(control) = came.get(self.choose(12)) {
             self.controls += 1;
-            controls.push(ControlRecord { number: self.controls, control: *control });
+            controls.push(ControlRecord { number: self.controls, control: control.clone() });
         }
         self.now += Duration::from_secs(1);
         self.feed(Input::TakenUp { controls });

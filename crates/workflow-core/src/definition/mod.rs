@@ -63,7 +63,8 @@ pub use assignments::{Assignment, Assignments, ParsedAssignments, parse_assignme
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
-    Arm, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode,
+    Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
+    RunNode,
 };
 pub use library::{Bundled, Library, bundle, schemas};
 pub use model::{
@@ -308,7 +309,7 @@ pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
         Node::Run(run) => Some((path, run)),
         Node::Reduce(reduce) => Some((path, &reduce.run)),
         Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
-        Node::Branch(_) | Node::Export(_) => None,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) => None,
     }
 }
 

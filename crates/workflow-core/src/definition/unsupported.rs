@@ -2,7 +2,7 @@
 //! run starts; a field that is ignored would be a promise broken without a word.
 
 use super::graph::{Node, Profile, RunNode};
-use super::model::{OnInterrupt, SessionMode, Stage, Workflow};
+use super::model::{SessionMode, Stage, Workflow};
 use super::path::Path;
 
 /// Calls `found` with the path of each such field, and what it is that is not supported.
@@ -16,8 +16,8 @@ pub(super) fn find(workflow: &Workflow, mut found: impl FnMut(&Path<'_>, &str)) 
 }
 
 fn find_in_stage(stage: &Stage, path: &Path<'_>, found: &mut impl FnMut(&Path<'_>, &str)) {
-    let Stage { session, on_interrupt, approval, budget, .. } = stage;
-    find_in_call((*session, *on_interrupt, approval.is_some(), budget.is_some()), path, found);
+    let Stage { session, budget, .. } = stage;
+    find_in_call(*session, budget.is_some(), path, found);
 }
 
 /// The same for the nodes of a profile.
@@ -33,21 +33,20 @@ fn find_in_node(node: &Node, path: &Path<'_>, found: &mut impl FnMut(&Path<'_>, 
         Node::Run(run) => run,
         Node::Reduce(reduce) => &reduce.run,
         Node::Foreach(foreach) => return find_in_node(&foreach.run, &path.key("run"), found),
-        Node::Branch(_) | Node::Export(_) => return,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) => return,
     };
-    let RunNode { session, on_interrupt, approval, budget, .. } = &**run;
-    find_in_call((*session, *on_interrupt, approval.is_some(), budget.is_some()), path, found);
+    let RunNode { session, budget, .. } = &**run;
+    find_in_call(*session, budget.is_some(), path, found);
 }
 
 fn find_in_call(
-    (session, on_interrupt, approval, budget): (Option<SessionMode>, Option<OnInterrupt>, bool, bool),
+    session: Option<SessionMode>,
+    budget: bool,
     path: &Path<'_>,
     found: &mut impl FnMut(&Path<'_>, &str),
 ) {
     for (is_there, field, what) in [
         (session == Some(SessionMode::Continue), "session", "going on in a session"),
-        (on_interrupt == Some(OnInterrupt::Ask), "on_interrupt", "asking after an interruption"),
-        (approval, "approval", "approvals"),
         (budget, "budget", "budgets"),
     ] {
         if is_there {

@@ -18,7 +18,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::ids::NodePath;
 use crate::plan::Strategy;
 use crate::provider::{ProviderError, Reply};
-use crate::status::{RunStatus, StageStatus};
+use crate::status::StageStatus;
 use crate::stop::Stop;
 
 impl Step<'_> {
@@ -45,9 +45,11 @@ impl Step<'_> {
     }
 
     pub(super) fn refuse(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
-        if !self.may_start(&path) {
-            return Ok(());
-        }
+        if self.may_start(&path) { self.refused(path, failure) } else { Ok(()) }
+    }
+
+    /// An attempt that was not allowed to begin.
+    pub(super) fn refused(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
         let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
         let body = EventBody::AttemptFailed {
             path,
@@ -94,7 +96,7 @@ impl Step<'_> {
         self.advance()
     }
 
-    fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
+    pub(super) fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
         let Reply { output, usage, session } = reply;
         if let Some(session) = session
             && self.node(&path).and_then(|node| node.session.as_deref()) != Some(&*session)
@@ -128,7 +130,7 @@ impl Step<'_> {
     }
 
     /// The output as it was asked for; a loser's is taken as it is.
-    fn checked(&self, path: &NodePath, output: Data) -> Result<Data, Failure> {
+    pub(super) fn checked(&self, path: &NodePath, output: Data) -> Result<Data, Failure> {
         let Some(call) = self.plan.call(path).filter(|_| !self.is_unwanted()) else { return Ok(output) };
         let role = self.node(path).and_then(|node| node.role.as_ref());
         reply::output(call, render::schema(self.plan, call, role), output)
@@ -243,7 +245,7 @@ impl Step<'_> {
     /// Whether the node belongs to the stage under way, has not begun its next attempt, and nothing
     /// keeps it from it.
     pub(super) fn may_start(&self, path: &NodePath) -> bool {
-        if self.state.pausing || self.state.cancelling || self.state.status == RunStatus::Paused {
+        if self.state.pausing || self.state.cancelling || self.state.rests() {
             return false;
         }
         if !self.is_here(path) || self.is_closed_for(path) || self.plan.call(path).is_none() {

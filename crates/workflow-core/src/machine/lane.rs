@@ -52,6 +52,8 @@ pub struct NodeState {
     pub started_at: Option<Timestamp>,
     /// When the last attempt ended.
     pub ended_at: Option<Timestamp>,
+    /// Whether a person has agreed to it, or has answered it.
+    pub(super) approved: bool,
     /// The items of a `foreach` node that has begun.
     pub(super) items: Option<Box<ItemsState>>,
 }
@@ -95,6 +97,7 @@ impl NodeState {
         session: None,
         started_at: None,
         ended_at: None,
+        approved: false,
         items: None,
     };
 
@@ -124,9 +127,12 @@ impl NodeState {
     pub(super) fn close(&mut self) {
         self.retry_at = None;
         self.status = match self.status {
-            StageStatus::Pending | StageStatus::Queued if self.attempt == 0 => StageStatus::Skipped,
+            StageStatus::Pending | StageStatus::Queued | StageStatus::Waiting if self.attempt == 0 => {
+                StageStatus::Skipped
+            }
             // Interrupted, and not wanted any more before it could run again.
             StageStatus::Pending | StageStatus::Queued if self.error.is_none() => StageStatus::Cancelled,
+            StageStatus::Waiting => StageStatus::Cancelled,
             StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying => StageStatus::Failed,
             // A lane with a graph, or a `foreach`.
             StageStatus::Running => StageStatus::Cancelled,

@@ -242,6 +242,6 @@ pub(super) fn set(
     Ok(Some(Arc::new(set)))
 }
 
-fn unresolved(field: &str, error: &NameError) -> Failure {
+pub(super) fn unresolved(field: &str, error: &NameError) -> Failure {
     Failure::new(FailureClass::Expression, format!("{field}: {error}"))
 }

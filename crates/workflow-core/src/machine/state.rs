@@ -1,17 +1,19 @@
 //! The state of a run: the fold of its events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use super::ask::{Ask, Said};
 use super::lane::{GraphState, ItemsState, LaneState, NodeState};
 use crate::data::Data;
 use crate::event::{Event, EventBody, RunCreated};
 use crate::failure::Failure;
 use crate::ids::{NodePath, StageId};
-use crate::status::{RunStatus, StageStatus, Wait};
+use crate::status::{RunStatus, StageStatus, Wait, WaitReason};
 use crate::store::RunHead;
 
 /// The most lanes that a stage can have.
@@ -40,6 +42,10 @@ pub struct State {
     pub(super) results: IndexMap<StageId, StageResult, RandomState>,
     pub(super) vars: IndexMap<String, Data>,
     pub(super) failed_stages: Vec<StageId>,
+    /// What persons are asked, by the numbers of the events that asked.
+    pub(super) asks: BTreeMap<u64, Ask>,
+    /// What the run waits for, where nothing goes on by itself.
+    pub(super) waiting: Option<Box<Wait>>,
     pub(super) pausing: bool,
     pub(super) cancelling: bool,
     pub(super) controls: u64,
@@ -54,6 +60,8 @@ pub struct State {
 pub(super) enum Position {
     /// Before the first stage.
     Start,
+    /// Before a stage that a person is asked about, and what the person said.
+    Asked { iteration: u32, stage: StageId, said: Option<Said> },
     /// In a stage.
     In(Current),
     /// A stage ended; `Some` error: it failed, and the run does not go on.
@@ -76,6 +84,8 @@ pub(super) struct Current {
     pub failed: u32,
     /// The lane that succeeded first.
     pub first: Option<u32>,
+    /// How many nodes wait to be tried again.
+    pub retrying: u32,
 }
 
 /// How a stage's latest pass ended.
@@ -155,6 +165,8 @@ impl State {
             results: IndexMap::default(),
             vars: created.vars.clone(),
             failed_stages: Vec::new(),
+            asks: BTreeMap::new(),
+            waiting: None,
             pausing: false,
             cancelling: false,
             controls: 0,
@@ -203,6 +215,7 @@ impl State {
                     succeeded: 0,
                     failed: 0,
                     first: None,
+                    retrying: 0,
                 });
             }
             EventBody::StageSkipped { iteration, stage } => self.skip_stage(*iteration, stage),
@@ -218,7 +231,10 @@ impl State {
                 lane.graph = Some(Box::default());
             }
             EventBody::NodeQueued { path, .. } => {
-                self.current(path)?.node(path)?.status = StageStatus::Queued;
+                let current = self.current(path)?;
+                let node = current.node(path)?;
+                let was = std::mem::replace(&mut node.status, StageStatus::Queued);
+                current.retrying -= u32::from(was == StageStatus::Retrying);
             }
             EventBody::NodeStarted { path, items } => {
                 let elements = items.elements().ok_or("the items are no array")?;
@@ -246,12 +262,13 @@ impl State {
             EventBody::AttemptStarted { path, attempt, provider, role } => {
                 let current = self.current(path)?;
                 let node = current.node(path)?;
-                node.status = StageStatus::Running;
+                let was = std::mem::replace(&mut node.status, StageStatus::Running);
                 node.attempt = *attempt;
                 node.retry_at = None;
                 node.provider = Some(provider.clone());
                 node.role.clone_from(role);
                 node.started_at = node.started_at.or(Some(event.at));
+                current.retrying -= u32::from(was == StageStatus::Retrying);
                 current.running += 1;
                 let lane = current.lane_of(path)?;
                 if let Some(graph) = &mut lane.graph {
@@ -287,10 +304,11 @@ impl State {
                 node.ended_at = Some(event.at);
                 node.failures += u32::from(!parked && !repair);
                 node.repairs += u32::from(*repair);
-                if retry_at.is_some() {
-                    node.status = StageStatus::Retrying;
-                } else {
-                    node.status = StageStatus::Failed;
+                let now = if retry_at.is_some() { StageStatus::Retrying } else { StageStatus::Failed };
+                let was = std::mem::replace(&mut node.status, now);
+                current.retrying += u32::from(retry_at.is_some());
+                current.retrying -= u32::from(was == StageStatus::Retrying);
+                if retry_at.is_none() {
                     match &mut current.lane_of(path)?.graph {
                         Some(graph) => graph.failed += 1,
                         None => current.failed += 1,
@@ -346,9 +364,35 @@ impl State {
             EventBody::IterationEnded { next, done, .. } => {
                 self.position = Position::Between { next: next.clone(), done: *done };
             }
+            EventBody::StageAsked { iteration, stage, question } => {
+                if matches!(self.position, Position::In(_)) {
+                    return Err("another stage is under way");
+                }
+                self.position = Position::Asked { iteration: *iteration, stage: stage.clone(), said: None };
+                self.asks.insert(event.seq, Ask::of_stage(*iteration, stage, question));
+            }
+            EventBody::NodeAsked { path, reason, question, schema } => {
+                self.current(path)?.node(path)?.status = StageStatus::Waiting;
+                self.asks.insert(event.seq, Ask::of_node(path, *reason, question, schema.as_ref()));
+            }
+            EventBody::Answered { control, wait, answer } => {
+                self.controls = *control;
+                let ask = self.asks.remove(wait).ok_or("nobody asked")?;
+                self.answered(&ask, answer)?;
+                self.go_on();
+            }
+            EventBody::AnswerRefused { control, .. } => self.controls = *control,
+            EventBody::RunWaiting { wait } => {
+                if wait.reason != WaitReason::Retry {
+                    self.status = RunStatus::Paused;
+                }
+                self.waiting = Some(wait.clone());
+            }
+            EventBody::RunContinued => self.go_on(),
             EventBody::PauseRequested { control } => {
                 self.controls = *control;
                 self.pausing = true;
+                self.go_on();
             }
             EventBody::RunPaused => self.status = RunStatus::Paused,
             EventBody::RunResumed { control } => {
@@ -359,6 +403,7 @@ impl State {
             EventBody::CancelRequested { control, .. } => {
                 self.controls = *control;
                 self.cancelling = true;
+                self.go_on();
             }
             EventBody::RunCompleted { .. } => self.end(RunStatus::Completed, None, event.at)?,
             EventBody::RunFailed { error } => self.end(RunStatus::Failed, Some(error), event.at)?,
@@ -368,6 +413,7 @@ impl State {
                     self.end_stage(&stage, StageStatus::Cancelled, None, None, event.at)?;
                     self.position = Position::After(stage, None);
                 }
+                self.asks.clear();
                 self.end(RunStatus::Cancelled, None, event.at)?;
             }
         }
@@ -390,6 +436,47 @@ impl State {
             }
             _ => Err("its stage is not under way"),
         }
+    }
+
+    /// It no longer waits.
+    fn go_on(&mut self) {
+        if self.waiting.take().is_some() {
+            self.status = RunStatus::Running;
+        }
+    }
+
+    fn answered(&mut self, ask: &Ask, answer: &Data) -> Result<(), &'static str> {
+        let said = Said::read(ask.reason, answer).map_err(|_| "it is no answer to that")?;
+        let Some(path) = &ask.path else {
+            let Position::Asked { said: place, .. } = &mut self.position else {
+                return Err("no stage is asked about");
+            };
+            *place = Some(said);
+            return Ok(());
+        };
+        let current = self.current(path)?;
+        let node = current.lane_of(path)?.node_mut(path)?;
+        if node.status != StageStatus::Waiting {
+            return Err("the node waits for no answer");
+        }
+        match said {
+            Said::Agreed => node.approved = true,
+            Said::Value(value) => {
+                node.approved = true;
+                node.output = value;
+            }
+            Said::Happened(_) => {
+                node.status = StageStatus::Running;
+                current.running += 1;
+                if let Some(graph) = &mut current.lane_of(path)?.graph {
+                    graph.running += 1;
+                }
+                return Ok(());
+            }
+            Said::Disagreed(_) | Said::RunsAgain => {}
+        }
+        node.status = StageStatus::Pending;
+        Ok(())
     }
 
     fn set(&mut self, set: Option<&IndexMap<String, Data>>) {
@@ -431,6 +518,8 @@ impl State {
         if current.running > 0 {
             return Err("the stage has running nodes");
         }
+        // What its nodes asked for is not wanted any more.
+        self.asks.clear();
         let mut lanes = current.lanes;
         lanes.iter_mut().for_each(LaneState::close);
         let output = match (status, output_of) {
@@ -483,7 +572,23 @@ impl State {
 
     /// Why the run does not go on by itself.
     pub fn wait(&self) -> Option<Wait> {
-        (self.status == RunStatus::Paused).then(Wait::paused)
+        match &self.waiting {
+            Some(wait) => Some(Wait::clone(wait)),
+            None => (self.status == RunStatus::Paused).then(Wait::paused),
+        }
+    }
+
+    /// Everything that persons are asked, and when the run goes on by itself if it does.
+    pub fn waits(&self) -> Vec<Wait> {
+        let asked = self.asks.iter().map(|(number, ask)| ask.wait(*number));
+        let by_itself = self.wait().filter(|wait| wait.number.is_none());
+        asked.chain(by_itself).collect()
+    }
+
+    /// Whether nothing happens until somebody says something, or for a while: the run has ended, or
+    /// [waits](Self::wait).
+    pub fn rests(&self) -> bool {
+        self.status.is_terminal() || self.status == RunStatus::Paused || self.waiting.is_some()
     }
 
     /// The number of the last control that was taken in.

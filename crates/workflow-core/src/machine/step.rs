@@ -6,6 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use super::ask::{Said, rejected};
 use super::finish::Verdict;
 use super::io::{Decision, Effect, Input};
 use super::lanes::{self, is_closed};
@@ -18,7 +19,7 @@ use crate::event::{Event, EventBody};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, NodePathParts, StageId};
 use crate::plan::{LanePlan, Plan, StagePlan, Strategy, Work};
-use crate::status::{RunStatus, StageStatus};
+use crate::status::StageStatus;
 use crate::stop::Stop;
 use crate::store::{Control, ControlRecord};
 
@@ -104,6 +105,12 @@ impl<'a> Step<'a> {
         for control in controls {
             self.obey(control)?;
         }
+        if let Some(wait) = &self.state.waiting {
+            if wait.until.is_none_or(|until| until > self.now) {
+                return Ok(());
+            }
+            self.emit(EventBody::RunContinued)?;
+        }
         self.start_over();
         self.open()?;
         self.advance()
@@ -112,14 +119,14 @@ impl<'a> Step<'a> {
     /// A call ended without a result that counts.
     fn interrupt(&mut self, path: NodePath, attempt: u32) -> Result<(), Broken> {
         if self.is_unwanted() {
-            self.emit(EventBody::AttemptCancelled { path, attempt })
-        } else {
-            self.emit(EventBody::AttemptInterrupted { path, attempt })
+            return self.emit(EventBody::AttemptCancelled { path, attempt });
         }
+        self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt })?;
+        self.ask_what_became_of(&path)
     }
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {
-        let resumed = record.control == Control::Resume;
+        let resumed = matches!(record.control, Control::Resume);
         if !self.obey(record)? {
             return Ok(());
         }
@@ -147,6 +154,7 @@ impl<'a> Step<'a> {
                 self.emit(EventBody::CancelRequested { control: number, at_once: false })?;
                 self.stop_running(Stop::Gracefully);
             }
+            Control::Answer(answer) => self.answer(number, answer)?,
             Control::Kill => {
                 self.emit(EventBody::CancelRequested { control: number, at_once: true })?;
                 self.stop_running(Stop::AtOnce);
@@ -165,7 +173,7 @@ impl<'a> Step<'a> {
                 }
                 return Ok(());
             }
-            if self.state.status.is_terminal() || self.state.status == RunStatus::Paused {
+            if self.state.rests() {
                 return Ok(());
             }
             let going_on = match &self.state.position {
@@ -183,6 +191,10 @@ impl<'a> Step<'a> {
                 _ if self.state.pausing => {
                     self.emit(EventBody::RunPaused)?;
                     false
+                }
+                Position::Asked { iteration, stage, said } => {
+                    let (iteration, stage, said) = (*iteration, stage.clone(), said.clone());
+                    self.after_asking(iteration, &stage, said)?
                 }
                 Position::Start => {
                     if self.state.started_at.is_none() {
@@ -229,8 +241,13 @@ impl<'a> Step<'a> {
             self.emit(EventBody::StageFailed { iteration, stage: id, error, continues })?;
             return Ok(true);
         }
-        if self.state.pausing && self.running_count() == 0 {
+        if self.running_count() > 0 {
+            return Ok(false);
+        }
+        if self.state.pausing {
             self.emit(EventBody::RunPaused)?;
+        } else if let Some(wait) = self.resting() {
+            self.emit(EventBody::RunWaiting { wait: Box::new(wait) })?;
         }
         Ok(false)
     }
@@ -266,9 +283,38 @@ impl<'a> Step<'a> {
             self.emit(EventBody::StageSkipped { iteration, stage: id })?;
             return Ok(true);
         }
+        if self.ask_before(iteration, stage)? {
+            return Ok(true);
+        }
+        self.begin_stage(iteration, stage)
+    }
+
+    /// Goes on as a person said, or waits for it.
+    fn after_asking(&mut self, iteration: u32, stage: &StageId, said: Option<Said>) -> Result<bool, Broken> {
+        let Some(stage) = self.plan.stage(stage) else { return Err(self.broken("unknown stage")) };
+        match said {
+            None => {
+                if let Some(wait) = self.resting() {
+                    self.emit(EventBody::RunWaiting { wait: Box::new(wait) })?;
+                }
+                Ok(false)
+            }
+            Some(Said::Disagreed(comment)) => {
+                let (id, continues) = (stage.id.clone(), self.on_failure(stage) == OnFailure::Continue);
+                let lanes = u32::try_from(stage.lanes.len()).unwrap_or(u32::MAX);
+                self.emit(EventBody::StageStarted { iteration, stage: id.clone(), lanes })?;
+                let error = Arc::new(rejected(comment.as_deref()));
+                self.emit(EventBody::StageFailed { iteration, stage: id, error, continues })?;
+                Ok(true)
+            }
+            Some(_) => self.begin_stage(iteration, stage),
+        }
+    }
+
+    fn begin_stage(&mut self, iteration: u32, stage: &'a StagePlan) -> Result<bool, Broken> {
         let lanes = u32::try_from(stage.lanes.len()).unwrap_or(u32::MAX);
         self.stage = Some(stage);
-        self.emit(EventBody::StageStarted { iteration, stage: id, lanes })?;
+        self.emit(EventBody::StageStarted { iteration, stage: stage.id.clone(), lanes })?;
         self.open()?;
         // Lanes that were refused, or that needed nobody, can have ended the stage already.
         Ok(self.current().is_some_and(|(_, current)| current.failed + current.succeeded > 0))

@@ -26,6 +26,9 @@ pub struct RunView {
     /// Why it does not go on by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
+    /// Everything that persons are asked, and when it goes on by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Wait>,
     /// What was asked for and is not done yet: `pause` or `cancel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<String>,
@@ -234,7 +237,7 @@ fn lanes(lanes: Vec<LaneState>) -> Vec<LaneView> {
 
 impl From<State> for RunView {
     fn from(state: State) -> Self {
-        let wait = state.wait();
+        let (wait, waits) = (state.wait(), state.waits());
         let requested = match (state.cancelling, state.pausing) {
             _ if state.status.is_terminal() || state.status == RunStatus::Paused => None,
             (true, _) => Some("cancel".to_owned()),
@@ -244,6 +247,9 @@ impl From<State> for RunView {
         let results = state.results.into_iter();
         let mut stages: IndexMap<_, _> = results.map(|(id, result)| (id, result.into())).collect();
         let mut current_stage = None;
+        if let Position::Asked { stage, .. } = &state.position {
+            current_stage = Some(stage.clone());
+        }
         if let Position::In(current) = state.position {
             current_stage = Some(current.stage.clone());
             let view = StageView {
@@ -262,6 +268,7 @@ impl From<State> for RunView {
             workflow_id: state.created.workflow.clone(),
             status: state.status,
             wait,
+            waits,
             requested,
             current_stage,
             iteration: state.iteration,

@@ -85,6 +85,7 @@ impl Compiler<'_> {
             retries: stage.retries.unwrap_or(3),
             backoff: stage.retry_backoff.unwrap_or(Period::from_secs(5)).0,
             when: self.condition(&format!("{path}.when"), stage.when.as_deref())?,
+            approval: self.text(&format!("{path}.approval"), stage.approval.as_deref())?,
             set: self.values(&format!("{path}.set"), &stage.set)?,
         })
     }

@@ -21,7 +21,7 @@ use crate::expr::{Condition, Template, ValueTemplate};
 use crate::ids::{NodePath, RoleId, StageId};
 
 pub(crate) use call::{CallPlan, InputPlan};
-pub(crate) use graph::{ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source, Work};
+pub(crate) use graph::{AskPlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source, Work};
 pub(crate) use role::{RoleInput, RolePlan};
 
 /// A bundle, compiled: dense indices, parsed templates and conditions. Immutable; shared by every
@@ -55,6 +55,8 @@ pub(crate) struct StagePlan {
     pub retries: u32,
     pub backoff: Duration,
     pub when: Option<Condition>,
+    /// What a person is asked before the stage.
+    pub approval: Option<Template>,
     pub set: Vec<(String, ValueTemplate)>,
     pub work: Work,
 }

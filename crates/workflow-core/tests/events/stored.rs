@@ -16,6 +16,7 @@ use workflow_core::definition::OnFailure;
 use workflow_core::event::{EVENT_VERSION, Event, EventBody, LaneOutput, RunCreated};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
+use workflow_core::status::{Wait, WaitReason};
 use workflow_core::usage::Usage;
 
 fn id<T: FromStr<Err: Debug>>(text: &str) -> T {
@@ -35,6 +36,12 @@ fn line(rest: &str) -> String {
     format!(r#"{{"seq":4,"at":"2026-01-02T03:04:05Z","v":1,{rest}}}"#)
 }
 
+fn quota() -> Wait {
+    let mut wait = Wait::of(WaitReason::Quota);
+    wait.until = Some(id("2026-01-02T04:00:00Z"));
+    wait
+}
+
 /// Every kind of event, with and without its optional fields, and how it is written.
 fn kinds() -> Vec<(EventBody, &'static str)> {
     let path = || id("2/test[1]/run");
@@ -49,12 +56,13 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
                 bundle: hash(),
                 vars: vars(),
                 on_failure: Some(OnFailure::Continue),
+                interactive: true,
                 seed: u64::MAX,
             })),
             concat!(
                 r#""type":"run_created","data":{"run":"r-1","workflow":"ship","#,
                 r#""bundle":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","#,
-                r#""vars":{"b":1,"a":null},"on_failure":"continue","seed":18446744073709551615}"#,
+                r#""vars":{"b":1,"a":null},"on_failure":"continue","interactive":true,"seed":18446744073709551615}"#,
             ),
         ),
         (
@@ -64,6 +72,7 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
                 bundle: hash(),
                 vars: IndexMap::new(),
                 on_failure: None,
+                interactive: false,
                 seed: 0,
             })),
             concat!(
@@ -280,6 +289,47 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
             EventBody::IterationEnded { iteration: 5, done: true, next: None },
             r#""type":"iteration_ended","data":{"iteration":5,"done":true}"#,
         ),
+        (
+            EventBody::StageAsked { iteration: 1, stage: stage("ship"), question: "Ship it?".to_owned() },
+            r#""type":"stage_asked","data":{"iteration":1,"stage":"ship","question":"Ship it?"}"#,
+        ),
+        (
+            EventBody::NodeAsked {
+                path: path(),
+                reason: WaitReason::Question,
+                question: "Which?".to_owned(),
+                schema: Some(Data::new(&json!({ "enum": ["a", "b"] }))),
+            },
+            concat!(
+                r#""type":"node_asked","data":{"path":"2/test[1]/run","reason":"question","#,
+                r#""question":"Which?","schema":{"enum":["a","b"]}}"#,
+            ),
+        ),
+        (
+            EventBody::NodeAsked {
+                path: path(),
+                reason: WaitReason::UnknownOutcome,
+                question: "Did it happen?".to_owned(),
+                schema: None,
+            },
+            concat!(
+                r#""type":"node_asked","data":{"path":"2/test[1]/run","reason":"unknown_outcome","#,
+                r#""question":"Did it happen?"}"#,
+            ),
+        ),
+        (
+            EventBody::Answered { control: 1, wait: 7, answer: Data::new(&json!("a")) },
+            r#""type":"answered","data":{"control":1,"wait":7,"answer":"a"}"#,
+        ),
+        (
+            EventBody::AnswerRefused { control: 2, wait: 8, reason: "too late".to_owned() },
+            r#""type":"answer_refused","data":{"control":2,"wait":8,"reason":"too late"}"#,
+        ),
+        (
+            EventBody::RunWaiting { wait: Box::new(quota()) },
+            r#""type":"run_waiting","data":{"wait":{"reason":"quota","until":"2026-01-02T04:00:00Z"}}"#,
+        ),
+        (EventBody::RunContinued, r#""type":"run_continued""#),
         (EventBody::PauseRequested { control: 1 }, r#""type":"pause_requested","data":{"control":1}"#),
         (EventBody::RunPaused, r#""type":"run_paused""#),
         (EventBody::RunResumed { control: 2 }, r#""type":"run_resumed","data":{"control":2}"#),

@@ -23,7 +23,6 @@ use workflow_core::machine::{self, Broken, Decision, Effect, Input, State};
 use workflow_core::output::OutputEntry;
 use workflow_core::plan::Plan;
 use workflow_core::provider::{CallId, ProviderError};
-use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{ControlRecord, Lease, StoreError};
 
@@ -128,9 +127,8 @@ impl<'e> Driver<'e> {
         self.commit().await?;
         loop {
             let shutdown = self.entered.inbox.shutdown();
-            let rests = self.state.status().is_terminal() || self.state.status() == RunStatus::Paused;
             let idle = self.underway.calls().is_empty() && !self.underway.has_arrivals();
-            if idle && (rests || shutdown > Stop::None) {
+            if idle && (self.state.rests() || shutdown > Stop::None) {
                 return Ok(());
             }
             if shutdown > Stop::None {

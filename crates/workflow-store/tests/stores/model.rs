@@ -201,8 +201,9 @@ impl Pair {
                     self.runs[run].last_output = last.number;
                 }
             }
-            Op::Request(run, control) => {
-                let number = self.both(&what, |store, _| block_on(store.request(&id(RUNS[run]), control)));
+            Op::Request(run, ref control) => {
+                let request = |store: &dyn RunStore| block_on(store.request(&id(RUNS[run]), control.clone()));
+                let number = self.both(&what, |store, _| request(store));
                 self.runs[run].asked = number.unwrap_or(self.runs[run].asked);
             }
             Op::Delete(run) => {

@@ -38,7 +38,7 @@ async fn ask(
         return Err(Error::Ended { run: run.to_string(), what, status: word(before) });
     }
     if before != wanted {
-        handle.control(control).await?;
+        handle.control(control.clone()).await?;
     }
     let view = handle.view().await?;
     if json {

@@ -145,7 +145,9 @@ fn news(lane: &LaneView, said: Option<&str>, now: Timestamp) -> Vec<String> {
 fn mark(status: StageStatus) -> Mark {
     match status {
         StageStatus::Pending | StageStatus::Skipped => Mark::Pending,
-        StageStatus::Queued | StageStatus::Running | StageStatus::Retrying => Mark::Running,
+        StageStatus::Queued | StageStatus::Running | StageStatus::Retrying | StageStatus::Waiting => {
+            Mark::Running
+        }
         StageStatus::Completed => Mark::Good,
         StageStatus::Failed | StageStatus::Cancelled => Mark::Bad,
     }
