@@ -316,8 +316,10 @@ impl<'a> Step<'a> {
         self.stage = Some(stage);
         self.emit(EventBody::StageStarted { iteration, stage: stage.id.clone(), lanes })?;
         self.open()?;
-        // Lanes that were refused, or that needed nobody, can have ended the stage already.
-        Ok(self.current().is_some_and(|(_, current)| current.failed + current.succeeded > 0))
+        // Lanes that were refused, or that needed nobody, can have ended the stage already, and those that
+        // ask can have nothing else to do.
+        let has_ended = |(_, current): (_, &Current)| current.failed + current.succeeded > 0;
+        Ok(!self.state.asks.is_empty() || self.current().is_some_and(has_ended))
     }
 
     fn end_iteration(&mut self, last: &StageId) -> Result<bool, Broken> {
