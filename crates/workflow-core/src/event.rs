@@ -134,6 +134,14 @@ pub enum EventBody {
         /// The session id, as the provider names it.
         session: Arc<str>,
     },
+    /// A session that a node was to go on in failed in the same way twice in a row; the next attempt begins
+    /// a new one.
+    SessionDropped {
+        /// The node.
+        path: NodePath,
+        /// The session.
+        session: Arc<str>,
+    },
     /// The provider answered. The node never runs again in this iteration.
     AttemptSucceeded {
         /// The node.
@@ -177,6 +185,9 @@ pub enum EventBody {
         path: NodePath,
         /// The attempt.
         attempt: u32,
+        /// What the call used, where known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Box<Usage>>,
     },
     /// The attempt's driver ended before a result was known. The node runs again.
     AttemptInterrupted {
@@ -241,6 +252,18 @@ pub enum EventBody {
         /// The stage that the next iteration starts with; absent when there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<StageId>,
+    },
+    /// A budget is nearly used up.
+    BudgetWarning {
+        /// The stage whose budget it is; absent: the run's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<StageId>,
+        /// What of.
+        limit: BudgetLimit,
+        /// How much was used: US dollars, tokens, or seconds.
+        used: f64,
+        /// How much may be used.
+        of: f64,
     },
     /// A person is asked before a stage starts.
     StageAsked {
@@ -323,6 +346,18 @@ pub enum EventBody {
     RunCancelled,
 }
 
+/// What a budget limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetLimit {
+    /// US dollars.
+    Cost,
+    /// Tokens read and written.
+    Tokens,
+    /// How long attempts take together.
+    Time,
+}
+
 /// What makes the output of a lane (R4.10).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -381,6 +416,7 @@ impl EventBody {
             Self::NodeQueued { .. } => "node_queued",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::SessionRecorded { .. } => "session_recorded",
+            Self::SessionDropped { .. } => "session_dropped",
             Self::AttemptSucceeded { .. } => "attempt_succeeded",
             Self::AttemptFailed { .. } => "attempt_failed",
             Self::AttemptCancelled { .. } => "attempt_cancelled",
@@ -390,6 +426,7 @@ impl EventBody {
             Self::StageCompleted { .. } => "stage_completed",
             Self::StageFailed { .. } => "stage_failed",
             Self::IterationEnded { .. } => "iteration_ended",
+            Self::BudgetWarning { .. } => "budget_warning",
             Self::StageAsked { .. } => "stage_asked",
             Self::NodeAsked { .. } => "node_asked",
             Self::Answered { .. } => "answered",

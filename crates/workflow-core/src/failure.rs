@@ -30,6 +30,10 @@ pub enum FailureClass {
     LoopExhausted,
     /// A person did not agree.
     Rejected,
+    /// A budget is used up.
+    Budget,
+    /// A stage failed in the same way in two iterations one after the other.
+    Repeated,
 }
 
 impl FailureClass {

@@ -20,6 +20,7 @@ use crate::plan::Strategy;
 use crate::provider::{ProviderError, Reply};
 use crate::status::StageStatus;
 use crate::stop::Stop;
+use crate::usage::Usage;
 
 impl Step<'_> {
     pub(super) fn grant(&mut self, path: NodePath, provider: Arc<str>) -> Result<(), Broken> {
@@ -36,6 +37,11 @@ impl Step<'_> {
                 return self.advance();
             }
         };
+        if let Some(failure) = self.over_budget(&path) {
+            self.refused(path.clone(), failure)?;
+            self.go_on(path.lane)?;
+            return self.advance();
+        }
         let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
         let body =
             EventBody::AttemptStarted { path: path.clone(), attempt, provider: provider.clone(), role };
@@ -90,6 +96,7 @@ impl Step<'_> {
             Ok(reply) => self.succeeded(path, attempt, reply)?,
             Err(error) => self.failed(path, attempt, error)?,
         }
+        self.warn_of_budgets()?;
         if self.is_sequential() && self.has_succeeded(lane) {
             self.open()?;
         }
@@ -98,6 +105,7 @@ impl Step<'_> {
 
     pub(super) fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
         let Reply { output, usage, session } = reply;
+        let usage = usage.or_else(|| self.told(&path));
         if let Some(session) = session
             && self.node(&path).and_then(|node| node.session.as_deref()) != Some(&*session)
         {
@@ -152,11 +160,14 @@ impl Step<'_> {
         attempt: u32,
         error: ProviderError,
     ) -> Result<(), Broken> {
+        let usage = error.usage.or_else(|| self.told(&path)).map(Box::new);
         if self.is_unwanted() {
-            return self.emit(EventBody::AttemptCancelled { path, attempt });
+            return self.emit(EventBody::AttemptCancelled { path, attempt, usage });
         }
         let mut failure = *error.failure;
-        if failure.class == FailureClass::Cancelled {
+        if let Some(over) = self.node(&path).and_then(|node| node.live.0.as_ref()?.over.clone()) {
+            failure = over;
+        } else if failure.class == FailureClass::Cancelled {
             failure.class = FailureClass::Transient;
             failure.message = format!("stopped by something other than the run: {}", failure.message);
         }
@@ -164,7 +175,7 @@ impl Step<'_> {
         let parked_until = error.until.filter(|_| failure.class == FailureClass::RateLimited);
         let retry_at = if repair { Some(self.now) } else { self.retry_at(&path, &failure, parked_until) };
         let parked = retry_at.is_some() && parked_until.is_some();
-        let usage = error.usage.map(Box::new);
+        let dropped = self.session_to_drop(&path, &failure);
         let body = EventBody::AttemptFailed {
             path: path.clone(),
             attempt,
@@ -175,6 +186,9 @@ impl Step<'_> {
             usage,
         };
         self.emit(body)?;
+        if let Some(session) = dropped {
+            self.emit(EventBody::SessionDropped { path: path.clone(), session })?;
+        }
         match retry_at {
             Some(_) if repair => {
                 self.due(path);
@@ -186,6 +200,23 @@ impl Step<'_> {
             }
             None => self.go_on(path.lane),
         }
+    }
+
+    /// What a call has told of its usage.
+    fn told(&self, path: &NodePath) -> Option<Usage> {
+        Some(self.node(path)?.live.0.as_ref()?.usage.clone())
+    }
+
+    /// The session that a call went on in and that has now failed in the same way twice in a row.
+    fn session_to_drop(&self, path: &NodePath, failure: &Failure) -> Option<Arc<str>> {
+        self.plan.call(path).filter(|call| call.continues)?;
+        let node = self.node(path)?;
+        let session = node.session.clone().or_else(|| render::last_session(self.state, path))?;
+        let before = match &node.error {
+            Some(before) => before,
+            None => render::last_pass(self.state, path)?.error.as_ref()?,
+        };
+        (before.class == failure.class && before.message == failure.message).then_some(session)
     }
 
     /// Whether a wrong output goes back to the provider.

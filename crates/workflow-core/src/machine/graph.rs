@@ -383,7 +383,7 @@ impl<'a> Step<'a> {
     }
 
     /// The node at `path`, where something has happened to it.
-    fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
+    pub(super) fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
         self.node(path)?;
         self.lane_mut(path.lane)?.node_mut(path).ok()
     }

@@ -12,6 +12,7 @@
 
 mod ask;
 mod backoff;
+mod budget;
 mod calls;
 mod decide;
 mod document;

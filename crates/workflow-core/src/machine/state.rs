@@ -1,6 +1,6 @@
 //! The state of a run: the fold of its events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use super::ask::{Ask, Said};
 use super::lane::{GraphState, ItemsState, LaneState, NodeState};
 use crate::data::Data;
-use crate::event::{Event, EventBody, RunCreated};
+use crate::event::{BudgetLimit, Event, EventBody, RunCreated};
 use crate::failure::Failure;
 use crate::ids::{NodePath, StageId};
 use crate::status::{RunStatus, StageStatus, Wait, WaitReason};
 use crate::store::RunHead;
+use crate::usage::{Spent, Usage};
 
 /// The most lanes that a stage can have.
 pub(crate) const MAX_LANES: usize = 10_000;
@@ -42,6 +43,12 @@ pub struct State {
     pub(super) results: IndexMap<StageId, StageResult, RandomState>,
     pub(super) vars: IndexMap<String, Data>,
     pub(super) failed_stages: Vec<StageId>,
+    /// What all attempts used.
+    pub(super) spent: Spent,
+    /// The same of each stage that has ended, over all iterations.
+    pub(super) spent_by_stage: IndexMap<StageId, Spent, RandomState>,
+    /// The budgets that were warned of.
+    pub(super) warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
     /// What persons are asked, by the numbers of the events that asked.
     pub(super) asks: BTreeMap<u64, Ask>,
     /// What the run waits for, where nothing goes on by itself.
@@ -86,6 +93,8 @@ pub(super) struct Current {
     pub first: Option<u32>,
     /// How many nodes wait to be tried again.
     pub retrying: u32,
+    /// What the attempts of the stage used, those of earlier iterations too.
+    pub spent: Spent,
 }
 
 /// How a stage's latest pass ended.
@@ -165,6 +174,9 @@ impl State {
             results: IndexMap::default(),
             vars: created.vars.clone(),
             failed_stages: Vec::new(),
+            spent: Spent::default(),
+            spent_by_stage: IndexMap::default(),
+            warned: BTreeSet::new(),
             asks: BTreeMap::new(),
             waiting: None,
             pausing: false,
@@ -207,6 +219,7 @@ impl State {
                     return Err("a stage has at most 10,000 lanes");
                 }
                 self.iteration = *iteration;
+                let spent = self.spent_by_stage.get(stage).copied().unwrap_or_default();
                 self.position = Position::In(Current {
                     stage: stage.clone(),
                     started_at: event.at,
@@ -216,6 +229,7 @@ impl State {
                     failed: 0,
                     first: None,
                     retrying: 0,
+                    spent,
                 });
             }
             EventBody::StageSkipped { iteration, stage } => self.skip_stage(*iteration, stage),
@@ -268,6 +282,7 @@ impl State {
                 node.provider = Some(provider.clone());
                 node.role.clone_from(role);
                 node.started_at = node.started_at.or(Some(event.at));
+                node.attempt_at = Some(event.at);
                 current.retrying -= u32::from(was == StageStatus::Retrying);
                 current.running += 1;
                 let lane = current.lane_of(path)?;
@@ -276,10 +291,16 @@ impl State {
                     lane.whole.attempt += 1;
                 }
             }
+            EventBody::SessionDropped { path, .. } => {
+                let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
+                node.session = None;
+                node.session_dropped = true;
+            }
             EventBody::SessionRecorded { path, session, .. } => {
                 self.current(path)?.lane_of(path)?.node_mut(path)?.session = Some(session.clone());
             }
-            EventBody::AttemptSucceeded { path, attempt, output, set, .. } => {
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
+                self.spend(path, usage.as_deref(), event.at)?;
                 let current = self.current(path)?;
                 let node = current.running(path, *attempt)?;
                 node.end(StageStatus::Completed, output.clone(), event.at);
@@ -292,7 +313,10 @@ impl State {
                 }
                 self.set(set.as_deref());
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, .. } => {
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
+                if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
+                    self.spend(path, usage.as_deref(), event.at)?;
+                }
                 let current = self.current(path)?;
                 if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     current.running(path, *attempt)?;
@@ -315,12 +339,14 @@ impl State {
                     }
                 }
             }
-            EventBody::AttemptCancelled { path, attempt } => {
+            EventBody::AttemptCancelled { path, attempt, usage } => {
+                self.spend(path, usage.as_deref(), event.at)?;
                 let node = self.current(path)?.running(path, *attempt)?;
                 node.status = StageStatus::Cancelled;
                 node.ended_at = Some(event.at);
             }
             EventBody::AttemptInterrupted { path, attempt } => {
+                self.spend(path, None, event.at)?;
                 self.current(path)?.running(path, *attempt)?.status = StageStatus::Pending;
             }
             EventBody::LaneCompleted { iteration, stage, lane, output_of } => {
@@ -363,6 +389,9 @@ impl State {
             }
             EventBody::IterationEnded { next, done, .. } => {
                 self.position = Position::Between { next: next.clone(), done: *done };
+            }
+            EventBody::BudgetWarning { stage, limit, .. } => {
+                self.warned.insert((stage.clone(), *limit));
             }
             EventBody::StageAsked { iteration, stage, question } => {
                 if matches!(self.position, Position::In(_)) {
@@ -436,6 +465,15 @@ impl State {
             }
             _ => Err("its stage is not under way"),
         }
+    }
+
+    /// Adds the attempt at `path` that ends at `at`.
+    fn spend(&mut self, path: &NodePath, usage: Option<&Usage>, at: Timestamp) -> Result<(), &'static str> {
+        let current = self.current(path)?;
+        let took = current.lane_of(path)?.node_mut(path)?.spend(usage, at);
+        current.spent.add(usage, took);
+        self.spent.add(usage, took);
+        Ok(())
     }
 
     /// It no longer waits.
@@ -518,6 +556,7 @@ impl State {
         if current.running > 0 {
             return Err("the stage has running nodes");
         }
+        self.spent_by_stage.insert(stage.clone(), current.spent);
         // What its nodes asked for is not wanted any more.
         self.asks.clear();
         let mut lanes = current.lanes;
@@ -594,6 +633,14 @@ impl State {
     /// The number of the last control that was taken in.
     pub fn last_control(&self) -> u64 {
         self.controls
+    }
+
+    /// What the stage that is under way has used, in all iterations.
+    pub(super) fn current_spent(&self) -> Option<Spent> {
+        match &self.position {
+            Position::In(current) => Some(current.spent),
+            _ => None,
+        }
     }
 
     /// A lane of the stage that is under way.

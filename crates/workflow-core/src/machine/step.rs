@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use serde_json::json;
 use jiff::Timestamp;
 
 use super::ask::{Said, rejected};
@@ -88,6 +89,10 @@ impl<'a> Step<'a> {
                 }
                 Ok(())
             }
+            Input::Used { path, attempt, usage } => {
+                self.used(path, attempt, usage);
+                Ok(())
+            }
             Input::Session { path, attempt, session } => {
                 if self.is_running(&path, attempt) {
                     self.emit(EventBody::SessionRecorded { path, attempt, session })?;
@@ -119,7 +124,7 @@ impl<'a> Step<'a> {
     /// A call ended without a result that counts.
     fn interrupt(&mut self, path: NodePath, attempt: u32) -> Result<(), Broken> {
         if self.is_unwanted() {
-            return self.emit(EventBody::AttemptCancelled { path, attempt });
+            return self.emit(EventBody::AttemptCancelled { path, attempt, usage: None });
         }
         self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt })?;
         self.ask_what_became_of(&path)
@@ -237,7 +242,10 @@ impl<'a> Step<'a> {
             other => other,
         };
         if let Verdict::Failed(error) = verdict {
-            let continues = self.on_failure(stage) == OnFailure::Continue;
+            let continues = self.on_failure(stage) == OnFailure::Continue && !self.is_run_over_budget();
+            let repeated = if continues { self.repeated(&id, &error) } else { None };
+            let continues = continues && repeated.is_none();
+            let error = repeated.map_or(error, Arc::new);
             self.emit(EventBody::StageFailed { iteration, stage: id, error, continues })?;
             return Ok(true);
         }
@@ -250,6 +258,24 @@ impl<'a> Step<'a> {
             self.emit(EventBody::RunWaiting { wait: Box::new(wait) })?;
         }
         Ok(false)
+    }
+
+    /// That a stage has failed as it did in the iteration before: going on would not help.
+    fn repeated(&self, stage: &StageId, error: &Failure) -> Option<Failure> {
+        self.plan.repeat.as_ref()?;
+        let iteration = self.state.iteration;
+        let before = self.state.results.get(stage).filter(|result| result.iteration + 1 == iteration)?;
+        let first = before.error.as_ref().filter(|first| {
+            before.status == StageStatus::Failed
+                && first.class == error.class
+                && first.message == error.message
+        })?;
+        let message = format!(
+            "the stage `{stage}` failed in the same way in the iterations {} and {iteration}: {}",
+            before.iteration, error.message
+        );
+        let details = json!({ "stage": stage, "first": **first, "second": error });
+        Some(Failure::new(FailureClass::Repeated, message).with_details(details))
     }
 
     /// What a stage's `set` writes.
@@ -456,7 +482,7 @@ impl<'a> Step<'a> {
         self.current().map_or(0, |(_, current)| current.running)
     }
 
-    fn running(&self) -> Vec<(NodePath, u32)> {
+    pub(super) fn running(&self) -> Vec<(NodePath, u32)> {
         self.current().map_or_else(Vec::new, |(stage, current)| lanes::running(stage, self.state, current))
     }
 

@@ -12,6 +12,7 @@ use crate::data::Data;
 use crate::failure::Failure;
 use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
 use crate::status::{RunStatus, StageStatus, Wait};
+use crate::usage::Spent;
 
 /// A run: where it stands, and all that it knows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,9 @@ pub struct RunView {
     pub iteration: u32,
     /// What its stages read and write.
     pub context: RunContext,
+    /// What all attempts used.
+    #[serde(default)]
+    pub spent: Spent,
     /// The stages that failed while the run went on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_stages: Vec<StageId>,
@@ -75,6 +79,9 @@ pub struct StageView {
     /// The output, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Data>,
+    /// What its attempts used, in all iterations.
+    #[serde(default)]
+    pub spent: Spent,
     /// The lanes.
     pub results: Vec<LaneView>,
     /// When the pass began.
@@ -214,10 +221,11 @@ impl From<LaneState> for LaneView {
     }
 }
 
-impl From<StageResult> for StageView {
-    fn from(result: StageResult) -> Self {
+impl StageView {
+    fn new(result: StageResult, spent: Spent) -> Self {
         Self {
             output: result.output(),
+            spent,
             status: result.status,
             iteration: result.iteration,
             results: lanes(result.lanes),
@@ -244,8 +252,12 @@ impl From<State> for RunView {
             (false, true) => Some("pause".to_owned()),
             (false, false) => None,
         };
-        let results = state.results.into_iter();
-        let mut stages: IndexMap<_, _> = results.map(|(id, result)| (id, result.into())).collect();
+        let spent = state.spent_by_stage;
+        let results = state.results.into_iter().map(|(id, result)| {
+            let spent = spent.get(&id).copied().unwrap_or_default();
+            (id, StageView::new(result, spent))
+        });
+        let mut stages: IndexMap<_, _> = results.collect();
         let mut current_stage = None;
         if let Position::Asked { stage, .. } = &state.position {
             current_stage = Some(stage.clone());
@@ -256,6 +268,7 @@ impl From<State> for RunView {
                 status: StageStatus::Running,
                 iteration: state.iteration,
                 output: None,
+                spent: current.spent,
                 results: lanes(current.lanes),
                 started_at: Some(current.started_at),
                 ended_at: None,
@@ -273,6 +286,7 @@ impl From<State> for RunView {
             current_stage,
             iteration: state.iteration,
             context: RunContext { vars: state.vars, stages },
+            spent: state.spent,
             failed_stages: state.failed_stages,
             created_at: state.created_at,
             started_at: state.started_at,

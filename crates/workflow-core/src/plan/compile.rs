@@ -86,6 +86,7 @@ impl Compiler<'_> {
             backoff: stage.retry_backoff.unwrap_or(Period::from_secs(5)).0,
             when: self.condition(&format!("{path}.when"), stage.when.as_deref())?,
             approval: self.text(&format!("{path}.approval"), stage.approval.as_deref())?,
+            budget: stage.budget,
             set: self.values(&format!("{path}.set"), &stage.set)?,
         })
     }

@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 use self::compile::Compiler;
 use crate::bundle::{Bundle, BundleHash, Skill};
 use crate::data::Data;
-use crate::definition::{self, Diagnostic, Diagnostics, Exhausted, OnFailure, Workflow};
+use crate::definition::{self, Budget, Diagnostic, Diagnostics, Exhausted, OnFailure, Workflow};
 use crate::expr::{Condition, Template, ValueTemplate};
 use crate::ids::{NodePath, RoleId, StageId};
 
@@ -57,6 +57,7 @@ pub(crate) struct StagePlan {
     pub when: Option<Condition>,
     /// What a person is asked before the stage.
     pub approval: Option<Template>,
+    pub budget: Option<Budget>,
     pub set: Vec<(String, ValueTemplate)>,
     pub work: Work,
 }
