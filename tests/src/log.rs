@@ -85,7 +85,8 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             let parked = if *parked { ", parked" } else { "" };
             format!("{} #{attempt} {}{parked}{again}", node(path), failure(error))
         }
-        EventBody::AttemptCancelled { path, attempt } | EventBody::AttemptInterrupted { path, attempt } => {
+        EventBody::AttemptCancelled { path, attempt, .. }
+        | EventBody::AttemptInterrupted { path, attempt } => {
             format!("{} #{attempt}", node(path))
         }
         EventBody::StageCompleted { iteration, stage, output_of, set } => {

@@ -221,7 +221,7 @@ impl<'a> Log<'a> {
             EventBody::AttemptFailed { path, attempt, error, retry_at, parked, .. } => {
                 self.fail_attempt(path, *attempt, error, *retry_at, *parked)
             }
-            EventBody::AttemptCancelled { path, attempt } => {
+            EventBody::AttemptCancelled { path, attempt, .. } => {
                 let won =
                     self.strategy(path) == Some(Strategy::Race) && self.count(|node| node.succeeded) > 0;
                 rule(self.cancelling || won, "only what is not wanted any more is cancelled")?;

@@ -30,6 +30,11 @@ impl Host {
         Self::within(Sim::seeded(seed), |builder| builder)
     }
 
+    /// A host of that world whose engine is set up differently.
+    pub(crate) fn in_world(sim: Sim, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
+        Self::within(sim, setup)
+    }
+
     fn within(sim: Sim, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let (deeds, store) = (Deeds::new(&sim), MemoryStore::new());
         let engine = engine(&sim, &deeds, store.clone(), setup);

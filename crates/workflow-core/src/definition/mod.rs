@@ -50,7 +50,6 @@ mod role;
 mod shell;
 mod steps;
 mod suggest;
-mod unsupported;
 mod yaml;
 
 use report::Report;
@@ -110,8 +109,7 @@ impl Parsed {
 /// Reads the text of a workflow file and says everything that is wrong with it at once.
 ///
 /// `file_id` is the id that the file's name gives; the file may repeat it, and has to have one
-/// where there is no name. Keys that mean nothing are warnings, and so are fields that this version
-/// does not [support](unsupported()).
+/// where there is no name. Keys that mean nothing are warnings.
 ///
 /// The text is not trusted: more than 1 MiB, lists and mappings more than 64 deep, more than 50,000
 /// values, and aliases that expand beyond these limits are errors, found in a time and with a memory
@@ -137,9 +135,6 @@ pub fn parse_with(
     let workflow = tree.as_ref().and_then(|tree| read::workflow(tree, file_id, &mut report));
     if let Some(workflow) = &workflow {
         check::workflow(workflow, &mut report);
-        unsupported::find(workflow, |path, what| {
-            report.warning("unsupported", path, unsupported::message(what));
-        });
         for diagnostic in check(workflow) {
             report.by_path(diagnostic);
         }
@@ -170,9 +165,6 @@ pub fn parse_profile(text: &[u8], workflow: Option<&Workflow>) -> ParsedProfile 
     let profile = tree.as_ref().map(|tree| read_profile::profile(tree, &mut report));
     if let Some(profile) = &profile {
         check_profile::profile(profile, workflow, &mut report);
-        unsupported::find_in_profile(profile, |path, what| {
-            report.warning("unsupported", path, unsupported::message(what));
-        });
     }
     let diagnostics = report.finish();
     let profile = profile.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
@@ -250,25 +242,6 @@ pub fn validate_profile(profile: &Profile, workflow: Option<&Workflow>) -> Vec<D
 pub fn validate(workflow: &Workflow) -> Vec<Diagnostic> {
     let mut report = Report::new(None);
     check::workflow(workflow, &mut report);
-    report.finish()
-}
-
-/// The fields of `workflow` that this version cannot act on yet, as errors: a run with them does
-/// not start.
-pub fn unsupported(workflow: &Workflow) -> Vec<Diagnostic> {
-    let mut report = Report::new(None);
-    unsupported::find(workflow, |path, what| {
-        report.error("unsupported", path, unsupported::message(what));
-    });
-    report.finish()
-}
-
-/// The same for a profile.
-pub fn unsupported_in_profile(profile: &Profile) -> Vec<Diagnostic> {
-    let mut report = Report::new(None);
-    unsupported::find_in_profile(profile, |path, what| {
-        report.error("unsupported", path, unsupported::message(what));
-    });
     report.finish()
 }
 

@@ -126,8 +126,11 @@ impl Step<'_> {
         if stage.budget.is_none() && call.budget.is_none() && self.plan.workflow().budget.is_none() {
             return None;
         }
-        let scopes =
-            [of_run(self.plan, self.state), of_stage(self.state, stage), of_node(path, call, self.node(path))];
+        let scopes = [
+            of_run(self.plan, self.state),
+            of_stage(self.state, stage),
+            of_node(path, call, self.node(path)),
+        ];
         scopes.into_iter().flatten().find_map(|scope| scope.over())
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde_json::json;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::ask::{Said, rejected};
 use super::finish::Verdict;

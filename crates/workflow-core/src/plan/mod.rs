@@ -90,7 +90,6 @@ impl Plan {
     pub fn compile(bundle: impl Into<Arc<Bundle>>) -> Result<Self, Diagnostics> {
         let bundle = bundle.into();
         let mut problems = definition::validate(&bundle.workflow);
-        problems.extend(definition::unsupported(&bundle.workflow));
         problems.extend(complete::problems(&bundle));
         let hash = match bundle.hash() {
             Ok(hash) => Some(hash),

@@ -29,7 +29,7 @@ use workflow_core::store::{ControlRecord, Lease, StoreError};
 use self::call::{Admission, Call, Ended, Patience};
 use self::output::{CallIo, RunIo};
 use self::underway::{Arrival, Underway};
-use crate::active::{Entered, SessionNote};
+use crate::active::{Entered, SessionNote, UsageNote};
 use crate::engine::Shared;
 use crate::error::EngineError;
 use crate::heartbeat;
@@ -203,6 +203,9 @@ impl<'e> Driver<'e> {
         for note in notes {
             let (path, session) = (note.path.clone(), note.session.clone());
             self.decide(Input::Session { path, attempt: note.attempt, session })?;
+        }
+        for UsageNote { path, attempt, usage } in self.entered.inbox.take_usages() {
+            self.decide(Input::Used { path, attempt, usage })?;
         }
         while let Some(arrival) = self.underway.take() {
             self.take_arrival(arrival)?;
