@@ -43,6 +43,14 @@ pub struct Event {
 pub enum EventBody {
     /// The run was accepted. Always the first event.
     RunCreated(Arc<RunCreated>),
+    /// The run goes on from here as another run's did: the events before are that run's, with what was
+    /// under way taken out.
+    RunForked(Box<RunForked>),
+    /// The run goes on with another definition from here.
+    RunMigrated {
+        /// Its bundle.
+        bundle: BundleHash,
+    },
     /// A driver began to work on the run for the first time.
     RunStarted,
     /// A stage began.
@@ -391,6 +399,21 @@ pub struct RunCreated {
     pub seed: u64,
 }
 
+/// Where a run was taken over from another one, and what was changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunForked {
+    /// The other run.
+    pub from: RunId,
+    /// The number of its last event that counts.
+    pub event: u64,
+    /// Variables with other values.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub vars: IndexMap<String, Data>,
+    /// Stages with other outputs.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub outputs: IndexMap<StageId, Data>,
+}
+
 fn one() -> u32 {
     1
 }
@@ -405,6 +428,8 @@ impl EventBody {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::RunCreated(_) => "run_created",
+            Self::RunForked(_) => "run_forked",
+            Self::RunMigrated { .. } => "run_migrated",
             Self::RunStarted => "run_started",
             Self::StageStarted { .. } => "stage_started",
             Self::StageSkipped { .. } => "stage_skipped",
@@ -443,12 +468,34 @@ impl EventBody {
         }
     }
 
+    /// The node that it happened to, if it did to one.
+    pub fn path(&self) -> Option<&NodePath> {
+        match self {
+            Self::NodeStarted { path, .. }
+            | Self::NodeCompleted { path, .. }
+            | Self::NodeFailed { path, .. }
+            | Self::NodeSkipped { path }
+            | Self::NodeQueued { path, .. }
+            | Self::NodeAsked { path, .. }
+            | Self::AttemptStarted { path, .. }
+            | Self::SessionRecorded { path, .. }
+            | Self::SessionDropped { path, .. }
+            | Self::AttemptSucceeded { path, .. }
+            | Self::AttemptFailed { path, .. }
+            | Self::AttemptCancelled { path, .. }
+            | Self::AttemptInterrupted { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether it changes the run's status.
     pub fn changes_head(&self) -> bool {
         self.is_terminal()
             || matches!(
                 self,
                 Self::RunStarted
+                    | Self::RunForked(_)
+                    | Self::RunMigrated { .. }
                     | Self::RunPaused
                     | Self::RunResumed { .. }
                     | Self::RunWaiting { .. }

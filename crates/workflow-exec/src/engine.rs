@@ -146,7 +146,7 @@ impl Engine {
 
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
         let state = self.shared.fold(&hold.lease.run).await?;
-        let plan = self.shared.plan(&state.created().bundle).await?;
+        let plan = self.shared.plan(state.bundle()).await?;
         self.drive_on(hold, plan, state).await
     }
 
@@ -365,7 +365,7 @@ fn first_state(run: &RunId, event: &Event) -> Result<Box<State>, EngineError> {
 }
 
 /// The id of a new run, and its seed.
-fn identity(chosen: Option<RunId>) -> Result<(RunId, u64), EngineError> {
+pub(crate) fn identity(chosen: Option<RunId>) -> Result<(RunId, u64), EngineError> {
     let uuid = uuid::Uuid::now_v7();
     let (_, random) = uuid.as_u64_pair();
     let id = match chosen {
@@ -385,6 +385,10 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
     pub(crate) fn run(&self) -> &RunId {
         &self.lease.run
     }

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Said};
 use super::lane::{GraphState, ItemsState, LaneState, NodeState};
+use crate::bundle::BundleHash;
 use crate::data::Data;
-use crate::event::{BudgetLimit, Event, EventBody, RunCreated};
+use crate::event::{BudgetLimit, Event, EventBody, RunCreated, RunForked};
 use crate::failure::Failure;
 use crate::ids::{NodePath, StageId};
 use crate::status::{RunStatus, StageStatus, Wait, WaitReason};
@@ -37,6 +38,10 @@ pub struct Broken {
 pub struct State {
     pub(super) last: u64,
     pub(super) created: Arc<RunCreated>,
+    pub(super) bundle: BundleHash,
+    pub(super) forked: Option<Arc<RunForked>>,
+    /// What the attempts used that were taken over from another run: shown, and never charged.
+    pub(super) inherited: Spent,
     pub(super) status: RunStatus,
     pub(super) iteration: u32,
     pub(super) position: Position,
@@ -117,9 +122,11 @@ pub struct StageResult {
 }
 
 /// Which lanes make a stage's output (R4.10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OutputOf {
     Nothing,
+    /// What it was changed to.
+    Edited(Data),
     Lane(usize),
     AllLanes,
 }
@@ -127,9 +134,10 @@ pub(super) enum OutputOf {
 impl StageResult {
     /// The output of the latest pass that had one.
     pub fn output(&self) -> Option<Data> {
-        match self.output {
+        match &self.output {
             OutputOf::Nothing => None,
-            OutputOf::Lane(lane) => self.lanes.get(lane).map(|lane| lane.whole.output.clone()),
+            OutputOf::Edited(output) => Some(output.clone()),
+            OutputOf::Lane(lane) => self.lanes.get(*lane).map(|lane| lane.whole.output.clone()),
             OutputOf::AllLanes => Some(Data::array(self.lanes.iter().map(|lane| &lane.whole.output))),
         }
     }
@@ -168,6 +176,9 @@ impl State {
         Ok(Self {
             last: 1,
             created: created.clone(),
+            bundle: created.bundle.clone(),
+            forked: None,
+            inherited: Spent::default(),
             status: RunStatus::Pending,
             iteration: 1,
             position: Position::Start,
@@ -209,6 +220,8 @@ impl State {
     fn apply_body(&mut self, event: &Event) -> Result<(), &'static str> {
         match &event.body {
             EventBody::RunCreated(_) => return Err("the run was created already"),
+            EventBody::RunForked(forked) => self.fork(forked, event.at)?,
+            EventBody::RunMigrated { bundle } => self.bundle = bundle.clone(),
             EventBody::RunStarted => {
                 self.status = RunStatus::Running;
                 self.started_at = Some(event.at);
@@ -467,6 +480,27 @@ impl State {
         }
     }
 
+    /// Makes a run of its own of what another one had come to.
+    fn fork(&mut self, forked: &RunForked, at: Timestamp) -> Result<(), &'static str> {
+        self.set(Some(&forked.vars));
+        for (stage, output) in &forked.outputs {
+            let result = self.results.get_mut(stage).ok_or("a stage has no output to be changed")?;
+            result.status = StageStatus::Completed;
+            result.error = None;
+            result.output = OutputOf::Edited(output.clone());
+        }
+        self.forked = Some(Arc::new(forked.clone()));
+        self.inherited = std::mem::take(&mut self.spent);
+        self.spent_by_stage.clear();
+        self.warned.clear();
+        if let Position::In(current) = &mut self.position {
+            current.spent = Spent::default();
+        }
+        self.status = RunStatus::Pending;
+        (self.created_at, self.started_at) = (at, None);
+        Ok(())
+    }
+
     /// Adds the attempt at `path` that ends at `at`.
     fn spend(&mut self, path: &NodePath, usage: Option<&Usage>, at: Timestamp) -> Result<(), &'static str> {
         let current = self.current(path)?;
@@ -604,6 +638,35 @@ impl State {
         &self.created
     }
 
+    /// The bundle that it goes on with.
+    pub fn bundle(&self) -> &BundleHash {
+        &self.bundle
+    }
+
+    /// The stage that is under way, or that a person is asked about.
+    pub fn current_stage(&self) -> Option<&StageId> {
+        match &self.position {
+            Position::In(current) => Some(&current.stage),
+            Position::Asked { stage, .. } => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// Whether `stage` is under way.
+    pub fn is_within(&self, stage: &StageId) -> bool {
+        matches!(&self.position, Position::In(current) if current.stage == *stage)
+    }
+
+    /// The stages that the way on depends on: those that it may go on from or to without looking.
+    pub fn anchors(&self) -> Vec<&StageId> {
+        match &self.position {
+            Position::Start => Vec::new(),
+            Position::Asked { stage, .. } | Position::After(stage, _) => vec![stage],
+            Position::In(current) => vec![&current.stage],
+            Position::Between { next, .. } => next.iter().collect(),
+        }
+    }
+
     /// The run's status.
     pub fn status(&self) -> RunStatus {
         self.status
@@ -655,7 +718,7 @@ impl State {
     pub fn head(&self) -> RunHead {
         RunHead {
             workflow_id: self.created.workflow.clone(),
-            bundle: self.created.bundle.clone(),
+            bundle: self.bundle.clone(),
             status: self.status,
             wait: self.wait(),
             created_at: self.created_at,

@@ -116,9 +116,15 @@ impl<'a> Step<'a> {
             }
             self.emit(EventBody::RunContinued)?;
         }
+        self.start_run()?;
         self.start_over();
         self.open()?;
         self.advance()
+    }
+
+    fn start_run(&mut self) -> Result<(), Broken> {
+        let waits = self.state.pausing || self.state.cancelling || self.state.status.is_terminal();
+        if waits || self.state.started_at.is_some() { Ok(()) } else { self.emit(EventBody::RunStarted) }
     }
 
     /// A call ended without a result that counts.
@@ -136,6 +142,7 @@ impl<'a> Step<'a> {
             return Ok(());
         }
         if resumed {
+            self.start_run()?;
             self.start_over();
             self.open()?;
         }
@@ -201,12 +208,7 @@ impl<'a> Step<'a> {
                     let (iteration, stage, said) = (*iteration, stage.clone(), said.clone());
                     self.after_asking(iteration, &stage, said)?
                 }
-                Position::Start => {
-                    if self.state.started_at.is_none() {
-                        self.emit(EventBody::RunStarted)?;
-                    }
-                    self.enter(1, self.plan.stages.first())?
-                }
+                Position::Start => self.enter(1, self.plan.stages.first())?,
                 Position::After(stage, None) => {
                     let stage = stage.clone();
                     match self.plan.after(&stage) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::lane::{LaneState, NodeState};
 use super::state::{Position, StageResult, State};
 use crate::data::Data;
+use crate::event::RunForked;
 use crate::failure::Failure;
 use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
 use crate::status::{RunStatus, StageStatus, Wait};
@@ -42,6 +43,12 @@ pub struct RunView {
     /// What all attempts used.
     #[serde(default)]
     pub spent: Spent,
+    /// The run that it was forked from, at which event, and what was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked: Option<Arc<RunForked>>,
+    /// What the attempts used that were taken over from that run; not charged to this one.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub inherited: Spent,
     /// The stages that failed while the run went on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_stages: Vec<StageId>,
@@ -176,6 +183,10 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+fn is_nothing(spent: &Spent) -> bool {
+    spent.attempts == 0
+}
+
 impl NodeView {
     fn new(id: NodeId, node: NodeState) -> Self {
         let items = node.items.as_deref().map(|items| ItemsView {
@@ -287,6 +298,8 @@ impl From<State> for RunView {
             iteration: state.iteration,
             context: RunContext { vars: state.vars, stages },
             spent: state.spent,
+            forked: state.forked,
+            inherited: state.inherited,
             failed_stages: state.failed_stages,
             created_at: state.created_at,
             started_at: state.started_at,

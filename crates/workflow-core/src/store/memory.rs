@@ -336,6 +336,15 @@ impl RunStore for MemoryStore {
         bundles.get(hash).cloned().ok_or_else(|| StoreError::NotFound(format!("bundle `{hash}`")))
     }
 
+    async fn put_bundle(&self, bundle: Arc<Bundle>) -> Result<(), StoreError> {
+        let hash = bundle.hash().map_err(|error| StoreError::Io {
+            place: "the bundle".to_owned(),
+            source: Arc::new(error.into()),
+        })?;
+        write(&self.shared.bundles).entry(hash).or_insert(bundle);
+        Ok(())
+    }
+
     fn watch(&self, watcher: Watcher) -> Watching {
         self.shared.watchers.add(watcher)
     }

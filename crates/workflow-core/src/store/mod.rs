@@ -195,6 +195,13 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError>;
 
+    /// Keeps a bundle that a run is to go on with, unless one of that hash is there already.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    async fn put_bundle(&self, bundle: Arc<Bundle>) -> Result<(), StoreError>;
+
     /// Calls `watcher` whenever a control was requested, by this process or another, and, where the store
     /// can tell, when there is a run that [`claim_next`](RunStore::claim_next) would give; at most once
     /// for several that come together. The watcher must not block. It is called until the returned
@@ -515,6 +522,10 @@ macro_rules! forward {
 
             async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
                 (**self).bundle(hash).await
+            }
+
+            async fn put_bundle(&self, bundle: Arc<Bundle>) -> Result<(), StoreError> {
+                (**self).put_bundle(bundle).await
             }
 
             fn watch(&self, watcher: Watcher) -> Watching {
