@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p workflow-benches -- [--quick] [--build] [GROUP…]
+//! valgrind --tool=callgrind target/release/workflow-benches once foreach 10000
 //! ```
 //!
 //! These are plain programs and not benches of a framework, because what counts is the ratio of two
@@ -9,6 +10,9 @@
 //! absolute figures drift by a factor of two, and frameworks measure one function after the other.
 //! They also have no place for memory per run, for another process that asks something of a run, or
 //! for a goal that a figure is held against.
+//!
+//! `once` does one run of a shape: `stages`, `lanes`, `chain`, `wide`, `layers`, `foreach` or `filtered`.
+//! Instructions, counted, are the same each time, and show growth that times hide.
 //!
 //! Nothing here asserts a time: the table says what was measured and whether it meets the goals.
 
@@ -18,9 +22,13 @@ mod control;
 mod definitions;
 mod fan_out;
 mod files;
+mod graphs;
 mod measure;
 mod memory;
+mod postgres;
 mod sequential;
+mod sqlite;
+mod sqlite_reads;
 mod table;
 mod work;
 
@@ -32,12 +40,16 @@ use table::Row;
 
 type Group = fn(Effort) -> Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 7] = [
+const GROUPS: [(&str, Group); 11] = [
     ("sequential", sequential::rows),
     ("fan-out", fan_out::rows),
+    ("graphs", graphs::rows),
     ("concurrent", concurrent::rows),
     ("memory", memory::rows),
     ("files", files::rows),
+    ("sqlite", sqlite::rows),
+    ("sqlite-reads", sqlite_reads::rows),
+    ("postgres", postgres::rows),
     ("definitions", definitions::rows),
     ("control", control::rows),
 ];
@@ -60,6 +72,7 @@ fn carry_out(arguments: &[&str]) -> Result<String> {
     Ok(match arguments {
         // The processes that a measurement starts.
         ["memory", what, runs] => memory::child(what, runs.parse()?)?.to_string(),
+        ["once", what, size] => graphs::once(what, size.parse()?)?,
         ["control", home, run, what] => control::child(home, run, what)?.to_string(),
         _ => measure_all(arguments)?,
     })

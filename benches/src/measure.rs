@@ -72,7 +72,18 @@ pub(crate) fn busy<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (result, thread_time().saturating_sub(start))
 }
 
+/// The same for all threads of this process together: for what is done by threads of a store.
+pub(crate) fn all_busy<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = time_of(ClockId::ProcessCPUTime);
+    let result = work();
+    (result, time_of(ClockId::ProcessCPUTime).saturating_sub(start))
+}
+
 fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time_of(ClockId::ThreadCPUTime)
+}
+
+fn time_of(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }

@@ -5,18 +5,22 @@
 
 use std::future::poll_fn;
 use std::process::Command;
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures::executor::block_on;
+use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use workflow_core::ids::RunId;
+use workflow_core::plan::Plan;
 use workflow_core::status::RunStatus;
 use workflow_exec::{Engine, StartRun};
-use workflow_store::MemoryStore;
+use workflow_store::{FileStore, MemoryStore};
 
+use crate::graphs::{Shape, bundle};
 use crate::measure::{Effort, Result};
 use crate::table::Row;
-use crate::work::{Bare, Never, NoOp, chain, engine, engine_on};
+use crate::work::{Bare, Holding, Never, NoOp, chain, directory, engine, engine_on};
 
 /// Runs before the ones that count: they make the process allocate what it needs but once.
 const WARM_UP: usize = 100;
@@ -38,6 +42,28 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         Row::figure(format!("{runs} runs paused, memory per run in the engine"), bytes(parked))
             .goal("G4 ≤ 100 B", parked <= 100),
         Row::figure("  and in the store", bytes(stored)),
+    ]
+    .into_iter()
+    .chain(items(effort)?)
+    .collect())
+}
+
+/// What the items of a `foreach` cost in the engine, with the log in files. What a `foreach` costs with
+/// few items is not counted: the calls that are under way are as many.
+fn items(effort: Effort) -> Result<Vec<Row>> {
+    const FEW: usize = 100;
+    let many = effort.amount(10_000).max(1_000);
+    let each = |what: &str| -> Result<usize> {
+        Ok(in_child(what, many)?.saturating_sub(in_child(what, FEW)?) / (many - FEW))
+    };
+    let (unstarted, ended, peak) = (each("unstarted")?, each("ended")?, each("peak")?);
+    Ok(vec![
+        Row::figure(
+            format!("foreach, {many} items, memory per unstarted item, its text included"),
+            bytes(unstarted),
+        ),
+        Row::figure("  per finished item", bytes(ended)).goal("≤ 200 B", ended <= 200),
+        Row::figure("  the most that the run ever needs, per item", bytes(peak)),
     ])
 }
 
@@ -61,6 +87,7 @@ pub(crate) fn child(what: &str, runs: usize) -> Result<usize> {
             "held" => held(runs).await,
             "stored" => Ok(pause(&MemoryStore::new(), runs).await?.1),
             "parked" => parked(runs).await,
+            "unstarted" | "ended" | "peak" => foreach(what, runs).await,
             _ => Err(format!("there is no memory to measure of `{what}`").into()),
         }
     })
@@ -131,10 +158,44 @@ async fn pause(store: &MemoryStore, runs: usize) -> Result<(Vec<RunId>, usize)> 
     Ok((paused, resident()?.saturating_sub(before)))
 }
 
+/// What a run with a `foreach` over so many items needs: when only the first of them were begun, when all
+/// but the first have ended, or ever.
+async fn foreach(what: &str, items: usize) -> Result<usize> {
+    let plan = Arc::new(Plan::compile(bundle(Shape::Foreach.profile(items)?)?)?);
+    let home = directory()?;
+    let held = match what {
+        "unstarted" => usize::MAX,
+        "ended" => 1,
+        _ => 0,
+    };
+    let holding = Holding::new(held, if held == 1 { items } else { 1 });
+    // The first run makes the process allocate what it needs but once.
+    let warm = engine_on(FileStore::open(home.path().join("warm"))?, NoOp);
+    warm.run(Shape::Foreach.start(&plan, WARM_UP)).await?;
+    let engine = engine_on(FileStore::open(home.path())?, holding.clone());
+    let start = Shape::Foreach.start(&plan, items);
+    let before = resident()?;
+    match select(Box::pin(engine.run(start)), Box::pin(holding.reached())).await {
+        Either::Left((view, _)) => {
+            assert_eq!(view?.status, RunStatus::Completed);
+            Ok(most_resident()?.saturating_sub(before))
+        }
+        Either::Right(((), _under_way)) => Ok(resident()?.saturating_sub(before)),
+    }
+}
+
 /// The memory that this process has, in bytes.
 fn resident() -> Result<usize> {
-    let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("no Rss in smaps_rollup")?;
-    let kilobytes: usize = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes * 1024)
+    kilobytes("/proc/self/smaps_rollup", "Rss:")
+}
+
+/// The most that it ever had.
+fn most_resident() -> Result<usize> {
+    kilobytes("/proc/self/status", "VmHWM:")
+}
+
+fn kilobytes(file: &str, name: &str) -> Result<usize> {
+    let text = std::fs::read_to_string(file)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).ok_or("it is not told")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<usize>()? * 1024)
 }

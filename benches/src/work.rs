@@ -2,11 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use futures::task::AtomicWaker;
 use indexmap::IndexMap;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -69,6 +71,46 @@ impl Provider for UntilStopped {
     async fn call(&self, _: CallRequest, context: CallContext) -> std::result::Result<Reply, ProviderError> {
         context.stop().wait(Stop::Gracefully).await;
         Err(ProviderError::cancelled())
+    }
+}
+
+/// Never answers its first calls, and all others at once; tells when there were so many.
+#[derive(Clone)]
+pub(crate) struct Holding(Arc<Held>);
+
+struct Held {
+    first: usize,
+    until: usize,
+    calls: AtomicUsize,
+    waker: AtomicWaker,
+}
+
+impl Holding {
+    pub(crate) fn new(first: usize, until: usize) -> Self {
+        let (calls, waker) = (AtomicUsize::new(0), AtomicWaker::new());
+        Self(Arc::new(Held { first, until, calls, waker }))
+    }
+
+    /// Ready when there were so many calls; never when none is held.
+    pub(crate) async fn reached(&self) {
+        poll_fn(|cx| {
+            self.0.waker.register(cx.waker());
+            let reached = self.0.first > 0 && self.0.calls.load(Ordering::SeqCst) >= self.0.until;
+            if reached { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+#[async_trait]
+impl Provider for Holding {
+    async fn call(&self, _: CallRequest, _: CallContext) -> std::result::Result<Reply, ProviderError> {
+        let number = self.0.calls.fetch_add(1, Ordering::SeqCst);
+        self.0.waker.wake();
+        if number < self.0.first {
+            return futures::future::pending().await;
+        }
+        Ok(Reply::default())
     }
 }
 

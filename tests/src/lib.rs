@@ -2,9 +2,11 @@
 //!
 //! - [`sim`]: virtual time, and an executor whose order is drawn from a seed.
 //! - [`scripted`]: providers that do what a workflow's `with` tells them to.
-//! - [`scenario`]: small workflows with the controls that arrive while they run.
+//! - [`scenario`]: small workflows with the controls that arrive while they run. [`shelf`]: what they refer
+//!   to, as a catalog. [`play`]: a scenario from its start to its end, whatever its hosts and store do.
 //! - [`faulty`]: a store that fails, or dies with its host, at chosen appends.
 //! - [`log`]: a run as text. [`rules`]: what holds for the log of every run.
+//! - [`mod@reference`]: what a run comes to, told by a second, naive reading of its definition.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +17,10 @@
 
 pub mod faulty;
 pub mod log;
+pub mod play;
+pub mod reference;
 pub mod rules;
 pub mod scenario;
 pub mod scripted;
+pub mod shelf;
 pub mod sim;

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
-use workflow_core::event::{Event, EventBody};
+use workflow_core::data::Data;
+use workflow_core::event::{Event, EventBody, LaneOutput};
 use workflow_core::failure::Failure;
-use workflow_core::ids::NodePath;
+use workflow_core::ids::{NodePath, RoleId};
 use workflow_core::machine::RunView;
 
 use crate::scripted::Call;
@@ -32,6 +34,13 @@ pub fn show(events: &[Event], view: &RunView, calls: &[Call]) -> String {
         }
         let lanes = stage.results.iter().map(|lane| word(&lane.status)).collect::<Vec<_>>();
         writeln!(text, " [{}]", lanes.join(", ")).unwrap();
+        for (number, lane) in stage.results.iter().enumerate().filter(|(_, lane)| !lane.nodes.is_empty()) {
+            let nodes = lane.nodes.iter().map(|node| {
+                let items = node.items.as_ref().map(|items| format!(" {}/{}", items.done, items.total));
+                format!("{} {}{}", node.id, word(&node.status), items.unwrap_or_default())
+            });
+            writeln!(text, "    [{number}] {}", nodes.collect::<Vec<_>>().join(", ")).unwrap();
+        }
     }
     text + "\ncalls\n" + &show_calls(calls)
 }
@@ -70,20 +79,30 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
         EventBody::StageStarted { iteration, stage, .. } | EventBody::StageSkipped { iteration, stage } => {
             format!("{iteration}/{stage}")
         }
+        EventBody::LaneStarted { iteration, stage, lane, provider, role } => {
+            format!("{iteration}/{stage}[{lane}] {provider}{}", in_role(role.as_ref()))
+        }
+        EventBody::NodeStarted { path, items } => format!("{} for {items:?}", node(path)),
+        EventBody::NodeCompleted { path, output, set } => {
+            format!("{} {output:?}{}", node(path), written(set.as_deref()))
+        }
+        EventBody::NodeFailed { path, error } => format!("{} {}", node(path), failure(error)),
+        EventBody::NodeSkipped { path } => node(path),
         EventBody::NodeQueued { path, provider } => format!("{} {provider}", node(path)),
-        EventBody::AttemptStarted { path, attempt, provider, .. } => {
-            format!("{} #{attempt} {provider}", node(path))
+        EventBody::AttemptStarted { path, attempt, provider, role } => {
+            format!("{} #{attempt} {provider}{}", node(path), in_role(role.as_ref()))
         }
         EventBody::SessionRecorded { path, attempt, session } => {
             format!("{} #{attempt} {session}", node(path))
         }
-        EventBody::AttemptSucceeded { path, attempt, output, .. } => {
-            format!("{} #{attempt} {output:?}", node(path))
+        EventBody::AttemptSucceeded { path, attempt, output, set, .. } => {
+            format!("{} #{attempt} {output:?}{}", node(path), written(set.as_deref()))
         }
-        EventBody::AttemptFailed { path, attempt, error, retry_at, parked, .. } => {
+        EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, .. } => {
             let again = retry_at.map(|at| format!(", again at {}", since(start, at))).unwrap_or_default();
             let parked = if *parked { ", parked" } else { "" };
-            format!("{} #{attempt} {}{parked}{again}", node(path), failure(error))
+            let repair = if *repair { ", to be mended" } else { "" };
+            format!("{} #{attempt} {}{parked}{repair}{again}", node(path), failure(error))
         }
         EventBody::AttemptCancelled { path, attempt, .. }
         | EventBody::AttemptInterrupted { path, attempt } => {
@@ -91,11 +110,17 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
         }
         EventBody::StageCompleted { iteration, stage, output_of, set } => {
             let output = output_of.map_or("all lanes".into(), |lane| format!("lane {lane}"));
-            let set = set
-                .iter()
-                .flat_map(|set| set.iter())
-                .fold(String::new(), |set, (name, value)| format!("{set}, {name} = {value:?}"));
-            format!("{iteration}/{stage}, output of {output}{set}")
+            format!("{iteration}/{stage}, output of {output}{}", written(set.as_deref()))
+        }
+        EventBody::LaneCompleted { iteration, stage, lane, output_of } => {
+            let output = match output_of {
+                LaneOutput::Node(id) => id.to_string(),
+                LaneOutput::Nodes(ids) => format!("{ids:?}"),
+            };
+            format!("{iteration}/{stage}[{lane}], output of {output}")
+        }
+        EventBody::LaneFailed { iteration, stage, lane, error } => {
+            format!("{iteration}/{stage}[{lane}] {}", failure(error))
         }
         EventBody::StageFailed { iteration, stage, error, continues } => {
             let continues = if *continues { ", continues" } else { "" };
@@ -109,6 +134,23 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             format!("failed: {failed_stages:?}")
         }
         EventBody::RunFailed { error } => failure(error),
+        EventBody::StageAsked { iteration, stage, question } => format!("{iteration}/{stage} {question:?}"),
+        EventBody::NodeAsked { path, reason, question, schema } => {
+            let schema = schema.as_ref().map(|schema| format!(", as {schema:?}")).unwrap_or_default();
+            format!("{} {}: {question:?}{schema}", node(path), word(reason))
+        }
+        EventBody::Answered { wait, answer, .. } => format!("event {wait} with {answer:?}"),
+        EventBody::AnswerRefused { wait, reason, .. } => format!("event {wait}: {reason}"),
+        EventBody::RunWaiting { wait } => {
+            let until = wait.until.map(|at| format!(", until {}", since(start, at))).unwrap_or_default();
+            format!("{}{until}", word(&wait.reason))
+        }
+        EventBody::BudgetWarning { stage, limit, used, of } => {
+            let whose = stage.as_ref().map_or_else(|| "the run".to_owned(), ToString::to_string);
+            format!("{whose}: {used} of {of}, {}", word(limit))
+        }
+        EventBody::SessionDropped { path, session } => format!("{} {session}", node(path)),
+        EventBody::RunForked(forked) => format!("{}, from event {}", forked.from, forked.event),
         EventBody::CancelRequested { at_once: true, .. } => "at once".into(),
         _ => String::new(),
     }
@@ -116,6 +158,16 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
 
 fn since(start: Timestamp, at: Timestamp) -> i64 {
     at.as_millisecond() - start.as_millisecond()
+}
+
+fn in_role(role: Option<&RoleId>) -> String {
+    role.map(|role| format!(" as {role}")).unwrap_or_default()
+}
+
+/// The variables that something wrote.
+fn written(set: Option<&IndexMap<String, Data>>) -> String {
+    let set = set.into_iter().flatten();
+    set.fold(String::new(), |set, (name, value)| format!("{set}, {name} = {value:?}"))
 }
 
 /// A path without the name that every node has.

@@ -1,31 +1,43 @@
 //! The rules that the log of every run keeps, written down a second time: from the requirements,
 //! with nothing of the machine in it but the words of its events.
 
-use std::collections::HashMap;
+mod budgets;
+mod changes;
+mod graph;
+mod lane;
+mod persons;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use workflow_core::bundle::Bundle;
 use workflow_core::definition::{Exhausted, Mode, OnFailure, ParallelStrategy, Stage, Workflow};
-use workflow_core::event::{Event, EventBody, RunCreated};
+use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated};
 use workflow_core::expr::Condition;
 use workflow_core::failure::{Failure, FailureClass};
-use workflow_core::ids::{NodePath, NodePathParts, StageId};
+use workflow_core::ids::{NodePath, RoleId, StageId};
+use workflow_core::usage::{Spent, Usage};
 
-/// Checks the log of a run of `workflow`, which is resolved. The run need not have ended.
+use self::graph::Graph;
+use self::lane::Lane;
+use self::persons::{Ask, Said, Waiting};
+
+/// Checks the log of a run of `bundle`. The run need not have ended.
 ///
 /// # Panics
 ///
 /// At the first event that breaks a rule.
-pub fn check(workflow: &Workflow, events: &[Event]) {
+pub fn check(bundle: &Bundle, events: &[Event]) {
     let Some(EventBody::RunCreated(created)) = events.first().map(|event| &event.body) else {
         panic!("a log begins with run_created");
     };
-    let mut log = Log::new(workflow, created);
+    let mut log = Log::new(bundle, created);
     for (number, event) in (1..).zip(events) {
         assert_eq!(event.seq, number, "events are numbered without gaps");
         assert!(event.at >= log.now, "event {number} is older than the one before");
         assert_eq!(log.ended, None, "event {number} comes after the end");
-        log.now = event.at;
+        (log.now, log.seq) = (event.at, event.seq);
         let described = || format!("event {number}: {:?}", event.body);
         if let Err(broken) = log.take(&event.body) {
             panic!("{broken}: {}", described());
@@ -35,9 +47,15 @@ pub fn check(workflow: &Workflow, events: &[Event]) {
 
 #[allow(clippy::struct_excessive_bools, reason = "requests and what became of them are independent")]
 struct Log<'a> {
+    bundle: &'a Bundle,
     workflow: &'a Workflow,
     created: &'a RunCreated,
+    /// The graphs of the stages that have one.
+    graphs: HashMap<StageId, Graph<'a>>,
+    /// The lanes of the stage under way.
+    lanes: Vec<Lane>,
     now: Timestamp,
+    seq: u64,
     /// Every node that was heard of.
     nodes: HashMap<NodePath, Node>,
     position: Position,
@@ -48,6 +66,15 @@ struct Log<'a> {
     /// The output of the last stage in this iteration.
     last_output: Option<Value>,
     failed_stages: Vec<StageId>,
+    /// What persons are asked, by the numbers of the events.
+    asks: BTreeMap<u64, Ask>,
+    /// What a person said of the stage that is about to start.
+    said: Said,
+    /// Whether the run waits, and until when.
+    waiting: Waiting,
+    /// What was used, of the run and of each stage.
+    spent: HashMap<Option<StageId>, Spent>,
+    warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
     control: u64,
     started: bool,
     pausing: bool,
@@ -56,18 +83,40 @@ struct Log<'a> {
     ended: Option<&'static str>,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "what was heard of a node, in the words of the log")]
 #[derive(Debug, Default)]
 struct Node {
     attempt: u32,
+    queued: bool,
     running: bool,
     succeeded: bool,
+    skipped: bool,
     failed: bool,
+    role: Option<RoleId>,
+    /// Of a `foreach` that has started.
+    items: Option<Vec<Value>>,
+    repairs: u32,
+    /// When the attempt began whose time is not counted yet.
+    since: Option<Timestamp>,
+    interrupted: bool,
+    /// Whether a person is asked about it.
+    asked: bool,
+    /// What a person said.
+    agreed: bool,
+    refused: bool,
+    answer: Option<Value>,
     /// Failures that count against the retries.
     failures: u32,
     /// Attempts that do not count.
     free: u32,
     retry_at: Option<Timestamp>,
     output: Value,
+}
+
+impl Node {
+    fn has_ended(&self) -> bool {
+        self.succeeded || self.skipped || self.failed
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -90,11 +139,17 @@ fn rule(kept: bool, broken: &'static str) -> Checked {
 }
 
 impl<'a> Log<'a> {
-    fn new(workflow: &'a Workflow, created: &'a RunCreated) -> Self {
+    fn new(bundle: &'a Bundle, created: &'a RunCreated) -> Self {
+        let workflow = &bundle.workflow;
+        let graphs = bundle.profiles.iter().map(|(stage, profile)| (stage.clone(), Graph::new(profile)));
         Self {
+            bundle,
             workflow,
             created,
+            graphs: graphs.collect(),
+            lanes: Vec::new(),
             now: Timestamp::MIN,
+            seq: 0,
             nodes: HashMap::new(),
             position: Position::Before(workflow.stages.keys().next().unwrap().clone()),
             iteration: 1,
@@ -102,6 +157,11 @@ impl<'a> Log<'a> {
             stages: Map::new(),
             last_output: None,
             failed_stages: Vec::new(),
+            asks: BTreeMap::new(),
+            said: Said::Nothing,
+            waiting: None,
+            spent: HashMap::new(),
+            warned: BTreeSet::new(),
             control: 0,
             started: false,
             pausing: false,
@@ -111,7 +171,7 @@ impl<'a> Log<'a> {
         }
     }
 
-    fn take(&mut self, body: &EventBody) -> Checked {
+    fn take(&mut self, body: &'a EventBody) -> Checked {
         match body {
             EventBody::RunCreated(_) => rule(self.now != Timestamp::MIN && !self.started, "created once"),
             EventBody::RunStarted => {
@@ -121,7 +181,9 @@ impl<'a> Log<'a> {
             }
             EventBody::StageStarted { iteration, stage, lanes } => {
                 rule(*lanes as usize == self.stage(stage).providers.len(), "a stage has its lanes")?;
-                self.begin(*iteration, stage, true)
+                self.begin(*iteration, stage, true)?;
+                self.lanes = std::iter::repeat_with(Lane::default).take(*lanes as usize).collect();
+                Ok(())
             }
             EventBody::StageSkipped { iteration, stage } => {
                 self.begin(*iteration, stage, false)?;
@@ -174,7 +236,7 @@ impl<'a> Log<'a> {
             }
             EventBody::PauseRequested { control } => {
                 rule(!self.pausing && !self.cancelling, "a pause is asked for once")?;
-                self.pausing = true;
+                (self.pausing, self.waiting) = (true, None);
                 self.control(*control)
             }
             EventBody::RunPaused => {
@@ -189,52 +251,73 @@ impl<'a> Log<'a> {
                 self.control(*control)
             }
             EventBody::CancelRequested { control, .. } => {
-                self.cancelling = true;
+                (self.cancelling, self.waiting) = (true, None);
                 self.control(*control)
             }
             body => self.take_of_node(body),
         }
     }
 
-    fn take_of_node(&mut self, body: &EventBody) -> Checked {
+    fn take_of_node(&mut self, body: &'a EventBody) -> Checked {
         match body {
-            EventBody::NodeQueued { path, .. } => self.check_start(path),
-            EventBody::AttemptStarted { path, attempt, .. } => {
+            EventBody::NodeQueued { path, .. } => {
                 self.check_start(path)?;
+                let node = self.nodes.entry(path.clone()).or_default();
+                rule(!node.queued, "a node waits once for a place")?;
+                node.queued = true;
+                Ok(())
+            }
+            EventBody::AttemptStarted { path, attempt, role, .. } => {
+                self.check_start(path)?;
+                self.check_call_agreed(path)?;
+                self.check_budgets(path)?;
                 let now = self.now;
                 let node = self.nodes.entry(path.clone()).or_default();
                 rule(*attempt == node.attempt + 1, "attempts are counted from 1")?;
                 rule(node.retry_at.is_none_or(|at| at <= now), "a retry waits for its time")?;
                 node.attempt = *attempt;
-                node.running = true;
-                node.retry_at = None;
+                (node.running, node.queued) = (true, false);
+                (node.retry_at, node.since, node.interrupted) = (None, Some(now), false);
+                node.role.clone_from(role);
                 let (made, free) = (node.attempt, node.free);
                 rule(made <= 1 + self.most_retries(path) + free, "there are at most `retries` more attempts")
             }
             EventBody::SessionRecorded { path, attempt, .. } => self.ending(path, *attempt).map(|_| ()),
-            EventBody::AttemptSucceeded { path, attempt, output, .. } => {
-                let node = self.ending(path, *attempt)?;
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
+                let set = set.iter().flat_map(|set| set.iter());
+                let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
+                // None where they could not be told, or the result is not wanted any more.
+                rule(set.is_empty() || set.len() == self.sets(path), "a node sets its variables")?;
+                rule(set.is_empty() || !self.is_unwanted(path), "what is not wanted sets no variables")?;
+                self.vars.extend(set);
+                let node = self.ends(path, *attempt, usage.as_deref())?;
                 node.output = output.value();
                 (node.running, node.succeeded) = (false, true);
+                if !self.graphs.contains_key(&path.stage) {
+                    let lane = &mut self.lanes[path.lane as usize];
+                    (lane.succeeded, lane.output) = (true, output.value());
+                }
                 Ok(())
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, .. } => {
-                self.fail_attempt(path, *attempt, error, *retry_at, *parked)
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
+                let refused = self.begins_and_fails(path, error, *retry_at)?;
+                if !refused {
+                    self.ends(path, *attempt, usage.as_deref())?;
+                }
+                self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))
             }
-            EventBody::AttemptCancelled { path, attempt, .. } => {
-                let won =
-                    self.strategy(path) == Some(Strategy::Race) && self.count(|node| node.succeeded) > 0;
-                rule(self.cancelling || won, "only what is not wanted any more is cancelled")?;
-                self.ending(path, *attempt)?.running = false;
+            EventBody::AttemptCancelled { path, attempt, usage } => {
+                rule(self.is_unwanted(path), "only what is not wanted any more is cancelled")?;
+                self.ends(path, *attempt, usage.as_deref())?.running = false;
                 Ok(())
             }
             EventBody::AttemptInterrupted { path, attempt } => {
-                let node = self.ending(path, *attempt)?;
-                node.running = false;
+                let node = self.ends(path, *attempt, None)?;
+                (node.running, node.interrupted) = (false, true);
                 node.free += 1;
                 Ok(())
             }
-            other => panic!("a kind of event without rules: {other:?}"),
+            other => self.take_of_graph(other),
         }
     }
 
@@ -244,11 +327,27 @@ impl<'a> Log<'a> {
         Ok(())
     }
 
+    /// Whether something may begin: what a person said is taken in also while the run is to pause.
+    fn may_go_on_at(&self, path: &NodePath) -> bool {
+        let said = |node: &Node| node.refused || node.answer.is_some();
+        self.may_go_on() || (!self.cancelling && self.nodes.get(path).is_some_and(said))
+    }
+
     fn may_go_on(&self) -> bool {
-        !self.pausing && !self.cancelling
+        !self.pausing && !self.cancelling && !self.is_waiting()
     }
 
     fn begin(&mut self, iteration: u32, stage: &StageId, runs: bool) -> Checked {
+        self.check_begins(iteration, stage, runs)?;
+        let agreed = self.said == Said::Agreed;
+        rule(!runs || self.is_asked_of(stage) == agreed, "a stage starts when a person has said so")?;
+        self.position = Position::In(stage.clone());
+        self.last_output = None;
+        Ok(())
+    }
+
+    /// A stage may begin, or be skipped.
+    fn check_begins(&self, iteration: u32, stage: &StageId, runs: bool) -> Checked {
         rule(self.started && self.may_go_on(), "no stage starts in a run that is to pause or end")?;
         rule(self.position == Position::Before(stage.clone()), "stages run in their order")?;
         rule(self.iteration == iteration, "a stage belongs to its iteration")?;
@@ -256,39 +355,70 @@ impl<'a> Log<'a> {
             json!({ "vars": self.vars, "stages": self.stages, "nodes": {}, "iteration": iteration });
         let when = self.stage(stage).when.as_ref();
         let wanted = when.is_none_or(|when| Condition::parse(when).unwrap().eval(&document));
-        rule(wanted == runs, "a stage is skipped when its `when` is false, and only then")?;
-        self.position = Position::In(stage.clone());
-        self.last_output = None;
-        Ok(())
+        rule(wanted == runs, "a stage is skipped when its `when` is false, and only then")
     }
 
     /// A node may be queued or started.
     fn check_start(&self, path: &NodePath) -> Checked {
-        rule(self.may_go_on(), "nothing starts in a run that is to pause or end")?;
+        rule(self.may_go_on_at(path), "nothing starts in a run that is to pause or end")?;
+        self.check_agreed(path)?;
         rule(self.position == Position::In(path.stage.clone()), "a node runs while its stage does")?;
         rule(path.iteration == self.iteration, "a node runs in its iteration")?;
         let node = self.nodes.get(path);
         rule(node.is_none_or(|node| !node.succeeded), "a recorded success never runs again")?;
         rule(node.is_none_or(|node| !node.failed), "what has failed for good never runs again")?;
+        rule(node.is_none_or(|node| !node.skipped), "what was skipped never runs")?;
         rule(node.is_none_or(|node| !node.running), "a node runs once at a time")?;
-        let (failed, succeeded) = (self.count(|node| node.failed), self.count(|node| node.succeeded));
-        match self.strategy(path) {
-            Some(Strategy::Sequential) => {
-                let before =
-                    |lane| self.nodes.get(&NodePathParts { lane, ..NodePathParts::clone(path) }.into());
-                let waits = (0..path.lane).any(|lane| before(lane).is_none_or(|node| !node.succeeded));
-                rule(!waits, "a provider of a sequence waits for the one before")
-            }
-            Some(Strategy::All) => rule(failed == 0, "after a failure nothing new starts"),
-            Some(Strategy::Race) => rule(succeeded == 0, "after a race is won nothing new starts"),
-            Some(Strategy::Majority) => Ok(()),
-            None => Err("a node belongs to a lane"),
+        self.check_lane(path.lane)?;
+        if self.graphs.contains_key(&path.stage) {
+            self.check_in_lane(path)?;
+            return self.check_wanted(path);
         }
+        rule(path.node.as_str() == "run" && path.items.is_empty(), "a stage without a graph has one node")
+    }
+
+    /// Whether results no longer count where `path` is.
+    fn is_unwanted(&self, path: &NodePath) -> bool {
+        let races = strategy(self.stage(&path.stage)) == Strategy::Race;
+        self.cancelling || (races && self.lanes.iter().any(|lane| lane.succeeded))
+    }
+
+    /// An attempt ends, and what it used counts.
+    fn ends(
+        &mut self,
+        path: &NodePath,
+        attempt: u32,
+        usage: Option<&Usage>,
+    ) -> Result<&mut Node, &'static str> {
+        let since = self.ending(path, attempt)?.since.take();
+        self.spend(path, since, usage);
+        self.ending(path, attempt)
     }
 
     fn ending(&mut self, path: &NodePath, attempt: u32) -> Result<&mut Node, &'static str> {
         let node = self.nodes.get_mut(path).filter(|node| node.running && node.attempt == attempt);
         node.ok_or("what ends was started, and has not ended before")
+    }
+
+    /// Takes in that an attempt could not be started at all, where that is so.
+    fn begins_and_fails(
+        &mut self,
+        path: &NodePath,
+        error: &Failure,
+        retry_at: Option<Timestamp>,
+    ) -> Result<bool, &'static str> {
+        let node = self.nodes.get(path);
+        if node.is_some_and(|node| node.running) {
+            return Ok(false);
+        }
+        let refused = node.is_some_and(|node| node.refused);
+        rule(refused == (error.class == FailureClass::Rejected), "what a person is against fails so")?;
+        self.check_start(path)?;
+        rule(!error.class.is_retryable() && retry_at.is_none(), "what was refused is not tried again")?;
+        let node = self.nodes.entry(path.clone()).or_default();
+        node.attempt += 1;
+        node.running = true;
+        Ok(true)
     }
 
     fn fail_attempt(
@@ -297,26 +427,31 @@ impl<'a> Log<'a> {
         attempt: u32,
         error: &Failure,
         retry_at: Option<Timestamp>,
-        parked: bool,
+        (parked, repair): (bool, bool),
     ) -> Checked {
-        if !self.nodes.get(path).is_some_and(|node| node.running) {
-            // It could not be started at all.
-            self.check_start(path)?;
-            rule(!error.class.is_retryable() && retry_at.is_none(), "what was refused is not tried again")?;
-            self.nodes.entry(path.clone()).or_default().attempt += 1;
-            self.nodes.entry(path.clone()).or_default().running = true;
-        }
-        let most = self.most_retries(path);
-        let (failed, won) = (self.count(|node| node.failed), self.count(|node| node.succeeded));
-        let closed = match self.strategy(path) {
-            Some(Strategy::All) => failed > 0,
-            Some(Strategy::Race) => won > 0,
-            _ => false,
+        let now = self.now;
+        let closed =
+            self.check_lane(path.lane).is_err() || self.of_lane(path.lane).any(|(_, node)| node.failed);
+        let role = self.nodes.get(path).and_then(|node| node.role.as_ref());
+        let stage = self.stage(&path.stage);
+        let form = match self.graphs.get(&path.stage) {
+            Some(graph) => graph.form(path, role, stage, self.bundle),
+            None => graph::form_of_stage(stage, role, self.bundle),
         };
+        let most = self.most_retries(path);
         let node = self.ending(path, attempt)?;
         node.running = false;
         node.retry_at = retry_at;
         node.failed = retry_at.is_none();
+        let mended = error.class == FailureClass::InvalidOutput
+            && !closed
+            && form.is_some_and(|form| node.repairs < form.repairs);
+        rule(repair == mended, "a wrong output goes back to its provider, a bounded number of times")?;
+        if repair {
+            node.free += 1;
+            node.repairs += 1;
+            return rule(retry_at == Some(now), "what goes back goes back at once");
+        }
         if parked {
             node.free += 1;
             return rule(
@@ -326,6 +461,9 @@ impl<'a> Log<'a> {
         }
         node.failures += 1;
         let retries = error.class.is_retryable() && node.failures <= most && !closed;
+        if retry_at.is_none() && !self.graphs.contains_key(&path.stage) {
+            self.lanes[path.lane as usize].failed = true;
+        }
         rule(retries == retry_at.is_some(), "what may help is tried again, up to `retries` times")
     }
 
@@ -334,7 +472,7 @@ impl<'a> Log<'a> {
         rule(self.running() == 0, "a stage ends when nothing of it runs any more")?;
         let spec = self.stage(stage);
         let lanes = spec.providers.len();
-        let succeeded = |lane| self.lane(stage, lane).is_some_and(|node| node.succeeded);
+        let succeeded = |lane: usize| self.lanes[lane].succeeded;
         let output = match strategy(spec) {
             Strategy::Sequential => Some(lanes - 1),
             _ if lanes == 1 => Some(0),
@@ -344,11 +482,11 @@ impl<'a> Log<'a> {
         let well = match strategy(spec) {
             Strategy::Sequential | Strategy::All => (0..lanes).all(succeeded),
             Strategy::Race => output.is_some(),
-            Strategy::Majority => self.majority(stage, spec) == Some(true),
+            Strategy::Majority => self.majority(spec) == Some(true),
         };
         rule(well, "a stage completes when its strategy is met")?;
         rule(output_of.map(|lane| lane as usize) == output, "the strategy says whose output counts")?;
-        let output_of = |lane| self.lane(stage, lane).map(|node| node.output.clone()).unwrap_or_default();
+        let output_of = |lane: usize| self.lanes[lane].output.clone();
         let output = match output {
             Some(lane) => output_of(lane),
             None => (0..lanes).map(output_of).collect(),
@@ -359,19 +497,40 @@ impl<'a> Log<'a> {
     }
 
     fn fail_stage(&mut self, stage: &StageId, error: &Failure, continues: bool) -> Checked {
+        let refused = self.said == Said::Disagreed;
+        if refused {
+            rule(self.may_go_on(), "no stage ends in a run that is to pause or end")?;
+            rule(self.position == Position::Before(stage.clone()), "what a person is against has not begun")?;
+            rule(error.class == FailureClass::Rejected, "what a person is against fails so")?;
+            self.last_output = None;
+            return self.stage_has_failed(
+                stage,
+                self.on_failure(self.stage(stage)) == OnFailure::Continue,
+                continues,
+            );
+        }
         rule(self.position == Position::In(stage.clone()), "the stage that ends is the one under way")?;
         rule(self.running() == 0, "a stage ends when nothing of it runs any more")?;
         let spec = self.stage(stage);
-        let lanes = spec.providers.len();
         let badly = match strategy(spec) {
-            Strategy::Sequential | Strategy::All => self.count(|node| node.failed) > 0,
-            Strategy::Race => self.count(|node| node.failed) == lanes,
-            Strategy::Majority => self.majority(stage, spec) == Some(false),
+            Strategy::Sequential | Strategy::All => self.lanes.iter().any(|lane| lane.failed),
+            Strategy::Race => self.lanes.iter().all(|lane| lane.failed),
+            Strategy::Majority => self.majority(spec) == Some(false),
         };
-        let unset = error.class == FailureClass::Expression && !spec.set.is_empty();
+        let repeats = error.class == FailureClass::Repeated;
+        let details = error.details.clone().unwrap_or_default();
+        let class = if repeats { details["second"]["class"].clone() } else { json!(error.class) };
+        let unset = class == json!(FailureClass::Expression) && !spec.set.is_empty();
         rule(badly || unset, "a stage fails when its strategy cannot be met")?;
         let on_failure = self.on_failure(spec);
-        rule(continues == (on_failure == OnFailure::Continue), "`on_failure` says whether the run goes on")?;
+        let failed_before = self.workflow.repeat.is_some() && self.failed_stages.contains(stage);
+        rule(!repeats || failed_before, "what fails in the same way again has failed before")?;
+        let gives_up = self.is_used_up(None) || repeats;
+        self.stage_has_failed(stage, on_failure == OnFailure::Continue && !gives_up, continues)
+    }
+
+    fn stage_has_failed(&mut self, stage: &StageId, goes_on: bool, continues: bool) -> Checked {
+        rule(continues == goes_on, "`on_failure` says whether the run goes on")?;
         if !self.failed_stages.contains(stage) {
             self.failed_stages.push(stage.clone());
         }
@@ -385,12 +544,15 @@ impl<'a> Log<'a> {
     }
 
     /// Whether there is a majority; nothing while a lane can still change it.
-    fn majority(&self, stage: &StageId, spec: &Stage) -> Option<bool> {
+    fn majority(&self, spec: &Stage) -> Option<bool> {
         let mut balance = 0i64;
-        for (number, lane) in spec.providers.iter().enumerate() {
-            let node = self.lane(stage, number).filter(|node| node.succeeded || node.failed)?;
+        for (lane, ended) in spec.providers.iter().zip(&self.lanes) {
             let weight = i64::from(lane.weight.unwrap());
-            balance += if node.succeeded { weight } else { -weight };
+            balance += match (ended.succeeded, ended.failed) {
+                (true, _) => weight,
+                (_, true) => -weight,
+                _ => return None,
+            };
         }
         Some(balance > 0)
     }
@@ -427,6 +589,7 @@ impl<'a> Log<'a> {
 
     /// A stage is over and the run goes on.
     fn after(&mut self, stage: &StageId) {
+        self.forget_asks();
         let number = self.workflow.stages.get_index_of(stage).unwrap();
         self.position = match self.workflow.stages.get_index(number + 1) {
             Some((next, _)) => Position::Before(next.clone()),
@@ -447,29 +610,8 @@ impl<'a> Log<'a> {
         if self.on_failure(stage) == OnFailure::Retry { stage.retries.unwrap() } else { 0 }
     }
 
-    fn strategy(&self, path: &NodePath) -> Option<Strategy> {
-        let stage = self.workflow.stages.get(&path.stage)?;
-        ((path.lane as usize) < stage.providers.len()).then(|| strategy(stage))
-    }
-
-    fn lane(&self, stage: &StageId, lane: usize) -> Option<&Node> {
-        let lane = u32::try_from(lane).unwrap();
-        let node = "run".parse().unwrap();
-        self.nodes.get(
-            &NodePathParts { iteration: self.iteration, stage: stage.clone(), lane, node, items: Vec::new() }
-                .into(),
-        )
-    }
-
     fn running(&self) -> usize {
         self.nodes.values().filter(|node| node.running).count()
-    }
-
-    /// How many nodes of the stage under way are like that.
-    fn count(&self, like: impl Fn(&Node) -> bool) -> usize {
-        let Position::In(stage) = &self.position else { return 0 };
-        let here = |path: &NodePath| path.iteration == self.iteration && path.stage == *stage;
-        self.nodes.iter().filter(|(path, node)| here(path) && like(node)).count()
     }
 }
 

@@ -8,22 +8,27 @@
 //! #! limit ann 1
 //! #! at 150 pause
 //! ```
+//!
+//! What the workflow refers to follows it, each part after a line that says what it is: `--- # profile
+//! plan.team`, `--- # role critic`, or `--- # schema plan.json`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures::future::join;
 use serde_json::Value;
+use workflow_core::catalog::Part;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
-use workflow_core::ids::RunId;
+use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::{RunView, State};
 use workflow_core::plan::Plan;
 use workflow_core::store::{Control, NewRun, RunStore};
 use workflow_exec::{Clock, Engine, EngineError, Limits};
 
 use crate::scripted::Deeds;
+use crate::shelf::Shelf;
 use crate::sim::Sim;
 
 /// A workflow, and what it is run with.
@@ -33,12 +38,16 @@ pub struct Scenario {
     pub name: String,
     /// The workflow.
     pub yaml: String,
+    /// What it refers to.
+    parts: Vec<(Part, String)>,
     vars: Vec<(String, Value)>,
     limits: Vec<(String, usize)>,
     /// What is asked for while it runs, and when, in milliseconds since the world began.
     controls: Vec<(i64, Control)>,
     /// How many controls were asked for already.
     asked: Arc<AtomicUsize>,
+    /// The plan, once it was prepared: every engine prepares the same.
+    plan: Arc<OnceLock<Arc<Plan>>>,
 }
 
 /// The seed of every scenario's run.
@@ -64,16 +73,19 @@ impl Scenario {
     }
 
     /// A scenario from its text.
-    pub fn new(name: &str, yaml: &str) -> Self {
+    pub fn new(name: &str, text: &str) -> Self {
+        let (yaml, parts) = in_parts(text);
         let mut scenario = Self {
             name: name.to_owned(),
-            yaml: yaml.to_owned(),
+            yaml,
+            parts,
             vars: Vec::new(),
             limits: Vec::new(),
             controls: Vec::new(),
             asked: Arc::default(),
+            plan: Arc::default(),
         };
-        for line in yaml.lines().filter_map(|line| line.strip_prefix("#! ")) {
+        for line in text.lines().filter_map(|line| line.strip_prefix("#! ")) {
             let words: Vec<_> = line.splitn(4, ' ').collect();
             match words[..] {
                 ["var", name, "=", value] => {
@@ -96,15 +108,29 @@ impl Scenario {
     pub fn engine(&self, sim: &Sim, deeds: &Deeds, store: impl RunStore + 'static) -> Engine {
         let limits = self.limits.iter();
         let limits = limits.fold(Limits::new(), |limits, (name, limit)| limits.limit(name.as_str(), *limit));
-        let builder = Engine::builder().store(store).limits(limits);
+        let builder = Engine::builder().store(store).limits(limits).catalog(self.shelf());
         let builder = builder.clock(sim.clone()).timer(sim.clone()).spawner(sim.clone());
         deeds.register(builder).build()
+    }
+
+    /// The workflow with all that it refers to, as an engine of this scenario prepares it.
+    pub async fn plan(&self, engine: &Engine) -> Arc<Plan> {
+        if let Some(plan) = self.plan.get() {
+            return plan.clone();
+        }
+        let id = WorkflowId::new(&self.name).unwrap();
+        let plan = engine.load(&id).await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        self.plan.get_or_init(|| plan).clone()
+    }
+
+    fn shelf(&self) -> Shelf {
+        Shelf::new(WorkflowId::new(&self.name).unwrap(), &self.yaml, self.parts.clone())
     }
 
     /// Creates the scenario's run, as a host that was given a seed would: everything about it is the
     /// same each time.
     pub async fn create(&self, sim: &Sim, engine: &Engine) -> RunId {
-        let plan = engine.parse(&self.yaml, &self.name).unwrap();
+        let plan = self.plan(engine).await;
         let run = RunId::new(&self.name).unwrap();
         let vars = self.vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect();
         create(sim, engine, &plan, RunCreated { run: run.clone(), vars, ..created(&plan) }).await;
@@ -141,12 +167,42 @@ impl Scenario {
     }
 }
 
+/// The workflow, and the parts that follow it.
+fn in_parts(text: &str) -> (String, Vec<(Part, String)>) {
+    let mut texts = vec![String::new()];
+    let mut parts = Vec::new();
+    for line in text.split_inclusive('\n') {
+        match line.strip_prefix("--- # ") {
+            Some(title) => {
+                parts.push(part(title.trim()));
+                texts.push(String::new());
+            }
+            None => texts.last_mut().unwrap().push_str(line),
+        }
+    }
+    let mut texts = texts.into_iter();
+    let yaml = texts.next().unwrap();
+    (yaml, parts.into_iter().zip(texts).collect())
+}
+
+fn part(title: &str) -> Part {
+    match title.split_once(' ') {
+        Some(("profile", name)) => {
+            let (stage, profile) = name.split_once('.').unwrap();
+            Part::Profile(stage.parse().unwrap(), profile.parse().unwrap())
+        }
+        Some(("role", name)) => Part::Role(name.parse().unwrap()),
+        Some(("schema", name)) => Part::Schema(name.to_owned()),
+        _ => panic!("not understood: --- # {title}"),
+    }
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
 }
 
 /// What a run of `plan` is created with when nothing else is said.
-fn created(plan: &Plan) -> RunCreated {
+pub(crate) fn created(plan: &Plan) -> RunCreated {
     let workflow = plan.workflow().id.clone();
     let run = RunId::new(workflow.as_str()).unwrap();
     let bundle = plan.hash().clone();
@@ -154,7 +210,7 @@ fn created(plan: &Plan) -> RunCreated {
 }
 
 /// Stores a run that nobody drives yet.
-async fn create(sim: &Sim, engine: &Engine, plan: &Plan, created: RunCreated) {
+pub(crate) async fn create(sim: &Sim, engine: &Engine, plan: &Plan, created: RunCreated) {
     let id = created.run.clone();
     let event = Event { seq: 1, at: sim.now(), body: EventBody::RunCreated(Arc::new(created)) };
     let head = State::first(&event).unwrap().head();

@@ -5,6 +5,7 @@
 //! with:
 //!   ann: { after: 20, reply: { done: true } }     # every call of the provider `ann`
 //!   bob@2: [{ fail: transient }, { reply: ok }]   # in iteration 2: the first call, the second
+//!   cid[1]: { fail: permanent }                   # for the second item of a `foreach`
 //! ```
 
 use std::collections::HashMap;
@@ -158,7 +159,9 @@ impl Scripted {
         let done = done.get(&(request.id.run.clone(), path.clone())).copied().unwrap_or(0);
         let (name, with, script) = (&self.name, &request.options, &self.deeds.script);
         let script = if script.is_null() {
-            with.get(format!("{name}@{}", path.iteration)).or_else(|| with.get(name))
+            let items = path.items.iter().fold(String::new(), |items, item| format!("{items}[{item}]"));
+            let keys = [format!("{name}{items}"), format!("{name}@{}", path.iteration), name.clone()];
+            keys.iter().skip(usize::from(items.is_empty())).find_map(|key| with.get(key))
         } else {
             script
                 .get(format!("{}@{}", path.stage, path.iteration))

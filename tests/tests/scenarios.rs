@@ -21,7 +21,7 @@ fn play(scenario: &Scenario, sim: &Sim) -> (Vec<Event>, RunView, Vec<Call>) {
         let run = scenario.create(sim, &engine).await;
         let view = scenario.play(sim, &engine, &run).await.unwrap();
         let events = scenario::events(&store, &run).await;
-        rules::check(engine.parse(&scenario.yaml, &scenario.name).unwrap().workflow(), &events);
+        rules::check(scenario.plan(&engine).await.bundle(), &events);
         (events, view, deeds.calls())
     })
 }
@@ -53,17 +53,64 @@ macro_rules! scenarios {
 scenarios! {
     all
     all_with_a_failure
+    branch
+    branch_arms_of_two
+    branch_takes_none
     cancel
+    committee
     continues
     exhausted
     exhausted_completes
+    export_beyond_repair
+    export_repaired
+    export_violated
+    exports
     failed_in_the_queue
+    foreach_bodies
+    foreach_cancel
+    foreach_empty
+    foreach_nested
+    foreach_over_a_node
+    foreach_over_no_list
+    foreach_parallel
+    foreach_pause_and_resume
+    foreach_queue
+    foreach_sequential
+    foreach_with_a_failure
+    foreach_with_a_retry
+    foreach_with_skipped_items
+    graph_cancel
+    graph_chain
+    graph_concurrency
+    graph_concurrency_and_pause
+    graph_continues
+    graph_diamond
+    graph_failure
+    graph_in_a_loop
+    graph_pause_and_resume
+    graph_queue
+    graph_rate_limit
+    graph_retry
+    graph_timeout
+    graph_unknown_provider
     idle_timeout
     kill
+    lanes_all
+    lanes_all_with_a_failure
+    lanes_majority
+    lanes_race
+    lanes_race_set
+    lanes_sequential
+    lanes_sequential_without_calls
+    lanes_unknown_role
     loop_with_fallback
     majority
     majority_lost
     min_iterations
+    node_set
+    node_set_fails
+    node_when
+    out_names
     pause_and_resume
     pause_during_a_retry
     queue
@@ -71,6 +118,12 @@ scenarios! {
     race_lost
     rate_limit
     recommended_stage
+    reduce
+    reduce_fails
+    reduce_summarize
+    repair
+    repair_and_retry
+    repair_in_a_stage
     retry
     retry_in_vain
     sequential

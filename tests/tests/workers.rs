@@ -24,12 +24,15 @@ two: { provider: counter }
 three: { provider: counter }
 ";
 
+/// For each run and node, the engines that called it.
+type Calls = BTreeMap<(RunId, String), Vec<&'static str>>;
+
 /// Takes ten milliseconds for a call, and knows who made which.
 #[derive(Clone)]
 struct Counter {
     sim: Sim,
     engine: &'static str,
-    calls: Arc<Mutex<BTreeMap<(RunId, String), Vec<&'static str>>>>,
+    calls: Arc<Mutex<Calls>>,
     /// How often what a dead host left cannot be reclaimed, and when it was tried.
     unreclaimed: Arc<AtomicU32>,
     tries: Arc<Mutex<Vec<jiff::Timestamp>>>,

@@ -1,4 +1,5 @@
-//! Runs what a newcomer runs: the example workflows from the command line, and the small hosts.
+//! Runs what a newcomer runs: the example workflows and the templates from the command line, and the small
+//! hosts.
 
 use anyhow::{Context, Result, ensure};
 
@@ -19,6 +20,11 @@ pub(crate) fn run() -> Result<()> {
     for workflow in workflows()? {
         workspace::run(program("workflow-cli").arg("--home").arg(home.path()).args(["run", &workflow]))?;
     }
+    for template in templates()? {
+        for arguments in [&["new", &template, "--template", &template][..], &["run", &template]] {
+            workspace::run(program("workflow-cli").arg("--home").arg(home.path()).args(arguments))?;
+        }
+    }
     for host in ["workflow-quickstart", "workflow-no-tokio"] {
         let shown =
             program(host).arg(home.path()).output().with_context(|| format!("cannot start {host}"))?;
@@ -27,6 +33,18 @@ pub(crate) fn run() -> Result<()> {
         ensure!(shown.status.success() && text.contains("Completed"), "{host} did not complete its run");
     }
     Ok(())
+}
+
+/// The templates, as the folders that they are.
+fn templates() -> Result<Vec<String>> {
+    let folder = root().join("crates/workflow-core/templates");
+    let mut names = Vec::new();
+    for entry in folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    ensure!(!names.is_empty(), "there is no template in {}", folder.display());
+    names.sort();
+    Ok(names)
 }
 
 /// The example workflows, as a path from the workspace's root each.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::bundle::Skill;
 use crate::definition::edit;
 use crate::ids::{ProfileId, RoleId, StageId, WorkflowId};
+use crate::templates::{self, WorkflowTemplate};
 
 /// Keeps workflow definitions as texts.
 #[async_trait]
@@ -115,6 +116,78 @@ pub trait Catalog: Send + Sync {
     /// [`CatalogError::NotFound`], [`CatalogError::ReadOnly`] or [`CatalogError::Io`].
     async fn delete_part(&self, part: &Part) -> Result<(), CatalogError> {
         Err(CatalogError::ReadOnly(part.to_string()))
+    }
+
+    /// The templates to start from; those that come with the crate unless there are others.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Io`].
+    async fn templates(&self) -> Result<Vec<WorkflowTemplate>, CatalogError> {
+        Ok(templates::templates())
+    }
+
+    /// Adds a workflow that is made of a template, with the parts that it uses. Never overwrites: a part
+    /// that is there with the same text is kept, and one with another text is an error before anything is
+    /// written. What was written is taken back when it fails.
+    ///
+    /// Dropping the future leaves the parts that were written by then, and no workflow; doing it again goes
+    /// on from there.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Exists`] names everything that is in the way; those of [`create`](Catalog::create) and
+    /// [`put_part`](Catalog::put_part); [`CatalogError::Left`] when something could not be taken back.
+    async fn create_from(
+        &self,
+        id: &WorkflowId,
+        template: &WorkflowTemplate,
+    ) -> Result<Document, CatalogError> {
+        let (mut missing, mut in_the_way) = (Vec::new(), Vec::new());
+        for (part, text) in &template.parts {
+            match self.part(part).await? {
+                None => missing.push((part, text)),
+                Some(there) if there.text == *text => {}
+                Some(there) => in_the_way.push(format!("{part} with another text ({})", there.origin)),
+            }
+        }
+        match self.get(id).await {
+            Err(CatalogError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+            Ok(_) => in_the_way.insert(0, format!("workflow `{id}`")),
+        }
+        if !in_the_way.is_empty() {
+            return Err(CatalogError::Exists(in_the_way.join(", ")));
+        }
+        let mut written = Vec::new();
+        let mut failed = None;
+        for (part, text) in missing {
+            match self.put_part(part, text, None).await {
+                Ok(_) => written.push(part),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        // It comes last: while it is not there, nothing uses what is not all there.
+        let error = match failed {
+            None => match self.create(id, &template.workflow).await {
+                Ok(document) => return Ok(document),
+                Err(error) => error,
+            },
+            Some(error) => error,
+        };
+        let mut left = Vec::new();
+        for part in written {
+            if let Err(error) = self.delete_part(part).await {
+                left.push(format!("{part} ({error})"));
+            }
+        }
+        if left.is_empty() {
+            return Err(error);
+        }
+        Err(CatalogError::Left { error: Box::new(error), left: left.join(", ") })
     }
 
     /// A skill, where there is one of that name.
@@ -231,6 +304,14 @@ pub enum CatalogError {
     /// The text is not a definition that may be stored.
     #[error("{0}")]
     Invalid(String),
+    /// It failed, and not everything that had been written could be taken back.
+    #[error("{error}; what was written and could not be removed again: {left}")]
+    Left {
+        /// Why it failed.
+        error: Box<CatalogError>,
+        /// What is left.
+        left: String,
+    },
     /// The medium failed.
     #[error("{place}: {source}")]
     Io {
@@ -261,6 +342,16 @@ macro_rules! forward {
                 (**self).update(id, text, read).await
             }
 
+            async fn update_field(
+                &self,
+                id: &WorkflowId,
+                path: &str,
+                value: Option<&Value>,
+                read: &Version,
+            ) -> Result<Document, CatalogError> {
+                (**self).update_field(id, path, value, read).await
+            }
+
             async fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError> {
                 (**self).delete(id).await
             }
@@ -279,6 +370,14 @@ macro_rules! forward {
 
             async fn delete_part(&self, part: &Part) -> Result<(), CatalogError> {
                 (**self).delete_part(part).await
+            }
+
+            async fn templates(&self) -> Result<Vec<WorkflowTemplate>, CatalogError> {
+                (**self).templates().await
+            }
+
+            async fn create_from(&self, id: &WorkflowId, template: &WorkflowTemplate) -> Result<Document, CatalogError> {
+                (**self).create_from(id, template).await
             }
 
             async fn skill(&self, name: &str) -> Result<Option<Skill>, CatalogError> {

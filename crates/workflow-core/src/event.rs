@@ -14,7 +14,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::bundle::BundleHash;
+use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::failure::Failure;
@@ -48,8 +48,10 @@ pub enum EventBody {
     RunForked(Box<RunForked>),
     /// The run goes on with another definition from here.
     RunMigrated {
-        /// Its bundle.
-        bundle: BundleHash,
+        /// The hash of its bundle.
+        hash: BundleHash,
+        /// Its bundle: what a run was started with is shared by runs, and this is this run's alone.
+        bundle: Arc<Bundle>,
     },
     /// A driver began to work on the run for the first time.
     RunStarted,

@@ -10,7 +10,7 @@
 //!   the engine tell each other.
 //! - [`store::RunStore`] keeps runs: events, controls, and the [`output`] of providers, which is not part
 //!   of a run's state. [`store::MemoryStore`] keeps them in memory.
-//! - [`catalog::Catalog`] keeps definitions.
+//! - [`catalog::Catalog`] keeps definitions; [`templates`] are definitions to start from.
 //! - [`sink::EventSink`] looks on.
 //!
 //! [`expr`] has the `${…}` templates and the conditions of definitions; [`ids`], [`data`] and [`status`] the
@@ -36,6 +36,7 @@ pub mod sink;
 pub mod status;
 pub mod stop;
 pub mod store;
+pub mod templates;
 pub mod usage;
 
 pub use schema::schemas;

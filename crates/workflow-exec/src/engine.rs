@@ -146,7 +146,7 @@ impl Engine {
 
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
         let state = self.shared.fold(&hold.lease.run).await?;
-        let plan = self.shared.plan(state.bundle()).await?;
+        let plan = self.shared.plan_of(&state).await?;
         self.drive_on(hold, plan, state).await
     }
 
@@ -327,6 +327,14 @@ impl Shared {
             }
             page = self.store.events(run, state.last_event(), PAGE).await?;
             from = 0;
+        }
+    }
+
+    /// The plan that a run goes on with.
+    pub(crate) async fn plan_of(&self, state: &State) -> Result<Arc<Plan>, EngineError> {
+        match state.migrated() {
+            Some(bundle) => Ok(self.remember(Arc::new(Plan::compile(bundle.clone())?))),
+            None => self.plan(state.bundle()).await,
         }
     }
 

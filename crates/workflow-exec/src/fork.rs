@@ -112,8 +112,6 @@ impl Engine {
             body: EventBody::RunForked(Box::new(body)),
         });
         let state = State::fold(&events).map_err(|source| EngineError::Broken { run: id.clone(), source })?;
-        // A run that was moved to another definition has that one.
-        let bundle = if *state.bundle() == bundle { bundle } else { state.bundle().clone() };
         let bundle = self.shared.store.bundle(&bundle).await?;
         let new = NewRun { id: id.clone(), bundle, events, head: state.head() };
         match self.shared.store.create(new).await {

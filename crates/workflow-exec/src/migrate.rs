@@ -56,8 +56,7 @@ impl Engine {
             return Err(EngineError::CannotMigrate { run: run.clone(), obstacles });
         }
         if migration.from != migration.to {
-            self.shared.store.put_bundle(bundle).await?;
-            let body = EventBody::RunMigrated { bundle: migration.to.clone() };
+            let body = EventBody::RunMigrated { hash: migration.to.clone(), bundle };
             let expected = state.last_event();
             let event = Event { seq: expected + 1, at: self.shared.clock.now(), body };
             state.apply(&event).map_err(|source| EngineError::Broken { run: run.clone(), source })?;
@@ -72,7 +71,7 @@ impl Engine {
         run: &RunId,
         state: &State,
     ) -> Result<(Migration, std::sync::Arc<Bundle>), EngineError> {
-        let old = self.shared.store.bundle(state.bundle()).await?;
+        let old = self.shared.plan_of(state).await?.bundle().clone();
         let plan = self.load(&state.created().workflow).await?;
         let new = plan.bundle().clone();
         let mut obstacles = Vec::new();

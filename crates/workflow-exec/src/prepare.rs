@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use tracing::warn;
 use workflow_core::bundle::Bundle;
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
 use workflow_core::definition::{
-    self, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, RunNode, Workflow,
+    self, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, Profile, RunNode, Workflow,
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId, WorkflowId};
 use workflow_core::output_schema;
@@ -82,7 +83,13 @@ impl Engine {
     ///
     /// [`EngineError::Catalog`] when the catalog cannot be read.
     pub async fn check(&self, text: &[u8], id: Option<&WorkflowId>) -> Result<Checked, EngineError> {
-        let library = match definition::parse(text, id).workflow {
+        // What it refers to is looked up also where it has errors itself.
+        let mut read = None;
+        definition::parse_with(text, id, |workflow| {
+            read = Some(workflow.clone());
+            Vec::new()
+        });
+        let library = match read {
             Some(workflow) => self.library(&workflow).await?,
             None => Library::default(),
         };
@@ -160,7 +167,7 @@ impl Shared {
         let defaults = Defaults { provider: self.default_provider.clone() };
         match definition::bundle(workflow, &defaults, library) {
             Ok(Bundled { bundle, warnings }) => {
-                problems.extend(self.check_calls(&bundle));
+                problems.extend(self.check_calls(bundle.profiles.iter()));
                 problems.extend(warnings);
                 (Some(bundle), problems)
             }
@@ -171,6 +178,8 @@ impl Shared {
                     known.iter().any(|known| known.code == found.code && known.path == found.path)
                 };
                 problems.extend(found.into_iter().filter(|found| !said(found)));
+                let profiles = library.profiles.iter().map(|((stage, _), profile)| (stage, profile));
+                problems.extend(self.check_calls(profiles));
                 (None, problems)
             }
         }
@@ -203,9 +212,9 @@ impl Shared {
     }
 
     /// The same for what the nodes of profiles name themselves.
-    fn check_calls(&self, bundle: &Bundle) -> Vec<Diagnostic> {
+    fn check_calls<'p>(&self, profiles: impl Iterator<Item = (&'p StageId, &'p Profile)>) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
-        for (id, profile) in &bundle.profiles {
+        for (id, profile) in profiles {
             let path = format!("{id}.profile");
             for (place, RunNode { provider, with, .. }) in definition::calls_of(profile) {
                 let Some(provider) = provider else { continue };
@@ -263,24 +272,34 @@ impl Loader<'_> {
             let assigned = self.library.assignments.stages.get(id).and_then(|stage| stage.profile.clone());
             let profile = stage.profile.clone().or(assigned).unwrap_or_else(|| "simple".to_owned());
             if let Ok(profile) = ProfileId::new(profile) {
-                self.profile(id, profile).await?;
+                self.profile(id, profile, workflow).await?;
             }
         }
         self.roles(workflow).await?;
         self.schemas(workflow).await?;
         for name in skills(workflow, self.library) {
-            if let Some(skill) = self.catalog.skill(&name).await? {
-                self.library.skills.insert(name, skill);
+            match self.catalog.skill(&name).await {
+                Ok(Some(skill)) => drop(self.library.skills.insert(name, skill)),
+                Ok(None) => {}
+                Err(CatalogError::Invalid(message)) => {
+                    self.library.problems.insert(format!("skill {name}"), vec![message]);
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    async fn profile(&mut self, stage: &StageId, profile: ProfileId) -> Result<(), CatalogError> {
+    async fn profile(
+        &mut self,
+        stage: &StageId,
+        profile: ProfileId,
+        workflow: &Workflow,
+    ) -> Result<(), CatalogError> {
         let what = format!("profile {stage}.{profile}");
         let part = Part::Profile(stage.clone(), profile.clone());
         let Some(text) = self.text(&part, &what).await? else { return Ok(()) };
-        let parsed = definition::parse_profile(text.text.as_bytes(), None);
+        let parsed = definition::parse_profile(text.text.as_bytes(), Some(workflow));
         self.keep_problems(&what, &text.origin, &parsed.diagnostics);
         if let Some(found) = parsed.profile {
             self.library.profiles.insert((stage.clone(), profile), found);
@@ -306,17 +325,28 @@ impl Loader<'_> {
         for part in there {
             let Part::Role(id) = &part else { continue };
             self.library.known_roles.insert(id.to_string());
-            if every || names.contains(id.as_str()) {
-                self.role(id, &part).await?;
+            if names.contains(id.as_str()) {
+                self.role(id, &part, Some(workflow)).await?;
+            } else if every {
+                // It may be for other workflows: what does not fit here is told when this one names it.
+                self.role(id, &part, None).await?;
             }
         }
         Ok(())
     }
 
-    async fn role(&mut self, id: &RoleId, part: &Part) -> Result<(), CatalogError> {
+    async fn role(
+        &mut self,
+        id: &RoleId,
+        part: &Part,
+        workflow: Option<&Workflow>,
+    ) -> Result<(), CatalogError> {
         let what = format!("role {id}");
         let Some(text) = self.text(part, &what).await? else { return Ok(()) };
-        let parsed = definition::parse_role(text.text.as_bytes(), Some(id));
+        let parsed = match workflow {
+            Some(workflow) => definition::parse_role_with(text.text.as_bytes(), Some(id), workflow),
+            None => definition::parse_role(text.text.as_bytes(), Some(id)),
+        };
         self.keep_problems(&what, &text.origin, &parsed.diagnostics);
         if let Some(role) = parsed.role {
             self.library.roles.insert(id.clone(), role);
@@ -324,24 +354,32 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// The schemas that are named, and those that they refer to; then what is wrong with each, which can be
+    /// said when all are there.
     async fn schemas(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
         let mut open: VecDeque<String> = definition::schemas(workflow, self.library).into();
+        let mut schemas = IndexMap::new();
+        let mut texts = Vec::new();
         while let Some(name) = open.pop_front() {
             let what = format!("schema {name}");
-            if self.library.schemas.contains_key(&name) || self.library.problems.contains_key(&what) {
+            if schemas.contains_key(&name) || self.library.problems.contains_key(&what) {
                 continue;
             }
-            let part = Part::Schema(name.clone());
-            let Some(text) = self.text(&part, &what).await? else { continue };
+            let Some(text) = self.text(&Part::Schema(name.clone()), &what).await? else { continue };
             match definition::read_schema(text.text.as_bytes()) {
                 Ok(schema) => {
-                    // What it refers to and must not is told when the bundle is put together.
                     open.extend(output_schema::references(&name, &schema).unwrap_or_default());
-                    self.library.schemas.insert(name, schema);
+                    schemas.insert(name.clone(), schema);
+                    texts.push((name, text));
                 }
                 Err(diagnostics) => self.keep_problems(&what, &text.origin, &diagnostics),
             }
         }
+        for (name, text) in texts {
+            let found = definition::check_schema(&name, text.text.as_bytes(), &schemas);
+            self.keep_problems(&format!("schema {name}"), &text.origin, &found);
+        }
+        self.library.schemas.extend(schemas);
         Ok(())
     }
 

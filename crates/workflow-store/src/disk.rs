@@ -1,14 +1,19 @@
 //! Files and directories: private ones, locked ones, and making what was done to them last.
 
+#[cfg(feature = "files")]
+mod replace;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use workflow_core::store::StoreError;
+
+#[cfg(feature = "files")]
+pub(crate) use self::replace::{Content, UNFINISHED, replace, unfinished};
 
 /// Makes a store's error of an error at a place.
 pub(crate) fn at(place: &Path) -> impl FnOnce(io::Error) -> StoreError {
@@ -58,41 +63,6 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
-/// What kind of file is replaced.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// Private, and known from elsewhere too: a crash may take it.
-    Derived,
-    /// Private.
-    Private,
-    /// A person's: it keeps its permissions.
-    Personal,
-}
-
-/// Replaces the file at `path`, or creates it: readers see the old bytes or the new ones.
-/// `temporary` is in the same directory, and is nobody else's.
-pub(crate) fn replace(path: &Path, temporary: &Path, bytes: &[u8], content: Content) -> io::Result<()> {
-    let write = || {
-        let mut options = if content == Content::Personal { OpenOptions::new() } else { private() };
-        let mut file = options.write(true).create(true).truncate(true).open(temporary)?;
-        if content == Content::Personal
-            && let Ok(replaced) = fs::metadata(path)
-        {
-            file.set_permissions(replaced.permissions())?;
-        }
-        file.write_all(bytes)?;
-        if content != Content::Derived {
-            file.sync_all()?;
-        }
-        fs::rename(temporary, path)
-    };
-    write().inspect_err(|_| drop(fs::remove_file(temporary)))?;
-    match path.parent() {
-        Some(parent) if content != Content::Derived => sync_dir(parent),
-        _ => Ok(()),
-    }
-}
-
 /// Takes the lock of a file for this process alone; `false` when somebody else has it so.
 pub(crate) fn lock(file: &File) -> io::Result<bool> {
     // Who only looks whether it is locked shares the lock for a moment: that is no holder.
@@ -124,12 +94,12 @@ pub(crate) fn take_turn(file: &File) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::TimedOut, "another process keeps it locked"))
 }
 
-/// How the names begin of what is not finished, or half removed. No id begins so.
-pub(crate) const UNFINISHED: &str = ".tmp-";
-
-/// A name for something unfinished that no other thread or process uses.
-pub(crate) fn unfinished(name: &str) -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{UNFINISHED}{name}-{}-{count}", std::process::id())
+/// The name of this machine, where the system tells it.
+pub(crate) fn host_name() -> Option<String> {
+    let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok())
+        .or_else(|| std::env::var("COMPUTERNAME").ok())?;
+    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
+    (!name.is_empty()).then_some(name)
 }

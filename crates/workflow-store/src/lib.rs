@@ -3,17 +3,25 @@
 //! - [`MemoryStore`] keeps runs in memory: for tests, and for hosts whose runs may end with them.
 //! - [`FileStore`] keeps runs as files that a person can read, and survives crashes (feature
 //!   `files`).
+//! - [`SqliteStore`] keeps runs in an SQLite database: the store of a host on one machine (feature
+//!   `sqlite`).
+//! - [`PostgresStore`] keeps runs in a PostgreSQL database, for any number of machines (feature
+//!   `postgres`).
 //! - [`FsCatalog`] keeps definitions as the files that people edit (feature `files`).
 //! - [`ChannelSink`], [`JsonlSink`] and [`TracingSink`] take events to a task of the host, to a file
 //!   or a pipe, and to its log.
 
 #[cfg(feature = "files")]
 mod catalog;
-#[cfg(feature = "files")]
+#[cfg(any(feature = "files", feature = "sqlite"))]
 mod disk;
 #[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sinks;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod sync;
 mod worker;
 
@@ -21,5 +29,9 @@ mod worker;
 pub use catalog::{Folders, FsCatalog};
 #[cfg(feature = "files")]
 pub use files::FileStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use sinks::{ChannelSink, JsonlSink, Notice, Notices, TracingSink};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
 pub use workflow_core::store::MemoryStore;

@@ -23,6 +23,10 @@ Exit codes:
 While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
 period. Ctrl-C again kills them.
 
+Providers:
+  command  runs a command line; stages that name no provider have it
+  demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it
+
 Environment:
   WORKFLOW_SECRET_X  the value of ${secrets.X}
   WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
@@ -49,8 +53,22 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Make a home with a workflow to try. Overwrites nothing.
     Init,
+    /// Make a workflow of a template, with the roles, profiles and schemas that it uses. Overwrites nothing.
+    New {
+        /// The workflow's id.
+        id: WorkflowId,
+        /// The template, as `templates` lists it.
+        #[arg(long, value_name = "NAME")]
+        template: String,
+    },
     /// List the workflows of the home.
     List,
+    /// List the templates to make workflows of.
+    Templates,
+    /// List the roles of the home, and the variables that they use.
+    Roles,
+    /// List the profiles of the home, and their nodes.
+    Profiles,
     /// Say everything that is wrong with workflows.
     Validate {
         /// Files, or ids of workflows of the home.
@@ -77,7 +95,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "STATUS", value_parser = statuses())]
         status: Vec<RunStatus>,
     },
-    /// Show a run: its stages, lanes, variables, and what went wrong.
+    /// Show a run: its stages, lanes and nodes, its variables, and what went wrong.
     Show {
         /// The run.
         run: RunId,

@@ -67,7 +67,7 @@ impl Error {
             Self::Invalid(_)
             | Self::Ended { .. }
             | Self::Engine(EngineError::Invalid(_) | EngineError::OtherInputs(_) | EngineError::BadId(_))
-            | Self::Catalog(CatalogError::Invalid(_)) => Exit::INVALID,
+            | Self::Catalog(CatalogError::Invalid(_) | CatalogError::Exists(_)) => Exit::INVALID,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::DONE,
             _ => Exit::UNAVAILABLE,
         }

@@ -1,4 +1,5 @@
-//! The engine of this program: files in a home, the provider `command`, secrets from the environment.
+//! The engine of this program: files in a home, the providers `command` and `demo`, secrets from the
+//! environment.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,14 +8,16 @@ use workflow_core::ids::RunId;
 use workflow_core::machine::Secrets;
 use workflow_core::store::{RunStore, StoreError};
 use workflow_exec::{Engine, EngineBuilder};
-use workflow_providers::CommandProvider;
+use workflow_providers::{CommandProvider, DemoProvider};
 use workflow_store::{FileStore, FsCatalog, MemoryStore};
 
 use crate::display::Bell;
 use crate::error::Error;
 
-/// The name of the one provider, which is also that of stages that name none.
-const PROVIDER: &str = "command";
+/// The name of the provider of command lines, which is also that of stages that name none.
+const COMMAND: &str = "command";
+/// The name of the provider that calls nobody.
+const DEMO: &str = "demo";
 
 /// What every command works with.
 pub(crate) struct Host {
@@ -59,8 +62,9 @@ impl Host {
 
 fn builder() -> EngineBuilder {
     Engine::builder()
-        .provider(PROVIDER, CommandProvider::new())
-        .default_provider(PROVIDER)
+        .provider(COMMAND, CommandProvider::new())
+        .provider(DEMO, DemoProvider::new())
+        .default_provider(COMMAND)
         .secrets(Environment)
 }
 

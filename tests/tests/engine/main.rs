@@ -3,10 +3,13 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod checking;
 mod controls;
 mod host;
+mod items;
 mod limits;
 mod names;
+mod roles;
 mod secrets;
 mod starting;
 mod stopping;

@@ -71,21 +71,21 @@ fn a_stage_waits_for_a_person_and_nobody_holds_the_run_meanwhile() {
         assert_eq!((view.status, output(&view, "ship")), (RunStatus::Completed, json!("bob()")));
     });
     insta::assert_snapshot!(host.log("r1"), @r#"
-     0  run_created        test
-     0  run_started
-     0  stage_started      1/plan
-     0  attempt_started    1/plan[0] #1 ann
-    10  attempt_succeeded  1/plan[0] #1 "ann()"
-    10  stage_completed    1/plan, output of lane 0
-    10  stage_asked
-    10  run_waiting
-    10  answered
-    10  stage_started      1/ship
-    10  attempt_started    1/ship[0] #1 bob
-    20  attempt_succeeded  1/ship[0] #1 "bob()"
-    20  stage_completed    1/ship, output of lane 0
-    20  run_completed
-    "#);
+         0  run_created        test
+         0  run_started
+         0  stage_started      1/plan
+         0  attempt_started    1/plan[0] #1 ann
+        10  attempt_succeeded  1/plan[0] #1 "ann()"
+        10  stage_completed    1/plan, output of lane 0
+        10  stage_asked
+        10  run_waiting
+        10  answered
+        10  stage_started      1/ship
+        10  attempt_started    1/ship[0] #1 bob
+        20  attempt_succeeded  1/ship[0] #1 "bob()"
+        20  stage_completed    1/ship, output of lane 0
+        20  run_completed
+        "#);
 }
 
 #[test]
@@ -366,21 +366,23 @@ fn a_session_that_fails_twice_in_the_same_way_is_given_up_visibly() {
     assert!(host.log("r1").contains("session_dropped"));
 }
 
+/// Tells its session, and dies with its host unless it goes on in one.
+struct Hangs(Arc<Mutex<Vec<Option<String>>>>);
+#[async_trait]
+impl Provider for Hangs {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        self.0.lock().unwrap().push(request.session.clone());
+        if request.session.is_some() {
+            return Ok(Reply::text("went on"));
+        }
+        let _ = context.record_session("s1").await;
+        futures::future::pending().await
+    }
+}
+
 #[test]
 fn a_session_survives_the_death_of_the_host() {
     let sessions: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
-    struct Hangs(Arc<Mutex<Vec<Option<String>>>>);
-    #[async_trait]
-    impl Provider for Hangs {
-        async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
-            self.0.lock().unwrap().push(request.session.clone());
-            if request.session.is_some() {
-                return Ok(Reply::text("went on"));
-            }
-            let _ = context.record_session("s1").await;
-            futures::future::pending().await
-        }
-    }
     let hangs = Hangs(Arc::clone(&sessions));
     let host = Host::with(|builder| builder.provider("hangs", hangs));
     let yaml = "workflow: { name: Crash, stages: [one] }\none: { provider: hangs, session: continue }";

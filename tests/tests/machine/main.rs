@@ -8,11 +8,15 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod graphs;
 mod plans;
 mod world;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
+use proptest::test_runner::{RngSeed, TestRunner};
 use workflow_tests::rules;
 
 use self::plans::cases;
@@ -38,7 +42,7 @@ proptest! {
     ) {
         let mut world = World::new(&case, seed, choices);
         world.play();
-        rules::check(case.plan.workflow(), &world.log);
+        rules::check(case.plan.bundle(), &world.log);
     }
 
     #[test]
@@ -61,6 +65,27 @@ proptest! {
         let prefix = world.log[..=cut.index(world.log.len())].to_vec();
         let mut world = World::recovered(&case.plan, prefix, more);
         world.play();
-        rules::check(case.plan.workflow(), &world.log);
+        rules::check(case.plan.bundle(), &world.log);
     }
+}
+
+/// What the properties are checked of has all that can happen in it.
+#[test]
+fn random_runs_come_by_every_kind_of_event() {
+    let kinds = RefCell::new(BTreeMap::<_, u32>::new());
+    let mut runner = TestRunner::new(config());
+    let played = runner.run(&(cases(), any::<u64>(), choices()), |(case, seed, choices)| {
+        let mut world = World::new(&case, seed, choices);
+        world.play();
+        for event in &world.log {
+            *kinds.borrow_mut().entry(event.body.kind()).or_default() += 1;
+        }
+        Ok(())
+    });
+    played.unwrap();
+    let kinds = kinds.into_inner();
+    // A session is given up only after several failures in a row.
+    let enough = |kind: &str| if kind == "session_dropped" { 1 } else { 10 };
+    let rare: Vec<_> = kinds.iter().filter(|(kind, count)| **count < enough(kind)).collect();
+    assert!(kinds.len() == 36 && rare.is_empty(), "{kinds:#?}");
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Diagnostic;
 use super::check::{id, role};
 use super::fields::Fields;
-use super::path::Path;
+use super::path::{Path, shorten};
 use super::report::Report;
 use super::yaml::{self, Kind, Node};
 use crate::ids::StageId;
@@ -59,13 +59,26 @@ pub fn parse_assignments(text: &[u8]) -> ParsedAssignments {
     let assignments = tree.as_ref().map(|tree| {
         let key = ["stages", "assignments"].into_iter().find(|key| tree.get(key).is_some());
         match key.and_then(|key| Some((key, &tree.get(key)?.value))) {
-            Some((key, node)) => stages(node, &Path::Root.key(key), &mut report),
+            Some((key, node)) => {
+                beside(tree, key, &mut report);
+                stages(node, &Path::Root.key(key), &mut report)
+            }
             None => stages(tree, &Path::Root, &mut report),
         }
     });
     let diagnostics = report.finish();
     let assignments = assignments.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
     ParsedAssignments { assignments, diagnostics }
+}
+
+/// Warns about what stands beside the key that holds the stages.
+fn beside(tree: &Node, key: &str, report: &mut Report<'_>) {
+    let Kind::Map(entries) = &tree.kind else { return };
+    for entry in entries.iter().filter(|entry| entry.key != key) {
+        let name = shorten(&entry.key);
+        let message = format!("`{name}` is ignored here: write it under `{key}`, where the stages are");
+        report.warning_at_key("unknown-key", &Path::Root.key(&entry.key), entry.at, message);
+    }
 }
 
 fn stages(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Assignments {

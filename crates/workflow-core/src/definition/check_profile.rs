@@ -13,7 +13,6 @@ use super::path::{Path, shorten};
 use super::read_profile::no_node;
 use super::report::Report;
 use super::shell;
-use crate::expr::Condition;
 use crate::ids::is_id;
 
 /// The names that a node cannot have: they mean something else where a node is named.
@@ -36,7 +35,9 @@ pub(super) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
                 let message = format!("a node cannot be called `{name}`: that is the item of a `foreach`");
                 report.error("reserved-name", &path.key(key), message);
             }
-            if let Some(first) = seen.insert(name.as_str(), n) {
+            let first = *seen.entry(name.as_str()).or_insert((n, key));
+            if first != (n, key) {
+                let first = first.0;
                 let message =
                     format!("`{name}` is the name of `graph[{first}]` already: names of nodes are unique");
                 report.error("duplicate-node", &path.key(key), message);
@@ -219,27 +220,7 @@ impl Checker<'_> {
     }
 
     fn condition(&self, text: &str, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
-        expressions::condition(text, path, report);
-        let Ok(condition) = Condition::parse(text) else { return };
-        for mut names in condition.queries() {
-            match (names.next(), names.next()) {
-                (Some("nodes"), Some(name)) if self.names.place(name).is_none() => {
-                    report.error("dangling-node", path, no_node(name, self.known()));
-                }
-                (Some("item"), _) if !in_body => {
-                    let message = "`$.item` is known only in the `run` of a `foreach`";
-                    report.error("unknown-name", path, message);
-                }
-                (Some("stages"), Some(stage)) => {
-                    if let Some(workflow) = self.workflow.filter(|w| !w.stages.contains_key(stage)) {
-                        let near = super::check::near_stage(stage, workflow);
-                        let message = format!("there is no stage `{}`{near}", shorten(stage));
-                        report.error("dangling-stage", path, message);
-                    }
-                }
-                _ => {}
-            }
-        }
+        expressions::condition_at(text, &self.place(in_body), path, report);
     }
 
     fn known(&self) -> impl Iterator<Item = &str> + Clone {

@@ -118,7 +118,7 @@ pub(super) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     names.check_values(&stage.env, &path.key("env"));
     set(&stage.set, &place, &path.key("set"), report);
     if let Some(when) = &stage.when {
-        condition(when, &path.key("when"), report);
+        condition_at(when, &place, &path.key("when"), report);
     }
 }
 
@@ -162,6 +162,53 @@ pub(super) fn condition(text: &str, path: &Path<'_>, report: &mut Report<'_>) {
     } else if let Err(error) = Condition::parse(text) {
         report.error_in_text("bad-expression", path, error.offset, error.message);
     }
+}
+
+/// Checks that a text is a condition, and that what it asks for can exist where it stands.
+pub(super) fn condition_at(text: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    condition(text, path, report);
+    let Ok(condition) = Condition::parse(text) else { return };
+    for mut names in condition.queries() {
+        match (names.next(), names.next(), place) {
+            (Some("nodes"), Some(node), Place::Node { names, .. }) if names.place(node).is_none() => {
+                report.error("dangling-node", path, no_node(node, names));
+            }
+            (Some("item"), _, Place::Node { in_body: false, .. }) => {
+                let message = "`$.item` is known only in the `run` of a `foreach`";
+                report.error("unknown-name", path, message);
+            }
+            (Some("stages"), Some(stage), _) => {
+                if let Some(workflow) = place.workflow().filter(|w| !w.stages.contains_key(stage)) {
+                    let near = near_stage(stage, workflow);
+                    let message = format!("there is no stage `{}`{near}", shorten(stage));
+                    report.error("dangling-stage", path, message);
+                }
+            }
+            (Some(root), _, _) => root_of_query(root, place, path, report),
+            _ => {}
+        }
+    }
+}
+
+/// A query for what is never there is false without a word, so its author is told.
+fn root_of_query(root: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    let known: &[&str] = match place {
+        Place::Stage(_) => &["vars", "stages", "iteration"],
+        Place::Node { in_body: false, .. } => &["vars", "stages", "nodes", "iteration"],
+        Place::Node { in_body: true, .. } => &["vars", "stages", "nodes", "iteration", "item"],
+    };
+    if !known.contains(&root) {
+        let near = did_you_mean(root, known.iter().copied());
+        let known: Vec<_> = known.iter().map(|root| format!("`$.{root}`")).collect();
+        let message = format!("`$.{}` is never there: write {}{near}", shorten(root), known.join(", "));
+        report.warning("unknown-name", path, message);
+    }
+}
+
+fn no_node(name: &str, names: &needs::Names) -> String {
+    let mut known: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+    known.sort_unstable();
+    super::read_profile::no_node(name, known.into_iter())
 }
 
 /// Checks templates of one stage or node.
@@ -251,10 +298,7 @@ impl Names<'_, '_, '_> {
             (Keys::Node(fields), Some(node)) => {
                 let Place::Node { names, .. } = self.place else { return Ok(()) };
                 if names.place(node).is_none() {
-                    let mut known: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
-                    known.sort_unstable();
-                    let message = super::read_profile::no_node(node, known.into_iter());
-                    return Err(("dangling-node", message));
+                    return Err(("dangling-node", no_node(node, names)));
                 }
                 match name.segment(2) {
                     Some(field) if !fields.contains(&field) => {

@@ -143,6 +143,11 @@ impl<'n, 'p> Fields<'n, 'p> {
         None
     }
 
+    /// Looks at none of the fields any more.
+    pub(super) fn forget(&mut self) {
+        self.entries = &[];
+    }
+
     /// Warns about the fields that no getter asked for.
     pub(super) fn finish(self, report: &mut Report<'_>) {
         for entry in self.entries {

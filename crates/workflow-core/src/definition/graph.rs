@@ -7,8 +7,9 @@
 //! it as an arm. `x` is the id of a node, or the `out` of one.
 //!
 //! A node is *skipped* when its `when` is false, when it is an arm and no branch took it, or when it
-//! needs other nodes and all of those were skipped. What a skipped node would have given is left out of
-//! `inputs` and `from`, and absent in expressions.
+//! needs other nodes and all of those were skipped. So an arm that a branch took runs, even where all else
+//! that it needs was skipped. What a skipped node would have given is left out of `inputs` and `from`, and
+//! absent in expressions.
 //!
 //! A node that fails lets the running ones of its lane finish; nothing new starts, and the lane fails.
 

@@ -130,7 +130,7 @@ impl Assembly<'_> {
             None => {
                 let known = self.library.known_roles.iter().map(String::as_str);
                 let near = did_you_mean(role, known.chain(self.library.roles.keys().map(RoleId::as_str)));
-                let message = format!("there is no role `{role}`{near}: write the file `roles/{role}.md`");
+                let message = format!("there is no role `{role}`: write the file `roles/{role}.md`{near}");
                 self.problems.push(Diagnostic::error("missing-role", path, message));
             }
         }
@@ -177,7 +177,7 @@ impl Assembly<'_> {
                     let known = self.library.profiles.keys().filter(|(stage, _)| stage == id);
                     let near = did_you_mean(name, known.map(|(_, profile)| profile.as_str()));
                     let message = format!(
-                        "there is no profile `{name}` for `{id}`{near}: write the file `workflows/stages/{id}.{name}.yml`"
+                        "there is no profile `{name}` for `{id}`: write the file `workflows/stages/{id}.{name}.yml`{near}"
                     );
                     self.problems.push(Diagnostic::error("missing-profile", path, message));
                 }
@@ -193,42 +193,55 @@ impl Assembly<'_> {
     }
 
     fn schemas(&mut self, bundle: &mut Bundle) {
-        let mut open: Vec<(String, String)> = schemas_of(bundle);
-        while let Some((path, name)) = open.pop() {
+        let mut open = schemas_of(bundle, &self.roles);
+        // Those that are needed come off first: of the others nothing is said.
+        open.sort_by_key(|named| named.is_needed);
+        while let Some(Named { path, name, is_needed }) = open.pop() {
             if bundle.schemas.contains_key(&name) {
                 continue;
             }
-            match self.library.schemas.get(&name) {
-                Some(schema) => {
-                    match crate::output_schema::references(&name, schema) {
-                        Ok(more) => open.extend(more.into_iter().map(|name| (path.clone(), name))),
-                        Err(error) => {
-                            self.problems.push(Diagnostic::error("bad-schema", &*path, error.to_string()));
-                        }
-                    }
-                    bundle.schemas.insert(name, schema.clone());
-                }
-                None if self.broken(&format!("schema {name}"), &path) => {}
-                None => {
-                    let message = format!("there is no schema file `{name}` in the home");
+            if is_needed && self.broken(&format!("schema {name}"), &path) {
+                continue;
+            }
+            let Some(schema) = self.library.schemas.get(&name) else {
+                if is_needed {
+                    let message = format!("{}there is no schema file `{name}` in the home", named_by(&path));
                     self.problems.push(Diagnostic::error("missing-schema", path, message));
                 }
+                continue;
+            };
+            match crate::output_schema::references(&name, schema) {
+                Ok(more) => {
+                    open.extend(more.into_iter().map(|name| Named { path: path.clone(), name, is_needed }));
+                }
+                Err(_) if !is_needed => {}
+                Err(error) => self.problems.push(Diagnostic::error("bad-schema", &*path, error.to_string())),
             }
+            bundle.schemas.insert(name, schema.clone());
         }
         bundle.schemas.sort_keys();
     }
 
     fn skills(&mut self, bundle: &mut Bundle) {
-        for (path, name) in skills_of(bundle) {
+        for Named { path, name, is_needed } in skills_of(bundle, &self.roles) {
             if let Some(skill) = self.library.skills.get(&name) {
                 bundle.skills.insert(name, skill.clone());
-            } else if !self.library.provided_skills.contains(&name) {
-                let message = format!("there is no skill `{name}`: it is left out");
+            } else if is_needed && !self.library.provided_skills.contains(&name) {
+                let why = match self.library.problems.get(&format!("skill {name}")) {
+                    Some(problems) => format!("the skill `{name}` cannot be used: {}", problems.join("; ")),
+                    None => format!("there is no skill `{name}`"),
+                };
+                let message = format!("{}{why}: it is left out", named_by(&path));
                 self.problems.push(Diagnostic::warning("missing-skill", path, message));
             }
         }
         bundle.skills.sort_keys();
     }
+}
+
+/// Says of a field that is not in the workflow's own file where it is.
+fn named_by(path: &str) -> String {
+    if path.contains(": ") { format!("{path}: ") } else { String::new() }
 }
 
 /// The schema files that a workflow, its profiles and its roles name.
@@ -241,23 +254,42 @@ pub fn schemas(workflow: &Workflow, library: &Library) -> Vec<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// The schemas that a bundle names, each with the path of the field.
-fn schemas_of(bundle: &Bundle) -> Vec<(String, String)> {
+/// What a bundle names.
+struct Named {
+    /// The path of the field.
+    path: String,
+    name: String,
+    /// Whether it is known to be used. A role that only an expression could name may be for other workflows.
+    is_needed: bool,
+}
+
+impl Named {
+    fn new(path: String, name: &str) -> Self {
+        Self { path, name: name.to_owned(), is_needed: true }
+    }
+}
+
+/// The schemas that a bundle names.
+fn schemas_of(bundle: &Bundle, named: &BTreeSet<RoleId>) -> Vec<Named> {
     let mut found = Vec::new();
     for (id, stage) in &bundle.workflow.stages {
-        found.extend(stage.output_schema.clone().map(|name| (format!("{id}.output_schema"), name)));
+        let name = stage.output_schema.as_deref();
+        found.extend(name.map(|name| Named::new(format!("{id}.output_schema"), name)));
     }
     for (id, profile) in &bundle.profiles {
         for (n, node) in profile.graph.iter().enumerate() {
             let names = schemas_in(&node.node).into_iter();
             found.extend(
-                names.map(|name| (format!("{id}.profile: graph[{n}].output_schema"), name.to_owned())),
+                names.map(|name| Named::new(format!("{id}.profile: graph[{n}].output_schema"), name)),
             );
         }
     }
     for role in bundle.roles.values() {
-        let name = role.output_schema.clone();
-        found.extend(name.map(|name| (format!("roles/{}: output_schema", role.id), name)));
+        let name = role.output_schema.as_deref();
+        found.extend(name.map(|name| Named {
+            is_needed: named.contains(&role.id),
+            ..Named::new(format!("roles/{}: output_schema", role.id), name)
+        }));
     }
     found
 }
@@ -273,25 +305,27 @@ fn schemas_in(node: &Node) -> Option<&str> {
     }
 }
 
-/// The skills that a bundle names, each with the path of the field. A role can name tools as well, which are
-/// nobody's files.
-fn skills_of(bundle: &Bundle) -> Vec<(String, String)> {
+/// The skills that a bundle names. A role can name tools as well, which are nobody's files.
+fn skills_of(bundle: &Bundle, named: &BTreeSet<RoleId>) -> Vec<Named> {
     let mut found = Vec::new();
     for (id, stage) in &bundle.workflow.stages {
         let skills = stage.skills.iter().enumerate();
-        found.extend(skills.map(|(n, skill)| (format!("{id}.skills[{n}]"), skill.clone())));
+        found.extend(skills.map(|(n, skill)| Named::new(format!("{id}.skills[{n}]"), skill)));
     }
     for (id, profile) in &bundle.profiles {
         for (n, node) in profile.graph.iter().enumerate() {
             let Some((path, run)) = call_of(&node.node, format!("graph[{n}]")) else { continue };
             let skills =
-                run.skills.iter().map(|skill| (format!("{id}.profile: {path}.skills"), skill.clone()));
+                run.skills.iter().map(|skill| Named::new(format!("{id}.profile: {path}.skills"), skill));
             found.extend(skills);
         }
     }
     for role in bundle.roles.values() {
         let skills = role.skills.iter().filter(|skill| is_id(skill));
-        found.extend(skills.map(|skill| (format!("roles/{}: skills", role.id), skill.clone())));
+        found.extend(skills.map(|skill| Named {
+            is_needed: named.contains(&role.id),
+            ..Named::new(format!("roles/{}: skills", role.id), skill)
+        }));
     }
     found
 }

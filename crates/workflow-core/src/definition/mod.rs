@@ -44,6 +44,7 @@ mod path;
 mod read;
 mod read_profile;
 mod read_role;
+mod read_schema;
 mod report;
 mod resolve;
 mod role;
@@ -70,6 +71,7 @@ pub use model::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
     SessionMode, Stage, Workflow,
 };
+pub use read_schema::{check_schema, read_schema};
 pub use resolve::{Defaults, resolve};
 pub use role::{Role, Variable, VariableType};
 pub use suggest::did_you_mean;
@@ -135,9 +137,7 @@ pub fn parse_with(
     let workflow = tree.as_ref().and_then(|tree| read::workflow(tree, file_id, &mut report));
     if let Some(workflow) = &workflow {
         check::workflow(workflow, &mut report);
-        for diagnostic in check(workflow) {
-            report.by_path(diagnostic);
-        }
+        report.by_path(check(workflow));
     }
     let diagnostics = report.finish();
     let workflow = workflow.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
@@ -185,38 +185,43 @@ pub struct ParsedRole {
 ///
 /// A text without front matter is a template and nothing else. `file_id` is the id that the file's name
 /// gives.
+///
+/// A template can name the stages of the workflow that the role is used in, so whether all its names are
+/// known is told by [`parse_role_with`] alone.
 pub fn parse_role(text: &[u8], file_id: Option<&RoleId>) -> ParsedRole {
-    let refused = |code, message: String| ParsedRole {
-        role: None,
-        diagnostics: vec![Diagnostic::error(code, "", message).at(1, 1)],
-    };
-    if text.len() > yaml::MAX_BYTES {
-        return refused("too-large", format!("a role file has at most {} bytes", yaml::MAX_BYTES));
-    }
-    let Ok(text) = std::str::from_utf8(text) else {
-        return refused("not-utf8", "the text is not UTF-8: save it as UTF-8".to_owned());
-    };
-    let Some(parts) = read_role::parts(text) else {
-        let message = "the front matter is not closed: write `---` on a line of its own after it";
-        return refused("open-front-matter", message.to_owned());
+    role_of(text, file_id, None)
+}
+
+/// The same for a role as `workflow` uses it: a name that its templates do not know there is an error.
+pub fn parse_role_with(text: &[u8], file_id: Option<&RoleId>, workflow: &Workflow) -> ParsedRole {
+    role_of(text, file_id, Some(workflow))
+}
+
+fn role_of(text: &[u8], file_id: Option<&RoleId>, workflow: Option<&Workflow>) -> ParsedRole {
+    let parts = match read_role::parts(text) {
+        Ok(parts) => parts,
+        Err(refused) => return ParsedRole { role: None, diagnostics: vec![refused] },
     };
     let (tree, problems) =
-        if parts.front.is_empty() { (None, Vec::new()) } else { yaml::read(parts.front.as_bytes()) };
+        if parts.has_front() { yaml::read(parts.front.as_bytes()) } else { (None, Vec::new()) };
     let mut report = Report::new(tree.as_ref().map(|tree| (parts.front, tree)));
-    // An empty front matter is none.
-    for problem in
-        problems.into_iter().filter(|_| !parts.front.trim_matches(['-', '\n', '\r', ' ']).is_empty())
-    {
+    for problem in problems {
         report.yaml(problem);
     }
     let role = read_role::role(tree.as_ref(), parts.body, file_id, &mut report);
+    let mut body = Vec::new();
     if let Some(role) = &role {
         read_role::check(role, &mut report);
+        // What a front matter that cannot be read declares is not known.
+        let workflow = workflow.filter(|_| tree.is_some() || !parts.has_front());
+        body = read_role::templates(role, parts.body_line, workflow, &mut report);
     }
     let mut diagnostics = report.finish();
-    if let Some(role) = &role {
-        diagnostics.extend(crate::role::syntax(role, parts.body_line));
+    for found in diagnostics.iter_mut().filter(|found| found.line == 0 && found.code != "too-many") {
+        // What is missing from a front matter that is not there.
+        (found.line, found.column) = (1, 1);
     }
+    diagnostics.extend(body);
     let role = role.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
     ParsedRole { role, diagnostics }
 }
@@ -225,8 +230,9 @@ pub fn parse_role(text: &[u8], file_id: Option<&RoleId>) -> ParsedRole {
 pub fn validate_role(role: &Role) -> Vec<Diagnostic> {
     let mut report = Report::new(None);
     read_role::check(role, &mut report);
+    let body = read_role::templates(role, 0, None, &mut report);
     let mut diagnostics = report.finish();
-    diagnostics.extend(crate::role::syntax(role, 0));
+    diagnostics.extend(body);
     diagnostics
 }
 
@@ -255,25 +261,6 @@ pub fn calls_of(profile: &Profile) -> Vec<(String, &RunNode)> {
 pub fn roles_of(profile: &Profile) -> Vec<(String, &str)> {
     let calls = calls_of(profile).into_iter();
     calls.filter_map(|(path, run)| Some((format!("{path}.role"), run.role.as_deref()?))).collect()
-}
-
-/// Reads the text of a schema file, JSON or YAML, within the limits of [`parse`].
-///
-/// # Errors
-///
-/// What is wrong with the text.
-pub fn read_schema(text: &[u8]) -> Result<serde_json::Value, Vec<Diagnostic>> {
-    let (tree, problems) = yaml::read(text);
-    let mut report =
-        Report::new(tree.as_ref().map(|tree| (std::str::from_utf8(text).unwrap_or_default(), tree)));
-    for problem in problems {
-        report.yaml(problem);
-    }
-    let diagnostics = report.finish();
-    match tree {
-        Some(tree) if diagnostics.is_empty() => Ok(tree.to_value()),
-        _ => Err(diagnostics),
-    }
 }
 
 /// The call that a node makes, by itself or for items, with its path.

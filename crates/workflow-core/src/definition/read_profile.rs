@@ -82,7 +82,13 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         ("export", Type::Export),
         ("ask", Type::Ask),
     ];
-    match fields.choice("type", &types, report).unwrap_or(Type::Run) {
+    let is_there = fields.take("type").is_some();
+    let chosen = fields.choice("type", &types, report);
+    if is_there && chosen.is_none() {
+        // What the other keys mean depends on the type.
+        fields.forget();
+    }
+    match chosen.unwrap_or(Type::Run) {
         Type::Run => Node::Run(Box::new(run(fields, path, report))),
         Type::Foreach => Node::Foreach(foreach(fields, path, report, deeper)),
         Type::Reduce => {

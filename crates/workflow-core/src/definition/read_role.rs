@@ -2,14 +2,17 @@
 
 use serde_json::Value;
 
+use super::Diagnostic;
 use super::check::{file, id};
 use super::fields::{Fields, wrong_type};
+use super::model::Workflow;
 use super::path::{Path, shorten};
 use super::report::Report;
 use super::role::{Role, Variable, VariableType};
-use super::yaml::{Kind, Node, Place};
+use super::yaml::{self, Kind, Node, Place};
 use crate::expr::Template;
-use crate::ids::{RoleId, is_id};
+use crate::ids::{RoleId, StageId, is_id};
+use crate::role::{Known, is_helper, known, problems};
 
 /// A role file in its parts.
 pub(super) struct Parts<'t> {
@@ -20,25 +23,59 @@ pub(super) struct Parts<'t> {
     pub body_line: u32,
 }
 
-/// Takes a file apart; none when its front matter is not closed.
-pub(super) fn parts(text: &str) -> Option<Parts<'_>> {
-    let whole = text;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+impl Parts<'_> {
+    /// Whether there is more than the lines around it.
+    pub(super) fn has_front(&self) -> bool {
+        self.front.lines().skip(1).any(|line| !line.trim().is_empty())
+    }
+}
+
+/// Takes a file apart, or says why that cannot be done.
+pub(super) fn parts(text: &[u8]) -> Result<Parts<'_>, Diagnostic> {
+    let refused =
+        |code, (line, column), message: String| Err(Diagnostic::error(code, "", message).at(line, column));
+    if text.len() > yaml::MAX_BYTES {
+        let message = format!("the file has {} bytes: at most {} are read", text.len(), yaml::MAX_BYTES);
+        return refused("too-large", (1, 1), message);
+    }
+    let whole = match std::str::from_utf8(text) {
+        Ok(whole) => whole,
+        Err(error) => {
+            let before = String::from_utf8_lossy(&text[..error.valid_up_to()]);
+            let message = "the file is not UTF-8: save it in that encoding".to_owned();
+            return refused("not-utf8", after(&before), message);
+        }
+    };
+    let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}');
+    if let Some((offset, character)) = whole.char_indices().find(|(_, c)| is_bad(*c)) {
+        let message =
+            format!("the control character {} cannot stand in a file: remove it", character.escape_unicode());
+        return refused("control-character", after(&whole[..offset]), message);
+    }
+    let text = whole.strip_prefix('\u{feff}').unwrap_or(whole);
     let mut lines = text.split_inclusive('\n');
     let is_fence = |line: &str| line.trim_end() == "---";
     let Some(first) = lines.next().filter(|line| is_fence(line)) else {
-        return Some(Parts { front: "", body: text, body_line: 1 });
+        return Ok(Parts { front: "", body: text, body_line: 1 });
     };
     let (mut offset, mut number) = (whole.len() - text.len() + first.len(), 2);
     for line in lines {
         if is_fence(line) {
             let body = &whole[offset + line.len()..];
-            return Some(Parts { front: &whole[..offset], body, body_line: number + 1 });
+            return Ok(Parts { front: &whole[..offset], body, body_line: number + 1 });
         }
         offset += line.len();
         number += 1;
     }
-    None
+    let message = "the front matter is not closed: write `---` on a line of its own after it";
+    refused("open-front-matter", (1, 1), message.to_owned())
+}
+
+/// The line and column after a text, counted from 1.
+fn after(text: &str) -> (u32, u32) {
+    let line = text.rsplit('\n').next().unwrap_or_default();
+    let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+    (number(text.matches('\n').count()), number(line.chars().count()))
 }
 
 /// Reads the front matter. Everything that is left out or replaced has an error in `report`.
@@ -53,7 +90,7 @@ pub(super) fn role(
     let front = front.filter(|node| !node.is_null()).unwrap_or(&empty);
     let mut fields = Fields::of(front, &path, report);
     let id = role_id(&mut fields, file_id, report);
-    let schema = fields.text("output_schema", report).or_else(|| fields.text("outputSchema", report));
+    let schema = fields.text("output_schema", report).or_else(|| older_schema(&mut fields, report));
     let snake = fields.text("recommended_provider", report);
     let recommended_provider = snake.or_else(|| fields.text("recommendedProvider", report));
     let role = Role {
@@ -71,6 +108,15 @@ pub(super) fn role(
     fields.take("description");
     fields.finish(report);
     Some(role)
+}
+
+/// The schema under the name that older files have for it.
+fn older_schema(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<String> {
+    let schema = fields.text("outputSchema", report)?;
+    file(&schema, &Path::Root.key("outputSchema"), report);
+    // It has been checked, at its place.
+    report.settle("output_schema".to_owned());
+    Some(schema)
 }
 
 fn role_id(fields: &mut Fields<'_, '_>, file_id: Option<&RoleId>, report: &mut Report<'_>) -> Option<RoleId> {
@@ -178,6 +224,10 @@ pub(super) fn check(role: &Role, report: &mut Report<'_>) {
         } else if BUILT_IN.contains(&name) {
             let message = format!("a variable cannot be called `{name}`: templates know that name already");
             report.error("reserved-name", &path.key("name"), message);
+        } else if is_helper(name) || matches!(name, "this" | "true" | "false" | "null" | "else" | "as") {
+            let message =
+                format!("a variable cannot be called `{name}`: that word means something in templates");
+            report.error("reserved-name", &path.key("name"), message);
         } else if role.variables[..n].iter().any(|earlier| earlier.name == name) {
             let message = format!("`{name}` is declared already: declare a variable once");
             report.error("duplicate-variable", &path.key("name"), message);
@@ -185,7 +235,10 @@ pub(super) fn check(role: &Role, report: &mut Report<'_>) {
         if let Some(default) = &variable.default
             && !variable.kind.holds(default)
         {
-            let message = format!("`default` has to be {}", variable.kind.in_words());
+            let (words, kind) = (variable.kind.in_words(), variable.kind.name());
+            let message = format!(
+                "`default` has to be {words} where the type is `{kind}`: change the one or the other"
+            );
             report.error("wrong-type", &path.key("default"), message);
         }
         if variable.required && variable.default.is_some() {
@@ -193,4 +246,48 @@ pub(super) fn check(role: &Role, report: &mut Report<'_>) {
             report.warning("no-effect", &path.key("default"), message);
         }
     }
+}
+
+/// What is wrong with the templates of a role. What is wrong with its guards is reported at their places in the
+/// front matter; what is wrong with its body is returned, at its place in the file.
+pub(super) fn templates(
+    role: &Role,
+    body_line: u32,
+    workflow: Option<&Workflow>,
+    report: &mut Report<'_>,
+) -> Vec<Diagnostic> {
+    let names = match workflow {
+        Some(workflow) => known(role, workflow.stages.keys().map(StageId::as_str)),
+        None => Known::Open,
+    };
+    let guards = Path::Root.key("guards");
+    let mut body = Vec::new();
+    for problem in problems(role, &names) {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let (line, column) = (number(problem.line), number(problem.column));
+        match problem.guard {
+            Some(guard) => {
+                let offset =
+                    role.guards.get(guard).map_or(0, |text| offset(text, problem.line, problem.column));
+                report.error_in_text("bad-template", &guards.index(guard), offset, problem.message);
+            }
+            None if body_line == 0 => {
+                let message = format!("line {line}, column {column}: {}", problem.message);
+                body.push(Diagnostic::error("bad-template", "body", message));
+            }
+            None => {
+                let place = Diagnostic::error("bad-template", "body", problem.message);
+                body.push(place.at(body_line.saturating_add(line).saturating_sub(1), column));
+            }
+        }
+    }
+    body.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    body
+}
+
+/// How many bytes stand before a line and column.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let in_line = text[before..].char_indices().nth(column.saturating_sub(1));
+    in_line.map_or(text.len(), |(in_line, _)| before + in_line)
 }

@@ -87,12 +87,20 @@ impl<'t> Report<'t> {
         self.add(Diagnostic::error(code, path, message), Some(at));
     }
 
-    /// A diagnostic that was made without the text: gets the place of as much of its path as there is.
-    /// It is left out where there is an error in the same value or in a part of it: it may be about
+    /// Diagnostics that were made without the text: each gets the place of as much of its path as there is.
+    /// One is left out where an error was found before in the same value or in a part of it: it may be about
     /// the same thing.
-    pub(super) fn by_path(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn by_path(&mut self, diagnostics: Vec<Diagnostic>) {
+        let own = self.found.len();
+        for diagnostic in diagnostics {
+            self.one_by_path(diagnostic, own);
+        }
+    }
+
+    fn one_by_path(&mut self, diagnostic: Diagnostic, own: usize) {
         let path = &diagnostic.path;
-        let is_known = self.found.iter().any(|known| known.is_error() && is_inside(&known.path, path));
+        let is_known =
+            self.found.iter().take(own).any(|known| known.is_error() && is_inside(&known.path, path));
         if is_known || self.settled.iter().any(|settled| is_inside(path, settled)) {
             return;
         }

@@ -78,6 +78,16 @@ impl VariableType {
         }
     }
 
+    /// The type as it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Array => "array",
+        }
+    }
+
     /// The type, for a message.
     pub fn in_words(self) -> &'static str {
         match self {

@@ -68,6 +68,14 @@ impl Template {
         }
     }
 
+    /// The name, when the text is one expression and nothing else.
+    pub fn as_name(&self) -> Option<&Name> {
+        match &*self.0 {
+            [Part::Name(name)] => Some(name),
+            _ => None,
+        }
+    }
+
     /// The names that the text refers to, in order.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         self.0.iter().filter_map(|part| match part {

@@ -36,6 +36,14 @@ impl ValueTemplate {
         matches!(self.0, Node::Literal(_))
     }
 
+    /// The name, when it is a text that is one expression and nothing else.
+    pub fn as_name(&self) -> Option<&Name> {
+        match &self.0 {
+            Node::Text(template) => template.as_name(),
+            _ => None,
+        }
+    }
+
     /// The names that it refers to, in order.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         let mut names = Vec::new();

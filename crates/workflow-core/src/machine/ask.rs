@@ -186,7 +186,7 @@ impl<'a> Step<'a> {
 
     /// Asks before a call, where the node says so.
     pub(super) fn ask_before_call(&mut self, path: &NodePath) -> Result<bool, Broken> {
-        let (Some(stage), Some(call)) = (self.stage, self.plan.call(path)) else { return Ok(false) };
+        let (Some(stage), Some(call)) = (self.stage, self.call(path)) else { return Ok(false) };
         let Some(question) = &call.approval else { return Ok(false) };
         match self.node(path) {
             Some(node) if node.status == StageStatus::Waiting => return Ok(true),
@@ -213,7 +213,7 @@ impl<'a> Step<'a> {
             Some(node) if node.status == StageStatus::Waiting => return Ok(()),
             Some(node) if node.approved => {
                 let answer = node.output.clone();
-                return self.answered_question(path, answer);
+                return self.answered_question(&path, answer);
             }
             _ => {}
         }
@@ -237,7 +237,7 @@ impl<'a> Step<'a> {
 
     /// Asks what became of a call that was interrupted, where the node says so.
     pub(super) fn ask_what_became_of(&mut self, path: &NodePath) -> Result<(), Broken> {
-        if !self.plan.call(path).is_some_and(|call| call.asks_after_interrupt) {
+        if !self.call(path).is_some_and(|call| call.asks_after_interrupt) {
             return Ok(());
         }
         let question = format!(
@@ -251,6 +251,9 @@ impl<'a> Step<'a> {
     pub(super) fn answer(&mut self, control: u64, Answer { wait, value }: Answer) -> Result<(), Broken> {
         let said = match self.state.asks.get(&wait) {
             _ if self.state.cancelling => Err("the run is being cancelled".to_owned()),
+            Some(Ask { path: Some(path), .. }) if !self.is_here(path) || self.is_closed_for(path) => {
+                Err("what was asked for is not wanted any more".to_owned())
+            }
             Some(ask) => self.allowed(ask, &value).map(|said| (ask.path.clone(), said)),
             None => Err("nobody waits for this answer, or not any more".to_owned()),
         };
@@ -269,16 +272,16 @@ impl<'a> Step<'a> {
                 self.refused(path.clone(), rejected(comment.as_deref()))?;
                 self.go_on_from(&path)
             }
-            Said::Value(value) => self.answered_question(path, value),
+            Said::Value(value) => self.answered_question(&path, value),
             Said::Agreed | Said::RunsAgain if self.state.pausing => Ok(()),
             Said::Agreed | Said::RunsAgain => self.ask_for_place(path),
         }
     }
 
-    fn answered_question(&mut self, path: NodePath, value: Data) -> Result<(), Broken> {
+    fn answered_question(&mut self, path: &NodePath, value: Data) -> Result<(), Broken> {
         let Some(graph) = self.graph() else { return Ok(()) };
         self.complete(graph, path.clone(), value)?;
-        self.go_on_from(&path)
+        self.go_on_from(path)
     }
 
     /// What an answer says, by the schema of the plan too.

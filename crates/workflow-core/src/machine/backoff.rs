@@ -20,10 +20,10 @@ pub(super) fn delay(base: Duration, failures: u32, seed: u64, path: &NodePath) -
 
 /// FNV-1a (Fowler, Noll, Vo) over what names the node.
 fn hash(path: &NodePath) -> u64 {
-    let numbers = [path.iteration.to_le_bytes(), path.lane.to_le_bytes()];
+    let numbers = [path.iteration, path.lane].into_iter().chain(path.items.iter().copied());
     let names = path.stage.as_str().bytes().chain(path.node.as_str().bytes());
     names
-        .chain(numbers.into_iter().flatten())
+        .chain(numbers.flat_map(u32::to_le_bytes))
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -59,10 +59,11 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_delay_and_lanes_differ() {
+    fn the_same_seed_gives_the_same_delay_and_lanes_and_items_differ() {
         let delay = |seed, path: &str| delay(Duration::from_secs(5), 1, seed, &path.parse().unwrap());
         assert_eq!(delay(7, "1/test[0]/run"), delay(7, "1/test[0]/run"));
         assert_ne!(delay(7, "1/test[0]/run"), delay(7, "1/test[1]/run"));
         assert_ne!(delay(7, "1/test[0]/run"), delay(8, "1/test[0]/run"));
+        assert_ne!(delay(7, "1/test[0]/each[0]"), delay(7, "1/test[0]/each[1]"));
     }
 }

@@ -122,7 +122,7 @@ pub(super) fn time_left(
 impl Step<'_> {
     /// The budget that keeps a call from starting.
     pub(super) fn over_budget(&self, path: &NodePath) -> Option<Failure> {
-        let (stage, call) = (self.stage?, self.plan.call(path)?);
+        let (stage, call) = (self.stage?, self.call(path)?);
         if stage.budget.is_none() && call.budget.is_none() && self.plan.workflow().budget.is_none() {
             return None;
         }
@@ -179,7 +179,7 @@ impl Step<'_> {
 
     /// The budget that is used up if a call has used `usage` and others what they told.
     fn over_with(&self, path: &NodePath, usage: &Usage) -> Option<Failure> {
-        let (stage, call) = (self.stage?, self.plan.call(path)?);
+        let (stage, call) = (self.stage?, self.call(path)?);
         let mut live = Spent::default();
         for (running, _) in self.running() {
             let told = self.node(&running).and_then(|node| node.live.0.as_ref());

@@ -16,19 +16,19 @@ use crate::definition::OnFailure;
 use crate::event::EventBody;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::NodePath;
-use crate::plan::Strategy;
+use crate::plan::{CallPlan, Strategy};
 use crate::provider::{ProviderError, Reply};
 use crate::status::StageStatus;
 use crate::stop::Stop;
 use crate::usage::Usage;
 
-impl Step<'_> {
+impl<'a> Step<'a> {
     pub(super) fn grant(&mut self, path: NodePath, provider: Arc<str>) -> Result<(), Broken> {
         let early = self.node(&path).and_then(|node| node.retry_at).is_some_and(|at| at > self.now);
         if early || !self.may_start(&path) {
             return Ok(());
         }
-        let (Some(stage), Some(call)) = (self.stage, self.plan.call(&path)) else { return Ok(()) };
+        let (Some(stage), Some(call)) = (self.stage, self.call(&path)) else { return Ok(()) };
         let role = match render::role_of(self.plan, self.state, stage, &path, call) {
             Ok(role) => role,
             Err(failure) => {
@@ -97,10 +97,7 @@ impl Step<'_> {
             Err(error) => self.failed(path, attempt, error)?,
         }
         self.warn_of_budgets()?;
-        if self.is_sequential() && self.has_succeeded(lane) {
-            self.open()?;
-        }
-        self.advance()
+        self.go_on_after(lane)
     }
 
     pub(super) fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
@@ -120,7 +117,12 @@ impl Step<'_> {
             }
         };
         let graph = self.graph();
-        let (set, error) = match graph.map(|graph| self.node_set(graph, &path, &output)).transpose() {
+        // A loser writes no variables.
+        let (set, error) = match graph
+            .filter(|_| !self.is_unwanted())
+            .map(|graph| self.node_set(graph, &path, &output))
+            .transpose()
+        {
             Ok(set) => (set.flatten(), None),
             Err(failure) => (None, Some(failure)),
         };
@@ -139,7 +141,7 @@ impl Step<'_> {
 
     /// The output as it was asked for; a loser's is taken as it is.
     pub(super) fn checked(&self, path: &NodePath, output: Data) -> Result<Data, Failure> {
-        let Some(call) = self.plan.call(path).filter(|_| !self.is_unwanted()) else { return Ok(output) };
+        let Some(call) = self.call(path).filter(|_| !self.is_unwanted()) else { return Ok(output) };
         let role = self.node(path).and_then(|node| node.role.as_ref());
         reply::output(call, render::schema(self.plan, call, role), output)
     }
@@ -209,7 +211,7 @@ impl Step<'_> {
 
     /// The session that a call went on in and that has now failed in the same way twice in a row.
     fn session_to_drop(&self, path: &NodePath, failure: &Failure) -> Option<Arc<str>> {
-        self.plan.call(path).filter(|call| call.continues)?;
+        self.call(path).filter(|call| call.continues)?;
         let node = self.node(path)?;
         let session = node.session.clone().or_else(|| render::last_session(self.state, path))?;
         let before = match &node.error {
@@ -221,7 +223,7 @@ impl Step<'_> {
 
     /// Whether a wrong output goes back to the provider.
     fn is_repairable(&self, path: &NodePath, failure: &Failure) -> bool {
-        let Some(call) = self.plan.call(path) else { return false };
+        let Some(call) = self.call(path) else { return false };
         let Some(node) = self.node(path) else { return false };
         failure.class == FailureClass::InvalidOutput
             && (call.is_json || render::schema(self.plan, call, node.role.as_ref()).is_some())
@@ -230,7 +232,7 @@ impl Step<'_> {
     }
 
     /// Whether nothing new starts where `path` is, because of what failed or was won.
-    fn is_closed_for(&self, path: &NodePath) -> bool {
+    pub(super) fn is_closed_for(&self, path: &NodePath) -> bool {
         self.current().is_none_or(|(stage, current)| {
             is_closed(stage.strategy, current)
                 || current
@@ -258,6 +260,11 @@ impl Step<'_> {
         Some(later(self.now, delay))
     }
 
+    /// The call of the node at `path`, where its stage is under way.
+    pub(super) fn call(&self, path: &NodePath) -> Option<&'a CallPlan> {
+        self.stage.filter(|stage| stage.id == path.stage)?.call(path)
+    }
+
     /// The node, or the item, at `path`, where something has happened to it.
     pub(super) fn node(&self, path: &NodePath) -> Option<&NodeState> {
         self.state.current_lane(path.lane).filter(|_| self.is_here(path))?.node(path)
@@ -279,7 +286,7 @@ impl Step<'_> {
         if self.state.pausing || self.state.cancelling || self.state.rests() {
             return false;
         }
-        if !self.is_here(path) || self.is_closed_for(path) || self.plan.call(path).is_none() {
+        if !self.is_here(path) || self.is_closed_for(path) || self.call(path).is_none() {
             return false;
         }
         let waits = |node: &NodeState| {
@@ -293,10 +300,9 @@ impl Step<'_> {
         let Some(graph) = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_ref()) else {
             return false;
         };
-        if let Some(parent) = path.parent() {
-            let items = self.node(&parent).and_then(|node| node.items.as_ref());
-            items.is_some_and(|items| {
-                let number = path.items.last().copied().unwrap_or(u32::MAX);
+        if let Some(number) = path.items.last().copied() {
+            let foreach = self.state.current_lane(path.lane).and_then(|lane| lane.foreach(path));
+            foreach.and_then(|node| node.items.as_ref()).is_some_and(|items| {
                 let next = items.work.0.as_ref().map_or(0, |work| work.next);
                 number < next && !items.has_ended(number)
             })

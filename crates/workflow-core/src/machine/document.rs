@@ -5,23 +5,93 @@ use serde_json::{Map, Value, json};
 
 use super::scope::Graph;
 use super::state::{StageResult, State};
+use crate::expr::Condition;
+use crate::role::RoleTemplate;
+
+/// The parts of a document that somebody looks at: only those are put into it, so that what is asked costs
+/// the same however much a run knows.
+#[derive(Default)]
+pub(super) struct Parts<'p>(Vec<Vec<&'p str>>);
+
+impl<'p> Parts<'p> {
+    /// Those that conditions look at.
+    pub(super) fn of(conditions: impl IntoIterator<Item = &'p Condition>) -> Self {
+        let queries = conditions.into_iter().flat_map(Condition::queries);
+        Self(queries.map(Iterator::collect).collect())
+    }
+
+    /// Those that a role's templates name.
+    pub(super) fn of_role(template: &'p RoleTemplate) -> Self {
+        Self(template.names().map(Iterator::collect).collect())
+    }
+
+    /// The members of what is at `path` that are looked at, each once; `None` when all can be.
+    pub(super) fn members(&self, path: &[&str]) -> Option<Vec<&'p str>> {
+        let mut members = Vec::new();
+        let found = self.0.iter().filter(|found| found.iter().zip(path).all(|(name, other)| name == other));
+        for found in found {
+            let member = *found.get(path.len())?;
+            if !members.contains(&member) {
+                members.push(member);
+            }
+        }
+        Some(members)
+    }
+
+    /// Whether what is at `path`, or a part of it, is looked at.
+    pub(super) fn have(&self, path: &[&str]) -> bool {
+        self.members(path).is_none_or(|members| !members.is_empty())
+    }
+}
+
+/// The members `names` of something, as `one` finds them, or all of them.
+fn pick(
+    names: Option<Vec<&str>>,
+    one: impl Fn(&str) -> Option<Value>,
+    all: impl FnOnce() -> Map<String, Value>,
+) -> Value {
+    let Some(names) = names else { return all().into() };
+    names.into_iter().filter_map(|name| Some((name.to_owned(), one(name)?))).collect()
+}
 
 /// The document for a condition that is evaluated before a stage of `iteration` starts.
-pub(super) fn of(state: &State, iteration: u32) -> Value {
-    let vars: Map<_, _> = state.vars.iter().map(|(name, value)| (name.clone(), value.value())).collect();
-    let stages: Map<_, _> =
-        state.results.iter().map(|(id, result)| (id.as_str().to_owned(), stage(result))).collect();
-    json!({ "vars": vars, "stages": stages, "nodes": {}, "iteration": iteration })
+pub(super) fn of(state: &State, iteration: u32, parts: &Parts<'_>) -> Value {
+    json!({ "vars": vars(state, parts), "stages": stages(state, parts), "nodes": {}, "iteration": iteration })
+}
+
+/// The variables of a run.
+pub(super) fn vars(state: &State, parts: &Parts<'_>) -> Value {
+    pick(
+        parts.members(&["vars"]),
+        |name| Some(state.vars.get(name)?.value()),
+        || state.vars.iter().map(|(name, value)| (name.clone(), value.value())).collect(),
+    )
+}
+
+/// The stages that have begun, by their ids.
+pub(super) fn stages(state: &State, parts: &Parts<'_>) -> Value {
+    let one = |id: &str, result| stage_with(result, |part| parts.have(&["stages", id, part]));
+    pick(
+        parts.members(&["stages"]),
+        |id| Some(one(id, state.results.get(id)?)),
+        || state.results.iter().map(|(id, result)| (id.to_string(), one(id.as_str(), result))).collect(),
+    )
 }
 
 /// One stage, as conditions and `${stages.x}` see it.
 pub(super) fn stage(result: &StageResult) -> Value {
+    stage_with(result, |_| true)
+}
+
+fn stage_with(result: &StageResult, wanted: impl Fn(&str) -> bool) -> Value {
     let mut members = Map::new();
     members.insert("status".into(), json!(result.status));
-    if let Some(output) = result.output() {
+    if let Some(output) = result.output().filter(|_| wanted("output")) {
         members.insert("output".into(), output.value());
     }
-    members.insert("results".into(), results(result));
+    if wanted("results") {
+        members.insert("results".into(), results(result));
+    }
     Value::Object(members)
 }
 
@@ -40,24 +110,31 @@ pub(super) fn results(result: &StageResult) -> Value {
     lanes.collect()
 }
 
-/// The nodes at `places` that something has happened to, by all their names.
-pub(super) fn nodes(graph: Graph<'_>, places: &[usize]) -> Value {
-    let mut members = Map::new();
-    for place in places {
-        let (Some(plan), Some(node)) = (graph.plan.nodes.get(*place), node(graph, *place)) else { continue };
-        for name in plan.out.iter().chain([&plan.id]) {
-            members.insert(name.to_string(), node.clone());
-        }
-    }
-    Value::Object(members)
+/// The nodes that something has happened to, by all their names: of those at `places`, or of all.
+pub(super) fn nodes(graph: Graph<'_>, places: Option<&[usize]>, parts: &Parts<'_>) -> Value {
+    let one = |name: &str| {
+        let place = graph.place(name)?;
+        let known = places.is_none_or(|places| places.contains(&place));
+        node_with(graph, place, |part| parts.have(&["nodes", name, part])).filter(|_| known)
+    };
+    pick(parts.members(&["nodes"]), one, || {
+        let names = graph.plan.names.iter();
+        let mut names: Vec<_> = names.map(|(name, place)| (*place, name.as_str())).collect();
+        names.sort_unstable();
+        names.into_iter().filter_map(|(_, name)| Some((name.to_owned(), one(name)?))).collect()
+    })
 }
 
 /// One node, as conditions and `${nodes.x}` see it.
 pub(super) fn node(graph: Graph<'_>, place: usize) -> Option<Value> {
+    node_with(graph, place, |_| true)
+}
+
+fn node_with(graph: Graph<'_>, place: usize, wanted: impl Fn(&str) -> bool) -> Option<Value> {
     let node = graph.state.nodes.get(&graph.plan.nodes.get(place)?.id)?;
     let mut members = Map::new();
     members.insert("status".into(), json!(node.status));
-    if let Some(output) = graph.output(place) {
+    if let Some(output) = graph.output(place).filter(|_| wanted("output")) {
         members.insert("output".into(), output.value());
     }
     Some(Value::Object(members))

@@ -16,7 +16,7 @@ pub(super) fn output(kind: &NodeKind, scope: &RunScope<'_>, needs: &[usize]) -> 
     match kind {
         NodeKind::Reduce { from, strategy } => reduce(*strategy, &values(from, scope)),
         NodeKind::Branch(arms) => {
-            let document = document_of(scope, needs);
+            let document = document_of(scope, needs, arms.iter().map(|arm| &arm.condition));
             let taken = arms.iter().find(|arm| arm.condition.eval(&document));
             let names = taken.map(|arm| arm.then.iter().cloned().map(Value::String).collect());
             Ok(Data::new(&Value::Array(names.unwrap_or_default())))
@@ -36,15 +36,19 @@ pub(super) fn output(kind: &NodeKind, scope: &RunScope<'_>, needs: &[usize]) -> 
 pub(super) fn items(foreach: &ForeachPlan, scope: &RunScope<'_>) -> Result<Data, Failure> {
     let data = match &foreach.items {
         Items::Of(source) => scope.source(source).unwrap_or_default(),
-        Items::Value(template) => match template.render(scope) {
-            Ok(value) => Data::new(&value),
-            Err(error) => return Err(failure(format!("items: {error}"))),
+        // Shared with what has it already: there can be many.
+        Items::Value(template) => match template.as_name().and_then(|name| scope.whole(name)) {
+            Some(data) => data,
+            None => match template.render(scope) {
+                Ok(value) => Data::new(&value),
+                Err(error) => return Err(failure(format!("items: {error}"))),
+            },
         },
     };
-    match data.value() {
-        Value::Array(_) => Ok(data),
-        other => Err(failure(format!("items: they are no list but {}", kind_of(&other)))),
+    if data.json().starts_with('[') {
+        return Ok(data);
     }
+    Err(failure(format!("items: they are no list but {}", kind_of(&data.value()))))
 }
 
 /// The values that a reduce has to make one of.

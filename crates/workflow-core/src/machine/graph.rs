@@ -104,13 +104,16 @@ impl<'a> Step<'a> {
         };
         let is_skipped =
             |place: &usize| of(*place).is_some_and(|needed| needed.status == StageStatus::Skipped);
-        (!node.arm_of.is_empty() && !node.arm_of.iter().any(takes))
-            || (!node.needs.is_empty() && node.needs.iter().all(is_skipped))
+        if !node.arm_of.is_empty() {
+            // A branch that takes it is something that it needs and that was not skipped.
+            return !node.arm_of.iter().any(takes);
+        }
+        !node.needs.is_empty() && node.needs.iter().all(is_skipped)
     }
 
     fn holds(&self, when: Option<&Condition>, path: &NodePath, node: &NodePlan) -> bool {
         let (Some(when), Some(stage)) = (when, self.stage) else { return true };
-        when.eval(&document_of(&RunScope::node(self.state, stage, path), &node.needs))
+        when.eval(&document_of(&RunScope::node(self.state, stage, path), &node.needs, [when]))
     }
 
     /// Begins a node or an item, or takes it up again.
@@ -152,7 +155,7 @@ impl<'a> Step<'a> {
 
     /// Gets a place for the next attempt at a node's call, or waits for its time.
     pub(super) fn ask_for_place(&mut self, path: NodePath) -> Result<(), Broken> {
-        let (Some(stage), Some(call)) = (self.stage, self.plan.call(&path)) else { return Ok(()) };
+        let (Some(stage), Some(call)) = (self.stage, self.call(&path)) else { return Ok(()) };
         let state = self.node(&path);
         match state.map_or(StageStatus::Pending, |node| node.status) {
             StageStatus::Pending | StageStatus::Queued => {
@@ -233,7 +236,7 @@ impl<'a> Step<'a> {
             Err(failure) => self.fail(path.clone(), failure)?,
         }
         self.go_on_from(path)?;
-        self.advance()
+        self.go_on_after(path.lane)
     }
 
     fn skip(&mut self, graph: &'a GraphPlan, path: &NodePath) -> Result<(), Broken> {
@@ -286,8 +289,9 @@ impl<'a> Step<'a> {
 
     /// A node or an item has ended well, or was skipped: what waited for it is one nearer.
     pub(super) fn count_down(&mut self, graph: &GraphPlan, path: &NodePath) {
-        if let Some(parent) = path.parent() {
-            let items = self.node_mut(&parent).and_then(|node| node.items.as_mut());
+        if !path.items.is_empty() {
+            let foreach = self.lane_mut(path.lane).and_then(|lane| lane.foreach_mut(path));
+            let items = foreach.and_then(|node| node.items.as_mut());
             if let Some(work) = items.and_then(|items| items.work.0.as_mut()) {
                 work.under_way = work.under_way.saturating_sub(1);
             }
@@ -384,8 +388,10 @@ impl<'a> Step<'a> {
 
     /// The node at `path`, where something has happened to it.
     pub(super) fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
-        self.node(path)?;
-        self.lane_mut(path.lane)?.node_mut(path).ok()
+        if !self.is_here(path) {
+            return None;
+        }
+        self.lane_mut(path.lane)?.known_mut(path)
     }
 }
 
@@ -400,7 +406,11 @@ fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
             u32::try_from(open).unwrap_or(u32::MAX)
         })
         .collect();
-    let ready = (0..ended.len()).filter(|place| !ended[*place] && waits_for[*place] == 0).collect();
+    let mut ready: Vec<_> =
+        (0..ended.len()).filter(|place| !ended[*place] && waits_for[*place] == 0).collect();
+    // What is under way keeps its room: it comes before what is new.
+    ready.sort_by_key(|place| !state.nodes.contains_key(&graph.nodes[*place].id));
+    let ready = ready.into();
     let left = ended.iter().filter(|ended| !**ended).count();
     GraphWork { waits_for, ready, under_way: 0, left }
 }

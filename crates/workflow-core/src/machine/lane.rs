@@ -155,10 +155,9 @@ impl NodeState {
             }
             // Interrupted, and not wanted any more before it could run again.
             StageStatus::Pending | StageStatus::Queued if self.error.is_none() => StageStatus::Cancelled,
-            StageStatus::Waiting => StageStatus::Cancelled,
             StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying => StageStatus::Failed,
-            // A lane with a graph, or a `foreach`.
-            StageStatus::Running => StageStatus::Cancelled,
+            // A lane with a graph, or a `foreach`; or a question about a call that was interrupted.
+            StageStatus::Running | StageStatus::Waiting => StageStatus::Cancelled,
             ended => ended,
         };
         if let Some(items) = &mut self.items {
@@ -172,7 +171,12 @@ impl NodeState {
         items.iter().try_fold(self, |node, item| node.items.as_ref()?.open.get(item))
     }
 
-    /// The same, to be changed; an item that nothing has happened to yet is added.
+    /// The same, to be changed.
+    fn known_below(&mut self, items: &[u32]) -> Option<&mut Self> {
+        items.iter().try_fold(self, |node, item| node.items.as_mut()?.open.get_mut(item))
+    }
+
+    /// The same, and an item that nothing has happened to yet is added.
     fn below_mut(&mut self, items: &[u32]) -> Result<&mut Self, &'static str> {
         items.iter().try_fold(self, |node, item| {
             let items = node.items.as_mut().ok_or("the node has no items")?;
@@ -224,11 +228,30 @@ impl LaneState {
         }
     }
 
-    /// The item of the innermost `foreach` at `path`.
-    pub(super) fn item(&self, path: &NodePath) -> Option<Data> {
-        let (item, above) = path.items.split_last()?;
-        let node = self.graph.as_ref()?.nodes.get(&path.node)?.below(above)?;
-        node.items.as_ref()?.items.get(*item as usize)
+    /// The same, to be changed.
+    pub(super) fn known_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
+        match &mut self.graph {
+            None => Some(&mut self.whole).filter(|_| path.items.is_empty()),
+            Some(graph) => graph.nodes.get_mut(&path.node)?.known_below(&path.items),
+        }
+    }
+
+    /// The `foreach` that the item at `path` belongs to.
+    pub(super) fn foreach(&self, path: &NodePath) -> Option<&NodeState> {
+        let (_, above) = path.items.split_last()?;
+        self.graph.as_ref()?.nodes.get(&path.node)?.below(above)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn foreach_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
+        let (_, above) = path.items.split_last()?;
+        self.graph.as_mut()?.nodes.get_mut(&path.node)?.known_below(above)
+    }
+
+    /// The items of the innermost `foreach` at `path`, and which of them it is.
+    pub(super) fn item(&self, path: &NodePath) -> Option<(&Elements, usize)> {
+        let item = *path.items.last()? as usize;
+        Some((&self.foreach(path)?.items.as_ref()?.items, item))
     }
 
     pub(super) fn node_mut(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
@@ -236,20 +259,16 @@ impl LaneState {
             None if path.items.is_empty() => Ok(&mut self.whole),
             None => Err("the node has no items"),
             Some(graph) => {
-                if !graph.nodes.contains_key(&path.node) {
-                    graph.nodes.insert(path.node.clone(), NodeState::UNSTARTED);
-                }
-                graph.nodes.get_mut(&path.node).ok_or("no such node")?.below_mut(&path.items)
+                let node = graph.nodes.entry(path.node.clone());
+                node.or_insert_with(|| NodeState::UNSTARTED).below_mut(&path.items)
             }
         }
     }
 
     /// An item that has ended well is kept as the number of the event alone.
     pub(super) fn fold_item(&mut self, path: &NodePath, seq: u64) {
-        let Some((item, above)) = path.items.split_last() else { return };
-        let Some(graph) = &mut self.graph else { return };
-        let node = graph.nodes.get_mut(&path.node).and_then(|node| node.below_mut(above).ok());
-        if let Some(items) = node.and_then(|node| node.items.as_mut()) {
+        let foreach = self.foreach_mut(path).and_then(|node| node.items.as_mut());
+        if let (Some(items), Some(item)) = (foreach, path.items.last()) {
             items.end(*item, seq);
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document;
+use super::document::{self, Parts};
 use super::evaluate::text;
 use super::scope::RunScope;
 use crate::failure::{Failure, FailureClass};
@@ -39,36 +39,43 @@ pub(super) fn of_role(
     Ok(if follow { join(prompt, inputs) } else { prompt })
 }
 
-/// All that a role's template can name.
+/// What a role's template names, of all that it can.
 fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan) -> Value {
+    let parts = Parts::of_role(&role.template);
     let mut members = Map::new();
-    for stage in &plan.stages {
-        let output = scope.state.results.get(&stage.id).and_then(super::state::StageResult::output);
-        members.insert(stage.id.to_string(), json!(output));
-    }
-    for name in role.role.inputs.iter().filter(|input| crate::ids::is_id(input)) {
-        members.insert(name.clone(), named(scope, name).unwrap_or_default());
-    }
-    for (name, value) in role.role.values(&scope.state.vars) {
-        members.insert(name.to_owned(), value);
-    }
-    let vars: Map<_, _> =
-        scope.state.vars.iter().map(|(name, value)| (name.clone(), value.value())).collect();
-    let stages = scope.state.results.iter();
-    let stages: Map<_, _> =
-        stages.map(|(id, result)| (id.as_str().to_owned(), document::stage(result))).collect();
-    let nodes = scope.graph.map(|graph| {
-        let places: Vec<_> = (0..graph.plan.nodes.len()).collect();
-        document::nodes(graph, &places)
+    // Of two things with the same name the later counts.
+    let stage_output = |name: &str| {
+        plan.stage_named(name)?;
+        let result = scope.state.results.get(name);
+        Some(json!(result.and_then(super::state::StageResult::output)))
+    };
+    let input = |name: &str| {
+        let inputs = &role.role.inputs;
+        let is_input = inputs.iter().any(|input| input == name) && crate::ids::is_id(name);
+        is_input.then(|| named(scope, name).unwrap_or_default())
+    };
+    let variable = |name: &str| role.role.value(name, &scope.state.vars);
+    let names = parts.members(&[]).unwrap_or_else(|| {
+        let stages = plan.stages.iter().map(|stage| stage.id.as_str());
+        let variables = role.role.variables.iter().map(|variable| variable.name.as_str());
+        stages.chain(role.role.inputs.iter().map(String::as_str)).chain(variables).collect()
     });
+    for name in names {
+        if let Some(value) = variable(name).or_else(|| input(name)).or_else(|| stage_output(name)) {
+            members.insert(name.to_owned(), value);
+        }
+    }
+    let vars = document::vars(scope.state, &parts);
+    let stages = document::stages(scope.state, &parts);
+    let nodes = scope.graph.map(|graph| document::nodes(graph, None, &parts));
     let created = &scope.state.created;
     members.extend([
         ("inputs".to_owned(), json!(inputs)),
         ("guards".to_owned(), json!([])),
-        ("vars".to_owned(), vars.into()),
-        ("stages".to_owned(), stages.into()),
+        ("vars".to_owned(), vars),
+        ("stages".to_owned(), stages),
         ("nodes".to_owned(), nodes.unwrap_or_else(|| json!({}))),
-        ("item".to_owned(), json!(scope.item)),
+        ("item".to_owned(), json!(scope.item())),
         ("iteration".to_owned(), scope.state.iteration.into()),
         ("stage".to_owned(), json!({ "id": scope.stage.id, "provider": scope.provider, "role": scope.role })),
         ("run".to_owned(), json!({ "id": created.run, "workflow": created.workflow })),

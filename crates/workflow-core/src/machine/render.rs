@@ -53,7 +53,7 @@ pub fn request(
 ) -> Result<Call, Failure> {
     let not_there = || Failure::new(FailureClass::Permanent, format!("{path} is not in the plan"));
     let stage = plan.stage(&path.stage).ok_or_else(not_there)?;
-    let call = plan.call(path).ok_or_else(not_there)?;
+    let call = stage.call(path).ok_or_else(not_there)?;
     let node = state.current_lane(path.lane).and_then(|lane| lane.node(path));
     let mut scope = RunScope { secrets: Some(secrets), ..RunScope::node(state, stage, path) };
     if scope.graph.is_none() {
@@ -225,6 +225,10 @@ fn role(plan: &Plan, template: &Template, scope: &RunScope<'_>, field: &str) -> 
     let name = name(template, scope, field)?;
     if let Some((id, _)) = plan.roles.get_key_value(name.as_str()) {
         return Ok(id.clone());
+    }
+    if let Some(problem) = plan.unfit.get(name.as_str()) {
+        let message = format!("{field}: role `{name}` cannot be used in this workflow: {problem}");
+        return Err(Failure::new(FailureClass::Expression, message));
     }
     let mut known: Vec<_> = plan.roles.keys().map(RoleId::as_str).collect();
     known.sort_unstable();

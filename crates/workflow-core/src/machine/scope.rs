@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::document;
+use super::document::{self, Parts};
 use super::lane::{GraphState, LaneState};
 use super::render::Secrets;
 use super::state::{Position, State};
-use crate::data::Data;
-use crate::expr::{Name, Scope};
+use crate::data::{Data, Elements};
+use crate::expr::{Condition, Name, Scope};
 use crate::ids::NodePath;
 use crate::plan::{GraphPlan, LanePlan, Source, StagePlan, Work};
 use crate::status::StageStatus;
@@ -22,7 +22,8 @@ pub(super) struct RunScope<'a> {
     pub provider: Option<&'a str>,
     pub role: Option<&'a str>,
     pub graph: Option<Graph<'a>>,
-    pub item: Option<Data>,
+    /// The items of the innermost `foreach`, and which of them it is.
+    pub item: Option<(&'a Elements, usize)>,
     /// The output of the stage or the node, in `set`.
     pub output: Option<&'a Data>,
     pub secrets: Option<&'a dyn Secrets>,
@@ -49,7 +50,7 @@ impl<'a> Graph<'a> {
         Some(&node.output).filter(|_| node.status == StageStatus::Completed)
     }
 
-    fn place(&self, name: &str) -> Option<usize> {
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
         self.plan.names.get(name).copied()
     }
 }
@@ -97,7 +98,28 @@ impl<'a> RunScope<'a> {
     pub(super) fn source(&self, source: &Source) -> Option<Data> {
         match source {
             Source::Node(place) => self.graph?.output(*place).cloned(),
-            Source::Item => self.item.clone(),
+            Source::Item => self.item(),
+        }
+    }
+
+    /// The item of the innermost `foreach`.
+    pub(super) fn item(&self) -> Option<Data> {
+        let (items, number) = self.item?;
+        items.get(number)
+    }
+
+    /// What a name stands for, as it is kept, where that is a value of its own and no part of one.
+    pub(super) fn whole(&self, name: &Name) -> Option<Data> {
+        let is_output = name.segment(2) == Some("output");
+        match (name.root(), name.segments().len()) {
+            ("vars", 2) => self.state.vars.get(name.segment(1)?).cloned(),
+            ("stages", 3) if is_output => self.state.results.get(name.segment(1)?)?.output(),
+            ("nodes", 3) if is_output => {
+                let graph = self.graph?;
+                graph.output(graph.place(name.segment(1)?)?).cloned()
+            }
+            ("item", 1) => self.item(),
+            _ => None,
         }
     }
 
@@ -127,7 +149,7 @@ impl<'a> RunScope<'a> {
                     Some(_) => return None,
                 }
             }
-            "item" => (1, self.item.as_ref()?.value()),
+            "item" => (1, self.item()?.value()),
             "stage" => {
                 let value = match name.segment(1)? {
                     "id" => self.stage.id.as_str(),
@@ -193,12 +215,19 @@ pub(super) fn previous_output(state: &State, lane: u32) -> Option<&Data> {
 }
 
 /// What conditions of the nodes of a lane read: the run's document, with the nodes that are needed.
-pub(super) fn document_of(scope: &RunScope<'_>, needs: &[usize]) -> Value {
-    let mut document = document::of(scope.state, scope.state.iteration);
+pub(super) fn document_of<'c>(
+    scope: &RunScope<'_>,
+    needs: &[usize],
+    conditions: impl IntoIterator<Item = &'c Condition>,
+) -> Value {
+    let parts = Parts::of(conditions);
+    let mut document = document::of(scope.state, scope.state.iteration, &parts);
     if let (Some(graph), Value::Object(members)) = (scope.graph, &mut document) {
-        members.insert("nodes".into(), document::nodes(graph, needs));
-        if let Some(item) = &scope.item {
-            members.insert("item".into(), json!(item));
+        members.insert("nodes".into(), document::nodes(graph, Some(needs), &parts));
+        if parts.have(&["item"])
+            && let Some(item) = scope.item()
+        {
+            members.insert("item".into(), item.value());
         }
     }
     document

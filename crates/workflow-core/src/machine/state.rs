@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Said};
 use super::lane::{GraphState, ItemsState, LaneState, NodeState};
-use crate::bundle::BundleHash;
+use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
 use crate::event::{BudgetLimit, Event, EventBody, RunCreated, RunForked};
 use crate::failure::Failure;
@@ -39,6 +39,8 @@ pub struct State {
     pub(super) last: u64,
     pub(super) created: Arc<RunCreated>,
     pub(super) bundle: BundleHash,
+    /// The bundle that it was moved to.
+    pub(super) migrated: Option<Arc<Bundle>>,
     pub(super) forked: Option<Arc<RunForked>>,
     /// What the attempts used that were taken over from another run: shown, and never charged.
     pub(super) inherited: Spent,
@@ -177,6 +179,7 @@ impl State {
             last: 1,
             created: created.clone(),
             bundle: created.bundle.clone(),
+            migrated: None,
             forked: None,
             inherited: Spent::default(),
             status: RunStatus::Pending,
@@ -221,7 +224,10 @@ impl State {
         match &event.body {
             EventBody::RunCreated(_) => return Err("the run was created already"),
             EventBody::RunForked(forked) => self.fork(forked, event.at)?,
-            EventBody::RunMigrated { bundle } => self.bundle = bundle.clone(),
+            EventBody::RunMigrated { hash, bundle } => {
+                self.bundle = hash.clone();
+                self.migrated = Some(bundle.clone());
+            }
             EventBody::RunStarted => {
                 self.status = RunStatus::Running;
                 self.started_at = Some(event.at);
@@ -231,19 +237,7 @@ impl State {
                 if lanes > MAX_LANES {
                     return Err("a stage has at most 10,000 lanes");
                 }
-                self.iteration = *iteration;
-                let spent = self.spent_by_stage.get(stage).copied().unwrap_or_default();
-                self.position = Position::In(Current {
-                    stage: stage.clone(),
-                    started_at: event.at,
-                    lanes: vec![LaneState::UNSTARTED; lanes],
-                    running: 0,
-                    succeeded: 0,
-                    failed: 0,
-                    first: None,
-                    retrying: 0,
-                    spent,
-                });
+                self.begin_stage(*iteration, stage, lanes, event.at);
             }
             EventBody::StageSkipped { iteration, stage } => self.skip_stage(*iteration, stage),
             EventBody::LaneStarted { iteration, stage, lane, provider, role } => {
@@ -370,19 +364,22 @@ impl State {
                 }
                 let output = lane.output_of(output_of);
                 lane.whole.end(StageStatus::Completed, output, event.at);
+                self.forget_asks_of(number);
                 if let Position::In(current) = &mut self.position {
                     current.succeeded += 1;
                     current.first = current.first.or(Some(number));
                 }
             }
             EventBody::LaneFailed { iteration, stage, lane, error } => {
-                let lane = self.lane(*iteration, stage, *lane)?;
+                let number = *lane;
+                let lane = self.lane(*iteration, stage, number)?;
                 if !matches!(lane.whole.status, StageStatus::Pending | StageStatus::Running) {
                     return Err("the lane has ended already");
                 }
                 lane.whole.status = StageStatus::Failed;
                 lane.whole.error = Some(error.clone());
                 lane.whole.ended_at = Some(event.at);
+                self.forget_asks_of(number);
                 if let Position::In(current) = &mut self.position {
                     current.failed += 1;
                 }
@@ -392,7 +389,11 @@ impl State {
                 self.set(set.as_deref());
                 self.position = Position::After(stage.clone(), None);
             }
-            EventBody::StageFailed { stage, error, continues, .. } => {
+            EventBody::StageFailed { iteration, stage, error, continues } => {
+                if matches!(&self.position, Position::Asked { stage: asked, .. } if asked == stage) {
+                    // A person did not agree, and nothing of it began.
+                    self.begin_stage(*iteration, stage, 0, event.at);
+                }
                 self.end_stage(stage, StageStatus::Failed, None, Some(error), event.at)?;
                 if !self.failed_stages.contains(stage) {
                     self.failed_stages.push(stage.clone());
@@ -481,6 +482,22 @@ impl State {
     }
 
     /// Makes a run of its own of what another one had come to.
+    fn begin_stage(&mut self, iteration: u32, stage: &StageId, lanes: usize, at: Timestamp) {
+        self.iteration = iteration;
+        let spent = self.spent_by_stage.get(stage).copied().unwrap_or_default();
+        self.position = Position::In(Current {
+            stage: stage.clone(),
+            started_at: at,
+            lanes: vec![LaneState::UNSTARTED; lanes],
+            running: 0,
+            succeeded: 0,
+            failed: 0,
+            first: None,
+            retrying: 0,
+            spent,
+        });
+    }
+
     fn fork(&mut self, forked: &RunForked, at: Timestamp) -> Result<(), &'static str> {
         self.set(Some(&forked.vars));
         for (stage, output) in &forked.outputs {
@@ -508,6 +525,11 @@ impl State {
         current.spent.add(usage, took);
         self.spent.add(usage, took);
         Ok(())
+    }
+
+    /// What the nodes of a lane that has ended asked for is not wanted any more.
+    fn forget_asks_of(&mut self, lane: u32) {
+        self.asks.retain(|_, ask| ask.path.as_ref().is_none_or(|path| path.lane != lane));
     }
 
     /// It no longer waits.
@@ -638,9 +660,14 @@ impl State {
         &self.created
     }
 
-    /// The bundle that it goes on with.
+    /// The hash of the bundle that it goes on with.
     pub fn bundle(&self) -> &BundleHash {
         &self.bundle
+    }
+
+    /// The bundle that it was moved to, if it was moved; otherwise the store has it.
+    pub fn migrated(&self) -> Option<&Arc<Bundle>> {
+        self.migrated.as_ref()
     }
 
     /// The stage that is under way, or that a person is asked about.

@@ -8,19 +8,20 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::ask::{Said, rejected};
+use super::document::{self, Parts};
 use super::finish::Verdict;
 use super::io::{Decision, Effect, Input};
 use super::lanes::{self, is_closed};
 use super::scope::RunScope;
 use super::state::{Broken, Current, Position, StageResult, State};
-use super::{document, finish, render};
+use super::{finish, render};
 use crate::data::Data;
 use crate::definition::{Exhausted, OnFailure};
 use crate::event::{Event, EventBody};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, NodePathParts, StageId};
 use crate::plan::{LanePlan, Plan, StagePlan, Strategy, Work};
-use crate::status::StageStatus;
+use crate::status::{StageStatus, Wait};
 use crate::stop::Stop;
 use crate::store::{Control, ControlRecord};
 
@@ -257,9 +258,16 @@ impl<'a> Step<'a> {
         if self.state.pausing {
             self.emit(EventBody::RunPaused)?;
         } else if let Some(wait) = self.resting() {
-            self.emit(EventBody::RunWaiting { wait: Box::new(wait) })?;
+            self.rest(wait)?;
         }
         Ok(false)
+    }
+
+    /// Lets the run wait, in nobody's memory.
+    fn rest(&mut self, wait: Wait) -> Result<(), Broken> {
+        // What was asked for on the way here is of a stage that has ended.
+        self.withdraw();
+        self.emit(EventBody::RunWaiting { wait: Box::new(wait) })
     }
 
     /// That a stage has failed as it did in the iteration before: going on would not help.
@@ -304,7 +312,7 @@ impl<'a> Step<'a> {
         let Some(stage) = stage else { return Err(self.broken("unknown stage")) };
         let id = stage.id.clone();
         let wanted = match &stage.when {
-            Some(when) => when.eval(&document::of(self.state, iteration)),
+            Some(when) => when.eval(&document::of(self.state, iteration, &Parts::of([when]))),
             None => true,
         };
         if !wanted {
@@ -323,14 +331,12 @@ impl<'a> Step<'a> {
         match said {
             None => {
                 if let Some(wait) = self.resting() {
-                    self.emit(EventBody::RunWaiting { wait: Box::new(wait) })?;
+                    self.rest(wait)?;
                 }
                 Ok(false)
             }
             Some(Said::Disagreed(comment)) => {
                 let (id, continues) = (stage.id.clone(), self.on_failure(stage) == OnFailure::Continue);
-                let lanes = u32::try_from(stage.lanes.len()).unwrap_or(u32::MAX);
-                self.emit(EventBody::StageStarted { iteration, stage: id.clone(), lanes })?;
                 let error = Arc::new(rejected(comment.as_deref()));
                 self.emit(EventBody::StageFailed { iteration, stage: id, error, continues })?;
                 Ok(true)
@@ -388,6 +394,14 @@ impl<'a> Step<'a> {
             format!("loop exhausted: `stop_when` was not met in {} iterations", self.state.iteration);
         let error = Arc::new(Failure::new(FailureClass::LoopExhausted, message));
         self.emit(EventBody::RunFailed { error })
+    }
+
+    /// Goes on after something of a lane has ended: with the next lane, where lanes follow each other.
+    pub(super) fn go_on_after(&mut self, lane: u32) -> Result<(), Broken> {
+        if self.is_sequential() && self.has_succeeded(lane) {
+            self.open()?;
+        }
+        self.advance()
     }
 
     /// Asks for what the lanes of the current stage need that may go on.
@@ -464,7 +478,7 @@ impl<'a> Step<'a> {
             && self.current().is_some_and(|(stage, _)| stage.id == path.stage)
     }
 
-    pub(super) fn is_sequential(&self) -> bool {
+    fn is_sequential(&self) -> bool {
         self.stage.is_some_and(|stage| stage.strategy == Strategy::Sequential)
     }
 

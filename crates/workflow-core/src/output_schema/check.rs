@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 
 use indexmap::IndexMap;
-use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
 
-use super::{SchemaError, Violation, references};
+use super::whole::whole;
+use super::{SchemaError, Violation, Wrong, references};
 
 /// What is wrong with one value is told up to here.
 const MOST: usize = 100;
@@ -34,19 +37,12 @@ impl Checker {
     pub(super) fn new(name: &str, schemas: &IndexMap<String, Value>) -> Result<(Self, Value), SchemaError> {
         let files = files(name, schemas)?;
         let schema = files.get(name).cloned().unwrap_or_default();
-        let options = jsonschema::options()
-            .with_base_uri(format!("{HOME}{name}"))
-            .with_retriever(Files(files))
-            // In linear time, whatever the pattern and the text.
-            .with_pattern_options(PatternOptions::regex());
-        let invalid = |message: String| SchemaError::Invalid { file: name.to_owned(), message };
-        let checker = options.build(&schema).map_err(|error| {
-            invalid(match error.instance_path().as_str() {
-                "" => shorten(&error.to_string()),
-                path => format!("{path}: {}", shorten(&error.to_string())),
-            })
+        let whole = whole(name, &files);
+        let checker = options(name, files).build(&schema).map_err(|error| {
+            let Wrong { pointer, message } = wrong(&error);
+            let message = if pointer.is_empty() { message } else { format!("{pointer}: {message}") };
+            SchemaError::Invalid { file: name.to_owned(), message }
         })?;
-        let whole = options.bundle(&schema).map_err(|error| invalid(shorten(&error.to_string())))?;
         Ok((Self(checker), whole))
     }
 
@@ -55,16 +51,61 @@ impl Checker {
         let mut violations: Vec<_> = errors
             .by_ref()
             .take(MOST)
-            .map(|error| Violation {
-                path: error.instance_path().to_string(),
-                message: shorten(&error.to_string()),
-            })
+            .map(|error| Violation { path: error.instance_path().to_string(), message: shorten(&error) })
             .collect();
         if errors.next().is_some() {
             violations.push(Violation { path: String::new(), message: "and more".to_owned() });
         }
         violations
     }
+}
+
+/// Everything that is wrong with the schema file `name` as a schema.
+pub(super) fn problems(name: &str, schemas: &IndexMap<String, Value>) -> Vec<Wrong> {
+    let files = match files(name, schemas) {
+        Ok(files) => files,
+        Err(error) => return vec![error.into()],
+    };
+    let schema = files.get(name).cloned().unwrap_or_default();
+    match jsonschema::meta::validator_for(&schema) {
+        Ok(validator) => {
+            let errors = validator.iter_errors(&schema).take(MOST);
+            let mut found: Vec<Wrong> = Vec::new();
+            for wrong in errors.map(|error| wrong(deepest(&error))) {
+                // The metaschema is one of several that say the same.
+                if !found.iter().any(|known| known.pointer == wrong.pointer) {
+                    found.push(wrong);
+                }
+            }
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        // There is no such draft.
+        Err(error) => return vec![Wrong { pointer: "/$schema".to_owned(), message: shorten(&error) }],
+    }
+    // What is well-formed can still refer to what is not there.
+    options(name, files).build(&schema).err().map(|error| wrong(&error)).into_iter().collect()
+}
+
+fn options(name: &str, files: BTreeMap<String, Value>) -> ValidationOptions<'static> {
+    jsonschema::options()
+        .with_base_uri(format!("{HOME}{name}"))
+        .with_retriever(Files(files))
+        // In linear time, whatever the pattern and the text.
+        .with_pattern_options(PatternOptions::regex())
+}
+
+/// Of the ways in which a value could have been right, what is wrong with the one that it follows furthest.
+fn deepest<'e>(error: &'e ValidationError<'e>) -> &'e ValidationError<'e> {
+    let ValidationErrorKind::AnyOf { context } = error.kind() else { return error };
+    let depth = |error: &ValidationError<'_>| error.instance_path().as_str().matches('/').count();
+    let inner = context.iter().flatten().map(|error| deepest(error)).max_by_key(|error| depth(error));
+    inner.filter(|inner| depth(inner) > depth(error)).unwrap_or(error)
+}
+
+fn wrong(error: &ValidationError<'_>) -> Wrong {
+    Wrong { pointer: error.instance_path().to_string(), message: shorten(error) }
 }
 
 /// The file `name` and all that it refers to, by their names.
@@ -85,10 +126,26 @@ fn files(name: &str, schemas: &IndexMap<String, Value>) -> Result<BTreeMap<Strin
     Ok(files)
 }
 
-fn shorten(message: &str) -> String {
-    let mut short: String = message.chars().take(LONGEST).collect();
-    if short.len() < message.len() {
-        short.push('…');
+/// A message up to a length. What is longer is not written at all: it can hold a value of many MiB.
+fn shorten(message: &dyn fmt::Display) -> String {
+    struct Short {
+        text: String,
+        rest: usize,
     }
-    short
+    impl fmt::Write for Short {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            let end = part.char_indices().nth(self.rest).map_or(part.len(), |(end, _)| end);
+            self.text.push_str(&part[..end]);
+            self.rest -= part[..end].chars().count();
+            if end < part.len() {
+                self.text.push('…');
+                return Err(fmt::Error);
+            }
+            Ok(())
+        }
+    }
+    let mut short = Short { text: String::new(), rest: LONGEST };
+    // An error says that it was cut.
+    let _ = fmt::write(&mut short, format_args!("{message}"));
+    short.text
 }

@@ -12,6 +12,8 @@ mod check;
 #[path = "without.rs"]
 mod check;
 mod references;
+#[cfg(feature = "json-schema")]
+mod whole;
 
 use std::sync::Arc;
 
@@ -64,6 +66,19 @@ pub enum SchemaError {
     /// Schemas cannot be checked by this build.
     #[error("checking outputs against a schema needs the feature `json-schema` of workflow-core")]
     Unsupported,
+}
+
+/// What is wrong with a schema, and where in it.
+pub(crate) struct Wrong {
+    /// A JSON Pointer.
+    pub pointer: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// What is wrong with the schema file `name`; nothing where schemas cannot be checked.
+pub(crate) fn problems(name: &str, schemas: &IndexMap<String, Value>) -> Vec<Wrong> {
+    check::problems(name, schemas)
 }
 
 impl OutputSchema {

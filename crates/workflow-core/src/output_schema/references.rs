@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::SchemaError;
 
 /// As deep as a schema is looked into: as deep as JSON is read.
-const DEEPEST: usize = 128;
+pub(super) const DEEPEST: usize = 128;
 
 /// The files of the home that the schema file `name` refers to by `$ref`, each once. For whoever loads
 /// files: those that they refer to in turn have to be there too.
@@ -42,8 +42,7 @@ fn walk(name: &str, schema: &Value, found: &mut Vec<String>, deeper: usize) -> R
                             found.push(file);
                         }
                     }
-                    // What stands there is data.
-                    _ if matches!(key.as_str(), "const" | "enum" | "default" | "examples") => {}
+                    _ if is_data(key) => {}
                     value => walk(name, value, found, deeper)?,
                 }
             }
@@ -58,8 +57,13 @@ fn walk(name: &str, schema: &Value, found: &mut Vec<String>, deeper: usize) -> R
     Ok(())
 }
 
+/// Whether what stands under a key of a schema is data, and not looked into.
+pub(super) fn is_data(key: &str) -> bool {
+    matches!(key, "const" | "enum" | "default" | "examples")
+}
+
 /// The file that `reference` names, as seen from the file `name`; none when it is the same file.
-fn file(name: &str, reference: &str) -> Result<Option<String>, SchemaError> {
+pub(super) fn file(name: &str, reference: &str) -> Result<Option<String>, SchemaError> {
     let path = reference.split('#').next().unwrap_or_default();
     if path.is_empty() {
         return Ok(None);

@@ -14,6 +14,7 @@ use crate::output_schema::OutputSchema;
 
 /// One call, as far as it is known before the run.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "what a definition says of a call is independent")]
 pub(crate) struct CallPlan {
     /// None: the lane's.
     pub provider: Option<Template>,

@@ -41,16 +41,33 @@ impl Compiler<'_> {
         let min_iterations =
             workflow.stages.values().filter_map(|stage| stage.min_iterations).max().unwrap_or(0);
         let index = stages.iter().enumerate().map(|(n, stage)| (stage.id.clone(), n)).collect();
-        let mut roles = HashMap::default();
+        let (mut roles, mut unfit) = (HashMap::default(), HashMap::default());
+        let known = super::known_roles(&stages);
         for (id, role) in &bundle.roles {
+            let before = self.problems.len();
             if let Some(role) = self.role(role) {
                 roles.insert(id.clone(), role);
+            } else if !known.contains(id.as_str()) {
+                // It is there only because an expression may name any: it may be for other workflows.
+                let problems = self.problems.split_off(before).into_iter();
+                let messages: Vec<_> = problems.map(|problem| problem.message).collect();
+                unfit.insert(id.clone(), messages.join("; "));
             }
         }
         let skills =
             bundle.skills.iter().map(|(name, skill)| (name.as_str().into(), Arc::new(skill.clone())));
         let skills = skills.collect();
-        Some(Plan { bundle: bundle.clone(), hash, stages, index, repeat, min_iterations, roles, skills })
+        Some(Plan {
+            bundle: bundle.clone(),
+            hash,
+            stages,
+            index,
+            repeat,
+            min_iterations,
+            roles,
+            unfit,
+            skills,
+        })
     }
 
     fn stage(&mut self, id: &StageId, stage: &Stage) -> Option<StagePlan> {
@@ -74,7 +91,7 @@ impl Compiler<'_> {
         }
         let work = match self.bundle.profiles.get(id) {
             Some(profile) => Work::Graph(self.graph(path, profile, stage)?),
-            None => Work::Simple { id: NodeId::new("run").ok()?, call: self.stage_call(path, stage)? },
+            None => Work::Simple { id: NodeId::new("run").ok()?, call: self.stage_call(path, stage)?.into() },
         };
         Some(StagePlan {
             id: id.clone(),

@@ -17,7 +17,7 @@ use crate::output_schema::OutputSchema;
 #[derive(Debug)]
 pub(crate) enum Work {
     /// One node.
-    Simple { id: NodeId, call: CallPlan },
+    Simple { id: NodeId, call: Box<CallPlan> },
     /// A graph of nodes.
     Graph(GraphPlan),
 }

@@ -35,6 +35,8 @@ pub struct Plan {
     pub(crate) repeat: Option<LoopPlan>,
     pub(crate) min_iterations: u32,
     pub(crate) roles: HashMap<RoleId, RolePlan>,
+    /// Roles that only an expression could name and that this workflow cannot use, and why.
+    pub(crate) unfit: HashMap<RoleId, String>,
     pub(crate) skills: HashMap<Arc<str>, Arc<Skill>>,
 }
 
@@ -149,35 +151,47 @@ impl Plan {
     /// What is wrong with a run's variables, for the roles that it is known to use: those that are required
     /// and missing, and those of another type.
     pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
-        let mut used = BTreeSet::new();
-        for stage in &self.stages {
-            let lanes = stage.lanes.iter().filter_map(|lane| lane.role.as_ref());
-            let calls = match &stage.work {
-                Work::Simple { .. } => Vec::new(),
-                Work::Graph(graph) => graph.calls().filter_map(|call| call.role.as_ref()).collect(),
-            };
-            used.extend(lanes.chain(calls).filter_map(|role| role.as_literal().map(ToOwned::to_owned)));
-        }
-        let roles = used.iter().filter_map(|role| self.roles.get(role.as_str()));
+        let known = known_roles(&self.stages);
+        let roles = known.into_iter().filter_map(|role| self.roles.get(role));
         roles.flat_map(|role| role.role.check_variables(vars)).collect()
     }
 
     pub(crate) fn stage(&self, id: &StageId) -> Option<&StagePlan> {
-        self.stages.get(*self.index.get(id)?)
+        self.stage_named(id.as_str())
     }
 
-    /// The call that the node at `path` makes.
-    pub(crate) fn call(&self, path: &NodePath) -> Option<&CallPlan> {
-        match &self.stage(&path.stage)?.work {
-            Work::Simple { id, call } => Some(call).filter(|_| path.items.is_empty() && (path.node == *id)),
-            Work::Graph(graph) => graph.kind(&path.node, path.items.len())?.call(),
-        }
+    pub(crate) fn stage_named(&self, name: &str) -> Option<&StagePlan> {
+        self.stages.get(*self.index.get(name)?)
     }
 
     /// The stage after `id`, where there is one.
     pub(crate) fn after(&self, id: &StageId) -> Option<&StagePlan> {
         self.stages.get(*self.index.get(id)? + 1)
     }
+}
+
+impl StagePlan {
+    /// The call that the node at `path`, which is of this stage, makes.
+    pub(crate) fn call(&self, path: &NodePath) -> Option<&CallPlan> {
+        match &self.work {
+            Work::Simple { id, call } => {
+                Some(&**call).filter(|_| path.items.is_empty() && (path.node == *id))
+            }
+            Work::Graph(graph) => graph.kind(&path.node, path.items.len())?.call(),
+        }
+    }
+}
+
+/// The names of roles that are known before the run.
+fn known_roles(stages: &[StagePlan]) -> BTreeSet<&str> {
+    let mut known = BTreeSet::new();
+    for stage in stages {
+        known.extend(stage.lanes.iter().filter_map(|lane| lane.role.as_ref()?.as_literal()));
+        if let Work::Graph(graph) = &stage.work {
+            known.extend(graph.calls().filter_map(|call| call.role.as_ref()?.as_literal()));
+        }
+    }
+    known
 }
 
 fn problem(path: &str, error: &dyn std::error::Error) -> Diagnostic {

@@ -1,141 +1,140 @@
 //! Rendering, with the `handlebars` crate.
 
-use std::io::{self, Write};
-
-use handlebars::{
-    Context, Handlebars, Helper, HelperResult, JsonRender as _, Output, RenderContext, RenderErrorReason,
-    Renderable as _, Template, handlebars_helper, no_escape,
-};
+use handlebars::{Context, RenderContext, RenderErrorReason, Renderable as _, Template, TemplateErrorReason};
 use serde_json::Value;
 
-use super::RoleError;
+use super::helpers::{self, Bounded, LONGEST, MOST};
 use super::names::Names;
-use crate::definition::{Diagnostic, Role};
+use super::{Known, Problem, RoleError, Used, scan};
+use crate::definition::Role;
 
-/// A text becomes no longer than this: as long as an output may be.
-const MOST: usize = 8 << 20;
-const BODY: &str = "body";
-
+/// The templates of a role: the body, and the guards.
 #[derive(Debug)]
-pub(super) struct Engine(Handlebars<'static>);
-
-handlebars_helper!(json: |value: Json| serde_json::to_string_pretty(value).unwrap_or_default());
-handlebars_helper!(length: |value: Json| match value {
-    Value::Array(items) => items.len(),
-    Value::Object(members) => members.len(),
-    Value::String(text) => text.chars().count(),
-    _ => 0,
-});
-
-/// `{{#ifEquals a b}}…{{else}}…{{/ifEquals}}`.
-fn if_equals<'reg, 'rc>(
-    helper: &Helper<'rc>,
-    registry: &'reg Handlebars<'reg>,
-    context: &'rc Context,
-    render: &mut RenderContext<'reg, 'rc>,
-    out: &mut dyn Output,
-) -> HelperResult {
-    let missing = |index| RenderErrorReason::ParamNotFoundForIndex("ifEquals", index);
-    let left = helper.param(0).ok_or_else(|| missing(0))?;
-    let right = helper.param(1).ok_or_else(|| missing(1))?;
-    let equal = left.value() == right.value()
-        // `{{#ifEquals count "3"}}`: what stands in a template is often a text.
-        || (left.value().render() == right.value().render() && is_plain(left.value()) && is_plain(right.value()));
-    let chosen = if equal { helper.template() } else { helper.inverse() };
-    chosen.map_or(Ok(()), |template| template.render(registry, context, render, out))
+pub(super) struct Engine {
+    body: Template,
+    guards: Vec<Template>,
 }
 
-fn is_plain(value: &Value) -> bool {
-    !matches!(value, Value::Array(_) | Value::Object(_) | Value::Null)
+/// Everything that is wrong with the templates of a role.
+pub(super) fn problems(role: &Role, known: &Known<'_>) -> Vec<Problem> {
+    let found = texts(role).map(|(at, text)| Read::of(at, text, known));
+    found.flat_map(|read| read.problems).collect()
 }
 
 impl Engine {
-    /// The engine, and the names that the body uses.
-    pub(super) fn new(role: &Role, known: &[&str]) -> Result<(Self, Vec<String>), Vec<RoleError>> {
-        let mut registry = Handlebars::new();
-        registry.set_strict_mode(true);
-        registry.register_escape_fn(no_escape);
-        registry.register_helper("json", Box::new(json));
-        registry.register_helper("length", Box::new(length));
-        registry.register_helper("ifEquals", Box::new(if_equals));
-        let mut errors = Vec::new();
-        let mut used = Vec::new();
-        for (name, at, text) in texts(role) {
-            match Template::compile(text) {
-                Ok(template) => {
-                    let mut names = Names::new(known, format!("role `{}`, {at}", role.id));
-                    names.template(&template, 0, &[]);
-                    errors.extend(names.errors);
-                    if name == BODY {
-                        used = names.used;
-                    }
-                    registry.register_template(&name, template);
-                }
-                Err(error) => errors.push(RoleError::Template(format!("role `{}`, {at}: {error}", role.id))),
-            }
+    /// The engine, and the names that the body and the guards use.
+    pub(super) fn new(role: &Role, known: &Known<'_>) -> Result<(Self, Used), Vec<RoleError>> {
+        let mut read: Vec<_> = texts(role).map(|(at, text)| Read::of(at, text, known)).collect();
+        let problems = read.iter().flat_map(|read| &read.problems);
+        let errors: Vec<_> = problems.map(|problem| RoleError::of(role, problem)).collect();
+        if !errors.is_empty() {
+            return Err(errors);
         }
-        if errors.is_empty() { Ok((Self(registry), used)) } else { Err(errors) }
+        let mut used = Used::default();
+        let guards = read.split_off(1).into_iter().map(|read| {
+            used.guards.extend(read.used);
+            read.template
+        });
+        let guards = guards.collect();
+        let Read { template: body, used: of_body, .. } = read.pop().unwrap_or_default();
+        used.body = of_body;
+        Ok((Self { body, guards }, used))
     }
 
-    pub(super) fn body(&self, context: &Value) -> Result<String, RoleError> {
-        self.render(BODY, context)
-    }
-
-    pub(super) fn guard(&self, number: usize, context: &Value) -> Result<String, RoleError> {
-        self.render(&number.to_string(), context)
-    }
-
-    fn render(&self, name: &str, context: &Value) -> Result<String, RoleError> {
-        let mut text = Bounded(Vec::new());
-        let failed = |message: String| RoleError::Template(message);
-        self.0.render_to_write(name, context, &mut text).map_err(|error| match error.reason() {
-            RenderErrorReason::IOError(_) => failed(format!("the text has more than {MOST} bytes")),
-            RenderErrorReason::MissingVariable(name) => {
-                let name = name.as_deref().unwrap_or("a name");
-                let line = error.line_no.map(|line| format!(", line {line}")).unwrap_or_default();
-                failed(format!("there is no `{name}`{line}"))
-            }
-            _ => failed(error.to_string()),
-        })?;
-        String::from_utf8(text.0).map_err(|error| failed(error.to_string()))
+    /// The guards, and the body, which knows them.
+    pub(super) fn render(&self, context: Value) -> Result<(Vec<String>, String), RoleError> {
+        // What is gone through is counted for all together.
+        let registry = helpers::registry();
+        let render = |template: &Template, context: &Context, at: &str| {
+            let mut text = Bounded::default();
+            let rendered = template
+                .render(&registry, context, &mut RenderContext::new(None), &mut text)
+                .map_err(|error| {
+                    let place = error.line_no.map(|line| format!("{at}, line {line}: "));
+                    let place = place.unwrap_or_else(|| format!("{at}: "));
+                    RoleError::Template(place + &said(error.reason()))
+                });
+            rendered.and_then(|()| {
+                String::from_utf8(text.0).map_err(|error| RoleError::Template(error.to_string()))
+            })
+        };
+        let mut context = Context::from(context);
+        let guards = self.guards.iter().enumerate();
+        let guards = guards.map(|(n, guard)| render(guard, &context, &format!("guards[{n}]")));
+        let guards = guards.collect::<Result<Vec<_>, _>>()?;
+        if let Value::Object(members) = context.data_mut() {
+            members.insert("guards".into(), guards.clone().into());
+        }
+        let body = render(&self.body, &context, "body")?;
+        Ok((guards, body))
     }
 }
 
-/// The templates of a role: their names in the engine, where they stand, and their texts.
-fn texts(role: &Role) -> impl Iterator<Item = (String, String, &str)> {
-    let guards = role.guards.iter().enumerate();
-    let guards = guards.map(|(n, guard)| (n.to_string(), format!("guards[{n}]"), guard.as_str()));
-    [(BODY.to_owned(), BODY.to_owned(), role.body.as_str())].into_iter().chain(guards)
+/// Why rendering ended.
+fn said(reason: &RenderErrorReason) -> String {
+    match reason {
+        RenderErrorReason::MissingVariable(Some(name)) => format!("there is no `{name}`"),
+        RenderErrorReason::MissingVariable(None) => "there is no such value".to_owned(),
+        RenderErrorReason::InvalidJsonIndex(name) => {
+            format!("a list has no `{name}`: write the number of an item")
+        }
+        RenderErrorReason::IOError(_) => format!("the text has more than {LONGEST} bytes"),
+        RenderErrorReason::Other(message) if message == helpers::TOO_MUCH => {
+            format!("the template goes through more than {MOST} parts of itself and its values: repeat less")
+        }
+        other => other.to_string(),
+    }
 }
 
-pub(super) fn syntax(role: &Role, body_line: u32) -> Vec<Diagnostic> {
-    let wrong = texts(role).filter_map(|(name, at, text)| {
-        let error = Template::compile(text).err()?;
-        let diagnostic = Diagnostic::error("bad-template", at, error.reason().to_string());
-        match error.pos().filter(|_| name == BODY && body_line > 0) {
-            Some((line, column)) => {
-                let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-                Some(diagnostic.at(body_line + number(line).saturating_sub(1), number(column)))
+/// The templates of a role, and where they stand.
+fn texts(role: &Role) -> impl Iterator<Item = (Option<usize>, &str)> {
+    let guards = role.guards.iter().enumerate().map(|(n, guard)| (Some(n), guard.as_str()));
+    [(None, role.body.as_str())].into_iter().chain(guards)
+}
+
+/// A template that was read.
+#[derive(Default)]
+struct Read {
+    template: Template,
+    used: Vec<Vec<String>>,
+    problems: Vec<Problem>,
+}
+
+impl Read {
+    fn of(guard: Option<usize>, text: &str, known: &Known<'_>) -> Self {
+        let problem = |(line, column), message| Problem { guard, line, column, message };
+        let refused = |problem| Self { problems: vec![problem], ..Self::default() };
+        if let Err(wrong) = scan::check(text) {
+            return refused(problem(place(text, wrong.offset), wrong.message));
+        }
+        match Template::compile(text) {
+            Ok(mut template) => {
+                let mut names = Names::new(known);
+                names.template(&template);
+                helpers::measure(&mut template);
+                let problems = names.errors.into_iter().map(|(place, message)| problem(place, message));
+                Self { template, used: names.used, problems: problems.collect() }
             }
-            None => Some(diagnostic),
+            Err(error) => refused(problem(error.pos().unwrap_or((1, 1)), unparsed(error.reason()))),
         }
-    });
-    wrong.collect()
+    }
 }
 
-/// Takes a text up to a limit.
-struct Bounded(Vec<u8>);
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MOST {
-            return Err(io::ErrorKind::FileTooLarge.into());
+/// What a person can do about a tag that cannot be parsed. What the parser had expected is of no use to them.
+fn unparsed(reason: &TemplateErrorReason) -> String {
+    match reason {
+        TemplateErrorReason::InvalidSyntax(_) => {
+            "this is no tag: write `{{name}}`, `{{json name}}` or `{{#if name}}…{{/if}}`, or `\\{{` where the text \
+             `{{` is meant"
+                .to_owned()
         }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
+        other => other.to_string(),
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// Line and column of a byte, counted from 1.
+fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }

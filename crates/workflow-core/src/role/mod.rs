@@ -6,6 +6,10 @@
 //! there are `{{json x}}`, `{{length xs}}` and `{{#ifEquals a b}}`. Nothing is escaped: a prompt is no HTML.
 //! A value is data, and never looked at for templates.
 //!
+//! A template comes from a file, and what it goes through from anywhere, so both are bounded: a template has at
+//! most 256 KiB, 1000 tags and 32 blocks in each other; a text has at most 8 MiB, and a template that goes
+//! through more than 200,000 parts of itself and its values is ended with an error.
+//!
 //! Templates are rendered with the feature `roles`; without it, compiling one is an error that says so.
 
 #[cfg(feature = "roles")]
@@ -13,23 +17,34 @@ mod engine;
 #[cfg(not(feature = "roles"))]
 #[path = "without.rs"]
 mod engine;
+#[cfg_attr(not(feature = "roles"), allow(dead_code, reason = "calls are checked where they are read"))]
+mod grammar;
+#[cfg(feature = "roles")]
+mod helpers;
 #[cfg(feature = "roles")]
 mod names;
+#[cfg(feature = "roles")]
+mod scan;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::data::Data;
-use crate::definition::{BUILT_IN, Diagnostic, Role};
+use crate::definition::{BUILT_IN, Role};
 use crate::ids::is_id;
 
 /// A role's templates, compiled.
 #[derive(Debug)]
 pub struct RoleTemplate {
     engine: engine::Engine,
-    guards: usize,
-    uses_inputs: bool,
-    uses_guards: bool,
+    used: Used,
+}
+
+/// The names that a role's templates use, each with those of the parts that follow it.
+#[derive(Debug, Default)]
+struct Used {
+    body: Vec<Vec<String>>,
+    guards: Vec<Vec<String>>,
 }
 
 /// Why a role's template cannot be rendered.
@@ -63,27 +78,30 @@ impl RoleTemplate {
         role: &'s Role,
         stages: impl IntoIterator<Item = &'s str>,
     ) -> Result<Self, Vec<RoleError>> {
-        let variables = role.variables.iter().map(|variable| variable.name.as_str());
-        let inputs = role.inputs.iter().map(String::as_str).filter(|input| is_id(input));
-        let known: Vec<&str> = BUILT_IN.into_iter().chain(variables).chain(inputs).chain(stages).collect();
-        let (engine, used) = engine::Engine::new(role, &known)?;
-        let uses = |name: &str| used.iter().any(|used| used == name);
-        Ok(Self {
-            engine,
-            guards: role.guards.len(),
-            uses_inputs: uses("inputs"),
-            uses_guards: uses("guards"),
-        })
+        let (engine, used) = engine::Engine::new(role, &known(role, stages))?;
+        Ok(Self { engine, used })
     }
 
     /// Whether the body says where the inputs stand; if not, they follow it.
     pub fn uses_inputs(&self) -> bool {
-        self.uses_inputs
+        self.uses("inputs")
     }
 
     /// Whether the body says where the guards stand; if not, they follow it.
     pub fn uses_guards(&self) -> bool {
-        self.uses_guards
+        self.uses("guards")
+    }
+
+    fn uses(&self, name: &str) -> bool {
+        self.used.body.iter().any(|used| used.first().is_some_and(|used| used == name))
+    }
+
+    /// The names that body and guards use, each with those of the parts that follow it:
+    /// `["vars", "feature"]` for `{{vars.feature}}`, and none for `{{json this}}`. Others need not be in what
+    /// is rendered with.
+    pub fn names(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        let used = self.used.body.iter().chain(&self.used.guards);
+        used.map(|names| names.iter().map(String::as_str))
     }
 
     /// Renders body and guards with the names in `context`, an object. The guards are rendered first, and
@@ -91,20 +109,65 @@ impl RoleTemplate {
     ///
     /// # Errors
     ///
-    /// [`RoleError`] for a part of a value that is not there, and for a text of more than 8 MiB.
-    pub fn render(&self, mut context: Value) -> Result<Rendered, RoleError> {
-        let guards =
-            (0..self.guards).map(|n| self.engine.guard(n, &context)).collect::<Result<Vec<_>, _>>()?;
-        if let Value::Object(members) = &mut context {
-            members.insert("guards".into(), guards.clone().into());
-        }
-        Ok(Rendered { text: self.engine.body(&context)?, guards })
+    /// [`RoleError`] for a part of a value that is not there, for a text of more than 8 MiB, and for a
+    /// template that goes through too much.
+    pub fn render(&self, context: Value) -> Result<Rendered, RoleError> {
+        let (guards, text) = self.engine.render(context)?;
+        Ok(Rendered { text, guards })
     }
 }
 
-/// What is wrong with the syntax of a role's templates. `body_line` is the line in which the body begins.
-pub(crate) fn syntax(role: &Role, body_line: u32) -> Vec<Diagnostic> {
-    engine::syntax(role, body_line)
+/// The names that a template can use.
+#[cfg_attr(not(feature = "roles"), allow(dead_code, reason = "looked at where templates are read"))]
+pub(crate) enum Known<'k> {
+    /// Any: the stages are not known.
+    Open,
+    /// These.
+    These(Vec<&'k str>),
+}
+
+/// Something that is wrong with a template.
+pub(crate) struct Problem {
+    /// The number of the guard; none for the body.
+    pub guard: Option<usize>,
+    /// Line and column in the template, counted from 1.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl RoleError {
+    #[cfg(feature = "roles")]
+    fn of(role: &Role, problem: &Problem) -> Self {
+        let Problem { guard, line, column, message } = problem;
+        let at = guard.map_or_else(|| "body".to_owned(), |n| format!("guards[{n}]"));
+        Self::Template(format!("role `{}`, {at}, line {line}, column {column}: {message}", role.id))
+    }
+}
+
+/// The names that a role's templates can use in a workflow with these stages.
+pub(crate) fn known<'k>(role: &'k Role, stages: impl IntoIterator<Item = &'k str>) -> Known<'k> {
+    let variables = role.variables.iter().map(|variable| variable.name.as_str());
+    let inputs = role.inputs.iter().map(String::as_str).filter(|input| is_id(input));
+    let mut known = Vec::new();
+    for name in BUILT_IN.into_iter().chain(variables).chain(inputs).chain(stages) {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    Known::These(known)
+}
+
+/// What is wrong with a role's templates: their syntax, and names and helpers that they cannot know.
+pub(crate) fn problems(role: &Role, known: &Known<'_>) -> Vec<Problem> {
+    engine::problems(role, known)
+}
+
+/// Whether a template can use a name only to call a helper.
+pub(crate) fn is_helper(name: &str) -> bool {
+    grammar::is_helper(name)
 }
 
 impl Role {
@@ -133,15 +196,13 @@ impl Role {
         wrong.collect()
     }
 
-    /// The values of the role's variables in a run: the run's, the default, or an empty one.
-    pub fn values(&self, vars: &IndexMap<String, Data>) -> impl Iterator<Item = (&str, Value)> {
-        self.variables.iter().map(|variable| {
-            let value = match (vars.get(&variable.name), &variable.default) {
-                (Some(value), _) => value.value(),
-                (None, Some(default)) => default.clone(),
-                (None, None) => variable.kind.empty(),
-            };
-            (variable.name.as_str(), value)
+    /// The value of one of the role's variables in a run: the run's, the default, or an empty one.
+    pub fn value(&self, name: &str, vars: &IndexMap<String, Data>) -> Option<Value> {
+        let variable = self.variables.iter().find(|variable| variable.name == name)?;
+        Some(match (vars.get(name), &variable.default) {
+            (Some(value), _) => value.value(),
+            (None, Some(default)) => default.clone(),
+            (None, None) => variable.kind.empty(),
         })
     }
 }

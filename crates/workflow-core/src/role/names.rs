@@ -3,96 +3,110 @@
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, TemplateElement};
 use handlebars::{Path, Template};
 
-use super::RoleError;
+use super::{Known, grammar};
 use crate::definition::did_you_mean;
-
-/// Helpers that stand in a text: ours, and Handlebars' own.
-const HELPERS: [&str; 14] =
-    ["json", "length", "lookup", "len", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not", "ifEquals"];
-/// Helpers with a block.
-const BLOCKS: [&str; 5] = ["each", "if", "unless", "with", "ifEquals"];
+use crate::ids::is_id;
 
 /// What was found in one template.
 pub(super) struct Names<'k> {
-    known: &'k [&'k str],
-    /// Where in the file the template begins, for messages.
-    at: String,
-    pub used: Vec<String>,
-    pub errors: Vec<RoleError>,
+    known: &'k Known<'k>,
+    /// The names that it uses, each with those of the parts that follow it; one without any is of all that
+    /// the template is given.
+    pub used: Vec<Vec<String>>,
+    /// What is wrong, with line and column.
+    pub errors: Vec<((usize, usize), String)>,
+}
+
+/// What a part of a template knows beside the context.
+#[derive(Clone, Default)]
+struct Scope {
+    /// So many blocks deep that have a value of their own.
+    depth: usize,
+    in_each: bool,
+    /// What blocks call their items.
+    locals: Vec<String>,
+    /// The tag.
+    place: (usize, usize),
 }
 
 impl<'k> Names<'k> {
-    pub(super) fn new(known: &'k [&'k str], at: String) -> Self {
-        Self { known, at, used: Vec::new(), errors: Vec::new() }
+    pub(super) fn new(known: &'k Known<'k>) -> Self {
+        Self { known, used: Vec::new(), errors: Vec::new() }
     }
 
-    /// Looks through `template`, which stands `depth` blocks deep that have a context of their own.
-    pub(super) fn template(&mut self, template: &Template, depth: usize, locals: &[String]) {
-        for (element, place) in template.elements.iter().zip(&template.mapping) {
-            let line = place.0;
+    /// Looks through `template`.
+    pub(super) fn template(&mut self, template: &Template) {
+        self.part(template, &Scope::default());
+    }
+
+    fn part(&mut self, template: &Template, scope: &Scope) {
+        for (n, element) in template.elements.iter().enumerate() {
+            // An `else if` has no place of its own.
+            let place = template.mapping.get(n).map_or(scope.place, |place| (place.0, place.1));
+            let scope = Scope { place, ..scope.clone() };
             match element {
                 TemplateElement::Expression(helper) | TemplateElement::HtmlExpression(helper) => {
-                    self.expression(helper, depth, locals, line);
+                    self.expression(helper, &scope);
                 }
-                TemplateElement::HelperBlock(helper) => self.block(helper, depth, locals, line),
+                TemplateElement::HelperBlock(helper) => self.block(helper, &scope),
                 TemplateElement::RawString(_) | TemplateElement::Comment(_) => {}
-                _ => self.error(line, "partials and decorators have no place in a role"),
+                _ => self.error(&scope, "partials and decorators have no place in a role".to_owned()),
             }
         }
     }
 
-    fn expression(&mut self, helper: &HelperTemplate, depth: usize, locals: &[String], line: usize) {
-        if helper.params.is_empty() && helper.hash.is_empty() {
-            return self.parameter(&helper.name, depth, locals, line);
+    fn expression(&mut self, helper: &HelperTemplate, scope: &Scope) {
+        let is_call = helper
+            .name
+            .as_name()
+            .is_some_and(|name| scope.locals.iter().all(|local| local != name) && grammar::is_helper(name));
+        if helper.params.is_empty() && helper.hash.is_empty() && !is_call {
+            return self.parameter(&helper.name, scope);
         }
-        self.helper(helper, &HELPERS, depth, locals, line);
+        self.helper(helper, false, scope);
     }
 
-    fn block(&mut self, helper: &HelperTemplate, depth: usize, locals: &[String], line: usize) {
-        self.helper(helper, &BLOCKS, depth, locals, line);
-        let inner = matches!(helper.name.as_name(), Some("each" | "with"));
-        let mut inside = locals.to_vec();
+    fn block(&mut self, helper: &HelperTemplate, scope: &Scope) {
+        self.helper(helper, true, scope);
+        let name = helper.name.as_name();
+        let mut inside = scope.clone();
+        inside.depth += usize::from(matches!(name, Some("each" | "with")));
+        inside.in_each |= name == Some("each");
         match &helper.block_param {
-            Some(BlockParam::Single(name)) => inside.extend(name.as_name().map(str::to_owned)),
+            Some(BlockParam::Single(name)) => inside.locals.extend(name.as_name().map(str::to_owned)),
             Some(BlockParam::Pair((first, second))) => {
-                inside.extend([first, second].iter().filter_map(|name| name.as_name()).map(str::to_owned));
+                let names = [first, second].into_iter().filter_map(|name| name.as_name());
+                inside.locals.extend(names.map(str::to_owned));
             }
             _ => {}
         }
         if let Some(template) = &helper.template {
-            self.template(template, depth + usize::from(inner), &inside);
+            self.part(template, &inside);
         }
         if let Some(template) = &helper.inverse {
-            self.template(template, depth, locals);
+            self.part(template, scope);
         }
     }
 
-    fn helper(
-        &mut self,
-        helper: &HelperTemplate,
-        known: &[&str],
-        depth: usize,
-        locals: &[String],
-        line: usize,
-    ) {
+    fn helper(&mut self, helper: &HelperTemplate, is_block: bool, scope: &Scope) {
         let name = helper.name.as_name().unwrap_or_default();
-        if !known.contains(&name) {
-            let near = did_you_mean(name, known.iter().copied());
-            let message = format!("there is no helper `{name}`{near} (known: {})", known.join(", "));
-            self.error(line, &message);
+        let named = helper.hash.keys().map(String::as_str);
+        if let Err(message) = grammar::check(name, is_block, helper.params.len(), named) {
+            self.error(scope, message);
         }
         for parameter in helper.params.iter().chain(helper.hash.values()) {
-            self.parameter(parameter, depth, locals, line);
+            self.parameter(parameter, scope);
         }
     }
 
-    fn parameter(&mut self, parameter: &Parameter, depth: usize, locals: &[String], line: usize) {
+    fn parameter(&mut self, parameter: &Parameter, scope: &Scope) {
         match parameter {
-            Parameter::Name(name) => self.path(name, depth, locals, line),
-            Parameter::Path(Path::Relative((_, raw))) => self.path(raw, depth, locals, line),
+            Parameter::Name(name) => self.path(name, scope),
+            Parameter::Path(Path::Relative((_, raw))) => self.path(raw, scope),
+            Parameter::Path(Path::Local((_, name, _))) => self.local(name, scope),
             Parameter::Subexpression(inner) => match inner.as_element() {
                 TemplateElement::Expression(helper) | TemplateElement::HtmlExpression(helper) => {
-                    self.helper(helper, &HELPERS, depth, locals, line);
+                    self.helper(helper, false, scope);
                 }
                 _ => {}
             },
@@ -100,34 +114,51 @@ impl<'k> Names<'k> {
         }
     }
 
-    fn path(&mut self, raw: &str, depth: usize, locals: &[String], line: usize) {
+    /// What a block says of itself, as `@index`.
+    fn local(&mut self, name: &str, scope: &Scope) {
+        const KNOWN: [&str; 4] = ["@index", "@key", "@first", "@last"];
+        if !KNOWN.iter().any(|known| known[1..] == *name) {
+            let near = did_you_mean(&format!("@{name}"), KNOWN);
+            self.error(scope, format!("there is no `@{name}` (known: {}, @root){near}", KNOWN.join(", ")));
+        } else if !scope.in_each {
+            self.error(scope, format!("`@{name}` is known only in `{{{{#each}}}}`"));
+        }
+    }
+
+    fn path(&mut self, raw: &str, scope: &Scope) {
         let (mut rest, mut up) = (raw, 0);
         while let Some(outer) = rest.strip_prefix("../") {
             (rest, up) = (outer, up + 1);
         }
         let root = rest.strip_prefix("@root").map(|rest| rest.trim_start_matches(['/', '.']));
         let path = root.unwrap_or(rest);
+        let path = path.strip_prefix("./").or_else(|| path.strip_prefix("this.")).unwrap_or(path);
         let name = path.split(['.', '/', '[']).next().unwrap_or_default();
         // Within `each` and `with` a name is of the value there, which is not known here.
-        let is_inner = root.is_none() && up < depth;
-        if name.is_empty()
-            || name == "this"
-            || name == ".."
-            || is_inner
-            || locals.iter().any(|local| local == name)
-        {
+        let is_inner = root.is_none() && up < scope.depth;
+        let is_whole = matches!(name, "" | "this" | "..");
+        if is_whole && (!is_inner || path.contains("..")) {
+            self.used.push(Vec::new());
+        }
+        if is_whole || is_inner || scope.locals.iter().any(|local| local == name) {
             return;
         }
-        if self.known.contains(&name) {
-            self.used.push(name.to_owned());
-        } else {
-            let near = did_you_mean(name, self.known.iter().copied());
-            let message = format!("`{name}` is not declared{near} (known: {})", self.known.join(", "));
-            self.error(line, &message);
+        let parts = || path.split(['.', '/']).take_while(|part| is_id(part)).map(str::to_owned).collect();
+        match self.known {
+            Known::Open => self.used.push(parts()),
+            Known::These(names) if names.contains(&name) => self.used.push(parts()),
+            Known::These(names) => {
+                let near = did_you_mean(name, names.iter().copied());
+                let message = format!(
+                    "`{name}` is not declared: write it under `variables` or `inputs` (known: {}){near}",
+                    names.join(", ")
+                );
+                self.error(scope, message);
+            }
         }
     }
 
-    fn error(&mut self, line: usize, message: &str) {
-        self.errors.push(RoleError::Template(format!("{}, line {line}: {message}", self.at)));
+    fn error(&mut self, scope: &Scope, message: String) {
+        self.errors.push((scope.place, message));
     }
 }

@@ -2,27 +2,23 @@
 
 use serde_json::Value;
 
-use super::RoleError;
-use crate::definition::{Diagnostic, Role};
+use super::{Known, Problem, RoleError, Used};
+use crate::definition::Role;
 
 /// There is none.
 #[derive(Debug)]
 pub(super) enum Engine {}
 
 impl Engine {
-    pub(super) fn new(_: &Role, _: &[&str]) -> Result<(Self, Vec<String>), Vec<RoleError>> {
+    pub(super) fn new(_: &Role, _: &Known<'_>) -> Result<(Self, Used), Vec<RoleError>> {
         Err(vec![RoleError::Unsupported])
     }
 
-    pub(super) fn body(&self, _: &Value) -> Result<String, RoleError> {
-        match *self {}
-    }
-
-    pub(super) fn guard(&self, _: usize, _: &Value) -> Result<String, RoleError> {
+    pub(super) fn render(&self, _: Value) -> Result<(Vec<String>, String), RoleError> {
         match *self {}
     }
 }
 
-pub(super) fn syntax(_: &Role, _: u32) -> Vec<Diagnostic> {
+pub(super) fn problems(_: &Role, _: &Known<'_>) -> Vec<Problem> {
     Vec::new()
 }

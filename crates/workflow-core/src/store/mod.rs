@@ -195,13 +195,6 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError>;
 
-    /// Keeps a bundle that a run is to go on with, unless one of that hash is there already.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Io`].
-    async fn put_bundle(&self, bundle: Arc<Bundle>) -> Result<(), StoreError>;
-
     /// Calls `watcher` whenever a control was requested, by this process or another, and, where the store
     /// can tell, when there is a run that [`claim_next`](RunStore::claim_next) would give; at most once
     /// for several that come together. The watcher must not block. It is called until the returned
@@ -313,14 +306,19 @@ pub struct RunFilter {
 }
 
 impl RunHead {
-    /// Whether the run goes on by itself at the time `now`, if somebody drives it.
-    pub fn goes_on(&self, now: Timestamp) -> bool {
+    /// From when on the run goes on by itself, if somebody drives it; [`Timestamp::MIN`] where it does at once.
+    pub fn goes_on_from(&self) -> Option<Timestamp> {
         let until = self.wait.as_ref().and_then(|wait| wait.until);
         match self.status {
-            RunStatus::Pending | RunStatus::Running => until.is_none_or(|until| until <= now),
-            RunStatus::Paused => until.is_some_and(|until| until <= now),
-            RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => false,
+            RunStatus::Pending | RunStatus::Running => Some(until.unwrap_or(Timestamp::MIN)),
+            RunStatus::Paused => until,
+            RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => None,
         }
+    }
+
+    /// Whether the run goes on by itself at the time `now`, if somebody drives it.
+    pub fn goes_on(&self, now: Timestamp) -> bool {
+        self.goes_on_from().is_some_and(|from| from <= now)
     }
 }
 
@@ -522,10 +520,6 @@ macro_rules! forward {
 
             async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
                 (**self).bundle(hash).await
-            }
-
-            async fn put_bundle(&self, bundle: Arc<Bundle>) -> Result<(), StoreError> {
-                (**self).put_bundle(bundle).await
             }
 
             fn watch(&self, watcher: Watcher) -> Watching {

@@ -246,7 +246,7 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
-            EventBody::AttemptCancelled { path: path(), attempt: 2 },
+            EventBody::AttemptCancelled { path: path(), attempt: 2, usage: None },
             r#""type":"attempt_cancelled","data":{"path":"2/test[1]/run","attempt":2}"#,
         ),
         (

@@ -12,6 +12,7 @@ mod output;
 mod processes;
 mod reclaim;
 mod stop;
+mod suite;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -38,7 +38,8 @@ const LARGEST: u64 = 1 << 20;
 /// not stored.
 ///
 /// The work is done by a thread of the catalog: no method blocks. A method that was polled once
-/// does its work to the end, also when its future is dropped.
+/// does its work to the end, also when its future is dropped; what takes several changes, as
+/// [`create_from`](Catalog::create_from) does, ends with the one that it is at.
 ///
 /// ```
 /// use workflow_core::catalog::Catalog;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use workflow_core::bundle::{BundleHash, Skill};
 use workflow_core::catalog::{CatalogError, Part, PartKind, Text, Version};
-use workflow_core::definition::{Diagnostic, Diagnostics, parse_assignments, parse_profile, parse_role};
+use workflow_core::definition::{
+    Diagnostic, Diagnostics, parse_assignments, parse_profile, parse_role, read_schema,
+};
 use workflow_core::ids::{ProfileId, RoleId, StageId, is_id};
 
 use super::{Folder, LARGEST, Unreadable, at, inside, read_within, too_large};
@@ -81,7 +83,7 @@ impl Folder {
         let places = places(part)?;
         let default = self.home.join(&places[0]);
         let folder = default.parent().unwrap_or(&self.home).to_owned();
-        create_dir_all(&folder).map_err(at(&self.show(&folder)))?;
+        self.make(&folder).map_err(at(&self.show(&folder)))?;
         let _turn = self.turn_in(&folder)?;
         let path = match (self.find(part)?, read) {
             (None, Some(_)) => return Err(CatalogError::NotFound(part.to_string())),
@@ -100,6 +102,16 @@ impl Folder {
         };
         self.replace(&path, &text).map_err(at(&self.show(&path)))?;
         Ok(self.text(&path, text))
+    }
+
+    /// Makes a folder of the home, where what is there of it does not lead out.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        let there =
+            folder.ancestors().take_while(|part| part.starts_with(&self.home)).find(|part| part.exists());
+        if let Some(there) = there {
+            inside(&self.home, there)?;
+        }
+        create_dir_all(folder)
     }
 
     fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
@@ -202,12 +214,7 @@ fn check(part: &Part, text: &str) -> Result<(), CatalogError> {
         Part::Role(id) => parse_role(text.as_bytes(), Some(id)).diagnostics,
         Part::Profile(..) => parse_profile(text.as_bytes(), None).diagnostics,
         Part::Assignments => parse_assignments(text.as_bytes()).diagnostics,
-        Part::Schema(name) => match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(_) => Vec::new(),
-            Err(error) => {
-                vec![Diagnostic::error("not-json", name, format!("the schema is not JSON: {error}"))]
-            }
-        },
+        Part::Schema(_) => read_schema(text.as_bytes()).err().unwrap_or_default(),
     };
     let errors: Vec<_> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
     if errors.is_empty() { Ok(()) } else { Err(CatalogError::Invalid(Diagnostics(errors).to_string())) }

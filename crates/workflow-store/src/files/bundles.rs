@@ -46,12 +46,6 @@ impl Bundles {
         Ok(Arc::new(bundle))
     }
 
-    /// Stores a bundle under its own hash.
-    pub(super) fn store_new(&self, bundle: &Bundle) -> Result<(), StoreError> {
-        let hash = bundle.hash().map_err(|error| at(&self.directory)(error.into()))?;
-        self.store(&hash, bundle)
-    }
-
     /// Stores a bundle, unless it is there and whole.
     pub(super) fn store(&self, hash: &BundleHash, bundle: &Bundle) -> Result<(), StoreError> {
         if lock(&self.known).contains(hash) {

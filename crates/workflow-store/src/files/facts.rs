@@ -48,8 +48,8 @@ impl Facts {
                 head.started_at = None;
                 RunStatus::Pending
             }
-            EventBody::RunMigrated { bundle } => {
-                head.bundle = bundle.clone();
+            EventBody::RunMigrated { hash, .. } => {
+                head.bundle = hash.clone();
                 return;
             }
             EventBody::RunWaiting { wait } => {
@@ -60,7 +60,6 @@ impl Facts {
                 head.wait = Some(Wait::clone(wait));
                 return;
             }
-            EventBody::RunContinued => RunStatus::Running,
             // A wait ends with them; a pause does not.
             EventBody::Answered { .. }
             | EventBody::PauseRequested { .. }
@@ -70,7 +69,7 @@ impl Facts {
                 RunStatus::Running
             }
             EventBody::RunPaused => RunStatus::Paused,
-            EventBody::RunResumed { .. } => RunStatus::Running,
+            EventBody::RunContinued | EventBody::RunResumed { .. } => RunStatus::Running,
             EventBody::RunCompleted { .. } => RunStatus::Completed,
             EventBody::RunFailed { error } => {
                 head.error = Some(error.clone());

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, DirEntry, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use workflow_core::store::{Control, ControlRecord, Lease, NewRun, RunFilter, Run
 
 use super::bundles::Bundles;
 use super::held::{EVENTS, HeldRun, no_event, state};
-use super::lock::{RunLock, Taken, holder, host_name, is_abandoned};
+use super::lock::{RunLock, Taken, holder, is_abandoned};
 use super::record::Record;
 use super::signal::Signal;
 use super::{controls, log, output};
-use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished};
+use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, host_name, sync_dir, unfinished};
 use crate::sync::lock;
 
 /// How old something unfinished must be to be removed when no lock tells whether its maker lives.
@@ -30,6 +31,9 @@ pub(super) struct Home {
     pub(super) signal: Signal,
     host: Option<String>,
     held: Mutex<HashMap<RunId, Arc<HeldRun>>>,
+    /// The highest epoch that was given out here. A run that was deleted takes its epochs along: a new one of
+    /// its id begins above all that anybody here may still hold.
+    highest: AtomicU64,
 }
 
 impl Home {
@@ -45,6 +49,7 @@ impl Home {
             runs,
             host: host_name(),
             held: Mutex::default(),
+            highest: AtomicU64::new(0),
         })
     }
 
@@ -71,6 +76,7 @@ impl Home {
 
     fn hold(&self, run: &RunId, held: HeldRun) -> Lease {
         let lease = Lease { run: run.clone(), epoch: held.epoch() };
+        self.highest.fetch_max(lease.epoch, Ordering::Relaxed);
         lock(&self.held).insert(run.clone(), Arc::new(held));
         lease
     }
@@ -87,7 +93,7 @@ impl Home {
         let unfinished = self.runs.join(unfinished(run.id.as_str()));
         let mut prepare = || {
             create_dir(&unfinished).map_err(at(&unfinished))?;
-            let taken = RunLock::take(&unfinished, self.host.as_deref()).map_err(at(&unfinished))?;
+            let taken = self.lock(&unfinished).map_err(at(&unfinished))?;
             let Taken::Lock(lock) = taken else {
                 return Err(fault(&unfinished, io::ErrorKind::Other, "somebody locked it"));
             };
@@ -122,6 +128,10 @@ impl Home {
         Ok(self.hold(run, held))
     }
 
+    fn lock(&self, directory: &Path) -> io::Result<Taken> {
+        RunLock::take(directory, self.host.as_deref(), self.highest.load(Ordering::Relaxed))
+    }
+
     /// Takes the lock of a run that nobody alive holds.
     fn take(&self, run: &RunId) -> Result<(PathBuf, RunLock), StoreError> {
         let held = |holder: String| StoreError::Held { run: run.clone(), holder };
@@ -130,7 +140,7 @@ impl Home {
         }
         loop {
             let directory = self.directory(run)?;
-            match RunLock::take(&directory, self.host.as_deref()) {
+            match self.lock(&directory) {
                 Ok(Taken::Lock(lock)) => return Ok((directory, lock)),
                 Ok(Taken::Held(holder)) => return Err(held(holder)),
                 // A run that was deleted is not in its place; another one may be by now.

@@ -50,8 +50,9 @@ pub(super) enum Taken {
 }
 
 impl RunLock {
-    /// Takes the lock of the run in `directory`, and writes down who has it now.
-    pub(super) fn take(directory: &Path, host: Option<&str>) -> io::Result<Taken> {
+    /// Takes the lock of the run in `directory`, and writes down who has it now. Its epoch is higher than
+    /// that of its former holders, and than `above`.
+    pub(super) fn take(directory: &Path, host: Option<&str>, above: u64) -> io::Result<Taken> {
         let mut file = private().read(true).write(true).create(true).truncate(false).open(path(directory))?;
         if !lock(&file)? {
             return Ok(Taken::Held(describe(read(&mut file).as_ref())));
@@ -63,7 +64,7 @@ impl RunLock {
             None => 0,
         };
         let note = Note {
-            epoch: epoch + 1,
+            epoch: epoch.max(above) + 1,
             state: State::Held,
             process: std::process::id(),
             host: host.map(str::to_owned),
@@ -139,16 +140,6 @@ pub(super) fn is_abandoned(directory: &Path) -> io::Result<Option<bool>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The name of this machine, where the system tells it.
-pub(super) fn host_name() -> Option<String> {
-    let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok())
-        .or_else(|| std::env::var("COMPUTERNAME").ok())?;
-    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
-    (!name.is_empty()).then_some(name)
 }
 
 fn path(directory: &Path) -> PathBuf {

@@ -250,10 +250,6 @@ impl RunStore for FileStore {
         self.read(move |home| home.bundles.load(&hash)).await
     }
 
-    async fn put_bundle(&self, bundle: Arc<Bundle>) -> Result<(), StoreError> {
-        self.read(move |home| home.bundles.store_new(&bundle)).await
-    }
-
     fn watch(&self, watcher: Watcher) -> Watching {
         self.home.signal.watch(watcher)
     }

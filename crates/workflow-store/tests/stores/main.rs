@@ -8,8 +8,11 @@ mod crashes;
 mod files;
 mod fixture;
 mod memory;
-#[cfg(feature = "files")]
+#[cfg(any(feature = "files", feature = "sqlite"))]
 mod model;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
 #[cfg(feature = "files")]
 mod processes;
-mod suite;
+#[cfg(feature = "sqlite")]
+mod sqlite;

@@ -1,16 +1,60 @@
 //! The store in memory.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::executor::block_on;
 use workflow_core::output::OutputKind;
+use workflow_core::status::RunStatus;
 use workflow_core::store::{RunStore, StoreError};
 use workflow_store::MemoryStore;
+use workflow_testkit::ManualClock;
+use workflow_testkit::store::Fixture;
 
 use crate::fixture::*;
 
-crate::suite!((Arc::new(MemoryStore::new()), ()));
+/// A body of data in memory, by a clock of its own.
+struct Memory {
+    clock: ManualClock,
+    data: MemoryStore,
+}
+
+impl Memory {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        let data = MemoryStore::with_leases(Duration::from_secs(30), clock.reader());
+        Self { clock, data }
+    }
+}
+
+impl Fixture for Memory {
+    fn open(&self) -> Box<dyn RunStore> {
+        Box::new(self.data.another_process())
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+workflow_testkit::store_suite!(Memory::new(); durable, processes, leases, hints);
+
+mod without_leases {
+    use workflow_testkit::store::Fixture;
+
+    use super::{MemoryStore, RunStore};
+
+    /// A store that lives as long as it is open.
+    struct Alone;
+
+    impl Fixture for Alone {
+        fn open(&self) -> Box<dyn RunStore> {
+            Box::new(MemoryStore::new())
+        }
+    }
+
+    workflow_testkit::store_suite!(Alone; hints);
+}
 
 #[test]
 fn nothing_waits() {
@@ -32,6 +76,31 @@ fn a_reopened_store_has_all_and_fences_off_old_holders() {
     let lease = block_on(reopened.claim(&lease.run)).unwrap();
     append(&reopened, &lease, 2, &[succeeded(3)]).unwrap();
     assert_eq!(numbers(&events(&reopened, &lease.run)), [1, 2, 3]);
+}
+
+#[test]
+fn what_was_claimed_before_the_holder_was_told_is_given_up_with_the_rest() {
+    let memory = Memory::new();
+    let (store, other) = (memory.open(), memory.open());
+    create_free(&*store, "r2", RunStatus::Pending);
+    create(&*store, "r1");
+    memory.advance(Duration::from_secs(31));
+    let late = block_on(store.claim(&id("r2"))).unwrap();
+    assert!(matches!(block_on(store.renew()), Err(StoreError::Expired)));
+    let error = append(&*store, &late, 1, &[started(2)]).unwrap_err();
+    assert!(matches!(error, StoreError::Fenced(_)), "{error}");
+    block_on(other.claim(&id("r2"))).unwrap();
+    // It is told once.
+    block_on(store.renew()).unwrap();
+}
+
+#[test]
+fn a_clone_is_the_same_process() {
+    let store = MemoryStore::new();
+    let lease = create(&store, "r1");
+    append(&store.clone(), &lease, 1, &[started(2)]).unwrap();
+    let error = append(&store.another_process(), &lease, 2, &[succeeded(3)]).unwrap_err();
+    assert!(matches!(error, StoreError::Fenced(_)), "{error}");
 }
 
 #[test]

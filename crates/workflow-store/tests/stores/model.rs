@@ -1,4 +1,6 @@
-//! The store in files does what the store in memory does, whatever is done to them.
+//! Stores that last do what the store in memory does, whatever is done to them.
+
+use std::path::Path;
 
 use futures::executor::block_on;
 use proptest::collection::vec;
@@ -8,7 +10,7 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::status::{RunStatus, Wait};
 use workflow_core::store::{Control, Lease, RunFilter, RunHead, RunStore, StoreError};
-use workflow_store::{FileStore, MemoryStore};
+use workflow_store::MemoryStore;
 
 use crate::fixture::*;
 
@@ -18,6 +20,8 @@ const RUNS: [&str; 2] = ["a", "b"];
 enum Op {
     Create(usize),
     Claim(usize),
+    ClaimNext,
+    Renew,
     Release(usize),
     Append {
         run: usize,
@@ -33,6 +37,7 @@ enum Op {
     },
     Request(usize, Control),
     Delete(usize),
+    Prune(u64),
     Read {
         run: usize,
         after: u64,
@@ -76,6 +81,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         1 => run().prop_map(Op::Create),
         4 => run().prop_map(Op::Claim),
+        2 => Just(Op::ClaimNext),
+        1 => Just(Op::Renew),
         3 => run().prop_map(Op::Release),
         9 => (run(), lease(), prop_oneof![5 => Just(0), 1 => 1..3_u64], vec(body, 0..4))
             .prop_map(|(run, lease, off, bodies)| Op::Append { run, lease, off, bodies }),
@@ -83,15 +90,20 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(run, lease, skip, count)| Op::Output { run, lease, skip, count }),
         3 => (run(), asked).prop_map(|(run, control)| Op::Request(run, control)),
         1 => run().prop_map(Op::Delete),
+        1 => (0..12_u64).prop_map(Op::Prune),
         2 => (run(), 0..9_u64, 0..5_usize).prop_map(|(run, after, limit)| Op::Read { run, after, limit }),
         1 => Just(Op::Reopen),
     ]
 }
 
+/// Opens the store of a home that lasts.
+type Open = fn(&Path) -> Box<dyn RunStore>;
+
 /// Both stores, and what their user knows.
 struct Pair {
     memory: MemoryStore,
-    files: Option<FileStore>,
+    lasting: Option<Box<dyn RunStore>>,
+    open: Open,
     home: tempfile::TempDir,
     runs: [Known; RUNS.len()],
 }
@@ -107,10 +119,10 @@ struct Known {
 }
 
 impl Pair {
-    fn new() -> Self {
+    fn new(open: Open) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let files = Some(FileStore::open(home.path()).unwrap());
-        Self { memory: MemoryStore::new(), files, home, runs: Default::default() }
+        let lasting = Some(open(home.path()));
+        Self { memory: MemoryStore::new(), lasting, open, home, runs: Default::default() }
     }
 
     /// Does the same to both, and checks that the same comes of it.
@@ -120,17 +132,17 @@ impl Pair {
         call: impl Fn(&dyn RunStore, usize) -> Result<T, StoreError>,
     ) -> Option<T> {
         let memory = call(&self.memory, 0);
-        let files = call(self.files.as_ref().unwrap(), 1);
-        match (memory, files) {
-            (Ok(memory), Ok(files)) => {
-                assert_eq!(memory, files, "{what}");
+        let lasting = call(self.lasting.as_ref().unwrap(), 1);
+        match (memory, lasting) {
+            (Ok(memory), Ok(lasting)) => {
+                assert_eq!(memory, lasting, "{what}");
                 Some(memory)
             }
-            (Err(memory), Err(files)) => {
-                assert_eq!(kind(&memory), kind(&files), "{what}");
+            (Err(memory), Err(lasting)) => {
+                assert_eq!(kind(&memory), kind(&lasting), "{what}");
                 None
             }
-            (memory, files) => panic!("{what}: {memory:?} in memory, {files:?} in files"),
+            (memory, lasting) => panic!("{what}: {memory:?} in memory, {lasting:?} in the other"),
         }
     }
 
@@ -167,6 +179,25 @@ impl Pair {
                 }
             }
             Op::Claim(run) => self.take(run, &what, |store| block_on(store.claim(&id(RUNS[run])))),
+            Op::ClaimNext => {
+                let taken = std::sync::Mutex::new(Vec::new());
+                let runs = self.both(&what, |store, _| {
+                    let mut leases = block_on(store.claim_next(RUNS.len(), at(0)))?;
+                    leases.sort_by(|a, b| a.run.cmp(&b.run));
+                    let runs: Vec<_> = leases.iter().map(|lease| lease.run.clone()).collect();
+                    taken.lock().unwrap().push(leases);
+                    Ok(runs)
+                });
+                let taken: [Vec<Lease>; 2] = taken.into_inner().unwrap().try_into().unwrap();
+                let [memory, files] = taken.map(Vec::into_iter);
+                for (run, pair) in runs.unwrap().iter().zip(memory.zip(files)) {
+                    let run = RUNS.iter().position(|name| *name == run.as_str()).unwrap();
+                    self.runs[run].leases.push(pair.into());
+                }
+            }
+            Op::Renew => {
+                self.both(&what, |store, _| block_on(store.renew())).unwrap();
+            }
             Op::Release(run) => {
                 if let Some(leases) = self.lease(run, Use::Newest) {
                     self.both(&what, |store, n| block_on(store.release(leases[n].clone())));
@@ -211,11 +242,19 @@ impl Pair {
                     self.runs[run] = Known::default();
                 }
             }
+            Op::Prune(before) => {
+                self.both(&what, |store, _| block_on(store.prune(at(before), 1))).unwrap();
+                for (known, name) in self.runs.iter_mut().zip(RUNS) {
+                    if block_on(self.memory.get(&id(name))).is_err() {
+                        *known = Known::default();
+                    }
+                }
+            }
             Op::Read { run, after, limit } => self.compare(&what, run, after, limit),
             Op::Reopen => {
                 self.memory = self.memory.reopen();
-                self.files = None;
-                self.files = Some(FileStore::open(self.home.path()).unwrap());
+                self.lasting = None;
+                self.lasting = Some((self.open)(self.home.path()));
             }
         }
     }
@@ -293,16 +332,27 @@ proptest! {
     })]
 
     #[test]
-    fn both_stores_do_the_same(ops in vec(op(), 1..60)) {
-        let mut pair = Pair::new();
-        let created = [Op::Create(0), Op::Create(1)];
-        for op in created.iter().chain(&ops) {
-            pair.apply(op);
-        }
-        for run in 0..RUNS.len() {
-            pair.compare("at the end", run, 0, usize::MAX);
-            pair.apply(&Op::Reopen);
-            pair.compare("after a restart", run, 0, usize::MAX);
-        }
+    #[cfg(feature = "files")]
+    fn files_do_the_same(ops in vec(op(), 1..60)) {
+        check(|home| Box::new(workflow_store::FileStore::open(home).unwrap()), &ops);
+    }
+
+    #[test]
+    #[cfg(feature = "sqlite")]
+    fn sqlite_does_the_same(ops in vec(op(), 1..60)) {
+        check(|home| Box::new(workflow_store::SqliteStore::open(home.join("runs.db")).unwrap()), &ops);
+    }
+}
+
+fn check(open: Open, ops: &[Op]) {
+    let mut pair = Pair::new(open);
+    let created = [Op::Create(0), Op::Create(1)];
+    for op in created.iter().chain(ops) {
+        pair.apply(op);
+    }
+    for run in 0..RUNS.len() {
+        pair.compare("at the end", run, 0, usize::MAX);
+        pair.apply(&Op::Reopen);
+        pair.compare("after a restart", run, 0, usize::MAX);
     }
 }

@@ -4,9 +4,14 @@ mod control;
 mod definitions;
 mod drive;
 mod init;
+mod library;
 mod logs;
+mod nodes;
 mod runs;
 mod show;
+mod templates;
+
+pub(crate) use nodes::counts;
 
 use futures::executor::block_on;
 
@@ -20,7 +25,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
     block_on(async {
         match &args.command {
             Command::Init => init::init(home, json).await,
+            Command::New { id, template } => templates::new(home, json, id, template).await,
             Command::List => definitions::list(home, json).await,
+            Command::Templates => templates::templates(home, json).await,
+            Command::Roles => library::roles(home, json).await,
+            Command::Profiles => library::profiles(home, json).await,
             Command::Validate { workflows, strict } => {
                 definitions::validate(home, json, workflows, *strict).await
             }

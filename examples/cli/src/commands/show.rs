@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use workflow_core::bundle::Bundle;
 use workflow_core::ids::RunId;
 use workflow_core::machine::{LaneView, RunView, StageView};
 use workflow_core::status::StageStatus;
 
+use super::nodes;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
@@ -16,20 +18,22 @@ use crate::text::{between, count, date, duration, shorten, word};
 /// So many characters of a value are shown; `--json` has all of it.
 const VALUE: usize = 200;
 
-/// Shows a run: its stages, lanes, variables, and what went wrong.
+/// Shows a run: its stages, lanes and nodes, variables, and what went wrong.
 pub(crate) async fn show(home: &Path, json: bool, run: &RunId) -> Result<Exit, Error> {
     let host = Host::of_run(home, run)?;
     let view = host.engine.handle(run).view().await?;
     if json {
         print::json(&view)?;
     } else {
-        let holder = host.engine.store().get(run).await?.holder;
-        print::lines(page(&view, holder.as_deref()))?;
+        let store = host.engine.store();
+        let record = store.get(run).await?;
+        let bundle = store.bundle(&record.head.bundle).await?;
+        print::lines(page(&view, &bundle, record.holder.as_deref()))?;
     }
     Ok(Exit::DONE)
 }
 
-fn page(run: &RunView, holder: Option<&str>) -> Vec<String> {
+fn page(run: &RunView, bundle: &Bundle, holder: Option<&str>) -> Vec<String> {
     let mut facts = vec![["run", run.run_id.as_str()].map(str::to_owned)];
     let mut fact = |name: &str, value: String| facts.push([name.to_owned(), value]);
     fact("workflow", run.workflow_id.to_string());
@@ -55,7 +59,7 @@ fn page(run: &RunView, holder: Option<&str>) -> Vec<String> {
     let mut lines = print::table(&facts);
     if !run.context.stages.is_empty() {
         lines.push(String::new());
-        lines.extend(print::table(&stages(run)));
+        lines.extend(print::table(&stages(run, bundle)));
     }
     if !run.context.vars.is_empty() {
         lines.push(String::new());
@@ -65,12 +69,15 @@ fn page(run: &RunView, holder: Option<&str>) -> Vec<String> {
     lines
 }
 
-fn stages(run: &RunView) -> Vec<[String; 5]> {
+fn stages(run: &RunView, bundle: &Bundle) -> Vec<[String; 5]> {
     let mut rows = vec![["STAGE", "STATUS", "ATTEMPTS", "TOOK", ""].map(str::to_owned)];
     for (id, stage) in &run.context.stages {
         rows.push(stage_row(id.as_str(), stage));
         if stage.status != StageStatus::Skipped {
-            rows.extend(stage.results.iter().enumerate().map(|(n, lane)| lane_row(n, lane)));
+            for (n, lane) in stage.results.iter().enumerate() {
+                rows.push(lane_row(n, lane));
+                rows.extend(nodes::rows(lane, bundle.profiles.get(id), "      "));
+            }
         }
     }
     rows

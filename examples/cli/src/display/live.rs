@@ -9,7 +9,7 @@ use console::{Term, style, truncate_str};
 use futures::executor::block_on;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use workflow_core::definition::Workflow;
+use workflow_core::bundle::Bundle;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::machine::State;
@@ -18,14 +18,14 @@ use workflow_core::store::RunStore;
 
 use super::Display;
 use super::plain::Story;
-use super::rows::{LastLines, Mark, Row, rows};
+use super::rows::{LastLines, Mark, Row, caller, rows};
 use crate::text::{clock, harmless};
 
 /// Below: the run and its stages as they are now. Above: what would be lost otherwise, the
 /// failures and the ends of iterations.
 pub(super) struct Live {
     store: Arc<dyn RunStore>,
-    workflow: Option<Workflow>,
+    bundle: Option<Arc<Bundle>>,
     state: Option<State>,
     story: Story,
     said: LastLines,
@@ -48,7 +48,7 @@ impl Live {
         );
         Self {
             store,
-            workflow: None,
+            bundle: None,
             state: None,
             story: Story::default(),
             said: HashMap::new(),
@@ -64,7 +64,7 @@ impl Live {
         }
         let state = State::first(event).map_err(io::Error::other)?;
         let bundle = block_on(self.store.bundle(&state.created().bundle)).map_err(io::Error::other)?;
-        self.workflow = Some(bundle.workflow.clone());
+        self.bundle = Some(bundle);
         self.state = Some(state);
         Ok(())
     }
@@ -74,7 +74,7 @@ impl Display for Live {
     fn event(&mut self, _: &RunId, event: &Event, new: bool) -> io::Result<()> {
         self.fold(event)?;
         if let EventBody::AttemptStarted { path, .. } = &event.body {
-            self.said.remove(&(path.stage.clone(), path.lane as usize));
+            self.said.remove(&caller(path));
         }
         let line = self.story.tell(event);
         match line.filter(|_| new && stays(&event.body)) {
@@ -85,8 +85,7 @@ impl Display for Live {
 
     fn output(&mut self, _: &RunId, entry: &OutputEntry) -> io::Result<()> {
         if !entry.text.trim().is_empty() {
-            let lane = (entry.path.stage.clone(), entry.path.lane as usize);
-            self.said.insert(lane, entry.text.clone());
+            self.said.insert(caller(&entry.path), entry.text.clone());
         }
         Ok(())
     }
@@ -110,11 +109,11 @@ impl Display for Live {
 impl Live {
     /// The view, as wide and as high as the terminal allows.
     fn text(&self) -> Option<String> {
-        let (state, workflow) = self.state.as_ref().zip(self.workflow.as_ref())?;
+        let (state, bundle) = self.state.as_ref().zip(self.bundle.as_ref())?;
         let (height, width) = Term::stdout().size();
         let turn = usize::try_from(self.begun.elapsed().as_millis() / 100).unwrap_or_default();
         let spinner = SPINNER[turn % SPINNER.len()];
-        let rows = rows(&state.view(), workflow, &self.said, Timestamp::now());
+        let rows = rows(&state.view(), bundle, &self.said, Timestamp::now());
         let lines = rows.iter().take(usize::from(height).saturating_sub(1)).map(|row| {
             // A line that fills the width would move the cursor on.
             truncate_str(&line(row, spinner), usize::from(width).saturating_sub(1), "…").into_owned()
@@ -149,6 +148,7 @@ fn stays(body: &EventBody) -> bool {
         body,
         EventBody::AttemptFailed { .. }
             | EventBody::AttemptInterrupted { .. }
+            | EventBody::NodeFailed { .. }
             | EventBody::StageFailed { .. }
             | EventBody::IterationEnded { .. }
             | EventBody::RunFailed { .. }

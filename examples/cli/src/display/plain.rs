@@ -11,7 +11,7 @@ use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::{OutputEntry, OutputKind};
 
 use super::Display;
-use crate::text::{between, clock, duration, harmless, word};
+use crate::text::{between, clock, count, duration, harmless, word};
 
 /// One line per event that is worth it, and per output entry.
 pub(super) struct Plain {
@@ -54,7 +54,7 @@ impl Display for Plain {
 
 /// An output entry as a line: `|` before standard output, `!` before standard error.
 pub(crate) fn entry_line(entry: &OutputEntry) -> String {
-    let (time, place) = (clock(entry.at), lane(&entry.path));
+    let (time, place) = (clock(entry.at), place(&entry.path));
     match entry.kind {
         OutputKind::Dropped => format!("{time} {place} ({} entries were dropped here)", entry.text),
         OutputKind::Stderr => format!("{time} {place} ! {}", entry.text),
@@ -87,11 +87,11 @@ impl Story {
             EventBody::StageStarted { stage, .. } => format!("{stage} started"),
             EventBody::StageSkipped { stage, .. } => format!("{stage} skipped: its condition is false"),
             EventBody::NodeQueued { path, provider } => {
-                format!("{} waits for a place at {provider}", lane(path))
+                format!("{} waits for a place at {provider}", place(path))
             }
             EventBody::AttemptStarted { path, attempt, provider, role } => {
                 self.attempts.insert(path.clone(), at);
-                let mut line = format!("{} calls {provider}", lane(path));
+                let mut line = format!("{} calls {provider}", place(path));
                 if let Some(role) = role {
                     let _ = write!(line, " as {role}");
                 }
@@ -101,21 +101,28 @@ impl Story {
                 line
             }
             EventBody::AttemptSucceeded { path, .. } => {
-                format!("{} succeeded{}", lane(path), self.took(path, at))
+                format!("{} succeeded{}", place(path), self.took(path, at))
             }
             EventBody::AttemptFailed { path, error, retry_at, .. } => {
                 let again = match retry_at {
                     Some(then) => format!("; tried again in {}", duration(between(at, *then))),
                     None => String::new(),
                 };
-                format!("{} failed{}: {}{again}", lane(path), self.took(path, at), failure(error))
+                format!("{} failed{}: {}{again}", place(path), self.took(path, at), failure(error))
             }
             EventBody::AttemptCancelled { path, .. } => {
-                format!("{} was stopped{}", lane(path), self.took(path, at))
+                format!("{} was stopped{}", place(path), self.took(path, at))
             }
             EventBody::AttemptInterrupted { path, attempt } => {
-                format!("{} was interrupted in attempt {attempt} and runs again", lane(path))
+                format!("{} was interrupted in attempt {attempt} and runs again", place(path))
             }
+            EventBody::NodeStarted { path, items } => {
+                let items = items.value().as_array().map_or(0, Vec::len);
+                format!("{} has {}", place(path), count(items as u64, "item"))
+            }
+            EventBody::NodeCompleted { path, .. } => format!("{} completed", place(path)),
+            EventBody::NodeFailed { path, error } => format!("{} failed: {}", place(path), failure(error)),
+            EventBody::NodeSkipped { path } => format!("{} skipped", place(path)),
             EventBody::StageCompleted { stage, .. } => format!("{stage} completed"),
             EventBody::StageFailed { stage, error, continues, .. } => {
                 let goes_on = if *continues { "; the run goes on" } else { "" };
@@ -164,6 +171,17 @@ pub(super) fn failure(failure: &Failure) -> String {
     format!("{} ({})", failure.message, word(failure.class))
 }
 
-fn lane(path: &NodePath) -> String {
-    format!("{}[{}]", path.stage, path.lane)
+/// The lane, and in a graph the node and the item: `plan[0]`, `plan[0]/reviews[3]`.
+fn place(path: &NodePath) -> String {
+    /// What the one node of a stage without a graph is called.
+    const SIMPLE: &str = "run";
+    let lane = format!("{}[{}]", path.stage, path.lane);
+    if path.node.as_str() == SIMPLE && path.items.is_empty() {
+        return lane;
+    }
+    let mut place = format!("{lane}/{}", path.node);
+    for item in &path.items {
+        let _ = write!(place, "[{item}]");
+    }
+    place
 }

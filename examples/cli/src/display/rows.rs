@@ -1,15 +1,18 @@
-//! What the live view shows: a row for the run, and for each stage and lane.
+//! What the live view shows: a row for the run, for each stage and lane, and for the nodes that work.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use workflow_core::bundle::Bundle;
 use workflow_core::definition::Workflow;
-use workflow_core::ids::StageId;
-use workflow_core::machine::{LaneView, RunView, StageView};
+use workflow_core::failure::Failure;
+use workflow_core::ids::{NodeId, NodePath, StageId};
+use workflow_core::machine::{LaneView, NodeView, RunView, StageView};
 use workflow_core::status::{RunStatus, StageStatus};
 
 use super::plain::failure;
+use crate::commands::counts;
 use crate::text::{between, duration, harmless, word};
 
 /// A line of the view.
@@ -29,14 +32,20 @@ pub(super) enum Mark {
     Bad,
 }
 
-/// The most stages, and lanes of a stage, that are shown.
+/// The most stages, lanes of a stage, and nodes of a lane that are shown.
 const MOST: usize = 8;
 
-/// The last line that a lane said, by stage and lane.
-pub(super) type LastLines = HashMap<(StageId, usize), String>;
+/// The last line that a node said, by stage, lane and node.
+pub(super) type LastLines = HashMap<(StageId, usize, NodeId), String>;
+
+/// Whose last line it is: items speak for their node.
+pub(super) fn caller(path: &NodePath) -> (StageId, usize, NodeId) {
+    (path.stage.clone(), path.lane as usize, path.node.clone())
+}
 
 /// The view of a run.
-pub(super) fn rows(run: &RunView, workflow: &Workflow, said: &LastLines, now: Timestamp) -> Vec<Row> {
+pub(super) fn rows(run: &RunView, bundle: &Bundle, said: &LastLines, now: Timestamp) -> Vec<Row> {
+    let workflow = &bundle.workflow;
     let mut rows = vec![head(run, workflow, now)];
     let place = |id: &StageId| workflow.stages.get_index_of(id.as_str());
     let last = run.context.stages.keys().filter_map(place).max().unwrap_or(0);
@@ -49,7 +58,8 @@ pub(super) fn rows(run: &RunView, workflow: &Workflow, said: &LastLines, now: Ti
     }
     let width = workflow.stages.keys().map(|id| id.as_str().len()).max().unwrap_or(0);
     for id in workflow.stages.keys().skip(from).take(to - from) {
-        stage(id, run.context.stages.get(id), said, now, width, &mut rows);
+        let nodes = bundle.profiles.get(id).map_or(0, |profile| profile.graph.len());
+        Stage { id, nodes, said, now }.rows(run.context.stages.get(id), width, &mut rows);
     }
     if to < stages {
         rows.push(Row { mark: Mark::None, text: format!("  … {} more", stages - to) });
@@ -78,68 +88,130 @@ fn head(run: &RunView, workflow: &Workflow, now: Timestamp) -> Row {
     Row { mark, text: parts.join(" · ") }
 }
 
-fn stage(
-    id: &StageId,
-    stage: Option<&StageView>,
-    said: &LastLines,
+/// What is shown of a stage.
+struct Stage<'a> {
+    id: &'a StageId,
+    /// How many nodes its graph has.
+    nodes: usize,
+    said: &'a LastLines,
     now: Timestamp,
-    width: usize,
-    rows: &mut Vec<Row>,
-) {
-    let Some(stage) = stage else {
-        rows.push(Row { mark: Mark::Pending, text: id.to_string() });
-        return;
-    };
-    let said = |lane: usize| said.get(&(id.clone(), lane)).map(String::as_str);
-    let took = match (stage.status, stage.started_at) {
-        (StageStatus::Skipped, _) => "skipped".to_owned(),
-        (_, Some(from)) => duration(between(from, stage.ended_at.unwrap_or(now))),
-        (_, None) => String::new(),
-    };
-    let mut parts = vec![format!("{:width$}", id.as_str()), format!("{took:>6}")];
-    if let [lane] = stage.results.as_slice() {
-        parts.extend(news(lane, said(0), now));
+}
+
+impl Stage<'_> {
+    fn rows(&self, stage: Option<&StageView>, width: usize, rows: &mut Vec<Row>) {
+        let Some(stage) = stage else {
+            rows.push(Row { mark: Mark::Pending, text: self.id.to_string() });
+            return;
+        };
+        let took = match (stage.status, stage.started_at) {
+            (StageStatus::Skipped, _) => "skipped".to_owned(),
+            (_, Some(from)) => duration(between(from, stage.ended_at.unwrap_or(self.now))),
+            (_, None) => String::new(),
+        };
+        let mut parts = vec![format!("{:width$}", self.id.as_str()), format!("{took:>6}")];
+        if let [lane] = stage.results.as_slice() {
+            parts.extend(self.lane(0, lane));
+            rows.push(Row { mark: mark(stage.status), text: parts.join("  ") });
+            self.nodes(0, lane, rows);
+            return;
+        }
+        let ended = stage.results.iter().filter(|lane| is_over(lane.status)).count();
+        if !stage.results.is_empty() {
+            parts.push(format!("{ended} of {} ended", stage.results.len()));
+        }
+        parts.extend(stage.error.as_ref().map(|error| harmless(&failure(error))));
         rows.push(Row { mark: mark(stage.status), text: parts.join("  ") });
-        return;
+        if is_over(stage.status) {
+            return;
+        }
+        // Of many lanes, those that work are shown first.
+        let mut lanes: Vec<_> = stage.results.iter().enumerate().collect();
+        lanes.sort_by_key(|(_, lane)| (mark(lane.status) != Mark::Running, is_over(lane.status)));
+        lanes.truncate(MOST);
+        lanes.sort_by_key(|(n, _)| *n);
+        for (n, lane) in lanes {
+            let mut parts = vec![format!("  [{n}]")];
+            parts.extend(lane.provider.as_deref().map(harmless));
+            parts.extend(self.lane(n, lane));
+            rows.push(Row { mark: mark(lane.status), text: parts.join("  ") });
+            self.nodes(n, lane, rows);
+        }
     }
-    let ended = stage.results.iter().filter(|lane| is_over(lane.status)).count();
-    if !stage.results.is_empty() {
-        parts.push(format!("{ended} of {} ended", stage.results.len()));
+
+    /// What there is to say of a lane; of one with a graph, how far that is.
+    fn lane(&self, number: usize, lane: &LaneView) -> Vec<String> {
+        if lane.nodes.is_empty() {
+            // The one node of a stage without a graph.
+            return match NodeId::new("run") {
+                Ok(node) => self.news(number, &node, &Call::from(lane)),
+                Err(_) => Vec::new(),
+            };
+        }
+        let ended = lane.nodes.iter().filter(|node| is_over(node.status)).count();
+        let mut parts = vec![format!("{ended} of {} nodes ended", self.nodes.max(lane.nodes.len()))];
+        let error = lane.error.as_ref().filter(|_| lane.status == StageStatus::Failed);
+        parts.extend(error.map(|error| harmless(&failure(error))));
+        parts
     }
-    parts.extend(stage.error.as_ref().map(|error| harmless(&failure(error))));
-    rows.push(Row { mark: mark(stage.status), text: parts.join("  ") });
-    if is_over(stage.status) {
-        return;
+
+    /// The nodes of a lane that work, and those that failed while others still do.
+    fn nodes(&self, number: usize, lane: &LaneView, rows: &mut Vec<Row>) {
+        if is_over(lane.status) {
+            return;
+        }
+        let shown =
+            |node: &&NodeView| mark(node.status) == Mark::Running || node.status == StageStatus::Failed;
+        for node in lane.nodes.iter().filter(shown).take(MOST) {
+            let mut parts = vec![format!("    {}", node.id)];
+            parts.extend(node.provider.as_deref().map(harmless));
+            parts.extend(node.items.as_ref().map(counts));
+            parts.extend(self.news(number, &node.id, &Call::from(node)));
+            rows.push(Row { mark: mark(node.status), text: parts.join("  ") });
+        }
     }
-    // Of many lanes, those that work are shown first.
-    let mut lanes: Vec<_> = stage.results.iter().enumerate().collect();
-    lanes.sort_by_key(|(_, lane)| (mark(lane.status) != Mark::Running, is_over(lane.status)));
-    lanes.truncate(MOST);
-    lanes.sort_by_key(|(n, _)| *n);
-    for (n, lane) in lanes {
-        let mut parts = vec![format!("  [{n}]")];
-        parts.extend(lane.provider.as_deref().map(harmless));
-        parts.extend(news(lane, said(n), now));
-        rows.push(Row { mark: mark(lane.status), text: parts.join("  ") });
+
+    /// What there is to say of a call: the attempt, why it waits or failed, or what it said last.
+    fn news(&self, lane: usize, node: &NodeId, call: &Call<'_>) -> Vec<String> {
+        let mut parts = Vec::new();
+        if call.attempts > 1 {
+            parts.push(format!("attempt {}", call.attempts));
+        }
+        match (call.status, call.error) {
+            (StageStatus::Queued, _) => parts.push("queued".to_owned()),
+            (StageStatus::Retrying, Some(error)) => {
+                let left = call.retry_at.map_or(Duration::ZERO, |then| between(self.now, then));
+                parts.push(format!("{}; tried again in {}", harmless(&failure(error)), duration(left)));
+            }
+            (StageStatus::Failed, Some(error)) => parts.push(harmless(&failure(error))),
+            _ => {
+                let said = self.said.get(&(self.id.clone(), lane, node.clone()));
+                parts.extend(said.map(|said| harmless(said)));
+            }
+        }
+        parts
     }
 }
 
-/// What there is to say of a lane: the attempt, why it waits or failed, or what it said last.
-fn news(lane: &LaneView, said: Option<&str>, now: Timestamp) -> Vec<String> {
-    let mut parts = Vec::new();
-    if lane.attempts > 1 {
-        parts.push(format!("attempt {}", lane.attempts));
+/// A call of a lane or of a node.
+struct Call<'a> {
+    status: StageStatus,
+    attempts: u32,
+    error: Option<&'a Failure>,
+    retry_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a LaneView> for Call<'a> {
+    fn from(lane: &'a LaneView) -> Self {
+        let LaneView { status, attempts, error, retry_at, .. } = lane;
+        Self { status: *status, attempts: *attempts, error: error.as_deref(), retry_at: *retry_at }
     }
-    match (lane.status, &lane.error) {
-        (StageStatus::Queued, _) => parts.push("queued".to_owned()),
-        (StageStatus::Retrying, Some(error)) => {
-            let left = lane.retry_at.map_or(Duration::ZERO, |then| between(now, then));
-            parts.push(format!("{}; tried again in {}", harmless(&failure(error)), duration(left)));
-        }
-        (StageStatus::Failed, Some(error)) => parts.push(harmless(&failure(error))),
-        _ => parts.extend(said.map(harmless)),
+}
+
+impl<'a> From<&'a NodeView> for Call<'a> {
+    fn from(node: &'a NodeView) -> Self {
+        let NodeView { status, attempts, error, retry_at, .. } = node;
+        Self { status: *status, attempts: *attempts, error: error.as_deref(), retry_at: *retry_at }
     }
-    parts
 }
 
 fn mark(status: StageStatus) -> Mark {
@@ -162,7 +234,7 @@ fn is_over(status: StageStatus) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use workflow_core::definition::Stage;
+    use workflow_core::definition::parse_profile;
     use workflow_core::event::Event;
     use workflow_core::machine::State;
 
@@ -170,10 +242,18 @@ mod tests {
 
     /// The view of a run of so many stages, after these events.
     fn view(stages: usize, events: &[&str]) -> String {
-        let workflow = (1..=stages)
-            .fold(Workflow::new("long".parse().unwrap(), "A long one"), |workflow, n| {
-                workflow.stage(format!("s{n}").parse().unwrap(), Stage::default())
+        view_of_graph(stages, "", events)
+    }
+
+    /// The same with a graph for the first stage.
+    fn view_of_graph(stages: usize, graph: &str, events: &[&str]) -> String {
+        let workflow =
+            (1..=stages).fold(Workflow::new("long".parse().unwrap(), "A long one"), |workflow, n| {
+                workflow.stage(format!("s{n}").parse().unwrap(), workflow_core::definition::Stage::default())
             });
+        let mut plan = Bundle::new(workflow);
+        let profile = parse_profile(graph.as_bytes(), None).profile;
+        plan.profiles.extend(profile.map(|profile| ("s1".parse().unwrap(), profile)));
         let bundle = "0".repeat(64);
         let created =
             format!(r#""run_created","data":{{"run":"r","workflow":"long","bundle":"{bundle}","seed":1}}"#);
@@ -186,7 +266,7 @@ mod tests {
             })
             .collect();
         let now = "2026-01-02T03:05:00Z".parse().unwrap();
-        let rows = rows(&State::fold(&log).unwrap().view(), &workflow, &LastLines::new(), now);
+        let rows = rows(&State::fold(&log).unwrap().view(), &plan, &LastLines::new(), now);
         let lines: Vec<_> = rows.iter().map(|row| format!("{:?} {}", row.mark, row.text)).collect();
         lines.join("\n")
     }
@@ -244,6 +324,30 @@ mod tests {
         Pending   [6]
         Pending   [7]
         Running   [9]  one
+        ");
+    }
+
+    #[test]
+    fn of_a_graph_the_nodes_that_work_are_shown_and_of_many_items_their_number() {
+        let graph = "graph: [{ id: one, type: run }, { id: all, type: foreach, items: [], run: { type: run } }, \
+                     { id: last, type: reduce, from: [one, all], strategy: last }]";
+        let events = [
+            r#""run_started""#,
+            r#""stage_started","data":{"iteration":1,"stage":"s1"}"#,
+            r#""lane_started","data":{"iteration":1,"stage":"s1","lane":0,"provider":"demo"}"#,
+            r#""attempt_started","data":{"path":"1/s1[0]/one","attempt":1,"provider":"demo"}"#,
+            r#""node_started","data":{"path":"1/s1[0]/all","items":[1,2,3,4]}"#,
+            r#""attempt_started","data":{"path":"1/s1[0]/all[0]","attempt":1,"provider":"demo"}"#,
+            r#""attempt_started","data":{"path":"1/s1[0]/all[1]","attempt":1,"provider":"demo"}"#,
+            r#""attempt_started","data":{"path":"1/s1[0]/all[2]","attempt":1,"provider":"demo"}"#,
+            r#""attempt_succeeded","data":{"path":"1/s1[0]/all[0]","attempt":1,"output":"x"}"#,
+            r#""attempt_failed","data":{"path":"1/s1[0]/all[1]","attempt":1,"error":{"class":"permanent","message":"no"}}"#,
+            r#""attempt_succeeded","data":{"path":"1/s1[0]/one","attempt":1,"output":"x"}"#,
+        ];
+        insta::assert_snapshot!(view_of_graph(1, graph, &events), @"
+        Running A long one · run r · running · 58s
+        Running s1     57s  1 of 3 nodes ended
+        Running     all  1 of 4 done, 1 failed, 1 open
         ");
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::home::Home;
+use super::home::{Home, copy};
 
 /// Each with what has to come of it: a value in the run, by its place.
 const EXAMPLES: [(&str, &str, &str); 3] = [
@@ -14,19 +14,6 @@ const EXAMPLES: [(&str, &str, &str); 3] = [
 
 fn workflows() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows")
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 #[test]

@@ -50,7 +50,9 @@ impl Home {
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
@@ -106,6 +108,13 @@ impl Home {
         log.lines().map(kind).collect()
     }
 
+    /// The files of the program's own home.
+    pub(crate) fn own_files(&self) -> BTreeSet<(PathBuf, Vec<u8>)> {
+        let mut found = BTreeSet::new();
+        collect(&self.path(".orch"), &mut found);
+        found
+    }
+
     /// All files, the program's own home apart.
     pub(crate) fn files(&self) -> BTreeSet<(PathBuf, Vec<u8>)> {
         let mut found = BTreeSet::new();
@@ -124,6 +133,20 @@ fn collect(directory: &Path, found: &mut BTreeSet<(PathBuf, Vec<u8>)>) {
         } else {
             let text = fs::read(&path).unwrap();
             found.insert((path, text));
+        }
+    }
+}
+
+/// Copies a folder and all below.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
         }
     }
 }

@@ -4,10 +4,13 @@
 
 mod definitions;
 mod examples;
+mod graphs;
 mod home;
 mod logs;
+mod older;
 mod output;
 mod runs;
 mod signals;
 mod steering;
+mod templates;
 mod terminal;

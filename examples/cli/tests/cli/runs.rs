@@ -200,25 +200,29 @@ fn exit_codes_tell_what_came_of_it() {
 #[test]
 fn help_names_the_exit_codes_and_where_secrets_come_from() {
     let help = Home::new().run(&["--help"]).stdout;
-    insta::assert_snapshot!(help, @r"
+    insta::assert_snapshot!(help, @"
     Runs workflows of stages that are written in YAML
 
     Usage: workflow [OPTIONS] <COMMAND>
 
     Commands:
-      init      Make a home with a workflow to try. Overwrites nothing
-      list      List the workflows of the home
-      validate  Say everything that is wrong with workflows
-      schema    Print a JSON Schema
-      run       Start a run and drive it until it rests
-      runs      List runs, the newest first
-      show      Show a run: its stages, lanes, variables, and what went wrong
-      logs      Show what the providers of a run said
-      pause     Start nothing new; the run is paused when what runs has ended
-      cancel    Stop what runs, and end the run
-      resume    Go on with a run, and drive it until it rests
-      recover   Drive all unfinished runs that nobody drives, as after a crash. Paused runs stay paused
-      help      Print this message or the help of the given subcommand(s)
+      init       Make a home with a workflow to try. Overwrites nothing
+      new        Make a workflow of a template, with the roles, profiles and schemas that it uses. Overwrites nothing
+      list       List the workflows of the home
+      templates  List the templates to make workflows of
+      roles      List the roles of the home, and the variables that they use
+      profiles   List the profiles of the home, and their nodes
+      validate   Say everything that is wrong with workflows
+      schema     Print a JSON Schema
+      run        Start a run and drive it until it rests
+      runs       List runs, the newest first
+      show       Show a run: its stages, lanes and nodes, its variables, and what went wrong
+      logs       Show what the providers of a run said
+      pause      Start nothing new; the run is paused when what runs has ended
+      cancel     Stop what runs, and end the run
+      resume     Go on with a run, and drive it until it rests
+      recover    Drive all unfinished runs that nobody drives, as after a crash. Paused runs stay paused
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
           --home <DIR>  Where workflows and runs are kept [default: .orch]
@@ -237,6 +241,10 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
 
     While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
     period. Ctrl-C again kills them.
+
+    Providers:
+      command  runs a command line; stages that name no provider have it
+      demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it
 
     Environment:
       WORKFLOW_SECRET_X  the value of ${secrets.X}

@@ -68,8 +68,8 @@ impl Condition {
         parser::parse(text).map(Self)
     }
 
-    /// For each of its queries, the names of members that it begins with: `["nodes", "plan", "output"]` for
-    /// `$.nodes.plan.output[0]`, and none for `$..x`.
+    /// For each of its queries, those in filters included, the names of members that it begins with:
+    /// `["nodes", "plan", "output"]` for `$.nodes.plan.output[0]`, and none for `$..x`.
     ///
     /// ```
     /// use workflow_core::expr::Condition;
@@ -77,12 +77,16 @@ impl Condition {
     /// let condition = Condition::parse("$.nodes['plan'].output.score > 8 || $.done")?;
     /// let queries: Vec<Vec<_>> = condition.queries().map(Iterator::collect).collect();
     /// assert_eq!(queries, [vec!["nodes", "plan", "output", "score"], vec!["done"]]);
+    ///
+    /// let condition = Condition::parse("$.xs[?@.name == $.vars.name && @.text != '$.x']")?;
+    /// let queries: Vec<Vec<_>> = condition.queries().map(Iterator::collect).collect();
+    /// assert_eq!(queries, [vec!["xs"], vec!["vars", "name"]]);
     /// # Ok::<(), workflow_core::expr::SyntaxError>(())
     /// ```
     pub fn queries(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
         let mut found = Vec::new();
         self.0.queries(&mut found);
-        found.into_iter().map(|query| query.names.iter().map(AsRef::as_ref))
+        found.into_iter().flat_map(|query| &query.names).map(|names| names.iter().map(AsRef::as_ref))
     }
 
     /// Whether it holds for `document`.

@@ -15,13 +15,17 @@ const DEEPEST_BRACKETS: usize = 4;
 /// How deep parentheses may stand in parentheses. Each costs the JSONPath parser stack.
 const DEEPEST_PARENTHESES: usize = 8;
 
+/// The names of members that a query begins with.
+pub(super) type Names = Box<[Box<str>]>;
+
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Query {
     path: JsonPath,
     /// Whether it selects at most one value whatever the document: names and indexes only.
     pub(super) singular: bool,
-    /// The names of members that it begins with.
-    pub(super) names: Box<[Box<str>]>,
+    /// The names of members that it begins with, and those of each query in its filters that begins at
+    /// the document's root as well.
+    pub(super) names: Box<[Names]>,
 }
 
 pub(super) struct End {
@@ -33,7 +37,11 @@ impl Query {
     /// Parses a query whose [`end`] was found.
     pub(super) fn parse(text: &str, range: Range<usize>, singular: bool) -> Result<Self, SyntaxError> {
         match JsonPath::parse(&text[range.clone()]) {
-            Ok(path) => Ok(Self { path, singular, names: names(&text[range]) }),
+            Ok(path) => {
+                let text = &text[range];
+                let names = roots(text).into_iter().map(|at| names(&text[at..])).collect();
+                Ok(Self { path, singular, names })
+            }
             Err(error) => Err(SyntaxError::new(
                 range.start + error.position(),
                 "the query is not JSONPath (RFC 9535) from here on: \
@@ -73,8 +81,23 @@ pub(super) fn end(text: &str, start: usize) -> Result<End, SyntaxError> {
     }
 }
 
+/// Where queries begin in a well-formed one: it itself, and those in its filters.
+fn roots(query: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = query.as_bytes().get(at) {
+        match byte {
+            b'$' => found.push(at),
+            b'\'' | b'"' => at += string_length(&query[at..], byte).map_or(0, |length| length - 1),
+            _ => {}
+        }
+        at += 1;
+    }
+    found
+}
+
 /// The names of members that a well-formed query begins with: `nodes`, `x` in `$.nodes['x'][0]`.
-fn names(query: &str) -> Box<[Box<str>]> {
+fn names(query: &str) -> Names {
     let blank = [' ', '\t', '\n', '\r'];
     let mut names = Vec::new();
     let mut rest = query.trim_start_matches('$').trim_start_matches(blank);

@@ -1,0 +1,325 @@
+//! A store that keeps runs in memory.
+
+mod holder;
+mod run;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use foldhash::HashMap;
+use jiff::Timestamp;
+
+use self::holder::{Holder, Term};
+use self::run::Run;
+use super::order::{check_numbers, check_output, page, run_not_found};
+use super::sync::{lock, read, write};
+use super::watchers::Watchers;
+use super::{
+    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
+    Watching,
+};
+use crate::bundle::{Bundle, BundleHash};
+use crate::event::Event;
+use crate::ids::RunId;
+use crate::output::OutputEntry;
+
+/// How much output text of a run is kept unless the host says otherwise.
+const OUTPUT_LIMIT: usize = 16 << 20;
+
+/// Keeps runs in memory, as long as the store lives.
+///
+/// All of its methods are done when they are first polled; they never wait. A run stays until it
+/// is [deleted](RunStore::delete), also after it has ended. Of a run's output the newest 16 MiB
+/// are kept; what was dropped before them is told by an entry of the kind
+/// [`Dropped`](crate::output::OutputKind::Dropped).
+///
+/// A lease is good until its holder releases it: there is no other process whose death could end
+/// it. A holder that is dropped releases it in its destructor, by polling
+/// [`release`](RunStore::release) once. Leases that run out by a clock, and holders that are like
+/// processes of their own, are there for tests: see [`with_leases`](Self::with_leases) and
+/// [`another_process`](Self::another_process).
+///
+/// ```
+/// use workflow_core::store::{MemoryStore, RunFilter, RunStore};
+///
+/// let store = MemoryStore::new();
+/// let runs = futures::executor::block_on(store.list(&RunFilter::all()))?;
+/// assert!(runs.is_empty());
+/// # Ok::<(), workflow_core::store::StoreError>(())
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+    holder: Arc<Holder>,
+}
+
+struct Shared {
+    runs: RwLock<HashMap<RunId, Box<Mutex<Run>>>>,
+    bundles: RwLock<HashMap<BundleHash, Arc<Bundle>>>,
+    /// Epochs are drawn for all runs together, so that no two leases are ever alike.
+    epochs: AtomicU64,
+    holders: AtomicU64,
+    watchers: Watchers,
+    output_limit: usize,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::with(OUTPUT_LIMIT, None)
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty store that keeps about `bytes` of the newest output of each run.
+    pub fn with_output_limit(bytes: usize) -> Self {
+        Self::with(bytes, None)
+    }
+
+    /// An empty store whose leases are good for `lease_time` by `clock`, after which they have to be
+    /// [renewed](RunStore::renew).
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// use jiff::Timestamp;
+    /// use workflow_core::store::{MemoryStore, RunStore};
+    ///
+    /// let now = Arc::new(Mutex::new(Timestamp::UNIX_EPOCH));
+    /// let clock = { let now = now.clone(); move || *now.lock().unwrap() };
+    /// let store = MemoryStore::with_leases(Duration::from_secs(30), clock);
+    /// let other = store.another_process();
+    /// assert_eq!(other.lease_time(), Some(Duration::from_secs(30)));
+    /// ```
+    pub fn with_leases(lease_time: Duration, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self::with(OUTPUT_LIMIT, Some(Arc::new(Term { time: lease_time, clock: Arc::new(clock) })))
+    }
+
+    fn with(output_limit: usize, term: Option<Arc<Term>>) -> Self {
+        let shared = Shared {
+            runs: RwLock::default(),
+            bundles: RwLock::default(),
+            epochs: AtomicU64::new(0),
+            holders: AtomicU64::new(1),
+            watchers: Watchers::default(),
+            output_limit,
+        };
+        Self { shared: Arc::new(shared), holder: Arc::new(Holder::new(1, term)) }
+    }
+
+    /// The same runs as another process finds them: leases belong to the process that they were given to.
+    /// A clone is the same process.
+    #[must_use]
+    pub fn another_process(&self) -> Self {
+        let number = self.shared.holders.fetch_add(1, Ordering::Relaxed) + 1;
+        let holder = Holder::new(number, self.holder.term().cloned());
+        Self { shared: Arc::clone(&self.shared), holder: Arc::new(holder) }
+    }
+
+    /// The same runs as a host finds them that starts again after its death: every lease that was
+    /// given out so far is fenced off, and every run can be claimed. For tests of crashes.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        for run in read(&self.shared.runs).values() {
+            lock(run).give_back();
+        }
+        self.another_process()
+    }
+
+    fn epoch(&self) -> u64 {
+        self.shared.epochs.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn run<T>(&self, id: &RunId, look: impl FnOnce(&mut Run) -> T) -> Result<T, StoreError> {
+        let runs = read(&self.shared.runs);
+        let run = runs.get(id).ok_or_else(|| run_not_found(id))?;
+        Ok(look(&mut lock(run)))
+    }
+
+    /// The run of a lease that is good.
+    fn held<T>(
+        &self,
+        lease: &Lease,
+        change: impl FnOnce(&mut Run) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let runs = read(&self.shared.runs);
+        let fenced = || StoreError::Fenced(lease.run.clone());
+        let mut run = lock(runs.get(&lease.run).ok_or_else(fenced)?);
+        if run.is_held(lease, &self.holder) { change(&mut run) } else { Err(fenced()) }
+    }
+
+    /// Lends a run that nobody holds.
+    fn lend(&self, id: &RunId, run: &mut Run) -> Result<Lease, StoreError> {
+        if let Some(holder) = run.holder() {
+            return Err(StoreError::Held { run: id.clone(), holder: holder.to_string() });
+        }
+        // Its holder may have lost it by the clock: nothing is given back then.
+        run.give_back();
+        run.lend(&self.holder, self.epoch());
+        Ok(Lease { run: id.clone(), epoch: run.epoch })
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("runs", &read(&self.shared.runs).len()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl RunStore for MemoryStore {
+    async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+        check_numbers(&run.id, 0, &run.events)?;
+        let mut runs = write(&self.shared.runs);
+        if runs.contains_key(&run.id) {
+            return Err(StoreError::Exists(run.id));
+        }
+        write(&self.shared.bundles).entry(run.head.bundle.clone()).or_insert(run.bundle);
+        let mut new = Run::new(run.head, &run.events);
+        let lease = self.lend(&run.id, &mut new)?;
+        runs.insert(run.id, Box::new(Mutex::new(new)));
+        Ok(lease)
+    }
+
+    async fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        self.held(lease, |run| {
+            let actual = run.last_event();
+            if actual != expected {
+                return Err(StoreError::Conflict { run: lease.run.clone(), expected, actual });
+            }
+            check_numbers(&lease.run, expected, events)?;
+            run.add_events(events);
+            if let Some(head) = head {
+                run.head = head.clone();
+            }
+            Ok(run.hand_controls())
+        })
+    }
+
+    async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        self.held(lease, |run| {
+            check_output(&lease.run, run.last_output(), entries)?;
+            run.add_output(entries, self.shared.output_limit);
+            Ok(())
+        })
+    }
+
+    async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.run(run, |run| run.events(after, limit))
+    }
+
+    async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+        self.run(run, |run| run.output(after, limit))
+    }
+
+    async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+        self.run(run, |run| run.last_output())
+    }
+
+    async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        self.run(run, |state| state.record(run))
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let records = read(&self.shared.runs).iter().map(|(id, run)| lock(run).record(id)).collect();
+        page(records, filter)
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        self.run(run, |state| self.lend(run, state))?
+    }
+
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let runs = read(&self.shared.runs);
+        let mut free: Vec<_> = runs
+            .iter()
+            .filter_map(|(id, run)| {
+                let run = lock(run);
+                (run.head.goes_on(now) && run.holder().is_none()).then_some((run.head.created_at, id))
+            })
+            .collect();
+        // Nobody is promised an order, but a simulated world has to be the same each time.
+        free.sort_unstable();
+        let lent = free.into_iter().filter_map(|(_, id)| {
+            let mut run = lock(runs.get(id)?);
+            if run.head.goes_on(now) { self.lend(id, &mut run).ok() } else { None }
+        });
+        Ok(lent.take(most).collect())
+    }
+
+    fn lease_time(&self) -> Option<Duration> {
+        self.holder.term().map(|term| term.time)
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        if self.holder.renew() { Ok(()) } else { Err(StoreError::Expired) }
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        let released = self.held(&lease, |run| {
+            run.give_back();
+            Ok(run.goes_on())
+        });
+        match released {
+            Ok(goes_on) => {
+                if goes_on {
+                    self.shared.watchers.call(Some(&lease.run));
+                }
+                Ok(())
+            }
+            Err(StoreError::Fenced(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+        let number = self.run(run, |run| {
+            let number = run.controls.len() as u64 + 1;
+            run.controls.push(ControlRecord { number, control });
+            number
+        })?;
+        self.shared.watchers.call(Some(run));
+        Ok(number)
+    }
+
+    async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+        self.run(run, |run| {
+            let after = usize::try_from(after).unwrap_or(usize::MAX);
+            run.controls.get(after..).unwrap_or_default().to_vec()
+        })
+    }
+
+    async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+        let mut runs = write(&self.shared.runs);
+        let state = lock(runs.get(run).ok_or_else(|| run_not_found(run))?);
+        if let Some(holder) = state.holder() {
+            return Err(StoreError::Held { run: run.clone(), holder: holder.to_string() });
+        }
+        drop(state);
+        runs.remove(run);
+        Ok(())
+    }
+
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+        let bundles = read(&self.shared.bundles);
+        bundles.get(hash).cloned().ok_or_else(|| StoreError::NotFound(format!("bundle `{hash}`")))
+    }
+
+    fn watch(&self, watcher: Watcher) -> Watching {
+        self.shared.watchers.add(watcher)
+    }
+}

@@ -1,0 +1,159 @@
+//! One run in memory.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::super::order::control_of;
+use super::super::{ControlRecord, Lease, RunHead, RunRecord};
+use super::holder::Holder;
+use crate::event::Event;
+use crate::ids::RunId;
+use crate::output::{OutputEntry, OutputKind};
+use crate::status::RunStatus;
+
+/// What a kept output entry counts for besides its text.
+const ENTRY_SIZE: usize = size_of::<OutputEntry>();
+
+pub(super) struct Run {
+    pub(super) epoch: u64,
+    /// Who was given the newest lease, unless it was given back, and in which of its lives.
+    holder: Option<(Arc<Holder>, u64)>,
+    pub(super) head: RunHead,
+    /// What was appended, as it was appended: a log that grows is never copied.
+    appends: Vec<Box<[Event]>>,
+    pub(super) controls: Vec<ControlRecord>,
+    /// How many controls the holder was given.
+    handed: usize,
+    /// The highest control that an event obeys: what a new holder need not be given.
+    obeyed: u64,
+    output: Option<Box<Output>>,
+}
+
+#[derive(Default)]
+pub(super) struct Output {
+    pub(super) entries: VecDeque<OutputEntry>,
+    size: usize,
+    dropped: u64,
+}
+
+impl Run {
+    pub(super) fn new(head: RunHead, events: &[Event]) -> Self {
+        let mut run = Self {
+            epoch: 0,
+            holder: None,
+            head,
+            appends: Vec::new(),
+            controls: Vec::new(),
+            handed: 0,
+            obeyed: 0,
+            output: None,
+        };
+        run.add_events(events);
+        run
+    }
+
+    /// Who holds it, as long as the lease is good.
+    pub(super) fn holder(&self) -> Option<&Arc<Holder>> {
+        let (holder, life) = self.holder.as_ref()?;
+        holder.lives(*life).then_some(holder)
+    }
+
+    /// Whether the lease is good, for `holder`.
+    pub(super) fn is_held(&self, lease: &Lease, holder: &Arc<Holder>) -> bool {
+        self.epoch == lease.epoch
+            && self.holder.as_ref().is_some_and(|(of, life)| Arc::ptr_eq(of, holder) && of.lives(*life))
+    }
+
+    /// Whether it goes on by itself.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self.head.status, RunStatus::Pending | RunStatus::Running)
+    }
+
+    pub(super) fn lend(&mut self, holder: &Arc<Holder>, epoch: u64) {
+        self.epoch = epoch;
+        self.holder = Some((Arc::clone(holder), holder.lend()));
+        self.handed = self.controls.partition_point(|control| control.number <= self.obeyed);
+    }
+
+    pub(super) fn give_back(&mut self) {
+        if let Some((holder, life)) = self.holder.take() {
+            holder.give_back(life);
+        }
+    }
+
+    pub(super) fn add_events(&mut self, events: &[Event]) {
+        if events.is_empty() {
+            return;
+        }
+        for event in events {
+            if let Some(control) = control_of(&event.body) {
+                self.obeyed = self.obeyed.max(control);
+            }
+        }
+        self.appends.push(events.into());
+    }
+
+    pub(super) fn last_event(&self) -> u64 {
+        self.appends.last().map_or(0, |events| last_event(events))
+    }
+
+    pub(super) fn events(&self, after: u64, limit: usize) -> Vec<Event> {
+        let read = self.appends.partition_point(|events| last_event(events) <= after);
+        let events = self.appends[read..].iter().flatten();
+        events.skip_while(|event| event.seq <= after).take(limit).cloned().collect()
+    }
+
+    /// The controls that the holder was not given yet.
+    pub(super) fn hand_controls(&mut self) -> Vec<ControlRecord> {
+        let new = self.controls[self.handed..].to_vec();
+        self.handed = self.controls.len();
+        new
+    }
+
+    pub(super) fn record(&self, id: &RunId) -> RunRecord {
+        let holder = self.holder().map(ToString::to_string);
+        RunRecord { run_id: id.clone(), head: self.head.clone(), holder }
+    }
+
+    pub(super) fn last_output(&self) -> u64 {
+        self.output.as_ref().and_then(|output| output.entries.back()).map_or(0, |entry| entry.number)
+    }
+
+    pub(super) fn output(&self, after: u64, limit: usize) -> Vec<OutputEntry> {
+        let Some(output) = &self.output else { return Vec::new() };
+        let start = output.entries.partition_point(|entry| entry.number <= after);
+        output.entries.range(start..).take(limit).cloned().collect()
+    }
+
+    pub(super) fn add_output(&mut self, entries: &[OutputEntry], limit: usize) {
+        self.output.get_or_insert_default().add(entries, limit);
+    }
+}
+
+fn last_event(events: &[Event]) -> u64 {
+    events.last().map_or(0, |event| event.seq)
+}
+
+impl Output {
+    fn add(&mut self, entries: &[OutputEntry], limit: usize) {
+        for entry in entries {
+            self.size += entry.text.len() + ENTRY_SIZE;
+            self.entries.push_back(entry.clone());
+        }
+        let mut last = None;
+        // The newest entry stays, however large, so that the numbers go on.
+        while self.size > limit && self.entries.len() > 1 {
+            if let Some(entry) = self.entries.pop_front() {
+                self.size -= entry.text.len() + ENTRY_SIZE;
+                self.dropped += u64::from(entry.kind != OutputKind::Dropped);
+                last = Some(entry);
+            }
+        }
+        if let Some(mut entry) = last {
+            entry.kind = OutputKind::Dropped;
+            entry.text = self.dropped.to_string();
+            self.size += entry.text.len() + ENTRY_SIZE;
+            self.entries.push_front(entry);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A provider that calls nobody, so that workflows can be tried before there is an agent.
+
+mod instance;
+mod options;
+
+use std::borrow::Cow;
+use std::pin::pin;
+
+use futures::future::select;
+use futures_timer::Delay;
+use serde_json::Value;
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+use workflow_core::stop::Stop;
+
+use self::instance::instance;
+use self::options::DemoOptions;
+
+/// A demo provider: it calls nobody, and answers by itself, so that workflows and templates can be tried
+/// without an agent. Hosts register it as `demo`. Everything that it says tells that it is a demo.
+///
+/// It answers, the first of these that there is:
+///
+/// 1. one of the `answers` under `with`: the n-th in the n-th iteration, and the last one from then on;
+/// 2. where the output has to follow a schema, an instance of it: in the same way one of its `examples`,
+///    else what can be made of its `const`, `enum`, `default`, `type` and required properties;
+/// 3. a text that says that this is a demo, with the head of the prompt.
+///
+/// An answer that does not follow the schema is a permanent error that says what is wrong.
+///
+/// ```
+/// use workflow_core::provider::Provider;
+/// use workflow_providers::DemoProvider;
+///
+/// let demo = DemoProvider::new();
+/// assert!(demo.check_options(&serde_json::json!({ "delay": "2s" })).is_ok());
+/// assert!(demo.check_options(&serde_json::json!({ "dealy": "2s" })).is_err());
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct DemoProvider;
+
+/// So many characters of a prompt are repeated.
+const HEAD: usize = 300;
+
+impl DemoProvider {
+    /// A demo provider.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+#[async_trait]
+impl Provider for DemoProvider {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        let options = DemoOptions::read(&request.options).map_err(ProviderError::permanent)?;
+        context.output(OutputKind::Log, "demo: nobody is called; it was asked:");
+        for line in head(&request.prompt).lines() {
+            context.output(OutputKind::Log, line);
+        }
+        if let Some(delay) = options.delay {
+            select(pin!(context.stop().wait(Stop::Gracefully)), Delay::new(delay.0)).await;
+        }
+        if context.stop().now() > Stop::None {
+            return Err(ProviderError::cancelled());
+        }
+        let turn = request.id.path.iteration.saturating_sub(1) as usize;
+        let answer = answer(&request, &options, turn)?;
+        context.output(OutputKind::Log, "demo: answered");
+        Ok(Reply::json(&answer))
+    }
+
+    fn options_schema(&self) -> Option<Value> {
+        Some(schemars::schema_for!(DemoOptions).to_value())
+    }
+
+    fn check_options(&self, options: &Value) -> Result<(), String> {
+        DemoOptions::check(options)
+    }
+}
+
+fn answer(request: &CallRequest, options: &DemoOptions, turn: usize) -> Result<Value, ProviderError> {
+    let given = options.answers.get(turn).or(options.answers.last()).cloned();
+    let Some(schema) = request.output_schema.as_deref() else {
+        return Ok(given.unwrap_or_else(|| text(&request.prompt).into()));
+    };
+    let answer = given.unwrap_or_else(|| instance(schema, turn));
+    check(schema, &answer)?;
+    Ok(answer)
+}
+
+fn text(prompt: &str) -> String {
+    format!("This is a demo: nobody was called. It was asked:\n\n{}", head(prompt))
+}
+
+/// The first characters of a prompt.
+fn head(prompt: &str) -> Cow<'_, str> {
+    let prompt = prompt.trim();
+    match prompt.char_indices().nth(HEAD) {
+        Some((end, _)) => format!("{}…", prompt[..end].trim_end()).into(),
+        None if prompt.is_empty() => "(nothing)".into(),
+        None => prompt.into(),
+    }
+}
+
+/// The engine would send a wrong answer back, and would get the same again.
+fn check(schema: &Value, answer: &Value) -> Result<(), ProviderError> {
+    let checker = jsonschema::validator_for(schema)
+        .map_err(|error| ProviderError::permanent(format!("the demo cannot use this schema: {error}")))?;
+    let Some(error) = checker.iter_errors(answer).next() else { return Ok(()) };
+    let place = error.instance_path().to_string();
+    let place = if place.is_empty() { String::new() } else { format!("at {place}: ") };
+    Err(ProviderError::permanent(format!(
+        "the demo has no answer that follows the schema: {place}{error}; write one that does under \
+         `examples` in the schema"
+    )))
+}

@@ -1,0 +1,294 @@
+//! Taking the right to drive runs.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::store::order::{check_numbers, control_of, run_not_found};
+use workflow_core::store::{Lease, NewRun, StoreError};
+
+use super::database::{Fault, Query};
+use super::read::{HeadRow, nanoseconds, run_id, signed, text};
+use super::service::Service;
+
+/// How often a claim is tried for which something changed meanwhile.
+const TRIES: usize = 5;
+
+/// Begins what gives a lease to the worker `$1`: whether it is alive, and `$2` more seconds of life where
+/// it has had some of them, so that a lease begins with its full time.
+macro_rules! alive {
+    ($rest:literal) => {
+        concat!(
+            "WITH time AS MATERIALIZED (SELECT @.clock() AS now), \
+             me AS MATERIALIZED ( \
+                 SELECT FROM @.worker w, time WHERE w.worker_id = $1 AND w.expires_at > time.now), \
+             longer AS ( \
+                 UPDATE @.worker w SET expires_at = time.now + make_interval(secs => $2) FROM time \
+                 WHERE w.worker_id = $1 AND w.expires_at > time.now \
+                     AND w.expires_at < time.now + make_interval(secs => $2 * 31 / 32)), ",
+            $rest
+        )
+    };
+}
+
+const CREATE: Query = Query::new(
+    alive!(
+        "bundle AS ( \
+             INSERT INTO @.bundle (hash, body) SELECT $3, $4 WHERE $4 IS NOT NULL ON CONFLICT DO NOTHING), \
+         run AS ( \
+             INSERT INTO @.run \
+                 (run_id, workflow, status, created, ended, head, last_event, obeyed, epoch, owner, wakes) \
+             SELECT $5, $6, $7, $8, $9, $10, $11, $12, nextval('@.epoch'), $1, $14 FROM me \
+             ON CONFLICT (run_id) DO NOTHING RETURNING key, epoch), \
+         stored AS ( \
+             INSERT INTO @.event (key, seq, body) SELECT run.key, e.seq, e.body \
+             FROM run, unnest($13::text[]) WITH ORDINALITY AS e (body, seq)) \
+         SELECT epoch FROM run"
+    ),
+    &[
+        Type::UUID,
+        Type::FLOAT8,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::INT8,
+        Type::INT8,
+        Type::TEXT,
+        Type::INT8,
+        Type::INT8,
+        Type::TEXT_ARRAY,
+        Type::INT8,
+    ],
+);
+
+/// That the epoch is still the one that was looked at tells that nobody was quicker: whether the owner
+/// of a row that has changed since is alive cannot be seen by the statement any more.
+const CLAIM: Query = Query::new(
+    alive!(
+        "free AS ( \
+             SELECT r.key, r.epoch FROM @.run r, time, me WHERE r.run_id = $3 AND (r.owner IS NULL \
+                 OR (r.owner = $1 AND $4) \
+                 OR NOT EXISTS ( \
+                     SELECT FROM @.worker w WHERE w.worker_id = r.owner AND w.expires_at > time.now))) \
+         UPDATE @.run r SET owner = $1, epoch = nextval('@.epoch') FROM free \
+         WHERE r.key = free.key AND r.epoch = free.epoch RETURNING r.epoch, r.obeyed"
+    ),
+    &[Type::UUID, Type::FLOAT8, Type::TEXT, Type::BOOL],
+);
+
+/// The inner look at the epoch is at the time at which the statement began.
+const CLAIM_NEXT: Query = Query::new(
+    alive!(
+        "dead AS MATERIALIZED (SELECT w.worker_id FROM @.worker w, time WHERE w.expires_at <= time.now), \
+         unowned AS ( \
+             SELECT r.key FROM @.run r, me \
+             WHERE r.owner IS NULL AND r.wakes IS NOT NULL AND r.wakes <= $4 \
+                 AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
+             ORDER BY r.wakes LIMIT $3 FOR UPDATE OF r SKIP LOCKED), \
+         orphaned AS ( \
+             SELECT r.key FROM @.run r, me \
+             WHERE r.owner IN (SELECT worker_id FROM dead) AND r.wakes IS NOT NULL AND r.wakes <= $4 \
+                 AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
+             LIMIT $3 - (SELECT count(*) FROM unowned) FOR UPDATE OF r SKIP LOCKED), \
+         taken AS ( \
+             UPDATE @.run r SET owner = $1, epoch = nextval('@.epoch') \
+             FROM (SELECT key FROM unowned UNION ALL SELECT key FROM orphaned) free WHERE r.key = free.key \
+             RETURNING r.run_id, r.epoch, r.obeyed) \
+         SELECT EXISTS (SELECT FROM me), taken.run_id, taken.epoch, taken.obeyed \
+         FROM (SELECT) one LEFT JOIN taken ON true"
+    ),
+    &[Type::UUID, Type::FLOAT8, Type::INT8, Type::INT8],
+);
+
+const LOOK: Query = Query::new(
+    "SELECT EXISTS (SELECT FROM @.worker WHERE worker_id = $1 AND expires_at > @.clock()), \
+         r.epoch, r.last_event, r.owner, w.name \
+     FROM (SELECT) one LEFT JOIN @.run r ON r.run_id = $2 \
+     LEFT JOIN @.worker w ON w.worker_id = r.owner AND w.expires_at > @.clock()",
+    &[Type::UUID, Type::TEXT],
+);
+
+/// A run as it is sent to be created.
+pub(super) struct Create {
+    run: RunId,
+    workflow: WorkflowId,
+    created: i64,
+    head: HeadRow,
+    bundle: Arc<Bundle>,
+    hash: BundleHash,
+    obeyed: i64,
+    bodies: Vec<String>,
+    place: String,
+}
+
+impl Create {
+    pub(super) fn new(run: NewRun, place: &str) -> Result<Self, StoreError> {
+        check_numbers(&run.id, 0, &run.events)?;
+        let bodies = run.events.iter().map(|event| text(event, place)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            created: nanoseconds(run.head.created_at),
+            head: HeadRow::new(&run.head, place)?,
+            obeyed: signed(run.events.iter().filter_map(|event| control_of(&event.body)).max().unwrap_or(0)),
+            workflow: run.head.workflow_id,
+            hash: run.head.bundle,
+            bundle: run.bundle,
+            run: run.id,
+            bodies,
+            place: place.to_owned(),
+        })
+    }
+
+    /// The bundle as it is stored.
+    fn bundle(&self) -> Result<String, StoreError> {
+        let corrupt = |message: String| StoreError::Corrupt { place: self.place.clone(), message };
+        let json = self.bundle.to_json().map_err(|error| corrupt(error.to_string()))?;
+        if BundleHash::of(&json) == self.hash {
+            Ok(json)
+        } else {
+            Err(corrupt("the run names another hash than its bundle has".to_owned()))
+        }
+    }
+}
+
+/// What is found of a run when a statement did not do what it should.
+pub(super) struct Found {
+    /// Whether the others take this store to be alive.
+    pub(super) alive: bool,
+    pub(super) run: Option<FoundRun>,
+}
+
+pub(super) struct FoundRun {
+    epoch: i64,
+    pub(super) last_event: i64,
+    owner: Option<Uuid>,
+    /// Who holds it and is alive.
+    pub(super) holder: Option<String>,
+}
+
+impl FoundRun {
+    pub(super) fn held_by(&self, worker: Uuid, epoch: u64) -> bool {
+        self.owner == Some(worker) && self.epoch == signed(epoch)
+    }
+}
+
+impl Service {
+    pub(super) async fn look(&self, run: &RunId) -> Result<Found, StoreError> {
+        let rows = self.database.read(&LOOK, &[&self.worker.get(), &run.as_str()]).await?;
+        let row = self.database.one(&rows)?;
+        let found = row.get::<_, Option<i64>>(1).map(|epoch| FoundRun {
+            epoch,
+            last_event: row.get(2),
+            owner: row.get(3),
+            holder: row.get(4),
+        });
+        Ok(Found { alive: row.get(0), run: found })
+    }
+
+    pub(super) async fn create(&self, create: Create) -> Result<Lease, StoreError> {
+        let known = self.bundles.borrow().contains(&create.hash);
+        let bundle = if known { None } else { Some(create.bundle()?) };
+        for _ in 0..TRIES {
+            let rows = self
+                .database
+                .change(
+                    &CREATE,
+                    &[
+                        &self.worker.get(),
+                        &self.seconds(),
+                        &create.hash.as_str(),
+                        &bundle,
+                        &create.run.as_str(),
+                        &create.workflow.as_str(),
+                        &create.head.status,
+                        &create.created,
+                        &create.head.ended,
+                        &create.head.text,
+                        &signed(create.bodies.len() as u64),
+                        &create.obeyed,
+                        &create.bodies,
+                        &create.head.wakes,
+                    ],
+                )
+                .await
+                .map_err(|fault| self.in_doubt(fault))?;
+            if let Some(row) = rows.first() {
+                self.bundles.borrow_mut().insert(create.hash.clone());
+                return Ok(self.leases.borrow_mut().add(create.run, row.get(0), create.obeyed));
+            }
+            let found = self.look(&create.run).await?;
+            if found.run.is_some() {
+                return Err(StoreError::Exists(create.run));
+            }
+            if !found.alive {
+                self.revive().await?;
+            }
+        }
+        Err(self.database.fault("a run could not be created for a reason that is over: try again"))
+    }
+
+    pub(super) async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        for _ in 0..TRIES {
+            // What the database takes this store to hold, but was never told of, may be taken again.
+            let again = !self.leases.borrow().holds(run);
+            let rows = self
+                .database
+                .change(&CLAIM, &[&self.worker.get(), &self.seconds(), &run.as_str(), &again])
+                .await
+                .map_err(|fault| self.in_doubt(fault))?;
+            if let Some(row) = rows.first() {
+                return Ok(self.leases.borrow_mut().add(run.clone(), row.get(0), row.get(1)));
+            }
+            let found = self.look(run).await?;
+            if !found.alive {
+                self.revive().await?;
+                continue;
+            }
+            match found.run {
+                None => return Err(run_not_found(run)),
+                Some(FoundRun { holder: Some(holder), .. }) => {
+                    return Err(StoreError::Held { run: run.clone(), holder });
+                }
+                // It has just been given back.
+                Some(_) => {}
+            }
+        }
+        Err(StoreError::Held { run: run.clone(), holder: "one after the other".to_owned() })
+    }
+
+    pub(super) async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.settle().await?;
+        let most = signed(most as u64);
+        for _ in 0..TRIES {
+            let rows = self
+                .database
+                .change(&CLAIM_NEXT, &[&self.worker.get(), &self.seconds(), &most, &nanoseconds(now)])
+                .await
+                .map_err(|fault| self.in_doubt(fault))?;
+            if !self.database.one(&rows)?.get::<_, bool>(0) {
+                self.revive().await?;
+                continue;
+            }
+            let mut leases = self.leases.borrow_mut();
+            let taken = rows.iter().filter_map(|row| {
+                let run: Option<String> = row.get(1);
+                let run = run_id(&run?);
+                Some(run.map(|run| leases.add(run, row.get(2), row.get(3))))
+            });
+            return taken.collect();
+        }
+        Ok(Vec::new())
+    }
+
+    /// Remembers that a lease may have been given of which nobody knows.
+    fn in_doubt(&self, fault: Fault) -> StoreError {
+        if !fault.refused {
+            self.leases.borrow_mut().unsettled = true;
+        }
+        fault.error
+    }
+}

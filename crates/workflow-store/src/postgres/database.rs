@@ -1,0 +1,269 @@
+//! Statements, connections to run them on, and what went wrong with them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio_postgres::error::Severity;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config, NoTls, Row};
+use workflow_core::store::StoreError;
+
+use super::options::{PostgresOptions, place};
+
+/// How many connections there are for appends, output and the heartbeat, which wait for nobody else.
+const WRITERS: usize = 4;
+
+/// How much longer than the server the client waits for the end of a statement.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// A statement, with `@.` for the schema, and the types of its parameters.
+pub(super) struct Query {
+    text: &'static str,
+    types: &'static [Type],
+}
+
+pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+impl Query {
+    pub(super) const fn new(text: &'static str, types: &'static [Type]) -> Self {
+        Self { text, types }
+    }
+}
+
+/// Why a statement failed.
+pub(super) struct Fault {
+    pub(super) error: StoreError,
+    /// Whether the server said so: then nothing was stored, and the connection is good.
+    pub(super) refused: bool,
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        fault.error
+    }
+}
+
+/// The database as this store uses it.
+pub(super) struct Database {
+    /// For reads, and whatever changes leases.
+    general: Pool,
+    /// For appends, output and the heartbeat.
+    writers: Pool,
+    /// The name of the schema, in quotes.
+    schema: String,
+    place: String,
+    prepared: bool,
+    limit: Duration,
+    /// The statements with the name of the schema in them, by the address of their text.
+    texts: RefCell<HashMap<usize, Rc<str>>>,
+}
+
+impl Database {
+    pub(super) fn new(options: &PostgresOptions) -> Result<Self, StoreError> {
+        let mut config = options.config()?;
+        let place = place(&config, &options.schema);
+        if options.prepared_statements && config.get_options().is_none() {
+            // Poolers do not know this, and are used without prepared statements.
+            config.options(format!("-c statement_timeout={}", options.time_limit.as_millis()));
+        }
+        let pool = |size| pool(&config, size, options.time_limit, &place);
+        Ok(Self {
+            general: pool(options.connections)?,
+            writers: pool(WRITERS)?,
+            schema: format!("\"{}\"", options.schema),
+            prepared: options.prepared_statements,
+            limit: options.time_limit,
+            texts: RefCell::default(),
+            place,
+        })
+    }
+
+    /// The name of the schema, in quotes.
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Runs a statement that can be run twice: once more where a connection turns out to be lost.
+    pub(super) async fn read(&self, query: &Query, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        match self.run(&self.general, query, params).await {
+            Err(fault) if !fault.refused => Ok(self.run(&self.general, query, params).await?),
+            rows => Ok(rows?),
+        }
+    }
+
+    /// Runs a statement that changes something. After an error that the server did not tell the outcome
+    /// is not known.
+    pub(super) async fn change(&self, query: &Query, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+        self.run(&self.general, query, params).await
+    }
+
+    /// The same on a connection for which only few wait.
+    pub(super) async fn write(&self, query: &Query, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+        self.run(&self.writers, query, params).await
+    }
+
+    /// A connection for several statements that are sent without waiting for one another.
+    pub(super) async fn writer(&self) -> Result<Object, StoreError> {
+        self.writers.get().await.map_err(|error| self.pool_error(error))
+    }
+
+    async fn run(&self, pool: &Pool, query: &Query, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+        let connection = pool.get().await.map_err(|error| lost(self.pool_error(error)))?;
+        let rows = self.run_on(&connection, query, params).await;
+        if rows.as_ref().is_err_and(|fault| !fault.refused) {
+            // What else is on its way on this connection is not for the next who uses it.
+            drop(Object::take(connection));
+        }
+        rows
+    }
+
+    pub(super) async fn run_on(
+        &self,
+        connection: &Object,
+        query: &Query,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, Fault> {
+        let text = self.text(query);
+        let run = async {
+            if self.prepared {
+                let statement = connection.prepare_typed_cached(&text, query.types).await?;
+                connection.query(&statement, params).await
+            } else {
+                let params: Vec<_> = params.iter().copied().zip(query.types.iter().cloned()).collect();
+                connection.query_typed(&text, &params).await
+            }
+        };
+        self.in_time(connection, run).await
+    }
+
+    fn text(&self, query: &Query) -> Rc<str> {
+        let mut texts = self.texts.borrow_mut();
+        let text = texts
+            .entry(query.text.as_ptr() as usize)
+            .or_insert_with(|| query.text.replace("@.", &format!("{}.", self.schema)).into());
+        Rc::clone(text)
+    }
+
+    /// Reads with a statement that was put together for this occasion.
+    pub(super) async fn read_once(
+        &self,
+        text: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let text = text.replace("@.", &format!("{}.", self.schema));
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let connection = self.general.get().await.map_err(|error| self.pool_error(error))?;
+            let error = match self.in_time(&connection, connection.query_typed(&text, params)).await {
+                Err(fault) if fault.refused || tries > 1 => return Err(fault.error),
+                Ok(rows) => return Ok(rows),
+                Err(fault) => fault.error,
+            };
+            tracing::debug!(%error, "reading again");
+            drop(Object::take(connection));
+        }
+    }
+
+    /// Waits for a statement; one that takes too long is given up, by the server too if it can be told.
+    async fn in_time<T>(
+        &self,
+        connection: &Object,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Fault> {
+        let Ok(result) = tokio::time::timeout(self.limit + SLACK, work).await else {
+            let cancel = connection.cancel_token();
+            tokio::spawn(tokio::time::timeout(self.limit, async move { cancel.cancel_query(NoTls).await }));
+            return Err(lost(self.io(io::ErrorKind::TimedOut, "the database did not answer in time")));
+        };
+        result.map_err(|error| Fault {
+            refused: error.as_db_error().is_some_and(|told| told.parsed_severity() == Some(Severity::Error)),
+            error: self.error(&error),
+        })
+    }
+
+    /// Does `work` in a transaction that begins with the statement `first`.
+    pub(super) async fn transaction(
+        &self,
+        first: &str,
+        work: impl AsyncFnOnce(&Client) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let connection = self.writer().await?;
+        let done = async {
+            connection.batch_execute("BEGIN").await.map_err(|error| self.error(&error))?;
+            connection.batch_execute(first).await.map_err(|error| self.error(&error))?;
+            work(&connection).await?;
+            connection.batch_execute("COMMIT").await.map_err(|error| self.error(&error))
+        };
+        let result = tokio::time::timeout(self.limit + SLACK, done)
+            .await
+            .unwrap_or_else(|_| Err(self.io(io::ErrorKind::TimedOut, "the database did not answer in time")));
+        if result.is_err() {
+            // The end of the connection is the end of the transaction.
+            drop(Object::take(connection));
+        }
+        result
+    }
+
+    /// The first of rows of which there is one by the nature of the statement.
+    pub(super) fn one<'r>(&self, rows: &'r [Row]) -> Result<&'r Row, StoreError> {
+        rows.first().ok_or_else(|| self.fault("a statement that always has a row had none"))
+    }
+
+    pub(super) fn fault(&self, message: &str) -> StoreError {
+        self.io(io::ErrorKind::Other, message)
+    }
+
+    fn io(&self, kind: io::ErrorKind, message: &str) -> StoreError {
+        StoreError::Io { place: self.place.clone(), source: Arc::new(io::Error::new(kind, message)) }
+    }
+
+    /// In the words of server or client. Details are left out: they can hold what is stored.
+    pub(super) fn error(&self, error: &tokio_postgres::Error) -> StoreError {
+        let message = match (error.as_db_error(), error.source()) {
+            (Some(told), _) => format!("{} (SQLSTATE {})", told.message(), told.code().code()),
+            (None, Some(source)) => format!("{error}: {source}"),
+            (None, None) => error.to_string(),
+        };
+        self.fault(&message)
+    }
+
+    fn pool_error(&self, error: PoolError) -> StoreError {
+        match error {
+            PoolError::Backend(error) => self.error(&error),
+            PoolError::Timeout(_) => {
+                self.io(io::ErrorKind::TimedOut, "no connection to the database could be had in time")
+            }
+            error => self.fault(&error.to_string()),
+        }
+    }
+}
+
+fn lost(error: StoreError) -> Fault {
+    Fault { error, refused: false }
+}
+
+fn pool(config: &Config, size: usize, limit: Duration, place: &str) -> Result<Pool, StoreError> {
+    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let pool = Pool::builder(Manager::from_config(config.clone(), NoTls, manager))
+        .max_size(size)
+        .wait_timeout(Some(limit))
+        .create_timeout(Some(limit))
+        .recycle_timeout(Some(limit))
+        .runtime(Runtime::Tokio1);
+    pool.build().map_err(|error| StoreError::Io {
+        place: place.to_owned(),
+        source: Arc::new(io::Error::other(error.to_string())),
+    })
+}

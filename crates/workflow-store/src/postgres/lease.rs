@@ -1,0 +1,270 @@
+//! Leases: what this store holds, its heartbeat, and giving back.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::rc::Rc;
+
+use futures::channel::oneshot;
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+use tokio_postgres::types::Type;
+use workflow_core::ids::RunId;
+use workflow_core::store::{Lease, StoreError};
+
+use super::database::Query;
+use super::read::{signed, unsigned};
+use super::service::Service;
+use super::thread::Request;
+
+/// A worker that has been dead for long is forgotten when no run refers to it.
+const REGISTER: Query = Query::new(
+    "WITH gone AS ( \
+         DELETE FROM @.worker w WHERE w.expires_at < @.clock() - interval '1 day' \
+             AND NOT EXISTS (SELECT FROM @.run r WHERE r.owner = w.worker_id)) \
+     INSERT INTO @.worker (worker_id, name, expires_at) \
+     VALUES (gen_random_uuid(), $1 || coalesce(' at ' || host(inet_client_addr()), ''), \
+         @.clock() + make_interval(secs => $2)) \
+     RETURNING worker_id",
+    &[Type::TEXT, Type::FLOAT8],
+);
+
+const RENEW: Query = Query::new(
+    "UPDATE @.worker SET expires_at = @.clock() + make_interval(secs => $2) \
+     WHERE worker_id = $1 AND expires_at > @.clock() RETURNING 1",
+    &[Type::UUID, Type::FLOAT8],
+);
+
+const LEAVE: Query =
+    Query::new("UPDATE @.worker SET expires_at = '-infinity' WHERE worker_id = $1", &[Type::UUID]);
+
+const RELEASE: Query = Query::new(
+    "UPDATE @.run SET owner = NULL WHERE run_id = $2 AND epoch = $3 AND owner = $1 \
+     RETURNING status IN ('pending', 'running')",
+    &[Type::UUID, Type::TEXT, Type::INT8],
+);
+
+/// What the database takes this store to hold and the store does not.
+const SETTLE: Query = Query::new(
+    "UPDATE @.run SET owner = NULL WHERE owner = $1 AND NOT run_id = ANY($2)",
+    &[Type::UUID, Type::TEXT_ARRAY],
+);
+
+/// The leases that this store gave out and did not get back.
+#[derive(Default)]
+pub(super) struct Leases {
+    runs: HashMap<RunId, Held>,
+    /// Whether a lease may have been stored of which the store was not told.
+    pub(super) unsettled: bool,
+}
+
+struct Held {
+    epoch: u64,
+    /// The number of the last control that its holder was given.
+    given: u64,
+}
+
+impl Leases {
+    pub(super) fn add(&mut self, run: RunId, epoch: i64, obeyed: i64) -> Lease {
+        let epoch = unsigned(epoch);
+        self.runs.insert(run.clone(), Held { epoch, given: unsigned(obeyed) });
+        Lease { run, epoch }
+    }
+
+    pub(super) fn holds(&self, run: &RunId) -> bool {
+        self.runs.contains_key(run)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// The last control that the holder of a lease was given, if the lease is out.
+    pub(super) fn given(&self, lease: &Lease) -> Option<u64> {
+        self.runs.get(&lease.run).filter(|held| held.epoch == lease.epoch).map(|held| held.given)
+    }
+
+    pub(super) fn give(&mut self, lease: &Lease, controls: usize) {
+        if let Some(held) = self.runs.get_mut(&lease.run).filter(|held| held.epoch == lease.epoch) {
+            held.given += controls as u64;
+        }
+    }
+
+    fn remove(&mut self, lease: &Lease) -> bool {
+        match self.runs.entry(lease.run.clone()) {
+            Entry::Occupied(held) if held.get().epoch == lease.epoch => {
+                held.remove();
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// One lease or several.
+pub(super) trait Lent: Send + Sized + 'static {
+    fn into_leases(self) -> Vec<Lease>;
+}
+
+impl Lent for Lease {
+    fn into_leases(self) -> Vec<Lease> {
+        vec![self]
+    }
+}
+
+impl Lent for Vec<Lease> {
+    fn into_leases(self) -> Vec<Lease> {
+        self
+    }
+}
+
+/// Leases on their way to whoever asked for them. They are given back when nobody waits any more.
+pub(super) struct Loan<T: Lent> {
+    lent: Option<T>,
+    back: mpsc::WeakUnboundedSender<Request>,
+}
+
+impl<T: Lent> Loan<T> {
+    pub(super) fn take(mut self) -> Result<T, StoreError> {
+        self.lent.take().ok_or_else(|| StoreError::Closed("the lease is gone".to_owned()))
+    }
+}
+
+impl<T: Lent> Drop for Loan<T> {
+    fn drop(&mut self) {
+        // A store that is closed has given all back.
+        let Some((lent, back)) = self.lent.take().zip(self.back.upgrade()) else { return };
+        for lease in lent.into_leases() {
+            let run = lease.run.clone();
+            let release = async move |service: Rc<Service>| {
+                if let Err(error) = service.release(&lease).await {
+                    tracing::warn!(run = %lease.run, %error, "a lease that nobody waits for was not given back");
+                }
+            };
+            let _ = back.send(Request::job(Some(run), release));
+        }
+    }
+}
+
+impl Service {
+    /// Does `job` with the right to change leases, of one run or of any, and hands over what comes of it.
+    pub(super) async fn lend<T: Lent>(
+        self: Rc<Self>,
+        any: bool,
+        job: impl AsyncFnOnce(Rc<Self>) -> Result<T, StoreError>,
+        answer: oneshot::Sender<Result<Loan<T>, StoreError>>,
+    ) {
+        let _any = if any { Some(self.any_run.write().await) } else { None };
+        let _one = if any { None } else { Some(self.any_run.read().await) };
+        let result = job(Rc::clone(&self)).await;
+        let loan = result.map(|lent| Loan { lent: Some(lent), back: self.back.clone() });
+        if let Err(Ok(mut loan)) = answer.send(loan) {
+            for lease in loan.lent.take().map(Lent::into_leases).unwrap_or_default() {
+                // An error leaves it to be settled later.
+                let _ = self.give_back(&lease).await;
+            }
+        }
+    }
+
+    pub(super) async fn register(&self) -> Result<(), StoreError> {
+        let name = self.name.clone().unwrap_or_else(|| format!("process {}", std::process::id()));
+        let rows = self.database.change(&REGISTER, &[&name, &self.seconds()]).await?;
+        self.worker.set(self.database.one(&rows)?.get(0));
+        Ok(())
+    }
+
+    /// How long a lease is good.
+    pub(super) fn seconds(&self) -> f64 {
+        self.lease_time.as_secs_f64()
+    }
+
+    pub(super) async fn renew(self: &Rc<Self>) -> Result<(), StoreError> {
+        let worker = self.worker.get();
+        let is_lapsed = self.lapsed.replace(false);
+        if is_lapsed || self.database.write(&RENEW, &[&worker, &self.seconds()]).await?.is_empty() {
+            self.expire().await;
+            return Err(StoreError::Expired);
+        }
+        if self.leases.borrow().unsettled {
+            // It waits for its turn, and the heartbeat does not.
+            let service = Rc::clone(self);
+            spawn_local(async move {
+                let _any = service.any_run.write().await;
+                if let Err(error) = service.settle().await {
+                    tracing::warn!(%error, "leases that nobody has could not be given back yet");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// None of the leases is good any more: goes on as another worker.
+    async fn expire(&self) {
+        self.leases.borrow_mut().runs.clear();
+        let _one = self.registering.lock().await;
+        if let Err(error) = self.register().await {
+            // The next claim tries again.
+            tracing::warn!(%error, "a store whose leases ran out could not register again yet");
+        }
+    }
+
+    /// After it was found that this store is taken for dead: goes on as another worker. Holders of leases are
+    /// told at the next renewal, if an append does not tell them before.
+    pub(super) async fn revive(&self) -> Result<(), StoreError> {
+        let worker = self.worker.get();
+        let _one = self.registering.lock().await;
+        if self.worker.get() != worker {
+            return Ok(());
+        }
+        if !self.leases.borrow().is_empty() {
+            self.leases.borrow_mut().runs.clear();
+            self.lapsed.set(true);
+        }
+        self.register().await
+    }
+
+    /// Gives back what was given to this store without its being told.
+    pub(super) async fn settle(&self) -> Result<(), StoreError> {
+        if self.leases.borrow().unsettled {
+            let runs: Vec<String> = self.leases.borrow().runs.keys().map(ToString::to_string).collect();
+            self.database.change(&SETTLE, &[&self.worker.get(), &runs]).await?;
+            self.leases.borrow_mut().unsettled = false;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        let _one = self.any_run.read().await;
+        self.give_back(lease).await
+    }
+
+    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        if !self.leases.borrow_mut().remove(lease) {
+            return Ok(());
+        }
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&self.worker.get(), &lease.run.as_str(), &signed(lease.epoch)];
+        match self.database.change(&RELEASE, &params).await {
+            Ok(rows) => {
+                if rows.first().is_some_and(|row| row.get(0)) {
+                    self.hints.tell(Some(&lease.run));
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                self.leases.borrow_mut().unsettled = true;
+                Err(fault.error)
+            }
+        }
+    }
+
+    /// The last that the store does: its leases end, and others are told.
+    pub(super) async fn leave(&self) {
+        if !self.leases.borrow().is_empty() {
+            self.hints.tell(None);
+        }
+        if let Err(fault) = self.database.write(&LEAVE, &[&self.worker.get()]).await {
+            tracing::warn!(error = %fault.error, "a store that is dropped could not end its leases: they run out");
+        }
+        self.flush_hints().await;
+    }
+}

@@ -1,0 +1,257 @@
+//! A store that keeps runs in a PostgreSQL database.
+
+mod append;
+mod claim;
+mod database;
+mod hints;
+mod lease;
+mod listen;
+mod options;
+mod output;
+mod read;
+mod retain;
+mod schema;
+mod service;
+mod thread;
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::channel::oneshot;
+use jiff::Timestamp;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::store::{
+    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
+    Watchers, Watching,
+};
+
+use self::append::Append;
+use self::claim::Create;
+use self::lease::Lent;
+pub use self::options::PostgresOptions;
+use self::output::AppendOutput;
+use self::service::Service;
+use self::thread::{Request, Thread};
+
+/// Keeps runs in a PostgreSQL database (15 is tested), for any number of processes on any number of
+/// machines.
+///
+/// The tables are in a schema of their own, `workflow` unless the [options](PostgresOptions) say
+/// otherwise. Opening the store makes them and brings them up to date; several may do that at once. A
+/// schema that a later release has made is refused.
+///
+/// # Leases
+///
+/// A run is driven by one store at a time. Its lease is good for the [lease
+/// time](PostgresOptions::lease_time), up to a thirtieth less, unless the store is
+/// [renewed](RunStore::renew) before; once it has run out, others may take the run over. Only the
+/// database's clock counts. Every append is conditional on the lease, in the statement that stores the
+/// events: who was taken for dead and wakes up writes nothing.
+///
+/// # What is promised of an append
+///
+/// One statement stores the events of an append, and those of other runs that were waiting just then:
+/// all of an append or nothing, each with an outcome of its own. It is acknowledged when the database
+/// has committed it: on its disk, unless `fsync` or `synchronous_commit` are off. When the connection is
+/// lost meanwhile, or the time limit is over, the outcome is not known. Lost connections are made anew
+/// when they are needed. Output entries may be lost when the server crashes; of each run the newest are
+/// kept, and an entry of the kind [`Dropped`](workflow_core::output::OutputKind::Dropped) tells how many
+/// were before them.
+///
+/// # Watching
+///
+/// Controls, and runs that can be claimed, come as notifications on a connection of its own. Where that
+/// does not work the database is asked [every second](PostgresOptions::poll_every); runs whose holder died
+/// are always found in this way.
+///
+/// Behind a pooler that hands out sessions for a transaction (PgBouncer's transaction mode), turn
+/// [prepared statements](PostgresOptions::prepared_statements) off, and give a [URL to listen
+/// at](PostgresOptions::listen_url) that leads to the server itself. TLS is not spoken: put a tunnel or a
+/// pooler on the same machine in between.
+///
+/// # Growth
+///
+/// [`prune`](RunStore::prune) deletes what has ended. Bundles stay when the runs that used them are
+/// deleted. The tables are plain ones, and events are found by their primary key. Where there are so
+/// many that deleting them is a burden, `event` and `chunk` can be partitioned by ranges of `key`, which
+/// grows with time: the statements of the store work on both.
+///
+/// # Threads
+///
+/// The work is done by a thread of the store: no method blocks, and any executor will do. A method that
+/// was polled once does its work to the end, also when its future is dropped; a lease that nobody waits
+/// for any more is given back. Dropping the store waits for what is under way, and frees its runs.
+pub struct PostgresStore {
+    thread: Thread,
+    watchers: Watchers,
+    place: String,
+    lease_time: Duration,
+}
+
+impl PostgresStore {
+    /// Opens the store in the database at `url`; see [`PostgresOptions`]. This blocks until it is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresOptions::open`].
+    pub fn open(url: impl Into<String>) -> Result<Self, StoreError> {
+        PostgresOptions::new(url).open()
+    }
+
+    fn with(options: PostgresOptions) -> Result<Self, StoreError> {
+        let place = options::place(&options.config()?, &options.schema);
+        let (watchers, lease_time) = (Watchers::default(), options.lease_time);
+        let thread = Thread::start(options, watchers.clone())?;
+        Ok(Self { thread, watchers, place, lease_time })
+    }
+
+    /// Does `job` on the store's thread, after all that was asked of the run `turn` before.
+    async fn ask<T: Send + 'static>(
+        &self,
+        turn: Option<&RunId>,
+        job: impl AsyncFnOnce(Rc<Service>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.thread.send(Request::job(turn.cloned(), async move |service| {
+            // Nobody may be waiting any more.
+            let _ = answer.send(job(service).await);
+        }));
+        result.await.unwrap_or_else(|_| closed())
+    }
+
+    /// The same for a job that gives a lease: it is given back, before anything else is done with the run,
+    /// when nobody waits for it.
+    async fn ask_for_leases<T: Lent>(
+        &self,
+        turn: Option<&RunId>,
+        job: impl AsyncFnOnce(Rc<Service>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, result) = oneshot::channel();
+        let any = turn.is_none();
+        let job = async move |service: Rc<Service>| service.lend(any, job, answer).await;
+        self.thread.send(Request::job(turn.cloned(), job));
+        result.await.unwrap_or_else(|_| closed())?.take()
+    }
+}
+
+fn closed<T>() -> Result<T, StoreError> {
+    Err(StoreError::Closed("its thread has ended".to_owned()))
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl RunStore for PostgresStore {
+    async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+        let id = run.id.clone();
+        let create = Create::new(run, &self.place)?;
+        self.ask_for_leases(Some(&id), async move |service| service.create(create).await).await
+    }
+
+    async fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        let (answer, result) = oneshot::channel();
+        let append = Append::new(lease, expected, events, head, answer, &self.place)?;
+        self.thread.send(Request::append(append));
+        result.await.unwrap_or_else(|_| closed())
+    }
+
+    async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        let (answer, result) = oneshot::channel();
+        if let Some(append) = AppendOutput::new(lease, entries, answer, &self.place)? {
+            self.thread.send(Request::output(append));
+            return result.await.unwrap_or_else(|_| closed());
+        }
+        Ok(())
+    }
+
+    async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let run = run.clone();
+        self.ask(None, async move |service| service.events(&run, after, limit).await).await
+    }
+
+    async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+        let run = run.clone();
+        self.ask(None, async move |service| service.output(&run, after, limit).await).await
+    }
+
+    async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+        let run = run.clone();
+        self.ask(None, async move |service| service.last_output(&run).await).await
+    }
+
+    async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        let run = run.clone();
+        self.ask(None, async move |service| service.get(&run).await).await
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let filter = filter.clone();
+        self.ask(None, async move |service| service.list(&filter).await).await
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        let id = run.clone();
+        self.ask_for_leases(Some(run), async move |service| service.claim(&id).await).await
+    }
+
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.ask_for_leases(None, async move |service| service.claim_next(most, now).await).await
+    }
+
+    fn lease_time(&self) -> Option<Duration> {
+        Some(self.lease_time)
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        self.ask(None, async move |service| service.renew().await).await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        let run = lease.run.clone();
+        self.ask(Some(&run), async move |service| service.release(&lease).await).await
+    }
+
+    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+        let run = run.clone();
+        self.ask(None, async move |service| service.request(&run, &control).await).await
+    }
+
+    async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+        let run = run.clone();
+        self.ask(None, async move |service| service.controls(&run, after).await).await
+    }
+
+    async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+        let id = run.clone();
+        self.ask(Some(run), async move |service| service.delete(&id).await).await
+    }
+
+    async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.ask(None, async move |service| service.prune(ended_before, most).await).await
+    }
+
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+        let hash = hash.clone();
+        self.ask(None, async move |service| service.bundle(&hash).await).await
+    }
+
+    fn watch(&self, watcher: Watcher) -> Watching {
+        self.watchers.add(watcher)
+    }
+}

@@ -1,0 +1,225 @@
+//! How a store is opened.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+use workflow_core::store::StoreError;
+
+use super::PostgresStore;
+use super::schema::migration;
+
+/// How a [`PostgresStore`] is opened. What it shows of itself holds no password.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use workflow_store::PostgresOptions;
+///
+/// let store = PostgresOptions::new("postgres://engine:secret@db.example/engine")
+///     .lease_time(Duration::from_secs(15))
+///     .open()?;
+/// # Ok::<(), workflow_core::store::StoreError>(())
+/// ```
+#[derive(Clone)]
+pub struct PostgresOptions {
+    url: String,
+    pub(super) listen: Listen,
+    pub(super) schema: String,
+    pub(super) name: Option<String>,
+    pub(super) connections: usize,
+    pub(super) lease_time: Duration,
+    pub(super) poll_every: Duration,
+    pub(super) time_limit: Duration,
+    pub(super) output_limit: usize,
+    pub(super) prepared_statements: bool,
+}
+
+/// Where notifications come from.
+#[derive(Clone)]
+pub(super) enum Listen {
+    There,
+    At(String),
+    Nowhere,
+}
+
+impl PostgresOptions {
+    /// The database at `url`: `postgres://user:password@host:port/database`, or `key=value` pairs as
+    /// libpq takes them.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            listen: Listen::There,
+            schema: "workflow".to_owned(),
+            name: None,
+            connections: 4,
+            lease_time: Duration::from_secs(30),
+            poll_every: Duration::from_secs(1),
+            time_limit: Duration::from_secs(30),
+            output_limit: 16 << 20,
+            prepared_statements: true,
+        }
+    }
+
+    /// The schema that the tables are in: up to 40 lower-case letters, digits and `_`. Without it,
+    /// `workflow`.
+    #[must_use]
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = schema.into();
+        self
+    }
+
+    /// What others are told who holds a run. Without it, the process and the host.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The URL of the connection that listens, where the other one leads to a pooler that hands out
+    /// sessions for a transaction only.
+    #[must_use]
+    pub fn listen_url(mut self, url: impl Into<String>) -> Self {
+        self.listen = Listen::At(url.into());
+        self
+    }
+
+    /// Opens no connection that listens: what others ask for is seen by looking only.
+    #[must_use]
+    pub fn without_listening(mut self) -> Self {
+        self.listen = Listen::Nowhere;
+        self
+    }
+
+    /// Whether statements are prepared once per connection. Without it they are; a pooler that hands out
+    /// sessions for a transaction only does not always bear it.
+    #[must_use]
+    pub fn prepared_statements(mut self, prepared: bool) -> Self {
+        self.prepared_statements = prepared;
+        self
+    }
+
+    /// How many connections there are at most for what is neither append nor heartbeat, which have up to
+    /// four of their own, besides the one that listens. Without it, 4.
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections.max(1);
+        self
+    }
+
+    /// How long a lease is good. Without it, 30 seconds.
+    #[must_use]
+    pub fn lease_time(mut self, time: Duration) -> Self {
+        self.lease_time = time;
+        self
+    }
+
+    /// How often the database is asked, while somebody watches, for what no notification told of: runs
+    /// whose holder died, and controls where nothing listens. Without it, every second.
+    #[must_use]
+    pub fn poll_every(mut self, time: Duration) -> Self {
+        self.poll_every = time;
+        self
+    }
+
+    /// How long connecting may take, and how long a statement: an append that takes longer has an unknown
+    /// outcome. Without it, 30 seconds.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// About how many bytes of the newest output are kept of each run. Without it, 16 MiB.
+    #[must_use]
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.output_limit = bytes;
+        self
+    }
+
+    /// The statements that make the schema in an empty database, for who wants to run them by hand.
+    pub fn migration_sql(&self) -> String {
+        migration(&format!("\"{}\"", self.schema), 0)
+    }
+
+    /// Opens the store: connects, and brings the schema up to date. This blocks until that is done.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when an option makes no sense, or the database cannot be reached or used;
+    /// [`StoreError::Corrupt`] when a later release has made the schema.
+    pub fn open(self) -> Result<PostgresStore, StoreError> {
+        PostgresStore::with(self)
+    }
+
+    /// What the client is told, for everything but listening.
+    pub(super) fn config(&self) -> Result<Config, StoreError> {
+        let schema = self.schema.as_bytes();
+        let plain = schema.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_');
+        if !plain || !(1..=40).contains(&schema.len()) || schema[0].is_ascii_digit() {
+            return Err(invalid("a schema has up to 40 lower-case letters, digits and `_`"));
+        }
+        self.read(&self.url)
+    }
+
+    /// What the client is told that listens, if there is one.
+    pub(super) fn listen_config(&self) -> Result<Option<Config>, StoreError> {
+        match &self.listen {
+            Listen::There => self.read(&self.url).map(Some),
+            Listen::At(url) => self.read(url).map(Some),
+            Listen::Nowhere => Ok(None),
+        }
+    }
+
+    fn read(&self, url: &str) -> Result<Config, StoreError> {
+        // The parser's own words could repeat a part of the password.
+        let mut config: Config = url.parse().map_err(|_| {
+            invalid(
+                "the URL of the database cannot be read: write postgres://user:password@host:port/database, \
+                 with %XX for characters that mean something in a URL",
+            )
+        })?;
+        config.connect_timeout(self.time_limit);
+        config.keepalives_idle(Duration::from_secs(30));
+        config.tcp_user_timeout(self.time_limit);
+        if config.get_application_name().is_none() {
+            config.application_name("workflow");
+        }
+        Ok(config)
+    }
+}
+
+fn invalid(message: &str) -> StoreError {
+    let source = io::Error::new(io::ErrorKind::InvalidInput, message);
+    StoreError::Io { place: "the options of the PostgreSQL store".to_owned(), source: Arc::new(source) }
+}
+
+/// Which database that is, for a person.
+pub(super) fn place(config: &Config, schema: &str) -> String {
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => host.clone(),
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => path.display().to_string(),
+        None => "localhost".to_owned(),
+    };
+    let port = config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    format!("PostgreSQL {host}{port}/{database}, schema `{schema}`")
+}
+
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.config().map(|config| place(&config, &self.schema)).unwrap_or_default();
+        f.debug_struct("PostgresOptions")
+            .field("place", &place)
+            .field("connections", &self.connections)
+            .field("lease_time", &self.lease_time)
+            .field("poll_every", &self.poll_every)
+            .field("time_limit", &self.time_limit)
+            .field("output_limit", &self.output_limit)
+            .field("prepared_statements", &self.prepared_statements)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,224 @@
+//! Reading, and how values stand in the tables.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::store::order::run_not_found;
+use workflow_core::store::{Control, ControlRecord, RunFilter, RunHead, RunRecord, StoreError};
+
+use super::database::Query;
+use super::service::Service;
+
+const EVENTS: Query = Query::new(
+    "SELECT e.body FROM @.run r LEFT JOIN LATERAL ( \
+         SELECT seq, body FROM @.event WHERE key = r.key AND seq > $2 ORDER BY seq LIMIT $3) e ON true \
+     WHERE r.run_id = $1 ORDER BY e.seq",
+    &[Type::TEXT, Type::INT8, Type::INT8],
+);
+
+const GET: Query = Query::new(
+    "SELECT r.run_id, r.head, w.name FROM @.run r \
+     LEFT JOIN @.worker w ON w.worker_id = r.owner AND w.expires_at > @.clock() WHERE r.run_id = $1",
+    &[Type::TEXT],
+);
+
+const CREATED: Query = Query::new("SELECT created FROM @.run WHERE run_id = $1", &[Type::TEXT]);
+
+const REQUEST: Query = Query::new(
+    "UPDATE @.run SET controls = array_append(controls, $2) WHERE run_id = $1 \
+     RETURNING cardinality(controls)::bigint",
+    &[Type::TEXT, Type::TEXT],
+);
+
+const CONTROLS: Query = Query::new("SELECT controls FROM @.run WHERE run_id = $1", &[Type::TEXT]);
+
+const BUNDLE: Query = Query::new("SELECT body FROM @.bundle WHERE hash = $1", &[Type::TEXT]);
+
+/// A head, and what lists look for in it.
+pub(super) struct HeadRow {
+    pub(super) text: String,
+    pub(super) status: String,
+    pub(super) ended: Option<i64>,
+    pub(super) wakes: Option<i64>,
+}
+
+impl HeadRow {
+    pub(super) fn new(head: &RunHead, place: &str) -> Result<Self, StoreError> {
+        let ended = head.completed_at.filter(|_| head.status.is_terminal()).map(nanoseconds);
+        let wakes = head.goes_on_from().map(nanoseconds);
+        Ok(Self { text: text(head, place)?, status: word(&head.status), ended, wakes })
+    }
+}
+
+/// A number of this crate as the database has them. None that is counted comes near the end of either.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// Exact for three centuries around 1970, which `timestamptz` is not.
+pub(super) fn nanoseconds(time: Timestamp) -> i64 {
+    let all = time.as_nanosecond();
+    i64::try_from(all).unwrap_or(if all < 0 { i64::MIN } else { i64::MAX })
+}
+
+pub(super) fn text(value: &impl Serialize, place: &str) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Io { place: place.to_owned(), source: Arc::new(error.into()) })
+}
+
+/// What is serialised as one word.
+fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        // Statuses are words.
+        _ => String::new(),
+    }
+}
+
+pub(super) fn parse<T: DeserializeOwned>(
+    text: &str,
+    place: impl FnOnce() -> String,
+) -> Result<T, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|error| StoreError::Corrupt { place: place(), message: error.to_string() })
+}
+
+pub(super) fn run_id(text: &str) -> Result<RunId, StoreError> {
+    RunId::new(text)
+        .map_err(|error| StoreError::Corrupt { place: format!("run `{text}`"), message: error.to_string() })
+}
+
+/// The controls of a run, of which the first comes after the number `after`.
+pub(super) fn controls(run: &RunId, after: u64, texts: &[String]) -> Result<Vec<ControlRecord>, StoreError> {
+    let record = |(number, text): (u64, &String)| {
+        let control: Control = serde_json::from_str(text).map_err(|error| StoreError::Corrupt {
+            place: format!("run `{run}`, control {number}"),
+            message: error.to_string(),
+        })?;
+        Ok(ControlRecord { number, control })
+    };
+    (after + 1..).zip(texts).map(record).collect()
+}
+
+fn record(row: &Row) -> Result<RunRecord, StoreError> {
+    let run_id = run_id(row.get(0))?;
+    let head = parse(row.get(1), || format!("run `{run_id}`"))?;
+    Ok(RunRecord { run_id, head, holder: row.get(2) })
+}
+
+impl Service {
+    pub(super) async fn events(
+        &self,
+        run: &RunId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let params: [&(dyn ToSql + Sync); 3] = [&run.as_str(), &signed(after), &signed(limit as u64)];
+        let rows = self.database.read(&EVENTS, &params).await?;
+        if rows.is_empty() {
+            return Err(run_not_found(run));
+        }
+        let bodies = rows.iter().filter_map(|row| row.get::<_, Option<&str>>(0));
+        let mut events = Vec::with_capacity(rows.len());
+        for (body, number) in bodies.zip(after.saturating_add(1)..) {
+            let place = || format!("run `{run}`, event {number}");
+            let event: Event = parse(body, place)?;
+            if event.seq != number {
+                let message = format!("event {} is where event {number} belongs", event.seq);
+                return Err(StoreError::Corrupt { place: place(), message });
+            }
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    pub(super) async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        let rows = self.database.read(&GET, &[&run.as_str()]).await?;
+        record(rows.first().ok_or_else(|| run_not_found(run))?)
+    }
+
+    /// The statement depends on the filter, so that the index can be used that suits it.
+    pub(super) async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let created = match &filter.after {
+            None => None,
+            Some(run) => {
+                let rows = self.database.read(&CREATED, &[&run.as_str()]).await?;
+                Some(rows.first().ok_or_else(|| run_not_found(run))?.get::<_, i64>(0))
+            }
+        };
+        let statuses: Vec<String> =
+            filter.statuses.iter().map(|status| format!("'{}'", word(status))).collect();
+        let workflow = filter.workflow.as_ref().map(ToString::to_string);
+        let after = filter.after.as_ref().map(ToString::to_string);
+        let (from, before) = (filter.created_from.map(nanoseconds), filter.created_before.map(nanoseconds));
+        let limit = filter.limit.map(|limit| signed(limit as u64));
+        let mut conditions = vec!["true".to_owned()];
+        if !statuses.is_empty() {
+            conditions.push(format!("r.status IN ({})", statuses.join(", ")));
+        }
+        let mut params: Vec<(&(dyn ToSql + Sync), Type)> = Vec::new();
+        if let Some(workflow) = &workflow {
+            params.push((workflow, Type::TEXT));
+            conditions.push(format!("r.workflow = ${}", params.len()));
+        }
+        for (bound, sign) in [(&from, ">="), (&before, "<")] {
+            if let Some(bound) = bound {
+                params.push((bound, Type::INT8));
+                conditions.push(format!("r.created {sign} ${}", params.len()));
+            }
+        }
+        if let (Some(created), Some(after)) = (&created, &after) {
+            params.push((created, Type::INT8));
+            params.push((after, Type::TEXT));
+            let last = params.len();
+            conditions.push(format!("(r.created, r.run_id) < (${}, ${last})", last - 1));
+        }
+        params.push((&limit, Type::INT8));
+        let sql = format!(
+            "SELECT r.run_id, r.head, w.name FROM @.run r LEFT JOIN @.worker w \
+             ON w.worker_id = r.owner AND w.expires_at > @.clock() WHERE {} \
+             ORDER BY r.created DESC, r.run_id DESC LIMIT ${}",
+            conditions.join(" AND "),
+            params.len()
+        );
+        self.database.read_once(&sql, &params).await?.iter().map(record).collect()
+    }
+
+    pub(super) async fn request(&self, run: &RunId, control: &Control) -> Result<u64, StoreError> {
+        let control = text(control, &format!("run `{run}`"))?;
+        let rows = self.database.change(&REQUEST, &[&run.as_str(), &control]).await?;
+        let number = unsigned(rows.first().ok_or_else(|| run_not_found(run))?.get(0));
+        self.hints.tell(Some(run));
+        Ok(number)
+    }
+
+    pub(super) async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+        let rows = self.database.read(&CONTROLS, &[&run.as_str()]).await?;
+        let words: Vec<String> = rows.first().ok_or_else(|| run_not_found(run))?.get(0);
+        let given = usize::try_from(after).unwrap_or(usize::MAX).min(words.len());
+        controls(run, given as u64, &words[given..])
+    }
+
+    pub(super) async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+        let rows = self.database.read(&BUNDLE, &[&hash.as_str()]).await?;
+        let not_found = || StoreError::NotFound(format!("bundle `{hash}`"));
+        let text: &str = rows.first().ok_or_else(not_found)?.get(0);
+        let corrupt = |message: String| StoreError::Corrupt { place: format!("bundle `{hash}`"), message };
+        if BundleHash::of(text) != *hash {
+            return Err(corrupt("the content has another hash: it was changed or damaged".to_owned()));
+        }
+        Bundle::from_json(text).map(Arc::new).map_err(|error| corrupt(error.to_string()))
+    }
+}

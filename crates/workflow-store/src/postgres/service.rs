@@ -1,0 +1,147 @@
+//! What the store's thread knows, and the order in which it does things.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, RwLock, mpsc};
+use tokio::task::{JoinHandle, spawn_local};
+use uuid::Uuid;
+use workflow_core::bundle::BundleHash;
+use workflow_core::ids::RunId;
+use workflow_core::store::{StoreError, Watchers};
+
+use super::append::AppendQueue;
+use super::database::Database;
+use super::hints::Hints;
+use super::lease::Leases;
+use super::options::PostgresOptions;
+use super::output::OutputQueue;
+use super::schema;
+use super::thread::{Request, Underway, Work};
+
+/// How many statements with appends are under way at most.
+const APPENDERS: usize = 2;
+
+pub(super) struct Service {
+    pub(super) database: Database,
+    pub(super) name: Option<String>,
+    pub(super) lease_time: Duration,
+    pub(super) output_limit: i64,
+    /// Who this store is to the others.
+    pub(super) worker: Cell<Uuid>,
+    pub(super) registering: Mutex<()>,
+    /// Whether leases have run out of which no renewal has told.
+    pub(super) lapsed: Cell<bool>,
+    pub(super) leases: RefCell<Leases>,
+    /// Shared by what changes the lease of a run; alone is who takes any runs, so that it sees them as
+    /// everything asked before has left them.
+    pub(super) any_run: RwLock<()>,
+    pub(super) appends: AppendQueue,
+    pub(super) outputs: OutputQueue,
+    pub(super) hints: Hints,
+    pub(super) bundles: RefCell<HashSet<BundleHash>>,
+    /// Where leases go that were dropped on their way.
+    pub(super) back: mpsc::WeakUnboundedSender<Request>,
+    /// The runs for which something is under way, with what waits for its turn.
+    turns: RefCell<HashMap<RunId, VecDeque<(Work, Underway)>>>,
+}
+
+/// The turn of a request. When it is dropped, the next one of the run is carried out.
+pub(super) struct Turn {
+    service: Rc<Service>,
+    run: Option<RunId>,
+    _underway: Underway,
+}
+
+impl Service {
+    pub(super) async fn open(
+        options: &PostgresOptions,
+        watchers: Watchers,
+        back: mpsc::WeakUnboundedSender<Request>,
+    ) -> Result<Rc<Self>, StoreError> {
+        let database = Database::new(options)?;
+        // A wrong URL to listen at is told at once.
+        options.listen_config()?;
+        schema::prepare(&database).await?;
+        let service = Self {
+            hints: Hints::new(watchers),
+            name: options.name.clone(),
+            lease_time: options.lease_time,
+            output_limit: i64::try_from(options.output_limit).unwrap_or(i64::MAX),
+            worker: Cell::new(Uuid::nil()),
+            registering: Mutex::default(),
+            lapsed: Cell::new(false),
+            leases: RefCell::default(),
+            any_run: RwLock::default(),
+            appends: AppendQueue::default(),
+            outputs: OutputQueue::default(),
+            bundles: RefCell::default(),
+            turns: RefCell::default(),
+            back,
+            database,
+        };
+        service.register().await?;
+        Ok(Rc::new(service))
+    }
+
+    /// Starts what goes on as long as the store is open.
+    pub(super) fn background(self: &Rc<Self>, options: &PostgresOptions) -> Vec<JoinHandle<()>> {
+        let mut tasks: Vec<_> =
+            (0..APPENDERS).map(|_| spawn_local(Rc::clone(self).store_appends())).collect();
+        tasks.push(spawn_local(Rc::clone(self).store_output()));
+        tasks.push(spawn_local(Rc::clone(self).send_hints()));
+        tasks.push(spawn_local(Rc::clone(self).poll(options.poll_every)));
+        // It was read when the store was opened.
+        if let Ok(Some(config)) = options.listen_config() {
+            tasks.push(spawn_local(Rc::clone(self).listen(config, options.time_limit)));
+        }
+        tasks
+    }
+
+    /// Carries a request out when it is its turn.
+    pub(super) fn take(self: &Rc<Self>, request: Request, underway: Underway) {
+        if let Some(run) = &request.turn {
+            let mut turns = self.turns.borrow_mut();
+            if let Some(waiting) = turns.get_mut(run) {
+                waiting.push_back((request.work, underway));
+                return;
+            }
+            turns.insert(run.clone(), VecDeque::new());
+        }
+        self.begin(request.turn, request.work, underway);
+    }
+
+    fn begin(self: &Rc<Self>, run: Option<RunId>, work: Work, underway: Underway) {
+        let turn = Turn { service: Rc::clone(self), run, _underway: underway };
+        match work {
+            Work::Append(append) => self.queue_append(append, turn),
+            Work::Output(output) => self.outputs.push(output, turn),
+            Work::Job(job) => {
+                let job = job(Rc::clone(self));
+                spawn_local(async move {
+                    job.await;
+                    drop(turn);
+                });
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        let next = {
+            let mut turns = self.service.turns.borrow_mut();
+            let next = turns.get_mut(&run).and_then(VecDeque::pop_front);
+            if next.is_none() {
+                turns.remove(&run);
+            }
+            next
+        };
+        if let Some((work, underway)) = next {
+            self.service.begin(Some(run), work, underway);
+        }
+    }
+}

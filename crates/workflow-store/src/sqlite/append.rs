@@ -1,0 +1,143 @@
+//! Events: written once, at the end of their table.
+
+use std::path::Path;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use workflow_core::event::Event;
+use workflow_core::status::RunStatus;
+use workflow_core::store::order::{check_numbers, control_of};
+use workflow_core::store::{ControlRecord, Lease, RunHead, StoreError};
+
+use super::controls::controls;
+use super::fault::{Outcome, unwritable};
+use super::lines::{Row, rows};
+use super::writing::{Held, Writing, nanoseconds, signed};
+
+/// A row of events begins anew after so many bytes.
+const ROW: usize = 64 << 10;
+
+/// An append, as it is written: made on the thread of whoever asks for it.
+pub(super) struct Append {
+    lease: Lease,
+    expected: u64,
+    pub(super) events: Events,
+    head: Option<Head>,
+}
+
+/// Events, as they are written.
+pub(super) struct Events {
+    rows: Vec<Row>,
+    count: u64,
+    /// The last control that one of them obeys.
+    pub(super) obeyed: Option<u64>,
+    /// Why they cannot be stored.
+    misnumbered: Option<StoreError>,
+}
+
+/// A head, as it is written.
+pub(super) struct Head {
+    pub(super) text: String,
+    pub(super) status: &'static str,
+    pub(super) completed_at: Option<i64>,
+    /// From when on the run goes on by itself.
+    pub(super) wakes: Option<i64>,
+}
+
+impl Head {
+    pub(super) fn new(path: &Path, head: &RunHead) -> Result<Self, StoreError> {
+        Ok(Self {
+            text: serde_json::to_string(head).map_err(|error| unwritable(path, error))?,
+            status: name(head.status),
+            completed_at: head.completed_at.map(nanoseconds),
+            wakes: head.goes_on_from().map(nanoseconds),
+        })
+    }
+}
+
+/// What a status is called in the database.
+pub(super) fn name(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Pending => "pending",
+        RunStatus::Running => "running",
+        RunStatus::Paused => "paused",
+        RunStatus::Completed => "completed",
+        RunStatus::Failed => "failed",
+        RunStatus::Cancelled => "cancelled",
+    }
+}
+
+/// Bytes that are UTF-8 because they were written as JSON.
+pub(super) fn text(bytes: &[u8]) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::Text(bytes))
+}
+
+impl Events {
+    pub(super) fn new(
+        path: &Path,
+        run: &workflow_core::ids::RunId,
+        expected: u64,
+        events: &[Event],
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            rows: rows(events, ROW, |event| event.seq).map_err(|error| unwritable(path, error))?,
+            count: events.len() as u64,
+            obeyed: events.iter().filter_map(|event| control_of(&event.body)).max(),
+            misnumbered: check_numbers(run, expected, events).err(),
+        })
+    }
+
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.misnumbered.clone().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn write(&self, writing: &Writing, run: i64) -> rusqlite::Result<u64> {
+        for row in &self.rows {
+            let sql = "INSERT INTO event (run, number, body) VALUES (?1, ?2, ?3)";
+            writing.execute(sql, (run, signed(row.last), text(&row.body)))?;
+        }
+        Ok(self.count)
+    }
+}
+
+impl Append {
+    pub(super) fn new(
+        path: &Path,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            lease: lease.clone(),
+            expected,
+            events: Events::new(path, &lease.run, expected, events)?,
+            head: head.map(|head| Head::new(path, head)).transpose()?,
+        })
+    }
+
+    pub(super) fn write(&self, writing: &mut Writing) -> Outcome<Vec<ControlRecord>> {
+        let run = &self.lease.run;
+        let held = writing.held(&self.lease)?;
+        if held.last != self.expected {
+            let (expected, actual) = (self.expected, held.last);
+            return Err(StoreError::Conflict { run: run.clone(), expected, actual }.into());
+        }
+        self.events.check()?;
+        let count = self.events.write(writing, held.key)?;
+        if let Some(head) = &self.head {
+            let sql = "UPDATE run SET head = ?2, status = ?3, completed_at = ?4, wakes = ?5 WHERE key = ?1";
+            writing.execute(sql, (held.key, &head.text, head.status, head.completed_at, head.wakes))?;
+        }
+        if let Some(obeyed) = self.events.obeyed {
+            let sql = "UPDATE run SET obeyed = ?2 WHERE key = ?1 AND obeyed < ?2";
+            writing.execute(sql, (held.key, signed(obeyed)))?;
+        }
+        let new = if held.asked > held.given {
+            controls(&writing.connection, held.key, held.given)?
+        } else {
+            Vec::new()
+        };
+        writing.keep(run, Held { last: held.last + count, given: held.asked, ..held });
+        Ok(new)
+    }
+}

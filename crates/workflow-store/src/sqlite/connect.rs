@@ -1,0 +1,154 @@
+//! Connections to a database, and databases that are new.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use workflow_core::store::StoreError;
+
+use super::fault::explain;
+use super::options::{SqliteOptions, Synchronous};
+use super::place::Place;
+use crate::disk::{at, create_dir, create_dir_all, fault, private, sync_dir, take_turn};
+
+/// "wkfl": says that a database is one of ours.
+const APPLICATION: i32 = 0x776b_666c;
+
+/// What makes a database of one format one of the next: forward only.
+const FORMATS: [&str; 1] = [include_str!("schema.sql")];
+
+/// How many statements of a connection stay prepared: more than there are.
+const STATEMENTS: usize = 64;
+
+/// The log is written back when it has so many pages.
+const LOG_PAGES: i64 = 4_000;
+
+/// Opens the database at `path` for writing, and creates it unless it is there.
+pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(Place, Connection), StoreError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        create_dir_all(parent).map_err(at(parent))?;
+    }
+    create(path)?;
+    let path = fs::canonicalize(path).map_err(at(path))?;
+    if fs::metadata(&path).map_err(at(&path))?.permissions().readonly() {
+        return Err(fault(
+            &path,
+            ErrorKind::PermissionDenied,
+            "the database is read-only: let its owner write it",
+        ));
+    }
+    let mut place = Place::new(path);
+    let mut connection = connect(&place, options)?;
+    // Before anything is written: it may be somebody else's.
+    format(&connection, &place)?;
+    match create_dir(&place.holders) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        created => created.map_err(at(&place.holders))?,
+    }
+    let _turn = turn(&place.holders)?;
+    let have = format(&connection, &place)?;
+    prepare(&mut connection, have, options).map_err(|error| explain(&place.path, &error))?;
+    place.remember()?;
+    Ok((place, connection))
+}
+
+/// One after the other opens a database: what makes it a new one is not done twice.
+fn turn(holders: &Path) -> Result<File, StoreError> {
+    let path = holders.join("opening");
+    let open = || -> io::Result<File> {
+        let file = private().read(true).write(true).create(true).truncate(false).open(&path)?;
+        take_turn(&file)?;
+        Ok(file)
+    };
+    open().map_err(at(&path))
+}
+
+fn create(path: &Path) -> Result<(), StoreError> {
+    match private().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(at(path)(error)),
+        Ok(_) => {
+            let parent = std::path::absolute(path).map_err(at(path))?.parent().map(PathBuf::from);
+            parent.map_or(Ok(()), |parent| sync_dir(&parent).map_err(at(&parent)))
+        }
+    }
+}
+
+fn prepare(connection: &mut Connection, have: usize, options: &SqliteOptions) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    synchronous(connection, options.synchronous)?;
+    // Where a sync leaves bytes in the disk's own memory, one that does not is asked for.
+    let full = options.synchronous == Synchronous::Full;
+    for name in ["fullfsync", "checkpoint_fullfsync"] {
+        connection.pragma_update(None, name, full)?;
+    }
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "cache_size", -16_000)?;
+    // Also when there is nothing to do: it shows that the database can be written, and makes its log.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (format, sql) in (1_i64..).zip(FORMATS).skip(have) {
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", format)?;
+    }
+    if have == 0 {
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+    }
+    transaction.commit()
+}
+
+/// A connection to the same database that only reads.
+pub(super) fn reader(place: &Place, options: &SqliteOptions) -> Result<Connection, StoreError> {
+    let connection = connect(place, options)?;
+    connection.pragma_update(None, "query_only", true).map_err(|error| explain(&place.path, &error))?;
+    Ok(connection)
+}
+
+/// Whether commits wait for the disk from here on.
+pub(super) fn synchronous(connection: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
+    let value = if synchronous == Synchronous::Full { "full" } else { "normal" };
+    connection.pragma_update(None, "synchronous", value)
+}
+
+fn connect(place: &Place, options: &SqliteOptions) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connect = || {
+        let connection = Connection::open_with_flags(&place.path, flags)?;
+        connection.busy_timeout(options.busy_timeout)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.pragma_update(None, "trusted_schema", false)?;
+        Ok(connection)
+    };
+    connect().map_err(|error| explain(&place.path, &error))
+}
+
+/// Which format the database has; 0 when it is empty. One that is not ours, or newer, is refused.
+fn format(connection: &Connection, place: &Place) -> Result<usize, StoreError> {
+    let read = || -> rusqlite::Result<(i32, i64, i64)> {
+        let value = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok((
+            connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
+            value("user_version")?,
+            tables,
+        ))
+    };
+    let (application, version, tables) = read().map_err(|error| explain(&place.path, &error))?;
+    let refuse = |message: String| StoreError::Corrupt { place: place.path.display().to_string(), message };
+    if application == 0 && version == 0 && tables == 0 {
+        return Ok(0);
+    }
+    if application != APPLICATION {
+        let message = "this database holds something else than workflow runs: name another file";
+        return Err(refuse(message.to_owned()));
+    }
+    match usize::try_from(version) {
+        Ok(version @ 1..) if version <= FORMATS.len() => Ok(version),
+        _ => Err(refuse(format!(
+            "the database has format {version}; this version reads up to {}: use a newer version",
+            FORMATS.len()
+        ))),
+    }
+}

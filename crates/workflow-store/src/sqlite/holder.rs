@@ -1,0 +1,204 @@
+//! Who drives runs: one row for each opened store that does, with a time until which it is good.
+//!
+//! Beside it each has the operating system's lock on a file of its own. The lock ends with the process, however
+//! that ends, so that the runs of a dead one are free at once; one that has been stopped keeps them until its
+//! time has come.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::OptionalExtension as _;
+use workflow_core::store::StoreError;
+
+use super::fault::{Fault, Outcome};
+use super::writing::Writing;
+use crate::disk::{at, host_name, lock, private};
+
+/// That this store may drive runs.
+#[derive(Debug, Clone)]
+pub(super) struct Registration {
+    pub(super) id: i64,
+    expires: i64,
+    /// Whether leases were lost since it was last renewed, and nobody was told.
+    untold: bool,
+    name: Arc<str>,
+    _lock: Arc<LockFile>,
+}
+
+#[derive(Debug)]
+struct LockFile {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // Whoever finds it later sees that nobody has its lock.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl LockFile {
+    /// A name is never used twice: whoever removes a file removes the one it means.
+    fn create(directory: &Path) -> io::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let path = directory.join(format!("{}-{time:x}-{count}", std::process::id()));
+        let file = private().write(true).create_new(true).open(&path)?;
+        if lock(&file)? {
+            Ok(Self { path, _file: file })
+        } else {
+            Err(io::Error::other("somebody else locked a new file"))
+        }
+    }
+
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Whether somebody alive has the lock of that file. Where the system cannot tell, somebody has.
+fn is_locked(path: &Path) -> bool {
+    match File::open(path).map(|file| file.try_lock_shared()) {
+        Ok(Ok(())) => false,
+        Ok(Err(TryLockError::WouldBlock | TryLockError::Error(_))) => true,
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
+/// Whether the holder of such a row is dead or has run out of time.
+pub(super) fn is_dead(holders: &Path, lock: &str, expires: i64, now: i64) -> bool {
+    expires <= now || !is_locked(&holders.join(lock))
+}
+
+impl Writing {
+    /// Reads anew whether this store may drive runs.
+    pub(super) fn look_after_registration(&mut self) -> rusqlite::Result<()> {
+        let Some(registration) = &self.registration else { return Ok(()) };
+        let sql = "SELECT expires FROM holder WHERE id = ?1";
+        let expires = self.statement(sql)?.query_row([registration.id], |row| row.get(0)).optional()?;
+        if let Some(registration) = &mut self.registration {
+            registration.expires = expires.unwrap_or(i64::MIN);
+        }
+        Ok(())
+    }
+
+    /// The registration of this store, if it has one that is good.
+    pub(super) fn good_registration(&self) -> Option<i64> {
+        let registration = self.registration.as_ref()?;
+        (registration.expires > self.now).then_some(registration.id)
+    }
+
+    /// Lets this store drive runs from now on for the whole time of a lease.
+    pub(super) fn register(&mut self) -> Outcome<i64> {
+        let expires = self.end_of_lease();
+        if self.good_registration().is_some()
+            && let Some(registration) = &mut self.registration
+        {
+            let (id, before) = (registration.id, registration.expires);
+            registration.expires = expires;
+            if before != expires {
+                self.execute("UPDATE holder SET expires = ?1 WHERE id = ?2", (expires, id))?;
+            }
+            return Ok(id);
+        }
+        let lost = self.leave()?;
+        let failed = |error| Fault::Refused(at(&self.place.holders)(error));
+        let lock = LockFile::create(&self.place.holders).map_err(failed)?;
+        let process = std::process::id();
+        let name = match host_name() {
+            Some(host) => format!("process {process} on {host}"),
+            None => format!("process {process}"),
+        };
+        let sql = "INSERT INTO holder (name, lock, expires) VALUES (?1, ?2, ?3) RETURNING id";
+        let id = self.statement(sql)?.query_row((&name, lock.name(), expires), |row| row.get(0))?;
+        self.registration =
+            Some(Registration { id, expires, untold: lost, name: name.into(), _lock: Arc::new(lock) });
+        Ok(id)
+    }
+
+    /// Gives back all that this store holds. Returns whether there were leases that somebody counts on.
+    pub(super) fn leave(&mut self) -> rusqlite::Result<bool> {
+        let any = self.forget_all();
+        let Some(registration) = self.registration.take() else { return Ok(any) };
+        let freed = self.free(registration.id)?;
+        Ok(any || freed || registration.untold)
+    }
+
+    /// Renews the leases of this store, or says that they have run out.
+    pub(super) fn renew(&mut self) -> Outcome<()> {
+        let Some(registration) = &self.registration else { return Ok(()) };
+        let untold = registration.untold;
+        if self.good_registration().is_some() && !untold {
+            self.register()?;
+            return Ok(());
+        }
+        let lost = self.leave()?;
+        // With nothing to lose nothing was lost.
+        if lost { Err(StoreError::Expired.into()) } else { Ok(()) }
+    }
+
+    /// Ends the holder of that number. Returns whether it drove any run.
+    fn free(&mut self, holder: i64) -> rusqlite::Result<bool> {
+        let freed = {
+            let mut free =
+                self.statement("UPDATE run SET holder = NULL WHERE holder = ?1 RETURNING status")?;
+            let statuses = free.query_map([holder], |row| row.get::<_, String>(0))?;
+            statuses.collect::<rusqlite::Result<Vec<_>>>()?
+        };
+        self.execute("DELETE FROM holder WHERE id = ?1", [holder])?;
+        if freed.iter().any(|status| is_claimable(status)) {
+            self.after.claimable = true;
+            self.signal()?;
+        }
+        Ok(!freed.is_empty())
+    }
+
+    /// Ends every holder that is dead, so that its runs can be claimed.
+    pub(super) fn bury(&mut self) -> rusqlite::Result<()> {
+        let own = self.registration.as_ref().map(|registration| registration.id);
+        let others = {
+            let mut others = self.statement("SELECT id, lock, expires FROM holder WHERE id IS NOT ?1")?;
+            let rows = others.query_map([own], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()?
+        };
+        for (id, lock, expires) in others {
+            if is_dead(&self.place.holders, &lock, expires, self.now) {
+                tracing::info!(holder = %lock, "frees the runs of one that is dead or has run out of time");
+                self.free(id)?;
+                self.after.buried.push(self.place.holders.join(lock));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who has that number, in words for a person; absent when it is nobody alive.
+    pub(super) fn living(&self, holder: i64) -> rusqlite::Result<Option<String>> {
+        if let Some(own) = self.registration.as_ref().filter(|own| own.id == holder) {
+            return Ok((own.expires > self.now).then(|| own.name.to_string()));
+        }
+        let sql = "SELECT name, lock, expires FROM holder WHERE id = ?1";
+        let row = self.statement(sql)?.query_row([holder], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+        });
+        let living = |lock: &str, expires: i64| !is_dead(&self.place.holders, lock, expires, self.now);
+        Ok(row.optional()?.and_then(|(name, lock, expires)| living(&lock, expires).then_some(name)))
+    }
+
+    fn end_of_lease(&self) -> i64 {
+        let time = i64::try_from(self.options.lease_time.as_nanos()).unwrap_or(i64::MAX);
+        self.now.saturating_add(time)
+    }
+}
+
+/// Whether a run of that status goes on by itself.
+pub(super) fn is_claimable(status: &str) -> bool {
+    matches!(status, "pending" | "running")
+}

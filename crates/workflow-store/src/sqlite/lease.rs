@@ -1,0 +1,118 @@
+//! Leases: who drives a run, and the epoch that fences off former holders.
+
+use jiff::Timestamp;
+use rusqlite::OptionalExtension as _;
+use workflow_core::ids::RunId;
+use workflow_core::store::order::run_not_found;
+use workflow_core::store::{Lease, StoreError};
+
+use super::fault::Outcome;
+use super::holder::is_claimable;
+use super::writing::{Held, Writing, nanoseconds, signed, unsigned};
+
+/// Gives out the lease of a run that no one living has, unless nobody waits for it.
+pub(super) fn claim(writing: &mut Writing, run: &RunId, wanted: bool) -> Outcome<Vec<Lease>> {
+    let key = free(writing, run)?;
+    if !wanted {
+        return Ok(Vec::new());
+    }
+    let holder = writing.register()?;
+    let epoch = writing.epochs(1)?;
+    Ok(vec![lend(writing, run, key, holder, epoch)?])
+}
+
+/// Gives out leases of up to `most` runs that go on by themselves.
+pub(super) fn claim_next(
+    writing: &mut Writing,
+    most: usize,
+    now: Timestamp,
+    wanted: bool,
+) -> Outcome<Vec<Lease>> {
+    if !wanted || most == 0 {
+        return Ok(Vec::new());
+    }
+    let holder = writing.register()?;
+    writing.bury()?;
+    let runs = {
+        // The index that holds no others: else it would be found by status, those that are held too.
+        let sql = "SELECT key, id FROM run INDEXED BY run_claimable
+            WHERE holder IS NULL AND wakes IS NOT NULL AND wakes <= ?2 ORDER BY wakes, created_at LIMIT ?1";
+        let mut free = writing.statement(sql)?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = free.query_map([most, nanoseconds(now)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })?;
+        rows.collect::<rusqlite::Result<Vec<_>>>()?
+    };
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut leases = Vec::with_capacity(runs.len());
+    let first = writing.epochs(runs.len())?;
+    for ((key, id), epoch) in runs.into_iter().zip(first..) {
+        // One whose name is damaged is nobody's to drive.
+        let Ok(run) = RunId::new(&id) else { continue };
+        leases.push(lend(writing, &run, key, holder, epoch)?);
+    }
+    Ok(leases)
+}
+
+/// The key of a run that no one living has.
+pub(super) fn free(writing: &mut Writing, run: &RunId) -> Outcome<i64> {
+    if writing.registration.is_some() && writing.good_registration().is_none() {
+        // What it had is not its own any more.
+        writing.register()?;
+    }
+    let sql = "SELECT key, holder FROM run WHERE id = ?1";
+    let row = writing.statement(sql)?.query_row([run.as_str()], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (key, holder): (i64, Option<i64>) = row.optional()?.ok_or_else(|| run_not_found(run))?;
+    if let Some(holder) = holder {
+        if let Some(holder) = writing.living(holder)? {
+            return Err(StoreError::Held { run: run.clone(), holder }.into());
+        }
+        writing.bury()?;
+    }
+    Ok(key)
+}
+
+fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -> rusqlite::Result<Lease> {
+    let sql = "UPDATE run SET holder = ?2, epoch = ?3 WHERE key = ?1
+        RETURNING obeyed, (SELECT max(number) FROM event WHERE run = key)";
+    let row = writing.statement(sql)?.query_row((key, holder, signed(epoch)), |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+    });
+    let (obeyed, last) = row?;
+    let asked = writing
+        .statement("SELECT max(number) FROM control WHERE run = ?1")?
+        .query_row([key], |row| row.get::<_, Option<i64>>(0))?;
+    let held = Held {
+        key,
+        epoch,
+        last: last.map_or(0, unsigned),
+        asked: asked.map_or(0, unsigned),
+        given: unsigned(obeyed),
+        output: None,
+        generation: writing.generation(),
+    };
+    writing.keep(run, held);
+    Ok(Lease { run: run.clone(), epoch })
+}
+
+/// Takes a lease back, if it is still good.
+pub(super) fn release(writing: &mut Writing, lease: &Lease) -> Outcome<()> {
+    let Some(held) = writing.holding(&lease.run).filter(|held| held.epoch == lease.epoch) else {
+        return Ok(());
+    };
+    writing.forget(&lease.run);
+    let Some(own) = writing.registration.as_ref().map(|own| own.id) else { return Ok(()) };
+    let sql = "UPDATE run SET holder = NULL WHERE key = ?1 AND epoch = ?2 AND holder = ?3 RETURNING status";
+    let status: Option<String> = {
+        let mut release = writing.statement(sql)?;
+        release.query_row((held.key, signed(held.epoch), own), |row| row.get(0)).optional()?
+    };
+    if status.is_some_and(|status| is_claimable(&status)) {
+        writing.after.claimable = true;
+        writing.signal()?;
+    }
+    Ok(())
+}

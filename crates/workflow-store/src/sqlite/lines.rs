@@ -1,0 +1,47 @@
+//! What was appended at once, one JSON text a line, in rows of bounded size.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// One row of a table of events or of output.
+pub(super) struct Row {
+    /// The number of its last line.
+    pub(super) last: u64,
+    pub(super) lines: usize,
+    pub(super) body: Vec<u8>,
+}
+
+/// A row holds at most so many lines, so that who reads a few of them does not read many.
+const MOST_LINES: usize = 64;
+
+/// What a line is about as long as.
+const LINE: usize = 256;
+
+/// Writes `items` as rows of about `size` bytes each.
+pub(super) fn rows<T: Serialize>(
+    items: &[T],
+    size: usize,
+    number: impl Fn(&T) -> u64,
+) -> serde_json::Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::with_capacity(items.len().div_ceil(MOST_LINES));
+    for (done, item) in items.iter().enumerate() {
+        match rows.last_mut() {
+            Some(row) if row.lines < MOST_LINES && row.body.len() < size => row.body.push(b'\n'),
+            _ => {
+                let lines = (items.len() - done).min(MOST_LINES);
+                rows.push(Row { last: 0, lines: 0, body: Vec::with_capacity((lines * LINE).min(2 * size)) });
+            }
+        }
+        if let Some(row) = rows.last_mut() {
+            serde_json::to_writer(&mut row.body, item)?;
+            row.last = number(item);
+            row.lines += 1;
+        }
+    }
+    Ok(rows)
+}
+
+/// Reads one line.
+pub(super) fn read<T: DeserializeOwned>(line: &str) -> serde_json::Result<T> {
+    serde_json::from_str(line)
+}

@@ -1,0 +1,258 @@
+//! A store that keeps runs in an SQLite database.
+
+mod append;
+mod connect;
+mod controls;
+mod fault;
+mod holder;
+mod lease;
+mod lines;
+mod options;
+mod output;
+mod place;
+#[cfg(test)]
+mod plans;
+mod prune;
+mod queue;
+mod read;
+mod readers;
+mod runs;
+mod watch;
+mod writer;
+mod writing;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::channel::oneshot;
+use jiff::Timestamp;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::store::{
+    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
+    Watching,
+};
+
+pub use self::options::{SqliteOptions, Synchronous};
+
+use self::append::Append;
+use self::output::OutputAppend;
+use self::place::Place;
+use self::prune::Prune;
+use self::queue::ended;
+use self::readers::Readers;
+use self::runs::Creation;
+use self::watch::Watch;
+use self::writer::Writer;
+use self::writing::nanoseconds;
+
+/// Keeps runs in an SQLite database: the store of a host on one machine.
+///
+/// The database is one file, with two of SQLite's own beside it while it is in use (`-wal`, `-shm`) and a
+/// directory (`-holders`) with a small file for each process that drives runs. All are private to their owner.
+/// A bundle goes with the last run that uses it.
+///
+/// An append is on the disk when it is acknowledged, unless [`Synchronous::Normal`] was chosen. Appends of
+/// many runs that come at the same time share one transaction and one sync; each has an outcome of its own.
+/// Readers see nothing that is not stored, and wait for no writer. Output entries may be lost in a
+/// power failure. Of a run's output the newest 16 MiB are kept; what was dropped before them is told by an entry
+/// of the kind [`Dropped`](workflow_core::output::OutputKind::Dropped).
+///
+/// Any number of processes of one machine can use a database at the same time. A run is driven by one of them:
+/// its lease is good for [a time](RunStore::lease_time), and has to be [renewed](RunStore::renew). When a
+/// process dies its runs are free at once, because the operating system's lock on its file ends with it; one
+/// that has been stopped keeps them until the time has run out, and can write nothing to them after it.
+/// The file must not be on a network's file system.
+///
+/// The work is done by threads of the store: no method blocks. A method that was polled once does its work to
+/// the end, also when its future is dropped; a lease that nobody waits for any more is given back. Dropping
+/// the store waits for what is under way, and frees its runs.
+///
+/// ```
+/// use workflow_core::store::{RunFilter, RunStore};
+/// use workflow_store::SqliteStore;
+///
+/// # let home = tempfile::tempdir()?;
+/// let store = SqliteStore::open(home.path().join("runs.db"))?;
+/// let unfinished = futures::executor::block_on(store.list(&RunFilter::unfinished()))?;
+/// assert!(unfinished.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SqliteStore {
+    // In the order in which they end: what is queued is done first.
+    writer: Writer,
+    readers: Readers,
+    watch: Eye,
+    place: Arc<Place>,
+    lease_time: Duration,
+    output_limit: usize,
+}
+
+/// Ends the thread that looks for what others have written.
+struct Eye(Arc<Watch>);
+
+impl Drop for Eye {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, which is created unless it is there. This blocks for a moment.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when the file cannot be created or written, or others keep it locked;
+    /// [`StoreError::Corrupt`] when it is damaged, of a newer version, or no database of runs at all. It is
+    /// left as it is then.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, SqliteOptions::new())
+    }
+
+    /// Opens the database at `path` in another way than the usual one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SqliteStore::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
+        let (place, connection) = connect::open(path.as_ref(), &options)?;
+        let place = Arc::new(place);
+        let seen = watch::signal(&connection).map_err(|error| fault::explain(&place.path, &error))?;
+        let watch = Arc::new(Watch::new(Arc::clone(&place), options.clone(), seen));
+        let (lease_time, output_limit) = (options.lease_time, options.output_limit);
+        let readers = Readers::spawn(&place, &options)?;
+        let writer = Writer::spawn(connection, &place, options, &watch)?;
+        Ok(Self { writer, readers, watch: Eye(watch), place, lease_time, output_limit })
+    }
+
+    /// Gives the room of what was deleted back to the file system. It writes the whole database anew and
+    /// needs as much room again meanwhile; what is to be stored waits until it is done. Dropping the
+    /// future does not stop it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when there is no room, or others keep the database locked; nothing is lost then.
+    pub async fn vacuum(&self) -> Result<(), StoreError> {
+        let (answer, done) = oneshot::channel();
+        self.writer.queue.push_vacuum(answer);
+        done.await.unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.place.path).finish_non_exhaustive()
+    }
+}
+
+/// The one lease of those that were asked for.
+fn only(leases: Vec<Lease>) -> Result<Lease, StoreError> {
+    leases.into_iter().next().ok_or_else(ended)
+}
+
+#[async_trait]
+impl RunStore for SqliteStore {
+    async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+        let creation = Creation::new(&self.place.path, run)?;
+        only(self.writer.queue.lend(move |writing, wanted| creation.write(writing, wanted)).await?)
+    }
+
+    async fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        let append = Append::new(&self.place.path, lease, expected, events, head)?;
+        self.writer.queue.write(move |writing, _| append.write(writing)).await
+    }
+
+    async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        let append = OutputAppend::new(&self.place.path, lease, entries, self.output_limit)?;
+        let bytes = append.bytes();
+        self.writer.queue.write_output(bytes, move |writing, _| append.write(writing)).await
+    }
+
+    async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let run = run.clone();
+        self.readers.read(move |reading| reading.events(&run, after, limit)).await
+    }
+
+    async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+        let run = run.clone();
+        self.readers.read(move |reading| reading.output(&run, after, limit)).await
+    }
+
+    async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+        let run = run.clone();
+        self.readers.read(move |reading| reading.last_output(&run)).await
+    }
+
+    async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        let run = run.clone();
+        self.readers.read(move |reading| reading.get(&run)).await
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |reading| reading.list(&filter)).await
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        let run = run.clone();
+        only(self.writer.queue.lend(move |writing, wanted| lease::claim(writing, &run, wanted)).await?)
+    }
+
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.writer.queue.lend(move |writing, wanted| lease::claim_next(writing, most, now, wanted)).await
+    }
+
+    fn lease_time(&self) -> Option<Duration> {
+        Some(self.lease_time)
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        self.writer.queue.write(|writing, _| writing.renew()).await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        self.writer.queue.write(move |writing, _| lease::release(writing, &lease)).await
+    }
+
+    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+        let run = run.clone();
+        self.writer.queue.write(move |writing, _| controls::request(writing, &run, &control)).await
+    }
+
+    async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+        let run = run.clone();
+        self.readers.read(move |reading| reading.controls(&run, after)).await
+    }
+
+    async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+        let run = run.clone();
+        self.writer.queue.write(move |writing, _| runs::delete(writing, &run)).await
+    }
+
+    async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
+        let (answer, done) = oneshot::channel();
+        let queue = &self.writer.queue;
+        queue.push(Box::new(Prune::new(Arc::clone(queue), nanoseconds(ended_before), most, answer)));
+        done.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+        let hash = hash.clone();
+        self.readers.read(move |reading| reading.bundle(&hash)).await
+    }
+
+    fn watch(&self, watcher: Watcher) -> Watching {
+        self.watch.0.add(watcher)
+    }
+}

@@ -1,0 +1,250 @@
+//! What waits to be written.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use futures::channel::oneshot;
+use workflow_core::store::{Lease, StoreError};
+
+use super::fault::{Fault, Outcome};
+use super::lease;
+use super::writing::Writing;
+use crate::sync::lock;
+
+/// At most so many jobs share a transaction, so that the first of them does not wait for long.
+const MOST_JOBS: usize = 1_024;
+
+/// At most so many bytes of output entries do, so that they are not in the way of what else is written.
+const MOST_OUTPUT: usize = 256 << 10;
+
+/// Something to be written.
+pub(super) trait Job: Send {
+    /// Does it within a transaction. What can be refused is refused before anything is written. After an
+    /// error the whole transaction is taken back, and the job may be done once more.
+    ///
+    /// `doubt` is given when the job was done before and it is not known whether that was stored.
+    fn apply(&mut self, writing: &mut Writing, doubt: Option<&StoreError>) -> rusqlite::Result<()>;
+
+    /// Tells whoever waits, after the transaction was stored or was not.
+    fn settle(self: Box<Self>, stored: Result<(), StoreError>);
+}
+
+/// What waits for the writer.
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Box<dyn Job>>,
+    output: VecDeque<(usize, Box<dyn Job>)>,
+    vacuum: Vec<oneshot::Sender<Result<(), StoreError>>>,
+    idle: bool,
+    closed: bool,
+}
+
+/// What is written next.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) jobs: Vec<Box<dyn Job>>,
+    /// How many of them are output: the last ones.
+    pub(super) output: usize,
+    pub(super) vacuum: Vec<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self { waiting: Mutex::default(), filled: Condvar::new() }
+    }
+
+    /// A job that is not taken any more drops what its answer would be sent to.
+    pub(super) fn push(&self, job: Box<dyn Job>) {
+        self.add(|waiting| waiting.jobs.push_back(job));
+    }
+
+    /// Before all that waits.
+    fn push_first(&self, job: Box<dyn Job>) {
+        self.add(|waiting| waiting.jobs.push_front(job));
+    }
+
+    pub(super) fn push_output(&self, bytes: usize, job: Box<dyn Job>) {
+        self.add(|waiting| waiting.output.push_back((bytes, job)));
+    }
+
+    pub(super) fn push_vacuum(&self, answer: oneshot::Sender<Result<(), StoreError>>) {
+        self.add(|waiting| waiting.vacuum.push(answer));
+    }
+
+    fn add(&self, add: impl FnOnce(&mut Waiting)) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.closed {
+            return;
+        }
+        add(&mut waiting);
+        // Whoever is at work looks again when it is done.
+        let wake = mem::take(&mut waiting.idle);
+        drop(waiting);
+        if wake {
+            self.filled.notify_one();
+        }
+    }
+
+    /// All that waits, up to what one transaction may hold; `None` when nothing comes any more.
+    pub(super) fn take(&self) -> Option<Batch> {
+        let mut waiting = lock(&self.waiting);
+        while waiting.jobs.is_empty() && waiting.output.is_empty() && waiting.vacuum.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting.idle = true;
+            waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.idle = false;
+        let count = waiting.jobs.len().min(MOST_JOBS);
+        let mut batch = Batch { jobs: waiting.jobs.drain(..count).collect(), ..Batch::default() };
+        let mut bytes = 0;
+        while bytes < MOST_OUTPUT
+            && let Some((size, job)) = waiting.output.pop_front()
+        {
+            bytes += size;
+            batch.jobs.push(job);
+            batch.output += 1;
+        }
+        batch.vacuum = mem::take(&mut waiting.vacuum);
+        Some(batch)
+    }
+
+    /// Nothing is taken in any more; what waits is still done.
+    pub(super) fn close(&self) {
+        lock(&self.waiting).closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Drops what waits: nobody does it any more.
+    pub(super) fn abandon(&self) {
+        let mut waiting = lock(&self.waiting);
+        waiting.closed = true;
+        let dropped =
+            (mem::take(&mut waiting.jobs), mem::take(&mut waiting.output), mem::take(&mut waiting.vacuum));
+        // What they own is dropped without the lock.
+        drop(waiting);
+        drop(dropped);
+    }
+
+    /// Has `work` done in a transaction. Once the future was polled it is done, also when the future is
+    /// dropped; `work` is told whether anybody waits for its result.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Writing, bool) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (job, answer) = asked(work, |value| value);
+        self.push(job);
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// The same for output entries of so many bytes.
+    pub(super) async fn write_output(
+        &self,
+        bytes: usize,
+        work: impl FnMut(&mut Writing, bool) -> Outcome<()> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let (job, answer) = asked(work, |value| value);
+        self.push_output(bytes, job);
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// The same for leases. One that nobody waits for any more is given back.
+    pub(super) async fn lend(
+        self: &Arc<Self>,
+        work: impl FnMut(&mut Writing, bool) -> Outcome<Vec<Lease>> + Send + 'static,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let queue = Arc::clone(self);
+        let (job, answer) = asked(work, move |leases| Lent { queue, leases });
+        self.push(job);
+        answer.await.unwrap_or_else(|_| Err(ended())).map(Lent::take)
+    }
+}
+
+/// Leases on their way to whoever asked for them.
+struct Lent {
+    queue: Arc<Queue>,
+    leases: Vec<Lease>,
+}
+
+impl Lent {
+    fn take(mut self) -> Vec<Lease> {
+        mem::take(&mut self.leases)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let leases = mem::take(&mut self.leases);
+        if leases.is_empty() {
+            return;
+        }
+        let (job, _) = asked(
+            move |writing: &mut Writing, _| {
+                leases.iter().try_for_each(|lease| lease::release(writing, lease))
+            },
+            |done| done,
+        );
+        // What was asked of the runs since expects that nobody has them.
+        self.queue.push_first(job);
+    }
+}
+
+/// Work, and whoever waits for what comes of it.
+struct Asked<T, U, W, F> {
+    work: W,
+    finish: F,
+    outcome: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<U, StoreError>>,
+}
+
+type Answer<U> = oneshot::Receiver<Result<U, StoreError>>;
+
+fn asked<T, U, W, F>(work: W, finish: F) -> (Box<dyn Job>, Answer<U>)
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    W: FnMut(&mut Writing, bool) -> Outcome<T> + Send + 'static,
+    F: FnOnce(T) -> U + Send + 'static,
+{
+    let (answer, receiver) = oneshot::channel();
+    (Box::new(Asked { work, finish, outcome: None, answer }), receiver)
+}
+
+impl<T, U, W, F> Job for Asked<T, U, W, F>
+where
+    T: Send,
+    U: Send,
+    W: FnMut(&mut Writing, bool) -> Outcome<T> + Send,
+    F: FnOnce(T) -> U + Send,
+{
+    fn apply(&mut self, writing: &mut Writing, doubt: Option<&StoreError>) -> rusqlite::Result<()> {
+        let outcome = match (self.work)(writing, !self.answer.is_canceled()) {
+            Ok(value) => Ok(value),
+            // It was not refused before, and a crash may show that it was stored then.
+            Err(Fault::Refused(_)) if doubt.is_some() && matches!(self.outcome, Some(Ok(_))) => {
+                Err(doubt.cloned().unwrap_or_else(ended))
+            }
+            Err(Fault::Refused(error)) => Err(error),
+            Err(Fault::Failed(error)) => return Err(error),
+        };
+        self.outcome = Some(outcome);
+        Ok(())
+    }
+
+    fn settle(self: Box<Self>, stored: Result<(), StoreError>) {
+        let outcome = stored.and(self.outcome.unwrap_or_else(|| Err(ended())));
+        // Nobody may be waiting any more.
+        let _ = self.answer.send(outcome.map(self.finish));
+    }
+}
+
+pub(super) fn ended() -> StoreError {
+    StoreError::Closed("its thread has ended".to_owned())
+}

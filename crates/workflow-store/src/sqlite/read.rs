@@ -1,0 +1,268 @@
+//! What is read of runs: everything here blocks, on the threads of readers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::store::order::run_not_found;
+use workflow_core::store::{ControlRecord, RunFilter, RunHead, RunRecord, StoreError};
+
+use super::append::name;
+use super::controls;
+use super::fault::{Fault, Outcome, corrupt};
+use super::holder::is_dead;
+use super::lines;
+use super::place::Place;
+use super::writing::{nanoseconds, signed, unsigned};
+
+/// A connection within a transaction that sees one state of the database.
+pub(super) struct Reading<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) place: &'a Place,
+    pub(super) now: i64,
+}
+
+/// The key of a run.
+pub(super) fn key(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<i64>> {
+    let mut find = connection.prepare_cached("SELECT key FROM run WHERE id = ?1")?;
+    find.query_row([run.as_str()], |row| row.get(0)).optional()
+}
+
+impl Reading<'_> {
+    fn key(&self, run: &RunId) -> Outcome<i64> {
+        Ok(key(self.connection, run)?.ok_or_else(|| run_not_found(run))?)
+    }
+
+    fn corrupt(&self, place: &str, message: &str) -> Fault {
+        Fault::Refused(corrupt(format!("{}, {place}", self.place.path.display()), message))
+    }
+
+    pub(super) fn events(&self, run: &RunId, after: u64, limit: usize) -> Outcome<Vec<Event>> {
+        let mut events: Vec<Event> = Vec::new();
+        let key = self.key(run)?;
+        let sql = "SELECT number, body FROM event WHERE run = ?1 AND number > ?2 ORDER BY number";
+        let mut find = self.connection.prepare_cached(sql)?;
+        let mut rows = find.query((key, signed(after)))?;
+        while events.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let (last, body) = (unsigned(row.get(0)?), row.get_ref(1)?.as_str().unwrap_or_default());
+            let first = (last + 1).saturating_sub(body.lines().count() as u64);
+            for (number, line) in (first..=last).zip(body.lines()) {
+                let expected = after + 1 + events.len() as u64;
+                if number < expected && events.is_empty() {
+                    continue;
+                }
+                if events.len() >= limit {
+                    break;
+                }
+                let place = || format!("run `{run}`, event {expected}");
+                let event: Event =
+                    lines::read(line).map_err(|error| self.corrupt(&place(), &error.to_string()))?;
+                if number != expected || event.seq != expected {
+                    let message = format!("there is event {} in its place", event.seq);
+                    return Err(self.corrupt(&place(), &message));
+                }
+                events.push(event);
+            }
+        }
+        Ok(events)
+    }
+
+    pub(super) fn output(&self, run: &RunId, after: u64, limit: usize) -> Outcome<Vec<OutputEntry>> {
+        let mut entries: Vec<OutputEntry> = Vec::new();
+        let key = self.key(run)?;
+        let sql = "SELECT body FROM output WHERE run = ?1 AND number > ?2 ORDER BY number";
+        let mut find = self.connection.prepare_cached(sql)?;
+        let mut rows = find.query((key, signed(after)))?;
+        while entries.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            for line in row.get_ref(0)?.as_str().unwrap_or_default().lines() {
+                match lines::read::<OutputEntry>(line) {
+                    Ok(entry) if entry.number > after && entries.len() < limit => entries.push(entry),
+                    Ok(_) => {}
+                    // The numbers tell that something is missing.
+                    Err(error) => tracing::warn!(%run, %error, "skipped a damaged output entry"),
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    pub(super) fn last_output(&self, run: &RunId) -> Outcome<u64> {
+        let key = self.key(run)?;
+        let mut find = self.connection.prepare_cached("SELECT max(number) FROM output WHERE run = ?1")?;
+        let last: Option<i64> = find.query_row([key], |row| row.get(0))?;
+        Ok(last.map_or(0, unsigned))
+    }
+
+    pub(super) fn controls(&self, run: &RunId, after: u64) -> Outcome<Vec<ControlRecord>> {
+        Ok(controls::controls(self.connection, self.key(run)?, after)?)
+    }
+
+    pub(super) fn bundle(&self, hash: &BundleHash) -> Outcome<Arc<Bundle>> {
+        let mut find = self.connection.prepare_cached("SELECT body FROM bundle WHERE hash = ?1")?;
+        let text: Option<String> = find.query_row([hash.as_str()], |row| row.get(0)).optional()?;
+        let text = text.ok_or_else(|| StoreError::NotFound(format!("bundle `{hash}`")))?;
+        let damaged = |message: &str| self.corrupt(&format!("bundle `{hash}`"), message);
+        if BundleHash::of(&text) != *hash {
+            return Err(damaged("it has another content than its hash says"));
+        }
+        Ok(Arc::new(Bundle::from_json(&text).map_err(|error| damaged(&error.to_string()))?))
+    }
+
+    pub(super) fn get(&self, run: &RunId) -> Outcome<RunRecord> {
+        let sql = format!("SELECT {COLUMNS} WHERE run.id = ?1");
+        let mut find = self.connection.prepare_cached(&sql)?;
+        let listed = find.query_row([run.as_str()], Listed::read).optional()?;
+        let listed = listed.ok_or_else(|| run_not_found(run))?;
+        let head =
+            listed.head().map_err(|error| self.corrupt(&format!("run `{run}`"), &error.to_string()))?;
+        let holder = listed.holder.filter(|holder| !holder.is_dead(self));
+        Ok(RunRecord { run_id: run.clone(), head, holder: holder.map(|holder| holder.name) })
+    }
+
+    pub(super) fn list(&self, filter: &RunFilter) -> Outcome<Vec<RunRecord>> {
+        let after = match &filter.after {
+            Some(run) => {
+                let key = self.key(run)?;
+                let sql = "SELECT created_at FROM run WHERE key = ?1";
+                let at: i64 = self.connection.prepare_cached(sql)?.query_row([key], |row| row.get(0))?;
+                Some((at, run))
+            }
+            None => None,
+        };
+        let mut found = Vec::new();
+        if filter.statuses.is_empty() {
+            self.find(filter, None, after, &mut found)?;
+        } else {
+            // Each by the index of its own: together they would be sorted.
+            for status in &filter.statuses {
+                self.find(filter, Some(name(*status)), after, &mut found)?;
+            }
+            found.sort_unstable_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| b.id.cmp(&a.id)));
+            found.dedup_by(|a, b| a.id == b.id);
+        }
+        found.truncate(filter.limit.unwrap_or(usize::MAX));
+        let mut living = HashMap::new();
+        let records = found.into_iter().filter_map(|listed| {
+            let alive = listed.holder.as_ref().is_some_and(|holder| {
+                *living.entry(holder.lock.clone()).or_insert_with(|| !holder.is_dead(self))
+            });
+            match (RunId::new(&listed.id), listed.head()) {
+                (Ok(run_id), Ok(head)) => {
+                    let holder = listed.holder.filter(|_| alive).map(|holder| holder.name);
+                    Some(RunRecord { run_id, head, holder })
+                }
+                // It must not hide the others. Reading it tells what is wrong.
+                (_, Err(error)) => {
+                    tracing::error!(run = listed.id, %error, "a damaged run");
+                    None
+                }
+                (Err(error), _) => {
+                    tracing::error!(run = listed.id, %error, "a damaged run");
+                    None
+                }
+            }
+        });
+        Ok(records.collect())
+    }
+
+    fn find(
+        &self,
+        filter: &RunFilter,
+        status: Option<&'static str>,
+        after: Option<(i64, &RunId)>,
+        found: &mut Vec<Listed>,
+    ) -> rusqlite::Result<()> {
+        let mut values: Vec<Value> = Vec::new();
+        let sql = query(filter, status, after, &mut values);
+        let mut find = self.connection.prepare_cached(&sql)?;
+        let rows = find.query_map(params_from_iter(values), Listed::read)?;
+        for row in rows {
+            found.push(row?);
+        }
+        Ok(())
+    }
+}
+
+const COLUMNS: &str = "run.id, run.created_at, run.head, holder.name, holder.lock, holder.expires
+    FROM run LEFT JOIN holder ON holder.id = run.holder";
+
+/// The query of a list, the newest first.
+fn query(
+    filter: &RunFilter,
+    status: Option<&'static str>,
+    after: Option<(i64, &RunId)>,
+    values: &mut Vec<Value>,
+) -> String {
+    let mut sql = format!("SELECT {COLUMNS} WHERE true");
+    let mut and = |condition: &str, new: Vec<Value>| {
+        sql.push_str(" AND ");
+        sql.push_str(condition);
+        values.extend(new);
+    };
+    if let Some(workflow) = &filter.workflow {
+        and("run.workflow = ?", vec![workflow.as_str().to_owned().into()]);
+    }
+    if let Some(status) = status {
+        // With both, that of the workflow is the one to look by.
+        let column = if filter.workflow.is_some() { "+run.status" } else { "run.status" };
+        and(&format!("{column} = ?"), vec![status.to_owned().into()]);
+    }
+    if let Some(from) = filter.created_from {
+        and("run.created_at >= ?", vec![nanoseconds(from).into()]);
+    }
+    if let Some(before) = filter.created_before {
+        and("run.created_at < ?", vec![nanoseconds(before).into()]);
+    }
+    if let Some((at, run)) = after {
+        and("(run.created_at, run.id) < (?, ?)", vec![at.into(), run.as_str().to_owned().into()]);
+    }
+    sql.push_str(" ORDER BY run.created_at DESC, run.id DESC");
+    if let Some(limit) = filter.limit {
+        sql.push_str(" LIMIT ?");
+        values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    }
+    sql
+}
+
+/// A run as a list finds it.
+struct Listed {
+    id: String,
+    created_at: i64,
+    head: String,
+    holder: Option<Holder>,
+}
+
+struct Holder {
+    name: String,
+    lock: String,
+    expires: i64,
+}
+
+impl Listed {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let holder = match row.get(3)? {
+            Some(name) => Some(Holder { name, lock: row.get(4)?, expires: row.get(5)? }),
+            None => None,
+        };
+        Ok(Self { id: row.get(0)?, created_at: row.get(1)?, head: row.get(2)?, holder })
+    }
+
+    fn head(&self) -> serde_json::Result<RunHead> {
+        lines::read(&self.head)
+    }
+}
+
+impl Holder {
+    fn is_dead(&self, reading: &Reading<'_>) -> bool {
+        is_dead(&reading.place.holders, &self.lock, self.expires, reading.now)
+    }
+}

@@ -1,0 +1,123 @@
+//! Runs that come and go.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::OptionalExtension as _;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::ids::RunId;
+use workflow_core::store::{Lease, NewRun, StoreError};
+
+use super::append::{Events, Head};
+use super::fault::{Outcome, unwritable};
+use super::lease;
+use super::read::key;
+use super::writing::{Held, Writing, nanoseconds, signed};
+
+/// A new run, as it is written.
+pub(super) struct Creation {
+    id: RunId,
+    workflow: Box<str>,
+    created_at: i64,
+    hash: BundleHash,
+    bundle: Arc<Bundle>,
+    events: Events,
+    head: Head,
+}
+
+impl Creation {
+    pub(super) fn new(path: &Path, run: NewRun) -> Result<Self, StoreError> {
+        Ok(Self {
+            events: Events::new(path, &run.id, 0, &run.events)?,
+            head: Head::new(path, &run.head)?,
+            id: run.id,
+            workflow: run.head.workflow_id.as_str().into(),
+            created_at: nanoseconds(run.head.created_at),
+            hash: run.head.bundle,
+            bundle: run.bundle,
+        })
+    }
+
+    /// Stores the run, and gives out its lease, unless nobody waits for it.
+    pub(super) fn write(&self, writing: &mut Writing, wanted: bool) -> Outcome<Vec<Lease>> {
+        self.events.check()?;
+        if key(&writing.connection, &self.id)?.is_some() {
+            return Err(StoreError::Exists(self.id.clone()).into());
+        }
+        let bundle = self.bundle(writing)?;
+        let holder = if wanted { Some(writing.register()?) } else { None };
+        let epoch = writing.epochs(1)?;
+        let sql = "INSERT INTO run
+            (id, workflow, status, created_at, completed_at, wakes, bundle, head, obeyed, epoch, holder)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let obeyed = self.events.obeyed.unwrap_or(0);
+        writing.execute(
+            sql,
+            (
+                self.id.as_str(),
+                &self.workflow,
+                self.head.status,
+                self.created_at,
+                self.head.completed_at,
+                self.head.wakes,
+                bundle,
+                &self.head.text,
+                signed(obeyed),
+                signed(epoch),
+                holder,
+            ),
+        )?;
+        let key = writing.connection.last_insert_rowid();
+        let last = self.events.write(writing, key)?;
+        if holder.is_none() {
+            writing.after.claimable = true;
+            writing.signal()?;
+            return Ok(Vec::new());
+        }
+        let generation = writing.generation();
+        let held = Held { key, epoch, last, asked: 0, given: obeyed, output: None, generation };
+        writing.keep(&self.id, held);
+        Ok(vec![Lease { run: self.id.clone(), epoch }])
+    }
+
+    /// The key of the bundle, which is stored unless it is there.
+    fn bundle(&self, writing: &Writing) -> Outcome<i64> {
+        let mut find = writing.statement("SELECT key FROM bundle WHERE hash = ?1")?;
+        if let Some(key) = find.query_row([self.hash.as_str()], |row| row.get(0)).optional()? {
+            return Ok(key);
+        }
+        let path = &writing.place.path;
+        let text = self.bundle.to_json().map_err(|error| unwritable(path, error))?;
+        if BundleHash::of(&text) != self.hash {
+            let place = format!("{}, run `{}`", path.display(), self.id);
+            let message = "the run names another hash than its bundle has".to_owned();
+            return Err(StoreError::Corrupt { place, message }.into());
+        }
+        let sql = "INSERT INTO bundle (hash, body) VALUES (?1, ?2)";
+        writing.execute(sql, (self.hash.as_str(), text))?;
+        Ok(writing.connection.last_insert_rowid())
+    }
+}
+
+/// Deletes a run that no one living has.
+pub(super) fn delete(writing: &mut Writing, run: &RunId) -> Outcome<()> {
+    let key = lease::free(writing, run)?;
+    remove(writing, key)?;
+    Ok(())
+}
+
+/// Removes a run with all that belongs to it alone, and its bundle after the last run that uses it.
+pub(super) fn remove(writing: &Writing, key: i64) -> rusqlite::Result<()> {
+    for sql in [
+        "DELETE FROM event WHERE run = ?1",
+        "DELETE FROM output WHERE run = ?1",
+        "DELETE FROM control WHERE run = ?1",
+    ] {
+        writing.execute(sql, [key])?;
+    }
+    let sql = "DELETE FROM run WHERE key = ?1 RETURNING bundle";
+    let bundle: i64 = writing.statement(sql)?.query_row([key], |row| row.get(0))?;
+    let sql = "DELETE FROM bundle WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM run WHERE bundle = ?1)";
+    writing.execute(sql, [bundle])?;
+    Ok(())
+}

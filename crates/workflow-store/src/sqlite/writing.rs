@@ -1,0 +1,236 @@
+//! The one connection that writes, and what it knows.
+//!
+//! What this store has written itself it need not read again. Whether anybody else has written since is told
+//! by one number, which is looked at once in each transaction, when nobody else can write any more: only
+//! after that is the lease of a run, and what was asked of it, read anew. So appends of many runs cost one
+//! check together, and it is as good as one of each.
+
+use std::collections::HashMap;
+use std::mem;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params};
+use workflow_core::ids::RunId;
+use workflow_core::store::{Lease, StoreError};
+
+use super::fault::Outcome;
+use super::holder::Registration;
+use super::options::SqliteOptions;
+use super::place::Place;
+
+/// The connection that writes, within a transaction while jobs are done.
+pub(super) struct Writing {
+    pub(super) connection: Connection,
+    pub(super) place: Arc<Place>,
+    pub(super) options: SqliteOptions,
+    /// What tells whether somebody else has written.
+    version: Option<i64>,
+    /// Grows when somebody else has.
+    generation: u64,
+    /// The time at which this transaction began, in nanoseconds.
+    pub(super) now: i64,
+    /// The runs that this store drives.
+    held: HashMap<RunId, Held>,
+    pub(super) registration: Option<Registration>,
+    /// What was before this transaction.
+    undo: Undo,
+    /// What has to be done after it.
+    pub(super) after: After,
+}
+
+/// What is known of a run that this store drives.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) key: i64,
+    pub(super) epoch: u64,
+    /// The number of its last event.
+    pub(super) last: u64,
+    /// The last control that was asked for, and the last one that this lease was given.
+    pub(super) asked: u64,
+    pub(super) given: u64,
+    /// The number of its last output entry, and the size of all; absent until there is one.
+    pub(super) output: Option<(u64, u64)>,
+    /// When its lease was last looked at.
+    pub(super) generation: u64,
+}
+
+#[derive(Default)]
+struct Undo {
+    held: Vec<(RunId, Option<Held>)>,
+    registration: Option<Registration>,
+}
+
+/// What follows from a transaction that was stored.
+#[derive(Default)]
+pub(super) struct After {
+    /// The runs of which something was asked.
+    pub(super) asked: Vec<RunId>,
+    /// Whether a run can be claimed.
+    pub(super) claimable: bool,
+    /// The lock files of those who are dead.
+    pub(super) buried: Vec<PathBuf>,
+    /// What the signal is now.
+    pub(super) signal: Option<i64>,
+}
+
+impl Writing {
+    pub(super) fn new(connection: Connection, place: Arc<Place>, options: SqliteOptions) -> Self {
+        Self {
+            connection,
+            place,
+            options,
+            version: None,
+            generation: 0,
+            now: 0,
+            held: HashMap::new(),
+            registration: None,
+            undo: Undo::default(),
+            after: After::default(),
+        }
+    }
+
+    /// Begins a transaction: nobody else writes until it ends.
+    pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+        self.undo.registration = self.registration.clone();
+        self.execute("BEGIN IMMEDIATE", [])?;
+        self.now = nanoseconds((self.options.clock)());
+        let version =
+            self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if self.version != Some(version) {
+            self.version = Some(version);
+            self.generation += 1;
+            self.look_after_registration()?;
+        }
+        Ok(())
+    }
+
+    /// Ends it, and tells what follows from it.
+    pub(super) fn commit(&mut self) -> rusqlite::Result<After> {
+        self.execute("COMMIT", [])?;
+        self.undo = Undo::default();
+        Ok(mem::take(&mut self.after))
+    }
+
+    /// Takes it back, with all that this store has learned by it.
+    pub(super) fn roll_back(&mut self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK", [])
+        {
+            tracing::error!(%error, "a transaction could not be taken back");
+        }
+        for (run, held) in mem::take(&mut self.undo.held).into_iter().rev() {
+            match held {
+                Some(held) => self.held.insert(run, held),
+                None => self.held.remove(&run),
+            };
+        }
+        self.registration = self.undo.registration.take();
+        self.after = After::default();
+        // What was read of others within it is read again.
+        self.version = None;
+    }
+
+    /// As if somebody else had written just now.
+    #[cfg(test)]
+    pub(super) fn look_again(&mut self) {
+        self.generation += 1;
+    }
+
+    pub(super) fn execute(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+        self.statement(sql)?.execute(params)
+    }
+
+    pub(super) fn statement(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.connection.prepare_cached(sql)
+    }
+
+    /// The run of a lease that is good.
+    pub(super) fn held(&mut self, lease: &Lease) -> Outcome<Held> {
+        let fenced = || StoreError::Fenced(lease.run.clone());
+        let known = self.held.get(&lease.run).filter(|held| held.epoch == lease.epoch).copied();
+        let mut held = known.ok_or_else(fenced)?;
+        let registration = self.good_registration().ok_or_else(fenced)?;
+        if held.generation != self.generation {
+            let sql = "SELECT epoch, holder, (SELECT max(number) FROM control WHERE run = key)
+                FROM run WHERE key = ?1";
+            let row = self.statement(sql)?.query_row([held.key], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?))
+            });
+            let Some((epoch, holder, asked)) = row.optional()? else {
+                self.forget(&lease.run);
+                return Err(fenced().into());
+            };
+            if unsigned(epoch) != held.epoch || holder != Some(registration) {
+                self.forget(&lease.run);
+                return Err(fenced().into());
+            }
+            held.asked = asked.map_or(0, unsigned);
+            held.generation = self.generation;
+            self.keep(&lease.run, held);
+        }
+        Ok(held)
+    }
+
+    /// Begins to hold a run whose lease was just given out, or learns more of one that is held.
+    pub(super) fn keep(&mut self, run: &RunId, held: Held) {
+        let before = self.held.insert(run.clone(), held);
+        self.undo.held.push((run.clone(), before));
+    }
+
+    /// Holds a run no longer.
+    pub(super) fn forget(&mut self, run: &RunId) {
+        if let Some(before) = self.held.remove(run) {
+            self.undo.held.push((run.clone(), Some(before)));
+        }
+    }
+
+    /// Holds none any more. Returns whether there were any.
+    pub(super) fn forget_all(&mut self) -> bool {
+        let held = mem::take(&mut self.held);
+        let any = !held.is_empty();
+        self.undo.held.extend(held.into_iter().map(|(run, held)| (run, Some(held))));
+        any
+    }
+
+    /// What is known of a run, if this store drives it.
+    pub(super) fn holding(&self, run: &RunId) -> Option<Held> {
+        self.held.get(run).copied()
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// So many epochs that nobody else has: the first of them.
+    pub(super) fn epochs(&self, count: usize) -> rusqlite::Result<u64> {
+        let sql = "UPDATE sequence SET value = value + ?1 WHERE name = 'epoch' RETURNING value";
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let last: i64 = self.statement(sql)?.query_row([count], |row| row.get(0))?;
+        Ok(unsigned(last - count + 1))
+    }
+
+    /// Tells other processes that there is something to look at.
+    pub(super) fn signal(&mut self) -> rusqlite::Result<()> {
+        if self.after.signal.is_none() {
+            let sql = "UPDATE sequence SET value = value + 1 WHERE name = 'signal' RETURNING value";
+            let value = self.statement(sql)?.query_row([], |row| row.get(0))?;
+            self.after.signal = Some(value);
+        }
+        Ok(())
+    }
+}
+
+/// A time as it is stored. The farthest times that it can hold are centuries away.
+pub(super) fn nanoseconds(time: jiff::Timestamp) -> i64 {
+    let time = time.as_nanosecond();
+    i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX })
+}
+
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,346 @@
+//! A PostgreSQL server of a process's own, or shared by all processes of a test run.
+//!
+//! It listens on a Unix socket only. A shell keeps it, and reads what to do from a pipe: when the last
+//! who has the pipe open has ended, however that came, it stops the server and removes its directory. It
+//! keeps a shared one, whose pipe has a name, for two seconds more. What `initdb` makes is kept as an
+//! archive beside the program, because making it takes seconds.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+
+/// Who the database belongs to.
+const USER: &str = "workflow";
+
+/// How long a start may take, in looks of ten milliseconds.
+const LOOKS: usize = 6_000;
+
+const MISSING: &str = "the programs of the PostgreSQL server (initdb, postgres) were not found: install \
+     them (Debian and Ubuntu: `apt install postgresql`, Fedora: `dnf install postgresql-server`, macOS: \
+     `brew install postgresql`)";
+
+/// `$1` is the directory, `$2` the program; what follows are settings. Once the named pipe is gone nobody
+/// can come in any more; who came just before is waited for.
+const KEEPER: &str = r#"
+dir=$1; program=$2; shift 2; server=
+start() { "$program" -D "$dir/data" -k "$dir" "$@" >>"$dir/log" 2>&1 </dev/null & server=$!; }
+stop() { [ -z "$server" ] || { kill -QUIT "$server"; wait "$server"; rm -f "$dir/data/postmaster.pid"; server=; }; }
+serve() {
+    came=
+    while read -r word; do
+        came=yes
+        case $word in
+            start) start "$@" ;;
+            stop) stop; echo stopped ;;
+        esac
+    done
+}
+[ ! -p "$dir/pipe" ] || exec <"$dir/pipe"
+serve "$@"
+while [ -p "$dir/pipe" ] && [ -n "$came" ]; do sleep 2; serve "$@"; done
+rm -f "$dir/pipe"
+serve "$@"
+stop
+cd / && rm -rf "$dir"
+"#;
+
+type Result<T> = std::result::Result<T, String>;
+
+/// A running server. Dropping it stops it at once, as a power failure would.
+pub(crate) struct Server {
+    directory: PathBuf,
+    keeper: Child,
+    words: Option<Box<dyn Write + Send>>,
+    answers: BufReader<ChildStdout>,
+    shared: bool,
+}
+
+/// A server that other processes use too, which lives as long as any of them.
+pub(crate) struct SharedServer {
+    directory: PathBuf,
+    /// Who has it open is waited for.
+    _pipe: File,
+}
+
+/// Who runs the server, which refuses to be run by root.
+struct User {
+    name: Option<String>,
+}
+
+impl Server {
+    /// Starts a server whose directory is made in `parent`, which anybody must be able to enter. With
+    /// `sync` it waits for the disk, as it should; without, it is quicker.
+    pub(crate) fn start(parent: &Path, sync: bool) -> Result<Self> {
+        let (keeper, directory) = prepare(parent, sync)?;
+        Self::keep(keeper, directory, Stdio::piped(), None)
+    }
+
+    fn keep(mut keeper: Command, directory: PathBuf, from: Stdio, pipe: Option<&Path>) -> Result<Self> {
+        let mut keeper = keeper.stdin(from).spawn().map_err(|error| format!("/bin/sh: {error}"))?;
+        let words: Option<Box<dyn Write + Send>> = match pipe {
+            Some(pipe) => Some(Box::new(File::options().write(true).open(pipe).map_err(|e| e.to_string())?)),
+            None => keeper.stdin.take().map(|pipe| -> Box<dyn Write + Send> { Box::new(pipe) }),
+        };
+        let answers = BufReader::new(keeper.stdout.take().ok_or("no pipe")?);
+        let mut server = Self { directory, keeper, words, answers, shared: false };
+        server.go_on()?;
+        Ok(server)
+    }
+
+    /// Where a database of the server is found.
+    pub(crate) fn url(&self) -> String {
+        url(&self.directory)
+    }
+
+    /// Stops the server at once: what it has not written is gone.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        self.say("stop")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line).map_err(|error| error.to_string())?;
+        if line == "stopped\n" { Ok(()) } else { Err("the keeper of the server has ended".to_owned()) }
+    }
+
+    /// Starts it again after a stop.
+    pub(crate) fn go_on(&mut self) -> Result<()> {
+        self.say("start")?;
+        for _ in 0..LOOKS {
+            let state = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap_or_default();
+            if state.lines().nth(7).is_some_and(|line| line.trim() == "ready") {
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.keeper.try_wait() {
+                return Err(format!("the keeper of the server has ended: {status}"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+        Err(format!("the server did not start:\n{log}"))
+    }
+
+    /// Leaves the server to who else has its pipe open.
+    fn let_go(mut self) {
+        self.words = None;
+        self.shared = true;
+    }
+
+    fn say(&mut self, word: &str) -> Result<()> {
+        let words = self.words.as_mut().ok_or("the server is stopped")?;
+        writeln!(words, "{word}").map_err(|error| error.to_string())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.words = None;
+        if !self.shared {
+            let _ = self.keeper.wait();
+        }
+    }
+}
+
+impl SharedServer {
+    /// The server that is there, or a new one: its disk does not matter.
+    pub(crate) fn join() -> Result<Self> {
+        let error = |error: std::io::Error| error.to_string();
+        let beside = beside()?;
+        let lock = File::create(beside.join("postgres-shared.lock")).map_err(error)?;
+        lock.lock().map_err(error)?;
+        let note = beside.join("postgres-shared");
+        if let Ok(directory) = fs::read_to_string(&note) {
+            let directory = PathBuf::from(directory);
+            // Without waiting: a pipe that nobody reads any more cannot be opened.
+            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            if let Ok(pipe) = rustix::fs::open(directory.join("pipe"), flags, Mode::empty()) {
+                let mut pipe = File::from(pipe);
+                if pipe.write_all(b"here\n").is_ok() {
+                    return Ok(Self { directory, _pipe: pipe });
+                }
+            }
+        }
+        let (keeper, directory) = prepare(&anywhere(), false)?;
+        let pipe = directory.join("pipe");
+        succeeded("mkfifo", User::find().command("mkfifo").arg(&pipe).output())?;
+        let server = Server::keep(keeper, directory.clone(), Stdio::null(), Some(&pipe))?;
+        fs::write(&note, directory.to_string_lossy().as_bytes()).map_err(error)?;
+        let pipe = File::options().write(true).open(&pipe).map_err(error)?;
+        // The keeper outlives this process when others use the server.
+        server.let_go();
+        Ok(Self { directory, _pipe: pipe })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        url(&self.directory)
+    }
+}
+
+fn url(directory: &Path) -> String {
+    format!("host={} user={USER} dbname=postgres", directory.display())
+}
+
+/// The keeper of a new server, before it is started, and the server's directory.
+fn prepare(parent: &Path, sync: bool) -> Result<(Command, PathBuf)> {
+    let programs = programs().ok_or(MISSING)?;
+    let user = User::find();
+    let archive = archive(&programs, &user)?;
+    let directory = directory(parent, &user)?;
+    let mut tar = user.command("tar");
+    succeeded("tar", tar.arg("-xf").arg("-").arg("-C").arg(&directory).stdin(open(&archive)?).output())?;
+
+    let mut keeper = user.command("/bin/sh");
+    keeper.args(["-c", KEEPER, "keeper"]).arg(&directory).arg(programs.join("postgres"));
+    for setting in [
+        "listen_addresses=",
+        "max_connections=200",
+        "shared_buffers=64MB",
+        if sync { "fsync=on" } else { "fsync=off" },
+    ] {
+        keeper.args(["-c", setting]);
+    }
+    keeper.current_dir("/").stdout(Stdio::piped()).stderr(Stdio::null());
+    // What interrupts the tests must not keep it from cleaning up.
+    keeper.process_group(0);
+    Ok((keeper, directory))
+}
+
+/// Where servers are made whose disk does not matter.
+pub(crate) fn anywhere() -> PathBuf {
+    let directory = std::env::temp_dir();
+    // The path of a socket is short.
+    if directory.as_os_str().len() > 60 { PathBuf::from("/tmp") } else { directory }
+}
+
+impl User {
+    fn find() -> Self {
+        let name = if said("id", &["-u"]).as_deref() != Some("0") {
+            None
+        } else if said("id", &["-u", "postgres"]).is_some() {
+            Some("postgres".to_owned())
+        } else {
+            Some("nobody".to_owned())
+        };
+        Self { name }
+    }
+
+    /// `program` as it is run by this user.
+    fn command(&self, program: impl AsRef<Path>) -> Command {
+        let program = program.as_ref();
+        let Some(name) = &self.name else { return Command::new(program) };
+        let mut command;
+        if said("setpriv", &["--version"]).is_some() {
+            command = Command::new("setpriv");
+            let group = said("id", &["-g", name]).unwrap_or_default();
+            command.args(["--reuid", name, "--regid", &group, "--clear-groups"]).arg(program);
+        } else if said("runuser", &["--version"]).is_some() {
+            command = Command::new("runuser");
+            command.args(["-u", name, "--"]).arg(program);
+        } else {
+            command = Command::new("su");
+            command.args(["-s", "/bin/sh", name, "-c", "exec \"$0\" \"$@\""]).arg(program);
+        }
+        command
+    }
+
+    /// Gives a directory to this user.
+    fn own(&self, directory: &Path) -> Result<()> {
+        let Some(name) = &self.name else { return Ok(()) };
+        let number = |flag| said("id", &[flag, name]).and_then(|text| text.parse().ok());
+        chown(directory, number("-u"), number("-g")).map_err(|error| error.to_string())
+    }
+}
+
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn succeeded(what: &str, output: std::io::Result<std::process::Output>) -> Result<()> {
+    let output = output.map_err(|error| format!("{what}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(format!("{what}: {}: {}", output.status, String::from_utf8_lossy(&said)))
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The directory of the server's programs.
+fn programs() -> Option<PathBuf> {
+    let has_both =
+        |directory: &PathBuf| ["initdb", "postgres"].iter().all(|name| directory.join(name).is_file());
+    let on_path = std::env::var_os("PATH")
+        .into_iter()
+        .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    // A link leads to where its program looks for the others.
+    let linked = on_path.filter_map(|directory| {
+        Some(fs::canonicalize(directory.join("postgres")).ok()?.parent()?.to_owned())
+    });
+    let configured = said("pg_config", &["--bindir"]).map(PathBuf::from);
+    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .collect();
+    versions.sort_unstable_by_key(|(version, _)| std::cmp::Reverse(*version));
+    linked.chain(configured).chain(versions.into_iter().map(|(_, path)| path)).find(has_both)
+}
+
+/// A directory of the user's own in `parent`.
+fn directory(parent: &Path, user: &User) -> Result<PathBuf> {
+    let directory = tempfile::Builder::new().prefix("workflow-pg-").tempdir_in(parent);
+    let directory = directory.map_err(|error| format!("{}: {error}", parent.display()))?;
+    user.own(directory.path())?;
+    Ok(directory.keep())
+}
+
+/// Where this program is.
+fn beside() -> Result<PathBuf> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    Ok(program.parent().ok_or("the program is in no directory")?.to_owned())
+}
+
+/// What `initdb` has made, as an archive.
+fn archive(programs: &Path, user: &User) -> Result<PathBuf> {
+    let beside = beside()?;
+    let version = said(&programs.join("postgres").to_string_lossy(), &["--version"]).unwrap_or_default();
+    let version: String = version.chars().filter(|c| c.is_ascii_digit() || *c == '.').take(12).collect();
+    let archive = beside.join(format!("postgres-{version}.tar"));
+    let lock = File::create(beside.join("postgres.lock")).map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    if archive.is_file() {
+        return Ok(archive);
+    }
+    let made = directory(&anywhere(), user)?;
+    let mut initdb = user.command(programs.join("initdb"));
+    initdb.args([
+        "--no-sync",
+        "--wal-segsize=1",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--username",
+        USER,
+    ]);
+    let initialised = initdb.arg("--pgdata").arg(made.join("data")).current_dir("/").output();
+    let unfinished = archive.with_extension("new");
+    let packed = succeeded("initdb", initialised).and_then(|()| {
+        succeeded(
+            "tar",
+            Command::new("tar").arg("-cf").arg(&unfinished).arg("-C").arg(&made).arg("data").output(),
+        )
+    });
+    let _ = fs::remove_dir_all(&made);
+    packed?;
+    fs::rename(&unfinished, &archive).map_err(|error| error.to_string())?;
+    Ok(archive)
+}

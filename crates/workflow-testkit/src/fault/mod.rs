@@ -1,0 +1,309 @@
+//! A store that fails, is slow, or dies with its host, when a script says so.
+
+mod script;
+mod store;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use event_listener::Event;
+use futures::future::{BoxFuture, OptionFuture};
+use workflow_core::output::OutputEntry;
+use workflow_core::store::order::check_output;
+use workflow_core::store::{Lease, RunStore, StoreError};
+
+use crate::chance::Chance;
+
+pub use script::{Write, WriteKind, seeded};
+
+/// What happens at a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It works.
+    None,
+    /// It works after a while; see [`FaultStore::timer`].
+    Delay(Duration),
+    /// The host dies before anything is stored.
+    DieBefore,
+    /// The host dies when all is stored, before it hears of it.
+    DieAfter,
+    /// The host dies, and it is a matter of chance whether all is stored, or nothing.
+    Die,
+    /// An error, and nothing is stored.
+    Lose,
+    /// An error, although all is stored.
+    LoseAnswer,
+    /// The same, and the next try to read events back fails too.
+    LoseAnswerAndRead,
+}
+
+/// Wraps a store, and does at each write what its script says.
+///
+/// A host that has died gets no answer any more, to nothing that it asks; [`death`](FaultStore::death) tells
+/// the test, which drops it and goes on with the store inside. What was not acknowledged then may be there
+/// or not: a write that was [delayed](Fault::Delay) is stored at once or at the end of the delay, as chance has
+/// it. Clones are the same store.
+///
+/// ```
+/// use futures::executor::block_on;
+/// use workflow_core::store::{MemoryStore, RunStore, StoreError};
+/// use workflow_testkit::fault::{Fault, FaultStore};
+/// use workflow_testkit::store::runs::{create, id, started};
+///
+/// let memory = MemoryStore::new();
+/// let store = FaultStore::new(&memory, |append| if append == 1 { Fault::LoseAnswer } else { Fault::None });
+/// let lease = create(&store, "r1");
+/// let error = block_on(store.append(&lease, 1, &[started(2)], None)).unwrap_err();
+/// assert!(matches!(error, StoreError::Io { .. }));
+/// assert_eq!(block_on(memory.events(&id("r1"), 0, 9))?.len(), 2);
+/// # Ok::<(), StoreError>(())
+/// ```
+#[derive(Clone)]
+pub struct FaultStore {
+    inner: Arc<dyn RunStore>,
+    shared: Arc<Shared>,
+    unwatched: bool,
+}
+
+/// Output entries, with the lease that they came by.
+type Unsynced = (Lease, Vec<OutputEntry>);
+
+/// Waits.
+type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
+
+struct Shared {
+    script: Box<dyn Fn(Write) -> Fault + Send + Sync>,
+    writes: AtomicU64,
+    of_kind: [AtomicU64; WriteKind::ALL.len()],
+    dead: AtomicBool,
+    death: Event,
+    unreadable: AtomicBool,
+    reads: AtomicU64,
+    fails_to_read: Box<dyn Fn(u64) -> bool + Send + Sync>,
+    chance: Mutex<Chance>,
+    sleep: Option<Sleep>,
+    /// Output that was acknowledged and is not stored; `None`: it is stored at once.
+    unsynced: Option<Mutex<Vec<Unsynced>>>,
+}
+
+impl FaultStore {
+    /// A store over `inner` whose append number `n`, counted from 1, meets with `script(n)`.
+    pub fn new(
+        inner: &(impl RunStore + Clone + 'static),
+        script: impl Fn(u64) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        Self::scripted(inner, move |write| match write.kind {
+            WriteKind::Append => script(write.of_its_kind),
+            _ => Fault::None,
+        })
+    }
+
+    /// A store over `inner`, every write of which meets with what `script` says.
+    pub fn scripted(
+        inner: &(impl RunStore + Clone + 'static),
+        script: impl Fn(Write) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Shared {
+            script: Box::new(script),
+            writes: AtomicU64::new(0),
+            of_kind: Default::default(),
+            dead: AtomicBool::new(false),
+            death: Event::new(),
+            unreadable: AtomicBool::new(false),
+            reads: AtomicU64::new(0),
+            fails_to_read: Box::new(|_| false),
+            chance: Mutex::new(Chance::new(0)),
+            sleep: None,
+            unsynced: None,
+        };
+        Self { inner: Arc::new(inner.clone()), shared: Arc::new(shared), unwatched: false }
+    }
+
+    /// Reads of events fail that `fails` names; they are counted from 1.
+    #[must_use]
+    pub fn unreadable(self, fails: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|shared| shared.fails_to_read = Box::new(fails))
+    }
+
+    /// What decides where chance does.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.with(|shared| shared.chance = Mutex::new(Chance::new(seed)))
+    }
+
+    /// How to wait for a delayed write. Without one, delays take no time.
+    #[must_use]
+    pub fn timer(self, sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        self.with(|shared| shared.sleep = Some(Arc::new(sleep)))
+    }
+
+    /// Keeps output entries back until the next write of events, or until somebody reads output: when the
+    /// host dies before, chance decides how many of them are there.
+    #[must_use]
+    pub fn unsynced_output(self) -> Self {
+        self.with(|shared| shared.unsynced = Some(Mutex::default()))
+    }
+
+    /// The same, without ever telling anybody of a control that was requested.
+    #[must_use]
+    pub fn unwatched(self) -> Self {
+        Self { unwatched: true, ..self }
+    }
+
+    /// Changes what no clone has seen yet.
+    fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        change(Arc::get_mut(&mut self.shared).expect("a store is set up before it is cloned"));
+        self
+    }
+
+    /// How many appends there were.
+    pub fn appends(&self) -> u64 {
+        self.shared.of_kind[WriteKind::Append as usize].load(Ordering::SeqCst)
+    }
+
+    /// How many writes there were, appends among them.
+    pub fn writes(&self) -> u64 {
+        self.shared.writes.load(Ordering::SeqCst)
+    }
+
+    /// Whether the host has died.
+    pub fn is_dead(&self) -> bool {
+        self.shared.dead.load(Ordering::SeqCst)
+    }
+
+    /// Ready when the host has died. Dropping it leaves nothing behind.
+    pub async fn death(&self) {
+        while !self.is_dead() {
+            let death = self.shared.death.listen();
+            if !self.is_dead() {
+                death.await;
+            }
+        }
+    }
+
+    /// The host dies now: whatever it waits for never comes.
+    pub async fn kill(&self) {
+        if !self.shared.dead.swap(true, Ordering::SeqCst) {
+            self.lose_output().await;
+            self.shared.death.notify(usize::MAX);
+        }
+    }
+
+    async fn die<T>(&self) -> T {
+        self.kill().await;
+        std::future::pending().await
+    }
+
+    /// The store, as long as its host lives.
+    async fn alive(&self) -> &dyn RunStore {
+        if self.is_dead() {
+            return std::future::pending().await;
+        }
+        &*self.inner
+    }
+
+    fn draw(&self, most: u64) -> u64 {
+        self.shared.chance.lock().unwrap().draw(most)
+    }
+
+    /// Carries out a write, as the script has it. What is not polled is not done.
+    async fn write<T>(
+        &self,
+        kind: WriteKind,
+        write: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.alive().await;
+        let fault = self.next_fault(kind);
+        match fault {
+            Fault::None => write.await,
+            Fault::Delay(time) => self.delayed(time, write).await,
+            Fault::DieBefore => self.die().await,
+            Fault::Die if self.draw(1) == 0 => self.die().await,
+            Fault::DieAfter | Fault::Die => {
+                write.await?;
+                self.die().await
+            }
+            Fault::Lose => Err(unknown()),
+            Fault::LoseAnswer | Fault::LoseAnswerAndRead => {
+                write.await?;
+                self.shared.unreadable.store(fault == Fault::LoseAnswerAndRead, Ordering::SeqCst);
+                Err(unknown())
+            }
+        }
+    }
+
+    fn next_fault(&self, kind: WriteKind) -> Fault {
+        let number = self.shared.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let of_its_kind = self.shared.of_kind[kind as usize].fetch_add(1, Ordering::SeqCst) + 1;
+        (self.shared.script)(Write { kind, number, of_its_kind })
+    }
+
+    async fn delayed<T>(
+        &self,
+        time: Duration,
+        write: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let early = self.draw(1) == 0;
+        let wait = self.shared.sleep.as_ref().map(|sleep| sleep(time));
+        if early {
+            let answer = write.await;
+            OptionFuture::from(wait).await;
+            self.alive().await;
+            answer
+        } else {
+            OptionFuture::from(wait).await;
+            self.alive().await;
+            write.await
+        }
+    }
+
+    /// Keeps output back, once it is clear that it could be stored.
+    async fn keep_back(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        let store = self.alive().await;
+        let Some(unsynced) = &self.shared.unsynced else { return store.append_output(lease, entries).await };
+        self.sync_output().await?;
+        store.append_output(lease, &[]).await?;
+        check_output(&lease.run, store.last_output(&lease.run).await?, entries)?;
+        unsynced.lock().unwrap().push((lease.clone(), entries.to_vec()));
+        Ok(())
+    }
+
+    /// Stores the output that was kept back.
+    async fn sync_output(&self) -> Result<(), StoreError> {
+        for (lease, entries) in self.kept_back() {
+            self.inner.append_output(&lease, &entries).await?;
+        }
+        Ok(())
+    }
+
+    /// Of the output that was kept back, stores as much as chance has it.
+    async fn lose_output(&self) {
+        for (lease, entries) in self.kept_back() {
+            let kept = usize::try_from(self.draw(entries.len() as u64)).unwrap_or_default();
+            // The host is dead: nobody is told.
+            let _ = self.inner.append_output(&lease, &entries[..kept]).await;
+        }
+    }
+
+    fn kept_back(&self) -> Vec<Unsynced> {
+        let unsynced = self.shared.unsynced.as_ref();
+        unsynced.map(|unsynced| std::mem::take(&mut *unsynced.lock().unwrap())).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for FaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultStore")
+            .field("writes", &self.writes())
+            .field("dead", &self.is_dead())
+            .finish_non_exhaustive()
+    }
+}
+
+fn unknown() -> StoreError {
+    let source = Arc::new(std::io::Error::other("is faulty"));
+    StoreError::Io { place: "the medium".to_owned(), source }
+}

@@ -1,0 +1,65 @@
+//! What scripts are told of, and scripts that chance writes.
+
+use std::sync::Mutex;
+
+use super::Fault;
+use crate::chance::Chance;
+
+/// A write that is about to be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Write {
+    /// What it is.
+    pub kind: WriteKind,
+    /// Its number among all writes, from 1.
+    pub number: u64,
+    /// Its number among those of its kind, from 1.
+    pub of_its_kind: u64,
+}
+
+/// What changes a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WriteKind {
+    /// `create`.
+    Create,
+    /// `append`.
+    Append,
+    /// `append_output`.
+    Output,
+    /// `claim` and `claim_next`.
+    Claim,
+    /// `renew`.
+    Renew,
+    /// `release`.
+    Release,
+    /// `request`.
+    Request,
+    /// `delete` and `prune`.
+    Delete,
+}
+
+impl WriteKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Append,
+        Self::Output,
+        Self::Claim,
+        Self::Renew,
+        Self::Release,
+        Self::Request,
+        Self::Delete,
+    ];
+}
+
+/// A script by which about one in `one_in` writes meets with one of `faults`. The same seed writes the same
+/// script.
+pub fn seeded(seed: u64, one_in: u64, faults: &[Fault]) -> impl Fn(Write) -> Fault + Send + Sync + use<> {
+    let (chance, faults) = (Mutex::new(Chance::new(seed)), faults.to_vec());
+    move |_| {
+        let mut chance = chance.lock().unwrap();
+        let (meets, which) = (chance.draw(one_in.max(1) - 1) == 0, chance.draw(1 << 16));
+        let which = usize::try_from(which).unwrap_or_default() % faults.len().max(1);
+        faults.get(which).copied().filter(|_| meets).unwrap_or(Fault::None)
+    }
+}

@@ -1,0 +1,131 @@
+//! A call under way, and the host that hears of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+use futures::channel::oneshot;
+use futures::executor::block_on;
+use futures::future::{BoxFuture, Either, FutureExt as _, ready, select};
+use indexmap::IndexMap;
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{
+    CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost,
+};
+use workflow_core::stop::{Stop, StopSource};
+
+use super::Ask;
+use crate::patience;
+use crate::store::runs::{id, in_the_end};
+
+/// Hears what calls say.
+#[derive(Debug, Default)]
+pub struct Host {
+    said: Mutex<Vec<(CallId, OutputKind, String)>>,
+    sessions: Mutex<Vec<(CallId, String)>>,
+}
+
+impl Host {
+    /// What was said by whom, in order.
+    pub fn said(&self) -> Vec<(CallId, OutputKind, String)> {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// The sessions that were recorded, in order.
+    pub fn sessions(&self) -> Vec<(CallId, String)> {
+        self.sessions.lock().unwrap().clone()
+    }
+}
+
+impl CallHost for Host {
+    fn output(&self, call: &CallId, kind: OutputKind, text: String) {
+        self.said.lock().unwrap().push((call.clone(), kind, text));
+    }
+
+    fn record_session<'a>(
+        &'a self,
+        call: &'a CallId,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<(), SessionLost>> {
+        self.sessions.lock().unwrap().push((call.clone(), session.to_owned()));
+        ready(Ok(())).boxed()
+    }
+}
+
+/// A call id that no other call of this process has.
+pub(super) fn new_call() -> CallId {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::SeqCst);
+    CallId {
+        run: id(&format!("kit-{}-{number}", std::process::id())),
+        seed: number,
+        path: "1/work[0]/run".parse().unwrap(),
+        attempt: 1,
+    }
+}
+
+pub(super) fn request(call: &CallId, ask: Ask) -> CallRequest {
+    CallRequest {
+        id: call.clone(),
+        prompt: ask.prompt,
+        options: ask.options,
+        env: IndexMap::new(),
+        cwd: None,
+        session: None,
+        output_schema: None,
+        skills: Vec::new(),
+    }
+}
+
+/// A call on a thread of its own.
+pub(super) struct Call {
+    pub(super) id: CallId,
+    pub(super) host: Arc<Host>,
+    stop: StopSource,
+    drop: oneshot::Sender<()>,
+    ended: mpsc::Receiver<Option<Result<Reply, ProviderError>>>,
+}
+
+impl Call {
+    pub(super) fn start(provider: &Arc<dyn Provider>, ask: Ask) -> Self {
+        Self::start_stopped(provider, ask, Stop::None)
+    }
+
+    /// Starts a call that was told to stop already.
+    pub(super) fn start_stopped(provider: &Arc<dyn Provider>, ask: Ask, how: Stop) -> Self {
+        let (id, host, stop) = (new_call(), Arc::new(Host::default()), StopSource::new());
+        stop.stop(how);
+        let context = CallContext::new(id.clone(), stop.signal(), host.clone());
+        let (request, provider) = (request(&id, ask), provider.clone());
+        let ((drop, dropped), (send, ended)) = (oneshot::channel(), mpsc::channel());
+        std::thread::spawn(move || {
+            let outcome = match block_on(select(provider.call(request, context), dropped)) {
+                Either::Left((result, _)) => Some(result),
+                Either::Right(_) => None,
+            };
+            // Nobody waits when the case has failed meanwhile.
+            let _ = send.send(outcome);
+        });
+        Self { id, host, stop, drop, ended }
+    }
+
+    /// Waits until it has said something.
+    pub(super) fn has_begun(&self) {
+        in_the_end("the call says something", || !self.host.said.lock().unwrap().is_empty());
+    }
+
+    pub(super) fn stop(&self, how: Stop) {
+        self.stop.stop(how);
+    }
+
+    /// Waits until it has ended.
+    pub(super) fn end(&self) -> Result<Reply, ProviderError> {
+        self.ended.recv_timeout(patience()).expect("the call ends").expect("the call was not dropped")
+    }
+
+    /// Drops its future, and waits until that is done.
+    pub(super) fn drop_future(self) -> CallId {
+        drop(self.drop);
+        assert_eq!(self.ended.recv_timeout(patience()).expect("the future is dropped"), None);
+        self.id
+    }
+}

@@ -1,0 +1,271 @@
+//! A world of its own: time that stands still until nothing else can happen, and an executor that
+//! polls one future at a time, in an order drawn from a seed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use workflow_exec::{Clock, Spawn, Timer};
+
+use crate::ManualClock;
+use crate::chance::Chance;
+
+/// A simulated world. Clones are the same world; it is clock, timer and spawner of the engines in
+/// it.
+///
+/// ```
+/// use std::time::Duration;
+/// use workflow_core::store::MemoryStore;
+/// use workflow_exec::{Clock, Engine, Timer};
+/// use workflow_testkit::sim::Sim;
+///
+/// let sim = Sim::seeded(7);
+/// let clock = sim.clone();
+/// let store = MemoryStore::with_leases(Duration::from_secs(30), move || clock.now());
+/// // Two processes, one store, and a time that goes by as fast as nothing happens in it.
+/// let engines = [store.another_process(), store.another_process()].map(|store| {
+///     Engine::builder().store(store).clock(sim.clone()).timer(sim.clone()).spawner(sim.clone()).build()
+/// });
+/// let before = sim.now();
+/// sim.block_on(sim.sleep(Duration::from_secs(3600)));
+/// assert_eq!(sim.now().duration_since(before).as_secs(), 3600);
+/// # let _ = engines;
+/// ```
+#[derive(Clone)]
+pub struct Sim(Arc<Mutex<World>>);
+
+struct World {
+    now: Timestamp,
+    end: Timestamp,
+    sleeps: BTreeMap<(Timestamp, u64, u64), Arc<Alarm>>,
+    tasks: Vec<Option<Task>>,
+    chance: Option<Chance>,
+    last: u64,
+}
+
+struct Task {
+    future: BoxFuture<'static, ()>,
+    flag: Arc<Flag>,
+}
+
+/// Whether a future was woken.
+struct Flag(AtomicBool);
+
+#[derive(Default)]
+struct Alarm {
+    rung: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Flag {
+    fn up() -> Arc<Self> {
+        Arc::new(Self(AtomicBool::new(true)))
+    }
+}
+
+/// Which future is polled next.
+#[derive(Clone, Copy)]
+enum Turn {
+    Main,
+    Task(usize),
+}
+
+impl Default for Sim {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sim {
+    /// A world in which what is ready first goes first.
+    pub fn new() -> Self {
+        Self::with_chance(None)
+    }
+
+    /// A world in which `seed` decides who goes first of those who are ready.
+    pub fn seeded(seed: u64) -> Self {
+        Self::with_chance(Some(Chance::new(seed)))
+    }
+
+    fn with_chance(chance: Option<Chance>) -> Self {
+        let now = Timestamp::from_second(1_767_323_045).unwrap();
+        let end = now + Duration::from_secs(24 * 60 * 60);
+        Self(Arc::new(Mutex::new(World {
+            now,
+            end,
+            sleeps: BTreeMap::new(),
+            tasks: Vec::new(),
+            chance,
+            last: 0,
+        })))
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    /// A future that is ready so many milliseconds from now.
+    pub fn sleep_ms(&self, ms: u64) -> BoxFuture<'static, ()> {
+        self.sleep(Duration::from_millis(ms))
+    }
+
+    /// Drops every future that was spawned, as the death of a process does.
+    pub fn drop_tasks(&self) {
+        let tasks = std::mem::take(&mut self.world().tasks);
+        drop(tasks);
+    }
+
+    /// Runs `future`, and what is spawned meanwhile, until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// When nothing can happen any more and it is not ready, or when it is not ready after a day.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let mut main = pin!(future);
+        let flag = Flag::up();
+        let waker = Waker::from(flag.clone());
+        loop {
+            let mut turns = self.ready_tasks();
+            if flag.0.load(Ordering::SeqCst) {
+                turns.insert(0, Turn::Main);
+            }
+            let Some(turn) = self.draw(&turns) else {
+                assert!(self.ring_next(), "stuck: nothing is ready, and no timer is set");
+                continue;
+            };
+            match turn {
+                Turn::Task(number) => self.poll_task(number),
+                Turn::Main => {
+                    flag.0.store(false, Ordering::SeqCst);
+                    if let Poll::Ready(output) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
+                        return output;
+                    }
+                }
+            }
+        }
+    }
+
+    fn ready_tasks(&self) -> Vec<Turn> {
+        let world = self.world();
+        let tasks = world.tasks.iter().enumerate();
+        tasks
+            .filter(|(_, task)| task.as_ref().is_some_and(|task| task.flag.0.load(Ordering::SeqCst)))
+            .map(|(number, _)| Turn::Task(number))
+            .collect()
+    }
+
+    fn draw(&self, turns: &[Turn]) -> Option<Turn> {
+        let most = turns.len().checked_sub(1)?;
+        let number = self.world().draw(most as u64);
+        Some(turns[usize::try_from(number).unwrap()])
+    }
+
+    fn poll_task(&self, number: usize) {
+        let Some(mut task) = self.world().tasks[number].take() else { return };
+        task.flag.0.store(false, Ordering::SeqCst);
+        let waker = Waker::from(task.flag.clone());
+        // Polled without the lock: it may spawn, sleep and read the clock.
+        if task.future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            self.world().tasks[number] = Some(task);
+        }
+    }
+
+    /// Goes forward to the next timer. False when there is none.
+    fn ring_next(&self) -> bool {
+        let mut world = self.world();
+        let Some((key, alarm)) = world.sleeps.pop_first() else { return false };
+        world.now = world.now.max(key.0);
+        assert!(world.now < world.end, "stuck: a day has gone by");
+        drop(world);
+        alarm.rung.store(true, Ordering::SeqCst);
+        if let Some(waker) = alarm.waker.lock().unwrap().take() {
+            waker.wake();
+        }
+        true
+    }
+}
+
+impl World {
+    /// A number from 0 to `most`; 0 in a world without chance.
+    fn draw(&mut self, most: u64) -> u64 {
+        self.chance.as_mut().map_or(0, |chance| chance.draw(most))
+    }
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let world = self.world();
+        f.debug_struct("Sim")
+            .field("now", &world.now)
+            .field("sleeps", &world.sleeps.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.now()
+    }
+}
+
+impl Clock for Sim {
+    fn now(&self) -> Timestamp {
+        self.world().now
+    }
+}
+
+impl Timer for Sim {
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let mut world = self.world();
+        let at = world.now.checked_add(duration).unwrap_or(Timestamp::MAX);
+        world.last += 1;
+        // Of two timers of the same instant, chance decides which comes first.
+        let key = (at, world.draw(1_000), world.last);
+        let alarm = Arc::new(Alarm::default());
+        world.sleeps.insert(key, alarm.clone());
+        Box::pin(Sleep { sim: self.clone(), key, alarm })
+    }
+}
+
+impl Spawn for Sim {
+    fn spawn(&self, future: BoxFuture<'static, ()>) {
+        self.world().tasks.push(Some(Task { future, flag: Flag::up() }));
+    }
+}
+
+struct Sleep {
+    sim: Sim,
+    key: (Timestamp, u64, u64),
+    alarm: Arc<Alarm>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.alarm.rung.load(Ordering::SeqCst) {
+            return Poll::Ready(());
+        }
+        *self.alarm.waker.lock().unwrap() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.sim.world().sleeps.remove(&self.key);
+    }
+}

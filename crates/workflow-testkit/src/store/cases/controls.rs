@@ -1,0 +1,101 @@
+//! Controls, and who is told of them.
+
+use std::sync::{Arc, Mutex};
+
+use futures::executor::block_on;
+use workflow_core::event::EventBody;
+use workflow_core::ids::RunId;
+use workflow_core::status::RunStatus;
+use workflow_core::store::{Control, ControlRecord, Watcher};
+
+use crate::store::Fixture;
+use crate::store::runs::{append, create, create_free, event, id, in_the_end, started, succeeded};
+
+pub fn controls_are_delivered_once_and_in_order(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    let run = id("r1");
+    let lease = create(store, "r1");
+    assert!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap().is_empty());
+    assert_eq!(block_on(store.request(&run, Control::Pause)).unwrap(), 1);
+    assert_eq!(block_on(store.request(&run, Control::Resume)).unwrap(), 2);
+    let first = [
+        ControlRecord { number: 1, control: Control::Pause },
+        ControlRecord { number: 2, control: Control::Resume },
+    ];
+    assert_eq!(block_on(store.append(&lease, 2, &[succeeded(3)], None)).unwrap(), first);
+    assert!(block_on(store.append(&lease, 3, &[succeeded(4)], None)).unwrap().is_empty());
+    assert_eq!(block_on(store.request(&run, Control::Cancel)).unwrap(), 3);
+    let third = ControlRecord { number: 3, control: Control::Cancel };
+    let all = [first[0].clone(), first[1].clone(), third];
+    assert_eq!(block_on(store.append(&lease, 4, &[], None)).unwrap(), all[2..]);
+    for after in 0..5 {
+        let controls = block_on(store.controls(&run, after)).unwrap();
+        assert_eq!(controls, all[usize::try_from(after).unwrap().min(3)..]);
+    }
+}
+
+pub fn controls_that_no_event_obeys_are_delivered_to_the_next_holder(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    let run = id("r1");
+    let lease = create(store, "r1");
+    for control in [Control::Pause, Control::Cancel, Control::Kill] {
+        block_on(store.request(&run, control)).unwrap();
+    }
+    assert_eq!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap().len(), 3);
+    // The driver obeyed the first, and died before it obeyed the others.
+    append(store, &lease, 2, &[event(3, EventBody::PauseRequested { control: 1 })]).unwrap();
+    block_on(store.release(lease)).unwrap();
+    let lease = block_on(store.claim(&run)).unwrap();
+    let again: Vec<_> =
+        block_on(store.append(&lease, 3, &[succeeded(4)], None)).unwrap().iter().map(|c| c.number).collect();
+    assert_eq!(again, [2, 3]);
+}
+
+pub fn a_control_is_recorded_while_nobody_drives(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    create_free(store, "r1", RunStatus::Paused);
+    create_free(store, "r2", RunStatus::Paused);
+    assert_eq!(block_on(store.request(&id("r1"), Control::Resume)).unwrap(), 1);
+    assert_eq!(block_on(store.request(&id("r2"), Control::Cancel)).unwrap(), 1);
+    let lease = block_on(store.claim(&id("r1"))).unwrap();
+    let given = block_on(store.append(&lease, 2, &[], None)).unwrap();
+    assert_eq!(given, [ControlRecord { number: 1, control: Control::Resume }]);
+}
+
+/// What the watchers of a store were told: a run, or that it may have been any.
+type Calls = Arc<Mutex<Vec<Option<RunId>>>>;
+
+fn watcher() -> (Calls, Watcher) {
+    let calls = Calls::default();
+    let told = Arc::clone(&calls);
+    (calls, Arc::new(move |run| told.lock().unwrap().push(run.cloned())))
+}
+
+pub fn a_control_calls_the_watchers(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    create(store, "r1");
+    let (calls, watcher) = watcher();
+    let named = || calls.lock().unwrap().iter().flatten().cloned().collect::<Vec<_>>();
+    let watching = store.watch(watcher);
+    block_on(store.request(&id("r1"), Control::Pause)).unwrap();
+    // That it may have been any run is a hint for another watcher.
+    assert_eq!(named(), [id("r1")]);
+    drop(watching);
+    block_on(store.request(&id("r1"), Control::Resume)).unwrap();
+    assert_eq!(named(), [id("r1")]);
+    // A call that is under way may keep it for a moment.
+    let weak = Arc::downgrade(&calls);
+    drop(calls);
+    in_the_end("the watcher is let go", || weak.upgrade().is_none());
+}
+
+pub fn a_run_that_can_be_claimed_calls_the_watchers(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    for (name, status) in [("r1", RunStatus::Pending), ("r2", RunStatus::Running)] {
+        let (calls, watcher) = watcher();
+        let _watching = store.watch(watcher);
+        create_free(store, name, status);
+        let told = || calls.lock().unwrap().iter().any(|run| run.as_ref().is_none_or(|run| *run == id(name)));
+        in_the_end("somebody is told that the run can be claimed", told);
+    }
+}

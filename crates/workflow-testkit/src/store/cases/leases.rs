@@ -1,0 +1,178 @@
+//! Leases that run out by a clock.
+
+use std::time::Duration;
+
+use futures::executor::block_on;
+use workflow_core::status::RunStatus;
+use workflow_core::store::{Control, Lease, RunStore, StoreError};
+
+use super::claiming::claimed;
+use crate::store::Fixture;
+use crate::store::runs::{append, at, create, create_ended, entry, events, head, id, started, succeeded};
+
+/// A part of the time for which a lease of `store` is good.
+fn part(store: &dyn RunStore, percent: u32) -> Duration {
+    store.lease_time().expect("leases that run out") * percent / 100
+}
+
+fn fenced(store: &dyn RunStore, lease: &Lease, last: u64) {
+    let error = append(store, lease, last, &[succeeded(last + 1)]).unwrap_err();
+    assert!(matches!(&error, StoreError::Fenced(run) if *run == lease.run), "{error}");
+    let next = block_on(store.last_output(&lease.run)).unwrap() + 1;
+    let error = block_on(store.append_output(lease, &[entry(next, "late")])).unwrap_err();
+    assert!(matches!(&error, StoreError::Fenced(run) if *run == lease.run), "{error}");
+}
+
+fn held(store: &dyn RunStore, run: &str) {
+    let error = block_on(store.claim(&id(run))).unwrap_err();
+    assert!(matches!(error, StoreError::Held { .. }), "{error}");
+}
+
+pub fn a_lease_is_good_for_its_time_and_not_longer(fixture: &dyn Fixture) {
+    let (first, second) = (&*fixture.open(), &*fixture.open());
+    let old = create(first, "r1");
+    fixture.advance(part(first, 90));
+    held(second, "r1");
+    append(first, &old, 1, &[started(2)]).unwrap();
+    fixture.advance(part(first, 20));
+    assert_eq!(block_on(second.get(&id("r1"))).unwrap().holder, None);
+    let new = block_on(second.claim(&id("r1"))).unwrap();
+    assert!(new.epoch > old.epoch);
+    append(second, &new, 2, &[succeeded(3)]).unwrap();
+    held(first, "r1");
+}
+
+pub fn a_lease_that_is_renewed_stays(fixture: &dyn Fixture) {
+    let (first, second) = (&*fixture.open(), &*fixture.open());
+    let lease = create(first, "r1");
+    for last in 1..6 {
+        fixture.advance(part(first, 60));
+        block_on(first.renew()).unwrap();
+        held(second, "r1");
+        assert!(block_on(second.claim_next(9, at(0))).unwrap().is_empty());
+        append(first, &lease, last, &[succeeded(last + 1)]).unwrap();
+    }
+    fixture.advance(part(first, 110));
+    block_on(second.claim(&id("r1"))).unwrap();
+}
+
+pub fn a_revived_holder_writes_nothing(fixture: &dyn Fixture) {
+    let (first, second) = (&*fixture.open(), &*fixture.open());
+    let old = create(first, "r1");
+    fixture.advance(part(first, 110));
+    // Although nobody has taken the run over: it may be taken at any moment.
+    fenced(first, &old, 1);
+    let new = block_on(second.claim(&id("r1"))).unwrap();
+    fenced(first, &old, 1);
+    append(second, &new, 1, &[started(2)]).unwrap();
+    fenced(first, &old, 2);
+    // What it gives back is not its own any more.
+    block_on(first.release(old.clone())).unwrap();
+    held(first, "r1");
+    append(second, &new, 2, &[succeeded(3)]).unwrap();
+    block_on(second.release(new)).unwrap();
+    // Nor does it come to life again when the run is free.
+    fenced(first, &old, 3);
+    assert_eq!(events(first, &id("r1"))[1..], [started(2), succeeded(3)]);
+    assert_eq!(block_on(first.last_output(&id("r1"))).unwrap(), 0);
+}
+
+pub fn who_renews_too_late_is_told(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    let old = create(store, "r1");
+    fixture.advance(part(store, 110));
+    let error = block_on(store.renew()).unwrap_err();
+    assert!(matches!(error, StoreError::Expired), "{error}");
+    fenced(store, &old, 1);
+    // It can claim anew, and what it gets is as good as any.
+    let new = block_on(store.claim(&id("r1"))).unwrap();
+    assert!(new.epoch > old.epoch);
+    fixture.advance(part(store, 60));
+    block_on(store.renew()).unwrap();
+    fixture.advance(part(store, 60));
+    append(store, &new, 1, &[started(2)]).unwrap();
+    fenced(store, &old, 2);
+}
+
+pub fn who_renews_too_late_has_lost_all_its_runs(fixture: &dyn Fixture) {
+    let (first, second) = (&*fixture.open(), &*fixture.open());
+    let leases = [create(first, "r1"), create(first, "r2")];
+    fixture.advance(part(first, 110));
+    let taken = block_on(second.claim(&id("r1"))).unwrap();
+    let error = block_on(first.renew()).unwrap_err();
+    assert!(matches!(error, StoreError::Expired), "{error}");
+    for lease in &leases {
+        fenced(first, lease, 1);
+    }
+    held(first, "r1");
+    let again = block_on(first.claim(&id("r2"))).unwrap();
+    append(first, &again, 1, &[started(2)]).unwrap();
+    append(second, &taken, 1, &[started(2)]).unwrap();
+}
+
+pub fn a_renewal_is_for_all_runs_of_its_holder_alone(fixture: &dyn Fixture) {
+    let (first, second) = (&*fixture.open(), &*fixture.open());
+    let kept = [create(first, "r1"), create(first, "r2")];
+    let lost = create(second, "r3");
+    fixture.advance(part(first, 60));
+    block_on(first.renew()).unwrap();
+    fixture.advance(part(first, 60));
+    for lease in &kept {
+        append(first, lease, 1, &[started(2)]).unwrap();
+    }
+    fenced(second, &lost, 1);
+    held(second, "r1");
+    let error = block_on(second.renew()).unwrap_err();
+    assert!(matches!(error, StoreError::Expired), "{error}");
+    block_on(first.claim(&id("r3"))).unwrap();
+}
+
+pub fn a_holder_that_held_nothing_for_long_is_as_good_as_new(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    fixture.advance(part(store, 300));
+    let lease = create(store, "r1");
+    append(store, &lease, 1, &[started(2)]).unwrap();
+    block_on(store.release(lease)).unwrap();
+    fixture.advance(part(store, 300));
+    let lease = block_on(store.claim(&id("r1"))).unwrap();
+    fixture.advance(part(store, 90));
+    append(store, &lease, 2, &[succeeded(3)]).unwrap();
+    block_on(store.renew()).unwrap();
+    fixture.advance(part(store, 90));
+    append(store, &lease, 3, &[succeeded(4)]).unwrap();
+}
+
+pub fn what_ran_out_is_given_to_the_next_who_asks(fixture: &dyn Fixture) {
+    let (first, second) = (&*fixture.open(), &*fixture.open());
+    let old = create(first, "r1");
+    let paused = create(first, "r2");
+    block_on(first.append(&paused, 1, &[started(2)], Some(&head(RunStatus::Paused)))).unwrap();
+    block_on(first.request(&id("r1"), Control::Cancel)).unwrap();
+    fixture.advance(part(first, 60));
+    assert!(claimed(second, 9).is_empty());
+    fixture.advance(part(first, 50));
+    let given = claimed(second, 9);
+    assert_eq!(given.len(), 1, "the paused run stays where it is");
+    assert_eq!(given[0].run, id("r1"));
+    // What was asked of the run reaches who has taken it over.
+    let controls = block_on(second.append(&given[0], 1, &[started(2)], None)).unwrap();
+    assert_eq!(controls.iter().map(|control| control.control.clone()).collect::<Vec<_>>(), [Control::Cancel]);
+    fenced(first, &old, 2);
+}
+
+pub fn what_ran_out_can_be_deleted(fixture: &dyn Fixture) {
+    let (first, second) = (&*fixture.open(), &*fixture.open());
+    let old = create(first, "r1");
+    create_ended(first, "r2", 1, 10, RunStatus::Completed);
+    let lease = block_on(first.claim(&id("r2"))).unwrap();
+    assert_eq!(block_on(second.prune(at(99), 9)).unwrap(), 0);
+    fixture.advance(part(first, 110));
+    block_on(second.delete(&id("r1"))).unwrap();
+    assert_eq!(block_on(second.prune(at(99), 9)).unwrap(), 1);
+    let error = append(first, &lease, 2, &[succeeded(3)]).unwrap_err();
+    assert!(matches!(error, StoreError::Fenced(_)), "{error}");
+    // Another run of that id is not the holder's.
+    create(second, "r1");
+    fenced(first, &old, 1);
+    held(first, "r1");
+}

@@ -1,0 +1,27 @@
+//! The cases, a module for each part of the trait.
+
+mod claiming;
+mod controls;
+mod creating;
+mod damage;
+mod durable;
+mod events;
+mod holding;
+mod leases;
+mod listing;
+mod output;
+mod processes;
+mod retention;
+
+pub use claiming::*;
+pub use controls::*;
+pub use creating::*;
+pub use damage::*;
+pub use durable::*;
+pub use events::*;
+pub use holding::*;
+pub use leases::*;
+pub use listing::*;
+pub use output::*;
+pub use processes::*;
+pub use retention::*;

@@ -1,0 +1,145 @@
+//! Which cases there are, and how they become tests.
+
+use super::Capability::{Damage, Durable, Hints, Leases, Processes};
+use super::Case;
+
+/// Makes a test of every case of the [suite](crate::store) for a store.
+///
+/// The first argument is an expression that makes a [`Fixture`](crate::store::Fixture); it is evaluated for
+/// every test. What follows are the store's capabilities. A case that needs one that is not declared is not
+/// made into a test.
+///
+/// | capability | what it says |
+/// |---|---|
+/// | `durable` | what is stored is there when the store is opened again |
+/// | `processes` | several processes can have the store open at the same time |
+/// | `leases` | leases run out by a clock, and the fixture can let time go by; needs `processes` |
+/// | `hints` | watchers are told of runs that can be claimed |
+/// | `damage` | the fixture can damage what is stored |
+///
+/// The tests have the names of the cases, so a second store in the same file has its suite in a module of
+/// its own.
+#[macro_export]
+macro_rules! store_suite {
+    ($fixture:expr $(; $($capability:ident),* $(,)?)?) => {
+        $crate::__store_cases!(test ($fixture) every);
+        $($($crate::__store_cases!(test ($fixture) $capability);)*)?
+    };
+}
+
+/// The only list of cases there is: each group is either registered or told of.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_cases {
+    ($do:ident $with:tt every) => {
+        $crate::__store_each! { $do $with [
+            a_new_run_is_claimed_and_readable
+            a_run_is_created_once
+            one_of_many_creators_wins
+            a_deleted_run_is_gone
+            a_bundle_is_shared_by_its_runs
+            what_is_not_there_is_not_found
+            events_go_on_from_the_expected_number
+            misnumbered_events_are_refused
+            a_refused_append_leaves_nothing_behind
+            the_head_changes_only_when_given
+            one_of_many_appends_wins
+            events_are_read_from_any_number
+            a_reader_sees_whole_appends_without_gaps
+            odd_and_large_payloads_survive
+            appends_of_many_runs_do_not_mix
+            a_run_is_held_by_one
+            a_released_lease_is_fenced_off
+            a_dropped_holder_can_release_by_one_poll
+            a_lease_that_nobody_waits_for_is_given_back
+            one_of_many_claims_wins
+            a_renewal_leaves_what_is_held
+            what_goes_on_by_itself_and_nobody_holds_is_given
+            no_more_is_given_than_was_asked_for
+            of_many_claimers_each_is_given_others
+            output_is_numbered_on
+            output_numbers_grow
+            what_was_dropped_is_told_where_it_is_missing
+            output_does_not_move_the_events
+            controls_are_delivered_once_and_in_order
+            controls_that_no_event_obeys_are_delivered_to_the_next_holder
+            a_control_is_recorded_while_nobody_drives
+            a_control_calls_the_watchers
+            runs_are_listed_newest_first_in_pages
+            pages_are_stable_while_runs_are_added
+            a_list_is_filtered
+            a_list_is_bounded_in_time
+            a_list_tells_who_holds_a_run
+            what_ended_before_a_time_is_deleted
+            the_oldest_are_deleted_first_and_no_more_than_asked
+            what_is_held_is_not_deleted
+        ] }
+    };
+    ($do:ident $with:tt durable) => {
+        $crate::__store_each! { $do $with [
+            a_reopened_store_has_all
+            what_was_acknowledged_survives_its_holder
+            a_deleted_run_stays_deleted
+        ] }
+    };
+    ($do:ident $with:tt processes) => {
+        $crate::__store_each! { $do $with [
+            a_run_is_held_by_one_process
+            a_lease_is_good_in_its_process_only
+            what_a_process_stored_another_reads
+            of_many_processes_one_wins_each_claim
+            of_many_processes_each_is_given_others
+            a_control_reaches_the_holder_in_another_process
+        ] }
+    };
+    ($do:ident $with:tt leases) => {
+        $crate::__store_each! { $do $with [
+            a_lease_is_good_for_its_time_and_not_longer
+            a_lease_that_is_renewed_stays
+            a_revived_holder_writes_nothing
+            who_renews_too_late_is_told
+            who_renews_too_late_has_lost_all_its_runs
+            a_renewal_is_for_all_runs_of_its_holder_alone
+            a_holder_that_held_nothing_for_long_is_as_good_as_new
+            what_ran_out_is_given_to_the_next_who_asks
+            what_ran_out_can_be_deleted
+        ] }
+    };
+    ($do:ident $with:tt hints) => {
+        $crate::__store_each! { $do $with [
+            a_run_that_can_be_claimed_calls_the_watchers
+        ] }
+    };
+    ($do:ident $with:tt damage) => {
+        $crate::__store_each! { $do $with [
+            a_damaged_event_is_refused_and_told
+            an_event_of_a_newer_version_is_refused_and_named
+        ] }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_each {
+    (test ($fixture:expr) [$($case:ident)*]) => {$(
+        #[test]
+        fn $case() {
+            $crate::store::cases::$case(&$fixture);
+        }
+    )*};
+    (list ($needs:expr) [$($case:ident)*]) => {
+        [$(Case { name: stringify!($case), needs: $needs, run: super::cases::$case }),*]
+    };
+}
+
+/// Every case that there is.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    cases.extend(__store_cases!(list (None) every));
+    cases.extend(__store_cases!(list (Some(Durable)) durable));
+    cases.extend(__store_cases!(list (Some(Processes)) processes));
+    cases.extend(__store_cases!(list (Some(Leases)) leases));
+    cases.extend(__store_cases!(list (Some(Hints)) hints));
+    cases.extend(__store_cases!(list (Some(Damage)) damage));
+    cases
+}

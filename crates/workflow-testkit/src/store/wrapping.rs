@@ -1,0 +1,258 @@
+//! For those who wrap stores: whether what is inside does all the work.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::executor::block_on;
+use jiff::Timestamp;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::status::RunStatus;
+use workflow_core::store::{
+    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
+    Watching,
+};
+
+use super::runs::{at, entry, head, id, new_run, started};
+use super::{Damage, Fixture};
+
+/// A fixture whose stores are wrapped.
+///
+/// ```
+/// use std::sync::Arc;
+/// use workflow_testkit::store::{Fixture, wrapping::Wrapped};
+///
+/// fn behind_an_arc(fixture: impl Fixture) -> impl Fixture {
+///     Wrapped::new(fixture, |store| Box::new(Arc::new(store)))
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Wrapped<F, W> {
+    fixture: F,
+    wrap: W,
+}
+
+impl<F: Fixture, W: Fn(Box<dyn RunStore>) -> Box<dyn RunStore>> Wrapped<F, W> {
+    /// Wraps every store that `fixture` opens.
+    pub fn new(fixture: F, wrap: W) -> Self {
+        Self { fixture, wrap }
+    }
+}
+
+impl<F: Fixture, W: Fn(Box<dyn RunStore>) -> Box<dyn RunStore>> Fixture for Wrapped<F, W> {
+    fn open(&self) -> Box<dyn RunStore> {
+        (self.wrap)(self.fixture.open())
+    }
+
+    fn advance(&self, by: Duration) {
+        self.fixture.advance(by);
+    }
+
+    fn damage(&self, run: &RunId, event: u64, damage: Damage) {
+        self.fixture.damage(run, event, damage);
+    }
+}
+
+/// The methods of [`RunStore`], in the order in which it has them.
+pub const METHODS: [&str; 19] = [
+    "create",
+    "append",
+    "append_output",
+    "events",
+    "output",
+    "last_output",
+    "get",
+    "list",
+    "claim",
+    "claim_next",
+    "lease_time",
+    "renew",
+    "release",
+    "request",
+    "controls",
+    "delete",
+    "prune",
+    "bundle",
+    "watch",
+];
+
+/// A store that keeps nothing, answers each method in a way of its own, and notes which were called.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder {
+    calls: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Recorder {
+    fn called(&self, method: &'static str) {
+        self.calls.lock().unwrap().push(method);
+    }
+
+    /// What was called since the last time.
+    pub fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+}
+
+/// Shows that a store that wraps another hands every method on: also those that the trait has a default for,
+/// and that one forgets.
+///
+/// ```
+/// use std::sync::Arc;
+/// use workflow_testkit::store::wrapping::every_method_is_handed_on;
+///
+/// every_method_is_handed_on(|store| Box::new(Arc::new(store)));
+/// ```
+///
+/// # Panics
+///
+/// When a method does not reach the store that is wrapped, or its answer comes back as another.
+pub fn every_method_is_handed_on(wrap: impl FnOnce(Recorder) -> Box<dyn RunStore>) {
+    let bare = Recorder::default();
+    let wrapped = wrap(bare.clone());
+    bare.calls();
+    for method in METHODS {
+        let answer = call(&*wrapped, method);
+        assert_eq!(bare.calls(), [method], "what reaches the store inside of a call of `{method}`");
+        assert_eq!(answer, call(&bare, method), "the answer of `{method}`");
+        bare.calls();
+    }
+}
+
+/// Calls a method, and shows its answer.
+fn call(store: &dyn RunStore, method: &str) -> String {
+    let (run, lease) = (id("r1"), Lease { run: id("r1"), epoch: 3 });
+    let head = head(RunStatus::Running);
+    match method {
+        "create" => format!("{:?}", block_on(store.create(new_run("r1")))),
+        "append" => format!("{:?}", block_on(store.append(&lease, 1, &[started(2)], Some(&head)))),
+        "append_output" => format!("{:?}", block_on(store.append_output(&lease, &[entry(1, "x")]))),
+        "events" => format!("{:?}", block_on(store.events(&run, 1, 2))),
+        "output" => format!("{:?}", block_on(store.output(&run, 1, 2))),
+        "last_output" => format!("{:?}", block_on(store.last_output(&run))),
+        "get" => format!("{:?}", block_on(store.get(&run))),
+        "list" => format!("{:?}", block_on(store.list(&RunFilter::all()))),
+        "claim" => format!("{:?}", block_on(store.claim(&run))),
+        "claim_next" => format!("{:?}", block_on(store.claim_next(4, at(0)))),
+        "lease_time" => format!("{:?}", store.lease_time()),
+        "renew" => format!("{:?}", block_on(store.renew())),
+        "release" => format!("{:?}", block_on(store.release(lease))),
+        "request" => format!("{:?}", block_on(store.request(&run, Control::Kill))),
+        "controls" => format!("{:?}", block_on(store.controls(&run, 1))),
+        "delete" => format!("{:?}", block_on(store.delete(&run))),
+        "prune" => format!("{:?}", block_on(store.prune(at(6), 5))),
+        "bundle" => format!("{:?}", block_on(store.bundle(&BundleHash::of("x")))),
+        "watch" => format!("{:?}", store.watch(Arc::new(|_| {}))),
+        _ => panic!("`{method}` is not called"),
+    }
+}
+
+fn told(what: impl std::fmt::Debug) -> StoreError {
+    StoreError::Closed(format!("{what:?}"))
+}
+
+#[async_trait]
+impl RunStore for Recorder {
+    async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+        self.called("create");
+        Err(told(run))
+    }
+
+    async fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        self.called("append");
+        Err(told((lease, expected, events, head)))
+    }
+
+    async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        self.called("append_output");
+        Err(told((lease, entries)))
+    }
+
+    async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.called("events");
+        Err(told((run, after, limit)))
+    }
+
+    async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+        self.called("output");
+        Err(told((run, after, limit)))
+    }
+
+    async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+        self.called("last_output");
+        Err(told(run))
+    }
+
+    async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        self.called("get");
+        Err(told(run))
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        self.called("list");
+        Err(told(filter))
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        self.called("claim");
+        Err(told(run))
+    }
+
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.called("claim_next");
+        Ok(vec![Lease { run: id("claimed"), epoch: most as u64 + now.as_second().unsigned_abs() }])
+    }
+
+    fn lease_time(&self) -> Option<Duration> {
+        self.called("lease_time");
+        Some(Duration::from_secs(7))
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        self.called("renew");
+        Err(StoreError::Expired)
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        self.called("release");
+        Err(told(lease))
+    }
+
+    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+        self.called("request");
+        Err(told((run, control)))
+    }
+
+    async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+        self.called("controls");
+        Err(told((run, after)))
+    }
+
+    async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+        self.called("delete");
+        Err(told(run))
+    }
+
+    async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.called("prune");
+        Err(told((ended_before, most)))
+    }
+
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+        self.called("bundle");
+        Err(told(hash))
+    }
+
+    fn watch(&self, _: Watcher) -> Watching {
+        self.called("watch");
+        Watching::new(())
+    }
+}

@@ -1,0 +1,201 @@
+//! Which defect is found by which case.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use workflow_testkit::store::{Case, cases};
+
+use crate::fixture::Memory;
+
+/// What can be wrong with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Defect {
+    None,
+    NewRunIsFree,
+    OverwritesOnCreate,
+    DeletesNothing,
+    LeaseOutlivesARun,
+    DeletesForItselfAlone,
+    BundleGoesWithARun,
+    FindsWhatIsNotThere,
+    NoConflictCheck,
+    NoNumberCheck,
+    NotAtomic,
+    HeadFollowsEveryAppend,
+    ReadsOneTooMany,
+    ReadsWithAGap,
+    CutsLargePayloads,
+    MixesRuns,
+    ClaimsWhatIsHeld,
+    NoEpochCheck,
+    LeaseIsGoodAnywhere,
+    ReleasesLate,
+    KeepsWhatNobodyWaitsFor,
+    RenewalReleases,
+    GivesPausedRuns,
+    GivesEndedRuns,
+    GivesMoreThanAsked,
+    GivesOneRunToTwo,
+    ReadsTooMuchOutput,
+    DropsLateOutputSilently,
+    HidesWhatWasDropped,
+    OutputIsAnEvent,
+    DeliversControlsTwice,
+    ForgetsControlsNotObeyed,
+    RefusesControlsOfIdleRuns,
+    CallsNoWatcher,
+    CallsItsOwnWatchersOnly,
+    ListsTheOldestFirst,
+    PagesByPosition,
+    IgnoresStatuses,
+    IncludesTheUpperBound,
+    HidesHolders,
+    PrunesWhatHasJustEnded,
+    PrunesMoreThanAsked,
+    PrunesTheNewestFirst,
+    PrunesWhatIsHeld,
+    LosesOutputOnReopen,
+    LosesTheLastAppend,
+    ReadsWhatItReadBefore,
+    NeverExpires,
+    ExpiresEarly,
+    RenewsNothing,
+    FencesOnlyAfterTakeover,
+    RenewsWhatRanOut,
+    RenewsEverybody,
+    RenewsOneRun,
+    BeatsSinceItWasOpened,
+    SkipsDamage,
+    HidesWhatItDoesNotKnow,
+}
+
+/// The cases that a store with that defect fails. It may fail others too.
+const FOUND: &[(Defect, &[&str])] = &[
+    (Defect::NewRunIsFree, &["a_new_run_is_claimed_and_readable", "a_run_is_held_by_one"]),
+    (Defect::OverwritesOnCreate, &["a_run_is_created_once", "one_of_many_creators_wins"]),
+    (Defect::DeletesNothing, &["a_deleted_run_is_gone", "a_deleted_run_stays_deleted"]),
+    (Defect::LeaseOutlivesARun, &["a_deleted_run_is_gone"]),
+    (Defect::DeletesForItselfAlone, &["a_deleted_run_stays_deleted", "what_a_process_stored_another_reads"]),
+    (Defect::BundleGoesWithARun, &["a_bundle_is_shared_by_its_runs"]),
+    (Defect::FindsWhatIsNotThere, &["what_is_not_there_is_not_found"]),
+    (Defect::NoConflictCheck, &["events_go_on_from_the_expected_number", "one_of_many_appends_wins"]),
+    (Defect::NoNumberCheck, &["misnumbered_events_are_refused"]),
+    (Defect::NotAtomic, &["a_refused_append_leaves_nothing_behind"]),
+    (Defect::HeadFollowsEveryAppend, &["the_head_changes_only_when_given"]),
+    (Defect::ReadsOneTooMany, &["events_are_read_from_any_number"]),
+    (Defect::ReadsWithAGap, &["events_are_read_from_any_number", "a_reader_sees_whole_appends_without_gaps"]),
+    (Defect::CutsLargePayloads, &["odd_and_large_payloads_survive"]),
+    (Defect::MixesRuns, &["appends_of_many_runs_do_not_mix"]),
+    (
+        Defect::ClaimsWhatIsHeld,
+        &[
+            "a_run_is_held_by_one",
+            "one_of_many_claims_wins",
+            "a_run_is_held_by_one_process",
+            "of_many_processes_one_wins_each_claim",
+        ],
+    ),
+    (
+        Defect::NoEpochCheck,
+        &[
+            "a_released_lease_is_fenced_off",
+            "a_revived_holder_writes_nothing",
+            "a_lease_is_good_in_its_process_only",
+        ],
+    ),
+    (Defect::LeaseIsGoodAnywhere, &["a_lease_is_good_in_its_process_only"]),
+    (Defect::ReleasesLate, &["a_dropped_holder_can_release_by_one_poll"]),
+    (Defect::KeepsWhatNobodyWaitsFor, &["a_lease_that_nobody_waits_for_is_given_back"]),
+    (Defect::RenewalReleases, &["a_renewal_leaves_what_is_held", "a_lease_that_is_renewed_stays"]),
+    (
+        Defect::GivesPausedRuns,
+        &["what_goes_on_by_itself_and_nobody_holds_is_given", "what_ran_out_is_given_to_the_next_who_asks"],
+    ),
+    (Defect::GivesEndedRuns, &["what_goes_on_by_itself_and_nobody_holds_is_given"]),
+    (
+        Defect::GivesMoreThanAsked,
+        &["no_more_is_given_than_was_asked_for", "of_many_claimers_each_is_given_others"],
+    ),
+    (
+        Defect::GivesOneRunToTwo,
+        &[
+            "of_many_claimers_each_is_given_others",
+            "of_many_processes_each_is_given_others",
+            "what_goes_on_by_itself_and_nobody_holds_is_given",
+        ],
+    ),
+    (Defect::ReadsTooMuchOutput, &["output_is_numbered_on"]),
+    (Defect::DropsLateOutputSilently, &["output_numbers_grow"]),
+    (Defect::HidesWhatWasDropped, &["what_was_dropped_is_told_where_it_is_missing"]),
+    (Defect::OutputIsAnEvent, &["output_does_not_move_the_events"]),
+    (
+        Defect::DeliversControlsTwice,
+        &["controls_are_delivered_once_and_in_order", "a_control_reaches_the_holder_in_another_process"],
+    ),
+    (Defect::ForgetsControlsNotObeyed, &["controls_that_no_event_obeys_are_delivered_to_the_next_holder"]),
+    (Defect::RefusesControlsOfIdleRuns, &["a_control_is_recorded_while_nobody_drives"]),
+    (
+        Defect::CallsNoWatcher,
+        &["a_control_calls_the_watchers", "a_run_that_can_be_claimed_calls_the_watchers"],
+    ),
+    (Defect::CallsItsOwnWatchersOnly, &["a_control_reaches_the_holder_in_another_process"]),
+    (Defect::ListsTheOldestFirst, &["runs_are_listed_newest_first_in_pages"]),
+    (Defect::PagesByPosition, &["pages_are_stable_while_runs_are_added"]),
+    (Defect::IgnoresStatuses, &["a_list_is_filtered"]),
+    (Defect::IncludesTheUpperBound, &["a_list_is_bounded_in_time"]),
+    (Defect::HidesHolders, &["a_list_tells_who_holds_a_run"]),
+    (Defect::PrunesWhatHasJustEnded, &["what_ended_before_a_time_is_deleted"]),
+    (Defect::PrunesMoreThanAsked, &["the_oldest_are_deleted_first_and_no_more_than_asked"]),
+    (Defect::PrunesTheNewestFirst, &["the_oldest_are_deleted_first_and_no_more_than_asked"]),
+    (Defect::PrunesWhatIsHeld, &["what_is_held_is_not_deleted", "what_ran_out_can_be_deleted"]),
+    (Defect::LosesOutputOnReopen, &["a_reopened_store_has_all"]),
+    (Defect::LosesTheLastAppend, &["what_was_acknowledged_survives_its_holder"]),
+    (Defect::ReadsWhatItReadBefore, &["what_a_process_stored_another_reads"]),
+    (
+        Defect::NeverExpires,
+        &[
+            "a_lease_is_good_for_its_time_and_not_longer",
+            "a_lease_that_is_renewed_stays",
+            "what_ran_out_is_given_to_the_next_who_asks",
+            "what_ran_out_can_be_deleted",
+        ],
+    ),
+    (Defect::ExpiresEarly, &["a_lease_is_good_for_its_time_and_not_longer"]),
+    (Defect::RenewsNothing, &["a_lease_that_is_renewed_stays"]),
+    (Defect::FencesOnlyAfterTakeover, &["a_revived_holder_writes_nothing", "who_renews_too_late_is_told"]),
+    (Defect::RenewsWhatRanOut, &["who_renews_too_late_is_told", "who_renews_too_late_has_lost_all_its_runs"]),
+    (Defect::RenewsEverybody, &["a_renewal_is_for_all_runs_of_its_holder_alone"]),
+    (Defect::RenewsOneRun, &["a_renewal_is_for_all_runs_of_its_holder_alone"]),
+    (Defect::BeatsSinceItWasOpened, &["a_holder_that_held_nothing_for_long_is_as_good_as_new"]),
+    (Defect::SkipsDamage, &["a_damaged_event_is_refused_and_told"]),
+    (Defect::HidesWhatItDoesNotKnow, &["an_event_of_a_newer_version_is_refused_and_named"]),
+];
+
+fn passes(case: &Case, defect: Defect) -> bool {
+    catch_unwind(AssertUnwindSafe(|| (case.run)(&Memory::with(defect)))).is_ok()
+}
+
+#[test]
+fn every_defect_is_found_by_the_cases_that_are_about_it() {
+    workflow_testkit::set_patience(Duration::from_millis(300));
+    let cases = cases();
+    let mut missed = Vec::new();
+    for (defect, names) in FOUND {
+        for name in *names {
+            let case =
+                cases.iter().find(|case| case.name == *name).unwrap_or_else(|| panic!("no case {name}"));
+            if passes(case, *defect) {
+                missed.push(format!("{defect:?} is not found by {name}"));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "\n{}", missed.join("\n"));
+}
+
+#[test]
+fn every_case_finds_a_defect() {
+    let found: HashSet<&str> = FOUND.iter().flat_map(|(_, cases)| *cases).copied().collect();
+    let idle: Vec<_> = cases().iter().map(|case| case.name).filter(|name| !found.contains(name)).collect();
+    assert!(idle.is_empty(), "cases that find nothing: {idle:?}");
+}

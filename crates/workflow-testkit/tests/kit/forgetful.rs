@@ -1,0 +1,132 @@
+//! A wrapper that was written before the trait had one of its methods: it relies on the default.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::provider::async_trait;
+use workflow_core::store::*;
+
+pub(crate) struct Forgetful<S> {
+    old: Old<S>,
+    forgets: &'static str,
+}
+
+impl<S> Forgetful<S> {
+    pub(crate) fn new(store: S, forgets: &'static str) -> Self {
+        Self { old: Old(store), forgets }
+    }
+
+    /// What does a method: the store, or a wrapper that has the default.
+    fn of(&self, method: &str) -> &dyn RunStore
+    where
+        S: RunStore,
+    {
+        if self.forgets == method { &self.old } else { &self.old.0 }
+    }
+}
+
+/// Has none of the methods that have a default.
+struct Old<S>(S);
+
+type Answer<T> = Result<T, StoreError>;
+
+/// Hands on the methods that have no default, to `$inner` of `$self`, and has `$more` besides.
+macro_rules! hand_on {
+    ($wrapper:ident, $self:ident => $inner:expr, { $($more:tt)* }) => {
+        #[async_trait]
+        impl<S: RunStore> RunStore for $wrapper<S> {
+            async fn create(&$self, run: NewRun) -> Answer<Lease> {
+                $inner.create(run).await
+            }
+
+            async fn append(
+                &$self,
+                lease: &Lease,
+                expected: u64,
+                events: &[Event],
+                head: Option<&RunHead>,
+            ) -> Answer<Vec<ControlRecord>> {
+                $inner.append(lease, expected, events, head).await
+            }
+
+            async fn append_output(&$self, lease: &Lease, entries: &[OutputEntry]) -> Answer<()> {
+                $inner.append_output(lease, entries).await
+            }
+
+            async fn events(&$self, run: &RunId, after: u64, limit: usize) -> Answer<Vec<Event>> {
+                $inner.events(run, after, limit).await
+            }
+
+            async fn output(&$self, run: &RunId, after: u64, limit: usize) -> Answer<Vec<OutputEntry>> {
+                $inner.output(run, after, limit).await
+            }
+
+            async fn last_output(&$self, run: &RunId) -> Answer<u64> {
+                $inner.last_output(run).await
+            }
+
+            async fn get(&$self, run: &RunId) -> Answer<RunRecord> {
+                $inner.get(run).await
+            }
+
+            async fn list(&$self, filter: &RunFilter) -> Answer<Vec<RunRecord>> {
+                $inner.list(filter).await
+            }
+
+            async fn claim(&$self, run: &RunId) -> Answer<Lease> {
+                $inner.claim(run).await
+            }
+
+            async fn release(&$self, lease: Lease) -> Answer<()> {
+                $inner.release(lease).await
+            }
+
+            async fn request(&$self, run: &RunId, control: Control) -> Answer<u64> {
+                $inner.request(run, control).await
+            }
+
+            async fn controls(&$self, run: &RunId, after: u64) -> Answer<Vec<ControlRecord>> {
+                $inner.controls(run, after).await
+            }
+
+            async fn delete(&$self, run: &RunId) -> Answer<()> {
+                $inner.delete(run).await
+            }
+
+            async fn bundle(&$self, hash: &BundleHash) -> Answer<Arc<Bundle>> {
+                $inner.bundle(hash).await
+            }
+
+            fn watch(&$self, watcher: Watcher) -> Watching {
+                $inner.watch(watcher)
+            }
+
+            $($more)*
+        }
+    };
+}
+
+hand_on!(Old, self => self.0, {});
+
+hand_on!(Forgetful, self => self.old.0, {
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Answer<Vec<Lease>> {
+        self.of("claim_next").claim_next(most, now).await
+    }
+
+    fn lease_time(&self) -> Option<Duration> {
+        self.of("lease_time").lease_time()
+    }
+
+    async fn renew(&self) -> Answer<()> {
+        self.of("renew").renew().await
+    }
+
+    async fn prune(&self, ended_before: Timestamp, most: usize) -> Answer<usize> {
+        self.of("prune").prune(ended_before, most).await
+    }
+});

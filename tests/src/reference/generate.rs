@@ -1,0 +1,179 @@
+//! Random workflows, their graphs and what happens to their runs.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::{self, Defaults, Workflow};
+
+use super::case::Case;
+use super::chance::Chance;
+use super::play::PROVIDERS;
+
+mod graph;
+mod texts;
+
+use self::texts::Names;
+
+/// The case of a seed.
+///
+/// # Panics
+///
+/// When it is no definition that can be run.
+pub fn generate(seed: u64) -> Case {
+    let mut chance = Chance::new(seed);
+    let chance = &mut chance;
+    let count = 1 + chance.below(5);
+    let (mut stages, mut profiles) = (Map::new(), Map::new());
+    for number in 0..count {
+        let (stage, profile) = stage(chance, number, count);
+        if let Some(profile) = profile {
+            profiles.insert(format!("s{number}"), profile);
+        }
+        stages.insert(format!("s{number}"), stage);
+    }
+    let mut workflow = json!({ "id": "random", "name": "Random", "stages": stages });
+    if chance.percent(40) {
+        workflow["loop"] = repeat(chance, count, &mut workflow["stages"]);
+    }
+    let workflow: Workflow = serde_json::from_value(workflow).unwrap();
+    let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
+    let profiles = serde_json::from_value(profiles.into()).unwrap();
+    let bundle = Bundle { profiles, schemas: schemas(), ..Bundle::new(workflow) };
+    let mut case = Case {
+        seed,
+        trouble: *chance.one(&[0, 0, 0, 3, 10, 30]),
+        bundle: bundle.into(),
+        vars: vars(chance),
+        on_failure: None,
+        interactive: false,
+        pauses: Vec::new(),
+        deaths: Vec::new(),
+    };
+    if chance.percent(15) {
+        case.on_failure = serde_json::from_value(on_failure(chance)).unwrap();
+    }
+    case.interactive = chance.percent(4);
+    if chance.percent(12) {
+        let mut at = 0;
+        case.pauses = (0..2 * (1 + chance.below(2)))
+            .map(|_| {
+                at += chance.next() % 80;
+                at
+            })
+            .collect();
+    }
+    if chance.percent(12) {
+        case.deaths = (0..=chance.below(3)).map(|_| chance.next() % 24).collect();
+    }
+    case
+}
+
+fn vars(chance: &mut Chance) -> IndexMap<String, Value> {
+    let xs = [json!([1, 2, 3]), json!([]), json!(["a", { "k": "v" }]), json!([[1, 2], [], [3]])];
+    let mut vars = IndexMap::new();
+    vars.insert("flag".to_owned(), chance.percent(50).into());
+    vars.insert("n".to_owned(), chance.below(4).into());
+    vars.insert("p".to_owned(), (*chance.one(&PROVIDERS)).into());
+    vars.insert("xs".to_owned(), chance.one(&xs).clone());
+    vars.insert("o".to_owned(), json!({ "k": "v ${vars.n}", "xs": [1, "b"] }));
+    vars
+}
+
+fn schemas() -> IndexMap<String, Value> {
+    let scored = json!({
+        "type": "object",
+        "required": ["score"],
+        "properties": { "score": { "type": "integer", "minimum": 2 } },
+    });
+    let list = json!({ "type": "array" });
+    let some = json!({ "type": ["object", "array", "string"] });
+    [("scored.json", scored), ("list.json", list), ("some.json", some)]
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .into()
+}
+
+/// The name of one of the schemas.
+fn schema(chance: &mut Chance) -> Value {
+    (*chance.one(&["scored.json", "scored.json", "list.json", "some.json", "some.json"])).into()
+}
+
+fn on_failure(chance: &mut Chance) -> Value {
+    (*chance.one(&["stop", "continue", "retry", "retry"])).into()
+}
+
+fn repeat(chance: &mut Chance, count: usize, stages: &mut Value) -> Value {
+    let max_iters = 1 + chance.below(4);
+    let stop_when = *chance.one(&["$.done == true", "$.done", "$.score >= 6 || $.flag", "$[0].done == true"]);
+    let mut repeat = json!({ "max_iters": max_iters, "stop_when": stop_when });
+    if chance.percent(50) {
+        repeat["on_exhausted"] = "complete".into();
+    }
+    if chance.percent(40) {
+        repeat["fallback_next_stage"] = format!("s{}", chance.below(count)).into();
+    }
+    if chance.percent(30) {
+        stages[format!("s{}", chance.below(count))]["min_iterations"] = chance.below(max_iters + 1).into();
+    }
+    repeat
+}
+
+/// A stage, and its profile where it has a graph.
+fn stage(chance: &mut Chance, number: usize, count: usize) -> (Value, Option<Value>) {
+    let id = format!("s{number}");
+    let names = Names { stage: number, stages: count, nodes: &[], own: &[], in_body: false };
+    let lanes = 1 + [0, 0, 1, 2][chance.below(4)];
+    let providers: Vec<_> = (0..lanes)
+        .map(|_| {
+            let provider = match chance.below(40) {
+                0 => "${vars.unknown}",
+                1..=6 => "${vars.p}",
+                _ => chance.one(&PROVIDERS),
+            };
+            json!({ "provider": provider, "weight": 1 + chance.below(3) })
+        })
+        .collect();
+    let mut stage = json!({
+        "providers": providers,
+        "mode": *chance.one(&["sequential", "parallel", "parallel"]),
+        "parallel_strategy": *chance.one(&["all", "race", "majority"]),
+        "on_failure": on_failure(chance),
+        "retries": chance.below(4),
+        "retry_backoff": 1,
+    });
+    let constant = lanes > 1 && stage["mode"] == "parallel";
+    if chance.percent(70) {
+        stage["prompt"] = names.text(chance).into();
+    }
+    if chance.percent(25) {
+        stage["when"] = names.condition(chance).into();
+    }
+    if chance.percent(6) {
+        stage["approval"] = "Shall it?".into();
+    }
+    if chance.percent(30) {
+        stage["inputs"] = (0..=chance.below(2)).map(|_| names.value(chance)).collect();
+    }
+    if chance.percent(40) {
+        stage["set"] = json!({ format!("w_{id}"): names.set(chance, false) });
+    }
+    if chance.percent(45) {
+        if chance.percent(25) {
+            stage["output"] = "json".into();
+        }
+        if chance.percent(25) {
+            stage["output_schema"] = schema(chance);
+        }
+        if chance.percent(30) {
+            stage["repairs"] = chance.below(4).into();
+        }
+        return (stage, None);
+    }
+    stage["profile"] = "graph".into();
+    let profile = graph::profile(chance, &names, constant);
+    let exports = profile["graph"].as_array().unwrap().iter().filter(|node| node["type"] == "export").count();
+    if exports == 1 && chance.percent(20) {
+        stage["output_schema"] = schema(chance);
+        stage["repairs"] = chance.below(4).into();
+    }
+    (stage, Some(profile))
+}

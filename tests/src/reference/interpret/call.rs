@@ -1,0 +1,131 @@
+//! Calls: what a provider is told, and how often.
+
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+use workflow_core::definition::{OnFailure, OutputFormat, RunNode, Stage};
+use workflow_core::failure::FailureClass;
+use workflow_core::ids::NodePath;
+use workflow_core::output_schema::OutputSchema;
+use workflow_core::provider::Reply;
+
+use super::values::as_text;
+use super::{Called, Ended, How, Run, render};
+use crate::reference::answers::{Answer, answer};
+
+/// A call, as far as the attempts at it are all alike.
+pub(super) struct Call {
+    pub is_json: bool,
+    pub schema: Option<Rc<OutputSchema>>,
+    pub repairs: u32,
+}
+
+/// How often a wrong output goes back to the provider, where nothing else is said.
+pub(super) const REPAIRS: u32 = 2;
+
+impl Call {
+    pub(super) fn of_stage(run: &Run<'_>, stage: &Stage) -> Self {
+        Self {
+            is_json: stage.output == Some(OutputFormat::Json),
+            schema: stage.output_schema.as_ref().map(|name| run.schema(name)),
+            repairs: stage.repairs.unwrap_or(REPAIRS),
+        }
+    }
+
+    pub(super) fn of_node(run: &Run<'_>, node: &RunNode) -> Self {
+        Self {
+            is_json: node.output == Some(OutputFormat::Json),
+            schema: node.output_schema.as_ref().map(|name| run.schema(name)),
+            repairs: node.repairs.unwrap_or(REPAIRS),
+        }
+    }
+
+    /// The reply's output in the form that was asked for.
+    fn accept(&self, reply: Value) -> Option<Value> {
+        let follows =
+            |value: &Value| self.schema.as_ref().is_none_or(|schema| schema.check(value).is_empty());
+        if !self.is_json && self.schema.is_none() {
+            return Some(reply);
+        }
+        match &reply {
+            Value::String(text) => match Reply::parse_json(text) {
+                Ok(parsed) => Some(parsed.output.value()).filter(follows),
+                // A schema can ask for a text.
+                Err(_) => Some(reply).filter(|reply| self.schema.is_some() && follows(reply)),
+            },
+            _ => Some(reply).filter(follows),
+        }
+    }
+
+    /// Attempts until one succeeds or there is none left.
+    pub(super) fn attempt(&self, run: &Run<'_>, stage: &Stage, path: &NodePath, prompt: &str) -> Ended {
+        let retries = match run.on_failure(stage) {
+            OnFailure::Retry => stage.retries.unwrap_or(3),
+            OnFailure::Stop | OnFailure::Continue => 0,
+        };
+        let (mut failures, mut repairs) = (0, 0);
+        let mut prompts = vec![json!(prompt)];
+        let (how, attempts) = loop {
+            let made = u32::try_from(prompts.len()).unwrap();
+            let class = match answer(run.case, path, made - 1) {
+                Answer::Reply(reply) => match self.accept(reply) {
+                    Some(output) => break (How::Completed(output), made),
+                    None => FailureClass::InvalidOutput,
+                },
+                Answer::Failure(class) => class,
+                Answer::Quota(_) => {
+                    prompts.push(prompts[0].clone());
+                    continue;
+                }
+            };
+            let is_wrong = class == FailureClass::InvalidOutput && (self.is_json || self.schema.is_some());
+            if is_wrong && repairs < self.repairs {
+                repairs += 1;
+                prompts.push(json!({ "longer than": prompt }));
+                continue;
+            }
+            failures += 1;
+            if !class.is_retryable() || failures > retries {
+                break (How::Failed(Some(class)), made);
+            }
+            // Whether an attempt after one that was wrong is told so again is not said anywhere.
+            let again = if repairs > 0 { json!({ "begins with": prompt }) } else { json!(prompt) };
+            prompts.push(again);
+        };
+        let rough = attempts > 1 || matches!(how, How::Failed(_));
+        let calls = vec![Called { path: path.clone(), prompts, certain: true }];
+        Ended { how, attempts, started: attempts, rough, calls }
+    }
+}
+
+/// Something that a provider is told after its prompt.
+pub(super) enum Input<'a> {
+    Given(Value),
+    ToResolve(&'a Value),
+}
+
+/// The prompt with what follows it; nothing when an expression cannot be resolved.
+pub(super) fn prompt(prompt: Option<&str>, inputs: Vec<Input<'_>>, names: &Value) -> Option<String> {
+    let mut text = match prompt {
+        Some(prompt) => as_text(&render(&prompt.into(), names)?),
+        None => String::new(),
+    };
+    for input in inputs {
+        let value = match input {
+            Input::Given(value) => value,
+            Input::ToResolve(value) => render(value, names)?,
+        };
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        text.push_str(&as_text(&value));
+    }
+    Some(text)
+}
+
+/// An attempt whose expressions cannot be resolved; it is not made at all where that keeps it from knowing
+/// its provider.
+pub(super) fn unresolved(is_made: bool) -> Ended {
+    let how = How::Failed(Some(FailureClass::Expression));
+    Ended { how, attempts: 1, started: u32::from(is_made), rough: true, calls: Vec::new() }
+}

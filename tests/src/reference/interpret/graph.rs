@@ -1,0 +1,426 @@
+//! What the graph of a lane comes to.
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+use workflow_core::definition::{ForeachNode, Mode, Node, Profile, ReduceStrategy, RunNode};
+use workflow_core::failure::FailureClass;
+use workflow_core::ids::NodePath;
+
+use crate::reference::answers::{agrees, says};
+
+use super::call::{self, Call, Input, REPAIRS};
+use super::lanes::{Lane, LaneEnd, error, status};
+use super::needs::{Needs, find, name_of};
+use super::{Ended, How, OPEN, Open, Run, holds, mentions, render, set, text, values};
+
+/// A lane's graph. Nodes are taken in an order in which each comes after all that it needs.
+pub(super) struct Graph<'a> {
+    run: &'a Run<'a>,
+    lane: Lane<'a>,
+    profile: &'a Profile,
+    needs: Needs,
+    vars: IndexMap<String, Value>,
+    /// How each node ended, once that is known.
+    ended: Vec<Option<End>>,
+    /// What was set, by which node.
+    set: Vec<(usize, String, Value)>,
+}
+
+/// How a node ended, or that it is not reached.
+#[derive(Clone)]
+enum End {
+    Reached(Ended),
+    NotReached,
+}
+
+impl End {
+    fn reached(&self) -> Option<&Ended> {
+        match self {
+            Self::Reached(ended) => Some(ended),
+            Self::NotReached => None,
+        }
+    }
+}
+
+/// What a node's work is done with.
+#[derive(Clone, Copy)]
+struct Within<'a> {
+    /// The node of the graph that it is, or is in.
+    place: usize,
+    item: Option<&'a Value>,
+}
+
+impl<'a> Graph<'a> {
+    pub(super) fn new(run: &'a Run<'a>, lane: Lane<'a>, profile: &'a Profile) -> Result<Self, Open> {
+        let needs = Needs::of(profile);
+        if let Some(name) = needs.unordered_variable(profile) {
+            return Err(Open(format!("vars.{name} is read or set at the same time as it is set")));
+        }
+        let mut stage = lane.stage.clone();
+        (stage.set, stage.when) = (IndexMap::new(), None);
+        let stage = text(&stage);
+        let mut set = profile.graph.iter().flat_map(|node| node.set.keys());
+        if let Some(name) = set.find(|name| mentions(&stage, &format!("vars.{name}"))) {
+            return Err(Open(format!("vars.{name} is read by a node that may come before it is set")));
+        }
+        let ended = vec![None; profile.graph.len()];
+        Ok(Self { vars: run.vars.clone(), run, lane, profile, needs, ended, set: Vec::new() })
+    }
+
+    pub(super) fn run(mut self) -> LaneEnd {
+        let places = 0..self.ended.len();
+        places.clone().for_each(|place| self.node(place));
+        let ended = |place: usize| self.ended[place].as_ref().unwrap().reached();
+        let failed: Vec<_> =
+            places.clone().filter(|place| ended(*place).is_some_and(Ended::has_failed)).collect();
+        let is_beside = |place: usize, failed: usize| {
+            place != failed && !self.needs.is_before(place, failed) && !self.needs.is_before(failed, place)
+        };
+        // A node that is not reached is not, whatever fails first.
+        let certain =
+            |place: usize| ended(place).is_none() || failed.iter().all(|failed| !is_beside(place, *failed));
+        let mut attempts = Some(0);
+        let (mut nodes, mut calls) = (IndexMap::new(), Vec::new());
+        for place in places.clone() {
+            let Some(ended) = ended(place) else { continue };
+            let id = self.profile.graph[place].id.to_string();
+            let is_certain = certain(place);
+            nodes.insert(id, if is_certain { shown(ended) } else { OPEN.into() });
+            // How many items had begun when one failed is open, also where none was told anything.
+            let is_cut_short =
+                matches!(self.profile.graph[place].node, Node::Foreach(_)) && ended.has_failed();
+            let told_all = is_certain && !is_cut_short && ended.calls.iter().all(|call| call.certain);
+            attempts = attempts.filter(|_| told_all).map(|attempts| attempts + ended.started);
+            calls.extend(
+                ended
+                    .calls
+                    .iter()
+                    .cloned()
+                    .map(|call| super::Called { certain: call.certain && is_certain, ..call }),
+            );
+        }
+        let how = match failed[..] {
+            [] => How::Completed(self.output()),
+            [only] => {
+                let rough = |place: usize| ended(place).is_some_and(|ended| ended.rough);
+                let alone = !places.clone().any(|place| is_beside(place, only) && rough(place));
+                match &ended(only).unwrap().how {
+                    How::Failed(class) if alone => How::Failed(*class),
+                    _ => How::Failed(None),
+                }
+            }
+            _ => How::Failed(None),
+        };
+        let set = self.set.iter().map(|(place, name, value)| (name.clone(), value.clone(), certain(*place)));
+        let (set, provider) = (set.collect(), Some(self.lane.provider.clone()));
+        LaneEnd { how, provider, attempts, nodes, calls, set }
+    }
+
+    /// The output of the lane.
+    fn output(&self) -> Value {
+        let completed = |is_wanted: &dyn Fn(usize) -> bool| -> Vec<(String, Value)> {
+            let places = (0..self.ended.len()).filter(|place| is_wanted(*place));
+            let outputs = places
+                .filter_map(|place| Some((self.profile.graph[place].id.to_string(), self.output_of(place)?)));
+            outputs.collect()
+        };
+        let mut outputs = completed(&|place| matches!(self.profile.graph[place].node, Node::Export(_)));
+        if outputs.is_empty() {
+            outputs = completed(&|place| self.needs.is_last(place));
+        }
+        match &outputs[..] {
+            [] => Value::Null,
+            [(_, output)] => output.clone(),
+            _ => Value::Object(outputs.into_iter().collect()),
+        }
+    }
+
+    fn ended(&self, place: usize) -> Option<&Ended> {
+        self.ended[place].as_ref()?.reached()
+    }
+
+    fn output_of(&self, place: usize) -> Option<Value> {
+        match &self.ended(place)?.how {
+            How::Completed(output) => Some(output.clone()),
+            How::Skipped | How::Failed(_) => None,
+        }
+    }
+
+    fn node(&mut self, place: usize) {
+        if self.ended[place].is_some() {
+            return;
+        }
+        for need in self.needs.all(place) {
+            self.node(need);
+        }
+        let needs = self.needs.all(place);
+        let is_reached = needs.iter().all(|need| self.ended(*need).is_some_and(|ended| !ended.has_failed()));
+        let end = if is_reached { End::Reached(self.reached(place)) } else { End::NotReached };
+        self.ended[place] = Some(end);
+    }
+
+    /// A node of which all that it needs has ended well.
+    fn reached(&mut self, place: usize) -> Ended {
+        let profile = self.profile;
+        let node = &profile.graph[place];
+        let within = Within { place, item: None };
+        if self.is_skipped(place) || !self.is_wanted(&node.node, within) {
+            return Ended::alone(How::Skipped);
+        }
+        let path = self.lane.path(self.run.iteration, node.id.as_str());
+        let mut ended = self.work(&node.node, &path, within);
+        if let How::Completed(output) = &ended.how {
+            let mut names = self.names(within);
+            names["output"] = output.clone();
+            if let Some(set) = set(&node.set, &names) {
+                for (name, value) in set {
+                    self.vars.insert(name.clone(), value.clone());
+                    self.set.push((place, name, value));
+                }
+            } else {
+                ended.how = How::Failed(Some(FailureClass::Expression));
+                ended.rough = true;
+            }
+        }
+        ended
+    }
+
+    /// Whether it does not run because of how those ended that it needs.
+    fn is_skipped(&self, place: usize) -> bool {
+        let takes = |branch: &usize| {
+            let taken = self.output_of(*branch).unwrap_or_default();
+            let mut names = taken.as_array().into_iter().flatten().filter_map(Value::as_str);
+            names.any(|name| find(self.profile, name) == Some(place))
+        };
+        let branches = &self.needs.branches[place];
+        let needs = self.needs.all(place);
+        let was_skipped = |need: &usize| self.ended(*need).is_some_and(|ended| ended.how == How::Skipped);
+        (!branches.is_empty() && !branches.iter().any(takes))
+            || (!needs.is_empty() && needs.iter().all(was_skipped))
+    }
+
+    fn is_wanted(&self, node: &Node, within: Within<'_>) -> bool {
+        let when = match node {
+            Node::Run(run) => &run.when,
+            Node::Foreach(foreach) => &foreach.when,
+            Node::Reduce(reduce) => &reduce.run.when,
+            Node::Export(export) => &export.when,
+            Node::Ask(ask) => &ask.when,
+            Node::Branch(_) => &None,
+        };
+        when.as_ref().is_none_or(|when| holds(when, &self.names(within)))
+    }
+
+    /// All that can be named in a node, or in what is done for an item.
+    fn names(&self, within: Within<'_>) -> Value {
+        let mut names = self.run.names();
+        names["vars"] = json!(self.vars);
+        names["stage"] = json!({ "id": self.lane.id, "provider": self.lane.provider });
+        names["nodes"] = json!({});
+        for need in self.needs.all(within.place) {
+            let Some(ended) = self.ended(need) else { continue };
+            let mut shown = json!({ "status": status(&ended.how) });
+            if let How::Completed(output) = &ended.how {
+                shown["output"] = output.clone();
+            }
+            let node = &self.profile.graph[need];
+            for name in [Some(&node.id), node.out.as_ref()].into_iter().flatten() {
+                names["nodes"][name.as_str()] = shown.clone();
+            }
+        }
+        if let Some(item) = within.item {
+            names["item"] = item.clone();
+        }
+        names
+    }
+
+    /// What a name stands for where a value is meant.
+    fn named(&self, name: &str, within: Within<'_>) -> Option<Value> {
+        if name == "item" {
+            return within.item.cloned();
+        }
+        self.output_of(find(self.profile, name).unwrap())
+    }
+
+    fn work(&self, node: &Node, path: &NodePath, within: Within<'_>) -> Ended {
+        match node {
+            Node::Run(run) => self.call(run, None, path, within),
+            Node::Foreach(foreach) => self.foreach(foreach, path, within),
+            Node::Ask(ask) => {
+                let names = self.names(within);
+                let question = render(&ask.question.as_str().into(), &names);
+                let choices: Option<Vec<_>> =
+                    ask.choices.iter().map(|choice| render(choice, &names)).collect();
+                Ended::alone(match (question, choices) {
+                    (Some(_), Some(choices)) => {
+                        How::Completed(says(self.run.case, &path.to_string(), &choices))
+                    }
+                    _ => How::Failed(Some(FailureClass::Expression)),
+                })
+            }
+            Node::Reduce(reduce) => {
+                let from = reduce.from.iter().filter_map(|name| self.named(name, within));
+                let mut from: Vec<_> = from.collect();
+                if let ([_], [Value::Array(elements)]) = (&reduce.from[..], &from[..]) {
+                    let elements = elements.clone();
+                    from = elements;
+                }
+                if reduce.strategy == ReduceStrategy::Summarize {
+                    return self.call(&reduce.run, Some(from), path, within);
+                }
+                Ended::alone(match values::reduce(reduce.strategy, &from) {
+                    Some(value) => How::Completed(value),
+                    None => How::Failed(Some(FailureClass::Expression)),
+                })
+            }
+            Node::Branch(branch) => {
+                let names = self.names(within);
+                let taken = branch.when.iter().find(|arm| holds(&arm.condition, &names));
+                Ended::alone(How::Completed(json!(taken.map(|arm| arm.then.clone()).unwrap_or_default())))
+            }
+            Node::Export(export) => {
+                let value = self.named(&export.from, within).unwrap_or_default();
+                let own = export.output_schema.as_ref();
+                let schema = own.or_else(|| self.schema_of_stage().filter(|_| within.item.is_none()));
+                let follows = schema.is_none_or(|name| self.run.schema(name).check(&value).is_empty());
+                Ended::alone(if follows {
+                    How::Completed(value)
+                } else {
+                    How::Failed(Some(FailureClass::InvalidOutput))
+                })
+            }
+        }
+    }
+
+    /// The stage's schema, where it is for the graph's only export.
+    fn schema_of_stage(&self) -> Option<&String> {
+        let exports = self.profile.graph.iter().filter(|node| matches!(node.node, Node::Export(_)));
+        self.lane.stage.output_schema.as_ref().filter(|_| exports.count() == 1)
+    }
+
+    fn call(&self, node: &RunNode, values: Option<Vec<Value>>, path: &NodePath, within: Within<'_>) -> Ended {
+        let stage = self.lane.stage;
+        let names = self.names(within);
+        if node.approval.is_some() && !agrees(self.run.case, &path.to_string()) {
+            let how = How::Failed(Some(FailureClass::Rejected));
+            return Ended { attempts: 1, ..Ended::alone(how) };
+        }
+        if let Some(provider) = &node.provider
+            && render(&provider.as_str().into(), &names).is_none()
+        {
+            return call::unresolved(false);
+        }
+        let mut inputs: Vec<_> = values.into_iter().flatten().map(Input::Given).collect();
+        for input in &node.inputs {
+            match name_of(input) {
+                Some(name) => inputs.extend(self.named(name, within).map(Input::Given)),
+                None => inputs.push(Input::ToResolve(input)),
+            }
+        }
+        if self.needs.all(within.place).is_empty() {
+            inputs.extend(stage.inputs.iter().map(Input::ToResolve));
+            inputs.extend(self.lane.before.clone().map(Input::Given));
+        }
+        let prompt = node.prompt.as_ref().or(stage.prompt.as_ref());
+        let Some(prompt) = call::prompt(prompt.map(String::as_str), inputs, &names) else {
+            return call::unresolved(true);
+        };
+        let mut call = Call::of_node(self.run, node);
+        if within.item.is_none() && call.schema.is_none() {
+            self.attach(&mut call, within.place);
+        }
+        call.attempt(self.run, stage, path, &prompt)
+    }
+
+    /// Attaches to a call the schema of the export that takes its output, or of the stage whose only last
+    /// node it is.
+    fn attach(&self, call: &mut Call, place: usize) {
+        let (graph, stage) = (&self.profile.graph, self.lane.stage);
+        let mut has_export = false;
+        for node in graph {
+            let Node::Export(export) = &node.node else { continue };
+            has_export = true;
+            let schema = export.output_schema.as_ref().or_else(|| self.schema_of_stage());
+            if let Some(schema) = schema.filter(|_| find(self.profile, &export.from) == Some(place)) {
+                call.schema = Some(self.run.schema(schema));
+                call.repairs = export.repairs.or(stage.repairs).unwrap_or(REPAIRS);
+                return;
+            }
+        }
+        if let Some(schema) =
+            stage.output_schema.as_ref().filter(|_| !has_export && self.needs.is_last(place))
+        {
+            call.schema = Some(self.run.schema(schema));
+            call.repairs = stage.repairs.unwrap_or(REPAIRS);
+        }
+    }
+
+    fn foreach(&self, foreach: &ForeachNode, path: &NodePath, within: Within<'_>) -> Ended {
+        let items = match name_of(&foreach.items) {
+            Some(name) => self.named(name, within),
+            None => render(&foreach.items, &self.names(within)),
+        };
+        let Some(Value::Array(items)) = items else {
+            return Ended::alone(How::Failed(Some(FailureClass::Expression)));
+        };
+        let is_parallel = foreach.mode == Some(Mode::Parallel);
+        let mut ends = Vec::new();
+        for (number, item) in (0..).zip(&items) {
+            let within = Within { item: Some(item), ..within };
+            let end = if self.is_wanted(&foreach.run, within) {
+                self.work(&foreach.run, &path.item(number), within)
+            } else {
+                Ended::alone(How::Skipped)
+            };
+            let is_last = end.has_failed() && !is_parallel;
+            ends.push(end);
+            if is_last {
+                break;
+            }
+        }
+        let failed: Vec<_> = (0..ends.len()).filter(|n| ends[*n].has_failed()).collect();
+        if is_parallel && !failed.is_empty() && ends.len() > 1 {
+            for (n, end) in ends.iter_mut().enumerate() {
+                let is_certain = failed == [n];
+                end.calls.iter_mut().for_each(|call| call.certain &= is_certain);
+            }
+        }
+        let how = match failed[..] {
+            [] => How::Completed(
+                ends.iter()
+                    .map(|end| match &end.how {
+                        How::Completed(output) => output.clone(),
+                        How::Skipped | How::Failed(_) => Value::Null,
+                    })
+                    .collect(),
+            ),
+            [only] => {
+                let is_alone = !is_parallel || (0..ends.len()).all(|n| n == only || !ends[n].rough);
+                match ends[only].how {
+                    How::Failed(class) if is_alone => How::Failed(class),
+                    _ => How::Failed(None),
+                }
+            }
+            _ => How::Failed(None),
+        };
+        Ended {
+            how,
+            attempts: 0,
+            started: ends.iter().map(|end| end.started).sum(),
+            rough: ends.iter().any(|end| end.rough),
+            calls: ends.into_iter().flat_map(|end| end.calls).collect(),
+        }
+    }
+}
+
+fn shown(ended: &Ended) -> Value {
+    let mut shown = json!({
+        "status": status(&ended.how),
+        "error": error(&ended.how),
+        "attempts": ended.attempts,
+    });
+    if let How::Completed(output) = &ended.how {
+        shown["output"] = output.clone();
+    }
+    shown
+}

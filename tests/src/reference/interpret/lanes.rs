@@ -1,0 +1,248 @@
+//! What the lanes of a stage make of it.
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+use workflow_core::definition::{Mode, ParallelStrategy, Stage};
+use workflow_core::failure::FailureClass;
+use workflow_core::ids::{NodePath, NodePathParts, StageId};
+
+use super::call::{self, Call, Input};
+use super::graph::Graph;
+use super::{Called, Ended, How, OPEN, Open, Pass, Run, mentions, render, text};
+
+/// How a lane ended.
+pub(super) struct LaneEnd {
+    pub how: How,
+    pub provider: Option<String>,
+    /// How many attempts there were; none where that is open.
+    pub attempts: Option<u32>,
+    /// The nodes that something happened to, as they are shown.
+    pub nodes: IndexMap<String, Value>,
+    pub calls: Vec<Called>,
+    /// The variables that its nodes set, in order, and whether that is certain.
+    pub set: Vec<(String, Value, bool)>,
+}
+
+/// Where a lane is.
+#[derive(Clone)]
+pub(super) struct Lane<'a> {
+    pub id: &'a StageId,
+    pub stage: &'a Stage,
+    pub number: usize,
+    pub provider: String,
+    /// What the lane before gave, where they work one after the other.
+    pub before: Option<Value>,
+}
+
+impl Lane<'_> {
+    pub(super) fn path(&self, iteration: u32, node: &str) -> NodePath {
+        let (stage, lane) = (self.id.clone(), u32::try_from(self.number).unwrap());
+        NodePathParts { iteration, stage, lane, node: node.parse().unwrap(), items: Vec::new() }.into()
+    }
+}
+
+impl LaneEnd {
+    fn new(provider: Option<String>, ended: Ended) -> Self {
+        let Ended { how, attempts, calls, .. } = ended;
+        Self { how, provider, attempts: Some(attempts), nodes: IndexMap::new(), calls, set: Vec::new() }
+    }
+
+    fn output(&self) -> Value {
+        match &self.how {
+            How::Completed(output) => output.clone(),
+            How::Skipped | How::Failed(_) => Value::Null,
+        }
+    }
+
+    fn has_completed(&self) -> bool {
+        matches!(self.how, How::Completed(_))
+    }
+
+    fn shown(&self) -> Value {
+        json!({
+            "provider": self.provider,
+            "status": status(&self.how),
+            "output": self.output(),
+            "error": error(&self.how),
+            "attempts": self.attempts.map_or_else(|| OPEN.into(), Value::from),
+            "nodes": self.nodes,
+        })
+    }
+}
+
+/// A lane that did not begin any more.
+fn unstarted() -> Value {
+    json!({ "provider": null, "status": "skipped", "output": null, "error": null, "attempts": 0, "nodes": {} })
+}
+
+pub(super) fn status(how: &How) -> &'static str {
+    match how {
+        How::Completed(_) => "completed",
+        How::Skipped => "skipped",
+        How::Failed(_) => "failed",
+    }
+}
+
+pub(super) fn error(how: &How) -> Value {
+    match how {
+        How::Failed(Some(class)) => json!(class),
+        How::Failed(None) => OPEN.into(),
+        How::Completed(_) | How::Skipped => Value::Null,
+    }
+}
+
+impl Run<'_> {
+    /// What a stage comes to when a person does not agree to it.
+    pub(super) fn rejected(&self) -> Pass {
+        Pass {
+            status: "failed",
+            iteration: self.iteration,
+            output: None,
+            error: json!(FailureClass::Rejected),
+            lanes: Vec::new(),
+            is_open: false,
+        }
+    }
+
+    /// What a stage comes to in its lanes; its `set` comes later.
+    pub(super) fn lanes(&mut self, id: &StageId, stage: &Stage) -> Result<Pass, Open> {
+        let mut ends = Vec::new();
+        let is_parallel = stage.mode == Some(Mode::Parallel);
+        let mut before = None;
+        for number in 0..stage.providers.len() {
+            let end = self.lane(id, stage, number, before.take())?;
+            if !is_parallel {
+                // What it set is there for the next.
+                self.set_by_nodes(std::slice::from_ref(&end), |_| true, &[])?;
+                before = Some(end.output());
+            }
+            let is_last = !is_parallel && !end.has_completed();
+            ends.push(end);
+            if is_last {
+                break;
+            }
+        }
+        let of = ends.len();
+        let completed = |n: &usize| ends[*n].has_completed();
+        let strategy = stage.parallel_strategy.unwrap_or_default();
+        let winner = (0..of).find(|n| completed(n) && (self.winner)(self.iteration, id) == Some(*n));
+        let winner = winner.or_else(|| (0..of).find(completed));
+        let failed: Vec<_> = (0..of).filter(|n| !completed(n)).collect();
+        // Which of the lanes are sure to end as they would alone.
+        let certain: Box<dyn Fn(usize) -> bool> = match (strategy, winner) {
+            (ParallelStrategy::Race, Some(winner)) if is_parallel => {
+                Box::new(move |n| n == winner || of == 1)
+            }
+            (ParallelStrategy::All, _) if is_parallel && !failed.is_empty() => {
+                let only = (failed.len() == 1).then_some(failed[0]);
+                Box::new(move |n| Some(n) == only)
+            }
+            _ => Box::new(|_| true),
+        };
+        if is_parallel {
+            let profile = self.profile(id).map(text).unwrap_or_default();
+            self.set_by_nodes(&ends, &certain, &[&profile])?;
+        }
+        let outputs: Value =
+            if of == 1 { ends[0].output() } else { ends.iter().map(LaneEnd::output).collect() };
+        let output = match strategy {
+            _ if !is_parallel => failed.is_empty().then(|| ends[of - 1].output()),
+            ParallelStrategy::All => failed.is_empty().then_some(outputs),
+            ParallelStrategy::Race => winner.map(|winner| ends[winner].output()),
+            ParallelStrategy::Majority => {
+                let weight = |n: &usize| stage.providers[*n].weight.unwrap_or(1);
+                let all: u32 = (0..of).map(|n| weight(&n)).sum();
+                let for_it: u32 = (0..of).filter(completed).map(|n| weight(&n)).sum();
+                (2 * for_it > all).then_some(outputs)
+            }
+        };
+        let error = match (&output, stage.providers.len()) {
+            (Some(_), _) => Value::Null,
+            (None, 1) => error(&ends[0].how),
+            (None, _) => json!(FailureClass::Stage),
+        };
+        let shown = |n: usize| match ends.get(n) {
+            Some(end) if certain(n) => end.shown(),
+            Some(_) => OPEN.into(),
+            None => unstarted(),
+        };
+        let lanes = (0..stage.providers.len()).map(shown).collect();
+        let is_open = (0..of).any(|n| !certain(n) || ends[n].attempts.is_none());
+        for (n, end) in ends.iter().enumerate() {
+            for call in &end.calls {
+                self.calls.add(&call.path, &call.prompts, call.certain && certain(n));
+            }
+        }
+        let status = if output.is_some() { "completed" } else { "failed" };
+        Ok(Pass { status, iteration: self.iteration, output, error, lanes, is_open })
+    }
+
+    fn lane(
+        &self,
+        id: &StageId,
+        stage: &Stage,
+        number: usize,
+        before: Option<Value>,
+    ) -> Result<LaneEnd, Open> {
+        let profile = self.profile(id);
+        let mut names = self.names();
+        names["stage"] = json!({ "id": id });
+        let Some(provider) = render(&stage.providers[number].provider.as_str().into(), &names) else {
+            let ended = call::unresolved(false);
+            let attempts = if profile.is_some() { 0 } else { ended.attempts };
+            return Ok(LaneEnd { attempts: Some(attempts), ..LaneEnd::new(None, ended) });
+        };
+        let provider = provider.as_str().unwrap().to_owned();
+        let lane = Lane { id, stage, number, provider: provider.clone(), before };
+        if let Some(profile) = profile {
+            return Ok(Graph::new(self, lane, profile)?.run());
+        }
+        names["stage"]["provider"] = provider.clone().into();
+        let mut inputs: Vec<_> = stage.inputs.iter().map(Input::ToResolve).collect();
+        inputs.extend(lane.before.clone().map(Input::Given));
+        let ended = match call::prompt(stage.prompt.as_deref(), inputs, &names) {
+            Some(prompt) => {
+                Call::of_stage(self, stage).attempt(self, stage, &lane.path(self.iteration, "run"), &prompt)
+            }
+            None => call::unresolved(true),
+        };
+        Ok(LaneEnd::new(Some(provider), ended))
+    }
+
+    /// Sets what the nodes of lanes at the same time set, or leaves it open.
+    fn set_by_nodes(
+        &mut self,
+        lanes: &[LaneEnd],
+        certain: impl Fn(usize) -> bool,
+        readers: &[&str],
+    ) -> Result<(), Open> {
+        let mut sets: IndexMap<&str, Vec<(&Value, bool)>> = IndexMap::new();
+        for (n, lane) in lanes.iter().enumerate() {
+            // Of one lane the last that is certain counts, and what is not certain beside it.
+            for (name, value, is_certain) in &lane.set {
+                let is_certain = *is_certain && certain(n);
+                let all = sets.entry(name).or_default();
+                if lanes.len() == 1 && is_certain {
+                    all.clear();
+                }
+                all.push((value, is_certain));
+            }
+        }
+        for (name, all) in sets {
+            let before = self.vars.get(name).filter(|_| !self.open_vars.contains(name));
+            let first = all[0].0;
+            let are_alike = all.iter().all(|(value, _)| *value == first);
+            if !are_alike && readers.iter().any(|text| mentions(text, &format!("vars.{name}"))) {
+                return Err(Open(format!("vars.{name} is read in lanes that set it differently")));
+            }
+            if are_alike && (before == Some(first) || all.iter().any(|(_, is_certain)| *is_certain)) {
+                self.vars.insert(name.to_owned(), first.clone());
+                self.open_vars.remove(name);
+            } else {
+                self.vars.entry(name.to_owned()).or_default();
+                self.open_vars.insert(name.to_owned());
+            }
+        }
+        Ok(())
+    }
+}

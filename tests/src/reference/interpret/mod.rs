@@ -1,0 +1,321 @@
+//! What a run has to come to.
+//!
+//! # What is not defined
+//!
+//! Nothing here knows what happens when. Where that decides, the outcome is left open, and only as far as it
+//! is:
+//!
+//! - Who wins a race of several lanes that would succeed: taken from the engine's log. How far the others
+//!   got is open.
+//! - With `all`, when one lane has failed for good nothing new starts in the others: how far they got is
+//!   open. When several would fail, which of them did is open as well.
+//! - In a graph, the same for the nodes that neither come before the one that failed nor after it, and in a
+//!   parallel `foreach` for the items beside the one that failed. What class the failure of several is
+//!   depends on how many failed. What is open may have called providers no further than it would have done
+//!   alone.
+//! - A variable that is set in something that is open, or by lanes at the same time to different values, is
+//!   open until it is set again.
+//!
+//! A workflow that reads what is open has no outcome to compare: [`Open`]. So has one that reads a variable
+//! at the same time as it is set.
+
+mod call;
+mod graph;
+mod lanes;
+mod needs;
+mod values;
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+use workflow_core::definition::{Exhausted, OnFailure, Profile, Stage, Workflow};
+use workflow_core::expr::{Condition, ValueTemplate};
+use workflow_core::failure::FailureClass;
+use workflow_core::ids::{NodePath, StageId};
+use workflow_core::output_schema::OutputSchema;
+
+use super::answers::agrees;
+use super::case::Case;
+use super::outcome::{Calls, OPEN, Outcome};
+
+/// The case reads what is not defined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open(pub String);
+
+/// Tells who won the race of a stage in an iteration.
+pub type Winner<'a> = &'a dyn Fn(u32, &StageId) -> Option<usize>;
+
+/// What the run of a case comes to.
+///
+/// # Errors
+///
+/// [`Open`] when that is not defined.
+pub fn interpret(case: &Case, winner: Winner<'_>) -> Result<Outcome, Open> {
+    let mut run = Run {
+        case,
+        workflow: &case.bundle.workflow,
+        winner,
+        vars: case.vars.clone(),
+        open_vars: BTreeSet::new(),
+        stages: IndexMap::new(),
+        failed: Vec::new(),
+        iteration: 1,
+        calls: Calls::default(),
+        schemas: RefCell::default(),
+    };
+    let error = run.run()?;
+    Ok(run.outcome(&error))
+}
+
+/// How something ended.
+#[derive(Debug, Clone, PartialEq)]
+enum How {
+    Completed(Value),
+    Skipped,
+    /// With the class; none where it is open.
+    Failed(Option<FailureClass>),
+}
+
+/// How a node, an item or a lane without a graph ended.
+#[derive(Debug, Clone)]
+struct Ended {
+    how: How,
+    /// How many attempts it made.
+    attempts: u32,
+    /// Those of them, and of its items, that got a place at a provider.
+    started: u32,
+    /// Whether an attempt of it failed, so that it fails when there is no time for another.
+    rough: bool,
+    calls: Vec<Called>,
+}
+
+/// What the provider of a node was told, attempt by attempt.
+#[derive(Debug, Clone)]
+struct Called {
+    path: NodePath,
+    prompts: Vec<Value>,
+    /// Whether it was told all of it.
+    certain: bool,
+}
+
+impl Ended {
+    /// Something that calls nobody.
+    fn alone(how: How) -> Self {
+        let rough = matches!(how, How::Failed(_));
+        Self { how, attempts: 0, started: 0, rough, calls: Vec::new() }
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.how, How::Failed(_))
+    }
+}
+
+/// The latest pass of a stage.
+struct Pass {
+    status: &'static str,
+    iteration: u32,
+    output: Option<Value>,
+    error: Value,
+    lanes: Vec<Value>,
+    /// Whether how its lanes ended is open.
+    is_open: bool,
+}
+
+struct Run<'a> {
+    case: &'a Case,
+    workflow: &'a Workflow,
+    winner: Winner<'a>,
+    vars: IndexMap<String, Value>,
+    open_vars: BTreeSet<String>,
+    stages: IndexMap<StageId, Pass>,
+    failed: Vec<StageId>,
+    iteration: u32,
+    calls: Calls,
+    /// Those that were compiled already.
+    schemas: RefCell<HashMap<String, Rc<OutputSchema>>>,
+}
+
+impl Run<'_> {
+    /// The run's error, or null.
+    fn run(&mut self) -> Result<Value, Open> {
+        let ids: Vec<_> = self.workflow.stages.keys().cloned().collect();
+        let least = self.workflow.stages.values().filter_map(|stage| stage.min_iterations).max().unwrap_or(0);
+        let mut from = 0;
+        loop {
+            for id in &ids[from..] {
+                if let Some(error) = self.stage(id)? {
+                    return Ok(error);
+                }
+            }
+            let Some(repeat) = &self.workflow.repeat else { return Ok(Value::Null) };
+            let last = &self.stages[ids.last().unwrap()];
+            let output = last.output.as_ref().filter(|_| last.status == "completed");
+            let done = output.is_some_and(|output| holds(&repeat.stop_when, output));
+            if done && self.iteration >= least.min(repeat.max_iters) {
+                return Ok(Value::Null);
+            }
+            if self.iteration == repeat.max_iters {
+                return Ok(match repeat.on_exhausted {
+                    Exhausted::Complete => Value::Null,
+                    Exhausted::Fail => json!(FailureClass::LoopExhausted),
+                });
+            }
+            let recommended = output.and_then(|output| output.get("recommended_next_stage")?.as_str());
+            let stage = |name: &str| ids.iter().position(|id| id.as_str() == name);
+            let fallback = repeat.fallback_next_stage.as_ref().and_then(|id| stage(id.as_str()));
+            from = recommended.and_then(stage).or(fallback).unwrap_or(0);
+            self.iteration += 1;
+        }
+    }
+
+    /// Runs a stage; its error where that ends the run.
+    fn stage(&mut self, id: &StageId) -> Result<Option<Value>, Open> {
+        let stage = &self.workflow.stages[id];
+        self.check_reads(&text(&(stage, self.case.bundle.profiles.get(id))))?;
+        if let Some(when) = &stage.when
+            && !holds(when, &self.names())
+        {
+            let iteration = self.iteration;
+            let before = self.stages.entry(id.clone()).or_insert(Pass {
+                status: "skipped",
+                iteration,
+                output: None,
+                error: Value::Null,
+                lanes: Vec::new(),
+                is_open: false,
+            });
+            (before.status, before.iteration) = ("skipped", iteration);
+            return Ok(None);
+        }
+        let place = format!("{}/{id}", self.iteration);
+        let is_asked = stage.approval.is_some() || self.case.interactive;
+        let mut pass =
+            if is_asked && !agrees(self.case, &place) { self.rejected() } else { self.lanes(id, stage)? };
+        if let Some(output) = &pass.output {
+            self.check_reads(&text(&stage.set))?;
+            let mut names = self.names();
+            names["stage"] = json!({ "id": id });
+            names["output"] = output.clone();
+            if let Some(set) = set(&stage.set, &names) {
+                for (name, value) in set {
+                    self.open_vars.remove(&name);
+                    self.vars.insert(name, value);
+                }
+            } else {
+                (pass.status, pass.output) = ("failed", None);
+                pass.error = json!(FailureClass::Expression);
+            }
+        }
+        let error = pass.error.clone();
+        let has_failed = pass.status == "failed";
+        self.stages.insert(id.clone(), pass);
+        if has_failed && !self.failed.contains(id) {
+            self.failed.push(id.clone());
+        }
+        Ok(has_failed.then_some(error).filter(|_| self.on_failure(stage) != OnFailure::Continue))
+    }
+
+    fn on_failure(&self, stage: &Stage) -> OnFailure {
+        self.case.on_failure.or(stage.on_failure).unwrap_or_default()
+    }
+
+    fn profile(&self, id: &StageId) -> Option<&Profile> {
+        self.case.bundle.profiles.get(id)
+    }
+
+    fn schema(&self, name: &str) -> Rc<OutputSchema> {
+        let compile = || Rc::new(OutputSchema::compile(name, &self.case.bundle.schemas).unwrap());
+        self.schemas.borrow_mut().entry(name.to_owned()).or_insert_with(compile).clone()
+    }
+
+    /// What every expression and condition of the run can name.
+    fn names(&self) -> Value {
+        let mut stages = json!({});
+        for (id, pass) in &self.stages {
+            stages[id.as_str()] = json!({ "status": pass.status, "results": pass.lanes });
+            if let Some(output) = &pass.output {
+                stages[id.as_str()]["output"] = output.clone();
+            }
+        }
+        json!({
+            "vars": self.vars,
+            "stages": stages,
+            "iteration": self.iteration,
+            "run": { "id": "run", "workflow": self.workflow.id },
+        })
+    }
+
+    /// Whether everything that a text can name is defined.
+    fn check_reads(&self, text: &str) -> Result<(), Open> {
+        if let Some(var) = self.open_vars.iter().find(|var| mentions(text, &format!("vars.{var}"))) {
+            return Err(Open(format!("vars.{var} is read")));
+        }
+        let open = self.stages.iter().filter(|(_, pass)| pass.is_open);
+        let mut results = open.map(|(id, _)| format!("stages.{id}.results"));
+        match results.find(|results| mentions(text, results)) {
+            Some(results) => Err(Open(format!("{results} are read"))),
+            None => Ok(()),
+        }
+    }
+
+    fn outcome(self, error: &Value) -> Outcome {
+        let mut vars = json!(self.vars);
+        for name in &self.open_vars {
+            vars[name] = OPEN.into();
+        }
+        let stages: IndexMap<_, _> = self.stages.iter().map(|(id, pass)| (id, pass.shown())).collect();
+        let run = json!({
+            "status": if error.is_null() { "completed" } else { "failed" },
+            "iteration": self.iteration,
+            "error": error,
+            "failed_stages": self.failed,
+            "vars": vars,
+            "stages": stages,
+        });
+        Outcome { run, calls: self.calls }
+    }
+}
+
+impl Pass {
+    fn shown(&self) -> Value {
+        let mut shown = json!({
+            "status": self.status,
+            "iteration": self.iteration,
+            "error": self.error,
+            "lanes": self.lanes,
+        });
+        if let Some(output) = &self.output {
+            shown["output"] = output.clone();
+        }
+        shown
+    }
+}
+
+/// Whether a condition holds.
+fn holds(condition: &str, document: &Value) -> bool {
+    Condition::parse(condition).unwrap().eval(document)
+}
+
+/// A value with its expressions resolved; nothing when one cannot be.
+fn render(value: &Value, names: &Value) -> Option<Value> {
+    ValueTemplate::parse(value).unwrap().render(names).ok()
+}
+
+/// What is to be set; nothing when an expression cannot be resolved.
+fn set(set: &IndexMap<String, Value>, names: &Value) -> Option<Vec<(String, Value)>> {
+    set.iter().map(|(name, value)| Some((name.clone(), render(value, names)?))).collect()
+}
+
+fn text(of: &impl Serialize) -> String {
+    serde_json::to_string(of).unwrap()
+}
+
+/// Whether a name stands in a text.
+fn mentions(text: &str, name: &str) -> bool {
+    let ends = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
+    text.match_indices(name).any(|(at, _)| text[at + name.len()..].chars().next().is_none_or(ends))
+}

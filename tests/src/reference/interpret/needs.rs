@@ -1,0 +1,145 @@
+//! What the nodes of a graph need of each other.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use workflow_core::definition::{GraphNode, Node, Profile, RunNode};
+use workflow_core::expr::{Condition, ValueTemplate};
+use workflow_core::ids::is_id;
+
+use super::{mentions, text};
+
+/// For each node of a graph, by its place.
+pub(super) struct Needs {
+    /// Those that it names.
+    pub named: Vec<BTreeSet<usize>>,
+    /// The branches that name it as an arm.
+    pub branches: Vec<BTreeSet<usize>>,
+}
+
+impl Needs {
+    pub(super) fn of(profile: &Profile) -> Self {
+        let graph = &profile.graph;
+        let mut branches = vec![BTreeSet::new(); graph.len()];
+        for (place, node) in graph.iter().enumerate() {
+            let Node::Branch(branch) = &node.node else { continue };
+            for name in branch.when.iter().flat_map(|arm| &arm.then) {
+                branches[find(profile, name).unwrap()].insert(place);
+            }
+        }
+        Self { named: graph.iter().map(|node| named(profile, node)).collect(), branches }
+    }
+
+    pub(super) fn all(&self, place: usize) -> BTreeSet<usize> {
+        &self.named[place] | &self.branches[place]
+    }
+
+    /// Whether `before` has to end before `place` starts.
+    pub(super) fn is_before(&self, before: usize, place: usize) -> bool {
+        self.all(place).into_iter().any(|need| need == before || self.is_before(before, need))
+    }
+
+    /// Whether nothing comes after it.
+    pub(super) fn is_last(&self, place: usize) -> bool {
+        (0..self.named.len()).all(|other| !self.all(other).contains(&place))
+    }
+
+    /// A variable that is read or set while it may be set, in this lane or in another at the same time.
+    pub(super) fn unordered_variable(&self, profile: &Profile) -> Option<String> {
+        let graph = &profile.graph;
+        for (place, node) in graph.iter().enumerate() {
+            for name in node.set.keys() {
+                let reads = |other: usize| mentions(&text(&graph[other]), &format!("vars.{name}"));
+                let touches = |other: &usize| {
+                    reads(*other) || (*other != place && graph[*other].set.contains_key(name))
+                };
+                let mut others = (0..graph.len()).filter(touches);
+                let is_ordered = |other: usize| {
+                    self.is_before(place, other)
+                        || (self.is_before(other, place) && graph[other].set.contains_key(name))
+                };
+                if others.any(|other| !is_ordered(other)) {
+                    return Some(name.clone());
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The node that a name stands for: its id, or what it calls its output.
+pub(super) fn find(profile: &Profile, name: &str) -> Option<usize> {
+    let is_called = |node: &GraphNode| {
+        node.id.as_str() == name || node.out.as_ref().is_some_and(|out| out.as_str() == name)
+    };
+    profile.graph.iter().position(is_called)
+}
+
+/// The name of a node that stands where a value may stand.
+pub(super) fn name_of(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| is_id(text))
+}
+
+fn named(profile: &Profile, node: &GraphNode) -> BTreeSet<usize> {
+    let mut names = Vec::new();
+    of_node(&node.node, &mut names);
+    node.set.values().for_each(|value| of_value(value, &mut names));
+    names.iter().filter_map(|name| find(profile, name)).collect()
+}
+
+fn of_node(node: &Node, names: &mut Vec<String>) {
+    match node {
+        Node::Run(run) => of_run(run, names),
+        Node::Foreach(foreach) => {
+            of_input(&foreach.items, names);
+            of_condition(foreach.when.as_deref(), names);
+            of_node(&foreach.run, names);
+        }
+        Node::Reduce(reduce) => {
+            names.extend(reduce.from.iter().cloned());
+            of_run(&reduce.run, names);
+        }
+        Node::Branch(branch) => {
+            branch.when.iter().for_each(|arm| of_condition(Some(&arm.condition), names));
+        }
+        Node::Ask(ask) => {
+            of_value(&ask.question.as_str().into(), names);
+            ask.choices.iter().for_each(|choice| of_value(choice, names));
+            of_condition(ask.when.as_deref(), names);
+        }
+        Node::Export(export) => {
+            names.push(export.from.clone());
+            of_condition(export.when.as_deref(), names);
+        }
+    }
+}
+
+fn of_run(run: &RunNode, names: &mut Vec<String>) {
+    for text in [&run.provider, &run.prompt].into_iter().flatten() {
+        of_value(&text.as_str().into(), names);
+    }
+    run.inputs.iter().for_each(|input| of_input(input, names));
+    of_condition(run.when.as_deref(), names);
+}
+
+fn of_input(value: &Value, names: &mut Vec<String>) {
+    match name_of(value) {
+        Some(name) => names.push(name.to_owned()),
+        None => of_value(value, names),
+    }
+}
+
+fn of_value(value: &Value, names: &mut Vec<String>) {
+    let template = ValueTemplate::parse(value).unwrap();
+    let nodes = template.names().filter(|name| name.root() == "nodes");
+    names.extend(nodes.filter_map(|name| name.segment(1).map(ToOwned::to_owned)));
+}
+
+fn of_condition(condition: Option<&str>, names: &mut Vec<String>) {
+    let Some(condition) = condition.map(|text| Condition::parse(text).unwrap()) else { return };
+    for mut query in condition.queries() {
+        if query.next() == Some("nodes") {
+            names.extend(query.next().map(ToOwned::to_owned));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a run comes to when the engine drives it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::future::{Either, join, select};
+use jiff::SignedDuration;
+use workflow_core::data::Data;
+use workflow_core::event::{Event, EventBody, RunCreated};
+use workflow_core::ids::{NodePath, RunId};
+use workflow_core::machine::RunView;
+use workflow_core::plan::Plan;
+use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::status::{RunStatus, WaitReason};
+use workflow_core::stop::Stop;
+use workflow_core::store::{Control, MemoryStore, RunStore};
+use workflow_exec::{Clock, Engine, EngineError};
+
+use super::answers::{self, Answer, answer};
+use super::case::Case;
+use crate::faulty::{Fault, Faulty};
+use crate::scenario;
+use crate::sim::Sim;
+
+/// A run that has ended, and what its providers were told.
+pub struct Played {
+    /// The log.
+    pub events: Vec<Event>,
+    /// The run.
+    pub view: RunView,
+    /// The prompt of each attempt at which a provider was called.
+    pub prompts: HashMap<(NodePath, u32), String>,
+}
+
+/// The names that providers are registered under.
+pub(super) const PROVIDERS: [&str; 3] = ["ann", "bob", "cid"];
+
+/// More hosts than ever die.
+const HOSTS: usize = 100;
+
+/// Runs a case to its end.
+///
+/// # Panics
+///
+/// When the run does not get on.
+pub fn play(case: &Case, plan: &Plan) -> Played {
+    let (sim, memory) = (Sim::seeded(case.seed), MemoryStore::new());
+    let provider = Answering {
+        case: Arc::new(case.clone()),
+        sim: sim.clone(),
+        memory: memory.clone(),
+        prompts: Arc::default(),
+    };
+    let run = RunId::new("run").unwrap();
+    let vars = case.vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect();
+    let created = RunCreated {
+        run: run.clone(),
+        vars,
+        on_failure: case.on_failure,
+        interactive: case.interactive,
+        seed: case.seed,
+        ..scenario::created(plan)
+    };
+    let asked = AtomicUsize::new(0);
+    sim.block_on(scenario::create(&sim, &provider.engine(memory.clone()), plan, created));
+    for host in 0..HOSTS {
+        let death = case.deaths.get(host).copied();
+        let store = Faulty::new(&memory.reopen(), move |append| match death {
+            Some(death) if append == death / 2 + 1 => {
+                if death % 2 == 0 {
+                    Fault::DieBefore
+                } else {
+                    Fault::DieAfter
+                }
+            }
+            _ => Fault::None,
+        });
+        let engine = provider.engine(store.clone());
+        let view = sim.block_on(async {
+            match select(Box::pin(drive(case, &sim, &engine, &run, &asked)), Box::pin(store.death())).await {
+                Either::Left((view, _)) => Some(view.unwrap()),
+                Either::Right(_) => None,
+            }
+        });
+        sim.drop_tasks();
+        if let Some(view) = view.filter(|view| view.status.is_terminal()) {
+            let events = sim.block_on(scenario::events(&memory, &run));
+            let prompts = std::mem::take(&mut *provider.prompts.lock().unwrap());
+            return Played { events, view, prompts };
+        }
+    }
+    panic!("the run does not get on");
+}
+
+/// Drives the run until it rests, and meanwhile pauses and resumes it.
+async fn drive(
+    case: &Case,
+    sim: &Sim,
+    engine: &Engine,
+    run: &RunId,
+    asked: &AtomicUsize,
+) -> Result<RunView, EngineError> {
+    let handle = engine.handle(run);
+    let start = handle.view().await?.created_at;
+    let asking = async {
+        loop {
+            let number = asked.load(Ordering::SeqCst);
+            let Some(at) = case.pauses.get(number) else { return Ok::<_, EngineError>(()) };
+            let elapsed = sim.now().as_millisecond() - start.as_millisecond();
+            sim.sleep_ms(at.saturating_sub(u64::try_from(elapsed).unwrap())).await;
+            handle.control(if number.is_multiple_of(2) { Control::Pause } else { Control::Resume }).await?;
+            asked.store(number + 1, Ordering::SeqCst);
+        }
+    };
+    let (driven, asked) = join(engine.drive(run), asking).await;
+    driven?;
+    asked?;
+    let mut view = handle.wait().await?;
+    while view.status == RunStatus::Paused {
+        if view.wait.is_some_and(|wait| wait.reason == WaitReason::Pause) {
+            handle.control(Control::Resume).await?;
+        }
+        for wait in &view.waits {
+            handle.answer(wait.number.unwrap(), answers::person(case, wait)).await?;
+        }
+        view = handle.wait().await?;
+    }
+    Ok(view)
+}
+
+/// A provider that answers as it has to.
+#[derive(Clone)]
+struct Answering {
+    case: Arc<Case>,
+    sim: Sim,
+    memory: MemoryStore,
+    prompts: Arc<Mutex<HashMap<(NodePath, u32), String>>>,
+}
+
+impl Answering {
+    fn engine(&self, store: impl RunStore + 'static) -> Engine {
+        let sim = &self.sim;
+        let builder = Engine::builder().store(store);
+        let builder = builder.clock(sim.clone()).timer(sim.clone()).spawner(sim.clone());
+        PROVIDERS.iter().fold(builder, |builder, name| builder.provider(*name, self.clone())).build()
+    }
+
+    /// How many attempts before this one had an answer that was stored. One that a death took away is to be
+    /// given again.
+    async fn before(&self, request: &CallRequest) -> u32 {
+        if self.case.deaths.is_empty() {
+            return request.id.attempt - 1;
+        }
+        let events = scenario::events(&self.memory, &request.id.run).await;
+        request.id.attempt - 1 - interruptions(&events, &request.id.path)
+    }
+}
+
+/// How many attempts at the node at `path` a death cut off.
+pub(super) fn interruptions(events: &[Event], path: &NodePath) -> u32 {
+    let is_one =
+        |event: &&Event| matches!(&event.body, EventBody::AttemptInterrupted { path: of, .. } if of == path);
+    u32::try_from(events.iter().filter(is_one).count()).unwrap()
+}
+
+#[async_trait]
+impl Provider for Answering {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        let key = (request.id.path.clone(), request.id.attempt);
+        self.prompts.lock().unwrap().insert(key, request.prompt.clone());
+        let (path, attempt) = (&request.id.path, request.id.attempt);
+        let work = self.sim.sleep_ms(answers::delay(&self.case, path, attempt));
+        if let Either::Right(_) = select(work, Box::pin(context.stop().wait(Stop::Gracefully))).await {
+            return Err(ProviderError::cancelled());
+        }
+        match answer(&self.case, path, self.before(&request).await) {
+            Answer::Reply(value) => Ok(Reply::json(&value)),
+            Answer::Failure(class) => Err(ProviderError::new(class, "trouble")),
+            Answer::Quota(seconds) => {
+                let until = self.sim.now() + SignedDuration::from_secs(seconds);
+                Err(ProviderError::rate_limited("over its quota", Some(until)))
+            }
+        }
+    }
+}

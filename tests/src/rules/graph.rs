@@ -1,0 +1,176 @@
+//! A profile as its author reads it: what each node waits for, and what it may do.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::Value;
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::{
+    ExportNode, ForeachNode, GraphNode, Mode, Node, OutputFormat, Profile, ReduceStrategy, RunNode, Stage,
+};
+use workflow_core::ids::{NodePath, RoleId};
+
+pub(super) struct Graph<'a> {
+    pub profile: &'a Profile,
+    names: HashMap<&'a str, usize>,
+    /// For each node, those that it names.
+    pub needs: Vec<BTreeSet<usize>>,
+    /// For each node, the branches that name it.
+    pub arm_of: Vec<BTreeSet<usize>>,
+}
+
+/// What a call's reply has to be.
+pub(super) struct Form {
+    /// How often a wrong one goes back.
+    pub repairs: u32,
+}
+
+impl<'a> Graph<'a> {
+    pub(super) fn new(profile: &'a Profile) -> Self {
+        let mut names = HashMap::new();
+        for (place, node) in profile.graph.iter().enumerate() {
+            names.insert(node.id.as_str(), place);
+            names.extend(node.out.as_ref().map(|out| (out.as_str(), place)));
+        }
+        let mut needs = vec![BTreeSet::new(); profile.graph.len()];
+        let mut arm_of = needs.clone();
+        for (place, node) in profile.graph.iter().enumerate() {
+            mentions(&serde_json::to_value(&node.node).unwrap(), &names, &mut needs[place]);
+            node.set.values().for_each(|value| mentions(value, &names, &mut needs[place]));
+            let Node::Branch(branch) = &node.node else { continue };
+            for name in branch.when.iter().flat_map(|arm| &arm.then) {
+                arm_of[names[name.as_str()]].insert(place);
+            }
+        }
+        Self { profile, names, needs, arm_of }
+    }
+
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    pub(super) fn node(&self, path: &NodePath) -> Option<&'a GraphNode> {
+        let nodes = &self.profile.graph;
+        self.place(path.node.as_str()).map(|place| &nodes[place]).filter(|node| node.id == path.node)
+    }
+
+    /// What is done at `path`: by a node, or for an item in its body.
+    pub(super) fn what(&self, path: &NodePath) -> Option<&'a Node> {
+        let node = &self.node(path)?.node;
+        path.items.iter().try_fold(node, |node, _| match node {
+            Node::Foreach(foreach) => Some(&*foreach.run),
+            _ => None,
+        })
+    }
+
+    /// Whether variables are written while the graph runs: a condition may have been looked at before.
+    pub(super) fn writes(&self) -> bool {
+        self.profile.graph.iter().any(|node| !node.set.is_empty())
+    }
+
+    pub(super) fn is_last(&self, place: usize) -> bool {
+        !self.needs.iter().chain(&self.arm_of).any(|before| before.contains(&place))
+    }
+
+    pub(super) fn exports(&self) -> impl Iterator<Item = (usize, &'a ExportNode)> {
+        self.profile.graph.iter().enumerate().filter_map(|(place, node)| match &node.node {
+            Node::Export(export) => Some((place, export)),
+            _ => None,
+        })
+    }
+
+    /// The schema of an export: its own, or the stage's where it is the only one.
+    pub(super) fn schema_of(&self, export: &'a ExportNode, stage: &'a Stage) -> Option<&'a str> {
+        let of_stage = stage.output_schema.as_deref().filter(|_| self.exports().count() == 1);
+        export.output_schema.as_deref().or(of_stage)
+    }
+
+    /// What the reply of the call at `path` has to be, where it has to be anything.
+    pub(super) fn form(
+        &self,
+        path: &NodePath,
+        role: Option<&RoleId>,
+        stage: &Stage,
+        bundle: &Bundle,
+    ) -> Option<Form> {
+        let run = call(self.what(path)?)?;
+        let own = run.repairs.unwrap_or(2);
+        if run.output_schema.is_some() {
+            return Some(Form { repairs: own });
+        }
+        let place = self.place(path.node.as_str()).filter(|_| path.items.is_empty());
+        let mut exports = self.exports().filter(|(_, export)| {
+            place.is_some() && self.place(&export.from) == place && self.schema_of(export, stage).is_some()
+        });
+        if let Some((_, export)) = exports.next() {
+            return Some(Form { repairs: export.repairs.or(stage.repairs).unwrap_or(own) });
+        }
+        let is_output = place.is_some_and(|place| self.exports().count() == 0 && self.is_last(place));
+        if is_output && stage.output_schema.is_some() {
+            return Some(Form { repairs: stage.repairs.unwrap_or(own) });
+        }
+        let of_role = role.is_some_and(|role| bundle.roles[role].output_schema.is_some());
+        (of_role || run.output == Some(OutputFormat::Json)).then_some(Form { repairs: own })
+    }
+}
+
+/// The same for a stage without a graph.
+pub(super) fn form_of_stage(stage: &Stage, role: Option<&RoleId>, bundle: &Bundle) -> Option<Form> {
+    let of_role = role.is_some_and(|role| bundle.roles[role].output_schema.is_some());
+    let has = of_role || stage.output_schema.is_some() || stage.output == Some(OutputFormat::Json);
+    has.then_some(Form { repairs: stage.repairs.unwrap_or(2) })
+}
+
+/// The call that a node makes by itself.
+pub(super) fn call(node: &Node) -> Option<&RunNode> {
+    match node {
+        Node::Run(run) => Some(run),
+        Node::Reduce(reduce) if reduce.strategy == ReduceStrategy::Summarize => Some(&reduce.run),
+        _ => None,
+    }
+}
+
+pub(super) fn when(node: &Node) -> Option<&str> {
+    match node {
+        Node::Run(run) => run.when.as_deref(),
+        Node::Reduce(reduce) => reduce.run.when.as_deref(),
+        Node::Foreach(foreach) => foreach.when.as_deref(),
+        Node::Export(export) => export.when.as_deref(),
+        Node::Ask(ask) => ask.when.as_deref(),
+        Node::Branch(_) => None,
+    }
+}
+
+/// How many items may be under way at a time.
+pub(super) fn concurrency(foreach: &ForeachNode) -> usize {
+    match foreach.mode {
+        Some(Mode::Parallel) => foreach.concurrency.unwrap_or(16) as usize,
+        _ => 1,
+    }
+}
+
+/// Finds the nodes that a value names: as an input, or as `nodes.x` in an expression or a condition.
+fn mentions(value: &Value, names: &HashMap<&str, usize>, found: &mut BTreeSet<usize>) {
+    match value {
+        Value::String(text) => {
+            for (at, word) in text.match_indices("nodes.") {
+                let rest = &text[at + word.len()..];
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+                found.extend(names.get(&rest[..end.unwrap_or(rest.len())]));
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| mentions(value, names, found)),
+        Value::Object(members) => {
+            for (key, value) in members {
+                if matches!(key.as_str(), "inputs" | "items" | "from") {
+                    let alone = std::slice::from_ref(value);
+                    let several = value.as_array().map_or(alone, Vec::as_slice);
+                    // A list of items is a list of values.
+                    let named = several.iter().filter(|_| key != "items" || !value.is_array());
+                    found.extend(named.filter_map(|name| names.get(name.as_str()?)));
+                }
+                mentions(value, names, found);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,402 @@
+//! The rules of a lane that has a graph.
+
+use serde_json::{Map, Value, json};
+use workflow_core::definition::{Node, ReduceStrategy};
+use workflow_core::event::{EventBody, LaneOutput};
+use workflow_core::expr::Condition;
+use workflow_core::failure::FailureClass;
+use workflow_core::ids::{NodePath, NodePathParts, StageId};
+use workflow_core::output_schema::OutputSchema;
+
+use super::graph::{self, Graph};
+use super::{Checked, Log, Node as NodeLog, Position, Strategy, rule, strategy};
+
+/// How one provider's pass through a stage stands.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    /// Of a lane with a graph.
+    pub begun: bool,
+    pub succeeded: bool,
+    pub failed: bool,
+    pub output: Value,
+}
+
+impl<'a> Log<'a> {
+    pub(super) fn take_of_graph(&mut self, body: &'a EventBody) -> Checked {
+        match body {
+            EventBody::LaneStarted { iteration, stage, lane, .. } => {
+                rule(self.graphs.contains_key(stage), "only a lane with a graph is said to start")?;
+                self.check_new_lane(*iteration, stage, *lane)?;
+                self.lanes[*lane as usize].begun = true;
+                Ok(())
+            }
+            EventBody::LaneCompleted { iteration, stage, lane, output_of } => {
+                self.check_lane_ends(*iteration, stage, *lane)?;
+                let output = self.output_of_lane(stage, *lane, output_of)?;
+                let lane = &mut self.lanes[*lane as usize];
+                (lane.succeeded, lane.output) = (true, output);
+                Ok(())
+            }
+            EventBody::LaneFailed { iteration, stage, lane, .. } => {
+                if self.lanes.get(*lane as usize).is_some_and(|lane| lane.begun) {
+                    self.check_lane_ends(*iteration, stage, *lane)?;
+                    let failed = self.of_lane(*lane).any(|(_, node)| node.failed);
+                    rule(failed, "a lane fails because a node of it did")?;
+                } else {
+                    // Who would do its work could not be told.
+                    self.check_new_lane(*iteration, stage, *lane)?;
+                }
+                self.lanes[*lane as usize].failed = true;
+                Ok(())
+            }
+            EventBody::NodeStarted { path, items } => {
+                self.check_start(path)?;
+                let is_foreach = matches!(self.what(path), Some(Node::Foreach(_)));
+                rule(is_foreach, "only a `foreach` starts without an attempt")?;
+                let Value::Array(items) = items.value() else { return Err("items are a list") };
+                let node = self.nodes.entry(path.clone()).or_default();
+                rule(node.items.is_none(), "a `foreach` starts once")?;
+                node.items = Some(items);
+                Ok(())
+            }
+            EventBody::NodeSkipped { path } => {
+                rule(!self.nodes.contains_key(path), "what is skipped has not begun")?;
+                self.check_lane(path.lane)?;
+                self.check_in_lane(path)?;
+                rule(self.has_reason_to_skip(path), "what is skipped is not wanted")?;
+                self.nodes.entry(path.clone()).or_default().skipped = true;
+                Ok(())
+            }
+            EventBody::NodeCompleted { path, output, set } => {
+                self.check_start(path)?;
+                let expected = self.output_of_node(path)?;
+                rule(
+                    output.value() == expected,
+                    "the output of a node is what its kind makes of its inputs",
+                )?;
+                let set = set.iter().flat_map(|set| set.iter());
+                let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
+                rule(set.len() == self.sets(path), "a completed node sets its variables")?;
+                self.vars.extend(set);
+                let node = self.nodes.entry(path.clone()).or_default();
+                (node.succeeded, node.output) = (true, expected);
+                Ok(())
+            }
+            EventBody::NodeFailed { path, error } => {
+                let node = self.nodes.get(path);
+                if node.is_some_and(|node| node.succeeded) {
+                    let unset = self.sets(path) > 0 && error.class == FailureClass::Expression;
+                    rule(unset, "what has succeeded fails only when its variables cannot be set")?;
+                } else if self.of_items(path).any(|(_, node)| node.failed) {
+                    rule(
+                        self.running_in(path.lane) == 0,
+                        "items fail their `foreach` when none runs any more",
+                    )?;
+                } else {
+                    self.check_start(path)?;
+                    let is_call = self.what(path).and_then(graph::call).is_some();
+                    rule(!is_call, "a call fails with an attempt")?;
+                }
+                let node = self.nodes.entry(path.clone()).or_default();
+                rule(!node.failed, "a node fails once")?;
+                (node.succeeded, node.failed) = (false, true);
+                Ok(())
+            }
+            other => self.take_of_persons(other),
+        }
+    }
+
+    /// A lane may begin, as far as the others are concerned.
+    pub(super) fn check_lane(&self, number: u32) -> Checked {
+        let Position::In(stage) = &self.position else { return Err("a node runs while its stage does") };
+        let lanes = &self.lanes;
+        rule((number as usize) < lanes.len(), "a node belongs to a lane")?;
+        match strategy(self.stage(stage)) {
+            Strategy::Sequential => {
+                let waits = lanes[..number as usize].iter().any(|lane| !lane.succeeded);
+                rule(!waits, "a provider of a sequence waits for the one before")
+            }
+            Strategy::All => {
+                rule(!lanes.iter().any(|lane| lane.failed), "after a failure nothing new starts")
+            }
+            Strategy::Race => {
+                rule(!lanes.iter().any(|lane| lane.succeeded), "after a race is won nothing new starts")
+            }
+            Strategy::Majority => Ok(()),
+        }
+    }
+
+    fn check_new_lane(&self, iteration: u32, stage: &StageId, lane: u32) -> Checked {
+        rule(self.may_go_on(), "nothing starts in a run that is to pause or end")?;
+        rule(self.position == Position::In(stage.clone()), "a lane begins while its stage runs")?;
+        rule(iteration == self.iteration, "a lane belongs to its iteration")?;
+        self.check_lane(lane)?;
+        let lane = &self.lanes[lane as usize];
+        rule(!lane.begun && !lane.failed, "a lane begins once")
+    }
+
+    fn check_lane_ends(&self, iteration: u32, stage: &StageId, number: u32) -> Checked {
+        rule(self.position == Position::In(stage.clone()), "a lane ends while its stage runs")?;
+        rule(iteration == self.iteration, "a lane belongs to its iteration")?;
+        let lane = self.lanes.get(number as usize).ok_or("the lane is one of its stage's")?;
+        rule(lane.begun && !lane.succeeded && !lane.failed, "a lane that ends has begun, and ends once")?;
+        rule(self.running_in(number) == 0, "a lane ends when nothing of it runs any more")
+    }
+
+    /// A node or an item may be looked at: it is its turn.
+    pub(super) fn check_in_lane(&self, path: &NodePath) -> Checked {
+        let graph = self.graphs.get(&path.stage).ok_or("only a graph has such nodes")?;
+        let lane = &self.lanes[path.lane as usize];
+        rule(lane.begun && !lane.succeeded && !lane.failed, "a node runs while its lane does")?;
+        rule(self.may_go_on_at(path), "nothing starts in a run that is to pause or end")?;
+        rule(
+            !self.of_lane(path.lane).any(|(_, node)| node.failed),
+            "after a failure nothing starts in a lane",
+        )?;
+        rule(graph.what(path).is_some(), "a node is one of its graph's")?;
+        let limit = if let Some(parent) = path.parent() {
+            let node = self.nodes.get(&parent).filter(|node| !node.has_ended());
+            let items = node.and_then(|node| node.items.as_ref()).ok_or("an item is one of a `foreach`")?;
+            let number = *path.items.last().unwrap();
+            rule((number as usize) < items.len(), "an item is one of those there are")?;
+            let Some(Node::Foreach(foreach)) = graph.what(&parent) else { unreachable!() };
+            let limit = graph::concurrency(foreach);
+            let before = || (0..number).map(|number| parent.item(number));
+            let ended = |path: NodePath| self.nodes.get(&path).is_some_and(NodeLog::has_ended);
+            rule(limit > 1 || before().all(ended), "items that go one after the other keep their order")?;
+            limit
+        } else {
+            let place = graph.place(path.node.as_str()).unwrap();
+            let mut before = graph.needs[place].iter().chain(&graph.arm_of[place]);
+            let ended = before.all(|place| self.at(graph, path, *place).is_some_and(NodeLog::has_ended));
+            rule(ended, "a node starts when all that it waits for has ended")?;
+            graph.profile.concurrency.unwrap_or(64) as usize
+        };
+        let others = self
+            .of_lane(path.lane)
+            .filter(|(other, node)| !node.has_ended() && *other != path && other.parent() == path.parent());
+        rule(others.count() < limit, "no more is under way at a time than may be")
+    }
+
+    /// A node that starts for the first time is wanted.
+    pub(super) fn check_wanted(&self, path: &NodePath) -> Checked {
+        let graph = &self.graphs[&path.stage];
+        let may_have_changed = graph.writes() || self.nodes.contains_key(path);
+        let reason = self.is_not_reached(graph, path) || (!may_have_changed && self.is_not_wished(path));
+        rule(!reason, "what is not wanted is skipped")
+    }
+
+    fn has_reason_to_skip(&self, path: &NodePath) -> bool {
+        let graph = &self.graphs[&path.stage];
+        let wished = graph::when(self.what(path).unwrap());
+        self.is_not_reached(graph, path) || (wished.is_some() && graph.writes()) || self.is_not_wished(path)
+    }
+
+    /// Whether no branch took a node, or all that it needs was skipped.
+    fn is_not_reached(&self, graph: &Graph<'_>, path: &NodePath) -> bool {
+        let Some(place) = graph.place(path.node.as_str()).filter(|_| path.items.is_empty()) else {
+            return false;
+        };
+        let node = &graph.profile.graph[place];
+        let takes = |branch: &usize| {
+            let names = self.at(graph, path, *branch).map(|branch| branch.output.clone()).unwrap_or_default();
+            let names = names.as_array().cloned().unwrap_or_default();
+            names.iter().any(|name| {
+                Some(name) == Some(&json!(node.id))
+                    || Some(name) == node.out.as_ref().map(|out| json!(out)).as_ref()
+            })
+        };
+        let skipped = |needed: &usize| self.at(graph, path, *needed).is_some_and(|node| node.skipped);
+        let (arm_of, needs) = (&graph.arm_of[place], &graph.needs[place]);
+        (!arm_of.is_empty() && !arm_of.iter().any(takes)) || (!needs.is_empty() && needs.iter().all(skipped))
+    }
+
+    fn is_not_wished(&self, path: &NodePath) -> bool {
+        let when = self.what(path).and_then(graph::when);
+        when.is_some_and(|when| !Condition::parse(when).unwrap().eval(&self.document(path)))
+    }
+
+    /// What conditions of the node at `path` read.
+    fn document(&self, path: &NodePath) -> Value {
+        let graph = &self.graphs[&path.stage];
+        let mut nodes = Map::new();
+        for (place, spec) in graph.profile.graph.iter().enumerate() {
+            let Some(node) = self.at(graph, path, place).filter(|node| node.has_ended()) else { continue };
+            let mut document = json!({ "status": if node.skipped { "skipped" } else { "completed" } });
+            if node.succeeded {
+                document["output"] = node.output.clone();
+            }
+            for name in [Some(&spec.id), spec.out.as_ref()].into_iter().flatten() {
+                nodes.insert(name.to_string(), document.clone());
+            }
+        }
+        let mut document = json!({
+            "vars": self.vars, "stages": self.stages, "nodes": nodes, "iteration": self.iteration,
+        });
+        if let Some(item) = self.item(path) {
+            document["item"] = item;
+        }
+        document
+    }
+
+    fn item(&self, path: &NodePath) -> Option<Value> {
+        let items = self.nodes.get(&path.parent()?)?.items.as_ref()?;
+        items.get(*path.items.last()? as usize).cloned()
+    }
+
+    /// What a node that calls nobody, or a `foreach`, makes.
+    fn output_of_node(&self, path: &NodePath) -> Result<Value, &'static str> {
+        let graph = &self.graphs[&path.stage];
+        let source = |name: &str| match graph.place(name) {
+            Some(place) => self.at(graph, path, place).filter(|n| n.succeeded).map(|n| n.output.clone()),
+            None => self.item(path),
+        };
+        match self.what(path).unwrap() {
+            Node::Foreach(_) => {
+                let items = self.nodes.get(path).and_then(|node| node.items.as_ref());
+                let count =
+                    u32::try_from(items.ok_or("a `foreach` that completes has started")?.len()).unwrap();
+                let ended = (0..count).map(|number| {
+                    let item = self.nodes.get(&path.item(number)).filter(|item| item.has_ended());
+                    item.map(|item| item.output.clone())
+                });
+                let outputs: Option<Vec<_>> = ended.collect();
+                outputs.map(Value::Array).ok_or("a `foreach` completes when all of its items have ended")
+            }
+            Node::Reduce(reduce) => {
+                let values: Vec<_> = reduce.from.iter().filter_map(|name| source(name)).collect();
+                if let ([_], [Value::Array(elements)]) = (&reduce.from[..], &values[..]) {
+                    return reduced(reduce.strategy, elements.clone());
+                }
+                reduced(reduce.strategy, values)
+            }
+            Node::Branch(branch) => {
+                let document = self.document(path);
+                let mut arms = branch.when.iter();
+                let taken = arms.find(|arm| Condition::parse(&arm.condition).unwrap().eval(&document));
+                Ok(taken.map_or_else(|| json!([]), |arm| json!(arm.then)))
+            }
+            Node::Export(export) => {
+                let data = source(&export.from).unwrap_or_default();
+                let is_top = path.items.is_empty();
+                let schema = if is_top {
+                    graph.schema_of(export, self.stage(&path.stage))
+                } else {
+                    export.output_schema.as_deref()
+                };
+                let follows = schema.is_none_or(|name| {
+                    let schema = OutputSchema::compile(name, &self.bundle.schemas).unwrap();
+                    schema.check(&data).is_empty()
+                });
+                if follows { Ok(data) } else { Err("what is exported follows its schema") }
+            }
+            Node::Ask(_) => {
+                let answer = self.nodes.get(path).and_then(|node| node.answer.clone());
+                answer.ok_or("a question completes with its answer")
+            }
+            Node::Run(_) => Err("a call ends with an attempt"),
+        }
+    }
+
+    /// What a lane whose nodes have all ended makes.
+    fn output_of_lane(
+        &self,
+        stage: &StageId,
+        lane: u32,
+        output_of: &LaneOutput,
+    ) -> Result<Value, &'static str> {
+        let graph = &self.graphs[stage];
+        let (iteration, stage) = (self.iteration, stage.clone());
+        let node = graph.profile.graph[0].id.clone();
+        let path: NodePath = NodePathParts { iteration, stage, lane, node, items: Vec::new() }.into();
+        let ended = |place| self.at(graph, &path, place).is_some_and(|node| node.has_ended() && !node.failed);
+        let count = graph.profile.graph.len();
+        rule((0..count).all(ended), "a lane completes when all of its nodes have ended well")?;
+        let completed = |place: &usize| self.at(graph, &path, *place).is_some_and(|node| node.succeeded);
+        let mut of: Vec<_> = graph.exports().map(|(place, _)| place).filter(completed).collect();
+        if of.is_empty() {
+            of = (0..count).filter(|place| graph.is_last(*place)).filter(completed).collect();
+        }
+        let id = |place: &usize| graph.profile.graph[*place].id.clone();
+        let expected = match &of[..] {
+            [only] => LaneOutput::Node(id(only)),
+            several => LaneOutput::Nodes(several.iter().map(id).collect()),
+        };
+        rule(*output_of == expected, "the output is of the exports, or else of the last nodes")?;
+        let output = |place: &usize| self.at(graph, &path, *place).unwrap().output.clone();
+        Ok(match &of[..] {
+            [] => Value::Null,
+            [only] => output(only),
+            several => several.iter().map(|place| (id(place).to_string(), output(place))).collect(),
+        })
+    }
+
+    pub(super) fn what(&self, path: &NodePath) -> Option<&Node> {
+        self.graphs.get(&path.stage)?.what(path)
+    }
+
+    /// How many variables a node sets.
+    pub(super) fn sets(&self, path: &NodePath) -> usize {
+        let node = self.graphs.get(&path.stage).and_then(|graph| graph.node(path));
+        node.filter(|_| path.items.is_empty()).map_or(0, |node| node.set.len())
+    }
+
+    /// The node at `place` in the lane of `path`.
+    fn at(&self, graph: &Graph<'_>, path: &NodePath, place: usize) -> Option<&NodeLog> {
+        let node = graph.profile.graph[place].id.clone();
+        let parts = NodePathParts { node, items: Vec::new(), ..NodePathParts::clone(path) };
+        self.nodes.get(&parts.into())
+    }
+
+    /// What was heard of in a lane of the stage under way.
+    pub(super) fn of_lane(&self, lane: u32) -> impl Iterator<Item = (&NodePath, &NodeLog)> {
+        let stage = match &self.position {
+            Position::In(stage) => Some(stage),
+            _ => None,
+        };
+        self.nodes.iter().filter(move |(path, _)| {
+            path.lane == lane && path.iteration == self.iteration && Some(&path.stage) == stage
+        })
+    }
+
+    /// The items, and those below them, of the node at `path`.
+    fn of_items<'l>(&'l self, path: &'l NodePath) -> impl Iterator<Item = (&'l NodePath, &'l NodeLog)> {
+        let items = &path.items;
+        self.of_lane(path.lane).filter(move |(below, _)| {
+            below.node == path.node && below.items.len() > items.len() && below.items.starts_with(items)
+        })
+    }
+
+    fn running_in(&self, lane: u32) -> usize {
+        self.of_lane(lane).filter(|(_, node)| node.running).count()
+    }
+}
+
+fn reduced(strategy: ReduceStrategy, values: Vec<Value>) -> Result<Value, &'static str> {
+    match strategy {
+        ReduceStrategy::First => Ok(values.first().cloned().unwrap_or_default()),
+        ReduceStrategy::Last => Ok(values.last().cloned().unwrap_or_default()),
+        ReduceStrategy::Vote => {
+            let votes = |value| values.iter().filter(|other| *other == value).count();
+            let most = values.iter().map(votes).max();
+            Ok(values.iter().find(|value| Some(votes(value)) == most).cloned().unwrap_or_default())
+        }
+        ReduceStrategy::Merge => {
+            let mut merged = Map::new();
+            for value in values {
+                let Value::Object(members) = value else { return Err("only objects are merged") };
+                merged.extend(members);
+            }
+            Ok(merged.into())
+        }
+        ReduceStrategy::Concat => {
+            if !values.is_empty() && values.iter().all(Value::is_array) {
+                return Ok(values.into_iter().flat_map(|value| value.as_array().cloned().unwrap()).collect());
+            }
+            let texts =
+                values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            Ok(texts.collect::<Vec<_>>().join("\n\n").into())
+        }
+        ReduceStrategy::Summarize => Err("a summary is a call"),
+    }
+}

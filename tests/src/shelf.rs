@@ -1,0 +1,69 @@
+//! What a scenario refers to, as a catalog that is only read.
+
+use async_trait::async_trait;
+use workflow_core::catalog::{Catalog, CatalogEntry, CatalogError, Document, Part, PartKind, Text, Version};
+use workflow_core::ids::WorkflowId;
+
+/// One workflow with its parts.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    id: WorkflowId,
+    workflow: String,
+    parts: Vec<(Part, String)>,
+}
+
+impl Shelf {
+    /// A workflow's text, and the texts of its parts.
+    pub fn new(id: WorkflowId, workflow: &str, parts: Vec<(Part, String)>) -> Self {
+        Self { id, workflow: workflow.to_owned(), parts }
+    }
+
+    fn refused<T>(&self) -> Result<T, CatalogError> {
+        Err(CatalogError::ReadOnly(self.id.to_string()))
+    }
+}
+
+fn version() -> Version {
+    Version("1".to_owned())
+}
+
+#[async_trait]
+impl Catalog for Shelf {
+    async fn list(&self) -> Result<Vec<CatalogEntry>, CatalogError> {
+        Ok(vec![CatalogEntry::new(self.id.clone())])
+    }
+
+    async fn get(&self, id: &WorkflowId) -> Result<Document, CatalogError> {
+        if *id != self.id {
+            return Err(CatalogError::NotFound(format!("workflow `{id}`")));
+        }
+        let (origin, text) = (id.to_string(), self.workflow.clone());
+        Ok(Document { id: id.clone(), origin, text, version: version() })
+    }
+
+    async fn create(&self, _: &WorkflowId, _: &str) -> Result<Document, CatalogError> {
+        self.refused()
+    }
+
+    async fn update(&self, _: &WorkflowId, _: &str, _: &Version) -> Result<Document, CatalogError> {
+        self.refused()
+    }
+
+    async fn delete(&self, _: &WorkflowId) -> Result<(), CatalogError> {
+        self.refused()
+    }
+
+    async fn parts(&self, kind: PartKind) -> Result<Vec<Part>, CatalogError> {
+        let is_asked = |part: &&Part| match part {
+            Part::Role(_) => kind == PartKind::Roles,
+            Part::Profile(..) => kind == PartKind::Profiles,
+            _ => false,
+        };
+        Ok(self.parts.iter().map(|(part, _)| part).filter(is_asked).cloned().collect())
+    }
+
+    async fn part(&self, part: &Part) -> Result<Option<Text>, CatalogError> {
+        let found = self.parts.iter().find(|(known, _)| known == part);
+        Ok(found.map(|(_, text)| Text { origin: part.to_string(), text: text.clone(), version: version() }))
+    }
+}

@@ -1,0 +1,89 @@
+//! The items of a `foreach` node, and what is made of their outputs.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::{self, Defaults, Profile, Stage, Workflow};
+use workflow_core::ids::StageId;
+use workflow_core::plan::Plan;
+use workflow_core::status::RunStatus;
+use workflow_core::store::StoreError;
+use workflow_exec::{EngineError, StartRun};
+use workflow_tests::faulty::{Fault, Faulty};
+
+use crate::host::{Host, id};
+
+/// A plan of one stage with that graph, whose provider answers as `with` of its nodes says.
+fn plan(graph: &Value) -> Arc<Plan> {
+    let stage = Stage { profile: Some("graph".to_owned()), ..Stage::new("ann") };
+    let name = StageId::new("stage").unwrap();
+    let workflow = Workflow::new("graph".parse().unwrap(), "A graph").stage(name.clone(), stage);
+    let mut bundle = Bundle::new(definition::resolve(&workflow, &Defaults::default()).unwrap());
+    let profile: Profile = serde_json::from_value(json!({ "graph": graph })).unwrap();
+    bundle.profiles.insert(name, profile);
+    Arc::new(Plan::compile(bundle).unwrap())
+}
+
+/// A run with so many items, each of which becomes a text of two letters: four bytes of JSON.
+fn items(count: usize) -> StartRun {
+    let run = json!({ "type": "run", "with": { "ann": { "reply": "ab" } } });
+    let each =
+        json!({ "id": "each", "type": "foreach", "items": "${vars.items}", "mode": "parallel", "run": run });
+    StartRun::plan(&plan(&json!([each]))).run_id(id("run")).var("items", vec![0; count])
+}
+
+#[test]
+fn outputs_of_items_that_cannot_be_read_for_a_moment_are_read_again() {
+    let host = Host::new();
+    let store = Faulty::new(&host.store, |_| Fault::None).unreadable(|read| read <= 3);
+    let view = host.sim.block_on(host.engine_over(store).run(items(3))).unwrap();
+    assert_eq!(view.context.stages["stage"].output.as_ref().unwrap().value(), json!(["ab", "ab", "ab"]));
+}
+
+#[test]
+fn a_run_whose_outputs_of_items_cannot_be_read_says_so_and_is_taken_up_without_another_call() {
+    let host = Host::new();
+    let store = Faulty::new(&host.store, |_| Fault::None).unreadable(|_| true);
+    let error = host.sim.block_on(host.engine_over(store).run(items(3))).unwrap_err();
+    assert!(matches!(error, EngineError::Store(StoreError::Io { .. })), "{error}");
+    assert_eq!(host.deeds.calls().len(), 3);
+    let view = host.sim.block_on(host.engine.drive(&id("run"))).unwrap();
+    assert_eq!(view.context.stages["stage"].output.as_ref().unwrap().value(), json!(["ab", "ab", "ab"]));
+    assert_eq!(host.deeds.calls().len(), 3, "what was recorded is not asked for again");
+}
+
+#[test]
+fn outputs_of_items_have_a_bound_together() {
+    // Eight times what one output may have, with a comma for each.
+    for (count, status) in [(16, RunStatus::Completed), (17, RunStatus::Failed)] {
+        let host = Host::with(|builder| builder.max_output(10));
+        let view = host.sim.block_on(host.engine.run(items(count))).unwrap();
+        assert_eq!(view.status, status, "{count}");
+        if status == RunStatus::Failed {
+            let message = &view.error.unwrap().message;
+            assert!(
+                message.contains("the outputs of the items have more than 80 bytes together"),
+                "{message}"
+            );
+            assert!(host.log("run").contains("node_failed"));
+        }
+    }
+}
+
+#[test]
+fn a_condition_knows_what_a_filter_in_it_looks_at() {
+    let reply = |value: bool| json!({ "ann": { "reply": value } });
+    for (value, status) in [(true, "completed"), (false, "skipped")] {
+        let graph = json!([
+            { "id": "last", "type": "run", "when": "$.vars.flags[?@ == $.nodes.first.output]", "with": reply(true) },
+            { "id": "first", "type": "run", "with": reply(value) },
+        ]);
+        let start = StartRun::plan(&plan(&graph)).run_id(id("run")).var("flags", vec![true]);
+        let host = Host::new();
+        let view = host.sim.block_on(host.engine.run(start)).unwrap();
+        let nodes = &view.context.stages["stage"].results[0].nodes;
+        let last = nodes.iter().find(|node| node.id.as_str() == "last").unwrap();
+        assert_eq!(json!(last.status), status);
+    }
+}

@@ -1,0 +1,244 @@
+//! Every type of node with everything that can happen to it, at every append: built from tables, of which
+//! each row meets each row of the others.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod happenings;
+mod subjects;
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use workflow_core::definition;
+use workflow_core::event::EventBody;
+use workflow_core::failure::FailureClass;
+use workflow_core::ids::NodePath;
+use workflow_core::status::{RunStatus, StageStatus};
+use workflow_tests::faulty::Fault;
+use workflow_tests::play::{Case, Played};
+use workflow_tests::scenario::Scenario;
+
+use self::happenings::{End, Happening};
+use self::subjects::Subject;
+
+/// How many lanes a stage has, and what becomes of their outputs.
+struct Lanes {
+    yaml: &'static str,
+    count: usize,
+    /// Whether the stage's output is an array of those of its lanes.
+    all: bool,
+}
+
+const ONE: Lanes = Lanes { yaml: "provider: cid", count: 1, all: false };
+
+const SEVERAL: [Lanes; 4] = [
+    Lanes { yaml: "providers: [{ provider: cid }, { provider: cid }]", count: 2, all: false },
+    Lanes { yaml: "mode: parallel, providers: [{ provider: cid }, { provider: cid }]", count: 2, all: true },
+    Lanes {
+        yaml: "mode: parallel, parallel_strategy: race, providers: [{ provider: cid }, { provider: cid }]",
+        count: 2,
+        all: false,
+    },
+    Lanes {
+        yaml: "mode: parallel, parallel_strategy: majority, providers: [{ provider: cid }, { provider: cid }]",
+        count: 2,
+        all: true,
+    },
+];
+
+/// One row of each table.
+struct Combination<'t> {
+    subject: &'t Subject,
+    happening: &'t Happening,
+    lanes: &'t Lanes,
+    case: Case,
+}
+
+impl<'t> Combination<'t> {
+    fn new(subject: &'t Subject, happening: &'t Happening, lanes: &'t Lanes) -> Self {
+        let case = Scenario::new("matrix", &happening.to(subject, lanes.yaml)).into();
+        Self { subject, happening, lanes, case }
+    }
+
+    fn described(&self) -> String {
+        format!("{} × {} × {}", self.subject.name, self.happening.name, self.lanes.yaml)
+    }
+
+    /// What the combination calls for, whoever died on the way.
+    fn check(&self, played: &Played) {
+        let (view, about) = (&played.view, self.described());
+        let stages = &view.context.stages;
+        let (status, work, class) = match self.happening.end {
+            End::Well(_) => (RunStatus::Completed, StageStatus::Completed, None),
+            End::Failed(class) => (RunStatus::Failed, StageStatus::Failed, Some(class)),
+            End::Without(class) => (RunStatus::Completed, StageStatus::Failed, Some(class)),
+            // How far it came until then is a matter of time.
+            End::Cancelled => (RunStatus::Cancelled, stages["work"].status, None),
+        };
+        assert_eq!(view.status, status, "{about}");
+        assert_eq!(stages["work"].status, work, "{about}");
+        let reported = stages.get("report").is_some_and(|stage| stage.status == StageStatus::Completed);
+        assert_eq!(reported, status == RunStatus::Completed, "{about}");
+        if let Some(class) = class {
+            self.check_failure(played, class);
+        }
+        if work == StageStatus::Completed && status == RunStatus::Completed {
+            self.check_output(played);
+        }
+    }
+
+    fn check_failure(&self, played: &Played, class: FailureClass) {
+        let about = self.described();
+        let failed: Vec<_> = played
+            .events
+            .iter()
+            .filter_map(|event| match &event.body {
+                EventBody::AttemptFailed { path, error, retry_at: None, .. }
+                | EventBody::NodeFailed { path, error } => Some((path, error)),
+                _ => None,
+            })
+            .collect();
+        // What it began with: all else failed because of that.
+        let (_, error) = failed.first().unwrap_or_else(|| panic!("{about}: nothing failed"));
+        assert_eq!(error.class, class, "{about}");
+        let error = played.view.context.stages["work"].error.as_ref().unwrap();
+        let alone = failed.iter().all(|(path, _)| failed[0].0.to_string().starts_with(&path.to_string()));
+        let expected = if alone && self.lanes.count == 1 { class } else { FailureClass::Stage };
+        assert_eq!(error.class, expected, "{about}: {error:?}");
+    }
+
+    fn check_output(&self, played: &Played) {
+        let about = self.described();
+        let work = &played.view.context.stages["work"];
+        let lanes = work.results.iter().filter(|lane| lane.status == StageStatus::Completed);
+        let lanes: Vec<_> = lanes.collect();
+        assert!(!lanes.is_empty(), "{about}");
+        for lane in lanes {
+            let node = |id: &str| lane.nodes.iter().find(|node| node.id.as_str() == id).unwrap();
+            assert_eq!(node("subject").output.value(), self.subject.output, "{about}");
+            assert_eq!(node("after").status, StageStatus::Completed, "{about}");
+        }
+        let graph = &self.subject.graph;
+        let output = if graph.contains("type: export") && !graph.contains("type: foreach") {
+            self.subject.output.clone()
+        } else {
+            json!({ "after": "last", "beside": "beside" })
+        };
+        let output = if self.lanes.all { json!(vec![output; self.lanes.count]) } else { output };
+        assert_eq!(work.output.as_ref().unwrap().value(), output, "{about}");
+        if self.happening.name == "variables" {
+            assert_eq!(played.view.context.vars["x"].value(), self.subject.output, "{about}");
+        }
+    }
+
+    /// How often each call was made, where no host died and no lane lost.
+    fn check_counts(&self, played: &Played) {
+        let about = self.described();
+        let mut counts: BTreeMap<(&str, &NodePath), usize> = BTreeMap::new();
+        for call in &played.calls {
+            *counts.entry((&call.provider, &call.id.path)).or_default() += 1;
+        }
+        for ((provider, path), count) in &counts {
+            let expected = match self.happening.end {
+                End::Well(times) if *provider == "ann" => times,
+                _ if *provider == "ann" => *count,
+                // What succeeded does not run again.
+                _ => 1,
+            };
+            assert_eq!(*count, expected, "{about}: {path}");
+        }
+        if matches!(self.happening.end, End::Well(_)) {
+            let places = counts.keys().filter(|(provider, _)| *provider == "ann").count();
+            assert_eq!(places, self.subject.calls * self.lanes.count, "{about}");
+        }
+    }
+}
+
+/// Every subject with everything that happens to it, and the number of the pair.
+fn each(lanes: &Lanes, check: impl Fn(&Combination<'_>, usize)) {
+    let happenings = happenings::all();
+    for (row, subject) in subjects::all().into_iter().enumerate() {
+        for (column, happening) in happenings.iter().chain(&happenings::unfit(&subject)).enumerate() {
+            check(&Combination::new(&subject, happening, lanes), row + column);
+        }
+    }
+}
+
+/// Whether a combination is played in part number `part` of four: what succeeds in all, the others in one, and
+/// those of a `foreach` only where its items go one after the other. With `MATRIX=all` everything is.
+fn is_in(part: usize, combination: &Combination<'_>, number: usize) -> bool {
+    let is_short = !combination.subject.graph.contains("parallel");
+    combination.happening.name == "success"
+        || (is_short && number % 4 == part)
+        || std::env::var("MATRIX").is_ok_and(|asked| asked == "all")
+}
+
+/// Something happens to each append of the first host.
+fn at_every_append(fault: Fault, part: usize) {
+    each(&ONE, |combination, number| {
+        if !is_in(part, combination, number) {
+            return;
+        }
+        let undisturbed = combination.case.play(0, |_, _| Fault::None);
+        for at in 1..=undisturbed.appends {
+            let faults = move |host, append| if (host, append) == (1, at) { fault } else { Fault::None };
+            combination.check(&combination.case.play(0, faults));
+        }
+    });
+}
+
+#[test]
+fn every_node_ends_as_what_happens_to_it_calls_for() {
+    each(&ONE, |combination, _| {
+        let played = combination.case.play(0, |_, _| Fault::None);
+        combination.check(&played);
+        combination.check_counts(&played);
+    });
+}
+
+#[test]
+fn every_node_does_so_in_each_of_several_lanes() {
+    for (part, lanes) in SEVERAL.iter().enumerate() {
+        each(lanes, |combination, number| {
+            if is_in(part, combination, number) {
+                combination.check(&combination.case.play(1, |_, _| Fault::None));
+            }
+        });
+    }
+}
+
+#[test]
+fn every_node_does_so_when_its_host_dies_before_an_append() {
+    at_every_append(Fault::DieBefore, 0);
+}
+
+#[test]
+fn every_node_does_so_when_its_host_dies_after_an_append() {
+    at_every_append(Fault::DieAfter, 1);
+}
+
+#[test]
+fn every_node_does_so_when_its_store_loses_an_append() {
+    at_every_append(Fault::Lose, 2);
+}
+
+#[test]
+fn every_node_does_so_when_its_store_loses_an_answer() {
+    at_every_append(Fault::LoseAnswer, 3);
+}
+
+#[test]
+fn every_type_of_node_is_there() {
+    let graphs: String = subjects::all().into_iter().map(|subject| subject.graph).collect();
+    let mut words = Vec::new();
+    let nodes = serde_json::to_value(schemars::schema_for!(definition::Node)).unwrap();
+    for node in nodes["oneOf"].as_array().unwrap() {
+        words.push(format!("type: {}", node["properties"]["type"]["const"].as_str().unwrap()));
+    }
+    let strategies = serde_json::to_value(schemars::schema_for!(definition::ReduceStrategy)).unwrap();
+    for strategy in strategies["oneOf"].as_array().unwrap() {
+        words.push(format!("strategy: {}", strategy["const"].as_str().unwrap()));
+    }
+    let missing: Vec<_> = words.iter().filter(|word| !graphs.contains(*word)).collect();
+    assert!(words.len() >= 11 && missing.is_empty(), "no subject has {missing:?} of {words:?}");
+}

@@ -1,0 +1,170 @@
+//! The engine comes to what the reference interpreter says, for thousands of random workflows.
+//!
+//! A case follows from its seed alone. When one disagrees, its seed is printed with the smallest workflow
+//! that still does, and
+//!
+//! ```text
+//! REFERENCE_SEEDS=1234 cargo test -p workflow-tests --test reference
+//! ```
+//!
+//! plays it again; `REFERENCE_SEEDS=50000..150000` plays others, or more of them.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use workflow_tests::reference::case::Case;
+use workflow_tests::reference::generate::generate;
+use workflow_tests::reference::interpret::interpret;
+use workflow_tests::reference::play::play;
+use workflow_tests::reference::shrink::shrink;
+
+/// The seeds that are played when nothing else is asked for.
+const SEEDS: Range<u64> = 0..10_000;
+/// How many tests share them.
+const SHARES: u64 = 16;
+
+fn seeds() -> Range<u64> {
+    let Ok(asked) = std::env::var("REFERENCE_SEEDS") else { return SEEDS };
+    let number = |text: &str| text.trim().parse::<u64>().unwrap();
+    match asked.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => number(&asked)..number(&asked) + 1,
+    }
+}
+
+/// How a case went.
+enum Compared {
+    Agrees,
+    /// What it comes to is not defined.
+    Open,
+    /// In this, with what both say.
+    Disagrees(String, String),
+}
+
+fn compare(case: &Case) -> Compared {
+    let plan = case.plan().unwrap_or_else(|problems| panic!("{problems}\n{case}"));
+    let played = match catch_unwind(AssertUnwindSafe(|| play(case, &plan))) {
+        Ok(played) => played,
+        Err(panic) => {
+            let message = panic.downcast_ref::<String>().cloned();
+            let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            return Compared::Disagrees("the engine panics".to_owned(), message.unwrap_or_default());
+        }
+    };
+    let Ok(expected) = interpret(case, &|iteration, stage| played.winner(iteration, stage)) else {
+        return Compared::Open;
+    };
+    match expected.difference(&played) {
+        None => Compared::Agrees,
+        Some(difference) => {
+            let both = format!(
+                "the reference says\n{:#}\n{:#?}\nthe engine comes to\n{:#}",
+                expected.run,
+                expected.calls,
+                played.outcome()
+            );
+            Compared::Disagrees(difference, both)
+        }
+    }
+}
+
+fn disagrees(case: &Case) -> bool {
+    matches!(compare(case), Compared::Disagrees(..))
+}
+
+/// Plays a share of the seeds; most of them have to have an outcome that is defined.
+fn agree(share: u64) {
+    let (mut played, mut open) = (0, 0);
+    for seed in seeds().filter(|seed| seed % SHARES == share) {
+        let case = generate(seed);
+        match compare(&case) {
+            Compared::Agrees => {}
+            Compared::Open => open += 1,
+            Compared::Disagrees(difference, _) => fail(seed, &case, &difference),
+        }
+        played += 1;
+    }
+    assert!(open <= 1 + played / 10, "{open} of {played} cases have no outcome to compare");
+}
+
+fn fail(seed: u64, case: &Case, difference: &str) -> ! {
+    // Of the panics of smaller cases, the last is told below.
+    std::panic::set_hook(Box::new(|_| {}));
+    let smallest = shrink(case, disagrees);
+    drop(std::panic::take_hook());
+    let Compared::Disagrees(still, both) = compare(&smallest) else { unreachable!("it fails") };
+    panic!(
+        "seed {seed}: {difference}\n\nThe smallest case found: {still}\n\n{smallest}\n{both}\n\n\
+         REFERENCE_SEEDS={seed} cargo test -p workflow-tests --test reference plays it again"
+    );
+}
+
+/// What is compared has to be worth it.
+#[test]
+fn the_cases_reach_every_kind_of_outcome() {
+    let mut reached = String::new();
+    for seed in 0..600 {
+        if let Ok(outcome) = interpret(&generate(seed), &|_, _| None) {
+            writeln!(reached, "{}\n{:?}", outcome.run, outcome.calls).unwrap();
+        }
+    }
+    for what in [
+        r#"{"status":"completed","iteration":4"#,
+        r#"{"status":"failed","iteration":1,"error":"transient""#,
+        r#""error":"permanent""#,
+        r#""error":"invalid_output""#,
+        r#""error":"rate_limited""#,
+        r#""error":"expression""#,
+        r#""error":"stage""#,
+        r#""error":"loop_exhausted""#,
+        r#""error":"(open)""#,
+        r#""status":"skipped""#,
+        r#""attempts":4"#,
+        r#""w_s1_b""#,
+        "longer than",
+        "/c[0][1]\"",
+    ] {
+        assert!(reached.contains(what), "no case comes to {what}");
+    }
+}
+
+macro_rules! shares {
+    ($($name:ident $share:literal)*) => {
+        /// A test each, so that they run side by side.
+        mod engine_and_reference_agree {
+            $(
+                #[test]
+                fn $name() {
+                    super::agree($share);
+                }
+            )*
+
+            #[test]
+            fn all_shares_are_played() {
+                assert_eq!([$($share),*], *(0..super::SHARES).collect::<Vec<_>>());
+            }
+        }
+    };
+}
+
+shares! {
+    share_0 0
+    share_1 1
+    share_2 2
+    share_3 3
+    share_4 4
+    share_5 5
+    share_6 6
+    share_7 7
+    share_8 8
+    share_9 9
+    share_10 10
+    share_11 11
+    share_12 12
+    share_13 13
+    share_14 14
+    share_15 15
+}
