@@ -142,6 +142,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         bundle: hash.clone(),
         vars: IndexMap::new(),
         on_failure: None,
+        interactive: false,
         seed: 0,
     };
     let head = RunHead {

@@ -24,6 +24,7 @@ use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::{RunView, State};
 use workflow_core::plan::Plan;
+use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{Control, NewRun, RunStore};
 use workflow_exec::{Clock, Engine, EngineError, Limits};
 
@@ -158,12 +159,34 @@ impl Scenario {
         let (driven, asked) = join(engine.drive(run), asking).await;
         driven?;
         asked?;
-        handle.wait().await
+        let mut view = handle.wait().await?;
+        while view.status == RunStatus::Paused {
+            let asked: Vec<_> =
+                view.waits.iter().filter_map(|wait| Some((wait.number?, says(wait)))).collect();
+            if asked.is_empty() {
+                break;
+            }
+            for (number, answer) in asked {
+                handle.answer(number, answer).await?;
+            }
+            view = handle.wait().await?;
+        }
+        Ok(view)
     }
 
     /// Forgets what was asked for, for another time.
     pub fn rewind(&self) {
         self.asked.store(0, Ordering::SeqCst);
+    }
+}
+
+/// What the person of a scenario says: yes, what comes first, or `this`.
+fn says(wait: &Wait) -> Value {
+    let schema = wait.schema.as_ref().map(Data::value).unwrap_or_default();
+    match wait.reason {
+        WaitReason::Approval => true.into(),
+        WaitReason::UnknownOutcome => "rerun".into(),
+        _ => schema["enum"].get(0).cloned().unwrap_or_else(|| "this".into()),
     }
 }
 

@@ -10,6 +10,7 @@ use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::output::OutputEntry;
 use workflow_core::status::RunStatus;
+use workflow_core::stop::Stop;
 use workflow_core::store::{Answer, Control, StoreError};
 
 use crate::engine::Engine;
@@ -51,8 +52,9 @@ impl RunHandle {
         Ok(self.engine.shared.store.get(&self.run).await?.head.status)
     }
 
-    /// Waits until the run rests — it has ended, or waits for somebody — or this engine has stopped
-    /// driving it, and returns it. Waits for ever if nobody drives a run that does not rest.
+    /// Waits until the run has ended or waits for somebody, or this engine has stopped driving it, and
+    /// returns it. A run that waits for a time goes on by itself, and so does this. Waits for ever if nobody
+    /// drives a run that could go on.
     ///
     /// # Errors
     ///
@@ -62,8 +64,11 @@ impl RunHandle {
         loop {
             let changed = self.listen();
             if changed.is_none() {
-                let status = self.status().await?;
-                if driven_here || status.is_terminal() || status == RunStatus::Paused {
+                let head = self.engine.shared.store.get(&self.run).await?.head;
+                let rests = head.status.is_terminal() || head.status == RunStatus::Paused;
+                let has_time = head.wait.is_some_and(|wait| wait.until.is_some());
+                let stops = self.engine.shared.active.stopping() > Stop::None;
+                if stops || ((driven_here || rests) && !has_time) {
                     return self.view().await;
                 }
             }

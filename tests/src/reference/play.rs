@@ -122,7 +122,7 @@ async fn drive(
         if view.wait.is_some_and(|wait| wait.reason == WaitReason::Pause) {
             handle.control(Control::Resume).await?;
         }
-        for wait in &view.waits {
+        for wait in view.waits.iter().filter(|wait| wait.number.is_some()) {
             handle.answer(wait.number.unwrap(), answers::person(case, wait)).await?;
         }
         view = handle.wait().await?;

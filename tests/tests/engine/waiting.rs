@@ -77,9 +77,9 @@ fn a_stage_waits_for_a_person_and_nobody_holds_the_run_meanwhile() {
          0  attempt_started    1/plan[0] #1 ann
         10  attempt_succeeded  1/plan[0] #1 "ann()"
         10  stage_completed    1/plan, output of lane 0
-        10  stage_asked
-        10  run_waiting
-        10  answered
+        10  stage_asked        1/ship "Ship ann()?"
+        10  run_waiting        approval
+        10  answered           event 7 with true
         10  stage_started      1/ship
         10  attempt_started    1/ship[0] #1 bob
         20  attempt_succeeded  1/ship[0] #1 "bob()"

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
-use workflow_core::bundle::BundleHash;
+use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::data::Data;
-use workflow_core::definition::OnFailure;
-use workflow_core::event::{EVENT_VERSION, Event, EventBody, LaneOutput, RunCreated};
+use workflow_core::definition::{Lane, OnFailure, Stage, Workflow};
+use workflow_core::event::{BudgetLimit, EVENT_VERSION, Event, EventBody, LaneOutput, RunCreated, RunForked};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
 use workflow_core::status::{Wait, WaitReason};
@@ -330,6 +330,36 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
             r#""type":"run_waiting","data":{"wait":{"reason":"quota","until":"2026-01-02T04:00:00Z"}}"#,
         ),
         (EventBody::RunContinued, r#""type":"run_continued""#),
+        (
+            EventBody::BudgetWarning {
+                stage: Some(stage("plan")),
+                limit: BudgetLimit::Cost,
+                used: 0.9,
+                of: 1.0,
+            },
+            r#""type":"budget_warning","data":{"stage":"plan","limit":"cost","used":0.9,"of":1.0}"#,
+        ),
+        (
+            EventBody::BudgetWarning { stage: None, limit: BudgetLimit::Tokens, used: 90.0, of: 100.0 },
+            r#""type":"budget_warning","data":{"limit":"tokens","used":90.0,"of":100.0}"#,
+        ),
+        (
+            EventBody::SessionDropped { path: path(), session: "s1".into() },
+            r#""type":"session_dropped","data":{"path":"2/test[1]/run","session":"s1"}"#,
+        ),
+        (
+            EventBody::RunForked(Box::new(RunForked {
+                from: id("r0"),
+                event: 9,
+                vars: [("x".to_owned(), Data::new(&json!(1)))].into(),
+                outputs: [(stage("plan"), Data::new(&json!("better")))].into(),
+            })),
+            concat!(
+                r#""type":"run_forked","data":{"from":"r0","event":9,"#,
+                r#""vars":{"x":1},"outputs":{"plan":"better"}}"#,
+            ),
+        ),
+        migrated(),
         (EventBody::PauseRequested { control: 1 }, r#""type":"pause_requested","data":{"control":1}"#),
         (EventBody::RunPaused, r#""type":"run_paused""#),
         (EventBody::RunResumed { control: 2 }, r#""type":"run_resumed","data":{"control":2}"#),
@@ -355,6 +385,17 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
         ),
         (EventBody::RunCancelled, r#""type":"run_cancelled""#),
     ]
+}
+
+/// A run's new bundle is written as bundles are.
+fn migrated() -> (EventBody, &'static str) {
+    let mut workflow = Workflow::new(id("w"), "Workflow");
+    workflow = workflow.stage(stage("plan"), Stage::with_lanes([Lane::new("ann")]));
+    let bundle = Arc::new(Bundle::new(workflow));
+    let hash = bundle.hash().unwrap();
+    let data = json!({ "hash": hash, "bundle": bundle });
+    let text = format!(r#""type":"run_migrated","data":{data}"#);
+    (EventBody::RunMigrated { hash, bundle }, text.leak())
 }
 
 #[test]

@@ -241,6 +241,7 @@ pub(crate) fn stable(check: impl FnOnce()) {
         (r"process \d+ on [^ )]+", "[process]"),
         (r#""seed":\d+"#, r#""seed":"[seed]""#),
         (r#""duration":\d+"#, r#""duration":"[millis]""#),
+        (r#""timeMs":\d+"#, r#""timeMs":"[millis]""#),
         (r#""bundle":"[0-9a-f]{64}""#, r#""bundle":"[hash]""#),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "[run]"),
         (r"(\S) {2,}", "$1  "),
