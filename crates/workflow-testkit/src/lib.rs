@@ -45,8 +45,6 @@
 //! }
 //!
 //! workflow_testkit::store_suite!(Mine::new(); durable, processes, leases, hints);
-//! # let shown: fn() = a_run_is_held_by_one;
-//! # fn main() {}
 //! ```
 //!
 //! Every case is a test with a name of its own, so a test runner shows which of a store's promises is broken.
