@@ -48,6 +48,16 @@ fn a_lease_runs_out_by_the_clock_of_the_database() {
 }
 
 #[test]
+fn a_holder_without_a_name_is_told_by_its_process_and_machine() {
+    let place = Place::new();
+    let (first, second) = (place.open(), place.open());
+    let lease = create(&first, "r1");
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let expected = format!("process {} on {}", std::process::id(), machine.trim());
+    assert_eq!(held(block_on(second.claim(&lease.run))), expected);
+}
+
+#[test]
 fn renewing_is_one_heartbeat_for_all_leases() {
     let place = Place::new();
     let (first, second) = (place.open(), place.open());
