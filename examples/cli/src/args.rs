@@ -37,7 +37,7 @@ Providers:
   demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it
 
 Environment:
-  WORKFLOW_STORE     the store, where --store is not given; others do not see it, as they see arguments
+  WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
   WORKFLOW_SECRET_X  the value of ${secrets.X}
   WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 

@@ -1,7 +1,7 @@
 //! The program is killed with SIGKILL at random moments, hundreds of times, over a workflow whose
 //! steps leave a trace in a file. What `recover` makes of it has to agree with the trace.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -9,7 +9,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use futures::executor::block_on;
 use serde_json::Value;
+use workflow_core::ids::RunId;
+use workflow_core::store::{RunStore as _, StoreError};
+use workflow_store::SqliteStore;
 
 /// How often the program is killed.
 const KILLS: usize = 300;
@@ -46,6 +50,7 @@ fn nothing_recorded_is_redone_however_often_the_program_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("traces.workflow.yml");
     let trace = dir.path().join("trace");
+    let database = dir.path().join(".orch/runs.db");
     fs::write(&file, WORKFLOW).unwrap();
     // SplitMix64, so that a failing sequence of moments can be had again.
     let mut seed = 0x5eed_u64;
@@ -74,7 +79,7 @@ fn nothing_recorded_is_redone_however_often_the_program_is_killed() {
                 break;
             }
             kills += 1;
-            let created = dir.path().join(".orch/runs").join(&id).exists();
+            let created = database.exists() && is_there(&database, &id);
             args = if created { vec!["recover"] } else { start.to_vec() };
             if kills >= KILLS {
                 break;
@@ -90,7 +95,7 @@ fn nothing_recorded_is_redone_however_often_the_program_is_killed() {
         assert!(seen.insert(call.to_owned()), "{call} was executed twice");
     }
     let interrupted: usize =
-        (1..=runs).map(|number| check_run(dir.path(), &format!("run-{number}"), &seen)).sum();
+        (1..=runs).map(|number| check_run(&database, &format!("run-{number}"), &seen)).sum();
     assert!(
         interrupted > KILLS / 10,
         "only {interrupted} calls were interrupted: the kills came too early or late"
@@ -98,11 +103,21 @@ fn nothing_recorded_is_redone_however_often_the_program_is_killed() {
     assert_eq!(still_running(&trace), Vec::<String>::new());
 }
 
+/// Whether a run was created before the program was killed.
+fn is_there(database: &Path, run: &str) -> bool {
+    match block_on(SqliteStore::open(database).unwrap().get(&RunId::new(run).unwrap())) {
+        Ok(_) => true,
+        Err(StoreError::NotFound(_)) => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Compares a run's log with the calls that really were executed. Returns how many of its calls were
 /// interrupted.
-fn check_run(dir: &Path, run: &str, executed: &HashSet<String>) -> usize {
-    let log = fs::read_to_string(dir.join(".orch/runs").join(run).join("events.jsonl")).unwrap();
-    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+fn check_run(database: &Path, run: &str, executed: &HashSet<String>) -> usize {
+    let store = SqliteStore::open(database).unwrap();
+    let log = block_on(store.events(&RunId::new(run).unwrap(), 0, usize::MAX)).unwrap();
+    let events: Vec<Value> = log.iter().map(|event| serde_json::to_value(event).unwrap()).collect();
     let numbers: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>(), "{run}: numbers have no gaps");
     assert_eq!(events.last().unwrap()["type"], "run_completed", "{run}");
