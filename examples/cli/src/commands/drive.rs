@@ -54,9 +54,9 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
 async fn detach(host: &Host, json: bool, start: StartRun) -> Result<Exit, Error> {
     let handle = host.engine.create(start).await?;
     if json {
-        print::json(&handle.view().await?)?
+        print::json(&handle.view().await?)?;
     } else {
-        print::line(handle.id())?
+        print::line(handle.id())?;
     }
     Ok(Exit::DONE)
 }

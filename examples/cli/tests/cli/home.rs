@@ -96,8 +96,7 @@ impl Home {
 
     /// Starts the program.
     pub(crate) fn start(&self, args: &[&str]) -> Started {
-        let child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Started(child)
+        Started::of(&mut self.command(args))
     }
 
     /// Starts a run, and waits until its stages have made the file `begun`.
@@ -191,6 +190,10 @@ impl Ended {
 pub(crate) struct Started(Child);
 
 impl Started {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }

@@ -220,3 +220,39 @@ fn the_runs_of_a_worker_that_was_killed_are_taken_over() {
         assert_eq!(home.read("trace-first"), "one\none\ntwo\n", "{store}");
     }
 }
+
+#[test]
+fn a_worker_that_wakes_up_after_its_lease_has_run_out_changes_nothing() {
+    let database = Database::new();
+    let home = Home::with_stages(&STAGES).on(&database.url());
+    leave(&home, "first");
+    let mut asleep = Started::of(home.command(&["worker"]).env("WORKFLOW_LOG", "info"));
+    until("the number of the process", || home.read("pid-first").ends_with('\n'));
+    asleep.signal(Signal::STOP);
+    database.advance(31);
+    let worker = home.start(&["worker"]);
+    until("the second call", || home.read("trace-first") == "one\none\n");
+
+    // The call that it made was stopped. Its end is not for it to record any more.
+    asleep.signal(Signal::CONT);
+    asleep.wait_for_stderr("the run is not driven here any more");
+    home.write("gate", "");
+    until_status(&home, "first", "completed");
+    for worker in [asleep, worker] {
+        end(worker);
+    }
+    assert_eq!(home.read("trace-first"), "one\none\ntwo\n");
+    assert_eq!(home.show("first")["context"]["stages"]["one"]["results"][0]["attempts"], 2);
+}
+
+#[test]
+fn a_worker_needs_no_definitions() {
+    let home = Home::with_stages(&STAGES);
+    home.write("gate", "");
+    leave(&home, "first");
+    std::fs::remove_file(home.path("stages.workflow.yml")).unwrap();
+    let worker = home.start(&["worker", "--home", "another", "--store", "sqlite:.orch/runs.db"]);
+    until_status(&home, "first", "completed");
+    end(worker);
+    assert!(!home.path("another").exists());
+}
