@@ -205,6 +205,11 @@ impl Service {
     async fn expire(&self) {
         self.leases.borrow_mut().runs.clear();
         let _one = self.registering.lock().await;
+        // What was claimed since they ran out is free now, and not only when this worker's time is over.
+        if let Err(fault) = self.database.write(&LEAVE, &[&self.worker.get()]).await {
+            tracing::warn!(error = %fault.error, "a store could not end its leases: they run out");
+        }
+        self.hints.tell(None);
         if let Err(error) = self.register().await {
             // The next claim tries again.
             tracing::warn!(%error, "a store whose leases ran out could not register again yet");
