@@ -263,7 +263,7 @@ pub(crate) fn stable(check: impl FnOnce()) {
         (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z|Z)?", "[date]"),
         (r"\b\d\d:\d\d:\d\d\b", "[time]"),
         (r"\b(\d+ms|\d+\.\ds|\d+s)\b", "[took]"),
-        (r"process \d+ on [^ )]+", "[process]"),
+        (r"process \d+ on [^ )]+( at [^ )]+)?", "[process]"),
         (r#""seed":\d+"#, r#""seed":"[seed]""#),
         (r#""duration":\d+"#, r#""duration":"[millis]""#),
         (r#""bundle":"[0-9a-f]{64}""#, r#""bundle":"[hash]""#),

@@ -51,7 +51,7 @@ fn transcript(store: &str) -> String {
 
     let driver = home.start_until(&["recover"], "begun");
     tell(&["pause", "paused"]);
-    tell(&["resume", "paused"]);
+    tell(&["resume", "paused", "--detach"]);
     home.write("gate", "");
     assert_eq!(driver.wait().code, Some(0));
     tell(&["logs", "paused"]);
