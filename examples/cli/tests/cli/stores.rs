@@ -1,5 +1,6 @@
 //! Where runs are kept: the same commands over every store, and which one is taken.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use rustix::process::Signal;
@@ -15,7 +16,7 @@ const STAGES: [(&str, &str); 2] =
 fn every_command_does_the_same_on_every_store() {
     let database = Database::new();
     let postgres = database.url();
-    let transcripts = ["file:runs", "sqlite:runs.db", &postgres].map(|store| transcript(store));
+    let transcripts = ["file:runs", "sqlite:runs.db", &postgres].map(transcript);
     for transcript in &transcripts {
         stable(|| insta::assert_snapshot!("every_command", transcript));
     }
@@ -31,12 +32,12 @@ fn transcript(store: &str) -> String {
         let is_said = |line: &&str| line.contains("] | ") && args[0] != "logs";
         let lines: Vec<_> = ended.stdout.lines().filter(|line| !is_said(line)).collect();
         let code = ended.code.unwrap();
-        told += &format!("$ workflow {}\n", args.join(" "));
+        writeln!(told, "$ workflow {}", args.join(" ")).unwrap();
         for line in lines.into_iter().chain(ended.stderr.lines()) {
-            told += &format!("{line}\n");
+            writeln!(told, "{line}").unwrap();
         }
         if code != 0 {
-            told += &format!("exit code {code}\n");
+            writeln!(told, "exit code {code}").unwrap();
         }
     };
     let leave = |run| ["run", "stages.workflow.yml", "--run-id", run, "--detach"];
