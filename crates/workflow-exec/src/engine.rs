@@ -274,6 +274,12 @@ impl Engine {
         Ok((*state).into())
     }
 
+    /// Does what was asked of a run that nobody drives, begins nothing, and gives the run back.
+    pub(crate) async fn carry_out(&self, hold: Hold) -> Result<(), EngineError> {
+        hold.entered.inbox.shut_down(Stop::Gracefully);
+        self.take_up(hold).await.map(drop)
+    }
+
     /// Whoever asked for something while the run was held relied on its driver. So, after the
     /// lease was given back, the driver looks once more.
     async fn claim_if_asked(&self, run: &RunId, state: &State) -> Result<Option<Lease>, EngineError> {

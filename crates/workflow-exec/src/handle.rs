@@ -148,7 +148,8 @@ impl RunHandle {
                 }
             }));
         } else {
-            hold.release().await?;
+            // Whoever drives runs of this store finds it as one that goes on.
+            self.engine.carry_out(hold).await?;
         }
         Ok(())
     }
