@@ -2,11 +2,12 @@
 //!
 //! Every process of a test appends to the same two files in the directory of the traces. `calls` has a line for
 //! each call that was begun: `run:seed:path:attempt .`, which commands write by themselves (they are told where
-//! by the variable `TRACE`). `told` has one for each event that was shown: `{"run": …, "event": …}`. A process
+//! by the variable `TRACE`). `told` has one for each event that was shown, which is short however long the event is ([`Shown`]). A process
 //! that is killed may leave a part of a line; so each begins with a line end of its own, too.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,6 +57,7 @@ impl Place {
             Self::Files(home) => Box::new(FileStore::open(home)?),
             Self::Sqlite(path, lease) => {
                 let options = SqliteOptions::new().lease_time(Duration::from_millis(*lease));
+                let options = options.busy_timeout(Duration::from_secs(3));
                 Box::new(SqliteStore::open_with(path, options)?)
             }
             Self::Postgres(url, lease) => {
@@ -116,12 +118,34 @@ fn note(mut file: &File, line: &str) {
     file.write_all(format!("\n{line}\n").as_bytes()).unwrap();
 }
 
+/// An event that was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The run.
+    pub run: RunId,
+    /// The event's number.
+    pub seq: u64,
+    /// The event's kind.
+    pub kind: String,
+    /// What tells it from every other.
+    pub digest: u64,
+}
+
+impl Shown {
+    /// What is noted of an event.
+    pub fn of(run: &RunId, event: &Event) -> Self {
+        let mut hasher = DefaultHasher::new();
+        serde_json::to_string(event).unwrap().hash(&mut hasher);
+        Self { run: run.clone(), seq: event.seq, kind: event.body.kind().to_owned(), digest: hasher.finish() }
+    }
+}
+
 struct Told(File);
 
 impl EventSink for Told {
     fn events(&self, run: &RunId, events: &[Event]) {
         for event in events {
-            note(&self.0, &json!({ "run": run, "event": event }).to_string());
+            note(&self.0, &serde_json::to_string(&Shown::of(run, event)).unwrap());
         }
     }
 }

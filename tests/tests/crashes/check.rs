@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use futures::executor::block_on;
-use serde_json::Value;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::store::RunFilter;
+use workflow_tests::worker::Shown;
 use workflow_tests::{rules, scenario};
 
 use crate::fleet::Fleet;
@@ -15,10 +15,11 @@ use crate::work::Office;
 
 /// What came together.
 #[derive(Debug)]
+#[allow(dead_code, reason = "the rest is shown")]
 pub(crate) struct Tally {
-    pub(crate) events: usize,
-    pub(crate) calls: usize,
     pub(crate) interrupted: usize,
+    calls: usize,
+    events: usize,
 }
 
 /// Checks that every run has completed by the rules, that no attempt was executed twice or without its
@@ -76,22 +77,17 @@ fn compare(run: &RunId, events: &[Event], executed: &HashSet<&str>) -> usize {
 }
 
 /// Checks that every event that was shown is in the log as it was shown.
-fn was_kept(fleet: &Fleet, logs: &HashMap<RunId, Vec<Event>>, killed: usize) {
+pub(crate) fn was_kept(fleet: &Fleet, logs: &HashMap<RunId, Vec<Event>>, killed: usize) {
     let told = fs::read_to_string(fleet.orders.told()).unwrap();
     let (mut whole, mut torn) = (0, 0);
     for line in told.lines().filter(|line| !line.is_empty()) {
-        let Ok(line) = serde_json::from_str::<Value>(line) else {
+        let Ok(shown) = serde_json::from_str::<Shown>(line) else {
             torn += 1;
             continue;
         };
-        let run = RunId::new(line["run"].as_str().unwrap()).unwrap();
-        let number = usize::try_from(line["event"]["seq"].as_u64().unwrap()).unwrap();
-        let stored = logs[&run].get(number - 1).map(|event| serde_json::to_value(event).unwrap());
-        assert_eq!(
-            stored.as_ref(),
-            Some(&line["event"]),
-            "{run}: event {number} was shown, and is not there"
-        );
+        let number = usize::try_from(shown.seq).unwrap();
+        let stored = logs[&shown.run].get(number - 1).map(|event| Shown::of(&shown.run, event));
+        assert_eq!(stored.as_ref(), Some(&shown), "an event was shown, and is not there");
         whole += 1;
     }
     assert!(whole > 0 && torn <= killed, "{torn} torn lines of {whole} by {killed} kills");

@@ -6,11 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use workflow_tests::worker::{Orders, Place};
 
-/// So many looks, of five milliseconds each, are enough for whatever is waited for.
-const LOOKS: usize = 12_000;
+/// So many looks are enough for whatever is waited for.
+const LOOKS: usize = 10_000;
+
+/// How much time is between two looks.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Worker processes over one store. None of them, and none of what they started, outlives it.
 pub(crate) struct Fleet {
@@ -39,16 +42,22 @@ impl Fleet {
         self.workers.push(self.spawn(command.arg(serde_json::to_string(orders).unwrap())));
     }
 
-    /// Starts a worker whose files may have so many blocks of 512 bytes.
+    /// Starts a worker whose files may have so many blocks of 512 bytes, until there is [room](Self::make_room).
     pub(crate) fn hire_with_small_files(&mut self, blocks: usize) {
         let mut command = Command::new("/bin/sh");
-        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_worker")]);
         self.workers.push(self.spawn(command.arg(serde_json::to_string(&self.orders).unwrap())));
     }
 
+    /// Lets the files of a worker grow.
+    pub(crate) fn make_room(&self, worker: usize) {
+        let limit = Rlimit { current: None, maximum: None };
+        prlimit(Some(Pid::from_child(&self.workers[worker])), Resource::Fsize, limit).unwrap();
+    }
+
     fn spawn(&self, command: &mut Command) -> Child {
-        let log = File::options().create(true).append(true).open(self.log()).unwrap();
+        let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         // It works until its standard input ends, as it does when this process ends in whatever way.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
     }
@@ -64,16 +73,30 @@ impl Fleet {
         assert_eq!(child.wait().unwrap().code(), None, "a worker has ended by itself\n{}", self.said());
     }
 
-    pub(crate) fn signal(&self, worker: usize, signal: Signal) {
-        // It is not waited for yet: its number is its own still.
-        kill_process(Pid::from_child(&self.workers[worker]), signal).unwrap();
+    /// What a store calls a worker that holds a run begins so.
+    pub(crate) fn name(&self, worker: usize) -> String {
+        format!("process {} ", self.workers[worker].id())
+    }
+
+    pub(crate) fn signal(&self, workers: &[usize], signal: Signal) {
+        for worker in workers {
+            // It is not waited for yet: its number is its own still.
+            kill_process(Pid::from_child(&self.workers[*worker]), signal).unwrap();
+        }
     }
 
     /// Lets a worker finish in order.
     pub(crate) fn dismiss(&mut self, worker: usize) {
-        let mut child = self.workers.remove(worker);
-        drop(child.stdin.take());
-        let status = child.wait().unwrap();
+        drop(self.workers[worker].stdin.take());
+        let running = |child: &mut Child| child.try_wait().unwrap().is_none();
+        for _ in 0..LOOKS {
+            if !running(&mut self.workers[worker]) {
+                break;
+            }
+            thread::sleep(LOOK);
+        }
+        assert!(!running(&mut self.workers[worker]), "a worker does not finish\n{}", self.said());
+        let status = self.workers.remove(worker).wait().unwrap();
         assert!(status.success(), "a worker ended with {status}\n{}", self.said());
     }
 
@@ -99,7 +122,7 @@ impl Fleet {
             if reached() {
                 return;
             }
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(LOOK);
         }
         panic!("waited in vain: {what}\n{}", self.said());
     }
@@ -116,13 +139,18 @@ impl Fleet {
         names.filter_map(|name| name.to_str()?.parse().ok()).filter(marked).collect()
     }
 
-    fn log(&self) -> PathBuf {
+    fn log_file(&self) -> PathBuf {
         self.home.path().join("log")
     }
 
-    /// What the workers said, from newest to oldest at most so much.
+    /// All that the workers said.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// The last that the workers said.
     pub(crate) fn said(&self) -> String {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let log = self.log();
         let newest: Vec<_> = log.lines().rev().take(60).collect();
         newest.into_iter().rev().collect::<Vec<_>>().join("\n")
     }

@@ -9,10 +9,10 @@ use crate::fleet::Fleet;
 use crate::work::{Office, SHARED};
 
 /// How many workers are at work at a time.
-const WORKERS: usize = 4;
+const WORKERS: usize = 3;
 
 /// How many runs there are at least that have not ended.
-const RUNS: usize = 16;
+const RUNS: usize = 10;
 
 /// How often a worker is killed: `CRASH_KILLS` times, or a hundred.
 fn kills() -> usize {

@@ -6,25 +6,26 @@ use futures::executor::block_on;
 use workflow_core::catalog::Part;
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::status::RunStatus;
-use workflow_core::store::{RunFilter, RunStore};
+use workflow_core::store::{RunFilter, RunStore, StoreError};
 use workflow_exec::{Engine, StartRun};
 use workflow_tests::shelf::Shelf;
 
 use crate::fleet::Fleet;
 
-/// Calls of commands that have a process of their own in the background, and calls that are over at once.
+/// Calls of commands, each with a process in the background that nobody finds by its group or session, and that
+/// does not end by itself in time; and calls that are over at once.
 pub(crate) const SHARED: &str = r#"
 workflow:
   name: Work that is shared
   stages: [first, many, lanes, last]
-  loop: { max_iters: 2, stop_when: "$.iteration == 2", on_exhausted: complete }
+  loop: { max_iters: 2, stop_when: "$.enough == true", on_exhausted: complete }
 first: { provider: tracing }
 many: { provider: tracing, profile: each }
 lanes:
   mode: parallel
   providers: [{ provider: command }, { provider: tracing }, { provider: command }]
   with:
-    command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; sleep 0.05 & wait; echo done']
+    command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; setsid sleep 100 >/dev/null 2>&1 & sleep 0.05; echo done']
     env: { TRACE: "${vars.trace}" }
 last: { provider: tracing }
 "#;
@@ -40,7 +41,7 @@ graph:
       type: run
       provider: command
       with:
-        command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; sleep 0.03 & wait; echo "$1"', sh, "${item}"]
+        command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; setsid sleep 100 >/dev/null 2>&1 & sleep 0.03; echo "$1"', sh, "${item}"]
         env: { TRACE: "${vars.trace}" }
 "#;
 
@@ -54,9 +55,22 @@ stuck:
     command:
       - sh
       - -c
-      - 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; case "$WORKFLOW_CALL" in *:1) sleep 300 & wait;; esac; echo done'
+      - 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; case "$WORKFLOW_CALL" in *:1) sleep 120 & wait;; esac; echo done'
     env: { TRACE: "${vars.trace}" }
 after: { provider: tracing }
+"#;
+
+/// Commands that print more than there may be room for.
+pub(crate) const LARGE: &str = r#"
+workflow:
+  name: Large outputs
+  stages: [large]
+  loop: { max_iters: 8, stop_when: "$.enough == true", on_exhausted: complete }
+large:
+  provider: command
+  with:
+    command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; head -c 60000 /dev/zero | tr "\0" x']
+    env: { TRACE: "${vars.trace}" }
 "#;
 
 /// Who looks at a store, and creates the runs in it.
@@ -90,6 +104,12 @@ impl Office {
 
     pub(crate) fn store(&self) -> &dyn RunStore {
         &**self.engine.store()
+    }
+
+    /// Whether nobody keeps others from writing.
+    pub(crate) fn is_writable(&self) -> bool {
+        // It begins as every write does. That there is nothing to renew does not matter.
+        !matches!(block_on(self.store().renew()), Err(StoreError::Io { .. }))
     }
 
     /// How many runs have not ended. A store that is away is asked again.
