@@ -29,7 +29,7 @@ fn kill_workers(mut fleet: Fleet, seed: u64) {
     for _ in 0..kills() {
         // As many as would end soon are replaced.
         office.create(RUNS.saturating_sub(office.unfinished()));
-        let goal = fleet.calls().len() + 1 + chance.below(9);
+        let goal = fleet.calls().len() + 1 + chance.below(6);
         fleet.until("calls are made", || fleet.calls().len() >= goal);
         fleet.kill(chance.below(fleet.size()));
         fleet.hire();

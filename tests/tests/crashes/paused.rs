@@ -20,7 +20,7 @@ use crate::work::{Office, SHARED, STUCK};
 const LEASE: u64 = 1_000;
 
 /// How often two workers are stopped.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 6;
 
 /// How many runs there are at least that have not ended when they are.
 const RUNS: usize = 12;
