@@ -89,8 +89,10 @@ async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
     }
 }
 
-fn name(signal: i32) -> &'static str {
+/// What a signal is called.
+pub(crate) fn name(signal: i32) -> &'static str {
     match signal {
+        SIGINT => "SIGINT",
         SIGTERM => "SIGTERM",
         SIGHUP => "SIGHUP",
         _ => "signal",

@@ -12,6 +12,7 @@ use super::writing::{Held, Writing, nanoseconds, signed, unsigned};
 
 /// Gives out the lease of a run that no one living has, unless nobody waits for it.
 pub(super) fn claim(writing: &mut Writing, run: &RunId, wanted: bool) -> Outcome<Vec<Lease>> {
+    settle(writing)?;
     let key = free(writing, run)?;
     if !wanted {
         return Ok(Vec::new());
@@ -31,6 +32,7 @@ pub(super) fn claim_next(
     if !wanted || most == 0 {
         return Ok(Vec::new());
     }
+    settle(writing)?;
     let holder = writing.register()?;
     writing.bury()?;
     let runs = {
@@ -96,6 +98,17 @@ fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -
     };
     writing.keep(run, held);
     Ok(Lease { run: run.clone(), epoch })
+}
+
+/// Renews the leases of this store, or says that they have run out.
+pub(super) fn renew(writing: &mut Writing) -> Outcome<()> {
+    settle(writing)?;
+    writing.renew()
+}
+
+/// Takes back what could not be taken back before.
+fn settle(writing: &mut Writing) -> Outcome<()> {
+    writing.pay().iter().try_for_each(|lease| release(writing, lease))
 }
 
 /// Takes a lease back, if it is still good.

@@ -48,6 +48,18 @@ fn a_lease_runs_out_by_the_clock_of_the_database() {
 }
 
 #[test]
+fn a_holder_without_a_name_is_told_by_its_process_and_machine() {
+    let place = Place::new();
+    let (first, second) = (place.open(), place.open());
+    let lease = create(&first, "r1");
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let expected = format!("process {} on {}", std::process::id(), machine.trim());
+    let told = held(block_on(second.claim(&lease.run)));
+    // Where the server knows its address, that comes too.
+    assert!(told.starts_with(&expected), "{told}");
+}
+
+#[test]
 fn renewing_is_one_heartbeat_for_all_leases() {
     let place = Place::new();
     let (first, second) = (place.open(), place.open());
@@ -75,6 +87,8 @@ fn a_store_that_renews_too_late_is_told_and_goes_on_as_another() {
     let error = block_on(first.renew()).unwrap_err();
     assert!(matches!(error, StoreError::Expired), "{error}");
     fenced(append(&first, &since, 2, &[succeeded(3)]));
+    let since = block_on(second.claim(&since.run)).unwrap();
+    append(&second, &since, 2, &[succeeded(3)]).unwrap();
     block_on(first.renew()).unwrap();
     fenced(append(&first, &old, 1, &[started(2)]));
     let new = block_on(first.claim(&old.run)).unwrap();

@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use futures::executor::block_on;
 use workflow_core::ids::RunId;
 use workflow_core::store::{Control, RunStore, StoreError, Watcher};
+use workflow_testkit::postgres::{Server, anywhere};
 
-use super::server::{Server, anywhere};
 use super::*;
 use crate::fixture::*;
 

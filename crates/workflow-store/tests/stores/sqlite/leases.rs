@@ -10,7 +10,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, Lease, RunFilter, RunHead, RunStore, StoreError, Watcher};
 use workflow_store::{SqliteOptions, SqliteStore};
 
-use super::{database, open};
+use super::{database, lock_out, open};
 use crate::fixture::*;
 
 /// A clock that stands still until somebody moves it.
@@ -302,4 +302,36 @@ fn a_run_whose_holder_has_run_out_of_time_calls_the_watchers() {
     clock.advance(31);
     assert_eq!(calls.recv().unwrap(), None);
     assert_eq!(block_on(second.claim_next(1, at(0))).unwrap().len(), 1);
+}
+
+#[test]
+fn a_lease_that_could_not_be_given_back_is_given_back_later() {
+    let home = tempfile::tempdir().unwrap();
+    let options = SqliteOptions::new().busy_timeout(Duration::from_millis(30));
+    let store = SqliteStore::open_with(database(&home), options).unwrap();
+    let other = SqliteStore::open(database(&home)).unwrap();
+    let is_held = |run| matches!(block_on(other.claim(&id(run))), Err(StoreError::Held { .. }));
+    let later: [(&str, &dyn Fn()); 3] = [
+        ("r1", &|| block_on(store.renew()).unwrap()),
+        ("r2", &|| assert_eq!(block_on(store.claim_next(1)).unwrap().len(), 1)),
+        ("r3", &|| drop(block_on(store.claim(&id("r3"))).unwrap())),
+    ];
+    for (run, later) in later {
+        let lease = create(&store, run);
+        let blocker = lock_out(&database(&home));
+        let error = block_on(store.release(lease.clone())).unwrap_err();
+        assert!(matches!(error, StoreError::Io { .. }), "{error}");
+        blocker.execute_batch("COMMIT").unwrap();
+        drop(blocker);
+        // It lives, and nobody else can tell that nobody drives the run.
+        assert!(is_held(run));
+        later();
+        if run == "r1" {
+            block_on(other.claim(&id(run))).unwrap();
+        } else {
+            // Its own again, by a lease that is good.
+            assert!(is_held(run));
+        }
+        is_fenced(&store, &lease);
+    }
 }
