@@ -47,6 +47,7 @@ struct News {
 enum What {
     TakenUp,
     Paused,
+    Waiting,
     Completed,
     Failed,
     Cancelled,
@@ -82,6 +83,7 @@ impl EventSink for Roll {
             }
             let (what, error) = match &event.body {
                 EventBody::RunPaused => (What::Paused, None),
+                EventBody::RunWaiting { .. } => (What::Waiting, None),
                 EventBody::RunCompleted { .. } => (What::Completed, None),
                 EventBody::RunFailed { error } => (What::Failed, Some(error.clone())),
                 EventBody::RunCancelled => (What::Cancelled, None),

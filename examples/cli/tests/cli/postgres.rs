@@ -1,10 +1,5 @@
 //! Databases of a test's own, in the PostgreSQL server that all tests share.
 
-// The server of the store's own tests, which also does what is not needed here.
-#[allow(dead_code, reason = "these tests never stop the server")]
-#[path = "../../../../crates/workflow-store/tests/stores/postgres/server.rs"]
-mod server;
-
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Config, NoTls};
 
-use self::server::SharedServer;
+use workflow_testkit::postgres::SharedServer;
 
 /// A server to use instead of one that is started for the tests.
 const URL: &str = "WORKFLOW_TEST_POSTGRES_URL";

@@ -313,7 +313,7 @@ fn a_lease_that_could_not_be_given_back_is_given_back_later() {
     let is_held = |run| matches!(block_on(other.claim(&id(run))), Err(StoreError::Held { .. }));
     let later: [(&str, &dyn Fn()); 3] = [
         ("r1", &|| block_on(store.renew()).unwrap()),
-        ("r2", &|| assert_eq!(block_on(store.claim_next(1)).unwrap().len(), 1)),
+        ("r2", &|| assert_eq!(block_on(store.claim_next(1, at(0))).unwrap().len(), 1)),
         ("r3", &|| drop(block_on(store.claim(&id("r3"))).unwrap())),
     ];
     for (run, later) in later {
