@@ -10,14 +10,11 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::RunStore;
 use workflow_exec::{Engine, StartRun};
 use workflow_store::{PostgresOptions, PostgresStore};
+use workflow_testkit::postgres::{Server, anywhere};
 
 use crate::measure::{Effort, Result, repeat, timed};
 use crate::table::Row;
 use crate::work::{NoOp, all, chain, engine_on};
-
-#[allow(dead_code, reason = "tests do more with a server")]
-#[path = "../../crates/workflow-store/tests/stores/postgres/server.rs"]
-mod server;
 
 const STAGES: usize = 100;
 const STAGES_OF_MANY: usize = 10;
@@ -26,7 +23,7 @@ const STAGES_OF_MANY: usize = 10;
 const CLIENTS: usize = 16;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
-    let server = match server::Server::start(&server::anywhere(), true) {
+    let server = match Server::start(&anywhere(), true) {
         Ok(server) => server,
         Err(reason) => {
             let reason = reason.lines().next().unwrap_or_default().to_owned();

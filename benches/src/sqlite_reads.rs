@@ -66,7 +66,7 @@ fn unfinished(effort: Effort) -> Result<Row> {
     let [ready] = repeat(effort.repetitions().min(5), 1, || {
         let store = open(&home)?;
         let (ready, time) = all_busy(|| -> Result<()> {
-            let leases = block_on(store.claim_next(usize::MAX))?;
+            let leases = block_on(store.claim_next(usize::MAX, jiff::Timestamp::MAX))?;
             assert_eq!(leases.len(), count);
             block_on(all(leases.iter().map(|lease| async {
                 assert_eq!(store.events(&lease.run, 0, usize::MAX).await?.len(), 1);
@@ -142,6 +142,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         bundle: hash.clone(),
         vars: IndexMap::new(),
         on_failure: None,
+        interactive: false,
         seed: 0,
     };
     let head = RunHead {

@@ -5,6 +5,7 @@
 //! - [`scenario`]: small workflows with the controls that arrive while they run. [`shelf`]: what they refer
 //!   to, as a catalog. [`play`]: a scenario from its start to its end, whatever its hosts and store do.
 //! - [`faulty`]: a store that fails, or dies with its host, at chosen appends.
+//! - [`worker`]: what a worker process works with, for tests that kill it.
 //! - [`log`]: a run as text. [`rules`]: what holds for the log of every run.
 //! - [`mod@reference`]: what a run comes to, told by a second, naive reading of its definition.
 //! - [`simulation`]: several whole engines on one store, and all that can happen to them.
@@ -26,3 +27,4 @@ pub mod scripted;
 pub mod shelf;
 pub mod sim;
 pub mod simulation;
+pub mod worker;

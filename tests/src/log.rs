@@ -104,7 +104,8 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             let repair = if *repair { ", to be mended" } else { "" };
             format!("{} #{attempt} {}{parked}{repair}{again}", node(path), failure(error))
         }
-        EventBody::AttemptCancelled { path, attempt } | EventBody::AttemptInterrupted { path, attempt } => {
+        EventBody::AttemptCancelled { path, attempt, .. }
+        | EventBody::AttemptInterrupted { path, attempt } => {
             format!("{} #{attempt}", node(path))
         }
         EventBody::StageCompleted { iteration, stage, output_of, set } => {
@@ -133,6 +134,23 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             format!("failed: {failed_stages:?}")
         }
         EventBody::RunFailed { error } => failure(error),
+        EventBody::StageAsked { iteration, stage, question } => format!("{iteration}/{stage} {question:?}"),
+        EventBody::NodeAsked { path, reason, question, schema } => {
+            let schema = schema.as_ref().map(|schema| format!(", as {schema:?}")).unwrap_or_default();
+            format!("{} {}: {question:?}{schema}", node(path), word(reason))
+        }
+        EventBody::Answered { wait, answer, .. } => format!("event {wait} with {answer:?}"),
+        EventBody::AnswerRefused { wait, reason, .. } => format!("event {wait}: {reason}"),
+        EventBody::RunWaiting { wait } => {
+            let until = wait.until.map(|at| format!(", until {}", since(start, at))).unwrap_or_default();
+            format!("{}{until}", word(&wait.reason))
+        }
+        EventBody::BudgetWarning { stage, limit, used, of } => {
+            let whose = stage.as_ref().map_or_else(|| "the run".to_owned(), ToString::to_string);
+            format!("{whose}: {used} of {of}, {}", word(limit))
+        }
+        EventBody::SessionDropped { path, session } => format!("{} {session}", node(path)),
+        EventBody::RunForked(forked) => format!("{}, from event {}", forked.from, forked.event),
         EventBody::CancelRequested { at_once: true, .. } => "at once".into(),
         _ => String::new(),
     }

@@ -1,22 +1,27 @@
 //! The rules that the log of every run keeps, written down a second time: from the requirements,
 //! with nothing of the machine in it but the words of its events.
 
+mod budgets;
+mod changes;
 mod graph;
 mod lane;
+mod persons;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{Exhausted, Mode, OnFailure, ParallelStrategy, Stage, Workflow};
-use workflow_core::event::{Event, EventBody, RunCreated};
+use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated};
 use workflow_core::expr::Condition;
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::{NodePath, RoleId, StageId};
+use workflow_core::usage::{Spent, Usage};
 
 use self::graph::Graph;
 use self::lane::Lane;
+use self::persons::{Ask, Said, Waiting};
 
 /// Checks the log of a run of `bundle`. The run need not have ended.
 ///
@@ -59,7 +64,7 @@ pub fn keeps(bundle: &Bundle, events: &[Event], reading: Reading) -> Result<(), 
         if log.ended.is_some() {
             return broken("nothing comes after the end");
         }
-        log.now = event.at;
+        (log.now, log.seq) = (event.at, event.seq);
         if let Err(rule) = log.take(&event.body) {
             return broken(rule);
         }
@@ -78,6 +83,7 @@ struct Log<'a> {
     lanes: Vec<Lane>,
     now: Timestamp,
     reading: Reading,
+    seq: u64,
     /// Every node that was heard of.
     nodes: HashMap<NodePath, Node>,
     position: Position,
@@ -88,6 +94,15 @@ struct Log<'a> {
     /// The output of the last stage in this iteration.
     last_output: Option<Value>,
     failed_stages: Vec<StageId>,
+    /// What persons are asked, by the numbers of the events.
+    asks: BTreeMap<u64, Ask>,
+    /// What a person said of the stage that is about to start.
+    said: Said,
+    /// Whether the run waits, and until when.
+    waiting: Waiting,
+    /// What was used, of the run and of each stage.
+    spent: HashMap<Option<StageId>, Spent>,
+    warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
     control: u64,
     started: bool,
     pausing: bool,
@@ -109,6 +124,15 @@ struct Node {
     /// Of a `foreach` that has started.
     items: Option<Vec<Value>>,
     repairs: u32,
+    /// When the attempt began whose time is not counted yet.
+    since: Option<Timestamp>,
+    interrupted: bool,
+    /// Whether a person is asked about it.
+    asked: bool,
+    /// What a person said.
+    agreed: bool,
+    refused: bool,
+    answer: Option<Value>,
     /// Failures that count against the retries.
     failures: u32,
     /// Attempts that do not count.
@@ -154,6 +178,7 @@ impl<'a> Log<'a> {
             lanes: Vec::new(),
             now: Timestamp::MIN,
             reading: Reading { clocks: true, expressions: true },
+            seq: 0,
             nodes: HashMap::new(),
             position: Position::Before(workflow.stages.keys().next().unwrap().clone()),
             iteration: 1,
@@ -161,6 +186,11 @@ impl<'a> Log<'a> {
             stages: Map::new(),
             last_output: None,
             failed_stages: Vec::new(),
+            asks: BTreeMap::new(),
+            said: Said::Nothing,
+            waiting: None,
+            spent: HashMap::new(),
+            warned: BTreeSet::new(),
             control: 0,
             started: false,
             pausing: false,
@@ -170,7 +200,7 @@ impl<'a> Log<'a> {
         }
     }
 
-    fn take(&mut self, body: &EventBody) -> Checked {
+    fn take(&mut self, body: &'a EventBody) -> Checked {
         match body {
             EventBody::RunCreated(_) => rule(self.now != Timestamp::MIN && !self.started, "created once"),
             EventBody::RunStarted => {
@@ -235,7 +265,7 @@ impl<'a> Log<'a> {
             }
             EventBody::PauseRequested { control } => {
                 rule(!self.pausing && !self.cancelling, "a pause is asked for once")?;
-                self.pausing = true;
+                (self.pausing, self.waiting) = (true, None);
                 self.control(*control)
             }
             EventBody::RunPaused => {
@@ -250,14 +280,14 @@ impl<'a> Log<'a> {
                 self.control(*control)
             }
             EventBody::CancelRequested { control, .. } => {
-                self.cancelling = true;
+                (self.cancelling, self.waiting) = (true, None);
                 self.control(*control)
             }
             body => self.take_of_node(body),
         }
     }
 
-    fn take_of_node(&mut self, body: &EventBody) -> Checked {
+    fn take_of_node(&mut self, body: &'a EventBody) -> Checked {
         match body {
             EventBody::NodeQueued { path, .. } => {
                 self.check_start(path)?;
@@ -268,26 +298,28 @@ impl<'a> Log<'a> {
             }
             EventBody::AttemptStarted { path, attempt, role, .. } => {
                 self.check_start(path)?;
+                self.check_call_agreed(path)?;
+                self.check_budgets(path)?;
                 let (now, clocks) = (self.now, self.reading.clocks);
                 let node = self.nodes.entry(path.clone()).or_default();
                 rule(*attempt == node.attempt + 1, "attempts are counted from 1")?;
                 rule(!clocks || node.retry_at.is_none_or(|at| at <= now), "a retry waits for its time")?;
                 node.attempt = *attempt;
                 (node.running, node.queued) = (true, false);
-                node.retry_at = None;
+                (node.retry_at, node.since, node.interrupted) = (None, Some(now), false);
                 node.role.clone_from(role);
                 let (made, free) = (node.attempt, node.free);
                 rule(made <= 1 + self.most_retries(path) + free, "there are at most `retries` more attempts")
             }
             EventBody::SessionRecorded { path, attempt, .. } => self.ending(path, *attempt).map(|_| ()),
-            EventBody::AttemptSucceeded { path, attempt, output, set, .. } => {
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
                 let set = set.iter().flat_map(|set| set.iter());
                 let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
                 // None where they could not be told, or the result is not wanted any more.
                 rule(set.is_empty() || set.len() == self.sets(path), "a node sets its variables")?;
                 rule(set.is_empty() || !self.is_unwanted(path), "what is not wanted sets no variables")?;
                 self.vars.extend(set);
-                let node = self.ending(path, *attempt)?;
+                let node = self.ends(path, *attempt, usage.as_deref())?;
                 node.output = output.value();
                 (node.running, node.succeeded) = (false, true);
                 if !self.graphs.contains_key(&path.stage) {
@@ -296,17 +328,21 @@ impl<'a> Log<'a> {
                 }
                 Ok(())
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, .. } => {
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
+                let refused = self.begins_and_fails(path, error, *retry_at)?;
+                if !refused {
+                    self.ends(path, *attempt, usage.as_deref())?;
+                }
                 self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))
             }
-            EventBody::AttemptCancelled { path, attempt } => {
+            EventBody::AttemptCancelled { path, attempt, usage } => {
                 rule(self.is_unwanted(path), "only what is not wanted any more is cancelled")?;
-                self.ending(path, *attempt)?.running = false;
+                self.ends(path, *attempt, usage.as_deref())?.running = false;
                 Ok(())
             }
             EventBody::AttemptInterrupted { path, attempt } => {
-                let node = self.ending(path, *attempt)?;
-                node.running = false;
+                let node = self.ends(path, *attempt, None)?;
+                (node.running, node.interrupted) = (false, true);
                 node.free += 1;
                 Ok(())
             }
@@ -325,11 +361,27 @@ impl<'a> Log<'a> {
         rule(kept || !self.reading.expressions, broken)
     }
 
+    /// Whether something may begin: what a person said is taken in also while the run is to pause.
+    fn may_go_on_at(&self, path: &NodePath) -> bool {
+        let said = |node: &Node| node.refused || node.answer.is_some();
+        self.may_go_on() || (!self.cancelling && self.nodes.get(path).is_some_and(said))
+    }
+
     fn may_go_on(&self) -> bool {
-        !self.pausing && !self.cancelling
+        !self.pausing && !self.cancelling && !self.is_waiting()
     }
 
     fn begin(&mut self, iteration: u32, stage: &StageId, runs: bool) -> Checked {
+        self.check_begins(iteration, stage, runs)?;
+        let agreed = self.said == Said::Agreed;
+        rule(!runs || self.is_asked_of(stage) == agreed, "a stage starts when a person has said so")?;
+        self.position = Position::In(stage.clone());
+        self.last_output = None;
+        Ok(())
+    }
+
+    /// A stage may begin, or be skipped.
+    fn check_begins(&self, iteration: u32, stage: &StageId, runs: bool) -> Checked {
         rule(self.started && self.may_go_on(), "no stage starts in a run that is to pause or end")?;
         rule(self.position == Position::Before(stage.clone()), "stages run in their order")?;
         rule(self.iteration == iteration, "a stage belongs to its iteration")?;
@@ -337,15 +389,13 @@ impl<'a> Log<'a> {
             json!({ "vars": self.vars, "stages": self.stages, "nodes": {}, "iteration": iteration });
         let when = self.stage(stage).when.as_ref();
         let wanted = when.is_none_or(|when| Condition::parse(when).unwrap().eval(&document));
-        self.told(wanted == runs, "a stage is skipped when its `when` is false, and only then")?;
-        self.position = Position::In(stage.clone());
-        self.last_output = None;
-        Ok(())
+        self.told(wanted == runs, "a stage is skipped when its `when` is false, and only then")
     }
 
     /// A node may be queued or started.
     fn check_start(&self, path: &NodePath) -> Checked {
-        rule(self.may_go_on(), "nothing starts in a run that is to pause or end")?;
+        rule(self.may_go_on_at(path), "nothing starts in a run that is to pause or end")?;
+        self.check_agreed(path)?;
         rule(self.position == Position::In(path.stage.clone()), "a node runs while its stage does")?;
         rule(path.iteration == self.iteration, "a node runs in its iteration")?;
         let node = self.nodes.get(path);
@@ -367,9 +417,42 @@ impl<'a> Log<'a> {
         self.cancelling || (races && self.lanes.iter().any(|lane| lane.succeeded))
     }
 
+    /// An attempt ends, and what it used counts.
+    fn ends(
+        &mut self,
+        path: &NodePath,
+        attempt: u32,
+        usage: Option<&Usage>,
+    ) -> Result<&mut Node, &'static str> {
+        let since = self.ending(path, attempt)?.since.take();
+        self.spend(path, since, usage);
+        self.ending(path, attempt)
+    }
+
     fn ending(&mut self, path: &NodePath, attempt: u32) -> Result<&mut Node, &'static str> {
         let node = self.nodes.get_mut(path).filter(|node| node.running && node.attempt == attempt);
         node.ok_or("what ends was started, and has not ended before")
+    }
+
+    /// Takes in that an attempt could not be started at all, where that is so.
+    fn begins_and_fails(
+        &mut self,
+        path: &NodePath,
+        error: &Failure,
+        retry_at: Option<Timestamp>,
+    ) -> Result<bool, &'static str> {
+        let node = self.nodes.get(path);
+        if node.is_some_and(|node| node.running) {
+            return Ok(false);
+        }
+        let refused = node.is_some_and(|node| node.refused);
+        rule(refused == (error.class == FailureClass::Rejected), "what a person is against fails so")?;
+        self.check_start(path)?;
+        rule(!error.class.is_retryable() && retry_at.is_none(), "what was refused is not tried again")?;
+        let node = self.nodes.entry(path.clone()).or_default();
+        node.attempt += 1;
+        node.running = true;
+        Ok(true)
     }
 
     fn fail_attempt(
@@ -380,13 +463,6 @@ impl<'a> Log<'a> {
         retry_at: Option<Timestamp>,
         (parked, repair): (bool, bool),
     ) -> Checked {
-        if !self.nodes.get(path).is_some_and(|node| node.running) {
-            // It could not be started at all.
-            self.check_start(path)?;
-            rule(!error.class.is_retryable() && retry_at.is_none(), "what was refused is not tried again")?;
-            self.nodes.entry(path.clone()).or_default().attempt += 1;
-            self.nodes.entry(path.clone()).or_default().running = true;
-        }
         let now = self.now;
         let closed =
             self.check_lane(path.lane).is_err() || self.of_lane(path.lane).any(|(_, node)| node.failed);
@@ -455,6 +531,18 @@ impl<'a> Log<'a> {
     }
 
     fn fail_stage(&mut self, stage: &StageId, error: &Failure, continues: bool) -> Checked {
+        let refused = self.said == Said::Disagreed;
+        if refused {
+            rule(self.may_go_on(), "no stage ends in a run that is to pause or end")?;
+            rule(self.position == Position::Before(stage.clone()), "what a person is against has not begun")?;
+            rule(error.class == FailureClass::Rejected, "what a person is against fails so")?;
+            self.last_output = None;
+            return self.stage_has_failed(
+                stage,
+                self.on_failure(self.stage(stage)) == OnFailure::Continue,
+                continues,
+            );
+        }
         rule(self.position == Position::In(stage.clone()), "the stage that ends is the one under way")?;
         rule(self.running() == 0, "a stage ends when nothing of it runs any more")?;
         let spec = self.stage(stage);
@@ -463,10 +551,20 @@ impl<'a> Log<'a> {
             Strategy::Race => self.lanes.iter().all(|lane| lane.failed),
             Strategy::Majority => self.majority(spec) == Some(false),
         };
-        let unset = error.class == FailureClass::Expression && !spec.set.is_empty();
+        let repeats = error.class == FailureClass::Repeated;
+        let details = error.details.clone().unwrap_or_default();
+        let class = if repeats { details["second"]["class"].clone() } else { json!(error.class) };
+        let unset = class == json!(FailureClass::Expression) && !spec.set.is_empty();
         rule(badly || unset, "a stage fails when its strategy cannot be met")?;
         let on_failure = self.on_failure(spec);
-        rule(continues == (on_failure == OnFailure::Continue), "`on_failure` says whether the run goes on")?;
+        let failed_before = self.workflow.repeat.is_some() && self.failed_stages.contains(stage);
+        rule(!repeats || failed_before, "what fails in the same way again has failed before")?;
+        let gives_up = self.is_used_up(None) || repeats;
+        self.stage_has_failed(stage, on_failure == OnFailure::Continue && !gives_up, continues)
+    }
+
+    fn stage_has_failed(&mut self, stage: &StageId, goes_on: bool, continues: bool) -> Checked {
+        rule(continues == goes_on, "`on_failure` says whether the run goes on")?;
         if !self.failed_stages.contains(stage) {
             self.failed_stages.push(stage.clone());
         }
@@ -525,6 +623,7 @@ impl<'a> Log<'a> {
 
     /// A stage is over and the run goes on.
     fn after(&mut self, stage: &StageId) {
+        self.forget_asks();
         let number = self.workflow.stages.get_index_of(stage).unwrap();
         self.position = match self.workflow.stages.get_index(number + 1) {
             Some((next, _)) => Position::Before(next.clone()),

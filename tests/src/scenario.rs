@@ -24,6 +24,7 @@ use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::{RunView, State};
 use workflow_core::plan::Plan;
+use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{Control, NewRun, RunStore};
 use workflow_exec::{Clock, Engine, EngineError, Limits};
 
@@ -151,19 +152,41 @@ impl Scenario {
                 let elapsed = sim.now().as_millisecond() - start.as_millisecond();
                 sim.sleep_ms(u64::try_from(at - elapsed).unwrap_or(0)).await;
                 self.asked.fetch_add(1, Ordering::SeqCst);
-                handle.control(*control).await?;
+                handle.control(control.clone()).await?;
             }
             Ok::<_, EngineError>(())
         };
         let (driven, asked) = join(engine.drive(run), asking).await;
         driven?;
         asked?;
-        handle.wait().await
+        let mut view = handle.wait().await?;
+        while view.status == RunStatus::Paused {
+            let asked: Vec<_> =
+                view.waits.iter().filter_map(|wait| Some((wait.number?, says(wait)))).collect();
+            if asked.is_empty() {
+                break;
+            }
+            for (number, answer) in asked {
+                handle.answer(number, answer).await?;
+            }
+            view = handle.wait().await?;
+        }
+        Ok(view)
     }
 
     /// Forgets what was asked for, for another time.
     pub fn rewind(&self) {
         self.asked.store(0, Ordering::SeqCst);
+    }
+}
+
+/// What the person of a scenario says: yes, what comes first, or `this`.
+fn says(wait: &Wait) -> Value {
+    let schema = wait.schema.as_ref().map(Data::value).unwrap_or_default();
+    match wait.reason {
+        WaitReason::Approval => true.into(),
+        WaitReason::UnknownOutcome => "rerun".into(),
+        _ => schema["enum"].get(0).cloned().unwrap_or_else(|| "this".into()),
     }
 }
 
@@ -206,7 +229,7 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
     let workflow = plan.workflow().id.clone();
     let run = RunId::new(workflow.as_str()).unwrap();
     let bundle = plan.hash().clone();
-    RunCreated { run, workflow, bundle, vars: [].into(), on_failure: None, seed: SEED }
+    RunCreated { run, workflow, bundle, vars: [].into(), on_failure: None, interactive: false, seed: SEED }
 }
 
 /// Stores a run that nobody drives yet.

@@ -24,6 +24,7 @@ fn case(stage: &str, profile: &str) -> Case {
         bundle: Bundle { profiles, ..Bundle::new(workflow) }.into(),
         vars: IndexMap::new(),
         on_failure: None,
+        interactive: false,
         pauses: Vec::new(),
         deaths: Vec::new(),
     }

@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use workflow_core::failure::FailureClass;
 use workflow_tests::reference::case::Case;
 use workflow_tests::reference::generate::generate;
 use workflow_tests::reference::interpret::interpret;
@@ -59,6 +60,10 @@ fn compare(case: &Case) -> Compared {
     let Ok(expected) = interpret(case, &|iteration, stage| played.winner(iteration, stage)) else {
         return Compared::Open;
     };
+    // Whether two failures are the same is a matter of words, which the reference does not know.
+    if played.view.error.as_ref().is_some_and(|error| error.class == FailureClass::Repeated) {
+        return Compared::Open;
+    }
     match expected.difference(&played) {
         None => Compared::Agrees,
         Some(difference) => {
@@ -108,7 +113,7 @@ fn fail(seed: u64, case: &Case, difference: &str) -> ! {
 #[test]
 fn the_cases_reach_every_kind_of_outcome() {
     let mut reached = String::new();
-    for seed in 0..600 {
+    for seed in 0..900 {
         if let Ok(outcome) = interpret(&generate(seed), &|_, _| None) {
             writeln!(reached, "{}\n{:?}", outcome.run, outcome.calls).unwrap();
         }
@@ -126,6 +131,8 @@ fn the_cases_reach_every_kind_of_outcome() {
         r#""status":"skipped""#,
         r#""attempts":4"#,
         r#""w_s1_b""#,
+        r#""error":"rejected""#,
+        r#""output":"a person at"#,
         "longer than",
         "/c[0][1]\"",
     ] {

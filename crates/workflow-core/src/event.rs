@@ -14,11 +14,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::bundle::BundleHash;
+use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::failure::Failure;
 use crate::ids::{NodeId, NodePath, RoleId, RunId, StageId, WorkflowId};
+use crate::status::{Wait, WaitReason};
 use crate::usage::Usage;
 
 /// The version of the event format that this crate writes.
@@ -42,6 +43,16 @@ pub struct Event {
 pub enum EventBody {
     /// The run was accepted. Always the first event.
     RunCreated(Arc<RunCreated>),
+    /// The run goes on from here as another run's did: the events before are that run's, with what was
+    /// under way taken out.
+    RunForked(Box<RunForked>),
+    /// The run goes on with another definition from here.
+    RunMigrated {
+        /// The hash of its bundle.
+        hash: BundleHash,
+        /// Its bundle: what a run was started with is shared by runs, and this is this run's alone.
+        bundle: Arc<Bundle>,
+    },
     /// A driver began to work on the run for the first time.
     RunStarted,
     /// A stage began.
@@ -133,6 +144,14 @@ pub enum EventBody {
         /// The session id, as the provider names it.
         session: Arc<str>,
     },
+    /// A session that a node was to go on in failed in the same way twice in a row; the next attempt begins
+    /// a new one.
+    SessionDropped {
+        /// The node.
+        path: NodePath,
+        /// The session.
+        session: Arc<str>,
+    },
     /// The provider answered. The node never runs again in this iteration.
     AttemptSucceeded {
         /// The node.
@@ -176,6 +195,9 @@ pub enum EventBody {
         path: NodePath,
         /// The attempt.
         attempt: u32,
+        /// What the call used, where known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Box<Usage>>,
     },
     /// The attempt's driver ended before a result was known. The node runs again.
     AttemptInterrupted {
@@ -241,6 +263,64 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<StageId>,
     },
+    /// A budget is nearly used up.
+    BudgetWarning {
+        /// The stage whose budget it is; absent: the run's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<StageId>,
+        /// What of.
+        limit: BudgetLimit,
+        /// How much was used: US dollars, tokens, or seconds.
+        used: f64,
+        /// How much may be used.
+        of: f64,
+    },
+    /// A person is asked before a stage starts.
+    StageAsked {
+        /// The iteration, counted from 1.
+        iteration: u32,
+        /// The stage.
+        stage: StageId,
+        /// The question.
+        question: String,
+    },
+    /// A person is asked, and the node waits for the answer.
+    NodeAsked {
+        /// The node.
+        path: NodePath,
+        /// Why.
+        reason: WaitReason,
+        /// The question.
+        question: String,
+        /// The JSON Schema of the answer; absent for any text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        schema: Option<Data>,
+    },
+    /// A person answered.
+    Answered {
+        /// The number of the control.
+        control: u64,
+        /// The number of the event that asked.
+        wait: u64,
+        /// The answer.
+        answer: Data,
+    },
+    /// An answer came to what nobody waits for any more, or is none that could be given.
+    AnswerRefused {
+        /// The number of the control.
+        control: u64,
+        /// The number that it named.
+        wait: u64,
+        /// Why it does not count.
+        reason: String,
+    },
+    /// Nothing goes on by itself any more, or not for long; nobody needs to keep the run in memory.
+    RunWaiting {
+        /// What it waits for; of several things the first.
+        wait: Box<Wait>,
+    },
+    /// The time that the run waited for has come.
+    RunContinued,
     /// Someone asked for a pause: nothing new starts.
     PauseRequested {
         /// The number of the control.
@@ -276,6 +356,18 @@ pub enum EventBody {
     RunCancelled,
 }
 
+/// What a budget limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetLimit {
+    /// US dollars.
+    Cost,
+    /// Tokens read and written.
+    Tokens,
+    /// How long attempts take together.
+    Time,
+}
+
 /// What makes the output of a lane (R4.10).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -301,9 +393,27 @@ pub struct RunCreated {
     /// Replaces `on_failure` of every stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+    /// Whether a person is asked before every stage.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interactive: bool,
     /// Drawn once for the run: seeds its jitter, and tells its processes from those of a run of
     /// the same id elsewhere.
     pub seed: u64,
+}
+
+/// Where a run was taken over from another one, and what was changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunForked {
+    /// The other run.
+    pub from: RunId,
+    /// The number of its last event that counts.
+    pub event: u64,
+    /// Variables with other values.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub vars: IndexMap<String, Data>,
+    /// Stages with other outputs.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub outputs: IndexMap<StageId, Data>,
 }
 
 fn one() -> u32 {
@@ -320,6 +430,8 @@ impl EventBody {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::RunCreated(_) => "run_created",
+            Self::RunForked(_) => "run_forked",
+            Self::RunMigrated { .. } => "run_migrated",
             Self::RunStarted => "run_started",
             Self::StageStarted { .. } => "stage_started",
             Self::StageSkipped { .. } => "stage_skipped",
@@ -331,6 +443,7 @@ impl EventBody {
             Self::NodeQueued { .. } => "node_queued",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::SessionRecorded { .. } => "session_recorded",
+            Self::SessionDropped { .. } => "session_dropped",
             Self::AttemptSucceeded { .. } => "attempt_succeeded",
             Self::AttemptFailed { .. } => "attempt_failed",
             Self::AttemptCancelled { .. } => "attempt_cancelled",
@@ -340,6 +453,13 @@ impl EventBody {
             Self::StageCompleted { .. } => "stage_completed",
             Self::StageFailed { .. } => "stage_failed",
             Self::IterationEnded { .. } => "iteration_ended",
+            Self::BudgetWarning { .. } => "budget_warning",
+            Self::StageAsked { .. } => "stage_asked",
+            Self::NodeAsked { .. } => "node_asked",
+            Self::Answered { .. } => "answered",
+            Self::AnswerRefused { .. } => "answer_refused",
+            Self::RunWaiting { .. } => "run_waiting",
+            Self::RunContinued => "run_continued",
             Self::PauseRequested { .. } => "pause_requested",
             Self::RunPaused => "run_paused",
             Self::RunResumed { .. } => "run_resumed",
@@ -350,9 +470,42 @@ impl EventBody {
         }
     }
 
+    /// The node that it happened to, if it did to one.
+    pub fn path(&self) -> Option<&NodePath> {
+        match self {
+            Self::NodeStarted { path, .. }
+            | Self::NodeCompleted { path, .. }
+            | Self::NodeFailed { path, .. }
+            | Self::NodeSkipped { path }
+            | Self::NodeQueued { path, .. }
+            | Self::NodeAsked { path, .. }
+            | Self::AttemptStarted { path, .. }
+            | Self::SessionRecorded { path, .. }
+            | Self::SessionDropped { path, .. }
+            | Self::AttemptSucceeded { path, .. }
+            | Self::AttemptFailed { path, .. }
+            | Self::AttemptCancelled { path, .. }
+            | Self::AttemptInterrupted { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether it changes the run's status.
     pub fn changes_head(&self) -> bool {
-        self.is_terminal() || matches!(self, Self::RunStarted | Self::RunPaused | Self::RunResumed { .. })
+        self.is_terminal()
+            || matches!(
+                self,
+                Self::RunStarted
+                    | Self::RunForked(_)
+                    | Self::RunMigrated { .. }
+                    | Self::RunPaused
+                    | Self::RunResumed { .. }
+                    | Self::RunWaiting { .. }
+                    | Self::RunContinued
+                    | Self::Answered { .. }
+                    | Self::PauseRequested { .. }
+                    | Self::CancelRequested { .. }
+            )
     }
 
     /// Whether it ends the run.

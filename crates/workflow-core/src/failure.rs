@@ -28,6 +28,12 @@ pub enum FailureClass {
     Stage,
     /// `max_iters` was reached and `stop_when` was not met.
     LoopExhausted,
+    /// A person did not agree.
+    Rejected,
+    /// A budget is used up.
+    Budget,
+    /// A stage failed in the same way in two iterations one after the other.
+    Repeated,
 }
 
 impl FailureClass {

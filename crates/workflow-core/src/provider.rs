@@ -207,6 +207,11 @@ pub trait CallHost: Send + Sync {
     /// Notes that a call is alive although it has nothing to show. Does nothing unless overridden.
     fn alive(&self) {}
 
+    /// Notes what a call has used so far. Does nothing unless overridden.
+    fn usage(&self, call: &CallId, usage: Usage) {
+        let _ = (call, usage);
+    }
+
     /// Stores the session of a call; ready once it is durable.
     fn record_session<'a>(
         &'a self,
@@ -246,6 +251,12 @@ impl CallContext {
     /// output does.
     pub fn alive(&self) {
         self.host.alive();
+    }
+
+    /// Tells what this call has used so far, all in all: so a budget can be kept while the call goes on. A
+    /// call that uses a budget up is told to stop. What the reply or the error says in the end counts more.
+    pub fn usage(&self, usage: Usage) {
+        self.host.usage(&self.id, usage);
     }
 
     /// Records the session as soon as it is known, so that a crash does not lose it.

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::data::Data;
+
 /// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -41,6 +43,8 @@ pub enum StageStatus {
     Running,
     /// Waits to be tried again.
     Retrying,
+    /// Waits for a person to say something.
+    Waiting,
     /// Ended well.
     Completed,
     /// Ended badly.
@@ -61,12 +65,29 @@ pub struct Wait {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub until: Option<Timestamp>,
+    /// The number that an answer names; absent where no answer is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// What waits: a stage as `1/plan`, or a node as `1/plan[0]/ask`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What a person is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// The JSON Schema of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Data>,
 }
 
 impl Wait {
     /// Waits until somebody resumes the run.
     pub fn paused() -> Self {
-        Self { reason: WaitReason::Pause, until: None }
+        Self::of(WaitReason::Pause)
+    }
+
+    /// Waits for that reason, and nothing is known beside.
+    pub fn of(reason: WaitReason) -> Self {
+        Self { reason, until: None, number: None, place: None, question: None, schema: None }
     }
 }
 
@@ -77,4 +98,14 @@ impl Wait {
 pub enum WaitReason {
     /// Somebody asked for it.
     Pause,
+    /// A person has to agree before it goes on.
+    Approval,
+    /// A person is asked something.
+    Question,
+    /// What became of a call is not known: a person or the host has to say so.
+    UnknownOutcome,
+    /// A provider's quota is used up.
+    Quota,
+    /// A node is tried again later. The run shows as running.
+    Retry,
 }

@@ -16,3 +16,47 @@ pub struct Usage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
 }
+
+/// What several calls used together. What is not known of a call is counted and never taken for zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Spent {
+    /// How many attempts there were.
+    pub attempts: u64,
+    /// US dollars, of the attempts whose cost is known.
+    pub cost_usd: f64,
+    /// The attempts whose cost is not known.
+    pub unpriced: u64,
+    /// Tokens read and written, of the attempts whose tokens are known.
+    pub tokens: u64,
+    /// The attempts whose tokens are not known.
+    pub uncounted: u64,
+    /// How long the attempts took together, in milliseconds.
+    pub time_ms: u64,
+}
+
+impl Spent {
+    /// Adds an attempt.
+    pub fn add(&mut self, usage: Option<&Usage>, time_ms: u64) {
+        self.attempts += 1;
+        self.time_ms = self.time_ms.saturating_add(time_ms);
+        match usage.and_then(|usage| usage.cost_usd) {
+            Some(cost) => self.cost_usd += cost,
+            None => self.unpriced += 1,
+        }
+        match usage.and_then(Usage::tokens) {
+            Some(tokens) => self.tokens = self.tokens.saturating_add(tokens),
+            None => self.uncounted += 1,
+        }
+    }
+}
+
+impl Usage {
+    /// Tokens read and written, where anything is known of them.
+    pub fn tokens(&self) -> Option<u64> {
+        match (self.input_tokens, self.output_tokens) {
+            (None, None) => None,
+            (input, output) => Some(input.unwrap_or(0).saturating_add(output.unwrap_or(0))),
+        }
+    }
+}

@@ -133,15 +133,15 @@ fn resolving_fills_in_what_is_absent() {
 }
 
 #[test]
-fn a_run_without_provider_or_with_an_unsupported_field_does_not_start() {
+fn a_run_without_provider_does_not_start() {
     let workflow = Workflow::new("demo".parse().unwrap(), "Demonstration")
         .stage("plan".parse().unwrap(), Stage::default())
-        .stage("test".parse().unwrap(), Stage { approval: Some("Go?".to_owned()), ..Stage::new("codex") });
+        .stage("test".parse().unwrap(), Stage::new("codex"));
     let refused = definition::resolve(&workflow, &Defaults::default()).unwrap_err();
-    insta::assert_snapshot!(refused, @r"
-    test.approval: error[unsupported]: this version does not support approvals yet, and does not start a run with this field: remove it
-    plan: error[no-provider]: stage `plan` names no provider, and there is no default: write `provider`
-    ");
+    insta::assert_snapshot!(
+        refused,
+        @"plan: error[no-provider]: stage `plan` names no provider, and there is no default: write `provider`"
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::stop::Stop;
+use workflow_core::usage::Usage;
 
 /// A session that a call wants recorded.
 pub(crate) struct SessionNote {
@@ -18,6 +19,13 @@ pub(crate) struct SessionNote {
     pub attempt: u32,
     pub session: Arc<str>,
     pub done: oneshot::Sender<()>,
+}
+
+/// What a call has told of its usage.
+pub(crate) struct UsageNote {
+    pub path: NodePath,
+    pub attempt: u32,
+    pub usage: Usage,
 }
 
 /// What reaches the driver of a run from outside its own future.
@@ -31,6 +39,8 @@ pub(crate) struct Inbox {
     lost: AtomicBool,
     lost_waker: AtomicWaker,
     sessions: Mutex<Vec<SessionNote>>,
+    /// What calls have told of their usage, the newest of each.
+    usages: Mutex<Vec<UsageNote>>,
     /// Notified after events or output were stored, and when the run is no longer driven.
     pub changed: Event,
 }
@@ -70,6 +80,20 @@ impl Inbox {
     pub(crate) fn note_session(&self, note: SessionNote) {
         lock(&self.sessions).push(note);
         self.wake();
+    }
+
+    pub(crate) fn note_usage(&self, note: UsageNote) {
+        let mut usages = lock(&self.usages);
+        match usages.iter_mut().find(|known| known.path == note.path) {
+            Some(known) => *known = note,
+            None => usages.push(note),
+        }
+        drop(usages);
+        self.wake();
+    }
+
+    pub(crate) fn take_usages(&self) -> Vec<UsageNote> {
+        std::mem::take(&mut *lock(&self.usages))
     }
 
     /// Ready when there may be news since the last time.

@@ -14,6 +14,7 @@ use crate::active::Active;
 use crate::engine::{Engine, Shared};
 use crate::heartbeat::Heartbeat;
 use crate::limits::Limits;
+use crate::parked::Parked;
 use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
 
 /// An [`Engine`] to be put together. Nothing is required but a provider for what the workflows name.
@@ -161,6 +162,7 @@ impl EngineBuilder {
                 max_output: self.max_output,
                 active,
                 heartbeat: Heartbeat::default(),
+                parked: Parked::default(),
                 plans: Mutex::default(),
                 _watching: watching,
             }),

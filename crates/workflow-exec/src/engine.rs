@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use foldhash::HashMap;
 use futures::future::FutureExt as _;
-use tracing::warn;
 use workflow_core::bundle::BundleHash;
 use workflow_core::catalog::Catalog;
 use workflow_core::definition;
@@ -26,6 +25,7 @@ use crate::error::EngineError;
 use crate::handle::RunHandle;
 use crate::heartbeat::Heartbeat;
 use crate::limits::Limits;
+use crate::parked::Parked;
 use crate::runtime::{Clock, Spawn, Timer};
 use crate::start::{StartRun, What};
 
@@ -54,6 +54,7 @@ pub(crate) struct Shared {
     pub max_output: usize,
     pub active: Arc<Active>,
     pub heartbeat: Heartbeat,
+    pub parked: Parked,
     pub plans: Mutex<HashMap<BundleHash, Weak<Plan>>>,
     pub _watching: Watching,
 }
@@ -65,7 +66,7 @@ impl Engine {
     }
 
     /// Creates a run and drives it in the caller's own future until it rests: until it has ended,
-    /// or waits for somebody. Starting with the id of a run that exists goes on with that run.
+    /// or waits for somebody. Where it waits for a time, so does this, and the run is not held meanwhile. Starting with the id of a run that exists goes on with that run.
     ///
     /// Dropping the future stops the run's calls; the run can be taken up again with
     /// [`Engine::drive`].
@@ -77,7 +78,10 @@ impl Engine {
     pub async fn run(&self, start: StartRun) -> Result<RunView, EngineError> {
         let (run, claimed) = self.accept(start).await?;
         match claimed {
-            Some((lease, plan, state)) => self.drive_on(self.hold(lease), plan, state).await,
+            Some((lease, plan, state)) => {
+                let view = self.drive_on(self.hold(lease), plan, state).await?;
+                if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
+            }
             // Rare, and larger than all that a run needs.
             None => self.drive(&run).boxed().await,
         }
@@ -96,9 +100,8 @@ impl Engine {
             let (run, hold) = (run.clone(), self.hold(lease));
             spawn.spawn(
                 async move {
-                    if let Err(error) = engine.drive_on(hold, plan, state).await {
-                        warn!(%run, %error, "the run could not be driven on");
-                    }
+                    let driven = engine.drive_on(hold, plan, state).await;
+                    engine.park(&run, driven);
                 }
                 .boxed(),
             );
@@ -130,8 +133,9 @@ impl Engine {
     /// [`StoreError::Held`] when a living driver has the run, here or elsewhere;
     /// [`StoreError::NotFound`]; [`EngineError::Broken`]; [`EngineError::NotReclaimed`].
     pub async fn drive(&self, run: &RunId) -> Result<RunView, EngineError> {
-        let lease = self.shared.store.claim(run).await?;
-        self.take_up(self.hold(lease)).await
+        let lease = self.shared.claim(run).await?;
+        let view = self.take_up(self.hold(lease)).await?;
+        if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
     }
 
     /// Registers a run whose lease was just taken as driven here.
@@ -142,21 +146,25 @@ impl Engine {
 
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
         let state = self.shared.fold(&hold.lease.run).await?;
-        let plan = self.shared.plan(&state.created().bundle).await?;
+        let plan = self.shared.plan_of(&state).await?;
         self.drive_on(hold, plan, state).await
     }
 
-    /// The runs that have not ended, do not wait for anybody, and are driven by no living driver:
-    /// after a crash, those to take up again with [`Engine::drive`].
+    /// The runs that have not ended, do not wait for anybody — those that wait for a time do not — and are
+    /// driven by no living driver: after a crash, those to take up again with [`Engine::drive`].
     ///
     /// # Errors
     ///
     /// [`EngineError::Store`].
     pub async fn unfinished(&self) -> Result<Vec<RunRecord>, EngineError> {
         let mut filter = RunFilter::all();
-        filter.statuses = vec![RunStatus::Pending, RunStatus::Running];
+        filter.statuses = vec![RunStatus::Pending, RunStatus::Running, RunStatus::Paused];
         let mut runs = self.shared.store.list(&filter).await?;
-        runs.retain(|run| run.holder.is_none());
+        let goes_on = |run: &RunRecord| {
+            run.head.status != RunStatus::Paused
+                || run.head.wait.as_ref().is_some_and(|wait| wait.until.is_some())
+        };
+        runs.retain(|run| run.holder.is_none() && goes_on(run));
         Ok(runs)
     }
 
@@ -227,6 +235,7 @@ impl Engine {
             bundle: plan.hash().clone(),
             vars: start.vars,
             on_failure: start.on_failure,
+            interactive: start.interactive,
             seed,
         };
         let body = EventBody::RunCreated(Arc::new(created));
@@ -234,6 +243,7 @@ impl Engine {
         let state = first_state(&id, &event)?;
         let events = vec![event];
         let new = NewRun { id: id.clone(), bundle: plan.bundle().clone(), events, head: state.head() };
+        self.shared.settle().await?;
         match self.shared.store.create(new).await {
             Ok(lease) => Ok((id, Some((lease, plan, state)))),
             Err(StoreError::Exists(_)) if chosen => {
@@ -274,6 +284,12 @@ impl Engine {
         Ok((*state).into())
     }
 
+    /// Does what was asked of a run that nobody drives, begins nothing, and gives the run back.
+    pub(crate) async fn carry_out(&self, hold: Hold) -> Result<(), EngineError> {
+        hold.entered.inbox.shut_down(Stop::Gracefully);
+        self.take_up(hold).await.map(drop)
+    }
+
     /// Whoever asked for something while the run was held relied on its driver. So, after the
     /// lease was given back, the driver looks once more.
     async fn claim_if_asked(&self, run: &RunId, state: &State) -> Result<Option<Lease>, EngineError> {
@@ -285,7 +301,7 @@ impl Engine {
         if !asked {
             return Ok(None);
         }
-        match self.shared.store.claim(run).await {
+        match self.shared.claim(run).await {
             Ok(lease) => Ok(Some(lease)),
             // Whoever holds it now has the controls too.
             Err(StoreError::Held { .. }) => Ok(None),
@@ -312,6 +328,14 @@ impl Shared {
             }
             page = self.store.events(run, state.last_event(), PAGE).await?;
             from = 0;
+        }
+    }
+
+    /// The plan that a run goes on with.
+    pub(crate) async fn plan_of(&self, state: &State) -> Result<Arc<Plan>, EngineError> {
+        match state.migrated() {
+            Some(bundle) => Ok(self.remember(Arc::new(Plan::compile(bundle.clone())?))),
+            None => self.plan(state.bundle()).await,
         }
     }
 
@@ -350,7 +374,7 @@ fn first_state(run: &RunId, event: &Event) -> Result<Box<State>, EngineError> {
 }
 
 /// The id of a new run, and its seed.
-fn identity(chosen: Option<RunId>) -> Result<(RunId, u64), EngineError> {
+pub(crate) fn identity(chosen: Option<RunId>) -> Result<(RunId, u64), EngineError> {
     let uuid = uuid::Uuid::now_v7();
     let (_, random) = uuid.as_u64_pair();
     let id = match chosen {
@@ -370,6 +394,14 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    pub(crate) fn run(&self) -> &RunId {
+        &self.lease.run
+    }
+
     /// Gives the lease back, and stays registered.
     async fn give_back(&mut self) -> Result<(), StoreError> {
         self.held = false;

@@ -41,6 +41,22 @@ pub enum EngineError {
         /// The runs.
         runs: Vec<RunId>,
     },
+    /// A run has no point of which a fork could be made.
+    #[error("run `{run}` cannot be forked there: {what}")]
+    NoSuchPoint {
+        /// The run.
+        run: RunId,
+        /// What is not there.
+        what: String,
+    },
+    /// A run cannot be moved to the newer definition.
+    #[error("run `{run}` cannot be moved to the newer definition: {}", .obstacles.join("; "))]
+    CannotMigrate {
+        /// The run.
+        run: RunId,
+        /// What stands in the way.
+        obstacles: Vec<String>,
+    },
     /// The store failed, or does not let the run be driven from here.
     #[error(transparent)]
     Store(#[from] StoreError),

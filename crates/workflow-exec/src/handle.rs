@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use event_listener::EventListener;
 use futures::stream::{self, Stream};
+use workflow_core::data::Data;
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::output::OutputEntry;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{Control, StoreError};
+use workflow_core::stop::Stop;
+use workflow_core::store::{Answer, Control, StoreError};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -50,8 +52,9 @@ impl RunHandle {
         Ok(self.engine.shared.store.get(&self.run).await?.head.status)
     }
 
-    /// Waits until the run rests — it has ended, or waits for somebody — or this engine has stopped
-    /// driving it, and returns it. Waits for ever if nobody drives a run that does not rest.
+    /// Waits until the run has ended or waits for somebody, or this engine has stopped driving it, and
+    /// returns it. A run that waits for a time goes on by itself, and so does this. Waits for ever if nobody
+    /// drives a run that could go on.
     ///
     /// # Errors
     ///
@@ -61,8 +64,11 @@ impl RunHandle {
         loop {
             let changed = self.listen();
             if changed.is_none() {
-                let status = self.status().await?;
-                if driven_here || status.is_terminal() || status == RunStatus::Paused {
+                let head = self.engine.shared.store.get(&self.run).await?.head;
+                let rests = head.status.is_terminal() || head.status == RunStatus::Paused;
+                let has_time = head.wait.is_some_and(|wait| wait.until.is_some());
+                let stops = self.engine.shared.active.stopping() > Stop::None;
+                if stops || ((driven_here || rests) && !has_time) {
                     return self.view().await;
                 }
             }
@@ -119,6 +125,20 @@ impl RunHandle {
         self.control(Control::Cancel).await
     }
 
+    /// Answers what the run asks: the wait of that [number](workflow_core::status::Wait::number). The run
+    /// goes on as with [`resume`](RunHandle::resume).
+    ///
+    /// An answer that comes when nobody waits for it any more, and one that could not be given, is recorded
+    /// as refused and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunHandle::control`].
+    pub async fn answer(&self, wait: u64, value: impl Into<serde_json::Value>) -> Result<(), EngineError> {
+        let value = Data::new(&value.into());
+        self.control(Control::Answer(Answer { wait, value })).await
+    }
+
     /// Asks for something. Returns when it is recorded; whoever drives the run carries it out. When
     /// nobody does, it is carried out here before this returns.
     ///
@@ -130,25 +150,22 @@ impl RunHandle {
     /// [`StoreError::NotFound`] and others of the store; [`EngineError::Broken`].
     pub async fn control(&self, control: Control) -> Result<(), EngineError> {
         let store = &self.engine.shared.store;
+        let goes_on = matches!(control, Control::Resume | Control::Answer(_));
         store.request(&self.run, control).await?;
-        let hold = match store.claim(&self.run).await {
+        let hold = match self.engine.shared.claim(&self.run).await {
             Ok(lease) => self.engine.hold(lease),
             // Its holder sees the control, if not before then after it has given the lease back.
             Err(StoreError::Held { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        if control != Control::Resume {
+        if !goes_on {
             // Ends at once: nothing is started for a run that pauses or is cancelled.
             self.engine.take_up(hold).await?;
-        } else if let Some(spawn) = &self.engine.shared.spawn {
-            let (engine, run) = (self.engine.clone(), self.run.clone());
-            spawn.spawn(Box::pin(async move {
-                if let Err(error) = engine.take_up(hold).await {
-                    tracing::warn!(%run, %error, "the run could not be driven on");
-                }
-            }));
+        } else if self.engine.shared.spawn.is_some() {
+            self.engine.drive_in_background(hold);
         } else {
-            hold.release().await?;
+            // Whoever drives runs of this store finds it as one that goes on.
+            self.engine.carry_out(hold).await?;
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use tracing::{error, warn};
-use workflow_core::store::StoreError;
+use workflow_core::ids::RunId;
+use workflow_core::store::{Lease, StoreError};
 
 use crate::engine::Shared;
 
@@ -26,6 +27,8 @@ const TRIES: u32 = 3;
 pub(crate) struct Heartbeat {
     renewals: AtomicU64,
     renewing: AtomicBool,
+    /// Leases were given up, and the store has not said what became of them.
+    unsettled: AtomicBool,
 }
 
 /// Somebody renews until this is dropped.
@@ -55,11 +58,34 @@ pub(crate) async fn beat(engine: &Shared, lease_time: Duration) {
         }
         let Some(_renewing) = heartbeat.begin() else { continue };
         if let Err(error) = renew(engine, lease_time).await {
+            // What the store does not know to be lost it would call lost later, with all that was taken since.
+            heartbeat.unsettled.store(true, Ordering::Release);
             error!(%error, "the right to drive runs is lost: what runs is stopped");
             engine.active.lose_leases();
             return;
         }
         heartbeat.renewals.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Shared {
+    /// [Claims](workflow_core::store::RunStore::claim) a run.
+    pub(crate) async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        self.settle().await?;
+        self.store.claim(run).await
+    }
+
+    /// Waits until the store has said what became of leases that were given up: whatever is taken before that
+    /// is lost with them.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        if self.heartbeat.unsettled.load(Ordering::Acquire) {
+            match self.store.renew().await {
+                Ok(()) | Err(StoreError::Expired) => {}
+                Err(error) => return Err(error),
+            }
+            self.heartbeat.unsettled.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use tracing::warn;
 use workflow_core::bundle::Bundle;
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
 use workflow_core::definition::{
-    self, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, Profile, RunNode, Severity, Workflow,
+    self, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, Profile, RunNode, Workflow,
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId, WorkflowId};
 use workflow_core::output_schema;
@@ -58,7 +58,6 @@ impl Engine {
     pub fn prepare_with(&self, workflow: &Workflow, library: &Library) -> Result<Arc<Plan>, EngineError> {
         let (bundle, mut problems) = self.shared.bundle(workflow, library);
         problems.extend(definition::validate(workflow));
-        problems.extend(definition::unsupported(workflow));
         match bundle {
             Some(bundle) if !problems.iter().any(Diagnostic::is_error) => {
                 Ok(self.shared.remember(Arc::new(Plan::compile(bundle)?)))
@@ -71,7 +70,7 @@ impl Engine {
     /// text: also what only this engine knows, such as a provider that is not registered. What it refers to
     /// is not looked up; [`Engine::check`] does.
     pub fn validate(&self, text: &[u8], id: Option<&WorkflowId>) -> Parsed {
-        parsed(text, id, |workflow| {
+        definition::parse_with(text, id, |workflow| {
             let (_, problems) = self.shared.bundle(workflow, &Library::default());
             problems.into_iter().filter(|problem| !problem.code.starts_with("missing-")).collect()
         })
@@ -125,7 +124,7 @@ impl Engine {
 
     fn checked(&self, text: &[u8], id: Option<&WorkflowId>, library: &Library) -> Checked {
         let mut bundle: Option<Bundle> = None;
-        let parsed = self::parsed(text, id, |workflow| {
+        let parsed = definition::parse_with(text, id, |workflow| {
             let (found, problems) = self.shared.bundle(workflow, library);
             bundle = found;
             problems
@@ -148,15 +147,6 @@ impl Engine {
         };
         Checked { plan, diagnostics }
     }
-}
-
-fn parsed(text: &[u8], id: Option<&WorkflowId>, check: impl FnOnce(&Workflow) -> Vec<Diagnostic>) -> Parsed {
-    let mut parsed = definition::parse_with(text, id, check);
-    // Such a file can be read and kept, but this engine does not run it.
-    for problem in parsed.diagnostics.iter_mut().filter(|problem| problem.code == "unsupported") {
-        problem.severity = Severity::Error;
-    }
-    parsed
 }
 
 impl Checked {
@@ -183,8 +173,7 @@ impl Shared {
             }
             Err(Diagnostics(found)) => {
                 // What the definition says by itself is said of the text.
-                let mut known = definition::validate(workflow);
-                known.extend(definition::unsupported(workflow));
+                let known = definition::validate(workflow);
                 let said = |found: &Diagnostic| {
                     known.iter().any(|known| known.code == found.code && known.path == found.path)
                 };

@@ -16,6 +16,7 @@ pub struct StartRun {
     pub(crate) vars: IndexMap<String, Data>,
     pub(crate) run_id: Option<RunId>,
     pub(crate) on_failure: Option<OnFailure>,
+    pub(crate) interactive: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ impl StartRun {
     }
 
     fn new(what: What) -> Self {
-        Self { what, vars: IndexMap::new(), run_id: None, on_failure: None }
+        Self { what, vars: IndexMap::new(), run_id: None, on_failure: None, interactive: false }
     }
 
     /// Sets a variable.
@@ -51,6 +52,13 @@ impl StartRun {
     #[must_use]
     pub fn run_id(mut self, id: RunId) -> Self {
         self.run_id = Some(id);
+        self
+    }
+
+    /// Asks a person before every stage, also those without an `approval` of their own.
+    #[must_use]
+    pub fn interactive(mut self) -> Self {
+        self.interactive = true;
         self
     }
 

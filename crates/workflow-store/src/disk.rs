@@ -3,7 +3,7 @@
 #[cfg(feature = "files")]
 mod replace;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -92,14 +92,4 @@ pub(crate) fn take_turn(file: &File) -> io::Result<()> {
         thread::sleep(Duration::from_millis(2));
     }
     Err(io::Error::new(io::ErrorKind::TimedOut, "another process keeps it locked"))
-}
-
-/// The name of this machine, where the system tells it.
-pub(crate) fn host_name() -> Option<String> {
-    let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
-        .iter()
-        .find_map(|path| fs::read_to_string(path).ok())
-        .or_else(|| std::env::var("COMPUTERNAME").ok())?;
-    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
-    (!name.is_empty()).then_some(name)
 }

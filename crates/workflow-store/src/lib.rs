@@ -17,6 +17,8 @@ mod catalog;
 mod disk;
 #[cfg(feature = "files")]
 mod files;
+#[cfg(any(feature = "files", feature = "postgres", feature = "sqlite"))]
+mod host;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sinks;

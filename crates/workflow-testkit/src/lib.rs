@@ -7,7 +7,8 @@
 //!   [`Provider`](workflow_core::provider::Provider) and an [`EventSink`](workflow_core::sink::EventSink).
 //! - [`fault::FaultStore`] is a store that fails, is slow, or dies with its host.
 //! - [`ManualClock`] is a clock that a test moves. With the feature `sim`, `sim::Sim` is a world with a time
-//!   of its own, in which a seed decides who goes first.
+//!   of its own, in which a seed decides who goes first. With `postgres-server`, `postgres::Server` is a
+//!   PostgreSQL server that a test starts, stops and starts again.
 //!
 //! # A store's tests
 //!
@@ -45,8 +46,6 @@
 //! }
 //!
 //! workflow_testkit::store_suite!(Mine::new(); durable, processes, leases, hints);
-//! # let shown: fn() = a_run_is_held_by_one;
-//! # fn main() {}
 //! ```
 //!
 //! Every case is a test with a name of its own, so a test runner shows which of a store's promises is broken.
@@ -63,6 +62,8 @@ mod chance;
 mod clock;
 pub mod fault;
 mod patience;
+#[cfg(all(unix, feature = "postgres-server"))]
+pub mod postgres;
 pub mod provider;
 #[cfg(feature = "sim")]
 pub mod sim;

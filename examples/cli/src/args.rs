@@ -21,13 +21,23 @@ Exit codes:
   129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
 
 While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
-period. Ctrl-C again kills them.
+period. Ctrl-C again kills them. A worker that is asked to end, by whichever signal, stops its calls,
+leaves its runs to others, and ends with 0; asked again, it kills what has not stopped.
+
+Stores:
+  file:DIR           files that a person can read, for the processes of one machine
+  sqlite:PATH        a database in one file, for the processes of one machine
+  postgres://USER:PASSWORD@HOST/DATABASE
+                     a PostgreSQL database, for any number of machines
+Without --store, runs are in the database runs.db of the home. A home that has runs in files, as earlier
+versions kept them, and no such database stays with its files (file:HOME).
 
 Providers:
   command  runs a command line; stages that name no provider have it
   demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it
 
 Environment:
+  WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
   WORKFLOW_SECRET_X  the value of ${secrets.X}
   WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 
@@ -37,9 +47,13 @@ Stages may work in the current directory and below it.";
 #[derive(Debug, Parser)]
 #[command(name = "workflow", version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Where workflows and runs are kept.
+    /// Where workflows are kept, and runs unless `--store` says otherwise.
     #[arg(long, global = true, value_name = "DIR", default_value = ".orch")]
     pub home: PathBuf,
+    /// Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`.
+    // Read by hand: the parser's errors would repeat it, and a password with it.
+    #[arg(long, global = true, value_name = "URL", env = "WORKFLOW_STORE", hide_env = true)]
+    pub store: Option<String>,
     /// Print bare JSON objects, one per line, and everything else on standard error.
     #[arg(long, global = true)]
     pub json: bool,
@@ -84,7 +98,7 @@ pub(crate) enum Command {
         #[arg(value_parser = schema_names())]
         name: String,
     },
-    /// Start a run and drive it until it rests.
+    /// Start a run and drive it until it rests, or leave it to workers.
     Run(RunArgs),
     /// List runs, the newest first.
     Runs {
@@ -112,13 +126,22 @@ pub(crate) enum Command {
         /// The run.
         run: RunId,
     },
-    /// Go on with a run, and drive it until it rests.
+    /// Go on with a run, and drive it until it rests, or leave it to workers.
     Resume {
         /// The run.
         run: RunId,
+        /// Drive nothing: a worker, or whoever drives the run, goes on with it.
+        #[arg(long)]
+        detach: bool,
     },
     /// Drive all unfinished runs that nobody drives, as after a crash. Paused runs stay paused.
     Recover,
+    /// Drive whatever runs of the store nobody drives, also those to come, until it is asked to end.
+    Worker {
+        /// How many runs are driven at a time.
+        #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+        runs: u16,
+    },
 }
 
 /// What `run` takes.
@@ -139,6 +162,9 @@ pub(crate) struct RunArgs {
     /// Unknown keys in the definition are errors.
     #[arg(long)]
     pub strict: bool,
+    /// Drive nothing: print the run's id, and leave the run to a worker.
+    #[arg(long)]
+    pub detach: bool,
 }
 
 /// What `logs` takes.

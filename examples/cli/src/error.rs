@@ -21,6 +21,12 @@ pub(crate) enum Error {
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// What was said of the store makes no sense.
+    #[error("the store (`--store`, or WORKFLOW_STORE): {0}")]
+    BadStore(String),
+    /// There is no such store.
+    #[error("there is no store yet: {0} (`workflow run` makes it)")]
+    NoStore(String),
     /// A definition has errors; they have been shown.
     #[error("{0} is not a valid workflow")]
     Invalid(String),
@@ -65,6 +71,7 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Invalid(_)
+            | Self::BadStore(_)
             | Self::Ended { .. }
             | Self::Engine(EngineError::Invalid(_) | EngineError::OtherInputs(_) | EngineError::BadId(_))
             | Self::Catalog(CatalogError::Invalid(_) | CatalogError::Exists(_)) => Exit::INVALID,

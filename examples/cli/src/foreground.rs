@@ -64,7 +64,7 @@ pub(crate) async fn drive(
                         Control::Cancel => "cancelling; press Ctrl-C again to kill what runs",
                         _ => "killing what runs",
                     });
-                    requests.extend(runs.iter().map(|run| ask(engine, bell, run.clone(), control).boxed()));
+                    requests.extend(runs.iter().map(|run| ask(engine, bell, run.clone(), control.clone()).boxed()));
                 } else {
                     let how = if ended_by.is_none() { Stop::Gracefully } else { Stop::AtOnce };
                     bell.say(format!("{}: stopping what runs", name(signal)));
@@ -81,7 +81,7 @@ pub(crate) async fn drive(
 async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
     let handle = engine.handle(&run);
     loop {
-        match handle.control(control).await {
+        match handle.control(control.clone()).await {
             Ok(()) => return,
             Err(EngineError::Store(StoreError::NotFound(_))) => futures_timer::Delay::new(CREATION).await,
             Err(error) => return bell.say(format!("error: {error}")),
@@ -89,8 +89,10 @@ async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
     }
 }
 
-fn name(signal: i32) -> &'static str {
+/// What a signal is called.
+pub(crate) fn name(signal: i32) -> &'static str {
     match signal {
+        SIGINT => "SIGINT",
         SIGTERM => "SIGTERM",
         SIGHUP => "SIGHUP",
         _ => "signal",

@@ -1,18 +1,20 @@
-//! The engine of this program: files in a home, the providers `command` and `demo`, secrets from the
-//! environment.
+//! The engine of this program: the store of a place, the providers `command` and `demo`, secrets from
+//! the environment.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use workflow_core::ids::RunId;
 use workflow_core::machine::Secrets;
+use workflow_core::sink::EventSink;
 use workflow_core::store::{RunStore, StoreError};
 use workflow_exec::{Engine, EngineBuilder};
 use workflow_providers::{CommandProvider, DemoProvider};
-use workflow_store::{FileStore, FsCatalog, MemoryStore};
+use workflow_store::{FsCatalog, MemoryStore};
 
 use crate::display::Bell;
 use crate::error::Error;
+use crate::place::Place;
 
 /// The name of the provider of command lines, which is also that of stages that name none.
 const COMMAND: &str = "command";
@@ -30,32 +32,37 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Opens a home, which is created unless it is there.
-    pub(crate) fn open(home: &Path) -> Result<Self, Error> {
-        Self::with(home, FileStore::open(home)?)
+    /// Opens a place, which is made unless it is there.
+    pub(crate) fn open(place: &Place) -> Result<Self, Error> {
+        Self::with(&place.home, place.open()?, builder())
     }
 
-    /// Opens a home to look at its runs. There is nothing to see where there is none, and looking
+    /// The same, with events shown to `sink` too.
+    pub(crate) fn open_for(place: &Place, sink: impl EventSink + 'static) -> Result<Self, Error> {
+        Self::with(&place.home, place.open()?, builder().sink(sink))
+    }
+
+    /// Opens a place to look at its runs. There is nothing to see where there is none, and looking
     /// makes none.
-    pub(crate) fn existing(home: &Path) -> Result<Option<Self>, Error> {
-        if home.is_dir() { Self::open(home).map(Some) } else { Ok(None) }
+    pub(crate) fn existing(place: &Place) -> Result<Option<Self>, Error> {
+        place.open_existing()?.map(|store| Self::with(&place.home, store, builder())).transpose()
     }
 
-    /// Opens the home of a run.
-    pub(crate) fn of_run(home: &Path, run: &RunId) -> Result<Self, Error> {
-        let place = || format!("run `{run}` (there is no directory `{}`)", home.display());
-        Self::existing(home)?.ok_or_else(|| StoreError::NotFound(place()).into())
+    /// Opens the place of a run.
+    pub(crate) fn of_run(place: &Place, run: &RunId) -> Result<Self, Error> {
+        let what = || format!("run `{run}` (there is no store yet: {place})");
+        Self::existing(place)?.ok_or_else(|| StoreError::NotFound(what()).into())
     }
 
     /// Opens a home for its workflows alone.
     pub(crate) fn for_definitions(home: &Path) -> Result<Self, Error> {
-        Self::with(home, MemoryStore::new())
+        Self::with(home, MemoryStore::new(), builder())
     }
 
-    fn with(home: &Path, store: impl RunStore + 'static) -> Result<Self, Error> {
+    fn with(home: &Path, store: impl RunStore + 'static, builder: EngineBuilder) -> Result<Self, Error> {
         let catalog = Arc::new(FsCatalog::open(home)?);
         let bell = Arc::new(Bell::default());
-        let engine = builder().store(store).catalog(catalog.clone()).sink(bell.clone()).build();
+        let engine = builder.store(store).catalog(catalog.clone()).sink(bell.clone()).build();
         Ok(Self { engine, catalog, bell })
     }
 }

@@ -1,8 +1,8 @@
 //! The terminal host of the workflow engine: `workflow run FILE`, and all that belongs to it.
 //!
 //! - [`args`] says what can be typed; [`commands`] has a module for each command.
-//! - [`host`] puts the engine together: files in a home, the providers `command` and `demo`, secrets
-//!   from the environment.
+//! - [`place`] says where workflows and runs are; [`host`] puts the engine together: that store, the
+//!   providers `command` and `demo`, secrets from the environment.
 //! - [`foreground`] drives runs until they rest, and passes [`signals`] on to them.
 //! - [`display`] shows runs while they go on, from a thread of its own.
 //! - [`exit`] and [`error`] are how a command ends.
@@ -18,6 +18,7 @@ mod error;
 mod exit;
 mod foreground;
 mod host;
+mod place;
 mod print;
 mod signals;
 mod source;

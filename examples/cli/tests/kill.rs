@@ -1,7 +1,7 @@
 //! The program is killed with SIGKILL at random moments, hundreds of times, over a workflow whose
 //! steps leave a trace in a file. What `recover` makes of it has to agree with the trace.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -9,10 +9,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use futures::executor::block_on;
 use serde_json::Value;
-
-/// How often the program is killed.
-const KILLS: usize = 300;
+use workflow_core::ids::RunId;
+use workflow_core::store::{RunStore, StoreError};
+use workflow_store::{FileStore, SqliteStore};
 
 const WORKFLOW: &str = r#"
 workflow:
@@ -43,6 +44,19 @@ last:
 
 #[test]
 fn nothing_recorded_is_redone_however_often_the_program_is_killed() {
+    check("sqlite:runs.db", |dir| Box::new(SqliteStore::open(dir.join("runs.db")).unwrap()), 300);
+}
+
+#[test]
+fn nothing_recorded_is_redone_with_files_either() {
+    check("file:runs", |dir| Box::new(FileStore::open(dir.join("runs")).unwrap()), 100);
+}
+
+/// Opens the store that the program uses in that directory.
+type Open = fn(&Path) -> Box<dyn RunStore>;
+
+/// Kills the program so often, over a store.
+fn check(store: &str, open: Open, most: usize) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("traces.workflow.yml");
     let trace = dir.path().join("trace");
@@ -58,14 +72,14 @@ fn nothing_recorded_is_redone_however_often_the_program_is_killed() {
 
     let mut runs = 0;
     let mut kills = 0;
-    while kills < KILLS {
+    while kills < most {
         runs += 1;
         let id = format!("run-{runs}");
         let var = format!("trace={}", trace.display());
         let start = ["run", file.to_str().unwrap(), "--run-id", &id, "--var", &var];
         let mut args: Vec<&str> = start.to_vec();
         loop {
-            let mut child = workflow(dir.path(), &args);
+            let mut child = workflow(dir.path(), store, &args);
             std::thread::sleep(Duration::from_millis(random(250)));
             // The child is ours and has not been waited for, so its number is still its own.
             child.kill().unwrap();
@@ -74,14 +88,14 @@ fn nothing_recorded_is_redone_however_often_the_program_is_killed() {
                 break;
             }
             kills += 1;
-            let created = dir.path().join(".orch/runs").join(&id).exists();
+            let created = is_there(&*open(dir.path()), &id);
             args = if created { vec!["recover"] } else { start.to_vec() };
-            if kills >= KILLS {
+            if kills >= most {
                 break;
             }
         }
     }
-    let ended = workflow(dir.path(), &["recover"]).wait().unwrap();
+    let ended = workflow(dir.path(), store, &["recover"]).wait().unwrap();
     assert_eq!(ended.code(), Some(0), "the last recovery");
 
     let executions = fs::read_to_string(&trace).unwrap();
@@ -90,19 +104,28 @@ fn nothing_recorded_is_redone_however_often_the_program_is_killed() {
         assert!(seen.insert(call.to_owned()), "{call} was executed twice");
     }
     let interrupted: usize =
-        (1..=runs).map(|number| check_run(dir.path(), &format!("run-{number}"), &seen)).sum();
+        (1..=runs).map(|number| check_run(&*open(dir.path()), &format!("run-{number}"), &seen)).sum();
     assert!(
-        interrupted > KILLS / 10,
+        interrupted > most / 10,
         "only {interrupted} calls were interrupted: the kills came too early or late"
     );
     assert_eq!(still_running(&trace), Vec::<String>::new());
 }
 
+/// Whether a run was created before the program was killed.
+fn is_there(store: &dyn RunStore, run: &str) -> bool {
+    match block_on(store.get(&RunId::new(run).unwrap())) {
+        Ok(_) => true,
+        Err(StoreError::NotFound(_)) => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Compares a run's log with the calls that really were executed. Returns how many of its calls were
 /// interrupted.
-fn check_run(dir: &Path, run: &str, executed: &HashSet<String>) -> usize {
-    let log = fs::read_to_string(dir.join(".orch/runs").join(run).join("events.jsonl")).unwrap();
-    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+fn check_run(store: &dyn RunStore, run: &str, executed: &HashSet<String>) -> usize {
+    let log = block_on(store.events(&RunId::new(run).unwrap(), 0, usize::MAX)).unwrap();
+    let events: Vec<Value> = log.iter().map(|event| serde_json::to_value(event).unwrap()).collect();
     let numbers: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>(), "{run}: numbers have no gaps");
     assert_eq!(events.last().unwrap()["type"], "run_completed", "{run}");
@@ -155,10 +178,11 @@ fn still_running(trace: &Path) -> Vec<String> {
     found
 }
 
-fn workflow(dir: &Path, args: &[&str]) -> Child {
+fn workflow(dir: &Path, store: &str, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_workflow"))
         .current_dir(dir)
         .args(args)
+        .args(["--store", store])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

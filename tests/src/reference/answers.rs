@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
+use workflow_core::status::{Wait, WaitReason};
 
 use super::case::Case;
 use super::chance::Chance;
@@ -56,6 +57,29 @@ fn reply(chance: &mut Chance, path: &NodePath) -> Value {
         88..=93 => chance.below(5).into(),
         94..=96 => Value::Null,
         _ => chance.percent(50).into(),
+    }
+}
+
+/// Whether a person agrees who is asked at `place`.
+pub(super) fn agrees(case: &Case, place: &str) -> bool {
+    Chance::of(case.seed, &format!("person at {place}")).percent(80)
+}
+
+/// What a person answers to what a run waits for.
+pub(crate) fn person(case: &Case, wait: &Wait) -> Value {
+    let place = wait.place.as_deref().unwrap();
+    if wait.reason == WaitReason::Approval {
+        return agrees(case, place).into();
+    }
+    let choices = wait.schema.as_ref().map(|schema| schema.value()["enum"].as_array().cloned().unwrap());
+    says(case, place, &choices.unwrap_or_default())
+}
+
+/// What a person answers who is asked at `place`, of these choices where there are any.
+pub(super) fn says(case: &Case, place: &str, choices: &[Value]) -> Value {
+    match choices {
+        [] => format!("a person at {place}").into(),
+        choices => Chance::of(case.seed, &format!("person at {place}")).one(choices).clone(),
     }
 }
 

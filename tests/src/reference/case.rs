@@ -26,6 +26,9 @@ pub struct Case {
     /// What the run does about failures where it does not leave that to the stages.
     #[serde(default)]
     pub on_failure: Option<OnFailure>,
+    /// Whether a person is asked before every stage.
+    #[serde(default)]
+    pub interactive: bool,
     /// When the run is paused and resumed, by turns, in milliseconds since it began.
     #[serde(default)]
     pub pauses: Vec<u64>,
@@ -65,6 +68,9 @@ impl fmt::Display for Case {
         }
         if let Some(on_failure) = self.on_failure {
             writeln!(text, "# on_failure of the run: {on_failure:?}")?;
+        }
+        if self.interactive {
+            writeln!(text, "# a person is asked before every stage")?;
         }
         if !self.pauses.is_empty() {
             writeln!(text, "# paused and resumed at {:?} ms", self.pauses)?;

@@ -45,12 +45,14 @@ pub fn generate(seed: u64) -> Case {
         bundle: bundle.into(),
         vars: vars(chance),
         on_failure: None,
+        interactive: false,
         pauses: Vec::new(),
         deaths: Vec::new(),
     };
     if chance.percent(15) {
         case.on_failure = serde_json::from_value(on_failure(chance)).unwrap();
     }
+    case.interactive = chance.percent(4);
     if chance.percent(12) {
         let mut at = 0;
         case.pauses = (0..2 * (1 + chance.below(2)))
@@ -144,6 +146,9 @@ fn stage(chance: &mut Chance, number: usize, count: usize) -> (Value, Option<Val
     }
     if chance.percent(25) {
         stage["when"] = names.condition(chance).into();
+    }
+    if chance.percent(6) {
+        stage["approval"] = "Shall it?".into();
     }
     if chance.percent(30) {
         stage["inputs"] = (0..=chance.below(2)).map(|_| names.value(chance)).collect();

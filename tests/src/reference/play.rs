@@ -13,7 +13,7 @@ use workflow_core::ids::{NodePath, RunId};
 use workflow_core::machine::RunView;
 use workflow_core::plan::Plan;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
-use workflow_core::status::RunStatus;
+use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, MemoryStore, RunStore};
 use workflow_exec::{Clock, Engine, EngineError};
@@ -59,6 +59,7 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
         run: run.clone(),
         vars,
         on_failure: case.on_failure,
+        interactive: case.interactive,
         seed: case.seed,
         ..scenario::created(plan)
     };
@@ -116,10 +117,15 @@ async fn drive(
     let (driven, asked) = join(engine.drive(run), asking).await;
     driven?;
     asked?;
-    let view = handle.wait().await?;
-    if view.status == RunStatus::Paused {
-        handle.control(Control::Resume).await?;
-        return handle.wait().await;
+    let mut view = handle.wait().await?;
+    while view.status == RunStatus::Paused {
+        if view.wait.is_some_and(|wait| wait.reason == WaitReason::Pause) {
+            handle.control(Control::Resume).await?;
+        }
+        for wait in view.waits.iter().filter(|wait| wait.number.is_some()) {
+            handle.answer(wait.number.unwrap(), answers::person(case, wait)).await?;
+        }
+        view = handle.wait().await?;
     }
     Ok(view)
 }

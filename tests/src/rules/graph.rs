@@ -135,6 +135,7 @@ pub(super) fn when(node: &Node) -> Option<&str> {
         Node::Reduce(reduce) => reduce.run.when.as_deref(),
         Node::Foreach(foreach) => foreach.when.as_deref(),
         Node::Export(export) => export.when.as_deref(),
+        Node::Ask(ask) => ask.when.as_deref(),
         Node::Branch(_) => None,
     }
 }

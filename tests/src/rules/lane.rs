@@ -21,8 +21,8 @@ pub(super) struct Lane {
     pub output: Value,
 }
 
-impl Log<'_> {
-    pub(super) fn take_of_graph(&mut self, body: &EventBody) -> Checked {
+impl<'a> Log<'a> {
+    pub(super) fn take_of_graph(&mut self, body: &'a EventBody) -> Checked {
         match body {
             EventBody::LaneStarted { iteration, stage, lane, .. } => {
                 rule(self.graphs.contains_key(stage), "only a lane with a graph is said to start")?;
@@ -101,7 +101,7 @@ impl Log<'_> {
                 (node.succeeded, node.failed) = (false, true);
                 Ok(())
             }
-            other => panic!("a kind of event without rules: {other:?}"),
+            other => self.take_of_persons(other),
         }
     }
 
@@ -147,7 +147,7 @@ impl Log<'_> {
         let graph = self.graphs.get(&path.stage).ok_or("only a graph has such nodes")?;
         let lane = &self.lanes[path.lane as usize];
         rule(lane.begun && !lane.succeeded && !lane.failed, "a node runs while its lane does")?;
-        rule(self.may_go_on(), "nothing starts in a run that is to pause or end")?;
+        rule(self.may_go_on_at(path), "nothing starts in a run that is to pause or end")?;
         rule(
             !self.of_lane(path.lane).any(|(_, node)| node.failed),
             "after a failure nothing starts in a lane",
@@ -288,6 +288,10 @@ impl Log<'_> {
                     schema.check(&data).is_empty()
                 });
                 if follows { Ok(data) } else { Err("what is exported follows its schema") }
+            }
+            Node::Ask(_) => {
+                let answer = self.nodes.get(path).and_then(|node| node.answer.clone());
+                answer.ok_or("a question completes with its answer")
             }
             Node::Run(_) => Err("a call ends with an attempt"),
         }

@@ -34,8 +34,6 @@ pub struct Entries {
     /// Until when the leases of a process are good.
     until: BTreeMap<u64, Timestamp>,
     /// When a process was told that its leases have run out. What it had claimed after that and before it was told
-    /// is lost at this moment, without a time to stop its calls in.
-    told_of_end: BTreeMap<u64, Timestamp>,
     /// The calls that go on, whoever began them.
     calls: BTreeMap<(RunId, NodePath, u32), Process>,
     /// What must not have happened.
@@ -68,7 +66,6 @@ impl Journal {
             strict,
             runs: BTreeMap::new(),
             until: BTreeMap::new(),
-            told_of_end: BTreeMap::new(),
             calls: BTreeMap::new(),
             violations: Vec::new(),
             counts: Counts::default(),
@@ -146,13 +143,7 @@ impl Entries {
     /// A process was told that its leases have run out.
     pub fn expired(&mut self, process: u64) {
         self.counts.expired += 1;
-        self.told_of_end.insert(process, (self.clock)());
         self.lost(process);
-    }
-
-    /// Whether its calls are to be over by now.
-    fn has_had_time(&self, process: &Process) -> bool {
-        self.told_of_end.get(&process.number()) != Some(&(self.clock)())
     }
 
     /// The leases of a process have run out.
@@ -206,8 +197,8 @@ impl Entries {
             told.last = now;
         }
         if events.iter().any(|event| event.body.is_terminal()) && self.strict {
-            for ((of, path, attempt), by) in &self.calls {
-                if of == run && self.has_had_time(by) {
+            for (of, path, attempt) in self.calls.keys() {
+                if of == run {
                     wrong.push(format!("{path} #{attempt} of run {run} outlives it"));
                 }
             }
@@ -231,7 +222,7 @@ impl Entries {
                     result = Some(event.body.kind());
                 }
                 EventBody::AttemptFailed { path, attempt, .. }
-                | EventBody::AttemptCancelled { path, attempt }
+                | EventBody::AttemptCancelled { path, attempt, .. }
                 | EventBody::AttemptInterrupted { path, attempt }
                     if *path == id.path && *attempt == id.attempt =>
                 {
@@ -249,7 +240,7 @@ impl Entries {
             self.violated(format!("{what} was called after {kind}"));
         }
         let other = self.calls.iter().find(|((of, node, _), _)| of == run && node == path);
-        if let Some(((_, _, other), by)) = other.filter(|(_, by)| self.strict && self.has_had_time(by)) {
+        if let Some(((_, _, other), by)) = other.filter(|_| self.strict) {
             let by = by.number();
             self.violated(format!("{what} was called while #{other} by process {by} went on"));
         }

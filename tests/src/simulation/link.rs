@@ -295,8 +295,8 @@ impl RunStore for Link {
         self.borrow_one(self.inner.claim(run)).await
     }
 
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
-        self.borrow(self.inner.claim_next(most)).await
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.borrow(self.inner.claim_next(most, now)).await
     }
 
     fn lease_time(&self) -> Option<Duration> {

@@ -131,7 +131,7 @@ impl RunStore for Planted {
         Ok(lease)
     }
 
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         if self.has(Defect::HandsOutTwice, 2) {
             let mut runs: Vec<_> = self.registry.lock().unwrap().keys().cloned().collect();
             runs.sort();
@@ -140,7 +140,7 @@ impl RunStore for Planted {
                 store.release(held).await?;
             }
         }
-        let leases = self.inner.claim_next(most).await?;
+        let leases = self.inner.claim_next(most, now).await?;
         for lease in &leases {
             self.lent(lease);
         }

@@ -10,9 +10,9 @@ use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::machine::State;
-use workflow_core::status::RunStatus;
+use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
-use workflow_core::store::{Control, MemoryStore, NewRun, RunRecord, RunStore, StoreError};
+use workflow_core::store::{Answer, Control, MemoryStore, NewRun, RunRecord, RunStore, StoreError};
 use workflow_exec::{Clock as _, Engine, EngineError, Limits, Timer as _, WorkOptions};
 
 use super::counts::Counts;
@@ -23,7 +23,9 @@ use super::plot::{EngineSetup, Plot, RunSetup, What};
 use super::process::Process;
 use super::provider::{Answering, Prompts};
 use super::witness::Witness;
+use crate::reference::answers;
 use crate::reference::case::Case;
+use crate::reference::chance::Chance;
 use crate::reference::play::PROVIDERS;
 use crate::scenario;
 use crate::sim::Sim;
@@ -85,7 +87,7 @@ struct Machine<'p> {
 }
 
 /// What is to be done, at its time.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Due<'p> {
     Create(&'p RunSetup),
     Happen(usize, What),
@@ -138,13 +140,17 @@ impl<'p> World<'p> {
         for number in 0..self.machines.len() {
             self.start(number);
         }
+        let person = self.person();
         // In the order of their times, and of two of one time in that of the plot.
         let mut dues = BTreeMap::new();
         for run in &self.plot.runs {
             dues.insert((run.at, dues.len() as u64), Due::Create(run));
         }
         for happening in self.plot.happenings.iter().filter(|it| it.engine < self.machines.len()) {
-            dues.insert((happening.at, dues.len() as u64), Due::Happen(happening.engine, happening.what));
+            dues.insert(
+                (happening.at, dues.len() as u64),
+                Due::Happen(happening.engine, happening.what.clone()),
+            );
         }
         let mut last = dues.len() as u64;
         while let Some(((at, _), due)) = dues.pop_first() {
@@ -161,7 +167,38 @@ impl<'p> World<'p> {
         self.until_all_have_ended().await;
         // Whoever is still about to write does so now.
         self.sim.sleep(LEASE * 2).await;
+        person.kill();
         self.end().await
+    }
+
+    /// Somebody who looks now and then at what runs wait for, and answers: also what is no answer, or twice.
+    fn person(&self) -> Process {
+        let process = Process::new(&self.sim, 0, &Arc::default());
+        let (store, sim) = (self.store.another_process(), self.sim.clone());
+        let runs: Vec<_> = self.plot.runs.iter().map(|run| (run.id(), run.case.clone())).collect();
+        let mut chance = Chance::of(self.plot.seed, "person");
+        process.go(async move {
+            loop {
+                sim.sleep_ms(200 + chance.next() % 3_000).await;
+                for (run, case) in &runs {
+                    let asks = store.get(run).await.is_ok_and(|run| run.head.status == RunStatus::Paused);
+                    let events = if asks { scenario::events(&store, run).await } else { Vec::new() };
+                    let waits = State::fold(&events).map(|state| state.waits()).unwrap_or_default();
+                    for wait in waits.iter().filter(|wait| wait.number.is_some()) {
+                        let answer = answers::person(case, wait);
+                        let mut said = vec![answer.clone()];
+                        if chance.percent(20) {
+                            said.insert(chance.below(2), if chance.percent(50) { 17.into() } else { answer });
+                        }
+                        for value in said {
+                            let answer = Answer { wait: wait.number.unwrap_or(0), value: Data::new(&value) };
+                            let _ = store.request(run, Control::Answer(answer)).await;
+                        }
+                    }
+                }
+            }
+        });
+        process
     }
 
     /// A new process, and an engine in it that works.
@@ -283,7 +320,7 @@ impl<'p> World<'p> {
         let sim = self.sim.clone();
         process.go(async move {
             while let Err(EngineError::Store(StoreError::Io { .. })) =
-                engine.handle(&run).control(control).await
+                engine.handle(&run).control(control.clone()).await
             {
                 sim.sleep_ms(500).await;
             }
@@ -349,8 +386,8 @@ impl<'p> World<'p> {
                 return self.stuck(&open).await;
             }
             for run in open {
-                let paused = self.store.get(&run).await.is_ok_and(|run| run.head.status == RunStatus::Paused);
-                if paused {
+                let wait = self.store.get(&run).await.ok().and_then(|run| run.head.wait);
+                if wait.is_some_and(|wait| wait.reason == WaitReason::Pause) {
                     self.control(0, run, Control::Resume);
                 }
             }
@@ -399,6 +436,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
         run: id.clone(),
         vars,
         on_failure: setup.case.on_failure,
+        interactive: setup.case.interactive,
         seed: setup.case.seed,
         ..scenario::created(&plan)
     };

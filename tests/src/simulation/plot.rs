@@ -70,7 +70,7 @@ pub struct Happening {
 }
 
 /// What happens to an engine. Times are in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// Its process dies; after that time there is a new one.

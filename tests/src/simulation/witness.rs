@@ -86,8 +86,8 @@ impl RunStore for Witness {
         Ok(lease)
     }
 
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
-        let leases = self.inner.claim_next(most).await?;
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let leases = self.inner.claim_next(most, now).await?;
         let mut journal = self.journal.entries();
         for lease in &leases {
             journal.granted(self.process, lease);
@@ -121,7 +121,7 @@ impl RunStore for Witness {
     }
 
     async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
-        let answer = self.inner.request(run, control).await;
+        let answer = self.inner.request(run, control.clone()).await;
         if answer.is_ok() {
             self.journal.entries().requested(run, control);
         }

@@ -53,7 +53,10 @@ fn a_run_that_is_resumed_goes_on_where_there_is_a_spawner_or_when_it_is_driven()
         let unspawned = host.deeds.register(builder.timer(host.sim.clone())).build();
         let second = unspawned.handle(&id("r2"));
         second.resume().await.unwrap();
-        assert_eq!(second.status().await.unwrap(), RunStatus::Paused);
+        // Nothing has begun: whoever drives runs of this store finds it as one that goes on.
+        assert_eq!(second.status().await.unwrap(), RunStatus::Running);
+        assert!(host.deeds.calls().iter().all(|call| call.id.run != id("r2")));
+        assert_eq!(unspawned.unfinished().await.unwrap().len(), 1);
         assert_eq!(unspawned.drive(&id("r2")).await.unwrap().status, RunStatus::Completed);
     });
 }

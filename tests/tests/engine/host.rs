@@ -22,16 +22,16 @@ impl Host {
 
     /// A host whose engine is set up differently.
     pub(crate) fn with(setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
-        Self::within(Sim::new(), setup)
+        Self::in_world(Sim::new(), setup)
     }
 
     /// A host in a world whose order is drawn from `seed`.
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self::within(Sim::seeded(seed), |builder| builder)
+        Self::in_world(Sim::seeded(seed), |builder| builder)
     }
 
-    /// A host in that world.
-    pub(crate) fn within(sim: Sim, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
+    /// A host of that world whose engine is set up differently.
+    pub(crate) fn in_world(sim: Sim, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let (deeds, store) = (Deeds::new(&sim), MemoryStore::new());
         let engine = engine(&sim, &deeds, store.clone(), setup);
         Self { sim, deeds, store, engine }

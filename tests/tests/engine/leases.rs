@@ -24,7 +24,7 @@ fn calls_are_stopped_before_their_lease_runs_out_although_the_store_does_not_ans
         _ => Fault::None,
     });
     let store = store.timer(move |time| workflow_exec::Timer::sleep(&timer, time));
-    let host = Host::within(sim, |builder| builder.store(store));
+    let host = Host::in_world(sim, |builder| builder.store(store));
     let run = host.start(
         "r1",
         "

@@ -119,7 +119,7 @@ fn a_retry_is_made_although_the_clock_was_set_back_while_it_waited_for_its_place
     let (sim, off) = (Sim::new(), Arc::new(AtomicI64::new(0)));
     let machine = Process::new(&sim, 1, &off);
     let limits = Limits::new().limit("ann", 1);
-    let host = Host::within(sim, |builder| builder.limits(limits).clock(machine));
+    let host = Host::in_world(sim, |builder| builder.limits(limits).clock(machine));
     let retried = "
 workflow: { name: A retry, stages: [write] }
 write: { provider: ann, on_failure: retry, retry_backoff: 1s, with: { ann: [{ fail: transient }, { reply: ok }] } }

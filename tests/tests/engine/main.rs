@@ -15,4 +15,5 @@ mod secrets;
 mod starting;
 mod stopping;
 mod trouble;
+mod waiting;
 mod watching;

@@ -94,6 +94,8 @@ plan: { provider: ann, with: { ann: [{ fail: rate_limited, until: 60000 }, { rep
         0  stage_started      1/plan
         0  attempt_started    1/plan[0] #1 ann
        10  attempt_failed     1/plan[0] #1 rate_limited: ann had trouble, parked, again at 60010
+       10  run_waiting        quota, until 60010
+    60010  run_continued
     60010  attempt_started    1/plan[0] #2 ann
     60020  attempt_succeeded  1/plan[0] #2 "ok"
     60020  stage_completed    1/plan, output of lane 0

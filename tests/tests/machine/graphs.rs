@@ -49,11 +49,31 @@ struct Node {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Run { provider: Option<&'static str>, role: Option<&'static str>, json: bool, schema: bool },
-    Foreach { items: Option<&'static str>, concurrency: Option<u32>, body: Box<Node> },
-    Reduce { strategy: &'static str },
-    Branch { arms: Vec<&'static str> },
-    Export { schema: bool },
+    Run {
+        provider: Option<&'static str>,
+        role: Option<&'static str>,
+        json: bool,
+        schema: bool,
+        approval: bool,
+    },
+    Foreach {
+        items: Option<&'static str>,
+        concurrency: Option<u32>,
+        body: Box<Node>,
+    },
+    Reduce {
+        strategy: &'static str,
+    },
+    Branch {
+        arms: Vec<&'static str>,
+    },
+    Export {
+        schema: bool,
+    },
+    Ask {
+        choices: bool,
+        schema: bool,
+    },
 }
 
 fn nodes() -> impl Strategy<Value = Node> {
@@ -73,6 +93,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
         2 => select(&STRATEGIES[..]).prop_map(|strategy| Kind::Reduce { strategy }),
         2 => prop::collection::vec(select(&CONDITIONS[..]), 1..=2).prop_map(|arms| Kind::Branch { arms }),
         2 => any::<bool>().prop_map(|schema| Kind::Export { schema }),
+        1 => any::<(bool, bool)>().prop_map(|(choices, schema)| Kind::Ask { choices, schema }),
     ];
     simple.prop_recursive(2, 4, 1, |inner| {
         let body = (inner, parts()).prop_map(|(kind, (others, when, _))| Node {
@@ -91,12 +112,13 @@ fn kinds() -> impl Strategy<Value = Kind> {
 fn runs() -> impl Strategy<Value = Kind> {
     let provider = prop::option::weighted(0.2, select(vec!["q", "${vars.p}", "${vars.unknown}"]));
     let role = prop::option::weighted(0.2, select(vec!["free", "strict", "${vars.unknown}"]));
-    let form = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
-    (provider, role, form).prop_map(|(provider, role, (json, schema))| Kind::Run {
+    let form = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.1));
+    (provider, role, form).prop_map(|(provider, role, (json, schema, approval))| Kind::Run {
         provider,
         role,
         json,
         schema,
+        approval,
     })
 }
 
@@ -127,7 +149,7 @@ impl Node {
             known => text.replace(".N.", &format!(".{}.", known.as_deref().unwrap_or_default())),
         };
         let mut node = match &self.kind {
-            Kind::Run { provider, role, json, schema } => {
+            Kind::Run { provider, role, json, schema, approval } => {
                 let mut node = json!({ "type": "run", "inputs": before });
                 let provider = provider.map(|provider| json!(provider));
                 let members = [
@@ -136,6 +158,7 @@ impl Node {
                     ("output", json.then(|| json!("json"))),
                     ("output_schema", schema.then(|| json!(SCHEMA))),
                     ("repairs", schema.then(|| json!(1))),
+                    ("approval", approval.then(|| json!("Shall it?"))),
                 ];
                 for (name, value) in members {
                     if let Some(value) = value {
@@ -156,6 +179,15 @@ impl Node {
                 let mut node = json!({ "type": "foreach", "items": items, "mode": mode, "run": body });
                 if let Some(concurrency) = concurrency {
                     node["concurrency"] = json!(concurrency);
+                }
+                node
+            }
+            Kind::Ask { choices, schema } => {
+                let mut node = json!({ "type": "ask", "question": "Which?" });
+                if *choices {
+                    node["choices"] = json!([1, { "done": true }, "three"]);
+                } else if *schema {
+                    node["output_schema"] = json!(SCHEMA);
                 }
                 node
             }

@@ -84,6 +84,8 @@ fn random_runs_come_by_every_kind_of_event() {
     });
     played.unwrap();
     let kinds = kinds.into_inner();
-    let rare: Vec<_> = kinds.iter().filter(|(_, count)| **count < 10).collect();
-    assert!(kinds.len() == 28 && rare.is_empty(), "{kinds:#?}");
+    // A session is given up only after several failures in a row.
+    let enough = |kind: &str| if kind == "session_dropped" { 1 } else { 10 };
+    let rare: Vec<_> = kinds.iter().filter(|(kind, count)| **count < enough(kind)).collect();
+    assert!(kinds.len() == 36 && rare.is_empty(), "{kinds:#?}");
 }

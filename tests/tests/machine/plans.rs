@@ -9,8 +9,8 @@ use proptest::sample::select;
 use serde_json::json;
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{
-    self, Defaults, Exhausted, Lane, LoopSpec, Mode, Node, OnFailure, ParallelStrategy, Period, Profile,
-    Role, Stage, Workflow,
+    self, Budget, Defaults, Exhausted, Lane, LoopSpec, Mode, Node, OnFailure, OnInterrupt, ParallelStrategy,
+    Period, Profile, Role, SessionMode, Stage, Workflow,
 };
 use workflow_core::ids::StageId;
 use workflow_core::plan::Plan;
@@ -36,12 +36,14 @@ const PROVIDERS: [&str; 8] = ["p", "p", "p", "q", "q", "${vars.p}", "${vars.p}",
 pub(crate) struct Case {
     pub plan: Arc<Plan>,
     pub on_failure: Option<OnFailure>,
+    /// Whether a person is asked before every stage.
+    pub interactive: bool,
 }
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let yaml = self.plan.workflow().to_yaml().unwrap();
-        write!(f, "on_failure: {:?}\n{yaml}", self.on_failure)?;
+        write!(f, "on_failure: {:?}, interactive: {}\n{yaml}", self.on_failure, self.interactive)?;
         for (stage, profile) in &self.plan.bundle().profiles {
             write!(f, "\n{stage}: {}", serde_json::to_string_pretty(profile).unwrap())?;
         }
@@ -52,34 +54,38 @@ impl fmt::Debug for Case {
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
     let stages = prop::collection::vec(stages(), 1..=5);
     let on_failure = prop::option::weighted(0.2, on_failures());
-    (stages, prop::option::of(loops()), on_failure).prop_map(|(stages, repeat, on_failure)| {
-        let mut workflow = Workflow::new("random".parse().unwrap(), "Random");
-        let count = stages.len();
-        let mut profiles = IndexMap::new();
-        for (number, (mut stage, profile)) in stages.into_iter().enumerate() {
-            // Of stages that there are.
-            stage.when = stage.when.map(|when| {
-                (0..3).fold(when, |when, n| {
-                    when.replace(&format!("stages.s{n}."), &format!("stages.s{}.", n % count))
-                })
-            });
-            workflow = workflow.stage(id(number), stage);
-            profiles.extend(profile.map(|profile| (id(number), profile)));
-        }
-        if let Some((mut repeat, fallback, least)) = repeat {
-            repeat.fallback_next_stage = fallback.map(|number| id(number % count));
-            workflow.stages[0].min_iterations = Some(least.min(repeat.max_iters));
-            workflow = workflow.repeat(repeat);
-        }
-        let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
-        let mut bundle = Bundle { profiles, ..Bundle::new(workflow) };
-        bundle.schemas.insert(SCHEMA.to_owned(), json!({ "type": "object", "required": ["done"] }));
-        for (name, schema) in [("free", None), ("strict", Some(SCHEMA.to_owned()))] {
-            let role = Role { output_schema: schema, ..Role::new(name.parse().unwrap(), "Do it.") };
-            bundle.roles.insert(role.id.clone(), role);
-        }
-        Case { plan: Arc::new(Plan::compile(bundle).unwrap()), on_failure }
-    })
+    let of_run = (on_failure, prop::bool::weighted(0.05), budgets());
+    (stages, prop::option::of(loops()), of_run).prop_map(
+        |(stages, repeat, (on_failure, interactive, budget))| {
+            let mut workflow = Workflow::new("random".parse().unwrap(), "Random");
+            let count = stages.len();
+            let mut profiles = IndexMap::new();
+            for (number, (mut stage, profile)) in stages.into_iter().enumerate() {
+                // Of stages that there are.
+                stage.when = stage.when.map(|when| {
+                    (0..3).fold(when, |when, n| {
+                        when.replace(&format!("stages.s{n}."), &format!("stages.s{}.", n % count))
+                    })
+                });
+                workflow = workflow.stage(id(number), stage);
+                profiles.extend(profile.map(|profile| (id(number), profile)));
+            }
+            if let Some((mut repeat, fallback, least)) = repeat {
+                repeat.fallback_next_stage = fallback.map(|number| id(number % count));
+                workflow.stages[0].min_iterations = Some(least.min(repeat.max_iters));
+                workflow = workflow.repeat(repeat);
+            }
+            workflow.budget = budget;
+            let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
+            let mut bundle = Bundle { profiles, ..Bundle::new(workflow) };
+            bundle.schemas.insert(SCHEMA.to_owned(), json!({ "type": "object", "required": ["done"] }));
+            for (name, schema) in [("free", None), ("strict", Some(SCHEMA.to_owned()))] {
+                let role = Role { output_schema: schema, ..Role::new(name.parse().unwrap(), "Do it.") };
+                bundle.roles.insert(role.id.clone(), role);
+            }
+            Case { plan: Arc::new(Plan::compile(bundle).unwrap()), on_failure, interactive }
+        },
+    )
 }
 
 fn id(number: usize) -> StageId {
@@ -100,6 +106,17 @@ fn loops() -> impl Strategy<Value = (LoopSpec, Option<usize>, u32)> {
     )
 }
 
+fn budgets() -> impl Strategy<Value = Option<Budget>> {
+    let budget = (select(vec![None, Some(1.0), Some(2.5)]), select(vec![None, Some(100), Some(400)]));
+    let time = select(vec![None, None, Some(Period::from_secs(1))]);
+    let budget = (budget, time).prop_map(|((cost_usd, tokens), time)| {
+        let mut budget = Budget::default();
+        (budget.cost_usd, budget.tokens, budget.time) = (cost_usd, tokens, time);
+        budget
+    });
+    prop::option::weighted(0.15, budget)
+}
+
 fn stages() -> impl Strategy<Value = (Stage, Option<Profile>)> {
     let role = prop::option::weighted(0.2, select(vec!["free", "strict", "${vars.unknown}"]));
     let lanes = prop::collection::vec((select(&PROVIDERS[..]), 1..=3u32, role), 1..=4);
@@ -112,8 +129,11 @@ fn stages() -> impl Strategy<Value = (Stage, Option<Profile>)> {
     let when = prop::option::weighted(0.25, select(&CONDITIONS[..]));
     let set = prop::option::weighted(0.3, select(vec!["${output.flag:-false}", "${output.flag}"]));
     let profile = (prop::option::weighted(0.6, profiles()), prop::bool::weighted(0.2));
-    (lanes, strategy, on_failures(), 0..=3u32, when, set, profile).prop_map(
-        |(lanes, strategy, on_failure, retries, when, set, (profile, has_schema))| {
+    let persons =
+        (prop::bool::weighted(0.1), prop::bool::weighted(0.15), prop::bool::weighted(0.4), budgets());
+    (lanes, strategy, on_failures(), 0..=3u32, when, set, profile, persons).prop_map(
+        |(lanes, strategy, on_failure, retries, when, set, (profile, has_schema), persons)| {
+            let (approval, asks, continues, budget) = persons;
             let lanes = lanes.into_iter();
             let mut stage = Stage::with_lanes(lanes.map(|(provider, weight, role)| Lane {
                 weight: Some(weight),
@@ -123,6 +143,14 @@ fn stages() -> impl Strategy<Value = (Stage, Option<Profile>)> {
             stage.mode = Some(if strategy.is_some() { Mode::Parallel } else { Mode::Sequential });
             stage.parallel_strategy = strategy;
             stage.on_failure = Some(on_failure);
+            stage.approval = approval.then(|| "Shall it?".to_owned());
+            stage.on_interrupt = asks.then_some(OnInterrupt::Ask);
+            if continues {
+                // A session is given up after several failures.
+                stage.session = Some(SessionMode::Continue);
+                stage.on_failure = Some(OnFailure::Retry);
+            }
+            stage.budget = budget;
             stage.retries = Some(retries);
             stage.retry_backoff = Some(Period::from_secs(2));
             stage.when = when.map(str::to_owned);

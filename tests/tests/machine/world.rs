@@ -15,8 +15,9 @@ use workflow_core::ids::{NodePath, StageId};
 use workflow_core::machine::{self, Decision, Effect, Input, State};
 use workflow_core::plan::Plan;
 use workflow_core::provider::{ProviderError, Reply};
-use workflow_core::status::RunStatus;
-use workflow_core::store::{Control, ControlRecord};
+use workflow_core::status::{RunStatus, WaitReason};
+use workflow_core::store::{Answer, Control, ControlRecord};
+use workflow_core::usage::Usage;
 
 use crate::plans::Case;
 
@@ -33,19 +34,22 @@ pub(crate) struct World {
     /// Outputs of items that were asked for.
     collections: Vec<(NodePath, Vec<u64>)>,
     controls: u64,
+    /// Whether nobody drives it.
+    left: bool,
     /// Calls that ended, to be told of once more.
     over: Vec<(NodePath, u32)>,
 }
 
 impl World {
     /// A run that was just created and taken up.
-    pub(crate) fn new(Case { plan, on_failure }: &Case, seed: u64, choices: Vec<u16>) -> Self {
+    pub(crate) fn new(Case { plan, on_failure, interactive }: &Case, seed: u64, choices: Vec<u16>) -> Self {
         let created = RunCreated {
             run: "r".parse().unwrap(),
             workflow: plan.workflow().id.clone(),
             bundle: plan.hash().clone(),
             vars: [("p".to_owned(), Data::new(&json!("q")))].into(),
             on_failure: *on_failure,
+            interactive: *interactive,
             seed,
         };
         let at = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -67,6 +71,7 @@ impl World {
             queue: Vec::new(),
             timers: Vec::new(),
             collections: Vec::new(),
+            left: false,
             over: Vec::new(),
         };
         world.feed(Input::TakenUp { controls: Vec::new() });
@@ -80,13 +85,16 @@ impl World {
         {
             self.step(choice);
         }
-        for _ in 0..100_000 {
+        for _ in 0..5_000 {
             if self.state.status().is_terminal() {
                 return;
             }
             self.go_on();
         }
-        panic!("the run does not end");
+        panic!(
+            "the run does not end: {}",
+            workflow_tests::log::show_events(&self.log[self.log.len() - 40..])
+        );
     }
 
     fn choose(&mut self, most: usize) -> usize {
@@ -94,6 +102,9 @@ impl World {
     }
 
     fn step(&mut self, choice: u16) {
+        if self.left && choice.is_multiple_of(4) {
+            return self.go_on();
+        }
         match choice % 64 {
             0..=27 if !self.calls.is_empty() => self.end_a_call(),
             28..=39 if !self.queue.is_empty() => {
@@ -108,15 +119,22 @@ impl World {
             57 if choice > 40_000 => self.control(Control::Kill),
             58 => self.crash(),
             59 => self.shut_down(),
-            60..=62 => self.overtaken(),
+            60 => self.overtaken(),
+            61 => self.answer(true),
+            62 => self.usage(),
             _ => self.session(),
         }
     }
 
     /// The next thing that has to happen, whatever was chosen.
     fn go_on(&mut self) {
-        if self.state.status() == RunStatus::Paused {
+        let view = self.state.view();
+        if view.wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause) {
             self.control(Control::Resume);
+        } else if view.waits.iter().any(|wait| wait.number.is_some()) && self.state.rests() {
+            self.answer(false);
+        } else if self.state.rests() {
+            self.wake();
         } else if !self.calls.is_empty() {
             self.end_a_call();
         } else if !self.queue.is_empty() {
@@ -157,6 +175,69 @@ impl World {
             assert!(!(unwanted && goes_on), "what is not wanted any more is stopped");
         }
         self.compare_calls();
+        self.left = false;
+        if self.state.rests() {
+            assert!(self.calls.is_empty(), "nothing runs in a run that rests");
+            // Its driver leaves, unless something comes in the same moment.
+            match self.choose(12) {
+                10 if !self.state.status().is_terminal() => self.answer(true),
+                11 if !self.state.status().is_terminal() => self.control(Control::Resume),
+                _ => {
+                    self.forget();
+                    self.left = true;
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        self.queue.clear();
+        self.timers.clear();
+        self.collections.clear();
+    }
+
+    /// The time comes that the run waits for, and another driver.
+    fn wake(&mut self) {
+        let until = self.state.view().wait.unwrap().until.unwrap();
+        self.now = self.now.max(until);
+        self.state = State::fold(&self.log).unwrap();
+        self.feed(Input::TakenUp { controls: Vec::new() });
+    }
+
+    /// A person answers: what could be meant, or anything.
+    fn answer(&mut self, anything: bool) {
+        let mut waits = self.state.view().waits;
+        waits.retain(|wait| wait.number.is_some());
+        let number = self.choose(waits.len().max(1));
+        let wait = waits.get(number).filter(|_| !anything || self.choose(8) > 0).cloned();
+        let schema = wait.as_ref().and_then(|wait| wait.schema.as_ref()).map(Data::value).unwrap_or_default();
+        let fits = match wait.as_ref().map(|wait| wait.reason) {
+            Some(WaitReason::Approval) => [json!(true), json!({ "approved": false, "comment": "no" })],
+            Some(WaitReason::UnknownOutcome) => {
+                [json!("rerun"), json!({ "outcome": "happened", "result": { "done": true } })]
+            }
+            _ => match schema["enum"].as_array() {
+                Some(choices) => [choices[0].clone(), choices[choices.len() - 1].clone()],
+                None if schema.is_null() => [json!("this"), json!("that")],
+                None => [json!({ "done": true }), json!({ "done": false })],
+            },
+        };
+        let value = match self.choose(8) {
+            6 if anything => json!(17),
+            7 if anything => json!({ "approved": "perhaps" }),
+            chosen => fits[usize::from(chosen == 5)].clone(),
+        };
+        let wait = wait.and_then(|wait| wait.number).unwrap_or(1);
+        self.control(Control::Answer(Answer { wait, value: Data::new(&value) }));
+    }
+
+    /// A call tells what it has used so far.
+    fn usage(&mut self) {
+        if let Some((path, (attempt, _))) = self.calls.iter().next() {
+            let (path, attempt) = (path.clone(), *attempt);
+            let usage = usage(self.choose(6));
+            self.feed(Input::Used { path, attempt, usage });
+        }
     }
 
     fn makes_calls_unwanted(&self, body: &EventBody) -> bool {
@@ -190,7 +271,11 @@ impl World {
         match effect {
             Effect::Acquire { path, provider } => {
                 let waits = self.state.status() == RunStatus::Paused || self.state.view().requested.is_some();
-                assert!(!waits, "nothing starts, so no place is asked for");
+                assert!(
+                    !waits,
+                    "nothing starts, so no place is asked for {path} {}",
+                    workflow_tests::log::show_events(&self.log)
+                );
                 if self.queue.iter().any(|(queued, _)| *queued == path) {
                     return None;
                 }
@@ -244,7 +329,11 @@ impl World {
     fn end_a_call(&mut self) {
         let number = self.choose(self.calls.len());
         let path = self.calls.keys().nth(number).unwrap().clone();
-        let (attempt, stopped) = self.calls.remove(&path).unwrap();
+        let (attempt, stopped) = self.calls[&path];
+        if self.choose(2) == 1 {
+            self.feed(Input::Session { path: path.clone(), attempt, session: "s".into() });
+        }
+        self.calls.remove(&path);
         let result = self.result(stopped);
         self.over.push((path.clone(), attempt));
         self.now += Duration::from_millis(10);
@@ -252,6 +341,18 @@ impl World {
     }
 
     fn result(&mut self, stopped: bool) -> Result<Reply, ProviderError> {
+        let (result, used) = (self.result_alone(stopped), self.choose(6));
+        match result {
+            Ok(reply) if used > 0 => Ok(Reply { usage: Some(usage(used)), ..reply }),
+            Err(mut error) if used > 0 => {
+                error.usage = Some(usage(used));
+                Err(error)
+            }
+            result => result,
+        }
+    }
+
+    fn result_alone(&mut self, stopped: bool) -> Result<Reply, ProviderError> {
         if stopped && self.choose(4) > 0 {
             return Err(ProviderError::cancelled());
         }
@@ -265,15 +366,15 @@ impl World {
             5 => reply(json!(null)),
             6 => reply(json!("text")),
             7 => Ok(Reply { session: Some("ended in".into()), ..Reply::json(&json!({ "done": true })) }),
-            8..=11 => Err(ProviderError::transient("trouble")),
-            12 => Err(ProviderError::permanent("for ever")),
-            13 => Err(ProviderError::invalid_output("not that")),
-            14 => Err(ProviderError::rate_limited("for a while", Some(now + Duration::from_secs(60)))),
-            15 => Err(ProviderError::rate_limited("until just now", Some(now - Duration::from_secs(60)))),
-            16 => Err(ProviderError::rate_limited("who knows", None)),
-            17 => reply(json!([{ "done": true }, 2, [3]])),
-            18 => reply(json!("```json\n{ \"done\": false }\n```")),
-            19 => Err(ProviderError::cancelled()),
+            8..=12 => Err(ProviderError::transient("trouble")),
+            13 => Err(ProviderError::permanent("for ever")),
+            14 => Err(ProviderError::invalid_output("not that")),
+            15..=16 => Err(ProviderError::rate_limited("for a while", Some(now + Duration::from_secs(60)))),
+            17 => Err(ProviderError::rate_limited("until just now", Some(now - Duration::from_secs(60)))),
+            18 => Err(ProviderError::rate_limited("who knows", None)),
+            19 => reply(json!([{ "done": true }, 2, [3]])),
+            20 => reply(json!("```json\n{ \"done\": false }\n```")),
+            21 => Err(ProviderError::cancelled()),
             _ => reply(json!({ "done": true, "flag": true })),
         }
     }
@@ -304,22 +405,26 @@ impl World {
 
     fn control(&mut self, control: Control) {
         self.controls += 1;
-        self.feed(Input::Control(ControlRecord { number: self.controls, control }));
+        let control = ControlRecord { number: self.controls, control };
+        if self.left {
+            self.state = State::fold(&self.log).unwrap();
+            self.feed(Input::TakenUp { controls: vec![control] });
+        } else {
+            self.feed(Input::Control(control));
+        }
     }
 
     /// The host dies. What it knew is gone, and another takes the run up, with a control that came
     /// meanwhile.
     fn crash(&mut self) {
         self.calls.clear();
-        self.queue.clear();
-        self.timers.clear();
-        self.collections.clear();
+        self.forget();
         self.state = State::fold(&self.log).unwrap();
         let came = [Control::Pause, Control::Resume, Control::Cancel];
         let mut controls = Vec::new();
         if let Some(control) = came.get(self.choose(12)) {
             self.controls += 1;
-            controls.push(ControlRecord { number: self.controls, control: *control });
+            controls.push(ControlRecord { number: self.controls, control: control.clone() });
         }
         self.now += Duration::from_secs(1);
         self.feed(Input::TakenUp { controls });
@@ -378,5 +483,14 @@ impl World {
             let (path, attempt) = (path.clone(), *attempt);
             self.feed(Input::Session { path, attempt, session: "s".into() });
         }
+    }
+}
+
+fn usage(much: usize) -> Usage {
+    let tokens = u64::try_from(much * 10).unwrap();
+    Usage {
+        cost_usd: (!much.is_multiple_of(3)).then_some(0.25),
+        input_tokens: Some(tokens),
+        output_tokens: (much > 2).then_some(tokens),
     }
 }

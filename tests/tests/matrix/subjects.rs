@@ -35,6 +35,8 @@ fn bodies() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("vote", "type: reduce, from: item, strategy: vote", list(), json!({ "b": 2 })),
         ("branch", "type: branch, when: [{ condition: $.item.done, then: x }]", done(), json!(["x"])),
         ("export", "type: export, from: item, output_schema: done.json", done(), done()),
+        ("question", "type: ask, question: 'What of ${item}?'", json!(1), json!("this")),
+        ("approval", "type: run, CALL, approval: 'Do ${item}?'", json!(1), done()),
     ]
 }
 
@@ -70,6 +72,15 @@ fn singles() -> Vec<(&'static str, &'static str, Value, Value, Option<(Value, Fa
             None,
         ),
         ("export", "type: export, from: source, output_schema: done.json", done(), done(), no_done()),
+        ("question", "type: ask, question: 'What of ${nodes.source.output}?'", json!(3), json!("this"), None),
+        (
+            "choice",
+            "type: ask, question: Which?, choices: ['${nodes.source.output}', 4]",
+            json!(3),
+            json!(3),
+            None,
+        ),
+        ("approval", "type: run, CALL, approval: 'Do it?', inputs: [before]", done(), done(), None),
         ("export of what it is", "type: export, from: source", json!(3), json!(3), None),
         (
             "foreach over a node",

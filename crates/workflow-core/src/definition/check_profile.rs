@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::check::{budget, file, id, range, role, variable};
 use super::expressions::{self, Place};
-use super::graph::{ForeachNode, GraphNode, Node, Profile, ReduceStrategy, RunNode};
+use super::graph::{AskNode, ForeachNode, GraphNode, Node, Profile, ReduceStrategy, RunNode};
 use super::model::{Mode, Workflow};
 use super::needs::{self, Names, named};
 use super::path::{Path, shorten};
@@ -123,6 +123,7 @@ impl Checker<'_> {
                     self.condition(when, &path.key("when"), in_body, report);
                 }
             }
+            Node::Ask(ask) => self.ask(ask, path, in_body, report),
         }
     }
 
@@ -147,6 +148,25 @@ impl Checker<'_> {
             self.condition(when, &path.key("when"), in_body, report);
         }
         self.node(&foreach.run, &path.key("run"), true, report);
+    }
+
+    fn ask(&self, ask: &AskNode, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        let place = self.place(in_body);
+        expressions::value(&Value::String(ask.question.clone()), &place, &path.key("question"), report);
+        let choices = path.key("choices");
+        for (n, choice) in ask.choices.iter().enumerate() {
+            expressions::value(choice, &place, &choices.index(n), report);
+        }
+        if let Some(schema) = &ask.output_schema {
+            let path = path.key("output_schema");
+            file(schema, &path, report);
+            if !ask.choices.is_empty() {
+                report.error("too-many-fields", &path, "write `choices` or `output_schema`, not both");
+            }
+        }
+        if let Some(when) = &ask.when {
+            self.condition(when, &path.key("when"), in_body, report);
+        }
     }
 
     fn run(&self, run: &RunNode, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {

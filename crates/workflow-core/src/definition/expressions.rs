@@ -105,10 +105,11 @@ pub(super) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
         names.check_text(Some(&lane.provider), &path.key("provider"));
         names.check_text(lane.role.as_deref(), &path.key("role"));
     }
+    // It is stored and shown: no secret has a place in it.
+    names.check_text(stage.approval.as_deref(), &path.key("approval"));
     names.moment = Moment::Call;
     names.check_text(stage.prompt.as_deref(), &path.key("prompt"));
     names.check_text(stage.cwd.as_deref(), &path.key("cwd"));
-    names.check_text(stage.approval.as_deref(), &path.key("approval"));
     let inputs = path.key("inputs");
     for (n, input) in stage.inputs.iter().enumerate() {
         names.check_value(input, &inputs.index(n), DEEPEST);
@@ -126,10 +127,10 @@ pub(super) fn run(run: &RunNode, place: &Place<'_>, path: &Path<'_>, report: &mu
     let mut names = Names { place, moment: Moment::Choice, report };
     names.check_text(run.provider.as_deref(), &path.key("provider"));
     names.check_text(run.role.as_deref(), &path.key("role"));
+    names.check_text(run.approval.as_deref(), &path.key("approval"));
     names.moment = Moment::Call;
     names.check_text(run.prompt.as_deref(), &path.key("prompt"));
     names.check_text(run.cwd.as_deref(), &path.key("cwd"));
-    names.check_text(run.approval.as_deref(), &path.key("approval"));
     let inputs = path.key("inputs");
     for (n, input) in run.inputs.iter().enumerate() {
         names.check_value(input, &inputs.index(n), DEEPEST);
@@ -138,7 +139,7 @@ pub(super) fn run(run: &RunNode, place: &Place<'_>, path: &Path<'_>, report: &mu
     names.check_values(&run.env, &path.key("env"));
 }
 
-/// Checks the templates of a value that decides what is called.
+/// Checks the templates of a value that decides what is called or asked.
 pub(super) fn value(value: &Value, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     Names { place, moment: Moment::Choice, report }.check_value(value, path, DEEPEST);
 }

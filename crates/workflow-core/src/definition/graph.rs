@@ -71,6 +71,8 @@ pub enum Node {
     Branch(BranchNode),
     /// Checks a value, and makes it the output of the lane.
     Export(ExportNode),
+    /// Asks a person.
+    Ask(AskNode),
 }
 
 /// A node that calls a provider. What is absent and marked so comes from the stage.
@@ -223,6 +225,23 @@ pub struct ExportNode {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 10))]
     pub repairs: Option<u32>,
+    /// A condition; when it is false the node is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// A node that asks a person, and waits for the answer, which is its output. A run in which nothing else
+/// goes on does so in no process's memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AskNode {
+    /// The question.
+    pub question: String,
+    /// The answers to choose from. Default: any text, or what `output_schema` allows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Value>,
+    /// The JSON Schema file that the answer has to follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<String>,
     /// A condition; when it is false the node is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,

@@ -299,6 +299,7 @@ fn schemas_in(node: &Node) -> Option<&str> {
         Node::Run(run) => run.output_schema.as_deref(),
         Node::Reduce(reduce) => reduce.run.output_schema.as_deref(),
         Node::Export(export) => export.output_schema.as_deref(),
+        Node::Ask(ask) => ask.output_schema.as_deref(),
         Node::Foreach(foreach) => schemas_in(&foreach.run),
         Node::Branch(_) => None,
     }

@@ -51,7 +51,6 @@ mod role;
 mod shell;
 mod steps;
 mod suggest;
-mod unsupported;
 mod yaml;
 
 use report::Report;
@@ -64,7 +63,8 @@ pub use assignments::{Assignment, Assignments, ParsedAssignments, parse_assignme
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
-    Arm, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode,
+    Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
+    RunNode,
 };
 pub use library::{Bundled, Library, bundle, schemas};
 pub use model::{
@@ -111,8 +111,7 @@ impl Parsed {
 /// Reads the text of a workflow file and says everything that is wrong with it at once.
 ///
 /// `file_id` is the id that the file's name gives; the file may repeat it, and has to have one
-/// where there is no name. Keys that mean nothing are warnings, and so are fields that this version
-/// does not [support](unsupported()).
+/// where there is no name. Keys that mean nothing are warnings.
 ///
 /// The text is not trusted: more than 1 MiB, lists and mappings more than 64 deep, more than 50,000
 /// values, and aliases that expand beyond these limits are errors, found in a time and with a memory
@@ -138,9 +137,6 @@ pub fn parse_with(
     let workflow = tree.as_ref().and_then(|tree| read::workflow(tree, file_id, &mut report));
     if let Some(workflow) = &workflow {
         check::workflow(workflow, &mut report);
-        unsupported::find(workflow, |path, what| {
-            report.warning("unsupported", path, unsupported::message(what));
-        });
         report.by_path(check(workflow));
     }
     let diagnostics = report.finish();
@@ -169,9 +165,6 @@ pub fn parse_profile(text: &[u8], workflow: Option<&Workflow>) -> ParsedProfile 
     let profile = tree.as_ref().map(|tree| read_profile::profile(tree, &mut report));
     if let Some(profile) = &profile {
         check_profile::profile(profile, workflow, &mut report);
-        unsupported::find_in_profile(profile, |path, what| {
-            report.warning("unsupported", path, unsupported::message(what));
-        });
     }
     let diagnostics = report.finish();
     let profile = profile.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
@@ -258,25 +251,6 @@ pub fn validate(workflow: &Workflow) -> Vec<Diagnostic> {
     report.finish()
 }
 
-/// The fields of `workflow` that this version cannot act on yet, as errors: a run with them does
-/// not start.
-pub fn unsupported(workflow: &Workflow) -> Vec<Diagnostic> {
-    let mut report = Report::new(None);
-    unsupported::find(workflow, |path, what| {
-        report.error("unsupported", path, unsupported::message(what));
-    });
-    report.finish()
-}
-
-/// The same for a profile.
-pub fn unsupported_in_profile(profile: &Profile) -> Vec<Diagnostic> {
-    let mut report = Report::new(None);
-    unsupported::find_in_profile(profile, |path, what| {
-        report.error("unsupported", path, unsupported::message(what));
-    });
-    report.finish()
-}
-
 /// The calls that the nodes of a profile make, each with its path.
 pub fn calls_of(profile: &Profile) -> Vec<(String, &RunNode)> {
     let graph = profile.graph.iter().enumerate();
@@ -295,7 +269,7 @@ pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
         Node::Run(run) => Some((path, run)),
         Node::Reduce(reduce) => Some((path, &reduce.run)),
         Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
-        Node::Branch(_) | Node::Export(_) => None,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) => None,
     }
 }
 

@@ -87,6 +87,11 @@ impl Found<'_> {
                 self.name(&export.from);
                 self.condition(export.when.as_deref());
             }
+            Node::Ask(ask) => {
+                self.text(&ask.question);
+                ask.choices.iter().for_each(|choice| self.value(choice));
+                self.condition(ask.when.as_deref());
+            }
         }
     }
 

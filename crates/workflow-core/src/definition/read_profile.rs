@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::fields::{Fields, text, wrong_type};
 use super::graph::{
-    Arm, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode,
+    Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
+    RunNode,
 };
 use super::model::{Mode, OnInterrupt, OutputFormat, SessionMode};
 use super::path::{Path, shorten};
@@ -69,6 +70,7 @@ enum Type {
     Reduce,
     Branch,
     Export,
+    Ask,
 }
 
 fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, deeper: usize) -> Node {
@@ -78,6 +80,7 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         ("reduce", Type::Reduce),
         ("branch", Type::Branch),
         ("export", Type::Export),
+        ("ask", Type::Ask),
     ];
     let is_there = fields.take("type").is_some();
     let chosen = fields.choice("type", &types, report);
@@ -115,6 +118,12 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
             from: required(fields, "from", "the node whose output is exported", path, report),
             output_schema: fields.text("output_schema", report),
             repairs: fields.whole("repairs", report),
+            when: fields.text("when", report),
+        }),
+        Type::Ask => Node::Ask(AskNode {
+            question: required(fields, "question", "what the person is asked", path, report),
+            choices: fields.list("choices", report).iter().map(yaml::Node::to_value).collect(),
+            output_schema: fields.text("output_schema", report),
             when: fields.text("when", report),
         }),
     }

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::model::{Lane, Mode, OnFailure, OnInterrupt, ParallelStrategy, SessionMode, Stage, Workflow};
-use super::{Period, unsupported, validate};
+use super::{Period, validate};
 
 /// What a host sets for all workflows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,11 +20,9 @@ pub struct Defaults {
 ///
 /// # Errors
 ///
-/// Everything that [`validate`] and [`unsupported`](super::unsupported()) say, and the stages that
-/// have no provider although there is no default.
+/// Everything that [`validate`] says, and the stages that have no provider although there is no default.
 pub fn resolve(workflow: &Workflow, defaults: &Defaults) -> Result<Workflow, Diagnostics> {
     let mut diagnostics = validate(workflow);
-    diagnostics.extend(unsupported(workflow));
     let mut resolved = workflow.clone();
     if let Some(repeat) = &mut resolved.repeat
         && repeat.fallback_next_stage.is_none()

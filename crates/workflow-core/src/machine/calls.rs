@@ -18,8 +18,9 @@ use crate::failure::{Failure, FailureClass};
 use crate::ids::NodePath;
 use crate::plan::{CallPlan, Strategy};
 use crate::provider::{ProviderError, Reply};
-use crate::status::{RunStatus, StageStatus};
+use crate::status::StageStatus;
 use crate::stop::Stop;
+use crate::usage::Usage;
 
 impl<'a> Step<'a> {
     pub(super) fn grant(&mut self, path: NodePath, provider: Arc<str>) -> Result<(), Broken> {
@@ -40,6 +41,11 @@ impl<'a> Step<'a> {
                 return self.advance();
             }
         };
+        if let Some(failure) = self.over_budget(&path) {
+            self.refused(path.clone(), failure)?;
+            self.go_on(path.lane)?;
+            return self.advance();
+        }
         let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
         let body =
             EventBody::AttemptStarted { path: path.clone(), attempt, provider: provider.clone(), role };
@@ -49,9 +55,11 @@ impl<'a> Step<'a> {
     }
 
     pub(super) fn refuse(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
-        if !self.may_start(&path) {
-            return Ok(());
-        }
+        if self.may_start(&path) { self.refused(path, failure) } else { Ok(()) }
+    }
+
+    /// An attempt that was not allowed to begin.
+    pub(super) fn refused(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
         let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
         let body = EventBody::AttemptFailed {
             path,
@@ -92,11 +100,13 @@ impl<'a> Step<'a> {
             Ok(reply) => self.succeeded(path, attempt, reply)?,
             Err(error) => self.failed(path, attempt, error)?,
         }
+        self.warn_of_budgets()?;
         self.go_on_after(lane)
     }
 
-    fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
+    pub(super) fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
         let Reply { output, usage, session } = reply;
+        let usage = usage.or_else(|| self.told(&path));
         if let Some(session) = session
             && self.node(&path).and_then(|node| node.session.as_deref()) != Some(&*session)
         {
@@ -134,7 +144,7 @@ impl<'a> Step<'a> {
     }
 
     /// The output as it was asked for; a loser's is taken as it is.
-    fn checked(&self, path: &NodePath, output: Data) -> Result<Data, Failure> {
+    pub(super) fn checked(&self, path: &NodePath, output: Data) -> Result<Data, Failure> {
         let Some(call) = self.call(path).filter(|_| !self.is_unwanted()) else { return Ok(output) };
         let role = self.node(path).and_then(|node| node.role.as_ref());
         reply::output(call, render::schema(self.plan, call, role), output)
@@ -156,11 +166,14 @@ impl<'a> Step<'a> {
         attempt: u32,
         error: ProviderError,
     ) -> Result<(), Broken> {
+        let usage = error.usage.or_else(|| self.told(&path)).map(Box::new);
         if self.is_unwanted() {
-            return self.emit(EventBody::AttemptCancelled { path, attempt });
+            return self.emit(EventBody::AttemptCancelled { path, attempt, usage });
         }
         let mut failure = *error.failure;
-        if failure.class == FailureClass::Cancelled {
+        if let Some(over) = self.node(&path).and_then(|node| node.live.0.as_ref()?.over.clone()) {
+            failure = over;
+        } else if failure.class == FailureClass::Cancelled {
             failure.class = FailureClass::Transient;
             failure.message = format!("stopped by something other than the run: {}", failure.message);
         }
@@ -168,7 +181,7 @@ impl<'a> Step<'a> {
         let parked_until = error.until.filter(|_| failure.class == FailureClass::RateLimited);
         let retry_at = if repair { Some(self.now) } else { self.retry_at(&path, &failure, parked_until) };
         let parked = retry_at.is_some() && parked_until.is_some();
-        let usage = error.usage.map(Box::new);
+        let dropped = self.session_to_drop(&path, &failure);
         let body = EventBody::AttemptFailed {
             path: path.clone(),
             attempt,
@@ -179,6 +192,9 @@ impl<'a> Step<'a> {
             usage,
         };
         self.emit(body)?;
+        if let Some(session) = dropped {
+            self.emit(EventBody::SessionDropped { path: path.clone(), session })?;
+        }
         match retry_at {
             Some(_) if repair => {
                 self.due(path);
@@ -192,6 +208,23 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// What a call has told of its usage.
+    fn told(&self, path: &NodePath) -> Option<Usage> {
+        Some(self.node(path)?.live.0.as_ref()?.usage.clone())
+    }
+
+    /// The session that a call went on in and that has now failed in the same way twice in a row.
+    fn session_to_drop(&self, path: &NodePath, failure: &Failure) -> Option<Arc<str>> {
+        self.call(path).filter(|call| call.continues)?;
+        let node = self.node(path)?;
+        let session = node.session.clone().or_else(|| render::last_session(self.state, path))?;
+        let before = match &node.error {
+            Some(before) => before,
+            None => render::last_pass(self.state, path)?.error.as_ref()?,
+        };
+        (before.class == failure.class && before.message == failure.message).then_some(session)
+    }
+
     /// Whether a wrong output goes back to the provider.
     fn is_repairable(&self, path: &NodePath, failure: &Failure) -> bool {
         let Some(call) = self.call(path) else { return false };
@@ -203,7 +236,7 @@ impl<'a> Step<'a> {
     }
 
     /// Whether nothing new starts where `path` is, because of what failed or was won.
-    fn is_closed_for(&self, path: &NodePath) -> bool {
+    pub(super) fn is_closed_for(&self, path: &NodePath) -> bool {
         self.current().is_none_or(|(stage, current)| {
             is_closed(stage.strategy, current)
                 || current
@@ -254,7 +287,7 @@ impl<'a> Step<'a> {
     /// Whether the node belongs to the stage under way, has not begun its next attempt, and nothing
     /// keeps it from it.
     pub(super) fn may_start(&self, path: &NodePath) -> bool {
-        if self.state.pausing || self.state.cancelling || self.state.status == RunStatus::Paused {
+        if self.state.pausing || self.state.cancelling || self.state.rests() {
             return false;
         }
         if !self.is_here(path) || self.is_closed_for(path) || self.call(path).is_none() {

@@ -28,7 +28,7 @@ pub(super) fn output(kind: &NodeKind, scope: &RunScope<'_>, needs: &[usize]) -> 
                 None => Ok(data),
             }
         }
-        NodeKind::Call(_) | NodeKind::Foreach(_) => Ok(Data::NULL),
+        NodeKind::Call(_) | NodeKind::Foreach(_) | NodeKind::Ask(_) => Ok(Data::NULL),
     }
 }
 

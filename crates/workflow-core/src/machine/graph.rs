@@ -125,7 +125,14 @@ impl<'a> Step<'a> {
         node: &'a NodePlan,
     ) -> Result<(), Broken> {
         match kind {
-            NodeKind::Call(_) => self.ask_for_place(path),
+            NodeKind::Call(_) => {
+                if self.ask_before_call(&path)? {
+                    Ok(())
+                } else {
+                    self.ask_for_place(path)
+                }
+            }
+            NodeKind::Ask(ask) => self.ask_question(path, ask),
             NodeKind::Foreach(foreach) => {
                 if self.node(&path).is_none_or(|state| state.items.is_none()) {
                     let Some(stage) = self.stage else { return Ok(()) };
@@ -244,7 +251,12 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    fn complete(&mut self, graph: &'a GraphPlan, path: NodePath, output: Data) -> Result<(), Broken> {
+    pub(super) fn complete(
+        &mut self,
+        graph: &'a GraphPlan,
+        path: NodePath,
+        output: Data,
+    ) -> Result<(), Broken> {
         match self.node_set(graph, &path, &output) {
             Ok(set) => self.emit(EventBody::NodeCompleted { path: path.clone(), output, set })?,
             Err(failure) => return self.fail(path, failure),
@@ -349,6 +361,7 @@ impl<'a> Step<'a> {
 
     /// Forgets what was derived, to derive it again: what was begun is begun again.
     pub(super) fn start_over(&mut self) {
+        self.withdraw();
         let Some(current) = self.current_mut() else { return };
         for graph in current.lanes.iter_mut().filter_map(|lane| lane.graph.as_mut()) {
             graph.work = Derived::default();
@@ -374,7 +387,7 @@ impl<'a> Step<'a> {
     }
 
     /// The node at `path`, where something has happened to it.
-    fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
+    pub(super) fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
         if !self.is_here(path) {
             return None;
         }

@@ -11,6 +11,7 @@ use crate::ids::NodePath;
 use crate::provider::{ProviderError, Reply};
 use crate::stop::Stop;
 use crate::store::ControlRecord;
+use crate::usage::Usage;
 
 /// What the machine is told.
 #[derive(Debug)]
@@ -68,6 +69,15 @@ pub enum Input {
         path: NodePath,
         /// An array of them, in the order of the items.
         result: Result<Data, Failure>,
+    },
+    /// A call has told how much it has used so far.
+    Used {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// All that this attempt has used.
+        usage: Usage,
     },
     /// A provider's session has become known.
     Session {

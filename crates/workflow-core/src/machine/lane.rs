@@ -7,12 +7,14 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use super::budget::Live;
 use super::work::{Derived, GraphWork, ItemsWork};
 use crate::data::{Data, Elements};
 use crate::event::LaneOutput;
 use crate::failure::Failure;
 use crate::ids::{NodeId, NodePath, RoleId};
 use crate::status::StageStatus;
+use crate::usage::{Spent, Usage};
 
 /// One lane of a stage: one provider's pass. For a lane without a graph this is the state of its one
 /// node, and `graph` is absent.
@@ -52,6 +54,16 @@ pub struct NodeState {
     pub started_at: Option<Timestamp>,
     /// When the last attempt ended.
     pub ended_at: Option<Timestamp>,
+    /// What its attempts used.
+    pub spent: Spent,
+    /// When the last attempt started.
+    pub(super) attempt_at: Option<Timestamp>,
+    /// Whether its former session failed too often to go on in it.
+    pub(super) session_dropped: bool,
+    /// What the call that runs has said of its usage, and whether it was stopped for it.
+    pub(super) live: Derived<Box<Live>>,
+    /// Whether a person has agreed to it, or has answered it.
+    pub(super) approved: bool,
     /// The items of a `foreach` node that has begun.
     pub(super) items: Option<Box<ItemsState>>,
 }
@@ -95,6 +107,11 @@ impl NodeState {
         session: None,
         started_at: None,
         ended_at: None,
+        spent: Spent { attempts: 0, cost_usd: 0.0, unpriced: 0, tokens: 0, uncounted: 0, time_ms: 0 },
+        attempt_at: None,
+        session_dropped: false,
+        live: Derived(None),
+        approved: false,
         items: None,
     };
 
@@ -111,6 +128,15 @@ impl NodeState {
         )
     }
 
+    /// Adds the attempt that ends at `at`, and tells how long it took.
+    pub(super) fn spend(&mut self, usage: Option<&Usage>, at: Timestamp) -> u64 {
+        let took = self.attempt_at.take().map(|from| at.duration_since(from).as_millis());
+        let took = took.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0);
+        self.spent.add(usage, took);
+        self.live = Derived(None);
+        took
+    }
+
     /// Completes, or skips, with the event of the number `seq`.
     pub(super) fn end(&mut self, status: StageStatus, output: Data, at: Timestamp) {
         self.status = status;
@@ -124,12 +150,14 @@ impl NodeState {
     pub(super) fn close(&mut self) {
         self.retry_at = None;
         self.status = match self.status {
-            StageStatus::Pending | StageStatus::Queued if self.attempt == 0 => StageStatus::Skipped,
+            StageStatus::Pending | StageStatus::Queued | StageStatus::Waiting if self.attempt == 0 => {
+                StageStatus::Skipped
+            }
             // Interrupted, and not wanted any more before it could run again.
             StageStatus::Pending | StageStatus::Queued if self.error.is_none() => StageStatus::Cancelled,
             StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying => StageStatus::Failed,
-            // A lane with a graph, or a `foreach`.
-            StageStatus::Running => StageStatus::Cancelled,
+            // A lane with a graph, or a `foreach`; or a question about a call that was interrupted.
+            StageStatus::Running | StageStatus::Waiting => StageStatus::Cancelled,
             ended => ended,
         };
         if let Some(items) = &mut self.items {

@@ -10,7 +10,9 @@
 //! be. Whatever influenced control flow — the outcome of a condition, a jittered delay — is in an
 //! event; a state is always the fold of its events, whatever later versions would have decided.
 
+mod ask;
 mod backoff;
+mod budget;
 mod calls;
 mod decide;
 mod document;
@@ -23,6 +25,7 @@ mod lanes;
 mod prompt;
 mod render;
 mod reply;
+mod rest;
 mod scope;
 mod state;
 mod step;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::budget;
 use super::evaluate::{text, values};
+use super::lane::NodeState;
 use super::scope::{RunScope, previous_output};
 use super::state::State;
 use super::{prompt, reply};
@@ -124,8 +126,29 @@ pub fn request(
     let id = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
     let output_schema = schema(plan, call, role).map(|schema| schema.value().clone());
     let skills = skills(plan, call, role);
-    let request = CallRequest { id, prompt, options, env, cwd, session: None, output_schema, skills };
-    Ok(Call { request, timeout: call.timeout, idle_timeout: call.idle_timeout })
+    let session = call.continues.then(|| session(state, path)).flatten().map(|session| session.to_string());
+    let request = CallRequest { id, prompt, options, env, cwd, session, output_schema, skills };
+    let timeout = call.timeout.into_iter().chain(budget::time_left(plan, state, stage, path, call)).min();
+    Ok(Call { request, timeout, idle_timeout: call.idle_timeout })
+}
+
+/// The session that a call goes on in: that of the node's last attempt, or of its pass before.
+fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
+    let node = state.current_lane(path.lane).and_then(|lane| lane.node(path))?;
+    if node.session.is_some() || node.session_dropped {
+        return node.session.clone();
+    }
+    last_session(state, path)
+}
+
+/// The session of the node's pass before this one.
+pub(super) fn last_session(state: &State, path: &NodePath) -> Option<Arc<str>> {
+    last_pass(state, path)?.session.clone()
+}
+
+/// The node as its pass before this one left it.
+pub(super) fn last_pass<'s>(state: &'s State, path: &NodePath) -> Option<&'s NodeState> {
+    state.results.get(&path.stage)?.lanes.get(path.lane as usize)?.node(path)
 }
 
 /// The schema that the output of a call has to follow: its own, or its role's.
@@ -246,6 +269,6 @@ pub(super) fn set(
     Ok(Some(Arc::new(set)))
 }
 
-fn unresolved(field: &str, error: &NameError) -> Failure {
+pub(super) fn unresolved(field: &str, error: &NameError) -> Failure {
     Failure::new(FailureClass::Expression, format!("{field}: {error}"))
 }

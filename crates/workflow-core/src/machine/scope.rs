@@ -18,6 +18,7 @@ use crate::status::StageStatus;
 pub(super) struct RunScope<'a> {
     pub state: &'a State,
     pub stage: &'a StagePlan,
+    pub iteration: u32,
     pub provider: Option<&'a str>,
     pub role: Option<&'a str>,
     pub graph: Option<Graph<'a>>,
@@ -60,6 +61,7 @@ impl<'a> RunScope<'a> {
         Self {
             state,
             stage,
+            iteration: state.iteration,
             provider: None,
             role: None,
             graph: None,
@@ -157,7 +159,7 @@ impl<'a> RunScope<'a> {
                 };
                 (2, value.into())
             }
-            "iteration" => (1, self.state.iteration.into()),
+            "iteration" => (1, self.iteration.into()),
             "run" => {
                 let value = match name.segment(1)? {
                     "id" => self.state.created.run.as_str(),

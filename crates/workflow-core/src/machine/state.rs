@@ -1,18 +1,22 @@
 //! The state of a run: the fold of its events.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use super::ask::{Ask, Said};
 use super::lane::{GraphState, ItemsState, LaneState, NodeState};
+use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
-use crate::event::{Event, EventBody, RunCreated};
+use crate::event::{BudgetLimit, Event, EventBody, RunCreated, RunForked};
 use crate::failure::Failure;
 use crate::ids::{NodePath, StageId};
-use crate::status::{RunStatus, StageStatus, Wait};
+use crate::status::{RunStatus, StageStatus, Wait, WaitReason};
 use crate::store::RunHead;
+use crate::usage::{Spent, Usage};
 
 /// The most lanes that a stage can have.
 pub(crate) const MAX_LANES: usize = 10_000;
@@ -34,12 +38,28 @@ pub struct Broken {
 pub struct State {
     pub(super) last: u64,
     pub(super) created: Arc<RunCreated>,
+    pub(super) bundle: BundleHash,
+    /// The bundle that it was moved to.
+    pub(super) migrated: Option<Arc<Bundle>>,
+    pub(super) forked: Option<Arc<RunForked>>,
+    /// What the attempts used that were taken over from another run: shown, and never charged.
+    pub(super) inherited: Spent,
     pub(super) status: RunStatus,
     pub(super) iteration: u32,
     pub(super) position: Position,
     pub(super) results: IndexMap<StageId, StageResult, RandomState>,
     pub(super) vars: IndexMap<String, Data>,
     pub(super) failed_stages: Vec<StageId>,
+    /// What all attempts used.
+    pub(super) spent: Spent,
+    /// The same of each stage that has ended, over all iterations.
+    pub(super) spent_by_stage: IndexMap<StageId, Spent, RandomState>,
+    /// The budgets that were warned of.
+    pub(super) warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
+    /// What persons are asked, by the numbers of the events that asked.
+    pub(super) asks: BTreeMap<u64, Ask>,
+    /// What the run waits for, where nothing goes on by itself.
+    pub(super) waiting: Option<Box<Wait>>,
     pub(super) pausing: bool,
     pub(super) cancelling: bool,
     pub(super) controls: u64,
@@ -54,6 +74,8 @@ pub struct State {
 pub(super) enum Position {
     /// Before the first stage.
     Start,
+    /// Before a stage that a person is asked about, and what the person said.
+    Asked { iteration: u32, stage: StageId, said: Option<Said> },
     /// In a stage.
     In(Current),
     /// A stage ended; `Some` error: it failed, and the run does not go on.
@@ -76,6 +98,10 @@ pub(super) struct Current {
     pub failed: u32,
     /// The lane that succeeded first.
     pub first: Option<u32>,
+    /// How many nodes wait to be tried again.
+    pub retrying: u32,
+    /// What the attempts of the stage used, those of earlier iterations too.
+    pub spent: Spent,
 }
 
 /// How a stage's latest pass ended.
@@ -98,9 +124,11 @@ pub struct StageResult {
 }
 
 /// Which lanes make a stage's output (R4.10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OutputOf {
     Nothing,
+    /// What it was changed to.
+    Edited(Data),
     Lane(usize),
     AllLanes,
 }
@@ -108,9 +136,10 @@ pub(super) enum OutputOf {
 impl StageResult {
     /// The output of the latest pass that had one.
     pub fn output(&self) -> Option<Data> {
-        match self.output {
+        match &self.output {
             OutputOf::Nothing => None,
-            OutputOf::Lane(lane) => self.lanes.get(lane).map(|lane| lane.whole.output.clone()),
+            OutputOf::Edited(output) => Some(output.clone()),
+            OutputOf::Lane(lane) => self.lanes.get(*lane).map(|lane| lane.whole.output.clone()),
             OutputOf::AllLanes => Some(Data::array(self.lanes.iter().map(|lane| &lane.whole.output))),
         }
     }
@@ -149,12 +178,21 @@ impl State {
         Ok(Self {
             last: 1,
             created: created.clone(),
+            bundle: created.bundle.clone(),
+            migrated: None,
+            forked: None,
+            inherited: Spent::default(),
             status: RunStatus::Pending,
             iteration: 1,
             position: Position::Start,
             results: IndexMap::default(),
             vars: created.vars.clone(),
             failed_stages: Vec::new(),
+            spent: Spent::default(),
+            spent_by_stage: IndexMap::default(),
+            warned: BTreeSet::new(),
+            asks: BTreeMap::new(),
+            waiting: None,
             pausing: false,
             cancelling: false,
             controls: 0,
@@ -185,6 +223,11 @@ impl State {
     fn apply_body(&mut self, event: &Event) -> Result<(), &'static str> {
         match &event.body {
             EventBody::RunCreated(_) => return Err("the run was created already"),
+            EventBody::RunForked(forked) => self.fork(forked, event.at)?,
+            EventBody::RunMigrated { hash, bundle } => {
+                self.bundle = hash.clone();
+                self.migrated = Some(bundle.clone());
+            }
             EventBody::RunStarted => {
                 self.status = RunStatus::Running;
                 self.started_at = Some(event.at);
@@ -194,16 +237,7 @@ impl State {
                 if lanes > MAX_LANES {
                     return Err("a stage has at most 10,000 lanes");
                 }
-                self.iteration = *iteration;
-                self.position = Position::In(Current {
-                    stage: stage.clone(),
-                    started_at: event.at,
-                    lanes: vec![LaneState::UNSTARTED; lanes],
-                    running: 0,
-                    succeeded: 0,
-                    failed: 0,
-                    first: None,
-                });
+                self.begin_stage(*iteration, stage, lanes, event.at);
             }
             EventBody::StageSkipped { iteration, stage } => self.skip_stage(*iteration, stage),
             EventBody::LaneStarted { iteration, stage, lane, provider, role } => {
@@ -218,7 +252,10 @@ impl State {
                 lane.graph = Some(Box::default());
             }
             EventBody::NodeQueued { path, .. } => {
-                self.current(path)?.node(path)?.status = StageStatus::Queued;
+                let current = self.current(path)?;
+                let node = current.node(path)?;
+                let was = std::mem::replace(&mut node.status, StageStatus::Queued);
+                current.retrying -= u32::from(was == StageStatus::Retrying);
             }
             EventBody::NodeStarted { path, items } => {
                 let elements = items.elements().ok_or("the items are no array")?;
@@ -246,12 +283,14 @@ impl State {
             EventBody::AttemptStarted { path, attempt, provider, role } => {
                 let current = self.current(path)?;
                 let node = current.node(path)?;
-                node.status = StageStatus::Running;
+                let was = std::mem::replace(&mut node.status, StageStatus::Running);
                 node.attempt = *attempt;
                 node.retry_at = None;
                 node.provider = Some(provider.clone());
                 node.role.clone_from(role);
                 node.started_at = node.started_at.or(Some(event.at));
+                node.attempt_at = Some(event.at);
+                current.retrying -= u32::from(was == StageStatus::Retrying);
                 current.running += 1;
                 let lane = current.lane_of(path)?;
                 if let Some(graph) = &mut lane.graph {
@@ -259,10 +298,16 @@ impl State {
                     lane.whole.attempt += 1;
                 }
             }
+            EventBody::SessionDropped { path, .. } => {
+                let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
+                node.session = None;
+                node.session_dropped = true;
+            }
             EventBody::SessionRecorded { path, session, .. } => {
                 self.current(path)?.lane_of(path)?.node_mut(path)?.session = Some(session.clone());
             }
-            EventBody::AttemptSucceeded { path, attempt, output, set, .. } => {
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
+                self.spend(path, usage.as_deref(), event.at)?;
                 let current = self.current(path)?;
                 let node = current.running(path, *attempt)?;
                 node.end(StageStatus::Completed, output.clone(), event.at);
@@ -275,7 +320,10 @@ impl State {
                 }
                 self.set(set.as_deref());
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, .. } => {
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
+                if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
+                    self.spend(path, usage.as_deref(), event.at)?;
+                }
                 let current = self.current(path)?;
                 if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     current.running(path, *attempt)?;
@@ -287,22 +335,25 @@ impl State {
                 node.ended_at = Some(event.at);
                 node.failures += u32::from(!parked && !repair);
                 node.repairs += u32::from(*repair);
-                if retry_at.is_some() {
-                    node.status = StageStatus::Retrying;
-                } else {
-                    node.status = StageStatus::Failed;
+                let now = if retry_at.is_some() { StageStatus::Retrying } else { StageStatus::Failed };
+                let was = std::mem::replace(&mut node.status, now);
+                current.retrying += u32::from(retry_at.is_some());
+                current.retrying -= u32::from(was == StageStatus::Retrying);
+                if retry_at.is_none() {
                     match &mut current.lane_of(path)?.graph {
                         Some(graph) => graph.failed += 1,
                         None => current.failed += 1,
                     }
                 }
             }
-            EventBody::AttemptCancelled { path, attempt } => {
+            EventBody::AttemptCancelled { path, attempt, usage } => {
+                self.spend(path, usage.as_deref(), event.at)?;
                 let node = self.current(path)?.running(path, *attempt)?;
                 node.status = StageStatus::Cancelled;
                 node.ended_at = Some(event.at);
             }
             EventBody::AttemptInterrupted { path, attempt } => {
+                self.spend(path, None, event.at)?;
                 self.current(path)?.running(path, *attempt)?.status = StageStatus::Pending;
             }
             EventBody::LaneCompleted { iteration, stage, lane, output_of } => {
@@ -313,19 +364,22 @@ impl State {
                 }
                 let output = lane.output_of(output_of);
                 lane.whole.end(StageStatus::Completed, output, event.at);
+                self.forget_asks_of(number);
                 if let Position::In(current) = &mut self.position {
                     current.succeeded += 1;
                     current.first = current.first.or(Some(number));
                 }
             }
             EventBody::LaneFailed { iteration, stage, lane, error } => {
-                let lane = self.lane(*iteration, stage, *lane)?;
+                let number = *lane;
+                let lane = self.lane(*iteration, stage, number)?;
                 if !matches!(lane.whole.status, StageStatus::Pending | StageStatus::Running) {
                     return Err("the lane has ended already");
                 }
                 lane.whole.status = StageStatus::Failed;
                 lane.whole.error = Some(error.clone());
                 lane.whole.ended_at = Some(event.at);
+                self.forget_asks_of(number);
                 if let Position::In(current) = &mut self.position {
                     current.failed += 1;
                 }
@@ -335,7 +389,11 @@ impl State {
                 self.set(set.as_deref());
                 self.position = Position::After(stage.clone(), None);
             }
-            EventBody::StageFailed { stage, error, continues, .. } => {
+            EventBody::StageFailed { iteration, stage, error, continues } => {
+                if matches!(&self.position, Position::Asked { stage: asked, .. } if asked == stage) {
+                    // A person did not agree, and nothing of it began.
+                    self.begin_stage(*iteration, stage, 0, event.at);
+                }
                 self.end_stage(stage, StageStatus::Failed, None, Some(error), event.at)?;
                 if !self.failed_stages.contains(stage) {
                     self.failed_stages.push(stage.clone());
@@ -346,9 +404,38 @@ impl State {
             EventBody::IterationEnded { next, done, .. } => {
                 self.position = Position::Between { next: next.clone(), done: *done };
             }
+            EventBody::BudgetWarning { stage, limit, .. } => {
+                self.warned.insert((stage.clone(), *limit));
+            }
+            EventBody::StageAsked { iteration, stage, question } => {
+                if matches!(self.position, Position::In(_)) {
+                    return Err("another stage is under way");
+                }
+                self.position = Position::Asked { iteration: *iteration, stage: stage.clone(), said: None };
+                self.asks.insert(event.seq, Ask::of_stage(*iteration, stage, question));
+            }
+            EventBody::NodeAsked { path, reason, question, schema } => {
+                self.current(path)?.node(path)?.status = StageStatus::Waiting;
+                self.asks.insert(event.seq, Ask::of_node(path, *reason, question, schema.as_ref()));
+            }
+            EventBody::Answered { control, wait, answer } => {
+                self.controls = *control;
+                let ask = self.asks.remove(wait).ok_or("nobody asked")?;
+                self.answered(&ask, answer)?;
+                self.go_on();
+            }
+            EventBody::AnswerRefused { control, .. } => self.controls = *control,
+            EventBody::RunWaiting { wait } => {
+                if wait.reason != WaitReason::Retry {
+                    self.status = RunStatus::Paused;
+                }
+                self.waiting = Some(wait.clone());
+            }
+            EventBody::RunContinued => self.go_on(),
             EventBody::PauseRequested { control } => {
                 self.controls = *control;
                 self.pausing = true;
+                self.go_on();
             }
             EventBody::RunPaused => self.status = RunStatus::Paused,
             EventBody::RunResumed { control } => {
@@ -359,6 +446,7 @@ impl State {
             EventBody::CancelRequested { control, .. } => {
                 self.controls = *control;
                 self.cancelling = true;
+                self.go_on();
             }
             EventBody::RunCompleted { .. } => self.end(RunStatus::Completed, None, event.at)?,
             EventBody::RunFailed { error } => self.end(RunStatus::Failed, Some(error), event.at)?,
@@ -368,6 +456,7 @@ impl State {
                     self.end_stage(&stage, StageStatus::Cancelled, None, None, event.at)?;
                     self.position = Position::After(stage, None);
                 }
+                self.asks.clear();
                 self.end(RunStatus::Cancelled, None, event.at)?;
             }
         }
@@ -390,6 +479,98 @@ impl State {
             }
             _ => Err("its stage is not under way"),
         }
+    }
+
+    /// Makes a run of its own of what another one had come to.
+    fn begin_stage(&mut self, iteration: u32, stage: &StageId, lanes: usize, at: Timestamp) {
+        self.iteration = iteration;
+        let spent = self.spent_by_stage.get(stage).copied().unwrap_or_default();
+        self.position = Position::In(Current {
+            stage: stage.clone(),
+            started_at: at,
+            lanes: vec![LaneState::UNSTARTED; lanes],
+            running: 0,
+            succeeded: 0,
+            failed: 0,
+            first: None,
+            retrying: 0,
+            spent,
+        });
+    }
+
+    fn fork(&mut self, forked: &RunForked, at: Timestamp) -> Result<(), &'static str> {
+        self.set(Some(&forked.vars));
+        for (stage, output) in &forked.outputs {
+            let result = self.results.get_mut(stage).ok_or("a stage has no output to be changed")?;
+            result.status = StageStatus::Completed;
+            result.error = None;
+            result.output = OutputOf::Edited(output.clone());
+        }
+        self.forked = Some(Arc::new(forked.clone()));
+        self.inherited = std::mem::take(&mut self.spent);
+        self.spent_by_stage.clear();
+        self.warned.clear();
+        if let Position::In(current) = &mut self.position {
+            current.spent = Spent::default();
+        }
+        self.status = RunStatus::Pending;
+        (self.created_at, self.started_at) = (at, None);
+        Ok(())
+    }
+
+    /// Adds the attempt at `path` that ends at `at`.
+    fn spend(&mut self, path: &NodePath, usage: Option<&Usage>, at: Timestamp) -> Result<(), &'static str> {
+        let current = self.current(path)?;
+        let took = current.lane_of(path)?.node_mut(path)?.spend(usage, at);
+        current.spent.add(usage, took);
+        self.spent.add(usage, took);
+        Ok(())
+    }
+
+    /// What the nodes of a lane that has ended asked for is not wanted any more.
+    fn forget_asks_of(&mut self, lane: u32) {
+        self.asks.retain(|_, ask| ask.path.as_ref().is_none_or(|path| path.lane != lane));
+    }
+
+    /// It no longer waits.
+    fn go_on(&mut self) {
+        if self.waiting.take().is_some() {
+            self.status = RunStatus::Running;
+        }
+    }
+
+    fn answered(&mut self, ask: &Ask, answer: &Data) -> Result<(), &'static str> {
+        let said = Said::read(ask.reason, answer).map_err(|_| "it is no answer to that")?;
+        let Some(path) = &ask.path else {
+            let Position::Asked { said: place, .. } = &mut self.position else {
+                return Err("no stage is asked about");
+            };
+            *place = Some(said);
+            return Ok(());
+        };
+        let current = self.current(path)?;
+        let node = current.lane_of(path)?.node_mut(path)?;
+        if node.status != StageStatus::Waiting {
+            return Err("the node waits for no answer");
+        }
+        match said {
+            Said::Agreed => node.approved = true,
+            Said::Value(value) => {
+                node.approved = true;
+                node.output = value;
+            }
+            Said::Happened(_) => {
+                node.status = StageStatus::Running;
+                current.running += 1;
+                if let Some(graph) = &mut current.lane_of(path)?.graph {
+                    graph.running += 1;
+                }
+                return Ok(());
+            }
+            Said::Disagreed(_) | Said::RunsAgain => {}
+        }
+        node.status = StageStatus::Pending;
+        Ok(())
     }
 
     fn set(&mut self, set: Option<&IndexMap<String, Data>>) {
@@ -431,6 +612,9 @@ impl State {
         if current.running > 0 {
             return Err("the stage has running nodes");
         }
+        self.spent_by_stage.insert(stage.clone(), current.spent);
+        // What its nodes asked for is not wanted any more.
+        self.asks.clear();
         let mut lanes = current.lanes;
         lanes.iter_mut().for_each(LaneState::close);
         let output = match (status, output_of) {
@@ -476,6 +660,40 @@ impl State {
         &self.created
     }
 
+    /// The hash of the bundle that it goes on with.
+    pub fn bundle(&self) -> &BundleHash {
+        &self.bundle
+    }
+
+    /// The bundle that it was moved to, if it was moved; otherwise the store has it.
+    pub fn migrated(&self) -> Option<&Arc<Bundle>> {
+        self.migrated.as_ref()
+    }
+
+    /// The stage that is under way, or that a person is asked about.
+    pub fn current_stage(&self) -> Option<&StageId> {
+        match &self.position {
+            Position::In(current) => Some(&current.stage),
+            Position::Asked { stage, .. } => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// Whether `stage` is under way.
+    pub fn is_within(&self, stage: &StageId) -> bool {
+        matches!(&self.position, Position::In(current) if current.stage == *stage)
+    }
+
+    /// The stages that the way on depends on: those that it may go on from or to without looking.
+    pub fn anchors(&self) -> Vec<&StageId> {
+        match &self.position {
+            Position::Start => Vec::new(),
+            Position::Asked { stage, .. } | Position::After(stage, _) => vec![stage],
+            Position::In(current) => vec![&current.stage],
+            Position::Between { next, .. } => next.iter().collect(),
+        }
+    }
+
     /// The run's status.
     pub fn status(&self) -> RunStatus {
         self.status
@@ -483,12 +701,36 @@ impl State {
 
     /// Why the run does not go on by itself.
     pub fn wait(&self) -> Option<Wait> {
-        (self.status == RunStatus::Paused).then(Wait::paused)
+        match &self.waiting {
+            Some(wait) => Some(Wait::clone(wait)),
+            None => (self.status == RunStatus::Paused).then(Wait::paused),
+        }
+    }
+
+    /// Everything that persons are asked, and when the run goes on by itself if it does.
+    pub fn waits(&self) -> Vec<Wait> {
+        let asked = self.asks.iter().map(|(number, ask)| ask.wait(*number));
+        let by_itself = self.wait().filter(|wait| wait.number.is_none());
+        asked.chain(by_itself).collect()
+    }
+
+    /// Whether nothing happens until somebody says something, or for a while: the run has ended, or
+    /// [waits](Self::wait).
+    pub fn rests(&self) -> bool {
+        self.status.is_terminal() || self.status == RunStatus::Paused || self.waiting.is_some()
     }
 
     /// The number of the last control that was taken in.
     pub fn last_control(&self) -> u64 {
         self.controls
+    }
+
+    /// What the stage that is under way has used, in all iterations.
+    pub(super) fn current_spent(&self) -> Option<Spent> {
+        match &self.position {
+            Position::In(current) => Some(current.spent),
+            _ => None,
+        }
     }
 
     /// A lane of the stage that is under way.
@@ -503,7 +745,7 @@ impl State {
     pub fn head(&self) -> RunHead {
         RunHead {
             workflow_id: self.created.workflow.clone(),
-            bundle: self.created.bundle.clone(),
+            bundle: self.bundle.clone(),
             status: self.status,
             wait: self.wait(),
             created_at: self.created_at,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use serde_json::json;
 
+use super::ask::{Said, rejected};
 use super::document::{self, Parts};
 use super::finish::Verdict;
 use super::io::{Decision, Effect, Input};
@@ -19,7 +21,7 @@ use crate::event::{Event, EventBody};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, NodePathParts, StageId};
 use crate::plan::{LanePlan, Plan, StagePlan, Strategy, Work};
-use crate::status::{RunStatus, StageStatus};
+use crate::status::{StageStatus, Wait};
 use crate::stop::Stop;
 use crate::store::{Control, ControlRecord};
 
@@ -88,6 +90,10 @@ impl<'a> Step<'a> {
                 }
                 Ok(())
             }
+            Input::Used { path, attempt, usage } => {
+                self.used(path, attempt, usage);
+                Ok(())
+            }
             Input::Session { path, attempt, session } => {
                 if self.is_running(&path, attempt) {
                     self.emit(EventBody::SessionRecorded { path, attempt, session })?;
@@ -105,26 +111,39 @@ impl<'a> Step<'a> {
         for control in controls {
             self.obey(control)?;
         }
+        if let Some(wait) = &self.state.waiting {
+            if wait.until.is_none_or(|until| until > self.now) {
+                return Ok(());
+            }
+            self.emit(EventBody::RunContinued)?;
+        }
+        self.start_run()?;
         self.start_over();
         self.open()?;
         self.advance()
     }
 
+    fn start_run(&mut self) -> Result<(), Broken> {
+        let waits = self.state.pausing || self.state.cancelling || self.state.status.is_terminal();
+        if waits || self.state.started_at.is_some() { Ok(()) } else { self.emit(EventBody::RunStarted) }
+    }
+
     /// A call ended without a result that counts.
     fn interrupt(&mut self, path: NodePath, attempt: u32) -> Result<(), Broken> {
         if self.is_unwanted() {
-            self.emit(EventBody::AttemptCancelled { path, attempt })
-        } else {
-            self.emit(EventBody::AttemptInterrupted { path, attempt })
+            return self.emit(EventBody::AttemptCancelled { path, attempt, usage: None });
         }
+        self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt })?;
+        self.ask_what_became_of(&path)
     }
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {
-        let resumed = record.control == Control::Resume;
+        let resumed = matches!(record.control, Control::Resume);
         if !self.obey(record)? {
             return Ok(());
         }
         if resumed {
+            self.start_run()?;
             self.start_over();
             self.open()?;
         }
@@ -148,6 +167,7 @@ impl<'a> Step<'a> {
                 self.emit(EventBody::CancelRequested { control: number, at_once: false })?;
                 self.stop_running(Stop::Gracefully);
             }
+            Control::Answer(answer) => self.answer(number, answer)?,
             Control::Kill => {
                 self.emit(EventBody::CancelRequested { control: number, at_once: true })?;
                 self.stop_running(Stop::AtOnce);
@@ -166,7 +186,7 @@ impl<'a> Step<'a> {
                 }
                 return Ok(());
             }
-            if self.state.status.is_terminal() || self.state.status == RunStatus::Paused {
+            if self.state.rests() {
                 return Ok(());
             }
             let going_on = match &self.state.position {
@@ -185,12 +205,11 @@ impl<'a> Step<'a> {
                     self.emit(EventBody::RunPaused)?;
                     false
                 }
-                Position::Start => {
-                    if self.state.started_at.is_none() {
-                        self.emit(EventBody::RunStarted)?;
-                    }
-                    self.enter(1, self.plan.stages.first())?
+                Position::Asked { iteration, stage, said } => {
+                    let (iteration, stage, said) = (*iteration, stage.clone(), said.clone());
+                    self.after_asking(iteration, &stage, said)?
                 }
+                Position::Start => self.enter(1, self.plan.stages.first())?,
                 Position::After(stage, None) => {
                     let stage = stage.clone();
                     match self.plan.after(&stage) {
@@ -226,14 +245,47 @@ impl<'a> Step<'a> {
             other => other,
         };
         if let Verdict::Failed(error) = verdict {
-            let continues = self.on_failure(stage) == OnFailure::Continue;
+            let continues = self.on_failure(stage) == OnFailure::Continue && !self.is_run_over_budget();
+            let repeated = if continues { self.repeated(&id, &error) } else { None };
+            let continues = continues && repeated.is_none();
+            let error = repeated.map_or(error, Arc::new);
             self.emit(EventBody::StageFailed { iteration, stage: id, error, continues })?;
             return Ok(true);
         }
-        if self.state.pausing && self.running_count() == 0 {
+        if self.running_count() > 0 {
+            return Ok(false);
+        }
+        if self.state.pausing {
             self.emit(EventBody::RunPaused)?;
+        } else if let Some(wait) = self.resting() {
+            self.rest(wait)?;
         }
         Ok(false)
+    }
+
+    /// Lets the run wait, in nobody's memory.
+    fn rest(&mut self, wait: Wait) -> Result<(), Broken> {
+        // What was asked for on the way here is of a stage that has ended.
+        self.withdraw();
+        self.emit(EventBody::RunWaiting { wait: Box::new(wait) })
+    }
+
+    /// That a stage has failed as it did in the iteration before: going on would not help.
+    fn repeated(&self, stage: &StageId, error: &Failure) -> Option<Failure> {
+        self.plan.repeat.as_ref()?;
+        let iteration = self.state.iteration;
+        let before = self.state.results.get(stage).filter(|result| result.iteration + 1 == iteration)?;
+        let first = before.error.as_ref().filter(|first| {
+            before.status == StageStatus::Failed
+                && first.class == error.class
+                && first.message == error.message
+        })?;
+        let message = format!(
+            "the stage `{stage}` failed in the same way in the iterations {} and {iteration}: {}",
+            before.iteration, error.message
+        );
+        let details = json!({ "stage": stage, "first": **first, "second": error });
+        Some(Failure::new(FailureClass::Repeated, message).with_details(details))
     }
 
     /// What a stage's `set` writes.
@@ -267,12 +319,41 @@ impl<'a> Step<'a> {
             self.emit(EventBody::StageSkipped { iteration, stage: id })?;
             return Ok(true);
         }
+        if self.ask_before(iteration, stage)? {
+            return Ok(true);
+        }
+        self.begin_stage(iteration, stage)
+    }
+
+    /// Goes on as a person said, or waits for it.
+    fn after_asking(&mut self, iteration: u32, stage: &StageId, said: Option<Said>) -> Result<bool, Broken> {
+        let Some(stage) = self.plan.stage(stage) else { return Err(self.broken("unknown stage")) };
+        match said {
+            None => {
+                if let Some(wait) = self.resting() {
+                    self.rest(wait)?;
+                }
+                Ok(false)
+            }
+            Some(Said::Disagreed(comment)) => {
+                let (id, continues) = (stage.id.clone(), self.on_failure(stage) == OnFailure::Continue);
+                let error = Arc::new(rejected(comment.as_deref()));
+                self.emit(EventBody::StageFailed { iteration, stage: id, error, continues })?;
+                Ok(true)
+            }
+            Some(_) => self.begin_stage(iteration, stage),
+        }
+    }
+
+    fn begin_stage(&mut self, iteration: u32, stage: &'a StagePlan) -> Result<bool, Broken> {
         let lanes = u32::try_from(stage.lanes.len()).unwrap_or(u32::MAX);
         self.stage = Some(stage);
-        self.emit(EventBody::StageStarted { iteration, stage: id, lanes })?;
+        self.emit(EventBody::StageStarted { iteration, stage: stage.id.clone(), lanes })?;
         self.open()?;
-        // Lanes that were refused, or that needed nobody, can have ended the stage already.
-        Ok(self.current().is_some_and(|(_, current)| current.failed + current.succeeded > 0))
+        // Lanes that were refused, or that needed nobody, can have ended the stage already, and those that
+        // ask can have nothing else to do.
+        let has_ended = |(_, current): (_, &Current)| current.failed + current.succeeded > 0;
+        Ok(!self.state.asks.is_empty() || self.current().is_some_and(has_ended))
     }
 
     fn end_iteration(&mut self, last: &StageId) -> Result<bool, Broken> {
@@ -417,7 +498,7 @@ impl<'a> Step<'a> {
         self.current().map_or(0, |(_, current)| current.running)
     }
 
-    fn running(&self) -> Vec<(NodePath, u32)> {
+    pub(super) fn running(&self) -> Vec<(NodePath, u32)> {
         self.current().map_or_else(Vec::new, |(stage, current)| lanes::running(stage, self.state, current))
     }
 

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use super::lane::{LaneState, NodeState};
 use super::state::{Position, StageResult, State};
 use crate::data::Data;
+use crate::event::RunForked;
 use crate::failure::Failure;
 use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
 use crate::status::{RunStatus, StageStatus, Wait};
+use crate::usage::Spent;
 
 /// A run: where it stands, and all that it knows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +28,9 @@ pub struct RunView {
     /// Why it does not go on by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
+    /// Everything that persons are asked, and when it goes on by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Wait>,
     /// What was asked for and is not done yet: `pause` or `cancel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<String>,
@@ -35,6 +40,15 @@ pub struct RunView {
     pub iteration: u32,
     /// What its stages read and write.
     pub context: RunContext,
+    /// What all attempts used.
+    #[serde(default)]
+    pub spent: Spent,
+    /// The run that it was forked from, at which event, and what was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked: Option<Arc<RunForked>>,
+    /// What the attempts used that were taken over from that run; not charged to this one.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub inherited: Spent,
     /// The stages that failed while the run went on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_stages: Vec<StageId>,
@@ -72,6 +86,9 @@ pub struct StageView {
     /// The output, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Data>,
+    /// What its attempts used, in all iterations.
+    #[serde(default)]
+    pub spent: Spent,
     /// The lanes.
     pub results: Vec<LaneView>,
     /// When the pass began.
@@ -166,6 +183,10 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+fn is_nothing(spent: &Spent) -> bool {
+    spent.attempts == 0
+}
+
 impl NodeView {
     fn new(id: NodeId, node: NodeState) -> Self {
         let items = node.items.as_deref().map(|items| ItemsView {
@@ -211,10 +232,11 @@ impl From<LaneState> for LaneView {
     }
 }
 
-impl From<StageResult> for StageView {
-    fn from(result: StageResult) -> Self {
+impl StageView {
+    fn new(result: StageResult, spent: Spent) -> Self {
         Self {
             output: result.output(),
+            spent,
             status: result.status,
             iteration: result.iteration,
             results: lanes(result.lanes),
@@ -234,22 +256,30 @@ fn lanes(lanes: Vec<LaneState>) -> Vec<LaneView> {
 
 impl From<State> for RunView {
     fn from(state: State) -> Self {
-        let wait = state.wait();
+        let (wait, waits) = (state.wait(), state.waits());
         let requested = match (state.cancelling, state.pausing) {
             _ if state.status.is_terminal() || state.status == RunStatus::Paused => None,
             (true, _) => Some("cancel".to_owned()),
             (false, true) => Some("pause".to_owned()),
             (false, false) => None,
         };
-        let results = state.results.into_iter();
-        let mut stages: IndexMap<_, _> = results.map(|(id, result)| (id, result.into())).collect();
+        let spent = state.spent_by_stage;
+        let results = state.results.into_iter().map(|(id, result)| {
+            let spent = spent.get(&id).copied().unwrap_or_default();
+            (id, StageView::new(result, spent))
+        });
+        let mut stages: IndexMap<_, _> = results.collect();
         let mut current_stage = None;
+        if let Position::Asked { stage, .. } = &state.position {
+            current_stage = Some(stage.clone());
+        }
         if let Position::In(current) = state.position {
             current_stage = Some(current.stage.clone());
             let view = StageView {
                 status: StageStatus::Running,
                 iteration: state.iteration,
                 output: None,
+                spent: current.spent,
                 results: lanes(current.lanes),
                 started_at: Some(current.started_at),
                 ended_at: None,
@@ -262,10 +292,14 @@ impl From<State> for RunView {
             workflow_id: state.created.workflow.clone(),
             status: state.status,
             wait,
+            waits,
             requested,
             current_stage,
             iteration: state.iteration,
             context: RunContext { vars: state.vars, stages },
+            spent: state.spent,
+            forked: state.forked,
+            inherited: state.inherited,
             failed_stages: state.failed_stages,
             created_at: state.created_at,
             started_at: state.started_at,

@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use super::compile::Compiler;
 use super::graph::Source;
-use crate::definition::{OutputFormat, RunNode, Stage};
+use crate::definition::{Budget, OnInterrupt, OutputFormat, RunNode, SessionMode, Stage};
 use crate::expr::{Template, ValueTemplate};
 use crate::output_schema::OutputSchema;
 
 /// One call, as far as it is known before the run.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "what a definition says of a call is independent")]
 pub(crate) struct CallPlan {
     /// None: the lane's.
     pub provider: Option<Template>,
@@ -27,6 +28,14 @@ pub(crate) struct CallPlan {
     pub env: Vec<(String, ValueTemplate)>,
     pub cwd: Option<Template>,
     pub skills: Vec<String>,
+    /// What a person is asked before the call.
+    pub approval: Option<Template>,
+    /// Whether it goes on in the agent session of the last call.
+    pub continues: bool,
+    /// What the node may use.
+    pub budget: Option<Budget>,
+    /// Whether a person is asked what became of a call that was interrupted.
+    pub asks_after_interrupt: bool,
     pub timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub is_json: bool,
@@ -58,6 +67,12 @@ impl Compiler<'_> {
             env: self.values(&format!("{path}.env"), &stage.env)?,
             cwd: self.text(&format!("{path}.cwd"), stage.cwd.as_deref())?,
             skills: stage.skills.clone(),
+            // A stage's approval comes before the stage.
+            approval: None,
+            continues: stage.session == Some(SessionMode::Continue),
+            // So do the limits of a stage.
+            budget: None,
+            asks_after_interrupt: stage.on_interrupt == Some(OnInterrupt::Ask),
             timeout: stage.timeout.map(|period| period.0),
             idle_timeout: stage.idle_timeout.map(|period| period.0),
             is_json: stage.output == Some(OutputFormat::Json),
@@ -103,6 +118,10 @@ impl Compiler<'_> {
             env: self.values(&format!("{path}.env"), &env)?,
             cwd: self.text(&format!("{path}.cwd"), run.cwd.as_deref().or(stage.cwd.as_deref()))?,
             skills: if run.skills.is_empty() { stage.skills.clone() } else { run.skills.clone() },
+            approval: self.text(&format!("{path}.approval"), run.approval.as_deref())?,
+            continues: run.session.or(stage.session) == Some(SessionMode::Continue),
+            budget: run.budget,
+            asks_after_interrupt: run.on_interrupt.or(stage.on_interrupt) == Some(OnInterrupt::Ask),
             timeout: run.timeout.or(stage.timeout).map(|period| period.0),
             idle_timeout: run.idle_timeout.or(stage.idle_timeout).map(|period| period.0),
             is_json: run.output == Some(OutputFormat::Json),

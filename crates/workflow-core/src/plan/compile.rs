@@ -91,7 +91,7 @@ impl Compiler<'_> {
         }
         let work = match self.bundle.profiles.get(id) {
             Some(profile) => Work::Graph(self.graph(path, profile, stage)?),
-            None => Work::Simple { id: NodeId::new("run").ok()?, call: self.stage_call(path, stage)? },
+            None => Work::Simple { id: NodeId::new("run").ok()?, call: self.stage_call(path, stage)?.into() },
         };
         Some(StagePlan {
             id: id.clone(),
@@ -102,6 +102,8 @@ impl Compiler<'_> {
             retries: stage.retries.unwrap_or(3),
             backoff: stage.retry_backoff.unwrap_or(Period::from_secs(5)).0,
             when: self.condition(&format!("{path}.when"), stage.when.as_deref())?,
+            approval: self.text(&format!("{path}.approval"), stage.approval.as_deref())?,
+            budget: stage.budget,
             set: self.values(&format!("{path}.set"), &stage.set)?,
         })
     }

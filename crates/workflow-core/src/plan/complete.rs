@@ -19,8 +19,7 @@ pub(super) fn problems(bundle: &Bundle) -> Vec<Diagnostic> {
         }
     }
     for (stage, profile) in &bundle.profiles {
-        let mut found = definition::validate_profile(profile, Some(&bundle.workflow));
-        found.extend(definition::unsupported_in_profile(profile));
+        let found = definition::validate_profile(profile, Some(&bundle.workflow));
         problems.extend(found.into_iter().map(|mut problem| {
             problem.path = format!("{stage}: {}", problem.path);
             problem

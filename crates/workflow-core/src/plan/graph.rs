@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::call::CallPlan;
 use super::compile::Compiler;
-use crate::definition::{self, ForeachNode, Mode, Node, Profile, ReduceStrategy, Stage};
+use crate::definition::{self, AskNode, ForeachNode, Mode, Node, Profile, ReduceStrategy, Stage};
 use crate::event::LaneOutput;
-use crate::expr::{Condition, ValueTemplate};
+use crate::expr::{Condition, Template, ValueTemplate};
 use crate::ids::NodeId;
 use crate::output_schema::OutputSchema;
 
@@ -17,7 +17,7 @@ use crate::output_schema::OutputSchema;
 #[derive(Debug)]
 pub(crate) enum Work {
     /// One node.
-    Simple { id: NodeId, call: CallPlan },
+    Simple { id: NodeId, call: Box<CallPlan> },
     /// A graph of nodes.
     Graph(GraphPlan),
 }
@@ -52,6 +52,14 @@ pub(crate) enum NodeKind {
     Reduce { from: Vec<Source>, strategy: ReduceStrategy },
     Branch(Vec<ArmPlan>),
     Export { from: Source, schema: Option<Arc<OutputSchema>> },
+    Ask(Box<AskPlan>),
+}
+
+#[derive(Debug)]
+pub(crate) struct AskPlan {
+    pub question: Template,
+    pub choices: Vec<ValueTemplate>,
+    pub schema: Option<Arc<OutputSchema>>,
 }
 
 #[derive(Debug)]
@@ -203,6 +211,20 @@ impl Compiler<'_> {
                 from: self.source_of(&export.from)?,
                 schema: self.schema(&format!("{path}.output_schema"), export.output_schema.as_deref())?,
             },
+            Node::Ask(ask) => NodeKind::Ask(Box::new(self.ask(path, ask)?)),
+        })
+    }
+
+    fn ask(&mut self, path: &str, ask: &AskNode) -> Option<AskPlan> {
+        let choices = ask.choices.iter().enumerate().map(|(n, choice)| {
+            let parsed = ValueTemplate::parse(choice);
+            self.keep(&format!("{path}.choices[{n}]"), parsed)
+        });
+        let choices = choices.collect::<Option<_>>()?;
+        Some(AskPlan {
+            question: self.keep(&format!("{path}.question"), Template::parse(&ask.question))?,
+            choices,
+            schema: self.schema(&format!("{path}.output_schema"), ask.output_schema.as_deref())?,
         })
     }
 
@@ -296,6 +318,7 @@ fn when(node: &Node) -> Option<&str> {
         Node::Foreach(foreach) => foreach.when.as_deref(),
         Node::Reduce(reduce) => reduce.run.when.as_deref(),
         Node::Export(export) => export.when.as_deref(),
+        Node::Ask(ask) => ask.when.as_deref(),
         Node::Branch(_) => None,
     }
 }

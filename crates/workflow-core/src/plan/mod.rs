@@ -16,12 +16,12 @@ use indexmap::IndexMap;
 use self::compile::Compiler;
 use crate::bundle::{Bundle, BundleHash, Skill};
 use crate::data::Data;
-use crate::definition::{self, Diagnostic, Diagnostics, Exhausted, OnFailure, Workflow};
+use crate::definition::{self, Budget, Diagnostic, Diagnostics, Exhausted, OnFailure, Workflow};
 use crate::expr::{Condition, Template, ValueTemplate};
 use crate::ids::{NodePath, RoleId, StageId};
 
 pub(crate) use call::{CallPlan, InputPlan};
-pub(crate) use graph::{ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source, Work};
+pub(crate) use graph::{AskPlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source, Work};
 pub(crate) use role::{RoleInput, RolePlan};
 
 /// A bundle, compiled: dense indices, parsed templates and conditions. Immutable; shared by every
@@ -57,6 +57,9 @@ pub(crate) struct StagePlan {
     pub retries: u32,
     pub backoff: Duration,
     pub when: Option<Condition>,
+    /// What a person is asked before the stage.
+    pub approval: Option<Template>,
+    pub budget: Option<Budget>,
     pub set: Vec<(String, ValueTemplate)>,
     pub work: Work,
 }
@@ -89,7 +92,6 @@ impl Plan {
     pub fn compile(bundle: impl Into<Arc<Bundle>>) -> Result<Self, Diagnostics> {
         let bundle = bundle.into();
         let mut problems = definition::validate(&bundle.workflow);
-        problems.extend(definition::unsupported(&bundle.workflow));
         problems.extend(complete::problems(&bundle));
         let hash = match bundle.hash() {
             Ok(hash) => Some(hash),
@@ -172,7 +174,9 @@ impl StagePlan {
     /// The call that the node at `path`, which is of this stage, makes.
     pub(crate) fn call(&self, path: &NodePath) -> Option<&CallPlan> {
         match &self.work {
-            Work::Simple { id, call } => Some(call).filter(|_| path.items.is_empty() && (path.node == *id)),
+            Work::Simple { id, call } => {
+                Some(&**call).filter(|_| path.items.is_empty() && (path.node == *id))
+            }
             Work::Graph(graph) => graph.kind(&path.node, path.items.len())?.call(),
         }
     }

@@ -1,19 +1,19 @@
 //! Claiming whatever can be driven, for stores that have no quicker way.
 
+use jiff::Timestamp;
+
 use super::{Lease, RunFilter, RunStore, StoreError};
-use crate::status::RunStatus;
 
 /// Lists what could be claimed, and tries one after the other.
 pub(super) async fn one_by_one<S: RunStore + ?Sized>(
     store: &S,
     most: usize,
+    now: Timestamp,
 ) -> Result<Vec<Lease>, StoreError> {
-    let mut filter = RunFilter::all();
-    filter.statuses = vec![RunStatus::Pending, RunStatus::Running];
-    let runs = store.list(&filter).await?;
+    let runs = store.list(&RunFilter::unfinished()).await?;
     let mut leases = Vec::new();
     // The oldest first.
-    for run in runs.into_iter().rev().filter(|run| run.holder.is_none()) {
+    for run in runs.into_iter().rev().filter(|run| run.holder.is_none() && run.head.goes_on(now)) {
         if leases.len() >= most {
             break;
         }

@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, BundleHash};
+use crate::data::Data;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::ids::{RunId, WorkflowId};
@@ -119,15 +120,16 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::Held`] when a living holder has it; [`StoreError::NotFound`].
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError>;
 
-    /// Takes the right to drive up to `most` of the runs that go on by themselves and that nobody
-    /// drives: those that are pending or running and have no living holder. They come in no order that
-    /// a caller could rely on; of several callers each gets other runs.
+    /// Takes the right to drive up to `most` of the runs that go on by themselves at the time `now` and that
+    /// nobody drives: those without a living holder that are pending or running and do not wait for a later
+    /// time ([`Wait::until`]), and those that are paused until a time that has come. They come in no order
+    /// that a caller could rely on; of several callers each gets other runs.
     ///
     /// # Errors
     ///
     /// [`StoreError::Corrupt`] or [`StoreError::Io`]. Runs that were claimed before it are given back.
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
-        claim_next::one_by_one(self, most).await
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        claim_next::one_by_one(self, most, now).await
     }
 
     /// How long a lease is good after it was given out or [renewed](RunStore::renew). `None`: until it is
@@ -303,6 +305,23 @@ pub struct RunFilter {
     pub limit: Option<usize>,
 }
 
+impl RunHead {
+    /// From when on the run goes on by itself, if somebody drives it; [`Timestamp::MIN`] where it does at once.
+    pub fn goes_on_from(&self) -> Option<Timestamp> {
+        let until = self.wait.as_ref().and_then(|wait| wait.until);
+        match self.status {
+            RunStatus::Pending | RunStatus::Running => Some(until.unwrap_or(Timestamp::MIN)),
+            RunStatus::Paused => until,
+            RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => None,
+        }
+    }
+
+    /// Whether the run goes on by itself at the time `now`, if somebody drives it.
+    pub fn goes_on(&self, now: Timestamp) -> bool {
+        self.goes_on_from().is_some_and(|from| from <= now)
+    }
+}
+
 impl RunFilter {
     /// Every run.
     pub fn all() -> Self {
@@ -324,7 +343,7 @@ impl RunFilter {
 }
 
 /// What a person or a host asks of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Control {
@@ -336,10 +355,21 @@ pub enum Control {
     Cancel,
     /// Stop what runs without a grace period, and end.
     Kill,
+    /// What a person says to something that the run waits for.
+    Answer(Answer),
+}
+
+/// What a person, or the host, says to something that a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Answer {
+    /// The [number](Wait::number) of the wait.
+    pub wait: u64,
+    /// The answer.
+    pub value: Data,
 }
 
 /// A control as it was recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlRecord {
     /// Its number within the run, from 1.
     pub number: u64,
@@ -456,8 +486,8 @@ macro_rules! forward {
                 (**self).claim(run).await
             }
 
-            async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
-                (**self).claim_next(most).await
+            async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+                (**self).claim_next(most, now).await
             }
 
             fn lease_time(&self) -> Option<Duration> {

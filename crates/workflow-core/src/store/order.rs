@@ -47,7 +47,9 @@ pub fn control_of(body: &EventBody) -> Option<u64> {
     match body {
         EventBody::PauseRequested { control }
         | EventBody::RunResumed { control }
-        | EventBody::CancelRequested { control, .. } => Some(*control),
+        | EventBody::CancelRequested { control, .. }
+        | EventBody::Answered { control, .. }
+        | EventBody::AnswerRefused { control, .. } => Some(*control),
         _ => None,
     }
 }

@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
-use workflow_core::bundle::BundleHash;
+use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::data::Data;
-use workflow_core::definition::OnFailure;
-use workflow_core::event::{EVENT_VERSION, Event, EventBody, LaneOutput, RunCreated};
+use workflow_core::definition::{Lane, OnFailure, Stage, Workflow};
+use workflow_core::event::{BudgetLimit, EVENT_VERSION, Event, EventBody, LaneOutput, RunCreated, RunForked};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
+use workflow_core::status::{Wait, WaitReason};
 use workflow_core::usage::Usage;
 
 fn id<T: FromStr<Err: Debug>>(text: &str) -> T {
@@ -35,6 +36,12 @@ fn line(rest: &str) -> String {
     format!(r#"{{"seq":4,"at":"2026-01-02T03:04:05Z","v":1,{rest}}}"#)
 }
 
+fn quota() -> Wait {
+    let mut wait = Wait::of(WaitReason::Quota);
+    wait.until = Some(id("2026-01-02T04:00:00Z"));
+    wait
+}
+
 /// Every kind of event, with and without its optional fields, and how it is written.
 fn kinds() -> Vec<(EventBody, &'static str)> {
     let path = || id("2/test[1]/run");
@@ -49,12 +56,13 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
                 bundle: hash(),
                 vars: vars(),
                 on_failure: Some(OnFailure::Continue),
+                interactive: true,
                 seed: u64::MAX,
             })),
             concat!(
                 r#""type":"run_created","data":{"run":"r-1","workflow":"ship","#,
                 r#""bundle":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","#,
-                r#""vars":{"b":1,"a":null},"on_failure":"continue","seed":18446744073709551615}"#,
+                r#""vars":{"b":1,"a":null},"on_failure":"continue","interactive":true,"seed":18446744073709551615}"#,
             ),
         ),
         (
@@ -64,6 +72,7 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
                 bundle: hash(),
                 vars: IndexMap::new(),
                 on_failure: None,
+                interactive: false,
                 seed: 0,
             })),
             concat!(
@@ -237,7 +246,7 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
-            EventBody::AttemptCancelled { path: path(), attempt: 2 },
+            EventBody::AttemptCancelled { path: path(), attempt: 2, usage: None },
             r#""type":"attempt_cancelled","data":{"path":"2/test[1]/run","attempt":2}"#,
         ),
         (
@@ -280,6 +289,77 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
             EventBody::IterationEnded { iteration: 5, done: true, next: None },
             r#""type":"iteration_ended","data":{"iteration":5,"done":true}"#,
         ),
+        (
+            EventBody::StageAsked { iteration: 1, stage: stage("ship"), question: "Ship it?".to_owned() },
+            r#""type":"stage_asked","data":{"iteration":1,"stage":"ship","question":"Ship it?"}"#,
+        ),
+        (
+            EventBody::NodeAsked {
+                path: path(),
+                reason: WaitReason::Question,
+                question: "Which?".to_owned(),
+                schema: Some(Data::new(&json!({ "enum": ["a", "b"] }))),
+            },
+            concat!(
+                r#""type":"node_asked","data":{"path":"2/test[1]/run","reason":"question","#,
+                r#""question":"Which?","schema":{"enum":["a","b"]}}"#,
+            ),
+        ),
+        (
+            EventBody::NodeAsked {
+                path: path(),
+                reason: WaitReason::UnknownOutcome,
+                question: "Did it happen?".to_owned(),
+                schema: None,
+            },
+            concat!(
+                r#""type":"node_asked","data":{"path":"2/test[1]/run","reason":"unknown_outcome","#,
+                r#""question":"Did it happen?"}"#,
+            ),
+        ),
+        (
+            EventBody::Answered { control: 1, wait: 7, answer: Data::new(&json!("a")) },
+            r#""type":"answered","data":{"control":1,"wait":7,"answer":"a"}"#,
+        ),
+        (
+            EventBody::AnswerRefused { control: 2, wait: 8, reason: "too late".to_owned() },
+            r#""type":"answer_refused","data":{"control":2,"wait":8,"reason":"too late"}"#,
+        ),
+        (
+            EventBody::RunWaiting { wait: Box::new(quota()) },
+            r#""type":"run_waiting","data":{"wait":{"reason":"quota","until":"2026-01-02T04:00:00Z"}}"#,
+        ),
+        (EventBody::RunContinued, r#""type":"run_continued""#),
+        (
+            EventBody::BudgetWarning {
+                stage: Some(stage("plan")),
+                limit: BudgetLimit::Cost,
+                used: 0.9,
+                of: 1.0,
+            },
+            r#""type":"budget_warning","data":{"stage":"plan","limit":"cost","used":0.9,"of":1.0}"#,
+        ),
+        (
+            EventBody::BudgetWarning { stage: None, limit: BudgetLimit::Tokens, used: 90.0, of: 100.0 },
+            r#""type":"budget_warning","data":{"limit":"tokens","used":90.0,"of":100.0}"#,
+        ),
+        (
+            EventBody::SessionDropped { path: path(), session: "s1".into() },
+            r#""type":"session_dropped","data":{"path":"2/test[1]/run","session":"s1"}"#,
+        ),
+        (
+            EventBody::RunForked(Box::new(RunForked {
+                from: id("r0"),
+                event: 9,
+                vars: [("x".to_owned(), Data::new(&json!(1)))].into(),
+                outputs: [(stage("plan"), Data::new(&json!("better")))].into(),
+            })),
+            concat!(
+                r#""type":"run_forked","data":{"from":"r0","event":9,"#,
+                r#""vars":{"x":1},"outputs":{"plan":"better"}}"#,
+            ),
+        ),
+        migrated(),
         (EventBody::PauseRequested { control: 1 }, r#""type":"pause_requested","data":{"control":1}"#),
         (EventBody::RunPaused, r#""type":"run_paused""#),
         (EventBody::RunResumed { control: 2 }, r#""type":"run_resumed","data":{"control":2}"#),
@@ -305,6 +385,17 @@ fn kinds() -> Vec<(EventBody, &'static str)> {
         ),
         (EventBody::RunCancelled, r#""type":"run_cancelled""#),
     ]
+}
+
+/// A run's new bundle is written as bundles are.
+fn migrated() -> (EventBody, &'static str) {
+    let mut workflow = Workflow::new(id("w"), "Workflow");
+    workflow = workflow.stage(stage("plan"), Stage::with_lanes([Lane::new("ann")]));
+    let bundle = Arc::new(Bundle::new(workflow));
+    let hash = bundle.hash().unwrap();
+    let data = json!({ "hash": hash, "bundle": bundle });
+    let text = format!(r#""type":"run_migrated","data":{data}"#);
+    (EventBody::RunMigrated { hash, bundle }, text.leak())
 }
 
 #[test]

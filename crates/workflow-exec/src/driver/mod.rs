@@ -24,14 +24,13 @@ use workflow_core::machine::{self, Broken, Decision, Effect, Input, State};
 use workflow_core::output::OutputEntry;
 use workflow_core::plan::Plan;
 use workflow_core::provider::{CallId, ProviderError};
-use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{ControlRecord, Lease, StoreError};
 
 use self::call::{Admission, Call, Ended, Patience};
 use self::output::{CallIo, RunIo};
 use self::underway::{Arrival, Underway};
-use crate::active::{Entered, SessionNote};
+use crate::active::{Entered, SessionNote, UsageNote};
 use crate::engine::Shared;
 use crate::error::EngineError;
 use crate::heartbeat;
@@ -141,9 +140,8 @@ impl<'e> Driver<'e> {
         self.commit().await?;
         loop {
             let shutdown = self.entered.inbox.shutdown();
-            let rests = self.state.status().is_terminal() || self.state.status() == RunStatus::Paused;
             let idle = self.underway.calls().is_empty() && !self.underway.has_arrivals();
-            if idle && (rests || shutdown > Stop::None) {
+            if idle && (self.state.rests() || shutdown > Stop::None) {
                 return Ok(());
             }
             if shutdown > Stop::None {
@@ -218,6 +216,9 @@ impl<'e> Driver<'e> {
         for note in notes {
             let (path, session) = (note.path.clone(), note.session.clone());
             self.decide(Input::Session { path, attempt: note.attempt, session })?;
+        }
+        for UsageNote { path, attempt, usage } in self.entered.inbox.take_usages() {
+            self.decide(Input::Used { path, attempt, usage })?;
         }
         while let Some(arrival) = self.underway.take() {
             self.take_arrival(arrival)?;

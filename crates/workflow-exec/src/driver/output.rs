@@ -11,8 +11,9 @@ use workflow_core::ids::NodePath;
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::{CallHost, CallId, SessionLost};
 use workflow_core::stop::StopSource;
+use workflow_core::usage::Usage;
 
-use crate::active::{Inbox, SessionNote};
+use crate::active::{Inbox, SessionNote, UsageNote};
 use crate::redact::Redactor;
 use crate::runtime::Clock;
 
@@ -178,6 +179,12 @@ impl CallHost for CallIo {
 
     fn alive(&self) {
         self.hear();
+    }
+
+    fn usage(&self, call: &CallId, usage: Usage) {
+        self.hear();
+        let note = UsageNote { path: call.path.clone(), attempt: call.attempt, usage };
+        self.run.inbox.note_usage(note);
     }
 
     fn record_session<'a>(

@@ -19,7 +19,7 @@ pub(super) fn request(directory: &Path, control: Control) -> Result<u64, StoreEr
     let (records, end) = read(&path, &file)?;
     let length = file.metadata().map_err(at(&path))?.len();
     let number = records.last().map_or(0, |record| record.number) + 1;
-    let mut write = || {
+    let write = || {
         // What another process did not finish was not acknowledged.
         if length > end {
             file.set_len(end)?;

@@ -1,7 +1,7 @@
 //! What a store has to know of a run: derived from its events when nothing else tells it.
 
 use workflow_core::event::{Event, EventBody};
-use workflow_core::status::{RunStatus, Wait};
+use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::RunHead;
 use workflow_core::store::order::control_of;
 
@@ -17,7 +17,7 @@ pub(super) struct Facts {
 impl Facts {
     /// Whether events of that type tell something here.
     pub(super) fn come_from(kind: &str) -> bool {
-        kind.starts_with("run_") || kind.ends_with("_requested")
+        kind.starts_with("run_") || kind.starts_with("answer") || kind.ends_with("_requested")
     }
 
     pub(super) fn add(&mut self, event: &Event) {
@@ -37,13 +37,39 @@ impl Facts {
             });
         }
         let Some(head) = &mut self.head else { return };
+        let waits = head.wait.as_ref().is_some_and(|wait| wait.reason != WaitReason::Pause);
         let status = match &event.body {
             EventBody::RunStarted => {
                 head.started_at = Some(event.at);
                 RunStatus::Running
             }
+            EventBody::RunForked(_) => {
+                head.created_at = event.at;
+                head.started_at = None;
+                RunStatus::Pending
+            }
+            EventBody::RunMigrated { hash, .. } => {
+                head.bundle = hash.clone();
+                return;
+            }
+            EventBody::RunWaiting { wait } => {
+                head.status = match wait.reason {
+                    WaitReason::Retry => RunStatus::Running,
+                    _ => RunStatus::Paused,
+                };
+                head.wait = Some(Wait::clone(wait));
+                return;
+            }
+            // A wait ends with them; a pause does not.
+            EventBody::Answered { .. }
+            | EventBody::PauseRequested { .. }
+            | EventBody::CancelRequested { .. }
+                if waits =>
+            {
+                RunStatus::Running
+            }
             EventBody::RunPaused => RunStatus::Paused,
-            EventBody::RunResumed { .. } => RunStatus::Running,
+            EventBody::RunContinued | EventBody::RunResumed { .. } => RunStatus::Running,
             EventBody::RunCompleted { .. } => RunStatus::Completed,
             EventBody::RunFailed { error } => {
                 head.error = Some(error.clone());

@@ -19,7 +19,8 @@ use super::lock::{RunLock, Taken, holder, is_abandoned};
 use super::record::Record;
 use super::signal::Signal;
 use super::{controls, log, output};
-use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, host_name, sync_dir, unfinished};
+use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished};
+use crate::host::host_name;
 use crate::sync::lock;
 
 /// How old something unfinished must be to be removed when no lock tells whether its maker lives.

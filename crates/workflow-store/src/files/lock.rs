@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{lock, private};
+use crate::host;
 
 const FILE: &str = "lock";
 
@@ -156,8 +157,7 @@ fn read(file: &mut File) -> Option<Note> {
 
 fn describe(note: Option<&Note>) -> String {
     match note {
-        Some(Note { process, host: Some(host), .. }) => format!("process {process} on {host}"),
-        Some(Note { process, host: None, .. }) => format!("process {process}"),
+        Some(note) => host::describe(note.process, note.host.as_deref()),
         None => "another process".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 use workflow_core::bundle::{Bundle, BundleHash};
@@ -38,8 +39,9 @@ const CREATE: Query = Query::new(
         "bundle AS ( \
              INSERT INTO @.bundle (hash, body) SELECT $3, $4 WHERE $4 IS NOT NULL ON CONFLICT DO NOTHING), \
          run AS ( \
-             INSERT INTO @.run (run_id, workflow, status, created, ended, head, last_event, obeyed, epoch, owner) \
-             SELECT $5, $6, $7, $8, $9, $10, $11, $12, nextval('@.epoch'), $1 FROM me \
+             INSERT INTO @.run \
+                 (run_id, workflow, status, created, ended, head, last_event, obeyed, epoch, owner, wakes) \
+             SELECT $5, $6, $7, $8, $9, $10, $11, $12, nextval('@.epoch'), $1, $14 FROM me \
              ON CONFLICT (run_id) DO NOTHING RETURNING key, epoch), \
          stored AS ( \
              INSERT INTO @.event (key, seq, body) SELECT run.key, e.seq, e.body \
@@ -60,6 +62,7 @@ const CREATE: Query = Query::new(
         Type::INT8,
         Type::INT8,
         Type::TEXT_ARRAY,
+        Type::INT8,
     ],
 );
 
@@ -84,12 +87,12 @@ const CLAIM_NEXT: Query = Query::new(
         "dead AS MATERIALIZED (SELECT w.worker_id FROM @.worker w, time WHERE w.expires_at <= time.now), \
          unowned AS ( \
              SELECT r.key FROM @.run r, me \
-             WHERE r.owner IS NULL AND r.status IN ('pending', 'running') \
+             WHERE r.owner IS NULL AND r.wakes IS NOT NULL AND r.wakes <= $4 \
                  AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
-             ORDER BY r.key LIMIT $3 FOR UPDATE OF r SKIP LOCKED), \
+             ORDER BY r.wakes LIMIT $3 FOR UPDATE OF r SKIP LOCKED), \
          orphaned AS ( \
              SELECT r.key FROM @.run r, me \
-             WHERE r.owner IN (SELECT worker_id FROM dead) AND r.status IN ('pending', 'running') \
+             WHERE r.owner IN (SELECT worker_id FROM dead) AND r.wakes IS NOT NULL AND r.wakes <= $4 \
                  AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
              LIMIT $3 - (SELECT count(*) FROM unowned) FOR UPDATE OF r SKIP LOCKED), \
          taken AS ( \
@@ -99,7 +102,7 @@ const CLAIM_NEXT: Query = Query::new(
          SELECT EXISTS (SELECT FROM me), taken.run_id, taken.epoch, taken.obeyed \
          FROM (SELECT) one LEFT JOIN taken ON true"
     ),
-    &[Type::UUID, Type::FLOAT8, Type::INT8],
+    &[Type::UUID, Type::FLOAT8, Type::INT8, Type::INT8],
 );
 
 const LOOK: Query = Query::new(
@@ -208,6 +211,7 @@ impl Service {
                         &signed(create.bodies.len() as u64),
                         &create.obeyed,
                         &create.bodies,
+                        &create.head.wakes,
                     ],
                 )
                 .await
@@ -256,13 +260,13 @@ impl Service {
         Err(StoreError::Held { run: run.clone(), holder: "one after the other".to_owned() })
     }
 
-    pub(super) async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+    pub(super) async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.settle().await?;
         let most = signed(most as u64);
         for _ in 0..TRIES {
             let rows = self
                 .database
-                .change(&CLAIM_NEXT, &[&self.worker.get(), &self.seconds(), &most])
+                .change(&CLAIM_NEXT, &[&self.worker.get(), &self.seconds(), &most, &nanoseconds(now)])
                 .await
                 .map_err(|fault| self.in_doubt(fault))?;
             if !self.database.one(&rows)?.get::<_, bool>(0) {

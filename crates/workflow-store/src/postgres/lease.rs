@@ -15,6 +15,7 @@ use super::database::Query;
 use super::read::{signed, unsigned};
 use super::service::Service;
 use super::thread::Request;
+use crate::host;
 
 /// A worker that has been dead for long is forgotten when no run refers to it.
 const REGISTER: Query = Query::new(
@@ -166,7 +167,10 @@ impl Service {
     }
 
     pub(super) async fn register(&self) -> Result<(), StoreError> {
-        let name = self.name.clone().unwrap_or_else(|| format!("process {}", std::process::id()));
+        let name = self
+            .name
+            .clone()
+            .unwrap_or_else(|| host::describe(std::process::id(), host::host_name().as_deref()));
         let rows = self.database.change(&REGISTER, &[&name, &self.seconds()]).await?;
         self.worker.set(self.database.one(&rows)?.get(0));
         Ok(())
@@ -201,6 +205,11 @@ impl Service {
     async fn expire(&self) {
         self.leases.borrow_mut().runs.clear();
         let _one = self.registering.lock().await;
+        // What was claimed since they ran out is free now, and not only when this worker's time is over.
+        if let Err(fault) = self.database.write(&LEAVE, &[&self.worker.get()]).await {
+            tracing::warn!(error = %fault.error, "a store could not end its leases: they run out");
+        }
+        self.hints.tell(None);
         if let Err(error) = self.register().await {
             // The next claim tries again.
             tracing::warn!(%error, "a store whose leases ran out could not register again yet");

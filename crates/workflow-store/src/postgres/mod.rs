@@ -210,8 +210,8 @@ impl RunStore for PostgresStore {
         self.ask_for_leases(Some(run), async move |service| service.claim(&id).await).await
     }
 
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
-        self.ask_for_leases(None, async move |service| service.claim_next(most).await).await
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.ask_for_leases(None, async move |service| service.claim_next(most, now).await).await
     }
 
     fn lease_time(&self) -> Option<Duration> {
@@ -229,7 +229,7 @@ impl RunStore for PostgresStore {
 
     async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
         let run = run.clone();
-        self.ask(None, async move |service| service.request(&run, control).await).await
+        self.ask(None, async move |service| service.request(&run, &control).await).await
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

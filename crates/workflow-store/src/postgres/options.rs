@@ -175,12 +175,12 @@ impl PostgresOptions {
 
     fn read(&self, url: &str) -> Result<Config, StoreError> {
         // The parser's own words could repeat a part of the password.
-        let mut config: Config = url.parse().map_err(|_| {
-            invalid(
-                "the URL of the database cannot be read: write postgres://user:password@host:port/database, \
-                 with %XX for characters that mean something in a URL",
-            )
-        })?;
+        let mut config: Config = url.parse().map_err(|_| invalid(UNREADABLE))?;
+        // What follows an `@` within a password would be shown as the name of the host.
+        let is_torn = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
+        if config.get_hosts().iter().any(is_torn) {
+            return Err(invalid(UNREADABLE));
+        }
         config.connect_timeout(self.time_limit);
         config.keepalives_idle(Duration::from_secs(30));
         config.tcp_user_timeout(self.time_limit);
@@ -190,6 +190,9 @@ impl PostgresOptions {
         Ok(config)
     }
 }
+
+const UNREADABLE: &str = "the URL of the database cannot be read: write \
+    postgres://user:password@host:port/database, with %XX for characters that mean something in a URL";
 
 fn invalid(message: &str) -> StoreError {
     let source = io::Error::new(io::ErrorKind::InvalidInput, message);

@@ -47,12 +47,14 @@ pub(super) struct HeadRow {
     pub(super) text: String,
     pub(super) status: String,
     pub(super) ended: Option<i64>,
+    pub(super) wakes: Option<i64>,
 }
 
 impl HeadRow {
     pub(super) fn new(head: &RunHead, place: &str) -> Result<Self, StoreError> {
         let ended = head.completed_at.filter(|_| head.status.is_terminal()).map(nanoseconds);
-        Ok(Self { text: text(head, place)?, status: word(&head.status), ended })
+        let wakes = head.goes_on_from().map(nanoseconds);
+        Ok(Self { text: text(head, place)?, status: word(&head.status), ended, wakes })
     }
 }
 
@@ -80,7 +82,7 @@ pub(super) fn text(value: &impl Serialize, place: &str) -> Result<String, StoreE
 fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
-        // Statuses and controls are words.
+        // Statuses are words.
         _ => String::new(),
     }
 }
@@ -99,16 +101,15 @@ pub(super) fn run_id(text: &str) -> Result<RunId, StoreError> {
 }
 
 /// The controls of a run, of which the first comes after the number `after`.
-pub(super) fn controls(run: &RunId, after: u64, words: &[String]) -> Result<Vec<ControlRecord>, StoreError> {
-    let record = |(number, word): (u64, &String)| {
-        let control: Control =
-            serde_json::from_value(Value::String(word.clone())).map_err(|error| StoreError::Corrupt {
-                place: format!("run `{run}`, control {number}"),
-                message: error.to_string(),
-            })?;
+pub(super) fn controls(run: &RunId, after: u64, texts: &[String]) -> Result<Vec<ControlRecord>, StoreError> {
+    let record = |(number, text): (u64, &String)| {
+        let control: Control = serde_json::from_str(text).map_err(|error| StoreError::Corrupt {
+            place: format!("run `{run}`, control {number}"),
+            message: error.to_string(),
+        })?;
         Ok(ControlRecord { number, control })
     };
-    (after + 1..).zip(words).map(record).collect()
+    (after + 1..).zip(texts).map(record).collect()
 }
 
 fn record(row: &Row) -> Result<RunRecord, StoreError> {
@@ -195,8 +196,9 @@ impl Service {
         self.database.read_once(&sql, &params).await?.iter().map(record).collect()
     }
 
-    pub(super) async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
-        let rows = self.database.change(&REQUEST, &[&run.as_str(), &word(&control)]).await?;
+    pub(super) async fn request(&self, run: &RunId, control: &Control) -> Result<u64, StoreError> {
+        let control = text(control, &format!("run `{run}`"))?;
+        let rows = self.database.change(&REQUEST, &[&run.as_str(), &control]).await?;
         let number = unsigned(rows.first().ok_or_else(|| run_not_found(run))?.get(0));
         self.hints.tell(Some(run));
         Ok(number)

@@ -39,6 +39,8 @@ pub(super) struct Head {
     pub(super) text: String,
     pub(super) status: &'static str,
     pub(super) completed_at: Option<i64>,
+    /// From when on the run goes on by itself.
+    pub(super) wakes: Option<i64>,
 }
 
 impl Head {
@@ -47,6 +49,7 @@ impl Head {
             text: serde_json::to_string(head).map_err(|error| unwritable(path, error))?,
             status: name(head.status),
             completed_at: head.completed_at.map(nanoseconds),
+            wakes: head.goes_on_from().map(nanoseconds),
         })
     }
 }
@@ -122,8 +125,8 @@ impl Append {
         self.events.check()?;
         let count = self.events.write(writing, held.key)?;
         if let Some(head) = &self.head {
-            let sql = "UPDATE run SET head = ?2, status = ?3, completed_at = ?4 WHERE key = ?1";
-            writing.execute(sql, (held.key, &head.text, head.status, head.completed_at))?;
+            let sql = "UPDATE run SET head = ?2, status = ?3, completed_at = ?4, wakes = ?5 WHERE key = ?1";
+            writing.execute(sql, (held.key, &head.text, head.status, head.completed_at, head.wakes))?;
         }
         if let Some(obeyed) = self.events.obeyed {
             let sql = "UPDATE run SET obeyed = ?2 WHERE key = ?1 AND obeyed < ?2";

@@ -11,13 +11,13 @@ use super::read::key;
 use super::writing::{Held, Writing, signed, unsigned};
 
 /// Records a control, and returns its number.
-pub(super) fn request(writing: &mut Writing, run: &RunId, control: Control) -> Outcome<u64> {
+pub(super) fn request(writing: &mut Writing, run: &RunId, control: &Control) -> Outcome<u64> {
     let key = key(&writing.connection, run)?.ok_or_else(|| run_not_found(run))?;
-    let name = serde_json::to_string(&control)
+    let text = serde_json::to_string(control)
         .map_err(|error| super::fault::unwritable(&writing.place.path, error))?;
     let sql = "INSERT INTO control (run, number, control)
         SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM control WHERE run = ?1 RETURNING number";
-    let number: i64 = writing.statement(sql)?.query_row((key, name.trim_matches('"')), |row| row.get(0))?;
+    let number: i64 = writing.statement(sql)?.query_row((key, text), |row| row.get(0))?;
     writing.signal()?;
     writing.after.asked.push(run.clone());
     if let Some(held) = writing.holding(run) {
@@ -35,8 +35,7 @@ pub(super) fn controls(
     let sql = "SELECT number, control FROM control WHERE run = ?1 AND number > ?2 ORDER BY number";
     let mut controls = connection.prepare_cached(sql)?;
     let rows = controls.query_map((run, signed(after)), |row| {
-        let name = row.get_ref(1)?.as_str()?;
-        let control = serde_json::from_value::<Control>(name.into())
+        let control = serde_json::from_str::<Control>(row.get_ref(1)?.as_str()?)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into()))?;
         Ok(ControlRecord { number: unsigned(row.get(0)?), control })
     })?;

@@ -64,6 +64,10 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
             ErrorKind::PermissionDenied,
             "the database, or the folder that it is in, cannot be written: change its permissions",
         ),
+        Some(ErrorCode::SystemIoFailure) => failed(
+            ErrorKind::Other,
+            "the system failed to read or write the database: look at the disk, and at limits of space and size",
+        ),
         Some(ErrorCode::CannotOpen) => {
             failed(ErrorKind::NotFound, "the database cannot be opened: look whether it is there")
         }

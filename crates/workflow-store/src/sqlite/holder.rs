@@ -16,7 +16,8 @@ use workflow_core::store::StoreError;
 
 use super::fault::{Fault, Outcome};
 use super::writing::Writing;
-use crate::disk::{at, host_name, lock, private};
+use crate::disk::{at, lock, private};
+use crate::host;
 
 /// That this store may drive runs.
 #[derive(Debug, Clone)]
@@ -110,11 +111,7 @@ impl Writing {
         let lost = self.leave()?;
         let failed = |error| Fault::Refused(at(&self.place.holders)(error));
         let lock = LockFile::create(&self.place.holders).map_err(failed)?;
-        let process = std::process::id();
-        let name = match host_name() {
-            Some(host) => format!("process {process} on {host}"),
-            None => format!("process {process}"),
-        };
+        let name = host::describe(std::process::id(), host::host_name().as_deref());
         let sql = "INSERT INTO holder (name, lock, expires) VALUES (?1, ?2, ?3) RETURNING id";
         let id = self.statement(sql)?.query_row((&name, lock.name(), expires), |row| row.get(0))?;
         self.registration =

@@ -1,5 +1,6 @@
 //! Leases: who drives a run, and the epoch that fences off former holders.
 
+use jiff::Timestamp;
 use rusqlite::OptionalExtension as _;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::run_not_found;
@@ -7,10 +8,11 @@ use workflow_core::store::{Lease, StoreError};
 
 use super::fault::Outcome;
 use super::holder::is_claimable;
-use super::writing::{Held, Writing, signed, unsigned};
+use super::writing::{Held, Writing, nanoseconds, signed, unsigned};
 
 /// Gives out the lease of a run that no one living has, unless nobody waits for it.
 pub(super) fn claim(writing: &mut Writing, run: &RunId, wanted: bool) -> Outcome<Vec<Lease>> {
+    settle(writing)?;
     let key = free(writing, run)?;
     if !wanted {
         return Ok(Vec::new());
@@ -21,19 +23,27 @@ pub(super) fn claim(writing: &mut Writing, run: &RunId, wanted: bool) -> Outcome
 }
 
 /// Gives out leases of up to `most` runs that go on by themselves.
-pub(super) fn claim_next(writing: &mut Writing, most: usize, wanted: bool) -> Outcome<Vec<Lease>> {
+pub(super) fn claim_next(
+    writing: &mut Writing,
+    most: usize,
+    now: Timestamp,
+    wanted: bool,
+) -> Outcome<Vec<Lease>> {
     if !wanted || most == 0 {
         return Ok(Vec::new());
     }
+    settle(writing)?;
     let holder = writing.register()?;
     writing.bury()?;
     let runs = {
         // The index that holds no others: else it would be found by status, those that are held too.
         let sql = "SELECT key, id FROM run INDEXED BY run_claimable
-            WHERE holder IS NULL AND status IN ('pending', 'running') ORDER BY created_at LIMIT ?1";
+            WHERE holder IS NULL AND wakes IS NOT NULL AND wakes <= ?2 ORDER BY wakes, created_at LIMIT ?1";
         let mut free = writing.statement(sql)?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = free.query_map([most], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+        let rows = free.query_map([most, nanoseconds(now)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })?;
         rows.collect::<rusqlite::Result<Vec<_>>>()?
     };
     if runs.is_empty() {
@@ -88,6 +98,17 @@ fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -
     };
     writing.keep(run, held);
     Ok(Lease { run: run.clone(), epoch })
+}
+
+/// Renews the leases of this store, or says that they have run out.
+pub(super) fn renew(writing: &mut Writing) -> Outcome<()> {
+    settle(writing)?;
+    writing.renew()
+}
+
+/// Takes back what could not be taken back before.
+fn settle(writing: &mut Writing) -> Outcome<()> {
+    writing.pay().iter().try_for_each(|lease| release(writing, lease))
 }
 
 /// Takes a lease back, if it is still good.

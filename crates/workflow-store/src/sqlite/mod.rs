@@ -66,7 +66,8 @@ use self::writing::nanoseconds;
 /// Any number of processes of one machine can use a database at the same time. A run is driven by one of them:
 /// its lease is good for [a time](RunStore::lease_time), and has to be [renewed](RunStore::renew). When a
 /// process dies its runs are free at once, because the operating system's lock on its file ends with it; one
-/// that has been stopped keeps them until the time has run out, and can write nothing to them after it.
+/// that has been stopped keeps them until the time has run out, and can write nothing to them after it. (One that
+/// was stopped in the middle of a write keeps everybody from writing until it goes on or is killed.)
 /// The file must not be on a network's file system.
 ///
 /// The work is done by threads of the store: no method blocks. A method that was polled once does its work to
@@ -209,8 +210,8 @@ impl RunStore for SqliteStore {
         only(self.writer.queue.lend(move |writing, wanted| lease::claim(writing, &run, wanted)).await?)
     }
 
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
-        self.writer.queue.lend(move |writing, wanted| lease::claim_next(writing, most, wanted)).await
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.writer.queue.lend(move |writing, wanted| lease::claim_next(writing, most, now, wanted)).await
     }
 
     fn lease_time(&self) -> Option<Duration> {
@@ -218,16 +219,16 @@ impl RunStore for SqliteStore {
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
-        self.writer.queue.write(|writing, _| writing.renew()).await
+        self.writer.queue.write(|writing, _| lease::renew(writing)).await
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        self.writer.queue.write(move |writing, _| lease::release(writing, &lease)).await
+        self.writer.queue.release(lease).await
     }
 
     async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
         let run = run.clone();
-        self.writer.queue.write(move |writing, _| controls::request(writing, &run, control)).await
+        self.writer.queue.write(move |writing, _| controls::request(writing, &run, &control)).await
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

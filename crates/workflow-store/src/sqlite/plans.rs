@@ -119,7 +119,7 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
         NewRun { id: run.clone(), bundle, events: vec![event(1, EventBody::RunStarted)], head: head.clone() };
     let creation = Creation::new(&path, new).unwrap();
     let lease = done(creation.write(writing, true)).remove(0);
-    done(controls::request(writing, run, Control::Pause));
+    done(controls::request(writing, run, &Control::Pause));
     let paused = event(2, EventBody::PauseRequested { control: 1 });
     done(Append::new(&path, &lease, 1, &[paused], Some(&head)).unwrap().write(writing));
     for number in 1..30 {
@@ -137,7 +137,7 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
     done(lease::release(writing, &lease));
     done(lease::claim(writing, run, true));
     writing.leave().unwrap();
-    done(lease::claim_next(writing, 9, true));
+    done(lease::claim_next(writing, 9, Timestamp::MAX, true));
     writing.bury().unwrap();
     writing.living(99).unwrap();
     writing.leave().unwrap();

@@ -26,6 +26,11 @@ pub(super) trait Job: Send {
     /// `doubt` is given when the job was done before and it is not known whether that was stored.
     fn apply(&mut self, writing: &mut Writing, doubt: Option<&StoreError>) -> rusqlite::Result<()>;
 
+    /// The leases that are given back by it, and have to be whatever happens.
+    fn gives_back(&self) -> &[Lease] {
+        &[]
+    }
+
     /// Tells whoever waits, after the transaction was stored or was not.
     fn settle(self: Box<Self>, stored: Result<(), StoreError>);
 }
@@ -144,6 +149,23 @@ impl Queue {
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
+    /// Gives leases back, as soon as the database can be written. What was asked of the runs of those that come
+    /// `first`, before all that waits, expects that nobody has them.
+    fn give_back(&self, leases: Vec<Lease>, first: bool) -> Answer<()> {
+        let (job, answer) = given_back(leases);
+        if first {
+            self.push_first(job);
+        } else {
+            self.push(job);
+        }
+        answer
+    }
+
+    /// Gives a lease back. It is not needed to wait for it.
+    pub(super) async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        self.give_back(vec![lease], false).await.unwrap_or_else(|_| Err(ended()))
+    }
+
     /// The same for output entries of so many bytes.
     pub(super) async fn write_output(
         &self,
@@ -185,20 +207,14 @@ impl Drop for Lent {
         if leases.is_empty() {
             return;
         }
-        let (job, _) = asked(
-            move |writing: &mut Writing, _| {
-                leases.iter().try_for_each(|lease| lease::release(writing, lease))
-            },
-            |done| done,
-        );
-        // What was asked of the runs since expects that nobody has them.
-        self.queue.push_first(job);
+        drop(self.queue.give_back(leases, true));
     }
 }
 
 /// Work, and whoever waits for what comes of it.
 struct Asked<T, U, W, F> {
     work: W,
+    gives_back: Vec<Lease>,
     finish: F,
     outcome: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<U, StoreError>>,
@@ -214,7 +230,15 @@ where
     F: FnOnce(T) -> U + Send + 'static,
 {
     let (answer, receiver) = oneshot::channel();
-    (Box::new(Asked { work, finish, outcome: None, answer }), receiver)
+    (Box::new(Asked { work, gives_back: Vec::new(), finish, outcome: None, answer }), receiver)
+}
+
+fn given_back(leases: Vec<Lease>) -> (Box<dyn Job>, Answer<()>) {
+    let (answer, receiver) = oneshot::channel();
+    let gives_back = leases.clone();
+    let work =
+        move |writing: &mut Writing, _| leases.iter().try_for_each(|lease| lease::release(writing, lease));
+    (Box::new(Asked { work, gives_back, finish: |()| (), outcome: None, answer }), receiver)
 }
 
 impl<T, U, W, F> Job for Asked<T, U, W, F>
@@ -236,6 +260,10 @@ where
         };
         self.outcome = Some(outcome);
         Ok(())
+    }
+
+    fn gives_back(&self) -> &[Lease] {
+        &self.gives_back
     }
 
     fn settle(self: Box<Self>, stored: Result<(), StoreError>) {

@@ -48,8 +48,8 @@ impl Creation {
         let holder = if wanted { Some(writing.register()?) } else { None };
         let epoch = writing.epochs(1)?;
         let sql = "INSERT INTO run
-            (id, workflow, status, created_at, completed_at, bundle, head, obeyed, epoch, holder)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+            (id, workflow, status, created_at, completed_at, wakes, bundle, head, obeyed, epoch, holder)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let obeyed = self.events.obeyed.unwrap_or(0);
         writing.execute(
             sql,
@@ -59,6 +59,7 @@ impl Creation {
                 self.head.status,
                 self.created_at,
                 self.head.completed_at,
+                self.head.wakes,
                 bundle,
                 &self.head.text,
                 signed(obeyed),

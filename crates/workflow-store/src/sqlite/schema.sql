@@ -25,6 +25,7 @@ CREATE TABLE run (
     status TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     completed_at INTEGER,
+    wakes INTEGER,
     bundle INTEGER NOT NULL REFERENCES bundle (key),
     head TEXT NOT NULL,
     obeyed INTEGER NOT NULL,
@@ -37,7 +38,8 @@ CREATE INDEX run_by_workflow ON run (workflow, created_at, id);
 CREATE INDEX run_by_bundle ON run (bundle);
 CREATE INDEX run_by_end ON run (completed_at) WHERE completed_at IS NOT NULL;
 CREATE INDEX run_by_holder ON run (holder) WHERE holder IS NOT NULL;
-CREATE INDEX run_claimable ON run (created_at) WHERE holder IS NULL AND status IN ('pending', 'running');
+-- `wakes`: from when on the run goes on by itself.
+CREATE INDEX run_claimable ON run (wakes, created_at) WHERE holder IS NULL AND wakes IS NOT NULL;
 
 -- A row is what was appended at once, one event a line; `number` is that of the last. Rows are only ever added
 -- at the end of the table.

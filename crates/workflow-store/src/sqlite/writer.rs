@@ -102,12 +102,12 @@ impl Work {
             match result {
                 Ok(()) => {
                     for job in jobs {
-                        job.settle(Ok(()));
+                        self.settle(job, Ok(()));
                     }
                 }
                 Err((stage, error)) if stage == Stage::Begin || jobs.len() == 1 || self.closed.is_some() => {
                     for job in jobs {
-                        job.settle(Err(error.clone()));
+                        self.settle(job, Err(error.clone()));
                     }
                 }
                 Err((stage, error)) => {
@@ -115,7 +115,7 @@ impl Work {
                     let doubt = (stage == Stage::Commit).then_some(&error);
                     for mut job in jobs {
                         let result = self.together(slice::from_mut(&mut job), doubt);
-                        job.settle(result.map_err(|(_, error)| error));
+                        self.settle(job, result.map_err(|(_, error)| error));
                     }
                 }
             }
@@ -123,6 +123,13 @@ impl Work {
         for answer in vacuum {
             let _ = answer.send(self.vacuum());
         }
+    }
+
+    fn settle(&mut self, job: Box<dyn Job>, stored: Result<(), StoreError>) {
+        if stored.is_err() {
+            self.writing.owe(job.gives_back());
+        }
+        job.settle(stored);
     }
 
     fn together(

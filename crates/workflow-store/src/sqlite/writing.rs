@@ -33,6 +33,10 @@ pub(super) struct Writing {
     /// The runs that this store drives.
     held: HashMap<RunId, Held>,
     pub(super) registration: Option<Registration>,
+    /// Leases that could not be given back: whoever had them does not try again.
+    owed: Vec<Lease>,
+    /// Whether this transaction gives them back.
+    paid: bool,
     /// What was before this transaction.
     undo: Undo,
     /// What has to be done after it.
@@ -85,6 +89,8 @@ impl Writing {
             now: 0,
             held: HashMap::new(),
             registration: None,
+            owed: Vec::new(),
+            paid: false,
             undo: Undo::default(),
             after: After::default(),
         }
@@ -109,6 +115,9 @@ impl Writing {
     pub(super) fn commit(&mut self) -> rusqlite::Result<After> {
         self.execute("COMMIT", [])?;
         self.undo = Undo::default();
+        if mem::take(&mut self.paid) {
+            self.owed.clear();
+        }
         Ok(mem::take(&mut self.after))
     }
 
@@ -127,6 +136,7 @@ impl Writing {
         }
         self.registration = self.undo.registration.take();
         self.after = After::default();
+        self.paid = false;
         // What was read of others within it is read again.
         self.version = None;
     }
@@ -191,6 +201,17 @@ impl Writing {
         let any = !held.is_empty();
         self.undo.held.extend(held.into_iter().map(|(run, held)| (run, Some(held))));
         any
+    }
+
+    /// Remembers leases that have to be given back, until that is stored.
+    pub(super) fn owe(&mut self, leases: &[Lease]) {
+        self.owed.extend_from_slice(leases);
+    }
+
+    /// What has to be given back, by this transaction.
+    pub(super) fn pay(&mut self) -> Vec<Lease> {
+        self.paid = true;
+        self.owed.clone()
     }
 
     /// What is known of a run, if this store drives it.

@@ -182,7 +182,7 @@ impl Pair {
             Op::ClaimNext => {
                 let taken = std::sync::Mutex::new(Vec::new());
                 let runs = self.both(&what, |store, _| {
-                    let mut leases = block_on(store.claim_next(RUNS.len()))?;
+                    let mut leases = block_on(store.claim_next(RUNS.len(), at(0)))?;
                     leases.sort_by(|a, b| a.run.cmp(&b.run));
                     let runs: Vec<_> = leases.iter().map(|lease| lease.run.clone()).collect();
                     taken.lock().unwrap().push(leases);
@@ -232,8 +232,9 @@ impl Pair {
                     self.runs[run].last_output = last.number;
                 }
             }
-            Op::Request(run, control) => {
-                let number = self.both(&what, |store, _| block_on(store.request(&id(RUNS[run]), control)));
+            Op::Request(run, ref control) => {
+                let request = |store: &dyn RunStore| block_on(store.request(&id(RUNS[run]), control.clone()));
+                let number = self.both(&what, |store, _| request(store));
                 self.runs[run].asked = number.unwrap_or(self.runs[run].asked);
             }
             Op::Delete(run) => {

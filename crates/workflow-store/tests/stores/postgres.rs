@@ -1,7 +1,6 @@
 //! The store in PostgreSQL.
 
 mod leases;
-mod server;
 mod tables;
 mod trouble;
 
@@ -13,9 +12,8 @@ use tokio_postgres::NoTls;
 use workflow_core::ids::RunId;
 use workflow_core::store::RunStore;
 use workflow_store::{PostgresOptions, PostgresStore};
+use workflow_testkit::postgres::SharedServer;
 use workflow_testkit::store::{Damage, Fixture};
-
-use self::server::SharedServer;
 
 /// A server to use instead of one that is started for the tests.
 const URL: &str = "WORKFLOW_TEST_POSTGRES_URL";

@@ -213,7 +213,7 @@ fn what_was_created_for_nobody_can_be_claimed() {
     let mut creation = store.create(new_run("r1"));
     assert!((&mut creation).now_or_never().is_none());
     drop(creation);
-    let leases = block_on(store.claim_next(9)).unwrap();
+    let leases = block_on(store.claim_next(9, at(0))).unwrap();
     assert_eq!(leases.len(), 1);
     append(&store, &leases[0], 1, &[started(2)]).unwrap();
 }

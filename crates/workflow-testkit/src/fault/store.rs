@@ -73,8 +73,8 @@ impl RunStore for FaultStore {
         self.write(WriteKind::Claim, self.inner.claim(run)).await
     }
 
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
-        self.write(WriteKind::Claim, self.inner.claim_next(most)).await
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.write(WriteKind::Claim, self.inner.claim_next(most, now)).await
     }
 
     fn lease_time(&self) -> Option<Duration> {

@@ -135,8 +135,6 @@ impl fmt::Debug for Case {
 /// }
 ///
 /// workflow_testkit::provider_suite!(Mine);
-/// # let shown: fn() = a_call_is_answered;
-/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! provider_suite {

@@ -108,8 +108,6 @@ impl fmt::Debug for Case {
 /// }
 ///
 /// workflow_testkit::sink_suite!(MyFixture);
-/// # let shown: fn() = a_slow_consumer_holds_nobody_up;
-/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! sink_suite {

@@ -57,6 +57,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         bundle: hash.clone(),
         vars: IndexMap::from([("feature".to_owned(), Data::new(&json!({"name": "ü\n\u{1b}[31m"})))]),
         on_failure: None,
+        interactive: false,
         seed: u64::MAX,
     };
     let head = RunHead {

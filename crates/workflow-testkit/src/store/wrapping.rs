@@ -135,7 +135,7 @@ fn call(store: &dyn RunStore, method: &str) -> String {
         "get" => format!("{:?}", block_on(store.get(&run))),
         "list" => format!("{:?}", block_on(store.list(&RunFilter::all()))),
         "claim" => format!("{:?}", block_on(store.claim(&run))),
-        "claim_next" => format!("{:?}", block_on(store.claim_next(4))),
+        "claim_next" => format!("{:?}", block_on(store.claim_next(4, at(0)))),
         "lease_time" => format!("{:?}", store.lease_time()),
         "renew" => format!("{:?}", block_on(store.renew())),
         "release" => format!("{:?}", block_on(store.release(lease))),
@@ -206,9 +206,9 @@ impl RunStore for Recorder {
         Err(told(run))
     }
 
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.called("claim_next");
-        Ok(vec![Lease { run: id("claimed"), epoch: most as u64 }])
+        Ok(vec![Lease { run: id("claimed"), epoch: most as u64 + now.as_second().unsigned_abs() }])
     }
 
     fn lease_time(&self) -> Option<Duration> {

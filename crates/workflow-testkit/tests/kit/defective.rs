@@ -353,14 +353,14 @@ impl RunStore for Defective {
         Ok(lease)
     }
 
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let also = match self.defect {
             Defect::GivesPausedRuns => &[RunStatus::Paused][..],
             Defect::GivesEndedRuns => &[RunStatus::Completed, RunStatus::Failed, RunStatus::Cancelled],
             _ => &[],
         };
         let most = if self.has(Defect::GivesMoreThanAsked) { usize::MAX } else { most };
-        let mut leases = self.inner.claim_next(most).await?;
+        let mut leases = self.inner.claim_next(most, now).await?;
         for record in self.inner.list(&RunFilter::all()).await? {
             if also.contains(&record.head.status) && record.holder.is_none() {
                 leases.push(self.inner.claim(&record.run_id).await?);

@@ -83,7 +83,7 @@ fn every_kind_of_write_can_be_met() {
             (WriteKind::Request, block_on(store.request(&id("r1"), Control::Pause)).map(drop)),
             (WriteKind::Renew, block_on(store.renew())),
             (WriteKind::Release, block_on(store.release(lease))),
-            (WriteKind::Claim, block_on(store.claim_next(1)).map(drop)),
+            (WriteKind::Claim, block_on(store.claim_next(1, at(0))).map(drop)),
             (WriteKind::Delete, block_on(store.prune(at(9), 9)).map(drop)),
         ];
         for (of, result) in results {

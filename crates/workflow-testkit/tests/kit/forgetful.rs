@@ -114,8 +114,8 @@ macro_rules! hand_on {
 hand_on!(Old, self => self.0, {});
 
 hand_on!(Forgetful, self => self.old.0, {
-    async fn claim_next(&self, most: usize) -> Answer<Vec<Lease>> {
-        self.of("claim_next").claim_next(most).await
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Answer<Vec<Lease>> {
+        self.of("claim_next").claim_next(most, now).await
     }
 
     fn lease_time(&self) -> Option<Duration> {

@@ -7,7 +7,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{MemoryStore, RunStore, StoreError};
 use workflow_exec::{Clock, Spawn, Timer};
 use workflow_testkit::sim::Sim;
-use workflow_testkit::store::runs::{create_free, events, id, numbers, succeeded};
+use workflow_testkit::store::runs::{at, create_free, events, id, numbers, succeeded};
 
 /// Three processes claim what there is, append an event a second, and renew; one of them sleeps too long.
 fn play(seed: u64) -> Vec<String> {
@@ -30,7 +30,7 @@ fn play(seed: u64) -> Vec<String> {
                     assert!(matches!(error, StoreError::Expired));
                     say("has lost all".to_owned());
                 }
-                let new = store.claim_next(1).await.unwrap();
+                let new = store.claim_next(1, at(0)).await.unwrap();
                 for lease in &new {
                     say(format!("has {}", lease.run));
                 }

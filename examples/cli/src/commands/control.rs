@@ -1,6 +1,4 @@
-//! `pause` and `cancel`: asking something of a run, wherever it is driven.
-
-use std::path::Path;
+//! `pause`, `cancel` and `resume --detach`: asking something of a run, wherever it is driven.
 
 use workflow_core::ids::RunId;
 use workflow_core::status::RunStatus;
@@ -9,28 +7,51 @@ use workflow_core::store::Control;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
+use crate::place::Place;
 use crate::print;
 use crate::text::word;
 
 /// Asks for a pause.
-pub(crate) async fn pause(home: &Path, json: bool, run: &RunId) -> Result<Exit, Error> {
-    ask(home, json, run, Control::Pause, RunStatus::Paused).await
+pub(crate) async fn pause(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
+    ask(place, json, run, Control::Pause, RunStatus::Paused).await
 }
 
 /// Asks for the run to be cancelled.
-pub(crate) async fn cancel(home: &Path, json: bool, run: &RunId) -> Result<Exit, Error> {
-    ask(home, json, run, Control::Cancel, RunStatus::Cancelled).await
+pub(crate) async fn cancel(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
+    ask(place, json, run, Control::Cancel, RunStatus::Cancelled).await
+}
+
+/// Asks for the run to go on, and leaves it to whoever drives it.
+pub(crate) async fn resume(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
+    let host = Host::of_run(place, run)?;
+    let handle = host.engine.handle(run);
+    let before = handle.status().await?;
+    if before.is_terminal() {
+        return Err(Error::Ended { run: run.to_string(), what: "resumed", status: word(before) });
+    }
+    handle.resume().await?;
+    if json {
+        print::json(&handle.view().await?)?;
+    } else {
+        let holder = host.engine.store().get(run).await?.holder;
+        let whose = match holder {
+            Some(holder) => format!("{holder} drives it"),
+            None => "a worker goes on with it".to_owned(),
+        };
+        print::line(format!("run {run}: resume requested ({whose})"))?;
+    }
+    Ok(Exit::DONE)
 }
 
 /// Asks for something, and says what came of it. What nobody drives is `wanted` at once.
 async fn ask(
-    home: &Path,
+    place: &Place,
     json: bool,
     run: &RunId,
     control: Control,
     wanted: RunStatus,
 ) -> Result<Exit, Error> {
-    let host = Host::of_run(home, run)?;
+    let host = Host::of_run(place, run)?;
     let handle = host.engine.handle(run);
     let before = handle.status().await?;
     if before.is_terminal() && before != wanted {
@@ -38,7 +59,7 @@ async fn ask(
         return Err(Error::Ended { run: run.to_string(), what, status: word(before) });
     }
     if before != wanted {
-        handle.control(control).await?;
+        handle.control(control.clone()).await?;
     }
     let view = handle.view().await?;
     if json {

@@ -1,12 +1,10 @@
 //! `run`, `resume` and `recover`: the commands that drive runs.
 
-use std::path::Path;
-
 use futures::{FutureExt as _, TryFutureExt as _};
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
-use workflow_core::store::StoreError;
+use workflow_core::store::{Control, StoreError};
 use workflow_exec::{EngineError, Limits, StartRun};
 
 use crate::args::RunArgs;
@@ -15,6 +13,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground::{self, Driven};
 use crate::host::Host;
+use crate::place::Place;
 use crate::source::Source;
 use crate::text::word;
 use crate::{print, signals};
@@ -24,8 +23,8 @@ const AT_ONCE: usize = 64;
 const RECOVERY: &str = "recovery";
 
 /// Starts a run, and drives it until it rests.
-pub(crate) async fn run(home: &Path, json: bool, args: &RunArgs) -> Result<Exit, Error> {
-    let host = Host::open(home)?;
+pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exit, Error> {
+    let host = Host::open(place)?;
     let source = Source::read(&host, &args.workflow).await?;
     let checked = source.check(&host, args.strict).await?;
     checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
@@ -43,21 +42,36 @@ pub(crate) async fn run(home: &Path, json: bool, args: &RunArgs) -> Result<Exit,
     if let Some(policy) = args.on_failure {
         start = start.on_failure(policy.into());
     }
+    if args.detach {
+        return detach(&host, json, start).await;
+    }
     let shown = if known { Shown::from_now(&**host.engine.store(), &run).await? } else { Shown::new(&run) };
     let driven = Driven { run, future: host.engine.run(start).map_ok(Some).boxed() };
     drive_one(&host, json, shown, driven).await
 }
 
+/// Creates a run, and leaves it to whoever drives runs of this store.
+async fn detach(host: &Host, json: bool, start: StartRun) -> Result<Exit, Error> {
+    let handle = host.engine.create(start).await?;
+    if json {
+        print::json(&handle.view().await?)?;
+    } else {
+        print::line(handle.id())?;
+    }
+    Ok(Exit::DONE)
+}
+
 /// Takes a run up, resumed if it was paused, and drives it until it rests.
-pub(crate) async fn resume(home: &Path, json: bool, run: &RunId) -> Result<Exit, Error> {
-    let host = Host::of_run(home, run)?;
+pub(crate) async fn resume(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
+    let host = Host::of_run(place, run)?;
     is_known(&host, run).await?;
     let shown = Shown::from_now(&**host.engine.store(), run).await?;
     let handle = host.engine.handle(run);
     let future = async {
         if !handle.status().await?.is_terminal() {
-            // Whoever drives the run obeys it too, also if that is not this process.
-            handle.resume().await?;
+            // Whoever drives the run obeys it too, also if that is not this process. Nothing more, so that
+            // no worker is quicker to take it up.
+            host.engine.store().request(run, Control::Resume).await?;
         }
         host.engine.drive(run).await.map(Some)
     };
@@ -66,8 +80,8 @@ pub(crate) async fn resume(home: &Path, json: bool, run: &RunId) -> Result<Exit,
 }
 
 /// Drives the unfinished runs that nobody drives.
-pub(crate) async fn recover(home: &Path, json: bool) -> Result<Exit, Error> {
-    let Some(host) = Host::existing(home)? else { return Ok(nothing_to_recover()) };
+pub(crate) async fn recover(place: &Place, json: bool) -> Result<Exit, Error> {
+    let Some(host) = Host::existing(place)? else { return Ok(nothing_to_recover()) };
     let runs: Vec<_> = host.engine.unfinished().await?.into_iter().map(|record| record.run_id).collect();
     if runs.is_empty() {
         return Ok(nothing_to_recover());

@@ -16,7 +16,7 @@ const TEXT: &str = include_str!("hello.workflow.yml");
 
 /// Creates `<home>/workflows/hello.workflow.yml`, unless there is such a workflow.
 pub(crate) async fn init(home: &Path, json: bool) -> Result<Exit, Error> {
-    let host = Host::open(home)?;
+    let host = Host::for_definitions(home)?;
     let id = WorkflowId::new(ID).map_err(workflow_exec::EngineError::from)?;
     let (created, path) = match host.catalog.create(&id, TEXT).await {
         Ok(document) => (true, document.origin),

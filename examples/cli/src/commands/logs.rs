@@ -1,7 +1,5 @@
 //! `logs`: what the providers of a run said.
 
-use std::path::Path;
-
 use futures::stream::StreamExt as _;
 use workflow_core::output::{OutputEntry, OutputKind};
 
@@ -10,14 +8,15 @@ use crate::display::entry_line;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
+use crate::place::Place;
 use crate::print;
 
 /// Entries are read in steps of so many.
 const PAGE: usize = 1_000;
 
 /// Shows output entries: those there are, and with `--follow` those to come until the run has ended.
-pub(crate) async fn logs(home: &Path, json: bool, args: &LogsArgs) -> Result<Exit, Error> {
-    let host = Host::of_run(home, &args.run)?;
+pub(crate) async fn logs(place: &Place, json: bool, args: &LogsArgs) -> Result<Exit, Error> {
+    let host = Host::of_run(place, &args.run)?;
     if args.follow {
         let mut pages = Box::pin(host.engine.handle(&args.run).output(0).ready_chunks(PAGE));
         while let Some(page) = pages.next().await {

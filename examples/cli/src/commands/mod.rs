@@ -10,6 +10,7 @@ mod nodes;
 mod runs;
 mod show;
 mod templates;
+mod worker;
 
 pub(crate) use nodes::counts;
 
@@ -18,10 +19,13 @@ use futures::executor::block_on;
 use crate::args::{Args, Command};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::place::Place;
 
 /// Does what the arguments say.
 pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
     let (home, json) = (args.home.as_path(), args.json);
+    // Commands that touch no run do not mind what is said of the store.
+    let place = || Place::new(home, args.store.as_deref());
     block_on(async {
         match &args.command {
             Command::Init => init::init(home, json).await,
@@ -34,16 +38,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
                 definitions::validate(home, json, workflows, *strict).await
             }
             Command::Schema { name } => definitions::schema(json, name),
-            Command::Run(args) => drive::run(home, json, args).await,
+            Command::Run(args) => drive::run(&place()?, json, args).await,
             Command::Runs { workflow, status } => {
-                runs::runs(home, json, workflow.clone(), status.clone()).await
+                runs::runs(&place()?, json, workflow.clone(), status.clone()).await
             }
-            Command::Show { run } => show::show(home, json, run).await,
-            Command::Logs(args) => logs::logs(home, json, args).await,
-            Command::Pause { run } => control::pause(home, json, run).await,
-            Command::Cancel { run } => control::cancel(home, json, run).await,
-            Command::Resume { run } => drive::resume(home, json, run).await,
-            Command::Recover => drive::recover(home, json).await,
+            Command::Show { run } => show::show(&place()?, json, run).await,
+            Command::Logs(args) => logs::logs(&place()?, json, args).await,
+            Command::Pause { run } => control::pause(&place()?, json, run).await,
+            Command::Cancel { run } => control::cancel(&place()?, json, run).await,
+            Command::Resume { run, detach: true } => control::resume(&place()?, json, run).await,
+            Command::Resume { run, detach: false } => drive::resume(&place()?, json, run).await,
+            Command::Recover => drive::recover(&place()?, json).await,
+            Command::Worker { runs } => worker::worker(&place()?, json, (*runs).into()).await,
         }
     })
 }

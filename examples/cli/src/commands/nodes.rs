@@ -152,5 +152,6 @@ pub(super) fn type_of(node: &Node) -> &'static str {
         Node::Reduce(_) => "reduce",
         Node::Branch(_) => "branch",
         Node::Export(_) => "export",
+        Node::Ask(_) => "ask",
     }
 }

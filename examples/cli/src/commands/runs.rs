@@ -1,6 +1,4 @@
-//! `runs`: the runs of a home.
-
-use std::path::Path;
+//! `runs`: the runs of a store.
 
 use jiff::Timestamp;
 use workflow_core::ids::WorkflowId;
@@ -10,12 +8,13 @@ use workflow_core::store::{RunFilter, RunRecord};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
+use crate::place::Place;
 use crate::print;
 use crate::text::{between, date, duration, word};
 
 /// Lists runs, the newest first.
 pub(crate) async fn runs(
-    home: &Path,
+    place: &Place,
     json: bool,
     workflow: Option<WorkflowId>,
     statuses: Vec<RunStatus>,
@@ -23,7 +22,7 @@ pub(crate) async fn runs(
     let mut filter = RunFilter::all();
     filter.workflow = workflow;
     filter.statuses = statuses;
-    let runs = match Host::existing(home)? {
+    let runs = match Host::existing(place)? {
         Some(host) => host.engine.store().list(&filter).await?,
         None => Vec::new(),
     };

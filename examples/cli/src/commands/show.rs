@@ -1,7 +1,5 @@
 //! `show`: one run.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 use workflow_core::bundle::Bundle;
 use workflow_core::ids::RunId;
@@ -12,6 +10,7 @@ use super::nodes;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
+use crate::place::Place;
 use crate::print;
 use crate::text::{between, count, date, duration, shorten, word};
 
@@ -19,8 +18,8 @@ use crate::text::{between, count, date, duration, shorten, word};
 const VALUE: usize = 200;
 
 /// Shows a run: its stages, lanes and nodes, variables, and what went wrong.
-pub(crate) async fn show(home: &Path, json: bool, run: &RunId) -> Result<Exit, Error> {
-    let host = Host::of_run(home, run)?;
+pub(crate) async fn show(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
+    let host = Host::of_run(place, run)?;
     let view = host.engine.handle(run).view().await?;
     if json {
         print::json(&view)?;

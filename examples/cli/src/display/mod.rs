@@ -8,6 +8,7 @@ mod feed;
 mod json;
 mod live;
 mod plain;
+mod roll;
 mod rows;
 
 use std::io::{self, IsTerminal as _};
@@ -22,6 +23,7 @@ use crate::print;
 
 pub(crate) use feed::{Bell, Feed, Shown};
 pub(crate) use plain::entry_line;
+pub(crate) use roll::{Log, Roll};
 
 /// A way to show runs.
 pub(crate) trait Display: Send {

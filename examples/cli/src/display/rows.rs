@@ -217,7 +217,9 @@ impl<'a> From<&'a NodeView> for Call<'a> {
 fn mark(status: StageStatus) -> Mark {
     match status {
         StageStatus::Pending | StageStatus::Skipped => Mark::Pending,
-        StageStatus::Queued | StageStatus::Running | StageStatus::Retrying => Mark::Running,
+        StageStatus::Queued | StageStatus::Running | StageStatus::Retrying | StageStatus::Waiting => {
+            Mark::Running
+        }
         StageStatus::Completed => Mark::Good,
         StageStatus::Failed | StageStatus::Cancelled => Mark::Bad,
     }

@@ -128,21 +128,6 @@ fn several_workflows_are_validated_by_file_and_by_id() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_refused_at_its_place() {
-    let home = Home::new();
-    home.write(
-        "later.workflow.yml",
-        "workflow: { name: Later, stages: [one] }\none:\n  with: { command: [\"true\"] }\n  approval: Go on?\n",
-    );
-    let checked = home.run(&["validate", "later.workflow.yml"]);
-    assert_eq!(checked.code, Some(2));
-    insta::assert_snapshot!(checked.stdout, @r"
-    later.workflow.yml:4:13: error[unsupported]: this version does not support approvals yet, and does not start a run with this field: remove it
-    later.workflow.yml: invalid, 1 error
-    ");
-}
-
-#[test]
 fn looking_makes_no_home() {
     let home = Home::new();
     home.write(

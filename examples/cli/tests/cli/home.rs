@@ -8,15 +8,23 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use futures::executor::block_on;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+use workflow_core::ids::RunId;
+use workflow_core::store::RunStore as _;
+use workflow_store::SqliteStore;
 
 /// Only a test that fails waits for so long.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An empty current directory.
-pub(crate) struct Home(TempDir);
+pub(crate) struct Home {
+    directory: TempDir,
+    /// What `WORKFLOW_STORE` says; without it the program chooses.
+    store: Option<String>,
+}
 
 /// How a process ended.
 #[derive(Debug)]
@@ -28,11 +36,17 @@ pub(crate) struct Ended {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self { directory: TempDir::new().unwrap(), store: None }
+    }
+
+    /// Has the program keep its runs in another store.
+    pub(crate) fn on(mut self, store: &str) -> Self {
+        self.store = Some(store.to_owned());
+        self
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// A directory with `stages.workflow.yml`, which runs these stages one after the other.
@@ -64,11 +78,14 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_workflow"));
         command
             .args(args)
-            .current_dir(self.0.path())
+            .current_dir(self.directory.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TZ", "UTC")
             .stdin(Stdio::null());
+        if let Some(store) = &self.store {
+            command.env("WORKFLOW_STORE", store);
+        }
         command
     }
 
@@ -79,8 +96,7 @@ impl Home {
 
     /// Starts the program.
     pub(crate) fn start(&self, args: &[&str]) -> Started {
-        let child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Started(child)
+        Started::of(&mut self.command(args))
     }
 
     /// Starts a run, and waits until its stages have made the file `begun`.
@@ -100,12 +116,17 @@ impl Home {
         serde_json::from_str(&shown.stdout).unwrap()
     }
 
+    /// A run's events, from the store of the home.
+    pub(crate) fn log(&self, run: &str) -> Vec<Value> {
+        let store = SqliteStore::open(self.path(".orch/runs.db")).unwrap();
+        let run = RunId::new(run).unwrap();
+        let events = block_on(store.events(&run, 0, usize::MAX)).unwrap();
+        events.iter().map(|event| serde_json::to_value(event).unwrap()).collect()
+    }
+
     /// The kinds of a run's events.
     pub(crate) fn events(&self, run: &str) -> Vec<String> {
-        let log = self.read(&format!(".orch/runs/{run}/events.jsonl"));
-        let kind =
-            |line: &str| serde_json::from_str::<Value>(line).unwrap()["type"].as_str().unwrap().to_owned();
-        log.lines().map(kind).collect()
+        self.log(run).iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The files of the program's own home.
@@ -118,7 +139,7 @@ impl Home {
     /// All files, the program's own home apart.
     pub(crate) fn files(&self) -> BTreeSet<(PathBuf, Vec<u8>)> {
         let mut found = BTreeSet::new();
-        collect(self.0.path(), &mut found);
+        collect(self.directory.path(), &mut found);
         found
     }
 }
@@ -169,6 +190,10 @@ impl Ended {
 pub(crate) struct Started(Child);
 
 impl Started {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
@@ -238,9 +263,10 @@ pub(crate) fn stable(check: impl FnOnce()) {
         (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z|Z)?", "[date]"),
         (r"\b\d\d:\d\d:\d\d\b", "[time]"),
         (r"\b(\d+ms|\d+\.\ds|\d+s)\b", "[took]"),
-        (r"process \d+ on [^ )]+", "[process]"),
+        (r"process \d+ on [^ )]+( at [^ )]+)?", "[process]"),
         (r#""seed":\d+"#, r#""seed":"[seed]""#),
         (r#""duration":\d+"#, r#""duration":"[millis]""#),
+        (r#""timeMs":\d+"#, r#""timeMs":"[millis]""#),
         (r#""bundle":"[0-9a-f]{64}""#, r#""bundle":"[hash]""#),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "[run]"),
         (r"(\S) {2,}", "$1  "),

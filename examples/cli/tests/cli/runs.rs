@@ -214,21 +214,23 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       profiles   List the profiles of the home, and their nodes
       validate   Say everything that is wrong with workflows
       schema     Print a JSON Schema
-      run        Start a run and drive it until it rests
+      run        Start a run and drive it until it rests, or leave it to workers
       runs       List runs, the newest first
       show       Show a run: its stages, lanes and nodes, its variables, and what went wrong
       logs       Show what the providers of a run said
       pause      Start nothing new; the run is paused when what runs has ended
       cancel     Stop what runs, and end the run
-      resume     Go on with a run, and drive it until it rests
+      resume     Go on with a run, and drive it until it rests, or leave it to workers
       recover    Drive all unfinished runs that nobody drives, as after a crash. Paused runs stay paused
+      worker     Drive whatever runs of the store nobody drives, also those to come, until it is asked to end
       help       Print this message or the help of the given subcommand(s)
 
     Options:
-          --home <DIR>  Where workflows and runs are kept [default: .orch]
-          --json        Print bare JSON objects, one per line, and everything else on standard error
-      -h, --help        Print help
-      -V, --version     Print version
+          --home <DIR>   Where workflows are kept, and runs unless `--store` says otherwise [default: .orch]
+          --store <URL>  Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`
+          --json         Print bare JSON objects, one per line, and everything else on standard error
+      -h, --help         Print help
+      -V, --version      Print version
 
     Exit codes:
       0  completed, or done
@@ -240,13 +242,23 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
 
     While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
-    period. Ctrl-C again kills them.
+    period. Ctrl-C again kills them. A worker that is asked to end, by whichever signal, stops its calls,
+    leaves its runs to others, and ends with 0; asked again, it kills what has not stopped.
+
+    Stores:
+      file:DIR           files that a person can read, for the processes of one machine
+      sqlite:PATH        a database in one file, for the processes of one machine
+      postgres://USER:PASSWORD@HOST/DATABASE
+                         a PostgreSQL database, for any number of machines
+    Without --store, runs are in the database runs.db of the home. A home that has runs in files, as earlier
+    versions kept them, and no such database stays with its files (file:HOME).
 
     Providers:
       command  runs a command line; stages that name no provider have it
       demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it
 
     Environment:
+      WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
       WORKFLOW_SECRET_X  the value of ${secrets.X}
       WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 

@@ -35,8 +35,8 @@ fn a_second_interrupt_kills_what_does_not_stop() {
     run.signal(Signal::INT);
     assert_eq!(run.wait().code, Some(3));
     assert!(!lives(&home, "pid"));
-    let log = home.read(".orch/runs/first/events.jsonl");
-    assert!(log.contains(r#""at_once":true"#), "{log}");
+    let log = home.log("first");
+    assert!(log.iter().any(|event| event["data"]["at_once"] == true), "{log:?}");
 }
 
 #[test]

@@ -87,9 +87,13 @@ fn node(chance: &mut Chance, names: &Names<'_>, deeper: usize, later: &[String])
             }
             node
         }
+        0..=5 => ask(chance, names),
         _ => {
             let mut node = json!({ "type": "run" });
             call(chance, names, &mut node);
+            if chance.percent(6) {
+                node["approval"] = "Shall it?".into();
+            }
             node
         }
     };
@@ -142,6 +146,14 @@ fn call(chance: &mut Chance, names: &Names<'_>, node: &mut Value) {
             node["repairs"] = chance.below(4).into();
         }
     }
+}
+
+fn ask(chance: &mut Chance, names: &Names<'_>) -> Value {
+    let mut node = json!({ "type": "ask", "question": names.text(chance) });
+    if chance.percent(50) {
+        node["choices"] = (0..=chance.below(3)).map(|_| names.value(chance)).collect();
+    }
+    node
 }
 
 fn reduce(chance: &mut Chance, names: &Names<'_>) -> Value {

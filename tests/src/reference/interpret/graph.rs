@@ -6,6 +6,8 @@ use workflow_core::definition::{ForeachNode, Mode, Node, Profile, ReduceStrategy
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 
+use crate::reference::answers::{agrees, says};
+
 use super::call::{self, Call, Input, REPAIRS};
 use super::lanes::{Lane, LaneEnd, error, status};
 use super::needs::{Needs, find, name_of};
@@ -203,6 +205,7 @@ impl<'a> Graph<'a> {
             Node::Foreach(foreach) => &foreach.when,
             Node::Reduce(reduce) => &reduce.run.when,
             Node::Export(export) => &export.when,
+            Node::Ask(ask) => &ask.when,
             Node::Branch(_) => &None,
         };
         when.as_ref().is_none_or(|when| holds(when, &self.names(within)))
@@ -243,6 +246,18 @@ impl<'a> Graph<'a> {
         match node {
             Node::Run(run) => self.call(run, None, path, within),
             Node::Foreach(foreach) => self.foreach(foreach, path, within),
+            Node::Ask(ask) => {
+                let names = self.names(within);
+                let question = render(&ask.question.as_str().into(), &names);
+                let choices: Option<Vec<_>> =
+                    ask.choices.iter().map(|choice| render(choice, &names)).collect();
+                Ended::alone(match (question, choices) {
+                    (Some(_), Some(choices)) => {
+                        How::Completed(says(self.run.case, &path.to_string(), &choices))
+                    }
+                    _ => How::Failed(Some(FailureClass::Expression)),
+                })
+            }
             Node::Reduce(reduce) => {
                 let from = reduce.from.iter().filter_map(|name| self.named(name, within));
                 let mut from: Vec<_> = from.collect();
@@ -286,6 +301,10 @@ impl<'a> Graph<'a> {
     fn call(&self, node: &RunNode, values: Option<Vec<Value>>, path: &NodePath, within: Within<'_>) -> Ended {
         let stage = self.lane.stage;
         let names = self.names(within);
+        if node.approval.is_some() && !agrees(self.run.case, &path.to_string()) {
+            let how = How::Failed(Some(FailureClass::Rejected));
+            return Ended { attempts: 1, ..Ended::alone(how) };
+        }
         if let Some(provider) = &node.provider
             && render(&provider.as_str().into(), &names).is_none()
         {

@@ -92,6 +92,18 @@ pub(super) fn error(how: &How) -> Value {
 }
 
 impl Run<'_> {
+    /// What a stage comes to when a person does not agree to it.
+    pub(super) fn rejected(&self) -> Pass {
+        Pass {
+            status: "failed",
+            iteration: self.iteration,
+            output: None,
+            error: json!(FailureClass::Rejected),
+            lanes: Vec::new(),
+            is_open: false,
+        }
+    }
+
     /// What a stage comes to in its lanes; its `set` comes later.
     pub(super) fn lanes(&mut self, id: &StageId, stage: &Stage) -> Result<Pass, Open> {
         let mut ends = Vec::new();

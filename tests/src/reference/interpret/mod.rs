@@ -38,6 +38,7 @@ use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, StageId};
 use workflow_core::output_schema::OutputSchema;
 
+use super::answers::agrees;
 use super::case::Case;
 use super::outcome::{Calls, OPEN, Outcome};
 
@@ -201,7 +202,10 @@ impl Run<'_> {
             (before.status, before.iteration) = ("skipped", iteration);
             return Ok(None);
         }
-        let mut pass = self.lanes(id, stage)?;
+        let place = format!("{}/{id}", self.iteration);
+        let is_asked = stage.approval.is_some() || self.case.interactive;
+        let mut pass =
+            if is_asked && !agrees(self.case, &place) { self.rejected() } else { self.lanes(id, stage)? };
         if let Some(output) = &pass.output {
             self.check_reads(&text(&stage.set))?;
             let mut names = self.names();

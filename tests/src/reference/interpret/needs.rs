@@ -102,6 +102,11 @@ fn of_node(node: &Node, names: &mut Vec<String>) {
         Node::Branch(branch) => {
             branch.when.iter().for_each(|arm| of_condition(Some(&arm.condition), names));
         }
+        Node::Ask(ask) => {
+            of_value(&ask.question.as_str().into(), names);
+            ask.choices.iter().for_each(|choice| of_value(choice, names));
+            of_condition(ask.when.as_deref(), names);
+        }
         Node::Export(export) => {
             names.push(export.from.clone());
             of_condition(export.when.as_deref(), names);

@@ -243,20 +243,20 @@ impl RunStore for MemoryStore {
         self.run(run, |state| self.lend(run, state))?
     }
 
-    async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let runs = read(&self.shared.runs);
         let mut free: Vec<_> = runs
             .iter()
             .filter_map(|(id, run)| {
                 let run = lock(run);
-                (run.goes_on() && run.holder().is_none()).then_some((run.head.created_at, id))
+                (run.head.goes_on(now) && run.holder().is_none()).then_some((run.head.created_at, id))
             })
             .collect();
         // Nobody is promised an order, but a simulated world has to be the same each time.
         free.sort_unstable();
         let lent = free.into_iter().filter_map(|(_, id)| {
             let mut run = lock(runs.get(id)?);
-            if run.goes_on() { self.lend(id, &mut run).ok() } else { None }
+            if run.head.goes_on(now) { self.lend(id, &mut run).ok() } else { None }
         });
         Ok(lent.take(most).collect())
     }

@@ -27,8 +27,9 @@ CREATE TABLE @.run (
     run_id text COLLATE "C" NOT NULL UNIQUE,
     workflow text COLLATE "C" NOT NULL,
     status text COLLATE "C" NOT NULL,
-    created bigint NOT NULL,                  -- nanoseconds since 1970, as is `ended`
+    created bigint NOT NULL,                  -- nanoseconds since 1970, as are `ended` and `wakes`
     ended bigint,
+    wakes bigint,                             -- from when on it goes on by itself
     head text NOT NULL,                       -- JSON, the whole of it
     last_event bigint NOT NULL,
     controls text[] NOT NULL DEFAULT '{}',    -- what was asked: the first has the number 1
@@ -37,7 +38,7 @@ CREATE TABLE @.run (
     owner uuid                                -- the worker that holds it, or held it when that died
 ) WITH (fillfactor = 70);                     -- room for the updates of appends, which touch no index
 
-CREATE INDEX run_free ON @.run (key) WHERE owner IS NULL AND status IN ('pending', 'running');
+CREATE INDEX run_free ON @.run (wakes) WHERE owner IS NULL AND wakes IS NOT NULL;
 CREATE INDEX run_owner ON @.run (owner) WHERE owner IS NOT NULL;
 CREATE INDEX run_asked ON @.run (owner) WHERE owner IS NOT NULL AND cardinality(controls) > obeyed;
 CREATE INDEX run_list ON @.run (created DESC, run_id DESC);

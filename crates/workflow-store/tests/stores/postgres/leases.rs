@@ -48,6 +48,18 @@ fn a_lease_runs_out_by_the_clock_of_the_database() {
 }
 
 #[test]
+fn a_holder_without_a_name_is_told_by_its_process_and_machine() {
+    let place = Place::new();
+    let (first, second) = (place.open(), place.open());
+    let lease = create(&first, "r1");
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let expected = format!("process {} on {}", std::process::id(), machine.trim());
+    let told = held(block_on(second.claim(&lease.run)));
+    // Where the server knows its address, that comes too.
+    assert!(told.starts_with(&expected), "{told}");
+}
+
+#[test]
 fn renewing_is_one_heartbeat_for_all_leases() {
     let place = Place::new();
     let (first, second) = (place.open(), place.open());
@@ -75,6 +87,8 @@ fn a_store_that_renews_too_late_is_told_and_goes_on_as_another() {
     let error = block_on(first.renew()).unwrap_err();
     assert!(matches!(error, StoreError::Expired), "{error}");
     fenced(append(&first, &since, 2, &[succeeded(3)]));
+    let since = block_on(second.claim(&since.run)).unwrap();
+    append(&second, &since, 2, &[succeeded(3)]).unwrap();
     block_on(first.renew()).unwrap();
     fenced(append(&first, &old, 1, &[started(2)]));
     let new = block_on(first.claim(&old.run)).unwrap();
@@ -169,7 +183,7 @@ fn many_who_claim_at_once_get_different_runs() {
                 start.wait();
                 let mut leases = Vec::new();
                 loop {
-                    let next = block_on(store.claim_next(3)).unwrap();
+                    let next = block_on(store.claim_next(3, at(0))).unwrap();
                     assert!(next.len() <= 3);
                     if next.is_empty() {
                         return leases;
@@ -188,7 +202,7 @@ fn many_who_claim_at_once_get_different_runs() {
     runs.sort();
     runs.dedup();
     // One that skipped what another had locked for a moment may have ended early.
-    let rest = block_on(stores[0].claim_next(RUNS)).unwrap();
+    let rest = block_on(stores[0].claim_next(RUNS, at(0))).unwrap();
     assert_eq!((claimed.len(), runs.len() + rest.len()), (runs.len(), RUNS));
     for lease in &claimed {
         assert_eq!(numbers(&events(&maker, &lease.run)), [1, 2]);
@@ -213,16 +227,16 @@ fn only_runs_that_go_on_by_themselves_are_claimed() {
         block_on(store.release(lease)).unwrap();
     }
     create(&store, "held");
-    let next = block_on(other.claim_next(9)).unwrap();
+    let next = block_on(other.claim_next(9, at(0))).unwrap();
     let names: BTreeSet<_> = next.iter().map(|lease| lease.run.as_str()).collect();
     assert_eq!(names, BTreeSet::from(["pending", "running"]));
-    assert!(block_on(other.claim_next(0)).unwrap().is_empty());
+    assert!(block_on(other.claim_next(0, at(0))).unwrap().is_empty());
     for _ in 0..5 {
-        for lease in block_on(other.claim_next(9)).unwrap().into_iter().chain(next.clone()) {
+        for lease in block_on(other.claim_next(9, at(0))).unwrap().into_iter().chain(next.clone()) {
             block_on(other.release(lease)).unwrap();
         }
         // What nobody waits for is given back before anything else is done with it.
-        let _ = other.claim_next(9).now_or_never();
+        let _ = other.claim_next(9, at(0)).now_or_never();
         let again = block_on(other.claim(&id("pending"))).unwrap();
         block_on(other.release(again)).unwrap();
     }
@@ -238,7 +252,7 @@ fn a_store_that_is_dropped_frees_its_runs() {
     let _ = first.append(&lease, 1, &[started(2)], None).now_or_never();
     drop(first);
     assert_eq!(numbers(&events(&second, &lease.run)), [1, 2]);
-    assert_eq!(block_on(second.claim_next(9)).unwrap().len(), 1);
+    assert_eq!(block_on(second.claim_next(9, at(0))).unwrap().len(), 1);
 }
 
 #[test]

@@ -153,6 +153,7 @@ fn a_password_is_never_shown() {
         format!("{} password=s3cr?t&word", place.url.replace("dbname=postgres", "dbname=missing")),
         "postgres://me:s3cr%3Ft%26word@127.0.0.1:1/x".to_owned(),
         format!("postgres://me:{secret}@127.0.0.1:1/x"),
+        "postgres://me:s3cr@t&word@127.0.0.1:1/x".to_owned(),
         format!("postgres://me:{secret}"),
         format!("host=127.0.0.1 password={secret} port=nonsense"),
     ];

@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use futures::executor::block_on;
 use workflow_core::ids::RunId;
 use workflow_core::store::{Control, RunStore, StoreError, Watcher};
+use workflow_testkit::postgres::{Server, anywhere};
 
-use super::server::{Server, anywhere};
 use super::*;
 use crate::fixture::*;
 
@@ -219,7 +219,7 @@ fn a_run_whose_holder_died_is_told_of() {
     assert_eq!(calls.recv_timeout(LONG).unwrap(), None);
     place.run("UPDATE @.worker SET expires_at = '-infinity' WHERE worker_id IN (SELECT owner FROM @.run)");
     expect(&calls, &lease.run);
-    assert_eq!(block_on(store.claim_next(9)).unwrap().len(), 1);
+    assert_eq!(block_on(store.claim_next(9, at(0))).unwrap().len(), 1);
 }
 
 #[test]

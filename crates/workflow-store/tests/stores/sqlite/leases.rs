@@ -10,7 +10,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, Lease, RunFilter, RunHead, RunStore, StoreError, Watcher};
 use workflow_store::{SqliteOptions, SqliteStore};
 
-use super::{database, open};
+use super::{database, lock_out, open};
 use crate::fixture::*;
 
 /// A clock that stands still until somebody moves it.
@@ -133,13 +133,13 @@ fn a_lease_that_is_renewed_does_not_run_out() {
     for lease in &leases {
         go_on(&first, lease);
     }
-    assert!(block_on(second.claim_next(9)).unwrap().is_empty());
+    assert!(block_on(second.claim_next(9, at(0))).unwrap().is_empty());
     // A lease that is given out is good for the whole time, too.
     create(&first, "r3");
     clock.advance(29);
-    assert!(block_on(second.claim_next(9)).unwrap().is_empty());
+    assert!(block_on(second.claim_next(9, at(0))).unwrap().is_empty());
     clock.advance(1);
-    assert_eq!(block_on(second.claim_next(9)).unwrap().len(), 3);
+    assert_eq!(block_on(second.claim_next(9, at(0))).unwrap().len(), 3);
 }
 
 #[test]
@@ -235,10 +235,10 @@ fn what_can_be_driven_is_claimed_once() {
         block_on(first.append(&lease, 1, &[started(2)], Some(&head(*status)))).unwrap();
         block_on(first.release(lease)).unwrap();
     }
-    assert!(block_on(first.claim_next(0)).unwrap().is_empty());
+    assert!(block_on(first.claim_next(0, at(0))).unwrap().is_empty());
     let mut claimed = Vec::new();
     for store in [&*first, &second, &first, &second] {
-        let leases = block_on(store.claim_next(3)).unwrap();
+        let leases = block_on(store.claim_next(3, at(0))).unwrap();
         for lease in &leases {
             go_on(store, lease);
         }
@@ -246,10 +246,10 @@ fn what_can_be_driven_is_claimed_once() {
         claimed.sort_unstable();
     }
     assert_eq!(claimed, [0, 1, 4, 5, 8, 9, 12, 13, 16, 17]);
-    assert!(block_on(first.claim_next(3)).unwrap().is_empty());
+    assert!(block_on(first.claim_next(3, at(0))).unwrap().is_empty());
     // What a store held is free when it is closed.
     drop(second);
-    assert_eq!(block_on(first.claim_next(99)).unwrap().len(), 4);
+    assert_eq!(block_on(first.claim_next(99, at(0))).unwrap().len(), 4);
 }
 
 fn calls(store: &SqliteStore) -> (mpsc::Receiver<Option<String>>, workflow_core::store::Watching) {
@@ -285,11 +285,11 @@ fn a_run_that_can_be_claimed_calls_the_watchers_of_every_store() {
     block_on(store.release(lease)).unwrap();
     assert_eq!(here.recv().unwrap(), None);
     assert_eq!(there.recv().unwrap(), None);
-    assert_eq!(block_on(other.claim_next(1)).unwrap().len(), 1);
+    assert_eq!(block_on(other.claim_next(1, at(0))).unwrap().len(), 1);
     // Those of a store that is closed are free.
     drop(other);
     assert_eq!(here.recv().unwrap(), None);
-    assert_eq!(block_on(store.claim_next(1)).unwrap().len(), 1);
+    assert_eq!(block_on(store.claim_next(1, at(0))).unwrap().len(), 1);
 }
 
 #[test]
@@ -301,5 +301,37 @@ fn a_run_whose_holder_has_run_out_of_time_calls_the_watchers() {
     let (calls, _watching) = calls(&second);
     clock.advance(31);
     assert_eq!(calls.recv().unwrap(), None);
-    assert_eq!(block_on(second.claim_next(1)).unwrap().len(), 1);
+    assert_eq!(block_on(second.claim_next(1, at(0))).unwrap().len(), 1);
+}
+
+#[test]
+fn a_lease_that_could_not_be_given_back_is_given_back_later() {
+    let home = tempfile::tempdir().unwrap();
+    let options = SqliteOptions::new().busy_timeout(Duration::from_millis(30));
+    let store = SqliteStore::open_with(database(&home), options).unwrap();
+    let other = SqliteStore::open(database(&home)).unwrap();
+    let is_held = |run| matches!(block_on(other.claim(&id(run))), Err(StoreError::Held { .. }));
+    let later: [(&str, &dyn Fn()); 3] = [
+        ("r1", &|| block_on(store.renew()).unwrap()),
+        ("r2", &|| assert_eq!(block_on(store.claim_next(1, at(0))).unwrap().len(), 1)),
+        ("r3", &|| drop(block_on(store.claim(&id("r3"))).unwrap())),
+    ];
+    for (run, later) in later {
+        let lease = create(&store, run);
+        let blocker = lock_out(&database(&home));
+        let error = block_on(store.release(lease.clone())).unwrap_err();
+        assert!(matches!(error, StoreError::Io { .. }), "{error}");
+        blocker.execute_batch("COMMIT").unwrap();
+        drop(blocker);
+        // It lives, and nobody else can tell that nobody drives the run.
+        assert!(is_held(run));
+        later();
+        if run == "r1" {
+            block_on(other.claim(&id(run))).unwrap();
+        } else {
+            // Its own again, by a lease that is good.
+            assert!(is_held(run));
+        }
+        is_fenced(&store, &lease);
+    }
 }

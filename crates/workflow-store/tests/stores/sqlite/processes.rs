@@ -71,7 +71,7 @@ impl Drop for Process {
 /// Drives all that can be driven, several runs at the same time, and says what was acknowledged.
 fn drive_all(path: &Path) {
     let store = open(path);
-    let leases = block_on(store.claim_next(99)).unwrap();
+    let leases = block_on(store.claim_next(99, at(0))).unwrap();
     println!("\nholds {}", leases.len());
     let store = &store;
     block_on(join_all(leases.iter().map(|lease| async move {
@@ -105,7 +105,7 @@ fn the_runs_of_a_killed_process_are_free_at_once_and_nothing_acknowledged_is_los
         let error = block_on(store.claim(&id("r0"))).unwrap_err();
         let StoreError::Held { holder, .. } = error else { panic!("{error}") };
         assert!(holder.starts_with(&format!("process {}", process.child.id())), "{holder}");
-        assert!(block_on(store.claim_next(99)).unwrap().is_empty());
+        assert!(block_on(store.claim_next(99, at(0))).unwrap().is_empty());
         let mut note = |line: &str| {
             if let Some((run, last)) = line.split_once(' ')
                 && let (Ok(run), Ok(last)) = (run.parse::<usize>(), last.parse::<u64>())
@@ -129,7 +129,7 @@ fn the_runs_of_a_killed_process_are_free_at_once_and_nothing_acknowledged_is_los
         // One by name; the others as they come.
         assert_eq!(block_on(store.get(&id("r3"))).unwrap().holder, None);
         let mut leases = vec![block_on(store.claim(&id("r3"))).unwrap()];
-        leases.extend(block_on(store.claim_next(99)).unwrap());
+        leases.extend(block_on(store.claim_next(99, at(0))).unwrap());
         assert_eq!(leases.len() as u64, RUNS);
         for lease in leases {
             let run: usize = lease.run.as_str()[1..].parse().unwrap();
@@ -186,7 +186,7 @@ fn a_stopped_process_keeps_its_runs_until_their_time_has_run_out_and_writes_noth
     assert_eq!(process.line("control "), "1");
     process.signal("-STOP");
     assert!(matches!(block_on(store.claim(&id("r1"))), Err(StoreError::Held { .. })));
-    assert!(block_on(store.claim_next(9)).unwrap().is_empty());
+    assert!(block_on(store.claim_next(9, at(0))).unwrap().is_empty());
 
     // Two hours later.
     let later = || Timestamp::now() + SignedDuration::from_hours(2);

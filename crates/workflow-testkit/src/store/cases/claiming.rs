@@ -9,10 +9,10 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{Lease, RunStore, StoreError};
 
 use crate::store::Fixture;
-use crate::store::runs::{append, create, create_free, id, started, succeeded};
+use crate::store::runs::{append, at, create, create_free, id, started, succeeded};
 
 pub(super) fn claimed(store: &dyn RunStore, most: usize) -> Vec<Lease> {
-    let mut leases = block_on(store.claim_next(most)).unwrap();
+    let mut leases = block_on(store.claim_next(most, at(0))).unwrap();
     // In no order that a caller could rely on.
     leases.sort_by(|a, b| a.run.cmp(&b.run));
     leases
@@ -88,7 +88,7 @@ pub(super) fn each_is_given_others(stores: &[&dyn RunStore]) {
                     start.wait();
                     let mut leases = Vec::new();
                     for _ in 0..8 {
-                        let new = block_on(store.claim_next(3)).unwrap();
+                        let new = block_on(store.claim_next(3, at(0))).unwrap();
                         assert!(new.len() <= 3, "more than was asked for");
                         for lease in &new {
                             append(*store, lease, 1, &[started(2)]).unwrap();

@@ -126,7 +126,7 @@ pub fn what_is_not_there_is_not_found(fixture: &dyn Fixture) {
         assert!(matches!(result, Err(StoreError::NotFound(_))), "call {n}: {result:?}");
     }
     assert!(block_on(store.list(&RunFilter::all())).unwrap().is_empty());
-    assert!(block_on(store.claim_next(9)).unwrap().is_empty());
+    assert!(block_on(store.claim_next(9, at(0))).unwrap().is_empty());
     assert_eq!(block_on(store.prune(at(1_000), 9)).unwrap(), 0);
     // A holder of a run that never was is fenced off.
     let error = append(store, &Lease { run, epoch: 1 }, 0, &[]).unwrap_err();

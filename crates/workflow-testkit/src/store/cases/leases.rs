@@ -49,7 +49,7 @@ pub fn a_lease_that_is_renewed_stays(fixture: &dyn Fixture) {
         fixture.advance(part(first, 60));
         block_on(first.renew()).unwrap();
         held(second, "r1");
-        assert!(block_on(second.claim_next(9)).unwrap().is_empty());
+        assert!(block_on(second.claim_next(9, at(0))).unwrap().is_empty());
         append(first, &lease, last, &[succeeded(last + 1)]).unwrap();
     }
     fixture.advance(part(first, 110));
@@ -156,7 +156,7 @@ pub fn what_ran_out_is_given_to_the_next_who_asks(fixture: &dyn Fixture) {
     assert_eq!(given[0].run, id("r1"));
     // What was asked of the run reaches who has taken it over.
     let controls = block_on(second.append(&given[0], 1, &[started(2)], None)).unwrap();
-    assert_eq!(controls.iter().map(|control| control.control).collect::<Vec<_>>(), [Control::Cancel]);
+    assert_eq!(controls.iter().map(|control| control.control.clone()).collect::<Vec<_>>(), [Control::Cancel]);
     fenced(first, &old, 2);
 }
 

@@ -10,7 +10,7 @@ use super::claiming::each_is_given_others;
 use crate::patience;
 use crate::store::Fixture;
 use crate::store::runs::{
-    append, create, create_free, entry, events, head, id, new_run, numbers, started, succeeded,
+    append, at, create, create_free, entry, events, head, id, new_run, numbers, started, succeeded,
 };
 
 pub fn a_run_is_held_by_one_process(fixture: &dyn Fixture) {
@@ -20,7 +20,7 @@ pub fn a_run_is_held_by_one_process(fixture: &dyn Fixture) {
     let StoreError::Held { holder, .. } = error else { panic!("{error}") };
     assert_eq!(block_on(second.get(&id("r1"))).unwrap().holder.as_ref(), Some(&holder));
     assert_eq!(block_on(second.list(&RunFilter::all())).unwrap()[0].holder, Some(holder));
-    assert!(block_on(second.claim_next(9)).unwrap().is_empty());
+    assert!(block_on(second.claim_next(9, at(0))).unwrap().is_empty());
     assert!(matches!(block_on(second.delete(&id("r1"))), Err(StoreError::Held { .. })));
     assert!(matches!(block_on(second.create(new_run("r1"))), Err(StoreError::Exists(_))));
 

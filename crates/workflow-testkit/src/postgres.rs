@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a process's own, or shared by all processes of a test run.
+//! A PostgreSQL server of a process's own, or shared by all processes of a test run. Unix only.
 //!
 //! It listens on a Unix socket only. A shell keeps it, and reads what to do from a pipe: when the last
 //! who has the pipe open has ended, however that came, it stops the server and removes its directory. It
@@ -54,7 +54,7 @@ cd / && rm -rf "$dir"
 type Result<T> = std::result::Result<T, String>;
 
 /// A running server. Dropping it stops it at once, as a power failure would.
-pub(crate) struct Server {
+pub struct Server {
     directory: PathBuf,
     keeper: Child,
     words: Option<Box<dyn Write + Send>>,
@@ -63,7 +63,7 @@ pub(crate) struct Server {
 }
 
 /// A server that other processes use too, which lives as long as any of them.
-pub(crate) struct SharedServer {
+pub struct SharedServer {
     directory: PathBuf,
     /// Who has it open is waited for.
     _pipe: File,
@@ -77,7 +77,11 @@ struct User {
 impl Server {
     /// Starts a server whose directory is made in `parent`, which anybody must be able to enter. With
     /// `sync` it waits for the disk, as it should; without, it is quicker.
-    pub(crate) fn start(parent: &Path, sync: bool) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, for a person.
+    pub fn start(parent: &Path, sync: bool) -> Result<Self> {
         let (keeper, directory) = prepare(parent, sync)?;
         Self::keep(keeper, directory, Stdio::piped(), None)
     }
@@ -95,12 +99,16 @@ impl Server {
     }
 
     /// Where a database of the server is found.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         url(&self.directory)
     }
 
     /// Stops the server at once: what it has not written is gone.
-    pub(crate) fn stop(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, for a person.
+    pub fn stop(&mut self) -> Result<()> {
         self.say("stop")?;
         let mut line = String::new();
         self.answers.read_line(&mut line).map_err(|error| error.to_string())?;
@@ -108,7 +116,11 @@ impl Server {
     }
 
     /// Starts it again after a stop.
-    pub(crate) fn go_on(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, for a person.
+    pub fn go_on(&mut self) -> Result<()> {
         self.say("start")?;
         for _ in 0..LOOKS {
             let state = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap_or_default();
@@ -147,7 +159,11 @@ impl Drop for Server {
 
 impl SharedServer {
     /// The server that is there, or a new one: its disk does not matter.
-    pub(crate) fn join() -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, for a person.
+    pub fn join() -> Result<Self> {
         let error = |error: std::io::Error| error.to_string();
         let beside = beside()?;
         let lock = File::create(beside.join("postgres-shared.lock")).map_err(error)?;
@@ -175,7 +191,8 @@ impl SharedServer {
         Ok(Self { directory, _pipe: pipe })
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where a database of the server is found.
+    pub fn url(&self) -> String {
         url(&self.directory)
     }
 }
@@ -210,7 +227,7 @@ fn prepare(parent: &Path, sync: bool) -> Result<(Command, PathBuf)> {
 }
 
 /// Where servers are made whose disk does not matter.
-pub(crate) fn anywhere() -> PathBuf {
+pub fn anywhere() -> PathBuf {
     let directory = std::env::temp_dir();
     // The path of a socket is short.
     if directory.as_os_str().len() > 60 { PathBuf::from("/tmp") } else { directory }

@@ -1,0 +1,316 @@
+//! What a run asks of persons: approvals, questions, and what became of a call that was interrupted.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::io::Effect;
+use super::render;
+use super::scope::RunScope;
+use super::state::Broken;
+use super::step::Step;
+use crate::data::Data;
+use crate::event::EventBody;
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{NodePath, StageId};
+use crate::plan::{AskPlan, NodeKind, StagePlan, Work};
+use crate::provider::Reply;
+use crate::status::{StageStatus, Wait, WaitReason};
+use crate::store::Answer;
+
+/// Something that a person is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ask {
+    /// The node; none for a stage.
+    pub path: Option<NodePath>,
+    pub reason: WaitReason,
+    place: Arc<str>,
+    question: Arc<str>,
+    schema: Option<Data>,
+}
+
+/// What a person said.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Said {
+    Agreed,
+    /// With the person's words, if there were any.
+    Disagreed(Option<Arc<str>>),
+    /// The answer to a question.
+    Value(Data),
+    /// The call was carried out, with this result.
+    Happened(Data),
+    /// The call was not carried out, or may be made again.
+    RunsAgain,
+}
+
+impl Ask {
+    pub(super) fn of_stage(iteration: u32, stage: &StageId, question: &str) -> Self {
+        Self {
+            path: None,
+            reason: WaitReason::Approval,
+            place: format!("{iteration}/{stage}").into(),
+            question: question.into(),
+            schema: None,
+        }
+    }
+
+    pub(super) fn of_node(
+        path: &NodePath,
+        reason: WaitReason,
+        question: &str,
+        schema: Option<&Data>,
+    ) -> Self {
+        Self {
+            path: Some(path.clone()),
+            reason,
+            place: path.to_string().into(),
+            question: question.into(),
+            schema: schema.cloned(),
+        }
+    }
+
+    pub(super) fn wait(&self, number: u64) -> Wait {
+        let schema = match self.reason {
+            WaitReason::Approval => Some(Data::new(&approval_schema())),
+            WaitReason::UnknownOutcome => Some(Data::new(&outcome_schema())),
+            _ => self.schema.clone(),
+        };
+        Wait {
+            number: Some(number),
+            place: Some(self.place.to_string()),
+            question: Some(self.question.to_string()),
+            schema,
+            ..Wait::of(self.reason)
+        }
+    }
+
+    /// What an answer says, where it is one that could be given.
+    fn read(&self, answer: &Data) -> Result<Said, String> {
+        let said = Said::read(self.reason, answer)?;
+        if self.reason != WaitReason::Question {
+            return Ok(said);
+        }
+        let value = answer.value();
+        let Some(schema) = &self.schema else {
+            return if value.is_string() { Ok(said) } else { Err("write a text".to_owned()) };
+        };
+        let schema = schema.value();
+        match schema.get("enum").and_then(Value::as_array) {
+            Some(choices) if !choices.contains(&value) => {
+                let choices: Vec<_> = choices.iter().map(Value::to_string).collect();
+                Err(format!("choose one of {}", choices.join(", ")))
+            }
+            _ => Ok(said),
+        }
+    }
+}
+
+impl Said {
+    /// Reads an answer to what was asked for `reason`.
+    pub(super) fn read(reason: WaitReason, answer: &Data) -> Result<Self, String> {
+        let value = answer.value();
+        match reason {
+            WaitReason::Approval => {
+                let approved = value.as_bool().or_else(|| value.get("approved")?.as_bool());
+                match approved {
+                    Some(true) => Ok(Self::Agreed),
+                    Some(false) => {
+                        let comment = value.get("comment").and_then(Value::as_str);
+                        Ok(Self::Disagreed(comment.map(Arc::from)))
+                    }
+                    None => Err("write true or false, or an object with `approved` and `comment`".to_owned()),
+                }
+            }
+            WaitReason::UnknownOutcome => match value.get("outcome").unwrap_or(&value).as_str() {
+                Some("happened") => {
+                    let result = value.get("result").map(Data::new);
+                    result.map(Self::Happened).ok_or_else(|| "write its `result` too".to_owned())
+                }
+                Some("not_happened" | "rerun") => Ok(Self::RunsAgain),
+                _ => {
+                    Err("write an object with `outcome`: happened (and its `result`), not_happened or rerun"
+                        .to_owned())
+                }
+            },
+            _ => Ok(Self::Value(answer.clone())),
+        }
+    }
+}
+
+fn approval_schema() -> Value {
+    json!({
+        "anyOf": [
+            { "type": "boolean" },
+            {
+                "type": "object",
+                "properties": { "approved": { "type": "boolean" }, "comment": { "type": "string" } },
+                "required": ["approved"],
+            },
+        ],
+    })
+}
+
+fn outcome_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "outcome": { "enum": ["happened", "not_happened", "rerun"] },
+            "result": { "description": "what the call gave, where it happened" },
+        },
+        "required": ["outcome"],
+    })
+}
+
+pub(super) fn rejected(comment: Option<&str>) -> Failure {
+    let said = comment.map(|comment| format!(": {comment}")).unwrap_or_default();
+    Failure::new(FailureClass::Rejected, format!("a person did not agree{said}"))
+}
+
+impl<'a> Step<'a> {
+    /// Asks before a stage, where somebody wants to be asked. Tells whether the stage has to wait.
+    pub(super) fn ask_before(&mut self, iteration: u32, stage: &'a StagePlan) -> Result<bool, Broken> {
+        let question = match &stage.approval {
+            Some(question) => {
+                match question.render_text(&RunScope { iteration, ..RunScope::stage(self.state, stage) }) {
+                    Ok(question) => question,
+                    // The question is asked as far as it can be: who decides sees what is wrong.
+                    Err(error) => format!("(the question cannot be shown: {error})"),
+                }
+            }
+            None if self.state.created.interactive => format!("Start the stage `{}`?", stage.id),
+            None => return Ok(false),
+        };
+        self.emit(EventBody::StageAsked { iteration, stage: stage.id.clone(), question })?;
+        Ok(true)
+    }
+
+    /// Asks before a call, where the node says so.
+    pub(super) fn ask_before_call(&mut self, path: &NodePath) -> Result<bool, Broken> {
+        let (Some(stage), Some(call)) = (self.stage, self.call(path)) else { return Ok(false) };
+        let Some(question) = &call.approval else { return Ok(false) };
+        match self.node(path) {
+            Some(node) if node.status == StageStatus::Waiting => return Ok(true),
+            Some(node) if node.approved || node.attempt > 0 => return Ok(false),
+            _ => {}
+        }
+        match question.render_text(&RunScope::node(self.state, stage, path)) {
+            Ok(question) => {
+                let (path, reason) = (path.clone(), WaitReason::Approval);
+                self.emit(EventBody::NodeAsked { path, reason, question, schema: None })?;
+            }
+            Err(error) => {
+                let failure = render::unresolved(&format!("{}.{}.approval", stage.id, path.node), &error);
+                self.fail(path.clone(), failure)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Asks what a node wants to know.
+    pub(super) fn ask_question(&mut self, path: NodePath, ask: &AskPlan) -> Result<(), Broken> {
+        let Some(stage) = self.stage else { return Ok(()) };
+        match self.node(&path) {
+            Some(node) if node.status == StageStatus::Waiting => return Ok(()),
+            Some(node) if node.approved => {
+                let answer = node.output.clone();
+                return self.answered_question(&path, answer);
+            }
+            _ => {}
+        }
+        let scope = RunScope::node(self.state, stage, &path);
+        let choices: Result<Vec<_>, _> = ask.choices.iter().map(|choice| choice.render(&scope)).collect();
+        match (ask.question.render_text(&scope), choices) {
+            (Ok(question), Ok(choices)) => {
+                let schema = match &ask.schema {
+                    Some(schema) => Some(Data::new(schema.value())),
+                    None if choices.is_empty() => None,
+                    None => Some(Data::new(&json!({ "enum": choices }))),
+                };
+                self.emit(EventBody::NodeAsked { path, reason: WaitReason::Question, question, schema })
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                let failure = render::unresolved(&format!("{}.{}.question", stage.id, path.node), &error);
+                self.fail(path, failure)
+            }
+        }
+    }
+
+    /// Asks what became of a call that was interrupted, where the node says so.
+    pub(super) fn ask_what_became_of(&mut self, path: &NodePath) -> Result<(), Broken> {
+        if !self.call(path).is_some_and(|call| call.asks_after_interrupt) {
+            return Ok(());
+        }
+        let question = format!(
+            "`{path}` was interrupted and may or may not have done its work. Did it happen, and with what result?"
+        );
+        let (path, reason) = (path.clone(), WaitReason::UnknownOutcome);
+        self.emit(EventBody::NodeAsked { path, reason, question, schema: None })
+    }
+
+    /// Takes an answer in.
+    pub(super) fn answer(&mut self, control: u64, Answer { wait, value }: Answer) -> Result<(), Broken> {
+        let said = match self.state.asks.get(&wait) {
+            _ if self.state.cancelling => Err("the run is being cancelled".to_owned()),
+            Some(Ask { path: Some(path), .. }) if !self.is_here(path) || self.is_closed_for(path) => {
+                Err("what was asked for is not wanted any more".to_owned())
+            }
+            Some(ask) => self.allowed(ask, &value).map(|said| (ask.path.clone(), said)),
+            None => Err("nobody waits for this answer, or not any more".to_owned()),
+        };
+        let (path, said) = match said {
+            Ok(said) => said,
+            Err(reason) => return self.emit(EventBody::AnswerRefused { control, wait, reason }),
+        };
+        self.emit(EventBody::Answered { control, wait, answer: value })?;
+        let Some(path) = path else { return Ok(()) };
+        match said {
+            Said::Happened(output) => {
+                let attempt = self.node(&path).map_or(0, |node| node.attempt);
+                self.succeeded(path, attempt, Reply { output, ..Reply::default() })
+            }
+            Said::Disagreed(comment) => {
+                self.refused(path.clone(), rejected(comment.as_deref()))?;
+                self.go_on_from(&path)
+            }
+            Said::Value(value) => self.answered_question(&path, value),
+            Said::Agreed | Said::RunsAgain if self.state.pausing => Ok(()),
+            Said::Agreed | Said::RunsAgain => self.ask_for_place(path),
+        }
+    }
+
+    fn answered_question(&mut self, path: &NodePath, value: Data) -> Result<(), Broken> {
+        let Some(graph) = self.graph() else { return Ok(()) };
+        self.complete(graph, path.clone(), value)?;
+        self.go_on_from(path)
+    }
+
+    /// What an answer says, by the schema of the plan too.
+    fn allowed(&self, ask: &Ask, answer: &Data) -> Result<Said, String> {
+        let said = ask.read(answer)?;
+        if let (Some(path), Said::Happened(result)) = (&ask.path, &said) {
+            self.checked(path, result.clone()).map_err(|failure| failure.message)?;
+        }
+        let plan = ask.path.as_ref().and_then(|path| match &self.stage?.work {
+            Work::Graph(graph) => graph.kind(&path.node, path.items.len()),
+            Work::Simple { .. } => None,
+        });
+        if let Some(NodeKind::Ask(plan)) = plan
+            && let Some(schema) = &plan.schema
+        {
+            let violations = schema.check(&answer.value());
+            if !violations.is_empty() {
+                let told: Vec<_> =
+                    violations.iter().take(5).map(|v| format!("{}: {}", v.path, v.message)).collect();
+                return Err(told.join("; "));
+            }
+        }
+        Ok(said)
+    }
+
+    /// Forgets places and times that were asked for: what is begun anew asks again.
+    pub(super) fn withdraw(&mut self) {
+        self.decision.effects.retain(|effect| {
+            !matches!(effect, Effect::Acquire { .. } | Effect::Timer { .. } | Effect::Collect { .. })
+        });
+    }
+}

@@ -1,0 +1,203 @@
+//! Budgets: what a run, a stage or a node may use, over all attempts, lanes and resumes.
+//!
+//! A call starts only while no budget that it counts for is used up, and one that tells how much it uses is
+//! stopped when it uses one up. So what is used is above a budget by no more than the calls that were under
+//! way when it was crossed.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::io::Effect;
+use super::lane::NodeState;
+use super::state::{Broken, State};
+use super::step::Step;
+use super::work::Derived;
+use crate::definition::Budget;
+use crate::event::{BudgetLimit, EventBody};
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{NodePath, StageId};
+use crate::plan::{CallPlan, Plan, StagePlan};
+use crate::stop::Stop;
+use crate::usage::{Spent, Usage};
+
+/// The part of a budget at which it is warned of.
+const WARNED_AT: f64 = 0.8;
+
+/// What a call that runs has said of its usage.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    pub usage: Usage,
+    /// The budget that it was stopped for.
+    pub over: Option<Failure>,
+}
+
+/// A budget, and what was used of it.
+struct Scope<'a> {
+    /// Whose: absent for the run.
+    stage: Option<&'a StageId>,
+    /// Whose, for a person.
+    name: String,
+    budget: Budget,
+    spent: Spent,
+}
+
+/// One limit of a budget: how much was used, and how much may be.
+struct Limit {
+    what: BudgetLimit,
+    used: f64,
+    of: f64,
+}
+
+impl Scope<'_> {
+    #[allow(clippy::cast_precision_loss, reason = "compared with limits that are no larger")]
+    fn limits(&self) -> impl Iterator<Item = Limit> {
+        let Budget { cost_usd, tokens, time } = self.budget;
+        let spent = self.spent;
+        let limits = [
+            cost_usd.map(|of| Limit { what: BudgetLimit::Cost, used: spent.cost_usd, of }),
+            tokens.map(|of| Limit { what: BudgetLimit::Tokens, used: spent.tokens as f64, of: of as f64 }),
+            time.map(|of| Limit {
+                what: BudgetLimit::Time,
+                used: spent.time_ms as f64 / 1000.0,
+                of: of.0.as_secs_f64(),
+            }),
+        ];
+        limits.into_iter().flatten()
+    }
+
+    /// That a limit is reached, as a failure.
+    fn over(&self) -> Option<Failure> {
+        let limit = self.limits().find(|limit| limit.used >= limit.of)?;
+        let message = format!("the budget of {} is used up: {}", self.name, limit.in_words());
+        let details = json!({ "budget": self.name, "limit": limit.what, "used": limit.used, "of": limit.of });
+        Some(Failure::new(FailureClass::Budget, message).with_details(details))
+    }
+}
+
+impl Limit {
+    fn in_words(&self) -> String {
+        let Self { what, used, of } = self;
+        match what {
+            BudgetLimit::Cost => format!("${used:.4} of ${of}"),
+            BudgetLimit::Tokens => format!("{used} of {of} tokens"),
+            BudgetLimit::Time => format!("{used:.0} of {of} seconds"),
+        }
+    }
+}
+
+fn of_run<'a>(plan: &Plan, state: &State) -> Option<Scope<'a>> {
+    let budget = plan.workflow().budget?;
+    Some(Scope { stage: None, name: "the run".to_owned(), budget, spent: state.spent })
+}
+
+fn of_stage<'a>(state: &State, stage: &'a StagePlan) -> Option<Scope<'a>> {
+    let name = format!("the stage `{}`", stage.id);
+    let spent = state.current_spent().unwrap_or_default();
+    Some(Scope { stage: Some(&stage.id), name, budget: stage.budget?, spent })
+}
+
+fn of_node<'a>(path: &NodePath, call: &CallPlan, node: Option<&NodeState>) -> Option<Scope<'a>> {
+    let spent = node.map(|node| node.spent).unwrap_or_default();
+    Some(Scope { stage: None, name: format!("the node `{path}`"), budget: call.budget?, spent })
+}
+
+/// How long an attempt may take by the budgets that it counts for.
+pub(super) fn time_left(
+    plan: &Plan,
+    state: &State,
+    stage: &StagePlan,
+    path: &NodePath,
+    call: &CallPlan,
+) -> Option<Duration> {
+    let node = state.current_lane(path.lane).and_then(|lane| lane.node(path));
+    let scopes = [of_run(plan, state), of_stage(state, stage), of_node(path, call, node)];
+    let left = scopes.into_iter().flatten().filter_map(|scope| {
+        let time = scope.budget.time?.0;
+        Some(time.saturating_sub(Duration::from_millis(scope.spent.time_ms)))
+    });
+    left.min()
+}
+
+impl Step<'_> {
+    /// The budget that keeps a call from starting.
+    pub(super) fn over_budget(&self, path: &NodePath) -> Option<Failure> {
+        let (stage, call) = (self.stage?, self.call(path)?);
+        if stage.budget.is_none() && call.budget.is_none() && self.plan.workflow().budget.is_none() {
+            return None;
+        }
+        let scopes = [
+            of_run(self.plan, self.state),
+            of_stage(self.state, stage),
+            of_node(path, call, self.node(path)),
+        ];
+        scopes.into_iter().flatten().find_map(|scope| scope.over())
+    }
+
+    /// Whether nothing of the run may be called any more.
+    pub(super) fn is_run_over_budget(&self) -> bool {
+        of_run(self.plan, self.state).is_some_and(|scope| scope.over().is_some())
+    }
+
+    /// Warns of budgets that are nearly used up, once each.
+    pub(super) fn warn_of_budgets(&mut self) -> Result<(), Broken> {
+        let Some(stage) = self.stage else { return Ok(()) };
+        if stage.budget.is_none() && self.plan.workflow().budget.is_none() {
+            return Ok(());
+        }
+        let mut warnings = Vec::new();
+        for scope in [of_run(self.plan, self.state), of_stage(self.state, stage)].into_iter().flatten() {
+            for limit in scope.limits().filter(|limit| limit.used >= limit.of * WARNED_AT) {
+                let key = (scope.stage.cloned(), limit.what);
+                if !self.state.warned.contains(&key) {
+                    warnings.push(EventBody::BudgetWarning {
+                        stage: key.0,
+                        limit: limit.what,
+                        used: limit.used,
+                        of: limit.of,
+                    });
+                }
+            }
+        }
+        warnings.into_iter().try_for_each(|warning| self.emit(warning))
+    }
+
+    /// A call has told how much it has used so far; it is stopped if that is too much.
+    pub(super) fn used(&mut self, path: NodePath, attempt: u32, usage: Usage) {
+        if !self.is_running(&path, attempt) {
+            return;
+        }
+        let over = self.over_with(&path, &usage);
+        let Some(node) = self.node_mut(&path) else { return };
+        let before = node.live.0.take().and_then(|live| live.over);
+        let stops = over.is_some() && before.is_none();
+        node.live = Derived(Some(Box::new(Live { usage, over: before.or(over) })));
+        if stops {
+            self.decision.effects.push(Effect::Stop { path, how: Stop::Gracefully });
+        }
+    }
+
+    /// The budget that is used up if a call has used `usage` and others what they told.
+    fn over_with(&self, path: &NodePath, usage: &Usage) -> Option<Failure> {
+        let (stage, call) = (self.stage?, self.call(path)?);
+        let mut live = Spent::default();
+        for (running, _) in self.running() {
+            let told = self.node(&running).and_then(|node| node.live.0.as_ref());
+            if let Some(told) = told.filter(|_| running != *path) {
+                live.add(Some(&told.usage), 0);
+            }
+        }
+        live.add(Some(usage), 0);
+        let with = |mut scope: Scope<'_>, live: Spent| {
+            scope.spent.cost_usd += live.cost_usd;
+            scope.spent.tokens = scope.spent.tokens.saturating_add(live.tokens);
+            scope.over()
+        };
+        let mut own = Spent::default();
+        own.add(Some(usage), 0);
+        of_run(self.plan, self.state)
+            .and_then(|scope| with(scope, live))
+            .or_else(|| with(of_stage(self.state, stage)?, live))
+            .or_else(|| with(of_node(path, call, self.node(path))?, own))
+    }
+}

@@ -1,0 +1,109 @@
+//! When nothing of a run goes on by itself any more, or not for long: it need not stay in memory.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::lane::{GraphState, LaneState, NodeState};
+use super::step::{Step, later};
+use crate::failure::FailureClass;
+use crate::ids::NodeId;
+use crate::plan::{GraphPlan, NodeKind, Strategy, Work};
+use crate::status::{StageStatus, Wait, WaitReason};
+
+/// A wait that is no longer than this is waited for in memory.
+const MOMENT: Duration = Duration::from_secs(30);
+
+/// How what has not ended goes on.
+enum Way {
+    /// By itself, or with what was asked for.
+    Soon,
+    /// At that time.
+    At(Timestamp, WaitReason),
+    /// When a person says something.
+    Asked,
+}
+
+impl Step<'_> {
+    /// What the run waits for, when nothing runs.
+    pub(super) fn resting(&self) -> Option<Wait> {
+        let first = self.state.asks.iter().next().map(|(number, ask)| ask.wait(*number));
+        let Some((stage, current)) = self.current() else { return first };
+        if current.running > 0 || (first.is_none() && current.retrying == 0) {
+            return None;
+        }
+        let mut ways = Vec::new();
+        for lane in &current.lanes {
+            match (&stage.work, lane) {
+                (_, LaneState { whole, .. }) if has_ended(whole) => {}
+                (Work::Graph(plan), LaneState { graph: Some(graph), .. }) => ways_of(plan, graph, &mut ways),
+                (_, LaneState { whole, .. }) => ways.push(way(whole)),
+            }
+            // The next one of a sequence waits for this one.
+            if stage.strategy == Strategy::Sequential && lane.whole.status != StageStatus::Completed {
+                break;
+            }
+        }
+        let mut next: Option<(Timestamp, WaitReason)> = None;
+        for way in ways {
+            match way {
+                Way::Soon => return None,
+                Way::At(at, reason) if next.is_none_or(|(next, _)| at < next) => next = Some((at, reason)),
+                Way::At(..) | Way::Asked => {}
+            }
+        }
+        if next.is_some_and(|(at, _)| at <= later(self.now, MOMENT)) {
+            return None;
+        }
+        let until = next.map(|(at, _)| at);
+        match (first, next) {
+            (Some(asked), _) => Some(Wait { until, ..asked }),
+            (None, Some((_, reason))) => Some(Wait { until, ..Wait::of(reason) }),
+            (None, None) => None,
+        }
+    }
+}
+
+fn has_ended(node: &NodeState) -> bool {
+    node.has_ended()
+}
+
+fn way(node: &NodeState) -> Way {
+    match (node.status, node.retry_at) {
+        (StageStatus::Waiting, _) => Way::Asked,
+        (StageStatus::Retrying, Some(at)) => {
+            let is_quota = node.error.as_ref().is_some_and(|error| error.class == FailureClass::RateLimited);
+            Way::At(at, if is_quota { WaitReason::Quota } else { WaitReason::Retry })
+        }
+        _ => Way::Soon,
+    }
+}
+
+/// The ways of the nodes of a graph that have begun and have not ended.
+fn ways_of(plan: &GraphPlan, graph: &GraphState, ways: &mut Vec<Way>) {
+    let Some(work) = &graph.work.0 else { return ways.push(Way::Soon) };
+    let open: Vec<_> = graph.nodes.iter().filter(|(_, node)| !has_ended(node)).collect();
+    // Of some that were begun nothing is known yet, or others have their turn.
+    let begun = usize::try_from(work.under_way).unwrap_or(usize::MAX);
+    if begun > open.len() || (!work.ready.is_empty() && work.under_way < plan.concurrency) {
+        return ways.push(Way::Soon);
+    }
+    for (id, node) in open {
+        ways_below(plan, id, 0, node, ways);
+    }
+}
+
+fn ways_below(plan: &GraphPlan, id: &NodeId, depth: usize, node: &NodeState, ways: &mut Vec<Way>) {
+    let Some(items) = &node.items else { return ways.push(way(node)) };
+    let Some(NodeKind::Foreach(foreach)) = plan.kind(id, depth) else { return ways.push(Way::Soon) };
+    let Some(work) = &items.work.0 else { return ways.push(Way::Soon) };
+    let open: Vec<_> = items.open.values().filter(|item| !has_ended(item)).collect();
+    let begun = usize::try_from(work.under_way).unwrap_or(usize::MAX);
+    let more = work.next < items.len() && work.under_way < foreach.concurrency;
+    if items.done == items.len() || begun > open.len() || more {
+        return ways.push(Way::Soon);
+    }
+    for item in open {
+        ways_below(plan, id, depth + 1, item, ways);
+    }
+}

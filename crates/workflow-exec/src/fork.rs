@@ -1,0 +1,260 @@
+//! Forks: new runs that go on from a point of an old one. A rerun is one.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use workflow_core::data::Data;
+use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
+use workflow_core::ids::{NodePath, RunId, StageId};
+use workflow_core::machine::State;
+use workflow_core::store::{NewRun, StoreError};
+
+use crate::engine::{Engine, PAGE, identity};
+use crate::error::EngineError;
+use crate::handle::RunHandle;
+
+/// A run to be made of another one.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Fork {
+    from: RunId,
+    at: ForkPoint,
+    vars: IndexMap<String, Data>,
+    outputs: IndexMap<StageId, Data>,
+    run_id: Option<RunId>,
+}
+
+/// Where a fork leaves the run that it is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ForkPoint {
+    /// Before anything happened: the whole is run again.
+    Start,
+    /// Before the latest start of a stage.
+    Stage(StageId),
+    /// Before anything happened to a node. What happened to others after it is left behind too.
+    Node(NodePath),
+    /// After the event of that number.
+    Event(u64),
+}
+
+impl Fork {
+    /// A run of the same workflow with the same variables, from the start.
+    pub fn of(run: RunId) -> Self {
+        Self {
+            from: run,
+            at: ForkPoint::Start,
+            vars: IndexMap::new(),
+            outputs: IndexMap::new(),
+            run_id: None,
+        }
+    }
+
+    /// Goes on from a point of the run.
+    pub fn at(mut self, point: ForkPoint) -> Self {
+        self.at = point;
+        self
+    }
+
+    /// Gives a variable another value.
+    pub fn var(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.vars.insert(name.into(), Data::new(&value.into()));
+        self
+    }
+
+    /// Gives a stage that has ended another output. What came after that stage is left behind, because it may
+    /// depend on it.
+    pub fn output(mut self, stage: StageId, value: impl Into<Value>) -> Self {
+        self.outputs.insert(stage, Data::new(&value.into()));
+        self
+    }
+
+    /// Chooses the id of the new run.
+    pub fn run_id(mut self, id: RunId) -> Self {
+        self.run_id = Some(id);
+        self
+    }
+}
+
+impl Engine {
+    /// Makes a new run that goes on from a point of an old one, which stays as it is and may still be under
+    /// way. Nobody drives the new run yet.
+    ///
+    /// What was under way at that point counts as not begun, and agents begin new sessions. What the old run
+    /// used until then is shown and not charged to the new one.
+    ///
+    /// Dropping the future leaves either no run or one that is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoSuchPoint`] when the old run has no such stage, node or event;
+    /// [`EngineError::OtherInputs`] when there is a run of the chosen id;
+    /// [`StoreError::NotFound`] and others of the store.
+    pub async fn fork(&self, fork: Fork) -> Result<RunHandle, EngineError> {
+        let events = self.log(&fork.from).await?;
+        let State { .. } =
+            State::fold(&events).map_err(|source| EngineError::Broken { run: fork.from.clone(), source })?;
+        let cut = cut(&events, &fork)?;
+        let (id, seed) = identity(fork.run_id.clone())?;
+        let mut events = taken_over(&events[..cut], &id, seed);
+        let bundle = match events.first().map(|event| &event.body) {
+            Some(EventBody::RunCreated(created)) => created.bundle.clone(),
+            _ => return Err(StoreError::NotFound(format!("run `{}`", fork.from)).into()),
+        };
+        let body =
+            RunForked { from: fork.from.clone(), event: cut as u64, vars: fork.vars, outputs: fork.outputs };
+        let now = self.shared.clock.now();
+        events.push(Event {
+            seq: events.len() as u64 + 1,
+            at: now,
+            body: EventBody::RunForked(Box::new(body)),
+        });
+        let state = State::fold(&events).map_err(|source| EngineError::Broken { run: id.clone(), source })?;
+        let bundle = self.shared.store.bundle(&bundle).await?;
+        let new = NewRun { id: id.clone(), bundle, events, head: state.head() };
+        self.shared.settle().await?;
+        match self.shared.store.create(new).await {
+            Ok(lease) => self.shared.store.release(lease).await?,
+            Err(StoreError::Exists(_)) => return Err(EngineError::OtherInputs(id)),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.handle(&id))
+    }
+
+    async fn log(&self, run: &RunId) -> Result<Vec<Event>, EngineError> {
+        let mut events: Vec<Event> = Vec::new();
+        loop {
+            let after = events.last().map_or(0, |event| event.seq);
+            let page = self.shared.store.events(run, after, PAGE).await?;
+            let is_last = page.len() < PAGE;
+            events.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        if events.is_empty() {
+            return Err(StoreError::NotFound(format!("run `{run}`")).into());
+        }
+        Ok(events)
+    }
+}
+
+/// How many of the events the fork takes over.
+fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
+    let none = |what: String| Err(EngineError::NoSuchPoint { run: fork.from.clone(), what });
+    let at = match &fork.at {
+        ForkPoint::Start => 1,
+        ForkPoint::Stage(stage) => {
+            let starts = |event: &Event| match &event.body {
+                EventBody::StageStarted { stage: started, .. }
+                | EventBody::StageSkipped { stage: started, .. }
+                | EventBody::StageAsked { stage: started, .. } => started == stage,
+                _ => false,
+            };
+            let Some(last) = events.iter().rposition(starts) else {
+                return none(format!("it has not come to a stage `{stage}`"));
+            };
+            // The question before a stage belongs to it.
+            match last.checked_sub(1).map(|before| &events[..=before]) {
+                Some(before) => {
+                    before.iter().rposition(|event| !belongs_to_asking(event, stage)).map_or(1, |n| n + 1)
+                }
+                None => 1,
+            }
+        }
+        ForkPoint::Node(path) => match events.iter().position(|event| event.body.path() == Some(path)) {
+            Some(first) => first,
+            None => return none(format!("nothing has happened to a node `{path}`")),
+        },
+        ForkPoint::Event(number) => {
+            let number = usize::try_from(*number).unwrap_or(usize::MAX);
+            if number == 0 || number > events.len() {
+                return none(format!("its events have the numbers 1 to {}", events.len()));
+            }
+            number
+        }
+    };
+    // What comes after a stage whose output is another now is left behind.
+    let mut cut = at;
+    for stage in fork.outputs.keys() {
+        let ends = |event: &Event| match &event.body {
+            EventBody::StageCompleted { stage: ended, .. } | EventBody::StageFailed { stage: ended, .. } => {
+                ended == stage
+            }
+            _ => false,
+        };
+        match events[..at].iter().rposition(ends) {
+            Some(end) => cut = cut.min(end + 1),
+            None => return none(format!("the stage `{stage}` has not ended there")),
+        }
+    }
+    let ended = events[..cut].iter().any(|event| event.body.is_terminal());
+    Ok(if ended { cut - 1 } else { cut })
+}
+
+/// Whether an event is a part of asking about a stage that has not begun.
+fn belongs_to_asking(event: &Event, stage: &StageId) -> bool {
+    match &event.body {
+        EventBody::StageAsked { stage: asked, .. } => asked == stage,
+        EventBody::Answered { .. } | EventBody::RunWaiting { .. } | EventBody::RunContinued => true,
+        _ => false,
+    }
+}
+
+/// The events of a run as another one's: without requests and waits, which were that run's alone, without
+/// sessions, and without attempts that had not ended.
+fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
+    let mut open: HashMap<&NodePath, usize> = HashMap::new();
+    for (place, event) in events.iter().enumerate() {
+        match &event.body {
+            EventBody::AttemptStarted { path, .. } => {
+                open.insert(path, place);
+            }
+            EventBody::AttemptSucceeded { path, .. }
+            | EventBody::AttemptFailed { path, .. }
+            | EventBody::AttemptCancelled { path, .. }
+            | EventBody::AttemptInterrupted { path, .. } => {
+                open.remove(path);
+            }
+            _ => {}
+        }
+    }
+    let under_way: HashSet<usize> = open.into_values().collect();
+    let mut numbers = HashMap::new();
+    let mut taken = Vec::with_capacity(events.len());
+    for (place, event) in events.iter().enumerate() {
+        let is_own = matches!(
+            event.body,
+            EventBody::PauseRequested { .. }
+                | EventBody::RunPaused
+                | EventBody::RunResumed { .. }
+                | EventBody::CancelRequested { .. }
+                | EventBody::AnswerRefused { .. }
+                | EventBody::RunWaiting { .. }
+                | EventBody::RunContinued
+                | EventBody::SessionRecorded { .. }
+                | EventBody::SessionDropped { .. }
+        );
+        if is_own || event.body.is_terminal() || under_way.contains(&place) {
+            continue;
+        }
+        let mut event = event.clone();
+        numbers.insert(event.seq, taken.len() as u64 + 1);
+        event.seq = taken.len() as u64 + 1;
+        match &mut event.body {
+            EventBody::RunCreated(created) => {
+                *created = Arc::new(RunCreated { run: run.clone(), seed, ..RunCreated::clone(created) });
+            }
+            EventBody::Answered { control, wait, .. } => {
+                // It was that run's control; this one's begin anew.
+                *control = 0;
+                *wait = numbers.get(wait).copied().unwrap_or_default();
+            }
+            _ => {}
+        }
+        taken.push(event);
+    }
+    taken
+}

@@ -1,0 +1,168 @@
+//! Moving a run to a newer definition.
+
+use serde::Serialize;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::{Event, EventBody};
+use workflow_core::ids::{RunId, StageId};
+use workflow_core::machine::State;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// What a newer definition would change for a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Migration {
+    /// The run.
+    pub run_id: RunId,
+    /// The bundle that it goes on with now.
+    pub from: BundleHash,
+    /// The bundle of the newer definition.
+    pub to: BundleHash,
+    /// What is another: one line each; none when nothing is.
+    pub diverges: Vec<String>,
+    /// Why the run cannot be moved just now; none when it can.
+    pub obstacles: Vec<String>,
+}
+
+impl Engine {
+    /// Says what the workflow as it is in the catalog now would change for a run, and whether the run could be
+    /// moved over.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Invalid`] when the newer definition cannot be run; [`EngineError::NoCatalog`],
+    /// [`EngineError::Catalog`], and those of the store.
+    pub async fn plan_migration(&self, run: &RunId) -> Result<Migration, EngineError> {
+        let state = self.shared.fold(run).await?;
+        Ok(self.compare(run, &state).await?.0)
+    }
+
+    /// Moves a run that nobody drives to the workflow as it is in the catalog now. From here on it goes by
+    /// that; what it has done stays done.
+    ///
+    /// Dropping the future leaves the run moved or not moved.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::CannotMigrate`] with what stands in the way; [`workflow_core::store::StoreError::Held`]
+    /// when somebody drives the run; as for [`plan_migration`](Engine::plan_migration).
+    pub async fn migrate(&self, run: &RunId) -> Result<Migration, EngineError> {
+        let hold = self.hold(self.shared.claim(run).await?);
+        let mut state = self.shared.fold(run).await?;
+        let (migration, bundle) = self.compare(run, &state).await?;
+        if !migration.obstacles.is_empty() {
+            let obstacles = migration.obstacles.clone();
+            return Err(EngineError::CannotMigrate { run: run.clone(), obstacles });
+        }
+        if migration.from != migration.to {
+            let body = EventBody::RunMigrated { hash: migration.to.clone(), bundle };
+            let expected = state.last_event();
+            let event = Event { seq: expected + 1, at: self.shared.clock.now(), body };
+            state.apply(&event).map_err(|source| EngineError::Broken { run: run.clone(), source })?;
+            self.shared.store.append(hold.lease(), expected, &[event], Some(&state.head())).await?;
+        }
+        hold.release().await?;
+        Ok(migration)
+    }
+
+    async fn compare(
+        &self,
+        run: &RunId,
+        state: &State,
+    ) -> Result<(Migration, std::sync::Arc<Bundle>), EngineError> {
+        let old = self.shared.plan_of(state).await?.bundle().clone();
+        let plan = self.load(&state.created().workflow).await?;
+        let new = plan.bundle().clone();
+        let mut obstacles = Vec::new();
+        if state.status().is_terminal() {
+            obstacles.push("the run has ended".to_owned());
+        }
+        for stage in state.anchors() {
+            if !new.workflow.stages.contains_key(stage) {
+                obstacles.push(format!("the run stands at the stage `{stage}`, which is no more"));
+            } else if state.is_within(stage) && !is_alike(&old, &new, stage) {
+                obstacles
+                    .push(format!("the stage `{stage}` is under way and is another in the newer definition"));
+            }
+        }
+        let diverges = diverges(&old, &new);
+        let (from, to) = (state.bundle().clone(), plan.hash().clone());
+        Ok((Migration { run_id: run.clone(), from, to, diverges, obstacles }, new))
+    }
+}
+
+/// Whether a stage does the same by both.
+fn is_alike(old: &Bundle, new: &Bundle, stage: &StageId) -> bool {
+    old.workflow.stages.get(stage) == new.workflow.stages.get(stage)
+        && old.profiles.get(stage) == new.profiles.get(stage)
+}
+
+/// What is another in the newer bundle.
+fn diverges(old: &Bundle, new: &Bundle) -> Vec<String> {
+    let mut found = Vec::new();
+    let (before, after) = (&old.workflow, &new.workflow);
+    for stage in before.stages.keys().filter(|stage| !after.stages.contains_key(*stage)) {
+        found.push(format!("stage `{stage}`: removed"));
+    }
+    for stage in after.stages.keys() {
+        match before.stages.get(stage) {
+            None => found.push(format!("stage `{stage}`: added")),
+            Some(_) if !is_alike(old, new, stage) => found.extend(fields(old, new, stage)),
+            Some(_) => {}
+        }
+    }
+    let order = |workflow: &workflow_core::definition::Workflow| {
+        let both = |stage: &&StageId| before.stages.contains_key(*stage) && after.stages.contains_key(*stage);
+        workflow.stages.keys().filter(both).cloned().collect::<Vec<_>>()
+    };
+    if order(before) != order(after) {
+        found.push("stages: in another order".to_owned());
+    }
+    if before.repeat != after.repeat {
+        found.push("workflow.loop: changed".to_owned());
+    }
+    if before.budget != after.budget {
+        found.push("workflow.budget: changed".to_owned());
+    }
+    named(&mut found, "role", &old.roles, &new.roles);
+    named(&mut found, "schema", &old.schemas, &new.schemas);
+    named(&mut found, "skill", &old.skills, &new.skills);
+    found
+}
+
+/// The fields of a stage that are others.
+fn fields(old: &Bundle, new: &Bundle, stage: &StageId) -> Vec<String> {
+    let of = |bundle: &Bundle| {
+        let fields = serde_json::to_value(bundle.workflow.stages.get(stage)).unwrap_or_default();
+        fields.as_object().cloned().unwrap_or_default()
+    };
+    let (before, after) = (of(old), of(new));
+    let mut names: Vec<_> = before.keys().chain(after.keys()).collect();
+    names.sort();
+    names.dedup();
+    let changed = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    let mut found: Vec<_> = changed.map(|name| format!("{stage}.{name}: changed")).collect();
+    if old.profiles.get(stage) != new.profiles.get(stage) {
+        found.push(format!("{stage}: the graph of its profile changed"));
+    }
+    found
+}
+
+fn named<K: std::fmt::Display + std::hash::Hash + Eq, V: PartialEq>(
+    found: &mut Vec<String>,
+    what: &str,
+    old: &indexmap::IndexMap<K, V>,
+    new: &indexmap::IndexMap<K, V>,
+) {
+    for (name, before) in old {
+        match new.get(name) {
+            None => found.push(format!("{what} `{name}`: removed")),
+            Some(after) if after != before => found.push(format!("{what} `{name}`: changed")),
+            Some(_) => {}
+        }
+    }
+    for name in new.keys().filter(|name| !old.contains_key(*name)) {
+        found.push(format!("{what} `{name}`: added"));
+    }
+}

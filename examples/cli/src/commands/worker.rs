@@ -1,0 +1,50 @@
+//! `worker`: drives what others leave in the store.
+
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::select;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use workflow_core::stop::Stop;
+use workflow_exec::WorkOptions;
+
+use crate::display::{Log, Roll};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::foreground;
+use crate::host::Host;
+use crate::place::Place;
+use crate::{print, signals};
+
+/// Drives whatever runs nobody drives, until a signal asks for the end.
+///
+/// The first signal stops the calls and leaves the runs to others; the next does not wait for what does
+/// not stop.
+pub(crate) async fn worker(place: &Place, json: bool, runs: usize) -> Result<Exit, Error> {
+    let mut signals = signals::listen()?;
+    let roll = Roll::new();
+    let host = Host::open_for(place, roll.clone())?;
+    let log = Log::begin(&roll, host.engine.store().clone(), json)?;
+    print::to_stderr(&format!("working on {place}, on {runs} runs at a time"));
+
+    let mut options = WorkOptions::default();
+    options.runs = runs;
+    let mut work = Box::pin(host.engine.work(options).fuse());
+    let mut requests: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+    let mut how = Stop::Gracefully;
+    let ended = loop {
+        select! {
+            ended = work => break ended,
+            signal = signals.select_next_some() => {
+                print::to_stderr(&format!("{}: {}", foreground::name(signal), match how {
+                    Stop::Gracefully => "stopping what runs, and leaving it to others",
+                    _ => "killing what runs",
+                }));
+                requests.push(host.engine.shutdown(how).boxed());
+                how = Stop::AtOnce;
+            }
+            () = requests.select_next_some() => {}
+        }
+    };
+    log.close().await;
+    ended?;
+    Ok(Exit::DONE)
+}

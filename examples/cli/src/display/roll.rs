@@ -1,0 +1,181 @@
+//! What a worker does, in a line for each run that it takes up, and for how that rests.
+//!
+//! The lines are written by a thread of their own: whoever reads them slowly stalls no run.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use futures::executor::block_on;
+use jiff::Timestamp;
+use serde::Serialize;
+use workflow_core::event::{Event, EventBody};
+use workflow_core::failure::Failure;
+use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::sink::EventSink;
+use workflow_core::store::RunStore;
+
+use super::plain::failure;
+use crate::error::Error;
+use crate::print;
+use crate::text::{clock, harmless, word};
+
+/// Keeps the roll of the runs that are driven here.
+pub(crate) struct Roll {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    driven: BTreeSet<RunId>,
+    /// Who writes of it; nobody before the log has begun, and after it was closed.
+    log: Option<Sender<News>>,
+}
+
+/// What happened to a run that is driven here.
+struct News {
+    at: Timestamp,
+    run: RunId,
+    what: What,
+    error: Option<Arc<Failure>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    TakenUp,
+    Paused,
+    Waiting,
+    Completed,
+    Failed,
+    Cancelled,
+    Left,
+}
+
+impl Roll {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn tell(&self, at: Timestamp, run: &RunId, what: What, error: Option<Arc<Failure>>) {
+        if let Some(log) = &self.log {
+            // A reader that went away is no reason to stop a run.
+            let _ = log.send(News { at, run: run.clone(), what, error });
+        }
+    }
+}
+
+impl EventSink for Roll {
+    fn events(&self, run: &RunId, events: &[Event]) {
+        let mut state = self.lock();
+        for event in events {
+            if !state.driven.contains(run) {
+                state.driven.insert(run.clone());
+                state.tell(event.at, run, What::TakenUp, None);
+            }
+            let (what, error) = match &event.body {
+                EventBody::RunPaused => (What::Paused, None),
+                EventBody::RunWaiting { .. } => (What::Waiting, None),
+                EventBody::RunCompleted { .. } => (What::Completed, None),
+                EventBody::RunFailed { error } => (What::Failed, Some(error.clone())),
+                EventBody::RunCancelled => (What::Cancelled, None),
+                _ => continue,
+            };
+            state.driven.remove(run);
+            state.tell(event.at, run, what, error);
+        }
+    }
+}
+
+/// Writes what happens to the runs of a roll.
+pub(crate) struct Log {
+    roll: Arc<Roll>,
+    store: Arc<dyn RunStore>,
+    thread: JoinHandle<()>,
+}
+
+impl Log {
+    /// Begins to write.
+    pub(crate) fn begin(roll: &Arc<Roll>, store: Arc<dyn RunStore>, json: bool) -> Result<Self, Error> {
+        let (log, news) = channel();
+        let writer = Writer { store: store.clone(), json };
+        let named = thread::Builder::new().name("display".into());
+        let thread = named.spawn(move || writer.write(&news)).map_err(Error::System)?;
+        roll.lock().log = Some(log);
+        Ok(Self { roll: roll.clone(), store, thread })
+    }
+
+    /// Tells which runs are left, writes what is still to be written, and ends.
+    pub(crate) async fn close(self) {
+        let driven = std::mem::take(&mut self.roll.lock().driven);
+        for run in &driven {
+            // One that others took over before may have ended.
+            let record = self.store.get(run).await;
+            if record.is_ok_and(|record| !record.head.status.is_terminal()) {
+                self.roll.lock().tell(Timestamp::now(), run, What::Left, None);
+            }
+        }
+        self.roll.lock().log = None;
+        // A panic of a display has been reported, and is nothing to the runs.
+        let _ = self.thread.join();
+    }
+}
+
+struct Writer {
+    store: Arc<dyn RunStore>,
+    json: bool,
+}
+
+/// A line for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    at: Timestamp,
+    run_id: &'a RunId,
+    workflow_id: Option<WorkflowId>,
+    what: What,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a Failure>,
+}
+
+impl Writer {
+    fn write(&self, news: &Receiver<News>) {
+        let written = news.iter().try_for_each(|news| {
+            let line = self.line(&news)?;
+            let mut out = io::stdout().lock();
+            writeln!(out, "{line}")?;
+            out.flush()
+        });
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            print::to_stderr(&format!("error: standard output: {error}"));
+        }
+    }
+
+    fn line(&self, News { at, run, what, error }: &News) -> io::Result<String> {
+        // Of a run that was deleted meanwhile nobody knows any more.
+        let workflow_id = block_on(self.store.get(run)).ok().map(|record| record.head.workflow_id);
+        if self.json {
+            let line = Line { at: *at, run_id: run, workflow_id, what: *what, error: error.as_deref() };
+            return Ok(serde_json::to_string(&line)?);
+        }
+        let workflow = workflow_id.filter(|_| *what == What::TakenUp);
+        let workflow = workflow.map(|workflow| format!(" of workflow {workflow}")).unwrap_or_default();
+        let error = error.as_ref().map(|error| format!(": {}", failure(error))).unwrap_or_default();
+        let what = match what {
+            What::TakenUp => "taken up".to_owned(),
+            What::Left => "left to others".to_owned(),
+            what => word(what),
+        };
+        Ok(harmless(&format!("{} run {run}{workflow} {what}{error}", clock(*at))))
+    }
+}

@@ -1,0 +1,240 @@
+//! Where things are: workflows in a home, and runs in a store, which a URL names.
+
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use workflow_core::definition::did_you_mean;
+use workflow_core::store::RunStore;
+use workflow_store::{FileStore, PostgresStore, SqliteStore};
+
+use crate::error::Error;
+use crate::print;
+
+/// What can be written.
+const ACCEPTED: &str = "write file:DIR, sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE";
+/// The kinds of stores, as a URL names them.
+const KINDS: [&str; 4] = ["file", "sqlite", "postgres", "postgresql"];
+/// The database of a home.
+const DATABASE: &str = "runs.db";
+
+/// Where things are.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Where workflows are, and runs unless another place was named for them.
+    pub home: PathBuf,
+    /// Where runs are.
+    store: Store,
+    /// Whether somebody named that store.
+    named: bool,
+}
+
+/// Where runs are.
+enum Store {
+    Files(PathBuf),
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+impl Place {
+    /// A home, and the store of that URL. Without one it is the database of the home, or the files of
+    /// an earlier version where there are runs in files and no database yet.
+    pub(crate) fn new(home: &Path, url: Option<&str>) -> Result<Self, Error> {
+        let (store, named) = match url {
+            Some(url) => (Store::parse(url).map_err(Error::BadStore)?, true),
+            None => (Store::of_home(home)?, false),
+        };
+        Ok(Self { home: home.to_owned(), store, named })
+    }
+
+    /// Opens the store, which is created unless it is there.
+    pub(crate) fn open(&self) -> Result<Arc<dyn RunStore>, Error> {
+        Ok(match &self.store {
+            Store::Files(directory) => Arc::new(FileStore::open(directory)?),
+            Store::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
+            Store::Postgres(url) => Arc::new(PostgresStore::open(url)?),
+        })
+    }
+
+    /// Opens the store to look at its runs. Looking makes none: there is nothing to see in one that
+    /// is not there, and where somebody named it, that is told.
+    pub(crate) fn open_existing(&self) -> Result<Option<Arc<dyn RunStore>>, Error> {
+        let there = match &self.store {
+            Store::Files(directory) => directory.is_dir(),
+            Store::Sqlite(path) => path.exists(),
+            // Its server knows.
+            Store::Postgres(_) => true,
+        };
+        match (there, self.named) {
+            (true, _) => self.open().map(Some),
+            (false, true) => Err(Error::NoStore(self.to_string())),
+            (false, false) => Ok(None),
+        }
+    }
+}
+
+/// The store in the words of its URL, without anything secret.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+impl Store {
+    /// What a URL names, or what is wrong with it. A URL can hold a password, so it is never repeated.
+    fn parse(url: &str) -> Result<Self, String> {
+        let is_kind = |kind: &str| !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_alphanumeric());
+        let Some((kind, rest)) = url.split_once(':').filter(|(kind, _)| is_kind(kind)) else {
+            return Err(format!("no kind of store is named: {ACCEPTED}"));
+        };
+        match kind {
+            "file" => path(kind, rest).map(Self::Files),
+            "sqlite" if rest == ":memory:" => {
+                Err("runs in memory would end with the command: name a file, sqlite:PATH".to_owned())
+            }
+            "sqlite" => path(kind, rest).map(Self::Sqlite),
+            "postgres" | "postgresql" => {
+                check_postgres(rest)?;
+                Ok(Self::Postgres(url.to_owned()))
+            }
+            other => {
+                Err(format!("`{other}:` is no kind of store{} ({ACCEPTED})", did_you_mean(other, KINDS)))
+            }
+        }
+    }
+
+    /// Where the runs of a home are when nobody says otherwise.
+    fn of_home(home: &Path) -> Result<Self, Error> {
+        let database = home.join(DATABASE);
+        let in_files = has_runs(&home.join("runs"))?;
+        if !in_files || database.exists() {
+            if in_files {
+                let files = Self::Files(home.to_owned());
+                print::to_stderr(&format!(
+                    "there are runs in files too, beside those in {}: `--store {files}` shows them",
+                    database.display()
+                ));
+            }
+            return Ok(Self::Sqlite(database));
+        }
+        Ok(Self::Files(home.to_owned()))
+    }
+}
+
+/// The path in the URL of a file.
+fn path(kind: &str, text: &str) -> Result<PathBuf, String> {
+    let path = match text.strip_prefix("//") {
+        // As in file:///dir, where the host is left out.
+        Some(path) if path.starts_with('/') => path,
+        Some(_) => {
+            return Err(format!(
+                "`{kind}://` would begin with a host, and files are here: write {kind}:PATH, or {kind}:/PATH \
+                 for one that begins at the root"
+            ));
+        }
+        None => text,
+    };
+    if path.is_empty() {
+        let what = if kind == "file" { "directory" } else { "file" };
+        return Err(format!("`{kind}:` names no {what}: {ACCEPTED}"));
+    }
+    Ok(PathBuf::from(path))
+}
+
+/// Checks what is behind `postgres:`, so that no part of a password is taken for the host, which is shown.
+fn check_postgres(text: &str) -> Result<(), String> {
+    let rest = text.strip_prefix("//").filter(|rest| !rest.is_empty());
+    let rest = rest.ok_or_else(|| format!("`postgres:` names no database: {ACCEPTED}"))?;
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let ats = |text: &str| text.matches('@').count();
+    if ats(rest) > 1 || ats(rest) != ats(authority) {
+        return Err(
+            "a character in the URL of the database means something there: write %40 for `@`, %2F for `/`, \
+             %3F for `?` where they belong to a name or a password"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(directory) => write!(f, "file:{}", directory.display()),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => {
+                let rest = url.split_once("//").map_or("", |(_, rest)| rest);
+                let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
+                write!(f, "postgres://{}", rest.split('?').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// Without what is secret, as for a person.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Whether there are runs in files.
+fn has_runs(runs: &Path) -> Result<bool, Error> {
+    let failed = |source| Error::File { path: runs.to_owned(), source };
+    let entries = match fs::read_dir(runs) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        if entry.map_err(failed)?.path().join("events.jsonl").exists() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_stores_and_show_no_password() {
+        for (url, shown) in [
+            ("file:.orch", "file:.orch"),
+            ("file:///var/orch", "file:/var/orch"),
+            ("sqlite:runs.db", "sqlite:runs.db"),
+            ("sqlite:/var/a:b?c@d.db", "sqlite:/var/a:b?c@d.db"),
+            (
+                "postgres://ann:s3cret@db.example:5432/runs?application_name=x",
+                "postgres://db.example:5432/runs",
+            ),
+            ("postgresql://ann:s3cret%40%2F@h1:1,h2:2/runs", "postgres://h1:1,h2:2/runs"),
+            ("postgres:///runs?host=/run/pg&password=s3cret", "postgres:///runs"),
+        ] {
+            let store = Store::parse(url).map_err(|error| format!("{url}: {error}"));
+            assert_eq!(store.as_ref().map(ToString::to_string).as_deref(), Ok(shown));
+            assert_eq!(store.map(|store| format!("{store:?}")).as_deref(), Ok(shown));
+        }
+    }
+
+    #[test]
+    fn what_would_show_a_part_of_a_password_is_refused_without_it() {
+        for url in [
+            "postgres://ann:s3c@ret@db/runs",
+            "postgres://ann:s3c/ret@db/runs",
+            "postgres://ann:s3c?ret@db/runs",
+            "postgres://db/runs?password=s3c@ret",
+            "postgres:ann:s3cret@db/runs",
+            "ann:s3cret@db/runs",
+            "user=ann password=s3c:ret",
+            "mysql://ann:s3cret@db/runs",
+        ] {
+            let refused = Store::parse(url).map(|store| store.to_string());
+            assert!(refused.as_ref().is_err_and(|error| !error.contains("s3c")), "{url}: {refused:?}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Where runs are kept: the same commands over every store, and which one is taken.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use rustix::process::Signal;
+
+use super::home::{Home, stable, until};
+use super::postgres::Database;
+
+/// A stage that says something, and one that works as soon as there is a `gate`.
+const STAGES: [(&str, &str); 2] =
+    [("one", "echo said"), ("two", "touch begun; until test -e gate; do sleep 0.02; done")];
+
+#[test]
+fn every_command_does_the_same_on_every_store() {
+    let database = Database::new();
+    let postgres = database.url();
+    let transcripts = ["file:runs", "sqlite:runs.db", &postgres].map(transcript);
+    for transcript in &transcripts {
+        stable(|| insta::assert_snapshot!("every_command", transcript));
+    }
+}
+
+/// What the commands say, one after the other, over a store that is new.
+fn transcript(store: &str) -> String {
+    let home = Home::with_stages(&STAGES).on(store);
+    let mut told = String::new();
+    let mut tell = |args: &[&str]| {
+        let ended = home.run(args);
+        // What is said while a call ends may be shown a line later; it is not an event.
+        let is_said = |line: &&str| line.contains("] | ") && args[0] != "logs";
+        let lines: Vec<_> = ended.stdout.lines().filter(|line| !is_said(line)).collect();
+        let code = ended.code.unwrap();
+        writeln!(told, "$ workflow {}", args.join(" ")).unwrap();
+        for line in lines.into_iter().chain(ended.stderr.lines()) {
+            writeln!(told, "{line}").unwrap();
+        }
+        if code != 0 {
+            writeln!(told, "exit code {code}").unwrap();
+        }
+    };
+    let leave = |run| ["run", "stages.workflow.yml", "--run-id", run, "--detach"];
+    tell(&leave("paused"));
+    tell(&["runs"]);
+    tell(&["pause", "paused"]);
+    tell(&["show", "paused"]);
+    tell(&["resume", "paused", "--detach"]);
+    tell(&leave("cancelled"));
+    tell(&["cancel", "cancelled"]);
+    tell(&["resume", "cancelled", "--detach"]);
+
+    let driver = home.start_until(&["recover"], "begun");
+    tell(&["pause", "paused"]);
+    tell(&["resume", "paused", "--detach"]);
+    home.write("gate", "");
+    assert_eq!(driver.wait().code, Some(0));
+    tell(&["logs", "paused"]);
+    tell(&["recover"]);
+
+    tell(&leave("recovered"));
+    tell(&["recover"]);
+    tell(&leave("resumed"));
+    tell(&["pause", "resumed"]);
+    tell(&["resume", "resumed"]);
+    tell(&["run", "stages.workflow.yml", "--run-id", "driven"]);
+    tell(&["show", "driven"]);
+    tell(&["logs", "driven", "--follow"]);
+    tell(&["show", "missing"]);
+
+    tell(&leave("worked"));
+    let worker = home.start(&["worker"]);
+    until("the end of the run", || home.show("worked")["status"] == "completed");
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.wait().code, Some(0));
+    tell(&["runs"]);
+    told
+}
+
+#[test]
+fn without_a_word_a_new_home_has_a_database() {
+    let home = Home::with_stages(&[("one", "true")]);
+    assert_eq!(home.run(&["run", "stages.workflow.yml", "--run-id", "first"]).code, Some(0));
+    assert!(home.path(".orch/runs.db").is_file() && !home.path(".orch/runs").exists());
+    let [run] = home.run(&["--store", "sqlite:.orch/runs.db", "runs", "--json"]).json().try_into().unwrap();
+    assert_eq!(run["runId"], "first");
+}
+
+#[test]
+fn a_home_with_runs_in_files_stays_with_them() {
+    let home = Home::with_stages(&[("one", "true")]);
+    let ids = |args: &[&str]| {
+        let listed = home.run(&[args, &["runs", "--json"]].concat());
+        let ids =
+            listed.json().iter().map(|run| run["runId"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        (ids.join(" "), listed.stderr)
+    };
+    let run = |id| ["run", "stages.workflow.yml", "--run-id", id];
+    home.run(&[&["--store", "file:.orch"], &run("old")[..]].concat());
+    assert_eq!(home.run(&run("new")).code, Some(0));
+    assert_eq!(ids(&[]), ("new old".to_owned(), String::new()));
+    assert!(!home.path(".orch/runs.db").exists());
+
+    // Once somebody has named the database, it is what is meant; the files are not forgotten.
+    home.run(&[&["--store", "sqlite:.orch/runs.db"], &run("newer")[..]].concat());
+    let hint =
+        "there are runs in files too, beside those in .orch/runs.db: `--store file:.orch` shows them\n";
+    assert_eq!(ids(&[]), ("newer".to_owned(), hint.to_owned()));
+    assert_eq!(ids(&["--store", "file:.orch"]), ("new old".to_owned(), String::new()));
+}
+
+#[test]
+fn a_home_whose_files_cannot_be_looked_at_is_not_taken_for_an_empty_one() {
+    let home = Home::with_stages(&[("one", "true")]);
+    fs::create_dir_all(home.path(".orch")).unwrap();
+    // A link to itself: an error whoever looks, root too.
+    std::os::unix::fs::symlink("runs", home.path(".orch/runs")).unwrap();
+    let refused = home.run(&["run", "stages.workflow.yml"]);
+    assert_eq!(refused.code, Some(5), "{refused:?}");
+    assert!(refused.stderr.starts_with("error: .orch/runs: "), "{refused:?}");
+    assert!(!home.path(".orch/runs.db").exists());
+}
+
+#[test]
+fn a_store_that_makes_no_sense_or_is_not_there_is_refused_without_its_password() {
+    let home = Home::with_stages(&[("one", "true")]);
+    home.write("text.db", "no database");
+    let mut told = String::new();
+    for url in [
+        "",
+        "runs.db",
+        "mysql://ann:s3cret@db/runs",
+        "sqlit:runs.db",
+        "sqlite:",
+        "sqlite::memory:",
+        "sqlite://runs.db",
+        "file:",
+        "postgres:",
+        "postgres:ann:s3cret@db/runs",
+        "postgres://ann:s3@cret@db/runs",
+        "postgres://ann:s3/cret@db/runs",
+        "postgres://ann:s3cret@127.0.0.1:port/runs",
+        "postgres://ann:s3cret@127.0.0.1:1/runs",
+        "sqlite:missing.db",
+        "file:missing",
+        "sqlite:text.db",
+        "sqlite:.",
+    ] {
+        for args in [&["--store", url, "runs"][..], &["runs"]] {
+            let mut command = home.command(args);
+            if args.len() == 1 {
+                command.env("WORKFLOW_STORE", url);
+            }
+            let output = command.output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(!stderr.contains("s3") && output.stdout.is_empty(), "{url}: {stderr}");
+            let line = format!("{url}\n  {} {stderr}", output.status.code().unwrap());
+            // Both ways to say it are the same.
+            if !told.ends_with(&line) {
+                told += &line;
+            }
+        }
+    }
+    let place = home.path("").canonicalize().unwrap();
+    let told = told.replace(place.to_str().unwrap(), "[here]");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_store_matters_to_no_command_that_touches_no_run() {
+    let home = Home::new().on("nonsense");
+    for args in [&["init"][..], &["list"], &["templates"], &["validate", "hello"], &["schema", "workflow"]] {
+        assert_eq!(home.run(args).code, Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn the_url_of_the_store_reaches_no_command_line_of_a_stage() {
+    let home = Home::with_stages(&[("one", "env >environment")]).on("sqlite:runs.db");
+    assert_eq!(home.run(&["run", "stages.workflow.yml"]).code, Some(0));
+    let environment = home.read("environment");
+    assert!(environment.contains("WORKFLOW_CALL") && !environment.contains("runs.db"), "{environment}");
+}
+
+#[test]
+fn a_run_whose_process_was_killed_is_resumed_at_once_on_one_machine() {
+    for store in ["file:runs", "sqlite:runs.db"] {
+        let home = Home::with_stages(&STAGES).on(store);
+        let run = home.start_until(&["run", "stages.workflow.yml", "--run-id", "first"], "begun");
+        run.signal(Signal::KILL);
+        run.wait();
+        home.write("gate", "");
+        // A lease of its process that still counted would be an error here.
+        let resumed = home.run(&["resume", "first"]);
+        assert_eq!(resumed.code, Some(0), "{store}: {resumed:?}");
+        assert_eq!(home.show("first")["context"]["stages"]["two"]["results"][0]["attempts"], 2, "{store}");
+    }
+}

@@ -1,0 +1,156 @@
+//! The rules of what persons are asked, and of a run that waits.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use workflow_core::definition::{Node, OnInterrupt};
+use workflow_core::event::EventBody;
+use workflow_core::ids::{NodePath, StageId};
+use workflow_core::status::WaitReason;
+
+use super::{Checked, Log, graph, rule};
+
+/// What is asked, and where.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Stage,
+    Node(NodePath, WaitReason),
+}
+
+/// What a person said to a stage that was about to start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Said {
+    Nothing,
+    Asked,
+    Agreed,
+    Disagreed,
+}
+
+impl<'a> Log<'a> {
+    pub(super) fn take_of_persons(&mut self, body: &'a EventBody) -> Checked {
+        match body {
+            EventBody::StageAsked { iteration, stage, .. } => {
+                self.check_begins(*iteration, stage, true)?;
+                rule(self.is_asked_of(stage), "a person is asked where that is written")?;
+                rule(self.said == Said::Nothing, "a person is asked once")?;
+                self.said = Said::Asked;
+                self.asks.insert(self.seq, Ask::Stage);
+                Ok(())
+            }
+            EventBody::NodeAsked { path, reason, .. } => {
+                self.check_asked_of_node(path, *reason)?;
+                let node = self.nodes.entry(path.clone()).or_default();
+                // Also once more, where a store kept only half of what followed the answer.
+                (node.asked, node.refused) = (true, false);
+                self.asks.insert(self.seq, Ask::Node(path.clone(), *reason));
+                Ok(())
+            }
+            EventBody::Answered { control, wait, answer } => {
+                self.control(*control)?;
+                rule(!self.cancelling, "nobody is asked any more in a run that is cancelled")?;
+                self.waiting = None;
+                match self.asks.remove(wait).ok_or("what is answered was asked")? {
+                    Ask::Stage => {
+                        self.said = if agrees(&answer.value()) { Said::Agreed } else { Said::Disagreed }
+                    }
+                    Ask::Node(path, reason) => self.answer(&path, reason, answer.value()),
+                }
+                Ok(())
+            }
+            EventBody::AnswerRefused { control, .. } => self.control(*control),
+            EventBody::RunWaiting { wait } => {
+                rule(self.started && self.may_go_on(), "a run waits that could go on, and waits once")?;
+                rule(self.running() == 0, "nothing runs in a run that waits")?;
+                let retries = self.nodes.values().any(|node| node.retry_at.is_some());
+                rule(!self.asks.is_empty() || retries, "a run waits for a person or for a time")?;
+                let now = self.now;
+                rule(wait.until.is_none_or(|until| until > now), "a run waits for a time to come")?;
+                self.waiting = Some(wait.until);
+                Ok(())
+            }
+            EventBody::RunContinued => {
+                let until = self.waiting.take().flatten();
+                rule(until.is_some_and(|until| until <= self.now), "a run goes on when its time has come")
+            }
+            other => self.take_of_budgets(other),
+        }
+    }
+
+    /// Whether a person is to be asked before a stage.
+    pub(super) fn is_asked_of(&self, stage: &StageId) -> bool {
+        self.created.interactive || self.stage(stage).approval.is_some()
+    }
+
+    fn check_asked_of_node(&self, path: &NodePath, reason: WaitReason) -> Checked {
+        let node = self.nodes.get(path);
+        match reason {
+            WaitReason::UnknownOutcome => {
+                let run = self.what(path).and_then(graph::call);
+                let says = run.and_then(|run| run.on_interrupt).or(self.stage(&path.stage).on_interrupt);
+                rule(says == Some(OnInterrupt::Ask), "what became of a call is asked where that is written")?;
+                rule(
+                    node.is_some_and(|node| node.interrupted && !node.asked),
+                    "what was interrupted is asked of",
+                )
+            }
+            WaitReason::Approval => {
+                self.check_start(path)?;
+                let run = self.what(path).and_then(graph::call);
+                rule(
+                    run.is_some_and(|run| run.approval.is_some()),
+                    "a person is asked where that is written",
+                )?;
+                rule(node.is_none_or(|node| node.attempt == 0 && !node.agreed), "a person agrees once")
+            }
+            WaitReason::Question => {
+                self.check_start(path)?;
+                let is_ask = matches!(self.what(path), Some(Node::Ask(_)));
+                rule(is_ask && node.is_none_or(|node| node.answer.is_none()), "a question is asked once")
+            }
+            _ => Err("nobody is asked for that"),
+        }
+    }
+
+    fn answer(&mut self, path: &NodePath, reason: WaitReason, answer: Value) {
+        let node = self.nodes.entry(path.clone()).or_default();
+        node.asked = false;
+        match reason {
+            WaitReason::Approval if agrees(&answer) => node.agreed = true,
+            WaitReason::Approval => node.refused = true,
+            // Its result follows.
+            WaitReason::UnknownOutcome if answer["outcome"] == "happened" => node.running = true,
+            WaitReason::UnknownOutcome => {}
+            _ => node.answer = Some(answer),
+        }
+    }
+
+    /// Whether something may begin at a node: nobody is asked about it, and nobody was against it.
+    pub(super) fn check_agreed(&self, path: &NodePath) -> Checked {
+        let node = self.nodes.get(path);
+        rule(node.is_none_or(|node| !node.asked), "what a person is asked about waits for the answer")
+    }
+
+    /// Whether a call may be made at a node.
+    pub(super) fn check_call_agreed(&self, path: &NodePath) -> Checked {
+        let asks = self.what(path).and_then(graph::call).is_some_and(|run| run.approval.is_some());
+        let node = self.nodes.get(path);
+        rule(node.is_none_or(|node| !node.refused), "what a person was against does not start")?;
+        rule(!asks || node.is_some_and(|node| node.agreed), "a person agrees before the call")
+    }
+
+    /// Until when the run waits, where it does.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Nobody is asked any more about what has ended.
+    pub(super) fn forget_asks(&mut self) {
+        self.asks.clear();
+        self.said = Said::Nothing;
+    }
+}
+
+fn agrees(answer: &Value) -> bool {
+    answer.as_bool().or_else(|| answer["approved"].as_bool()) == Some(true)
+}
+
+pub(super) type Waiting = Option<Option<Timestamp>>;

@@ -1,0 +1,59 @@
+//! Workers for whose files there is no room.
+
+use std::collections::HashMap;
+
+use futures::executor::block_on;
+use workflow_core::ids::RunId;
+use workflow_core::status::RunStatus;
+use workflow_tests::scenario;
+use workflow_tests::worker::Place;
+
+use crate::check::{check, was_kept};
+use crate::fleet::Fleet;
+use crate::work::{LARGE, Office};
+
+/// Lets a worker drive a run until its results do not fit any more: a limit of the size of files ends a write in
+/// the middle, as a full disk does. Once there is room the worker goes on.
+fn fill_the_disk(mut fleet: Fleet, blocks: usize) {
+    let mut office = Office::new(&fleet, LARGE);
+    let run = RunId::new("r0").unwrap();
+    office.create(1);
+    fleet.hire_with_small_files(blocks);
+    let given_up = "the run could not be driven on";
+    fleet.until("the worker says that it cannot go on", || fleet.log().contains(given_up));
+    let log = fleet.log();
+    let line = log.lines().find(|line| line.contains(given_up)).unwrap();
+    println!("{line}");
+    assert!(line.contains("run=r0") && line.contains("/runs"), "of what run, and where: {line}");
+
+    // It tries again, and loses nothing meanwhile.
+    let vain = || {
+        let log = fleet.log();
+        let tries = log.lines().filter(|line| line.contains(given_up) || line.contains("asking again"));
+        tries.count()
+    };
+    fleet.until("the worker tries again", || vain() > 2);
+    assert_eq!(block_on(office.store().get(&run)).unwrap().head.status, RunStatus::Running);
+    let events = block_on(scenario::events(office.store(), &run));
+    let results = events.iter().filter(|event| event.body.kind() == "attempt_succeeded").count();
+    assert!((1..8).contains(&results), "{results} results fitted");
+    was_kept(&fleet, &HashMap::from([(run.clone(), events.clone())]), 0);
+
+    fleet.make_room(0);
+    fleet.until("the run ends", || office.has_completed(&run));
+    fleet.dismiss_all();
+    let all = block_on(scenario::events(office.store(), &run));
+    assert_eq!(all[..events.len()], events);
+    let tally = check(&fleet, &office, 0);
+    println!("{results} results fitted: {tally:?}");
+}
+
+#[test]
+fn a_worker_without_room_for_its_files_says_so_and_goes_on_when_there_is() {
+    fill_the_disk(Fleet::new(|home| Place::Files(home.join("runs"))), 500);
+}
+
+#[test]
+fn a_worker_without_room_for_its_database_says_so_and_goes_on_when_there_is() {
+    fill_the_disk(Fleet::new(|home| Place::Sqlite(home.join("runs.db"), 3_600_000)), 1_200);
+}

@@ -1,0 +1,143 @@
+//! Workers that are stopped for so long that another takes their runs, and go on after that.
+
+use std::fs;
+
+use futures::executor::block_on;
+use rustix::process::Signal;
+use workflow_core::event::EventBody;
+use workflow_core::ids::RunId;
+use workflow_core::store::{RunFilter, RunRecord};
+use workflow_testkit::postgres::{Server, anywhere};
+use workflow_tests::scenario;
+use workflow_tests::worker::Place;
+
+use crate::Chance;
+use crate::check::check;
+use crate::fleet::Fleet;
+use crate::work::{Office, SHARED, STUCK};
+
+/// Milliseconds that a lease is good.
+const LEASE: u64 = 1_000;
+
+/// How often two workers are stopped.
+const ROUNDS: usize = 6;
+
+/// How many runs there are at least that have not ended when they are.
+const RUNS: usize = 12;
+
+/// Stops workers, but none in the middle of a write to SQLite, whose lock would keep out everybody.
+fn stop(fleet: &Fleet, office: &Office, workers: &[usize]) {
+    loop {
+        fleet.signal(workers, Signal::STOP);
+        if office.is_writable() {
+            return;
+        }
+        fleet.signal(workers, Signal::CONT);
+    }
+}
+
+/// Stops a worker in the middle of a call, lets another end the run, and wakes the first one up. The other one
+/// may work `elsewhere`, where it cannot end what the first one has started.
+fn pause_and_wake(mut fleet: Fleet, elsewhere: bool) {
+    let mut office = Office::new(&fleet, STUCK);
+    let log = |office: &Office, run: &RunId| {
+        let events = block_on(scenario::events(office.store(), run));
+        events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect::<String>()
+    };
+    let run = RunId::new("r0").unwrap();
+    office.create(1);
+    fleet.hire();
+    let is_stuck = |call: &String| call.starts_with("r0:") && call.ends_with("/stuck[0]/run:1");
+    fleet.until("the worker is in the middle of a call", || fleet.calls().iter().any(is_stuck));
+    stop(&fleet, &office, &[0]);
+    let started = fleet.at_work();
+    assert!(!started.is_empty());
+
+    let mut orders = fleet.orders.clone();
+    orders.elsewhere = elsewhere;
+    fleet.hire_with(&orders);
+    fleet.until("another worker ends the run", || office.has_completed(&run));
+    let ended = log(&office, &run);
+    assert_eq!(fleet.at_work(), if elsewhere { started } else { Vec::new() });
+    fleet.dismiss(1);
+
+    fleet.signal(&[0], Signal::CONT);
+    fleet.until("nothing is left of the call", || fleet.at_work().is_empty());
+    // It is alone, and of use.
+    office.create(2);
+    fleet.until("the worker that woke up is stuck again", || {
+        fleet.calls().iter().filter(|call| call.ends_with("/stuck[0]/run:1")).count() == 3
+    });
+    fleet.hire();
+    fleet.dismiss(0);
+    fleet.until("all runs end", || office.unfinished() == 0);
+    assert_eq!(log(&office, &run), ended, "{}", fleet.said());
+    fleet.dismiss_all();
+
+    let tally = check(&fleet, &office, 0);
+    assert_eq!(tally.interrupted, 3, "one of each run");
+    let told = fs::read_to_string(fleet.orders.told()).unwrap();
+    assert_eq!(told.matches("run_completed").count(), 3);
+    let interrupted = block_on(scenario::events(office.store(), &run));
+    let attempts =
+        interrupted.iter().filter(|event| matches!(event.body, EventBody::AttemptSucceeded { .. }));
+    assert_eq!(attempts.count(), 3);
+}
+
+/// Stops two of four workers at a time, wherever they are, until the others have all their runs, and wakes them up.
+fn pause_at_random(mut fleet: Fleet, seed: u64) {
+    let mut chance = Chance(seed);
+    let mut office = Office::new(&fleet, SHARED);
+    (0..4).for_each(|_| fleet.hire());
+    for _ in 0..ROUNDS {
+        office.create(RUNS.saturating_sub(office.unfinished()));
+        let goal = fleet.calls().len() + 1 + chance.below(20);
+        fleet.until("calls are made", || fleet.calls().len() >= goal);
+        let first = chance.below(4);
+        let stopped = [first, (first + 1 + chance.below(3)) % 4];
+        stop(&fleet, &office, &stopped);
+        let names = stopped.map(|worker| fleet.name(worker));
+        let has_run = |record: RunRecord| {
+            let holder = record.holder.map(|holder| holder + " ").unwrap_or_default();
+            names.iter().any(|name| holder.starts_with(name))
+        };
+        fleet.until("the others take the runs", || {
+            let runs = block_on(office.store().list(&RunFilter::unfinished())).unwrap();
+            !runs.into_iter().any(has_run)
+        });
+        fleet.signal(&stopped, Signal::CONT);
+    }
+    fleet.until("all runs end", || office.unfinished() == 0);
+    assert_eq!(fleet.size(), 4);
+    fleet.dismiss_all();
+    let tally = check(&fleet, &office, 0);
+    println!("{} runs, {} times stopped: {tally:?}", office.created(), 2 * ROUNDS);
+    assert!(tally.interrupted > ROUNDS, "they were stopped where nothing happens: {tally:?}");
+}
+
+#[test]
+fn workers_that_are_stopped_over_sqlite_wherever_they_are_do_nothing_twice() {
+    pause_at_random(Fleet::new(|home| Place::Sqlite(home.join("runs.db"), LEASE)), 0x5eed);
+}
+
+#[test]
+fn workers_that_are_stopped_over_postgresql_wherever_they_are_do_nothing_twice() {
+    let server = Server::start(&anywhere(), false).unwrap();
+    pause_at_random(Fleet::new(|_| Place::Postgres(server.url(), LEASE)), 0x5eed);
+}
+
+#[test]
+fn a_worker_that_wakes_up_over_sqlite_writes_nothing_to_the_run_that_it_lost_and_is_of_use() {
+    for elsewhere in [false, true] {
+        pause_and_wake(Fleet::new(|home| Place::Sqlite(home.join("runs.db"), LEASE)), elsewhere);
+    }
+}
+
+#[test]
+fn a_worker_that_wakes_up_over_postgresql_writes_nothing_to_the_run_that_it_lost_and_is_of_use() {
+    let mut server = Server::start(&anywhere(), false).unwrap();
+    pause_and_wake(Fleet::new(|_| Place::Postgres(server.url(), LEASE)), false);
+    server.stop().unwrap();
+    server = Server::start(&anywhere(), false).unwrap();
+    pause_and_wake(Fleet::new(|_| Place::Postgres(server.url(), LEASE)), true);
+}

@@ -1,0 +1,132 @@
+//! The runs that workers share.
+
+use std::time::Duration;
+
+use futures::executor::block_on;
+use workflow_core::catalog::Part;
+use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::status::RunStatus;
+use workflow_core::store::{RunFilter, RunStore, StoreError};
+use workflow_exec::{Engine, StartRun};
+use workflow_tests::shelf::Shelf;
+
+use crate::fleet::Fleet;
+
+/// Calls of commands, each with a process in the background that nobody finds by its group or session, and that
+/// does not end by itself in time; and calls that are over at once.
+pub(crate) const SHARED: &str = r#"
+workflow:
+  name: Work that is shared
+  stages: [first, many, lanes, last]
+  loop: { max_iters: 2, stop_when: "$.enough == true", on_exhausted: complete }
+first: { provider: tracing }
+many: { provider: tracing, profile: each }
+lanes:
+  mode: parallel
+  providers: [{ provider: command }, { provider: tracing }, { provider: command }]
+  with:
+    command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; setsid sleep 100 >/dev/null 2>&1 & sleep 0.05; echo done']
+    env: { TRACE: "${vars.trace}" }
+last: { provider: tracing }
+"#;
+
+pub(crate) const EACH: &str = r#"
+graph:
+  - id: each
+    type: foreach
+    items: "${vars.items}"
+    mode: parallel
+    concurrency: 2
+    run:
+      type: run
+      provider: command
+      with:
+        command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; setsid sleep 100 >/dev/null 2>&1 & sleep 0.03; echo "$1"', sh, "${item}"]
+        env: { TRACE: "${vars.trace}" }
+"#;
+
+/// One command that never ends the first time it is called, and at once from then on.
+pub(crate) const STUCK: &str = r#"
+workflow: { name: Stuck at first, stages: [before, stuck, after] }
+before: { provider: tracing }
+stuck:
+  provider: command
+  with:
+    command:
+      - sh
+      - -c
+      - 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; case "$WORKFLOW_CALL" in *:1) sleep 120 & wait;; esac; echo done'
+    env: { TRACE: "${vars.trace}" }
+after: { provider: tracing }
+"#;
+
+/// Commands that print more than there may be room for.
+pub(crate) const LARGE: &str = r#"
+workflow:
+  name: Large outputs
+  stages: [large]
+  loop: { max_iters: 8, stop_when: "$.enough == true", on_exhausted: complete }
+large:
+  provider: command
+  with:
+    command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; head -c 60000 /dev/zero | tr "\0" x']
+    env: { TRACE: "${vars.trace}" }
+"#;
+
+/// Who looks at a store, and creates the runs in it.
+pub(crate) struct Office {
+    engine: Engine,
+    trace: String,
+    created: usize,
+}
+
+impl Office {
+    pub(crate) fn new(fleet: &Fleet, workflow: &str) -> Self {
+        let each = Part::Profile("many".parse().unwrap(), "each".parse().unwrap());
+        let shelf = Shelf::new(work(), workflow, vec![(each, EACH.to_owned())]);
+        let engine = fleet.orders.engine().unwrap().catalog(shelf).build();
+        Self { engine, trace: fleet.orders.calls().display().to_string(), created: 0 }
+    }
+
+    /// Creates so many runs that nobody drives.
+    pub(crate) fn create(&mut self, count: usize) {
+        for _ in 0..count {
+            let run = RunId::new(format!("r{}", self.created)).unwrap();
+            let start = StartRun::workflow(work()).run_id(run).var("trace", self.trace.clone());
+            block_on(self.engine.create(start.var("items", vec![1, 2, 3, 4]))).unwrap();
+            self.created += 1;
+        }
+    }
+
+    pub(crate) fn created(&self) -> usize {
+        self.created
+    }
+
+    pub(crate) fn store(&self) -> &dyn RunStore {
+        &**self.engine.store()
+    }
+
+    /// Whether nobody keeps others from writing.
+    pub(crate) fn is_writable(&self) -> bool {
+        // It begins as every write does. That there is nothing to renew does not matter.
+        !matches!(block_on(self.store().renew()), Err(StoreError::Io { .. }))
+    }
+
+    /// How many runs have not ended. A store that is away is asked again.
+    pub(crate) fn unfinished(&self) -> usize {
+        loop {
+            if let Ok(runs) = block_on(self.store().list(&RunFilter::unfinished())) {
+                return runs.len();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub(crate) fn has_completed(&self, run: &RunId) -> bool {
+        block_on(self.store().get(run)).unwrap().head.status == RunStatus::Completed
+    }
+}
+
+fn work() -> WorkflowId {
+    WorkflowId::new("work").unwrap()
+}

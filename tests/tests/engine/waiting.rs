@@ -1,0 +1,528 @@
+//! Runs that wait: for persons, and for times.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::future::{Either, join, select};
+use serde_json::{Value, json};
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::{self, Defaults};
+use workflow_core::failure::FailureClass;
+use workflow_core::machine::RunView;
+use workflow_core::plan::Plan;
+use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::status::{RunStatus, StageStatus, WaitReason};
+use workflow_core::stop::Stop;
+use workflow_core::store::RunStore as _;
+use workflow_core::usage::Usage;
+use workflow_exec::StartRun;
+
+use crate::host::{Host, id};
+
+/// A start of a workflow whose stages have these profiles.
+fn start(run: &str, workflow: &str, profiles: &[(&str, &str)]) -> StartRun {
+    let id_of = workflow_core::ids::WorkflowId::new("test").unwrap();
+    let parsed = definition::parse(workflow.as_bytes(), Some(&id_of));
+    let workflow = parsed.workflow.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
+    let mut bundle = Bundle::new(definition::resolve(&workflow, &Defaults::default()).unwrap());
+    for (stage, profile) in profiles {
+        let parsed = definition::parse_profile(profile.as_bytes(), Some(&workflow));
+        let profile = parsed.profile.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
+        bundle.profiles.insert(stage.parse().unwrap(), profile);
+    }
+    StartRun::plan(&Plan::compile(bundle).unwrap().into()).run_id(id(run))
+}
+
+/// The number and the reason of the only thing that a run waits for.
+fn only_wait(view: &RunView) -> (u64, WaitReason) {
+    let [wait] = view.waits.as_slice() else { panic!("{:?}", view.waits) };
+    (wait.number.unwrap_or_default(), wait.reason)
+}
+
+fn output(view: &RunView, stage: &str) -> Value {
+    view.context.stages[stage].output.as_ref().map(workflow_core::data::Data::value).unwrap_or_default()
+}
+
+const APPROVAL: &str = "
+workflow: { name: Approval, stages: [plan, ship] }
+plan: { provider: ann }
+ship: { provider: bob, approval: \"Ship ${stages.plan.output}?\" }
+";
+
+#[test]
+fn a_stage_waits_for_a_person_and_nobody_holds_the_run_meanwhile() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let view = host.engine.run(host.start("r1", APPROVAL)).await.unwrap();
+        assert_eq!((view.status, view.current_stage.as_ref().unwrap().as_str()), (RunStatus::Paused, "ship"));
+        let (number, reason) = only_wait(&view);
+        assert_eq!(reason, WaitReason::Approval);
+        assert_eq!(view.waits[0].question.as_deref(), Some("Ship ann()?"));
+        let record = host.store.get(&id("r1")).await.unwrap();
+        assert_eq!((record.holder, record.head.wait.unwrap().reason), (None, WaitReason::Approval));
+        // Looking does not change anything.
+        assert_eq!(host.engine.drive(&id("r1")).await.unwrap(), view);
+
+        // Another process answers, and drives the run on.
+        let other = host.engine_over(host.store.clone());
+        let handle = other.handle(&id("r1"));
+        handle.answer(number, true).await.unwrap();
+        let view = handle.wait().await.unwrap();
+        assert_eq!((view.status, output(&view, "ship")), (RunStatus::Completed, json!("bob()")));
+    });
+    insta::assert_snapshot!(host.log("r1"), @r#"
+         0  run_created        test
+         0  run_started
+         0  stage_started      1/plan
+         0  attempt_started    1/plan[0] #1 ann
+        10  attempt_succeeded  1/plan[0] #1 "ann()"
+        10  stage_completed    1/plan, output of lane 0
+        10  stage_asked        1/ship "Ship ann()?"
+        10  run_waiting        approval
+        10  answered           event 7 with true
+        10  stage_started      1/ship
+        10  attempt_started    1/ship[0] #1 bob
+        20  attempt_succeeded  1/ship[0] #1 "bob()"
+        20  stage_completed    1/ship, output of lane 0
+        20  run_completed
+        "#);
+}
+
+#[test]
+fn a_stage_that_a_person_does_not_agree_to_fails_as_its_policy_says() {
+    for (policy, status) in [("stop", RunStatus::Failed), ("continue", RunStatus::Completed)] {
+        let host = Host::new();
+        let workflow = APPROVAL.replace("bob,", &format!("bob, on_failure: {policy},"));
+        host.sim.block_on(async {
+            let view = host.engine.run(host.start("r1", &workflow)).await.unwrap();
+            let answer = json!({ "approved": false, "comment": "not on a Friday" });
+            let handle = host.engine.handle(&id("r1"));
+            handle.answer(only_wait(&view).0, answer).await.unwrap();
+            let view = handle.wait().await.unwrap();
+            assert_eq!(view.status, status);
+            let error = view.context.stages["ship"].error.clone().unwrap();
+            assert_eq!(error.class, FailureClass::Rejected);
+            assert_eq!(error.message, "a person did not agree: not on a Friday");
+        });
+        assert!(host.deeds.calls().iter().all(|call| call.provider != "bob"));
+    }
+}
+
+#[test]
+fn an_interactive_run_asks_before_every_stage() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let mut view = host.engine.run(host.start("r1", APPROVAL).interactive()).await.unwrap();
+        let handle = host.engine.handle(&id("r1"));
+        let mut questions = Vec::new();
+        while view.status == RunStatus::Paused {
+            questions.push(view.waits[0].question.clone().unwrap());
+            handle.answer(only_wait(&view).0, true).await.unwrap();
+            view = handle.wait().await.unwrap();
+        }
+        assert_eq!(view.status, RunStatus::Completed);
+        assert_eq!(questions, ["Start the stage `plan`?", "Ship ann()?"]);
+    });
+}
+
+const QUESTION: &str = "
+graph:
+  - { id: draft, type: run }
+  - { id: pick, type: ask, question: \"Which, after ${nodes.draft.output}?\", choices: [a, { b: \"${vars.x}\" }], out: choice }
+  - { id: say, type: ask, question: \"And why?\" }
+  - { id: use, type: run, inputs: [choice, say], prompt: used }
+";
+
+#[test]
+fn nodes_ask_and_what_persons_say_is_their_output() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let workflow = "workflow: { name: Asks, stages: [work] }\nwork: { provider: ann, profile: asks }";
+        let start = start("r1", workflow, &[("work", QUESTION)]).var("x", 1);
+        let mut view = host.engine.run(start).await.unwrap();
+        assert_eq!(view.waits.len(), 2);
+        let (say, pick) = (view.waits[0].clone(), view.waits[1].clone());
+        assert_eq!((say.question.unwrap(), say.schema), ("And why?".to_owned(), None));
+        assert_eq!(pick.question.unwrap(), "Which, after ann()?");
+        assert_eq!(pick.schema.unwrap().value(), json!({ "enum": ["a", { "b": 1 }] }));
+        assert_eq!(pick.place.as_deref(), Some("1/work[0]/pick"));
+        let states: Vec<_> = view.context.stages["work"].results[0].nodes.iter().map(|n| n.status).collect();
+        assert_eq!(states, [StageStatus::Waiting, StageStatus::Completed, StageStatus::Waiting]);
+
+        let handle = host.engine.handle(&id("r1"));
+        // What could not be said does not count, nor does what nobody asked.
+        for (wait, value) in
+            [(pick.number.unwrap(), json!("c")), (say.number.unwrap(), json!(1)), (99, json!("a"))]
+        {
+            handle.answer(wait, value).await.unwrap();
+            view = handle.wait().await.unwrap();
+            assert_eq!((view.status, view.waits.len()), (RunStatus::Paused, 2));
+        }
+        handle.answer(pick.number.unwrap(), json!({ "b": 1 })).await.unwrap();
+        view = handle.wait().await.unwrap();
+        assert_eq!((view.status, only_wait(&view).1), (RunStatus::Paused, WaitReason::Question));
+        handle.answer(say.number.unwrap(), "because").await.unwrap();
+        // Twice, and too late.
+        handle.answer(say.number.unwrap(), "or not").await.unwrap();
+        view = handle.wait().await.unwrap();
+        assert_eq!(view.status, RunStatus::Completed);
+        assert_eq!(output(&view, "work"), json!("ann(used\n\n{\"b\":1}\n\nbecause)"));
+    });
+    let events = host.events("r1");
+    let refused = events.iter().filter(|event| event.body.kind() == "answer_refused").count();
+    assert_eq!(refused, 4);
+}
+
+#[test]
+fn every_item_of_a_foreach_asks_for_itself() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let workflow = "workflow: { name: Asks, stages: [work] }\nwork: { provider: ann, profile: asks }";
+        let graph = "graph:\n  - { id: each, type: foreach, items: [x, y, z], mode: parallel, run: { type: run, prompt: \"${item}\", approval: \"Do ${item}?\" } }";
+        let mut view = host.engine.run(start("r1", workflow, &[("work", graph)])).await.unwrap();
+        let handle = host.engine.handle(&id("r1"));
+        let questions: Vec<_> = view.waits.iter().map(|wait| wait.question.clone().unwrap()).collect();
+        assert_eq!(questions, ["Do x?", "Do y?", "Do z?"]);
+        for wait in view.waits {
+            handle.answer(wait.number.unwrap(), true).await.unwrap();
+        }
+        view = handle.wait().await.unwrap();
+        assert_eq!((view.status, output(&view, "work")), (RunStatus::Completed, json!(["ann(x)", "ann(y)", "ann(z)"])));
+    });
+}
+
+#[test]
+fn a_run_that_waits_for_a_person_is_paused_and_cancelled_like_another() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let view = host.engine.run(host.start("r1", APPROVAL)).await.unwrap();
+        let (number, _) = only_wait(&view);
+        let handle = host.engine.handle(&id("r1"));
+        handle.pause().await.unwrap();
+        let view = handle.view().await.unwrap();
+        assert_eq!(view.wait.unwrap().reason, WaitReason::Pause);
+        // An answer is taken, and nothing starts.
+        handle.answer(number, true).await.unwrap();
+        let view = handle.wait().await.unwrap();
+        assert_eq!((view.status, view.waits.len()), (RunStatus::Paused, 1));
+        handle.resume().await.unwrap();
+        assert_eq!(handle.wait().await.unwrap().status, RunStatus::Completed);
+
+        host.engine.run(host.start("r2", APPROVAL)).await.unwrap();
+        let handle = host.engine.handle(&id("r2"));
+        handle.cancel().await.unwrap();
+        let view = handle.view().await.unwrap();
+        assert_eq!((view.status, view.waits.len()), (RunStatus::Cancelled, 0));
+    });
+}
+
+const ASKED_AFTER: &str = "
+workflow: { name: Pays, stages: [pay] }
+pay: { provider: ann, on_interrupt: ask, with: { ann: { after: 100, reply: paid } } }
+";
+
+#[test]
+fn what_became_of_an_interrupted_call_is_asked_and_never_assumed() {
+    let answers = [
+        (json!({ "outcome": "happened", "result": "paid by hand" }), "paid by hand", 1),
+        (json!({ "outcome": "not_happened" }), "paid", 2),
+        (json!("rerun"), "paid", 2),
+    ];
+    for (answer, expected, calls) in answers {
+        let host = Host::new();
+        host.sim.block_on(async {
+            let driving = Box::pin(host.engine.run(host.start("r1", ASKED_AFTER)));
+            let Either::Right(_) = select(driving, host.sim.sleep_ms(50)).await else {
+                panic!("it has ended")
+            };
+            let view = host.engine.drive(&id("r1")).await.unwrap();
+            assert_eq!((view.status, only_wait(&view).1), (RunStatus::Paused, WaitReason::UnknownOutcome));
+            assert_eq!(host.deeds.calls().len(), 1, "nothing runs again before somebody says so");
+            let handle = host.engine.handle(&id("r1"));
+            handle.answer(only_wait(&view).0, answer).await.unwrap();
+            let view = handle.wait().await.unwrap();
+            assert_eq!((view.status, output(&view, "pay")), (RunStatus::Completed, json!(expected)));
+        });
+        assert_eq!(host.deeds.calls().len(), calls);
+    }
+}
+
+const QUOTA: &str = "
+workflow: { name: Quota, stages: [work] }
+work:
+  provider: ann
+  with: { ann: [{ fail: rate_limited, until: 3600000 }, { reply: done }] }
+";
+
+#[test]
+fn a_run_over_its_quota_goes_on_by_itself_when_the_time_has_come() {
+    // In the caller's future, and in the background.
+    let host = Host::new();
+    host.sim.block_on(async {
+        let running = host.engine.run(host.start("r1", QUOTA));
+        let looking = async {
+            host.sim.sleep_ms(1_000).await;
+            let record = host.store.get(&id("r1")).await.unwrap();
+            let wait = record.head.wait.unwrap();
+            assert_eq!((record.holder, record.head.status), (None, RunStatus::Paused));
+            assert_eq!((wait.reason, wait.until.is_some()), (WaitReason::Quota, true));
+            let unfinished = host.engine.unfinished().await.unwrap();
+            assert_eq!(unfinished.len(), 1, "a host that starts again finds it");
+        };
+        let (view, ()) = join(running, looking).await;
+        assert_eq!(view.unwrap().status, RunStatus::Completed);
+
+        for run in ["r2", "r3", "r4"] {
+            host.engine.start(host.start(run, QUOTA)).await.unwrap();
+        }
+        host.sim.sleep_ms(3_599_000).await;
+        for run in ["r2", "r3", "r4"] {
+            assert_eq!(host.store.get(&id(run)).await.unwrap().holder, None);
+        }
+        host.sim.sleep_ms(2_000).await;
+        for run in ["r2", "r3", "r4"] {
+            assert_eq!(host.engine.handle(&id(run)).status().await.unwrap(), RunStatus::Completed);
+        }
+    });
+    assert!(host.log("r2").contains("run_continued"));
+}
+
+#[test]
+fn a_parked_run_can_be_cancelled_before_its_time() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let running = host.engine.run(host.start("r1", QUOTA));
+        let cancelling = async {
+            host.sim.sleep_ms(1_000).await;
+            host.engine.handle(&id("r1")).cancel().await.unwrap();
+        };
+        let (view, ()) = join(running, cancelling).await;
+        assert_eq!(view.unwrap().status, RunStatus::Cancelled);
+    });
+    assert_eq!(host.deeds.calls().len(), 1);
+}
+
+const SESSIONS: &str = "
+workflow:
+  name: Sessions
+  stages: [work, check]
+  loop: { max_iters: 3, stop_when: \"$.done == true\" }
+work: { provider: talker, session: continue, on_failure: retry, retries: 4, retry_backoff: 1 }
+check: { provider: ann, with: { ann@3: { reply: { done: true } }, ann: { reply: { done: false } } } }
+";
+
+/// Answers in a session, and fails as often as it is told to.
+struct Talker {
+    fails: Vec<&'static str>,
+    sessions: Arc<Mutex<Vec<Option<String>>>>,
+}
+
+#[async_trait]
+impl Provider for Talker {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        let number = {
+            let mut sessions = self.sessions.lock().unwrap();
+            sessions.push(request.session.clone());
+            sessions.len()
+        };
+        let session = request.session.unwrap_or_else(|| format!("s{number}"));
+        context
+            .record_session(&session)
+            .await
+            .map_err(|error| ProviderError::transient(error.to_string()))?;
+        match self.fails.get(number - 1).filter(|message| !message.is_empty()) {
+            Some(message) => Err(ProviderError::transient(*message)),
+            None => Ok(Reply::text("said")),
+        }
+    }
+}
+
+/// The sessions in which the calls of a run began.
+fn sessions(fails: &[&'static str]) -> (Vec<Option<String>>, Host) {
+    let sessions = Arc::default();
+    let talker = Talker { fails: fails.to_vec(), sessions: Arc::clone(&sessions) };
+    let host = Host::with(|builder| builder.provider("talker", talker));
+    host.sim.block_on(async {
+        let view = host.engine.run(host.start("r1", SESSIONS)).await.unwrap();
+        assert_eq!(view.status, RunStatus::Completed);
+    });
+    let sessions = sessions.lock().unwrap().clone();
+    (sessions, host)
+}
+
+#[test]
+fn a_stage_goes_on_in_its_session_across_retries_and_iterations() {
+    let (found, _) = sessions(&["busy", "", "", "", ""]);
+    let s1 = Some("s1".to_owned());
+    assert_eq!(found, [None, s1.clone(), s1.clone(), s1]);
+}
+
+#[test]
+fn a_session_that_fails_twice_in_the_same_way_is_given_up_visibly() {
+    let (found, host) = sessions(&["", "gone", "other", "gone", "gone"]);
+    let s1 = Some("s1".to_owned());
+    let s6 = Some("s6".to_owned());
+    assert_eq!(found, [None, s1.clone(), s1.clone(), s1.clone(), s1, None, s6]);
+    assert!(host.log("r1").contains("session_dropped"));
+}
+
+/// Tells its session, and dies with its host unless it goes on in one.
+struct Hangs(Arc<Mutex<Vec<Option<String>>>>);
+#[async_trait]
+impl Provider for Hangs {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        self.0.lock().unwrap().push(request.session.clone());
+        if request.session.is_some() {
+            return Ok(Reply::text("went on"));
+        }
+        let _ = context.record_session("s1").await;
+        futures::future::pending().await
+    }
+}
+
+#[test]
+fn a_session_survives_the_death_of_the_host() {
+    let sessions: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let hangs = Hangs(Arc::clone(&sessions));
+    let host = Host::with(|builder| builder.provider("hangs", hangs));
+    let yaml = "workflow: { name: Crash, stages: [one] }\none: { provider: hangs, session: continue }";
+    host.sim.block_on(async {
+        let driving = Box::pin(host.engine.run(host.start("r1", yaml)));
+        let Either::Right(_) = select(driving, host.sim.sleep_ms(50)).await else { panic!("it has ended") };
+        let view = host.engine.drive(&id("r1")).await.unwrap();
+        assert_eq!(view.status, RunStatus::Completed);
+    });
+    assert_eq!(*sessions.lock().unwrap(), [None, Some("s1".to_owned())]);
+}
+
+/// A workflow whose calls use so much each, and how its run ends.
+fn spend(workflow: &str) -> (RunView, Host) {
+    let host = Host::new();
+    let view = host.sim.block_on(host.engine.run(host.start("r1", workflow))).unwrap();
+    (view, host)
+}
+
+#[test]
+fn a_budget_of_the_run_stops_a_loop_and_counts_every_attempt_and_lane() {
+    let workflow = "
+workflow:
+  name: Budget
+  stages: [work]
+  loop: { max_iters: 20, stop_when: \"$.done == true\" }
+  budget: { cost_usd: 1.0 }
+work:
+  mode: parallel
+  providers: [{ provider: ann }, { provider: bob }]
+  on_failure: continue
+  with:
+    ann: { usage: { cost_usd: 0.2, input_tokens: 10, output_tokens: 5 } }
+    bob: { after: 20, usage: { cost_usd: 0.1 } }
+";
+    let (view, host) = spend(workflow);
+    let error = view.error.unwrap();
+    assert_eq!((view.status, error.class), (RunStatus::Failed, FailureClass::Stage));
+    assert!(error.message.contains("the budget of the run is used up: $1.2000 of $1"), "{}", error.message);
+    // 0.3 for each iteration: the fourth begins with 0.9 and crosses the line with the calls under way.
+    assert!((view.spent.cost_usd - 1.2).abs() < 1e-9, "{:?}", view.spent);
+    assert_eq!((view.spent.attempts, view.spent.unpriced), (8, 0));
+    assert_eq!((view.spent.tokens, view.spent.uncounted), (60, 4));
+    assert_eq!(host.deeds.calls().len(), 8);
+    assert_eq!(host.log("r1").matches("budget_warning").count(), 1);
+}
+
+#[test]
+fn a_budget_of_a_stage_is_the_stages_own_and_unknown_cost_is_no_cost() {
+    let workflow = "
+workflow: { name: Budget, stages: [free, work] }
+free: { provider: cid }
+work:
+  provider: ann
+  on_failure: retry
+  retries: 9
+  retry_backoff: 1
+  budget: { tokens: 100 }
+  with: { ann: { fail: transient, usage: { input_tokens: 30, output_tokens: 20 } } }
+";
+    let (view, host) = spend(workflow);
+    let error = view.error.unwrap();
+    assert_eq!((view.status, error.class), (RunStatus::Failed, FailureClass::Budget));
+    assert_eq!(error.message, "the budget of the stage `work` is used up: 100 of 100 tokens");
+    assert_eq!(view.context.stages["work"].spent.attempts, 2);
+    assert_eq!((view.spent.unpriced, view.spent.uncounted), (3, 1));
+    assert_eq!(host.deeds.calls().len(), 3);
+}
+
+#[test]
+fn a_budget_of_time_ends_the_attempt_that_would_go_on_too_long() {
+    let workflow = "
+workflow: { name: Budget, stages: [work] }
+work:
+  provider: ann
+  on_failure: retry
+  retries: 9
+  retry_backoff: 1
+  budget: { time: 10s }
+  with: { ann: [{ after: 6000, fail: transient }, { after: 60000 }] }
+";
+    let (view, host) = spend(workflow);
+    assert_eq!(view.error.unwrap().class, FailureClass::Budget);
+    assert_eq!(view.spent.time_ms, 10_000);
+    assert_eq!(host.deeds.calls().len(), 2);
+}
+
+#[test]
+fn a_call_that_tells_what_it_uses_is_stopped_when_a_budget_is_used_up() {
+    struct Meter(workflow_tests::sim::Sim);
+    #[async_trait]
+    impl Provider for Meter {
+        async fn call(&self, _: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+            for tenths in 1..=100 {
+                let cost_usd = Some(f64::from(tenths) / 10.0);
+                context.usage(Usage { cost_usd, ..Usage::default() });
+                let stop = Box::pin(context.stop().wait(Stop::Gracefully));
+                if let Either::Right(_) = select(self.0.sleep_ms(100), stop).await {
+                    return Err(ProviderError::cancelled());
+                }
+            }
+            Ok(Reply::text("never"))
+        }
+    }
+    let sim = workflow_tests::sim::Sim::new();
+    let meter = Meter(sim.clone());
+    let host = Host::in_world(sim, |builder| builder.provider("meter", meter));
+    let workflow = "
+workflow: { name: Budget, stages: [work] }
+work: { provider: meter, on_failure: retry, budget: { cost_usd: 1.0 } }
+";
+    let view = host.sim.block_on(host.engine.run(host.start("r1", workflow))).unwrap();
+    let error = view.error.unwrap();
+    assert_eq!((view.status, error.class), (RunStatus::Failed, FailureClass::Budget));
+    assert!((view.spent.cost_usd - 1.0).abs() < 1e-9, "{:?}", view.spent);
+}
+
+#[test]
+fn a_loop_that_fails_in_the_same_way_twice_in_a_row_is_stopped_with_both_shown() {
+    let workflow = |second: &str| {
+        format!(
+            "
+workflow:
+  name: Repeats
+  stages: [work, check]
+  loop: {{ max_iters: 5, stop_when: \"$.done == true\" }}
+work:
+  provider: ann
+  on_failure: continue
+  with: {{ ann@1: {{ fail: transient }}, ann@2: {second}, ann@3: {{ fail: transient }}, ann: {{ fail: permanent }} }}
+check: {{ provider: bob, with: {{ bob: {{ reply: {{ done: false }} }} }} }}
+"
+        )
+    };
+    let (view, _) = spend(&workflow("{ fail: transient }"));
+    let error = view.error.unwrap();
+    assert_eq!((view.status, view.iteration, error.class), (RunStatus::Failed, 2, FailureClass::Repeated));
+    let details = error.details.clone().unwrap();
+    assert_eq!(details["first"]["message"], details["second"]["message"]);
+    // In another way, or not the one after the other.
+    let (view, _) = spend(&workflow("{ reply: ok }"));
+    assert_eq!((view.iteration, view.error.unwrap().class), (5, FailureClass::Repeated));
+}
