@@ -10,6 +10,7 @@
 //! be. Whatever influenced control flow — the outcome of a condition, a jittered delay — is in an
 //! event; a state is always the fold of its events, whatever later versions would have decided.
 
+mod apply;
 mod ask;
 mod backoff;
 mod budget;

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "the lint's exemption covers test functions, not what they call")]
 
 mod fold;
+mod kinds;
 mod stored;

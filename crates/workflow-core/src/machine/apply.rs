@@ -1,0 +1,513 @@
+//! What each event changes in the state of a run.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use super::ask::{Ask, Said};
+use super::lane::{GraphState, ItemsState, LaneState, NodeState};
+use super::state::{Current, MAX_LANES, OutputOf, Position, StageResult, State};
+use crate::data::Data;
+use crate::event::{Event, EventBody, RunForked};
+use crate::failure::Failure;
+use crate::ids::{NodePath, StageId};
+use crate::status::{RunStatus, StageStatus, WaitReason};
+use crate::usage::{Spent, Usage};
+
+impl State {
+    pub(super) fn apply_body(&mut self, event: &Event) -> Result<(), &'static str> {
+        match &event.body {
+            EventBody::RunCreated(_) => return Err("the run was created already"),
+            EventBody::RunForked(forked) => self.fork(forked, event.at)?,
+            EventBody::RunMigrated { hash, bundle } => {
+                self.bundle = hash.clone();
+                self.migrated = Some(bundle.clone());
+            }
+            EventBody::RunStarted => {
+                self.status = RunStatus::Running;
+                self.started_at = Some(event.at);
+            }
+            EventBody::StageStarted { iteration, stage, lanes } => {
+                let lanes = usize::try_from(*lanes).unwrap_or(usize::MAX);
+                if lanes > MAX_LANES {
+                    return Err("a stage has at most 10,000 lanes");
+                }
+                self.begin_stage(*iteration, stage, lanes, event.at);
+            }
+            EventBody::StageSkipped { iteration, stage } => self.skip_stage(*iteration, stage),
+            EventBody::LaneStarted { iteration, stage, lane, provider, role } => {
+                let lane = self.lane(*iteration, stage, *lane)?;
+                if lane.whole.status != StageStatus::Pending {
+                    return Err("the lane has begun already");
+                }
+                lane.whole.status = StageStatus::Running;
+                lane.whole.provider = Some(provider.clone());
+                lane.whole.role.clone_from(role);
+                lane.whole.started_at = Some(event.at);
+                lane.graph = Some(Box::default());
+            }
+            EventBody::NodeQueued { path, .. } => {
+                let current = self.current(path)?;
+                let node = current.node(path)?;
+                let was = std::mem::replace(&mut node.status, StageStatus::Queued);
+                current.retrying -= u32::from(was == StageStatus::Retrying);
+            }
+            EventBody::NodeStarted { path, items } => {
+                let elements = items.elements().ok_or("the items are no array")?;
+                let node = self.current(path)?.node_of_graph(path)?;
+                node.status = StageStatus::Running;
+                node.started_at = Some(event.at);
+                node.items = Some(Box::new(ItemsState::new(elements)));
+            }
+            EventBody::NodeCompleted { path, output, set } => {
+                self.current(path)?.end_node(path, StageStatus::Completed, output, event)?;
+                self.set(set.as_deref());
+            }
+            EventBody::NodeSkipped { path } => {
+                self.current(path)?.end_node(path, StageStatus::Skipped, &Data::NULL, event)?;
+            }
+            EventBody::NodeFailed { path, error } => {
+                let current = self.current(path)?;
+                // Also one that has succeeded, and whose `set` could not be resolved.
+                let node = current.lane_of(path)?.node_mut(path)?;
+                node.status = StageStatus::Failed;
+                node.error = Some(error.clone());
+                node.ended_at = Some(event.at);
+                current.graph_of(path)?.failed += 1;
+            }
+            EventBody::AttemptStarted { path, attempt, provider, role } => {
+                let current = self.current(path)?;
+                let node = current.node(path)?;
+                let was = std::mem::replace(&mut node.status, StageStatus::Running);
+                node.attempt = *attempt;
+                node.retry_at = None;
+                node.provider = Some(provider.clone());
+                node.role.clone_from(role);
+                node.started_at = node.started_at.or(Some(event.at));
+                node.attempt_at = Some(event.at);
+                current.retrying -= u32::from(was == StageStatus::Retrying);
+                current.running += 1;
+                let lane = current.lane_of(path)?;
+                if let Some(graph) = &mut lane.graph {
+                    graph.running += 1;
+                    lane.whole.attempt += 1;
+                }
+            }
+            EventBody::SessionDropped { path, .. } => {
+                let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
+                node.session = None;
+                node.session_dropped = true;
+            }
+            EventBody::SessionRecorded { path, session, .. } => {
+                self.current(path)?.lane_of(path)?.node_mut(path)?.session = Some(session.clone());
+            }
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
+                self.spend(path, usage.as_deref(), event.at)?;
+                let current = self.current(path)?;
+                let node = current.running(path, *attempt)?;
+                node.end(StageStatus::Completed, output.clone(), event.at);
+                let lane = current.lane_of(path)?;
+                if lane.graph.is_some() {
+                    lane.fold_item(path, event.seq);
+                } else {
+                    current.succeeded += 1;
+                    current.first = current.first.or(Some(path.lane));
+                }
+                self.set(set.as_deref());
+            }
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
+                if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
+                    self.spend(path, usage.as_deref(), event.at)?;
+                }
+                let current = self.current(path)?;
+                if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
+                    current.running(path, *attempt)?;
+                }
+                let node = current.lane_of(path)?.node_mut(path)?;
+                node.attempt = *attempt;
+                node.error = Some(error.clone());
+                node.retry_at = *retry_at;
+                node.ended_at = Some(event.at);
+                node.failures += u32::from(!parked && !repair);
+                node.repairs += u32::from(*repair);
+                let now = if retry_at.is_some() { StageStatus::Retrying } else { StageStatus::Failed };
+                let was = std::mem::replace(&mut node.status, now);
+                current.retrying += u32::from(retry_at.is_some());
+                current.retrying -= u32::from(was == StageStatus::Retrying);
+                if retry_at.is_none() {
+                    match &mut current.lane_of(path)?.graph {
+                        Some(graph) => graph.failed += 1,
+                        None => current.failed += 1,
+                    }
+                }
+            }
+            EventBody::AttemptCancelled { path, attempt, usage } => {
+                self.spend(path, usage.as_deref(), event.at)?;
+                let node = self.current(path)?.running(path, *attempt)?;
+                node.status = StageStatus::Cancelled;
+                node.ended_at = Some(event.at);
+            }
+            EventBody::AttemptInterrupted { path, attempt } => {
+                self.spend(path, None, event.at)?;
+                self.current(path)?.running(path, *attempt)?.status = StageStatus::Pending;
+            }
+            EventBody::LaneCompleted { iteration, stage, lane, output_of } => {
+                let number = *lane;
+                let lane = self.lane(*iteration, stage, number)?;
+                if lane.whole.status != StageStatus::Running {
+                    return Err("the lane is not under way");
+                }
+                let output = lane.output_of(output_of);
+                lane.whole.end(StageStatus::Completed, output, event.at);
+                self.forget_asks_of(number);
+                if let Position::In(current) = &mut self.position {
+                    current.succeeded += 1;
+                    current.first = current.first.or(Some(number));
+                }
+            }
+            EventBody::LaneFailed { iteration, stage, lane, error } => {
+                let number = *lane;
+                let lane = self.lane(*iteration, stage, number)?;
+                if !matches!(lane.whole.status, StageStatus::Pending | StageStatus::Running) {
+                    return Err("the lane has ended already");
+                }
+                lane.whole.status = StageStatus::Failed;
+                lane.whole.error = Some(error.clone());
+                lane.whole.ended_at = Some(event.at);
+                self.forget_asks_of(number);
+                if let Position::In(current) = &mut self.position {
+                    current.failed += 1;
+                }
+            }
+            EventBody::StageCompleted { stage, set, output_of, .. } => {
+                self.end_stage(stage, StageStatus::Completed, *output_of, None, event.at)?;
+                self.set(set.as_deref());
+                self.position = Position::After(stage.clone(), None);
+            }
+            EventBody::StageFailed { iteration, stage, error, continues } => {
+                if matches!(&self.position, Position::Asked { stage: asked, .. } if asked == stage) {
+                    // A person did not agree, and nothing of it began.
+                    self.begin_stage(*iteration, stage, 0, event.at);
+                }
+                self.end_stage(stage, StageStatus::Failed, None, Some(error), event.at)?;
+                if !self.failed_stages.contains(stage) {
+                    self.failed_stages.push(stage.clone());
+                }
+                let ends = (!continues).then(|| error.clone());
+                self.position = Position::After(stage.clone(), ends);
+            }
+            EventBody::IterationEnded { next, done, .. } => {
+                self.position = Position::Between { next: next.clone(), done: *done };
+            }
+            EventBody::BudgetWarning { stage, limit, .. } => {
+                self.warned.insert((stage.clone(), *limit));
+            }
+            EventBody::StageAsked { iteration, stage, question } => {
+                if matches!(self.position, Position::In(_)) {
+                    return Err("another stage is under way");
+                }
+                self.position = Position::Asked { iteration: *iteration, stage: stage.clone(), said: None };
+                self.asks.insert(event.seq, Ask::of_stage(*iteration, stage, question));
+            }
+            EventBody::NodeAsked { path, reason, question, schema } => {
+                self.current(path)?.node(path)?.status = StageStatus::Waiting;
+                self.asks.insert(event.seq, Ask::of_node(path, *reason, question, schema.as_ref()));
+            }
+            EventBody::Answered { control, wait, answer } => {
+                self.controls = *control;
+                let ask = self.asks.remove(wait).ok_or("nobody asked")?;
+                self.answered(&ask, answer)?;
+                self.go_on();
+            }
+            EventBody::AnswerRefused { control, .. } => self.controls = *control,
+            EventBody::RunWaiting { wait } => {
+                if wait.reason != WaitReason::Retry {
+                    self.status = RunStatus::Paused;
+                }
+                self.waiting = Some(wait.clone());
+            }
+            EventBody::RunContinued => self.go_on(),
+            EventBody::PauseRequested { control } => {
+                self.controls = *control;
+                self.pausing = true;
+                self.go_on();
+            }
+            EventBody::RunPaused => self.status = RunStatus::Paused,
+            EventBody::RunResumed { control } => {
+                self.controls = *control;
+                self.pausing = false;
+                self.status = RunStatus::Running;
+            }
+            EventBody::CancelRequested { control, .. } => {
+                self.controls = *control;
+                self.cancelling = true;
+                self.go_on();
+            }
+            EventBody::RunCompleted { .. } => self.end(RunStatus::Completed, None, event.at)?,
+            EventBody::RunFailed { error } => self.end(RunStatus::Failed, Some(error), event.at)?,
+            EventBody::RunCancelled => {
+                if let Position::In(current) = &self.position {
+                    let stage = current.stage.clone();
+                    self.end_stage(&stage, StageStatus::Cancelled, None, None, event.at)?;
+                    self.position = Position::After(stage, None);
+                }
+                self.asks.clear();
+                self.end(RunStatus::Cancelled, None, event.at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn current(&mut self, path: &NodePath) -> Result<&mut Current, &'static str> {
+        match &mut self.position {
+            Position::In(current) if current.stage == path.stage && self.iteration == path.iteration => {
+                Ok(current)
+            }
+            _ => Err("its stage is not under way"),
+        }
+    }
+
+    fn lane(&mut self, iteration: u32, stage: &StageId, lane: u32) -> Result<&mut LaneState, &'static str> {
+        match &mut self.position {
+            Position::In(current) if current.stage == *stage && self.iteration == iteration => {
+                current.lanes.get_mut(lane as usize).ok_or("the stage has fewer lanes")
+            }
+            _ => Err("its stage is not under way"),
+        }
+    }
+
+    /// Makes a run of its own of what another one had come to.
+    fn begin_stage(&mut self, iteration: u32, stage: &StageId, lanes: usize, at: Timestamp) {
+        self.iteration = iteration;
+        let spent = self.spent_by_stage.get(stage).copied().unwrap_or_default();
+        self.position = Position::In(Current {
+            stage: stage.clone(),
+            started_at: at,
+            lanes: vec![LaneState::UNSTARTED; lanes],
+            running: 0,
+            succeeded: 0,
+            failed: 0,
+            first: None,
+            retrying: 0,
+            spent,
+        });
+    }
+
+    fn fork(&mut self, forked: &RunForked, at: Timestamp) -> Result<(), &'static str> {
+        self.set(Some(&forked.vars));
+        for (stage, output) in &forked.outputs {
+            let result = self.results.get_mut(stage).ok_or("a stage has no output to be changed")?;
+            result.status = StageStatus::Completed;
+            result.error = None;
+            result.output = OutputOf::Edited(output.clone());
+        }
+        self.forked = Some(Arc::new(forked.clone()));
+        self.inherited = std::mem::take(&mut self.spent);
+        self.spent_by_stage.clear();
+        self.warned.clear();
+        if let Position::In(current) = &mut self.position {
+            current.spent = Spent::default();
+        }
+        self.status = RunStatus::Pending;
+        (self.created_at, self.started_at) = (at, None);
+        Ok(())
+    }
+
+    /// Adds the attempt at `path` that ends at `at`.
+    fn spend(&mut self, path: &NodePath, usage: Option<&Usage>, at: Timestamp) -> Result<(), &'static str> {
+        let current = self.current(path)?;
+        let took = current.lane_of(path)?.node_mut(path)?.spend(usage, at);
+        current.spent.add(usage, took);
+        self.spent.add(usage, took);
+        Ok(())
+    }
+
+    /// What the nodes of a lane that has ended asked for is not wanted any more.
+    fn forget_asks_of(&mut self, lane: u32) {
+        self.asks.retain(|_, ask| ask.path.as_ref().is_none_or(|path| path.lane != lane));
+    }
+
+    /// It no longer waits.
+    fn go_on(&mut self) {
+        if self.waiting.take().is_some() {
+            self.status = RunStatus::Running;
+        }
+    }
+
+    fn answered(&mut self, ask: &Ask, answer: &Data) -> Result<(), &'static str> {
+        let said = Said::read(ask.reason, answer).map_err(|_| "it is no answer to that")?;
+        let Some(path) = &ask.path else {
+            let Position::Asked { said: place, .. } = &mut self.position else {
+                return Err("no stage is asked about");
+            };
+            *place = Some(said);
+            return Ok(());
+        };
+        let current = self.current(path)?;
+        let node = current.lane_of(path)?.node_mut(path)?;
+        if node.status != StageStatus::Waiting {
+            return Err("the node waits for no answer");
+        }
+        match said {
+            Said::Agreed => node.approved = true,
+            Said::Value(value) => {
+                node.approved = true;
+                node.output = value;
+            }
+            Said::Happened(_) => {
+                node.status = StageStatus::Running;
+                current.running += 1;
+                if let Some(graph) = &mut current.lane_of(path)?.graph {
+                    graph.running += 1;
+                }
+                return Ok(());
+            }
+            Said::Disagreed(_) | Said::RunsAgain => {}
+        }
+        node.status = StageStatus::Pending;
+        Ok(())
+    }
+
+    fn set(&mut self, set: Option<&IndexMap<String, Data>>) {
+        for (name, value) in set.into_iter().flatten() {
+            self.vars.insert(name.clone(), value.clone());
+        }
+    }
+
+    fn skip_stage(&mut self, iteration: u32, stage: &StageId) {
+        self.iteration = iteration;
+        let result = self.results.entry(stage.clone()).or_insert(StageResult {
+            iteration,
+            status: StageStatus::Skipped,
+            lanes: Vec::new(),
+            output: OutputOf::Nothing,
+            started_at: None,
+            ended_at: None,
+            error: None,
+        });
+        result.iteration = iteration;
+        result.status = StageStatus::Skipped;
+        self.position = Position::After(stage.clone(), None);
+    }
+
+    fn end_stage(
+        &mut self,
+        stage: &StageId,
+        status: StageStatus,
+        output_of: Option<u32>,
+        error: Option<&Arc<Failure>>,
+        at: Timestamp,
+    ) -> Result<(), &'static str> {
+        let Position::In(current) = std::mem::replace(&mut self.position, Position::Start) else {
+            return Err("no stage is under way");
+        };
+        if current.stage != *stage {
+            return Err("another stage is under way");
+        }
+        if current.running > 0 {
+            return Err("the stage has running nodes");
+        }
+        self.spent_by_stage.insert(stage.clone(), current.spent);
+        // What its nodes asked for is not wanted any more.
+        self.asks.clear();
+        let mut lanes = current.lanes;
+        lanes.iter_mut().for_each(LaneState::close);
+        let output = match (status, output_of) {
+            (StageStatus::Completed, Some(lane)) => OutputOf::Lane(lane as usize),
+            (StageStatus::Completed, None) => OutputOf::AllLanes,
+            _ => OutputOf::Nothing,
+        };
+        let result = StageResult {
+            iteration: self.iteration,
+            status,
+            lanes,
+            output,
+            started_at: Some(current.started_at),
+            ended_at: Some(at),
+            error: error.cloned(),
+        };
+        self.results.insert(stage.clone(), result);
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        status: RunStatus,
+        error: Option<&Arc<Failure>>,
+        at: Timestamp,
+    ) -> Result<(), &'static str> {
+        if matches!(self.position, Position::In(_)) {
+            return Err("a stage is under way");
+        }
+        self.status = status;
+        self.error = error.cloned();
+        self.completed_at = Some(at);
+        Ok(())
+    }
+}
+
+impl Current {
+    fn lane_of(&mut self, path: &NodePath) -> Result<&mut LaneState, &'static str> {
+        self.lanes.get_mut(path.lane as usize).ok_or("the stage has fewer lanes")
+    }
+
+    fn graph_of(&mut self, path: &NodePath) -> Result<&mut GraphState, &'static str> {
+        self.lane_of(path)?.graph.as_deref_mut().ok_or("the lane has no graph")
+    }
+
+    /// A node that has not begun its next attempt.
+    fn node(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
+        let node = self.lane_of(path)?.node_mut(path)?;
+        match node.status {
+            StageStatus::Running => Err("the node runs already"),
+            StageStatus::Completed => Err("the node has succeeded already"),
+            StageStatus::Skipped => Err("the node was skipped"),
+            _ => Ok(node),
+        }
+    }
+
+    fn node_of_graph(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
+        self.graph_of(path)?;
+        self.node(path)
+    }
+
+    /// Ends a node that has no call of its own.
+    fn end_node(
+        &mut self,
+        path: &NodePath,
+        status: StageStatus,
+        output: &Data,
+        event: &Event,
+    ) -> Result<(), &'static str> {
+        self.graph_of(path)?;
+        let lane = self.lane_of(path)?;
+        let node = lane.node_mut(path)?;
+        if node.has_ended() {
+            return Err("the node has ended already");
+        }
+        node.end(status, output.clone(), event.at);
+        // Their results are in the output now.
+        node.items = None;
+        lane.fold_item(path, event.seq);
+        Ok(())
+    }
+
+    /// The node of `path` whose `attempt` ends with this event.
+    fn running(&mut self, path: &NodePath, attempt: u32) -> Result<&mut NodeState, &'static str> {
+        let lane = self.lanes.get_mut(path.lane as usize).ok_or("the stage has fewer lanes")?;
+        let node = lane.node_mut(path)?;
+        // A `foreach` is under way without a call.
+        if node.status != StageStatus::Running || node.items.is_some() {
+            return Err("the node does not run");
+        }
+        if node.attempt != attempt {
+            return Err("another attempt of the node runs");
+        }
+        self.running -= 1;
+        if let Some(graph) = &mut lane.graph {
+            graph.running -= 1;
+        }
+        self.lane_of(path)?.node_mut(path)
+    }
+}

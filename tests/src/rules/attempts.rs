@@ -1,0 +1,158 @@
+//! The rules of attempts: of what a provider is called for, and what comes of it.
+
+use jiff::Timestamp;
+use workflow_core::event::EventBody;
+use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::ids::NodePath;
+use workflow_core::usage::Usage;
+
+use super::{Checked, Log, Node, graph, rule};
+
+impl<'a> Log<'a> {
+    pub(super) fn take_of_node(&mut self, body: &'a EventBody) -> Checked {
+        match body {
+            EventBody::NodeQueued { path, .. } => {
+                self.check_start(path)?;
+                let node = self.nodes.entry(path.clone()).or_default();
+                rule(!node.queued, "a node waits once for a place")?;
+                node.queued = true;
+                Ok(())
+            }
+            EventBody::AttemptStarted { path, attempt, role, .. } => {
+                self.check_start(path)?;
+                self.check_call_agreed(path)?;
+                self.check_budgets(path)?;
+                let (now, clocks) = (self.now, self.reading.clocks);
+                let node = self.nodes.entry(path.clone()).or_default();
+                rule(*attempt == node.attempt + 1, "attempts are counted from 1")?;
+                rule(!clocks || node.retry_at.is_none_or(|at| at <= now), "a retry waits for its time")?;
+                node.attempt = *attempt;
+                (node.running, node.queued) = (true, false);
+                (node.retry_at, node.since, node.interrupted) = (None, Some(now), false);
+                node.role.clone_from(role);
+                let (made, free) = (node.attempt, node.free);
+                rule(made <= 1 + self.most_retries(path) + free, "there are at most `retries` more attempts")
+            }
+            EventBody::SessionRecorded { path, attempt, .. } => self.ending(path, *attempt).map(|_| ()),
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
+                let set = set.iter().flat_map(|set| set.iter());
+                let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
+                // None where they could not be told, or the result is not wanted any more.
+                rule(set.is_empty() || set.len() == self.sets(path), "a node sets its variables")?;
+                rule(set.is_empty() || !self.is_unwanted(path), "what is not wanted sets no variables")?;
+                self.vars.extend(set);
+                let node = self.ends(path, *attempt, usage.as_deref())?;
+                node.output = output.value();
+                (node.running, node.succeeded) = (false, true);
+                if !self.graphs.contains_key(&path.stage) {
+                    let lane = &mut self.lanes[path.lane as usize];
+                    (lane.succeeded, lane.output) = (true, output.value());
+                }
+                Ok(())
+            }
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
+                let refused = self.begins_and_fails(path, error, *retry_at)?;
+                if !refused {
+                    self.ends(path, *attempt, usage.as_deref())?;
+                }
+                self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))
+            }
+            EventBody::AttemptCancelled { path, attempt, usage } => {
+                rule(self.is_unwanted(path), "only what is not wanted any more is cancelled")?;
+                self.ends(path, *attempt, usage.as_deref())?.running = false;
+                Ok(())
+            }
+            EventBody::AttemptInterrupted { path, attempt } => {
+                let node = self.ends(path, *attempt, None)?;
+                (node.running, node.interrupted) = (false, true);
+                node.free += 1;
+                Ok(())
+            }
+            other => self.take_of_graph(other),
+        }
+    }
+
+    /// An attempt ends, and what it used counts.
+    fn ends(
+        &mut self,
+        path: &NodePath,
+        attempt: u32,
+        usage: Option<&Usage>,
+    ) -> Result<&mut Node, &'static str> {
+        let since = self.ending(path, attempt)?.since.take();
+        self.spend(path, since, usage);
+        self.ending(path, attempt)
+    }
+
+    fn ending(&mut self, path: &NodePath, attempt: u32) -> Result<&mut Node, &'static str> {
+        let node = self.nodes.get_mut(path).filter(|node| node.running && node.attempt == attempt);
+        node.ok_or("what ends was started, and has not ended before")
+    }
+
+    /// Takes in that an attempt could not be started at all, where that is so.
+    fn begins_and_fails(
+        &mut self,
+        path: &NodePath,
+        error: &Failure,
+        retry_at: Option<Timestamp>,
+    ) -> Result<bool, &'static str> {
+        let node = self.nodes.get(path);
+        if node.is_some_and(|node| node.running) {
+            return Ok(false);
+        }
+        let refused = node.is_some_and(|node| node.refused);
+        rule(refused == (error.class == FailureClass::Rejected), "what a person is against fails so")?;
+        self.check_start(path)?;
+        rule(!error.class.is_retryable() && retry_at.is_none(), "what was refused is not tried again")?;
+        let node = self.nodes.entry(path.clone()).or_default();
+        node.attempt += 1;
+        node.running = true;
+        Ok(true)
+    }
+
+    fn fail_attempt(
+        &mut self,
+        path: &NodePath,
+        attempt: u32,
+        error: &Failure,
+        retry_at: Option<Timestamp>,
+        (parked, repair): (bool, bool),
+    ) -> Checked {
+        let now = self.now;
+        let closed =
+            self.check_lane(path.lane).is_err() || self.of_lane(path.lane).any(|(_, node)| node.failed);
+        let role = self.nodes.get(path).and_then(|node| node.role.as_ref());
+        let stage = self.stage(&path.stage);
+        let form = match self.graphs.get(&path.stage) {
+            Some(graph) => graph.form(path, role, stage, self.bundle),
+            None => graph::form_of_stage(stage, role, self.bundle),
+        };
+        let most = self.most_retries(path);
+        let node = self.ending(path, attempt)?;
+        node.running = false;
+        node.retry_at = retry_at;
+        node.failed = retry_at.is_none();
+        let mended = error.class == FailureClass::InvalidOutput
+            && !closed
+            && form.is_some_and(|form| node.repairs < form.repairs);
+        rule(repair == mended, "a wrong output goes back to its provider, a bounded number of times")?;
+        if repair {
+            node.free += 1;
+            node.repairs += 1;
+            return rule(retry_at == Some(now), "what goes back goes back at once");
+        }
+        if parked {
+            node.free += 1;
+            return rule(
+                error.class == FailureClass::RateLimited && retry_at.is_some(),
+                "what is parked is over its quota, and knows until when",
+            );
+        }
+        node.failures += 1;
+        let retries = error.class.is_retryable() && node.failures <= most && !closed;
+        if retry_at.is_none() && !self.graphs.contains_key(&path.stage) {
+            self.lanes[path.lane as usize].failed = true;
+        }
+        rule(retries == retry_at.is_some(), "what may help is tried again, up to `retries` times")
+    }
+}
