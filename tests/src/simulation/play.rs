@@ -33,6 +33,9 @@ use crate::sim::Sim;
 /// A run to which nothing is written for so long, while nothing goes wrong any more, is stuck.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// A person looks each so many milliseconds at the latest.
+const LOOKS: u64 = 5_000;
+
 /// What a plot came to.
 pub struct Played {
     /// The runs as they are stored.
@@ -71,6 +74,8 @@ struct World<'p> {
     prompts: Prompts,
     machines: Vec<Machine<'p>>,
     processes: u64,
+    /// What a person does.
+    chance: Chance,
 }
 
 /// What an engine runs on, from one process to the next.
@@ -93,6 +98,8 @@ enum Due<'p> {
     Happen(usize, What),
     Up(usize, u64),
     Thaw(usize, u64),
+    /// A person looks at what runs wait for.
+    Look,
     /// Nothing: the weather is over, and the world waits for that.
     Over,
 }
@@ -132,6 +139,7 @@ impl<'p> World<'p> {
             prompts: Prompts::default(),
             machines: machines.collect(),
             processes: 0,
+            chance: Chance::of(plot.seed, "person"),
         }
     }
 
@@ -140,7 +148,6 @@ impl<'p> World<'p> {
         for number in 0..self.machines.len() {
             self.start(number);
         }
-        let person = self.person();
         // In the order of their times, and of two of one time in that of the plot.
         let mut dues = BTreeMap::new();
         for run in &self.plot.runs {
@@ -152,10 +159,19 @@ impl<'p> World<'p> {
                 Due::Happen(happening.engine, happening.what.clone()),
             );
         }
+        dues.insert((self.chance.next() % LOOKS, dues.len() as u64), Due::Look);
         let mut last = dues.len() as u64;
         while let Some(((at, _), due)) = dues.pop_first() {
             let elapsed = u64::try_from(self.sim.now().duration_since(start).as_millis()).unwrap_or(0);
             self.sim.sleep_ms(at.saturating_sub(elapsed)).await;
+            if matches!(due, Due::Look) {
+                self.answer().await;
+                if !dues.is_empty() {
+                    last += 1;
+                    dues.insert((at + self.chance.next() % LOOKS, last), Due::Look);
+                }
+                continue;
+            }
             if let Some((later, due)) = self.carry_out(due) {
                 last += 1;
                 dues.insert((at + later, last), due);
@@ -167,38 +183,33 @@ impl<'p> World<'p> {
         self.until_all_have_ended().await;
         // Whoever is still about to write does so now.
         self.sim.sleep(LEASE * 2).await;
-        person.kill();
         self.end().await
     }
 
-    /// Somebody who looks now and then at what runs wait for, and answers: also what is no answer, or twice.
-    fn person(&self) -> Process {
-        let process = Process::new(&self.sim, 0, &Arc::default());
-        let (store, sim) = (self.store.another_process(), self.sim.clone());
-        let runs: Vec<_> = self.plot.runs.iter().map(|run| (run.id(), run.case.clone())).collect();
-        let mut chance = Chance::of(self.plot.seed, "person");
-        process.go(async move {
-            loop {
-                sim.sleep_ms(200 + chance.next() % 3_000).await;
-                for (run, case) in &runs {
-                    let asks = store.get(run).await.is_ok_and(|run| run.head.status == RunStatus::Paused);
-                    let events = if asks { scenario::events(&store, run).await } else { Vec::new() };
-                    let waits = State::fold(&events).map(|state| state.waits()).unwrap_or_default();
-                    for wait in waits.iter().filter(|wait| wait.number.is_some()) {
-                        let answer = answers::person(case, wait);
-                        let mut said = vec![answer.clone()];
-                        if chance.percent(20) {
-                            said.insert(chance.below(2), if chance.percent(50) { 17.into() } else { answer });
-                        }
-                        for value in said {
-                            let answer = Answer { wait: wait.number.unwrap_or(0), value: Data::new(&value) };
-                            let _ = store.request(run, Control::Answer(answer)).await;
-                        }
-                    }
+    /// Somebody looks at what runs wait for, and answers through one engine or another: also what is no
+    /// answer, or twice.
+    async fn answer(&mut self) {
+        let runs = self.plot.runs.iter().filter(|_| !self.machines.is_empty());
+        let runs: Vec<_> = runs.map(|run| (run.id(), run.case.clone())).collect();
+        for (run, case) in runs {
+            let asks = self.store.get(&run).await.is_ok_and(|run| run.head.status == RunStatus::Paused);
+            let events = if asks { scenario::events(&self.store, &run).await } else { Vec::new() };
+            let waits = State::fold(&events).map(|state| state.waits()).unwrap_or_default();
+            for wait in waits {
+                let Some(number) = wait.number else { continue };
+                let answer = answers::person(&case, &wait);
+                let mut said = vec![answer.clone()];
+                if self.chance.percent(20) {
+                    let other = if self.chance.percent(50) { 17.into() } else { answer };
+                    said.insert(self.chance.below(2), other);
+                }
+                for value in said {
+                    let answer = Answer { wait: number, value: Data::new(&value) };
+                    let machine = self.chance.below(self.machines.len());
+                    self.control(machine, run.clone(), Control::Answer(answer));
                 }
             }
-        });
-        process
+        }
     }
 
     /// A new process, and an engine in it that works.
@@ -259,7 +270,7 @@ impl<'p> World<'p> {
             Due::Thaw(number, freeze) if self.machines[number].freezes == freeze => {
                 self.freeze(number, false);
             }
-            Due::Up(..) | Due::Thaw(..) | Due::Over => {}
+            Due::Up(..) | Due::Thaw(..) | Due::Look | Due::Over => {}
         }
         None
     }
@@ -365,7 +376,7 @@ impl<'p> World<'p> {
     }
 
     /// Waits until every run has ended, and resumes those that are paused.
-    async fn until_all_have_ended(&self) {
+    async fn until_all_have_ended(&mut self) {
         let mut last = self.sim.now();
         loop {
             self.sim.sleep_ms(1_000).await;
@@ -385,6 +396,7 @@ impl<'p> World<'p> {
             if self.sim.now().duration_since(last).unsigned_abs() > PATIENCE {
                 return self.stuck(&open).await;
             }
+            self.answer().await;
             for run in open {
                 let wait = self.store.get(&run).await.ok().and_then(|run| run.head.wait);
                 if wait.is_some_and(|wait| wait.reason == WaitReason::Pause) {
