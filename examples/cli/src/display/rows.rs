@@ -9,11 +9,12 @@ use workflow_core::definition::Workflow;
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodeId, NodePath, StageId};
 use workflow_core::machine::{LaneView, NodeView, RunView, StageView};
-use workflow_core::status::{RunStatus, StageStatus};
+use workflow_core::status::{RunStatus, StageStatus, WaitReason};
 
 use super::plain::failure;
 use crate::commands::counts;
 use crate::text::{between, duration, harmless, word};
+use crate::words::{asks, cost};
 
 /// A line of the view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) enum Mark {
     Running,
     Good,
     Bad,
+    /// Something that the run waits for.
+    Asks,
 }
 
 /// The most stages, lanes of a stage, and nodes of a lane that are shown.
@@ -64,6 +67,10 @@ pub(super) fn rows(run: &RunView, bundle: &Bundle, said: &LastLines, now: Timest
     if to < stages {
         rows.push(Row { mark: Mark::None, text: format!("  … {} more", stages - to) });
     }
+    for wait in run.waits.iter().filter(|wait| wait.reason != WaitReason::Pause).take(MOST) {
+        let number = wait.number.map(|number| format!("{number} ")).unwrap_or_default();
+        rows.push(Row { mark: Mark::Asks, text: harmless(&format!("{number}waits for {}", asks(wait))) });
+    }
     rows
 }
 
@@ -77,6 +84,9 @@ fn head(run: &RunView, workflow: &Workflow, now: Timestamp) -> Row {
         (None, status) => word(status),
     };
     parts.push(status);
+    if run.spent.attempts > run.spent.unpriced || workflow.budget.is_some_and(|of| of.cost_usd.is_some()) {
+        parts.push(cost(&run.spent));
+    }
     let until = run.completed_at.unwrap_or(now);
     parts.push(duration(between(run.started_at.unwrap_or(run.created_at), until)));
     let mark = match run.status {
