@@ -14,7 +14,7 @@ use workflow_core::machine::{RunView, Secrets, State};
 use workflow_core::plan::Plan;
 use workflow_core::provider::Provider;
 use workflow_core::sink::EventSink;
-use workflow_core::status::RunStatus;
+use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, Lease, NewRun, RunFilter, RunRecord, RunStore, StoreError, Watching};
 
@@ -296,8 +296,14 @@ impl Engine {
             return Ok(None);
         }
         let controls = self.shared.store.controls(run, state.last_control()).await?;
-        let asked = controls.iter().any(|record| record.control != Control::Pause);
-        if !asked {
+        // A resumption of what is not paused is obeyed by no event, so it is found again and again.
+        let is_paused = state.wait().is_some_and(|wait| wait.reason == WaitReason::Pause);
+        let asks = |control: &Control| match control {
+            Control::Pause => false,
+            Control::Resume => is_paused,
+            _ => true,
+        };
+        if !controls.iter().any(|record| asks(&record.control)) {
             return Ok(None);
         }
         match self.shared.store.claim(run).await {
