@@ -86,14 +86,15 @@ pub(crate) fn used(spent: &Spent) -> String {
 
 /// The cost of what calls used.
 pub(crate) fn cost(spent: &Spent) -> String {
-    if spent.attempts == 0 {
-        return "$0".to_owned();
-    }
-    known(format!("${:.4}", spent.cost_usd), "cost", spent.unpriced, spent.attempts)
+    known(&dollars(spent), "cost", spent.unpriced, spent.attempts, None)
 }
 
 fn tokens(spent: &Spent) -> String {
-    known(count(spent.tokens, "token"), "tokens", spent.uncounted, spent.attempts)
+    known(&count(spent.tokens, "token"), "tokens", spent.uncounted, spent.attempts, None)
+}
+
+fn dollars(spent: &Spent) -> String {
+    format!("${:.4}", spent.cost_usd)
 }
 
 /// Of which run a run was made, and what is another.
@@ -108,20 +109,26 @@ pub(crate) fn forked(RunForked { from, event, vars, outputs }: &RunForked) -> St
     parts.join("; ")
 }
 
-fn known(amount: String, what: &str, unknown: u64, attempts: u64) -> String {
-    match unknown {
-        0 => amount,
-        _ if unknown >= attempts => format!("{what} unknown"),
-        _ => format!("{amount} and unknown {what} of {}", count(unknown, "attempt")),
+/// An amount of which something may not be known, and what it may be at most.
+fn known(amount: &str, what: &str, unknown: u64, attempts: u64, most: Option<&str>) -> String {
+    let of = most.map(|most| format!(" of {most}")).unwrap_or_default();
+    match (unknown, most) {
+        (0, _) => format!("{amount}{of}"),
+        (_, None) if unknown >= attempts => format!("{what} unknown"),
+        (_, Some(most)) if unknown >= attempts => format!("{what} unknown (limit {most})"),
+        _ => format!("{amount}{of} ({what} of {} unknown)", count(unknown, "attempt")),
     }
 }
 
 /// How much of a budget was used: `$0.9000 of $1, 30 tokens of 100`.
-pub(crate) fn budget(Budget { cost_usd, tokens: most, time }: &Budget, spent: &Spent) -> String {
-    let cost = cost_usd.map(|of| format!("{} of ${of}", cost(spent)));
-    let tokens = most.map(|of| format!("{} of {of}", tokens(spent)));
-    let time =
-        time.map(|of| format!("{} of {}", duration(Duration::from_millis(spent.time_ms)), duration(of.0)));
+pub(crate) fn budget(Budget { cost_usd, tokens, time }: &Budget, spent: &Spent) -> String {
+    let known =
+        |amount: &str, what, unknown, most: &str| known(amount, what, unknown, spent.attempts, Some(most));
+    let cost = cost_usd.map(|of| known(&dollars(spent), "cost", spent.unpriced, &format!("${of}")));
+    let tokens =
+        tokens.map(|of| known(&count(spent.tokens, "token"), "tokens", spent.uncounted, &of.to_string()));
+    let took = duration(Duration::from_millis(spent.time_ms));
+    let time = time.map(|of| format!("{took} of {}", duration(of.0)));
     [cost, tokens, time].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -149,7 +156,7 @@ mod tests {
             (&[Some(&priced), Some(&priced)], "2 attempts, 2.0s, $0.5000, tokens unknown"),
             (
                 &[Some(&priced), Some(&counted), None],
-                "3 attempts, 3.0s, $0.2500 and unknown cost of 2 attempts, 7 tokens and unknown tokens of 2 attempts",
+                "3 attempts, 3.0s, $0.2500 (cost of 2 attempts unknown), 7 tokens (tokens of 2 attempts unknown)",
             ),
         ] {
             let mut spent = Spent::default();
@@ -163,8 +170,8 @@ mod tests {
         let mut of: Budget = Budget::default();
         (of.cost_usd, of.tokens) = (Some(1.5), Some(100));
         let mut spent = Spent::default();
-        assert_eq!(budget(&of, &spent), "$0 of $1.5, 0 tokens of 100");
+        assert_eq!(budget(&of, &spent), "$0.0000 of $1.5, 0 tokens of 100");
         spent.add(Some(&Usage { cost_usd: Some(0.5), ..Usage::default() }), 0);
-        assert_eq!(budget(&of, &spent), "$0.5000 of $1.5, tokens unknown of 100");
+        assert_eq!(budget(&of, &spent), "$0.5000 of $1.5, tokens unknown (limit 100)");
     }
 }

@@ -360,4 +360,23 @@ mod tests {
         Running     all  1 of 4 done, 1 failed, 1 open
         ");
     }
+
+    #[test]
+    fn what_a_run_waits_for_stands_below_its_stages_and_what_is_known_of_its_cost_above() {
+        let events = [
+            r#""run_started""#,
+            r#""stage_started","data":{"iteration":1,"stage":"s1"}"#,
+            r#""attempt_started","data":{"path":"1/s1[0]/run","attempt":1,"provider":"demo"}"#,
+            r#""attempt_succeeded","data":{"path":"1/s1[0]/run","attempt":1,"output":"x","usage":{"cost_usd":0.5}}"#,
+            r#""stage_completed","data":{"iteration":1,"stage":"s1","output_of":0}"#,
+            r#""stage_asked","data":{"iteration":1,"stage":"s2","question":"Go on?"}"#,
+            r#""run_waiting","data":{"wait":{"reason":"approval","number":7,"place":"1/s2","question":"Go on?"}}"#,
+        ];
+        insta::assert_snapshot!(view(2, &events), @"
+        Pending A long one · run r · paused · $0.5000 · 58s
+        Good s1    3.0s
+        Pending s2
+        Asks 7 waits for approval of 1/s2: Go on?
+        ");
+    }
 }
