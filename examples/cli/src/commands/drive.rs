@@ -158,7 +158,14 @@ async fn drive(
     .await;
     feed.close();
     for view in &views {
-        advise(view);
+        let elsewhere = match Exit::of(view) {
+            Some(_) => None,
+            None => host.engine.store().get(&view.run_id).await.ok().and_then(|record| record.holder),
+        };
+        match elsewhere {
+            Some(holder) => print::to_stderr(&format!("run {} goes on elsewhere ({holder})", view.run_id)),
+            None => advise(view),
+        }
         // The exit code tells of the run, whether or not somebody reads about it.
         if json
             && let Err(error @ Error::Output(_)) = print::json(view)
