@@ -295,15 +295,7 @@ impl Engine {
         if state.status().is_terminal() {
             return Ok(None);
         }
-        let controls = self.shared.store.controls(run, state.last_control()).await?;
-        // A resumption of what is not paused is obeyed by no event, so it is found again and again.
-        let is_paused = state.wait().is_some_and(|wait| wait.reason == WaitReason::Pause);
-        let asks = |control: &Control| match control {
-            Control::Pause => false,
-            Control::Resume => is_paused,
-            _ => true,
-        };
-        if !controls.iter().any(|record| asks(&record.control)) {
+        if !self.is_asked(state).await? {
             return Ok(None);
         }
         match self.shared.store.claim(run).await {
@@ -312,6 +304,18 @@ impl Engine {
             Err(StoreError::Held { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether something was asked of a run that rests and that has not been taken in.
+    pub(crate) async fn is_asked(&self, state: &State) -> Result<bool, EngineError> {
+        let controls = self.shared.store.controls(&state.created().run, state.last_control()).await?;
+        // A resumption of what is not paused is obeyed by no event, so it is found again and again.
+        let is_paused = state.wait().is_some_and(|wait| wait.reason == WaitReason::Pause);
+        Ok(controls.iter().any(|record| match record.control {
+            Control::Pause => false,
+            Control::Resume => is_paused,
+            _ => true,
+        }))
     }
 }
 

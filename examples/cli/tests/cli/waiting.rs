@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::home::{Home, stable, until};
+use super::home::{Home, line, stable, until};
 
 fn home(text: &str) -> Home {
     let home = Home::new();
@@ -67,6 +67,34 @@ work:
     let attempts: Vec<&Value> = events.iter().filter(|event| event["type"] == "attempt_started").collect();
     assert_eq!(attempts.len(), 2);
     assert_eq!(home.show("first")["context"]["stages"]["work"]["output"], "done");
+}
+
+#[test]
+fn a_run_that_waits_for_its_quota_is_cancelled_by_ctrl_c_and_by_others() {
+    for ctrl_c in [true, false] {
+        let home = home(
+            r#"
+workflow: { name: Quota, stages: [work] }
+work: { provider: demo, with: { attempts: [{ fail: rate_limited, again_in: 1h }] } }
+"#,
+        );
+        let mut run = home.start(&RUN);
+        let mut stdout = run.stdout();
+        loop {
+            let line = line(&mut stdout);
+            assert_ne!(line, "", "it ended before it waited");
+            if line.contains("run waits for its quota, until ") {
+                break;
+            }
+        }
+        if ctrl_c {
+            run.signal(Signal::INT);
+        } else {
+            assert_eq!(home.run(&["cancel", "first"]).stdout, "run first is cancelled\n");
+        }
+        let ended = run.wait();
+        assert_eq!((ended.code, &home.show("first")["status"]), (Some(3), &"cancelled".into()), "{ended:?}");
+    }
 }
 
 #[test]
