@@ -160,7 +160,9 @@ mod tests {
             ),
         ] {
             let mut spent = Spent::default();
-            usages.iter().for_each(|usage| spent.add(*usage, 1_000));
+            for usage in usages {
+                spent.add(*usage, 1_000);
+            }
             assert_eq!(used(&spent), expected);
         }
     }

@@ -7,6 +7,7 @@ use workflow_exec::ForkPoint;
 
 /// What `answer` takes.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "one for each of the flags")]
 #[command(group = ArgGroup::new("said").multiple(false))]
 pub(crate) struct AnswerArgs {
     /// The run.

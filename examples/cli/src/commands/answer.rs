@@ -207,8 +207,8 @@ impl<'a> Said<'a> {
                     _ => format!("`{text}` is no answer to it"),
                 })
             }
-            (Self::Approval(value), WaitReason::Approval) => Ok(value),
-            (Self::Outcome(value), WaitReason::UnknownOutcome) => Ok(value),
+            (Self::Approval(value), WaitReason::Approval)
+            | (Self::Outcome(value), WaitReason::UnknownOutcome) => Ok(value),
             (Self::Approval(_), _) => Err("it can be neither approved nor rejected".to_owned()),
             (Self::Outcome(_), _) => Err("it does not ask what became of a call".to_owned()),
         }

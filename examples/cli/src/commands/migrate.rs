@@ -28,9 +28,10 @@ fn lines(
     if from == to {
         return vec![format!("run {run} goes by the workflow as it is in the home")];
     }
-    let head = match moved {
-        true => format!("run {run} was moved to the workflow as it is in the home; what is another:"),
-        false => format!("run {run} goes by an earlier definition; what is another in the home:"),
+    let head = if moved {
+        format!("run {run} was moved to the workflow as it is in the home; what is another:")
+    } else {
+        format!("run {run} goes by an earlier definition; what is another in the home:")
     };
     let mut lines = vec![head];
     lines.extend(diverges.iter().map(|what| format!("  {what}")));

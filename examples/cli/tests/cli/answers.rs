@@ -61,7 +61,7 @@ fn an_approval_is_given_by_another_process_after_the_one_that_asked_was_killed()
     [time] ship[0] succeeded after [took]
     [time] ship completed
     [time] run completed after [took]
-    ")
+    ");
     });
     assert_eq!(home.read("trace"), "plan\nship\n");
 }

@@ -89,11 +89,11 @@ fn a_run_is_moved_to_the_newer_definition_with_what_diverges_named() {
     let file = ".orch/workflows/ship.workflow.yml";
     home.write(
         file,
-        r#"
+        "
 workflow: { name: Ship it, stages: [plan, ship] }
 plan: { provider: demo, with: { answers: [a plan] } }
 ship: { provider: demo, approval: Ship it?, with: { answers: [shipped] } }
-"#,
+",
     );
     assert_eq!(home.run(&["run", "ship", "--run-id", "first"]).code, Some(4));
     let same = home.run(&["migrate", "first"]);
@@ -112,7 +112,7 @@ ship: { provider: demo, approval: Ship it?, with: { answers: [shipped] } }
       ship.with: changed
       stage `tell`: added
     `workflow migrate first --apply` moves it
-    ")
+    ");
     });
     assert_eq!(home.log("first"), before, "looking moves nothing");
     let moved = home.run(&["migrate", "first", "--apply"]);

@@ -24,12 +24,12 @@ fn said(home: &Home, begin: &str) -> Vec<String> {
 fn a_run_over_its_quota_is_left_by_all_and_goes_on_when_the_time_has_come() {
     // No less would be waited for without a process.
     let home = home(
-        r#"
+        "
 workflow: { name: Quota, stages: [work] }
 work:
   provider: demo
   with: { answers: [done], attempts: [{ fail: rate_limited, again_in: 31s, message: over the quota }] }
-"#,
+",
     );
     let run = home.start(&RUN);
     until("the quota", || {
@@ -39,7 +39,7 @@ work:
         insta::assert_snapshot!(home.run(&["runs"]).stdout, @"
     RUN  WORKFLOW  STATUS  CREATED  TOOK
     first  demo  paused  [date]  waits for its quota, until [date]
-    ")
+    ");
     });
     let wait = home.show("first")["wait"].clone();
     assert_eq!(wait["reason"], "quota");
@@ -50,7 +50,7 @@ work:
         insta::assert_snapshot!(left.stderr, @"
     SIGTERM: stopping what runs
     run first was left and waits for its quota, until [date]: `workflow recover` goes on then
-    ")
+    ");
     });
     // Who asks for nothing but time can be answered nothing.
     assert_eq!(home.run(&["answer", "first", "now"]).code, Some(2));
@@ -73,10 +73,10 @@ work:
 fn a_run_that_waits_for_its_quota_is_cancelled_by_ctrl_c_and_by_others() {
     for ctrl_c in [true, false] {
         let home = home(
-            r#"
+            "
 workflow: { name: Quota, stages: [work] }
 work: { provider: demo, with: { attempts: [{ fail: rate_limited, again_in: 1h }] } }
-"#,
+",
         );
         let mut run = home.start(&RUN);
         let mut stdout = run.stdout();
@@ -100,13 +100,13 @@ work: { provider: demo, with: { attempts: [{ fail: rate_limited, again_in: 1h }]
 #[test]
 fn a_call_that_was_killed_is_made_again_in_its_session() {
     let home = home(
-        r#"
+        "
 workflow: { name: Session, stages: [work] }
 work:
   provider: demo
   session: continue
   with: { session: s-1, answers: [done], attempts: [{ delay: 1h }] }
-"#,
+",
     );
     let run = home.start(&RUN);
     until("the session", || {
@@ -128,7 +128,7 @@ work:
 #[test]
 fn a_session_that_fails_twice_in_the_same_way_is_given_up_visibly() {
     let home = home(
-        r#"
+        "
 workflow: { name: Session, stages: [work] }
 work:
   provider: demo
@@ -137,7 +137,7 @@ work:
   retries: 5
   retry_backoff: 0.01
   with: { session: s-1, attempts: [{ fail: transient }, { fail: transient }] }
-"#,
+",
     );
     let run = home.run(&RUN);
     assert_eq!(run.code, Some(0), "{run:?}");
