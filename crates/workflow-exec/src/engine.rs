@@ -14,7 +14,7 @@ use workflow_core::machine::{RunView, Secrets, State};
 use workflow_core::plan::Plan;
 use workflow_core::provider::Provider;
 use workflow_core::sink::EventSink;
-use workflow_core::status::RunStatus;
+use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, Lease, NewRun, RunFilter, RunRecord, RunStore, StoreError, Watching};
 
@@ -296,9 +296,7 @@ impl Engine {
         if state.status().is_terminal() {
             return Ok(None);
         }
-        let controls = self.shared.store.controls(run, state.last_control()).await?;
-        let asked = controls.iter().any(|record| record.control != Control::Pause);
-        if !asked {
+        if !self.is_asked(state).await? {
             return Ok(None);
         }
         match self.shared.claim(run).await {
@@ -307,6 +305,18 @@ impl Engine {
             Err(StoreError::Held { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether something was asked of a run that rests and that has not been taken in.
+    pub(crate) async fn is_asked(&self, state: &State) -> Result<bool, EngineError> {
+        let controls = self.shared.store.controls(&state.created().run, state.last_control()).await?;
+        // A resumption of what is not paused is obeyed by no event, so it is found again and again.
+        let is_paused = state.wait().is_some_and(|wait| wait.reason == WaitReason::Pause);
+        Ok(controls.iter().any(|record| match record.control {
+            Control::Pause => false,
+            Control::Resume => is_paused,
+            _ => true,
+        }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use event_listener::Event;
-use futures::future::{Either, FutureExt as _, select};
+use futures::future::{FutureExt as _, select};
 use jiff::Timestamp;
 use tracing::warn;
 use workflow_core::ids::RunId;
@@ -59,6 +59,16 @@ impl Parked {
     }
 }
 
+/// Why a run is not waited for any longer.
+enum Woken {
+    /// Its time has come, or something was asked of it: it is to be taken up.
+    Due,
+    /// It waits for something else, or does not wait.
+    Changed,
+    /// The engine stops.
+    Stopping,
+}
+
 /// Until when a run waits that goes on by itself.
 fn until(view: &RunView) -> Option<Timestamp> {
     view.wait.as_ref()?.until.filter(|_| !view.status.is_terminal())
@@ -67,40 +77,47 @@ fn until(view: &RunView) -> Option<Timestamp> {
 impl Engine {
     /// Drives a run on whenever a time has come that it waits for, until it rests otherwise.
     pub(crate) async fn wait_and_drive(&self, mut view: RunView) -> Result<RunView, EngineError> {
+        let run = view.run_id.clone();
         while let Some(until) = until(&view) {
-            let run = view.run_id;
-            let is_time = self.wait_until(&run, until).await?;
-            match self.shared.claim(&run).await {
-                Ok(lease) if is_time => view = self.take_up(self.hold(lease)).await?,
-                Ok(lease) => {
-                    self.shared.store.release(lease).await?;
-                    return self.handle(&run).view().await;
-                }
-                // Somebody else goes on with it.
-                Err(StoreError::Held { .. }) => return self.handle(&run).view().await,
-                Err(error) => return Err(error.into()),
+            match self.wait_until(&run, until).await? {
+                Woken::Due => match self.shared.claim(&run).await {
+                    Ok(lease) => view = self.take_up(self.hold(lease)).await?,
+                    // What becomes of the wait shows whether somebody else goes on with it.
+                    Err(StoreError::Held { .. }) => self.shared.timer.sleep(TICK).await,
+                    Err(error) => return Err(error.into()),
+                },
+                Woken::Changed => view = self.handle(&run).view().await?,
+                Woken::Stopping => return self.handle(&run).view().await,
             }
         }
         Ok(view)
     }
 
-    /// Waits until the time has come, or something happened to the run meanwhile; whether it is time.
-    async fn wait_until(&self, run: &RunId, until: Timestamp) -> Result<bool, EngineError> {
-        let shared = &self.shared;
+    /// Waits until the time has come, something was asked of the run, or something happened to it.
+    async fn wait_until(&self, run: &RunId, until: Timestamp) -> Result<Woken, EngineError> {
+        let (shared, mut seen) = (&self.shared, 0);
         loop {
             let hint = shared.active.hint.listen();
             if shared.active.stopping() > Stop::None {
-                return Ok(false);
-            }
-            let Some(left) = left(until, shared.clock.now()) else { return Ok(true) };
-            if let Either::Left(_) = select(shared.timer.sleep(left), hint).await {
-                continue;
+                return Ok(Woken::Stopping);
             }
             let record = shared.store.get(run).await?;
-            let still_waits = record.head.wait.is_some_and(|wait| wait.until == Some(until));
-            if record.holder.is_some() || !still_waits {
-                return Ok(false);
+            if record.head.wait.and_then(|wait| wait.until) != Some(until) {
+                return Ok(Woken::Changed);
             }
+            if record.holder.is_some() {
+                // No hint tells when that has been done for which somebody has claimed it.
+                shared.timer.sleep(TICK).await;
+                continue;
+            }
+            if let Some(last) = shared.store.controls(run, seen).await?.last() {
+                seen = last.number;
+                if self.is_asked(&*shared.fold(run).await?).await? {
+                    return Ok(Woken::Due);
+                }
+            }
+            let Some(left) = left(until, shared.clock.now()) else { return Ok(Woken::Due) };
+            select(shared.timer.sleep(left), hint).await;
         }
     }
 
@@ -172,6 +189,8 @@ impl Engine {
 
 /// When a run whose time had come and that could not be claimed is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How often a run is looked at that waits, and that somebody has claimed.
+const TICK: Duration = Duration::from_millis(50);
 
 fn left(until: Timestamp, now: Timestamp) -> Option<Duration> {
     Duration::try_from(until.duration_since(now)).ok().filter(|left| !left.is_zero())

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use common::{context, request};
 use futures::executor::block_on;
 use futures::{FutureExt as _, poll};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
@@ -163,14 +164,17 @@ fn options_that_are_not_known_are_errors() {
         json!({ "delay": 2 }),
         json!({ "delay": "${vars.delay}", "answers": "${vars.answers}" }),
         json!({ "answers": ["${vars.a}", 2] }),
+        json!({ "attempts": [{}, { "fail": "rate_limited", "again_in": "${vars.pause}" }], "session": "${run.id}" }),
     ] {
         assert_eq!(demo.check_options(&options), Ok(()), "{options}");
     }
     for (options, problem) in [
-        (json!({ "dealy": 2 }), "unknown field `dealy`, expected `delay` or `answers`"),
+        (json!({ "dealy": 2 }), "unknown field `dealy`, expected one of `delay`, `answers`"),
         (json!({ "delay": "soon" }), "`delay`: `soon` is not a length of time"),
         (json!({ "answers": "yes" }), "`answers`: "),
-        (json!("fast"), "write an object with `delay` or `answers`"),
+        (json!("fast"), "write an object with `delay`, `answers`"),
+        (json!({ "usage": { "cost": 1 } }), "unknown field `cost`"),
+        (json!({ "attempts": [{ "fail": "quota" }] }), "`attempts[0].fail`: unknown variant `quota`"),
     ] {
         let message = demo.check_options(&options).unwrap_err();
         assert!(message.starts_with(problem), "{message}");
@@ -188,6 +192,55 @@ fn it_says_what_it_is_and_what_it_was_asked_line_by_line() {
         said.of(OutputKind::Log),
         ["demo: nobody is called; it was asked:", "Plan it.", "", "Soon.", "demo: answered"]
     );
+}
+
+#[test]
+fn attempts_fail_as_they_are_told_to_and_those_after_them_answer() {
+    let used = json!({ "input_tokens": 3, "cost_usd": 0.5 });
+    let options = json!({
+        "answers": ["done"],
+        "usage": { "cost_usd": 0.25 },
+        "attempts": [{ "fail": "rate_limited", "again_in": "1h", "message": "come back" }, { "usage": used, "fail": "transient" }],
+    });
+    let call = |attempt| {
+        let mut request = request("demo", "", options.clone());
+        request.id.attempt = attempt;
+        let (context, ..) = context(&request);
+        block_on(DemoProvider::new().call(request, context))
+    };
+    let before = Timestamp::now();
+    let quota = call(1).unwrap_err();
+    assert_eq!(
+        (quota.failure.class, quota.failure.message.as_str()),
+        (FailureClass::RateLimited, "come back")
+    );
+    let until = quota.until.unwrap();
+    assert!(
+        until >= before + SignedDuration::from_hours(1)
+            && until <= Timestamp::now() + SignedDuration::from_hours(1)
+    );
+    assert_eq!(quota.usage.unwrap().cost_usd, Some(0.25));
+    let transient = call(2).unwrap_err();
+    assert_eq!((transient.failure.class, transient.until), (FailureClass::Transient, None));
+    let usage = transient.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens, usage.cost_usd), (Some(3), None, Some(0.5)));
+    for attempt in [3, 4] {
+        let reply = call(attempt).unwrap();
+        assert_eq!((reply.output.value(), reply.usage.unwrap().cost_usd), (json!("done"), Some(0.25)));
+    }
+}
+
+#[test]
+fn a_call_begins_its_session_unless_it_is_to_go_on_in_one() {
+    for (given, expected, how) in [(None, "s-1", "begins"), (Some("s-0"), "s-0", "goes on in")] {
+        let mut request = request("demo", "", json!({ "session": "s-1" }));
+        request.session = given.map(str::to_owned);
+        let (context, said, _stop) = context(&request);
+        let reply = block_on(DemoProvider::new().call(request, context)).unwrap();
+        assert_eq!(reply.session.as_deref(), Some(expected));
+        assert_eq!(said.sessions(), [expected]);
+        assert!(said.of(OutputKind::Log).contains(&format!("demo: {how} the session {expected}")));
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod steering;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -10,19 +12,26 @@ use workflow_core::ids::{RunId, StageId, WorkflowId, is_id};
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
 
+pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
+
 const AFTER_HELP: &str = "\
 Exit codes:
   0  completed, or done
   1  the run failed
   2  wrong usage, or an invalid definition
   3  the run was cancelled
-  4  the run waits for a person (paused)
+  4  the run waits for a person: it asks something, or is paused
   5  not found, driven elsewhere, or the store failed
   129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
 
 While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
 period. Ctrl-C again kills them. A worker that is asked to end, by whichever signal, stops its calls,
 leaves its runs to others, and ends with 0; asked again, it kills what has not stopped.
+
+A run that asks something (an approval, a question, what became of a call) is left by who drives it:
+`workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` goes on with it. A run whose provider
+is over its quota goes on by itself when the quota is refilled, if a worker, `recover` or the command that
+drove it is there then.
 
 Stores:
   file:DIR           files that a person can read, for the processes of one machine
@@ -34,7 +43,8 @@ versions kept them, and no such database stays with its files (file:HOME).
 
 Providers:
   command  runs a command line; stages that name no provider have it
-  demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it
+  demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it; it can
+           also play failures, quotas, usage and sessions
 
 Environment:
   WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
@@ -134,7 +144,22 @@ pub(crate) enum Command {
         #[arg(long)]
         detach: bool,
     },
-    /// Drive all unfinished runs that nobody drives, as after a crash. Paused runs stay paused.
+    /// Show what a run asks, or answer it and drive the run until it rests, or leave it to workers.
+    Answer(AnswerArgs),
+    /// Make a new run that goes on from a point of another one, which stays as it is.
+    Fork(ForkArgs),
+    /// Run a run again, from the start or from a stage, as a new run.
+    Rerun(RerunArgs),
+    /// Say what the workflow as it is in the home now would change for a run, or move the run to it.
+    Migrate {
+        /// The run.
+        run: RunId,
+        /// Move it.
+        #[arg(long)]
+        apply: bool,
+    },
+    /// Drive all unfinished runs that nobody drives, as after a crash, also those that wait for a time. Runs
+    /// that wait for a person stay as they are.
     Recover,
     /// Drive whatever runs of the store nobody drives, also those to come, until it is asked to end.
     Worker {
@@ -159,6 +184,9 @@ pub(crate) struct RunArgs {
     /// What a failure does, for every stage.
     #[arg(long, value_name = "POLICY")]
     pub on_failure: Option<Policy>,
+    /// Ask a person before every stage.
+    #[arg(long)]
+    pub interactive: bool,
     /// Unknown keys in the definition are errors.
     #[arg(long)]
     pub strict: bool,

@@ -40,6 +40,9 @@ pub(crate) enum Error {
         /// How it ended.
         status: String,
     },
+    /// An answer that cannot be given, or a run that does not ask for one.
+    #[error("{0}")]
+    NoAnswer(String),
     /// A file cannot be read.
     #[error("{path}: {source}")]
     File {
@@ -73,7 +76,14 @@ impl Error {
             Self::Invalid(_)
             | Self::BadStore(_)
             | Self::Ended { .. }
-            | Self::Engine(EngineError::Invalid(_) | EngineError::OtherInputs(_) | EngineError::BadId(_))
+            | Self::NoAnswer(_)
+            | Self::Engine(
+                EngineError::Invalid(_)
+                | EngineError::OtherInputs(_)
+                | EngineError::BadId(_)
+                | EngineError::NoSuchPoint { .. }
+                | EngineError::CannotMigrate { .. },
+            )
             | Self::Catalog(CatalogError::Invalid(_) | CatalogError::Exists(_)) => Exit::INVALID,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::DONE,
             _ => Exit::UNAVAILABLE,

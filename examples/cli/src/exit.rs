@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use workflow_core::machine::RunView;
-use workflow_core::status::RunStatus;
+use workflow_core::status::{RunStatus, Wait};
 
 /// The exit code of a command. The greater of two is the worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,16 +28,22 @@ impl Exit {
         Self(u8::try_from(128 + number).unwrap_or(u8::MAX))
     }
 
-    /// How a run rests; absent when it does not.
+    /// How a run rests; absent when it goes on by itself, now or when a time has come.
     pub(crate) fn of(run: &RunView) -> Option<Self> {
         match run.status {
             RunStatus::Completed => Some(Self::DONE),
             RunStatus::Failed => Some(Self::FAILED),
             RunStatus::Cancelled => Some(Self::CANCELLED),
+            RunStatus::Paused if run.wait.as_ref().is_some_and(goes_on) => None,
             RunStatus::Paused => Some(Self::WAITS),
             RunStatus::Pending | RunStatus::Running => None,
         }
     }
+}
+
+/// Whether a time ends the wait, and nobody has to say anything.
+fn goes_on(wait: &Wait) -> bool {
+    wait.number.is_none() && wait.until.is_some()
 }
 
 impl From<Exit> for ExitCode {

@@ -4,7 +4,8 @@
 //! - [`place`] says where workflows and runs are; [`host`] puts the engine together: that store, the
 //!   providers `command` and `demo`, secrets from the environment.
 //! - [`foreground`] drives runs until they rest, and passes [`signals`] on to them.
-//! - [`display`] shows runs while they go on, from a thread of its own.
+//! - [`display`] shows runs while they go on, from a thread of its own; [`words`] says what runs wait for and
+//!   what they used, and [`history`] when.
 //! - [`exit`] and [`error`] are how a command ends.
 //!
 //! Everything runs on `futures::executor::block_on`. A run is driven by one future, stores and
@@ -17,12 +18,14 @@ mod display;
 mod error;
 mod exit;
 mod foreground;
+mod history;
 mod host;
 mod place;
 mod print;
 mod signals;
 mod source;
 mod text;
+mod words;
 
 use std::process::ExitCode;
 

@@ -13,7 +13,7 @@ use workflow_core::plan::Plan;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
 use workflow_core::stop::Stop;
-use workflow_core::store::RunStore as _;
+use workflow_core::store::{Control, RunStore as _};
 use workflow_core::usage::Usage;
 use workflow_exec::StartRun;
 
@@ -213,6 +213,38 @@ fn a_run_that_waits_for_a_person_is_paused_and_cancelled_like_another() {
         handle.cancel().await.unwrap();
         let view = handle.view().await.unwrap();
         assert_eq!((view.status, view.waits.len()), (RunStatus::Cancelled, 0));
+    });
+}
+
+#[test]
+fn a_resumption_of_a_run_that_is_not_paused_changes_nothing() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        // While it goes on, and before anybody drives it.
+        host.engine.create(host.start("r1", APPROVAL)).await.unwrap();
+        host.store.request(&id("r1"), Control::Resume).await.unwrap();
+        let view = host.engine.drive(&id("r1")).await.unwrap();
+        assert_eq!((view.status, only_wait(&view).1), (RunStatus::Paused, WaitReason::Approval));
+        // While it waits for a person, by who drives it and by who only asks.
+        host.store.request(&id("r1"), Control::Resume).await.unwrap();
+        assert_eq!(host.engine.drive(&id("r1")).await.unwrap(), view);
+        let handle = host.engine.handle(&id("r1"));
+        handle.resume().await.unwrap();
+        assert_eq!(handle.wait().await.unwrap(), view);
+        handle.answer(only_wait(&view).0, true).await.unwrap();
+        assert_eq!(handle.wait().await.unwrap().status, RunStatus::Completed);
+
+        // While it waits for its quota.
+        let running = host.engine.run(host.start("r2", QUOTA));
+        let resuming = async {
+            host.sim.sleep_ms(1_000).await;
+            host.engine.handle(&id("r2")).resume().await.unwrap();
+            host.sim.sleep_ms(1_000).await;
+            assert_eq!(host.engine.handle(&id("r2")).status().await.unwrap(), RunStatus::Paused);
+        };
+        let (left, ()) = join(running, resuming).await;
+        left.unwrap();
+        assert_eq!(host.engine.handle(&id("r2")).wait().await.unwrap().status, RunStatus::Completed);
     });
 }
 

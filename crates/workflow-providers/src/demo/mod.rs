@@ -8,13 +8,14 @@ use std::pin::pin;
 
 use futures::future::select;
 use futures_timer::Delay;
+use jiff::Timestamp;
 use serde_json::Value;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
 use workflow_core::stop::Stop;
 
 use self::instance::instance;
-use self::options::DemoOptions;
+use self::options::{Attempt, DemoOptions};
 
 /// A demo provider: it calls nobody, and answers by itself, so that workflows and templates can be tried
 /// without an agent. Hosts register it as `demo`. Everything that it says tells that it is a demo.
@@ -27,6 +28,17 @@ use self::options::DemoOptions;
 /// 3. a text that says that this is a demo, with the head of the prompt.
 ///
 /// An answer that does not follow the schema is a permanent error that says what is wrong.
+///
+/// It can also play what agents do, under `with`, so that it can be seen how a workflow copes:
+///
+/// ```yaml
+/// with:
+///   usage: { input_tokens: 900, output_tokens: 100, cost_usd: 0.02 }   # of each call; what is left out is unknown
+///   session: s-1                # a call begins it, unless it is to go on in one
+///   attempts:                   # what the first attempts of an iteration do; those after them answer
+///     - { fail: rate_limited, again_in: 1h, message: over the quota }  # transient, invalid_output, permanent
+///     - { delay: 5s, usage: { cost_usd: 0.5 } }
+/// ```
 ///
 /// ```
 /// use workflow_core::provider::Provider;
@@ -58,16 +70,24 @@ impl Provider for DemoProvider {
         for line in head(&request.prompt).lines() {
             context.output(OutputKind::Log, line);
         }
-        if let Some(delay) = options.delay {
+        let session = session(&request, &options, &context).await?;
+        let nothing = Attempt::default();
+        let number = request.id.attempt.saturating_sub(1) as usize;
+        let attempt = options.attempts.get(number).unwrap_or(&nothing);
+        if let Some(delay) = attempt.delay.or(options.delay) {
             select(pin!(context.stop().wait(Stop::Gracefully)), Delay::new(delay.0)).await;
         }
         if context.stop().now() > Stop::None {
             return Err(ProviderError::cancelled());
         }
+        let usage = attempt.usage.as_ref().or(options.usage.as_ref()).cloned().map(Into::into);
+        if let Some(failure) = failure(attempt) {
+            return Err(ProviderError { usage, ..failure });
+        }
         let turn = request.id.path.iteration.saturating_sub(1) as usize;
         let answer = answer(&request, &options, turn)?;
         context.output(OutputKind::Log, "demo: answered");
-        Ok(Reply::json(&answer))
+        Ok(Reply { usage, session, ..Reply::json(&answer) })
     }
 
     fn options_schema(&self) -> Option<Value> {
@@ -77,6 +97,31 @@ impl Provider for DemoProvider {
     fn check_options(&self, options: &Value) -> Result<(), String> {
         DemoOptions::check(options)
     }
+}
+
+/// The session that the call is in, if in any: recorded before anything else happens.
+async fn session(
+    request: &CallRequest,
+    options: &DemoOptions,
+    context: &CallContext,
+) -> Result<Option<String>, ProviderError> {
+    let (session, how) = match (&request.session, &options.session) {
+        (Some(session), _) => (session, "goes on in"),
+        (None, Some(session)) => (session, "begins"),
+        (None, None) => return Ok(None),
+    };
+    context.output(OutputKind::Log, format!("demo: {how} the session {session}"));
+    let recorded = context.record_session(session).await;
+    recorded.map_err(|error| ProviderError::transient(error.to_string()))?;
+    Ok(Some(session.clone()))
+}
+
+/// How the attempt fails, where it is to.
+fn failure(attempt: &Attempt) -> Option<ProviderError> {
+    let class = attempt.fail?.class();
+    let message = attempt.message.as_deref().unwrap_or("the demo was told to fail");
+    let until = attempt.again_in.and_then(|period| Timestamp::now().checked_add(period.0).ok());
+    Some(ProviderError { until, ..ProviderError::new(class, message) })
 }
 
 fn answer(request: &CallRequest, options: &DemoOptions, turn: usize) -> Result<Value, ProviderError> {

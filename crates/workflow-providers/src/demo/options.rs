@@ -2,9 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use workflow_core::definition::Period;
 use workflow_core::expr::Template;
+use workflow_core::failure::FailureClass;
+use workflow_core::usage::Usage;
 
 /// The options of the `demo` provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -15,6 +17,64 @@ pub(super) struct DemoOptions {
     pub(super) delay: Option<Period>,
     /// What is answered: the first in the first iteration, and so on; the last one is repeated.
     pub(super) answers: Vec<Value>,
+    /// What a call says that it used; default: nothing is known.
+    pub(super) usage: Option<Used>,
+    /// The session that a call begins, unless it is to go on in one.
+    pub(super) session: Option<String>,
+    /// What the first attempts of each iteration do, one each; those after them answer.
+    pub(super) attempts: Vec<Attempt>,
+}
+
+/// What one attempt does in another way than the rest.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Attempt {
+    /// How long it takes.
+    pub(super) delay: Option<Period>,
+    /// What it says that it used.
+    pub(super) usage: Option<Used>,
+    /// How it fails; default: it does not.
+    pub(super) fail: Option<Fail>,
+    /// What it says when it fails.
+    pub(super) message: Option<String>,
+    /// In how long the quota is refilled, where it fails with `rate_limited`; default: nothing is known.
+    pub(super) again_in: Option<Period>,
+}
+
+/// The failures that can be played.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Fail {
+    Transient,
+    RateLimited,
+    InvalidOutput,
+    Permanent,
+}
+
+/// Tokens and US dollars; what is left out is not known.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Used {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cost_usd: Option<f64>,
+}
+
+impl From<Used> for Usage {
+    fn from(Used { input_tokens, output_tokens, cost_usd }: Used) -> Self {
+        Self { input_tokens, output_tokens, cost_usd }
+    }
+}
+
+impl Fail {
+    pub(super) fn class(self) -> FailureClass {
+        match self {
+            Self::Transient => FailureClass::Transient,
+            Self::RateLimited => FailureClass::RateLimited,
+            Self::InvalidOutput => FailureClass::InvalidOutput,
+            Self::Permanent => FailureClass::Permanent,
+        }
+    }
 }
 
 impl DemoOptions {
@@ -30,7 +90,9 @@ impl DemoOptions {
         serde_path_to_error::deserialize(options).map_err(|error| {
             let (path, problem) = (error.path().to_string(), error.inner().to_string());
             match path.as_str() {
-                "." => format!("write an object with `delay` or `answers`: {problem}"),
+                "." => format!(
+                    "write an object with `delay`, `answers`, `usage`, `session` or `attempts`: {problem}"
+                ),
                 _ if problem.starts_with("unknown field") => problem,
                 _ => format!("`{path}`: {problem}"),
             }
@@ -44,12 +106,18 @@ impl DemoOptions {
     /// What to write instead.
     pub(super) fn check(options: &Value) -> Result<(), String> {
         let mut likely = options.clone();
-        for (name, value) in [("delay", json!(0)), ("answers", json!([]))] {
-            if let Some(option) = likely.get_mut(name).filter(|option| holds_expression(option)) {
-                *option = value;
-            }
+        leave_out(&mut likely, &["delay", "answers", "usage", "session", "attempts"]);
+        for attempt in likely.get_mut("attempts").and_then(Value::as_array_mut).into_iter().flatten() {
+            leave_out(attempt, &["delay", "usage", "fail", "message", "again_in"]);
         }
         Self::read(&likely).map(drop)
+    }
+}
+
+/// Leaves out those of the members that are not known yet. None is required.
+fn leave_out(options: &mut Value, names: &[&str]) {
+    if let Some(options) = options.as_object_mut() {
+        options.retain(|name, value| !names.contains(&name.as_str()) || !holds_expression(value));
     }
 }
 

@@ -11,16 +11,21 @@ use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallHost, CallId, CallRequest, SessionLost};
 use workflow_core::stop::StopSource;
 
-/// Keeps every output entry.
+/// Keeps every output entry, and every session.
 #[derive(Default)]
-pub(crate) struct Said(Mutex<Vec<(OutputKind, String)>>);
+pub(crate) struct Said(Mutex<Vec<(OutputKind, String)>>, Mutex<Vec<String>>);
 
 impl CallHost for Said {
     fn output(&self, _: &CallId, kind: OutputKind, text: String) {
         self.0.lock().unwrap().push((kind, text));
     }
 
-    fn record_session<'a>(&'a self, _: &'a CallId, _: &'a str) -> BoxFuture<'a, Result<(), SessionLost>> {
+    fn record_session<'a>(
+        &'a self,
+        _: &'a CallId,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<(), SessionLost>> {
+        self.1.lock().unwrap().push(session.to_owned());
         ready(Ok(())).boxed()
     }
 }
@@ -30,6 +35,12 @@ impl Said {
     pub(crate) fn of(&self, kind: OutputKind) -> Vec<String> {
         let entries = self.0.lock().unwrap();
         entries.iter().filter(|(k, _)| *k == kind).map(|(_, text)| text.clone()).collect()
+    }
+
+    /// The sessions that were recorded so far.
+    #[allow(dead_code, reason = "not every provider has sessions")]
+    pub(crate) fn sessions(&self) -> Vec<String> {
+        self.1.lock().unwrap().clone()
     }
 }
 

@@ -33,14 +33,17 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunId) -> Result<Exi
     if json {
         print::json(&handle.view().await?)?;
     } else {
-        let holder = host.engine.store().get(run).await?.holder;
-        let whose = match holder {
-            Some(holder) => format!("{holder} drives it"),
-            None => "a worker goes on with it".to_owned(),
-        };
-        print::line(format!("run {run}: resume requested ({whose})"))?;
+        print::line(format!("run {run}: resume requested ({})", who_goes_on(&host, run).await?))?;
     }
     Ok(Exit::DONE)
+}
+
+/// Who goes on with a run that was asked for something.
+pub(super) async fn who_goes_on(host: &Host, run: &RunId) -> Result<String, Error> {
+    Ok(match host.engine.store().get(run).await?.holder {
+        Some(holder) => format!("{holder} drives it"),
+        None => "a worker goes on with it".to_owned(),
+    })
 }
 
 /// Asks for something, and says what came of it. What nobody drives is `wanted` at once.

@@ -5,7 +5,7 @@ use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, StoreError};
-use workflow_exec::{EngineError, Limits, StartRun};
+use workflow_exec::{EngineError, Limits, RunHandle, StartRun};
 
 use crate::args::RunArgs;
 use crate::display::{self, Feed, Shown, Style};
@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::place::Place;
 use crate::source::Source;
 use crate::text::word;
-use crate::{print, signals};
+use crate::{print, signals, words};
 
 /// So many runs are recovered at the same time: each keeps files open.
 const AT_ONCE: usize = 64;
@@ -42,6 +42,9 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     if let Some(policy) = args.on_failure {
         start = start.on_failure(policy.into());
     }
+    if args.interactive {
+        start = start.interactive();
+    }
     if args.detach {
         return detach(&host, json, start).await;
     }
@@ -52,7 +55,11 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
 
 /// Creates a run, and leaves it to whoever drives runs of this store.
 async fn detach(host: &Host, json: bool, start: StartRun) -> Result<Exit, Error> {
-    let handle = host.engine.create(start).await?;
+    left(&host.engine.create(start).await?, json).await
+}
+
+/// Tells of a new run that is left to whoever drives runs of this store.
+pub(super) async fn left(handle: &RunHandle, json: bool) -> Result<Exit, Error> {
     if json {
         print::json(&handle.view().await?)?;
     } else {
@@ -115,7 +122,12 @@ fn nothing_to_recover() -> Exit {
     Exit::DONE
 }
 
-async fn drive_one(host: &Host, json: bool, shown: Shown, driven: Driven<'_>) -> Result<Exit, Error> {
+pub(super) async fn drive_one(
+    host: &Host,
+    json: bool,
+    shown: Shown,
+    driven: Driven<'_>,
+) -> Result<Exit, Error> {
     let style = if json { Style::Json } else { Style::OneRun };
     drive(host, json, style, vec![shown], vec![driven]).await
 }
@@ -146,7 +158,14 @@ async fn drive(
     .await;
     feed.close();
     for view in &views {
-        advise(view);
+        let elsewhere = match Exit::of(view) {
+            Some(_) => None,
+            None => host.engine.store().get(&view.run_id).await.ok().and_then(|record| record.holder),
+        };
+        match elsewhere {
+            Some(holder) => print::to_stderr(&format!("run {} goes on elsewhere ({holder})", view.run_id)),
+            None => advise(view),
+        }
         // The exit code tells of the run, whether or not somebody reads about it.
         if json
             && let Err(error @ Error::Output(_)) = print::json(view)
@@ -161,14 +180,27 @@ async fn drive(
 /// Says how a run that has not ended goes on.
 fn advise(view: &RunView) {
     let run = &view.run_id;
-    match view.status {
-        RunStatus::Paused => {
-            print::to_stderr(&format!("run {run} is paused: `workflow resume {run}` goes on"));
+    match (view.status, &view.wait) {
+        (RunStatus::Paused, wait) if Exit::of(view).is_some() => {
+            let asked: Vec<_> = view.waits.iter().filter(|wait| wait.number.is_some()).collect();
+            for wait in &asked {
+                let command = words::command(run, wait, asked.len());
+                print::to_stderr(&format!("run {run} waits for {} (`{command}`)", words::asks(wait)));
+            }
+            if wait.as_ref().is_none_or(|wait| wait.number.is_none()) {
+                print::to_stderr(&format!("run {run} is paused: `workflow resume {run}` goes on"));
+            }
         }
-        RunStatus::Pending | RunStatus::Running => {
+        (RunStatus::Paused, Some(wait)) => {
+            let what = words::waits_for(wait);
+            print::to_stderr(&format!(
+                "run {run} was left and waits for {what}: `workflow recover` goes on then"
+            ));
+        }
+        (RunStatus::Pending | RunStatus::Running | RunStatus::Paused, _) => {
             print::to_stderr(&format!("run {run} was left: `workflow recover` goes on"));
         }
-        RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => {}
+        (RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled, _) => {}
     }
 }
 

@@ -1,11 +1,14 @@
 //! The commands, a module each.
 
+mod answer;
 mod control;
 mod definitions;
 mod drive;
+mod fork;
 mod init;
 mod library;
 mod logs;
+mod migrate;
 mod nodes;
 mod runs;
 mod show;
@@ -48,6 +51,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Cancel { run } => control::cancel(&place()?, json, run).await,
             Command::Resume { run, detach: true } => control::resume(&place()?, json, run).await,
             Command::Resume { run, detach: false } => drive::resume(&place()?, json, run).await,
+            Command::Answer(args) => answer::answer(&place()?, json, args).await,
+            Command::Fork(args) => fork::fork(&place()?, json, args).await,
+            Command::Rerun(args) => fork::rerun(&place()?, json, args).await,
+            Command::Migrate { run, apply } => migrate::migrate(&place()?, json, run, *apply).await,
             Command::Recover => drive::recover(&place()?, json).await,
             Command::Worker { runs } => worker::worker(&place()?, json, (*runs).into()).await,
         }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use workflow_core::ids::WorkflowId;
-use workflow_core::status::RunStatus;
+use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{RunFilter, RunRecord};
 
 use crate::error::Error;
@@ -10,7 +10,11 @@ use crate::exit::Exit;
 use crate::host::Host;
 use crate::place::Place;
 use crate::print;
-use crate::text::{between, date, duration, word};
+use crate::text::{between, date, duration, shorten, word};
+use crate::words::asks;
+
+/// So many characters of what a run waits for are shown.
+const QUESTION: usize = 120;
 
 /// Lists runs, the newest first.
 pub(crate) async fn runs(
@@ -44,6 +48,8 @@ fn row(run: &RunRecord) -> [String; 6] {
     let took = head.started_at.zip(until).map(|(from, until)| duration(between(from, until)));
     let note = match (&run.holder, head.status) {
         (Some(holder), _) => format!("driven by {holder}"),
+        (None, RunStatus::Paused) => note(head.wait.as_ref()),
+        (None, RunStatus::Running) if head.wait.is_some() => note(head.wait.as_ref()),
         (None, RunStatus::Pending | RunStatus::Running) => "driven by nobody".to_owned(),
         (None, _) => String::new(),
     };
@@ -55,4 +61,14 @@ fn row(run: &RunRecord) -> [String; 6] {
         took.unwrap_or_default(),
         note,
     ]
+}
+
+/// What a run that nobody drives waits for; whoever paused one knows.
+fn note(wait: Option<&Wait>) -> String {
+    match wait {
+        Some(wait) if wait.reason != WaitReason::Pause => {
+            format!("waits for {}", shorten(&asks(wait), QUESTION))
+        }
+        _ => String::new(),
+    }
 }

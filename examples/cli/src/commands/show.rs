@@ -4,40 +4,63 @@ use jiff::Timestamp;
 use workflow_core::bundle::Bundle;
 use workflow_core::ids::RunId;
 use workflow_core::machine::{LaneView, RunView, StageView};
-use workflow_core::status::StageStatus;
+use workflow_core::status::{StageStatus, WaitReason};
 
 use super::nodes;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::history::History;
 use crate::host::Host;
 use crate::place::Place;
 use crate::print;
 use crate::text::{between, count, date, duration, shorten, word};
+use crate::words;
 
 /// So many characters of a value are shown; `--json` has all of it.
 const VALUE: usize = 200;
+/// So many characters tell a definition from others.
+const HASH: usize = 12;
 
-/// Shows a run: its stages, lanes and nodes, variables, and what went wrong.
+/// Shows a run: what it waits for and used, its stages, lanes and nodes, variables, and what went wrong.
 pub(crate) async fn show(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
     let host = Host::of_run(place, run)?;
-    let view = host.engine.handle(run).view().await?;
     if json {
-        print::json(&view)?;
+        print::json(&host.engine.handle(run).view().await?)?;
     } else {
         let store = host.engine.store();
-        let record = store.get(run).await?;
-        let bundle = store.bundle(&record.head.bundle).await?;
-        print::lines(page(&view, &bundle, record.holder.as_deref()))?;
+        let history = History::read(&**store, run).await?;
+        let holder = store.get(run).await?.holder;
+        print::lines(page(&history, holder.as_deref()))?;
     }
     Ok(Exit::DONE)
 }
 
-fn page(run: &RunView, bundle: &Bundle, holder: Option<&str>) -> Vec<String> {
+fn page(history: &History, holder: Option<&str>) -> Vec<String> {
+    let (run, bundle) = (&history.view, &history.bundle);
+    let mut lines = print::table(&facts(history, holder));
+    if !run.context.stages.is_empty() {
+        lines.push(String::new());
+        lines.extend(print::table(&stages(run, bundle)));
+    }
+    if !run.context.vars.is_empty() {
+        lines.push(String::new());
+        let vars = run.context.vars.iter();
+        lines.extend(vars.map(|(name, value)| format!("{name} = {}", shorten(value.json(), VALUE))));
+    }
+    lines
+}
+
+fn facts(history: &History, holder: Option<&str>) -> Vec<[String; 2]> {
+    let run = &history.view;
     let mut facts = vec![["run", run.run_id.as_str()].map(str::to_owned)];
     let mut fact = |name: &str, value: String| facts.push([name.to_owned(), value]);
     fact("workflow", run.workflow_id.to_string());
     let requested = run.requested.as_ref().map(|what| format!(", {what} requested")).unwrap_or_default();
     fact("status", format!("{}{requested}", word(run.status)));
+    for wait in run.waits.iter().filter(|wait| wait.reason != WaitReason::Pause) {
+        let since = history.since(wait).map(|since| format!(" (since {})", date(since))).unwrap_or_default();
+        fact("waits for", format!("{}{since}", words::asks(wait)));
+    }
     if let Some(error) = &run.error {
         fact("error", format!("{} ({})", error.message, word(error.class)));
     }
@@ -55,17 +78,28 @@ fn page(run: &RunView, bundle: &Bundle, holder: Option<&str>) -> Vec<String> {
         let took = until.map(|until| format!(", {}", duration(between(started, until)))).unwrap_or_default();
         fact("started", format!("{}{took}", date(started)));
     }
-    let mut lines = print::table(&facts);
-    if !run.context.stages.is_empty() {
-        lines.push(String::new());
-        lines.extend(print::table(&stages(run, bundle)));
+    if run.spent.attempts > 0 {
+        fact("used", words::used(&run.spent));
     }
-    if !run.context.vars.is_empty() {
-        lines.push(String::new());
-        let vars = run.context.vars.iter();
-        lines.extend(vars.map(|(name, value)| format!("{name} = {}", shorten(value.json(), VALUE))));
+    if let Some(budget) = &history.bundle.workflow.budget {
+        fact("budget", words::budget(budget, &run.spent));
     }
-    lines
+    for (id, stage) in &history.bundle.workflow.stages {
+        let spent = run.context.stages.get(id).map(|stage| stage.spent).unwrap_or_default();
+        if let Some(budget) = &stage.budget {
+            fact(&format!("budget of {id}"), words::budget(budget, &spent));
+        }
+    }
+    if let Some(forked) = &run.forked {
+        fact("forked from", words::forked(forked));
+    }
+    if run.inherited.attempts > 0 {
+        fact("used there", words::used(&run.inherited));
+    }
+    for (at, hash) in &history.migrated {
+        fact("moved", format!("{} to the definition {}", date(*at), shorten(&hash.to_string(), HASH)));
+    }
+    facts
 }
 
 fn stages(run: &RunView, bundle: &Bundle) -> Vec<[String; 5]> {

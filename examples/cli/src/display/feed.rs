@@ -97,6 +97,12 @@ impl Shown {
         }
         Ok(Self { known, output: store.last_output(run).await?, ..Self::new(run) })
     }
+
+    /// A run that was just made of another one: of what is stored, only that is new.
+    pub(crate) async fn from_fork(store: &dyn RunStore, run: &RunId) -> Result<Self, StoreError> {
+        let shown = Self::from_now(store, run).await?;
+        Ok(Self { known: shown.known.saturating_sub(1), ..shown })
+    }
 }
 
 /// Shows runs until it is closed.

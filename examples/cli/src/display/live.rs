@@ -60,6 +60,9 @@ impl Live {
 
     fn fold(&mut self, event: &Event) -> io::Result<()> {
         if let Some(state) = &mut self.state {
+            if let EventBody::RunMigrated { bundle, .. } = &event.body {
+                self.bundle = Some(bundle.clone());
+            }
             return state.apply(event).map_err(io::Error::other);
         }
         let state = State::first(event).map_err(io::Error::other)?;
@@ -138,6 +141,7 @@ fn line(Row { mark, text }: &Row, spinner: &str) -> String {
         Mark::Pending => style(format!("· {text}")).dim().to_string(),
         Mark::Running => format!("{} {text}", style(spinner).cyan()),
         Mark::Good => format!("{} {text}", style("✓").green()),
+        Mark::Asks => format!("{} {text}", style("?").yellow()),
         Mark::Bad => format!("{} {text}", style("✗").red()),
     }
 }
@@ -151,6 +155,12 @@ fn stays(body: &EventBody) -> bool {
             | EventBody::NodeFailed { .. }
             | EventBody::StageFailed { .. }
             | EventBody::IterationEnded { .. }
+            | EventBody::BudgetWarning { .. }
+            | EventBody::SessionDropped { .. }
+            | EventBody::Answered { .. }
+            | EventBody::AnswerRefused { .. }
+            | EventBody::RunForked(_)
+            | EventBody::RunMigrated { .. }
             | EventBody::RunFailed { .. }
     )
 }

@@ -9,9 +9,16 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::{OutputEntry, OutputKind};
+use workflow_core::status::Wait;
 
 use super::Display;
-use crate::text::{between, clock, count, duration, harmless, word};
+use crate::text::{between, clock, count, duration, harmless, shorten, word};
+use crate::words;
+
+/// So many characters of an answer are shown.
+const ANSWER: usize = 80;
+/// So many characters tell a definition from others.
+const HASH: usize = 12;
 
 /// One line per event that is worth it, and per output entry.
 pub(super) struct Plain {
@@ -103,8 +110,9 @@ impl Story {
             EventBody::AttemptSucceeded { path, .. } => {
                 format!("{} succeeded{}", place(path), self.took(path, at))
             }
-            EventBody::AttemptFailed { path, error, retry_at, .. } => {
+            EventBody::AttemptFailed { path, error, retry_at, parked, .. } => {
                 let again = match retry_at {
+                    Some(then) if *parked => format!("; goes on in {}", duration(between(at, *then))),
                     Some(then) => format!("; tried again in {}", duration(between(at, *then))),
                     None => String::new(),
                 };
@@ -115,6 +123,9 @@ impl Story {
             }
             EventBody::AttemptInterrupted { path, attempt } => {
                 format!("{} was interrupted in attempt {attempt} and runs again", place(path))
+            }
+            EventBody::SessionDropped { path, session } => {
+                format!("{} gives its session {session} up and begins a new one", place(path))
             }
             EventBody::NodeStarted { path, items } => {
                 let items = items.value().as_array().map_or(0, Vec::len);
@@ -135,6 +146,32 @@ impl Story {
                     None => format!("iteration {iteration} ended: {done}"),
                 }
             }
+            EventBody::BudgetWarning { stage, limit, used, of } => {
+                let whose = stage.as_ref().map_or("the run".to_owned(), ToString::to_string);
+                format!("the budget of {whose} is nearly used up: {}", words::warning(*limit, *used, *of))
+            }
+            EventBody::StageAsked { iteration, stage, question } => {
+                format!("{} asks for approval of {iteration}/{stage}: {question}", event.seq)
+            }
+            EventBody::NodeAsked { path, reason, question, schema } => {
+                let mut wait = Wait::of(*reason);
+                wait.place = Some(path.to_string());
+                wait.question = Some(question.clone());
+                wait.schema.clone_from(schema);
+                format!("{} asks for {}", event.seq, words::asks(&wait))
+            }
+            EventBody::Answered { wait, answer, .. } => {
+                format!("{wait} was answered: {}", shorten(answer.json(), ANSWER))
+            }
+            EventBody::AnswerRefused { wait, reason, .. } => {
+                format!("an answer to {wait} does not count: {reason}")
+            }
+            EventBody::RunWaiting { wait } => format!("run waits for {}", words::waits_for(wait)),
+            EventBody::RunContinued => "run goes on: the time has come".to_owned(),
+            EventBody::RunForked(forked) => format!("forked from {}", words::forked(forked)),
+            EventBody::RunMigrated { hash, .. } => {
+                format!("run goes on by another definition ({})", shorten(&hash.to_string(), HASH))
+            }
             EventBody::PauseRequested { .. } => "a pause was requested".to_owned(),
             EventBody::RunPaused => "run paused".to_owned(),
             EventBody::RunResumed { .. } => "run resumed".to_owned(),
@@ -151,7 +188,7 @@ impl Story {
                 format!("run failed{}: {}", self.took_all(at), failure(error))
             }
             EventBody::RunCancelled => format!("run cancelled{}", self.took_all(at)),
-            // Sessions are for providers.
+            // Sessions that go well are for providers.
             _ => return None,
         })
     }

@@ -15,12 +15,14 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::Failure;
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::sink::EventSink;
+use workflow_core::status::Wait;
 use workflow_core::store::RunStore;
 
 use super::plain::failure;
 use crate::error::Error;
 use crate::print;
 use crate::text::{clock, harmless, word};
+use crate::words;
 
 /// Keeps the roll of the runs that are driven here.
 pub(crate) struct Roll {
@@ -39,7 +41,13 @@ struct News {
     at: Timestamp,
     run: RunId,
     what: What,
-    error: Option<Arc<Failure>>,
+    why: Option<Why>,
+}
+
+/// Why a run rests.
+enum Why {
+    Waits(Box<Wait>),
+    Failed(Arc<Failure>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -65,10 +73,10 @@ impl Roll {
 }
 
 impl State {
-    fn tell(&self, at: Timestamp, run: &RunId, what: What, error: Option<Arc<Failure>>) {
+    fn tell(&self, at: Timestamp, run: &RunId, what: What, why: Option<Why>) {
         if let Some(log) = &self.log {
             // A reader that went away is no reason to stop a run.
-            let _ = log.send(News { at, run: run.clone(), what, error });
+            let _ = log.send(News { at, run: run.clone(), what, why });
         }
     }
 }
@@ -81,16 +89,16 @@ impl EventSink for Roll {
                 state.driven.insert(run.clone());
                 state.tell(event.at, run, What::TakenUp, None);
             }
-            let (what, error) = match &event.body {
+            let (what, why) = match &event.body {
                 EventBody::RunPaused => (What::Paused, None),
-                EventBody::RunWaiting { .. } => (What::Waiting, None),
+                EventBody::RunWaiting { wait } => (What::Waiting, Some(Why::Waits(wait.clone()))),
                 EventBody::RunCompleted { .. } => (What::Completed, None),
-                EventBody::RunFailed { error } => (What::Failed, Some(error.clone())),
+                EventBody::RunFailed { error } => (What::Failed, Some(Why::Failed(error.clone()))),
                 EventBody::RunCancelled => (What::Cancelled, None),
                 _ => continue,
             };
             state.driven.remove(run);
-            state.tell(event.at, run, what, error);
+            state.tell(event.at, run, what, why);
         }
     }
 }
@@ -144,6 +152,8 @@ struct Line<'a> {
     what: What,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a Failure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait: Option<&'a Wait>,
 }
 
 impl Writer {
@@ -161,17 +171,25 @@ impl Writer {
         }
     }
 
-    fn line(&self, News { at, run, what, error }: &News) -> io::Result<String> {
+    fn line(&self, News { at, run, what, why }: &News) -> io::Result<String> {
         // Of a run that was deleted meanwhile nobody knows any more.
         let workflow_id = block_on(self.store.get(run)).ok().map(|record| record.head.workflow_id);
+        let (error, wait) = match why {
+            Some(Why::Failed(error)) => (Some(&**error), None),
+            Some(Why::Waits(wait)) => (None, Some(&**wait)),
+            None => (None, None),
+        };
         if self.json {
-            let line = Line { at: *at, run_id: run, workflow_id, what: *what, error: error.as_deref() };
+            let line = Line { at: *at, run_id: run, workflow_id, what: *what, error, wait };
             return Ok(serde_json::to_string(&line)?);
         }
         let workflow = workflow_id.filter(|_| *what == What::TakenUp);
         let workflow = workflow.map(|workflow| format!(" of workflow {workflow}")).unwrap_or_default();
-        let error = error.as_ref().map(|error| format!(": {}", failure(error))).unwrap_or_default();
+        let error = error.map(|error| format!(": {}", failure(error))).unwrap_or_default();
         let what = match what {
+            What::Waiting => {
+                wait.map_or_else(|| word(what), |wait| format!("waits for {}", words::asks(wait)))
+            }
             What::TakenUp => "taken up".to_owned(),
             What::Left => "left to others".to_owned(),
             what => word(what),

@@ -9,11 +9,12 @@ use workflow_core::definition::Workflow;
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodeId, NodePath, StageId};
 use workflow_core::machine::{LaneView, NodeView, RunView, StageView};
-use workflow_core::status::{RunStatus, StageStatus};
+use workflow_core::status::{RunStatus, StageStatus, WaitReason};
 
 use super::plain::failure;
 use crate::commands::counts;
 use crate::text::{between, duration, harmless, word};
+use crate::words::{asks, cost};
 
 /// A line of the view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) enum Mark {
     Running,
     Good,
     Bad,
+    /// Something that the run waits for.
+    Asks,
 }
 
 /// The most stages, lanes of a stage, and nodes of a lane that are shown.
@@ -64,6 +67,10 @@ pub(super) fn rows(run: &RunView, bundle: &Bundle, said: &LastLines, now: Timest
     if to < stages {
         rows.push(Row { mark: Mark::None, text: format!("  … {} more", stages - to) });
     }
+    for wait in run.waits.iter().filter(|wait| wait.reason != WaitReason::Pause).take(MOST) {
+        let number = wait.number.map(|number| format!("{number} ")).unwrap_or_default();
+        rows.push(Row { mark: Mark::Asks, text: harmless(&format!("{number}waits for {}", asks(wait))) });
+    }
     rows
 }
 
@@ -77,6 +84,9 @@ fn head(run: &RunView, workflow: &Workflow, now: Timestamp) -> Row {
         (None, status) => word(status),
     };
     parts.push(status);
+    if run.spent.attempts > run.spent.unpriced || workflow.budget.is_some_and(|of| of.cost_usd.is_some()) {
+        parts.push(cost(&run.spent));
+    }
     let until = run.completed_at.unwrap_or(now);
     parts.push(duration(between(run.started_at.unwrap_or(run.created_at), until)));
     let mark = match run.status {
@@ -348,6 +358,25 @@ mod tests {
         Running A long one · run r · running · 58s
         Running s1     57s  1 of 3 nodes ended
         Running     all  1 of 4 done, 1 failed, 1 open
+        ");
+    }
+
+    #[test]
+    fn what_a_run_waits_for_stands_below_its_stages_and_what_is_known_of_its_cost_above() {
+        let events = [
+            r#""run_started""#,
+            r#""stage_started","data":{"iteration":1,"stage":"s1"}"#,
+            r#""attempt_started","data":{"path":"1/s1[0]/run","attempt":1,"provider":"demo"}"#,
+            r#""attempt_succeeded","data":{"path":"1/s1[0]/run","attempt":1,"output":"x","usage":{"cost_usd":0.5}}"#,
+            r#""stage_completed","data":{"iteration":1,"stage":"s1","output_of":0}"#,
+            r#""stage_asked","data":{"iteration":1,"stage":"s2","question":"Go on?"}"#,
+            r#""run_waiting","data":{"wait":{"reason":"approval","number":7,"place":"1/s2","question":"Go on?"}}"#,
+        ];
+        insta::assert_snapshot!(view(2, &events), @"
+        Pending A long one · run r · paused · $0.5000 · 58s
+        Good s1    3.0s
+        Pending s2
+        Asks 7 waits for approval of 1/s2: Go on?
         ");
     }
 }

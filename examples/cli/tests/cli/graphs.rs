@@ -57,6 +57,7 @@ graph:
     iteration  1
     created  [date]
     started  [date], [took]
+    used  3 attempts, [took], cost unknown, tokens unknown
 
     STAGE  STATUS  ATTEMPTS  TOOK
     work  completed  [took]
@@ -95,6 +96,7 @@ graph:
     iteration  1
     created  [date]
     started  [date], [took]
+    used  20 attempts, [took], cost unknown, tokens unknown
 
     STAGE  STATUS  ATTEMPTS  TOOK
     work  failed  [took]  many: 15 items failed: item 5: `test` exited with code 1; item 6: `test` exited with code 1; item 7: `test` exited with code 1; item 8: `test` exited with code 1; item 9: `test` exited with code 1 (stage)

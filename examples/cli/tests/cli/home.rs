@@ -268,6 +268,7 @@ pub(crate) fn stable(check: impl FnOnce()) {
         (r#""duration":\d+"#, r#""duration":"[millis]""#),
         (r#""timeMs":\d+"#, r#""timeMs":"[millis]""#),
         (r#""bundle":"[0-9a-f]{64}""#, r#""bundle":"[hash]""#),
+        (r"\b[0-9a-f]{12}…", "[hash]"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "[run]"),
         (r"(\S) {2,}", "$1  "),
     ] {

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod answers;
 mod definitions;
 mod examples;
+mod forks;
 mod graphs;
 mod home;
 mod logs;
@@ -16,4 +18,5 @@ mod steering;
 mod stores;
 mod templates;
 mod terminal;
+mod waiting;
 mod workers;

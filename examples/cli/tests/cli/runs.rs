@@ -11,7 +11,7 @@ fn a_run_is_told_in_lines() {
     let is_said = |line: &&str| line.contains("] | ") || line.contains("] ! ");
     let events: Vec<_> = run.stdout.lines().filter(|line| !is_said(line)).collect();
     let mut said: Vec<_> = run.stdout.lines().filter(is_said).collect();
-    said.sort_unstable();
+    said.sort_unstable_by_key(|line| line.split_once(' ').map(|(_time, said)| said));
     stable(|| {
         insta::assert_snapshot!(events.join("\n"), @r"
         [time] run first of workflow stages
@@ -53,6 +53,7 @@ fn a_failed_run_says_why() {
         iteration  1
         created  [date]
         started  [date], [took]
+        used  2 attempts, [took], cost unknown, tokens unknown
 
         STAGE  STATUS  ATTEMPTS  TOOK
         one  completed  [took]
@@ -186,6 +187,20 @@ fn exit_codes_tell_what_came_of_it() {
         (&["cancel", "good"], 2),
         (&["resume", "good"], 0),
         (&["resume", "bad"], 1),
+        (&["answer", "good"], 0),
+        (&["answer", "good", "yes"], 2),
+        (&["answer", "good", "yes", "--approve"], 2),
+        (&["answer", "good", "--comment", "no"], 2),
+        (&["answer", "missing"], 5),
+        (&["fork", "good"], 2),
+        (&["fork", "good", "--at", "1/one"], 2),
+        (&["fork", "good", "--at", "99"], 2),
+        (&["fork", "good", "--at", "one", "--run-id", "bad"], 2),
+        (&["fork", "missing", "--at", "one"], 5),
+        (&["rerun", "good", "--from", "nowhere"], 2),
+        (&["rerun", "missing"], 5),
+        (&["migrate", "good"], 5),
+        (&["migrate", "missing"], 5),
         (&["recover"], 0),
         (&["frobnicate"], 2),
         (&["--help"], 0),
@@ -221,7 +236,11 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       pause      Start nothing new; the run is paused when what runs has ended
       cancel     Stop what runs, and end the run
       resume     Go on with a run, and drive it until it rests, or leave it to workers
-      recover    Drive all unfinished runs that nobody drives, as after a crash. Paused runs stay paused
+      answer     Show what a run asks, or answer it and drive the run until it rests, or leave it to workers
+      fork       Make a new run that goes on from a point of another one, which stays as it is
+      rerun      Run a run again, from the start or from a stage, as a new run
+      migrate    Say what the workflow as it is in the home now would change for a run, or move the run to it
+      recover    Drive all unfinished runs that nobody drives, as after a crash, also those that wait for a time. Runs that wait for a person stay as they are
       worker     Drive whatever runs of the store nobody drives, also those to come, until it is asked to end
       help       Print this message or the help of the given subcommand(s)
 
@@ -237,13 +256,18 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       1  the run failed
       2  wrong usage, or an invalid definition
       3  the run was cancelled
-      4  the run waits for a person (paused)
+      4  the run waits for a person: it asks something, or is paused
       5  not found, driven elsewhere, or the store failed
       129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
 
     While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
     period. Ctrl-C again kills them. A worker that is asked to end, by whichever signal, stops its calls,
     leaves its runs to others, and ends with 0; asked again, it kills what has not stopped.
+
+    A run that asks something (an approval, a question, what became of a call) is left by who drives it:
+    `workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` goes on with it. A run whose provider
+    is over its quota goes on by itself when the quota is refilled, if a worker, `recover` or the command that
+    drove it is there then.
 
     Stores:
       file:DIR           files that a person can read, for the processes of one machine
@@ -255,7 +279,8 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
 
     Providers:
       command  runs a command line; stages that name no provider have it
-      demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it
+      demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it; it can
+               also play failures, quotas, usage and sessions
 
     Environment:
       WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes

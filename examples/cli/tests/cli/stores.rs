@@ -68,6 +68,17 @@ fn transcript(store: &str) -> String {
     tell(&["logs", "driven", "--follow"]);
     tell(&["show", "missing"]);
 
+    tell(&["run", "stages.workflow.yml", "--run-id", "asked", "--interactive"]);
+    tell(&["answer", "asked"]);
+    tell(&["answer", "asked", "--approve"]);
+    tell(&["answer", "asked", "--reject", "--comment", "enough"]);
+    tell(&["fork", "driven", "--at", "two", "--output", "one=other", "--set", "x:=1", "--run-id", "forked"]);
+    tell(&["rerun", "asked", "--from", "two", "--run-id", "again"]);
+    tell(&["show", "again"]);
+    tell(&["answer", "again", "--approve", "--detach"]);
+    tell(&["migrate", "driven"]);
+    tell(&["recover"]);
+
     tell(&leave("worked"));
     let worker = home.start(&["worker"]);
     until("the end of the run", || home.show("worked")["status"] == "completed");

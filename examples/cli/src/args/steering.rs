@@ -1,0 +1,124 @@
+//! What can be typed to answer a run, and to make another of one.
+
+use clap::ArgGroup;
+use serde_json::Value;
+use workflow_core::ids::{NodePath, RunId, StageId};
+use workflow_exec::ForkPoint;
+
+/// What `answer` takes.
+#[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "one for each of the flags")]
+#[command(group = ArgGroup::new("said").multiple(false))]
+pub(crate) struct AnswerArgs {
+    /// The run.
+    pub run: RunId,
+    /// The answer: JSON where it is JSON that fits, a text otherwise. Without any, what the run asks is shown.
+    #[arg(group = "said", allow_negative_numbers = true)]
+    pub answer: Option<String>,
+    /// Which of several things is answered: the number that is shown before it.
+    #[arg(long, value_name = "N")]
+    pub wait: Option<u64>,
+    /// Agree.
+    #[arg(long, group = "said")]
+    pub approve: bool,
+    /// Do not agree.
+    #[arg(long, group = "said")]
+    pub reject: bool,
+    /// Why not.
+    #[arg(long, value_name = "TEXT", requires = "reject")]
+    pub comment: Option<String>,
+    /// The call that was interrupted did its work, with this result (JSON, or a text).
+    #[arg(long, value_name = "RESULT", group = "said", allow_hyphen_values = true)]
+    pub happened: Option<String>,
+    /// It did not do its work: it is made again.
+    #[arg(long, group = "said")]
+    pub not_happened: bool,
+    /// Whether it did its work does not matter: it is made again.
+    #[arg(long, group = "said")]
+    pub rerun: bool,
+    /// Drive nothing: a worker, or whoever drives the run, goes on with it.
+    #[arg(long, requires = "said")]
+    pub detach: bool,
+}
+
+/// What `fork` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForkArgs {
+    /// The run.
+    pub run: RunId,
+    /// Where to leave it: after the event of a number (`12`), before the latest start of a stage (`test`), or
+    /// before anything happened to a node (`1/plan[0]/draft`).
+    #[arg(long, value_name = "EVENT|STAGE|NODE", value_parser = point)]
+    pub at: ForkPoint,
+    #[command(flatten)]
+    pub other: Other,
+}
+
+/// What `rerun` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RerunArgs {
+    /// The run.
+    pub run: RunId,
+    /// The stage, or the node (`1/plan[0]/draft`), that is run again with all that comes after it. Default: all.
+    #[arg(long, value_name = "STAGE|NODE", value_parser = place)]
+    pub from: Option<ForkPoint>,
+    #[command(flatten)]
+    pub other: Other,
+}
+
+/// What a run that is made of another one has of its own.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Other {
+    /// Give a variable another value: `name=text` or `name:=json`; can be given several times.
+    #[arg(long = "set", value_name = "NAME=TEXT|NAME:=JSON", value_parser = super::variable)]
+    pub vars: Vec<(String, Value)>,
+    /// Give a stage that has ended another output, `stage=text` or `stage:=json`, and leave behind what came
+    /// after it; can be given several times.
+    #[arg(long = "output", value_name = "STAGE=TEXT|STAGE:=JSON", value_parser = output)]
+    pub outputs: Vec<(StageId, Value)>,
+    /// The new run's id.
+    #[arg(long, value_name = "ID")]
+    pub run_id: Option<RunId>,
+    /// Drive nothing: print the run's id, and leave the run to a worker.
+    #[arg(long)]
+    pub detach: bool,
+}
+
+fn output(text: &str) -> Result<(StageId, Value), String> {
+    let (stage, value) = super::variable(text)?;
+    Ok((StageId::new(stage).map_err(|error| error.to_string())?, value))
+}
+
+fn point(text: &str) -> Result<ForkPoint, String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return place(text);
+    }
+    text.parse().map(ForkPoint::Event).map_err(|error| error.to_string())
+}
+
+fn place(text: &str) -> Result<ForkPoint, String> {
+    if text.contains('/') {
+        return text.parse::<NodePath>().map(ForkPoint::Node).map_err(|error| error.to_string());
+    }
+    StageId::new(text).map(ForkPoint::Stage).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_events_stages_or_nodes() {
+        for (text, expected) in [
+            ("12", Some(ForkPoint::Event(12))),
+            ("test", Some(ForkPoint::Stage("test".parse().unwrap()))),
+            ("2nd", Some(ForkPoint::Stage("2nd".parse().unwrap()))),
+            ("1/plan[0]/draft", Some(ForkPoint::Node("1/plan[0]/draft".parse().unwrap()))),
+            ("1/plan", None),
+            ("", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(point(text).ok(), expected, "{text}");
+        }
+    }
+}

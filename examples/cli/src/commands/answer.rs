@@ -1,0 +1,264 @@
+//! `answer`: what a run asks, and what a person says to it.
+
+use futures::FutureExt as _;
+use serde_json::{Value, json};
+use workflow_core::data::Data;
+use workflow_core::event::EventBody;
+use workflow_core::ids::RunId;
+use workflow_core::output_schema::OutputSchema;
+use workflow_core::status::{Wait, WaitReason};
+use workflow_core::store::{Answer, Control, StoreError};
+use workflow_exec::EngineError;
+
+use super::{control, drive};
+use crate::args::AnswerArgs;
+use crate::display::Shown;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::foreground::Driven;
+use crate::history::History;
+use crate::host::Host;
+use crate::place::Place;
+use crate::text::{date, word};
+use crate::{print, words};
+
+/// Shows what a run asks, or answers it and drives it until it rests.
+pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Result<Exit, Error> {
+    let (host, run) = (Host::of_run(place, &args.run)?, &args.run);
+    let history = History::read(&**host.engine.store(), run).await?;
+    let Some(said) = Said::of(args) else { return show(json, args, &history) };
+    let status = history.view.status;
+    if status.is_terminal() {
+        return Err(Error::Ended { run: run.to_string(), what: "answered", status: word(status) });
+    }
+    let (number, wait) = asked(args, &history)?;
+    let value = said.value(wait).map_err(|problem| {
+        let accepted = words::accepted(wait);
+        Error::NoAnswer(format!(
+            "{number} waits for {}\n{problem}; answer with {accepted}",
+            words::asks(wait)
+        ))
+    })?;
+    let known = history.last;
+    let exit = if args.detach || host.engine.store().get(run).await?.holder.is_some() {
+        leave(&host, json, run, number, value).await?
+    } else {
+        go_on(&host, json, run, number, value).await?
+    };
+    match refusal(&host, run, known, number).await? {
+        Some(reason) => Err(Error::NoAnswer(format!("the answer to {number} does not count: {reason}"))),
+        None => Ok(exit),
+    }
+}
+
+/// Answers, and leaves the run to whoever drives it.
+async fn leave(host: &Host, json: bool, run: &RunId, number: u64, value: Value) -> Result<Exit, Error> {
+    let handle = host.engine.handle(run);
+    handle.answer(number, value).await?;
+    if json {
+        print::json(&handle.view().await?)?;
+    } else {
+        print::line(format!("run {run}: answered ({})", control::who_goes_on(host, run).await?))?;
+    }
+    Ok(Exit::DONE)
+}
+
+/// Answers, and drives the run until it rests.
+async fn go_on(host: &Host, json: bool, run: &RunId, number: u64, value: Value) -> Result<Exit, Error> {
+    let store = host.engine.store();
+    let shown = Shown::from_now(&**store, run).await?;
+    let future = async {
+        // Nothing more than recorded, so that no worker is quicker to take the run up.
+        let answer = Answer { wait: number, value: Data::new(&value) };
+        store.request(run, Control::Answer(answer)).await?;
+        match host.engine.drive(run).await {
+            // A worker was quicker all the same, and has the answer.
+            Err(EngineError::Store(StoreError::Held { holder, .. })) => {
+                host.bell.say(format!("run {run}: answered ({holder} drives it)"));
+                Ok(None)
+            }
+            result => result.map(Some),
+        }
+    };
+    let driven = Driven { run: run.clone(), future: future.boxed() };
+    drive::drive_one(host, json, shown, driven).await
+}
+
+/// Why the answer did not count, where it did not.
+async fn refusal(host: &Host, run: &RunId, known: u64, number: u64) -> Result<Option<String>, Error> {
+    /// Events are read in steps of so many.
+    const PAGE: usize = 256;
+    let (store, mut last) = (host.engine.store(), known);
+    loop {
+        let page = store.events(run, last, PAGE).await?;
+        for event in &page {
+            match &event.body {
+                EventBody::Answered { wait, .. } if *wait == number => return Ok(None),
+                EventBody::AnswerRefused { wait, reason, .. } if *wait == number => {
+                    return Ok(Some(reason.clone()));
+                }
+                _ => last = event.seq,
+            }
+        }
+        if page.is_empty() {
+            return Ok(None);
+        }
+    }
+}
+
+/// What the run asks, each with its number.
+fn all_asked(history: &History) -> Vec<(u64, &Wait)> {
+    history.view.waits.iter().filter_map(|wait| Some((wait.number?, wait))).collect()
+}
+
+/// What is answered.
+fn asked<'h>(args: &AnswerArgs, history: &'h History) -> Result<(u64, &'h Wait), Error> {
+    let (run, all) = (&args.run, all_asked(history));
+    let list = || {
+        let lines = all.iter().map(|(number, wait)| format!("\n  --wait {number}  {}", words::asks(wait)));
+        lines.collect::<String>()
+    };
+    match (args.wait, all.as_slice()) {
+        (_, []) => Err(Error::NoAnswer(format!("run `{run}` asks nothing ({})", word(history.view.status)))),
+        (None, [only]) => Ok(*only),
+        (None, _) => Err(Error::NoAnswer(format!("run `{run}` asks several things; say which:{}", list()))),
+        (Some(number), _) => {
+            let found = all.iter().find(|(asked, _)| *asked == number);
+            found.copied().ok_or_else(|| {
+                Error::NoAnswer(format!(
+                    "run `{run}` asks nothing of the number {number}; it asks:{}",
+                    list()
+                ))
+            })
+        }
+    }
+}
+
+/// Shows what a run asks, and what it waits for beside.
+fn show(json: bool, args: &AnswerArgs, history: &History) -> Result<Exit, Error> {
+    let run = &args.run;
+    let mut waits: Vec<_> = history.view.waits.iter().collect();
+    if args.wait.is_some() {
+        waits = vec![asked(args, history)?.1];
+    }
+    if json {
+        print::objects(waits)?;
+        return Ok(Exit::DONE);
+    }
+    let asks = all_asked(history).len();
+    if asks == 0 {
+        print::to_stderr(&format!("run {run} asks nothing ({})", word(history.view.status)));
+    }
+    let mut lines = Vec::new();
+    for wait in waits.into_iter().filter(|wait| wait.reason != WaitReason::Pause) {
+        let number = wait.number.map(|number| format!("{number}  ")).unwrap_or_default();
+        let since = history.since(wait).map(|since| format!(", since {}", date(since))).unwrap_or_default();
+        lines.push(format!("{number}waits for {}{since}", words::waits_for(wait)));
+        lines.extend(wait.question.iter().flat_map(|text| text.lines()).map(|line| format!("   {line}")));
+        if wait.number.is_some() {
+            let command = words::command(run, wait, asks);
+            lines.push(format!("   `{command} …` with {}", words::accepted(wait)));
+        }
+    }
+    print::lines(lines)?;
+    Ok(Exit::DONE)
+}
+
+/// What a person says.
+enum Said<'a> {
+    /// Something that was typed.
+    Typed(&'a str),
+    /// To an approval.
+    Approval(Value),
+    /// To what became of a call.
+    Outcome(Value),
+}
+
+impl<'a> Said<'a> {
+    fn of(args: &'a AnswerArgs) -> Option<Self> {
+        let outcome = |outcome: &str| Some(Self::Outcome(json!({ "outcome": outcome })));
+        if let Some(text) = &args.answer {
+            Some(Self::Typed(text))
+        } else if let Some(result) = &args.happened {
+            let result = serde_json::from_str(result).unwrap_or_else(|_| Value::from(result.as_str()));
+            Some(Self::Outcome(json!({ "outcome": "happened", "result": result })))
+        } else if args.not_happened {
+            outcome("not_happened")
+        } else if args.rerun {
+            outcome("rerun")
+        } else if args.approve {
+            Some(Self::Approval(true.into()))
+        } else if args.reject {
+            Some(Self::Approval(match &args.comment {
+                Some(comment) => json!({ "approved": false, "comment": comment }),
+                None => false.into(),
+            }))
+        } else {
+            None
+        }
+    }
+
+    /// The answer, where it is one to what is asked.
+    fn value(self, wait: &Wait) -> Result<Value, String> {
+        match (self, wait.reason) {
+            (Self::Typed(text), reason) => {
+                typed(text, wait.schema.as_ref()).map_err(|problem| match reason {
+                    WaitReason::Question => problem,
+                    _ => format!("`{text}` is no answer to it"),
+                })
+            }
+            (Self::Approval(value), WaitReason::Approval)
+            | (Self::Outcome(value), WaitReason::UnknownOutcome) => Ok(value),
+            (Self::Approval(_), _) => Err("it can be neither approved nor rejected".to_owned()),
+            (Self::Outcome(_), _) => Err("it does not ask what became of a call".to_owned()),
+        }
+    }
+}
+
+/// Reads an answer: JSON where it is JSON that fits, a text otherwise.
+fn typed(text: &str, schema: Option<&Data>) -> Result<Value, String> {
+    let as_text = Value::from(text);
+    // What answers a question of any text is the text as it was typed.
+    let Some(schema) = schema else { return Ok(as_text) };
+    let schema = [("answer".to_owned(), schema.value())].into_iter().collect();
+    // A schema that cannot be read here is checked by who drives the run.
+    let Ok(schema) = OutputSchema::compile("answer", &schema) else { return Ok(as_text) };
+    let json = serde_json::from_str::<Value>(text).ok();
+    let mut wrong = None;
+    for value in json.into_iter().chain([as_text]) {
+        let violations = schema.check(&value);
+        let Some(first) = violations.first() else { return Ok(value) };
+        let place = if first.path.is_empty() { String::new() } else { format!("at {}: ", first.path) };
+        wrong.get_or_insert_with(|| format!("{place}{}", first.message));
+    }
+    Err(wrong.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_json_where_that_fits_and_a_text_otherwise() {
+        let choices = json!({ "enum": ["a", "1", { "b": 1 }] });
+        let number = json!({ "type": "integer", "minimum": 3 });
+        let object =
+            json!({ "$ref": "#/$defs/o", "$defs": { "o": { "type": "object", "required": ["x"] } } });
+        for (schema, text, expected) in [
+            (None, "42", Some(json!("42"))),
+            (None, "\"quoted\"", Some(json!("\"quoted\""))),
+            (Some(&choices), "a", Some(json!("a"))),
+            (Some(&choices), "1", Some(json!("1"))),
+            (Some(&choices), "{\"b\": 1}", Some(json!({ "b": 1 }))),
+            (Some(&choices), "c", None),
+            (Some(&number), "4", Some(json!(4))),
+            (Some(&number), "2", None),
+            (Some(&number), "four", None),
+            (Some(&object), "{\"x\": 1}", Some(json!({ "x": 1 }))),
+            (Some(&object), "{}", None),
+        ] {
+            let schema = schema.map(Data::new);
+            assert_eq!(typed(text, schema.as_ref()).ok(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `migrate`: what a newer definition changes for a run, and the way over to it.
+
+use workflow_core::ids::RunId;
+use workflow_exec::Migration;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::place::Place;
+use crate::print;
+
+/// Says what the workflow as it is in the home now would change for a run, or moves the run to it.
+pub(crate) async fn migrate(place: &Place, json: bool, run: &RunId, apply: bool) -> Result<Exit, Error> {
+    let engine = Host::of_run(place, run)?.engine;
+    let migration = if apply { engine.migrate(run).await? } else { engine.plan_migration(run).await? };
+    if json {
+        print::json(&migration)?;
+    } else {
+        print::lines(lines(&migration, apply))?;
+    }
+    Ok(Exit::DONE)
+}
+
+fn lines(
+    Migration { run_id: run, from, to, diverges, obstacles, .. }: &Migration,
+    moved: bool,
+) -> Vec<String> {
+    if from == to {
+        return vec![format!("run {run} goes by the workflow as it is in the home")];
+    }
+    let head = if moved {
+        format!("run {run} was moved to the workflow as it is in the home; what is another:")
+    } else {
+        format!("run {run} goes by an earlier definition; what is another in the home:")
+    };
+    let mut lines = vec![head];
+    lines.extend(diverges.iter().map(|what| format!("  {what}")));
+    if moved {
+        return lines;
+    }
+    if obstacles.is_empty() {
+        lines.push(format!("`workflow migrate {run} --apply` moves it"));
+    } else {
+        lines.push("it cannot be moved now:".to_owned());
+        lines.extend(obstacles.iter().map(|what| format!("  {what}")));
+    }
+    lines
+}

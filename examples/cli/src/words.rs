@@ -1,0 +1,179 @@
+//! What runs wait for, and what they used, in words.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use workflow_core::definition::Budget;
+use workflow_core::event::{BudgetLimit, RunForked};
+use workflow_core::ids::RunId;
+use workflow_core::status::{Wait, WaitReason};
+use workflow_core::usage::Spent;
+
+use crate::text::{count, date, duration, shorten};
+
+/// So many characters of a value are shown.
+const VALUE: usize = 80;
+
+/// What a run waits for: `approval of 1/ship`, `its quota, until 2026-01-02 03:04:05`.
+pub(crate) fn waits_for(wait: &Wait) -> String {
+    let place = wait.place.as_deref().unwrap_or("the run");
+    let what = match wait.reason {
+        WaitReason::Approval => format!("approval of {place}"),
+        WaitReason::Question => format!("an answer to {place}"),
+        WaitReason::UnknownOutcome => format!("word of what became of {place}"),
+        WaitReason::Quota => "its quota".to_owned(),
+        WaitReason::Retry => "another attempt".to_owned(),
+        _ => "somebody to resume it".to_owned(),
+    };
+    match wait.until {
+        // What is asked has no time; something beside it has.
+        Some(until) if wait.number.is_none() => format!("{what}, until {}", date(until)),
+        _ => what,
+    }
+}
+
+/// The question with what it is about: `approval of 1/ship: Ship it?`.
+pub(crate) fn asks(wait: &Wait) -> String {
+    let question = wait.question.as_ref().map(|question| format!(": {question}")).unwrap_or_default();
+    format!("{}{question}", waits_for(wait))
+}
+
+/// What can be answered.
+pub(crate) fn accepted(wait: &Wait) -> String {
+    match (wait.reason, &wait.schema) {
+        (WaitReason::Approval, _) => "--approve, or --reject [--comment TEXT]".to_owned(),
+        (WaitReason::UnknownOutcome, _) => "--happened RESULT, --not-happened, or --rerun".to_owned(),
+        (_, None) => "a text".to_owned(),
+        (_, Some(schema)) => {
+            let schema = schema.value();
+            match schema.get("enum").and_then(Value::as_array) {
+                Some(choices) => {
+                    let choices: Vec<_> = choices.iter().map(choice).collect();
+                    format!("one of: {}", choices.join(", "))
+                }
+                None => format!("JSON that follows {schema}"),
+            }
+        }
+    }
+}
+
+/// A choice as it can be typed.
+fn choice(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The command that answers, where a run asks so many things.
+pub(crate) fn command(run: &RunId, wait: &Wait, asked: usize) -> String {
+    match wait.number {
+        Some(number) if asked > 1 => format!("workflow answer {run} --wait {number}"),
+        _ => format!("workflow answer {run}"),
+    }
+}
+
+/// What calls used: `2 attempts, 1.2s, $0.0400, 300 tokens`. What is not known is called so.
+pub(crate) fn used(spent: &Spent) -> String {
+    [
+        count(spent.attempts, "attempt"),
+        duration(Duration::from_millis(spent.time_ms)),
+        cost(spent),
+        tokens(spent),
+    ]
+    .join(", ")
+}
+
+/// The cost of what calls used.
+pub(crate) fn cost(spent: &Spent) -> String {
+    known(&dollars(spent), "cost", spent.unpriced, spent.attempts, None)
+}
+
+fn tokens(spent: &Spent) -> String {
+    known(&count(spent.tokens, "token"), "tokens", spent.uncounted, spent.attempts, None)
+}
+
+fn dollars(spent: &Spent) -> String {
+    format!("${:.4}", spent.cost_usd)
+}
+
+/// Of which run a run was made, and what is another.
+pub(crate) fn forked(RunForked { from, event, vars, outputs }: &RunForked) -> String {
+    let mut parts = vec![format!("run {from} after its event {event}")];
+    parts.extend(vars.iter().map(|(name, value)| format!("{name} = {}", shorten(value.json(), VALUE))));
+    parts.extend(
+        outputs
+            .iter()
+            .map(|(stage, value)| format!("the output of {stage} = {}", shorten(value.json(), VALUE))),
+    );
+    parts.join("; ")
+}
+
+/// An amount of which something may not be known, and what it may be at most.
+fn known(amount: &str, what: &str, unknown: u64, attempts: u64, most: Option<&str>) -> String {
+    let of = most.map(|most| format!(" of {most}")).unwrap_or_default();
+    match (unknown, most) {
+        (0, _) => format!("{amount}{of}"),
+        (_, None) if unknown >= attempts => format!("{what} unknown"),
+        (_, Some(most)) if unknown >= attempts => format!("{what} unknown (limit {most})"),
+        _ => format!("{amount}{of} ({what} of {} unknown)", count(unknown, "attempt")),
+    }
+}
+
+/// How much of a budget was used: `$0.9000 of $1, 30 tokens of 100`.
+pub(crate) fn budget(Budget { cost_usd, tokens, time }: &Budget, spent: &Spent) -> String {
+    let known =
+        |amount: &str, what, unknown, most: &str| known(amount, what, unknown, spent.attempts, Some(most));
+    let cost = cost_usd.map(|of| known(&dollars(spent), "cost", spent.unpriced, &format!("${of}")));
+    let tokens =
+        tokens.map(|of| known(&count(spent.tokens, "token"), "tokens", spent.uncounted, &of.to_string()));
+    let took = duration(Duration::from_millis(spent.time_ms));
+    let time = time.map(|of| format!("{took} of {}", duration(of.0)));
+    [cost, tokens, time].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// That a budget is nearly used up.
+pub(crate) fn warning(limit: BudgetLimit, used: f64, of: f64) -> String {
+    match limit {
+        BudgetLimit::Cost => format!("${used:.4} of ${of} are used"),
+        BudgetLimit::Tokens => format!("{used} of {of} tokens are used"),
+        BudgetLimit::Time => format!("{used:.0} of {of} seconds are used"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use workflow_core::usage::Usage;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_never_nothing() {
+        let priced = Usage { cost_usd: Some(0.25), ..Usage::default() };
+        let counted = Usage { input_tokens: Some(7), ..Usage::default() };
+        for (usages, expected) in [
+            (&[None][..], "1 attempt, 1.0s, cost unknown, tokens unknown"),
+            (&[Some(&priced), Some(&priced)], "2 attempts, 2.0s, $0.5000, tokens unknown"),
+            (
+                &[Some(&priced), Some(&counted), None],
+                "3 attempts, 3.0s, $0.2500 (cost of 2 attempts unknown), 7 tokens (tokens of 2 attempts unknown)",
+            ),
+        ] {
+            let mut spent = Spent::default();
+            for usage in usages {
+                spent.add(*usage, 1_000);
+            }
+            assert_eq!(used(&spent), expected);
+        }
+    }
+
+    #[test]
+    fn budgets_are_told_with_what_is_left_unknown() {
+        let mut of: Budget = Budget::default();
+        (of.cost_usd, of.tokens) = (Some(1.5), Some(100));
+        let mut spent = Spent::default();
+        assert_eq!(budget(&of, &spent), "$0.0000 of $1.5, 0 tokens of 100");
+        spent.add(Some(&Usage { cost_usd: Some(0.5), ..Usage::default() }), 0);
+        assert_eq!(budget(&of, &spent), "$0.5000 of $1.5, tokens unknown (limit 100)");
+    }
+}

@@ -1,0 +1,236 @@
+//! `answer`: what runs ask of persons, answered by other processes than the one that asked.
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::home::{Home, lives, stable, until};
+
+/// A stage, and another one that a person has to agree to.
+fn approval() -> Home {
+    let home = Home::new();
+    home.write(
+        "ship.workflow.yml",
+        r#"
+workflow: { name: Ship it, stages: [plan, ship] }
+plan: { provider: command, with: { command: [sh, -c, "echo plan >>trace; echo a plan"] } }
+ship: { provider: command, approval: "Ship ${stages.plan.output}?", with: { command: [sh, -c, "echo ship >>trace"] } }
+"#,
+    );
+    home
+}
+
+#[test]
+fn an_approval_is_given_by_another_process_after_the_one_that_asked_was_killed() {
+    let home = approval();
+    let left = home.run(&["run", "ship.workflow.yml", "--run-id", "first", "--detach"]);
+    assert_eq!(left.code, Some(0), "{left:?}");
+    let worker = home.start(&["worker"]);
+    until("the question", || home.show("first")["status"] == "paused");
+    worker.signal(Signal::KILL);
+    assert_eq!(worker.wait().code, None);
+
+    stable(|| {
+        insta::assert_snapshot!(home.run(&["runs"]).stdout, @"
+        RUN  WORKFLOW  STATUS  CREATED  TOOK
+        first  ship  paused  [date]  waits for approval of 1/ship: Ship a plan?
+        ");
+        insta::assert_snapshot!(home.run(&["answer", "first"]).stdout, @"
+        7  waits for approval of 1/ship, since [date]
+           Ship a plan?
+           `workflow answer first …` with --approve, or --reject [--comment TEXT]
+        ");
+    });
+    let [asked] = home.run(&["answer", "first", "--json"]).json().try_into().unwrap();
+    assert_eq!((&asked["reason"], &asked["place"]), (&json!("approval"), &json!("1/ship")));
+    // A person is waited for, not a process.
+    assert_eq!(home.run(&["recover"]).stderr, "there is nothing to recover\n");
+    let resumed = home.run(&["resume", "first"]);
+    assert_eq!((resumed.code, resumed.stdout.as_str()), (Some(4), ""));
+    stable(
+        || insta::assert_snapshot!(resumed.stderr, @"run first waits for approval of 1/ship: Ship a plan? (`workflow answer first`)"),
+    );
+    assert_eq!(home.read("trace"), "plan\n");
+
+    let answered = home.run(&["answer", "first", "--approve"]);
+    assert_eq!(answered.code, Some(0), "{answered:?}");
+    stable(|| {
+        insta::assert_snapshot!(answered.stdout, @"
+    [time] 7 was answered: true
+    [time] ship started
+    [time] ship[0] calls command
+    [time] ship[0] succeeded after [took]
+    [time] ship completed
+    [time] run completed after [took]
+    ");
+    });
+    assert_eq!(home.read("trace"), "plan\nship\n");
+}
+
+#[test]
+fn who_does_not_agree_says_why_and_the_run_fails() {
+    let home = approval();
+    assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first"]).code, Some(4));
+    let refused = home.run(&["answer", "first", "--reject", "--comment", "not on a Friday"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let error = &home.show("first")["error"];
+    assert_eq!(error["class"], "rejected");
+    assert_eq!(error["message"], "a person did not agree: not on a Friday");
+    assert_eq!(home.read("trace"), "plan\n");
+    let late = home.run(&["answer", "first", "--approve"]);
+    assert_eq!(late.code, Some(2));
+    assert_eq!(late.stderr, "error: run `first` cannot be answered: it has ended (failed)\n");
+}
+
+#[test]
+fn what_is_no_answer_is_refused_before_it_is_sent() {
+    let home = approval();
+    assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first"]).code, Some(4));
+    let before = home.log("first");
+    for args in [
+        &["maybe"][..],
+        &["1"],
+        &["{\"approved\":\"yes\"}"],
+        &["--happened", "x"],
+        &["--rerun"],
+        &["--approve", "--wait", "1"],
+    ] {
+        let refused = home.run(&[&["answer", "first"], args].concat());
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{args:?}: {refused:?}");
+        assert!(refused.stderr.contains("approval of 1/ship: Ship a plan?"), "{refused:?}");
+        let says_what = refused.stderr.contains("--approve, or --reject [--comment TEXT]");
+        assert!(says_what || args.contains(&"--wait"), "{refused:?}");
+    }
+    assert_eq!(home.log("first"), before);
+    // What fits can be written as JSON too.
+    assert_eq!(home.run(&["answer", "first", "{\"approved\":true}"]).code, Some(0));
+}
+
+#[test]
+fn an_answer_is_left_to_a_worker() {
+    let home = approval();
+    assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first"]).code, Some(4));
+    let answered = home.run(&["answer", "first", "true", "--detach"]);
+    assert_eq!(answered.code, Some(0), "{answered:?}");
+    assert_eq!(answered.stdout, "run first: answered (a worker goes on with it)\n");
+    assert_eq!(home.read("trace"), "plan\n");
+    let worker = home.start(&["worker"]);
+    until("the end of the run", || home.show("first")["status"] == "completed");
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.wait().code, Some(0));
+    assert_eq!(home.read("trace"), "plan\nship\n");
+}
+
+#[test]
+fn an_interactive_run_asks_before_every_stage() {
+    let home = Home::with_stages(&[("one", "echo one >>trace"), ("two", "echo two >>trace")]);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--interactive"]);
+    assert_eq!((run.code, home.read("trace")), (Some(4), String::new()));
+    let question = |run: &Value| run["waits"][0]["question"].clone();
+    assert_eq!(question(&home.show("first")), "Start the stage `one`?");
+    assert_eq!(home.run(&["answer", "first", "--approve"]).code, Some(4));
+    assert_eq!(
+        (home.read("trace"), question(&home.show("first"))),
+        ("one\n".into(), "Start the stage `two`?".into())
+    );
+    assert_eq!(home.run(&["answer", "first", "--approve"]).code, Some(0));
+    assert_eq!(home.read("trace"), "one\ntwo\n");
+}
+
+#[test]
+fn of_several_questions_each_is_answered_by_its_number_with_what_fits() {
+    let home = Home::new();
+    home.write(
+        ".orch/workflows/asks.workflow.yml",
+        "workflow: { name: Asks, stages: [work] }\nwork: { provider: demo, profile: asks }\n",
+    );
+    home.write(
+        ".orch/workflows/stages/work.asks.yml",
+        r#"
+graph:
+  - { id: pick, type: ask, question: Which?, choices: [a, "1", { b: 1 }] }
+  - { id: many, type: ask, question: How many?, output_schema: schemas/many.json }
+  - { id: why, type: ask, question: Why? }
+  - { id: all, type: reduce, strategy: concat, from: [pick, many, why] }
+"#,
+    );
+    home.write(".orch/schemas/many.json", r#"{ "type": "integer", "minimum": 3 }"#);
+    assert_eq!(home.run(&["run", "asks", "--run-id", "first"]).code, Some(4));
+    stable(|| {
+        insta::assert_snapshot!(home.run(&["answer", "first"]).stdout, @r#"
+        5  waits for an answer to 1/work[0]/pick, since [date]
+           Which?
+           `workflow answer first --wait 5 …` with one of: a, 1, {"b":1}
+        6  waits for an answer to 1/work[0]/many, since [date]
+           How many?
+           `workflow answer first --wait 6 …` with JSON that follows {"type":"integer","minimum":3}
+        7  waits for an answer to 1/work[0]/why, since [date]
+           Why?
+           `workflow answer first --wait 7 …` with a text
+        "#);
+        insta::assert_snapshot!(home.run(&["answer", "first", "a"]).stderr, @"
+        error: run `first` asks several things; say which:
+          --wait 5  an answer to 1/work[0]/pick: Which?
+          --wait 6  an answer to 1/work[0]/many: How many?
+          --wait 7  an answer to 1/work[0]/why: Why?
+        ");
+    });
+    let numbers: std::collections::HashMap<_, _> = home.show("first")["waits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|wait| (wait["question"].as_str().unwrap().to_owned(), wait["number"].to_string()))
+        .collect();
+    let answer =
+        |question: &str, answer: &str| home.run(&["answer", "first", answer, "--wait", &numbers[question]]);
+    for (question, text, accepted) in
+        [("Which?", "c", "one of: a, 1, {\"b\":1}"), ("How many?", "2", "JSON that follows {")]
+    {
+        let refused = answer(question, text);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(accepted), "{refused:?}");
+    }
+    for (question, text, code) in [("Which?", "1", 4), ("How many?", "4", 4), ("Why?", "42", 0)] {
+        let answered = answer(question, text);
+        assert_eq!(answered.code, Some(code), "{answered:?}");
+    }
+    let nodes = home.show("first")["context"]["stages"]["work"]["results"][0]["nodes"].clone();
+    let output =
+        |id: &str| nodes.as_array().unwrap().iter().find(|node| node["id"] == id).unwrap()["output"].clone();
+    assert_eq!([output("pick"), output("many"), output("why")], [json!("1"), json!(4), json!("42")]);
+}
+
+#[test]
+fn what_became_of_a_call_that_was_killed_is_asked_and_its_result_can_be_given() {
+    for (answer, calls, output) in [
+        (&["--happened", "paid by hand"][..], 1, json!("paid by hand")),
+        (&["--happened", "{\"paid\": 1}"], 1, json!({ "paid": 1 })),
+        (&["--not-happened"], 2, json!("paid")),
+        (&["--rerun"], 2, json!("paid")),
+    ] {
+        let home = Home::new();
+        home.write(
+            "pay.workflow.yml",
+            r#"
+workflow: { name: Pay, stages: [pay] }
+pay:
+  provider: command
+  on_interrupt: ask
+  with: { command: [sh, -c, "echo paid >>trace; echo $$ >pid; touch begun; until test -e gate; do sleep 0.02; done; echo paid"] }
+"#,
+        );
+        let run = home.start_until(&["run", "pay.workflow.yml", "--run-id", "first"], "begun");
+        run.signal(Signal::KILL);
+        run.wait();
+        let recovered = home.run(&["recover"]);
+        assert_eq!(recovered.code, Some(4), "{recovered:?}");
+        assert!(!lives(&home, "pid"), "what may still have done it is stopped before it is asked");
+        assert_eq!(home.show("first")["waits"][0]["reason"], "unknown_outcome");
+        assert_eq!(home.read("trace"), "paid\n", "it is not made again before somebody says so");
+        home.write("gate", "");
+        assert_eq!(home.run(&["answer", "first", "--approve"]).code, Some(2));
+        let answered = home.run(&[&["answer", "first"], answer].concat());
+        assert_eq!(answered.code, Some(0), "{answer:?}: {answered:?}");
+        assert_eq!(home.read("trace").lines().count(), calls, "{answer:?}");
+        assert_eq!(home.show("first")["context"]["stages"]["pay"]["output"], output, "{answer:?}");
+    }
+}

@@ -1,0 +1,155 @@
+//! `fork`, `rerun` and `migrate`: new runs of old ones, and old ones by new definitions.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::home::{Home, stable};
+
+/// Three stages that trace what they are given; in files, so that a run's bytes can be seen.
+fn home() -> Home {
+    let home = Home::new().on("file:runs");
+    home.write(
+        "three.workflow.yml",
+        r#"
+workflow: { name: Three, stages: [one, two, three] }
+one: { provider: command, with: { command: [sh, -c, "echo one >>trace; echo 1"] } }
+two: { provider: command, with: { command: [sh, -c, "echo two $0 >>trace; echo $0-2", "${stages.one.output}"] } }
+three: { provider: command, with: { command: [sh, -c, "echo three $0 $1 >>trace; echo $0-3", "${stages.two.output}", "${vars.x:-none}"] } }
+"#,
+    );
+    assert_eq!(home.run(&["run", "three.workflow.yml", "--run-id", "first"]).code, Some(0));
+    assert_eq!(home.read("trace"), "one\ntwo 1\nthree 1-2 none\n");
+    home.write("trace", "");
+    home
+}
+
+/// The files of the run `first`.
+fn source(home: &Home) -> BTreeSet<(PathBuf, Vec<u8>)> {
+    let files: BTreeSet<_> =
+        home.files().into_iter().filter(|(path, _)| path.iter().any(|part| part == "first")).collect();
+    assert!(files.iter().any(|(path, _)| path.ends_with("events.jsonl")), "{files:?}");
+    files
+}
+
+#[test]
+fn a_fork_with_another_output_runs_what_depends_on_it_and_its_source_stays_as_it_was() {
+    let home = home();
+    let before = source(&home);
+    let args = ["fork", "first", "--at", "three", "--output", "one=9", "--set", "x=y", "--run-id", "second"];
+    let forked = home.run(&args);
+    assert_eq!(forked.code, Some(0), "{forked:?}");
+    stable(
+        || insta::assert_snapshot!(forked.stdout.lines().next().unwrap(), @r#"[time] forked from run first after its event 6; x = "y"; the output of one = "9""#),
+    );
+    assert_eq!(home.read("trace"), "two 9\nthree 9-2 y\n");
+    let view = home.show("second");
+    assert_eq!(view["context"]["stages"]["one"]["output"], "9");
+    assert_eq!(
+        view["forked"],
+        json!({ "from": "first", "event": 6, "vars": { "x": "y" }, "outputs": { "one": "9" } })
+    );
+    assert_eq!((&view["spent"]["attempts"], &view["inherited"]["attempts"]), (&json!(2), &json!(1)));
+    let shown = home.run(&["show", "second"]).stdout;
+    for expected in ["run first after its event 6; x = \"y\"; the output of one = \"9\"", "used there"] {
+        assert!(shown.contains(expected), "{shown}");
+    }
+    assert_eq!(source(&home), before);
+    // There is a run of that id now.
+    assert_eq!(home.run(&args).code, Some(2));
+}
+
+#[test]
+fn a_rerun_begins_at_the_stage_that_it_is_told_and_else_at_the_first() {
+    let home = home();
+    let before = source(&home);
+    for (from, trace) in [
+        (&["--from", "two"][..], "two 1\nthree 1-2 none\n"),
+        (&["--from", "1/three[0]/run"], "three 1-2 none\n"),
+        (&[], "one\ntwo 1\nthree 1-2 none\n"),
+    ] {
+        let rerun = home.run(&[&["rerun", "first"], from].concat());
+        assert_eq!(rerun.code, Some(0), "{rerun:?}");
+        assert_eq!(home.read("trace"), trace, "{from:?}");
+        home.write("trace", "");
+    }
+    assert_eq!(source(&home), before);
+
+    let left = home.run(&["rerun", "first", "--from", "three", "--run-id", "left", "--detach"]);
+    assert_eq!((left.code, left.stdout.as_str()), (Some(0), "left\n"));
+    assert_eq!((home.read("trace"), home.show("left")["status"].as_str()), (String::new(), Some("pending")));
+    assert_eq!(home.run(&["recover"]).code, Some(0));
+    assert_eq!(home.read("trace"), "three 1-2 none\n");
+}
+
+#[test]
+fn a_run_is_moved_to_the_newer_definition_with_what_diverges_named() {
+    let home = Home::new();
+    let file = ".orch/workflows/ship.workflow.yml";
+    home.write(
+        file,
+        "
+workflow: { name: Ship it, stages: [plan, ship] }
+plan: { provider: demo, with: { answers: [a plan] } }
+ship: { provider: demo, approval: Ship it?, with: { answers: [shipped] } }
+",
+    );
+    assert_eq!(home.run(&["run", "ship", "--run-id", "first"]).code, Some(4));
+    let same = home.run(&["migrate", "first"]);
+    assert_eq!(
+        (same.code, same.stdout.as_str()),
+        (Some(0), "run first goes by the workflow as it is in the home\n")
+    );
+
+    let newer =
+        home.read(file).replace("[shipped]", "[shipped twice]").replace("[plan, ship]", "[plan, ship, tell]");
+    home.write(file, &format!("{newer}tell: {{ provider: demo, with: {{ answers: [told] }} }}\n"));
+    let before = home.log("first");
+    stable(|| {
+        insta::assert_snapshot!(home.run(&["migrate", "first"]).stdout, @"
+    run first goes by an earlier definition; what is another in the home:
+      ship.with: changed
+      stage `tell`: added
+    `workflow migrate first --apply` moves it
+    ");
+    });
+    assert_eq!(home.log("first"), before, "looking moves nothing");
+    let moved = home.run(&["migrate", "first", "--apply"]);
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    stable(|| {
+        insta::assert_snapshot!(moved.stdout, @"
+        run first was moved to the workflow as it is in the home; what is another:
+          ship.with: changed
+          stage `tell`: added
+        ");
+        insta::assert_snapshot!(home.run(&["show", "first"]).stdout, @r#"
+        run  first
+        workflow  ship
+        status  paused
+        waits for  approval of 1/ship: Ship it? (since [date])
+        iteration  1
+        created  [date]
+        started  [date]
+        used  1 attempt, [took], cost unknown, tokens unknown
+        moved  [date] to the definition [hash]
+
+        STAGE  STATUS  ATTEMPTS  TOOK
+        plan  completed  [took]
+          [0] demo  completed  1 attempt  [took]  "a plan"
+        "#);
+    });
+    let answered = home.run(&["answer", "first", "--approve"]);
+    assert_eq!(answered.code, Some(0), "{answered:?}");
+    let stages = home.show("first")["context"]["stages"].clone();
+    assert_eq!(
+        (&stages["ship"]["output"], &stages["tell"]["output"]),
+        (&json!("shipped twice"), &json!("told"))
+    );
+
+    // What has ended stays what it was.
+    home.write(file, &newer.replace(", tell]", "]"));
+    let refused = home.run(&["migrate", "first", "--apply"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("the run has ended"), "{refused:?}");
+}
