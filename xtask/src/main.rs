@@ -24,6 +24,8 @@ enum Chore {
     Tools,
     /// Write the JSON Schemas under `schemas/` from the Rust types
     Schemas,
+    /// Write the runs under `tests/formats/` that this version has to go on reading for ever
+    Formats,
     /// Measure what the engine adds to the work it drives, in one table
     Bench {
         /// What `workflow-benches` takes: --quick, --build, names of groups
@@ -39,6 +41,10 @@ fn main() -> Result<ExitCode> {
         Chore::Schemas => {
             let mut test = cargo(&["test", "--quiet", "--package", "workflow-core", "--test", "schemas"]);
             run(test.arg("committed").env("UPDATE_SCHEMAS", "1"))?;
+        }
+        Chore::Formats => {
+            let mut test = cargo(&["test", "--quiet", "--package", "workflow-tests", "--test", "formats"]);
+            run(test.arg("committed_with").env("UPDATE_FORMATS", "1"))?;
         }
         Chore::Bench { options } => {
             run(cargo(&["run", "--quiet", "--release", "--package", "workflow-benches", "--"]).args(options))?;
