@@ -33,6 +33,8 @@ pub fn check(bundle: &Bundle, events: &[Event]) {
         panic!("a log begins with run_created");
     };
     let mut log = Log::new(bundle, created);
+    let is_fork = |event: &Event| matches!(event.body, EventBody::RunForked(_));
+    log.forked = events.iter().rfind(|event| is_fork(event)).map_or(0, |event| event.seq);
     for (number, event) in (1..).zip(events) {
         assert_eq!(event.seq, number, "events are numbered without gaps");
         assert!(event.at >= log.now, "event {number} is older than the one before");
@@ -56,6 +58,8 @@ struct Log<'a> {
     lanes: Vec<Lane>,
     now: Timestamp,
     seq: u64,
+    /// The event up to which all is taken over from another run; 0 when nothing is.
+    forked: u64,
     /// Every node that was heard of.
     nodes: HashMap<NodePath, Node>,
     position: Position,
@@ -150,6 +154,7 @@ impl<'a> Log<'a> {
             lanes: Vec::new(),
             now: Timestamp::MIN,
             seq: 0,
+            forked: 0,
             nodes: HashMap::new(),
             position: Position::Before(workflow.stages.keys().next().unwrap().clone()),
             iteration: 1,
@@ -322,6 +327,9 @@ impl<'a> Log<'a> {
     }
 
     fn control(&mut self, number: u64) -> Checked {
+        if self.seq < self.forked {
+            return rule(number == 0, "what another run was told is not a control of this one");
+        }
         rule(number > self.control, "a control is obeyed once, and in order")?;
         self.control = number;
         Ok(())

@@ -203,13 +203,25 @@ fn belongs_to_asking(event: &Event, stage: &StageId) -> bool {
 }
 
 /// The events of a run as another one's: without requests and waits, which were that run's alone, without
-/// sessions, and without attempts that had not ended.
+/// sessions, and without attempts that had not ended, or ended because the run was to.
 fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
     let mut open: HashMap<&NodePath, usize> = HashMap::new();
+    let mut not_begun = HashSet::new();
+    let mut cancelling = false;
     for (place, event) in events.iter().enumerate() {
         match &event.body {
+            EventBody::CancelRequested { .. } => cancelling = true,
             EventBody::AttemptStarted { path, .. } => {
                 open.insert(path, place);
+            }
+            // It is not wanted in that run, and may well be in this one. A failure may have come of the
+            // stop, and was not tried again because of it.
+            EventBody::AttemptFailed { path, .. } | EventBody::AttemptCancelled { path, .. }
+                if cancelling =>
+            {
+                if let Some(start) = open.remove(path) {
+                    not_begun.extend([start, place]);
+                }
             }
             EventBody::AttemptSucceeded { path, .. }
             | EventBody::AttemptFailed { path, .. }
@@ -220,7 +232,7 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
             _ => {}
         }
     }
-    let under_way: HashSet<usize> = open.into_values().collect();
+    not_begun.extend(open.into_values());
     let mut numbers = HashMap::new();
     let mut taken = Vec::with_capacity(events.len());
     for (place, event) in events.iter().enumerate() {
@@ -236,7 +248,7 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
                 | EventBody::SessionRecorded { .. }
                 | EventBody::SessionDropped { .. }
         );
-        if is_own || event.body.is_terminal() || under_way.contains(&place) {
+        if is_own || event.body.is_terminal() || not_begun.contains(&place) {
             continue;
         }
         let mut event = event.clone();

@@ -5,6 +5,7 @@
 
 mod checking;
 mod controls;
+mod forking;
 mod host;
 mod items;
 mod limits;
