@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
@@ -153,7 +153,7 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
                 _ => false,
             };
             let Some(last) = events.iter().rposition(starts) else {
-                return none(format!("it has not come to a stage `{stage}`"));
+                return none(format!("it has not come to a stage `{stage}`, only to {}", stages(events)));
             };
             // The question before a stage belongs to it.
             match last.checked_sub(1).map(|before| &events[..=before]) {
@@ -165,7 +165,9 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
         }
         ForkPoint::Node(path) => match events.iter().position(|event| event.body.path() == Some(path)) {
             Some(first) => first,
-            None => return none(format!("nothing has happened to a node `{path}`")),
+            None => {
+                return none(format!("nothing has happened to a node `{path}`, only to {}", nodes(events)));
+            }
         },
         ForkPoint::Event(number) => {
             let number = usize::try_from(*number).unwrap_or(usize::MAX);
@@ -186,11 +188,45 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
         };
         match events[..at].iter().rposition(ends) {
             Some(end) => cut = cut.min(end + 1),
-            None => return none(format!("the stage `{stage}` has not ended there")),
+            None => {
+                let ended = listed(events[..at].iter().filter_map(|event| match &event.body {
+                    EventBody::StageCompleted { stage, .. } | EventBody::StageFailed { stage, .. } => {
+                        Some(stage.to_string())
+                    }
+                    _ => None,
+                }));
+                return none(format!("the stage `{stage}` has not ended there, only {ended}"));
+            }
         }
     }
     let ended = events[..cut].iter().any(|event| event.body.is_terminal());
     Ok(if ended { cut - 1 } else { cut })
+}
+
+/// The stages that a run has come to.
+fn stages(events: &[Event]) -> String {
+    listed(events.iter().filter_map(|event| match &event.body {
+        EventBody::StageStarted { stage, .. }
+        | EventBody::StageSkipped { stage, .. }
+        | EventBody::StageAsked { stage, .. } => Some(stage.to_string()),
+        _ => None,
+    }))
+}
+
+/// The nodes that something has happened to.
+fn nodes(events: &[Event]) -> String {
+    listed(events.iter().filter_map(|event| event.body.path()).map(ToString::to_string))
+}
+
+/// Names, each once, and not too many for a person.
+fn listed(names: impl Iterator<Item = String>) -> String {
+    const MOST: usize = 20;
+    let names: IndexSet<String> = names.collect();
+    let mut listed: Vec<_> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    if names.len() > MOST {
+        listed.push(format!("{} more", names.len() - MOST));
+    }
+    if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
 }
 
 /// Whether an event is a part of asking about a stage that has not begun.
