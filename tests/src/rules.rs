@@ -63,6 +63,8 @@ struct Log<'a> {
     /// Every node that was heard of.
     nodes: HashMap<NodePath, Node>,
     position: Position,
+    /// The stage that has ended and after which the run goes on.
+    left: Option<StageId>,
     iteration: u32,
     vars: Map<String, Value>,
     /// What conditions read about stages.
@@ -157,6 +159,7 @@ impl<'a> Log<'a> {
             forked: 0,
             nodes: HashMap::new(),
             position: Position::Before(workflow.stages.keys().next().unwrap().clone()),
+            left: None,
             iteration: 1,
             vars: created.vars.iter().map(|(name, value)| (name.clone(), value.value())).collect(),
             stages: Map::new(),
@@ -350,6 +353,7 @@ impl<'a> Log<'a> {
         let agreed = self.said == Said::Agreed;
         rule(!runs || self.is_asked_of(stage) == agreed, "a stage starts when a person has said so")?;
         self.position = Position::In(stage.clone());
+        self.left = None;
         self.last_output = None;
         Ok(())
     }
@@ -586,6 +590,7 @@ impl<'a> Log<'a> {
             Some(stage) => Position::Before(stage.clone()),
             None => Position::AfterIteration { done },
         };
+        self.left = None;
         self.iteration += u32::from(next.is_some());
         Ok(())
     }
@@ -598,6 +603,7 @@ impl<'a> Log<'a> {
     /// A stage is over and the run goes on.
     fn after(&mut self, stage: &StageId) {
         self.forget_asks();
+        self.left = Some(stage.clone());
         let number = self.workflow.stages.get_index_of(stage).unwrap();
         self.position = match self.workflow.stages.get_index(number + 1) {
             Some((next, _)) => Position::Before(next.clone()),

@@ -9,6 +9,7 @@ mod forking;
 mod host;
 mod items;
 mod limits;
+mod migrating;
 mod names;
 mod roles;
 mod secrets;
