@@ -211,8 +211,7 @@ fn follow(
     assert_eq!(block_on(engine.drive(run.id()))?.status, RunStatus::Completed);
     let here = reader.join().map_err(|_| "the reader panicked")??;
     let there = other.map(received).transpose()?.unwrap_or_default();
-    drop(engine);
-    let mut appends: Vec<(u64, Duration)> = stored.iter().map(|(seq, _, at)| (seq, at)).collect();
+    let mut appends: Vec<(u64, Duration)> = stored.try_iter().map(|(seq, _, at)| (seq, at)).collect();
     appends.dedup_by_key(|(_, at)| *at);
     // By then whoever followed the run before it was driven has seen that it is.
     let from = appends.first().map_or(Duration::ZERO, |(_, at)| *at + SETTLED);
