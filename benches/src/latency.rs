@@ -336,5 +336,6 @@ pub(crate) fn child(arguments: &[&str]) -> Result<String> {
         }
         _ => return Err("there is no such process".into()),
     };
-    Ok(lines.iter().map(|(number, at)| format!("{number} {}\n", at.as_nanos())).collect())
+    let lines: Vec<_> = lines.iter().map(|(number, at)| format!("{number} {}\n", at.as_nanos())).collect();
+    Ok(lines.concat())
 }

@@ -186,18 +186,16 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
             }
             _ => false,
         };
-        match events[..at].iter().rposition(ends) {
-            Some(end) => cut = cut.min(end + 1),
-            None => {
-                let ended = listed(events[..at].iter().filter_map(|event| match &event.body {
-                    EventBody::StageCompleted { stage, .. } | EventBody::StageFailed { stage, .. } => {
-                        Some(stage.to_string())
-                    }
-                    _ => None,
-                }));
-                return none(format!("the stage `{stage}` has not ended there, only {ended}"));
-            }
-        }
+        let Some(end) = events[..at].iter().rposition(ends) else {
+            let ended = listed(events[..at].iter().filter_map(|event| match &event.body {
+                EventBody::StageCompleted { stage, .. } | EventBody::StageFailed { stage, .. } => {
+                    Some(stage.to_string())
+                }
+                _ => None,
+            }));
+            return none(format!("the stage `{stage}` has not ended there, only {ended}"));
+        };
+        cut = cut.min(end + 1);
     }
     let ended = events[..cut].iter().any(|event| event.body.is_terminal());
     Ok(if ended { cut - 1 } else { cut })

@@ -114,7 +114,9 @@ async fn copy(from: &dyn RunStore, to: &dyn RunStore) {
         }
         for portion in events[1..].chunks(2) {
             let before = (state.last_event(), state.head());
-            portion.iter().for_each(|event| state.apply(event).unwrap());
+            for event in portion {
+                state.apply(event).unwrap();
+            }
             let head = Some(state.head()).filter(|head| *head != before.1);
             to.append(&lease, before.0, portion, head.as_ref()).await.unwrap();
         }
@@ -227,22 +229,30 @@ fn the_formats_are_committed_with_every_kind_of_event() {
 
 #[test]
 fn runs_in_committed_files_are_read_and_driven_on() {
-    VERSIONS.iter().for_each(|version| holds_for(&folder(version), Kind::Files));
+    for version in VERSIONS {
+        holds_for(&folder(version), Kind::Files);
+    }
 }
 
 #[test]
 fn runs_in_a_committed_sqlite_database_are_read_and_driven_on() {
-    VERSIONS.iter().for_each(|version| holds_for(&folder(version), Kind::Sqlite));
+    for version in VERSIONS {
+        holds_for(&folder(version), Kind::Sqlite);
+    }
 }
 
 #[test]
 fn runs_in_a_committed_postgresql_database_are_read_and_driven_on() {
-    VERSIONS.iter().for_each(|version| holds_for(&folder(version), Kind::Postgres));
+    for version in VERSIONS {
+        holds_for(&folder(version), Kind::Postgres);
+    }
 }
 
 #[test]
 fn what_would_be_committed_now_is_read_and_driven_on_too() {
     let home = tempfile::tempdir().unwrap();
     write(home.path());
-    Kind::ALL.into_iter().for_each(|kind| holds_for(home.path(), kind));
+    for kind in Kind::ALL {
+        holds_for(home.path(), kind);
+    }
 }

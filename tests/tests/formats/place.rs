@@ -44,7 +44,9 @@ impl Kind {
         match self {
             Self::Files => {
                 fill(&FileStore::open(&path).unwrap());
-                fs::read_dir(path.join("runs")).unwrap().for_each(|run| anonymous(&run.unwrap().path()));
+                for run in fs::read_dir(path.join("runs")).unwrap() {
+                    anonymous(&run.unwrap().path());
+                }
             }
             Self::Sqlite => {
                 fill(&SqliteStore::open(&path).unwrap());
