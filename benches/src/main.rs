@@ -23,8 +23,10 @@ mod definitions;
 mod fan_out;
 mod files;
 mod graphs;
+mod latency;
 mod measure;
 mod memory;
+mod parked;
 mod postgres;
 mod sequential;
 mod sqlite;
@@ -40,18 +42,20 @@ use table::Row;
 
 type Group = fn(Effort) -> Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 11] = [
+const GROUPS: [(&str, Group); 13] = [
     ("sequential", sequential::rows),
     ("fan-out", fan_out::rows),
     ("graphs", graphs::rows),
     ("concurrent", concurrent::rows),
     ("memory", memory::rows),
+    ("parked", parked::rows),
     ("files", files::rows),
     ("sqlite", sqlite::rows),
     ("sqlite-reads", sqlite_reads::rows),
     ("postgres", postgres::rows),
     ("definitions", definitions::rows),
     ("control", control::rows),
+    ("latency", latency::rows),
 ];
 
 fn main() -> ExitCode {
@@ -74,6 +78,8 @@ fn carry_out(arguments: &[&str]) -> Result<String> {
         ["memory", what, runs] => memory::child(what, runs.parse()?)?.to_string(),
         ["once", what, size] => graphs::once(what, size.parse()?)?,
         ["control", home, run, what] => control::child(home, run, what)?.to_string(),
+        ["parked", kind, runs, seconds] => parked::child(kind, runs.parse()?, seconds.parse()?)?,
+        ["other", what @ ..] => latency::child(what)?,
         _ => measure_all(arguments)?,
     })
 }

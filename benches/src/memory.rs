@@ -185,7 +185,7 @@ async fn foreach(what: &str, items: usize) -> Result<usize> {
 }
 
 /// The memory that this process has, in bytes.
-fn resident() -> Result<usize> {
+pub(crate) fn resident() -> Result<usize> {
     kilobytes("/proc/self/smaps_rollup", "Rss:")
 }
 

@@ -7,22 +7,24 @@ mod changes;
 mod graph;
 mod lane;
 mod persons;
+mod stages;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use workflow_core::bundle::Bundle;
-use workflow_core::definition::{Exhausted, Mode, OnFailure, ParallelStrategy, Stage, Workflow};
+use workflow_core::definition::{Exhausted, OnFailure, Stage, Workflow};
 use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated};
 use workflow_core::expr::Condition;
-use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, RoleId, StageId};
 use workflow_core::usage::Spent;
 
 use self::graph::Graph;
 use self::lane::Lane;
 use self::persons::{Ask, Said, Waiting};
+use self::stages::{Strategy, strategy};
 
 /// Checks the log of a run of `bundle`. The run need not have ended.
 ///
@@ -54,6 +56,8 @@ pub fn keeps(bundle: &Bundle, events: &[Event], reading: Reading) -> Result<(), 
         return Err("a log begins with run_created".to_owned());
     };
     let mut log = Log { reading, ..Log::new(bundle, created) };
+    let is_fork = |event: &Event| matches!(event.body, EventBody::RunForked(_));
+    log.forked = events.iter().rfind(|event| is_fork(event)).map_or(0, |event| event.seq);
     for (number, event) in (1..).zip(events) {
         let broken = |rule: &str| Err(format!("{rule}: event {number}: {:?}", event.body));
         if event.seq != number {
@@ -85,9 +89,13 @@ struct Log<'a> {
     now: Timestamp,
     reading: Reading,
     seq: u64,
+    /// The event up to which all is taken over from another run; 0 when nothing is.
+    forked: u64,
     /// Every node that was heard of.
     nodes: HashMap<NodePath, Node>,
     position: Position,
+    /// The stage that has ended and after which the run goes on.
+    left: Option<StageId>,
     iteration: u32,
     vars: Map<String, Value>,
     /// What conditions read about stages.
@@ -180,8 +188,10 @@ impl<'a> Log<'a> {
             now: Timestamp::MIN,
             reading: Reading { clocks: true, expressions: true },
             seq: 0,
+            forked: 0,
             nodes: HashMap::new(),
             position: Position::Before(workflow.stages.keys().next().unwrap().clone()),
+            left: None,
             iteration: 1,
             vars: created.vars.iter().map(|(name, value)| (name.clone(), value.value())).collect(),
             stages: Map::new(),
@@ -289,6 +299,9 @@ impl<'a> Log<'a> {
     }
 
     fn control(&mut self, number: u64) -> Checked {
+        if self.seq < self.forked {
+            return rule(number == 0, "what another run was told is not a control of this one");
+        }
         rule(number > self.control, "a control is obeyed once, and in order")?;
         self.control = number;
         Ok(())
@@ -314,6 +327,7 @@ impl<'a> Log<'a> {
         let agreed = self.said == Said::Agreed;
         rule(!runs || self.is_asked_of(stage) == agreed, "a stage starts when a person has said so")?;
         self.position = Position::In(stage.clone());
+        self.left = None;
         self.last_output = None;
         Ok(())
     }
@@ -355,134 +369,9 @@ impl<'a> Log<'a> {
         self.cancelling || (races && self.lanes.iter().any(|lane| lane.succeeded))
     }
 
-    fn complete(&mut self, stage: &StageId, output_of: Option<u32>) -> Checked {
-        rule(self.position == Position::In(stage.clone()), "the stage that ends is the one under way")?;
-        rule(self.running() == 0, "a stage ends when nothing of it runs any more")?;
-        let spec = self.stage(stage);
-        let lanes = spec.providers.len();
-        let succeeded = |lane: usize| self.lanes[lane].succeeded;
-        let output = match strategy(spec) {
-            Strategy::Sequential => Some(lanes - 1),
-            _ if lanes == 1 => Some(0),
-            Strategy::Race => output_of.map(|lane| lane as usize).filter(|lane| succeeded(*lane)),
-            Strategy::All | Strategy::Majority => None,
-        };
-        let well = match strategy(spec) {
-            Strategy::Sequential | Strategy::All => (0..lanes).all(succeeded),
-            Strategy::Race => output.is_some(),
-            Strategy::Majority => self.majority(spec) == Some(true),
-        };
-        rule(well, "a stage completes when its strategy is met")?;
-        rule(output_of.map(|lane| lane as usize) == output, "the strategy says whose output counts")?;
-        let output_of = |lane: usize| self.lanes[lane].output.clone();
-        let output = match output {
-            Some(lane) => output_of(lane),
-            None => (0..lanes).map(output_of).collect(),
-        };
-        self.stages.insert(stage.to_string(), json!({ "status": "completed", "output": output }));
-        self.last_output = Some(output);
-        Ok(())
-    }
-
-    fn fail_stage(&mut self, stage: &StageId, error: &Failure, continues: bool) -> Checked {
-        let refused = self.said == Said::Disagreed;
-        if refused {
-            rule(self.may_go_on(), "no stage ends in a run that is to pause or end")?;
-            rule(self.position == Position::Before(stage.clone()), "what a person is against has not begun")?;
-            rule(error.class == FailureClass::Rejected, "what a person is against fails so")?;
-            self.last_output = None;
-            return self.stage_has_failed(
-                stage,
-                self.on_failure(self.stage(stage)) == OnFailure::Continue,
-                continues,
-            );
-        }
-        rule(self.position == Position::In(stage.clone()), "the stage that ends is the one under way")?;
-        rule(self.running() == 0, "a stage ends when nothing of it runs any more")?;
-        let spec = self.stage(stage);
-        let badly = match strategy(spec) {
-            Strategy::Sequential | Strategy::All => self.lanes.iter().any(|lane| lane.failed),
-            Strategy::Race => self.lanes.iter().all(|lane| lane.failed),
-            Strategy::Majority => self.majority(spec) == Some(false),
-        };
-        let repeats = error.class == FailureClass::Repeated;
-        let details = error.details.clone().unwrap_or_default();
-        let class = if repeats { details["second"]["class"].clone() } else { json!(error.class) };
-        let unset = class == json!(FailureClass::Expression) && !spec.set.is_empty();
-        rule(badly || unset, "a stage fails when its strategy cannot be met")?;
-        let on_failure = self.on_failure(spec);
-        let failed_before = self.workflow.repeat.is_some() && self.failed_stages.contains(stage);
-        rule(!repeats || failed_before, "what fails in the same way again has failed before")?;
-        let gives_up = self.is_used_up(None) || repeats;
-        self.stage_has_failed(stage, on_failure == OnFailure::Continue && !gives_up, continues)
-    }
-
-    fn stage_has_failed(&mut self, stage: &StageId, goes_on: bool, continues: bool) -> Checked {
-        rule(continues == goes_on, "`on_failure` says whether the run goes on")?;
-        if !self.failed_stages.contains(stage) {
-            self.failed_stages.push(stage.clone());
-        }
-        self.stages.insert(stage.to_string(), json!({ "status": "failed" }));
-        if continues {
-            self.after(stage);
-        } else {
-            self.position = Position::Failing;
-        }
-        Ok(())
-    }
-
-    /// Whether there is a majority; nothing while a lane can still change it.
-    fn majority(&self, spec: &Stage) -> Option<bool> {
-        let mut balance = 0i64;
-        for (lane, ended) in spec.providers.iter().zip(&self.lanes) {
-            let weight = i64::from(lane.weight.unwrap());
-            balance += match (ended.succeeded, ended.failed) {
-                (true, _) => weight,
-                (_, true) => -weight,
-                _ => return None,
-            };
-        }
-        Some(balance > 0)
-    }
-
-    fn end_iteration(&mut self, iteration: u32, done: bool, next: Option<&StageId>) -> Checked {
-        rule(self.position == Position::AfterLast, "an iteration ends after its last stage")?;
-        rule(iteration == self.iteration, "iterations are counted")?;
-        let repeat = self.workflow.repeat.as_ref().ok_or("only a loop has iterations")?;
-        let output = self.last_output.as_ref();
-        let stop_when = Condition::parse(&repeat.stop_when).unwrap();
-        let met = output.is_some_and(|output| stop_when.eval(output));
-        rule(done == met, "`stop_when` reads the output of the last stage of the iteration")?;
-        let least = self.workflow.stages.values().filter_map(|stage| stage.min_iterations).max();
-        let ends = iteration >= repeat.max_iters || (met && iteration >= least.unwrap_or(0));
-        let recommended = output.and_then(|output| output["recommended_next_stage"].as_str());
-        let known = recommended.and_then(|name| self.workflow.stages.get_key_value(name));
-        let expected = known.map(|(stage, _)| stage).or(repeat.fallback_next_stage.as_ref());
-        rule(
-            next == expected.filter(|_| !ends),
-            "an iteration goes on where it is told to, or ends the loop",
-        )?;
-        self.position = match next {
-            Some(stage) => Position::Before(stage.clone()),
-            None => Position::AfterIteration { done },
-        };
-        self.iteration += u32::from(next.is_some());
-        Ok(())
-    }
-
     fn end(&mut self, how: &'static str) -> Checked {
         self.ended = Some(how);
         rule(self.running() == 0, "a run ends when nothing of it runs any more")
-    }
-
-    /// A stage is over and the run goes on.
-    fn after(&mut self, stage: &StageId) {
-        self.forget_asks();
-        let number = self.workflow.stages.get_index_of(stage).unwrap();
-        self.position = match self.workflow.stages.get_index(number + 1) {
-            Some((next, _)) => Position::Before(next.clone()),
-            None => Position::AfterLast,
-        };
     }
 
     fn stage(&self, id: &StageId) -> &'a Stage {
@@ -500,22 +389,5 @@ impl<'a> Log<'a> {
 
     fn running(&self) -> usize {
         self.nodes.values().filter(|node| node.running).count()
-    }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Strategy {
-    Sequential,
-    All,
-    Race,
-    Majority,
-}
-
-fn strategy(stage: &Stage) -> Strategy {
-    match (stage.mode.unwrap(), stage.parallel_strategy.unwrap()) {
-        (Mode::Sequential, _) => Strategy::Sequential,
-        (Mode::Parallel, ParallelStrategy::All) => Strategy::All,
-        (Mode::Parallel, ParallelStrategy::Race) => Strategy::Race,
-        (Mode::Parallel, ParallelStrategy::Majority) => Strategy::Majority,
     }
 }

@@ -26,6 +26,8 @@ enum Chore {
     Schemas,
     /// Play whole engines in a simulated world, and see what a seed does to them
     Sim(Sim),
+    /// Write the runs under `tests/formats/` that this version has to go on reading for ever
+    Formats,
     /// Measure what the engine adds to the work it drives, in one table
     Bench {
         /// What `workflow-benches` takes: --quick, --build, names of groups
@@ -60,6 +62,10 @@ fn main() -> Result<ExitCode> {
             let mut sim = cargo(&["run", "--quiet", "--release", "--package", "workflow-tests"]);
             sim.args(["--bin", "simulate", "--", "--seeds", &seeds.to_string(), "--from", &from.to_string()]);
             run(sim.args(keep_going.then_some("--keep-going")))?;
+        }
+        Chore::Formats => {
+            let mut test = cargo(&["test", "--quiet", "--package", "workflow-tests", "--test", "formats"]);
+            run(test.arg("committed_with").env("UPDATE_FORMATS", "1"))?;
         }
         Chore::Bench { options } => {
             run(cargo(&["run", "--quiet", "--release", "--package", "workflow-benches", "--"]).args(options))?;

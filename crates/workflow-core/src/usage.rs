@@ -49,6 +49,16 @@ impl Spent {
             None => self.uncounted += 1,
         }
     }
+
+    /// Adds what others used together.
+    pub(crate) fn add_all(&mut self, others: Self) {
+        self.attempts += others.attempts;
+        self.cost_usd += others.cost_usd;
+        self.unpriced += others.unpriced;
+        self.tokens = self.tokens.saturating_add(others.tokens);
+        self.uncounted += others.uncounted;
+        self.time_ms = self.time_ms.saturating_add(others.time_ms);
+    }
 }
 
 impl Usage {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
@@ -154,7 +154,7 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
                 _ => false,
             };
             let Some(last) = events.iter().rposition(starts) else {
-                return none(format!("it has not come to a stage `{stage}`"));
+                return none(format!("it has not come to a stage `{stage}`, only to {}", stages(events)));
             };
             // The question before a stage belongs to it.
             match last.checked_sub(1).map(|before| &events[..=before]) {
@@ -166,7 +166,9 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
         }
         ForkPoint::Node(path) => match events.iter().position(|event| event.body.path() == Some(path)) {
             Some(first) => first,
-            None => return none(format!("nothing has happened to a node `{path}`")),
+            None => {
+                return none(format!("nothing has happened to a node `{path}`, only to {}", nodes(events)));
+            }
         },
         ForkPoint::Event(number) => {
             let number = usize::try_from(*number).unwrap_or(usize::MAX);
@@ -185,13 +187,45 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
             }
             _ => false,
         };
-        match events[..at].iter().rposition(ends) {
-            Some(end) => cut = cut.min(end + 1),
-            None => return none(format!("the stage `{stage}` has not ended there")),
-        }
+        let Some(end) = events[..at].iter().rposition(ends) else {
+            let ended = listed(events[..at].iter().filter_map(|event| match &event.body {
+                EventBody::StageCompleted { stage, .. } | EventBody::StageFailed { stage, .. } => {
+                    Some(stage.to_string())
+                }
+                _ => None,
+            }));
+            return none(format!("the stage `{stage}` has not ended there, only {ended}"));
+        };
+        cut = cut.min(end + 1);
     }
     let ended = events[..cut].iter().any(|event| event.body.is_terminal());
     Ok(if ended { cut - 1 } else { cut })
+}
+
+/// The stages that a run has come to.
+fn stages(events: &[Event]) -> String {
+    listed(events.iter().filter_map(|event| match &event.body {
+        EventBody::StageStarted { stage, .. }
+        | EventBody::StageSkipped { stage, .. }
+        | EventBody::StageAsked { stage, .. } => Some(stage.to_string()),
+        _ => None,
+    }))
+}
+
+/// The nodes that something has happened to.
+fn nodes(events: &[Event]) -> String {
+    listed(events.iter().filter_map(|event| event.body.path()).map(ToString::to_string))
+}
+
+/// Names, each once, and not too many for a person.
+fn listed(names: impl Iterator<Item = String>) -> String {
+    const MOST: usize = 20;
+    let names: IndexSet<String> = names.collect();
+    let mut listed: Vec<_> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    if names.len() > MOST {
+        listed.push(format!("{} more", names.len() - MOST));
+    }
+    if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
 }
 
 /// Whether an event is a part of asking about a stage that has not begun.
@@ -204,13 +238,25 @@ fn belongs_to_asking(event: &Event, stage: &StageId) -> bool {
 }
 
 /// The events of a run as another one's: without requests and waits, which were that run's alone, without
-/// sessions, and without attempts that had not ended.
+/// sessions, and without attempts that had not ended, or ended because the run was to.
 fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
     let mut open: HashMap<&NodePath, usize> = HashMap::new();
+    let mut not_begun = HashSet::new();
+    let mut cancelling = false;
     for (place, event) in events.iter().enumerate() {
         match &event.body {
+            EventBody::CancelRequested { .. } => cancelling = true,
             EventBody::AttemptStarted { path, .. } => {
                 open.insert(path, place);
+            }
+            // It is not wanted in that run, and may well be in this one. A failure may have come of the
+            // stop, and was not tried again because of it.
+            EventBody::AttemptFailed { path, .. } | EventBody::AttemptCancelled { path, .. }
+                if cancelling =>
+            {
+                if let Some(start) = open.remove(path) {
+                    not_begun.extend([start, place]);
+                }
             }
             EventBody::AttemptSucceeded { path, .. }
             | EventBody::AttemptFailed { path, .. }
@@ -221,7 +267,7 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
             _ => {}
         }
     }
-    let under_way: HashSet<usize> = open.into_values().collect();
+    not_begun.extend(open.into_values());
     let mut numbers = HashMap::new();
     let mut taken = Vec::with_capacity(events.len());
     for (place, event) in events.iter().enumerate() {
@@ -237,7 +283,7 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
                 | EventBody::SessionRecorded { .. }
                 | EventBody::SessionDropped { .. }
         );
-        if is_own || event.body.is_terminal() || under_way.contains(&place) {
+        if is_own || event.body.is_terminal() || not_begun.contains(&place) {
             continue;
         }
         let mut event = event.clone();

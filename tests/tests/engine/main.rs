@@ -5,10 +5,12 @@
 
 mod checking;
 mod controls;
+mod forking;
 mod host;
 mod items;
 mod leases;
 mod limits;
+mod migrating;
 mod names;
 mod roles;
 mod secrets;

@@ -303,7 +303,8 @@ impl State {
             result.output = OutputOf::Edited(output.clone());
         }
         self.forked = Some(Arc::new(forked.clone()));
-        self.inherited = std::mem::take(&mut self.spent);
+        // A fork of a fork takes over what that one took over.
+        self.inherited.add_all(std::mem::take(&mut self.spent));
         self.spent_by_stage.clear();
         self.warned.clear();
         if let Position::In(current) = &mut self.position {

@@ -15,7 +15,9 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
@@ -274,7 +276,7 @@ pub struct RunHead {
 }
 
 /// A run as a store lists it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunRecord {
     /// Its id.
@@ -285,6 +287,23 @@ pub struct RunRecord {
     /// Who drives it just now, in words for a person; absent when nobody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for RunRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Beside {
+            run_id: RunId,
+            #[serde(default)]
+            holder: Option<String>,
+        }
+        // Twice, because a head that is flattened cannot have raw values.
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let head = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        let Beside { run_id, holder } = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        Ok(Self { run_id, head, holder })
+    }
 }
 
 /// Which runs to list.
@@ -530,3 +549,25 @@ macro_rules! forward {
 }
 
 forward!(&T, Box<T>, Arc<T>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_with_what_the_run_asks_and_why_it_failed() {
+        let text = r#"{"runId":"r1","workflowId":"w","bundle":"BUNDLE","status":"paused",
+            "wait":{"reason":"question","schema":{"enum":["a",1.50]}},
+            "createdAt":"2026-01-02T03:04:05Z",
+            "error":{"class":"repeated","message":"again","details":{"first":[1]}},"holder":"somebody"}"#
+            .replace("BUNDLE", &"0a".repeat(32));
+        let record: RunRecord = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            record.head.wait.as_ref().unwrap().schema.as_ref().unwrap().json(),
+            r#"{"enum":["a",1.50]}"#
+        );
+        assert_eq!(record.holder.as_deref(), Some("somebody"));
+        let written = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<RunRecord>(&written).unwrap(), record);
+    }
+}

@@ -1,0 +1,166 @@
+//! What runs that wait for a time or a person cost a host that goes on: memory, wake-ups and processor time.
+//!
+//! Their logs are in files, so that what grows is the engine.
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::executor::block_on;
+use futures::future::{BoxFuture, Either, select};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use jiff::Timestamp;
+use workflow_core::definition::{Stage, Workflow};
+use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::status::RunStatus;
+use workflow_exec::{Engine, Spawn, StartRun};
+use workflow_store::FileStore;
+
+use crate::measure::{Effort, Result, all_busy};
+use crate::memory::resident;
+use crate::table::{Row, time};
+use crate::work::PROVIDER;
+
+/// Runs before the ones that count: they make the process allocate what it needs but once.
+const WARM_UP: usize = 500;
+
+pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
+    let runs = effort.amount(10_000).max(1_000);
+    if resident().is_err() {
+        return Ok(vec![Row::figure("runs that wait", "not measured: needs /proc")]);
+    }
+    let mut rows = Vec::new();
+    for (kind, what) in [("time", "a time"), ("person", "a person")] {
+        let seconds = if effort.quick { 2 } else { 10 };
+        let figures = in_child(kind, runs, seconds)?;
+        let each = figures[0] / runs;
+        rows.push(
+            Row::figure(
+                format!("{runs} runs that wait for {what}, memory per run in the engine"),
+                format!("{each} B"),
+            )
+            .goal("G4 ≤ 100 B", each <= 100),
+        );
+        // Beside the same process before there was a run.
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let [idle, idle_busy, woken, busy] =
+            [1, 2, 3, 4].map(|figure| figures[figure] as f64 / f64::from(seconds));
+        let what = format!("  with {} of them: wake-ups of all threads per second", WARM_UP + runs);
+        rows.push(Row::figure(what, format!("{woken:.1}")).floor(format!("{idle:.1}"), woken / idle));
+        rows.push(
+            Row::figure("  processor time per second", time(busy)).floor(time(idle_busy), busy / idle_busy),
+        );
+    }
+    Ok(rows)
+}
+
+fn in_child(kind: &str, runs: usize, seconds: u32) -> Result<[usize; 5]> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let output = command.args(["parked", kind, &runs.to_string(), &seconds.to_string()]).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    let said = String::from_utf8(output.stdout)?;
+    let figures = said.split_whitespace().map(str::parse).collect::<std::result::Result<Vec<_>, _>>()?;
+    figures.try_into().map_err(|_| "it says something else".into())
+}
+
+/// Has no quota left for a day.
+struct Exhausted;
+
+#[async_trait]
+impl Provider for Exhausted {
+    async fn call(&self, _: CallRequest, _: CallContext) -> std::result::Result<Reply, ProviderError> {
+        let until = Timestamp::now().checked_add(Duration::from_secs(24 * 60 * 60)).ok();
+        Err(ProviderError::rate_limited("the quota is used up", until))
+    }
+}
+
+/// Hands futures to the thread that polls all of them.
+struct Queue(Mutex<UnboundedSender<BoxFuture<'static, ()>>>);
+
+impl Spawn for Queue {
+    fn spawn(&self, future: BoxFuture<'static, ()>) {
+        if let Ok(queue) = self.0.lock() {
+            // At the end nobody polls any more.
+            let _ = queue.unbounded_send(future);
+        }
+    }
+}
+
+/// The process that measures itself: by how many bytes it grew; and in so many seconds, without a run and with
+/// all of them, how often a thread of it was woken, and for how many nanoseconds it was busy.
+pub(crate) fn child(kind: &str, runs: usize, seconds: u64) -> Result<String> {
+    // What is stored is no matter here, and a disk would take minutes for so many runs.
+    let home = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+    let store = FileStore::open(home.path())?;
+    let (queue, mut spawned) = unbounded();
+    let engine = Engine::builder()
+        .store(store)
+        .provider(PROVIDER, Exhausted)
+        .spawner(Queue(Mutex::new(queue)))
+        .build();
+    // It ends with the process.
+    thread::spawn(move || {
+        block_on(async {
+            let mut under_way = FuturesUnordered::new();
+            loop {
+                let next = select(spawned.next(), under_way.next()).await;
+                match next {
+                    Either::Left((Some(future), _)) => under_way.push(future),
+                    Either::Left((None, _)) => return,
+                    Either::Right((Some(()), _)) => {}
+                    Either::Right((None, waiting)) => match waiting.await {
+                        Some(future) => under_way.push(future),
+                        None => return,
+                    },
+                }
+            }
+        });
+    });
+    let at_rest = || -> Result<(usize, u128)> {
+        let before = switches()?;
+        let ((), busy) = all_busy(|| thread::sleep(Duration::from_secs(seconds)));
+        Ok((switches()?.saturating_sub(before), busy.as_nanos()))
+    };
+    let (idle, idle_busy) = at_rest()?;
+    block_on(wait(&engine, kind, WARM_UP))?;
+    let before = resident()?;
+    block_on(wait(&engine, kind, runs))?;
+    let grown = resident()?.saturating_sub(before);
+    let (woken, busy) = at_rest()?;
+    Ok(format!("{grown} {idle} {idle_busy} {woken} {busy}"))
+}
+
+/// Starts so many runs, and returns when all of them wait.
+async fn wait(engine: &Engine, kind: &str, runs: usize) -> Result<()> {
+    let stage = Stage::new(PROVIDER);
+    let stage = if kind == "person" { Stage { approval: Some("Go on?".into()), ..stage } } else { stage };
+    let plan = engine.prepare(&Workflow::new("waits".parse()?, "Waits").stage("stage".parse()?, stage))?;
+    for _ in 0..runs {
+        let run = engine.start(StartRun::plan(&plan)).await?;
+        let view = loop {
+            let record = engine.store().get(run.id()).await?;
+            if record.head.status == RunStatus::Paused && record.holder.is_none() {
+                break record;
+            }
+            thread::yield_now();
+        };
+        assert_eq!(view.head.wait.is_some_and(|wait| wait.until.is_some()), kind == "time");
+    }
+    Ok(())
+}
+
+/// How often threads of this process have waited for something so far.
+fn switches() -> Result<usize> {
+    let mut count = 0;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let status = std::fs::read_to_string(thread?.path().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        count += line.ok_or("it is not told")?.trim().parse::<usize>()?;
+    }
+    Ok(count)
+}

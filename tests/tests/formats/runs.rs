@@ -1,0 +1,207 @@
+//! The runs that are committed: together they have every kind of event, and stand wherever a run can stand.
+
+use futures::future::{Either, select};
+use serde_json::json;
+use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::store::{Control, MemoryStore};
+use workflow_exec::{Engine, Fork, ForkPoint, StartRun};
+use workflow_tests::scenario::Scenario;
+use workflow_tests::scripted::Deeds;
+use workflow_tests::shelf::Shelf;
+use workflow_tests::sim::Sim;
+
+/// Scenarios that are played to their end. Their runs bear their names.
+const PLAYED: [&str; 8] = [
+    "cancel",
+    "committee",
+    "export_violated",
+    "graph_queue",
+    "loop_with_fallback",
+    "pause_and_resume",
+    "repair_and_retry",
+    "skipped_by_when",
+];
+
+const APPROVAL: &str = "
+workflow: { name: Approval, stages: [plan, ship] }
+plan: { provider: ann, with: { ann: { say: 3, every: 1, usage: { input_tokens: 3, cost_usd: 0.5 } } } }
+ship: { provider: bob, approval: \"Ship ${stages.plan.output}?\" }
+";
+
+const QUESTION: &str = "
+workflow: { name: Question, stages: [work] }
+work: { provider: ann, profile: asks }
+--- # profile work.asks
+graph:
+  - { id: draft, type: run, prompt: Draft }
+  - { id: pick, type: ask, question: \"Which, after ${nodes.draft.output}?\", choices: [a, b] }
+  - { id: say, type: ask, question: \"And why?\", inputs: [pick] }
+  - { id: use, type: run, inputs: [pick, say], prompt: used, approval: \"Use it?\" }
+";
+
+const ITEMS: &str = "
+workflow: { name: Items, stages: [plan, work] }
+plan: { provider: ann, set: { plan: \"$\" } }
+work: { provider: bob, profile: each }
+--- # profile work.each
+graph:
+  - id: each
+    type: foreach
+    items: [x, y, z]
+    mode: parallel
+    run: { type: run, prompt: \"${item}\", with: { \"bob[1]\": { after: 5000 } } }
+  - { id: all, type: run, inputs: [each], prompt: All }
+";
+
+const PAYS: &str = "
+workflow: { name: Pays, stages: [pay] }
+pay: { provider: ann, on_interrupt: ask, with: { ann: { after: 5000, reply: paid } } }
+";
+
+const QUOTA: &str = "
+workflow: { name: Quota, stages: [work] }
+work: { provider: ann, with: { ann: [{ fail: rate_limited, until: 3600000 }, { reply: done }] } }
+";
+
+const SPENDS: &str = "
+workflow:
+  name: Spends
+  stages: [work]
+  loop: { max_iters: 20, stop_when: \"$.done == true\" }
+  budget: { cost_usd: 1.0 }
+work:
+  provider: ann
+  on_failure: retry
+  retries: 9
+  retry_backoff: 1
+  session: continue
+  with:
+    ann@1: { session: s1, usage: { cost_usd: 0.2 }, reply: { done: false } }
+    ann@2:
+      - { usage: { cost_usd: 0.2 }, fail: transient }
+      - { usage: { cost_usd: 0.2 }, fail: transient }
+      - { session: s2, usage: { cost_usd: 0.5 }, reply: { done: false } }
+";
+
+/// The workflow that a run is moved away from, and to.
+fn moving(second: &str) -> String {
+    format!(
+        "workflow: {{ name: Moves, stages: [first, {second}] }}\n\
+         first: {{ provider: ann, approval: \"Begin?\" }}\n{second}: {{ provider: bob }}\n"
+    )
+}
+
+struct World {
+    sim: Sim,
+    deeds: Deeds,
+    store: MemoryStore,
+}
+
+impl World {
+    /// An engine whose catalog has that workflow, with its parts, under that name.
+    fn engine(&self, name: &str, text: &str) -> Engine {
+        Scenario::new(name, text).engine(&self.sim, &self.deeds, self.store.clone())
+    }
+
+    /// Drives a run of a workflow, whose name is the run's, until it rests.
+    async fn rest(&self, name: &str, text: &str) -> Engine {
+        let engine = self.engine(name, text);
+        engine.run(start(name, name)).await.unwrap();
+        engine
+    }
+
+    /// Lets the host die after so many milliseconds.
+    async fn die(&self, name: &str, workflow: &str, text: &str, after: u64) -> Engine {
+        let engine = self.engine(workflow, text);
+        let driving = Box::pin(engine.run(start(name, workflow)));
+        let Either::Right(_) = select(driving, self.sim.sleep_ms(after)).await else {
+            panic!("`{name}` has ended")
+        };
+        engine
+    }
+}
+
+fn id(run: &str) -> RunId {
+    RunId::new(run).unwrap()
+}
+
+fn start(run: &str, workflow: &str) -> StartRun {
+    StartRun::workflow(WorkflowId::new(workflow).unwrap()).run_id(id(run)).var("words", "ä \u{1f980} \"\\\n")
+}
+
+/// The first thing that a run asks a person.
+async fn asked(engine: &Engine, run: &str) -> u64 {
+    let view = engine.handle(&id(run)).view().await.unwrap();
+    view.waits.iter().find_map(|wait| wait.number).unwrap()
+}
+
+async fn answer(engine: &Engine, run: &str, value: serde_json::Value) {
+    let handle = engine.handle(&id(run));
+    handle.answer(asked(engine, run).await, value).await.unwrap();
+    handle.wait().await.unwrap();
+}
+
+/// All of them, in memory.
+pub(crate) fn runs() -> MemoryStore {
+    let sim = Sim::new();
+    let world = World { deeds: Deeds::new(&sim), store: MemoryStore::new(), sim };
+    for scenario in PLAYED.map(Scenario::named) {
+        let engine = scenario.engine(&world.sim, &world.deeds, world.store.clone());
+        world.sim.block_on(async {
+            let run = scenario.create(&world.sim, &engine).await;
+            scenario.play(&world.sim, &engine, &run).await.unwrap();
+        });
+    }
+    world.sim.block_on(waiting(&world));
+    world.sim.block_on(moved_on(&world));
+    world.store
+}
+
+/// Runs that wait, or waited, or whose host died.
+async fn waiting(world: &World) {
+    world.rest("approval", APPROVAL).await;
+    let engine = world.rest("answered", QUESTION).await;
+    answer(&engine, "answered", json!("neither")).await;
+    for value in [json!("b"), json!("because"), json!(true)] {
+        answer(&engine, "answered", value).await;
+    }
+    let engine = world.rest("refused", APPROVAL).await;
+    answer(&engine, "refused", json!({ "approved": false, "comment": "not on a Friday" })).await;
+    world.rest("question", QUESTION).await;
+    world.rest("budget", SPENDS).await;
+
+    let engine = world.die("paused", "items", ITEMS, 15).await;
+    engine.handle(&id("paused")).pause().await.unwrap();
+    world.die("under_way", "items", ITEMS, 35).await;
+    world.die("unknown_outcome", "pays", PAYS, 50).await;
+    let engine = world.engine("pays", PAYS);
+    engine.drive(&id("unknown_outcome")).await.unwrap();
+    let engine = world.die("interrupted", "items", ITEMS, 35).await;
+    engine.drive(&id("interrupted")).await.unwrap();
+
+    world.die("quota", "quota", QUOTA, 1_000).await;
+    world.rest("quota_over", &QUOTA.replace("3600000", "60000")).await;
+    let engine = world.engine("items", ITEMS);
+    engine.create(start("pending", "items")).await.unwrap();
+    engine.create(start("asked", "items")).await.unwrap();
+    engine.store().request(&id("asked"), Control::Cancel).await.unwrap();
+}
+
+/// Runs that go on from others, and with others' definitions.
+async fn moved_on(world: &World) {
+    let engine = world.engine("items", ITEMS);
+    let fork = Fork::of(id("interrupted")).at(ForkPoint::Stage("work".parse().unwrap()));
+    let fork = fork.var("words", "others").output("plan".parse().unwrap(), json!({ "edited": true }));
+    engine.fork(fork.run_id(id("forked"))).await.unwrap();
+    let whole = Fork::of(id("approval")).at(ForkPoint::Node("1/plan[0]/run".parse().unwrap()));
+    let engine = world.engine("approval", APPROVAL);
+    engine.fork(whole.run_id(id("forked_and_driven"))).await.unwrap();
+    engine.drive(&id("forked_and_driven")).await.unwrap();
+    answer(&engine, "forked_and_driven", json!(true)).await;
+
+    world.rest("moves", &moving("second")).await;
+    let shelf = Shelf::new(WorkflowId::new("moves").unwrap(), &moving("third"), Vec::new());
+    let builder = Engine::builder().store(world.store.clone()).catalog(shelf).clock(world.sim.clone());
+    let engine = world.deeds.register(builder).build();
+    engine.migrate(&id("moves")).await.unwrap();
+}
