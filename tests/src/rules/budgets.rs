@@ -57,7 +57,8 @@ impl<'a> Log<'a> {
 
     pub(super) fn spend(&mut self, path: &NodePath, since: Option<Timestamp>, usage: Option<&Usage>) {
         let took = since.map_or(0, |since| self.now.as_millisecond() - since.as_millisecond());
-        let took = u64::try_from(took).unwrap();
+        // A clock may have been set back.
+        let took = u64::try_from(took).unwrap_or(0);
         for scope in [None, Some(path.stage.clone())] {
             self.spent.entry(scope).or_default().add(usage, took);
         }
