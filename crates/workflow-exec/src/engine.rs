@@ -243,8 +243,7 @@ impl Engine {
         let state = first_state(&id, &event)?;
         let events = vec![event];
         let new = NewRun { id: id.clone(), bundle: plan.bundle().clone(), events, head: state.head() };
-        self.shared.settle().await?;
-        match self.shared.store.create(new).await {
+        match self.shared.create(new).await {
             Ok(lease) => Ok((id, Some((lease, plan, state)))),
             Err(StoreError::Exists(_)) if chosen => {
                 self.same_inputs(&id, &state).await?;

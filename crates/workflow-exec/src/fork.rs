@@ -114,8 +114,7 @@ impl Engine {
         let state = State::fold(&events).map_err(|source| EngineError::Broken { run: id.clone(), source })?;
         let bundle = self.shared.store.bundle(&bundle).await?;
         let new = NewRun { id: id.clone(), bundle, events, head: state.head() };
-        self.shared.settle().await?;
-        match self.shared.store.create(new).await {
+        match self.shared.create(new).await {
             Ok(lease) => self.shared.store.release(lease).await?,
             Err(StoreError::Exists(_)) => return Err(EngineError::OtherInputs(id)),
             Err(error) => return Err(error.into()),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tracing::{error, warn};
 use workflow_core::ids::RunId;
-use workflow_core::store::{Lease, StoreError};
+use workflow_core::store::{Lease, NewRun, StoreError};
 
 use crate::engine::Shared;
 
@@ -75,9 +75,21 @@ impl Shared {
         self.store.claim(run).await
     }
 
+    /// [Claims](workflow_core::store::RunStore::claim_next) runs that nobody drives.
+    pub(crate) async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+        self.settle().await?;
+        self.store.claim_next(most, self.clock.now()).await
+    }
+
+    /// [Creates](workflow_core::store::RunStore::create) a run.
+    pub(crate) async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+        self.settle().await?;
+        self.store.create(run).await
+    }
+
     /// Waits until the store has said what became of leases that were given up: whatever is taken before that
     /// is lost with them.
-    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+    async fn settle(&self) -> Result<(), StoreError> {
         if self.heartbeat.unsettled.load(Ordering::Acquire) {
             match self.store.renew().await {
                 Ok(()) | Err(StoreError::Expired) => {}

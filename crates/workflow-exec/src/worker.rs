@@ -85,11 +85,7 @@ impl Worker<'_> {
             }
             let room = self.options.runs.saturating_sub(self.driven.len());
             if room > 0 {
-                let claimed = match shared.settle().await {
-                    Ok(()) => shared.store.claim_next(room, shared.clock.now()).await,
-                    Err(error) => Err(error),
-                };
-                match claimed {
+                match shared.claim_next(room).await {
                     Ok(leases) => leases.into_iter().for_each(|lease| self.drive(lease)),
                     Err(error @ StoreError::Closed(_)) => return Err(error.into()),
                     Err(error) => warn!(%error, "the store cannot be asked for runs; asking again"),
