@@ -167,6 +167,9 @@ pub enum EventBody {
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,
+        /// More about how the call went, where the provider told it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        details: Option<Box<serde_json::Value>>,
     },
     /// The attempt failed.
     AttemptFailed {

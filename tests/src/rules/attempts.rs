@@ -34,7 +34,7 @@ impl<'a> Log<'a> {
                 rule(made <= 1 + self.most_retries(path) + free, "there are at most `retries` more attempts")
             }
             EventBody::SessionRecorded { path, attempt, .. } => self.ending(path, *attempt).map(|_| ()),
-            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage, .. } => {
                 let set = set.iter().flat_map(|set| set.iter());
                 let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
                 // None where they could not be told, or the result is not wanted any more.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Said};
 use super::lane::{GraphState, ItemsState, LaneState, NodeState};
+use super::render;
 use super::state::{Current, MAX_LANES, OutputOf, Position, StageResult, State};
 use crate::data::Data;
 use crate::event::{Event, EventBody, RunForked};
@@ -97,12 +98,19 @@ impl State {
             EventBody::SessionDropped { path, .. } => {
                 let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
                 node.session = None;
+                node.session_usage = None;
                 node.session_dropped = true;
             }
             EventBody::SessionRecorded { path, session, .. } => {
-                self.current(path)?.lane_of(path)?.node_mut(path)?.session = Some(session.clone());
+                let before = render::last_pass(self, path).and_then(|before| before.session_usage.clone());
+                let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
+                // Also where it is another session: one that was forked off has used what the former has.
+                if node.session.is_none() && !node.session_dropped {
+                    node.session_usage = before;
+                }
+                node.session = Some(session.clone());
             }
-            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage, .. } => {
                 self.spend(path, usage.as_deref(), event.at)?;
                 let current = self.current(path)?;
                 let node = current.running(path, *attempt)?;

@@ -105,7 +105,7 @@ impl<'a> Step<'a> {
     }
 
     pub(super) fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
-        let Reply { output, usage, session } = reply;
+        let Reply { output, usage, session, details } = reply;
         let usage = usage.or_else(|| self.told(&path));
         if let Some(session) = session
             && self.node(&path).and_then(|node| node.session.as_deref()) != Some(&*session)
@@ -130,8 +130,8 @@ impl<'a> Step<'a> {
             Ok(set) => (set.flatten(), None),
             Err(failure) => (None, Some(failure)),
         };
-        let usage = usage.map(Box::new);
-        self.emit(EventBody::AttemptSucceeded { path: path.clone(), attempt, output, set, usage })?;
+        let (usage, details) = (usage.map(Box::new), details.map(Box::new));
+        self.emit(EventBody::AttemptSucceeded { path: path.clone(), attempt, output, set, usage, details })?;
         let Some(graph) = graph else {
             self.lane_succeeded();
             return Ok(());

@@ -50,6 +50,8 @@ pub struct NodeState {
     pub error: Option<Arc<Failure>>,
     /// The provider's session, once known.
     pub session: Option<Arc<str>>,
+    /// What the calls in that session have used, as far as it is known.
+    pub(super) session_usage: Option<Box<Usage>>,
     /// When the first attempt started.
     pub started_at: Option<Timestamp>,
     /// When the last attempt ended.
@@ -105,6 +107,7 @@ impl NodeState {
         output: Data::NULL,
         error: None,
         session: None,
+        session_usage: None,
         started_at: None,
         ended_at: None,
         spent: Spent { attempts: 0, cost_usd: 0.0, unpriced: 0, tokens: 0, uncounted: 0, time_ms: 0 },
@@ -133,6 +136,9 @@ impl NodeState {
         let took = self.attempt_at.take().map(|from| at.duration_since(from).as_millis());
         let took = took.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0);
         self.spent.add(usage, took);
+        if let Some(usage) = usage.filter(|_| self.session.is_some()) {
+            self.session_usage.get_or_insert_default().add(usage);
+        }
         self.live = Derived(None);
         took
     }

@@ -19,6 +19,7 @@ use crate::ids::{NodePath, RoleId};
 use crate::output_schema::OutputSchema;
 use crate::plan::{CallPlan, InputPlan, LanePlan, Plan, RoleInput, StagePlan, Strategy};
 use crate::provider::{CallId, CallRequest};
+use crate::usage::Usage;
 
 /// Gives the values of `${secrets.x}` at the moment of a call. Must not block: a host that keeps
 /// its secrets far away fetches them before the run.
@@ -126,19 +127,20 @@ pub fn request(
     let id = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
     let output_schema = schema(plan, call, role).map(|schema| schema.value().clone());
     let skills = skills(plan, call, role);
-    let session = call.continues.then(|| session(state, path)).flatten().map(|session| session.to_string());
-    let request = CallRequest { id, prompt, options, env, cwd, session, output_schema, skills };
+    let (session, session_usage) = call.continues.then(|| session(state, path)).flatten().unzip();
+    let (session, session_usage) = (session.map(|session| session.to_string()), session_usage.flatten());
+    let request =
+        CallRequest { id, prompt, options, env, cwd, session, session_usage, output_schema, skills };
     let timeout = call.timeout.into_iter().chain(budget::time_left(plan, state, stage, path, call)).min();
     Ok(Call { request, timeout, idle_timeout: call.idle_timeout })
 }
 
-/// The session that a call goes on in: that of the node's last attempt, or of its pass before.
-fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
+/// The session that a call goes on in, and what was used there: that of the node's last attempt, or of its
+/// pass before.
+fn session(state: &State, path: &NodePath) -> Option<(Arc<str>, Option<Usage>)> {
     let node = state.current_lane(path.lane).and_then(|lane| lane.node(path))?;
-    if node.session.is_some() || node.session_dropped {
-        return node.session.clone();
-    }
-    last_session(state, path)
+    let node = if node.session.is_some() || node.session_dropped { node } else { last_pass(state, path)? };
+    Some((node.session.clone()?, node.session_usage.as_deref().cloned()))
 }
 
 /// The session of the node's pass before this one.

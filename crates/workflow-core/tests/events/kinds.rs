@@ -191,10 +191,12 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                     output_tokens: None,
                     cost_usd: Some(0.25),
                 })),
+                details: Some(Box::new(json!({"turns": 2}))),
             },
             concat!(
                 r#""type":"attempt_succeeded","data":{"path":"2/test[1]/run","attempt":1,"#,
-                r#""output":{"done":true,"at":[1.0,null]},"usage":{"input_tokens":7,"cost_usd":0.25}}"#,
+                r#""output":{"done":true,"at":[1.0,null]},"usage":{"input_tokens":7,"cost_usd":0.25},"#,
+                r#""details":{"turns":2}}"#,
             ),
         ),
         (
@@ -204,6 +206,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 output: Data::NULL,
                 set: Some(Arc::new(vars())),
                 usage: None,
+                details: None,
             },
             concat!(
                 r#""type":"attempt_succeeded","data":{"path":"2/test[1]/run[3][0]","attempt":1,"#,
