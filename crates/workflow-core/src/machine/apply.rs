@@ -142,14 +142,14 @@ impl State {
                     }
                 }
             }
-            EventBody::AttemptCancelled { path, attempt, usage } => {
-                self.spend(path, usage.as_deref(), event.at)?;
+            EventBody::AttemptCancelled { path, attempt, usage, ran_until } => {
+                self.spend(path, usage.as_deref(), ran_until.unwrap_or(event.at))?;
                 let node = self.current(path)?.running(path, *attempt)?;
                 node.status = StageStatus::Cancelled;
                 node.ended_at = Some(event.at);
             }
-            EventBody::AttemptInterrupted { path, attempt } => {
-                self.spend(path, None, event.at)?;
+            EventBody::AttemptInterrupted { path, attempt, ran_until } => {
+                self.spend(path, None, ran_until.unwrap_or(event.at))?;
                 self.current(path)?.running(path, *attempt)?.status = StageStatus::Pending;
             }
             EventBody::LaneCompleted { iteration, stage, lane, output_of } => {

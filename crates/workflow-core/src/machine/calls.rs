@@ -168,7 +168,7 @@ impl<'a> Step<'a> {
     ) -> Result<(), Broken> {
         let usage = error.usage.or_else(|| self.told(&path)).map(Box::new);
         if self.is_unwanted() {
-            return self.emit(EventBody::AttemptCancelled { path, attempt, usage });
+            return self.emit(EventBody::AttemptCancelled { path, attempt, usage, ran_until: None });
         }
         let mut failure = *error.failure;
         if let Some(over) = self.node(&path).and_then(|node| node.live.0.as_ref()?.over.clone()) {
