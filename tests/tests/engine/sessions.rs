@@ -33,11 +33,15 @@ impl Provider for Talker {
             sessions.len()
         };
         let session = request.session.unwrap_or_else(|| format!("s{number}"));
+        let fails = self.fails.get(number - 1).filter(|message| !message.is_empty());
+        if let Some(message) = fails.and_then(|message| message.strip_prefix("early ")) {
+            return Err(ProviderError::transient(message));
+        }
         context
             .record_session(&session)
             .await
             .map_err(|error| ProviderError::transient(error.to_string()))?;
-        match self.fails.get(number - 1).filter(|message| !message.is_empty()) {
+        match fails {
             Some(message) => Err(ProviderError::transient(*message)),
             None => Ok(Reply::text("said")),
         }
@@ -71,6 +75,21 @@ fn a_session_that_fails_twice_in_the_same_way_is_given_up_visibly() {
     let s6 = Some("s6".to_owned());
     assert_eq!(found, [None, s1.clone(), s1.clone(), s1.clone(), s1, None, s6]);
     assert!(host.log("r1").contains("session_dropped"));
+}
+
+#[test]
+fn a_session_is_given_up_for_failures_of_its_own_alone() {
+    let cases: [(&[&str], &[&str]); 3] = [
+        // The one after one that was given up.
+        (&["", "gone", "gone", "gone", "", ""], &["", "s1", "s1", "", "s4", "s4"]),
+        (&["", "gone", "gone", "gone", "gone", ""], &["", "s1", "s1", "", "s4", "", "s6"]),
+        // The call had failed so before there was a session.
+        (&["early gone", "gone", "", ""], &["", "", "s2", "s2", "s2"]),
+    ];
+    for (fails, expected) in cases {
+        let found: Vec<_> = sessions(fails).0.into_iter().map(Option::unwrap_or_default).collect();
+        assert_eq!(found, expected, "{fails:?}");
+    }
 }
 
 /// Tells its session, and dies with its host unless it goes on in one.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Said};
 use super::lane::{GraphState, ItemsState, LaneState, NodeState};
+use super::render;
 use super::state::{Current, MAX_LANES, OutputOf, Position, StageResult, State};
 use crate::data::Data;
 use crate::event::{Event, EventBody, RunForked};
@@ -97,7 +98,7 @@ impl State {
             EventBody::SessionDropped { path, .. } => {
                 let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
                 node.session = None;
-                node.session_dropped = true;
+                (node.session_dropped, node.session_failed) = (true, false);
             }
             EventBody::SessionRecorded { path, session, .. } => {
                 self.current(path)?.lane_of(path)?.node_mut(path)?.session = Some(session.clone());
@@ -119,6 +120,8 @@ impl State {
             EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     self.spend(path, usage.as_deref(), event.at)?;
+                    let in_session = render::session(self, path).is_some();
+                    self.current(path)?.lane_of(path)?.node_mut(path)?.session_failed = in_session;
                 }
                 let current = self.current(path)?;
                 if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {

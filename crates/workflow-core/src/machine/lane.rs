@@ -60,6 +60,8 @@ pub struct NodeState {
     pub(super) attempt_at: Option<Timestamp>,
     /// Whether its former session failed too often to go on in it.
     pub(super) session_dropped: bool,
+    /// Whether the last failure was one in the session that it goes on in.
+    pub(super) session_failed: bool,
     /// What the call that runs has said of its usage, and whether it was stopped for it.
     pub(super) live: Derived<Box<Live>>,
     /// Whether a person has agreed to it, or has answered it.
@@ -110,6 +112,7 @@ impl NodeState {
         spent: Spent { attempts: 0, cost_usd: 0.0, unpriced: 0, tokens: 0, uncounted: 0, time_ms: 0 },
         attempt_at: None,
         session_dropped: false,
+        session_failed: false,
         live: Derived(None),
         approved: false,
         items: None,

@@ -133,7 +133,7 @@ pub fn request(
 }
 
 /// The session that a call goes on in: that of the node's last attempt, or of its pass before.
-fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
+pub(super) fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
     let node = state.current_lane(path.lane).and_then(|lane| lane.node(path))?;
     if node.session.is_some() || node.session_dropped {
         return node.session.clone();
@@ -142,7 +142,7 @@ fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
 }
 
 /// The session of the node's pass before this one.
-pub(super) fn last_session(state: &State, path: &NodePath) -> Option<Arc<str>> {
+fn last_session(state: &State, path: &NodePath) -> Option<Arc<str>> {
     last_pass(state, path)?.session.clone()
 }
 
