@@ -61,7 +61,9 @@ impl<'a> Log<'a> {
         ran: Option<(Timestamp, Timestamp)>,
         usage: Option<&Usage>,
     ) {
-        let took = ran.map_or(0, |(from, until)| until.as_millisecond() - from.as_millisecond());
+        // What a person says of a call that was interrupted is no attempt.
+        let Some((from, until)) = ran else { return };
+        let took = until.as_millisecond() - from.as_millisecond();
         // A clock may have been set back.
         let took = u64::try_from(took).unwrap_or(0);
         for scope in [None, Some(path.stage.clone())] {

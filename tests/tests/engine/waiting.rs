@@ -268,8 +268,10 @@ fn what_became_of_an_interrupted_call_is_asked_and_never_assumed() {
             handle.answer(only_wait(&view).0, answer).await.unwrap();
             let view = handle.wait().await.unwrap();
             assert_eq!((view.status, output(&view, "pay")), (RunStatus::Completed, json!(expected)));
+            assert_eq!(view.spent.attempts, calls, "an answer is no attempt");
+            assert_eq!((view.spent.unpriced, view.context.stages["pay"].spent.attempts), (calls, calls));
         });
-        assert_eq!(host.deeds.calls().len(), calls);
+        assert_eq!(host.deeds.calls().len() as u64, calls);
     }
 }
 

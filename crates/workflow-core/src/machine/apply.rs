@@ -321,9 +321,10 @@ impl State {
     /// Adds the attempt at `path` that ends at `at`.
     fn spend(&mut self, path: &NodePath, usage: Option<&Usage>, at: Timestamp) -> Result<(), &'static str> {
         let current = self.current(path)?;
-        let took = current.lane_of(path)?.node_mut(path)?.spend(usage, at);
-        current.spent.add(usage, took);
-        self.spent.add(usage, took);
+        if let Some(took) = current.lane_of(path)?.node_mut(path)?.spend(usage, at) {
+            current.spent.add(usage, took);
+            self.spent.add(usage, took);
+        }
         Ok(())
     }
 

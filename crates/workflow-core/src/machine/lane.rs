@@ -131,13 +131,14 @@ impl NodeState {
         )
     }
 
-    /// Adds the attempt that ends at `at`, and tells how long it took.
-    pub(super) fn spend(&mut self, usage: Option<&Usage>, at: Timestamp) -> u64 {
-        let took = self.attempt_at.take().map(|from| at.duration_since(from).as_millis());
-        let took = took.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0);
+    /// Adds the attempt that ends at `at`, and tells how long it took. None where none is under way: a person
+    /// has said what became of one that was counted when it was interrupted.
+    pub(super) fn spend(&mut self, usage: Option<&Usage>, at: Timestamp) -> Option<u64> {
+        let took = at.duration_since(self.attempt_at.take()?).as_millis();
+        let took = u64::try_from(took).unwrap_or(0);
         self.spent.add(usage, took);
         self.live = Derived(None);
-        took
+        Some(took)
     }
 
     /// Completes, or skips, with the event of the number `seq`.
