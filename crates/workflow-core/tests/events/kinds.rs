@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde_json::json;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::data::Data;
@@ -245,11 +246,22 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
-            EventBody::AttemptCancelled { path: path(), attempt: 2, usage: None },
+            EventBody::AttemptCancelled { path: path(), attempt: 2, usage: None, ran_until: None },
             r#""type":"attempt_cancelled","data":{"path":"2/test[1]/run","attempt":2}"#,
         ),
         (
-            EventBody::AttemptInterrupted { path: path(), attempt: 2 },
+            EventBody::AttemptInterrupted {
+                path: path(),
+                attempt: 2,
+                ran_until: Some(Timestamp::UNIX_EPOCH),
+            },
+            concat!(
+                r#""type":"attempt_interrupted","data":{"path":"2/test[1]/run","attempt":2,"#,
+                r#""ran_until":"1970-01-01T00:00:00Z"}"#,
+            ),
+        ),
+        (
+            EventBody::AttemptInterrupted { path: path(), attempt: 2, ran_until: None },
             r#""type":"attempt_interrupted","data":{"path":"2/test[1]/run","attempt":2}"#,
         ),
         (
