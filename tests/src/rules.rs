@@ -19,8 +19,8 @@ use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated};
 use workflow_core::expr::Condition;
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, RoleId, StageId};
-use workflow_core::usage::Spent;
 
+use self::budgets::Spending;
 use self::graph::Graph;
 use self::lane::Lane;
 use self::persons::{Ask, Said, Waiting};
@@ -109,8 +109,7 @@ struct Log<'a> {
     said: Said,
     /// Whether the run waits, and until when.
     waiting: Waiting,
-    /// What was used, of the run and of each stage.
-    spent: HashMap<Option<StageId>, Spent>,
+    spending: Spending,
     warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
     control: u64,
     started: bool,
@@ -200,7 +199,7 @@ impl<'a> Log<'a> {
             asks: BTreeMap::new(),
             said: Said::Nothing,
             waiting: None,
-            spent: HashMap::new(),
+            spending: Spending::default(),
             warned: BTreeSet::new(),
             control: 0,
             started: false,

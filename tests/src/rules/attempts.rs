@@ -80,7 +80,7 @@ impl<'a> Log<'a> {
         usage: Option<&Usage>,
     ) -> Result<&mut Node, &'static str> {
         let since = self.ending(path, attempt)?.since.take();
-        self.spend(path, since, usage);
+        self.spend(path, attempt, since, usage)?;
         self.ending(path, attempt)
     }
 
@@ -103,6 +103,9 @@ impl<'a> Log<'a> {
         let refused = node.is_some_and(|node| node.refused);
         rule(refused == (error.class == FailureClass::Rejected), "what a person is against fails so")?;
         self.check_start(path)?;
+        if error.class == FailureClass::Budget {
+            self.check_refused_by_budget(path)?;
+        }
         rule(!error.class.is_retryable() && retry_at.is_none(), "what was refused is not tried again")?;
         let node = self.nodes.entry(path.clone()).or_default();
         node.attempt += 1;
