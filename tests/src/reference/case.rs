@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use workflow_core::bundle::Bundle;
-use workflow_core::definition::{Diagnostics, OnFailure};
+use workflow_core::definition::{Defaults, Diagnostics, OnFailure, resolve};
 use workflow_core::plan::Plan;
 
 /// A workflow, and all that its run depends on.
@@ -46,6 +46,13 @@ impl Case {
     /// What is wrong with the definition.
     pub fn plan(&self) -> Result<Plan, Diagnostics> {
         Plan::compile(self.bundle.clone())
+    }
+
+    /// Whether its workflow is what resolving makes of it, and can be run.
+    pub fn is_sound(&self) -> bool {
+        let workflow = &self.bundle.workflow;
+        let resolved = resolve(workflow, &Defaults::default());
+        resolved.is_ok_and(|resolved| resolved == *workflow) && self.plan().is_ok()
     }
 }
 

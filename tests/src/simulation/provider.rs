@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::{Either, select};
-use jiff::SignedDuration;
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
@@ -15,7 +14,7 @@ use workflow_exec::Clock as _;
 
 use super::journal::Journal;
 use super::process::Process;
-use crate::reference::answers::{Answer, answer};
+use crate::reference::answers::{self, answer, usage};
 use crate::reference::case::Case;
 use crate::reference::chance::Chance;
 use crate::reference::play::interruptions;
@@ -109,14 +108,9 @@ impl Provider for Answering {
         if let Either::Right(_) = select(work, stopped).await {
             return Err(ProviderError::cancelled());
         }
-        match answer(&case, &id.path, self.before(id)) {
-            Answer::Reply(value) => Ok(Reply::json(&value)),
-            Answer::Failure(class) => Err(ProviderError::new(class, "trouble")),
-            Answer::Quota(seconds) => {
-                let until = self.process.now() + SignedDuration::from_secs(seconds);
-                Err(ProviderError::rate_limited("over its quota", Some(until)))
-            }
-        }
+        let before = self.before(id);
+        let usage = usage(&case, &id.path, before);
+        answers::result(answer(&case, &id.path, before), usage, self.process.now())
     }
 
     async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
