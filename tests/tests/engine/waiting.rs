@@ -346,6 +346,8 @@ check: { provider: ann, with: { ann@3: { reply: { done: true } }, ann: { reply: 
 /// Answers in a session, and fails as often as it is told to.
 struct Talker {
     fails: Vec<&'static str>,
+    /// Whether it names a session only where it begins one.
+    is_terse: bool,
     sessions: Arc<Mutex<Vec<Option<String>>>>,
 }
 
@@ -357,11 +359,11 @@ impl Provider for Talker {
             sessions.push(request.session.clone());
             sessions.len()
         };
-        let session = request.session.unwrap_or_else(|| format!("s{number}"));
-        context
-            .record_session(&session)
-            .await
-            .map_err(|error| ProviderError::transient(error.to_string()))?;
+        let session = request.session.clone().unwrap_or_else(|| format!("s{number}"));
+        if request.session.is_none() || !self.is_terse {
+            let named = context.record_session(&session).await;
+            named.map_err(|error| ProviderError::transient(error.to_string()))?;
+        }
         match self.fails.get(number - 1).filter(|message| !message.is_empty()) {
             Some(message) => Err(ProviderError::transient(*message)),
             None => Ok(Reply::text("said")),
@@ -372,7 +374,7 @@ impl Provider for Talker {
 /// The sessions in which the calls of a run began.
 fn sessions(fails: &[&'static str]) -> (Vec<Option<String>>, Host) {
     let sessions = Arc::default();
-    let talker = Talker { fails: fails.to_vec(), sessions: Arc::clone(&sessions) };
+    let talker = Talker { fails: fails.to_vec(), is_terse: false, sessions: Arc::clone(&sessions) };
     let host = Host::with(|builder| builder.provider("talker", talker));
     host.sim.block_on(async {
         let view = host.engine.run(host.start("r1", SESSIONS)).await.unwrap();
@@ -396,6 +398,16 @@ fn a_session_that_fails_twice_in_the_same_way_is_given_up_visibly() {
     let s6 = Some("s6".to_owned());
     assert_eq!(found, [None, s1.clone(), s1.clone(), s1.clone(), s1, None, s6]);
     assert!(host.log("r1").contains("session_dropped"));
+}
+
+#[test]
+fn a_session_that_an_agent_names_only_once_is_gone_on_in_in_every_iteration() {
+    let sessions = Arc::default();
+    let terse = Talker { fails: Vec::new(), is_terse: true, sessions: Arc::clone(&sessions) };
+    let host = Host::with(|builder| builder.provider("talker", terse));
+    host.sim.block_on(host.engine.run(host.start("r1", SESSIONS))).unwrap();
+    let s1 = Some("s1".to_owned());
+    assert_eq!(*sessions.lock().unwrap(), [None, s1.clone(), s1]);
 }
 
 /// Tells its session, and dies with its host unless it goes on in one.

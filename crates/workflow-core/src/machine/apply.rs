@@ -94,14 +94,8 @@ impl State {
                     lane.whole.attempt += 1;
                 }
             }
-            EventBody::SessionDropped { path, .. } => {
-                let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
-                node.session = None;
-                node.session_dropped = true;
-            }
-            EventBody::SessionRecorded { path, session, .. } => {
-                self.current(path)?.lane_of(path)?.node_mut(path)?.session = Some(session.clone());
-            }
+            EventBody::SessionDropped { path, .. } => self.set_session(path, None)?,
+            EventBody::SessionRecorded { path, session, .. } => self.set_session(path, Some(session))?,
             EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
                 self.spend(path, usage.as_deref(), event.at)?;
                 let current = self.current(path)?;
@@ -312,6 +306,18 @@ impl State {
         }
         self.status = RunStatus::Pending;
         (self.created_at, self.started_at) = (at, None);
+        Ok(())
+    }
+
+    fn set_session(&mut self, path: &NodePath, session: Option<&Arc<str>>) -> Result<(), &'static str> {
+        self.current(path)?.lane_of(path)?.node_mut(path)?.session = session.cloned();
+        if path.items.is_empty() {
+            let node = (path.stage.clone(), path.lane, path.node.clone());
+            match session {
+                Some(session) => self.sessions.insert(node, session.clone()),
+                None => self.sessions.remove(&node),
+            };
+        }
         Ok(())
     }
 

@@ -217,7 +217,7 @@ impl<'a> Step<'a> {
     fn session_to_drop(&self, path: &NodePath, failure: &Failure) -> Option<Arc<str>> {
         self.call(path).filter(|call| call.continues)?;
         let node = self.node(path)?;
-        let session = node.session.clone().or_else(|| render::last_session(self.state, path))?;
+        let session = render::session(self.state, path)?;
         let before = match &node.error {
             Some(before) => before,
             None => render::last_pass(self.state, path)?.error.as_ref()?,

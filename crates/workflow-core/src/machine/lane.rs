@@ -58,8 +58,6 @@ pub struct NodeState {
     pub spent: Spent,
     /// When the last attempt started.
     pub(super) attempt_at: Option<Timestamp>,
-    /// Whether its former session failed too often to go on in it.
-    pub(super) session_dropped: bool,
     /// What the call that runs has said of its usage, and whether it was stopped for it.
     pub(super) live: Derived<Box<Live>>,
     /// Whether a person has agreed to it, or has answered it.
@@ -109,7 +107,6 @@ impl NodeState {
         ended_at: None,
         spent: Spent { attempts: 0, cost_usd: 0.0, unpriced: 0, tokens: 0, uncounted: 0, time_ms: 0 },
         attempt_at: None,
-        session_dropped: false,
         live: Derived(None),
         approved: false,
         items: None,

@@ -132,18 +132,13 @@ pub fn request(
     Ok(Call { request, timeout, idle_timeout: call.idle_timeout })
 }
 
-/// The session that a call goes on in: that of the node's last attempt, or of its pass before.
-fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
-    let node = state.current_lane(path.lane).and_then(|lane| lane.node(path))?;
-    if node.session.is_some() || node.session_dropped {
-        return node.session.clone();
+/// The session that a call goes on in: the one that was recorded last, in this iteration or in one before. What
+/// an item is, is another matter in each iteration.
+pub(super) fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
+    if path.items.is_empty() {
+        return state.sessions.get(&(path.stage.clone(), path.lane, path.node.clone())).cloned();
     }
-    last_session(state, path)
-}
-
-/// The session of the node's pass before this one.
-pub(super) fn last_session(state: &State, path: &NodePath) -> Option<Arc<str>> {
-    last_pass(state, path)?.session.clone()
+    state.current_lane(path.lane)?.node(path)?.session.clone()
 }
 
 /// The node as its pass before this one left it.

@@ -13,7 +13,7 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
 use crate::event::{BudgetLimit, Event, EventBody, RunCreated, RunForked};
 use crate::failure::Failure;
-use crate::ids::StageId;
+use crate::ids::{NodeId, StageId};
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::store::RunHead;
 use crate::usage::Spent;
@@ -56,6 +56,9 @@ pub struct State {
     pub(super) spent_by_stage: IndexMap<StageId, Spent, RandomState>,
     /// The budgets that were warned of.
     pub(super) warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
+    /// The session of each node of a lane that was recorded last and not given up, over all iterations. That of
+    /// an item is only in its own state.
+    pub(super) sessions: BTreeMap<(StageId, u32, NodeId), Arc<str>>,
     /// What persons are asked, by the numbers of the events that asked.
     pub(super) asks: BTreeMap<u64, Ask>,
     /// What the run waits for, where nothing goes on by itself.
@@ -191,6 +194,7 @@ impl State {
             spent: Spent::default(),
             spent_by_stage: IndexMap::default(),
             warned: BTreeSet::new(),
+            sessions: BTreeMap::new(),
             asks: BTreeMap::new(),
             waiting: None,
             pausing: false,
