@@ -7,6 +7,7 @@ mod changes;
 mod graph;
 mod lane;
 mod persons;
+mod sessions;
 mod stages;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,6 +25,8 @@ use self::budgets::Spending;
 use self::graph::Graph;
 use self::lane::Lane;
 use self::persons::{Ask, Said, Waiting};
+use self::sessions::Sessions;
+pub use self::sessions::{continues, session};
 use self::stages::{Strategy, strategy};
 
 /// Checks the log of a run of `bundle`. The run need not have ended.
@@ -73,6 +76,7 @@ pub fn keeps(bundle: &Bundle, events: &[Event], reading: Reading) -> Result<(), 
         if let Err(rule) = log.take(&event.body) {
             return broken(rule);
         }
+        log.sessions.take(&event.body);
     }
     Ok(())
 }
@@ -110,6 +114,7 @@ struct Log<'a> {
     /// Whether the run waits, and until when.
     waiting: Waiting,
     spending: Spending,
+    sessions: Sessions,
     warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
     control: u64,
     started: bool,
@@ -200,6 +205,7 @@ impl<'a> Log<'a> {
             said: Said::Nothing,
             waiting: None,
             spending: Spending::default(),
+            sessions: Sessions::default(),
             warned: BTreeSet::new(),
             control: 0,
             started: false,

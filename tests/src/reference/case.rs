@@ -29,6 +29,9 @@ pub struct Case {
     /// Whether a person is asked before every stage.
     #[serde(default)]
     pub interactive: bool,
+    /// Whether calls tell what they have used while they go on, so that they are stopped for it.
+    #[serde(default)]
+    pub tells: bool,
     /// When the run is paused and resumed, by turns, in milliseconds since it began.
     #[serde(default)]
     pub pauses: Vec<u64>,
@@ -78,6 +81,9 @@ impl fmt::Display for Case {
         }
         if self.interactive {
             writeln!(text, "# a person is asked before every stage")?;
+        }
+        if self.tells {
+            writeln!(text, "# calls tell what they have used while they go on")?;
         }
         if !self.pauses.is_empty() {
             writeln!(text, "# paused and resumed at {:?} ms", self.pauses)?;

@@ -52,10 +52,12 @@ impl<'a> Log<'a> {
                 )?;
                 rule(self.warned.insert((stage.clone(), *limit)), "a budget is warned of once")
             }
-            EventBody::SessionDropped { path, .. } => rule(
-                self.nodes.get(path).is_some_and(|node| !node.running),
-                "a session is given up between calls",
-            ),
+            EventBody::SessionDropped { path, session } => {
+                let node = self.nodes.get(path);
+                rule(node.is_some_and(|node| !node.running), "a session is given up between calls")?;
+                let last = self.sessions.of(path);
+                rule(last == Some(session), "the session that is given up is the one that was recorded last")
+            }
             other => self.take_of_changes(other),
         }
     }

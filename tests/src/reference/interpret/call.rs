@@ -70,17 +70,18 @@ impl Call {
         };
         let (mut failures, mut repairs) = (0, 0);
         let mut prompts = vec![json!(prompt)];
-        let mut used = Used::default();
+        let (mut used, mut is_used_up) = (Used::default(), false);
         let (how, attempts) = loop {
             let made = u32::try_from(prompts.len()).unwrap();
-            if self.budget.is_some_and(|budget| used.uses_up(budget)) || !run.may_call(path) {
+            if is_used_up || !run.may_call(path) {
                 // It counts as an attempt, and nobody is called.
                 prompts.pop();
                 break (How::Failed(Some(FailureClass::Budget)), made);
             }
             let uses = Used::of_call(run.case, path, made - 1);
             used.add(uses);
-            run.has_used(uses);
+            run.has_used(path, uses);
+            is_used_up = run.has_used_up(path, self.budget, used);
             let class = match answer(run.case, path, made - 1) {
                 Answer::Reply(reply) => match self.accept(reply) {
                     Some(output) => break (How::Completed(output), made),
