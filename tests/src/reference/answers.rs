@@ -27,11 +27,11 @@ pub fn answer(case: &Case, path: &NodePath, before: u32) -> Answer {
     let mut chance = Chance::of(case.seed, &format!("{path} {before}"));
     if chance.percent(case.trouble) {
         return match chance.below(10) {
-            0..=4 => Answer::Failure(FailureClass::Transient),
-            5 => Answer::Failure(FailureClass::Permanent),
-            6..=7 => Answer::Failure(FailureClass::InvalidOutput),
-            8 => Answer::Failure(FailureClass::RateLimited),
-            _ => Answer::Quota(i64::try_from(chance.below(70)).unwrap() - 9),
+            0..=3 => Answer::Failure(FailureClass::Transient),
+            4 => Answer::Failure(FailureClass::Permanent),
+            5..=6 => Answer::Failure(FailureClass::InvalidOutput),
+            7 => Answer::Failure(FailureClass::RateLimited),
+            _ => Answer::Quota(i64::try_from(chance.below(60)).unwrap() - 15),
         };
     }
     Answer::Reply(reply(&mut chance, path))
