@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use workflow_core::bundle::Bundle;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::provider::CallId;
@@ -13,6 +14,7 @@ use workflow_core::store::{Control, ControlRecord, Lease};
 
 use super::counts::Counts;
 use super::process::Process;
+use crate::rules;
 
 /// How long a lease is good.
 pub const LEASE: Duration = Duration::from_secs(10);
@@ -245,6 +247,21 @@ impl Entries {
             self.violated(format!("{what} was called while #{other} by process {by} went on"));
         }
         self.calls.insert((run.clone(), path.clone(), *attempt), process.clone());
+    }
+
+    /// A call goes on in a session, or begins one. It goes on where that is written, and in the one that was
+    /// recorded last.
+    pub fn goes_on_in(&mut self, id: &CallId, session: Option<&str>, bundle: &Bundle) {
+        let Some(told) = self.runs.get(&id.run) else { return };
+        let continues = rules::continues(bundle, &id.path);
+        let last = rules::session(&told.events, &id.path, id.attempt).filter(|_| continues);
+        self.counts.continued += u64::from(session.is_some());
+        if last.as_deref() != session {
+            let CallId { run, path, attempt, .. } = id;
+            self.violated(format!(
+                "{path} #{attempt} of run {run} goes on in {session:?}, and not in {last:?}"
+            ));
+        }
     }
 
     /// A call has ended. One that its process left by dying goes on until it is [reclaimed](Self::reclaimed).

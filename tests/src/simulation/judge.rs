@@ -1,8 +1,10 @@
 //! Whether what a plot came to is what has to be.
 
+use std::collections::HashSet;
+
 use jiff::SignedDuration;
-use workflow_core::event::EventBody;
-use workflow_core::failure::FailureClass;
+use workflow_core::event::{Event, EventBody};
+use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::machine::State;
 use workflow_core::status::RunStatus;
 use workflow_core::store::Control;
@@ -56,9 +58,7 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
     if let Some(holder) = &record.holder {
         return Err(format!("it has ended and is held by {holder}"));
     }
-    let interrupted =
-        events.iter().filter(|event| matches!(event.body, EventBody::AttemptInterrupted { .. }));
-    counts.interrupted += interrupted.count() as u64;
+    count(events, counts);
     let asked = events.iter().any(|event| matches!(event.body, EventBody::CancelRequested { .. }));
     if asked != (state.status() == RunStatus::Cancelled) {
         return Err(format!(
@@ -97,4 +97,34 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
     }
     counts.compared += 1;
     expected.difference(&played).map_or(Ok(()), Err)
+}
+
+/// Counts what the log of a run tells of.
+fn count(events: &[Event], counts: &mut Counts) {
+    let is_over = |error: &Failure| error.class == FailureClass::Budget;
+    let mut started = HashSet::new();
+    for Event { at, body, .. } in events {
+        let counted = match body {
+            EventBody::AttemptStarted { path, attempt, .. } => {
+                started.insert((path, *attempt));
+                continue;
+            }
+            EventBody::AttemptInterrupted { .. } => &mut counts.interrupted,
+            EventBody::AttemptFailed { parked: true, retry_at: Some(until), .. } => {
+                // It is asked for again after a moment.
+                let moment = until.duration_since(*at) <= SignedDuration::from_secs(1);
+                counts.parked_late += u64::from(moment);
+                &mut counts.parked
+            }
+            EventBody::AttemptFailed { path, attempt, error, .. } if is_over(error) => {
+                let was_called = started.contains(&(path, *attempt));
+                if was_called { &mut counts.stopped } else { &mut counts.refused }
+            }
+            EventBody::BudgetWarning { .. } => &mut counts.warned,
+            EventBody::SessionRecorded { .. } => &mut counts.sessions,
+            EventBody::SessionDropped { .. } => &mut counts.dropped,
+            _ => continue,
+        };
+        *counted += 1;
+    }
 }
