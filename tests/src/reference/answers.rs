@@ -81,8 +81,11 @@ pub(super) fn agrees(case: &Case, place: &str) -> bool {
 /// What a person answers to what a run waits for.
 pub(crate) fn person(case: &Case, wait: &Wait) -> Value {
     let place = wait.place.as_deref().unwrap();
-    if wait.reason == WaitReason::Approval {
-        return agrees(case, place).into();
+    match wait.reason {
+        WaitReason::Approval => return agrees(case, place).into(),
+        // It comes to what it comes to where nobody is asked.
+        WaitReason::UnknownOutcome => return "rerun".into(),
+        _ => {}
     }
     let choices = wait.schema.as_ref().map(|schema| schema.value()["enum"].as_array().cloned().unwrap());
     says(case, place, &choices.unwrap_or_default())

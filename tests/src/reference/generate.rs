@@ -36,7 +36,7 @@ pub fn generate(seed: u64) -> Case {
         workflow["loop"] = repeat(chance, count, &mut workflow["stages"]);
     }
     budgets(seed, &mut workflow, &mut profiles);
-    sessions(seed, &mut workflow, &mut profiles);
+    interruptions(seed, &mut workflow, &mut profiles);
     let workflow: Workflow = serde_json::from_value(workflow).unwrap();
     let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
     let profiles = serde_json::from_value(profiles.into()).unwrap();
@@ -89,12 +89,15 @@ fn budgets(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Value>) {
     }
 }
 
-/// Some calls go on in sessions.
-fn sessions(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Value>) {
-    let chance = &mut Chance::of(seed, "sessions");
+/// Some calls go on in sessions, and of some a person is asked what became of them.
+fn interruptions(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Value>) {
+    let chance = &mut Chance::of(seed, "interruptions");
     for stage in workflow["stages"].as_object_mut().unwrap().values_mut() {
         if chance.percent(25) {
             stage["session"] = "continue".into();
+        }
+        if chance.percent(20) {
+            stage["on_interrupt"] = "ask".into();
         }
     }
     for node in calls(profiles) {

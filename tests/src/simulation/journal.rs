@@ -13,6 +13,7 @@ use workflow_core::provider::CallId;
 use workflow_core::store::{Control, ControlRecord, Lease};
 
 use super::counts::Counts;
+use super::person::Asked;
 use super::process::Process;
 use crate::rules;
 
@@ -49,8 +50,8 @@ pub struct Entries {
 pub struct Told {
     /// All events whose append was acknowledged.
     pub events: Vec<Event>,
-    /// The controls, each with the number of events there were before it, and when it came.
-    pub controls: Vec<(Control, usize, Timestamp)>,
+    /// The controls.
+    pub controls: Vec<Asked>,
     /// The process and the epoch of the newest lease, unless it was given back.
     holder: Option<(u64, u64)>,
     /// Whether its last holder lost it.
@@ -163,11 +164,11 @@ impl Entries {
     }
 
     /// Something was asked of a run.
-    pub fn requested(&mut self, run: &RunId, control: Control) {
+    pub fn requested(&mut self, run: &RunId, number: u64, control: Control) {
         self.counts.controls += 1;
-        let now = (self.clock)();
+        let at = (self.clock)();
         if let Some(told) = self.runs.get_mut(run) {
-            told.controls.push((control, told.events.len(), now));
+            told.controls.push(Asked { number, control, before: told.events.len(), at });
         }
     }
 

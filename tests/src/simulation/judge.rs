@@ -6,10 +6,11 @@ use jiff::SignedDuration;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::machine::State;
-use workflow_core::status::RunStatus;
+use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::store::Control;
 
 use super::counts::Counts;
+use super::person::{self, Asked};
 use super::play::Played;
 use super::plot::{Plot, RunSetup};
 use crate::reference;
@@ -67,10 +68,11 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
             if asked { "a cancel" } else { "none" }
         ));
     }
-    let cancel = told.controls.iter().find(|(control, before, _)| {
-        matches!(control, Control::Cancel | Control::Kill) && *before < events.len()
+    person::judge(events, &told.controls, counts)?;
+    let cancel = told.controls.iter().find(|asked| {
+        matches!(asked.control, Control::Cancel | Control::Kill) && asked.before < events.len()
     });
-    if let Some((_, _, at)) = cancel.filter(|_| !asked && plot.clocks_agree() && plot.leases_are_kept())
+    if let Some(Asked { at, .. }) = cancel.filter(|_| !asked && plot.clocks_agree() && plot.leases_are_kept())
         && last.at.duration_since(*at) > OBEDIENCE
     {
         return Err(format!("it was to be cancelled at {at} and is {:?} at {}", state.status(), last.at));
@@ -120,6 +122,7 @@ fn count(events: &[Event], counts: &mut Counts) {
                 let was_called = started.contains(&(path, *attempt));
                 if was_called { &mut counts.stopped } else { &mut counts.refused }
             }
+            EventBody::NodeAsked { reason: WaitReason::UnknownOutcome, .. } => &mut counts.doubted,
             EventBody::BudgetWarning { .. } => &mut counts.warned,
             EventBody::SessionRecorded { .. } => &mut counts.sessions,
             EventBody::SessionDropped { .. } => &mut counts.dropped,

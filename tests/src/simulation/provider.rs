@@ -1,7 +1,7 @@
 //! Providers of simulated engines: they answer as the case of the run has it, and leave their calls behind when
 //! their process dies.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -32,7 +32,7 @@ pub struct Answering {
     /// The process.
     pub process: Process,
     /// The cases of the runs.
-    pub cases: Arc<HashMap<RunId, Arc<Case>>>,
+    pub cases: Arc<BTreeMap<RunId, Arc<Case>>>,
     /// Knows the log of the run, and which calls go on.
     pub journal: Journal,
     /// What was told so far.
