@@ -167,6 +167,7 @@ fn succeeded(seq: u64) -> Result<Event> {
         output,
         set: None,
         usage: None,
+        details: None,
     };
     Ok(Event { seq, at: Timestamp::UNIX_EPOCH, body })
 }

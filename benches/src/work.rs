@@ -182,6 +182,7 @@ impl Bare {
             env: IndexMap::new(),
             cwd: None,
             session: None,
+            session_usage: None,
             output_schema: None,
             skills: Vec::new(),
         };

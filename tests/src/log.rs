@@ -105,7 +105,7 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             format!("{} #{attempt} {}{parked}{repair}{again}", node(path), failure(error))
         }
         EventBody::AttemptCancelled { path, attempt, .. }
-        | EventBody::AttemptInterrupted { path, attempt } => {
+        | EventBody::AttemptInterrupted { path, attempt, .. } => {
             format!("{} #{attempt}", node(path))
         }
         EventBody::StageCompleted { iteration, stage, output_of, set } => {

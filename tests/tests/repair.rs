@@ -270,7 +270,7 @@ impl Played {
                         repairs.entry(path).or_default().push((*attempt, details));
                     }
                 }
-                EventBody::AttemptInterrupted { path, attempt } => {
+                EventBody::AttemptInterrupted { path, attempt, .. } => {
                     interrupted += usize::from(
                         self.asked.iter().any(|call| call.path == *path && call.attempt == *attempt),
                     );

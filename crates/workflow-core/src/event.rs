@@ -167,6 +167,9 @@ pub enum EventBody {
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,
+        /// More about how the call went, where the provider told it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        details: Option<Box<serde_json::Value>>,
     },
     /// The attempt failed.
     AttemptFailed {
@@ -198,6 +201,10 @@ pub enum EventBody {
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,
+        /// The last moment that it is known to have run, where its driver died; absent: this event's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        ran_until: Option<Timestamp>,
     },
     /// The attempt's driver ended before a result was known. The node runs again.
     AttemptInterrupted {
@@ -205,6 +212,10 @@ pub enum EventBody {
         path: NodePath,
         /// The attempt.
         attempt: u32,
+        /// The last moment that it is known to have run, where its driver died; absent: this event's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        ran_until: Option<Timestamp>,
     },
     /// A lane that has a graph ended well.
     LaneCompleted {

@@ -37,6 +37,11 @@ pub enum OutputKind {
     Stderr,
     /// Text of the model.
     Text,
+    /// A piece of the model's text, as it comes. The pieces of an attempt, put together, are its text; only
+    /// here a text may hold line ends, and end with one.
+    TextDelta,
+    /// What the model thinks before it answers: no part of the answer.
+    Thinking,
     /// What a tool does.
     Tool,
     /// A message of the provider itself.

@@ -103,6 +103,9 @@ pub struct CallRequest {
     pub cwd: Option<String>,
     /// The session to go on in.
     pub session: Option<String>,
+    /// What the calls in that session have used so far, as far as it is recorded. Agents that tell what a
+    /// session has used all in all are asked for the difference.
+    pub session_usage: Option<Usage>,
     /// The JSON Schema that the output has to follow. The engine checks the output in any case; a provider
     /// that can hold an agent to a schema does.
     pub output_schema: Option<Arc<Value>>,
@@ -126,6 +129,9 @@ pub struct Reply {
     pub usage: Option<Usage>,
     /// The session that the call ended in.
     pub session: Option<String>,
+    /// More about how the call went, for a person: turns, tools that were not allowed. Recorded with the
+    /// result; no other node sees it.
+    pub details: Option<Value>,
 }
 
 impl Reply {

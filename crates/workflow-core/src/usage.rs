@@ -62,6 +62,16 @@ impl Spent {
 }
 
 impl Usage {
+    /// Adds what another call used; what is known of one of them only is known of both.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let tokens = |sum: &mut Option<u64>, more: Option<u64>| {
+            *sum = more.map(|more| sum.unwrap_or(0).saturating_add(more)).or(*sum);
+        };
+        tokens(&mut self.input_tokens, other.input_tokens);
+        tokens(&mut self.output_tokens, other.output_tokens);
+        self.cost_usd = other.cost_usd.map(|more| self.cost_usd.unwrap_or(0.0) + more).or(self.cost_usd);
+    }
+
     /// Tokens read and written, where anything is known of them.
     pub fn tokens(&self) -> Option<u64> {
         match (self.input_tokens, self.output_tokens) {

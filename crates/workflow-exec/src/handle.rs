@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 
 /// How often a run that is driven elsewhere is looked at.
-const TICK: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_millis(40);
 /// Events and output entries are read in steps of so many.
 const STEP: usize = 256;
 

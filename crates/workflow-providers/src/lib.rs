@@ -3,6 +3,7 @@
 //! - [`FunctionProvider`]: a closure of the host.
 //! - `DemoProvider` (feature `demo`): calls nobody, so that workflows can be tried.
 //! - `CommandProvider` (feature `process`, Unix): a command line, stopped with all that it started.
+//! - `ClaudeCodeProvider`, `CodexProvider`, `GeminiProvider`, `GrokProvider` (a feature each, Unix): agents.
 
 #[cfg(feature = "demo")]
 mod demo;
@@ -18,11 +19,36 @@ compile_error!("the feature `process` of workflow-providers needs Unix: processe
 #[cfg(all(feature = "process", unix))]
 mod command;
 #[cfg(all(feature = "process", unix))]
+mod directory;
+#[cfg(all(feature = "process", unix))]
+mod environment;
+#[cfg(all(feature = "process", unix))]
 mod lines;
 #[cfg(all(feature = "process", unix))]
 mod process;
+#[cfg(all(feature = "process", unix))]
+mod start;
 #[cfg(all(feature = "process", unix))]
 mod tail;
 
 #[cfg(all(feature = "process", unix))]
 pub use command::{CommandBuilder, CommandProvider};
+
+#[cfg(all(feature = "agent", unix))]
+mod agent;
+
+#[cfg(all(feature = "agent", unix))]
+pub use agent::{AgentBuilder, AgentProvider};
+
+/// Drives Claude Code, `claude -p`.
+#[cfg(all(feature = "claude-code", unix))]
+pub type ClaudeCodeProvider = AgentProvider<agent::claude_code::ClaudeCode>;
+/// Drives Codex, `codex exec`.
+#[cfg(all(feature = "codex", unix))]
+pub type CodexProvider = AgentProvider<agent::codex::Codex>;
+/// Drives Gemini CLI, `gemini`.
+#[cfg(all(feature = "gemini", unix))]
+pub type GeminiProvider = AgentProvider<agent::gemini::Gemini>;
+/// Drives Grok, `grok`, of xAI.
+#[cfg(all(feature = "grok", unix))]
+pub type GrokProvider = AgentProvider<agent::grok::Grok>;

@@ -9,7 +9,9 @@ use workflow_core::machine::Secrets;
 use workflow_core::sink::EventSink;
 use workflow_core::store::{RunStore, StoreError};
 use workflow_exec::{Engine, EngineBuilder};
-use workflow_providers::{CommandProvider, DemoProvider};
+use workflow_providers::{
+    ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider,
+};
 use workflow_store::{FsCatalog, MemoryStore};
 
 use crate::display::Bell;
@@ -70,6 +72,10 @@ impl Host {
 fn builder() -> EngineBuilder {
     Engine::builder()
         .provider(COMMAND, CommandProvider::new())
+        .provider("claude-code", ClaudeCodeProvider::new())
+        .provider("codex", CodexProvider::new())
+        .provider("gemini", GeminiProvider::new())
+        .provider("grok", GrokProvider::new())
         .provider(DEMO, DemoProvider::new())
         .default_provider(COMMAND)
         .secrets(Environment)

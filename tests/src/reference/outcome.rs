@@ -211,7 +211,7 @@ impl Played {
         for event in &self.events {
             let EventBody::AttemptStarted { path, attempt, .. } = &event.body else { continue };
             let is_cut_off = self.events.iter().any(|event| {
-                matches!(&event.body, EventBody::AttemptInterrupted { path: of, attempt: number } if of == path && number == attempt)
+                matches!(&event.body, EventBody::AttemptInterrupted { path: of, attempt: number, .. } if of == path && number == attempt)
             });
             if let Some(prompt) = self.prompts.get(&(path.clone(), *attempt)).filter(|_| !is_cut_off) {
                 told.entry(path.to_string()).or_default().push(prompt.clone());

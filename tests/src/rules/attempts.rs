@@ -34,14 +34,14 @@ impl<'a> Log<'a> {
                 rule(made <= 1 + self.most_retries(path) + free, "there are at most `retries` more attempts")
             }
             EventBody::SessionRecorded { path, attempt, .. } => self.ending(path, *attempt).map(|_| ()),
-            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage, .. } => {
                 let set = set.iter().flat_map(|set| set.iter());
                 let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
                 // None where they could not be told, or the result is not wanted any more.
                 rule(set.is_empty() || set.len() == self.sets(path), "a node sets its variables")?;
                 rule(set.is_empty() || !self.is_unwanted(path), "what is not wanted sets no variables")?;
                 self.vars.extend(set);
-                let node = self.ends(path, *attempt, usage.as_deref())?;
+                let node = self.ends(path, *attempt, usage.as_deref(), None)?;
                 node.output = output.value();
                 (node.running, node.succeeded) = (false, true);
                 if !self.graphs.contains_key(&path.stage) {
@@ -53,17 +53,17 @@ impl<'a> Log<'a> {
             EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
                 let refused = self.begins_and_fails(path, error, *retry_at)?;
                 if !refused {
-                    self.ends(path, *attempt, usage.as_deref())?;
+                    self.ends(path, *attempt, usage.as_deref(), None)?;
                 }
                 self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))
             }
-            EventBody::AttemptCancelled { path, attempt, usage } => {
+            EventBody::AttemptCancelled { path, attempt, usage, ran_until } => {
                 rule(self.is_unwanted(path), "only what is not wanted any more is cancelled")?;
-                self.ends(path, *attempt, usage.as_deref())?.running = false;
+                self.ends(path, *attempt, usage.as_deref(), *ran_until)?.running = false;
                 Ok(())
             }
-            EventBody::AttemptInterrupted { path, attempt } => {
-                let node = self.ends(path, *attempt, None)?;
+            EventBody::AttemptInterrupted { path, attempt, ran_until } => {
+                let node = self.ends(path, *attempt, None, *ran_until)?;
                 (node.running, node.interrupted) = (false, true);
                 node.free += 1;
                 Ok(())
@@ -78,9 +78,14 @@ impl<'a> Log<'a> {
         path: &NodePath,
         attempt: u32,
         usage: Option<&Usage>,
+        ran_until: Option<Timestamp>,
     ) -> Result<&mut Node, &'static str> {
         let since = self.ending(path, attempt)?.since.take();
-        self.spend(path, since, usage);
+        let until = ran_until.unwrap_or(self.now);
+        rule(until <= self.now, "nothing ran later than it ended")?;
+        let clocks = self.reading.clocks;
+        rule(!clocks || since.is_none_or(|since| since <= until), "nothing ended before it started")?;
+        self.spend(path, since.map(|since| (since, until)), usage);
         self.ending(path, attempt)
     }
 

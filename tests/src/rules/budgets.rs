@@ -55,8 +55,15 @@ impl<'a> Log<'a> {
         })
     }
 
-    pub(super) fn spend(&mut self, path: &NodePath, since: Option<Timestamp>, usage: Option<&Usage>) {
-        let took = since.map_or(0, |since| self.now.as_millisecond() - since.as_millisecond());
+    pub(super) fn spend(
+        &mut self,
+        path: &NodePath,
+        ran: Option<(Timestamp, Timestamp)>,
+        usage: Option<&Usage>,
+    ) {
+        // What a person says of a call that was interrupted is no attempt.
+        let Some((from, until)) = ran else { return };
+        let took = until.as_millisecond() - from.as_millisecond();
         // A clock may have been set back.
         let took = u64::try_from(took).unwrap_or(0);
         for scope in [None, Some(path.stage.clone())] {

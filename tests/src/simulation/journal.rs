@@ -223,7 +223,7 @@ impl Entries {
                 }
                 EventBody::AttemptFailed { path, attempt, .. }
                 | EventBody::AttemptCancelled { path, attempt, .. }
-                | EventBody::AttemptInterrupted { path, attempt }
+                | EventBody::AttemptInterrupted { path, attempt, .. }
                     if *path == id.path && *attempt == id.attempt =>
                 {
                     result = Some(event.body.kind());

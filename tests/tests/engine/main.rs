@@ -3,6 +3,7 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod budgets;
 mod checking;
 mod controls;
 mod forking;
@@ -14,6 +15,7 @@ mod migrating;
 mod names;
 mod roles;
 mod secrets;
+mod sessions;
 mod starting;
 mod stopping;
 mod trouble;

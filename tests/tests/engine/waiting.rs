@@ -1,8 +1,5 @@
 //! Runs that wait: for persons, and for times.
 
-use std::sync::{Arc, Mutex};
-
-use async_trait::async_trait;
 use futures::future::{Either, join, select};
 use serde_json::{Value, json};
 use workflow_core::bundle::Bundle;
@@ -10,11 +7,8 @@ use workflow_core::definition::{self, Defaults};
 use workflow_core::failure::FailureClass;
 use workflow_core::machine::RunView;
 use workflow_core::plan::Plan;
-use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
-use workflow_core::stop::Stop;
 use workflow_core::store::{Control, RunStore as _};
-use workflow_core::usage::Usage;
 use workflow_exec::StartRun;
 
 use crate::host::{Host, id};
@@ -274,8 +268,10 @@ fn what_became_of_an_interrupted_call_is_asked_and_never_assumed() {
             handle.answer(only_wait(&view).0, answer).await.unwrap();
             let view = handle.wait().await.unwrap();
             assert_eq!((view.status, output(&view, "pay")), (RunStatus::Completed, json!(expected)));
+            assert_eq!(view.spent.attempts, calls, "an answer is no attempt");
+            assert_eq!((view.spent.unpriced, view.context.stages["pay"].spent.attempts), (calls, calls));
         });
-        assert_eq!(host.deeds.calls().len(), calls);
+        assert_eq!(host.deeds.calls().len() as u64, calls);
     }
 }
 
@@ -332,229 +328,4 @@ fn a_parked_run_can_be_cancelled_before_its_time() {
         assert_eq!(view.unwrap().status, RunStatus::Cancelled);
     });
     assert_eq!(host.deeds.calls().len(), 1);
-}
-
-const SESSIONS: &str = "
-workflow:
-  name: Sessions
-  stages: [work, check]
-  loop: { max_iters: 3, stop_when: \"$.done == true\" }
-work: { provider: talker, session: continue, on_failure: retry, retries: 4, retry_backoff: 1 }
-check: { provider: ann, with: { ann@3: { reply: { done: true } }, ann: { reply: { done: false } } } }
-";
-
-/// Answers in a session, and fails as often as it is told to.
-struct Talker {
-    fails: Vec<&'static str>,
-    sessions: Arc<Mutex<Vec<Option<String>>>>,
-}
-
-#[async_trait]
-impl Provider for Talker {
-    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
-        let number = {
-            let mut sessions = self.sessions.lock().unwrap();
-            sessions.push(request.session.clone());
-            sessions.len()
-        };
-        let session = request.session.unwrap_or_else(|| format!("s{number}"));
-        context
-            .record_session(&session)
-            .await
-            .map_err(|error| ProviderError::transient(error.to_string()))?;
-        match self.fails.get(number - 1).filter(|message| !message.is_empty()) {
-            Some(message) => Err(ProviderError::transient(*message)),
-            None => Ok(Reply::text("said")),
-        }
-    }
-}
-
-/// The sessions in which the calls of a run began.
-fn sessions(fails: &[&'static str]) -> (Vec<Option<String>>, Host) {
-    let sessions = Arc::default();
-    let talker = Talker { fails: fails.to_vec(), sessions: Arc::clone(&sessions) };
-    let host = Host::with(|builder| builder.provider("talker", talker));
-    host.sim.block_on(async {
-        let view = host.engine.run(host.start("r1", SESSIONS)).await.unwrap();
-        assert_eq!(view.status, RunStatus::Completed);
-    });
-    let sessions = sessions.lock().unwrap().clone();
-    (sessions, host)
-}
-
-#[test]
-fn a_stage_goes_on_in_its_session_across_retries_and_iterations() {
-    let (found, _) = sessions(&["busy", "", "", "", ""]);
-    let s1 = Some("s1".to_owned());
-    assert_eq!(found, [None, s1.clone(), s1.clone(), s1]);
-}
-
-#[test]
-fn a_session_that_fails_twice_in_the_same_way_is_given_up_visibly() {
-    let (found, host) = sessions(&["", "gone", "other", "gone", "gone"]);
-    let s1 = Some("s1".to_owned());
-    let s6 = Some("s6".to_owned());
-    assert_eq!(found, [None, s1.clone(), s1.clone(), s1.clone(), s1, None, s6]);
-    assert!(host.log("r1").contains("session_dropped"));
-}
-
-/// Tells its session, and dies with its host unless it goes on in one.
-struct Hangs(Arc<Mutex<Vec<Option<String>>>>);
-#[async_trait]
-impl Provider for Hangs {
-    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
-        self.0.lock().unwrap().push(request.session.clone());
-        if request.session.is_some() {
-            return Ok(Reply::text("went on"));
-        }
-        let _ = context.record_session("s1").await;
-        futures::future::pending().await
-    }
-}
-
-#[test]
-fn a_session_survives_the_death_of_the_host() {
-    let sessions: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
-    let hangs = Hangs(Arc::clone(&sessions));
-    let host = Host::with(|builder| builder.provider("hangs", hangs));
-    let yaml = "workflow: { name: Crash, stages: [one] }\none: { provider: hangs, session: continue }";
-    host.sim.block_on(async {
-        let driving = Box::pin(host.engine.run(host.start("r1", yaml)));
-        let Either::Right(_) = select(driving, host.sim.sleep_ms(50)).await else { panic!("it has ended") };
-        let view = host.engine.drive(&id("r1")).await.unwrap();
-        assert_eq!(view.status, RunStatus::Completed);
-    });
-    assert_eq!(*sessions.lock().unwrap(), [None, Some("s1".to_owned())]);
-}
-
-/// A workflow whose calls use so much each, and how its run ends.
-fn spend(workflow: &str) -> (RunView, Host) {
-    let host = Host::new();
-    let view = host.sim.block_on(host.engine.run(host.start("r1", workflow))).unwrap();
-    (view, host)
-}
-
-#[test]
-fn a_budget_of_the_run_stops_a_loop_and_counts_every_attempt_and_lane() {
-    let workflow = "
-workflow:
-  name: Budget
-  stages: [work]
-  loop: { max_iters: 20, stop_when: \"$.done == true\" }
-  budget: { cost_usd: 1.0 }
-work:
-  mode: parallel
-  providers: [{ provider: ann }, { provider: bob }]
-  on_failure: continue
-  with:
-    ann: { usage: { cost_usd: 0.2, input_tokens: 10, output_tokens: 5 } }
-    bob: { after: 20, usage: { cost_usd: 0.1 } }
-";
-    let (view, host) = spend(workflow);
-    let error = view.error.unwrap();
-    assert_eq!((view.status, error.class), (RunStatus::Failed, FailureClass::Stage));
-    assert!(error.message.contains("the budget of the run is used up: $1.2000 of $1"), "{}", error.message);
-    // 0.3 for each iteration: the fourth begins with 0.9 and crosses the line with the calls under way.
-    assert!((view.spent.cost_usd - 1.2).abs() < 1e-9, "{:?}", view.spent);
-    assert_eq!((view.spent.attempts, view.spent.unpriced), (8, 0));
-    assert_eq!((view.spent.tokens, view.spent.uncounted), (60, 4));
-    assert_eq!(host.deeds.calls().len(), 8);
-    assert_eq!(host.log("r1").matches("budget_warning").count(), 1);
-}
-
-#[test]
-fn a_budget_of_a_stage_is_the_stages_own_and_unknown_cost_is_no_cost() {
-    let workflow = "
-workflow: { name: Budget, stages: [free, work] }
-free: { provider: cid }
-work:
-  provider: ann
-  on_failure: retry
-  retries: 9
-  retry_backoff: 1
-  budget: { tokens: 100 }
-  with: { ann: { fail: transient, usage: { input_tokens: 30, output_tokens: 20 } } }
-";
-    let (view, host) = spend(workflow);
-    let error = view.error.unwrap();
-    assert_eq!((view.status, error.class), (RunStatus::Failed, FailureClass::Budget));
-    assert_eq!(error.message, "the budget of the stage `work` is used up: 100 of 100 tokens");
-    assert_eq!(view.context.stages["work"].spent.attempts, 2);
-    assert_eq!((view.spent.unpriced, view.spent.uncounted), (3, 1));
-    assert_eq!(host.deeds.calls().len(), 3);
-}
-
-#[test]
-fn a_budget_of_time_ends_the_attempt_that_would_go_on_too_long() {
-    let workflow = "
-workflow: { name: Budget, stages: [work] }
-work:
-  provider: ann
-  on_failure: retry
-  retries: 9
-  retry_backoff: 1
-  budget: { time: 10s }
-  with: { ann: [{ after: 6000, fail: transient }, { after: 60000 }] }
-";
-    let (view, host) = spend(workflow);
-    assert_eq!(view.error.unwrap().class, FailureClass::Budget);
-    assert_eq!(view.spent.time_ms, 10_000);
-    assert_eq!(host.deeds.calls().len(), 2);
-}
-
-#[test]
-fn a_call_that_tells_what_it_uses_is_stopped_when_a_budget_is_used_up() {
-    struct Meter(workflow_tests::sim::Sim);
-    #[async_trait]
-    impl Provider for Meter {
-        async fn call(&self, _: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
-            for tenths in 1..=100 {
-                let cost_usd = Some(f64::from(tenths) / 10.0);
-                context.usage(Usage { cost_usd, ..Usage::default() });
-                let stop = Box::pin(context.stop().wait(Stop::Gracefully));
-                if let Either::Right(_) = select(self.0.sleep_ms(100), stop).await {
-                    return Err(ProviderError::cancelled());
-                }
-            }
-            Ok(Reply::text("never"))
-        }
-    }
-    let sim = workflow_tests::sim::Sim::new();
-    let meter = Meter(sim.clone());
-    let host = Host::in_world(sim, |builder| builder.provider("meter", meter));
-    let workflow = "
-workflow: { name: Budget, stages: [work] }
-work: { provider: meter, on_failure: retry, budget: { cost_usd: 1.0 } }
-";
-    let view = host.sim.block_on(host.engine.run(host.start("r1", workflow))).unwrap();
-    let error = view.error.unwrap();
-    assert_eq!((view.status, error.class), (RunStatus::Failed, FailureClass::Budget));
-    assert!((view.spent.cost_usd - 1.0).abs() < 1e-9, "{:?}", view.spent);
-}
-
-#[test]
-fn a_loop_that_fails_in_the_same_way_twice_in_a_row_is_stopped_with_both_shown() {
-    let workflow = |second: &str| {
-        format!(
-            "
-workflow:
-  name: Repeats
-  stages: [work, check]
-  loop: {{ max_iters: 5, stop_when: \"$.done == true\" }}
-work:
-  provider: ann
-  on_failure: continue
-  with: {{ ann@1: {{ fail: transient }}, ann@2: {second}, ann@3: {{ fail: transient }}, ann: {{ fail: permanent }} }}
-check: {{ provider: bob, with: {{ bob: {{ reply: {{ done: false }} }} }} }}
-"
-        )
-    };
-    let (view, _) = spend(&workflow("{ fail: transient }"));
-    let error = view.error.unwrap();
-    assert_eq!((view.status, view.iteration, error.class), (RunStatus::Failed, 2, FailureClass::Repeated));
-    let details = error.details.clone().unwrap();
-    assert_eq!(details["first"]["message"], details["second"]["message"]);
-    // In another way, or not the one after the other.
-    let (view, _) = spend(&workflow("{ reply: ok }"));
-    assert_eq!((view.iteration, view.error.unwrap().class), (5, FailureClass::Repeated));
 }

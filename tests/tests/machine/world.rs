@@ -74,7 +74,7 @@ impl World {
             left: false,
             over: Vec::new(),
         };
-        world.feed(Input::TakenUp { controls: Vec::new() });
+        world.feed(Input::TakenUp { controls: Vec::new(), heard: None });
         world
     }
 
@@ -201,7 +201,7 @@ impl World {
         let until = self.state.view().wait.unwrap().until.unwrap();
         self.now = self.now.max(until);
         self.state = State::fold(&self.log).unwrap();
-        self.feed(Input::TakenUp { controls: Vec::new() });
+        self.feed(Input::TakenUp { controls: Vec::new(), heard: None });
     }
 
     /// A person answers: what could be meant, or anything.
@@ -408,7 +408,7 @@ impl World {
         let control = ControlRecord { number: self.controls, control };
         if self.left {
             self.state = State::fold(&self.log).unwrap();
-            self.feed(Input::TakenUp { controls: vec![control] });
+            self.feed(Input::TakenUp { controls: vec![control], heard: None });
         } else {
             self.feed(Input::Control(control));
         }
@@ -427,7 +427,7 @@ impl World {
             controls.push(ControlRecord { number: self.controls, control: control.clone() });
         }
         self.now += Duration::from_secs(1);
-        self.feed(Input::TakenUp { controls });
+        self.feed(Input::TakenUp { controls, heard: None });
     }
 
     /// The driver stops all calls and leaves; another one comes.

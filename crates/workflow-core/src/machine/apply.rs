@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Said};
 use super::lane::{GraphState, ItemsState, LaneState, NodeState};
+use super::render;
 use super::state::{Current, MAX_LANES, OutputOf, Position, StageResult, State};
 use crate::data::Data;
 use crate::event::{Event, EventBody, RunForked};
@@ -97,12 +98,19 @@ impl State {
             EventBody::SessionDropped { path, .. } => {
                 let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
                 node.session = None;
-                node.session_dropped = true;
+                node.session_usage = None;
+                (node.session_dropped, node.session_failed) = (true, false);
             }
             EventBody::SessionRecorded { path, session, .. } => {
-                self.current(path)?.lane_of(path)?.node_mut(path)?.session = Some(session.clone());
+                let before = render::last_pass(self, path).and_then(|before| before.session_usage.clone());
+                let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
+                // Also where it is another session: one that was forked off has used what the former has.
+                if node.session.is_none() && !node.session_dropped {
+                    node.session_usage = before;
+                }
+                node.session = Some(session.clone());
             }
-            EventBody::AttemptSucceeded { path, attempt, output, set, usage } => {
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage, .. } => {
                 self.spend(path, usage.as_deref(), event.at)?;
                 let current = self.current(path)?;
                 let node = current.running(path, *attempt)?;
@@ -119,6 +127,8 @@ impl State {
             EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     self.spend(path, usage.as_deref(), event.at)?;
+                    let in_session = render::session(self, path).is_some();
+                    self.current(path)?.lane_of(path)?.node_mut(path)?.session_failed = in_session;
                 }
                 let current = self.current(path)?;
                 if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
@@ -142,14 +152,14 @@ impl State {
                     }
                 }
             }
-            EventBody::AttemptCancelled { path, attempt, usage } => {
-                self.spend(path, usage.as_deref(), event.at)?;
+            EventBody::AttemptCancelled { path, attempt, usage, ran_until } => {
+                self.spend(path, usage.as_deref(), ran_until.unwrap_or(event.at))?;
                 let node = self.current(path)?.running(path, *attempt)?;
                 node.status = StageStatus::Cancelled;
                 node.ended_at = Some(event.at);
             }
-            EventBody::AttemptInterrupted { path, attempt } => {
-                self.spend(path, None, event.at)?;
+            EventBody::AttemptInterrupted { path, attempt, ran_until } => {
+                self.spend(path, None, ran_until.unwrap_or(event.at))?;
                 self.current(path)?.running(path, *attempt)?.status = StageStatus::Pending;
             }
             EventBody::LaneCompleted { iteration, stage, lane, output_of } => {
@@ -318,9 +328,10 @@ impl State {
     /// Adds the attempt at `path` that ends at `at`.
     fn spend(&mut self, path: &NodePath, usage: Option<&Usage>, at: Timestamp) -> Result<(), &'static str> {
         let current = self.current(path)?;
-        let took = current.lane_of(path)?.node_mut(path)?.spend(usage, at);
-        current.spent.add(usage, took);
-        self.spent.add(usage, took);
+        if let Some(took) = current.lane_of(path)?.node_mut(path)?.spend(usage, at) {
+            current.spent.add(usage, took);
+            self.spent.add(usage, took);
+        }
         Ok(())
     }
 

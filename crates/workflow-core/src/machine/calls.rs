@@ -105,7 +105,7 @@ impl<'a> Step<'a> {
     }
 
     pub(super) fn succeeded(&mut self, path: NodePath, attempt: u32, reply: Reply) -> Result<(), Broken> {
-        let Reply { output, usage, session } = reply;
+        let Reply { output, usage, session, details } = reply;
         let usage = usage.or_else(|| self.told(&path));
         if let Some(session) = session
             && self.node(&path).and_then(|node| node.session.as_deref()) != Some(&*session)
@@ -130,8 +130,8 @@ impl<'a> Step<'a> {
             Ok(set) => (set.flatten(), None),
             Err(failure) => (None, Some(failure)),
         };
-        let usage = usage.map(Box::new);
-        self.emit(EventBody::AttemptSucceeded { path: path.clone(), attempt, output, set, usage })?;
+        let (usage, details) = (usage.map(Box::new), details.map(Box::new));
+        self.emit(EventBody::AttemptSucceeded { path: path.clone(), attempt, output, set, usage, details })?;
         let Some(graph) = graph else {
             self.lane_succeeded();
             return Ok(());
@@ -168,7 +168,7 @@ impl<'a> Step<'a> {
     ) -> Result<(), Broken> {
         let usage = error.usage.or_else(|| self.told(&path)).map(Box::new);
         if self.is_unwanted() {
-            return self.emit(EventBody::AttemptCancelled { path, attempt, usage });
+            return self.emit(EventBody::AttemptCancelled { path, attempt, usage, ran_until: None });
         }
         let mut failure = *error.failure;
         if let Some(over) = self.node(&path).and_then(|node| node.live.0.as_ref()?.over.clone()) {
@@ -217,11 +217,9 @@ impl<'a> Step<'a> {
     fn session_to_drop(&self, path: &NodePath, failure: &Failure) -> Option<Arc<str>> {
         self.call(path).filter(|call| call.continues)?;
         let node = self.node(path)?;
-        let session = node.session.clone().or_else(|| render::last_session(self.state, path))?;
-        let before = match &node.error {
-            Some(before) => before,
-            None => render::last_pass(self.state, path)?.error.as_ref()?,
-        };
+        let session = render::session(self.state, path)?;
+        let failed = if node.error.is_some() { node } else { render::last_pass(self.state, path)? };
+        let before = failed.error.as_ref().filter(|_| failed.session_failed)?;
         (before.class == failure.class && before.message == failure.message).then_some(session)
     }
 

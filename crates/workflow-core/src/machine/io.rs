@@ -20,6 +20,8 @@ pub enum Input {
     TakenUp {
         /// The controls that came while nobody drove the run.
         controls: Vec<ControlRecord>,
+        /// When a call of the former driver was last heard of, events apart.
+        heard: Option<Timestamp>,
     },
     /// There is a place for the node at its provider.
     Granted {

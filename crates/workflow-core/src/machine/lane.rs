@@ -50,6 +50,8 @@ pub struct NodeState {
     pub error: Option<Arc<Failure>>,
     /// The provider's session, once known.
     pub session: Option<Arc<str>>,
+    /// What the calls in that session have used, as far as it is known.
+    pub(super) session_usage: Option<Box<Usage>>,
     /// When the first attempt started.
     pub started_at: Option<Timestamp>,
     /// When the last attempt ended.
@@ -60,6 +62,8 @@ pub struct NodeState {
     pub(super) attempt_at: Option<Timestamp>,
     /// Whether its former session failed too often to go on in it.
     pub(super) session_dropped: bool,
+    /// Whether the last failure was one in the session that it goes on in.
+    pub(super) session_failed: bool,
     /// What the call that runs has said of its usage, and whether it was stopped for it.
     pub(super) live: Derived<Box<Live>>,
     /// Whether a person has agreed to it, or has answered it.
@@ -105,11 +109,13 @@ impl NodeState {
         output: Data::NULL,
         error: None,
         session: None,
+        session_usage: None,
         started_at: None,
         ended_at: None,
         spent: Spent { attempts: 0, cost_usd: 0.0, unpriced: 0, tokens: 0, uncounted: 0, time_ms: 0 },
         attempt_at: None,
         session_dropped: false,
+        session_failed: false,
         live: Derived(None),
         approved: false,
         items: None,
@@ -128,13 +134,17 @@ impl NodeState {
         )
     }
 
-    /// Adds the attempt that ends at `at`, and tells how long it took.
-    pub(super) fn spend(&mut self, usage: Option<&Usage>, at: Timestamp) -> u64 {
-        let took = self.attempt_at.take().map(|from| at.duration_since(from).as_millis());
-        let took = took.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0);
+    /// Adds the attempt that ends at `at`, and tells how long it took. None where none is under way: a person
+    /// has said what became of one that was counted when it was interrupted.
+    pub(super) fn spend(&mut self, usage: Option<&Usage>, at: Timestamp) -> Option<u64> {
+        let took = at.duration_since(self.attempt_at.take()?).as_millis();
+        let took = u64::try_from(took).unwrap_or(0);
         self.spent.add(usage, took);
+        if let Some(usage) = usage.filter(|_| self.session.is_some()) {
+            self.session_usage.get_or_insert_default().add(usage);
+        }
         self.live = Derived(None);
-        took
+        Some(took)
     }
 
     /// Completes, or skips, with the event of the number `seq`.

@@ -37,6 +37,8 @@ pub struct Broken {
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     pub(super) last: u64,
+    /// When the last event happened.
+    pub(super) last_at: Timestamp,
     pub(super) created: Arc<RunCreated>,
     pub(super) bundle: BundleHash,
     /// The bundle that it was moved to.
@@ -177,6 +179,7 @@ impl State {
         }
         Ok(Self {
             last: 1,
+            last_at: event.at,
             created: created.clone(),
             bundle: created.bundle.clone(),
             migrated: None,
@@ -217,6 +220,7 @@ impl State {
         }
         self.apply_body(event).map_err(|reason| broken(event, reason))?;
         self.last = event.seq;
+        self.last_at = event.at;
         Ok(())
     }
 

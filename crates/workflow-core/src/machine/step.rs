@@ -62,7 +62,7 @@ impl<'a> Step<'a> {
             return Ok(());
         }
         match input {
-            Input::TakenUp { controls } => self.take_up(controls),
+            Input::TakenUp { controls, heard } => self.take_up(controls, heard),
             Input::Granted { path, provider } => self.grant(path, provider),
             Input::Queued { path, provider } => {
                 if self.may_start(&path) && !self.has_status(&path, StageStatus::Queued) {
@@ -83,7 +83,7 @@ impl<'a> Step<'a> {
             Input::Finished { path, attempt, result } => self.finished(path, attempt, result),
             Input::Interrupted { path, attempt } => {
                 if self.is_running(&path, attempt) {
-                    self.interrupt(path, attempt)?;
+                    self.interrupt(path, attempt, None)?;
                     if self.state.cancelling {
                         return self.advance();
                     }
@@ -104,9 +104,12 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn take_up(&mut self, controls: Vec<ControlRecord>) -> Result<(), Broken> {
+    fn take_up(&mut self, controls: Vec<ControlRecord>, heard: Option<Timestamp>) -> Result<(), Broken> {
+        // Nobody knows when the driver died, and how long nobody drove the run is not the calls' time.
+        let known = heard.map_or(self.state.last_at, |heard| heard.max(self.state.last_at));
+        let ran_until = Some(known.min(self.now));
         for (path, attempt) in self.running() {
-            self.interrupt(path, attempt)?;
+            self.interrupt(path, attempt, ran_until)?;
         }
         for control in controls {
             self.obey(control)?;
@@ -128,12 +131,17 @@ impl<'a> Step<'a> {
         if waits || self.state.started_at.is_some() { Ok(()) } else { self.emit(EventBody::RunStarted) }
     }
 
-    /// A call ended without a result that counts.
-    fn interrupt(&mut self, path: NodePath, attempt: u32) -> Result<(), Broken> {
+    /// A call ended without a result that counts; it is known to have run until then, or until now.
+    fn interrupt(
+        &mut self,
+        path: NodePath,
+        attempt: u32,
+        ran_until: Option<Timestamp>,
+    ) -> Result<(), Broken> {
         if self.is_unwanted() {
-            return self.emit(EventBody::AttemptCancelled { path, attempt, usage: None });
+            return self.emit(EventBody::AttemptCancelled { path, attempt, usage: None, ran_until });
         }
-        self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt })?;
+        self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt, ran_until })?;
         self.ask_what_became_of(&path)
     }
 

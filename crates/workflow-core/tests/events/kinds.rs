@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde_json::json;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::data::Data;
@@ -191,10 +192,12 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                     output_tokens: None,
                     cost_usd: Some(0.25),
                 })),
+                details: Some(Box::new(json!({"turns": 2}))),
             },
             concat!(
                 r#""type":"attempt_succeeded","data":{"path":"2/test[1]/run","attempt":1,"#,
-                r#""output":{"done":true,"at":[1.0,null]},"usage":{"input_tokens":7,"cost_usd":0.25}}"#,
+                r#""output":{"done":true,"at":[1.0,null]},"usage":{"input_tokens":7,"cost_usd":0.25},"#,
+                r#""details":{"turns":2}}"#,
             ),
         ),
         (
@@ -204,6 +207,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 output: Data::NULL,
                 set: Some(Arc::new(vars())),
                 usage: None,
+                details: None,
             },
             concat!(
                 r#""type":"attempt_succeeded","data":{"path":"2/test[1]/run[3][0]","attempt":1,"#,
@@ -242,11 +246,22 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
-            EventBody::AttemptCancelled { path: path(), attempt: 2, usage: None },
+            EventBody::AttemptCancelled { path: path(), attempt: 2, usage: None, ran_until: None },
             r#""type":"attempt_cancelled","data":{"path":"2/test[1]/run","attempt":2}"#,
         ),
         (
-            EventBody::AttemptInterrupted { path: path(), attempt: 2 },
+            EventBody::AttemptInterrupted {
+                path: path(),
+                attempt: 2,
+                ran_until: Some(Timestamp::UNIX_EPOCH),
+            },
+            concat!(
+                r#""type":"attempt_interrupted","data":{"path":"2/test[1]/run","attempt":2,"#,
+                r#""ran_until":"1970-01-01T00:00:00Z"}"#,
+            ),
+        ),
+        (
+            EventBody::AttemptInterrupted { path: path(), attempt: 2, ran_until: None },
             r#""type":"attempt_interrupted","data":{"path":"2/test[1]/run","attempt":2}"#,
         ),
         (

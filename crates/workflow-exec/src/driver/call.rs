@@ -84,7 +84,10 @@ impl Future for Call<'_> {
             }
         };
         match &mut result {
-            Ok(reply) => self.io.redactor().data(&mut reply.output),
+            Ok(reply) => {
+                self.io.redactor().data(&mut reply.output);
+                reply.details.iter_mut().for_each(|details| self.io.redactor().value(details));
+            }
             Err(error) => self.io.redactor().failure(&mut error.failure),
         }
         Poll::Ready(Ended { path: self.id.path.clone(), attempt: self.id.attempt, result })

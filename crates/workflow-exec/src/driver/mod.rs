@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use foldhash::HashSet;
 use futures::future::{BoxFuture, Either, FutureExt as _, select};
+use jiff::Timestamp;
 use tracing::{Instrument as _, Span, debug, info_span, warn};
 use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
@@ -66,6 +67,7 @@ pub(crate) fn drive<'e>(
         waiting: HashSet::default(),
         controls: Vec::new(),
         last_control: 0,
+        last_output: 0,
         flushing: None,
         stage: Span::none(),
     };
@@ -73,6 +75,7 @@ pub(crate) fn drive<'e>(
     async move {
         let last_output = engine.store.last_output(&lease.run).await?;
         driver.io.go_on_after(last_output);
+        driver.last_output = last_output;
         match engine.store.lease_time() {
             None => driver.run_and_leave().await?,
             Some(lease_time) => {
@@ -106,6 +109,8 @@ struct Driver<'e> {
     /// Controls that were read and have not been decided on.
     controls: Vec<ControlRecord>,
     last_control: u64,
+    /// The number of the last output entry of former drivers.
+    last_output: u64,
     flushing: Option<BoxFuture<'e, ()>>,
     stage: Span,
 }
@@ -133,10 +138,10 @@ impl<'e> Driver<'e> {
     }
 
     async fn run(&mut self) -> Result<(), EngineError> {
-        self.reclaim().await?;
+        let heard = if self.reclaim().await? { self.last_heard().await? } else { None };
         self.read_controls().await?;
         let controls = std::mem::take(&mut self.controls);
-        self.decide(Input::TakenUp { controls })?;
+        self.decide(Input::TakenUp { controls, heard })?;
         self.commit().await?;
         loop {
             let shutdown = self.entered.inbox.shutdown();
@@ -161,8 +166,9 @@ impl<'e> Driver<'e> {
         }
     }
 
-    /// Sees to it that nothing is left of the calls of a former driver.
-    async fn reclaim(&mut self) -> Result<(), EngineError> {
+    /// Sees to it that nothing is left of the calls of a former driver. Tells whether there were any.
+    async fn reclaim(&mut self) -> Result<bool, EngineError> {
+        let mut any = false;
         for effect in machine::pending(&self.plan, &self.state) {
             let Effect::Reclaim { path, attempt, provider } = effect else { continue };
             let created = self.state.created();
@@ -177,8 +183,16 @@ impl<'e> Driver<'e> {
                 path: path.to_string(),
                 message: error.to_string(),
             })?;
+            any = true;
         }
-        Ok(())
+        Ok(any)
+    }
+
+    /// When a call of a former driver last said something.
+    async fn last_heard(&mut self) -> Result<Option<Timestamp>, EngineError> {
+        let Some(before) = self.last_output.checked_sub(1) else { return Ok(None) };
+        let last = self.engine.store.output(&self.lease.run, before, 1).await?;
+        Ok(last.first().map(|entry| entry.at))
     }
 
     /// Waits until there is something to decide or to act on.

@@ -20,8 +20,7 @@ pub struct CommandBuilder {
 impl CommandBuilder {
     /// The variables that commands inherit by default: who and where the user is, in which
     /// language, and where programs are; none that is used for secrets.
-    pub const DEFAULT_ENV: [&str; 11] =
-        ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM"];
+    pub const DEFAULT_ENV: [&str; 11] = crate::environment::DEFAULT;
 
     pub(super) fn new() -> Self {
         Self {

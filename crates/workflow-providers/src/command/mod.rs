@@ -1,14 +1,11 @@
 //! Command lines as providers.
 
 mod builder;
-mod directory;
 mod options;
 mod reply;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +15,13 @@ use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::stop::StopSource;
 
-use self::options::{CommandOptions, is_variable_name};
+use self::options::CommandOptions;
 use self::reply::{EXCERPT, Printed};
 use crate::lines::Lines;
-use crate::process::{self, Control, Ended, Launch, Marker, RunError, Stream};
+use crate::process::{self, Control, Ended, Launch, Marker, Stream, TERMINATE};
+use crate::start::{program, run_error};
 use crate::tail::Tail;
+use crate::{directory, environment};
 
 pub use self::builder::CommandBuilder;
 
@@ -141,7 +140,8 @@ impl Settings {
             .map_err(|e| ProviderError::permanent(format!("with: {e}")))?;
         let cwd = options.cwd.as_deref().or(request.cwd.as_deref()).unwrap_or(".");
         let directory = directory::inside(&self.work_root, cwd)?;
-        let environment = self.environment(request, &options)?;
+        let own = options.env.iter().map(|(name, value)| (name.into(), (&value.0).into()));
+        let environment = environment::of_call(&self.allow_env, request, own)?;
         let stdin = options.stdin.map_or_else(|| request.prompt.clone(), |text| text.0).into_bytes();
         let mut command = options.command.into_iter().map(|text| text.0);
         let name = command.next().unwrap_or_default();
@@ -152,7 +152,9 @@ impl Settings {
             directory,
             stdin,
             marker: Marker::of(&request.id),
+            signals: TERMINATE,
             grace: self.grace,
+            patience: None,
         };
 
         let mut printed = Printed { stdout: Tail::new(self.max_output), stderr: Tail::new(EXCERPT) };
@@ -170,12 +172,13 @@ impl Settings {
                     stderr.push(bytes, |line| context.output(OutputKind::Stderr, line));
                 }
             }
+            None
         });
         stdout.finish(|line| context.output(OutputKind::Stdout, line));
         stderr.finish(|line| context.output(OutputKind::Stderr, line));
 
         match ended.map_err(|error| run_error(&name, &error))? {
-            Ended::Stopped => Err(ProviderError::cancelled()),
+            Ended::Stopped | Ended::Silent => Err(ProviderError::cancelled()),
             Ended::ByItself(status)
                 if status.code().is_some_and(|code| options.success_codes.contains(&code)) =>
             {
@@ -183,51 +186,5 @@ impl Settings {
             }
             Ended::ByItself(status) => Err(printed.failure(&name, status)),
         }
-    }
-
-    /// The whole environment of a command; what comes later replaces what came before.
-    fn environment(
-        &self,
-        request: &CallRequest,
-        options: &CommandOptions,
-    ) -> Result<Vec<(OsString, OsString)>, ProviderError> {
-        if let Some(name) = request.env.keys().find(|name| !is_variable_name(name)) {
-            let message = format!("env: {name:?} cannot be the name of an environment variable");
-            return Err(ProviderError::permanent(message));
-        }
-        let inherited =
-            self.allow_env.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?)));
-        let of_stage = request.env.iter().map(|(name, value)| (name.into(), value.into()));
-        let own = options.env.iter().map(|(name, value)| (name.into(), (&value.0).into()));
-        let all = inherited.chain(of_stage).chain(own).chain(Marker::variables(&request.id));
-        Ok(all.collect::<BTreeMap<_, _>>().into_iter().collect())
-    }
-}
-
-/// A relative path is one from where the program will work, on every system; a name is looked up
-/// in the `PATH` of the program's own environment.
-fn program(name: &str, directory: &Path) -> OsString {
-    if name.contains('/') { directory.join(name).into() } else { name.into() }
-}
-
-fn run_error(program: &str, error: &RunError) -> ProviderError {
-    match error {
-        RunError::Start(error) => {
-            let message = format!("`{program}` could not be started: {error}");
-            let is_passing = matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock
-                    | io::ErrorKind::OutOfMemory
-                    | io::ErrorKind::ExecutableFileBusy
-                    | io::ErrorKind::Interrupted
-            ) || error
-                .raw_os_error()
-                .map(rustix::io::Errno::from_raw_os_error)
-                .is_some_and(|error| matches!(error, rustix::io::Errno::MFILE | rustix::io::Errno::NFILE));
-            if is_passing { ProviderError::transient(message) } else { ProviderError::permanent(message) }
-        }
-        RunError::Watch(_) => ProviderError::transient(format!("`{program}`: {error}")),
-        // Another attempt beside them would do the work twice.
-        RunError::Survivors(_) => ProviderError::permanent(format!("`{program}`: {error}")),
     }
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use workflow_core::expr::Template;
 
+use crate::environment::is_variable_name;
+
 /// The options of the `command` provider.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -126,11 +128,6 @@ impl CommandOptions {
         Self::read(&likely)?;
         check_literals(options)
     }
-}
-
-/// Whether an environment can hold a variable of this name.
-pub(super) fn is_variable_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(['=', '\0'])
 }
 
 /// Whether `value` is text with a `${…}` in it; text that is not well-formed counts, it has an

@@ -20,10 +20,13 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(1
 
 pub(super) struct Escalation {
     family: Family,
+    /// What the group is asked with, one after the other.
+    signals: &'static [Signal],
+    /// How many of them were sent.
+    sent: u32,
     grace: Duration,
     kill_at: Option<Instant>,
     asked: HashSet<Identity>,
-    group_asked: bool,
     none_seen: bool,
     pause: Duration,
 }
@@ -45,14 +48,16 @@ pub(super) enum Step {
 }
 
 impl Escalation {
-    /// Ends the processes of `family`; those that were asked to have `grace` to comply.
-    pub(super) fn new(family: Family, grace: Duration) -> Self {
+    /// Ends the processes of `family`; those that were asked to have `grace` to comply. The group is asked with
+    /// each of `signals`, at equal distances.
+    pub(super) fn new(family: Family, signals: &'static [Signal], grace: Duration) -> Self {
         Self {
             family,
+            signals,
+            sent: 0,
             grace: grace.min(GRACE_LIMIT),
             kill_at: None,
             asked: HashSet::new(),
-            group_asked: false,
             none_seen: false,
             pause: PAUSES[0],
         }
@@ -99,8 +104,13 @@ impl Escalation {
                 process.signal(Signal::KILL);
             }
         } else if leader_lives {
-            if !std::mem::replace(&mut self.group_asked, true) {
-                signal_group(leader, Signal::TERM);
+            let between = self.grace / u32::try_from(self.signals.len()).unwrap_or(1).max(1);
+            let waited = self.grace.saturating_sub(left);
+            if let Some(signal) = self.signals.get(self.sent as usize)
+                && waited >= between * self.sent
+            {
+                self.sent += 1;
+                signal_group(leader, *signal);
                 let asked = found.iter().filter(|process| leader.is_some_and(|l| process.is_in(l.group)));
                 self.asked.extend(asked.map(|process| process.identity));
             }

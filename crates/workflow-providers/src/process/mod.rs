@@ -20,6 +20,7 @@ use std::thread;
 
 use futures::channel::oneshot;
 use futures::future::{Either, pending, select};
+use rustix::process::Signal;
 use workflow_core::provider::ProviderError;
 use workflow_core::stop::{Stop, StopSignal};
 
@@ -27,6 +28,9 @@ pub(crate) use control::Control;
 pub(crate) use marker::Marker;
 pub(crate) use reclaim::reclaim;
 pub(crate) use supervisor::{Ended, Launch, RunError, Stream, run};
+
+/// What programs are asked to stop with that need nothing else.
+pub(crate) const TERMINATE: &[Signal] = &[Signal::TERM];
 
 /// Does blocking `work` on a thread of its own, and passes the stop signal on to it.
 ///

@@ -9,13 +9,13 @@ use workflow_core::stop::Stop;
 
 use super::escalation::{Escalation, Step};
 use super::family::Family;
-use super::{Control, Marker, RunError};
+use super::{Control, Marker, RunError, TERMINATE};
 
 /// Stops the processes of all attempts at the node of `call`, and waits until they are gone.
 ///
 /// They are no children of this process, so there is nothing to wait for but the process table.
 pub(crate) fn reclaim(call: &CallId, grace: Duration, control: &Arc<Control>) -> Result<(), ProviderError> {
-    let mut escalation = Escalation::new(Family::of_marker(Marker::of_any_attempt(call)), grace);
+    let mut escalation = Escalation::new(Family::of_marker(Marker::of_any_attempt(call)), TERMINATE, grace);
     loop {
         match escalation.step(None, control.asked() == Stop::AtOnce) {
             Ok(Step::Wait(time)) => thread::sleep(time),

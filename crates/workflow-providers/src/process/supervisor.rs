@@ -31,9 +31,16 @@ pub(crate) struct Launch {
     pub(crate) stdin: Vec<u8>,
     /// What `environment` marks the processes with.
     pub(crate) marker: Marker,
+    /// What its group is asked to stop with, one after the other.
+    pub(crate) signals: &'static [Signal],
     /// How long a process that was asked to stop has before it is killed.
     pub(crate) grace: Duration,
+    /// How long it may be silent.
+    pub(crate) patience: Option<Duration>,
 }
+
+/// Takes what a program prints. Returns how long it may be silent from now on, where that changes.
+pub(crate) type Heard<'h> = dyn FnMut(Stream, &[u8]) -> Option<Duration> + 'h;
 
 /// Where output came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +55,8 @@ pub(crate) enum Ended {
     ByItself(ExitStatus),
     /// It was stopped, before it had begun or while it ran.
     Stopped,
+    /// It was silent for too long, and was stopped.
+    Silent,
 }
 
 /// Why a program has no end to tell of.
@@ -62,11 +71,7 @@ pub(crate) enum RunError {
 }
 
 /// Runs the program to its end, and hands on what it prints as it comes.
-pub(crate) fn run(
-    launch: Launch,
-    control: &Arc<Control>,
-    heard: &mut dyn FnMut(Stream, &[u8]),
-) -> Result<Ended, RunError> {
+pub(crate) fn run(launch: Launch, control: &Arc<Control>, heard: &mut Heard<'_>) -> Result<Ended, RunError> {
     if control.asked() != Stop::None {
         return Ok(Ended::Stopped);
     }
@@ -80,6 +85,7 @@ struct Program {
     pipes: Pipes,
     control: Arc<Control>,
     escalation: Escalation,
+    patience: Option<Duration>,
 }
 
 impl Program {
@@ -98,10 +104,18 @@ impl Program {
             .map_err(RunError::Start)?;
         let group = Pid::from_child(&child);
         let pipes = Pipes::new(&mut child, launch.stdin);
-        let escalation = Escalation::new(Family::of_child(group, launch.marker), launch.grace);
+        let escalation =
+            Escalation::new(Family::of_child(group, launch.marker), launch.signals, launch.grace);
         control.set_group(Some(group));
         // From here on dropping it ends the program.
-        let program = Self { child: Some(child), group, pipes, control: control.clone(), escalation };
+        let program = Self {
+            child: Some(child),
+            group,
+            pipes,
+            control: control.clone(),
+            escalation,
+            patience: launch.patience,
+        };
         program.pipes.set_nonblocking()?;
         program.watch_for_exit()?;
         Ok(program)
@@ -119,11 +133,15 @@ impl Program {
         thread::Builder::new().name("workflow-wait".to_owned()).spawn(wait).map(drop)
     }
 
-    fn run(mut self, heard: &mut dyn FnMut(Stream, &[u8])) -> Result<Ended, RunError> {
+    fn run(mut self, heard: &mut Heard<'_>) -> Result<Ended, RunError> {
         let running = |program: &Self| !program.control.has_exited() && program.control.asked() == Stop::None;
-        self.listen_while(running, None, heard)?;
+        self.listen_patiently(running, heard)?;
         let by_itself = self.control.has_exited();
+        let was_asked = self.control.asked() != Stop::None;
         self.pipes.close_stdin();
+        let heard = &mut |stream, bytes: &[u8]| {
+            let _ = heard(stream, bytes);
+        };
         if by_itself {
             // Processes that the program left behind may have a last word to say.
             let lingering =
@@ -145,7 +163,36 @@ impl Program {
         }
         self.pipes.hear_last_words(heard);
         let status = self.reap()?;
-        Ok(if by_itself { Ended::ByItself(status) } else { Ended::Stopped })
+        Ok(match (by_itself, was_asked) {
+            (true, _) => Ended::ByItself(status),
+            (false, true) => Ended::Stopped,
+            (false, false) => Ended::Silent,
+        })
+    }
+
+    /// Feeds and hears the program while `go_on` holds, until it is silent for too long.
+    fn listen_patiently(&mut self, go_on: impl Fn(&Self) -> bool, heard: &mut Heard<'_>) -> io::Result<()> {
+        let mut patience = self.patience;
+        loop {
+            let mut is_silent = true;
+            // Whatever is said ends this wait, and the next one begins anew.
+            let until = patience.map(|patience| Instant::now() + patience);
+            while is_silent && go_on(self) {
+                let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+                if left.is_some_and(|left| left.is_zero()) {
+                    return Ok(());
+                }
+                self.pipes.wait(&self.control, left)?;
+                self.control.clear_wake_ups();
+                self.pipes.pump(&mut |stream, bytes| {
+                    is_silent = false;
+                    patience = heard(stream, bytes).or(patience);
+                });
+            }
+            if !go_on(self) {
+                return Ok(());
+            }
+        }
     }
 
     /// Feeds and hears the program while `go_on` holds, at most for `time`.

@@ -58,6 +58,7 @@ pub(crate) fn request(run: &str, prompt: &str, options: Value) -> CallRequest {
         env: IndexMap::new(),
         cwd: None,
         session: None,
+        session_usage: None,
         output_schema: None,
         skills: Vec::new(),
     }

@@ -48,7 +48,9 @@ impl EventSink for TracingSink {
                 EventBody::SessionRecorded { path, attempt, .. }
                 | EventBody::AttemptSucceeded { path, attempt, .. }
                 | EventBody::AttemptCancelled { path, attempt, .. }
-                | EventBody::AttemptInterrupted { path, attempt } => log!(debug, run, event, %path, attempt),
+                | EventBody::AttemptInterrupted { path, attempt, .. } => {
+                    log!(debug, run, event, %path, attempt);
+                }
                 EventBody::StageFailed { iteration, stage, error, continues } => {
                     log!(warn, run, event, iteration, %stage, error = ?error.message, continues);
                 }

@@ -71,6 +71,7 @@ pub(super) fn request(call: &CallId, ask: Ask) -> CallRequest {
         env: IndexMap::new(),
         cwd: None,
         session: None,
+        session_usage: None,
         output_schema: None,
         skills: Vec::new(),
     }

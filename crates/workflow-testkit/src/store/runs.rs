@@ -115,7 +115,14 @@ pub fn output_of(seq: u64, output: &serde_json::Value) -> Event {
     let path = "1/plan[0]/run".parse().unwrap();
     event(
         seq,
-        EventBody::AttemptSucceeded { path, attempt: 1, output: Data::new(output), set: None, usage: None },
+        EventBody::AttemptSucceeded {
+            path,
+            attempt: 1,
+            output: Data::new(output),
+            set: None,
+            usage: None,
+            details: None,
+        },
     )
 }
 

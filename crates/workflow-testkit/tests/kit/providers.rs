@@ -239,6 +239,7 @@ fn pointers_to_a_provider_hand_every_method_on() {
             env: indexmap::IndexMap::new(),
             cwd: None,
             session: None,
+            session_usage: None,
             output_schema: None,
             skills: Vec::new(),
         };

@@ -121,7 +121,7 @@ impl Story {
             EventBody::AttemptCancelled { path, .. } => {
                 format!("{} was stopped{}", place(path), self.took(path, at))
             }
-            EventBody::AttemptInterrupted { path, attempt } => {
+            EventBody::AttemptInterrupted { path, attempt, .. } => {
                 format!("{} was interrupted in attempt {attempt} and runs again", place(path))
             }
             EventBody::SessionDropped { path, session } => {

@@ -10,7 +10,7 @@ use workflow_core::provider::ProviderError;
 /// # Errors
 ///
 /// A permanent error when there is no such directory, or when it is outside of `root`.
-pub(super) fn inside(root: &Path, directory: &str) -> Result<PathBuf, ProviderError> {
+pub(crate) fn inside(root: &Path, directory: &str) -> Result<PathBuf, ProviderError> {
     let unusable = |what: &str, error| {
         ProviderError::permanent(format!("{what} cannot be used as a directory: {error}"))
     };

@@ -1,0 +1,112 @@
+//! The text of an answer that comes in pieces.
+
+/// Puts an answer together. Some agents begin an answer anew after a broken connection and do not say so: a
+/// piece that the answer so far begins with is held back until it is clear whether that is happening.
+#[derive(Default)]
+pub(super) struct Answer {
+    /// The last part that is not empty: what was said after the last use of a tool.
+    part: String,
+    /// What may be the beginning of `part` once more.
+    again: String,
+    /// A tool was used since: the next piece begins a new part.
+    ended: bool,
+}
+
+/// Shorter texts than this are said twice on purpose more often than by accident.
+const ACCIDENT: usize = 16;
+
+impl Answer {
+    /// Takes a piece, and returns what of it is new.
+    pub(super) fn push(&mut self, piece: &str) -> String {
+        if piece.is_empty() {
+            return String::new();
+        }
+        if std::mem::take(&mut self.ended) {
+            self.part.clear();
+        }
+        self.again.push_str(piece);
+        if self.part.is_empty() {
+            return self.accept();
+        }
+        if self.part.starts_with(&self.again) {
+            // Maybe once more, maybe not.
+            return String::new();
+        }
+        match self.again.strip_prefix(&*self.part) {
+            Some(new) => {
+                let new = new.to_owned();
+                self.part.push_str(&new);
+                self.again.clear();
+                new
+            }
+            None => self.accept(),
+        }
+    }
+
+    /// A tool is used, or the answer is over. Returns what was held back and is new.
+    pub(super) fn end_part(&mut self) -> String {
+        self.ended = true;
+        let held = if self.part == self.again || self.is_accident() { 0 } else { self.again.len() };
+        if held > 0 || (!self.again.is_empty() && self.again.len() < ACCIDENT) {
+            return self.accept();
+        }
+        self.again.clear();
+        String::new()
+    }
+
+    /// Whether what is held back is the beginning of an answer that was cut off again.
+    fn is_accident(&self) -> bool {
+        self.again.len() >= ACCIDENT
+    }
+
+    fn accept(&mut self) -> String {
+        let new = std::mem::take(&mut self.again);
+        self.part.push_str(&new);
+        new
+    }
+
+    pub(super) fn into_text(mut self) -> String {
+        self.end_part();
+        self.part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_begun_anew_is_not_doubled() {
+        for (pieces, text) in [
+            (&["Hello from", " the fake."][..], "Hello from the fake."),
+            (&["Hello from", "Hello from", " the fake."], "Hello from the fake."),
+            (&["Hello from", "Hello", " from", " the", " fake."], "Hello from the fake."),
+            (&["Hello from the fake.", "Hello from the fake."], "Hello from the fake."),
+            (&["Hello from the fake.", "Hello from", " the fake. Bye."], "Hello from the fake. Bye."),
+            (&["ha", "ha"], "haha"),
+            (&["no", " no", " no"], "no no no"),
+            (&["a b", "a c"], "a ba c"),
+            (&[], ""),
+        ] {
+            let (mut answer, mut shown) = (Answer::default(), String::new());
+            for piece in pieces {
+                shown += &answer.push(piece);
+            }
+            shown += &answer.end_part();
+            assert_eq!((answer.into_text(), shown), (text.to_owned(), text.to_owned()), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn the_answer_is_what_was_said_after_the_last_tool() {
+        let mut answer = Answer::default();
+        for piece in ["I will run a command.", "", "It is", " done."] {
+            if piece.is_empty() {
+                answer.end_part();
+            }
+            answer.push(piece);
+        }
+        answer.end_part();
+        assert_eq!(answer.into_text(), "It is done.");
+    }
+}

@@ -1,0 +1,360 @@
+//! Claude Code: `claude -p`.
+
+use rustix::process::Signal;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use workflow_core::usage::Usage;
+
+use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, sum, text};
+use super::reason::Reason;
+
+/// Claude Code, the agent of Anthropic.
+#[derive(Debug, Clone, Copy)]
+pub enum ClaudeCode {}
+
+/// The options of the `claude-code` provider.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "claude-code")]
+pub struct Options {
+    /// The model.
+    model: Option<String>,
+    /// What the agent may do without a person; default: `default`, where all that would be asked is denied.
+    permission_mode: Option<PermissionMode>,
+    /// Tools that are allowed without being asked for, as `Bash(cargo test *)`.
+    allowed_tools: Vec<String>,
+    /// Tools that are denied.
+    disallowed_tools: Vec<String>,
+    /// What is added to the system prompt.
+    system_prompt: Option<String>,
+    /// MCP servers, by their names, as they stand under `mcpServers` of the agent's configuration; no others are used.
+    mcp_servers: Option<Map<String, Value>>,
+    /// How many turns it may take.
+    max_turns: Option<u32>,
+    /// How many US dollars it may spend in this call.
+    max_budget_usd: Option<f64>,
+    /// Go on in a copy of the session, and leave the session as it is.
+    fork_session: bool,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum PermissionMode {
+    Default,
+    AcceptEdits,
+    DontAsk,
+    Plan,
+    BypassPermissions,
+}
+
+impl Cli for ClaudeCode {
+    type Options = Options;
+    type Reader = Stream;
+
+    const NAME: &'static str = "claude-code";
+    const PROGRAM: &'static str = "claude";
+    const INSTALL: &'static str = "`npm install -g @anthropic-ai/claude-code`";
+    const TESTED: &'static str = "2.1.330";
+    const ENV: &'static [&'static str] = &[
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "ANTHROPIC_BASE_URL",
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "CLAUDE_CONFIG_DIR",
+        "CLAUDE_CODE_MAX_RETRIES",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+        "API_TIMEOUT_MS",
+        "DISABLE_TELEMETRY",
+        "DISABLE_ERROR_REPORTING",
+        "IS_SANDBOX",
+    ];
+    const SET: &'static [(&'static str, &'static str)] = &[("DISABLE_AUTOUPDATER", "1")];
+    // It ends its tools, which run in sessions of their own, and tells what it used.
+    const SIGNALS: &'static [Signal] = &[Signal::INT, Signal::TERM];
+
+    fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
+        let mut to = Invocation::new([
+            "-p",
+            "--output-format",
+            "stream-json",
+            "--verbose",
+            "--include-partial-messages",
+        ]);
+        to.option("--model", options.model.as_deref());
+        to.option(
+            "--permission-mode",
+            options.permission_mode.map(|mode| match mode {
+                PermissionMode::Default => "default",
+                PermissionMode::AcceptEdits => "acceptEdits",
+                PermissionMode::DontAsk => "dontAsk",
+                PermissionMode::Plan => "plan",
+                PermissionMode::BypassPermissions => "bypassPermissions",
+            }),
+        );
+        for (name, tools) in
+            [("--allowedTools", &options.allowed_tools), ("--disallowedTools", &options.disallowed_tools)]
+        {
+            if !tools.is_empty() {
+                to.push([name, &tools.join(",")]);
+            }
+        }
+        to.option("--append-system-prompt", options.system_prompt.as_deref());
+        to.option("--max-turns", options.max_turns.map(|turns| turns.to_string()).as_deref());
+        to.option("--max-budget-usd", options.max_budget_usd.map(|cost| cost.to_string()).as_deref());
+        if let Some(schema) = &call.request.output_schema {
+            to.push(["--json-schema", &schema.to_string()]);
+        }
+        if let Some(servers) = &options.mcp_servers {
+            // Not an argument: it can hold keys, and every user of the machine sees arguments.
+            to.files.push(("mcp.json", json!({ "mcpServers": servers }).to_string()));
+            to.push([
+                "--strict-mcp-config",
+                "--mcp-config",
+                &call.scratch.join("mcp.json").to_string_lossy(),
+            ]);
+        }
+        if let Some(session) = &call.request.session {
+            to.push(["--resume", session]);
+            if options.fork_session {
+                to.push(["--fork-session"]);
+            }
+        }
+        // Its sockets are else in a folder that all users share.
+        to.environment.push(("CLAUDE_CODE_TMPDIR".to_owned(), call.scratch.to_string_lossy().into_owned()));
+        Ok(to)
+    }
+
+    fn reader(call: &Call<'_>) -> Stream {
+        Stream {
+            resumed: call.request.session.is_some(),
+            before: call.request.session_usage.clone(),
+            ..Stream::default()
+        }
+    }
+}
+
+/// Reads `--output-format stream-json`.
+#[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
+pub struct Stream {
+    resumed: bool,
+    before: Option<Usage>,
+    session: Option<String>,
+    /// A message is under way, and pieces of it were shown.
+    open: bool,
+    shown: bool,
+    thought: String,
+    input: u64,
+    used: Usage,
+    /// The kind of the last error of the service.
+    error: Option<String>,
+    /// When the quota is refilled, in seconds since 1970.
+    resets_at: Option<u64>,
+    result: Option<Value>,
+    seen: bool,
+}
+
+impl Reader for Stream {
+    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) {
+        self.seen = true;
+        if let Some(session) = record.get("session_id").and_then(Value::as_str)
+            && self.session.as_deref() != Some(session)
+            && text(record, "subtype") == "init"
+        {
+            self.session = Some(session.to_owned());
+            say(Said::Session(session.to_owned()));
+        }
+        let of_main = record.get("parent_tool_use_id").is_none_or(Value::is_null);
+        match (text(record, "type"), text(record, "subtype")) {
+            ("system", "api_retry") => {
+                self.error = Some(text(record, "error").to_owned());
+                let (attempt, most) = (&record["attempt"], &record["max_retries"]);
+                say(Said::Log(format!(
+                    "the service failed ({}); attempt {attempt} of {most}",
+                    text(record, "error")
+                )));
+            }
+            ("system", "permission_denied") => {
+                say(Said::Log(format!(
+                    "denied: {}: {}",
+                    text(record, "tool_name"),
+                    short(text(record, "message"))
+                )));
+            }
+            ("stream_event", _) if of_main => self.event(&record["event"], say),
+            ("assistant", _) if text(&record["message"], "model") == "<synthetic>" => {
+                if let Some(error) = record.get("error").and_then(Value::as_str) {
+                    self.error = Some(error.to_owned());
+                }
+            }
+            ("assistant", _) => self.blocks(&record["message"], of_main, say),
+            ("user", _) => {
+                for block in record["message"]["content"].as_array().into_iter().flatten() {
+                    if text(block, "type") == "tool_result" {
+                        let said = match &block["content"] {
+                            Value::String(said) => said.clone(),
+                            other => other.to_string(),
+                        };
+                        let mark = if block["is_error"] == true { "failed: " } else { "" };
+                        say(Said::Tool(format!("→ {mark}{}", short(&said))));
+                    }
+                }
+            }
+            ("rate_limit_event", _) => self.resets_at = number(&record["rate_limit_info"], "resetsAt"),
+            ("result", _) => self.result = Some(record.clone()),
+            _ => {}
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.result.is_some()
+    }
+
+    fn end(self, end: &End) -> Result<Outcome, Trouble> {
+        let Some(result) = &self.result else {
+            let trouble = if end.stderr.contains("No conversation found") {
+                Trouble::new(Reason::SessionUnknown, end.stderr.trim())
+            } else {
+                end.cut("claude", self.seen)
+            };
+            return Err(trouble.using((self.used != Usage::default()).then_some(self.used)));
+        };
+        let usage = Some(self.usage(result));
+        let errors: Vec<_> =
+            result["errors"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let said = text(result, "result");
+        let trouble = |reason, message: &str| Err(Trouble::new(reason, message).using(usage.clone()));
+        match text(result, "subtype") {
+            "error_max_turns" => return trouble(Reason::MaxTurns, &errors.join("; ")),
+            "error_max_budget_usd" => return trouble(Reason::Budget, &errors.join("; ")),
+            _ if errors.iter().any(|error| error.contains("No conversation found")) => {
+                return trouble(Reason::SessionUnknown, &errors.join("; "));
+            }
+            _ if text(result, "terminal_reason").starts_with("aborted") => {
+                return trouble(Reason::Killed, "claude was interrupted from outside");
+            }
+            "success" if result["is_error"] == false => {}
+            "success" => {
+                let status = number(result, "api_error_status").and_then(|status| u16::try_from(status).ok());
+                let reason = match (status, self.error.as_deref()) {
+                    (Some(status), _) => Reason::of_status(status, said),
+                    (None, Some("authentication_failed")) => Reason::NotLoggedIn,
+                    (None, Some("rate_limit")) => Reason::RateLimited,
+                    (None, Some("overloaded" | "server_error")) => Reason::Overloaded,
+                    _ => Reason::of_message(said),
+                };
+                let message = match self.resets_at {
+                    Some(at) if reason == Reason::RateLimited && !said.contains('|') => {
+                        format!("{said}|{at}")
+                    }
+                    _ => said.to_owned(),
+                };
+                return trouble(reason, &message);
+            }
+            _ => return trouble(Reason::Failed, &errors.join("; ")),
+        }
+        if !end.is_well() {
+            return trouble(Reason::Failed, "claude told of a success and then exited with an error");
+        }
+        let value = result.get("structured_output").filter(|value| !value.is_null()).cloned();
+        if said.is_empty() && value.is_none() {
+            return trouble(Reason::EmptyAnswer, "claude gave no answer");
+        }
+        let mut details = Map::new();
+        if let Some(turns) = number(result, "num_turns") {
+            details.insert("turns".to_owned(), turns.into());
+        }
+        let denied = result["permission_denials"].as_array().into_iter().flatten();
+        let denied: Vec<_> = denied.map(|denial| denial["tool_name"].clone()).collect();
+        if !denied.is_empty() {
+            details.insert("denied".to_owned(), denied.into());
+        }
+        let session = result.get("session_id").and_then(Value::as_str).map(str::to_owned);
+        Ok(Outcome { text: said.to_owned(), value, usage, session, details })
+    }
+}
+
+impl Stream {
+    fn event(&mut self, event: &Value, say: &mut dyn FnMut(Said)) {
+        match text(event, "type") {
+            "message_start" => {
+                if self.open && self.shown {
+                    say(Said::Log("the answer is begun anew".to_owned()));
+                }
+                (self.open, self.shown) = (true, false);
+                self.thought.clear();
+                self.input = input(&event["message"]["usage"]).unwrap_or(0);
+            }
+            "content_block_delta" => match text(&event["delta"], "type") {
+                "text_delta" => {
+                    self.shown = true;
+                    say(Said::TextDelta(text(&event["delta"], "text").to_owned()));
+                }
+                "thinking_delta" => self.thought.push_str(text(&event["delta"], "thinking")),
+                _ => {}
+            },
+            "content_block_stop" if !self.thought.is_empty() => {
+                say(Said::Thinking(std::mem::take(&mut self.thought)));
+            }
+            "message_delta" => {
+                let used = &mut self.used;
+                used.input_tokens = Some(used.input_tokens.unwrap_or(0) + std::mem::take(&mut self.input));
+                let output = number(&event["usage"], "output_tokens").unwrap_or(0);
+                used.output_tokens = Some(used.output_tokens.unwrap_or(0) + output);
+                say(Said::Usage(used.clone()));
+            }
+            "message_stop" => self.open = false,
+            _ => {}
+        }
+    }
+
+    /// The blocks of a message that is whole; its text was shown already where it came in pieces.
+    fn blocks(&mut self, message: &Value, of_main: bool, say: &mut dyn FnMut(Said)) {
+        for block in message["content"].as_array().into_iter().flatten() {
+            match text(block, "type") {
+                "text" if of_main && !self.shown => say(Said::Text(text(block, "text").to_owned())),
+                "thinking" if of_main && !self.open => {
+                    say(Said::Thinking(text(block, "thinking").to_owned()));
+                }
+                "tool_use" => {
+                    say(Said::Tool(format!(
+                        "{} {}",
+                        text(block, "name"),
+                        short(&block["input"].to_string())
+                    )));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What this call used: newer versions tell it, others what the session has used all in all.
+    fn usage(&self, result: &Value) -> Usage {
+        let cost_of = |models: &Map<String, Value>| -> f64 {
+            models.values().filter_map(|model| model["costUSD"].as_f64()).fold(0.0, |sum, cost| sum + cost)
+        };
+        if let Some(models) = result["model_usage_since_last_result"].as_object() {
+            let all = |names: &[&str]| {
+                models.values().filter_map(|model| sum(model, names)).reduce(u64::saturating_add)
+            };
+            return Usage {
+                input_tokens: all(&["inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"]),
+                output_tokens: all(&["outputTokens"]),
+                cost_usd: Some(cost_of(models)),
+            };
+        }
+        let total = result["total_cost_usd"].as_f64();
+        let before = self.before.as_ref().and_then(|before| before.cost_usd);
+        let cost_usd = match (total, before) {
+            (Some(total), Some(before)) if self.resumed => Some(total - before).filter(|cost| *cost >= 0.0),
+            (total, _) => total.filter(|_| !self.resumed),
+        };
+        let usage = &result["usage"];
+        Usage { input_tokens: input(usage), output_tokens: number(usage, "output_tokens"), cost_usd }
+    }
+}
+
+fn input(usage: &Value) -> Option<u64> {
+    sum(usage, &["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"])
+}

@@ -1,0 +1,227 @@
+//! What one agent's command line has of its own.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use workflow_core::provider::CallRequest;
+use workflow_core::usage::Usage;
+
+use super::reason::Reason;
+
+/// One agent's command line: how it is called, what it says, how it is stopped.
+pub trait Cli: Send + Sync + Sized + 'static {
+    /// The options under `with`.
+    #[doc(hidden)]
+    type Options: DeserializeOwned + JsonSchema + Send;
+    /// Reads what it prints.
+    #[doc(hidden)]
+    type Reader: Reader;
+
+    /// The name of the provider.
+    const NAME: &'static str;
+    /// The program.
+    const PROGRAM: &'static str;
+    /// How it is installed.
+    const INSTALL: &'static str;
+    /// The version that this was made with.
+    const TESTED: &'static str;
+    /// The variables that it inherits besides the usual ones, where they are set: its keys, its home, its service.
+    const ENV: &'static [&'static str];
+    /// The variables that are set for it.
+    #[doc(hidden)]
+    const SET: &'static [(&'static str, &'static str)];
+    /// What it is asked to stop with, one after the other.
+    #[doc(hidden)]
+    const SIGNALS: &'static [Signal];
+
+    /// How it is called.
+    #[doc(hidden)]
+    fn arguments(options: &Self::Options, call: &Call<'_>) -> Result<Invocation, String>;
+
+    /// A reader for one call.
+    #[doc(hidden)]
+    fn reader(call: &Call<'_>) -> Self::Reader;
+}
+
+/// A call, as far as a command line has to know it.
+#[derive(Debug)]
+pub struct Call<'c> {
+    pub(crate) request: &'c CallRequest,
+    /// The session that a new one gets, where the agent lets us choose it.
+    pub(crate) new_session: &'c str,
+    /// A directory of this call only; it is gone afterwards.
+    pub(crate) scratch: &'c Path,
+    /// Where the agent works.
+    pub(crate) directory: &'c Path,
+}
+
+/// How an agent is called.
+#[derive(Debug, Default)]
+pub struct Invocation {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    /// Files to write into the scratch directory before.
+    pub(crate) files: Vec<(&'static str, String)>,
+    /// What to say after the prompt.
+    pub(crate) postscript: Option<String>,
+}
+
+impl Invocation {
+    pub(crate) fn new<const N: usize>(arguments: [&str; N]) -> Self {
+        Self { arguments: arguments.map(str::to_owned).into(), ..Self::default() }
+    }
+
+    pub(crate) fn push<const N: usize>(&mut self, arguments: [&str; N]) {
+        self.arguments.extend(arguments.map(str::to_owned));
+    }
+
+    /// An option with its value, where there is one.
+    pub(crate) fn option(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.push([name, value]);
+        }
+    }
+}
+
+/// Something that an agent said, as it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// Text, whole.
+    Text(String),
+    /// A piece of text.
+    TextDelta(String),
+    /// A thought.
+    Thinking(String),
+    /// The use of a tool, or what came of it.
+    Tool(String),
+    /// A notice.
+    Log(String),
+    /// What the call has used so far.
+    Usage(Usage),
+    /// The session.
+    Session(String),
+}
+
+/// Reads the records of one call.
+pub trait Reader: Send {
+    /// Takes a record.
+    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said));
+
+    /// Whether the record was the last one: from now on the agent only has to exit.
+    fn is_done(&self) -> bool;
+
+    /// What it comes to.
+    fn end(self, end: &End) -> Result<Outcome, Trouble>;
+}
+
+/// How an agent ended.
+#[derive(Debug, Clone, Default)]
+pub struct End {
+    /// Its exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// The end of its standard error.
+    pub stderr: String,
+    /// It had said all, and was stopped because it did not exit.
+    pub lingered: bool,
+}
+
+impl End {
+    /// Whether it exited well, or has at least said all.
+    pub(crate) fn is_well(&self) -> bool {
+        self.lingered || self.code == Some(0)
+    }
+
+    /// What it means that the records have no end.
+    pub(crate) fn cut(&self, name: &str, seen: bool) -> Trouble {
+        let stderr = self.stderr.trim();
+        let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+        let names_it = |line: &&str| {
+            let line = line.to_lowercase();
+            line.starts_with("error") || line.starts_with("unknown")
+        };
+        let last = lines().find(names_it).or_else(|| lines().next_back()).unwrap_or_default();
+        match self.code {
+            None => Trouble::new(Reason::Killed, format!("{name} was ended by a signal")),
+            Some(130 | 137 | 143) => Trouble::new(Reason::Killed, format!("{name} was ended from outside")),
+            Some(code) if !seen && code != 0 && !last.is_empty() => {
+                let lower = stderr.to_lowercase();
+                let is_usage = code == 2
+                    || [
+                        "unknown option",
+                        "unknown argument",
+                        "unexpected argument",
+                        "invalid choice",
+                        "invalid value",
+                    ]
+                    .iter()
+                    .any(|words| lower.contains(words));
+                let reason = match Reason::of_message(stderr) {
+                    _ if is_usage => Reason::ArgumentsRefused,
+                    Reason::Failed => Reason::Refused,
+                    reason => reason,
+                };
+                Trouble::new(reason, format!("{name}: {last}"))
+            }
+            Some(code) => Trouble::new(
+                Reason::StreamCut,
+                format!("{name} exited with code {code} and did not finish its answer"),
+            ),
+        }
+    }
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outcome {
+    pub(crate) text: String,
+    /// The answer as a value, where the agent gives one.
+    pub(crate) value: Option<Value>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) session: Option<String>,
+    pub(crate) details: Map<String, Value>,
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trouble {
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
+    pub(crate) usage: Option<Usage>,
+}
+
+impl Trouble {
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), usage: None }
+    }
+
+    pub(crate) fn using(self, usage: Option<Usage>) -> Self {
+        Self { usage, ..self }
+    }
+}
+
+/// Text out of a record; none where it is something else.
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A number out of a record.
+pub(crate) fn number(value: &Value, name: &str) -> Option<u64> {
+    value.get(name).and_then(Value::as_u64)
+}
+
+/// The sum of those numbers that are there.
+pub(crate) fn sum(value: &Value, names: &[&str]) -> Option<u64> {
+    names.iter().filter_map(|name| number(value, name)).reduce(u64::saturating_add)
+}
+
+/// The first characters of a text that may be long.
+pub(crate) fn short(text: &str) -> String {
+    const LIMIT: usize = 2000;
+    match text.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.trim_end().to_owned(),
+    }
+}

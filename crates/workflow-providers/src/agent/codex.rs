@@ -1,0 +1,228 @@
+//! Codex: `codex exec --json`.
+
+use rustix::process::Signal;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use workflow_core::usage::Usage;
+
+use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, text};
+use super::reason::Reason;
+
+/// Codex, the agent of `OpenAI`.
+#[derive(Debug, Clone, Copy)]
+pub enum Codex {}
+
+/// The options of the `codex` provider.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "codex")]
+pub struct Options {
+    /// The model.
+    model: Option<String>,
+    /// What commands may do; default: `read-only`.
+    sandbox: Sandbox,
+    /// Instructions beside the prompt.
+    system_prompt: Option<String>,
+    /// Values of the agent's configuration, by their dotted names. Other users of the machine can see them.
+    config: Map<String, Value>,
+    /// Go on in a copy of the session, and leave the session as it is.
+    fork_session: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Sandbox {
+    #[default]
+    ReadOnly,
+    WorkspaceWrite,
+    DangerFullAccess,
+}
+
+/// The longest prompt that it takes, in characters.
+const PROMPT_LIMIT: usize = 1_048_576;
+
+impl Cli for Codex {
+    type Options = Options;
+    type Reader = Stream;
+
+    const NAME: &'static str = "codex";
+    const PROGRAM: &'static str = "codex";
+    const INSTALL: &'static str = "`npm install -g @openai/codex`";
+    const TESTED: &'static str = "0.169.0";
+    const ENV: &'static [&'static str] = &["CODEX_API_KEY", "CODEX_HOME", "OPENAI_API_KEY"];
+    const SET: &'static [(&'static str, &'static str)] = &[];
+    // Interrupted, it leaves empty folders in the workspace.
+    const SIGNALS: &'static [Signal] = &[Signal::TERM];
+
+    fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
+        if call.request.prompt.chars().count() > PROMPT_LIMIT {
+            return Err(format!("the prompt is longer than the {PROMPT_LIMIT} characters that codex takes"));
+        }
+        let mut to = Invocation::new(["exec", "--json", "--skip-git-repo-check", "-s"]);
+        to.push([match options.sandbox {
+            Sandbox::ReadOnly => "read-only",
+            Sandbox::WorkspaceWrite => "workspace-write",
+            Sandbox::DangerFullAccess => "danger-full-access",
+        }]);
+        to.option("-m", options.model.as_deref());
+        for (name, value) in &options.config {
+            to.push(["-c", &format!("{name}={}", toml(value)?)]);
+        }
+        if let Some(instructions) = &options.system_prompt {
+            to.push(["-c", &format!("developer_instructions={}", toml(&instructions.as_str().into())?)]);
+        }
+        if let Some(schema) = &call.request.output_schema {
+            to.files.push(("schema.json", schema.to_string()));
+            to.push(["--output-schema", &call.scratch.join("schema.json").to_string_lossy()]);
+        }
+        if let Some(session) = &call.request.session {
+            // It takes what is no UUID for a name, and begins a new session without a word.
+            if session.parse::<uuid::Uuid>().is_err() {
+                return Err(format!("`{session}` is not a session of codex"));
+            }
+            to.push([if options.fork_session { "fork" } else { "resume" }, session]);
+        }
+        to.push(["-"]);
+        Ok(to)
+    }
+
+    fn reader(call: &Call<'_>) -> Stream {
+        let before = call.request.session_usage.clone().filter(|_| call.request.session.is_some());
+        Stream { resumed: call.request.session.is_some(), before, ..Stream::default() }
+    }
+}
+
+/// A value as its configuration has it.
+fn toml(value: &Value) -> Result<String, String> {
+    Ok(match value {
+        Value::Null => return Err("`config`: there is no null in TOML".to_owned()),
+        // Strings of JSON are strings of TOML, but for the escape of a slash, which is not written.
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
+        Value::Array(values) => {
+            let values: Result<Vec<_>, _> = values.iter().map(toml).collect();
+            format!("[{}]", values?.join(", "))
+        }
+        Value::Object(fields) => {
+            let fields: Result<Vec<_>, String> = fields
+                .iter()
+                .map(|(name, value)| Ok(format!("{} = {}", Value::from(name.as_str()), toml(value)?)))
+                .collect();
+            format!("{{ {} }}", fields?.join(", "))
+        }
+    })
+}
+
+/// Reads `--json`.
+#[derive(Debug, Default)]
+pub struct Stream {
+    resumed: bool,
+    before: Option<Usage>,
+    session: Option<String>,
+    answer: Option<String>,
+    total: Option<Value>,
+    failed: Option<String>,
+    error: Option<String>,
+    seen: bool,
+}
+
+impl Reader for Stream {
+    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) {
+        self.seen = true;
+        match text(record, "type") {
+            "thread.started" => {
+                let session = text(record, "thread_id").to_owned();
+                say(Said::Session(session.clone()));
+                self.session = Some(session);
+            }
+            "item.started" | "item.completed" => {
+                self.item(&record["item"], text(record, "type") == "item.completed", say);
+            }
+            "error" => {
+                self.error = Some(text(record, "message").to_owned());
+                say(Said::Log(short(text(record, "message"))));
+            }
+            "turn.failed" => self.failed = Some(text(&record["error"], "message").to_owned()),
+            "turn.completed" => self.total = Some(record["usage"].clone()),
+            _ => {}
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.total.is_some() || self.failed.is_some()
+    }
+
+    fn end(self, end: &End) -> Result<Outcome, Trouble> {
+        if let Some(message) = &self.failed {
+            return Err(Trouble::new(Reason::of_message(message), message));
+        }
+        let Some(total) = &self.total else {
+            let stderr = end.stderr.trim();
+            return Err(match &self.error {
+                _ if stderr.contains("no rollout found") || stderr.contains("no thread with id") => {
+                    Trouble::new(Reason::SessionUnknown, stderr)
+                }
+                Some(message) if end.code.is_some_and(|code| code != 0) => {
+                    Trouble::new(Reason::of_message(message), message)
+                }
+                _ => end.cut("codex", self.seen),
+            });
+        };
+        let usage = self.usage(total);
+        if !end.is_well() {
+            let message = "codex told of a success and then exited with an error";
+            return Err(Trouble::new(Reason::Failed, message).using(usage));
+        }
+        match self.answer {
+            Some(text) if !text.is_empty() => {
+                Ok(Outcome { text, usage, session: self.session, ..Outcome::default() })
+            }
+            _ => Err(Trouble::new(Reason::EmptyAnswer, "codex gave no answer").using(usage)),
+        }
+    }
+}
+
+impl Stream {
+    fn item(&mut self, item: &Value, is_done: bool, say: &mut dyn FnMut(Said)) {
+        match (text(item, "type"), is_done) {
+            ("agent_message", true) => {
+                let message = text(item, "text").to_owned();
+                say(Said::Text(message.clone()));
+                self.answer = Some(message);
+            }
+            ("reasoning", true) => say(Said::Thinking(text(item, "text").to_owned())),
+            ("error", true) => say(Said::Log(short(text(item, "message")))),
+            ("command_execution", false) => say(Said::Tool(short(text(item, "command")))),
+            ("command_execution", true) => {
+                let mark = match item["exit_code"].as_i64() {
+                    Some(0) | None => String::new(),
+                    Some(code) => format!("exit code {code}: "),
+                };
+                say(Said::Tool(format!("→ {mark}{}", short(text(item, "aggregated_output")))));
+            }
+            ("agent_message" | "reasoning" | "error", false) => {}
+            (kind, is_done) => say(Said::Tool(format!(
+                "{}{kind} {}",
+                if is_done { "→ " } else { "" },
+                short(&item.to_string())
+            ))),
+        }
+    }
+
+    /// It tells what the session has used all in all.
+    fn usage(&self, total: &Value) -> Option<Usage> {
+        let before = self.before.as_ref();
+        let since = |name: &str, before: Option<u64>| {
+            let total = number(total, name)?;
+            match before {
+                // Less than before: it is another session.
+                Some(before) => Some(total.checked_sub(before).unwrap_or(total)),
+                // What a session had used that is gone on in is not known.
+                None => Some(total).filter(|_| !self.resumed),
+            }
+        };
+        let input_tokens = since("input_tokens", before.and_then(|before| before.input_tokens));
+        let output_tokens = since("output_tokens", before.and_then(|before| before.output_tokens));
+        Some(Usage { input_tokens, output_tokens, cost_usd: None }).filter(|usage| usage.tokens().is_some())
+    }
+}

@@ -1,0 +1,220 @@
+//! Captured streams of the agents, through their readers.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use workflow_core::ids::RunId;
+use workflow_core::provider::{CallId, CallRequest};
+use workflow_core::usage::Usage;
+
+use super::claude_code::ClaudeCode;
+use super::cli::{Call, Cli, End, Outcome, Said, Trouble};
+use super::codex::Codex;
+use super::gemini::Gemini;
+use super::grok::Grok;
+use super::{Transcript, quota};
+
+struct Capture {
+    case: String,
+    code: Option<i32>,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+/// Those captures of `prefix`; all but those of other output formats than the one that is read.
+fn captures(prefix: &str) -> Vec<Capture> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let read = |name: &str| std::fs::read(folder.join(name));
+    let manifest: Vec<BTreeMap<String, Value>> =
+        serde_json::from_slice(&read("MANIFEST.json").unwrap()).unwrap();
+    let all = manifest.into_iter().filter_map(|entry| {
+        let case = entry["case"].as_str().unwrap().to_owned();
+        case.starts_with(prefix).then_some(())?;
+        // 124 stands for the end of the capture's own patience; the others that are no number ran on.
+        let code = entry["exit"].as_str().unwrap().parse().ok().filter(|code| *code >= 0 && *code != 124);
+        let stdout = read(entry["file"].as_str().unwrap()).unwrap();
+        let stderr = read(&format!("{case}.stderr")).map(|text| String::from_utf8_lossy(&text).into_owned());
+        Some(Capture { case, code, stdout, stderr: stderr.unwrap_or_default() })
+    });
+    all.collect()
+}
+
+fn request(session: Option<&str>) -> CallRequest {
+    CallRequest {
+        id: CallId {
+            run: RunId::new("r").unwrap(),
+            seed: 1,
+            path: "1/plan[0]/run".parse().unwrap(),
+            attempt: 1,
+        },
+        prompt: "say hello".to_owned(),
+        options: Value::Null,
+        env: IndexMap::new(),
+        cwd: None,
+        session: session.map(str::to_owned),
+        session_usage: session.map(|_| Usage {
+            input_tokens: Some(19),
+            output_tokens: Some(7),
+            cost_usd: Some(0.0002),
+        }),
+        output_schema: None,
+        skills: Vec::new(),
+    }
+}
+
+fn play<C: Cli>(
+    capture: &Capture,
+    stdout: &[u8],
+    code: Option<i32>,
+) -> (Vec<Said>, Result<Outcome, Trouble>) {
+    let resumes = ["-resume", "-continue", "-fork"].iter().any(|word| capture.case.contains(word));
+    let request = request(resumes.then_some("s"));
+    let place = PathBuf::from("/nowhere");
+    let call = Call { request: &request, new_session: "chosen", scratch: &place, directory: &place };
+    let (mut transcript, mut said) = (Transcript::<C>::new(&call), Vec::new());
+    transcript.push(stdout, &mut |what| said.push(what));
+    let end = End { code, stderr: capture.stderr.clone(), lingered: false };
+    let result = transcript.end(&end, &mut |what| said.push(what));
+    (said, result)
+}
+
+fn table<C: Cli>(prefix: &str) -> String {
+    let mut table = String::new();
+    for capture in captures(prefix) {
+        let (said, result) = play::<C>(&capture, &capture.stdout, capture.code);
+        let code = capture.code.map_or("-".to_owned(), |code| code.to_string());
+        writeln!(table, "{} (exit {code})", capture.case).unwrap();
+        let mut deltas = String::new();
+        for what in said {
+            match what {
+                Said::TextDelta(text) => deltas += &text,
+                Said::Usage(_) => {}
+                other => {
+                    writeln!(table, "    {}", format!("{other:?}").chars().take(150).collect::<String>())
+                        .unwrap()
+                }
+            }
+        }
+        if !deltas.is_empty() {
+            writeln!(table, "    TextDelta({deltas:?})").unwrap();
+        }
+        let usage = |usage: Option<Usage>| {
+            usage.map_or("usage unknown".to_owned(), |usage| {
+                let tokens = |count: Option<u64>| count.map_or("?".to_owned(), |count| count.to_string());
+                let cost = usage.cost_usd.map_or("?".to_owned(), |cost| format!("{cost:.4}"));
+                format!("in {} out {} cost {cost}", tokens(usage.input_tokens), tokens(usage.output_tokens))
+            })
+        };
+        match result {
+            Ok(done) => {
+                let value = done.value.map(|value| format!(" value {value}")).unwrap_or_default();
+                let details = Value::Object(done.details);
+                writeln!(
+                    table,
+                    "  = {:?}{value}; {}; session {}; {details}",
+                    done.text,
+                    usage(done.usage),
+                    done.session.unwrap_or_default()
+                )
+                .unwrap();
+            }
+            Err(trouble) => {
+                writeln!(
+                    table,
+                    "  ! {:?} ({:?}): {:?}; {}",
+                    trouble.reason,
+                    trouble.reason.class(),
+                    trouble.message,
+                    usage(trouble.usage)
+                )
+                .unwrap();
+            }
+        }
+    }
+    table
+}
+
+#[test]
+fn every_capture_comes_to_what_it_was_reviewed_to_come_to() {
+    insta::assert_snapshot!("claude_code", table::<ClaudeCode>("claude-"));
+    insta::assert_snapshot!("codex", table::<Codex>("codex-"));
+    insta::assert_snapshot!("gemini", table::<Gemini>("gemini-"));
+    insta::assert_snapshot!("grok", table::<Grok>("grok-"));
+}
+
+/// Cut off anywhere, a stream is never taken for a success that it does not tell of, whatever the exit code.
+fn cuts<C: Cli>(prefix: &str) -> usize {
+    let (mut chance, mut played) = (0x9e37_79b9_7f4a_7c15_u64, 0);
+    for capture in captures(prefix) {
+        let whole = play::<C>(&capture, &capture.stdout, Some(0)).1;
+        let lines: Vec<_> =
+            capture.stdout.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect();
+        let last = lines.iter().rev().nth(1).copied();
+        let mut ends: Vec<usize> = lines.iter().map(|end| end + 1).collect();
+        for _ in 0..20 {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ends.push((chance >> 33) as usize % (capture.stdout.len() + 1));
+        }
+        for end in ends {
+            for code in [Some(0), Some(1), None] {
+                let (_, result) = play::<C>(&capture, &capture.stdout[..end], code);
+                played += 1;
+                if let Ok(outcome) = result {
+                    // One of the captures has two turns, and with them two ends.
+                    if capture.case.ends_with("-two") {
+                        continue;
+                    }
+                    // Only where its last record is there.
+                    assert!(
+                        code == Some(0) && last.is_none_or(|last| end > last),
+                        "{} cut at {end}",
+                        capture.case
+                    );
+                    assert_eq!(Ok(outcome), whole, "{} cut at {end}", capture.case);
+                }
+            }
+        }
+    }
+    played
+}
+
+#[test]
+fn no_beginning_of_a_stream_is_a_success() {
+    assert!(cuts::<ClaudeCode>("claude-") > 1000);
+    assert!(cuts::<Codex>("codex-") > 1000);
+    assert!(cuts::<Gemini>("gemini-") > 1000);
+    assert!(cuts::<Grok>("grok-") > 1000);
+}
+
+/// Bytes that were changed at random: a typed outcome, whatever they are.
+fn damaged<C: Cli>(prefix: &str) {
+    let mut chance = 7_u64;
+    let mut draw = |below: usize| {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 33) as usize % below.max(1)
+    };
+    for capture in captures(prefix).iter().filter(|capture| !capture.stdout.is_empty()) {
+        for _ in 0..20 {
+            let mut stdout = capture.stdout.clone();
+            for _ in 0..1 + draw(8) {
+                let at = draw(stdout.len());
+                stdout[at] = b"\"{}[]:,\\\n0\xff\0"[draw(12)];
+            }
+            if let Err(trouble) = play::<C>(capture, &stdout, capture.code).1 {
+                let _ = quota::until(&trouble.message, jiff::Timestamp::UNIX_EPOCH);
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_streams_come_to_something_typed() {
+    damaged::<ClaudeCode>("claude-");
+    damaged::<Codex>("codex-");
+    damaged::<Gemini>("gemini-");
+    damaged::<Grok>("grok-");
+}

@@ -1,0 +1,194 @@
+//! Gemini CLI: `gemini -o stream-json`.
+
+use rustix::process::Signal;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use workflow_core::usage::Usage;
+
+use super::answer::Answer;
+use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, text};
+use super::reason::Reason;
+
+/// Gemini CLI, the agent of Google.
+#[derive(Debug, Clone, Copy)]
+pub enum Gemini {}
+
+/// The options of the `gemini` provider.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "gemini")]
+pub struct Options {
+    /// The model.
+    model: Option<String>,
+    /// What the agent may do without a person; default: `default`, without commands and edits.
+    approval_mode: ApprovalMode,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ApprovalMode {
+    #[default]
+    Default,
+    AutoEdit,
+    Plan,
+    Yolo,
+}
+
+/// The longest prompt that it takes, in bytes; what is longer is cut without an error.
+const PROMPT_LIMIT: usize = 8 * 1024 * 1024;
+
+impl Cli for Gemini {
+    type Options = Options;
+    type Reader = Stream;
+
+    const NAME: &'static str = "gemini";
+    const PROGRAM: &'static str = "gemini";
+    const INSTALL: &'static str = "`npm install -g @google/gemini-cli`";
+    const TESTED: &'static str = "0.61.0";
+    const ENV: &'static [&'static str] = &[
+        "GEMINI_API_KEY",
+        "GOOGLE_API_KEY",
+        "GOOGLE_GEMINI_BASE_URL",
+        "GOOGLE_CLOUD_PROJECT",
+        "GOOGLE_CLOUD_LOCATION",
+        "GOOGLE_GENAI_USE_VERTEXAI",
+        "GEMINI_SYSTEM_MD",
+    ];
+    // Else it starts itself anew, and what it was first takes no signals.
+    const SET: &'static [(&'static str, &'static str)] = &[("GEMINI_CLI_NO_RELAUNCH", "true")];
+    const SIGNALS: &'static [Signal] = &[Signal::TERM];
+
+    fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
+        if call.request.prompt.len() >= PROMPT_LIMIT {
+            return Err(format!("the prompt is longer than the {PROMPT_LIMIT} bytes that gemini takes"));
+        }
+        let mut to = Invocation::new(["--skip-trust", "-o", "stream-json", "--approval-mode"]);
+        to.push([match options.approval_mode {
+            ApprovalMode::Default => "default",
+            ApprovalMode::AutoEdit => "auto_edit",
+            ApprovalMode::Plan => "plan",
+            ApprovalMode::Yolo => "yolo",
+        }]);
+        to.option("-m", options.model.as_deref());
+        to.option("--resume", call.request.session.as_deref());
+        // It has no option for a schema.
+        to.postscript = call.request.output_schema.as_ref().map(|schema| {
+            format!("\n\nAnswer with one JSON value that follows this JSON Schema, and with nothing else:\n{schema}\n")
+        });
+        Ok(to)
+    }
+
+    fn reader(_: &Call<'_>) -> Stream {
+        Stream::default()
+    }
+}
+
+/// Reads `-o stream-json`.
+#[derive(Default)]
+pub struct Stream {
+    session: Option<String>,
+    answer: Answer,
+    result: Option<Value>,
+    seen: bool,
+}
+
+impl Reader for Stream {
+    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) {
+        self.seen = true;
+        match (text(record, "type"), text(record, "role")) {
+            ("init", _) => {
+                let session = text(record, "session_id").to_owned();
+                say(Said::Session(session.clone()));
+                self.session = Some(session);
+            }
+            ("message", "assistant") => say(Said::TextDelta(self.answer.push(text(record, "content")))),
+            ("tool_use", _) => {
+                say(Said::TextDelta(self.answer.end_part()));
+                say(Said::Tool(format!(
+                    "{} {}",
+                    text(record, "tool_name"),
+                    short(&record["parameters"].to_string())
+                )));
+            }
+            ("tool_result", _) => {
+                let mark = if text(record, "status") == "error" { "failed: " } else { "" };
+                let said = match text(record, "output") {
+                    "" => text(&record["error"], "message"),
+                    output => output,
+                };
+                say(Said::Tool(format!("→ {mark}{}", short(said))));
+            }
+            ("error", _) => say(Said::Log(short(text(record, "message")))),
+            ("result", _) => {
+                say(Said::TextDelta(self.answer.end_part()));
+                self.result = Some(record.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.result.is_some()
+    }
+
+    fn end(self, end: &End) -> Result<Outcome, Trouble> {
+        let Some(result) = &self.result else {
+            let message = end.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let trouble = |reason| Trouble::new(reason, format!("gemini: {}", message.trim()));
+            return Err(match end.code {
+                Some(41) => trouble(Reason::NotLoggedIn),
+                Some(42) if end.stderr.contains("session") => trouble(Reason::SessionUnknown),
+                Some(42 | 44 | 52 | 55) => trouble(Reason::Refused),
+                Some(53) => trouble(Reason::MaxTurns),
+                // It does that when it was told to stop.
+                Some(0 | 130) if self.seen => {
+                    Trouble::new(Reason::Killed, "gemini ended before its answer did")
+                }
+                Some(code) if status(code).is_some() => Trouble::new(
+                    Reason::of_status(status(code).unwrap_or_default(), message),
+                    format!("gemini: {message}"),
+                ),
+                _ => end.cut("gemini", self.seen),
+            });
+        };
+        let stats = &result["stats"];
+        let usage = Usage {
+            input_tokens: number(stats, "input_tokens"),
+            output_tokens: match (number(stats, "total_tokens"), number(stats, "input_tokens")) {
+                // Thoughts are in the total alone.
+                (Some(total), Some(input)) => Some(total.saturating_sub(input)),
+                _ => number(stats, "output_tokens"),
+            },
+            cost_usd: None,
+        };
+        let usage = Some(usage).filter(|usage| usage.tokens().is_some());
+        if text(result, "status") != "success" {
+            let message = text(&result["error"], "message");
+            let reason = match end.code {
+                Some(53) => Reason::MaxTurns,
+                Some(41) => Reason::NotLoggedIn,
+                Some(code) if status(code).is_some() => {
+                    Reason::of_status(status(code).unwrap_or_default(), message)
+                }
+                _ => Reason::of_message(message),
+            };
+            return Err(Trouble::new(reason, message).using(usage));
+        }
+        if !end.is_well() {
+            let message = "gemini told of a success and then exited with an error";
+            return Err(Trouble::new(Reason::Failed, message).using(usage));
+        }
+        let text = self.answer.into_text();
+        if text.is_empty() {
+            return Err(Trouble::new(Reason::EmptyAnswer, "gemini gave no answer").using(usage));
+        }
+        let details = number(stats, "tool_calls").map(|calls| ("tool_calls".to_owned(), calls.into()));
+        Ok(Outcome { text, usage, session: self.session, details: Map::from_iter(details), value: None })
+    }
+}
+
+/// It exits with the status of HTTP, of which a system keeps eight bits.
+fn status(code: i32) -> Option<u16> {
+    u16::try_from(code).ok().filter(|code| (144..=255).contains(code)).map(|code| code + 256)
+}

@@ -1,0 +1,34 @@
+//! The whole environment of a program; nothing is inherited but what is allowed.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use workflow_core::provider::{CallRequest, ProviderError};
+
+use crate::process::Marker;
+
+/// The variables that programs inherit by default.
+pub(crate) const DEFAULT: [&str; 11] =
+    ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM"];
+
+/// Those of this process that are allowed, then those of the stage, then `own`, then the marks of the call; what
+/// comes later replaces what came before.
+pub(crate) fn of_call(
+    allowed: &[OsString],
+    request: &CallRequest,
+    own: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(OsString, OsString)>, ProviderError> {
+    if let Some(name) = request.env.keys().find(|name| !is_variable_name(name)) {
+        let message = format!("env: {name:?} cannot be the name of an environment variable");
+        return Err(ProviderError::permanent(message));
+    }
+    let inherited = allowed.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?)));
+    let of_stage = request.env.iter().map(|(name, value)| (name.into(), value.into()));
+    let all = inherited.chain(of_stage).chain(own).chain(Marker::variables(&request.id));
+    Ok(all.collect::<BTreeMap<_, _>>().into_iter().collect())
+}
+
+/// Whether an environment can hold a variable of this name.
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}

@@ -1,0 +1,122 @@
+//! Sessions that calls go on in.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::status::RunStatus;
+
+use crate::host::{Host, id};
+
+const SESSIONS: &str = "
+workflow:
+  name: Sessions
+  stages: [work, check]
+  loop: { max_iters: 3, stop_when: \"$.done == true\" }
+work: { provider: talker, session: continue, on_failure: retry, retries: 4, retry_backoff: 1 }
+check: { provider: ann, with: { ann@3: { reply: { done: true } }, ann: { reply: { done: false } } } }
+";
+
+/// Answers in a session, and fails as often as it is told to.
+struct Talker {
+    fails: Vec<&'static str>,
+    sessions: Arc<Mutex<Vec<Option<String>>>>,
+}
+
+#[async_trait]
+impl Provider for Talker {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        let number = {
+            let mut sessions = self.sessions.lock().unwrap();
+            sessions.push(request.session.clone());
+            sessions.len()
+        };
+        let session = request.session.unwrap_or_else(|| format!("s{number}"));
+        let fails = self.fails.get(number - 1).filter(|message| !message.is_empty());
+        if let Some(message) = fails.and_then(|message| message.strip_prefix("early ")) {
+            return Err(ProviderError::transient(message));
+        }
+        context
+            .record_session(&session)
+            .await
+            .map_err(|error| ProviderError::transient(error.to_string()))?;
+        match fails {
+            Some(message) => Err(ProviderError::transient(*message)),
+            None => Ok(Reply::text("said")),
+        }
+    }
+}
+
+/// The sessions in which the calls of a run began.
+fn sessions(fails: &[&'static str]) -> (Vec<Option<String>>, Host) {
+    let sessions = Arc::default();
+    let talker = Talker { fails: fails.to_vec(), sessions: Arc::clone(&sessions) };
+    let host = Host::with(|builder| builder.provider("talker", talker));
+    host.sim.block_on(async {
+        let view = host.engine.run(host.start("r1", SESSIONS)).await.unwrap();
+        assert_eq!(view.status, RunStatus::Completed);
+    });
+    let sessions = sessions.lock().unwrap().clone();
+    (sessions, host)
+}
+
+#[test]
+fn a_stage_goes_on_in_its_session_across_retries_and_iterations() {
+    let (found, _) = sessions(&["busy", "", "", "", ""]);
+    let s1 = Some("s1".to_owned());
+    assert_eq!(found, [None, s1.clone(), s1.clone(), s1]);
+}
+
+#[test]
+fn a_session_that_fails_twice_in_the_same_way_is_given_up_visibly() {
+    let (found, host) = sessions(&["", "gone", "other", "gone", "gone"]);
+    let s1 = Some("s1".to_owned());
+    let s6 = Some("s6".to_owned());
+    assert_eq!(found, [None, s1.clone(), s1.clone(), s1.clone(), s1, None, s6]);
+    assert!(host.log("r1").contains("session_dropped"));
+}
+
+#[test]
+fn a_session_is_given_up_for_failures_of_its_own_alone() {
+    let cases: [(&[&str], &[&str]); 3] = [
+        // The one after one that was given up.
+        (&["", "gone", "gone", "gone", "", ""], &["", "s1", "s1", "", "s4", "s4"]),
+        (&["", "gone", "gone", "gone", "gone", ""], &["", "s1", "s1", "", "s4", "", "s6"]),
+        // The call had failed so before there was a session.
+        (&["early gone", "gone", "", ""], &["", "", "s2", "s2", "s2"]),
+    ];
+    for (fails, expected) in cases {
+        let found: Vec<_> = sessions(fails).0.into_iter().map(Option::unwrap_or_default).collect();
+        assert_eq!(found, expected, "{fails:?}");
+    }
+}
+
+/// Tells its session, and dies with its host unless it goes on in one.
+struct Hangs(Arc<Mutex<Vec<Option<String>>>>);
+#[async_trait]
+impl Provider for Hangs {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        self.0.lock().unwrap().push(request.session.clone());
+        if request.session.is_some() {
+            return Ok(Reply::text("went on"));
+        }
+        let _ = context.record_session("s1").await;
+        futures::future::pending().await
+    }
+}
+
+#[test]
+fn a_session_survives_the_death_of_the_host() {
+    let sessions: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let hangs = Hangs(Arc::clone(&sessions));
+    let host = Host::with(|builder| builder.provider("hangs", hangs));
+    let yaml = "workflow: { name: Crash, stages: [one] }\none: { provider: hangs, session: continue }";
+    host.sim.block_on(async {
+        let driving = Box::pin(host.engine.run(host.start("r1", yaml)));
+        let Either::Right(_) = select(driving, host.sim.sleep_ms(50)).await else { panic!("it has ended") };
+        let view = host.engine.drive(&id("r1")).await.unwrap();
+        assert_eq!(view.status, RunStatus::Completed);
+    });
+    assert_eq!(*sessions.lock().unwrap(), [None, Some("s1".to_owned())]);
+}
