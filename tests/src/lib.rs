@@ -8,6 +8,7 @@
 //! - [`worker`]: what a worker process works with, for tests that kill it.
 //! - [`log`]: a run as text. [`rules`]: what holds for the log of every run.
 //! - [`mod@reference`]: what a run comes to, told by a second, naive reading of its definition.
+//! - [`model_api`]: a fake of the model APIs that agents' command lines talk to.
 //! - [`simulation`]: several whole engines on one store, and all that can happen to them.
 
 #![allow(
@@ -19,6 +20,7 @@
 
 pub mod faulty;
 pub mod log;
+pub mod model_api;
 pub mod play;
 pub mod reference;
 pub mod rules;

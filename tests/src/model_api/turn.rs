@@ -1,0 +1,151 @@
+//! What the model does in one answer.
+
+use serde_json::{Map, Value, json};
+
+use super::asked::{Asked, Tools};
+use super::instance::instance;
+use super::scenario::Scenario;
+
+/// What it says.
+pub const TEXT: &str = "Hello from the fake.";
+/// What it thinks, in the scenario `think`.
+pub const THOUGHT: &str = "Let me think.";
+/// What it has the shell do, in the scenario `tool`.
+pub const COMMAND: &str = "echo tool-ran > tool_out.txt && cat tool_out.txt";
+
+/// The names under which command lines offer a shell.
+const SHELLS: &[&str] = &[
+    "Bash",
+    "exec_command",
+    "shell_command",
+    "shell",
+    "local_shell",
+    "run_shell_command",
+    "run_terminal_command",
+    "run_terminal_cmd",
+    "bash",
+    "terminal",
+    "execute",
+];
+
+/// The tool by which Claude Code takes an answer that has to fit a schema.
+const STRUCTURED: &str = "StructuredOutput";
+
+/// One answer of the model.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// What it thinks first; none where that is empty.
+    pub thought: &'static str,
+    /// What it says; nothing where that is empty.
+    pub text: String,
+    /// The tool that it calls, and with what.
+    pub call: Option<(String, Value)>,
+    /// Whether the limit of tokens ends it.
+    pub cut_short: bool,
+    /// What goes wrong after half of the text.
+    pub fault: Option<Fault>,
+}
+
+/// What goes wrong within a stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fault {
+    /// An error of the API.
+    Error,
+    /// The connection is closed.
+    Cut,
+    /// Nothing comes any more.
+    Hang,
+}
+
+impl Turn {
+    /// What a scenario's model does when it is asked this.
+    pub(super) fn of(scenario: Scenario, asked: &Asked) -> Self {
+        let mut turn = Self { thought: "", text: TEXT.to_owned(), call: None, cut_short: false, fault: None };
+        let shell = |command| shell_call(&asked.tools, command);
+        match scenario {
+            Scenario::Think => turn.thought = THOUGHT,
+            Scenario::Tool | Scenario::ToolFail | Scenario::SlowTool if !asked.answered => {
+                turn.call = shell(match scenario {
+                    Scenario::ToolFail => "echo oops >&2; exit 3",
+                    // Claude Code refuses a bare `sleep`.
+                    Scenario::SlowTool => "tail -f /dev/null",
+                    _ => COMMAND,
+                });
+                if turn.call.is_some() {
+                    "I will run a command.".clone_into(&mut turn.text);
+                }
+            }
+            Scenario::Loop => {
+                turn.call = shell("echo loop");
+                if turn.call.is_some() {
+                    turn.text.clear();
+                }
+            }
+            Scenario::Json => turn.fit(asked),
+            Scenario::Empty => turn.text.clear(),
+            Scenario::MaxTokens => turn.cut_short = true,
+            Scenario::MidFail => turn.fault = Some(Fault::Error),
+            Scenario::Cut => turn.fault = Some(Fault::Cut),
+            Scenario::Hang => turn.fault = Some(Fault::Hang),
+            _ => {}
+        }
+        turn
+    }
+
+    /// Answers with what fits the schema, by the tool for that where there is one.
+    fn fit(&mut self, asked: &Asked) {
+        match asked.tools.get(STRUCTURED) {
+            Some(_) if asked.answered => {}
+            Some(schema) => {
+                self.text.clear();
+                self.call = Some((STRUCTURED.to_owned(), instance(schema)));
+            }
+            None => {
+                let schema = asked.wanted_schema();
+                let answer = schema.map_or_else(|| json!({ "name": "fake", "count": 2 }), |s| instance(&s));
+                self.text = answer.to_string();
+            }
+        }
+    }
+
+    /// The text in the pieces in which it is streamed.
+    pub(super) fn pieces(&self) -> Vec<&str> {
+        pieces(&self.text)
+    }
+}
+
+/// A text in two halves, or as it is where it is too short for that.
+pub(super) fn pieces(text: &str) -> Vec<&str> {
+    let half = text.len() / 2;
+    let middle = (0..=half).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let (first, second) = text.split_at(middle);
+    [first, second].into_iter().filter(|piece| !piece.is_empty()).collect()
+}
+
+/// A call of the shell that is offered, with what its schema asks for besides the command.
+fn shell_call(tools: &Tools, command: &str) -> Option<(String, Value)> {
+    let name = *SHELLS.iter().find(|name| tools.contains_key(**name))?;
+    let schema = &tools[name];
+    let empty = Map::new();
+    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+    let kind = |name: &str| properties.get(name).and_then(|of| of.get("type")).and_then(Value::as_str);
+    if name == "shell" && kind("command") == Some("array") {
+        return Some((name.to_owned(), json!({ "command": ["bash", "-lc", command] })));
+    }
+    let key = ["command", "cmd", "script"].into_iter().find(|key| properties.contains_key(*key));
+    let key = key.unwrap_or("command");
+    let mut arguments = Map::new();
+    arguments.insert(key.to_owned(), command.into());
+    for required in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
+        let Some(required) = required.as_str().filter(|name| *name != key) else { continue };
+        let value = match kind(required) {
+            Some("boolean") => json!(false),
+            Some("integer" | "number") => json!(1),
+            Some("array") => json!([]),
+            Some("object") => json!({}),
+            _ => json!("run a fake command"),
+        };
+        arguments.insert(required.to_owned(), value);
+    }
+    Some((name.to_owned(), arguments.into()))
+}

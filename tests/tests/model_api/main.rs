@@ -1,0 +1,8 @@
+//! The fake model API, asked over plain HTTP: what every test of a real command line stands on.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod conversations;
+mod endings;
+mod http;
+mod records;
+mod streams;
