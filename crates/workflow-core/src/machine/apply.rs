@@ -295,6 +295,12 @@ impl State {
             result.status = StageStatus::Completed;
             result.error = None;
             result.output = OutputOf::Edited(output.clone());
+            // It has not failed any more, so the run goes on after it.
+            if let Position::After(ended, error) = &mut self.position
+                && ended == stage
+            {
+                *error = None;
+            }
         }
         self.forked = Some(Arc::new(forked.clone()));
         // A fork of a fork takes over what that one took over.
