@@ -293,6 +293,29 @@ fn a_fork_goes_on_after_a_failed_stage_that_has_an_output_now() {
 }
 
 #[test]
+fn the_budget_of_a_node_is_not_charged_with_what_the_source_used() {
+    let played = Played::new(Scenario::new(
+        "charged",
+        "
+workflow: { name: Charged, stages: [work] }
+work:
+  provider: ann
+  profile: one
+  on_failure: retry
+  retry_backoff: 1
+  with: { ann: { fail: transient, usage: { cost_usd: 0.5 } } }
+--- # profile work.one
+graph: [{ id: a, type: run, budget: { cost_usd: 0.5 } }]
+",
+    ));
+    let source = played.events(&played.run);
+    assert_eq!(source.last().unwrap().body.kind(), "run_failed", "its budget is used up");
+    let failed = source.iter().find(|event| event.body.kind() == "attempt_failed").unwrap().seq;
+    let (view, events) = played.fork(Fork::of(played.run.clone()).at(ForkPoint::Event(failed)));
+    assert_eq!((view.inherited.attempts, view.spent.attempts), (1, 1), "{}", log::show_events(&events));
+}
+
+#[test]
 fn points_that_a_run_has_not_are_errors_that_name_those_it_has() {
     let played = Played::new(Scenario::new("words", WORDS));
     let last = played.events(&played.run).len();

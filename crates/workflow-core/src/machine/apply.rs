@@ -309,6 +309,7 @@ impl State {
         self.warned.clear();
         if let Position::In(current) = &mut self.position {
             current.spent = Spent::default();
+            current.lanes.iter_mut().for_each(LaneState::begin_spending);
         }
         self.status = RunStatus::Pending;
         (self.created_at, self.started_at) = (at, None);
