@@ -72,7 +72,9 @@ fn judge_run(
     if let Some(holder) = &record.holder {
         return Err(format!("it has ended and is held by {holder}"));
     }
-    count(events, counts);
+    // What was taken over counts for the run that it is from.
+    let begun = fork::forked(events).map_or(0, |(place, _)| place);
+    count(&events[begun..], counts);
     let asked = events.iter().any(|event| matches!(event.body, EventBody::CancelRequested { .. }));
     if asked != (state.status() == RunStatus::Cancelled) {
         return Err(format!(
