@@ -169,8 +169,8 @@ enum Position {
     AfterIteration {
         done: bool,
     },
-    /// A stage failed and the run is to fail.
-    Failing,
+    /// The stage failed and the run is to fail.
+    Failing(StageId),
 }
 
 type Checked = Result<(), &'static str>;
@@ -268,7 +268,7 @@ impl<'a> Log<'a> {
             EventBody::RunFailed { error } => {
                 let exhausted = error.class == FailureClass::LoopExhausted;
                 let failed = match self.position {
-                    Position::Failing => !exhausted,
+                    Position::Failing(_) => !exhausted,
                     Position::AfterIteration { done } => exhausted && !done,
                     _ => false,
                 };

@@ -21,6 +21,7 @@ use workflow_tests::reference::generate::generate;
 use workflow_tests::reference::interpret::interpret;
 use workflow_tests::reference::play::play;
 use workflow_tests::reference::shrink::shrink;
+use workflow_tests::rules::{self, Reading};
 
 /// The seeds that are played when nothing else is asked for.
 const SEEDS: Range<u64> = 0..10_000;
@@ -57,6 +58,10 @@ fn compare(case: &Case) -> Compared {
             return Compared::Disagrees("the engine panics".to_owned(), message.unwrap_or_default());
         }
     };
+    let reading = Reading { clocks: true, expressions: false };
+    if let Err(broken) = rules::keeps(&case.bundle, &played.events, reading) {
+        return Compared::Disagrees("the log breaks a rule".to_owned(), broken);
+    }
     let Ok(expected) = interpret(case, &|iteration, stage| played.winner(iteration, stage)) else {
         return Compared::Open;
     };
@@ -132,6 +137,7 @@ fn the_cases_reach_every_kind_of_outcome() {
         r#""attempts":4"#,
         r#""w_s1_b""#,
         r#""error":"rejected""#,
+        r#""error":"timeout""#,
         r#""status":"failed","iteration":1,"error":"budget""#,
         r#""provider":null,"status":"failed","output":null,"error":"budget""#,
         r#""error":"budget","attempts":2"#,

@@ -126,9 +126,10 @@ fn calls(profiles: &mut Map<String, Value>) -> Vec<&mut Value> {
 /// A budget of what so many calls use, or a few times as much.
 fn budget(chance: &mut Chance, calls: u32) -> Value {
     let times = calls * chance.one(&[1, 2, 3]);
-    match chance.below(3) {
-        0 => json!({ "cost_usd": f64::from(times) / 2.0 }),
-        1 => json!({ "tokens": 40 * times }),
+    match chance.below(8) {
+        0..=2 => json!({ "cost_usd": f64::from(times) / 2.0 }),
+        3 => json!({ "time": format!("{}ms", 20 * times) }),
+        4..=5 => json!({ "tokens": 40 * times }),
         _ => json!({ "cost_usd": f64::from(times) / 2.0, "tokens": 40 * times }),
     }
 }

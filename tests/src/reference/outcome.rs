@@ -158,7 +158,11 @@ impl Played {
             "failed_stages": view.failed_stages,
             "vars": view.context.vars,
             "stages": stages,
-            "spent": { "cost_usd": view.spent.cost_usd, "tokens": view.spent.tokens },
+            "spent": {
+                "cost_usd": view.spent.cost_usd,
+                "tokens": view.spent.tokens,
+                "time_ms": view.spent.time_ms,
+            },
         })
     }
 

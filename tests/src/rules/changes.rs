@@ -19,6 +19,13 @@ impl<'a> Log<'a> {
                         self.stages.get_mut(stage.as_str()).ok_or("only what has run has an output")?;
                     known["status"] = "completed".into();
                     known["output"] = output.value();
+                    // The run goes on after it.
+                    if self.position == Position::Failing(stage.clone()) {
+                        self.after(stage);
+                    }
+                    if self.left.as_ref() == Some(stage) {
+                        self.last_output = Some(output.value());
+                    }
                 }
                 // What the other run used and was told is its own.
                 (self.started, self.control) = (false, 0);

@@ -82,7 +82,7 @@ impl Log<'_> {
         if continues {
             self.after(stage);
         } else {
-            self.position = Position::Failing;
+            self.position = Position::Failing(stage.clone());
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! The plot of a seed.
 
+use indexmap::IndexMap;
+use serde_json::json;
 use workflow_core::store::Control;
 
+use super::fork::{ForkSetup, Place};
 use super::plot::{EngineSetup, Happening, Plot, RunSetup, What};
 use crate::reference::case::Case;
 use crate::reference::chance::Chance;
@@ -20,13 +23,19 @@ pub fn draw(seed: u64) -> Plot {
         .map(|_| EngineSetup { runs: *chance.one(&[1, 2, 64]), places: *chance.one(&[0, 0, 1, 2]) });
     let setups = setups.collect();
     let runs: Vec<_> = (0..runs as u64).map(|number| run(chance, seed, number, engines)).collect();
-    let happenings: Vec<_> = (0..chance.below(9))
+    let mut happenings: Vec<_> = (0..chance.below(9))
         .map(|_| Happening {
             at: moment(chance),
             engine: chance.below(engines),
             what: what(chance, runs.len() as u64),
         })
         .collect();
+    let forks = if chance.percent(40) { 1 + chance.below(3) } else { 0 };
+    happenings.extend((0..forks as u64).map(|number| Happening {
+        at: moment(chance),
+        engine: chance.below(engines),
+        what: What::Fork(fork(chance, number)),
+    }));
     Plot { seed, late_hints: *chance.one(&[0, 0, 30, 100]), happenings, engines: setups, runs }
 }
 
@@ -36,6 +45,27 @@ fn run(chance: &mut Chance, seed: u64, number: u64, engines: usize) -> RunSetup 
     let case = Case { pauses: Vec::new(), deaths: Vec::new(), tells: chance.percent(30), ..case };
     let at = if chance.percent(50) { 0 } else { moment(chance) };
     RunSetup { number, at, engine: chance.below(engines), driven: chance.percent(30), case }
+}
+
+fn fork(chance: &mut Chance, number: u64) -> ForkSetup {
+    let of = chance.below(8);
+    let one = chance.below(200);
+    let place = match chance.below(10) {
+        0..=1 => Place::Start,
+        2 => Place::Stage(one),
+        3 => Place::Node(one),
+        _ => Place::Event(one),
+    };
+    let mut vars = IndexMap::new();
+    if chance.percent(40) {
+        vars.insert("flag".to_owned(), chance.percent(50).into());
+    }
+    if chance.percent(30) {
+        vars.insert("n".to_owned(), chance.below(9).into());
+    }
+    let outputs = [json!({ "done": true, "score": 9 }), json!("said by a person"), json!([1, "two"])];
+    let output = Some(chance.one(&outputs).clone()).filter(|_| chance.percent(40));
+    ForkSetup { number, of, place, vars, output }
 }
 
 /// Most things happen early, when there is most to disturb.

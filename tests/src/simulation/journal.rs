@@ -13,6 +13,7 @@ use workflow_core::provider::CallId;
 use workflow_core::store::{Control, ControlRecord, Lease};
 
 use super::counts::Counts;
+use super::fork;
 use super::person::Asked;
 use super::process::Process;
 use crate::rules;
@@ -50,6 +51,8 @@ pub struct Entries {
 pub struct Told {
     /// All events whose append was acknowledged.
     pub events: Vec<Event>,
+    /// The log of the run that it was made of, as it was then.
+    pub source: Option<String>,
     /// The controls.
     pub controls: Vec<Asked>,
     /// The process and the epoch of the newest lease, unless it was given back.
@@ -105,7 +108,9 @@ impl Entries {
         self.counts.runs += 1;
         self.counts.events += events.len() as u64;
         let last = (self.clock)();
-        let told = Told { events, last, ..Told::default() };
+        let source = fork::forked(&events).and_then(|(_, forked)| self.runs.get(&forked.from));
+        let source = source.map(|source| fork::written(&source.events));
+        let told = Told { events, source, last, ..Told::default() };
         if self.runs.insert(lease.run.clone(), told).is_some() {
             self.violated(format!("run {} was created twice", lease.run));
         }

@@ -5,15 +5,19 @@ use std::collections::HashSet;
 use jiff::SignedDuration;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::ids::RunId;
 use workflow_core::machine::State;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::store::Control;
 
 use super::counts::Counts;
+use super::fork;
+use super::journal::Told;
 use super::person::{self, Asked};
 use super::play::Played;
-use super::plot::{Plot, RunSetup};
+use super::plot::Plot;
 use crate::reference;
+use crate::reference::case::Case;
 use crate::reference::interpret::interpret_as;
 use crate::rules::{self, Reading};
 
@@ -25,20 +29,24 @@ const OBEDIENCE: SignedDuration = SignedDuration::from_mins(5);
 pub fn judge(plot: &Plot, mut played: Played) -> (Vec<String>, Counts) {
     let mut violations = std::mem::take(&mut played.violations);
     let mut counts = played.counts;
-    for run in &plot.runs {
-        if let Err(broken) = judge_run(plot, run, &mut played, &mut counts) {
-            violations.push(format!("run r{}: {broken}", run.number));
+    // One that was never created is not among them: its host died first.
+    for (id, told) in &std::mem::take(&mut played.told) {
+        let Some(run) = plot.runs.iter().find(|run| run.id() == fork::case_of(id)) else { continue };
+        if let Err(broken) = judge_run(plot, (id, &run.case), told, &mut played, &mut counts) {
+            violations.push(format!("run {id}: {broken}"));
         }
     }
     (violations, counts)
 }
 
-fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Counts) -> Result<(), String> {
-    let id = run.id();
-    // One that was never created: its host died first.
-    let (Some(told), Some((record, events))) = (played.told.get(&id), played.stored.get(&id)) else {
-        return Ok(());
-    };
+fn judge_run(
+    plot: &Plot,
+    (id, case): (&RunId, &Case),
+    told: &Told,
+    played: &mut Played,
+    counts: &mut Counts,
+) -> Result<(), String> {
+    let (record, events) = played.stored.get(id).ok_or("it was created and is not stored")?;
     if told.events != *events {
         let same = told.events.iter().zip(events).take_while(|(told, stored)| told == stored).count();
         let (told, stored) = (told.events.len(), events.len());
@@ -48,7 +56,12 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
     }
     // What expressions come to, the reference interpreter knows.
     let reading = Reading { clocks: plot.clocks_agree(), expressions: false };
-    rules::keeps(&run.case.bundle, events, reading)?;
+    rules::keeps(&case.bundle, events, reading)?;
+    if let Some((_, forked)) = fork::forked(events) {
+        let (source, was) = (played.stored.get(&forked.from), told.source.as_ref());
+        let ((_, source), was) = source.zip(was).ok_or("it was made of a run that there is not")?;
+        fork::judge(events, source, was, counts)?;
+    }
     let state = State::fold(events).map_err(|broken| broken.to_string())?;
     if state.head() != record.head {
         return Err(format!("its log says {:?}, and its head {:?}", state.head(), record.head));
@@ -59,7 +72,9 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
     if let Some(holder) = &record.holder {
         return Err(format!("it has ended and is held by {holder}"));
     }
-    count(events, counts);
+    // What was taken over counts for the run that it is from.
+    let begun = fork::forked(events).map_or(0, |(place, _)| place);
+    count(&events[begun..], counts);
     let asked = events.iter().any(|event| matches!(event.body, EventBody::CancelRequested { .. }));
     if asked != (state.status() == RunStatus::Cancelled) {
         return Err(format!(
@@ -86,10 +101,13 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
             return Ok(());
         }
     }
-    let prompts = played.prompts.remove(&id).unwrap_or_default();
+    let is_fork = told.source.is_some();
+    let case = if is_fork { fork::begun_anew(case, events) } else { Some(case.clone()) };
+    // Where it began in the middle of a run, the interpreter cannot tell what it comes to.
+    let Some(case) = case else { return Ok(()) };
+    let prompts = played.prompts.remove(id).unwrap_or_default();
     let played = reference::play::Played { events: events.clone(), view: state.into(), prompts };
-    let Ok(expected) =
-        interpret_as(&run.case, id.as_str(), &|iteration, stage| played.winner(iteration, stage))
+    let Ok(expected) = interpret_as(&case, id.as_str(), &|iteration, stage| played.winner(iteration, stage))
     else {
         return Ok(());
     };
@@ -98,6 +116,7 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
         return Ok(());
     }
     counts.compared += 1;
+    counts.rerun += u64::from(is_fork);
     expected.difference(&played).map_or(Ok(()), Err)
 }
 

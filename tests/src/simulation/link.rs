@@ -18,6 +18,7 @@ use workflow_core::store::{
 };
 use workflow_exec::Clock as _;
 
+use super::fork::seeded;
 use super::journal::Journal;
 use super::process::Process;
 use crate::reference::chance::Chance;
@@ -249,7 +250,7 @@ fn no_answer() -> StoreError {
 #[async_trait]
 impl RunStore for Link {
     async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
-        self.borrow_one(self.inner.create(run)).await
+        self.borrow_one(self.inner.create(seeded(run))).await
     }
 
     async fn append(

@@ -11,6 +11,7 @@
 
 pub mod counts;
 pub mod draw;
+pub mod fork;
 pub mod journal;
 pub mod judge;
 pub mod link;

@@ -16,6 +16,7 @@ use workflow_core::store::{Control, MemoryStore, NewRun, RunRecord, RunStore, St
 use workflow_exec::{Clock as _, Engine, EngineError, Limits, Timer as _, WorkOptions};
 
 use super::counts::Counts;
+use super::fork::{ForkSetup, case_of};
 use super::journal::{Journal, LEASE, Told};
 use super::link::{Link, Sky, Weather};
 use super::person::Person;
@@ -189,7 +190,9 @@ impl<'p> World<'p> {
         if self.machines.is_empty() {
             return;
         }
-        for (run, case) in self.cases.clone().iter() {
+        let runs: Vec<_> = self.journal.entries().runs.keys().cloned().collect();
+        for run in &runs {
+            let case = self.cases[&case_of(run)].clone();
             let Ok(record) = self.store.get(run).await else { continue };
             let waits = if record.head.status == RunStatus::Paused {
                 let state = State::fold(&scenario::events(&self.store, run).await);
@@ -197,7 +200,7 @@ impl<'p> World<'p> {
             } else {
                 Vec::new()
             };
-            for control in self.person.says(run, case, &waits) {
+            for control in self.person.says(run, &case, &waits) {
                 let machine = self.person.chance.below(self.machines.len());
                 self.control(machine, run.clone(), control);
             }
@@ -276,7 +279,7 @@ impl<'p> World<'p> {
             What::Freeze { .. } => counts.freezes += 1,
             What::Refused { .. } | What::Silence { .. } => counts.partitions += 1,
             What::Clock { .. } | What::StoreClock { .. } => counts.clocks += 1,
-            What::Slow { .. } | What::Flaky { .. } | What::Control { .. } => {}
+            What::Slow { .. } | What::Flaky { .. } | What::Control { .. } | What::Fork(_) => {}
         }
         drop(journal);
         match what {
@@ -302,6 +305,7 @@ impl<'p> World<'p> {
             What::Clock { by } => drop(self.machines[number].off.fetch_add(by, Ordering::SeqCst)),
             What::StoreClock { by } => drop(self.ahead.fetch_add(by, Ordering::SeqCst)),
             What::Control { run, control } => self.control(number, id(run), control),
+            What::Fork(fork) => self.fork(number, &fork),
         }
         None
     }
@@ -326,6 +330,23 @@ impl<'p> World<'p> {
                 engine.handle(&run).control(control.clone()).await
             {
                 sim.sleep_ms(500).await;
+            }
+        });
+    }
+
+    /// A host makes a run of another one, until it has heard that it did.
+    fn fork(&self, number: usize, fork: &ForkSetup) {
+        let Some((process, engine)) = self.machines[number].host.clone() else { return };
+        let Some(fork) = fork.of(&self.journal.entries().runs) else { return };
+        let (sim, journal) = (self.sim.clone(), self.journal.clone());
+        process.go(async move {
+            loop {
+                match engine.fork(fork.clone()).await {
+                    // The second is what is said when the first answer was lost.
+                    Ok(_) | Err(EngineError::OtherInputs(_)) => return,
+                    Err(EngineError::Store(StoreError::Io { .. })) => sim.sleep_ms(500).await,
+                    Err(error) => return journal.entries().violated(format!("{fork:?}: {error}")),
+                }
             }
         });
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use workflow_core::ids::RunId;
 use workflow_core::store::Control;
 
+use super::fork::ForkSetup;
 use crate::reference::case::Case;
 
 /// All that a simulation depends on: the same plot is played to the same logs.
@@ -121,6 +122,8 @@ pub enum What {
         /// By so much.
         by: u64,
     },
+    /// Its host makes a run of another one.
+    Fork(ForkSetup),
     /// Its host asks something of a run.
     Control {
         /// The number of the run.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::{Either, join, select};
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody};
+use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, RunId, StageId};
 use workflow_core::machine::RunView;
 use workflow_core::plan::Plan;
@@ -278,6 +279,40 @@ fn a_fork_leaves_its_run_at_a_stage_a_node_or_an_event_and_has_values_of_its_own
         assert!((view.inherited.cost_usd - inherited_cost).abs() < 1e-9, "{shown}: {:?}", view.inherited);
     }
     assert_eq!(text(&played.events(&played.run)), text(&source));
+}
+
+#[test]
+fn a_fork_goes_on_after_a_failed_stage_that_has_an_output_now() {
+    let played = Played::new(Scenario::new("words", WORDS));
+    let source = played.events(&played.run);
+    let failed = source.iter().rfind(|event| event.body.kind() == "stage_failed").unwrap().seq;
+    let fork = Fork::of(played.run.clone()).var("risk", false);
+    let (view, events) = played.fork(fork.at(ForkPoint::Event(failed)).output(stage("risky"), "fine"));
+    assert_eq!(view.iteration, 5, "the loop goes on to its end: {}", log::show_events(&events));
+    assert_eq!(view.error.unwrap().class, FailureClass::LoopExhausted);
+}
+
+#[test]
+fn the_budget_of_a_node_is_not_charged_with_what_the_source_used() {
+    let played = Played::new(Scenario::new(
+        "charged",
+        "
+workflow: { name: Charged, stages: [work] }
+work:
+  provider: ann
+  profile: one
+  on_failure: retry
+  retry_backoff: 1
+  with: { ann: { fail: transient, usage: { cost_usd: 0.5 } } }
+--- # profile work.one
+graph: [{ id: a, type: run, budget: { cost_usd: 0.5 } }]
+",
+    ));
+    let source = played.events(&played.run);
+    assert_eq!(source.last().unwrap().body.kind(), "run_failed", "its budget is used up");
+    let failed = source.iter().find(|event| event.body.kind() == "attempt_failed").unwrap().seq;
+    let (view, events) = played.fork(Fork::of(played.run.clone()).at(ForkPoint::Event(failed)));
+    assert_eq!((view.inherited.attempts, view.spent.attempts), (1, 1), "{}", log::show_events(&events));
 }
 
 #[test]

@@ -275,6 +275,26 @@ fn what_became_of_an_interrupted_call_is_asked_and_never_assumed() {
     }
 }
 
+#[test]
+fn nobody_is_asked_what_became_of_a_call_whose_stage_has_failed() {
+    let workflow = "
+workflow: { name: Fails, stages: [work] }
+work:
+  mode: parallel
+  providers: [{ provider: ann }, { provider: bob }]
+  on_interrupt: ask
+  with: { ann: { fail: permanent }, bob: { after: 100 } }
+";
+    let host = Host::new();
+    let view = host.sim.block_on(async {
+        let driving = Box::pin(host.engine.run(host.start("r1", workflow)));
+        let Either::Right(_) = select(driving, host.sim.sleep_ms(50)).await else { panic!("it has ended") };
+        host.engine.drive(&id("r1")).await.unwrap()
+    });
+    assert_eq!(view.status, RunStatus::Failed);
+    assert!(!host.log("r1").contains("node_asked"), "{}", host.log("r1"));
+}
+
 const QUOTA: &str = "
 workflow: { name: Quota, stages: [work] }
 work:

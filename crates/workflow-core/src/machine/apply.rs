@@ -298,6 +298,12 @@ impl State {
             result.status = StageStatus::Completed;
             result.error = None;
             result.output = OutputOf::Edited(output.clone());
+            // It has not failed any more, so the run goes on after it.
+            if let Position::After(ended, error) = &mut self.position
+                && ended == stage
+            {
+                *error = None;
+            }
         }
         self.forked = Some(Arc::new(forked.clone()));
         // A fork of a fork takes over what that one took over.
@@ -306,6 +312,7 @@ impl State {
         self.warned.clear();
         if let Position::In(current) = &mut self.position {
             current.spent = Spent::default();
+            current.lanes.iter_mut().for_each(LaneState::begin_spending);
         }
         self.status = RunStatus::Pending;
         (self.created_at, self.started_at) = (at, None);

@@ -235,9 +235,9 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Asks what became of a call that was interrupted, where the node says so.
+    /// Asks what became of a call that was interrupted, where the node says so and its result is still wanted.
     pub(super) fn ask_what_became_of(&mut self, path: &NodePath) -> Result<(), Broken> {
-        if !self.call(path).is_some_and(|call| call.asks_after_interrupt) {
+        if !self.call(path).is_some_and(|call| call.asks_after_interrupt) || self.is_closed_for(path) {
             return Ok(());
         }
         let question = format!(

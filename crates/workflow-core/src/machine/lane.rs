@@ -167,6 +167,14 @@ impl NodeState {
         }
     }
 
+    /// What it used was another run's.
+    fn begin_spending(&mut self) {
+        self.spent = Spent::default();
+        if let Some(items) = &mut self.items {
+            items.open.values_mut().for_each(Self::begin_spending);
+        }
+    }
+
     /// The state of the item at `items` below this node; of this node for none.
     fn below(&self, items: &[u32]) -> Option<&Self> {
         items.iter().try_fold(self, |node, item| node.items.as_ref()?.open.get(item))
@@ -284,6 +292,14 @@ impl LaneState {
                 let nodes = ids.iter().filter_map(|id| Some((id.as_str(), &graph.nodes.get(id)?.output)));
                 Data::object(nodes)
             }
+        }
+    }
+
+    /// What its nodes used was another run's.
+    pub(super) fn begin_spending(&mut self) {
+        self.whole.begin_spending();
+        if let Some(graph) = &mut self.graph {
+            graph.nodes.values_mut().for_each(NodeState::begin_spending);
         }
     }
 

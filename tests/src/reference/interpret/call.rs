@@ -70,19 +70,19 @@ impl Call {
         };
         let (mut failures, mut repairs) = (0, 0);
         let mut prompts = vec![json!(prompt)];
-        let (mut used, mut is_used_up) = (Used::default(), false);
+        let mut used = Used::default();
         let (how, attempts) = loop {
             let made = u32::try_from(prompts.len()).unwrap();
+            let is_used_up = self.budget.is_some_and(|budget| used.uses_up(budget));
             if is_used_up || !run.may_call(path) {
                 // It counts as an attempt, and nobody is called.
                 prompts.pop();
                 break (How::Failed(Some(FailureClass::Budget)), made);
             }
-            let uses = Used::of_call(run.case, path, made - 1);
+            let (uses, is_late) = run.call(path, self.budget, used, made - 1);
             used.add(uses);
-            run.has_used(path, uses);
-            is_used_up = run.has_used_up(path, self.budget, used);
             let class = match answer(run.case, path, made - 1) {
+                _ if is_late => FailureClass::Timeout,
                 Answer::Reply(reply) => match self.accept(reply) {
                     Some(output) => break (How::Completed(output), made),
                     None => FailureClass::InvalidOutput,
@@ -109,7 +109,7 @@ impl Call {
         };
         let rough = attempts > 1 || matches!(how, How::Failed(_));
         let started = u32::try_from(prompts.len()).unwrap();
-        let called = Called { path: path.clone(), prompts, certain: true };
+        let called = Called { path: path.clone(), prompts, used, certain: true };
         let calls = Some(called).filter(|_| started > 0).into_iter().collect();
         Ended { how, attempts, started, rough, calls }
     }

@@ -170,10 +170,7 @@ impl Run<'_> {
         let lanes = (0..stage.providers.len()).map(shown).collect();
         let is_open = (0..of).any(|n| !certain(n) || ends[n].attempts.is_none());
         let calls = ends.iter().enumerate().flat_map(|(n, end)| end.calls.iter().map(move |call| (n, call)));
-        self.end_spending(
-            id,
-            calls.map(|(n, call)| (&call.path, call.prompts.len(), call.certain && certain(n))),
-        )?;
+        self.end_spending(id, calls.map(|(n, call)| (call.used, call.certain && certain(n))))?;
         for (n, end) in ends.iter().enumerate() {
             for call in &end.calls {
                 self.calls.add(&call.path, &call.prompts, call.certain && certain(n));

@@ -40,7 +40,7 @@ use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, StageId};
 use workflow_core::output_schema::OutputSchema;
 
-use self::spending::Spending;
+use self::spending::{Spending, Used};
 use super::answers::agrees;
 use super::case::Case;
 use super::outcome::{Calls, OPEN, Outcome};
@@ -58,20 +58,25 @@ pub type Winner<'a> = &'a dyn Fn(u32, &StageId) -> Option<usize>;
 ///
 /// [`Open`] when that is not defined.
 pub fn interpret(case: &Case, winner: Winner<'_>) -> Result<Outcome, Open> {
-    interpret_as(case, "run", winner)
+    interpret_run(case, "run", winner, case.deaths.is_empty())
 }
 
-/// The same for a run with that id.
+/// The same for a run with that id, whose calls take as long as they like.
 ///
 /// # Errors
 ///
 /// [`Open`] when it is not defined.
 pub fn interpret_as(case: &Case, id: &str, winner: Winner<'_>) -> Result<Outcome, Open> {
+    interpret_run(case, id, winner, false)
+}
+
+fn interpret_run(case: &Case, id: &str, winner: Winner<'_>, is_timed: bool) -> Result<Outcome, Open> {
     let mut run = Run {
         case,
         id,
         workflow: &case.bundle.workflow,
         winner,
+        is_timed,
         vars: case.vars.clone(),
         open_vars: BTreeSet::new(),
         stages: IndexMap::new(),
@@ -112,6 +117,8 @@ struct Ended {
 struct Called {
     path: NodePath,
     prompts: Vec<Value>,
+    /// What all of it used.
+    used: Used,
     /// Whether it was told all of it.
     certain: bool,
 }
@@ -144,6 +151,8 @@ struct Run<'a> {
     case: &'a Case,
     workflow: &'a Workflow,
     winner: Winner<'a>,
+    /// Whether it is known how long calls take.
+    is_timed: bool,
     vars: IndexMap<String, Value>,
     open_vars: BTreeSet<String>,
     stages: IndexMap<StageId, Pass>,
@@ -296,7 +305,7 @@ impl Run<'_> {
             "failed_stages": self.failed,
             "vars": vars,
             "stages": stages,
-            "spent": self.spending.borrow().shown(),
+            "spent": self.spending.borrow().shown(self.is_timed),
         });
         Outcome { run, calls: self.calls }
     }

@@ -2,7 +2,10 @@
 //!
 //! Where calls are made one after the other it is known before each of them what was used. Where they may be
 //! made at the same time it is not: then a budget either is used up before, or is not used up by all of them
-//! together; else what the run comes to is open. So it is when it takes time, and time is limited.
+//! together; else what the run comes to is open. So it is where time is limited and nobody knows how long calls
+//! take: in the simulation, and where hosts die.
+
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -12,7 +15,7 @@ use workflow_core::usage::Usage;
 
 use super::needs::Needs;
 use super::{Open, Run};
-use crate::reference::answers::usage;
+use crate::reference::answers::{delay, usage};
 use crate::reference::case::Case;
 use crate::reference::outcome::OPEN;
 
@@ -21,6 +24,7 @@ use crate::reference::outcome::OPEN;
 pub(super) struct Used {
     pub cost_usd: f64,
     pub tokens: u64,
+    pub time: Duration,
 }
 
 /// What was used at least, and at most.
@@ -45,6 +49,7 @@ impl Used {
     pub(super) fn add(&mut self, other: Self) {
         self.cost_usd += other.cost_usd;
         self.tokens += other.tokens;
+        self.time += other.time;
     }
 
     fn and(mut self, other: Self) -> Self {
@@ -53,16 +58,18 @@ impl Used {
     }
 
     /// By the call of a node before which so many had an answer.
-    pub(super) fn of_call(case: &Case, path: &NodePath, before: u32) -> Self {
+    fn of_call(case: &Case, path: &NodePath, before: u32) -> Self {
         let Usage { cost_usd, input_tokens, output_tokens } = usage(case, path, before).unwrap_or_default();
         let tokens = input_tokens.unwrap_or(0) + output_tokens.unwrap_or(0);
-        Self { cost_usd: cost_usd.unwrap_or(0.0), tokens }
+        let time = Duration::from_millis(delay(case, path, before + 1));
+        Self { cost_usd: cost_usd.unwrap_or(0.0), tokens, time }
     }
 
     /// Whether it is all of a budget.
     pub(super) fn uses_up(self, budget: Budget) -> bool {
         budget.cost_usd.is_some_and(|cost| self.cost_usd >= cost)
             || budget.tokens.is_some_and(|tokens| self.tokens >= tokens)
+            || budget.time.is_some_and(|time| self.time >= time.0)
     }
 }
 
@@ -77,10 +84,11 @@ impl Range {
 
 impl Spending {
     /// What the run has used, where that is certain.
-    pub(super) fn shown(&self) -> Value {
+    pub(super) fn shown(&self, is_timed: bool) -> Value {
         let Range { least, most } = self.run;
         if least == most {
-            json!({ "cost_usd": least.cost_usd, "tokens": least.tokens })
+            let time_ms = if is_timed { json!(least.time.as_millis()) } else { OPEN.into() };
+            json!({ "cost_usd": least.cost_usd, "tokens": least.tokens, "time_ms": time_ms })
         } else {
             OPEN.into()
         }
@@ -106,33 +114,41 @@ impl Run<'_> {
         true
     }
 
-    /// A call was made. Whether one is stopped that tells of using a budget up, is a matter of time.
-    pub(super) fn has_used(&self, path: &NodePath, used: Used) {
+    /// Makes the call of a node before which so many had an answer, and which has used that much. Says what the
+    /// call uses, and whether it ends because its time is over.
+    pub(super) fn call(&self, path: &NodePath, own: Option<Budget>, used: Used, before: u32) -> (Used, bool) {
         let mut spending = self.spending.borrow_mut();
-        let Some(here) = &mut spending.here else { return };
-        here.add(used);
-        let here = *here;
-        let budgets = [
-            (spending.run, self.workflow.budget),
-            (
-                spending.stages.get(&path.stage).copied().unwrap_or_default(),
-                self.workflow.stages[&path.stage].budget,
-            ),
-        ];
-        let crosses = budgets.iter().any(|(range, budget)| range.uses_up(*budget, here) != Some(false));
+        let of_stage = spending.stages.get(&path.stage).copied().unwrap_or_default();
+        let mut scopes = vec![(Range::exactly(used), own)];
+        if let Some(here) = spending.here {
+            scopes.push((spending.run.and(here), self.workflow.budget));
+            scopes.push((of_stage.and(here), self.workflow.stages[&path.stage].budget));
+        }
+        scopes.retain(|(_, budget)| budget.is_some());
+        let mut uses = Used::of_call(self.case, path, before);
+        let left = |used: Used, budget: Option<Budget>| Some(budget?.time?.0.saturating_sub(used.time));
+        let mut lefts = scopes
+            .iter()
+            .flat_map(|(range, budget)| [range.least, range.most].map(|used| left(used, *budget)));
+        let least = lefts.clone().flatten().min();
+        if lefts.any(|left| left == Some(uses.time))
+            || scopes.iter().any(|(range, budget)| left(range.least, *budget) != left(range.most, *budget))
+        {
+            spending.open = Some(format!("whether {path} is in time is open"));
+        }
+        let is_late = least.is_some_and(|least| uses.time > least);
+        if is_late {
+            // It says nothing of what it used.
+            uses = Used { time: least.unwrap_or_default(), ..Used::default() };
+        }
+        let crosses = scopes.iter().any(|(range, budget)| range.uses_up(*budget, uses) != Some(false));
         if self.case.tells && crosses {
             spending.open = Some(format!("whether {path} is stopped for what it has used is open"));
         }
-    }
-
-    /// The same of a budget of the node itself.
-    pub(super) fn has_used_up(&self, path: &NodePath, budget: Option<Budget>, used: Used) -> bool {
-        let is_used_up = budget.is_some_and(|budget| used.uses_up(budget));
-        if self.case.tells && is_used_up {
-            self.spending.borrow_mut().open =
-                Some(format!("whether {path} is stopped for what it has used is open"));
+        if let Some(here) = &mut spending.here {
+            here.add(uses);
         }
-        is_used_up
+        (uses, is_late)
     }
 
     /// The calls of a stage are looked at.
@@ -143,27 +159,24 @@ impl Run<'_> {
         let timed_node = self.profile(id).is_some_and(|profile| {
             calls(profile).any(|call| call.budget.is_some_and(|budget| budget.time.is_some()))
         });
-        if timed || timed_node {
+        if (timed || timed_node) && !self.is_timed {
             return Err(Open("time is limited".to_owned()));
         }
         self.spending.borrow_mut().here = is_in_order(stage, self.profile(id)).then(Used::default);
         Ok(())
     }
 
-    /// The stage has ended, after these calls: with how often each was made, and whether that is certain.
-    pub(super) fn end_spending<'c>(
+    /// The stage has ended, after calls that used that much, which is certain or not.
+    pub(super) fn end_spending(
         &self,
         id: &StageId,
-        calls: impl Iterator<Item = (&'c NodePath, usize, bool)>,
+        calls: impl Iterator<Item = (Used, bool)>,
     ) -> Result<(), Open> {
         let mut used = Range::default();
-        for (path, times, is_certain) in calls {
-            for before in 0..u32::try_from(times).unwrap() {
-                let call = Used::of_call(self.case, path, before);
-                used.most.add(call);
-                if is_certain {
-                    used.least.add(call);
-                }
+        for (call, is_certain) in calls {
+            used.most.add(call);
+            if is_certain {
+                used.least.add(call);
             }
         }
         let mut spending = self.spending.borrow_mut();
@@ -196,6 +209,14 @@ impl Run<'_> {
 }
 
 impl Range {
+    fn exactly(used: Used) -> Self {
+        Self { least: used, most: used }
+    }
+
+    fn and(self, used: Used) -> Self {
+        Self { least: self.least.and(used), most: self.most.and(used) }
+    }
+
     fn add(&mut self, other: Self) {
         self.least.add(other.least);
         self.most.add(other.most);

@@ -1,0 +1,186 @@
+//! Runs that are made of others, and whether those stay as they are.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use workflow_core::event::{Event, EventBody, RunForked};
+use workflow_core::ids::{RunId, StageId};
+use workflow_core::store::NewRun;
+use workflow_exec::{Fork, ForkPoint};
+
+use super::counts::Counts;
+use super::journal::Told;
+use crate::reference::case::Case;
+
+/// How a run is made of another one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ForkSetup {
+    /// Its number among the forks, which its id ends with.
+    pub number: u64,
+    /// Which of the runs that there are it is made of, in the order of their ids.
+    pub of: usize,
+    /// Where.
+    pub place: Place,
+    /// Its own variables.
+    #[serde(default)]
+    pub vars: IndexMap<String, Value>,
+    /// The output that the last stage has now which had ended there.
+    #[serde(default)]
+    pub output: Option<Value>,
+}
+
+/// Where a fork leaves the run that it is made of. Numbers stand for as many things as there are.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// At the start.
+    Start,
+    /// After an event.
+    Event(usize),
+    /// Before a stage.
+    Stage(usize),
+    /// Before a node.
+    Node(usize),
+}
+
+impl ForkSetup {
+    /// The fork of one of these runs; nothing where there is no such place.
+    pub fn of(&self, runs: &BTreeMap<RunId, Told>) -> Option<Fork> {
+        let (run, told) = runs.iter().nth(self.of % runs.len().max(1))?;
+        let events = &told.events;
+        let one = |count: usize, number: usize| number.checked_rem(count);
+        let point = match self.place {
+            Place::Start => ForkPoint::Start,
+            Place::Event(number) => ForkPoint::Event(events[one(events.len(), number)?].seq),
+            Place::Stage(number) => {
+                let started: Vec<_> = events.iter().filter_map(started).collect();
+                ForkPoint::Stage(started[one(started.len(), number)?].clone())
+            }
+            Place::Node(number) => {
+                let paths: Vec<_> = events.iter().filter_map(|event| event.body.path()).collect();
+                ForkPoint::Node(paths[one(paths.len(), number)?].clone())
+            }
+        };
+        let of = case_of(run);
+        let id = RunId::new(format!("{of}f{}", self.number)).unwrap();
+        let fork = Fork::of(run.clone()).run_id(id);
+        let mut fork = self.vars.iter().fold(fork, |fork, (name, value)| fork.var(name, value.clone()));
+        // Only at an event it is known what has ended before.
+        if let (ForkPoint::Event(number), Some(output)) = (&point, &self.output)
+            && let Some(stage) = events.iter().filter(|event| event.seq <= *number).rev().find_map(ended)
+        {
+            fork = fork.output(stage.clone(), output.clone());
+        }
+        Some(fork.at(point))
+    }
+}
+
+/// The run whose case a run has: itself, or the one that it is made of in the end.
+pub fn case_of(run: &RunId) -> RunId {
+    RunId::new(run.as_str().split('f').next().unwrap()).unwrap()
+}
+
+fn started(event: &Event) -> Option<&StageId> {
+    match &event.body {
+        EventBody::StageStarted { stage, .. } => Some(stage),
+        _ => None,
+    }
+}
+
+fn ended(event: &Event) -> Option<&StageId> {
+    match &event.body {
+        EventBody::StageCompleted { stage, .. } | EventBody::StageFailed { stage, .. } => Some(stage),
+        _ => None,
+    }
+}
+
+/// What a log says of the run that it was made of last, and where.
+pub fn forked(events: &[Event]) -> Option<(usize, &RunForked)> {
+    events.iter().enumerate().rev().find_map(|(place, event)| match &event.body {
+        EventBody::RunForked(forked) => Some((place, &**forked)),
+        _ => None,
+    })
+}
+
+/// The new run with a seed that follows from its id, so that the same plot makes the same logs.
+pub fn seeded(mut new: NewRun) -> NewRun {
+    let is_fork = forked(&new.events).is_some();
+    if let Some(EventBody::RunCreated(created)) = new.events.first_mut().map(|event| &mut event.body)
+        && is_fork
+    {
+        let created = std::sync::Arc::make_mut(created);
+        created.seed =
+            created.run.as_str().bytes().fold(7, |seed, byte| seed * 31 % 1_000_003 + u64::from(byte));
+    }
+    new
+}
+
+/// A log as it is written down, an event a line.
+pub fn written(events: &[Event]) -> String {
+    events.iter().fold(String::new(), |text, event| text + &serde_json::to_string(event).unwrap() + "\n")
+}
+
+/// Sees to it that a fork took over what had happened in its source, and nothing else; and that the source, which
+/// was written so when the fork was made, has not changed since.
+///
+/// # Errors
+///
+/// What is not so.
+pub fn judge(events: &[Event], source: &[Event], was: &str, counts: &mut Counts) -> Result<(), String> {
+    let Some((place, forked)) = forked(events) else { return Err("it is no fork".to_owned()) };
+    if !written(source).starts_with(was) {
+        return Err(format!("the log of {} is another one since a fork was made of it", forked.from));
+    }
+    let at = usize::try_from(forked.event).unwrap();
+    let (Some(before), Some(taken)) = (source.get(..at), events.get(1..place)) else {
+        return Err(format!("{} has no event {at}", forked.from));
+    };
+    let mut left = taken.iter().peekable();
+    for event in before.iter().skip(1) {
+        let is_taken =
+            left.next_if(|taken| taken.at == event.at && is_same(&taken.body, &event.body)).is_some();
+        let is_result = matches!(
+            event.body,
+            EventBody::AttemptSucceeded { .. }
+                | EventBody::NodeCompleted { .. }
+                | EventBody::StageCompleted { .. }
+                | EventBody::IterationEnded { .. }
+                | EventBody::Answered { .. }
+        );
+        if is_result && !is_taken {
+            return Err(format!("what had happened was not taken over: {:?}", event.body));
+        }
+    }
+    if let Some(event) = left.next() {
+        return Err(format!("what was taken over had not happened: {:?}", event.body));
+    }
+    counts.forks += 1;
+    counts.forks_of_forks += u64::from(forked.from != case_of(&forked.from));
+    counts.edited_vars += u64::from(!forked.vars.is_empty());
+    counts.edited_outputs += u64::from(!forked.outputs.is_empty());
+    counts.forked_under_way +=
+        u64::from(!source[..was.lines().count()].last().is_some_and(|e| e.body.is_terminal()));
+    Ok(())
+}
+
+/// Whether an event of a fork is that of its source. What was answered is counted anew.
+fn is_same(taken: &EventBody, event: &EventBody) -> bool {
+    match (taken, event) {
+        (EventBody::Answered { control: 0, answer, .. }, EventBody::Answered { answer: source, .. }) => {
+            answer == source
+        }
+        _ => taken == event,
+    }
+}
+
+/// The case of a fork that begins anew, with its own variables; nothing where it goes on from somewhere.
+pub fn begun_anew(case: &Case, events: &[Event]) -> Option<Case> {
+    let (1, RunForked { outputs, .. }) = forked(events)? else { return None };
+    let EventBody::RunCreated(created) = &events[0].body else { return None };
+    let EventBody::RunForked(forked) = &events[1].body else { return None };
+    let vars = created.vars.iter().chain(&forked.vars);
+    let vars = vars.map(|(name, value)| (name.clone(), value.value())).collect();
+    Some(Case { vars, ..case.clone() }).filter(|_| outputs.is_empty())
+}
