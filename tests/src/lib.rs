@@ -18,6 +18,7 @@
 )]
 
 pub mod faulty;
+pub mod inline;
 pub mod log;
 pub mod play;
 pub mod reference;
