@@ -19,6 +19,7 @@
 )]
 
 pub mod faulty;
+pub mod inline;
 pub mod log;
 pub mod model_api;
 pub mod play;

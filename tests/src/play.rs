@@ -1,15 +1,16 @@
 //! A scenario from its start to its end, over hosts that die and stores that fail.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use futures::future::{Either, select};
+use futures::future::{Either, FutureExt as _, OptionFuture, select};
 use serde_json::{Value, json};
 use workflow_core::event::{Event, EventBody};
-use workflow_core::ids::NodePath;
+use workflow_core::ids::{NodePath, RunId};
 use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{MemoryStore, StoreError};
-use workflow_exec::EngineError;
+use workflow_core::store::{MemoryStore, RunStore, StoreError};
+use workflow_exec::{EngineError, Fork};
 
 use crate::faulty::{Fault, Faulty};
 use crate::rules;
@@ -35,11 +36,35 @@ pub struct Case {
     pub scenario: Scenario,
     /// See [`Deeds::scripted`].
     pub script: Value,
+    /// Where its run comes from.
+    pub origin: Origin,
+}
+
+/// Where a run comes from.
+pub enum Origin {
+    /// It is created.
+    New,
+    /// It is made of one that has ended.
+    Forked(fn(Fork) -> Fork),
+    /// It began with this definition, and was moved when it first waited.
+    Moved(Box<Scenario>),
+}
+
+/// Where runs are stored.
+pub trait Medium {
+    /// The store as a host finds it when all hosts before it have died, or are taken for dead.
+    fn open(&self) -> Arc<dyn RunStore>;
+}
+
+impl Medium for MemoryStore {
+    fn open(&self) -> Arc<dyn RunStore> {
+        Arc::new(self.reopen())
+    }
 }
 
 impl From<Scenario> for Case {
     fn from(scenario: Scenario) -> Self {
-        Self { scenario, script: Value::Null }
+        Self { scenario, script: Value::Null, origin: Origin::New }
     }
 }
 
@@ -55,21 +80,45 @@ impl Case {
         seed: u64,
         script: impl Fn(u64, u64) -> Fault + Clone + Send + Sync + 'static,
     ) -> Played {
+        self.play_in(&MemoryStore::new(), seed, script, None)
+    }
+
+    /// The same, where runs are stored elsewhere. A host whose run may have been taken over by another waits for
+    /// that one in vain here, and does so for `patience` milliseconds.
+    ///
+    /// # Panics
+    ///
+    /// As [`Case::play`].
+    pub fn play_in(
+        &self,
+        medium: &dyn Medium,
+        seed: u64,
+        script: impl Fn(u64, u64) -> Fault + Clone + Send + Sync + 'static,
+        patience: Option<u64>,
+    ) -> Played {
         let scenario = &self.scenario;
         scenario.rewind();
-        let (sim, memory) = (Sim::seeded(seed), MemoryStore::new());
+        let sim = Sim::seeded(seed);
         let deeds = Deeds::scripted(&sim, self.script.clone());
-        let creator = scenario.engine(&sim, &deeds, memory.clone());
-        let run = sim.block_on(scenario.create(&sim, &creator));
+        let run = sim.block_on(self.begin(&sim, &deeds, medium));
+        sim.drop_tasks();
         let mut stored = Vec::new();
         for host in 1..100 {
             let script = script.clone();
-            let store = Faulty::new(&memory.reopen(), move |append| script(host, append));
+            let inner = medium.open();
+            let store = Faulty::new(&inner, move |append| script(host, append));
             let engine = scenario.engine(&sim, &deeds, store.clone());
             let view = sim.block_on(async {
-                match select(Box::pin(scenario.play(&sim, &engine, &run)), Box::pin(store.death())).await {
+                let patience = patience.filter(|_| host == 1).map(|ms| sim.sleep_ms(ms));
+                let patience = OptionFuture::from(patience).then(|over| async move {
+                    if over.is_none() {
+                        futures::future::pending::<()>().await;
+                    }
+                });
+                let death = select(Box::pin(store.death()), Box::pin(patience));
+                match select(Box::pin(scenario.play(&sim, &engine, &run)), death).await {
                     Either::Left((Ok(view), _)) => Some(view),
-                    Either::Left((Err(EngineError::Store(StoreError::Io { .. })), _)) => {
+                    Either::Left((Err(EngineError::Store(error)), _)) if is_known(&error) => {
                         assert!(deeds.calls().iter().all(|call| call.end.is_some()), "calls go on");
                         None
                     }
@@ -79,11 +128,14 @@ impl Case {
             });
             let view = view.filter(|view| view.status.is_terminal());
             sim.drop_tasks();
-            let events = sim.block_on(scenario::events(&memory, &run));
+            let events = sim.block_on(scenario::events(&inner, &run));
             assert!(events.starts_with(&stored), "what was stored stays");
             if let Some(view) = view {
-                rules::check(sim.block_on(scenario.plan(&creator)).bundle(), &events);
-                let played = Played { events, calls: deeds.calls(), view, appends: store.appends() };
+                let EventBody::RunCreated(created) = &events[0].body else { panic!("it was not created") };
+                rules::check(&sim.block_on(inner.bundle(&created.bundle)).unwrap(), &events);
+                let mut calls = deeds.calls();
+                calls.retain(|call| call.id.run == run);
+                let played = Played { events, calls, view, appends: store.appends() };
                 played.check_calls();
                 return played;
             }
@@ -91,6 +143,32 @@ impl Case {
         }
         panic!("{}: the run does not get on", scenario.name);
     }
+
+    /// Lets the run come into being, driven by nobody.
+    async fn begin(&self, sim: &Sim, deeds: &Deeds, medium: &dyn Medium) -> RunId {
+        let first = if let Origin::Moved(first) = &self.origin { first } else { &self.scenario };
+        let engine = first.engine(sim, deeds, medium.open());
+        let run = first.create(sim, &engine).await;
+        match &self.origin {
+            Origin::New => run,
+            Origin::Forked(how) => {
+                assert!(engine.drive(&run).await.unwrap().status.is_terminal());
+                engine.fork(how(Fork::of(run))).await.unwrap().id().clone()
+            }
+            Origin::Moved(_) => {
+                assert!(engine.drive(&run).await.unwrap().wait.is_some());
+                // In whose catalog the workflow is another now.
+                let engine = self.scenario.engine(sim, deeds, engine.store().clone());
+                engine.migrate(&run).await.unwrap();
+                run
+            }
+        }
+    }
+}
+
+/// Whether it is what faults come to: nobody knows what was stored, or somebody else has taken the run over.
+fn is_known(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { .. } | StoreError::Fenced(_) | StoreError::Expired)
 }
 
 impl Played {

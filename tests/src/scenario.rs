@@ -43,6 +43,10 @@ pub struct Scenario {
     parts: Vec<(Part, String)>,
     vars: Vec<(String, Value)>,
     limits: Vec<(String, usize)>,
+    /// Whether a person is asked before every stage.
+    interactive: bool,
+    /// What the person says of a call that was interrupted.
+    outcome: Value,
     /// What is asked for while it runs, and when, in milliseconds since the world began.
     controls: Vec<(i64, Control)>,
     /// How many controls were asked for already.
@@ -82,6 +86,8 @@ impl Scenario {
             parts,
             vars: Vec::new(),
             limits: Vec::new(),
+            interactive: false,
+            outcome: "rerun".into(),
             controls: Vec::new(),
             asked: Arc::default(),
             plan: Arc::default(),
@@ -95,6 +101,8 @@ impl Scenario {
                 ["limit", provider, limit] => {
                     scenario.limits.push((provider.to_owned(), limit.parse().unwrap()));
                 }
+                ["interactive"] => scenario.interactive = true,
+                ["outcome", said] => scenario.outcome = serde_json::from_str(said).unwrap(),
                 ["at", ms, control] => {
                     let control = serde_json::from_value(control.into()).unwrap();
                     scenario.controls.push((ms.parse().unwrap(), control));
@@ -134,7 +142,9 @@ impl Scenario {
         let plan = self.plan(engine).await;
         let run = RunId::new(&self.name).unwrap();
         let vars = self.vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect();
-        create(sim, engine, &plan, RunCreated { run: run.clone(), vars, ..created(&plan) }).await;
+        let interactive = self.interactive;
+        let created = RunCreated { run: run.clone(), vars, interactive, ..created(&plan) };
+        create(sim, engine, &plan, created).await;
         run
     }
 
@@ -162,7 +172,7 @@ impl Scenario {
         let mut view = handle.wait().await?;
         while view.status == RunStatus::Paused {
             let asked: Vec<_> =
-                view.waits.iter().filter_map(|wait| Some((wait.number?, says(wait)))).collect();
+                view.waits.iter().filter_map(|wait| Some((wait.number?, self.says(wait)))).collect();
             if asked.is_empty() {
                 break;
             }
@@ -178,15 +188,15 @@ impl Scenario {
     pub fn rewind(&self) {
         self.asked.store(0, Ordering::SeqCst);
     }
-}
 
-/// What the person of a scenario says: yes, what comes first, or `this`.
-fn says(wait: &Wait) -> Value {
-    let schema = wait.schema.as_ref().map(Data::value).unwrap_or_default();
-    match wait.reason {
-        WaitReason::Approval => true.into(),
-        WaitReason::UnknownOutcome => "rerun".into(),
-        _ => schema["enum"].get(0).cloned().unwrap_or_else(|| "this".into()),
+    /// What the person of the scenario says: yes, what comes first, or `this`.
+    fn says(&self, wait: &Wait) -> Value {
+        let schema = wait.schema.as_ref().map(Data::value).unwrap_or_default();
+        match wait.reason {
+            WaitReason::Approval => true.into(),
+            WaitReason::UnknownOutcome => self.outcome.clone(),
+            _ => schema["enum"].get(0).cloned().unwrap_or_else(|| "this".into()),
+        }
     }
 }
 

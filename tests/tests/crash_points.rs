@@ -46,7 +46,7 @@ fn examples() -> Vec<Case> {
         let name = file.file_name().unwrap().to_str().unwrap();
         if let Some(name) = name.strip_suffix(".workflow.yml") {
             let scenario = Scenario::new(name, &std::fs::read_to_string(&file).unwrap());
-            cases.push(Case { scenario, script: script.clone() });
+            cases.push(Case { script: script.clone(), ..scenario.into() });
         }
     }
     assert!(!cases.is_empty());

@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod happenings;
+mod media;
 mod subjects;
+mod waiting;
+mod waits;
 
 use std::collections::BTreeMap;
 
@@ -168,9 +171,12 @@ fn each(lanes: &Lanes, check: impl Fn(&Combination<'_>, usize)) {
 /// those of a `foreach` only where its items go one after the other. With `MATRIX=all` everything is.
 fn is_in(part: usize, combination: &Combination<'_>, number: usize) -> bool {
     let is_short = !combination.subject.graph.contains("parallel");
-    combination.happening.name == "success"
-        || (is_short && number % 4 == part)
-        || std::env::var("MATRIX").is_ok_and(|asked| asked == "all")
+    combination.happening.name == "success" || (is_short && number % 4 == part) || is_all()
+}
+
+/// Whether nothing is left out.
+fn is_all() -> bool {
+    std::env::var("MATRIX").is_ok_and(|asked| asked == "all")
 }
 
 /// Something happens to each append of the first host.

@@ -4,6 +4,7 @@
 //! stopped when it uses one up. So what is used is above a budget by no more than the calls that were under
 //! way when it was crossed.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::json;
@@ -34,12 +35,32 @@ pub(super) struct Live {
 
 /// A budget, and what was used of it.
 struct Scope<'a> {
-    /// Whose: absent for the run.
-    stage: Option<&'a StageId>,
-    /// Whose, for a person.
-    name: String,
+    whose: Whose<'a>,
     budget: Budget,
     spent: Spent,
+}
+
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Run,
+    Stage(&'a StageId),
+    Node(&'a NodePath),
+}
+
+impl<'a> Whose<'a> {
+    fn stage(self) -> Option<&'a StageId> {
+        if let Self::Stage(stage) = self { Some(stage) } else { None }
+    }
+}
+
+impl fmt::Display for Whose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run => f.write_str("the run"),
+            Self::Stage(stage) => write!(f, "the stage `{stage}`"),
+            Self::Node(path) => write!(f, "the node `{path}`"),
+        }
+    }
 }
 
 /// One limit of a budget: how much was used, and how much may be.
@@ -69,8 +90,9 @@ impl Scope<'_> {
     /// That a limit is reached, as a failure.
     fn over(&self) -> Option<Failure> {
         let limit = self.limits().find(|limit| limit.used >= limit.of)?;
-        let message = format!("the budget of {} is used up: {}", self.name, limit.in_words());
-        let details = json!({ "budget": self.name, "limit": limit.what, "used": limit.used, "of": limit.of });
+        let name = self.whose.to_string();
+        let message = format!("the budget of {name} is used up: {}", limit.in_words());
+        let details = json!({ "budget": name, "limit": limit.what, "used": limit.used, "of": limit.of });
         Some(Failure::new(FailureClass::Budget, message).with_details(details))
     }
 }
@@ -88,18 +110,22 @@ impl Limit {
 
 fn of_run<'a>(plan: &Plan, state: &State) -> Option<Scope<'a>> {
     let budget = plan.workflow().budget?;
-    Some(Scope { stage: None, name: "the run".to_owned(), budget, spent: state.spent })
+    Some(Scope { whose: Whose::Run, budget, spent: state.spent })
 }
 
 fn of_stage<'a>(state: &State, stage: &'a StagePlan) -> Option<Scope<'a>> {
-    let name = format!("the stage `{}`", stage.id);
-    let spent = state.current_spent().unwrap_or_default();
-    Some(Scope { stage: Some(&stage.id), name, budget: stage.budget?, spent })
+    let budget = stage.budget?;
+    Some(Scope { whose: Whose::Stage(&stage.id), budget, spent: state.current_spent().unwrap_or_default() })
 }
 
-fn of_node<'a>(path: &NodePath, call: &CallPlan, node: Option<&NodeState>) -> Option<Scope<'a>> {
-    let spent = node.map(|node| node.spent).unwrap_or_default();
-    Some(Scope { stage: None, name: format!("the node `{path}`"), budget: call.budget?, spent })
+fn of_node<'a>(path: &'a NodePath, call: &CallPlan, node: Option<&NodeState>) -> Option<Scope<'a>> {
+    let budget = call.budget?;
+    Some(Scope { whose: Whose::Node(path), budget, spent: node.map(|node| node.spent).unwrap_or_default() })
+}
+
+/// Whether a call counts for any budget: mostly it does not.
+fn has_budget(plan: &Plan, stage: &StagePlan, call: &CallPlan) -> bool {
+    stage.budget.is_some() || call.budget.is_some() || plan.workflow().budget.is_some()
 }
 
 /// How long an attempt may take by the budgets that it counts for.
@@ -110,6 +136,9 @@ pub(super) fn time_left(
     path: &NodePath,
     call: &CallPlan,
 ) -> Option<Duration> {
+    if !has_budget(plan, stage, call) {
+        return None;
+    }
     let node = state.current_lane(path.lane).and_then(|lane| lane.node(path));
     let scopes = [of_run(plan, state), of_stage(state, stage), of_node(path, call, node)];
     let left = scopes.into_iter().flatten().filter_map(|scope| {
@@ -121,9 +150,9 @@ pub(super) fn time_left(
 
 impl Step<'_> {
     /// The budget that keeps a call from starting.
-    pub(super) fn over_budget(&self, path: &NodePath) -> Option<Failure> {
-        let (stage, call) = (self.stage?, self.call(path)?);
-        if stage.budget.is_none() && call.budget.is_none() && self.plan.workflow().budget.is_none() {
+    pub(super) fn over_budget(&self, path: &NodePath, call: &CallPlan) -> Option<Failure> {
+        let stage = self.stage?;
+        if !has_budget(self.plan, stage, call) {
             return None;
         }
         let scopes = [
@@ -148,7 +177,7 @@ impl Step<'_> {
         let mut warnings = Vec::new();
         for scope in [of_run(self.plan, self.state), of_stage(self.state, stage)].into_iter().flatten() {
             for limit in scope.limits().filter(|limit| limit.used >= limit.of * WARNED_AT) {
-                let key = (scope.stage.cloned(), limit.what);
+                let key = (scope.whose.stage().cloned(), limit.what);
                 if !self.state.warned.contains(&key) {
                     warnings.push(EventBody::BudgetWarning {
                         stage: key.0,

@@ -41,7 +41,7 @@ impl<'a> Step<'a> {
                 return self.advance();
             }
         };
-        if let Some(failure) = self.over_budget(&path) {
+        if let Some(failure) = self.over_budget(&path, call) {
             self.refused(path.clone(), failure)?;
             self.go_on(path.lane)?;
             return self.advance();
