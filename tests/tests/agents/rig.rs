@@ -73,10 +73,11 @@ impl Rig {
     /// The same with another program in place of the command line.
     pub(crate) fn provider_of(&self, cli: Cli, scenario: Scenario, program: &Path) -> Shared {
         let environment = self.environment(&[(cli, scenario)]);
+        let patience = Duration::from_secs(if scenario == Scenario::Stall { 12 } else { 120 });
         macro_rules! build {
             ($provider:ident) => {{
                 let mut builder = $provider::builder().program(program).work_root(self.work());
-                builder = builder.allow_env::<String>([]).patience(PATIENCE);
+                builder = builder.allow_env::<String>([]).patience(patience);
                 for (name, value) in environment {
                     builder = builder.env(name, value);
                 }
@@ -122,9 +123,6 @@ impl Rig {
         }
     }
 }
-
-/// How long a command line may be silent. The slowest takes some seconds to start.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A provider that a test and its engine share.
 #[derive(Clone)]
