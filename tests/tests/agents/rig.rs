@@ -113,14 +113,14 @@ impl Rig {
 
     /// Waits until the tool that never ends is running.
     pub(crate) fn wait_for_the_tool(&self) {
-        self.wait_until(|| self.processes().iter().any(|line| line.starts_with("tail -f /dev/null")));
+        wait_until(|| self.processes().iter().any(|line| line.starts_with("tail -f /dev/null")));
     }
+}
 
-    /// Waits for something that is bound to happen; the time limit of tests ends it where it does not.
-    pub(crate) fn wait_until(&self, mut condition: impl FnMut() -> bool) {
-        while !condition() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+/// Waits for something that is bound to happen; the time limit of tests ends it where it does not.
+pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

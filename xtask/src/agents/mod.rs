@@ -2,10 +2,10 @@
 //!
 //! They are installed at pinned versions into a folder of their own, and never touch anything else: a test gives
 //! them an empty home, an environment that is built from nothing, and a key that opens nothing. Where the machine
-//! can, all of it runs in a network that consists of loopback.
+//! can, all of it runs apart: see [`apart`].
 
+mod apart;
 mod install;
-mod network;
 mod outcome;
 
 use std::env;
@@ -15,8 +15,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Result, ensure};
 
 use crate::workspace::{cargo, root, run};
+use apart::Place;
 use install::{ALL, Agent};
-use network::Network;
 use outcome::Outcomes;
 
 /// Which of them, and where they are.
@@ -57,32 +57,36 @@ pub(crate) fn run_tests(options: &Options) -> Result<ExitCode> {
     }
 
     let mut skipped = Vec::new();
-    let network = Network::of_its_own();
-    if let Network::Shared(reason) = &network {
-        skipped.push(format!(
-            "a network of loopback alone: {reason}. The tests use the machine's, and loopback of that"
-        ));
-    }
+    let place = Place::apart(&[root(), &folder]);
     let mut filter = "all()".to_owned();
-    if options.only.is_empty() {
-        if !has_strace() {
-            filter.push_str(" - test(/^watched::/)");
-            skipped.push("the tests that watch which files are touched: `strace` is not there".to_owned());
-        }
-    } else {
+    let mut watchable = true;
+    if let Place::Shared(reason) = &place {
+        skipped.push(format!("a network and a /tmp of their own: {reason}; the tests use the machine's"));
+        skipped.push("the tests that watch which files are touched: /tmp is not theirs".to_owned());
+        watchable = false;
+    } else if !has_strace() {
+        skipped.push("the tests that watch which files are touched: `strace` is not there".to_owned());
+        watchable = false;
+    }
+    if !options.only.is_empty() {
         let names: Vec<_> = agents.iter().map(|agent| format!("test(/::{}::/)", agent.module())).collect();
         filter = format!("({})", names.join(" + "));
+        // Those that need all agents.
+        filter.push_str(" - test(/^together::/)");
         skipped.push(format!("everything but {}: nothing else was asked for", options.only.join(", ")));
     }
+    if !watchable {
+        filter.push_str(" - test(/^watched::/)");
+    }
     if let Some(case) = &options.case {
-        filter = format!("{filter} & test({case})");
+        filter = format!("({filter}) & test({case})");
         skipped.push(format!("tests whose names do not contain `{case}`"));
     }
 
     run(&mut cargo(&["build", "--quiet", "--package", "workflow-cli"]))?;
-    let tests = ["nextest", "run", "--package", "workflow-tests", "--test", "agents", "--no-fail-fast"];
+    let tests = ["nextest", "run", "--package", "workflow-tests", "--test", "agents"];
     run(cargo(&tests).arg("--no-run"))?;
-    let mut tests = network.inside(cargo(&tests).arg("--offline").args(["-E", &filter]));
+    let mut tests = place.run(cargo(&tests).args(["--offline", "--no-fail-fast", "-E", &filter]));
     // The one way by which nextest tells a program what came of each test.
     tests.env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1").args(["--message-format", "libtest-json"]);
     tests.env("WORKFLOW_AGENTS", &folder).env("WORKFLOW_PROGRAM", root().join("target/debug/workflow"));
