@@ -7,6 +7,7 @@ mod changes;
 mod graph;
 mod lane;
 mod persons;
+mod sessions;
 mod stages;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,11 +20,13 @@ use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated};
 use workflow_core::expr::Condition;
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, RoleId, StageId};
-use workflow_core::usage::Spent;
 
+use self::budgets::Spending;
 use self::graph::Graph;
 use self::lane::Lane;
 use self::persons::{Ask, Said, Waiting};
+use self::sessions::Sessions;
+pub use self::sessions::{continues, session};
 use self::stages::{Strategy, strategy};
 
 /// Checks the log of a run of `bundle`. The run need not have ended.
@@ -73,6 +76,7 @@ pub fn keeps(bundle: &Bundle, events: &[Event], reading: Reading) -> Result<(), 
         if let Err(rule) = log.take(&event.body) {
             return broken(rule);
         }
+        log.sessions.take(&event.body);
     }
     Ok(())
 }
@@ -109,8 +113,8 @@ struct Log<'a> {
     said: Said,
     /// Whether the run waits, and until when.
     waiting: Waiting,
-    /// What was used, of the run and of each stage.
-    spent: HashMap<Option<StageId>, Spent>,
+    spending: Spending,
+    sessions: Sessions,
     warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
     control: u64,
     started: bool,
@@ -200,7 +204,8 @@ impl<'a> Log<'a> {
             asks: BTreeMap::new(),
             said: Said::Nothing,
             waiting: None,
-            spent: HashMap::new(),
+            spending: Spending::default(),
+            sessions: Sessions::default(),
             warned: BTreeSet::new(),
             control: 0,
             started: false,

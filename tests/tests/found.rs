@@ -25,6 +25,7 @@ fn case(stage: &str, profile: &str) -> Case {
         vars: IndexMap::new(),
         on_failure: None,
         interactive: false,
+        tells: false,
         pauses: Vec::new(),
         deaths: Vec::new(),
     }

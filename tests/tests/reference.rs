@@ -79,7 +79,7 @@ fn compare(case: &Case) -> Compared {
 }
 
 fn disagrees(case: &Case) -> bool {
-    case.plan().is_ok() && matches!(compare(case), Compared::Disagrees(..))
+    case.is_sound() && matches!(compare(case), Compared::Disagrees(..))
 }
 
 /// Plays a share of the seeds; most of them have to have an outcome that is defined.
@@ -132,6 +132,9 @@ fn the_cases_reach_every_kind_of_outcome() {
         r#""attempts":4"#,
         r#""w_s1_b""#,
         r#""error":"rejected""#,
+        r#""status":"failed","iteration":1,"error":"budget""#,
+        r#""provider":null,"status":"failed","output":null,"error":"budget""#,
+        r#""error":"budget","attempts":2"#,
         r#""output":"a person at"#,
         "longer than",
         "[0][1]\"",

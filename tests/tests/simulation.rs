@@ -20,7 +20,7 @@ use workflow_tests::simulation::{shrink, simulate};
 const SEEDS: u64 = 80;
 
 /// A defect is found within as many seeds.
-const FOUND_WITHIN: u64 = 200;
+const FOUND_WITHIN: u64 = 1_000;
 
 /// As many smaller plots are tried where one is sure to fail.
 const TRIES: usize = 15;

@@ -34,6 +34,7 @@
 mod active;
 mod builder;
 mod driver;
+mod due;
 mod engine;
 mod error;
 mod fork;

@@ -1,6 +1,5 @@
 //! Runs that wait for a time, in no memory but for their ids.
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use workflow_core::machine::RunView;
 use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 
+use crate::due::Due;
 use crate::engine::{Engine, Hold};
 use crate::error::EngineError;
 
@@ -26,7 +26,7 @@ pub(crate) struct Parked {
 
 #[derive(Default)]
 struct Waiting {
-    by_time: BTreeSet<(Timestamp, RunId)>,
+    by_time: Due,
     /// Whether somebody sees to it that they go on.
     is_watched: bool,
 }
@@ -40,22 +40,14 @@ impl Parked {
     /// When the next one goes on; none, and nobody watches any more, when there is none.
     fn next(&self) -> Option<Timestamp> {
         let mut runs = self.lock();
-        let next = runs.by_time.first().map(|(at, _)| *at);
+        let next = runs.by_time.next();
         runs.is_watched = next.is_some();
         next
     }
 
     fn take_due(&self, now: Timestamp) -> Vec<RunId> {
         let mut runs = self.lock();
-        let mut due = Vec::new();
-        while let Some(first) = runs.by_time.pop_first() {
-            if first.0 > now {
-                runs.by_time.insert(first);
-                break;
-            }
-            due.push(first.1);
-        }
-        due
+        std::iter::from_fn(|| runs.by_time.take(now)).collect()
     }
 }
 
@@ -142,7 +134,7 @@ impl Engine {
         let parked = &self.shared.parked;
         let was_watched = {
             let mut runs = parked.lock();
-            runs.by_time.insert((until, run.clone()));
+            runs.by_time.insert(until, run);
             std::mem::replace(&mut runs.is_watched, true)
         };
         if was_watched {
@@ -173,7 +165,7 @@ impl Engine {
                     Err(error) => {
                         warn!(%run, %error, "the run could not be taken up; trying again");
                         let again = shared.clock.now().checked_add(AGAIN).unwrap_or(Timestamp::MAX);
-                        shared.parked.lock().by_time.insert((again, run));
+                        shared.parked.lock().by_time.insert(again, &run);
                     }
                 }
             }

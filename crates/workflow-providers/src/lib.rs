@@ -34,7 +34,12 @@ mod tail;
 #[cfg(all(feature = "process", unix))]
 pub use command::{CommandBuilder, CommandProvider};
 
+// Each agent needs a part of what they have in common.
 #[cfg(all(feature = "agent", unix))]
+#[cfg_attr(
+    not(all(feature = "claude-code", feature = "codex", feature = "gemini", feature = "grok")),
+    allow(dead_code)
+)]
 mod agent;
 
 #[cfg(all(feature = "agent", unix))]

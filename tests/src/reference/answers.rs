@@ -1,9 +1,12 @@
 //! What providers answer.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
+use workflow_core::provider::{ProviderError, Reply};
 use workflow_core::status::{Wait, WaitReason};
+use workflow_core::usage::Usage;
 
 use super::case::Case;
 use super::chance::Chance;
@@ -15,7 +18,7 @@ pub enum Answer {
     Reply(Value),
     /// A failure of that class.
     Failure(FailureClass),
-    /// The quota is used up for so many seconds.
+    /// The quota is used up for so many seconds; until a time that is over for none or less.
     Quota(i64),
 }
 
@@ -24,14 +27,24 @@ pub fn answer(case: &Case, path: &NodePath, before: u32) -> Answer {
     let mut chance = Chance::of(case.seed, &format!("{path} {before}"));
     if chance.percent(case.trouble) {
         return match chance.below(10) {
-            0..=4 => Answer::Failure(FailureClass::Transient),
-            5 => Answer::Failure(FailureClass::Permanent),
-            6..=7 => Answer::Failure(FailureClass::InvalidOutput),
-            8 => Answer::Failure(FailureClass::RateLimited),
-            _ => Answer::Quota(1 + i64::try_from(chance.below(60)).unwrap()),
+            0..=3 => Answer::Failure(FailureClass::Transient),
+            4 => Answer::Failure(FailureClass::Permanent),
+            5..=6 => Answer::Failure(FailureClass::InvalidOutput),
+            7 => Answer::Failure(FailureClass::RateLimited),
+            _ => Answer::Quota(i64::try_from(chance.below(60)).unwrap() - 15),
         };
     }
     Answer::Reply(reply(&mut chance, path))
+}
+
+/// What the call of the node at `path` has used before which so many had an answer, as far as it says so.
+pub fn usage(case: &Case, path: &NodePath, before: u32) -> Option<Usage> {
+    let mut chance = Chance::of(case.seed, &format!("usage of {path} {before}"));
+    let mut tokens = |percent| Some(10 * chance.below(6) as u64).filter(|_| chance.percent(percent));
+    let (input_tokens, output_tokens) = (tokens(80), tokens(60));
+    let cost_usd = Some(f64::from(u8::try_from(chance.below(5)).unwrap()) / 4.0);
+    let usage = Usage { cost_usd: cost_usd.filter(|_| chance.percent(75)), input_tokens, output_tokens };
+    Some(usage).filter(|_| chance.percent(80))
 }
 
 fn reply(chance: &mut Chance, path: &NodePath) -> Value {
@@ -68,8 +81,11 @@ pub(super) fn agrees(case: &Case, place: &str) -> bool {
 /// What a person answers to what a run waits for.
 pub(crate) fn person(case: &Case, wait: &Wait) -> Value {
     let place = wait.place.as_deref().unwrap();
-    if wait.reason == WaitReason::Approval {
-        return agrees(case, place).into();
+    match wait.reason {
+        WaitReason::Approval => return agrees(case, place).into(),
+        // It comes to what it comes to where nobody is asked.
+        WaitReason::UnknownOutcome => return "rerun".into(),
+        _ => {}
     }
     let choices = wait.schema.as_ref().map(|schema| schema.value()["enum"].as_array().cloned().unwrap());
     says(case, place, &choices.unwrap_or_default())
@@ -87,6 +103,19 @@ pub(super) fn says(case: &Case, place: &str, choices: &[Value]) -> Value {
 fn list(chance: &mut Chance) -> Value {
     let things = [json!(1), json!(2), json!("yes"), json!({ "k": "v" }), json!([1, "a"]), json!(null)];
     (0..chance.below(4)).map(|_| chance.one(&things).clone()).collect()
+}
+
+/// What a provider says that answers so, and has used that much.
+pub(crate) fn result(answer: Answer, usage: Option<Usage>, now: Timestamp) -> Result<Reply, ProviderError> {
+    let failed = |error| Err(ProviderError { usage: usage.clone(), ..error });
+    match answer {
+        Answer::Reply(value) => Ok(Reply { usage, ..Reply::json(&value) }),
+        Answer::Failure(class) => failed(ProviderError::new(class, "trouble")),
+        Answer::Quota(seconds) => {
+            let until = now + SignedDuration::from_secs(seconds);
+            failed(ProviderError::rate_limited("over its quota", Some(until)))
+        }
+    }
 }
 
 /// How many milliseconds an attempt takes.

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use workflow_core::bundle::Bundle;
-use workflow_core::definition::{Diagnostics, OnFailure};
+use workflow_core::definition::{Defaults, Diagnostics, OnFailure, resolve};
 use workflow_core::plan::Plan;
 
 /// A workflow, and all that its run depends on.
@@ -29,6 +29,9 @@ pub struct Case {
     /// Whether a person is asked before every stage.
     #[serde(default)]
     pub interactive: bool,
+    /// Whether calls tell what they have used while they go on, so that they are stopped for it.
+    #[serde(default)]
+    pub tells: bool,
     /// When the run is paused and resumed, by turns, in milliseconds since it began.
     #[serde(default)]
     pub pauses: Vec<u64>,
@@ -46,6 +49,13 @@ impl Case {
     /// What is wrong with the definition.
     pub fn plan(&self) -> Result<Plan, Diagnostics> {
         Plan::compile(self.bundle.clone())
+    }
+
+    /// Whether its workflow is what resolving makes of it, and can be run.
+    pub fn is_sound(&self) -> bool {
+        let workflow = &self.bundle.workflow;
+        let resolved = resolve(workflow, &Defaults::default());
+        resolved.is_ok_and(|resolved| resolved == *workflow) && self.plan().is_ok()
     }
 }
 
@@ -71,6 +81,9 @@ impl fmt::Display for Case {
         }
         if self.interactive {
             writeln!(text, "# a person is asked before every stage")?;
+        }
+        if self.tells {
+            writeln!(text, "# calls tell what they have used while they go on")?;
         }
         if !self.pauses.is_empty() {
             writeln!(text, "# paused and resumed at {:?} ms", self.pauses)?;

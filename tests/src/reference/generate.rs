@@ -35,6 +35,8 @@ pub fn generate(seed: u64) -> Case {
     if chance.percent(40) {
         workflow["loop"] = repeat(chance, count, &mut workflow["stages"]);
     }
+    budgets(seed, &mut workflow, &mut profiles);
+    interruptions(seed, &mut workflow, &mut profiles);
     let workflow: Workflow = serde_json::from_value(workflow).unwrap();
     let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
     let profiles = serde_json::from_value(profiles.into()).unwrap();
@@ -46,6 +48,7 @@ pub fn generate(seed: u64) -> Case {
         vars: vars(chance),
         on_failure: None,
         interactive: false,
+        tells: false,
         pauses: Vec::new(),
         deaths: Vec::new(),
     };
@@ -66,6 +69,68 @@ pub fn generate(seed: u64) -> Case {
         case.deaths = (0..=chance.below(3)).map(|_| chance.next() % 24).collect();
     }
     case
+}
+
+/// Some runs, stages and nodes have budgets; small ones, so that they are used up.
+fn budgets(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Value>) {
+    let chance = &mut Chance::of(seed, "budgets");
+    if chance.percent(10) {
+        workflow["budget"] = budget(chance, 6);
+    }
+    for stage in workflow["stages"].as_object_mut().unwrap().values_mut() {
+        if chance.percent(7) {
+            stage["budget"] = budget(chance, 3);
+        }
+    }
+    for node in calls(profiles) {
+        if chance.percent(7) {
+            node["budget"] = budget(chance, 1);
+        }
+    }
+}
+
+/// Some calls go on in sessions, and of some a person is asked what became of them.
+fn interruptions(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Value>) {
+    let chance = &mut Chance::of(seed, "interruptions");
+    for stage in workflow["stages"].as_object_mut().unwrap().values_mut() {
+        if chance.percent(25) {
+            stage["session"] = "continue".into();
+        }
+        if chance.percent(20) {
+            stage["on_interrupt"] = "ask".into();
+        }
+    }
+    for node in calls(profiles) {
+        if chance.percent(10) {
+            node["session"] = (*chance.one(&["new", "continue"])).into();
+        }
+    }
+}
+
+/// The nodes that make calls, by themselves or for items.
+fn calls(profiles: &mut Map<String, Value>) -> Vec<&mut Value> {
+    let mut calls = Vec::new();
+    for profile in profiles.values_mut() {
+        for mut node in profile["graph"].as_array_mut().unwrap() {
+            while node["type"] == "foreach" {
+                node = &mut node["run"];
+            }
+            if node["type"] == "run" || node["strategy"] == "summarize" {
+                calls.push(node);
+            }
+        }
+    }
+    calls
+}
+
+/// A budget of what so many calls use, or a few times as much.
+fn budget(chance: &mut Chance, calls: u32) -> Value {
+    let times = calls * chance.one(&[1, 2, 3]);
+    match chance.below(3) {
+        0 => json!({ "cost_usd": f64::from(times) / 2.0 }),
+        1 => json!({ "tokens": 40 * times }),
+        _ => json!({ "cost_usd": f64::from(times) / 2.0, "tokens": 40 * times }),
+    }
 }
 
 fn vars(chance: &mut Chance) -> IndexMap<String, Value> {

@@ -158,6 +158,7 @@ impl Played {
             "failed_stages": view.failed_stages,
             "vars": view.context.vars,
             "stages": stages,
+            "spent": { "cost_usd": view.spent.cost_usd, "tokens": view.spent.tokens },
         })
     }
 

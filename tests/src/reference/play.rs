@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::{Either, join, select};
-use jiff::SignedDuration;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{NodePath, RunId};
@@ -18,7 +17,7 @@ use workflow_core::stop::Stop;
 use workflow_core::store::{Control, MemoryStore, RunStore};
 use workflow_exec::{Clock, Engine, EngineError};
 
-use super::answers::{self, Answer, answer};
+use super::answers::{self, answer, usage};
 use super::case::Case;
 use crate::faulty::{Fault, Faulty};
 use crate::scenario;
@@ -175,13 +174,7 @@ impl Provider for Answering {
         if let Either::Right(_) = select(work, Box::pin(context.stop().wait(Stop::Gracefully))).await {
             return Err(ProviderError::cancelled());
         }
-        match answer(&self.case, path, self.before(&request).await) {
-            Answer::Reply(value) => Ok(Reply::json(&value)),
-            Answer::Failure(class) => Err(ProviderError::new(class, "trouble")),
-            Answer::Quota(seconds) => {
-                let until = self.sim.now() + SignedDuration::from_secs(seconds);
-                Err(ProviderError::rate_limited("over its quota", Some(until)))
-            }
-        }
+        let before = self.before(&request).await;
+        answers::result(answer(&self.case, path, before), usage(&self.case, path, before), self.sim.now())
     }
 }

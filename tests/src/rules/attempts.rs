@@ -85,7 +85,7 @@ impl<'a> Log<'a> {
         rule(until <= self.now, "nothing ran later than it ended")?;
         let clocks = self.reading.clocks;
         rule(!clocks || since.is_none_or(|since| since <= until), "nothing ended before it started")?;
-        self.spend(path, since.map(|since| (since, until)), usage);
+        self.spend(path, attempt, since.map(|since| (since, until)), usage)?;
         self.ending(path, attempt)
     }
 
@@ -108,6 +108,9 @@ impl<'a> Log<'a> {
         let refused = node.is_some_and(|node| node.refused);
         rule(refused == (error.class == FailureClass::Rejected), "what a person is against fails so")?;
         self.check_start(path)?;
+        if error.class == FailureClass::Budget {
+            self.check_refused_by_budget(path)?;
+        }
         rule(!error.class.is_retryable() && retry_at.is_none(), "what was refused is not tried again")?;
         let node = self.nodes.entry(path.clone()).or_default();
         node.attempt += 1;

@@ -22,7 +22,7 @@ impl<'a> Log<'a> {
                 }
                 // What the other run used and was told is its own.
                 (self.started, self.control) = (false, 0);
-                self.spent.clear();
+                self.spending.begins_anew();
                 self.warned.clear();
                 Ok(())
             }
@@ -39,6 +39,7 @@ impl<'a> Log<'a> {
                 }
                 let begins =
                     self.position == Position::Before(first(self.workflow)) && self.stages.is_empty();
+                self.spending.has_other_budgets();
                 self.bundle = bundle;
                 self.workflow = &bundle.workflow;
                 let graphs = bundle.profiles.iter();

@@ -6,6 +6,7 @@ use workflow_core::expr::Condition;
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
 
+use super::budgets::Scope;
 use super::persons::Said;
 use super::{Checked, Log, Position, rule};
 
@@ -68,7 +69,7 @@ impl Log<'_> {
         let on_failure = self.on_failure(spec);
         let failed_before = self.workflow.repeat.is_some() && self.failed_stages.contains(stage);
         rule(!repeats || failed_before, "what fails in the same way again has failed before")?;
-        let gives_up = self.is_used_up(None) || repeats;
+        let gives_up = self.is_used_up(&Scope::Run) || repeats;
         self.stage_has_failed(stage, on_failure == OnFailure::Continue && !gives_up, continues)
     }
 

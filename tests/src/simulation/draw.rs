@@ -33,7 +33,7 @@ pub fn draw(seed: u64) -> Plot {
 fn run(chance: &mut Chance, seed: u64, number: u64, engines: usize) -> RunSetup {
     let case = generate(seed.wrapping_mul(8).wrapping_add(number));
     // What happens to hosts is in the plot.
-    let case = Case { pauses: Vec::new(), deaths: Vec::new(), ..case };
+    let case = Case { pauses: Vec::new(), deaths: Vec::new(), tells: chance.percent(30), ..case };
     let at = if chance.percent(50) { 0 } else { moment(chance) };
     RunSetup { number, at, engine: chance.below(engines), driven: chance.percent(30), case }
 }

@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use workflow_core::bundle::Bundle;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::provider::CallId;
 use workflow_core::store::{Control, ControlRecord, Lease};
 
 use super::counts::Counts;
+use super::person::Asked;
 use super::process::Process;
+use crate::rules;
 
 /// How long a lease is good.
 pub const LEASE: Duration = Duration::from_secs(10);
@@ -47,8 +50,8 @@ pub struct Entries {
 pub struct Told {
     /// All events whose append was acknowledged.
     pub events: Vec<Event>,
-    /// The controls, each with the number of events there were before it, and when it came.
-    pub controls: Vec<(Control, usize, Timestamp)>,
+    /// The controls.
+    pub controls: Vec<Asked>,
     /// The process and the epoch of the newest lease, unless it was given back.
     holder: Option<(u64, u64)>,
     /// Whether its last holder lost it.
@@ -161,11 +164,11 @@ impl Entries {
     }
 
     /// Something was asked of a run.
-    pub fn requested(&mut self, run: &RunId, control: Control) {
+    pub fn requested(&mut self, run: &RunId, number: u64, control: Control) {
         self.counts.controls += 1;
-        let now = (self.clock)();
+        let at = (self.clock)();
         if let Some(told) = self.runs.get_mut(run) {
-            told.controls.push((control, told.events.len(), now));
+            told.controls.push(Asked { number, control, before: told.events.len(), at });
         }
     }
 
@@ -245,6 +248,21 @@ impl Entries {
             self.violated(format!("{what} was called while #{other} by process {by} went on"));
         }
         self.calls.insert((run.clone(), path.clone(), *attempt), process.clone());
+    }
+
+    /// A call goes on in a session, or begins one. It goes on where that is written, and in the one that was
+    /// recorded last.
+    pub fn goes_on_in(&mut self, id: &CallId, session: Option<&str>, bundle: &Bundle) {
+        let Some(told) = self.runs.get(&id.run) else { return };
+        let continues = rules::continues(bundle, &id.path);
+        let last = rules::session(&told.events, &id.path, id.attempt).filter(|_| continues);
+        self.counts.continued += u64::from(session.is_some());
+        if last.as_deref() != session {
+            let CallId { run, path, attempt, .. } = id;
+            self.violated(format!(
+                "{path} #{attempt} of run {run} goes on in {session:?}, and not in {last:?}"
+            ));
+        }
     }
 
     /// A call has ended. One that its process left by dying goes on until it is [reclaimed](Self::reclaimed).

@@ -1,13 +1,16 @@
 //! Whether what a plot came to is what has to be.
 
+use std::collections::HashSet;
+
 use jiff::SignedDuration;
-use workflow_core::event::EventBody;
-use workflow_core::failure::FailureClass;
+use workflow_core::event::{Event, EventBody};
+use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::machine::State;
-use workflow_core::status::RunStatus;
+use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::store::Control;
 
 use super::counts::Counts;
+use super::person::{self, Asked};
 use super::play::Played;
 use super::plot::{Plot, RunSetup};
 use crate::reference;
@@ -56,9 +59,7 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
     if let Some(holder) = &record.holder {
         return Err(format!("it has ended and is held by {holder}"));
     }
-    let interrupted =
-        events.iter().filter(|event| matches!(event.body, EventBody::AttemptInterrupted { .. }));
-    counts.interrupted += interrupted.count() as u64;
+    count(events, counts);
     let asked = events.iter().any(|event| matches!(event.body, EventBody::CancelRequested { .. }));
     if asked != (state.status() == RunStatus::Cancelled) {
         return Err(format!(
@@ -67,10 +68,11 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
             if asked { "a cancel" } else { "none" }
         ));
     }
-    let cancel = told.controls.iter().find(|(control, before, _)| {
-        matches!(control, Control::Cancel | Control::Kill) && *before < events.len()
+    person::judge(events, &told.controls, counts)?;
+    let cancel = told.controls.iter().find(|asked| {
+        matches!(asked.control, Control::Cancel | Control::Kill) && asked.before < events.len()
     });
-    if let Some((_, _, at)) = cancel.filter(|_| !asked && plot.clocks_agree() && plot.leases_are_kept())
+    if let Some(Asked { at, .. }) = cancel.filter(|_| !asked && plot.clocks_agree() && plot.leases_are_kept())
         && last.at.duration_since(*at) > OBEDIENCE
     {
         return Err(format!("it was to be cancelled at {at} and is {:?} at {}", state.status(), last.at));
@@ -97,4 +99,35 @@ fn judge_run(plot: &Plot, run: &RunSetup, played: &mut Played, counts: &mut Coun
     }
     counts.compared += 1;
     expected.difference(&played).map_or(Ok(()), Err)
+}
+
+/// Counts what the log of a run tells of.
+fn count(events: &[Event], counts: &mut Counts) {
+    let is_over = |error: &Failure| error.class == FailureClass::Budget;
+    let mut started = HashSet::new();
+    for Event { at, body, .. } in events {
+        let counted = match body {
+            EventBody::AttemptStarted { path, attempt, .. } => {
+                started.insert((path, *attempt));
+                continue;
+            }
+            EventBody::AttemptInterrupted { .. } => &mut counts.interrupted,
+            EventBody::AttemptFailed { parked: true, retry_at: Some(until), .. } => {
+                // It is asked for again after a moment.
+                let moment = until.duration_since(*at) <= SignedDuration::from_secs(1);
+                counts.parked_late += u64::from(moment);
+                &mut counts.parked
+            }
+            EventBody::AttemptFailed { path, attempt, error, .. } if is_over(error) => {
+                let was_called = started.contains(&(path, *attempt));
+                if was_called { &mut counts.stopped } else { &mut counts.refused }
+            }
+            EventBody::NodeAsked { reason: WaitReason::UnknownOutcome, .. } => &mut counts.doubted,
+            EventBody::BudgetWarning { .. } => &mut counts.warned,
+            EventBody::SessionRecorded { .. } => &mut counts.sessions,
+            EventBody::SessionDropped { .. } => &mut counts.dropped,
+            _ => continue,
+        };
+        *counted += 1;
+    }
 }

@@ -3,7 +3,8 @@
 //! - [`plot`]: what happens, as data: engines, runs, and crashes, partitions, controls and more at their times.
 //!   [`draw`](mod@draw) makes one of a seed.
 //! - [`play`](mod@play): what it comes to. A [`process`] dies or stands still with all that is in it; a
-//!   [`link`] to the store loses, delays and refuses; a [`provider`] answers as the run's case has it.
+//!   [`link`] to the store loses, delays and refuses; a [`provider`] answers as the run's case has it,
+//!   and a [`person`] as it has it or otherwise.
 //! - [`journal`]: what the store has promised, noted by a [`witness`] that stands before it.
 //! - [`judge`](mod@judge): whether that was kept, and whether each run came to what it has to.
 //! - [`planted`]: stores with a defect, so that one sees that it would be found.
@@ -13,6 +14,7 @@ pub mod draw;
 pub mod journal;
 pub mod judge;
 pub mod link;
+pub mod person;
 pub mod planted;
 pub mod play;
 pub mod plot;

@@ -12,20 +12,19 @@ use workflow_core::ids::{NodePath, RunId};
 use workflow_core::machine::State;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
-use workflow_core::store::{Answer, Control, MemoryStore, NewRun, RunRecord, RunStore, StoreError};
+use workflow_core::store::{Control, MemoryStore, NewRun, RunRecord, RunStore, StoreError};
 use workflow_exec::{Clock as _, Engine, EngineError, Limits, Timer as _, WorkOptions};
 
 use super::counts::Counts;
 use super::journal::{Journal, LEASE, Told};
 use super::link::{Link, Sky, Weather};
+use super::person::Person;
 use super::planted::{Defect, Planted, Registry};
 use super::plot::{EngineSetup, Plot, RunSetup, What};
 use super::process::Process;
 use super::provider::{Answering, Prompts};
 use super::witness::Witness;
-use crate::reference::answers;
 use crate::reference::case::Case;
-use crate::reference::chance::Chance;
 use crate::reference::play::PROVIDERS;
 use crate::scenario;
 use crate::sim::Sim;
@@ -70,12 +69,11 @@ struct World<'p> {
     registry: Registry,
     defect: Option<Defect>,
     journal: Journal,
-    cases: Arc<HashMap<RunId, Arc<Case>>>,
+    cases: Arc<BTreeMap<RunId, Arc<Case>>>,
     prompts: Prompts,
     machines: Vec<Machine<'p>>,
     processes: u64,
-    /// What a person does.
-    chance: Chance,
+    person: Person,
 }
 
 /// What an engine runs on, from one process to the next.
@@ -139,7 +137,7 @@ impl<'p> World<'p> {
             prompts: Prompts::default(),
             machines: machines.collect(),
             processes: 0,
-            chance: Chance::of(plot.seed, "person"),
+            person: Person::new(plot.seed),
         }
     }
 
@@ -159,7 +157,7 @@ impl<'p> World<'p> {
                 Due::Happen(happening.engine, happening.what.clone()),
             );
         }
-        dues.insert((self.chance.next() % LOOKS, dues.len() as u64), Due::Look);
+        dues.insert((self.person.chance.next() % LOOKS, dues.len() as u64), Due::Look);
         let mut last = dues.len() as u64;
         while let Some(((at, _), due)) = dues.pop_first() {
             let elapsed = u64::try_from(self.sim.now().duration_since(start).as_millis()).unwrap_or(0);
@@ -168,7 +166,7 @@ impl<'p> World<'p> {
                 self.answer().await;
                 if !dues.is_empty() {
                     last += 1;
-                    dues.insert((at + self.chance.next() % LOOKS, last), Due::Look);
+                    dues.insert((at + self.person.chance.next() % LOOKS, last), Due::Look);
                 }
                 continue;
             }
@@ -186,28 +184,22 @@ impl<'p> World<'p> {
         self.end().await
     }
 
-    /// Somebody looks at what runs wait for, and answers through one engine or another: also what is no
-    /// answer, or twice.
+    /// Somebody looks at what runs wait for, and asks things of them through one engine or another.
     async fn answer(&mut self) {
-        let runs = self.plot.runs.iter().filter(|_| !self.machines.is_empty());
-        let runs: Vec<_> = runs.map(|run| (run.id(), run.case.clone())).collect();
-        for (run, case) in runs {
-            let asks = self.store.get(&run).await.is_ok_and(|run| run.head.status == RunStatus::Paused);
-            let events = if asks { scenario::events(&self.store, &run).await } else { Vec::new() };
-            let waits = State::fold(&events).map(|state| state.waits()).unwrap_or_default();
-            for wait in waits {
-                let Some(number) = wait.number else { continue };
-                let answer = answers::person(&case, &wait);
-                let mut said = vec![answer.clone()];
-                if self.chance.percent(20) {
-                    let other = if self.chance.percent(50) { 17.into() } else { answer };
-                    said.insert(self.chance.below(2), other);
-                }
-                for value in said {
-                    let answer = Answer { wait: number, value: Data::new(&value) };
-                    let machine = self.chance.below(self.machines.len());
-                    self.control(machine, run.clone(), Control::Answer(answer));
-                }
+        if self.machines.is_empty() {
+            return;
+        }
+        for (run, case) in self.cases.clone().iter() {
+            let Ok(record) = self.store.get(run).await else { continue };
+            let waits = if record.head.status == RunStatus::Paused {
+                let state = State::fold(&scenario::events(&self.store, run).await);
+                state.map(|state| state.waits()).unwrap_or_default()
+            } else {
+                Vec::new()
+            };
+            for control in self.person.says(run, case, &waits) {
+                let machine = self.person.chance.below(self.machines.len());
+                self.control(machine, run.clone(), control);
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use workflow_core::definition::{Defaults, Workflow, resolve};
 use workflow_core::ids::RunId;
 use workflow_core::store::Control;
 
@@ -156,11 +155,7 @@ impl Plot {
 
     /// Whether every engine takes runs on, and all workflows are what resolving makes of them and can be run.
     pub fn is_sound(&self) -> bool {
-        let is_resolved = |workflow: &Workflow| {
-            resolve(workflow, &Defaults::default()).is_ok_and(|resolved| resolved == *workflow)
-        };
-        let runs = |run: &RunSetup| is_resolved(&run.case.bundle.workflow) && run.case.plan().is_ok();
-        self.engines.iter().all(|engine| engine.runs > 0) && self.runs.iter().all(runs)
+        self.engines.iter().all(|engine| engine.runs > 0) && self.runs.iter().all(|run| run.case.is_sound())
     }
 }
 

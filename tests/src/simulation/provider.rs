@@ -1,21 +1,21 @@
 //! Providers of simulated engines: they answer as the case of the run has it, and leave their calls behind when
 //! their process dies.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::{Either, select};
-use jiff::SignedDuration;
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::stop::Stop;
+use workflow_core::usage::Usage;
 use workflow_exec::Clock as _;
 
 use super::journal::Journal;
 use super::process::Process;
-use crate::reference::answers::{Answer, answer};
+use crate::reference::answers::{self, answer, usage};
 use crate::reference::case::Case;
 use crate::reference::chance::Chance;
 use crate::reference::play::interruptions;
@@ -32,7 +32,7 @@ pub struct Answering {
     /// The process.
     pub process: Process,
     /// The cases of the runs.
-    pub cases: Arc<HashMap<RunId, Arc<Case>>>,
+    pub cases: Arc<BTreeMap<RunId, Arc<Case>>>,
     /// Knows the log of the run, and which calls go on.
     pub journal: Journal,
     /// What was told so far.
@@ -67,16 +67,29 @@ impl Answering {
         prompts.entry(run.clone()).or_default().insert(attempt, prompt.to_owned());
     }
 
-    /// Says a few lines, names a session, and takes its time: at times longer than a lease.
-    async fn work(&self, chance: &mut Chance, context: &CallContext) {
+    /// Says a few lines, and takes its time: at times longer than a lease. Names its session before or after that:
+    /// a new one or the one it goes on in, or none.
+    async fn work(
+        &self,
+        chance: &mut Chance,
+        context: &CallContext,
+        goes_on: Option<&str>,
+        told: Option<Usage>,
+    ) {
         if chance.percent(20) {
             for line in 0..=chance.below(3) {
                 context.output(OutputKind::Text, format!("line {line}"));
             }
         }
-        if chance.percent(10) {
-            // Whoever has lost the run has nobody to tell it to.
-            let _ = context.record_session("a session").await;
+        let session = match chance.below(6) {
+            0..=1 => Some(format!("session {}", chance.next() % 1_000_000)),
+            2 => goes_on.map(str::to_owned),
+            _ => None,
+        };
+        let is_early = chance.percent(60);
+        self.name_session(context, session.as_deref().filter(|_| is_early)).await;
+        if let Some(usage) = told {
+            context.usage(usage);
         }
         let most = match chance.below(100) {
             0..=69 => 60,
@@ -84,6 +97,14 @@ impl Answering {
             _ => 25_000,
         };
         self.sim.sleep_ms(chance.next() % most).await;
+        self.name_session(context, session.as_deref().filter(|_| !is_early)).await;
+    }
+
+    async fn name_session(&self, context: &CallContext, session: Option<&str>) {
+        if let Some(session) = session {
+            // Whoever has lost the run has nobody to tell it to.
+            let _ = context.record_session(session).await;
+        }
     }
 }
 
@@ -97,10 +118,14 @@ impl Provider for Answering {
         let case = case.ok_or_else(|| ProviderError::permanent("a run that is not of this world"))?;
         let key = (id.path.clone(), id.attempt);
         self.told(&id.run, key, &request.prompt);
+        self.journal.entries().goes_on_in(id, request.session.as_deref(), &case.bundle);
 
         let mut chance = Chance::of(!case.seed, &format!("{} {}", id.path, id.attempt));
         let slow_to_stop = chance.next() % 1_500;
-        let work = Box::pin(self.work(&mut chance, &context));
+        let before = self.before(id);
+        let usage = usage(&case, &id.path, before);
+        let (goes_on, told) = (request.session.as_deref(), usage.clone().filter(|_| case.tells));
+        let work = Box::pin(self.work(&mut chance, &context, goes_on, told));
         let stopped = Box::pin(async {
             context.stop().wait(Stop::Gracefully).await;
             let grace = self.sim.sleep_ms(slow_to_stop);
@@ -109,14 +134,7 @@ impl Provider for Answering {
         if let Either::Right(_) = select(work, stopped).await {
             return Err(ProviderError::cancelled());
         }
-        match answer(&case, &id.path, self.before(id)) {
-            Answer::Reply(value) => Ok(Reply::json(&value)),
-            Answer::Failure(class) => Err(ProviderError::new(class, "trouble")),
-            Answer::Quota(seconds) => {
-                let until = self.process.now() + SignedDuration::from_secs(seconds);
-                Err(ProviderError::rate_limited("over its quota", Some(until)))
-            }
-        }
+        answers::result(answer(&case, &id.path, before), usage, self.process.now())
     }
 
     async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {

@@ -122,8 +122,8 @@ impl RunStore for Witness {
 
     async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
         let answer = self.inner.request(run, control.clone()).await;
-        if answer.is_ok() {
-            self.journal.entries().requested(run, control);
+        if let Ok(number) = &answer {
+            self.journal.entries().requested(run, *number, control);
         }
         answer
     }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::RunStatus;
+use workflow_core::usage::Usage;
 
 use crate::host::{Host, id};
 
@@ -119,4 +120,58 @@ fn a_session_survives_the_death_of_the_host() {
         assert_eq!(view.status, RunStatus::Completed);
     });
     assert_eq!(*sessions.lock().unwrap(), [None, Some("s1".to_owned())]);
+}
+
+/// Names its session only where it begins one.
+struct Terse(Arc<Mutex<Vec<Option<String>>>>);
+
+#[async_trait]
+impl Provider for Terse {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        self.0.lock().unwrap().push(request.session.clone());
+        if request.session.is_none() {
+            let named = context.record_session("s1").await;
+            named.map_err(|error| ProviderError::transient(error.to_string()))?;
+        }
+        Ok(Reply::text("said"))
+    }
+}
+
+#[test]
+fn a_session_that_an_agent_names_only_once_is_gone_on_in_in_every_iteration() {
+    let sessions = Arc::default();
+    let terse = Terse(Arc::clone(&sessions));
+    let host = Host::with(|builder| builder.provider("talker", terse));
+    host.sim.block_on(host.engine.run(host.start("r1", SESSIONS))).unwrap();
+    let s1 = Some("s1".to_owned());
+    assert_eq!(*sessions.lock().unwrap(), [None, s1.clone(), s1]);
+}
+
+/// Tells what each call used, as an agent that counts over its session would be asked for it.
+struct Meter(Arc<Mutex<Vec<Option<u64>>>>);
+
+#[async_trait]
+impl Provider for Meter {
+    async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+        let used = request.session_usage.and_then(|usage| usage.input_tokens);
+        let number = {
+            let mut told = self.0.lock().unwrap();
+            told.push(used);
+            told.len()
+        };
+        let usage = Some(Usage { input_tokens: Some(10), ..Usage::default() });
+        match number {
+            2 => Err(ProviderError { usage, ..ProviderError::transient("busy") }),
+            _ => Ok(Reply { usage, session: Some(format!("s{number}")), ..Reply::text("said") }),
+        }
+    }
+}
+
+#[test]
+fn a_call_is_told_what_its_session_has_used_before_failures_and_forks_included() {
+    let told = Arc::default();
+    let meter = Meter(Arc::clone(&told));
+    let host = Host::with(|builder| builder.provider("talker", meter));
+    host.sim.block_on(host.engine.run(host.start("r1", SESSIONS))).unwrap();
+    assert_eq!(*told.lock().unwrap(), [None, Some(10), Some(20), Some(30)]);
 }

@@ -9,7 +9,7 @@ use workflow_core::machine::RunView;
 use workflow_core::plan::Plan;
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
 use workflow_core::store::{Control, RunStore as _};
-use workflow_exec::StartRun;
+use workflow_exec::{Clock as _, StartRun};
 
 use crate::host::{Host, id};
 
@@ -313,6 +313,35 @@ fn a_run_over_its_quota_goes_on_by_itself_when_the_time_has_come() {
         }
     });
     assert!(host.log("r2").contains("run_continued"));
+}
+
+#[test]
+fn runs_that_wait_in_the_background_go_on_at_their_times_whatever_they_are_called() {
+    let host = Host::new();
+    // Some look like ids that the engine makes.
+    let called = ["r1", "0192d5b1-0000-7000-8000-00000000000A", "0192d5b1-0000-7000-8000-00000000000a"];
+    let called = called
+        .into_iter()
+        .chain(["0192d5b1000070008000000000000009", "long-long-long-long-long-long-long-long"]);
+    let called = called.map(Some).chain([None, None]);
+    host.sim.block_on(async {
+        let start = host.sim.now();
+        let mut waiting = Vec::new();
+        // Who begins first waits longest.
+        for (hours, run) in (1_i64..=7).rev().zip(called) {
+            let yaml = QUOTA.replace("3600000", &(hours * 3_600_000).to_string());
+            let start = StartRun::plan(&host.engine.parse(&yaml, "test").unwrap());
+            let start = run.into_iter().fold(start, |start, run| start.run_id(id(run)));
+            waiting.push((hours, host.engine.start(start).await.unwrap()));
+        }
+        for (hours, run) in waiting {
+            let view = run.wait().await.unwrap();
+            assert_eq!(view.status, RunStatus::Completed);
+            let took = view.completed_at.unwrap().duration_since(start).as_millis();
+            let ends = i128::from(hours * 3_600_000) + 20;
+            assert_eq!(took, ends, "{}: neither early nor late", run.id());
+        }
+    });
 }
 
 #[test]

@@ -55,6 +55,7 @@ enum Kind {
         json: bool,
         schema: bool,
         approval: bool,
+        budget: bool,
     },
     Foreach {
         items: Option<&'static str>,
@@ -113,12 +114,14 @@ fn runs() -> impl Strategy<Value = Kind> {
     let provider = prop::option::weighted(0.2, select(vec!["q", "${vars.p}", "${vars.unknown}"]));
     let role = prop::option::weighted(0.2, select(vec!["free", "strict", "${vars.unknown}"]));
     let form = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.1));
-    (provider, role, form).prop_map(|(provider, role, (json, schema, approval))| Kind::Run {
+    let budget = prop::bool::weighted(0.1);
+    (provider, role, form, budget).prop_map(|(provider, role, (json, schema, approval), budget)| Kind::Run {
         provider,
         role,
         json,
         schema,
         approval,
+        budget,
     })
 }
 
@@ -149,7 +152,7 @@ impl Node {
             known => text.replace(".N.", &format!(".{}.", known.as_deref().unwrap_or_default())),
         };
         let mut node = match &self.kind {
-            Kind::Run { provider, role, json, schema, approval } => {
+            Kind::Run { provider, role, json, schema, approval, budget } => {
                 let mut node = json!({ "type": "run", "inputs": before });
                 let provider = provider.map(|provider| json!(provider));
                 let members = [
@@ -159,6 +162,7 @@ impl Node {
                     ("output_schema", schema.then(|| json!(SCHEMA))),
                     ("repairs", schema.then(|| json!(1))),
                     ("approval", approval.then(|| json!("Shall it?"))),
+                    ("budget", budget.then(|| json!({ "cost_usd": 0.5, "tokens": 120 }))),
                 ];
                 for (name, value) in members {
                     if let Some(value) = value {

@@ -114,7 +114,7 @@ fn budgets() -> impl Strategy<Value = Option<Budget>> {
         (budget.cost_usd, budget.tokens, budget.time) = (cost_usd, tokens, time);
         budget
     });
-    prop::option::weighted(0.15, budget)
+    prop::option::weighted(0.25, budget)
 }
 
 fn stages() -> impl Strategy<Value = (Stage, Option<Profile>)> {

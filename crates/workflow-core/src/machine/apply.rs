@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::ask::{Ask, Said};
 use super::lane::{GraphState, ItemsState, LaneState, NodeState};
 use super::render;
-use super::state::{Current, MAX_LANES, OutputOf, Position, StageResult, State};
+use super::state::{Current, MAX_LANES, OutputOf, Position, Session, StageResult, State};
 use crate::data::Data;
 use crate::event::{Event, EventBody, RunForked};
 use crate::failure::Failure;
@@ -95,21 +95,8 @@ impl State {
                     lane.whole.attempt += 1;
                 }
             }
-            EventBody::SessionDropped { path, .. } => {
-                let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
-                node.session = None;
-                node.session_usage = None;
-                (node.session_dropped, node.session_failed) = (true, false);
-            }
-            EventBody::SessionRecorded { path, session, .. } => {
-                let before = render::last_pass(self, path).and_then(|before| before.session_usage.clone());
-                let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
-                // Also where it is another session: one that was forked off has used what the former has.
-                if node.session.is_none() && !node.session_dropped {
-                    node.session_usage = before;
-                }
-                node.session = Some(session.clone());
-            }
+            EventBody::SessionDropped { path, .. } => self.set_session(path, None)?,
+            EventBody::SessionRecorded { path, session, .. } => self.set_session(path, Some(session))?,
             EventBody::AttemptSucceeded { path, attempt, output, set, usage, .. } => {
                 self.spend(path, usage.as_deref(), event.at)?;
                 let current = self.current(path)?;
@@ -325,12 +312,36 @@ impl State {
         Ok(())
     }
 
+    fn set_session(&mut self, path: &NodePath, session: Option<&Arc<str>>) -> Result<(), &'static str> {
+        let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
+        node.session = session.cloned();
+        node.session_failed &= session.is_some();
+        if path.items.is_empty() {
+            let node = (path.stage.clone(), path.lane, path.node.clone());
+            match session {
+                // What was used stays: a session that was forked off has used what the former has.
+                Some(id) => {
+                    let used = self.sessions.remove(&node).and_then(|before| before.used);
+                    self.sessions.insert(node, Session { id: id.clone(), used });
+                }
+                None => drop(self.sessions.remove(&node)),
+            }
+        }
+        Ok(())
+    }
+
     /// Adds the attempt at `path` that ends at `at`.
     fn spend(&mut self, path: &NodePath, usage: Option<&Usage>, at: Timestamp) -> Result<(), &'static str> {
         let current = self.current(path)?;
         if let Some(took) = current.lane_of(path)?.node_mut(path)?.spend(usage, at) {
             current.spent.add(usage, took);
             self.spent.add(usage, took);
+        }
+        if let Some(usage) = usage.filter(|_| path.items.is_empty()) {
+            let node = (path.stage.clone(), path.lane, path.node.clone());
+            if let Some(session) = self.sessions.get_mut(&node) {
+                session.used.get_or_insert_default().add(usage);
+            }
         }
         Ok(())
     }

@@ -50,8 +50,6 @@ pub struct NodeState {
     pub error: Option<Arc<Failure>>,
     /// The provider's session, once known.
     pub session: Option<Arc<str>>,
-    /// What the calls in that session have used, as far as it is known.
-    pub(super) session_usage: Option<Box<Usage>>,
     /// When the first attempt started.
     pub started_at: Option<Timestamp>,
     /// When the last attempt ended.
@@ -60,8 +58,6 @@ pub struct NodeState {
     pub spent: Spent,
     /// When the last attempt started.
     pub(super) attempt_at: Option<Timestamp>,
-    /// Whether its former session failed too often to go on in it.
-    pub(super) session_dropped: bool,
     /// Whether the last failure was one in the session that it goes on in.
     pub(super) session_failed: bool,
     /// What the call that runs has said of its usage, and whether it was stopped for it.
@@ -109,12 +105,10 @@ impl NodeState {
         output: Data::NULL,
         error: None,
         session: None,
-        session_usage: None,
         started_at: None,
         ended_at: None,
         spent: Spent { attempts: 0, cost_usd: 0.0, unpriced: 0, tokens: 0, uncounted: 0, time_ms: 0 },
         attempt_at: None,
-        session_dropped: false,
         session_failed: false,
         live: Derived(None),
         approved: false,
@@ -140,9 +134,6 @@ impl NodeState {
         let took = at.duration_since(self.attempt_at.take()?).as_millis();
         let took = u64::try_from(took).unwrap_or(0);
         self.spent.add(usage, took);
-        if let Some(usage) = usage.filter(|_| self.session.is_some()) {
-            self.session_usage.get_or_insert_default().add(usage);
-        }
         self.live = Derived(None);
         Some(took)
     }

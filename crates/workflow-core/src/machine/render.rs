@@ -19,7 +19,6 @@ use crate::ids::{NodePath, RoleId};
 use crate::output_schema::OutputSchema;
 use crate::plan::{CallPlan, InputPlan, LanePlan, Plan, RoleInput, StagePlan, Strategy};
 use crate::provider::{CallId, CallRequest};
-use crate::usage::Usage;
 
 /// Gives the values of `${secrets.x}` at the moment of a call. Must not block: a host that keeps
 /// its secrets far away fetches them before the run.
@@ -127,29 +126,22 @@ pub fn request(
     let id = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
     let output_schema = schema(plan, call, role).map(|schema| schema.value().clone());
     let skills = skills(plan, call, role);
-    let before = call.continues.then(|| with_session(state, path)).flatten();
-    let session = before.and_then(|node| node.session.as_deref()).map(str::to_owned);
-    let session_usage = before.and_then(|node| node.session_usage.as_deref()).cloned();
+    let session = call.continues.then(|| session(state, path)).flatten();
+    let session_usage = session.as_ref().and_then(|_| state.session(path)?.used.clone());
+    let session = session.map(|session| session.to_string());
     let request =
         CallRequest { id, prompt, options, env, cwd, session, session_usage, output_schema, skills };
     let timeout = call.timeout.into_iter().chain(budget::time_left(plan, state, stage, path, call)).min();
     Ok(Call { request, timeout, idle_timeout: call.idle_timeout })
 }
 
-/// The session that a call goes on in: that of the node's last attempt, or of its pass before.
+/// The session that a call goes on in: the one that was recorded last, in this iteration or in one before. What
+/// an item is, is another matter in each iteration.
 pub(super) fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
-    with_session(state, path)?.session.clone()
-}
-
-/// The node as it was when its session was named last.
-fn with_session<'s>(state: &'s State, path: &NodePath) -> Option<&'s NodeState> {
-    let node = state.current_lane(path.lane).and_then(|lane| lane.node(path))?;
-    if node.session.is_some() || node.session_dropped { Some(node) } else { last_pass(state, path) }
-}
-
-/// The session of the node's pass before this one.
-fn last_session(state: &State, path: &NodePath) -> Option<Arc<str>> {
-    last_pass(state, path)?.session.clone()
+    if path.items.is_empty() {
+        return Some(state.session(path)?.id.clone());
+    }
+    state.current_lane(path.lane)?.node(path)?.session.clone()
 }
 
 /// The node as its pass before this one left it.

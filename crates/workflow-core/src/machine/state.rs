@@ -13,10 +13,10 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
 use crate::event::{BudgetLimit, Event, EventBody, RunCreated, RunForked};
 use crate::failure::Failure;
-use crate::ids::StageId;
+use crate::ids::{NodeId, NodePath, StageId};
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::store::RunHead;
-use crate::usage::Spent;
+use crate::usage::{Spent, Usage};
 
 /// The most lanes that a stage can have.
 pub(crate) const MAX_LANES: usize = 10_000;
@@ -58,6 +58,9 @@ pub struct State {
     pub(super) spent_by_stage: IndexMap<StageId, Spent, RandomState>,
     /// The budgets that were warned of.
     pub(super) warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
+    /// The session of each node of a lane that was recorded last and not given up, over all iterations. That of
+    /// an item is only in its own state.
+    pub(super) sessions: BTreeMap<(StageId, u32, NodeId), Session>,
     /// What persons are asked, by the numbers of the events that asked.
     pub(super) asks: BTreeMap<u64, Ask>,
     /// What the run waits for, where nothing goes on by itself.
@@ -147,7 +150,21 @@ impl StageResult {
     }
 }
 
+/// A provider's session, as a node left it last.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Session {
+    pub id: Arc<str>,
+    /// What the calls in it have used, as far as it is known.
+    pub used: Option<Usage>,
+}
+
 impl State {
+    /// The session of a node that is no item.
+    pub(super) fn session(&self, path: &NodePath) -> Option<&Session> {
+        let path = path.items.is_empty().then_some(path)?;
+        self.sessions.get(&(path.stage.clone(), path.lane, path.node.clone()))
+    }
+
     /// Folds a run's events.
     ///
     /// # Errors
@@ -194,6 +211,7 @@ impl State {
             spent: Spent::default(),
             spent_by_stage: IndexMap::default(),
             warned: BTreeSet::new(),
+            sessions: BTreeMap::new(),
             asks: BTreeMap::new(),
             waiting: None,
             pausing: false,

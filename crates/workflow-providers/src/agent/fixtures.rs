@@ -95,7 +95,7 @@ fn table<C: Cli>(prefix: &str) -> String {
                 Said::Usage(_) => {}
                 other => {
                     writeln!(table, "    {}", format!("{other:?}").chars().take(150).collect::<String>())
-                        .unwrap()
+                        .unwrap();
                 }
             }
         }
@@ -200,7 +200,7 @@ fn damaged<C: Cli>(prefix: &str) {
     for capture in captures(prefix).iter().filter(|capture| !capture.stdout.is_empty()) {
         for _ in 0..20 {
             let mut stdout = capture.stdout.clone();
-            for _ in 0..1 + draw(8) {
+            for _ in 0..=draw(8) {
                 let at = draw(stdout.len());
                 stdout[at] = b"\"{}[]:,\\\n0\xff\0"[draw(12)];
             }

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use workflow_core::definition::{OnFailure, OutputFormat, RunNode, Stage};
+use workflow_core::definition::{Budget, OnFailure, OutputFormat, RunNode, Stage};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 use workflow_core::output_schema::OutputSchema;
 use workflow_core::provider::Reply;
 
+use super::spending::Used;
 use super::values::as_text;
 use super::{Called, Ended, How, Run, render};
 use crate::reference::answers::{Answer, answer};
@@ -18,6 +19,8 @@ pub(super) struct Call {
     pub is_json: bool,
     pub schema: Option<Rc<OutputSchema>>,
     pub repairs: u32,
+    /// The node's own.
+    pub budget: Option<Budget>,
 }
 
 /// How often a wrong output goes back to the provider, where nothing else is said.
@@ -29,6 +32,7 @@ impl Call {
             is_json: stage.output == Some(OutputFormat::Json),
             schema: stage.output_schema.as_ref().map(|name| run.schema(name)),
             repairs: stage.repairs.unwrap_or(REPAIRS),
+            budget: None,
         }
     }
 
@@ -37,6 +41,7 @@ impl Call {
             is_json: node.output == Some(OutputFormat::Json),
             schema: node.output_schema.as_ref().map(|name| run.schema(name)),
             repairs: node.repairs.unwrap_or(REPAIRS),
+            budget: node.budget,
         }
     }
 
@@ -65,8 +70,18 @@ impl Call {
         };
         let (mut failures, mut repairs) = (0, 0);
         let mut prompts = vec![json!(prompt)];
+        let (mut used, mut is_used_up) = (Used::default(), false);
         let (how, attempts) = loop {
             let made = u32::try_from(prompts.len()).unwrap();
+            if is_used_up || !run.may_call(path) {
+                // It counts as an attempt, and nobody is called.
+                prompts.pop();
+                break (How::Failed(Some(FailureClass::Budget)), made);
+            }
+            let uses = Used::of_call(run.case, path, made - 1);
+            used.add(uses);
+            run.has_used(path, uses);
+            is_used_up = run.has_used_up(path, self.budget, used);
             let class = match answer(run.case, path, made - 1) {
                 Answer::Reply(reply) => match self.accept(reply) {
                     Some(output) => break (How::Completed(output), made),
@@ -93,8 +108,10 @@ impl Call {
             prompts.push(again);
         };
         let rough = attempts > 1 || matches!(how, How::Failed(_));
-        let calls = vec![Called { path: path.clone(), prompts, certain: true }];
-        Ended { how, attempts, started: attempts, rough, calls }
+        let started = u32::try_from(prompts.len()).unwrap();
+        let called = Called { path: path.clone(), prompts, certain: true };
+        let calls = Some(called).filter(|_| started > 0).into_iter().collect();
+        Ended { how, attempts, started, rough, calls }
     }
 }
 

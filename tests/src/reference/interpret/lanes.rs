@@ -106,6 +106,7 @@ impl Run<'_> {
 
     /// What a stage comes to in its lanes; its `set` comes later.
     pub(super) fn lanes(&mut self, id: &StageId, stage: &Stage) -> Result<Pass, Open> {
+        self.begin_spending(id)?;
         let mut ends = Vec::new();
         let is_parallel = stage.mode == Some(Mode::Parallel);
         let mut before = None;
@@ -168,6 +169,11 @@ impl Run<'_> {
         };
         let lanes = (0..stage.providers.len()).map(shown).collect();
         let is_open = (0..of).any(|n| !certain(n) || ends[n].attempts.is_none());
+        let calls = ends.iter().enumerate().flat_map(|(n, end)| end.calls.iter().map(move |call| (n, call)));
+        self.end_spending(
+            id,
+            calls.map(|(n, call)| (&call.path, call.prompts.len(), call.certain && certain(n))),
+        )?;
         for (n, end) in ends.iter().enumerate() {
             for call in &end.calls {
                 self.calls.add(&call.path, &call.prompts, call.certain && certain(n));
@@ -206,7 +212,9 @@ impl Run<'_> {
             }
             None => call::unresolved(true),
         };
-        Ok(LaneEnd::new(Some(provider), ended))
+        // Where a budget was used up nobody was called.
+        let provider = Some(provider).filter(|_| ended.started > 0);
+        Ok(LaneEnd::new(provider, ended))
     }
 
     /// Sets what the nodes of lanes at the same time set, or leaves it open.

@@ -15,6 +15,7 @@
 //!   alone.
 //! - A variable that is set in something that is open, or by lanes at the same time to different values, is
 //!   open until it is set again.
+//! - Which of several calls at the same time crosses the line of a budget: see [`spending`].
 //!
 //! A workflow that reads what is open has no outcome to compare: [`Open`]. So has one that reads a variable
 //! at the same time as it is set.
@@ -23,6 +24,7 @@ mod call;
 mod graph;
 mod lanes;
 mod needs;
+mod spending;
 mod values;
 
 use std::cell::RefCell;
@@ -38,6 +40,7 @@ use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, StageId};
 use workflow_core::output_schema::OutputSchema;
 
+use self::spending::Spending;
 use super::answers::agrees;
 use super::case::Case;
 use super::outcome::{Calls, OPEN, Outcome};
@@ -76,6 +79,7 @@ pub fn interpret_as(case: &Case, id: &str, winner: Winner<'_>) -> Result<Outcome
         iteration: 1,
         calls: Calls::default(),
         schemas: RefCell::default(),
+        spending: RefCell::default(),
     };
     let error = run.run()?;
     Ok(run.outcome(&error))
@@ -148,6 +152,7 @@ struct Run<'a> {
     calls: Calls,
     /// Those that were compiled already.
     schemas: RefCell<HashMap<String, Rc<OutputSchema>>>,
+    spending: RefCell<Spending>,
 }
 
 impl Run<'_> {
@@ -204,8 +209,8 @@ impl Run<'_> {
         }
         let place = format!("{}/{id}", self.iteration);
         let is_asked = stage.approval.is_some() || self.case.interactive;
-        let mut pass =
-            if is_asked && !agrees(self.case, &place) { self.rejected() } else { self.lanes(id, stage)? };
+        let is_rejected = is_asked && !agrees(self.case, &place);
+        let mut pass = if is_rejected { self.rejected() } else { self.lanes(id, stage)? };
         if let Some(output) = &pass.output {
             self.check_reads(&text(&stage.set))?;
             let mut names = self.names();
@@ -227,7 +232,12 @@ impl Run<'_> {
         if has_failed && !self.failed.contains(id) {
             self.failed.push(id.clone());
         }
-        Ok(has_failed.then_some(error).filter(|_| self.on_failure(stage) != OnFailure::Continue))
+        if !has_failed {
+            return Ok(None);
+        }
+        // Nothing could be called any more.
+        let gives_up = !is_rejected && self.is_used_up()?;
+        Ok(Some(error).filter(|_| gives_up || self.on_failure(stage) != OnFailure::Continue))
     }
 
     fn on_failure(&self, stage: &Stage) -> OnFailure {
@@ -286,6 +296,7 @@ impl Run<'_> {
             "failed_stages": self.failed,
             "vars": vars,
             "stages": stages,
+            "spent": self.spending.borrow().shown(),
         });
         Outcome { run, calls: self.calls }
     }

@@ -1,0 +1,62 @@
+//! The sessions that calls go on in: of each node the one that was recorded last, unless it was given up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::SessionMode;
+use workflow_core::event::{Event, EventBody};
+use workflow_core::ids::{NodePath, NodePathParts};
+
+use super::graph::{self, Graph};
+
+/// The sessions of a run.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(HashMap<NodePath, Arc<str>>);
+
+impl Sessions {
+    /// Takes an event in.
+    pub(super) fn take(&mut self, body: &EventBody) {
+        match body {
+            EventBody::SessionRecorded { path, session, .. } => {
+                self.0.insert(place(path), session.clone());
+            }
+            EventBody::SessionDropped { path, .. } => drop(self.0.remove(&place(path))),
+            // Those of the other run are its own.
+            EventBody::RunForked(_) => self.0.clear(),
+            _ => {}
+        }
+    }
+
+    /// The session of a node.
+    pub(super) fn of(&self, path: &NodePath) -> Option<&Arc<str>> {
+        self.0.get(&place(path))
+    }
+}
+
+/// The session that the call of a node goes on in that may.
+pub fn session(events: &[Event], path: &NodePath, attempt: u32) -> Option<Arc<str>> {
+    let mut sessions = Sessions::default();
+    for Event { body, .. } in events {
+        if matches!(body, EventBody::AttemptStarted { path: of, attempt: n, .. } if of == path && *n == attempt)
+        {
+            break;
+        }
+        sessions.take(body);
+    }
+    sessions.of(path).cloned()
+}
+
+/// Whether the calls at a path go on in sessions.
+pub fn continues(bundle: &Bundle, path: &NodePath) -> bool {
+    let graph = bundle.profiles.get(&path.stage).map(Graph::new);
+    let run = graph.as_ref().and_then(|graph| graph::call(graph.what(path)?));
+    let own = run.and_then(|run| run.session);
+    own.or(bundle.workflow.stages[&path.stage].session) == Some(SessionMode::Continue)
+}
+
+/// A node in all iterations; or an item in one of them, as what an item is, is another matter each time.
+fn place(path: &NodePath) -> NodePath {
+    let iteration = if path.items.is_empty() { 1 } else { path.iteration };
+    NodePathParts { iteration, ..NodePathParts::clone(path) }.into()
+}

@@ -1,0 +1,189 @@
+//! What persons say to runs: what they are asked, and things that are no answer, too late, or said twice; and
+//! whether what came of it is what has to.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use workflow_core::data::Data;
+use workflow_core::event::{Event, EventBody};
+use workflow_core::ids::RunId;
+use workflow_core::status::{Wait, WaitReason};
+use workflow_core::store::{Answer, Control};
+
+use super::counts::Counts;
+use crate::reference::answers;
+use crate::reference::case::Case;
+use crate::reference::chance::Chance;
+
+/// Somebody who looks at runs now and then.
+pub struct Person {
+    /// What it does.
+    pub(super) chance: Chance,
+    /// What it has answered.
+    said: BTreeMap<RunId, Vec<Answer>>,
+}
+
+/// What was asked of a run.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Its number among the controls.
+    pub number: u64,
+    /// What.
+    pub control: Control,
+    /// How many events there were before it.
+    pub before: usize,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Person {
+    /// A person of a world.
+    pub fn new(seed: u64) -> Self {
+        Self { chance: Chance::of(seed, "person"), said: BTreeMap::new() }
+    }
+
+    /// What it asks of a run of a case that waits for that, or for nobody.
+    pub fn says(&mut self, run: &RunId, case: &Case, waits: &[Wait]) -> Vec<Control> {
+        let mut controls = Vec::new();
+        for (wait, number) in waits.iter().filter_map(|wait| Some((wait, wait.number?))) {
+            let answer = Answer { wait: number, value: Data::new(&answers::person(case, wait)) };
+            self.said.entry(run.clone()).or_default().push(answer.clone());
+            let mut said = vec![Control::Answer(answer.clone())];
+            if self.chance.percent(20) {
+                let none = Answer { value: Data::new(&17.into()), ..answer };
+                let other = if self.chance.percent(50) { none } else { answer };
+                said.insert(self.chance.below(2), Control::Answer(other));
+            }
+            if self.chance.percent(2) {
+                said.insert(self.chance.below(2), Control::Cancel);
+            }
+            controls.extend(said);
+        }
+        if self.chance.percent(10)
+            && let Some(said) = self.said.get(run)
+        {
+            controls.push(Control::Answer(self.chance.one(said).clone()));
+        }
+        if self.chance.percent(1) {
+            // Nobody asks with the first event of a run.
+            controls.push(Control::Answer(Answer { wait: 1, value: Data::new(&true.into()) }));
+        }
+        controls
+    }
+}
+
+/// Sees to it that of every answer became what has to: it is given once, or refused, and told why.
+///
+/// # Errors
+///
+/// What is not so.
+pub fn judge(events: &[Event], asked: &[Asked], counts: &mut Counts) -> Result<(), String> {
+    let last = events.iter().filter_map(control).max().unwrap_or(0);
+    for Asked { number, control: asked, .. } in asked {
+        let Control::Answer(answer) = asked else { continue };
+        let mut found = events.iter().filter(|event| control(event) == Some(*number));
+        let (Some(event), another) = (found.next(), found.next()) else {
+            // Its run had ended, or was left before it was heard.
+            if *number < last {
+                return Err(format!("nothing became of the answer {number}, and of a later control"));
+            }
+            counts.unheard += 1;
+            continue;
+        };
+        if another.is_some() {
+            return Err(format!("the answer {number} was taken in twice"));
+        }
+        let before = &events[..events.iter().take_while(|before| before.seq < event.seq).count()];
+        let asks = before.iter().find(|asks| asks.seq == answer.wait).and_then(asks);
+        let is_fit = asks.as_ref().is_some_and(|asks| could_be_given(asks, &answer.value.value()));
+        let is_given = is_given(before, answer.wait);
+        let is_cancelling =
+            before.iter().any(|event| matches!(event.body, EventBody::CancelRequested { .. }));
+        match &event.body {
+            EventBody::Answered { wait, answer: given, .. } if *wait == answer.wait => {
+                if *given != answer.value {
+                    return Err(format!("the answer {number} is another one in the log"));
+                }
+                if !is_fit || is_given || is_cancelling {
+                    return Err(format!("the answer {number} was given and could not be"));
+                }
+                counts.answered += 1;
+            }
+            EventBody::AnswerRefused { wait, .. } if *wait == answer.wait => {
+                let counted = if is_cancelling {
+                    &mut counts.answered_while_cancelling
+                } else if is_given {
+                    &mut counts.answered_twice
+                } else if asks.is_some() && !is_fit {
+                    &mut counts.answered_wrong
+                } else if asks.is_none() {
+                    &mut counts.answered_unasked
+                } else if has_ended_since(before, answer.wait) {
+                    &mut counts.answered_late
+                } else {
+                    return Err(format!("the answer {number} was refused and could be given"));
+                };
+                *counted += 1;
+            }
+            body => return Err(format!("of the answer {number} became {body:?}")),
+        }
+    }
+    Ok(())
+}
+
+/// The control that an event obeys.
+fn control(event: &Event) -> Option<u64> {
+    match &event.body {
+        EventBody::PauseRequested { control }
+        | EventBody::RunResumed { control }
+        | EventBody::CancelRequested { control, .. }
+        | EventBody::Answered { control, .. }
+        | EventBody::AnswerRefused { control, .. } => Some(*control),
+        _ => None,
+    }
+}
+
+/// What an event asks for, and the schema of the answer.
+fn asks(event: &Event) -> Option<(WaitReason, Value)> {
+    match &event.body {
+        EventBody::StageAsked { .. } => Some((WaitReason::Approval, Value::Null)),
+        EventBody::NodeAsked { reason, schema, .. } => {
+            Some((*reason, schema.as_ref().map(Data::value).unwrap_or_default()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether something can be answered to that. The questions of random workflows have choices, or no schema.
+fn could_be_given((reason, schema): &(WaitReason, Value), answer: &Value) -> bool {
+    match reason {
+        WaitReason::Approval => answer.is_boolean() || answer["approved"].is_boolean(),
+        WaitReason::UnknownOutcome => {
+            let outcome = answer.get("outcome").unwrap_or(answer);
+            let happened = *outcome == json!("happened") && answer.get("result").is_some();
+            happened || [json!("rerun"), json!("not_happened")].contains(outcome)
+        }
+        _ => schema["enum"].as_array().map_or(answer.is_string(), |choices| choices.contains(answer)),
+    }
+}
+
+fn is_given(before: &[Event], number: u64) -> bool {
+    before.iter().any(|event| matches!(event.body, EventBody::Answered { wait, .. } if wait == number))
+}
+
+/// Whether something ended after it was asked for, so that it may not be wanted any more.
+fn has_ended_since(before: &[Event], number: u64) -> bool {
+    before.iter().filter(|event| event.seq > number).any(|event| {
+        matches!(
+            event.body,
+            EventBody::StageCompleted { .. }
+                | EventBody::StageFailed { .. }
+                | EventBody::LaneCompleted { .. }
+                | EventBody::LaneFailed { .. }
+                | EventBody::NodeFailed { .. }
+                | EventBody::AttemptFailed { retry_at: None, .. }
+                | EventBody::AttemptSucceeded { .. }
+        )
+    })
+}
