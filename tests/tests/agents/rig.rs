@@ -113,7 +113,11 @@ impl Rig {
 
     /// Waits until the tool that never ends is running.
     pub(crate) fn wait_for_the_tool(&self) {
-        wait_until(|| self.processes().iter().any(|line| line.starts_with("tail -f /dev/null")));
+        wait_until(|| self.is_in_the_tool());
+    }
+
+    pub(crate) fn is_in_the_tool(&self) -> bool {
+        self.processes().iter().any(|line| line.starts_with("tail -f /dev/null"))
     }
 }
 

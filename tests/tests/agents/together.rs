@@ -13,7 +13,7 @@ use workflow_store::SqliteStore;
 use workflow_tests::model_api::Scenario;
 
 use crate::cli::{ALL, Cli, told_by_the_chore};
-use crate::rig::{Rig, all_in};
+use crate::rig::{Rig, all_in, wait_until};
 
 for_every_cli! {
     a_program_that_is_killed_in_its_tool_is_recovered,
@@ -67,8 +67,14 @@ impl Terminal {
     /// Runs the workflow in the background until an agent is in its tool.
     fn run_into_the_tool(&self) -> Child {
         let run = ["run", "work", "--run-id", RUN, "--store", STORE];
-        let child = self.command(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        self.rig.wait_for_the_tool();
+        let said = self.rig.root().join("said");
+        let file = fs::File::create(&said).unwrap();
+        let mut child = self.command(&run).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+        wait_until(|| {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "no tool was used: {}", fs::read_to_string(&said).unwrap());
+            self.rig.is_in_the_tool()
+        });
         child
     }
 
