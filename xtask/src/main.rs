@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
+mod agents;
 mod ci;
 mod examples;
 mod steps;
@@ -28,6 +29,8 @@ enum Chore {
     Sim(Sim),
     /// Write the runs under `tests/formats/` that this version has to go on reading for ever
     Formats,
+    /// Install the command lines of agents and drive them against a fake of their services
+    TestAgents(agents::Options),
     /// Measure what the engine adds to the work it drives, in one table
     Bench {
         /// What `workflow-benches` takes: --quick, --build, names of groups
@@ -53,6 +56,7 @@ struct Sim {
 fn main() -> Result<ExitCode> {
     match Chore::parse() {
         Chore::Ci(options) => return Ok(ci::run(&options)),
+        Chore::TestAgents(options) => return agents::run_tests(&options),
         Chore::Tools => tools::ALL.iter().try_for_each(|tool| tool.ensure().map(drop))?,
         Chore::Schemas => {
             let mut test = cargo(&["test", "--quiet", "--package", "workflow-core", "--test", "schemas"]);

@@ -28,17 +28,19 @@ fn tokens(reply: &Reply) -> (Option<u64>, Option<u64>) {
     (usage.input_tokens, usage.output_tokens)
 }
 
-/// What one answer of the fake uses.
-const ONCE: (Option<u64>, Option<u64>) = (Some(19), Some(7));
-/// What two answers use.
-const TWICE: (Option<u64>, Option<u64>) = (Some(38), Some(14));
+/// What so many answers of the fake use.
+fn answers(count: u64, cli: Cli) -> (Option<u64>, Option<u64>) {
+    // Gemini counts its two tokens of thought beside its answer, where the others' are a part of it.
+    let output = if cli == Cli::Gemini { 9 } else { 7 };
+    (Some(19 * count), Some(output * count))
+}
 
 fn a_prompt_is_answered(cli: Cli) {
     let rig = Rig::new();
     let call = Call::new("Say hello to the lighthouse.", cli.options());
     let reply = call.made(&rig.provider(cli, Scenario::Ok)).unwrap();
     assert_eq!(reply.output.value(), TEXT);
-    assert_eq!(tokens(&reply), ONCE);
+    assert_eq!(tokens(&reply), answers(1, cli));
     let shown = [OutputKind::Text, OutputKind::TextDelta].map(|kind| call.said(kind)).concat();
     assert_eq!(shown, TEXT);
     assert_eq!(call.sessions(), [reply.session.unwrap()]);
@@ -62,10 +64,11 @@ fn a_tool_is_used(cli: Cli) {
     let call = Call::new("Use the tool.", cli.options());
     let reply = call.made(&rig.provider(cli, Scenario::Tool)).unwrap();
     assert_eq!(reply.output.value(), TEXT);
-    assert_eq!(tokens(&reply), TWICE);
+    assert_eq!(tokens(&reply), answers(2, cli));
     assert_eq!(fs::read_to_string(rig.work().join("tool_out.txt")).unwrap(), "tool-ran\n");
     let told = call.said(OutputKind::Tool);
-    assert!(told.contains(COMMAND.split(' ').next().unwrap()) && told.contains("→ tool-ran"), "{told}");
+    let (asked, result) = told.split_once("→").unwrap();
+    assert!(asked.contains(COMMAND) && result.contains("tool-ran"), "{told}");
     assert_eq!(rig.processes(), [""; 0]);
 }
 
@@ -122,7 +125,7 @@ fn a_session_is_gone_on_in(cli: Cli) {
     next(&mut call, "The second word is harbour.", &first);
     let second = call.made(&provider).unwrap();
     assert_eq!(second.session, first.session);
-    assert_eq!(tokens(&second), ONCE, "what the session used before is not told once more");
+    assert_eq!(tokens(&second), answers(1, cli), "what the session used before is not told once more");
     let asked = rig.api.asked();
     let both = |word: &str| asked.iter().any(|asked| asked.mentions("harbour") && asked.mentions(word));
     assert!(both("lighthouse") && both(TEXT), "the history is sent");
@@ -136,7 +139,7 @@ fn a_session_is_gone_on_in(cli: Cli) {
         cost_usd: first.cost_usd.zip(second.cost_usd).map(|(a, b)| a + b),
     });
     call.request.prompt = "The third word is gull.".into();
-    assert_eq!(tokens(&call.made(&provider).unwrap()), ONCE);
+    assert_eq!(tokens(&call.made(&provider).unwrap()), answers(1, cli));
 }
 
 fn a_session_is_copied(cli: Cli) {
@@ -154,7 +157,7 @@ fn a_session_is_copied(cli: Cli) {
     }
     let copy = copy.unwrap();
     assert!(copy.session.is_some() && copy.session != first.session);
-    assert_eq!(tokens(&copy), ONCE);
+    assert_eq!(tokens(&copy), answers(1, cli));
     assert!(rig.api.asked().iter().any(|asked| asked.mentions("harbour") && asked.mentions("lighthouse")));
 }
 
@@ -163,7 +166,19 @@ fn a_long_prompt_arrives_whole(cli: Cli) {
     // More than an argument can hold.
     let long = format!("{} end", "word ".repeat(40_000));
     let call = Call::new(&long, cli.options());
-    assert_eq!(call.made(&rig.provider(cli, Scenario::Ok)).unwrap().output.value(), TEXT);
-    assert!(rig.api.asked().iter().any(|asked| asked.mentions(&long)));
+    let made = call.made(&rig.provider(cli, Scenario::Ok));
+    match made {
+        Ok(reply) => assert_eq!(reply.output.value(), TEXT),
+        // It repeats the prompt, and exits with 0 before what it said is read where that is more than a pipe holds.
+        Err(error) => assert!(cli == Cli::Gemini && error.failure.class.is_retryable(), "{error:?}"),
+    }
+    let sent = rig.api.asked();
+    if cli == Cli::Grok {
+        // What is longer than it likes is told to be read from a file.
+        let told = format!("the complete request ({} bytes", long.len());
+        assert!(sent.iter().any(|asked| asked.mentions(&told)));
+    } else {
+        assert!(sent.iter().any(|asked| asked.mentions(&long)));
+    }
     assert!(!serde_json::to_string(&rig.api.requests()).unwrap().contains(KEY));
 }

@@ -19,7 +19,13 @@ pub(crate) const ALL: [Cli; 4] = [Cli::ClaudeCode, Cli::Codex, Cli::Gemini, Cli:
 
 /// The folder into which `cargo xtask test-agents` installed them.
 pub(crate) fn installed() -> PathBuf {
-    std::env::var_os("WORKFLOW_AGENTS").expect("run this with `cargo xtask test-agents`").into()
+    told_by_the_chore("WORKFLOW_AGENTS")
+}
+
+/// A path that the chore tells.
+pub(crate) fn told_by_the_chore(name: &str) -> PathBuf {
+    let Some(told) = std::env::var_os(name) else { panic!("run this with `cargo xtask test-agents`") };
+    told.into()
 }
 
 impl Cli {
@@ -74,9 +80,11 @@ impl Cli {
             Self::ClaudeCode => return,
             Self::Codex => (
                 ".codex/config.toml",
-                // Told the address by a variable, it first tries a WebSocket.
+                // Told the address by a variable, it first tries a WebSocket. Where /tmp may be written, it leaves a
+                // folder `.git` in it, and all who work below take that for a repository.
                 format!(
-                    "model_provider = \"fake\"\n[analytics]\nenabled = false\n[model_providers.fake]\nname = \"fake\"\n\
+                    "model_provider = \"fake\"\n[analytics]\nenabled = false\n\
+                     [sandbox_workspace_write]\nexclude_slash_tmp = true\n[model_providers.fake]\nname = \"fake\"\n\
                      base_url = \"{url}/v1\"\nenv_key = \"CODEX_API_KEY\"\nwire_api = \"responses\"\n\
                      request_max_retries = 0\nstream_max_retries = 0\n"
                 ),

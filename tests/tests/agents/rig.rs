@@ -73,10 +73,11 @@ impl Rig {
     /// The same with another program in place of the command line.
     pub(crate) fn provider_of(&self, cli: Cli, scenario: Scenario, program: &Path) -> Shared {
         let environment = self.environment(&[(cli, scenario)]);
+        let patience = Duration::from_secs(if scenario == Scenario::Stall { 12 } else { 120 });
         macro_rules! build {
             ($provider:ident) => {{
                 let mut builder = $provider::builder().program(program).work_root(self.work());
-                builder = builder.allow_env::<String>([]).patience(PATIENCE);
+                builder = builder.allow_env::<String>([]).patience(patience);
                 for (name, value) in environment {
                     builder = builder.env(name, value);
                 }
@@ -112,19 +113,20 @@ impl Rig {
 
     /// Waits until the tool that never ends is running.
     pub(crate) fn wait_for_the_tool(&self) {
-        self.wait_until(|| self.processes().iter().any(|line| line.starts_with("tail -f /dev/null")));
+        wait_until(|| self.is_in_the_tool());
     }
 
-    /// Waits for something that is bound to happen; the time limit of tests ends it where it does not.
-    pub(crate) fn wait_until(&self, mut condition: impl FnMut() -> bool) {
-        while !condition() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    pub(crate) fn is_in_the_tool(&self) -> bool {
+        self.processes().iter().any(|line| line.starts_with("tail -f /dev/null"))
     }
 }
 
-/// How long a command line may be silent. The slowest takes some seconds to start.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Waits for something that is bound to happen; the time limit of tests ends it where it does not.
+pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 /// A provider that a test and its engine share.
 #[derive(Clone)]

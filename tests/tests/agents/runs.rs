@@ -64,6 +64,12 @@ impl Host {
     }
 }
 
+/// What one answer of the fake uses.
+fn tokens(cli: Cli) -> u64 {
+    // Gemini counts what it thinks beside its answer.
+    if cli == Cli::Gemini { 28 } else { 26 }
+}
+
 fn output(view: &RunView) -> Value {
     view.context.stages["work"].output.as_ref().unwrap().value().clone()
 }
@@ -76,7 +82,7 @@ fn class(view: &RunView) -> FailureClass {
 fn a_stage_has_the_answer_as_its_output(cli: Cli) {
     let view = Host::new(cli, Scenario::Tool, "", "").run();
     assert_eq!((view.status, output(&view)), (RunStatus::Completed, TEXT.into()));
-    assert_eq!((view.spent.tokens, view.spent.uncounted), (52, 0));
+    assert_eq!((view.spent.tokens, view.spent.uncounted), (2 * tokens(cli), 0));
     // Claude Code alone tells what it costs; of the others that is unknown, which is not nothing.
     assert_eq!(view.spent.unpriced, u64::from(cli != Cli::ClaudeCode));
 }
@@ -99,10 +105,11 @@ fn a_loop_goes_on_in_its_session_and_counts_what_it_used_once(cli: Cli) {
     let host = Host::new(cli, Scenario::Ok, again, ", session: continue");
     let view = host.run();
     assert_eq!(view.status, RunStatus::Completed, "{:?}", view.error);
-    assert_eq!((view.spent.attempts, view.spent.tokens), (3, 3 * 26));
+    assert_eq!((view.spent.attempts, view.spent.tokens), (3, 3 * tokens(cli)));
     let asked = host.rig.api.asked();
     let answers = |body: &Value| body.to_string().matches(TEXT).count();
-    assert_eq!(asked.iter().map(|asked| answers(&asked.body)).max(), Some(2), "the history is sent");
+    let most = asked.iter().map(|asked| answers(&asked.body)).max();
+    assert!(most >= Some(2), "the history is sent: {most:?}");
 }
 
 fn a_failing_service_is_asked_again_by_the_run(cli: Cli) {

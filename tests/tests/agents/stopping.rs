@@ -8,7 +8,7 @@ use workflow_core::stop::Stop;
 use workflow_tests::model_api::Scenario;
 
 use crate::cli::Cli;
-use crate::rig::{Call, Rig};
+use crate::rig::{Call, Rig, wait_until};
 
 for_every_cli! {
     a_call_that_is_stopped_in_a_tool_leaves_no_process,
@@ -37,7 +37,7 @@ fn a_call_that_is_stopped_in_a_tool_leaves_no_process(cli: Cli) {
 }
 
 fn a_call_that_is_stopped_in_an_answer_leaves_no_process(cli: Cli) {
-    stopped(cli, Scenario::Hang, Stop::Gracefully, |rig| rig.wait_until(|| !rig.api.asked().is_empty()));
+    stopped(cli, Scenario::Hang, Stop::Gracefully, |rig| wait_until(|| !rig.api.asked().is_empty()));
 }
 
 fn a_call_that_is_killed_in_a_tool_leaves_no_process(cli: Cli) {

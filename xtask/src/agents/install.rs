@@ -1,0 +1,161 @@
+//! The agents, their pinned versions, and how each is brought into the folder without touching anything else.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::on_path;
+use crate::workspace::run;
+
+/// An agent's command line, as npm has it.
+pub(crate) struct Agent {
+    /// The name of its provider.
+    pub(crate) name: &'static str,
+    /// What its program is called.
+    program: &'static str,
+    package: &'static str,
+    pub(crate) version: &'static str,
+    /// Where its program is among the packages. `{platform}` is npm's name of this one, as `linux-x64`.
+    place: Place,
+}
+
+/// Where a program is once its package is there. No package's own script is run: those write into the home.
+enum Place {
+    /// Ready in a package.
+    In(&'static str),
+    /// In a package, compressed with Brotli.
+    Packed(&'static str),
+}
+
+pub(crate) const ALL: &[Agent] = &[
+    Agent {
+        name: "claude-code",
+        program: "claude",
+        package: "@anthropic-ai/claude-code",
+        version: "2.1.330",
+        place: Place::In("@anthropic-ai/claude-code-{platform}/claude"),
+    },
+    Agent {
+        name: "codex",
+        program: "codex",
+        package: "@openai/codex",
+        version: "0.169.0",
+        // Not the launcher, which leaves its child behind when it is killed.
+        place: Place::In("@openai/codex-{platform}/vendor/{triple}/bin/codex"),
+    },
+    Agent {
+        name: "gemini",
+        program: "gemini",
+        package: "@google/gemini-cli",
+        version: "0.61.0",
+        place: Place::In("@google/gemini-cli/bundle/gemini.js"),
+    },
+    Agent {
+        name: "grok",
+        program: "grok",
+        package: "@xai-official/grok",
+        version: "1.0.41",
+        place: Place::Packed("@xai-official/grok-{platform}/bin/grok.br"),
+    },
+];
+
+/// The oldest version of Node.js that all of them take.
+const NODE: u32 = 20;
+
+/// Looks for Node.js and npm, and puts the former where the agents find it.
+pub(crate) fn node(folder: &Path) -> Result<()> {
+    let missing = "install Node.js 20 or later, with npm";
+    let Some(node) = on_path("node") else { bail!("`node` is not on the PATH: {missing}") };
+    ensure!(on_path("npm").is_some(), "`npm` is not on the PATH: {missing}");
+    let shown = Command::new(&node).arg("--version").output().context("cannot start `node`")?;
+    let version = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
+    ensure!(major >= Some(NODE), "`node` is {version}: {missing}");
+    link(&node, &folder.join("bin/node"))
+}
+
+impl Agent {
+    /// The name of its module among the tests.
+    pub(crate) fn module(&self) -> String {
+        self.name.replace('-', "_")
+    }
+
+    /// Installs the pinned version, unless it is there.
+    pub(crate) fn ensure(&self, folder: &Path) -> Result<()> {
+        let own = folder.join(format!("{}-{}", self.name, self.version));
+        let modules = own.join("node_modules");
+        let (Place::In(place) | Place::Packed(place)) = &self.place;
+        let (platform, triple) = platform()?;
+        let place = place.replace("{platform}", platform).replace("{triple}", triple);
+        let program = match self.place {
+            Place::In(_) => modules.join(&place),
+            Place::Packed(_) => own.join(self.program),
+        };
+        if program.is_file() {
+            println!("{} {} is there", self.name, self.version);
+        } else {
+            self.download(&own)?;
+            if let Place::Packed(_) = self.place {
+                unpack(&modules.join(&place), &program)?;
+            }
+            ensure!(
+                program.is_file(),
+                "{}@{} has no {}: is there one for {platform}?",
+                self.package,
+                self.version,
+                program.display()
+            );
+        }
+        link(&program, &folder.join("bin").join(self.program))
+    }
+
+    /// Asks npm, and once more if that fails.
+    fn download(&self, own: &Path) -> Result<()> {
+        // What an earlier attempt left is of no use.
+        let _ = fs::remove_dir_all(own);
+        fs::create_dir_all(own).with_context(|| format!("cannot make {}", own.display()))?;
+        // Without a file of its own, npm would look for one further up.
+        fs::write(own.join("package.json"), "{ \"private\": true }\n")?;
+        let install = || {
+            let mut npm = Command::new("npm");
+            npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]);
+            npm.args(["--loglevel=error", "--no-save"]).arg(format!("{}@{}", self.package, self.version));
+            run(npm.current_dir(own))
+        };
+        install().or_else(|error| {
+            println!("{error:#}; once more");
+            install()
+        })
+    }
+}
+
+/// What npm calls this platform, and what codex calls it.
+fn platform() -> Result<(&'static str, &'static str)> {
+    Ok(match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => ("linux-x64", "x86_64-unknown-linux-musl"),
+        ("linux", "aarch64") => ("linux-arm64", "aarch64-unknown-linux-musl"),
+        ("macos", "x86_64") => ("darwin-x64", "x86_64-apple-darwin"),
+        ("macos", "aarch64") => ("darwin-arm64", "aarch64-apple-darwin"),
+        (os, arch) => bail!("there are no agents for {os} on {arch}"),
+    })
+}
+
+/// Unpacks a program with what is there in any case.
+fn unpack(packed: &Path, program: &Path) -> Result<()> {
+    const SCRIPT: &str = "const [from, to] = process.argv.slice(1), fs = require('fs');\
+        fs.writeFileSync(to, require('zlib').brotliDecompressSync(fs.readFileSync(from)), { mode: 0o755 });";
+    // A file that is there is whole.
+    let partial = program.with_extension("partial");
+    run(Command::new("node").args(["-e", SCRIPT]).arg(packed).arg(&partial))?;
+    fs::rename(&partial, program).context("cannot move what was unpacked")
+}
+
+fn link(to: &Path, link: &Path) -> Result<()> {
+    let folder = link.parent().unwrap_or(link);
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let _ = fs::remove_file(link);
+    symlink(to, link).with_context(|| format!("cannot make the link {}", link.display()))
+}
