@@ -46,7 +46,10 @@ fn fmt() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))
+    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))?;
+    // Tests that are run on request alone are none of "all targets".
+    let on_request = ["clippy", "--package", "workflow-tests", "--test", "agents", "--all-features"];
+    run(cargo(&on_request).args(["--", "-D", "warnings"]))
 }
 
 fn deny() -> Result<()> {

@@ -1,6 +1,6 @@
 //! What Rust files look like, and what the core's never mention.
 
-use crate::workspace::{TextFile, files, none};
+use crate::workspace::{METADATA, TextFile, files, none};
 
 /// A file is one idea; this many lines are no longer one.
 const LONGEST_FILE: usize = 600;
@@ -15,6 +15,13 @@ fn skipped_tests(file: &TextFile) -> Vec<String> {
     let attribute = concat!("#[", "ignore");
     let lines = file.text.lines().enumerate().filter(|(_, line)| line.contains(attribute));
     lines.map(|(index, _)| format!("{}:{}: a skipped test", file.path, index + 1)).collect()
+}
+
+/// Tests that `cargo test` leaves out, and no chore runs and lints instead.
+fn forgotten_tests<'a>(on_request: impl IntoIterator<Item = &'a str>, chores: &str) -> Vec<String> {
+    let times = |test: &str| chores.matches(&format!("\"--test\", \"{test}\"")).count();
+    let forgotten = on_request.into_iter().filter(|test| times(test) < 2);
+    forgotten.map(|test| format!("{test}: a test that nothing runs, or nothing lints")).collect()
 }
 
 /// Where a file reaches out of its process, or asks what the time is.
@@ -58,6 +65,16 @@ fn no_test_is_skipped() {
 }
 
 #[test]
+fn a_test_that_is_run_on_request_has_a_chore_that_runs_it() {
+    let targets = METADATA.packages.iter().flat_map(|package| &package.targets);
+    let on_request: Vec<_> =
+        targets.filter(|target| target.is_test() && !target.test).map(|target| &*target.name).collect();
+    assert_eq!(on_request, ["agents"]);
+    let chores = files(".rs").filter(|file| file.path.starts_with("xtask/src/"));
+    none(&forgotten_tests(on_request, &chores.map(|file| &*file.text).collect::<String>()));
+}
+
+#[test]
 fn the_core_touches_no_file_process_thread_network_or_clock() {
     let core = || files(".rs").filter(|file| file.path.starts_with("crates/workflow-core/src/"));
     assert!(core().count() > 10);
@@ -78,6 +95,13 @@ fn a_file_that_is_too_long_is_found() {
 fn a_skipped_test_is_found() {
     let text = concat!("#[test]\n#[", "ignore = \"slow\"]\nfn x() {}\n");
     assert_eq!(skipped_tests(&made_up(text)), ["x.rs:2: a skipped test"]);
+}
+
+#[test]
+fn a_test_that_nothing_runs_is_found() {
+    let chores = r#"["--test", "x"]; ["--test", "x"]; ["--test", "y"]"#;
+    let forgotten = |test: &str| format!("{test}: a test that nothing runs, or nothing lints");
+    assert_eq!(forgotten_tests(["x", "y", "z"], chores), [forgotten("y"), forgotten("z")]);
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl Answer {
             return String::new();
         }
         match self.again.strip_prefix(&*self.part) {
+            // Begun anew once more.
+            Some(new) if !new.is_empty() && self.part.starts_with(new) => {
+                self.again = new.to_owned();
+                String::new()
+            }
             Some(new) => {
                 let new = new.to_owned();
                 self.part.push_str(&new);

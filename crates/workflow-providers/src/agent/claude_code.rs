@@ -103,6 +103,8 @@ impl Cli for ClaudeCode {
         to.option("--max-turns", options.max_turns.map(|turns| turns.to_string()).as_deref());
         to.option("--max-budget-usd", options.max_budget_usd.map(|cost| cost.to_string()).as_deref());
         if let Some(schema) = &call.request.output_schema {
+            let mut schema = Value::clone(schema);
+            schema.as_object_mut().map(|schema| schema.shift_remove("$schema"));
             to.push(["--json-schema", &schema.to_string()]);
         }
         if let Some(servers) = &options.mcp_servers {
