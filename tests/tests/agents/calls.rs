@@ -174,8 +174,9 @@ fn a_long_prompt_arrives_whole(cli: Cli) {
     }
     let sent = rig.api.asked();
     if cli == Cli::Grok {
-        // What is longer than it likes is told to be read from a file.
-        let told = format!("the complete request ({} bytes", long.len());
+        // What is longer than it likes is told to be read from a file, where it stands between marks.
+        let kept = format!("<user_query>\n{long}\n</user_query>");
+        let told = format!("the complete request ({} bytes", kept.len());
         assert!(sent.iter().any(|asked| asked.mentions(&told)));
     } else {
         assert!(sent.iter().any(|asked| asked.mentions(&long)));
