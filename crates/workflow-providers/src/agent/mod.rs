@@ -226,13 +226,16 @@ impl Settings {
 
         let (mut transcript, mut stderr) = (Transcript::<C>::new(&call), Tail::new(EXCERPT));
         let mut say = |said| tell(context, sessions, &secrets, said);
+        // An agent that is stopped may well say that this is the end: it had not said all before.
+        let mut has_said_all = false;
         let ended = process::run(launch, control, &mut |stream, bytes| {
             context.alive();
             match stream {
                 Stream::Stdout => transcript.push(bytes, &mut say),
                 Stream::Stderr => stderr.push(bytes),
             }
-            transcript.reader.is_done().then_some(FAREWELL)
+            has_said_all |= transcript.reader.is_done() && !control.was_silent();
+            has_said_all.then_some(FAREWELL)
         });
         let mut end = End { stderr: secrets.hidden(stderr.excerpt(EXCERPT)), ..End::default() };
         let failed = |trouble: Trouble, end| {
@@ -244,7 +247,7 @@ impl Settings {
                 let usage = used(transcript.end(&end, &mut say));
                 return Err(ProviderError { usage, ..ProviderError::cancelled() });
             }
-            Ended::Silent if transcript.reader.is_done() => end.lingered = true,
+            Ended::Silent if has_said_all => end.lingered = true,
             Ended::Silent => {
                 let usage = used(transcript.end(&end, &mut say));
                 let silence = self.patience.as_secs();

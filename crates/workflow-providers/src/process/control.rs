@@ -16,6 +16,7 @@ use workflow_core::stop::Stop;
 pub(crate) struct Control {
     asked: AtomicU8,
     exited: AtomicBool,
+    silent: AtomicBool,
     group: Mutex<Option<Pid>>,
     woken: PipeReader,
     wake: PipeWriter,
@@ -29,6 +30,7 @@ impl Control {
         Ok(Self {
             asked: AtomicU8::new(0),
             exited: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             group: Mutex::new(None),
             woken,
             wake,
@@ -78,6 +80,16 @@ impl Control {
 
     pub(super) fn has_exited(&self) -> bool {
         self.exited.load(Ordering::SeqCst)
+    }
+
+    /// Says that the program was silent for too long, and is being stopped for that.
+    pub(super) fn set_silent(&self) {
+        self.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether what the program says is its answer to being stopped for its silence.
+    pub(crate) fn was_silent(&self) -> bool {
+        self.silent.load(Ordering::SeqCst)
     }
 
     fn wake(&self) {

@@ -138,6 +138,9 @@ impl Program {
         self.listen_patiently(running, heard)?;
         let by_itself = self.control.has_exited();
         let was_asked = self.control.asked() != Stop::None;
+        if !by_itself && !was_asked {
+            self.control.set_silent();
+        }
         self.pipes.close_stdin();
         let heard = &mut |stream, bytes: &[u8]| {
             let _ = heard(stream, bytes);
