@@ -277,7 +277,7 @@ impl State {
     /// Makes a run of its own of what another one had come to.
     fn begin_stage(&mut self, iteration: u32, stage: &StageId, lanes: usize, at: Timestamp) {
         self.iteration = iteration;
-        let spent = self.spent_by_stage.get(stage).copied().unwrap_or_default();
+        let spent = self.results.get(stage).map(|result| result.spent).unwrap_or_default();
         self.position = Position::In(Current {
             stage: stage.clone(),
             started_at: at,
@@ -308,7 +308,7 @@ impl State {
         self.forked = Some(Arc::new(forked.clone()));
         // A fork of a fork takes over what that one took over.
         self.inherited.add_all(std::mem::take(&mut self.spent));
-        self.spent_by_stage.clear();
+        self.results.values_mut().for_each(|result| result.spent = Spent::default());
         self.warned.clear();
         if let Position::In(current) = &mut self.position {
             current.spent = Spent::default();
@@ -415,6 +415,7 @@ impl State {
             started_at: None,
             ended_at: None,
             error: None,
+            spent: Spent::default(),
         });
         result.iteration = iteration;
         result.status = StageStatus::Skipped;
@@ -438,7 +439,6 @@ impl State {
         if current.running > 0 {
             return Err("the stage has running nodes");
         }
-        self.spent_by_stage.insert(stage.clone(), current.spent);
         // What its nodes asked for is not wanted any more.
         self.asks.clear();
         let mut lanes = current.lanes;
@@ -456,6 +456,7 @@ impl State {
             started_at: Some(current.started_at),
             ended_at: Some(at),
             error: error.cloned(),
+            spent: current.spent,
         };
         self.results.insert(stage.clone(), result);
         Ok(())

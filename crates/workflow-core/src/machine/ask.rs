@@ -13,7 +13,7 @@ use crate::data::Data;
 use crate::event::EventBody;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, StageId};
-use crate::plan::{AskPlan, NodeKind, StagePlan, Work};
+use crate::plan::{AskPlan, CallPlan, NodeKind, StagePlan, Work};
 use crate::provider::Reply;
 use crate::status::{StageStatus, Wait, WaitReason};
 use crate::store::Answer;
@@ -185,9 +185,8 @@ impl<'a> Step<'a> {
     }
 
     /// Asks before a call, where the node says so.
-    pub(super) fn ask_before_call(&mut self, path: &NodePath) -> Result<bool, Broken> {
-        let (Some(stage), Some(call)) = (self.stage, self.call(path)) else { return Ok(false) };
-        let Some(question) = &call.approval else { return Ok(false) };
+    pub(super) fn ask_before_call(&mut self, path: &NodePath, call: &CallPlan) -> Result<bool, Broken> {
+        let (Some(stage), Some(question)) = (self.stage, &call.approval) else { return Ok(false) };
         match self.node(path) {
             Some(node) if node.status == StageStatus::Waiting => return Ok(true),
             Some(node) if node.approved || node.attempt > 0 => return Ok(false),

@@ -125,8 +125,8 @@ impl<'a> Step<'a> {
         node: &'a NodePlan,
     ) -> Result<(), Broken> {
         match kind {
-            NodeKind::Call(_) => {
-                if self.ask_before_call(&path)? {
+            NodeKind::Call(call) => {
+                if self.ask_before_call(&path, call)? {
                     Ok(())
                 } else {
                     self.ask_for_place(path)

@@ -54,8 +54,6 @@ pub struct State {
     pub(super) failed_stages: Vec<StageId>,
     /// What all attempts used.
     pub(super) spent: Spent,
-    /// The same of each stage that has ended, over all iterations.
-    pub(super) spent_by_stage: IndexMap<StageId, Spent, RandomState>,
     /// The budgets that were warned of.
     pub(super) warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
     /// The session of each node of a lane that was recorded last and not given up, over all iterations. That of
@@ -126,6 +124,8 @@ pub struct StageResult {
     pub ended_at: Option<Timestamp>,
     /// Why it failed.
     pub error: Option<Arc<Failure>>,
+    /// What the attempts of all its passes used.
+    pub spent: Spent,
 }
 
 /// Which lanes make a stage's output (R4.10).
@@ -209,7 +209,6 @@ impl State {
             vars: created.vars.clone(),
             failed_stages: Vec::new(),
             spent: Spent::default(),
-            spent_by_stage: IndexMap::default(),
             warned: BTreeSet::new(),
             sessions: BTreeMap::new(),
             asks: BTreeMap::new(),

@@ -232,11 +232,11 @@ impl From<LaneState> for LaneView {
     }
 }
 
-impl StageView {
-    fn new(result: StageResult, spent: Spent) -> Self {
+impl From<StageResult> for StageView {
+    fn from(result: StageResult) -> Self {
         Self {
             output: result.output(),
-            spent,
+            spent: result.spent,
             status: result.status,
             iteration: result.iteration,
             results: lanes(result.lanes),
@@ -263,11 +263,7 @@ impl From<State> for RunView {
             (false, true) => Some("pause".to_owned()),
             (false, false) => None,
         };
-        let spent = state.spent_by_stage;
-        let results = state.results.into_iter().map(|(id, result)| {
-            let spent = spent.get(&id).copied().unwrap_or_default();
-            (id, StageView::new(result, spent))
-        });
+        let results = state.results.into_iter().map(|(id, result)| (id, StageView::from(result)));
         let mut stages: IndexMap<_, _> = results.collect();
         let mut current_stage = None;
         if let Position::Asked { stage, .. } = &state.position {
