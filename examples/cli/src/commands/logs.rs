@@ -4,7 +4,7 @@ use futures::stream::StreamExt as _;
 use workflow_core::output::{OutputEntry, OutputKind};
 
 use crate::args::{LogsArgs, Stream};
-use crate::display::entry_line;
+use crate::display::{Pieces, entry_line};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
@@ -17,28 +17,43 @@ const PAGE: usize = 1_000;
 /// Shows output entries: those there are, and with `--follow` those to come until the run has ended.
 pub(crate) async fn logs(place: &Place, json: bool, args: &LogsArgs) -> Result<Exit, Error> {
     let host = Host::of_run(place, &args.run)?;
+    let mut pieces = Pieces::default();
     if args.follow {
         let mut pages = Box::pin(host.engine.handle(&args.run).output(0).ready_chunks(PAGE));
         while let Some(page) = pages.next().await {
-            show(page.into_iter().collect::<Result<_, _>>()?, json, args)?;
+            show(page.into_iter().collect::<Result<_, _>>()?, &mut pieces, json, args)?;
         }
-        return Ok(Exit::DONE);
+        return end(pieces);
     }
     let (store, mut last) = (host.engine.store(), 0);
     loop {
         let page = store.output(&args.run, last, PAGE).await?;
-        let Some(entry) = page.last() else { return Ok(Exit::DONE) };
+        let Some(entry) = page.last() else { return end(pieces) };
         last = entry.number;
-        show(page, json, args)?;
+        show(page, &mut pieces, json, args)?;
     }
 }
 
-fn show(mut entries: Vec<OutputEntry>, json: bool, args: &LogsArgs) -> Result<(), Error> {
+fn end(pieces: Pieces) -> Result<Exit, Error> {
+    print::lines(pieces.finish().iter().map(entry_line))?;
+    Ok(Exit::DONE)
+}
+
+fn show(
+    mut entries: Vec<OutputEntry>,
+    pieces: &mut Pieces,
+    json: bool,
+    args: &LogsArgs,
+) -> Result<(), Error> {
     entries.retain(|entry| {
         // That entries are missing is told whichever stream is asked for: they may have been of it.
         let of_stream = |stream: Stream| stream.is(entry.kind) || entry.kind == OutputKind::Dropped;
         args.stage.as_ref().is_none_or(|stage| *stage == entry.path.stage)
             && args.stream.is_none_or(of_stream)
     });
-    if json { print::objects(&entries) } else { print::lines(entries.iter().map(entry_line)) }
+    if json {
+        return print::objects(&entries);
+    }
+    let lines: Vec<_> = entries.into_iter().flat_map(|entry| pieces.push(entry)).collect();
+    print::lines(lines.iter().map(entry_line))
 }

@@ -16,9 +16,9 @@ use workflow_core::machine::State;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::RunStore;
 
-use super::Display;
 use super::plain::Story;
 use super::rows::{LastLines, Mark, Row, caller, rows};
+use super::{Display, Pieces};
 use crate::text::{clock, harmless};
 
 /// Below: the run and its stages as they are now. Above: what would be lost otherwise, the
@@ -29,6 +29,7 @@ pub(super) struct Live {
     state: Option<State>,
     story: Story,
     said: LastLines,
+    pieces: Pieces,
     /// All of the view is the message of one bar, so that it changes as a whole.
     view: ProgressBar,
     begun: Instant,
@@ -52,6 +53,7 @@ impl Live {
             state: None,
             story: Story::default(),
             said: HashMap::new(),
+            pieces: Pieces::default(),
             view,
             begun: Instant::now(),
             drawn: None,
@@ -78,6 +80,7 @@ impl Display for Live {
         self.fold(event)?;
         if let EventBody::AttemptStarted { path, .. } = &event.body {
             self.said.remove(&caller(path));
+            self.pieces.end(path);
         }
         let line = self.story.tell(event);
         match line.filter(|_| new && stays(&event.body)) {
@@ -87,8 +90,11 @@ impl Display for Live {
     }
 
     fn output(&mut self, _: &RunId, entry: &OutputEntry) -> io::Result<()> {
-        if !entry.text.trim().is_empty() {
-            self.said.insert(caller(&entry.path), entry.text.clone());
+        let whole = self.pieces.push(entry.clone());
+        let begun = self.pieces.line(&entry.path).filter(|line| !line.trim().is_empty());
+        let last = whole.iter().rev().map(|entry| &*entry.text).find(|line| !line.trim().is_empty());
+        if let Some(line) = begun.or(last) {
+            self.said.insert(caller(&entry.path), line.to_owned());
         }
         Ok(())
     }

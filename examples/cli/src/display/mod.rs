@@ -7,6 +7,7 @@
 mod feed;
 mod json;
 mod live;
+mod pieces;
 mod plain;
 mod roll;
 mod rows;
@@ -22,6 +23,7 @@ use workflow_core::store::RunStore;
 use crate::print;
 
 pub(crate) use feed::{Bell, Feed, Shown};
+pub(crate) use pieces::Pieces;
 pub(crate) use plain::entry_line;
 pub(crate) use roll::{Log, Roll};
 

@@ -11,7 +11,7 @@ use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::status::Wait;
 
-use super::Display;
+use super::{Display, Pieces};
 use crate::text::{between, clock, count, duration, harmless, shorten, word};
 use crate::words;
 
@@ -24,13 +24,13 @@ const HASH: usize = 12;
 pub(super) struct Plain {
     out: BufWriter<Stdout>,
     named: bool,
-    stories: HashMap<RunId, Story>,
+    runs: HashMap<RunId, (Story, Pieces)>,
 }
 
 impl Plain {
     /// Lines that name their run, or not.
     pub(super) fn new(named: bool) -> Self {
-        Self { out: BufWriter::new(io::stdout()), named, stories: HashMap::new() }
+        Self { out: BufWriter::new(io::stdout()), named, runs: HashMap::new() }
     }
 
     fn print(&mut self, run: &RunId, line: &str) -> io::Result<()> {
@@ -43,7 +43,12 @@ impl Plain {
 
 impl Display for Plain {
     fn event(&mut self, run: &RunId, event: &Event, new: bool) -> io::Result<()> {
-        let line = self.stories.entry(run.clone()).or_default().tell(event);
+        let (story, pieces) = self.runs.entry(run.clone()).or_default();
+        let line = story.tell(event);
+        let ended = ended(&event.body).and_then(|path| pieces.end(path));
+        if let Some(entry) = ended.filter(|_| new) {
+            self.print(run, &entry_line(&entry))?;
+        }
         match line.filter(|_| new) {
             Some(line) => self.print(run, &format!("{} {line}", clock(event.at))),
             None => Ok(()),
@@ -51,11 +56,26 @@ impl Display for Plain {
     }
 
     fn output(&mut self, run: &RunId, entry: &OutputEntry) -> io::Result<()> {
-        self.print(run, &entry_line(entry))
+        let (_, pieces) = self.runs.entry(run.clone()).or_default();
+        for entry in pieces.push(entry.clone()) {
+            self.print(run, &entry_line(&entry))?;
+        }
+        Ok(())
     }
 
     fn refresh(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// The node whose attempt has ended.
+fn ended(event: &EventBody) -> Option<&NodePath> {
+    match event {
+        EventBody::AttemptSucceeded { path, .. }
+        | EventBody::AttemptFailed { path, .. }
+        | EventBody::AttemptCancelled { path, .. }
+        | EventBody::AttemptInterrupted { path, .. } => Some(path),
+        _ => None,
     }
 }
 
