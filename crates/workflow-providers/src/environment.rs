@@ -22,10 +22,14 @@ pub(crate) fn of_call(
         let message = format!("env: {name:?} cannot be the name of an environment variable");
         return Err(ProviderError::permanent(message));
     }
-    let inherited = allowed.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?)));
     let of_stage = request.env.iter().map(|(name, value)| (name.into(), value.into()));
-    let all = inherited.chain(of_stage).chain(own).chain(Marker::variables(&request.id));
+    let all = inherited(allowed).chain(of_stage).chain(own).chain(Marker::variables(&request.id));
     Ok(all.collect::<BTreeMap<_, _>>().into_iter().collect())
+}
+
+/// Those variables of this process that are allowed.
+pub(crate) fn inherited(allowed: &[OsString]) -> impl Iterator<Item = (OsString, OsString)> {
+    allowed.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?)))
 }
 
 /// Whether an environment can hold a variable of this name.

@@ -43,7 +43,7 @@ pub use command::{CommandBuilder, CommandProvider};
 mod agent;
 
 #[cfg(all(feature = "agent", unix))]
-pub use agent::{AgentBuilder, AgentProvider};
+pub use agent::{AgentBuilder, AgentProvider, Checkup};
 
 /// Drives Claude Code, `claude -p`.
 #[cfg(all(feature = "claude-code", unix))]

@@ -45,6 +45,8 @@ Providers:
   command  runs a command line; stages that name no provider have it
   demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it; it can
            also play failures, quotas, usage and sessions
+  claude-code, codex, gemini, grok
+           drive the vendors' agents, where they are installed; `doctor` says what is there
 
 Environment:
   WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
@@ -102,6 +104,8 @@ pub(crate) enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Say which agents are there, in which versions, and what they say of being logged in.
+    Doctor,
     /// Print a JSON Schema.
     Schema {
         /// What it describes.

@@ -73,6 +73,22 @@ impl Cli for ClaudeCode {
     // It ends its tools, which run in sessions of their own, and tells what it used.
     const SIGNALS: &'static [Signal] = &[Signal::INT, Signal::TERM];
 
+    const LOGIN: Option<&'static [&'static str]> = Some(&["auth", "status"]);
+
+    fn login(said: &str) -> String {
+        // Warnings may stand before it, and after it.
+        let status = said.find('{').and_then(|start| {
+            serde_json::Deserializer::from_str(&said[start..]).into_iter::<Value>().next()?.ok()
+        });
+        match status {
+            Some(status) if status["loggedIn"] == true => {
+                format!("logged in: {}", text(&status, "authMethod"))
+            }
+            Some(status) if status["loggedIn"] == false => "not logged in".to_owned(),
+            _ => "it does not say".to_owned(),
+        }
+    }
+
     fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
         let mut to = Invocation::new([
             "-p",

@@ -37,6 +37,16 @@ pub trait Cli: Send + Sync + Sized + 'static {
     #[doc(hidden)]
     const SIGNALS: &'static [Signal];
 
+    /// How it is asked whether it is logged in, where it can be.
+    #[doc(hidden)]
+    const LOGIN: Option<&'static [&'static str]>;
+
+    /// What it says to that, in a few words.
+    #[doc(hidden)]
+    fn login(said: &str) -> String {
+        said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing").to_owned()
+    }
+
     /// How it is called.
     #[doc(hidden)]
     fn arguments(options: &Self::Options, call: &Call<'_>) -> Result<Invocation, String>;

@@ -55,6 +55,8 @@ impl Cli for Codex {
     // Interrupted, it leaves empty folders in the workspace.
     const SIGNALS: &'static [Signal] = &[Signal::TERM];
 
+    const LOGIN: Option<&'static [&'static str]> = Some(&["login", "status"]);
+
     fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
         if call.request.prompt.chars().count() > PROMPT_LIMIT {
             return Err(format!("the prompt is longer than the {PROMPT_LIMIT} characters that codex takes"));

@@ -59,6 +59,8 @@ impl Cli for Gemini {
     const SET: &'static [(&'static str, &'static str)] = &[("GEMINI_CLI_NO_RELAUNCH", "true")];
     const SIGNALS: &'static [Signal] = &[Signal::TERM];
 
+    const LOGIN: Option<&'static [&'static str]> = None;
+
     fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
         if call.request.prompt.len() >= PROMPT_LIMIT {
             return Err(format!("the prompt is longer than the {PROMPT_LIMIT} bytes that gemini takes"));

@@ -64,6 +64,8 @@ impl Cli for Grok {
     const SET: &'static [(&'static str, &'static str)] = &[("GROK_DISABLE_AUTOUPDATER", "1")];
     const SIGNALS: &'static [Signal] = &[Signal::TERM];
 
+    const LOGIN: Option<&'static [&'static str]> = None;
+
     fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
         // It reads standard input only where that is named.
         let mut to = Invocation::new(["--prompt-file", "/dev/stdin", "--output-format", "streaming-json"]);

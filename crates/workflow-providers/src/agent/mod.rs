@@ -4,6 +4,7 @@
 
 mod answer;
 mod builder;
+mod checkup;
 pub(crate) mod cli;
 mod quota;
 mod reason;
@@ -40,6 +41,7 @@ use workflow_core::stop::StopSource;
 use workflow_core::usage::Usage;
 
 pub use self::builder::AgentBuilder;
+pub use self::checkup::Checkup;
 use self::cli::{Call, Cli, End, Invocation, Outcome, Reader as _, Said, Trouble, short};
 use self::reason::Reason;
 use self::records::{Record, Records};

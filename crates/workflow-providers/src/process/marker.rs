@@ -22,6 +22,14 @@ impl Marker {
         Self { entry: format!("{}{}", Self::before_attempt(call), call.attempt), any_attempt: false }
     }
 
+    /// The marker of something that is asked of a program outside of any run, and its variable.
+    #[cfg(feature = "agent")]
+    pub(crate) fn of_question(unique: &uuid::Uuid) -> (Self, (OsString, OsString)) {
+        let value = format!("question:{unique}");
+        let marker = Self { entry: format!("{CALL}={value}"), any_attempt: false };
+        (marker, (CALL.into(), value.into()))
+    }
+
     /// What the markers of all attempts at the call's node have in common.
     pub(super) fn of_any_attempt(call: &CallId) -> Self {
         Self { entry: Self::before_attempt(call), any_attempt: true }

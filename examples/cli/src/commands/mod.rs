@@ -3,6 +3,7 @@
 mod answer;
 mod control;
 mod definitions;
+mod doctor;
 mod drive;
 mod fork;
 mod init;
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Validate { workflows, strict } => {
                 definitions::validate(home, json, workflows, *strict).await
             }
+            Command::Doctor => doctor::doctor(json).await,
             Command::Schema { name } => definitions::schema(json, name),
             Command::Run(args) => drive::run(&place()?, json, args).await,
             Command::Runs { workflow, status } => {

@@ -4,6 +4,7 @@
 
 mod answers;
 mod definitions;
+mod doctor;
 mod examples;
 mod forks;
 mod graphs;

@@ -228,6 +228,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       roles      List the roles of the home, and the variables that they use
       profiles   List the profiles of the home, and their nodes
       validate   Say everything that is wrong with workflows
+      doctor     Say which agents are there, in which versions, and what they say of being logged in
       schema     Print a JSON Schema
       run        Start a run and drive it until it rests, or leave it to workers
       runs       List runs, the newest first
@@ -281,6 +282,8 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       command  runs a command line; stages that name no provider have it
       demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it; it can
                also play failures, quotas, usage and sessions
+      claude-code, codex, gemini, grok
+               drive the vendors' agents, where they are installed; `doctor` says what is there
 
     Environment:
       WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
