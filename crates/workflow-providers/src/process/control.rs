@@ -88,6 +88,7 @@ impl Control {
     }
 
     /// Whether what the program says is its answer to being stopped for its silence.
+    #[cfg(feature = "agent")]
     pub(crate) fn was_silent(&self) -> bool {
         self.silent.load(Ordering::SeqCst)
     }
