@@ -112,7 +112,12 @@ impl Cli for ClaudeCode {
             [("--allowedTools", &options.allowed_tools), ("--disallowedTools", &options.disallowed_tools)]
         {
             if !tools.is_empty() {
-                to.push([name, &tools.join(",")]);
+                if let Some(option) = tools.iter().find(|tool| tool.starts_with('-')) {
+                    return Err(format!("`{option}` is not the rule of a tool: it would be an option"));
+                }
+                // An argument each: a rule can have a comma in it.
+                to.push([name]);
+                to.arguments.extend(tools.iter().cloned());
             }
         }
         to.option("--append-system-prompt", options.system_prompt.as_deref());

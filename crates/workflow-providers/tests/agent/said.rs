@@ -96,6 +96,15 @@ fn options_that_are_unknown_or_wrong_are_refused_before_a_run() {
 }
 
 #[test]
+fn a_value_does_not_become_an_option() {
+    let agent = Agent::new("echo \"$BEGIN\"; echo \"$END\"");
+    let call = agent.start_with(DEADLINE, json!({"allowed_tools": ["--dangerously-skip-permissions"]}));
+    let error = call.end().unwrap_err();
+    assert_eq!(error.failure.class, FailureClass::Permanent);
+    assert!(error.to_string().contains("it would be an option"), "{error}");
+}
+
+#[test]
 fn options_become_arguments_and_a_prompt_comes_by_standard_input() {
     let agent = Agent::new("echo \"$BEGIN\"; echo \"args: $*\"; echo \"prompt: $(cat)\"; echo \"$END\"");
     let options = json!({"model": "m", "permission_mode": "acceptEdits", "allowed_tools": ["Bash", "Read"],
@@ -104,7 +113,7 @@ fn options_become_arguments_and_a_prompt_comes_by_standard_input() {
     call.end().unwrap();
     let said = call.said.of(OutputKind::Log);
     let arguments = "args: -p --output-format stream-json --verbose --include-partial-messages --model m \
-                     --permission-mode acceptEdits --allowedTools Bash,Read --max-turns 3 --strict-mcp-config --mcp-config /";
+                     --permission-mode acceptEdits --allowedTools Bash Read --max-turns 3 --strict-mcp-config --mcp-config /";
     assert!(said[0].starts_with(arguments), "{}", said[0]);
     assert_eq!(said[1], "prompt: say hello");
 }
