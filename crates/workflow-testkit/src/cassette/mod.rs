@@ -69,7 +69,7 @@
 //!
 //! # Time
 //!
-//! Replayed, nothing waits, and a quota that was to be refilled in hours is refilled at once; [`Cassette::pace`] gives
+//! Replayed, nothing waits, and a quota that was to be refilled in hours is refilled at once, so that no run goes to rest for it; [`Cassette::pace`] gives
 //! the recorded times back, or a part of them. A call that was told to stop – by a budget, a time-out, a person – says
 //! again what it had said, and then waits to be told to stop.
 //!

@@ -138,7 +138,7 @@ impl Cassette {
         Duration::try_from_secs_f64(time).unwrap_or_default()
     }
 
-    /// The moment that is so many milliseconds away.
+    /// The moment that was so many milliseconds away.
     fn after(&self, milliseconds: i64) -> Timestamp {
         let (now, time) = ((self.clock)(), self.shrunk(milliseconds.unsigned_abs()));
         let moment = if milliseconds < 0 { now.checked_sub(time) } else { now.checked_add(time) };
