@@ -128,9 +128,9 @@ fn secrets_are_nowhere_in_the_file() {
         let mut request = request("1/work[0]/run", &format!("{prompt} {}, the word", secrets.join(" ")));
         let names = ["API_KEY", "github_token", "Secret_Thing", "DB_PASSWORD"];
         request.env.extend(names.map(str::to_owned).into_iter().zip(secrets.map(str::to_owned)));
-        request.env.extend(
-            [("HOME", "/home/someone"), ("SHORT_KEY", "a")].map(|(n, v)| (n.to_owned(), v.to_owned())),
-        );
+        request
+            .env
+            .extend([("HOME", "a place"), ("SHORT_KEY", "a")].map(|(n, v)| (n.to_owned(), v.to_owned())));
         request.options = json!({ "with": secrets, "the word": null });
         request.output_schema = Some(Arc::new(json!({ "const": secrets[1] })));
         request
@@ -140,8 +140,7 @@ fn secrets_are_nowhere_in_the_file() {
         assert!(heard[0].contains("password-4444"), "the host hears all: {heard:?}");
     }
     let text = shelf.text();
-    for secret in ["key-", "token-", "22", "secret-3", "333", "password", "4444", "the word", "/home/someone"]
-    {
+    for secret in ["key-", "token-", "22", "secret-3", "333", "password", "4444", "the word", "a place"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
     // And nothing else is missing: what is asked is known again, with other secrets too.
