@@ -169,26 +169,26 @@ pub(super) enum Recorded {
 
 /// The calls of a cassette, each with its line.
 pub(super) fn read(path: &Path) -> Result<Vec<(usize, Call)>, CassetteError> {
-    let text = std::fs::read_to_string(path).map_err(|error| failed(path, error))?;
-    calls(path, &text)
+    let bytes = std::fs::read(path).map_err(|error| failed(path, error))?;
+    calls(path, &bytes)
 }
 
-fn calls(path: &Path, text: &str) -> Result<Vec<(usize, Call)>, CassetteError> {
-    let (header, rest) = text.split_once('\n').unwrap_or((text, ""));
-    let Ok(Header { cassette }) = serde_json::from_str(header) else {
+fn calls(path: &Path, bytes: &[u8]) -> Result<Vec<(usize, Call)>, CassetteError> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
+    let header = lines.next().map(|(line, _)| line).unwrap_or_default();
+    let Ok(Header { cassette }) = serde_json::from_slice(header) else {
         return Err(CassetteError::NoCassette { path: path.to_owned() });
     };
     if cassette != FORMAT {
         return Err(CassetteError::UnknownFormat { path: path.to_owned(), found: cassette });
     }
-    let lines = rest.split_inclusive('\n').zip(2..);
     lines
         .map(|(text, line)| {
             // Even where it can be read: what was appended next would stand on the same line.
-            if !text.ends_with('\n') {
+            if !text.ends_with(b"\n") {
                 return Err(CassetteError::Torn { path: path.to_owned(), line });
             }
-            let call = serde_json::from_str(text);
+            let call = serde_json::from_slice(text);
             call.map(|call| (line, call)).map_err(|error| CassetteError::NoCall {
                 path: path.to_owned(),
                 line,
@@ -217,14 +217,13 @@ impl Tape {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path).map_err(|error| failed(path, error))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|error| failed(path, error))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| failed(path, error))?;
         let header = format!("{{\"cassette\":{FORMAT}}}\n");
-        let whole = if header.starts_with(&text) { 0 } else { text.rfind('\n').map_or(0, |end| end + 1) };
-        if whole > 0 {
-            calls(path, &text[..whole])?;
-        } else if !header.starts_with(&text) {
-            return Err(CassetteError::NoCassette { path: path.to_owned() });
+        // A line can be torn within a character, and the first one as well.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if !header.as_bytes().starts_with(&bytes) {
+            calls(path, &bytes[..whole])?;
         }
         let mut tape = Self { file, length: u64::try_from(whole).unwrap_or(u64::MAX) };
         // It may be another's file until here, and is left as it is then.

@@ -1,5 +1,7 @@
 //! What is kept out of a cassette.
 
+use std::ops::Range;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use workflow_core::data::Data;
@@ -67,33 +69,42 @@ impl Secrets {
     }
 
     pub(super) fn text(&self, text: &mut String) {
-        for secret in &self.0 {
-            if text.contains(secret) {
-                *text = text.replace(secret, REDACTED);
-            }
-        }
+        self.pieces(&mut [text]);
     }
 
     /// Texts that are pieces of one: a secret may begin in one and end in another.
     fn pieces(&self, texts: &mut [&mut String]) {
-        for secret in &self.0 {
-            let mut from = 0;
-            loop {
-                let whole: String = texts.iter().map(|text| text.as_str()).collect();
-                let Some(start) = whole.get(from..).and_then(|rest| rest.find(secret)) else { break };
-                let (start, end) = (from + start, from + start + secret.len());
-                from = start + REDACTED.len();
-                let (mut at, mut put) = (0, REDACTED);
-                for text in &mut *texts {
-                    let length = text.len();
-                    let part = start.clamp(at, at + length) - at..end.clamp(at, at + length) - at;
-                    at += length;
-                    if !part.is_empty() {
-                        text.replace_range(part, std::mem::take(&mut put));
-                    }
+        let whole: String = texts.iter().map(|text| text.as_str()).collect();
+        // From the end, so that those before it stay where they are.
+        for found in self.places(&whole).into_iter().rev() {
+            let (mut at, mut put) = (0, REDACTED);
+            for text in &mut *texts {
+                let end = at + text.len();
+                let part = found.start.clamp(at, end) - at..found.end.clamp(at, end) - at;
+                at = end;
+                if !part.is_empty() {
+                    text.replace_range(part, std::mem::take(&mut put));
                 }
             }
         }
+    }
+
+    /// Where there are secrets, in order.
+    fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let (mut places, mut from) = (Vec::new(), 0);
+        let first = |from: usize| {
+            let found = self.0.iter().filter_map(|secret| {
+                let at = from + text[from..].find(secret)?;
+                Some(at..at + secret.len())
+            });
+            // Of those that begin at the same place, the longest.
+            found.min_by_key(|place| place.start)
+        };
+        while let Some(place) = first(from) {
+            from = place.end;
+            places.push(place);
+        }
+        places
     }
 
     fn value(&self, value: &mut Value) {
@@ -169,6 +180,13 @@ mod tests {
         let mut text = "abcdef abc".to_owned();
         secrets(&["", "abc", "abcdef"]).text(&mut text);
         assert_eq!(text, "[redacted] [redacted]");
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_a_secret_is_not_taken_for_one() {
+        let mut text = "red, hunter2, act".to_owned();
+        secrets(&["hunter2", "red", "act"]).text(&mut text);
+        assert_eq!(text, "[redacted], [redacted], [redacted]");
     }
 
     #[test]

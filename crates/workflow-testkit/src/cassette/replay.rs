@@ -110,8 +110,8 @@ impl Cassette {
         Secrets::of(&[], &request.env).text(&mut now);
         let (recorded, now) = (around(&now, &recorded), around(&recorded, &now));
         Err(format!(
-            "`{node}` was asked something else than what is recorded in {path}, line {line}: the {name} is `{now}`, and \
-             `{recorded}` is recorded"
+            "`{node}` was asked something else than what is recorded in {path}, line {line}: its {name} `{now}`, and not \
+             `{recorded}`"
         ))
     }
 
@@ -121,7 +121,7 @@ impl Cassette {
             [
                 ("prompt", asked.prompt.clone()),
                 ("options", asked.options.to_string()),
-                ("session", if asked.session { "one to go on in" } else { "a new one" }.to_owned()),
+                ("session", if asked.session { "gone on in" } else { "new" }.to_owned()),
                 ("output schema", asked.output_schema.to_string()),
             ]
         };

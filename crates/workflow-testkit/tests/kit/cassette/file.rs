@@ -40,16 +40,21 @@ fn a_file_that_is_not_whole_is_refused_and_says_why() {
 #[test]
 fn a_recorder_goes_on_behind_what_is_there_and_removes_a_torn_line() {
     let shelf = Shelf::new();
-    ask(&shelf.record(Does(echo)), request("1/work[0]/run", "first")).0.unwrap();
+    let asked = || request("1/work[0]/run", "first, é");
+    ask(&shelf.record(Does(echo)), asked()).0.unwrap();
     let whole = shelf.text();
     for torn in 0..whole.len() {
-        std::fs::write(&shelf.path, &whole[..torn]).unwrap();
-        ask(&shelf.record(Does(echo)), request("1/work[0]/run", "first")).0.unwrap();
+        std::fs::write(&shelf.path, &whole.as_bytes()[..torn]).unwrap();
+        if torn > 15 {
+            let error = Cassette::open(&shelf.path).unwrap_err().to_string();
+            assert!(error.contains("line 2 is torn"), "{torn}: {error}");
+        }
+        ask(&shelf.record(Does(echo)), asked()).0.unwrap();
         assert_eq!(shelf.text(), whole, "{torn}");
     }
     ask(&shelf.record(Does(echo)), request("1/work[0]/run", "second")).0.unwrap();
     let replay = shelf.play();
-    for prompt in ["first", "second"] {
+    for prompt in ["first, é", "second"] {
         assert_eq!(ask(&replay, request("1/work[0]/run", prompt)).0, Ok(Reply::text(prompt)));
     }
 }

@@ -74,26 +74,26 @@ fn a_call_that_is_not_recorded_fails_for_good_and_says_what_is() {
             change(|request| request.prompt = request.prompt.replace("release", "party")),
             &[
                 "`work[0]/run` was asked something else",
-                "line 2: the prompt is `…",
+                "line 2: its prompt `…",
                 "plan the party`",
                 "plan the release`",
             ],
         ),
         (
             change(|request| request.options = json!({ "model": "large" })),
-            &["the options is `", "\"large\"", "\"small\""],
+            &["its options `", "\"large\"", "\"small\""],
         ),
         (
             change(|request| request.session = Some("s1".to_owned())),
-            &["the session is `one to go on in`, and `a new one` is recorded"],
+            &["its session `gone on in`, and not `new`"],
         ),
-        (change(|request| request.output_schema = None), &["the output schema is `null`", "\"string\""]),
+        (change(|request| request.output_schema = None), &["its output schema `null`", "\"string\""]),
         (
             change(|request| {
                 request.env.insert("A_KEY".to_owned(), "hunter22".to_owned());
                 request.prompt = "hunter22".to_owned();
             }),
-            &["the prompt is `[redacted]`"],
+            &["its prompt `[redacted]`"],
         ),
     ] {
         let replay = shelf.play();
@@ -119,7 +119,7 @@ fn any_prompt_is_taken_where_that_is_asked_for_and_nothing_else() {
     let mut other = request("1/work[0]/run", "on Tuesday");
     other.options = json!({ "model": "large" });
     let failure = ask(&replay, other).0.unwrap_err().failure;
-    assert!(failure.message.contains("the options is"), "{failure}");
+    assert!(failure.message.contains("its options"), "{failure}");
     let (outcome, _) = ask(&replay, request("1/work[0]/run", "on Tuesday"));
     assert_eq!(outcome, Ok(Reply::text("on Monday")));
 }
