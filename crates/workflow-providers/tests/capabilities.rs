@@ -3,8 +3,16 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::path::Path;
+#[allow(dead_code, reason = "little is asked here")]
+mod common;
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use serde_json::json;
+use workflow_core::provider::Provider as _;
 use workflow_providers::{
     Capabilities, ClaudeCodeProvider, CodexProvider, Cost, GeminiProvider, GrokProvider, SchemaBy, TextIn,
     UsageOf,
@@ -90,4 +98,32 @@ fn the_table_of_the_docs_is_committed_as_it_is_generated() {
         return;
     }
     assert!(text == generated, "docs/agents.md is out of date: run `cargo xtask capabilities`");
+}
+
+#[test]
+fn an_agent_without_an_option_for_a_schema_is_told_of_it_in_the_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("gemini");
+    let script = r#"#!/bin/sh
+cat > prompt
+echo '{"type":"message","role":"assistant","content":"{}"}'
+echo '{"type":"result","status":"success"}'
+"#;
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let provider = GeminiProvider::builder().program(&program).work_root(folder.path()).build();
+    for (schema, prompt) in [
+        (None, "say hello"),
+        (
+            Some(json!({ "type": "object" })),
+            "say hello\n\nAnswer with one JSON value that follows this JSON Schema, and with nothing else:\n\
+             {\"type\":\"object\"}\n",
+        ),
+    ] {
+        let mut request = common::request("schema", "say hello", json!({}));
+        request.output_schema = schema.map(Arc::new);
+        let (context, _, _stop) = common::context(&request);
+        block_on(provider.call(request, context)).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("prompt")).unwrap(), prompt);
+    }
 }
