@@ -25,6 +25,8 @@ enum Chore {
     Tools,
     /// Write the JSON Schemas under `schemas/` from the Rust types
     Schemas,
+    /// Write the table of what agents can do in `docs/agents.md` from what their modules say
+    Capabilities,
     /// Play whole engines in a simulated world, and see what a seed does to them
     Sim(Sim),
     /// Write the runs under `tests/formats/` that this version has to go on reading for ever
@@ -61,6 +63,11 @@ fn main() -> Result<ExitCode> {
         Chore::Schemas => {
             let mut test = cargo(&["test", "--quiet", "--package", "workflow-core", "--test", "schemas"]);
             run(test.arg("committed").env("UPDATE_SCHEMAS", "1"))?;
+        }
+        Chore::Capabilities => {
+            let mut test = cargo(&["test", "--quiet", "--package", "workflow-providers", "--all-features"]);
+            test.args(["--test", "capabilities", "committed"]);
+            run(test.env("UPDATE_CAPABILITIES", "1"))?;
         }
         Chore::Sim(Sim { seeds, from, keep_going }) => {
             let mut sim = cargo(&["run", "--quiet", "--release", "--package", "workflow-tests"]);

@@ -43,7 +43,9 @@ pub use command::{CommandBuilder, CommandProvider};
 mod agent;
 
 #[cfg(all(feature = "agent", unix))]
-pub use agent::{AgentBuilder, AgentProvider, Checkup};
+pub use agent::{
+    AgentBuilder, AgentProvider, Capabilities, Checkup, Cost, Permissions, SchemaBy, TextIn, UsageOf,
+};
 
 /// Drives Claude Code, `claude -p`.
 #[cfg(all(feature = "claude-code", unix))]

@@ -5,6 +5,8 @@
 //!   show; [`store::wrapping`] is for stores that wrap others.
 //! - [`provider_suite!`] and [`sink_suite!`] do the same for a
 //!   [`Provider`](workflow_core::provider::Provider) and an [`EventSink`](workflow_core::sink::EventSink).
+//! - [`cassette`] has recorded providers: a [`Recorder`](cassette::Recorder) writes down what a provider does, and a
+//!   [`Cassette`](cassette::Cassette) does it again in tests.
 //! - [`fault::FaultStore`] is a store that fails, is slow, or dies with its host.
 //! - [`ManualClock`] is a clock that a test moves. With the feature `sim`, `sim::Sim` is a world with a time
 //!   of its own, in which a seed decides who goes first. With `postgres-server`, `postgres::Server` is a
@@ -58,6 +60,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+pub mod cassette;
 mod chance;
 mod clock;
 pub mod fault;

@@ -109,7 +109,7 @@ impl Settings {
                 Err(format!("it says nothing for {} seconds", PATIENCE.as_secs()))
             }
             Err(RunError::Start(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(format!("not installed, or not on the PATH: {}", C::INSTALL))
+                Err(format!("not installed, or not on the PATH: {}", C::install()))
             }
             Err(error) => Err(error.to_string()),
         }

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use workflow_core::usage::Usage;
 
-use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, sum, text};
+use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
+use super::cli::{
+    Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, sum, text,
+};
 use super::reason::Reason;
 
 /// Claude Code, the agent of Anthropic.
@@ -54,8 +57,18 @@ impl Cli for ClaudeCode {
 
     const NAME: &'static str = "claude-code";
     const PROGRAM: &'static str = "claude";
-    const INSTALL: &'static str = "`npm install -g @anthropic-ai/claude-code`";
+    const PACKAGE: &'static str = "@anthropic-ai/claude-code";
     const TESTED: &'static str = "2.1.330";
+    const ABILITIES: Abilities = Abilities {
+        permissions: Permissions::new("permission_mode", "what would be asked is denied"),
+        schema: SchemaBy::Option,
+        sessions: true,
+        text: TextIn::Pieces,
+        thoughts: true,
+        usage: UsageOf::Call,
+        usage_as_it_works: true,
+        cost: Cost::Told,
+    };
     const ENV: &'static [&'static str] = &[
         "ANTHROPIC_API_KEY",
         "ANTHROPIC_AUTH_TOKEN",

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use workflow_core::provider::CallRequest;
 use workflow_core::usage::Usage;
 
+use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
 use super::reason::Reason;
 
 /// One agent's command line: how it is called, what it says, how it is stopped.
@@ -24,10 +25,13 @@ pub trait Cli: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// The program.
     const PROGRAM: &'static str;
-    /// How it is installed.
-    const INSTALL: &'static str;
+    /// Its package in npm.
+    const PACKAGE: &'static str;
     /// The version that this was made with.
     const TESTED: &'static str;
+    /// What it can do, as far as nothing else here says it.
+    #[doc(hidden)]
+    const ABILITIES: Abilities;
     /// The variables that it inherits besides the usual ones, where they are set: its keys, its home, its service.
     const ENV: &'static [&'static str];
     /// The variables that are set for it.
@@ -36,6 +40,12 @@ pub trait Cli: Send + Sync + Sized + 'static {
     /// What it is asked to stop with, one after the other.
     #[doc(hidden)]
     const SIGNALS: &'static [Signal];
+
+    /// How it is installed.
+    #[doc(hidden)]
+    fn install() -> String {
+        format!("`npm install -g {}`", Self::PACKAGE)
+    }
 
     /// How it is asked whether it is logged in, where it can be.
     #[doc(hidden)]
@@ -54,6 +64,19 @@ pub trait Cli: Send + Sync + Sized + 'static {
     /// A reader for one call.
     #[doc(hidden)]
     fn reader(call: &Call<'_>) -> Self::Reader;
+}
+
+/// What an agent can do, as far as only its module can say it; see [`Capabilities`](super::Capabilities).
+#[derive(Debug)]
+pub struct Abilities {
+    pub(crate) permissions: Permissions,
+    pub(crate) schema: SchemaBy,
+    pub(crate) sessions: bool,
+    pub(crate) text: TextIn,
+    pub(crate) thoughts: bool,
+    pub(crate) usage: UsageOf,
+    pub(crate) usage_as_it_works: bool,
+    pub(crate) cost: Cost,
 }
 
 /// A call, as far as a command line has to know it.
@@ -75,8 +98,6 @@ pub struct Invocation {
     pub(crate) environment: Vec<(String, String)>,
     /// Files to write into the scratch directory before.
     pub(crate) files: Vec<(&'static str, String)>,
-    /// What to say after the prompt.
-    pub(crate) postscript: Option<String>,
 }
 
 impl Invocation {

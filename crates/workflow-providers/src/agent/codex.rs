@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use workflow_core::usage::Usage;
 
-use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, text};
+use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
+use super::cli::{
+    Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, text,
+};
 use super::reason::Reason;
 
 /// Codex, the agent of `OpenAI`.
@@ -48,8 +51,18 @@ impl Cli for Codex {
 
     const NAME: &'static str = "codex";
     const PROGRAM: &'static str = "codex";
-    const INSTALL: &'static str = "`npm install -g @openai/codex`";
+    const PACKAGE: &'static str = "@openai/codex";
     const TESTED: &'static str = "0.169.0";
+    const ABILITIES: Abilities = Abilities {
+        permissions: Permissions::new("sandbox", "`read-only`"),
+        schema: SchemaBy::Option,
+        sessions: true,
+        text: TextIn::Messages,
+        thoughts: true,
+        usage: UsageOf::Session,
+        usage_as_it_works: false,
+        cost: Cost::Unknown,
+    };
     const ENV: &'static [&'static str] = &["CODEX_API_KEY", "CODEX_HOME", "OPENAI_API_KEY"];
     const SET: &'static [(&'static str, &'static str)] = &[];
     // Interrupted, it leaves empty folders in the workspace.

@@ -16,7 +16,7 @@ use super::cli::{Call, Cli, End, Outcome, Said, Trouble};
 use super::codex::Codex;
 use super::gemini::Gemini;
 use super::grok::Grok;
-use super::{Transcript, quota};
+use super::{AgentProvider, Capabilities, Cost, SchemaBy, TextIn, Transcript, UsageOf, quota};
 
 struct Capture {
     case: String,
@@ -217,4 +217,86 @@ fn damaged_streams_come_to_something_typed() {
     damaged::<Codex>("codex-");
     damaged::<Gemini>("gemini-");
     damaged::<Grok>("grok-");
+}
+
+/// What an agent can do, by what its captures show and how it is called.
+fn shown<C: Cli>(prefix: &str) -> Capabilities
+where
+    C::Options: Default,
+{
+    let claimed = AgentProvider::<C>::capabilities();
+    let (mut said, mut costs) = (Vec::new(), Vec::new());
+    for capture in captures(prefix) {
+        let (all, result) = play::<C>(&capture, &capture.stdout, capture.code);
+        said.extend(all);
+        // Of a session that is gone on in without what it had cost before, nothing can be told.
+        costs.extend(result.ok().and_then(|outcome| outcome.usage).map(|usage| usage.cost_usd.is_some()));
+    }
+    let says = |what: fn(&Said) -> bool| said.iter().any(what);
+    let arguments = |request: &CallRequest| {
+        let place = PathBuf::from("/nowhere");
+        let call = Call { request, new_session: "chosen", scratch: &place, directory: &place };
+        let invocation = C::arguments(&C::Options::default(), &call).unwrap();
+        (invocation.arguments.join(" "), invocation.files.len())
+    };
+    let session = "0d9ff1ab-8a43-4ab5-9f10-3f1c7b0c7f6e";
+    let asked_for_schema = CallRequest { output_schema: Some(Value::Bool(true).into()), ..request(None) };
+    let options = schemars::schema_for!(C::Options).to_value();
+    assert!(options["properties"].get(claimed.permissions.option).is_some(), "{:?}", claimed.permissions);
+    Capabilities {
+        schema: if arguments(&asked_for_schema) == arguments(&request(None)) {
+            SchemaBy::Prompt
+        } else {
+            SchemaBy::Option
+        },
+        sessions: arguments(&request(Some(session))).0.contains(session),
+        text: if says(|said| matches!(said, Said::TextDelta(text) if !text.is_empty())) {
+            TextIn::Pieces
+        } else {
+            TextIn::Messages
+        },
+        thoughts: says(|said| matches!(said, Said::Thinking(_))),
+        usage: if counts_sessions::<C>(prefix) { UsageOf::Session } else { UsageOf::Call },
+        usage_as_it_works: says(|said| matches!(said, Said::Usage(_))),
+        cost: match claimed.cost {
+            // The service of the captures tells none.
+            Cost::Sometimes => Cost::Sometimes,
+            _ if costs.iter().all(|told| *told) => Cost::Told,
+            _ if costs.iter().any(|told| *told) => Cost::Sometimes,
+            _ => Cost::Unknown,
+        },
+        ..claimed
+    }
+}
+
+/// Whether the tokens of a call that goes on in a session depend on what the session had used before.
+fn counts_sessions<C: Cli>(prefix: &str) -> bool {
+    let resumed = captures(prefix).into_iter().filter(|capture| capture.case.contains("-resume"));
+    let tokens = |capture: &Capture, before: Option<u64>| {
+        let mut request = request(Some("s"));
+        request.session_usage = before.map(|tokens| Usage {
+            input_tokens: Some(tokens),
+            output_tokens: Some(tokens),
+            cost_usd: None,
+        });
+        let place = PathBuf::from("/nowhere");
+        let call = Call { request: &request, new_session: "chosen", scratch: &place, directory: &place };
+        let mut transcript = Transcript::<C>::new(&call);
+        transcript.push(&capture.stdout, &mut |_| {});
+        let end = End { code: capture.code, stderr: String::new(), lingered: false };
+        transcript.end(&end, &mut |_| {}).ok().and_then(|outcome| outcome.usage?.tokens())
+    };
+    let mut counts: Vec<_> =
+        resumed.map(|capture| (tokens(&capture, Some(1)), tokens(&capture, Some(2)))).collect();
+    counts.retain(|(one, other)| one.is_some() || other.is_some());
+    assert!(!counts.is_empty(), "no capture of {prefix} goes on in a session");
+    counts.iter().any(|(one, other)| one != other)
+}
+
+#[test]
+fn an_agent_can_do_what_it_is_said_to_be_able_to_do() {
+    assert_eq!(shown::<ClaudeCode>("claude-"), AgentProvider::<ClaudeCode>::capabilities());
+    assert_eq!(shown::<Codex>("codex-"), AgentProvider::<Codex>::capabilities());
+    assert_eq!(shown::<Gemini>("gemini-"), AgentProvider::<Gemini>::capabilities());
+    assert_eq!(shown::<Grok>("grok-"), AgentProvider::<Grok>::capabilities());
 }

@@ -7,7 +7,10 @@ use serde_json::{Map, Value};
 use workflow_core::usage::Usage;
 
 use super::answer::Answer;
-use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, text};
+use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
+use super::cli::{
+    Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, text,
+};
 use super::reason::Reason;
 
 /// Gemini CLI, the agent of Google.
@@ -44,8 +47,18 @@ impl Cli for Gemini {
 
     const NAME: &'static str = "gemini";
     const PROGRAM: &'static str = "gemini";
-    const INSTALL: &'static str = "`npm install -g @google/gemini-cli`";
+    const PACKAGE: &'static str = "@google/gemini-cli";
     const TESTED: &'static str = "0.61.0";
+    const ABILITIES: Abilities = Abilities {
+        permissions: Permissions::new("approval_mode", "no commands, no edits"),
+        schema: SchemaBy::Prompt,
+        sessions: true,
+        text: TextIn::Pieces,
+        thoughts: false,
+        usage: UsageOf::Call,
+        usage_as_it_works: false,
+        cost: Cost::Unknown,
+    };
     const ENV: &'static [&'static str] = &[
         "GEMINI_API_KEY",
         "GOOGLE_API_KEY",
@@ -74,10 +87,6 @@ impl Cli for Gemini {
         }]);
         to.option("-m", options.model.as_deref());
         to.option("--resume", call.request.session.as_deref());
-        // It has no option for a schema.
-        to.postscript = call.request.output_schema.as_ref().map(|schema| {
-            format!("\n\nAnswer with one JSON value that follows this JSON Schema, and with nothing else:\n{schema}\n")
-        });
         Ok(to)
     }
 

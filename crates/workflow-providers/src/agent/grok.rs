@@ -7,7 +7,10 @@ use serde_json::{Map, Value};
 use workflow_core::usage::Usage;
 
 use super::answer::Answer;
-use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, sum, text};
+use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
+use super::cli::{
+    Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, sum, text,
+};
 use super::reason::Reason;
 
 /// Grok, the agent of xAI.
@@ -49,8 +52,18 @@ impl Cli for Grok {
 
     const NAME: &'static str = "grok";
     const PROGRAM: &'static str = "grok";
-    const INSTALL: &'static str = "`npm install -g @xai-official/grok`";
+    const PACKAGE: &'static str = "@xai-official/grok";
     const TESTED: &'static str = "1.0.41";
+    const ABILITIES: Abilities = Abilities {
+        permissions: Permissions::new("permission_mode", "what would be asked ends the call"),
+        schema: SchemaBy::Option,
+        sessions: true,
+        text: TextIn::Pieces,
+        thoughts: true,
+        usage: UsageOf::Call,
+        usage_as_it_works: true,
+        cost: Cost::Sometimes,
+    };
     const ENV: &'static [&'static str] = &[
         "XAI_API_KEY",
         "GROK_HOME",

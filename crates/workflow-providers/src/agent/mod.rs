@@ -4,6 +4,7 @@
 
 mod answer;
 mod builder;
+mod capabilities;
 mod checkup;
 pub(crate) mod cli;
 mod quota;
@@ -41,6 +42,7 @@ use workflow_core::stop::StopSource;
 use workflow_core::usage::Usage;
 
 pub use self::builder::AgentBuilder;
+pub use self::capabilities::{Capabilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
 pub use self::checkup::Checkup;
 use self::cli::{Call, Cli, End, Invocation, Outcome, Reader as _, Said, Trouble, short};
 use self::reason::Reason;
@@ -194,8 +196,7 @@ impl Settings {
         let new_session = uuid::Uuid::new_v4().to_string();
         let call =
             Call { request, new_session: &new_session, scratch: scratch.path(), directory: &directory };
-        let Invocation { arguments, environment, files, postscript } =
-            C::arguments(&options, &call).map_err(wrong)?;
+        let Invocation { arguments, environment, files } = C::arguments(&options, &call).map_err(wrong)?;
         for (name, text) in files {
             std::fs::write(scratch.path().join(name), text).map_err(unable)?;
         }
@@ -212,7 +213,12 @@ impl Settings {
                 .unwrap_or_default();
             prompt = format!("# Skill {name}{folder}\n\n{}\n\n{prompt}", skill.text.trim());
         }
-        prompt.extend(postscript);
+        if C::ABILITIES.schema == SchemaBy::Prompt
+            && let Some(schema) = &request.output_schema
+        {
+            let task = "Answer with one JSON value that follows this JSON Schema, and with nothing else:";
+            prompt.extend(["\n\n", task, "\n", &schema.to_string(), "\n"]);
+        }
         let name = self.program.to_string_lossy().into_owned();
         let launch = Launch {
             program: program(&name, &directory),
@@ -268,7 +274,7 @@ impl Settings {
 fn not_run<C: Cli>(name: &str, error: &RunError) -> ProviderError {
     match error {
         RunError::Start(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let message = format!("`{name}` is not installed, or not on the PATH: {}", C::INSTALL);
+            let message = format!("`{name}` is not installed, or not on the PATH: {}", C::install());
             failure::<C>(Trouble::new(Reason::NotInstalled, message), &End::default())
         }
         error => run_error(name, error),

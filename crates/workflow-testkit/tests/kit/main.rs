@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod cassette;
 mod defective;
 mod defects;
 mod faults;

@@ -18,7 +18,7 @@ use workflow_testkit::provider::{Ask, Fixture, Host, cases};
 use workflow_testkit::store::runs::id;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Defect {
+pub(crate) enum Defect {
     None,
     AnswersNothing,
     RepliesDiffer,
@@ -52,14 +52,14 @@ const FOUND: &[(Defect, &str)] = &[
 /// What runs, as an operating system would know it.
 type Running = Arc<Mutex<HashSet<CallId>>>;
 
-struct Made {
+pub(crate) struct Made {
     defect: Defect,
     running: Running,
     calls: Arc<Mutex<u64>>,
 }
 
 impl Made {
-    fn with(defect: Defect) -> Self {
+    pub(crate) fn with(defect: Defect) -> Self {
         Self { defect, running: Running::default(), calls: Arc::default() }
     }
 }

@@ -1,0 +1,261 @@
+//! The file: lines of JSON, of which the first tells the format and each other one is a call, whole.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use workflow_core::data::Data;
+use workflow_core::failure::Failure;
+use workflow_core::output::OutputKind;
+use workflow_core::provider::CallRequest;
+use workflow_core::usage::Usage;
+
+/// The format that is written, and the only one that is read.
+const FORMAT: u64 = 1;
+
+/// Why a cassette cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CassetteError {
+    /// The file cannot be read or written.
+    #[error("the cassette {path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: io::Error,
+    },
+    /// The first line is not that of a cassette.
+    #[error("{path} is no cassette: its first line is not {{\"cassette\":{FORMAT}}}")]
+    NoCassette {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was written in a format that this version does not know.
+    #[error(
+        "the cassette {path} has the format {found}, and this version reads {FORMAT} only: record it anew"
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// The last line has no end.
+    #[error(
+        "the cassette {path}: line {line} is torn, as a host leaves it that dies while it writes: delete the line, or \
+         record on, which does"
+    )]
+    Torn {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// A line is no call.
+    #[error("the cassette {path}: line {line} is no recorded call: {error}")]
+    NoCall {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        error: serde_json::Error,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    cassette: u64,
+}
+
+/// A call as it is recorded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Call {
+    /// The node, without its iteration.
+    pub(super) node: String,
+    pub(super) asked: Asked,
+    pub(super) said: Vec<Said>,
+    /// How long it took, in milliseconds.
+    pub(super) took: u64,
+    pub(super) result: Recorded,
+}
+
+/// What a call is recognised by, besides its node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Asked {
+    pub(super) prompt: String,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub(super) options: Value,
+    /// Whether it went on in a session.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) session: bool,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub(super) output_schema: Value,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Asked {
+    pub(super) fn of(request: &CallRequest) -> Self {
+        Self {
+            prompt: request.prompt.clone(),
+            options: request.options.clone(),
+            session: request.session.is_some(),
+            output_schema: request.output_schema.as_deref().cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// The node of a call without the iteration: in a loop the calls of a node follow one another.
+pub(super) fn node(request: &CallRequest) -> String {
+    let path = request.id.path.to_string();
+    path.split_once('/').map(|(_, node)| node.to_owned()).unwrap_or(path)
+}
+
+/// Something that was said during a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Said {
+    /// How many milliseconds after the call began.
+    pub(super) at: u64,
+    #[serde(flatten)]
+    pub(super) what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum What {
+    Output { kind: OutputKind, text: String },
+    Usage(Usage),
+    Session(String),
+    Alive {},
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Recorded {
+    Reply {
+        output: Data,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        details: Option<Value>,
+    },
+    Error {
+        #[serde(flatten)]
+        failure: Failure,
+        /// How many milliseconds after its end it may be tried again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
+    /// It was told to stop, and did.
+    Stopped {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
+}
+
+/// The calls of a cassette, each with its line.
+pub(super) fn read(path: &Path) -> Result<Vec<(usize, Call)>, CassetteError> {
+    let bytes = std::fs::read(path).map_err(|error| failed(path, error))?;
+    calls(path, &bytes)
+}
+
+fn calls(path: &Path, bytes: &[u8]) -> Result<Vec<(usize, Call)>, CassetteError> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
+    let header = lines.next().map(|(line, _)| line).unwrap_or_default();
+    let Ok(Header { cassette }) = serde_json::from_slice(header) else {
+        return Err(CassetteError::NoCassette { path: path.to_owned() });
+    };
+    if cassette != FORMAT {
+        return Err(CassetteError::UnknownFormat { path: path.to_owned(), found: cassette });
+    }
+    lines
+        .map(|(text, line)| {
+            // Even where it can be read: what was appended next would stand on the same line.
+            if !text.ends_with(b"\n") {
+                return Err(CassetteError::Torn { path: path.to_owned(), line });
+            }
+            let call = serde_json::from_slice(text);
+            call.map(|call| (line, call)).map_err(|error| CassetteError::NoCall {
+                path: path.to_owned(),
+                line,
+                error,
+            })
+        })
+        .collect()
+}
+
+fn failed(path: &Path, error: io::Error) -> CassetteError {
+    CassetteError::File { path: path.to_owned(), error }
+}
+
+/// A cassette that calls are appended to.
+#[derive(Debug)]
+pub(super) struct Tape {
+    file: File,
+    length: u64,
+}
+
+impl Tape {
+    /// Opens or makes one. What a host that died has left of a line is cut off.
+    pub(super) fn open(path: &Path) -> Result<Self, CassetteError> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(|error| failed(path, error))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| failed(path, error))?;
+        let header = format!("{{\"cassette\":{FORMAT}}}\n");
+        // A line can be torn within a character, and the first one as well.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if !header.as_bytes().starts_with(&bytes) {
+            calls(path, &bytes[..whole])?;
+        }
+        let mut tape = Self { file, length: u64::try_from(whole).unwrap_or(u64::MAX) };
+        // It may be another's file until here, and is left as it is then.
+        tape.begin(&header).map_err(|error| failed(path, error))?;
+        Ok(tape)
+    }
+
+    fn begin(&mut self, header: &str) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            self.file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        }
+        self.file.set_len(self.length)?;
+        if self.length == 0 { self.write(header) } else { Ok(()) }
+    }
+
+    /// Appends a call: the whole line, or nothing.
+    pub(super) fn append(&mut self, call: &Call) -> io::Result<()> {
+        let mut line = serde_json::to_string(call)?;
+        line.push('\n');
+        self.write(&line)
+    }
+
+    fn write(&mut self, line: &str) -> io::Result<()> {
+        let written = self.file.write_all(line.as_bytes());
+        if written.is_ok() {
+            self.length += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        } else {
+            // If that fails as well, readers see that the line is torn.
+            let _ = self.file.set_len(self.length);
+        }
+        written
+    }
+}

@@ -1,0 +1,174 @@
+//! Writes down what a provider does.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use serde_json::Value;
+use workflow_core::failure::FailureClass;
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{
+    CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost, async_trait,
+};
+use workflow_core::stop::Stop;
+use workflow_core::usage::Usage;
+
+use super::Clock;
+use super::format::{Asked, Call, CassetteError, Recorded, Said, Tape, What, node};
+use super::redact::Secrets;
+
+/// A provider that does what another does, and appends every call to a [cassette](super) as it ends.
+///
+/// One recorder at a time writes a cassette. A call of which the future is dropped is not recorded. A call that cannot be
+/// recorded fails, whatever it came to: a cassette with a hole would be found out much later.
+pub struct Recorder<P> {
+    provider: P,
+    tape: Arc<Mutex<Tape>>,
+    secrets: Vec<String>,
+    clock: Clock,
+}
+
+impl<P> Recorder<P> {
+    /// Records `provider` into the file at `path`, which only its owner may read. What is in it stays.
+    ///
+    /// # Errors
+    ///
+    /// [`CassetteError`] where the file cannot be written, or is something else than a cassette of this format.
+    pub fn new(provider: P, path: impl AsRef<Path>) -> Result<Self, CassetteError> {
+        let tape = Arc::new(Mutex::new(Tape::open(path.as_ref())?));
+        Ok(Self { provider, tape, secrets: Vec::new(), clock: Arc::new(Timestamp::now) })
+    }
+
+    /// Keeps these texts out of the file, too: see [what is redacted](super#secrets).
+    #[must_use]
+    pub fn redact<S: Into<String>>(mut self, secrets: impl IntoIterator<Item = S>) -> Self {
+        self.secrets.extend(secrets.into_iter().map(Into::into));
+        self
+    }
+
+    /// Tells the time by `clock`. Default: that of the system.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+}
+
+impl<P> fmt::Debug for Recorder<P> {
+    /// Without the secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<P: Provider> Provider for Recorder<P> {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        let secrets = Secrets::of(&self.secrets, &request.env);
+        let (node, asked) = (node(&request), Asked::of(&request));
+        let (id, stop) = (context.id().clone(), context.stop().clone());
+        let listener = Arc::new(Listener {
+            context,
+            said: Mutex::default(),
+            began: (self.clock)(),
+            clock: self.clock.clone(),
+        });
+        let result = self.provider.call(request, CallContext::new(id, stop.clone(), listener.clone())).await;
+        let result_at = (self.clock)();
+        let said = std::mem::take(&mut *listener.said.lock().unwrap());
+        let took = milliseconds(listener.began, result_at);
+        let is_stopped = stop.now() != Stop::None;
+        let recorded = recorded(&result, result_at, is_stopped);
+        let mut call = Call { node, asked, said, took, result: recorded };
+        secrets.hide(&mut call);
+        match self.tape.lock().unwrap().append(&call) {
+            Ok(()) => result,
+            Err(error) => Err(ProviderError::permanent(format!("the call could not be recorded: {error}"))),
+        }
+    }
+
+    async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
+        self.provider.reclaim(call).await
+    }
+
+    fn options_schema(&self) -> Option<Value> {
+        self.provider.options_schema()
+    }
+
+    fn has_skill(&self, name: &str) -> bool {
+        self.provider.has_skill(name)
+    }
+
+    fn check_options(&self, options: &Value) -> Result<(), String> {
+        self.provider.check_options(options)
+    }
+}
+
+fn recorded(result: &Result<Reply, ProviderError>, at: Timestamp, is_stopped: bool) -> Recorded {
+    match result.clone() {
+        Ok(Reply { output, usage, session, details }) => Recorded::Reply { output, usage, session, details },
+        Err(ProviderError { failure, usage, .. })
+            if is_stopped && failure.class == FailureClass::Cancelled =>
+        {
+            Recorded::Stopped { usage }
+        }
+        Err(ProviderError { failure, until, usage }) => Recorded::Error {
+            failure: *failure,
+            retry_after: until.map(|until| until.as_millisecond().saturating_sub(at.as_millisecond())),
+            usage,
+        },
+    }
+}
+
+/// From one moment to another; none where a clock was put back.
+fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.as_millisecond().saturating_sub(from.as_millisecond())).unwrap_or(0)
+}
+
+/// Hands on what a call says, and notes it.
+struct Listener {
+    context: CallContext,
+    said: Mutex<Vec<Said>>,
+    began: Timestamp,
+    clock: Clock,
+}
+
+impl Listener {
+    fn note(&self, what: What) {
+        let at = milliseconds(self.began, (self.clock)());
+        let mut said = self.said.lock().unwrap();
+        // Whatever is said tells that it is alive, and agents tell it with every piece that they read.
+        if what == (What::Alive {}) && said.last().is_some_and(|last| last.at == at) {
+            return;
+        }
+        said.push(Said { at, what });
+    }
+}
+
+impl CallHost for Listener {
+    fn output(&self, _: &CallId, kind: OutputKind, text: String) {
+        self.note(What::Output { kind, text: text.clone() });
+        self.context.output(kind, text);
+    }
+
+    fn alive(&self) {
+        self.note(What::Alive {});
+        self.context.alive();
+    }
+
+    fn usage(&self, _: &CallId, usage: Usage) {
+        self.note(What::Usage(usage.clone()));
+        self.context.usage(usage);
+    }
+
+    fn record_session<'a>(
+        &'a self,
+        _: &'a CallId,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<(), SessionLost>> {
+        self.note(What::Session(session.to_owned()));
+        Box::pin(self.context.record_session(session))
+    }
+}

@@ -1,0 +1,233 @@
+//! Does again what was recorded.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, select};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+use workflow_core::stop::Stop;
+use workflow_core::usage::Usage;
+
+use super::Clock;
+use super::format::{Asked, Call, CassetteError, Recorded, What, node, read};
+use super::redact::{Secrets, is_same};
+
+type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A provider that does what is recorded in a [cassette](super), each call once.
+///
+/// A call that is not recorded, or was asked something else, fails for good and says what is recorded instead.
+pub struct Cassette {
+    path: PathBuf,
+    /// What is left to be played of each node, with its line.
+    nodes: Mutex<IndexMap<String, VecDeque<(usize, Call)>>>,
+    any_prompt: bool,
+    pace: f64,
+    sleep: Sleep,
+    clock: Clock,
+}
+
+impl Cassette {
+    /// Reads the cassette at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`CassetteError`] where it cannot be read, whole.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, CassetteError> {
+        let path = path.as_ref();
+        let mut nodes: IndexMap<String, VecDeque<_>> = IndexMap::new();
+        for (line, call) in read(path)? {
+            nodes.entry(call.node.clone()).or_default().push_back((line, call));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            nodes: Mutex::new(nodes),
+            any_prompt: false,
+            pace: 0.0,
+            sleep: Arc::new(|time| Box::pin(futures_timer::Delay::new(time))),
+            clock: Arc::new(Timestamp::now),
+        })
+    }
+
+    /// Takes any prompt for the recorded one: for prompts that hold times, paths, or the wording of the day.
+    #[must_use]
+    pub fn any_prompt(mut self) -> Self {
+        self.any_prompt = true;
+        self
+    }
+
+    /// Lets every time that was recorded take so much of it: 1 is as it was, 0.01 a hundredth. Default: 0, where nothing
+    /// waits.
+    #[must_use]
+    pub fn pace(mut self, factor: f64) -> Self {
+        self.pace = factor;
+        self
+    }
+
+    /// Waits by `sleep`: for a simulated time, or a runtime's timer.
+    #[must_use]
+    pub fn sleep(
+        mut self,
+        sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        self.sleep = Arc::new(sleep);
+        self
+    }
+
+    /// Tells by `clock` until when a quota is used up. Default: the clock of the system.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How many calls have not been played yet: a test that wants all of them asks at its end.
+    pub fn left(&self) -> usize {
+        self.nodes.lock().unwrap().values().map(VecDeque::len).sum()
+    }
+
+    /// The first call of the node that was not played yet and was asked the same.
+    fn next(&self, request: &CallRequest) -> Result<Call, String> {
+        let (node, asked) = (node(request), Asked::of(request));
+        let (mut nodes, path) = (self.nodes.lock().unwrap(), self.path.display());
+        let Some(calls) = nodes.get_mut(&node) else {
+            let nodes: Vec<_> = nodes.keys().map(String::as_str).collect();
+            return Err(format!("no call of `{node}` is recorded in {path}, only of: {}", nodes.join(", ")));
+        };
+        let found = calls.iter().position(|(_, call)| self.difference(&call.asked, &asked).is_none());
+        if let Some((_, call)) = found.and_then(|found| calls.remove(found)) {
+            return Ok(call);
+        }
+        let Some((line, call)) = calls.front() else {
+            return Err(format!("all calls of `{node}` that are recorded in {path} have been played"));
+        };
+        let (name, recorded, mut now) = self.difference(&call.asked, &asked).unwrap_or_default();
+        Secrets::of(&[], &request.env).text(&mut now);
+        let (recorded, now) = (around(&now, &recorded), around(&recorded, &now));
+        Err(format!(
+            "`{node}` was asked something else than what is recorded in {path}, line {line}: its {name} `{now}`, and not \
+             `{recorded}`"
+        ))
+    }
+
+    /// What is not as it was recorded: its name, how it was, how it is.
+    fn difference(&self, recorded: &Asked, asked: &Asked) -> Option<(&'static str, String, String)> {
+        let parts = |asked: &Asked| {
+            [
+                ("prompt", asked.prompt.clone()),
+                ("options", asked.options.to_string()),
+                ("session", if asked.session { "gone on in" } else { "new" }.to_owned()),
+                ("output schema", asked.output_schema.to_string()),
+            ]
+        };
+        let mut pairs = parts(recorded).into_iter().zip(parts(asked));
+        let different = pairs.find(|((name, recorded), (_, asked))| {
+            let is_any = self.any_prompt && *name == "prompt";
+            !is_any && !is_same(recorded, asked)
+        });
+        different.map(|((name, recorded), (_, asked))| (name, recorded, asked))
+    }
+
+    fn shrunk(&self, milliseconds: u64) -> Duration {
+        let time = Duration::from_millis(milliseconds).as_secs_f64() * self.pace;
+        Duration::try_from_secs_f64(time).unwrap_or_default()
+    }
+
+    /// The moment that was so many milliseconds away.
+    fn after(&self, milliseconds: i64) -> Timestamp {
+        let (now, time) = ((self.clock)(), self.shrunk(milliseconds.unsigned_abs()));
+        let moment = if milliseconds < 0 { now.checked_sub(time) } else { now.checked_add(time) };
+        moment.unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// The part of a text where it begins to differ from another.
+fn around(other: &str, text: &str) -> String {
+    const BEFORE: usize = 20;
+    const LENGTH: usize = 80;
+    let same = text.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let start = same.saturating_sub(BEFORE);
+    let mut part: String = text.chars().skip(start).take(LENGTH).collect();
+    if start > 0 {
+        part.insert(0, '…');
+    }
+    if text.chars().count() > start + LENGTH {
+        part.push('…');
+    }
+    part
+}
+
+impl fmt::Debug for Cassette {
+    /// Names the file only: what was said is for the engine.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cassette").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Provider for Cassette {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        // It is not played then, and may be called again.
+        if context.stop().now() != Stop::None {
+            return Err(ProviderError::cancelled());
+        }
+        let Call { said, took, result, .. } = self.next(&request).map_err(ProviderError::permanent)?;
+        let (mut at, mut used) = (0, None);
+        for said in said {
+            self.wait(&mut at, said.at, &context, used.as_ref()).await?;
+            match said.what {
+                What::Output { kind, text } => context.output(kind, text),
+                What::Usage(usage) => {
+                    used = Some(usage.clone());
+                    context.usage(usage);
+                }
+                // Where it cannot be recorded the run is driven elsewhere, and this call is told to stop.
+                What::Session(session) => drop(context.record_session(&session).await),
+                What::Alive {} => context.alive(),
+            }
+        }
+        if !matches!(result, Recorded::Stopped { .. }) {
+            self.wait(&mut at, took, &context, used.as_ref()).await?;
+        }
+        match result {
+            Recorded::Reply { output, usage, session, details } => {
+                Ok(Reply { output, usage, session, details })
+            }
+            Recorded::Error { failure, retry_after, usage } => {
+                let until = retry_after.map(|time| self.after(time));
+                Err(ProviderError { failure: Box::new(failure), until, usage })
+            }
+            Recorded::Stopped { usage } => {
+                context.stop().wait(Stop::Gracefully).await;
+                Err(ProviderError { usage, ..ProviderError::cancelled() })
+            }
+        }
+    }
+}
+
+impl Cassette {
+    /// Waits from one moment of a call to another, unless it is told to stop.
+    async fn wait(
+        &self,
+        from: &mut u64,
+        to: u64,
+        context: &CallContext,
+        used: Option<&Usage>,
+    ) -> Result<(), ProviderError> {
+        let time = self.shrunk(to.saturating_sub(*from));
+        *from = to.max(*from);
+        if !time.is_zero() {
+            let stopped = Box::pin(context.stop().wait(Stop::Gracefully));
+            select((self.sleep)(time), stopped).await;
+        }
+        match context.stop().now() {
+            Stop::None => Ok(()),
+            _ => Err(ProviderError { usage: used.cloned(), ..ProviderError::cancelled() }),
+        }
+    }
+}
