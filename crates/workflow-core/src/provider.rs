@@ -131,7 +131,7 @@ pub struct Reply {
     pub session: Option<String>,
     /// More about how the call went, for a person: turns, tools that were not allowed. Recorded with the
     /// result; no other node sees it.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
 }
 
 impl Reply {

@@ -70,7 +70,7 @@ impl Provider for Agent {
             _ => json!({ "done": number == 4 }),
         };
         let details = Some(json!({ "turns": number }));
-        Ok(Reply { usage, session: Some(session), details, ..Reply::json(&value) })
+        Ok(Reply { usage, session: Some(session), details: details.map(Box::new), ..Reply::json(&value) })
     }
 }
 

@@ -130,7 +130,7 @@ impl<'a> Step<'a> {
             Ok(set) => (set.flatten(), None),
             Err(failure) => (None, Some(failure)),
         };
-        let (usage, details) = (usage.map(Box::new), details.map(Box::new));
+        let usage = usage.map(Box::new);
         self.emit(EventBody::AttemptSucceeded { path: path.clone(), attempt, output, set, usage, details })?;
         let Some(graph) = graph else {
             self.lane_succeeded();

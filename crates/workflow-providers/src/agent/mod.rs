@@ -342,7 +342,9 @@ fn reply(outcome: Outcome) -> Reply {
     Reply {
         usage,
         session,
-        details: Some(details).filter(|details| !details.is_empty()).map(Value::Object),
+        details: Some(details)
+            .filter(|details| !details.is_empty())
+            .map(|details| Box::new(Value::Object(details))),
         ..reply
     }
 }

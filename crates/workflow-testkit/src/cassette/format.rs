@@ -149,7 +149,7 @@ pub(super) enum Recorded {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        details: Option<Value>,
+        details: Option<Box<Value>>,
     },
     Error {
         #[serde(flatten)]

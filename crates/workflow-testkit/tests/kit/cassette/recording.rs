@@ -65,7 +65,7 @@ fn outcomes(clock: &ManualClock) -> Vec<Outcome> {
     let whole = Reply {
         usage: Some(used(9)),
         session: Some("s2".to_owned()),
-        details: Some(json!({ "turns": 2 })),
+        details: Some(Box::new(json!({ "turns": 2 }))),
         ..Reply::json(&json!({ "done": [true, null, 1.5] }))
     };
     let until = clock.now() + Duration::from_secs(3600);
@@ -118,7 +118,7 @@ fn secrets_are_nowhere_in_the_file() {
             }
             Ok(Reply {
                 session: Some(all.clone()),
-                details: Some(json!([all.clone()])),
+                details: Some(Box::new(json!([all.clone()]))),
                 ..Reply::json(&json!({ all.clone(): all }))
             })
         }))
