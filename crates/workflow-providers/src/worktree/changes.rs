@@ -1,5 +1,7 @@
 //! What a run changed.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use workflow_core::ids::RunId;
 use workflow_core::provider::ProviderError;
@@ -33,6 +35,22 @@ pub struct Commit {
 }
 
 impl Worktrees {
+    /// The files of the checkout with changes that are not committed: a run that begins now does not see those.
+    ///
+    /// # Errors
+    ///
+    /// When there is no repository, or no commit that a run could begin with.
+    pub async fn uncommitted(&self) -> Result<Vec<PathBuf>, ProviderError> {
+        self.ask(|settings, git| {
+            let at = At::Checkout(&settings.repository);
+            let top = git.ask(&at, &["rev-parse", "--show-toplevel"])?.paths().remove(0);
+            settings.head(git)?;
+            let changed = git.ask(&at, &["status", "--porcelain", "--no-renames", "-z"])?.whole();
+            Ok(changed.split_terminator('\0').filter_map(|entry| Some(top.join(entry.get(3..)?))).collect())
+        })
+        .await
+    }
+
     /// What a run changed. `None` when it has not worked in a worktree of this repository.
     ///
     /// # Errors

@@ -98,6 +98,8 @@ impl<'c> Git<'c> {
         let set = [
             ("LC_ALL", "C"),
             ("GIT_TERMINAL_PROMPT", "0"),
+            // To look at a checkout changes nothing in it.
+            ("GIT_OPTIONAL_LOCKS", "0"),
             ("GIT_AUTHOR_NAME", "workflow"),
             ("GIT_AUTHOR_EMAIL", "workflow@localhost"),
             ("GIT_COMMITTER_NAME", "workflow"),

@@ -43,6 +43,11 @@ impl Settings {
         let directory = self.directory.canonicalize().map_err(|error| unable(&self.directory, &error))?;
         let (repository, prefix) = self.repository(git)?;
         let turn = Turn::wait(&directory, git.control())?;
+        // Where it is inside of a checkout, it is no part of what the user commits there.
+        let ignore = directory.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, "*\n").map_err(|error| unable(&ignore, &error))?;
+        }
         let worktree = directory.join(call.run.to_string());
         self.make(call, &repository, &directory, git)?;
         let found = expect(&worktree, &call.run, git)?;
@@ -70,6 +75,17 @@ impl Settings {
         let mut paths = paths.into_iter();
         let (repository, prefix) = (paths.next().unwrap_or_default(), paths.next().unwrap_or_default());
         Ok((repository.canonicalize().map_err(|error| unable(&repository, &error))?, prefix))
+    }
+
+    /// The commit that the checkout is at.
+    pub(super) fn head(&self, git: &Git<'_>) -> Result<String, ProviderError> {
+        let question = ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"];
+        let head = git.run(&At::Checkout(&self.repository), &question, "")?;
+        if head.is_yes() {
+            Ok(head.text())
+        } else {
+            Err(ProviderError::permanent("the repository has no commit to begin with"))
+        }
     }
 
     fn make(
@@ -107,15 +123,8 @@ impl Settings {
                      `git for-each-ref {bases}` shows"
                 )));
             }
-            let head = git.run(
-                &At::Checkout(&self.repository),
-                &["rev-parse", "--verify", "-q", "HEAD^{commit}"],
-                "",
-            )?;
-            if !head.is_yes() {
-                return Err(ProviderError::permanent("the repository has no commit to begin with"));
-            }
-            git.ask(&at, &["update-ref", &base, &head.text(), &"0".repeat(head.text().len())])?;
+            let head = self.head(git)?;
+            git.ask(&at, &["update-ref", &base, &head, &"0".repeat(head.len())])?;
         }
         let mut add = vec!["worktree", "add", "--quiet"];
         add.extend(if has_branch { vec![name.as_str(), &branch] } else { vec!["-b", &branch, &name, &base] });
