@@ -75,9 +75,9 @@ impl Worktrees {
             let commits = log.lines().filter_map(|line| line.split_once(' '));
             let commits =
                 commits.map(|(id, subject)| Commit { id: id.to_owned(), subject: subject.to_owned() });
-            let files = git.ask(&at, &["diff", "--name-only", "-z", "--no-ext-diff", &range])?.whole();
+            let files = git.ask(&at, &["diff", "--name-only", "-z", &range])?.whole();
             let files = files.split_terminator('\0').map(str::to_owned).collect();
-            let diff = git.ask(&at, &["diff", "--no-ext-diff", "--no-color", &range])?.whole();
+            let diff = git.ask(&at, &["diff", "--no-ext-diff", "--no-textconv", &range])?.whole();
             Ok(Some(Changes { base: (*base).to_owned(), commits: commits.collect(), branch, files, diff }))
         })
         .await

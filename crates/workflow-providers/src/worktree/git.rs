@@ -23,8 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// The most that it may say. Whoever wants more asks git.
 const LIMIT: usize = 64 << 20;
 
-/// No hooks, no signatures, nothing that goes on in the background; untracked files always count.
-const CONFIGURATION: [&str; 7] = [
+/// No hooks, no signatures, nothing that goes on in the background; untracked files always count, and what is said is
+/// said without colours.
+const CONFIGURATION: [&str; 9] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "commit.gpgSign=false",
@@ -32,6 +33,8 @@ const CONFIGURATION: [&str; 7] = [
     "maintenance.auto=false",
     "status.showUntrackedFiles=all",
     "core.quotePath=false",
+    "log.showSignature=false",
+    "color.ui=false",
 ];
 
 /// Git, for a call or for a question.

@@ -34,6 +34,7 @@ pub use self::changes::{Changes, Commit};
 ///
 /// All state is git's: the branch, and `refs/workflow/<run>/…`, the commit that the run began with. So another
 /// process, or one after a crash, goes on in the same worktree; where it was removed it is made again of the branch.
+/// A fork is a run of its own: it begins with the commit that the checkout is at then.
 ///
 /// ```
 /// use workflow_providers::{CommandProvider, Worktrees};

@@ -226,12 +226,12 @@ fn commit(
     let at = At::Worktree(worktree);
     found.unlock(run, is_alone)?;
     git.ask(&at, &["add", "--all"])?;
-    if git.run(&at, &["diff", "--cached", "--quiet"], "")?.is_yes() {
+    if git.run(&at, &["diff", "--cached", "--quiet", "--no-ext-diff"], "")?.is_yes() {
         return Ok(None);
     }
     let how = ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-"];
     git.tell(&at, &how, message)?;
     let id = git.ask(&at, &["rev-parse", "HEAD"])?.text();
-    let stat = git.ask(&at, &["show", "--format=", "--stat=100,80,50", "HEAD"])?.text();
+    let stat = git.ask(&at, &["show", "--format=", "--no-ext-diff", "--stat=100,80,50", "HEAD"])?.text();
     Ok(Some((id, stat)))
 }

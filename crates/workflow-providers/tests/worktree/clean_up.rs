@@ -1,7 +1,6 @@
 //! Which worktrees go, and which stay.
 
 use std::fs;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -55,7 +54,6 @@ fn the_oldest_of_runs_that_are_over_go_until_the_bytes_are_kept() {
 #[test]
 fn what_is_not_committed_is_never_removed() {
     let repository = with_runs(&["untracked", "changed", "clean"]);
-    repository.git(&["config", "status.showUntrackedFiles", "no"]);
     fs::write(repository.worktree("untracked").join("mine"), "mine").unwrap();
     fs::write(repository.worktree("changed").join("kept"), "mine").unwrap();
     let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(0));
@@ -69,19 +67,14 @@ fn what_is_not_committed_is_never_removed() {
 fn a_worktree_that_a_call_works_in_is_never_removed() {
     let repository = with_runs(&["a"]);
     let (worktrees, over) = (worktrees(&repository, |worktrees| worktrees.keep_runs(0)), ids(&["a"]));
-    let fifo = repository.checkout().with_file_name("fifo");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
-        .unwrap();
+    let [at_work, go_on] = ["at-work", "go-on"].map(|name| repository.fifo(name));
+    let script = format!(": > '{}'; read word < '{}'", at_work.display(), go_on.display());
     thread::scope(|scope| {
-        let (send, ended) = mpsc::channel();
-        let (repository, script) =
-            (&repository, format!("read word < '{0}'; read word < '{0}'", fifo.display()));
-        scope.spawn(move || send.send(repository.call("a", &script)).unwrap());
-        // It opens the pipe only when it works.
-        drop(fs::File::options().write(true).open(&fifo).unwrap());
+        let calling = scope.spawn(|| repository.call("a", &script));
+        fs::read(&at_work).unwrap();
         assert_eq!(block_on(worktrees.clean_up(over.clone())).unwrap(), []);
-        fs::write(&fifo, "go\n").unwrap();
-        let _ = ended.recv().unwrap();
+        fs::write(&go_on, "go\n").unwrap();
+        calling.join().unwrap().unwrap();
     });
     assert_eq!(block_on(worktrees.clean_up(over.clone())).unwrap(), over);
 }

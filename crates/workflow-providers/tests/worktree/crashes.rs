@@ -94,9 +94,7 @@ fn a_host_that_is_killed_is_followed_by_another_in_the_same_worktree() {
     let repository = Repository::new();
     let before = repository.of_user();
     let folder = repository.checkout().parent().unwrap().to_owned();
-    let fifo = folder.join("fifo");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
-        .unwrap();
+    let fifo = repository.fifo("fifo");
     let mut host = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crashes::host"])
         .env("WORKTREE_TEST_FOLDER", &folder)

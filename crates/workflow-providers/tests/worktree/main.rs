@@ -9,4 +9,5 @@ mod calls;
 mod clean_up;
 mod crashes;
 mod repository;
+mod suite;
 mod trouble;

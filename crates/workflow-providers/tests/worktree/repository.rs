@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::executor::block_on;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 use workflow_core::ids::RunId;
 use workflow_core::provider::{CallRequest, Provider as _, ProviderError, Reply, Workspace};
@@ -51,8 +52,19 @@ impl Repository {
                 .unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        repository.git(&["config", "commit.gpgSign", "true"]);
-        repository.git(&["config", "gpg.program", "/bin/false"]);
+        let hook = repository.checkout().join(".git/hooks/pre-commit").display().to_string();
+        for (name, value) in [
+            ("commit.gpgSign", "true"),
+            ("gpg.program", &*hook),
+            ("log.showSignature", "true"),
+            ("core.fsmonitor", &*hook),
+            ("diff.external", &*hook),
+            ("color.ui", "always"),
+            ("status.showUntrackedFiles", "no"),
+            ("gc.auto", "1"),
+        ] {
+            repository.git(&["config", name, value]);
+        }
         repository.write("changed", "new\n");
         repository.write("staged", "new\n");
         repository.git(&["-c", "core.hooksPath=/dev/null", "add", "staged"]);
@@ -80,6 +92,13 @@ impl Repository {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.checkout().join(name), text).unwrap();
+    }
+
+    /// A named pipe beside the checkout: who opens it waits for the other side.
+    pub(crate) fn fifo(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        path
     }
 
     pub(crate) fn worktrees(&self) -> Worktrees {
@@ -141,9 +160,12 @@ impl Repository {
 
 /// What git says, without hooks and without the configuration of whoever runs the tests.
 pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
-    let who = ["-c", "user.name=me", "-c", "user.email=me@localhost"];
+    let who = ["-c", "user.name=me", "-c", "user.email=me@localhost", "-c", "core.fsmonitor=false"];
+    let how =
+        ["-c", "color.ui=false", "-c", "log.showSignature=false", "-c", "status.showUntrackedFiles=all"];
     let output = Command::new("git")
         .args(who)
+        .args(how)
         .args(arguments)
         .current_dir(directory)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

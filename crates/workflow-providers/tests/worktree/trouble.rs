@@ -102,9 +102,7 @@ fn a_run_does_not_go_on_in_the_branch_of_another_of_the_same_id() {
 #[test]
 fn what_a_call_that_was_stopped_left_is_committed() {
     let repository = Repository::new();
-    let fifo = repository.checkout().with_file_name("fifo");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
-        .unwrap();
+    let fifo = repository.fifo("fifo");
     let asked = repository.request(
         "r",
         "1/work[0]/run",

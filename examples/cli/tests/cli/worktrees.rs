@@ -60,6 +60,28 @@ fn a_run_with_a_worktree_leaves_the_checkout_alone_and_shows_what_it_changed() {
     let subjects: Vec<_> =
         diff["commits"].as_array().unwrap().iter().map(|commit| &commit["subject"]).collect();
     assert_eq!(subjects, ["1/plan[0]/run", "1/code[0]/run"]);
+
+    // What each node committed is in the log.
+    let log = serde_json::Value::from(home.log("first")).to_string();
+    for commit in diff["commits"].as_array().unwrap() {
+        assert!(log.contains(commit["id"].as_str().unwrap()), "{log}");
+    }
+}
+
+#[test]
+fn runs_of_several_processes_at_once_have_nothing_in_common() {
+    let home = repository(&[("one", "echo $WORKFLOW_RUN_ID > one"), ("two", "cat one > two")]);
+    let runs = ["a", "b", "c", "d"];
+    let started = runs.map(|run| home.start(&["run", "stages.workflow.yml", "--run-id", run, "--worktree"]));
+    for run in started {
+        let ended = run.wait();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    for run in runs {
+        assert_eq!(git(&home, &["show", &format!("workflow/{run}:two")]), run);
+        let subjects = git(&home, &["log", "--reverse", "--format=%s", &format!("HEAD..workflow/{run}")]);
+        assert_eq!(subjects, "1/one[0]/run\n1/two[0]/run");
+    }
 }
 
 #[test]
