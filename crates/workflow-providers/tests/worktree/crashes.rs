@@ -1,10 +1,13 @@
 //! What hosts leave that died, and what becomes of it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
 use futures::executor::block_on;
 use workflow_core::provider::Provider as _;
+use workflow_providers::{CommandProvider, Worktrees};
 
 use crate::repository::{Repository, call, git, request};
 
@@ -74,34 +77,34 @@ fn a_worktree_that_was_half_made_is_made_again() {
     made(&["base", "branch", "files", "none"]);
 }
 
-/// The host of [`a_host_that_is_killed_is_followed_by_another_in_the_same_worktree`], in a process of its own.
+/// A host in a process of its own, which carries out one call.
 #[test]
 fn host() {
     let Ok(folder) = std::env::var("WORKTREE_TEST_FOLDER") else { return };
     let folder = std::path::PathBuf::from(folder);
-    let worktrees =
-        workflow_providers::Worktrees::builder(folder.join("checkout"), folder.join("worktrees")).build();
-    let provider = worktrees.wrap(workflow_providers::CommandProvider::new());
-    let fifo = folder.join("fifo");
-    let script = format!("echo half > half; : > '{}'; sleep 600", fifo.display());
-    let mut asked = request("r", "1/work[0]/run", &script);
+    let worktrees = Worktrees::builder(folder.join("checkout"), folder.join("worktrees")).build();
+    let mut asked = request("r", "1/work[0]/run", &std::env::var("WORKTREE_TEST_SCRIPT").unwrap());
     asked.id.seed = std::env::var("WORKTREE_TEST_SEED").unwrap().parse().unwrap();
-    let _ = call(&provider, asked);
+    call(&worktrees.wrap(CommandProvider::new()), asked).unwrap();
+}
+
+fn start_host(repository: &Repository, script: &str) -> Command {
+    let mut host = Command::new(std::env::current_exe().unwrap());
+    host.args(["--exact", "crashes::host"])
+        .env("WORKTREE_TEST_FOLDER", repository.checkout().parent().unwrap())
+        .env("WORKTREE_TEST_SEED", repository.seed.to_string())
+        .env("WORKTREE_TEST_SCRIPT", script)
+        .stdout(Stdio::null());
+    host
 }
 
 #[test]
 fn a_host_that_is_killed_is_followed_by_another_in_the_same_worktree() {
     let repository = Repository::new();
     let before = repository.of_user();
-    let folder = repository.checkout().parent().unwrap().to_owned();
     let fifo = repository.fifo("fifo");
-    let mut host = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crashes::host"])
-        .env("WORKTREE_TEST_FOLDER", &folder)
-        .env("WORKTREE_TEST_SEED", repository.seed.to_string())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let script = format!("echo half > half; : > '{}'; sleep 600", fifo.display());
+    let mut host = start_host(&repository, &script).spawn().unwrap();
     // Its call is at work.
     fs::read(&fifo).unwrap();
     host.kill().unwrap();
@@ -111,4 +114,42 @@ fn a_host_that_is_killed_is_followed_by_another_in_the_same_worktree() {
     assert_eq!(repository.subjects("r"), ["left before 1/work[0]/run", "1/work[0]/run"]);
     assert_eq!(repository.changes("r").files, ["half", "whole"]);
     assert_eq!(repository.of_user(), before);
+}
+
+#[test]
+fn a_host_may_die_after_each_thing_that_it_has_git_do() {
+    let path = std::env::var("PATH").unwrap();
+    let mut deaths = 0;
+    loop {
+        let repository = Repository::new();
+        let before = repository.of_user();
+        // A git that kills whoever has it do the next thing.
+        let folder = repository.checkout().with_file_name("bin");
+        fs::create_dir(&folder).unwrap();
+        let count = folder.join("count").display().to_string();
+        let script = format!(
+            "#!/bin/sh\necho >> '{count}'\nPATH='{path}' git \"$@\"\nended=$?\n\
+             test $(wc -l < '{count}') != {} || kill -KILL $PPID\nexit $ended\n",
+            deaths + 1
+        );
+        fs::write(folder.join("git"), script).unwrap();
+        fs::set_permissions(folder.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+        let ended = start_host(&repository, "echo half > half")
+            .env("PATH", format!("{}:{path}", folder.display()))
+            .status()
+            .unwrap();
+
+        block_on(repository.commands().reclaim(&repository.request("r", "1/work[0]/run", "").id)).unwrap();
+        repository.call("r", "test -e half || echo half > half; echo whole > whole").unwrap();
+        assert_eq!(repository.changes("r").files, ["half", "whole"], "after {deaths}");
+        assert_eq!(git(&repository.worktree("r"), &["status", "--porcelain"]), "", "after {deaths}");
+        assert_eq!(repository.of_user(), before, "after {deaths}");
+        if ended.success() {
+            break;
+        }
+        assert_eq!(ended.signal(), Some(9), "after {deaths}");
+        deaths += 1;
+    }
+    // To look, to make, to look again, and to commit take several each.
+    assert!(deaths > 10, "{deaths}");
 }
