@@ -143,6 +143,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         vars: IndexMap::new(),
         on_failure: None,
         interactive: false,
+        isolated: false,
         seed: 0,
     };
     let head = RunHead {

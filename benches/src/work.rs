@@ -16,7 +16,7 @@ use workflow_core::definition::{Lane, Mode, Stage, Workflow};
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{
-    CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost,
+    CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost, Workspace,
 };
 use workflow_core::stop::{Stop, StopSource};
 use workflow_core::store::RunStore;
@@ -185,6 +185,7 @@ impl Bare {
             session_usage: None,
             output_schema: None,
             skills: Vec::new(),
+            workspace: Workspace::Shared,
         };
         Ok(Self { provider: Arc::new(provider), request, context })
     }

@@ -239,7 +239,16 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
     let workflow = plan.workflow().id.clone();
     let run = RunId::new(workflow.as_str()).unwrap();
     let bundle = plan.hash().clone();
-    RunCreated { run, workflow, bundle, vars: [].into(), on_failure: None, interactive: false, seed: SEED }
+    RunCreated {
+        run,
+        workflow,
+        bundle,
+        vars: [].into(),
+        on_failure: None,
+        interactive: false,
+        isolated: false,
+        seed: SEED,
+    }
 }
 
 /// Stores a run that nobody drives yet.

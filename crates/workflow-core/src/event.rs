@@ -407,6 +407,9 @@ pub struct RunCreated {
     /// Whether a person is asked before every stage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interactive: bool,
+    /// Whether the calls work in a workspace of the run's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub isolated: bool,
     /// Drawn once for the run: seeds its jitter, and tells its processes from those of a run of
     /// the same id elsewhere.
     pub seed: u64,

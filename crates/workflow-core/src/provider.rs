@@ -1,6 +1,7 @@
 //! The trait of what does the work of a node: providers.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -111,6 +112,21 @@ pub struct CallRequest {
     pub output_schema: Option<Arc<Value>>,
     /// Skills to hand to the agent, by name.
     pub skills: Vec<(Arc<str>, Arc<Skill>)>,
+    /// In which files to work.
+    pub workspace: Workspace,
+}
+
+/// In which files a call works.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Workspace {
+    /// In those that the provider works in by default: for a command, its work root.
+    #[default]
+    Shared,
+    /// In some of the run's own, which somebody around the provider has to make first. A provider that is
+    /// asked for that itself, and would touch the shared files, refuses.
+    Isolated,
+    /// In this directory, in place of the provider's own work root.
+    At(PathBuf),
 }
 
 impl fmt::Debug for CallRequest {

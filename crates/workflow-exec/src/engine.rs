@@ -236,6 +236,7 @@ impl Engine {
             vars: start.vars,
             on_failure: start.on_failure,
             interactive: start.interactive,
+            isolated: start.isolated,
             seed,
         };
         let body = EventBody::RunCreated(Arc::new(created));

@@ -17,6 +17,7 @@ pub struct StartRun {
     pub(crate) run_id: Option<RunId>,
     pub(crate) on_failure: Option<OnFailure>,
     pub(crate) interactive: bool,
+    pub(crate) isolated: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -37,7 +38,8 @@ impl StartRun {
     }
 
     fn new(what: What) -> Self {
-        Self { what, vars: IndexMap::new(), run_id: None, on_failure: None, interactive: false }
+        let vars = IndexMap::new();
+        Self { what, vars, run_id: None, on_failure: None, interactive: false, isolated: false }
     }
 
     /// Sets a variable.
@@ -59,6 +61,14 @@ impl StartRun {
     #[must_use]
     pub fn interactive(mut self) -> Self {
         self.interactive = true;
+        self
+    }
+
+    /// Has the calls work in a workspace of the run's own. The host has to have providers that make one, as
+    /// `Worktrees` of `workflow-providers` does; others that work in files refuse such calls.
+    #[must_use]
+    pub fn isolated(mut self) -> Self {
+        self.isolated = true;
         self
     }
 

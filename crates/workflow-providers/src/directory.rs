@@ -2,7 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use workflow_core::provider::ProviderError;
+use workflow_core::provider::{CallRequest, ProviderError, Workspace};
+
+/// The directory `directory` inside of the workspace that the call asks for; that is `work_root` unless it is another.
+///
+/// # Errors
+///
+/// Those of [`inside`], and a permanent one when nobody has made the workspace that the run asks for.
+pub(crate) fn of_call(
+    work_root: &Path,
+    request: &CallRequest,
+    directory: &str,
+) -> Result<PathBuf, ProviderError> {
+    match &request.workspace {
+        Workspace::Shared => inside(work_root, directory),
+        Workspace::At(workspace) => inside(workspace, directory),
+        Workspace::Isolated => Err(ProviderError::permanent(
+            "the run asks for a workspace of its own, and nothing here makes one for this provider",
+        )),
+    }
+}
 
 /// The directory `directory` inside of `root`, without symbolic links. It may be absolute, as
 /// long as it is inside.
@@ -10,7 +29,7 @@ use workflow_core::provider::ProviderError;
 /// # Errors
 ///
 /// A permanent error when there is no such directory, or when it is outside of `root`.
-pub(crate) fn inside(root: &Path, directory: &str) -> Result<PathBuf, ProviderError> {
+fn inside(root: &Path, directory: &str) -> Result<PathBuf, ProviderError> {
     let unusable = |what: &str, error| {
         ProviderError::permanent(format!("{what} cannot be used as a directory: {error}"))
     };

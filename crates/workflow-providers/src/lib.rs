@@ -4,6 +4,7 @@
 //! - `DemoProvider` (feature `demo`): calls nobody, so that workflows can be tried.
 //! - `CommandProvider` (feature `process`, Unix): a command line, stopped with all that it started.
 //! - `ClaudeCodeProvider`, `CodexProvider`, `GeminiProvider`, `GrokProvider` (a feature each, Unix): agents.
+//! - `Worktrees` (feature `worktree`, Unix): around others, so that a run works in a git worktree of its own.
 
 #[cfg(feature = "demo")]
 mod demo;
@@ -33,6 +34,11 @@ mod tail;
 
 #[cfg(all(feature = "process", unix))]
 pub use command::{CommandBuilder, CommandProvider};
+
+#[cfg(all(feature = "worktree", unix))]
+mod worktree;
+#[cfg(all(feature = "worktree", unix))]
+pub use worktree::{Changes, Commit, InWorktree, Worktrees, WorktreesBuilder};
 
 // Each agent needs a part of what they have in common.
 #[cfg(all(feature = "agent", unix))]

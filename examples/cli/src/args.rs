@@ -53,7 +53,10 @@ Environment:
   WORKFLOW_SECRET_X  the value of ${secrets.X}
   WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 
-Stages may work in the current directory and below it.";
+Stages may work in the current directory and below it. With `run --worktree` they work in a git worktree of
+the run, HOME/worktrees/ID, that begins with what is committed here; this checkout stays as it is. `diff ID`
+shows what was changed. Go on with such a run from the same repository. Of the runs that have ended the oldest
+worktrees are removed when there are more than 20, or 10 GiB of them; the branches stay.";
 
 /// Runs workflows of stages that are written in YAML.
 #[derive(Debug, Parser)]
@@ -128,6 +131,11 @@ pub(crate) enum Command {
         /// The run.
         run: RunId,
     },
+    /// Show what a run with a worktree has changed and committed.
+    Diff {
+        /// The run.
+        run: RunId,
+    },
     /// Show what the providers of a run said.
     Logs(LogsArgs),
     /// Start nothing new; the run is paused when what runs has ended.
@@ -175,6 +183,7 @@ pub(crate) enum Command {
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct RunArgs {
     /// A file, or the id of a workflow of the home.
     #[arg(value_name = "FILE|ID")]
@@ -191,6 +200,9 @@ pub(crate) struct RunArgs {
     /// Ask a person before every stage.
     #[arg(long)]
     pub interactive: bool,
+    /// Work in a git worktree of the run's own, on the branch `workflow/ID`, and commit what each node changes.
+    #[arg(long)]
+    pub worktree: bool,
     /// Unknown keys in the definition are errors.
     #[arg(long)]
     pub strict: bool,

@@ -43,6 +43,9 @@ pub(crate) enum Error {
     /// An answer that cannot be given, or a run that does not ask for one.
     #[error("{0}")]
     NoAnswer(String),
+    /// There is no worktree for a run, or none of it.
+    #[error("{0}")]
+    NoWorktree(String),
     /// A file cannot be read.
     #[error("{path}: {source}")]
     File {
@@ -77,6 +80,7 @@ impl Error {
             | Self::BadStore(_)
             | Self::Ended { .. }
             | Self::NoAnswer(_)
+            | Self::NoWorktree(_)
             | Self::Engine(
                 EngineError::Invalid(_)
                 | EngineError::OtherInputs(_)

@@ -11,6 +11,7 @@ use workflow_core::machine::{RunView, State};
 use workflow_core::status::Wait;
 use workflow_core::store::{RunStore, StoreError};
 use workflow_exec::EngineError;
+use workflow_providers::Worktrees;
 
 use crate::error::Error;
 
@@ -27,6 +28,8 @@ pub(crate) struct History {
     pub bundle: Arc<Bundle>,
     /// When it was moved to which definition.
     pub migrated: Vec<(Timestamp, BundleHash)>,
+    /// The branch that it commits on, where it works in a worktree.
+    pub branch: Option<String>,
     /// When something was asked, by the number of the event.
     asked: HashMap<u64, Timestamp>,
     /// When it last began to wait.
@@ -66,7 +69,8 @@ impl History {
             None => store.bundle(state.bundle()).await?,
         };
         let last = state.last_event();
-        Ok(Self { view: state.into(), last, bundle, migrated, asked, waits_since })
+        let branch = state.created().isolated.then(|| Worktrees::branch(run));
+        Ok(Self { view: state.into(), last, bundle, migrated, branch, asked, waits_since })
     }
 
     /// Since when the run waits for something.

@@ -10,7 +10,7 @@ use workflow_core::sink::EventSink;
 use workflow_core::store::{RunStore, StoreError};
 use workflow_exec::{Engine, EngineBuilder};
 use workflow_providers::{
-    ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider,
+    ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider, Worktrees,
 };
 use workflow_store::{FsCatalog, MemoryStore};
 
@@ -29,6 +29,8 @@ pub(crate) struct Host {
     pub engine: Engine,
     /// The catalog, also for what engines do not do.
     pub catalog: Arc<FsCatalog>,
+    /// The worktrees of the runs that work in one.
+    pub worktrees: Worktrees,
     /// Rings when a run that is driven here has something new to show.
     pub bell: Arc<Bell>,
 }
@@ -36,18 +38,18 @@ pub(crate) struct Host {
 impl Host {
     /// Opens a place, which is made unless it is there.
     pub(crate) fn open(place: &Place) -> Result<Self, Error> {
-        Self::with(&place.home, place.open()?, builder())
+        Self::with(&place.home, place.open()?, |builder| builder)
     }
 
     /// The same, with events shown to `sink` too.
     pub(crate) fn open_for(place: &Place, sink: impl EventSink + 'static) -> Result<Self, Error> {
-        Self::with(&place.home, place.open()?, builder().sink(sink))
+        Self::with(&place.home, place.open()?, |builder| builder.sink(sink))
     }
 
     /// Opens a place to look at its runs. There is nothing to see where there is none, and looking
     /// makes none.
     pub(crate) fn existing(place: &Place) -> Result<Option<Self>, Error> {
-        place.open_existing()?.map(|store| Self::with(&place.home, store, builder())).transpose()
+        place.open_existing()?.map(|store| Self::with(&place.home, store, |builder| builder)).transpose()
     }
 
     /// Opens the place of a run.
@@ -58,24 +60,30 @@ impl Host {
 
     /// Opens a home for its workflows alone.
     pub(crate) fn for_definitions(home: &Path) -> Result<Self, Error> {
-        Self::with(home, MemoryStore::new(), builder())
+        Self::with(home, MemoryStore::new(), |builder| builder)
     }
 
-    fn with(home: &Path, store: impl RunStore + 'static, builder: EngineBuilder) -> Result<Self, Error> {
+    fn with(
+        home: &Path,
+        store: impl RunStore + 'static,
+        more: impl FnOnce(EngineBuilder) -> EngineBuilder,
+    ) -> Result<Self, Error> {
+        let worktrees = Worktrees::builder(".", home.join("worktrees")).build();
         let catalog = Arc::new(FsCatalog::open(home)?);
         let bell = Arc::new(Bell::default());
+        let builder = more(builder(&worktrees));
         let engine = builder.store(store).catalog(catalog.clone()).sink(bell.clone()).build();
-        Ok(Self { engine, catalog, bell })
+        Ok(Self { engine, catalog, worktrees, bell })
     }
 }
 
-fn builder() -> EngineBuilder {
+fn builder(worktrees: &Worktrees) -> EngineBuilder {
     Engine::builder()
-        .provider(COMMAND, CommandProvider::new())
-        .provider("claude-code", ClaudeCodeProvider::new())
-        .provider("codex", CodexProvider::new())
-        .provider("gemini", GeminiProvider::new())
-        .provider("grok", GrokProvider::new())
+        .provider(COMMAND, worktrees.wrap(CommandProvider::new()))
+        .provider("claude-code", worktrees.wrap(ClaudeCodeProvider::new()))
+        .provider("codex", worktrees.wrap(CodexProvider::new()))
+        .provider("gemini", worktrees.wrap(GeminiProvider::new()))
+        .provider("grok", worktrees.wrap(GrokProvider::new()))
         .provider(DEMO, DemoProvider::new())
         .default_provider(COMMAND)
         .secrets(Environment)

@@ -59,6 +59,7 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
         vars,
         on_failure: case.on_failure,
         interactive: case.interactive,
+        isolated: false,
         seed: case.seed,
         ..scenario::created(plan)
     };

@@ -462,6 +462,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
         vars,
         on_failure: setup.case.on_failure,
         interactive: setup.case.interactive,
+        isolated: false,
         seed: setup.case.seed,
         ..scenario::created(&plan)
     };

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputKind;
-use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply, Workspace};
 use workflow_core::stop::StopSource;
 use workflow_providers::{ClaudeCodeProvider, CodexProvider, GeminiProvider, GrokProvider};
 use workflow_testkit::provider::Host;
@@ -176,6 +176,7 @@ impl Call {
             session_usage: None,
             output_schema: None,
             skills: Vec::new(),
+            workspace: Workspace::Shared,
         };
         Self { request, stop: StopSource::new(), host: Arc::default() }
     }

@@ -50,6 +50,7 @@ impl World {
             vars: [("p".to_owned(), Data::new(&json!("q")))].into(),
             on_failure: *on_failure,
             interactive: *interactive,
+            isolated: false,
             seed,
         };
         let at = "2026-01-02T03:04:05Z".parse().unwrap();

@@ -18,7 +18,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RoleId};
 use crate::output_schema::OutputSchema;
 use crate::plan::{CallPlan, InputPlan, LanePlan, Plan, RoleInput, StagePlan, Strategy};
-use crate::provider::{CallId, CallRequest};
+use crate::provider::{CallId, CallRequest, Workspace};
 
 /// Gives the values of `${secrets.x}` at the moment of a call. Must not block: a host that keeps
 /// its secrets far away fetches them before the run.
@@ -129,8 +129,19 @@ pub fn request(
     let session = call.continues.then(|| session(state, path)).flatten();
     let session_usage = session.as_ref().and_then(|_| state.session(path)?.used.clone());
     let session = session.map(|session| session.to_string());
-    let request =
-        CallRequest { id, prompt, options, env, cwd, session, session_usage, output_schema, skills };
+    let workspace = if created.isolated { Workspace::Isolated } else { Workspace::Shared };
+    let request = CallRequest {
+        id,
+        prompt,
+        options,
+        env,
+        cwd,
+        session,
+        session_usage,
+        output_schema,
+        skills,
+        workspace,
+    };
     let timeout = call.timeout.into_iter().chain(budget::time_left(plan, state, stage, path, call)).min();
     Ok(Call { request, timeout, idle_timeout: call.idle_timeout })
 }

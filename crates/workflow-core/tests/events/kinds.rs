@@ -54,12 +54,14 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 vars: vars(),
                 on_failure: Some(OnFailure::Continue),
                 interactive: true,
+                isolated: true,
                 seed: u64::MAX,
             })),
             concat!(
                 r#""type":"run_created","data":{"run":"r-1","workflow":"ship","#,
                 r#""bundle":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","#,
-                r#""vars":{"b":1,"a":null},"on_failure":"continue","interactive":true,"seed":18446744073709551615}"#,
+                r#""vars":{"b":1,"a":null},"on_failure":"continue","interactive":true,"#,
+                r#""isolated":true,"seed":18446744073709551615}"#,
             ),
         ),
         (
@@ -70,6 +72,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 vars: IndexMap::new(),
                 on_failure: None,
                 interactive: false,
+                isolated: false,
                 seed: 0,
             })),
             concat!(

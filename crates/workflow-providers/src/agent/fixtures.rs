@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde_json::Value;
 use workflow_core::ids::RunId;
-use workflow_core::provider::{CallId, CallRequest};
+use workflow_core::provider::{CallId, CallRequest, Workspace};
 use workflow_core::usage::Usage;
 
 use super::claude_code::ClaudeCode;
@@ -63,6 +63,7 @@ fn request(session: Option<&str>) -> CallRequest {
         }),
         output_schema: None,
         skills: Vec::new(),
+        workspace: Workspace::Shared,
     }
 }
 

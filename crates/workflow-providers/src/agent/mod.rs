@@ -189,7 +189,8 @@ impl Settings {
         if request.prompt.trim().is_empty() {
             return Err(ProviderError::permanent(format!("{}: the prompt is empty", C::NAME)));
         }
-        let directory = directory::inside(&self.work_root, request.cwd.as_deref().unwrap_or("."))?;
+        let cwd = request.cwd.as_deref().unwrap_or(".");
+        let directory = directory::of_call(&self.work_root, request, cwd)?;
         let unable =
             |error| ProviderError::transient(format!("no directory for the call could be made: {error}"));
         let scratch = tempfile::Builder::new().prefix("workflow-").tempdir().map_err(unable)?;

@@ -139,7 +139,7 @@ impl Settings {
         let options = CommandOptions::read(&request.options)
             .map_err(|e| ProviderError::permanent(format!("with: {e}")))?;
         let cwd = options.cwd.as_deref().or(request.cwd.as_deref()).unwrap_or(".");
-        let directory = directory::inside(&self.work_root, cwd)?;
+        let directory = directory::of_call(&self.work_root, request, cwd)?;
         let own = options.env.iter().map(|(name, value)| (name.into(), (&value.0).into()));
         let environment = environment::of_call(&self.allow_env, request, own)?;
         let stdin = options.stdin.map_or_else(|| request.prompt.clone(), |text| text.0).into_bytes();

@@ -61,6 +61,13 @@ impl Control {
         });
     }
 
+    /// Begins with the program that leads this group. A call may run several, one after the other.
+    pub(super) fn begin(&self, group: Pid) {
+        self.exited.store(false, Ordering::SeqCst);
+        self.silent.store(false, Ordering::SeqCst);
+        self.set_group(Some(group));
+    }
+
     /// Sets the process group of the call. It has to be unset before its leader is reaped: from
     /// then on the number may mean another group.
     pub(super) fn set_group(&self, group: Option<Pid>) {

@@ -23,7 +23,7 @@ impl Marker {
     }
 
     /// The marker of something that is asked of a program outside of any run, and its variable.
-    #[cfg(feature = "agent")]
+    #[cfg(any(feature = "agent", feature = "worktree"))]
     pub(crate) fn of_question(unique: &uuid::Uuid) -> (Self, (OsString, OsString)) {
         let value = format!("question:{unique}");
         let marker = Self { entry: format!("{CALL}={value}"), any_attempt: false };

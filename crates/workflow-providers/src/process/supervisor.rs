@@ -106,7 +106,7 @@ impl Program {
         let pipes = Pipes::new(&mut child, launch.stdin);
         let escalation =
             Escalation::new(Family::of_child(group, launch.marker), launch.signals, launch.grace);
-        control.set_group(Some(group));
+        control.begin(group);
         // From here on dropping it ends the program.
         let program = Self {
             child: Some(child),

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputKind;
-use workflow_core::provider::{CallContext, CallHost, CallId, CallRequest, SessionLost};
+use workflow_core::provider::{CallContext, CallHost, CallId, CallRequest, SessionLost, Workspace};
 use workflow_core::stop::StopSource;
 
 /// Keeps every output entry, and every session.
@@ -32,6 +32,7 @@ impl CallHost for Said {
 
 impl Said {
     /// The entries of `kind` so far.
+    #[allow(dead_code, reason = "not every test looks at them")]
     pub(crate) fn of(&self, kind: OutputKind) -> Vec<String> {
         let entries = self.0.lock().unwrap();
         entries.iter().filter(|(k, _)| *k == kind).map(|(_, text)| text.clone()).collect()
@@ -61,6 +62,7 @@ pub(crate) fn request(run: &str, prompt: &str, options: Value) -> CallRequest {
         session_usage: None,
         output_schema: None,
         skills: Vec::new(),
+        workspace: Workspace::Shared,
     }
 }
 

@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, Either, FutureExt as _, ready, select};
 use indexmap::IndexMap;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{
-    CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost,
+    CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost, Workspace,
 };
 use workflow_core::stop::{Stop, StopSource};
 
@@ -74,6 +74,7 @@ pub(super) fn request(call: &CallId, ask: Ask) -> CallRequest {
         session_usage: None,
         output_schema: None,
         skills: Vec::new(),
+        workspace: Workspace::Shared,
     }
 }
 

@@ -58,6 +58,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         vars: IndexMap::from([("feature".to_owned(), Data::new(&json!({"name": "ü\n\u{1b}[31m"})))]),
         on_failure: None,
         interactive: false,
+        isolated: false,
         seed: u64::MAX,
     };
     let head = RunHead {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{
-    CallContext, CallId, CallRequest, Provider, ProviderError, Reply, async_trait,
+    CallContext, CallId, CallRequest, Provider, ProviderError, Reply, Workspace, async_trait,
 };
 use workflow_core::stop::{Stop, StopSource};
 use workflow_testkit::provider::{Ask, Fixture, Host, cases};
@@ -242,6 +242,7 @@ fn pointers_to_a_provider_hand_every_method_on() {
             session_usage: None,
             output_schema: None,
             skills: Vec::new(),
+            workspace: Workspace::Shared,
         };
         let context = CallContext::new(call.clone(), StopSource::new().signal(), Arc::new(Host::default()));
         assert_eq!(block_on(provider.call(request, context)), Ok(Reply::text("hello")));

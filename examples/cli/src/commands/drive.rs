@@ -7,6 +7,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, StoreError};
 use workflow_exec::{EngineError, Limits, RunHandle, StartRun};
 
+use super::worktree;
 use crate::args::RunArgs;
 use crate::display::{self, Feed, Shown, Style};
 use crate::error::Error;
@@ -44,6 +45,10 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     }
     if args.interactive {
         start = start.interactive();
+    }
+    if args.worktree {
+        worktree::prepare(&host, &place.home).await?;
+        start = start.isolated();
     }
     if args.detach {
         return detach(&host, json, start).await;

@@ -3,6 +3,7 @@
 mod answer;
 mod control;
 mod definitions;
+mod diff;
 mod doctor;
 mod drive;
 mod fork;
@@ -15,6 +16,7 @@ mod runs;
 mod show;
 mod templates;
 mod worker;
+mod worktree;
 
 pub(crate) use nodes::counts;
 
@@ -48,6 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
                 runs::runs(&place()?, json, workflow.clone(), status.clone()).await
             }
             Command::Show { run } => show::show(&place()?, json, run).await,
+            Command::Diff { run } => diff::diff(&place()?, json, run).await,
             Command::Logs(args) => logs::logs(&place()?, json, args).await,
             Command::Pause { run } => control::pause(&place()?, json, run).await,
             Command::Cancel { run } => control::cancel(&place()?, json, run).await,

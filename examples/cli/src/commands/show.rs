@@ -71,6 +71,9 @@ fn facts(history: &History, holder: Option<&str>) -> Vec<[String; 2]> {
         let stages: Vec<_> = run.failed_stages.iter().map(AsRef::as_ref).collect();
         fact("failed stages", stages.join(", "));
     }
+    if let Some(branch) = &history.branch {
+        fact("branch", branch.clone());
+    }
     fact("iteration", run.iteration.to_string());
     fact("created", date(run.created_at));
     if let Some(started) = run.started_at {

@@ -21,3 +21,4 @@ mod templates;
 mod terminal;
 mod waiting;
 mod workers;
+mod worktrees;

@@ -233,6 +233,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       run        Start a run and drive it until it rests, or leave it to workers
       runs       List runs, the newest first
       show       Show a run: its stages, lanes and nodes, its variables, and what went wrong
+      diff       Show what a run with a worktree has changed and committed
       logs       Show what the providers of a run said
       pause      Start nothing new; the run is paused when what runs has ended
       cancel     Stop what runs, and end the run
@@ -290,6 +291,9 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       WORKFLOW_SECRET_X  the value of ${secrets.X}
       WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 
-    Stages may work in the current directory and below it.
+    Stages may work in the current directory and below it. With `run --worktree` they work in a git worktree of
+    the run, HOME/worktrees/ID, that begins with what is committed here; this checkout stays as it is. `diff ID`
+    shows what was changed. Go on with such a run from the same repository. Of the runs that have ended the oldest
+    worktrees are removed when there are more than 20, or 10 GiB of them; the branches stay.
     ");
 }

@@ -86,6 +86,7 @@ fn request(path: &str, prompt: &str) -> CallRequest {
         options: Value::Null,
         env: IndexMap::new(),
         cwd: None,
+        workspace: Default::default(),
         session: None,
         session_usage: None,
         output_schema: None,

@@ -1,0 +1,111 @@
+//! Removes worktrees that are no longer needed. Branches stay.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use workflow_core::ids::RunId;
+use workflow_core::provider::ProviderError;
+
+use super::git::{At, Git};
+use super::locks::{InUse, Turn, unable};
+use super::open::find;
+use super::{Settings, Worktrees};
+
+impl Worktrees {
+    /// The runs that have a worktree, those first that were used last the longest ago.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read.
+    pub async fn runs(&self) -> Result<Vec<RunId>, ProviderError> {
+        self.ask(|settings, _| settings.runs()).await
+    }
+
+    /// Removes worktrees of the runs that are `over` until there are no more runs, and no more bytes, than are to be
+    /// kept; those first that were used last the longest ago. Says which.
+    ///
+    /// A worktree with changes that are not committed stays, and so does one that a call works in, here or in another
+    /// process. The branch of the run stays in any case, so only files that git ignores are lost.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read.
+    pub async fn clean_up(&self, over: impl IntoIterator<Item = RunId>) -> Result<Vec<RunId>, ProviderError> {
+        let over: HashSet<RunId> = over.into_iter().collect();
+        self.ask(move |settings, git| settings.clean_up(&over, git)).await
+    }
+}
+
+impl Settings {
+    fn runs(&self) -> Result<Vec<RunId>, ProviderError> {
+        let wrong = |error| unable(&self.directory, &error);
+        let mut runs = Vec::new();
+        if !self.directory.is_dir() {
+            return Ok(Vec::new());
+        }
+        for entry in fs::read_dir(&self.directory).map_err(wrong)? {
+            let entry = entry.map_err(wrong)?;
+            let run = entry.file_name().to_str().and_then(|name| RunId::new(name).ok());
+            if let Some(run) = run.filter(|_| entry.path().is_dir()) {
+                let lock = self.directory.join(format!("{run}.lock"));
+                let used = fs::metadata(lock).and_then(|lock| lock.modified());
+                runs.push((used.unwrap_or(SystemTime::UNIX_EPOCH), run));
+            }
+        }
+        runs.sort();
+        Ok(runs.into_iter().map(|(_, run)| run).collect())
+    }
+
+    fn clean_up(&self, over: &HashSet<RunId>, git: &Git<'_>) -> Result<Vec<RunId>, ProviderError> {
+        let mut removed = Vec::new();
+        if !self.directory.is_dir() {
+            return Ok(removed);
+        }
+        let directory = self.directory.canonicalize().map_err(|error| unable(&self.directory, &error))?;
+        let turn = Turn::wait(&directory, git.control())?;
+        let runs = self.runs()?;
+        let bytes = runs.iter().map(|run| bytes_in(&directory.join(run.to_string())));
+        let sizes: Vec<u64> = bytes.collect();
+        let (mut count, mut bytes) = (runs.len(), sizes.iter().sum::<u64>());
+        for (run, size) in runs.into_iter().zip(sizes) {
+            if count <= self.keep_runs && bytes <= self.keep_bytes {
+                break;
+            }
+            if !over.contains(&run) {
+                continue;
+            }
+            let remove = || remove(&directory, &run, git);
+            if InUse::unless(&turn, &directory, &run, remove)? {
+                count -= 1;
+                bytes -= size;
+                removed.push(run);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Has git remove it, which refuses where something would be lost.
+fn remove(directory: &Path, run: &RunId, git: &Git<'_>) -> Result<bool, ProviderError> {
+    let Some(found) = find(&directory.join(run.to_string()), git)? else { return Ok(false) };
+    let at = At::Repository(&found.repository, directory);
+    Ok(git.run(&at, &["worktree", "remove", &format!("./{run}")], "")?.is_yes())
+}
+
+/// What the files in a folder take; nothing is followed out of it.
+fn bytes_in(folder: &Path) -> u64 {
+    let (mut bytes, mut folders) = (0, vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => bytes += metadata.len(),
+                // It was removed meanwhile.
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}

@@ -1,0 +1,179 @@
+//! Runs git so that nothing of it is left, and nothing of the user's configuration runs programs of its own accord.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use workflow_core::provider::{CallId, ProviderError};
+
+use crate::environment;
+use crate::process::{self, Control, Ended, Launch, Marker, Stream, TERMINATE};
+use crate::start::run_error;
+use crate::tail::Tail;
+
+/// How long a git that was asked to stop has: it removes its locks then.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
+
+/// How long it may be silent: a large checkout takes its time.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The most that it may say. Whoever wants more asks git.
+const LIMIT: usize = 64 << 20;
+
+/// No hooks, no signatures, nothing that goes on in the background; untracked files always count, and what is said is
+/// said without colours.
+const CONFIGURATION: [&str; 9] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "commit.gpgSign=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "status.showUntrackedFiles=all",
+    "core.quotePath=false",
+    "log.showSignature=false",
+    "color.ui=false",
+];
+
+/// Git, for a call or for a question.
+pub(super) struct Git<'c> {
+    control: &'c Arc<Control>,
+    marker: Marker,
+    marks: Vec<(OsString, OsString)>,
+}
+
+/// Where git works.
+pub(super) enum At<'p> {
+    /// In a folder of a checkout, which is looked for upwards.
+    Checkout(&'p Path),
+    /// In this worktree, and never in a checkout that is around it.
+    Worktree(&'p Path),
+    /// On the repository with this folder, from that directory.
+    Repository(&'p Path, &'p Path),
+}
+
+/// What git said.
+pub(super) struct Answer {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+impl<'c> Git<'c> {
+    pub(super) fn of_call(call: &CallId, control: &'c Arc<Control>) -> Self {
+        Self { control, marker: Marker::of(call), marks: Marker::variables(call).into_iter().collect() }
+    }
+
+    pub(super) fn outside(control: &'c Arc<Control>) -> Self {
+        let (marker, mark) = Marker::of_question(&uuid::Uuid::new_v4());
+        Self { control, marker, marks: vec![mark] }
+    }
+
+    pub(super) fn control(&self) -> &Arc<Control> {
+        self.control
+    }
+
+    /// What git says, if it is content.
+    pub(super) fn ask(&self, at: &At<'_>, arguments: &[&str]) -> Result<Answer, ProviderError> {
+        let answer = self.run(at, arguments, "")?;
+        if answer.is_yes() { Ok(answer) } else { Err(answer.error(arguments)) }
+    }
+
+    /// The same, with something to read.
+    pub(super) fn tell(&self, at: &At<'_>, arguments: &[&str], text: &str) -> Result<(), ProviderError> {
+        let answer = self.run(at, arguments, text)?;
+        if answer.is_yes() { Ok(()) } else { Err(answer.error(arguments)) }
+    }
+
+    /// What git says, whatever it is.
+    pub(super) fn run(&self, at: &At<'_>, arguments: &[&str], stdin: &str) -> Result<Answer, ProviderError> {
+        let (directory, own) = match at {
+            At::Checkout(folder) => (*folder, None),
+            At::Worktree(worktree) => {
+                let around = worktree.parent().unwrap_or(worktree);
+                (*worktree, Some(("GIT_CEILING_DIRECTORIES", around.as_os_str())))
+            }
+            At::Repository(repository, directory) => (*directory, Some(("GIT_DIR", repository.as_os_str()))),
+        };
+        let allowed = environment::DEFAULT.map(OsString::from);
+        let set = [
+            ("LC_ALL", "C"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            // To look at a checkout changes nothing in it.
+            ("GIT_OPTIONAL_LOCKS", "0"),
+            ("GIT_AUTHOR_NAME", "workflow"),
+            ("GIT_AUTHOR_EMAIL", "workflow@localhost"),
+            ("GIT_COMMITTER_NAME", "workflow"),
+            ("GIT_COMMITTER_EMAIL", "workflow@localhost"),
+        ];
+        let environment = environment::inherited(&allowed)
+            .filter(|(name, _)| name != "LC_ALL")
+            .chain(set.map(|(name, value)| (name.into(), value.into())))
+            .chain(own.map(|(name, value)| (name.into(), value.to_owned())))
+            .chain(self.marks.iter().cloned());
+        let configuration = CONFIGURATION.iter().flat_map(|setting| ["-c", *setting]);
+        let launch = Launch {
+            program: "git".into(),
+            arguments: configuration.chain(arguments.iter().copied()).map(str::to_owned).collect(),
+            environment: environment.collect(),
+            directory: directory.to_owned(),
+            stdin: stdin.as_bytes().to_vec(),
+            marker: self.marker.clone(),
+            signals: TERMINATE,
+            grace: GRACE,
+            patience: Some(PATIENCE),
+        };
+        let (mut stdout, mut stderr) = (Tail::new(LIMIT), Tail::new(4 * 1024));
+        let ended = process::run(launch, self.control, &mut |stream, bytes| {
+            match stream {
+                Stream::Stdout => stdout.push(bytes),
+                Stream::Stderr => stderr.push(bytes),
+            }
+            None
+        });
+        match ended.map_err(|error| run_error("git", &error))? {
+            Ended::ByItself(_) if stdout.left_out() > 0 => {
+                let message = format!("`git {}` says more than {LIMIT} bytes", arguments.join(" "));
+                Err(ProviderError::permanent(message))
+            }
+            Ended::ByItself(status) => {
+                let (stdout, stderr) = (stdout.bytes().to_vec(), stderr.excerpt(4 * 1024));
+                Ok(Answer { status, stdout, stderr })
+            }
+            Ended::Stopped => Err(ProviderError::cancelled()),
+            Ended::Silent => {
+                let message = format!("`git {}` was silent for too long", arguments.join(" "));
+                Err(ProviderError::transient(message))
+            }
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn is_yes(&self) -> bool {
+        self.status.success()
+    }
+
+    /// What was said, without the last line end.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned()
+    }
+
+    /// All that was said.
+    pub(super) fn whole(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// The lines, as paths.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let said = self.stdout.strip_suffix(b"\n").unwrap_or(&self.stdout);
+        said.split(|byte| *byte == b'\n').map(|line| OsString::from_vec(line.to_vec()).into()).collect()
+    }
+
+    pub(super) fn error(&self, arguments: &[&str]) -> ProviderError {
+        let said = if self.stderr.is_empty() { self.status.to_string() } else { self.stderr.clone() };
+        ProviderError::permanent(format!("`git {}`: {said}", arguments.join(" ")))
+    }
+}

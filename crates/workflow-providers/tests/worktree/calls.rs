@@ -1,0 +1,135 @@
+//! What calls change, and what they do not.
+
+use std::fs;
+use std::thread;
+
+use serde_json::Value;
+
+use crate::repository::{Repository, call, git, recorded};
+
+#[test]
+fn the_checkout_of_the_user_stays_byte_for_byte_the_same_and_no_hook_runs() {
+    let repository = Repository::new();
+    let before = repository.of_user();
+    repository
+        .call("r", "echo mine > changed; rm kept; echo new > made; mkdir -p a/b; echo deep > a/b/c")
+        .unwrap();
+    repository.call("r", "echo again >> made").unwrap();
+    repository.call("r", "exit 3").unwrap_err();
+    assert_eq!(repository.of_user(), before);
+    assert!(!repository.hook_ran().exists(), "a hook ran");
+    assert_eq!(repository.git(&["branch", "--show-current"]), "main");
+}
+
+#[test]
+fn a_run_begins_with_what_is_committed_and_not_with_what_is_not() {
+    let repository = Repository::new();
+    let reply = repository.call("r", "cat changed staged; ls; pwd -P").unwrap();
+    let worktree = repository.worktree("r").canonicalize().unwrap();
+    let seen = format!("old\nold\nchanged\nkept\npart\nstaged\n{}", worktree.display());
+    assert_eq!(reply.output.value(), Value::from(seen));
+}
+
+#[test]
+fn there_is_a_commit_for_each_node_that_changed_something_and_for_no_other() {
+    let repository = Repository::new();
+    let head = repository.git(&["rev-parse", "HEAD"]);
+    let provider = repository.commands();
+    let node = |path, script| {
+        recorded(
+            call(&provider, repository.request("r", path, script)).unwrap().details.map(|details| *details),
+        )
+    };
+
+    let first = node("1/plan[0]/run", "echo one > one");
+    assert_eq!(node("1/look[0]/run", "cat one; touch kept; echo object > x.o"), Value::Null);
+    let second = node("1/code[0]/draft", "echo two > two; rm kept");
+
+    let changes = repository.changes("r");
+    assert_eq!((changes.base, changes.branch.as_str()), (head, "workflow/r"));
+    let commits: Vec<_> = changes.commits.iter().map(|c| (c.subject.as_str(), c.id.as_str())).collect();
+    let id = |recorded: &Value| recorded["commit"].as_str().unwrap().to_owned();
+    assert_eq!(commits, [("1/plan[0]/run", &*id(&first)), ("1/code[0]/draft", &*id(&second))]);
+    assert_eq!(changes.files, ["kept", "one", "two"]);
+    assert!(changes.diff.contains("+two") && changes.diff.contains("-kept"), "{}", changes.diff);
+    let stat = second["stat"].as_str().unwrap();
+    assert!(stat.contains("2 files changed, 1 insertion(+), 1 deletion(-)"), "{stat}");
+    assert_eq!(git(&repository.worktree("r"), &["status", "--porcelain"]), "");
+    assert_eq!(
+        git(&repository.worktree("r"), &["log", "-1", "--format=%an %ae %cn"]),
+        "workflow workflow@localhost workflow"
+    );
+}
+
+#[test]
+fn calls_of_runs_that_do_not_ask_work_where_they_always_did() {
+    let repository = Repository::new();
+    let mut asked = repository.request("r", "1/work[0]/run", "echo there > made");
+    asked.workspace = workflow_core::provider::Workspace::Shared;
+    assert_eq!(call(&repository.commands(), asked).unwrap().details, None);
+    assert_eq!(fs::read_to_string(repository.checkout().join("made")).unwrap(), "there\n");
+    assert!(!repository.directory().exists());
+}
+
+#[test]
+fn two_runs_at_once_have_nothing_in_common() {
+    let repository = Repository::new();
+    let before = repository.of_user();
+    let script = "echo $WORKFLOW_RUN_ID > changed";
+    thread::scope(|scope| {
+        for run in ["a", "b", "c", "d"] {
+            let repository = &repository;
+            scope.spawn(move || {
+                for round in 0..3 {
+                    repository.call(run, &format!("{script}; echo {round} >> rounds")).unwrap();
+                }
+            });
+        }
+    });
+    for run in ["a", "b", "c", "d"] {
+        assert_eq!(repository.git(&["show", &format!("workflow/{run}:changed")]), run);
+        assert_eq!(repository.git(&["show", &format!("workflow/{run}:rounds")]), "0\n1\n2");
+        assert_eq!(repository.subjects(run).len(), 3);
+    }
+    assert_eq!(repository.of_user(), before);
+}
+
+#[test]
+fn parallel_nodes_of_a_run_share_its_worktree_and_lose_nothing() {
+    let repository = Repository::new();
+    thread::scope(|scope| {
+        for lane in 0..4 {
+            let repository = &repository;
+            scope.spawn(move || {
+                let (path, script) = (format!("1/work[{lane}]/run"), format!("echo {lane} > of-{lane}"));
+                call(&repository.commands(), repository.request("r", &path, &script)).unwrap();
+            });
+        }
+    });
+    assert_eq!(repository.changes("r").files, ["of-0", "of-1", "of-2", "of-3"]);
+    assert_eq!(git(&repository.worktree("r"), &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn what_a_call_that_failed_left_is_committed_and_the_next_attempt_sees_it() {
+    let repository = Repository::new();
+    let error = repository.call("r", "echo half > half; exit 3").unwrap_err();
+    let details = error.failure.details.unwrap();
+    assert_eq!(details["exit_code"], 3);
+    assert_eq!(details["worktree"]["branch"], "workflow/r");
+    repository.call("r", "cat half; echo whole >> half").unwrap();
+    assert_eq!(repository.subjects("r"), ["1/work[0]/run (failed)", "1/work[0]/run"]);
+    assert_eq!(repository.git(&["show", "workflow/r:half"]), "half\nwhole");
+}
+
+#[test]
+fn calls_work_in_the_folder_of_the_worktree_that_the_repository_was_named_by() {
+    let repository = Repository::new();
+    let part = repository.checkout().join("part");
+    let worktrees = workflow_providers::Worktrees::builder(&part, repository.directory()).build();
+    let provider = worktrees.wrap(workflow_providers::CommandProvider::builder().work_root(&part).build());
+    let reply =
+        call(&provider, repository.request("r", "1/work[0]/run", "cat file; echo more > more")).unwrap();
+    assert_eq!(reply.output.value(), Value::from("part"));
+    assert_eq!(repository.changes("r").files, ["part/more"]);
+}

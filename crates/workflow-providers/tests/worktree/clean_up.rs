@@ -1,0 +1,89 @@
+//! Which worktrees go, and which stay.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use futures::executor::block_on;
+use workflow_core::ids::RunId;
+use workflow_providers::{Worktrees, WorktreesBuilder};
+
+use crate::repository::{Repository, git};
+
+fn ids(runs: &[&str]) -> Vec<RunId> {
+    runs.iter().map(|run| RunId::new(*run).unwrap()).collect()
+}
+
+/// Runs with a file of 1 MiB each; the first one was used last the longest ago.
+fn with_runs(runs: &[&str]) -> Repository {
+    let repository = Repository::new();
+    for (n, run) in runs.iter().enumerate() {
+        repository.call(run, "head -c 1048576 /dev/zero > big").unwrap();
+        let lock = fs::File::options().write(true).open(repository.directory().join(format!("{run}.lock")));
+        let used = SystemTime::UNIX_EPOCH + Duration::from_secs(n as u64);
+        lock.unwrap().set_modified(used).unwrap();
+    }
+    repository
+}
+
+fn worktrees(repository: &Repository, keep: impl FnOnce(WorktreesBuilder) -> WorktreesBuilder) -> Worktrees {
+    keep(Worktrees::builder(repository.checkout(), repository.directory())).build()
+}
+
+#[test]
+fn the_oldest_of_runs_that_are_over_go_until_the_count_is_kept() {
+    let repository = with_runs(&["a", "b", "c", "d"]);
+    let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(2));
+    assert_eq!(block_on(worktrees.runs()).unwrap(), ids(&["a", "b", "c", "d"]));
+    assert_eq!(block_on(worktrees.clean_up(ids(&["b", "c", "d"]))).unwrap(), ids(&["b", "c"]));
+    assert_eq!(block_on(worktrees.runs()).unwrap(), ids(&["a", "d"]));
+    // What they changed is on their branches.
+    assert_eq!(repository.changes("b").files, ["big"]);
+    assert_eq!(git(&repository.checkout(), &["worktree", "list"]).lines().count(), 3);
+}
+
+#[test]
+fn the_oldest_of_runs_that_are_over_go_until_the_bytes_are_kept() {
+    let repository = with_runs(&["a", "b", "c"]);
+    let worktrees = worktrees(&repository, |worktrees| worktrees.keep_bytes(2 << 20));
+    // Two of them take more than two files of 1 MiB.
+    assert_eq!(block_on(worktrees.clean_up(ids(&["a", "b", "c"]))).unwrap(), ids(&["a", "b"]));
+    assert_eq!(block_on(worktrees.clean_up(ids(&["a", "b", "c"]))).unwrap(), []);
+}
+
+#[test]
+fn what_is_not_committed_is_never_removed() {
+    let repository = with_runs(&["untracked", "changed", "clean"]);
+    fs::write(repository.worktree("untracked").join("mine"), "mine").unwrap();
+    fs::write(repository.worktree("changed").join("kept"), "mine").unwrap();
+    let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(0));
+    let over = ids(&["untracked", "changed", "clean"]);
+    assert_eq!(block_on(worktrees.clean_up(over)).unwrap(), ids(&["clean"]));
+    assert_eq!(fs::read_to_string(repository.worktree("untracked").join("mine")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(repository.worktree("changed").join("kept")).unwrap(), "mine");
+}
+
+#[test]
+fn a_worktree_that_a_call_works_in_is_never_removed() {
+    let repository = with_runs(&["a"]);
+    let (worktrees, over) = (worktrees(&repository, |worktrees| worktrees.keep_runs(0)), ids(&["a"]));
+    let [at_work, go_on] = ["at-work", "go-on"].map(|name| repository.fifo(name));
+    let script = format!(": > '{}'; read word < '{}'", at_work.display(), go_on.display());
+    thread::scope(|scope| {
+        let calling = scope.spawn(|| repository.call("a", &script));
+        fs::read(&at_work).unwrap();
+        assert_eq!(block_on(worktrees.clean_up(over.clone())).unwrap(), []);
+        fs::write(&go_on, "go\n").unwrap();
+        calling.join().unwrap().unwrap();
+    });
+    assert_eq!(block_on(worktrees.clean_up(over.clone())).unwrap(), over);
+}
+
+#[test]
+fn a_run_whose_worktree_was_removed_goes_on_from_its_branch() {
+    let repository = with_runs(&["a"]);
+    let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(0));
+    assert_eq!(block_on(worktrees.clean_up(ids(&["a"]))).unwrap().len(), 1);
+    repository.call("a", "test -e big && echo more > more").unwrap();
+    assert_eq!(repository.changes("a").files, ["big", "more"]);
+}

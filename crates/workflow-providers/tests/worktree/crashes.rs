@@ -1,0 +1,155 @@
+//! What hosts leave that died, and what becomes of it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
+
+use futures::executor::block_on;
+use workflow_core::provider::Provider as _;
+use workflow_providers::{CommandProvider, Worktrees};
+
+use crate::repository::{Repository, call, git, request};
+
+#[test]
+fn what_a_git_that_died_has_locked_is_unlocked_by_the_next_call() {
+    let repository = Repository::new();
+    repository.call("r", "echo one > one").unwrap();
+    let own = repository.checkout().join(".git/worktrees/r");
+    for lock in [own.join("index.lock"), own.join("HEAD.lock"), own.join("../../refs/heads/workflow/r.lock")]
+    {
+        fs::write(&lock, "").unwrap();
+        repository.call("r", "echo more >> one").unwrap();
+        assert!(!lock.exists());
+    }
+    assert_eq!(repository.subjects("r").len(), 4);
+}
+
+#[test]
+fn what_an_interrupted_call_left_is_committed_before_the_next_one() {
+    let repository = Repository::new();
+    repository.call("r", "true").unwrap();
+    fs::write(repository.worktree("r").join("half"), "half").unwrap();
+    repository.call("r", "test -e half && echo whole > whole").unwrap();
+    assert_eq!(repository.subjects("r"), ["left before 1/work[0]/run", "1/work[0]/run"]);
+}
+
+#[test]
+fn a_worktree_that_was_half_made_is_made_again() {
+    let repository = Repository::new();
+    let base = format!("refs/workflow/r/{:016x}", repository.seed);
+    let made = |steps: &[&str]| {
+        for step in steps {
+            match *step {
+                "base" => {
+                    repository.git(&["-c", "core.hooksPath=/dev/null", "update-ref", &base, "HEAD"]);
+                }
+                "branch" => {
+                    repository.git(&["-c", "core.hooksPath=/dev/null", "branch", "workflow/r", &base]);
+                }
+                // As a git leaves it that is killed while it writes the files.
+                "files" => {
+                    fs::create_dir_all(repository.directory()).unwrap();
+                    let path = repository.worktree("r").display().to_string();
+                    let how =
+                        ["-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--no-checkout"];
+                    repository.git(&[&how[..], &[&path, "workflow/r"]].concat());
+                    fs::write(repository.checkout().join(".git/worktrees/r/locked"), "initializing").unwrap();
+                }
+                // As one that is killed just before it writes the first of them.
+                "none" => {
+                    fs::remove_dir_all(repository.worktree("r")).unwrap();
+                    fs::create_dir(repository.worktree("r")).unwrap();
+                }
+                step => panic!("{step}"),
+            }
+        }
+        repository.call("r", "cat kept; echo new > new").unwrap();
+        assert_eq!(repository.changes("r").files, ["new"]);
+        assert_eq!(git(&repository.worktree("r"), &["status", "--porcelain"]), "");
+        repository.git(&["worktree", "remove", "--force", &repository.worktree("r").display().to_string()]);
+        repository.git(&["-c", "core.hooksPath=/dev/null", "branch", "-D", "workflow/r"]);
+        repository.git(&["-c", "core.hooksPath=/dev/null", "update-ref", "-d", &base]);
+    };
+    made(&["base"]);
+    made(&["base", "branch"]);
+    made(&["base", "branch", "files"]);
+    made(&["base", "branch", "files", "none"]);
+}
+
+/// A host in a process of its own, which carries out one call.
+#[test]
+fn host() {
+    let Ok(folder) = std::env::var("WORKTREE_TEST_FOLDER") else { return };
+    let folder = std::path::PathBuf::from(folder);
+    let worktrees = Worktrees::builder(folder.join("checkout"), folder.join("worktrees")).build();
+    let mut asked = request("r", "1/work[0]/run", &std::env::var("WORKTREE_TEST_SCRIPT").unwrap());
+    asked.id.seed = std::env::var("WORKTREE_TEST_SEED").unwrap().parse().unwrap();
+    call(&worktrees.wrap(CommandProvider::new()), asked).unwrap();
+}
+
+fn start_host(repository: &Repository, script: &str) -> Command {
+    let mut host = Command::new(std::env::current_exe().unwrap());
+    host.args(["--exact", "crashes::host"])
+        .env("WORKTREE_TEST_FOLDER", repository.checkout().parent().unwrap())
+        .env("WORKTREE_TEST_SEED", repository.seed.to_string())
+        .env("WORKTREE_TEST_SCRIPT", script)
+        .stdout(Stdio::null());
+    host
+}
+
+#[test]
+fn a_host_that_is_killed_is_followed_by_another_in_the_same_worktree() {
+    let repository = Repository::new();
+    let before = repository.of_user();
+    let fifo = repository.fifo("fifo");
+    let script = format!("echo half > half; : > '{}'; sleep 600", fifo.display());
+    let mut host = start_host(&repository, &script).spawn().unwrap();
+    // Its call is at work.
+    fs::read(&fifo).unwrap();
+    host.kill().unwrap();
+    host.wait().unwrap();
+    block_on(repository.commands().reclaim(&repository.request("r", "1/work[0]/run", "").id)).unwrap();
+    repository.call("r", "cat half; echo whole > whole").unwrap();
+    assert_eq!(repository.subjects("r"), ["left before 1/work[0]/run", "1/work[0]/run"]);
+    assert_eq!(repository.changes("r").files, ["half", "whole"]);
+    assert_eq!(repository.of_user(), before);
+}
+
+#[test]
+fn a_host_may_die_after_each_thing_that_it_has_git_do() {
+    let path = std::env::var("PATH").unwrap();
+    let mut deaths = 0;
+    loop {
+        let repository = Repository::new();
+        let before = repository.of_user();
+        // A git that kills whoever has it do the next thing.
+        let folder = repository.checkout().with_file_name("bin");
+        fs::create_dir(&folder).unwrap();
+        let count = folder.join("count").display().to_string();
+        let script = format!(
+            "#!/bin/sh\necho >> '{count}'\nPATH='{path}' git \"$@\"\nended=$?\n\
+             test $(wc -l < '{count}') != {} || kill -KILL $PPID\nexit $ended\n",
+            deaths + 1
+        );
+        fs::write(folder.join("git"), script).unwrap();
+        fs::set_permissions(folder.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+        let ended = start_host(&repository, "echo half > half")
+            .env("PATH", format!("{}:{path}", folder.display()))
+            .status()
+            .unwrap();
+
+        block_on(repository.commands().reclaim(&repository.request("r", "1/work[0]/run", "").id)).unwrap();
+        repository.call("r", "test -e half || echo half > half; echo whole > whole").unwrap();
+        assert_eq!(repository.changes("r").files, ["half", "whole"], "after {deaths}");
+        assert_eq!(git(&repository.worktree("r"), &["status", "--porcelain"]), "", "after {deaths}");
+        assert_eq!(repository.of_user(), before, "after {deaths}");
+        if ended.success() {
+            break;
+        }
+        assert_eq!(ended.signal(), Some(9), "after {deaths}");
+        deaths += 1;
+    }
+    // To look, to make, to look again, and to commit take several each.
+    assert!(deaths > 10, "{deaths}");
+}

@@ -1,0 +1,29 @@
+//! `diff`: what a run changed in its worktree.
+
+use workflow_core::ids::RunId;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::history::History;
+use crate::host::Host;
+use crate::place::Place;
+use crate::print;
+
+/// Shows what a run changed, as far as it is committed.
+pub(crate) async fn diff(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
+    let host = Host::of_run(place, run)?;
+    if History::read(&**host.engine.store(), run).await?.branch.is_none() {
+        let message = format!("run `{run}` has no worktree: `workflow run --worktree` starts one that has");
+        return Err(Error::NoWorktree(message));
+    }
+    let changes = host.worktrees.changes(run).await.map_err(|error| Error::NoWorktree(error.to_string()))?;
+    let Some(changes) = changes else {
+        return Err(Error::NoWorktree(format!("run `{run}` has not worked in this repository yet")));
+    };
+    if json {
+        print::json(&changes)?;
+    } else {
+        print::lines(changes.diff.lines())?;
+    }
+    Ok(Exit::DONE)
+}

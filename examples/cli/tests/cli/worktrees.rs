@@ -1,0 +1,148 @@
+//! Runs that work in a git worktree of their own.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::home::Home;
+
+const STAGES: [(&str, &str); 3] =
+    [("plan", "echo a plan > plan"), ("look", "cat plan"), ("code", "echo new > code; rm old")];
+
+/// A repository with a commit of `old`, and these stages.
+fn repository(stages: &[(&str, &str)]) -> Home {
+    let home = Home::with_stages(stages);
+    home.write("old", "old\n");
+    git(&home, &["init", "--quiet"]);
+    git(&home, &["add", "--all"]);
+    git(
+        &home,
+        &["-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "--quiet", "--message=first"],
+    );
+    home
+}
+
+fn git(home: &Home, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(arguments)
+        .current_dir(home.path("."))
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn a_run_with_a_worktree_leaves_the_checkout_alone_and_shows_what_it_changed() {
+    let home = repository(&STAGES);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(!run.stderr.contains("not committed"), "{run:?}");
+    assert_eq!(git(&home, &["status", "--porcelain", "--", ":!.orch"]), "");
+    assert_eq!(git(&home, &["log", "--format=%s", "HEAD..workflow/first"]), "1/code[0]/run\n1/plan[0]/run");
+    // What a person adds in the checkout has no worktree in it.
+    assert!(!git(&home, &["status", "--porcelain", "--untracked-files=all"]).contains("worktrees"));
+
+    let shown = home.run(&["show", "first"]);
+    assert!(shown.stdout.contains("branch") && shown.stdout.contains("workflow/first"), "{shown:?}");
+    let diff = home.run(&["diff", "first"]);
+    assert_eq!(
+        (diff.code, diff.stdout.trim_end()),
+        (Some(0), &*git(&home, &["diff", "HEAD..workflow/first"]))
+    );
+    let diff = home.run(&["diff", "first", "--json"]);
+    let diff: serde_json::Value = serde_json::from_str(&diff.stdout).unwrap();
+    assert_eq!(diff["base"], git(&home, &["rev-parse", "HEAD"]));
+    assert_eq!(diff["branch"], "workflow/first");
+    assert_eq!(diff["files"], serde_json::json!(["code", "old", "plan"]));
+    let subjects: Vec<_> =
+        diff["commits"].as_array().unwrap().iter().map(|commit| &commit["subject"]).collect();
+    assert_eq!(subjects, ["1/plan[0]/run", "1/code[0]/run"]);
+
+    // What each node committed is in the log.
+    let log = serde_json::Value::from(home.log("first")).to_string();
+    for commit in diff["commits"].as_array().unwrap() {
+        assert!(log.contains(commit["id"].as_str().unwrap()), "{log}");
+    }
+}
+
+#[test]
+fn runs_of_several_processes_at_once_have_nothing_in_common() {
+    let home = repository(&[("one", "echo $WORKFLOW_RUN_ID > one"), ("two", "cat one > two")]);
+    let runs = ["a", "b", "c", "d"];
+    let started = runs.map(|run| home.start(&["run", "stages.workflow.yml", "--run-id", run, "--worktree"]));
+    for run in started {
+        let ended = run.wait();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    for run in runs {
+        assert_eq!(git(&home, &["show", &format!("workflow/{run}:two")]), run);
+        let subjects = git(&home, &["log", "--reverse", "--format=%s", &format!("HEAD..workflow/{run}")]);
+        assert_eq!(subjects, "1/one[0]/run\n1/two[0]/run");
+    }
+}
+
+#[test]
+fn a_run_with_a_worktree_says_that_it_does_not_see_what_is_not_committed() {
+    let home = repository(&[("look", "cat old")]);
+    home.write("old", "changed\n");
+    home.write("mine", "mine\n");
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("the run does not see what is not committed here (2 files)"), "{run:?}");
+    assert_eq!(home.show("first")["context"]["stages"]["look"]["output"], "old");
+    assert_eq!((home.read("old"), home.read("mine")), ("changed\n".to_owned(), "mine\n".to_owned()));
+}
+
+#[test]
+fn without_a_repository_there_is_no_run_with_a_worktree() {
+    let home = Home::with_stages(&[("work", "touch made")]);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("not a git repository"), "{run:?}");
+    assert_eq!(home.run(&["show", "first"]).code, Some(5));
+    assert!(!home.path("made").exists());
+}
+
+#[test]
+fn a_run_without_a_worktree_has_no_diff() {
+    let home = repository(&[("work", "touch made")]);
+    assert_eq!(home.run(&["run", "stages.workflow.yml", "--run-id", "first"]).code, Some(0));
+    assert!(home.path("made").exists());
+    let diff = home.run(&["diff", "first"]);
+    assert_eq!(diff.code, Some(2), "{diff:?}");
+    assert!(diff.stderr.contains("has no worktree"), "{diff:?}");
+}
+
+#[test]
+fn a_run_whose_host_was_killed_is_recovered_in_its_worktree() {
+    // The worktree is in the home, which is in the current directory.
+    let begin = "echo half > half; touch ../../../begun; sleep 600";
+    let script = format!("if test -e half; then echo whole > whole; else {begin}; fi");
+    let home = repository(&[("work", &script)]);
+    let args = ["run", "stages.workflow.yml", "--run-id", "first", "--worktree"];
+    let run = home.start_until(&args, "begun");
+    run.signal(Signal::KILL);
+    run.wait();
+    let recovered = home.run(&["recover"]);
+    assert_eq!(recovered.code, Some(0), "{recovered:?}");
+    let subjects = git(&home, &["log", "--reverse", "--format=%s", "HEAD..workflow/first"]);
+    assert_eq!(subjects, "left before 1/work[0]/run\n1/work[0]/run");
+    assert_eq!(git(&home, &["diff", "--name-only", "HEAD..workflow/first"]), "half\nwhole");
+    assert_eq!(git(&home, &["status", "--porcelain", "--", ":!.orch", ":!begun"]), "");
+}
+
+#[test]
+fn the_oldest_worktrees_of_runs_that_have_ended_are_removed() {
+    let home = repository(&[("work", "echo made > made")]);
+    for n in 0..22 {
+        let run = home.run(&["run", "stages.workflow.yml", "--run-id", &format!("r{n}"), "--worktree"]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert_eq!(run.stderr.contains("removed the worktree of run r0"), n == 21, "{run:?}");
+    }
+    assert!(!home.path(".orch/worktrees/r0").exists());
+    assert_eq!(git(&home, &["show", "workflow/r0:made"]), "made");
+    assert_eq!(home.run(&["diff", "r0"]).code, Some(0));
+}
