@@ -86,7 +86,7 @@ fn request(path: &str, prompt: &str) -> CallRequest {
         options: Value::Null,
         env: IndexMap::new(),
         cwd: None,
-        workspace: Default::default(),
+        workspace: workflow_core::provider::Workspace::default(),
         session: None,
         session_usage: None,
         output_schema: None,
