@@ -37,6 +37,7 @@
 //!         options: serde_json::Value::Null,
 //!         env: Default::default(),
 //!         cwd: None,
+//!         workspace: Default::default(),
 //!         session: None,
 //!         session_usage: None,
 //!         output_schema: None,
