@@ -15,7 +15,7 @@
 //!   alone.
 //! - A variable that is set in something that is open, or by lanes at the same time to different values, is
 //!   open until it is set again.
-//! - Which of several calls at the same time crosses the line of a budget: see [`spending`].
+//! - Which of several calls at the same time crosses the line of a budget: see `spending`.
 //!
 //! A workflow that reads what is open has no outcome to compare: [`Open`]. So has one that reads a variable
 //! at the same time as it is set.
