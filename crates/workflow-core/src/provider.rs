@@ -34,8 +34,11 @@ pub trait Provider: Send + Sync {
     /// [`ProviderError`] says what the engine should do: try again, wait, or give up.
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError>;
 
-    /// Stops whatever a host that died has left running of a call, and waits until it is gone.
-    /// Called before an interrupted node runs again. Does nothing unless overridden.
+    /// Stops whatever a host that died has left running of a call and of earlier attempts at its node, and waits until
+    /// it is gone. Called before an interrupted node runs again. Does nothing unless overridden.
+    ///
+    /// A later attempt is left alone: a host that was stopped for so long that another took its run may find out only
+    /// after this, and what runs by then is the other's.
     ///
     /// # Errors
     ///

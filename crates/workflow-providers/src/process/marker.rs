@@ -13,26 +13,27 @@ const CALL: &str = "WORKFLOW_CALL";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Marker {
     entry: String,
-    any_attempt: bool,
+    /// The last attempt that it matches, with every one before it, of the node that `entry` ends with.
+    up_to: Option<u32>,
 }
 
 impl Marker {
     /// The marker of one attempt.
     pub(crate) fn of(call: &CallId) -> Self {
-        Self { entry: format!("{}{}", Self::before_attempt(call), call.attempt), any_attempt: false }
+        Self { entry: format!("{}{}", Self::before_attempt(call), call.attempt), up_to: None }
     }
 
     /// The marker of something that is asked of a program outside of any run, and its variable.
     #[cfg(any(feature = "agent", feature = "worktree"))]
     pub(crate) fn of_question(unique: &uuid::Uuid) -> (Self, (OsString, OsString)) {
         let value = format!("question:{unique}");
-        let marker = Self { entry: format!("{CALL}={value}"), any_attempt: false };
+        let marker = Self { entry: format!("{CALL}={value}"), up_to: None };
         (marker, (CALL.into(), value.into()))
     }
 
-    /// What the markers of all attempts at the call's node have in common.
-    pub(super) fn of_any_attempt(call: &CallId) -> Self {
-        Self { entry: Self::before_attempt(call), any_attempt: true }
+    /// The markers of this attempt and of all earlier ones at the call's node.
+    pub(super) fn up_to(call: &CallId) -> Self {
+        Self { entry: Self::before_attempt(call), up_to: Some(call.attempt) }
     }
 
     fn before_attempt(call: &CallId) -> String {
@@ -42,7 +43,13 @@ impl Marker {
     /// Whether `entry`, a `NAME=value` of an environment, is this marker.
     #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
     pub(super) fn matches(&self, entry: &[u8]) -> bool {
-        entry.strip_prefix(self.entry.as_bytes()).is_some_and(|rest| self.any_attempt || rest.is_empty())
+        let Some(rest) = entry.strip_prefix(self.entry.as_bytes()) else { return false };
+        match self.up_to {
+            Some(last) => {
+                str::from_utf8(rest).is_ok_and(|rest| rest.parse().is_ok_and(|attempt: u32| attempt <= last))
+            }
+            None => rest.is_empty(),
+        }
     }
 
     /// The variables that a call sets for its processes.
@@ -67,16 +74,18 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_is_one_attempt_or_all_attempts_of_one_node() {
+    fn a_marker_is_one_attempt_at_a_node_or_all_up_to_one() {
         let entry = b"WORKFLOW_CALL=r1:0000000000000abc:1/plan[0]/run:1";
         assert_eq!(Marker::variables(&call("1/plan[0]/run", 1))[1].1, "r1:0000000000000abc:1/plan[0]/run:1");
         for (marker, matches) in [
             (Marker::of(&call("1/plan[0]/run", 1)), true),
             (Marker::of(&call("1/plan[0]/run", 2)), false),
             (Marker::of(&call("1/plan[0]/run", 11)), false),
-            (Marker::of_any_attempt(&call("1/plan[0]/run", 2)), true),
-            (Marker::of_any_attempt(&call("1/plan[1]/run", 1)), false),
-            (Marker::of_any_attempt(&call("1/plan[0]/ru", 1)), false),
+            (Marker::up_to(&call("1/plan[0]/run", 0)), false),
+            (Marker::up_to(&call("1/plan[0]/run", 1)), true),
+            (Marker::up_to(&call("1/plan[0]/run", 12)), true),
+            (Marker::up_to(&call("1/plan[1]/run", 1)), false),
+            (Marker::up_to(&call("1/plan[0]/ru", 1)), false),
         ] {
             assert_eq!(marker.matches(entry), matches, "{marker:?}");
         }

@@ -58,11 +58,13 @@ fn whatever_is_left_of_a_call_is_ended() {
 }
 
 #[test]
-fn every_attempt_is_ended_and_no_other_node_and_no_other_store() {
-    let call = call_id(&unique_run());
+fn the_attempts_up_to_this_one_are_ended_and_no_later_one_and_no_other_node_and_no_other_store() {
+    let call = CallId { attempt: 12, ..call_id(&unique_run()) };
     let sleeper = "echo pid $$; exec sleep 600";
-    let (mut earlier, earlier_process) = orphan(&CallId { attempt: 12, ..call.clone() }, sleeper);
+    let ended = [2, 12].map(|attempt| orphan(&CallId { attempt, ..call.clone() }, sleeper));
     let others = [
+        CallId { attempt: 13, ..call.clone() },
+        CallId { attempt: 120, ..call.clone() },
         CallId { path: "1/work[1]/run".parse().unwrap(), ..call.clone() },
         CallId { path: "11/work[0]/run".parse().unwrap(), ..call.clone() },
         CallId { seed: 8, ..call.clone() },
@@ -72,8 +74,10 @@ fn every_attempt_is_ended_and_no_other_node_and_no_other_store() {
 
     reclaim(&call);
 
-    assert!(!processes::lives(earlier_process));
-    earlier.wait().unwrap();
+    for (mut child, process) in ended {
+        assert!(!processes::lives(process));
+        child.wait().unwrap();
+    }
     for (mut child, process) in others {
         let lives = processes::lives(process);
         child.kill().unwrap();
