@@ -190,22 +190,25 @@ impl Shared {
         let mut problems = Vec::new();
         for (id, stage) in &workflow.stages {
             let several = stage.providers.iter().enumerate();
-            let mut named: Vec<_> = several
-                .map(|(n, lane)| (format!("{id}.providers[{n}].provider"), lane.provider.as_str()))
-                .collect();
+            let mut named: Vec<_> = several.map(|(n, lane)| (Some(n), lane.provider.as_str())).collect();
             let assigned = library.assignments.stages.get(id).and_then(|stage| stage.provider.as_ref());
             if let Some(single) = stage.provider.as_ref().or(assigned).or(self.default_provider.as_ref())
                 && named.is_empty()
             {
-                named.push((format!("{id}.provider"), single));
+                named.push((None, single));
             }
             let mut checked = Vec::new();
-            for (path, name) in named {
+            for (lane, name) in named {
                 if checked.contains(&name) {
                     continue;
                 }
                 checked.push(name);
-                problems.extend(self.check_provider(name, path, stage.with.as_ref(), format!("{id}.with")));
+                let path = || match lane {
+                    Some(lane) => format!("{id}.providers[{lane}].provider"),
+                    None => format!("{id}.provider"),
+                };
+                let with = stage.with.as_ref();
+                problems.extend(self.check_provider(name, path, with, || format!("{id}.with")));
             }
         }
         problems
@@ -215,10 +218,10 @@ impl Shared {
     fn check_calls<'p>(&self, profiles: impl Iterator<Item = (&'p StageId, &'p Profile)>) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         for (id, profile) in profiles {
-            let path = format!("{id}.profile");
+            let path = || format!("{id}.profile");
             for (place, RunNode { provider, with, .. }) in definition::calls_of(profile) {
                 let Some(provider) = provider else { continue };
-                let found = self.check_provider(provider, path.clone(), with.as_ref(), path.clone());
+                let found = self.check_provider(provider, path, with.as_ref(), path);
                 problems.extend(found.into_iter().map(|mut problem| {
                     problem.message = format!("{place}: {}", problem.message);
                     problem
@@ -231,19 +234,19 @@ impl Shared {
     fn check_provider(
         &self,
         name: &str,
-        path: String,
+        path: impl FnOnce() -> String,
         with: Option<&serde_json::Map<String, serde_json::Value>>,
-        with_path: String,
+        with_path: impl FnOnce() -> String,
     ) -> Option<Diagnostic> {
         if name.contains("${") {
             return None;
         }
         let Some(provider) = self.providers.get(name) else {
-            return Some(Diagnostic::error("unknown-provider", path, self.unknown_provider(name)));
+            return Some(Diagnostic::error("unknown-provider", path(), self.unknown_provider(name)));
         };
         let options = with.cloned().map_or(serde_json::Value::Null, Into::into);
         let message = provider.check_options(&options).err()?;
-        Some(Diagnostic::error("bad-options", with_path, message))
+        Some(Diagnostic::error("bad-options", with_path(), message))
     }
 
     /// Skills that the providers of a workflow have by themselves.

@@ -1,6 +1,7 @@
 //! What a workflow refers to, and putting it together to a bundle (R1.2).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Arguments;
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -57,8 +58,8 @@ pub struct Bundled {
 /// Everything that [`resolve`] says, and what is named and is not there or cannot be used.
 pub fn bundle(workflow: &Workflow, defaults: &Defaults, library: &Library) -> Result<Bundled, Diagnostics> {
     let mut assembly = Assembly { library, problems: Vec::new(), roles: BTreeSet::new(), every_role: false };
-    assembly.doubtful("assignments", "workflow");
-    assembly.broken("assignments", "workflow");
+    assembly.doubtful(format_args!("assignments"), format_args!("workflow"));
+    assembly.broken(format_args!("assignments"), format_args!("workflow"));
     let mut assigned = workflow.clone();
     for (id, stage) in &mut assigned.stages {
         assembly.assign(id, stage);
@@ -100,9 +101,9 @@ impl Assembly<'_> {
         }
         stage.profile = stage.profile.take().or_else(|| assigned?.profile.clone());
         if stage.role.is_some() {
-            self.use_role(stage.role.as_deref(), format!("{id}.role"));
+            self.use_role(stage.role.as_deref(), format_args!("{id}.role"));
         } else if let Some(role) = assigned.and_then(|assigned| assigned.role.clone()) {
-            self.use_role(Some(&role), format!("{id}.role"));
+            self.use_role(Some(&role), format_args!("{id}.role"));
             stage.role = Some(role);
         } else if let Some((role, _)) =
             RoleId::new(id.as_str()).ok().and_then(|id| library.roles.get_key_value(&id))
@@ -111,11 +112,11 @@ impl Assembly<'_> {
             stage.role = Some(role.to_string());
         }
         for (n, lane) in stage.providers.iter().enumerate() {
-            self.use_role(lane.role.as_deref(), format!("{id}.providers[{n}].role"));
+            self.use_role(lane.role.as_deref(), format_args!("{id}.providers[{n}].role"));
         }
     }
 
-    fn use_role(&mut self, role: Option<&str>, path: String) {
+    fn use_role(&mut self, role: Option<&str>, path: Arguments<'_>) {
         let Some(role) = role.filter(|role| *role != "${stage.role}") else { return };
         if role.contains("${") {
             self.every_role = true;
@@ -123,55 +124,62 @@ impl Assembly<'_> {
         }
         match RoleId::new(role).ok().filter(|role| self.library.roles.contains_key(role)) {
             Some(role) => {
-                self.doubtful(&format!("role {role}"), &path);
+                self.doubtful(format_args!("role {role}"), path);
                 self.roles.insert(role);
             }
-            None if self.broken(&format!("role {role}"), &path) => {}
+            None if self.broken(format_args!("role {role}"), path) => {}
             None => {
                 let known = self.library.known_roles.iter().map(String::as_str);
                 let near = did_you_mean(role, known.chain(self.library.roles.keys().map(RoleId::as_str)));
                 let message = format!("there is no role `{role}`: write the file `roles/{role}.md`{near}");
-                self.problems.push(Diagnostic::error("missing-role", path, message));
+                self.problems.push(Diagnostic::error("missing-role", path.to_string(), message));
             }
         }
     }
 
     /// Tells what is wrong with a file that is there and cannot be used.
-    fn broken(&mut self, what: &str, path: &str) -> bool {
-        let Some(problems) = self.library.problems.get(what) else { return false };
-        let problems = problems.iter().map(|problem| Diagnostic::error("bad-file", path, problem));
+    fn broken(&mut self, what: Arguments<'_>, path: Arguments<'_>) -> bool {
+        if self.library.problems.is_empty() {
+            return false;
+        }
+        let Some(problems) = self.library.problems.get(&what.to_string()) else { return false };
+        let problems =
+            problems.iter().map(|problem| Diagnostic::error("bad-file", path.to_string(), problem));
         self.problems.extend(problems);
         true
     }
 
-    fn doubtful(&mut self, what: &str, path: &str) {
-        let warnings = self.library.warnings.get(what).into_iter().flatten();
-        self.problems.extend(warnings.map(|warning| Diagnostic::warning("in-file", path, warning)));
+    fn doubtful(&mut self, what: Arguments<'_>, path: Arguments<'_>) {
+        if self.library.warnings.is_empty() {
+            return;
+        }
+        let warnings = self.library.warnings.get(&what.to_string()).into_iter().flatten();
+        let warnings = warnings.map(|warning| Diagnostic::warning("in-file", path.to_string(), warning));
+        self.problems.extend(warnings);
     }
 
     fn profiles(&mut self, bundle: &mut Bundle) {
         let mut profiles = IndexMap::new();
         for (id, stage) in &bundle.workflow.stages {
             let name = stage.profile.as_deref().unwrap_or("simple");
-            let path = format!("{id}.profile");
             let Ok(profile_id) = ProfileId::new(name) else { continue };
             match self.library.profiles.get(&(id.clone(), profile_id)) {
                 Some(profile) => {
-                    self.doubtful(&format!("profile {id}.{name}"), &path);
+                    self.doubtful(format_args!("profile {id}.{name}"), format_args!("{id}.profile"));
                     for (place, role) in super::roles_of(profile) {
-                        self.use_role(Some(role), format!("{path}: {place}"));
+                        self.use_role(Some(role), format_args!("{id}.profile: {place}"));
                     }
                     let problems = super::validate_profile(profile, Some(&bundle.workflow));
                     self.problems.extend(problems.into_iter().filter(|p| p.code == "dangling-stage").map(
                         |p| {
                             let message =
                                 format!("workflows/stages/{id}.{name}.yml: {}: {}", p.path, p.message);
-                            Diagnostic::error(p.code, &*path, message)
+                            Diagnostic::error(p.code, format!("{id}.profile"), message)
                         },
                     ));
                     profiles.insert(id.clone(), profile.clone());
                 }
-                None if self.broken(&format!("profile {id}.{name}"), &path) => {}
+                None if self.broken(format_args!("profile {id}.{name}"), format_args!("{id}.profile")) => {}
                 None if name == "simple" => {}
                 None => {
                     let known = self.library.profiles.keys().filter(|(stage, _)| stage == id);
@@ -179,7 +187,11 @@ impl Assembly<'_> {
                     let message = format!(
                         "there is no profile `{name}` for `{id}`: write the file `workflows/stages/{id}.{name}.yml`{near}"
                     );
-                    self.problems.push(Diagnostic::error("missing-profile", path, message));
+                    self.problems.push(Diagnostic::error(
+                        "missing-profile",
+                        format!("{id}.profile"),
+                        message,
+                    ));
                 }
             }
         }
@@ -200,7 +212,7 @@ impl Assembly<'_> {
             if bundle.schemas.contains_key(&name) {
                 continue;
             }
-            if is_needed && self.broken(&format!("schema {name}"), &path) {
+            if is_needed && self.broken(format_args!("schema {name}"), format_args!("{path}")) {
                 continue;
             }
             let Some(schema) = self.library.schemas.get(&name) else {

@@ -1,12 +1,13 @@
 //! What each event changes in the state of a run.
 
+use std::iter;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::ask::{Ask, Said};
-use super::lane::{GraphState, ItemsState, LaneState, NodeState};
+use super::lane::{GraphState, ItemsState, LaneState, NodeState, Tried};
 use super::render;
 use super::state::{Current, MAX_LANES, OutputOf, Position, Session, StageResult, State};
 use crate::data::Data;
@@ -85,8 +86,7 @@ impl State {
                 node.retry_at = None;
                 node.provider = Some(provider.clone());
                 node.role.clone_from(role);
-                node.started_at = node.started_at.or(Some(event.at));
-                node.attempt_at = Some(event.at);
+                node.start(event.at);
                 current.retrying -= u32::from(was == StageStatus::Retrying);
                 current.running += 1;
                 let lane = current.lane_of(path)?;
@@ -113,9 +113,8 @@ impl State {
             }
             EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
-                    self.spend(path, usage.as_deref(), event.at)?;
                     let in_session = render::session(self, path).is_some();
-                    self.current(path)?.lane_of(path)?.node_mut(path)?.session_failed = in_session;
+                    self.spend_in_vain(path, usage.as_deref(), event.at)?.session_failed = in_session;
                 }
                 let current = self.current(path)?;
                 if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
@@ -140,13 +139,13 @@ impl State {
                 }
             }
             EventBody::AttemptCancelled { path, attempt, usage, ran_until } => {
-                self.spend(path, usage.as_deref(), ran_until.unwrap_or(event.at))?;
+                self.spend_in_vain(path, usage.as_deref(), ran_until.unwrap_or(event.at))?;
                 let node = self.current(path)?.running(path, *attempt)?;
                 node.status = StageStatus::Cancelled;
                 node.ended_at = Some(event.at);
             }
             EventBody::AttemptInterrupted { path, attempt, ran_until } => {
-                self.spend(path, None, ran_until.unwrap_or(event.at))?;
+                self.spend_in_vain(path, None, ran_until.unwrap_or(event.at))?;
                 self.current(path)?.running(path, *attempt)?.status = StageStatus::Pending;
             }
             EventBody::LaneCompleted { iteration, stage, lane, output_of } => {
@@ -277,11 +276,13 @@ impl State {
     /// Makes a run of its own of what another one had come to.
     fn begin_stage(&mut self, iteration: u32, stage: &StageId, lanes: usize, at: Timestamp) {
         self.iteration = iteration;
-        let spent = self.results.get(stage).map(|result| result.spent).unwrap_or_default();
+        // A stage comes once in an iteration.
+        let before = if iteration > 1 { self.results.get(stage) } else { None };
+        let spent = before.map(|result| result.spent).unwrap_or_default();
         self.position = Position::In(Current {
             stage: stage.clone(),
             started_at: at,
-            lanes: vec![LaneState::UNSTARTED; lanes],
+            lanes: iter::repeat_with(|| LaneState::UNSTARTED).take(lanes).collect(),
             running: 0,
             succeeded: 0,
             failed: 0,
@@ -322,7 +323,9 @@ impl State {
     fn set_session(&mut self, path: &NodePath, session: Option<&Arc<str>>) -> Result<(), &'static str> {
         let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
         node.session = session.cloned();
-        node.session_failed &= session.is_some();
+        if let Some(tried) = &mut node.tried {
+            tried.session_failed &= session.is_some();
+        }
         if path.items.is_empty() {
             let node = (path.stage.clone(), path.lane, path.node.clone());
             match session {
@@ -337,10 +340,16 @@ impl State {
         Ok(())
     }
 
-    /// Adds the attempt at `path` that ends at `at`.
-    fn spend(&mut self, path: &NodePath, usage: Option<&Usage>, at: Timestamp) -> Result<(), &'static str> {
+    /// Adds the attempt at `path` that ends at `at`, and tells how long it took, where it was not added before.
+    fn spend(
+        &mut self,
+        path: &NodePath,
+        usage: Option<&Usage>,
+        at: Timestamp,
+    ) -> Result<Option<u64>, &'static str> {
         let current = self.current(path)?;
-        if let Some(took) = current.lane_of(path)?.node_mut(path)?.spend(usage, at) {
+        let took = current.lane_of(path)?.node_mut(path)?.took(at);
+        if let Some(took) = took {
             current.spent.add(usage, took);
             self.spent.add(usage, took);
         }
@@ -350,7 +359,22 @@ impl State {
                 session.used.get_or_insert_default().add(usage);
             }
         }
-        Ok(())
+        Ok(took)
+    }
+
+    /// The same for an attempt that did not succeed, so that another may follow.
+    fn spend_in_vain(
+        &mut self,
+        path: &NodePath,
+        usage: Option<&Usage>,
+        at: Timestamp,
+    ) -> Result<&mut Tried, &'static str> {
+        let took = self.spend(path, usage, at)?;
+        let tried = self.current(path)?.lane_of(path)?.node_mut(path)?.tried.get_or_insert_default();
+        if let Some(took) = took {
+            tried.spent.add(usage, took);
+        }
+        Ok(tried)
     }
 
     /// What the nodes of a lane that has ended asked for is not wanted any more.
@@ -439,8 +463,10 @@ impl State {
         if current.running > 0 {
             return Err("the stage has running nodes");
         }
-        // What its nodes asked for is not wanted any more.
-        self.asks.clear();
+        if !self.asks.is_empty() {
+            // What its nodes asked for is not wanted any more.
+            self.asks.clear();
+        }
         let mut lanes = current.lanes;
         lanes.iter_mut().for_each(LaneState::close);
         let output = match (status, output_of) {

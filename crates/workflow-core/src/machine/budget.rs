@@ -120,7 +120,7 @@ fn of_stage<'a>(state: &State, stage: &'a StagePlan) -> Option<Scope<'a>> {
 
 fn of_node<'a>(path: &'a NodePath, call: &CallPlan, node: Option<&NodeState>) -> Option<Scope<'a>> {
     let budget = call.budget?;
-    Some(Scope { whose: Whose::Node(path), budget, spent: node.map(|node| node.spent).unwrap_or_default() })
+    Some(Scope { whose: Whose::Node(path), budget, spent: node.map(NodeState::spent).unwrap_or_default() })
 }
 
 /// Whether a call counts for any budget: mostly it does not.

@@ -219,7 +219,8 @@ impl<'a> Step<'a> {
         let node = self.node(path)?;
         let session = render::session(self.state, path)?;
         let failed = if node.error.is_some() { node } else { render::last_pass(self.state, path)? };
-        let before = failed.error.as_ref().filter(|_| failed.session_failed)?;
+        let in_session = failed.tried.as_ref().is_some_and(|tried| tried.session_failed);
+        let before = failed.error.as_ref().filter(|_| in_session)?;
         (before.class == failure.class && before.message == failure.message).then_some(session)
     }
 

@@ -14,7 +14,7 @@ use crate::event::LaneOutput;
 use crate::failure::Failure;
 use crate::ids::{NodeId, NodePath, RoleId};
 use crate::status::StageStatus;
-use crate::usage::{Spent, Usage};
+use crate::usage::Spent;
 
 /// One lane of a stage: one provider's pass. For a lane without a graph this is the state of its one
 /// node, and `graph` is absent.
@@ -54,18 +54,25 @@ pub struct NodeState {
     pub started_at: Option<Timestamp>,
     /// When the last attempt ended.
     pub ended_at: Option<Timestamp>,
-    /// What its attempts used.
-    pub spent: Spent,
-    /// When the last attempt started.
-    pub(super) attempt_at: Option<Timestamp>,
-    /// Whether the last failure was one in the session that it goes on in.
-    pub(super) session_failed: bool,
+    /// What there is to know of attempts that did not succeed, once there was one: mostly there is none.
+    pub(super) tried: Option<Box<Tried>>,
     /// What the call that runs has said of its usage, and whether it was stopped for it.
     pub(super) live: Derived<Box<Live>>,
     /// Whether a person has agreed to it, or has answered it.
     pub(super) approved: bool,
     /// The items of a `foreach` node that has begun.
     pub(super) items: Option<Box<ItemsState>>,
+}
+
+/// The attempts at a node of which the first did not succeed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Tried {
+    /// When the attempt that is under way started.
+    pub at: Option<Timestamp>,
+    /// What the attempts that have ended used.
+    pub spent: Spent,
+    /// Whether the last failure was one in the session that it goes on in.
+    pub session_failed: bool,
 }
 
 /// The nodes of a lane's graph.
@@ -107,9 +114,7 @@ impl NodeState {
         session: None,
         started_at: None,
         ended_at: None,
-        spent: Spent { attempts: 0, cost_usd: 0.0, unpriced: 0, tokens: 0, uncounted: 0, time_ms: 0 },
-        attempt_at: None,
-        session_failed: false,
+        tried: None,
         live: Derived(None),
         approved: false,
         items: None,
@@ -128,14 +133,28 @@ impl NodeState {
         )
     }
 
-    /// Adds the attempt that ends at `at`, and tells how long it took. None where none is under way: a person
-    /// has said what became of one that was counted when it was interrupted.
-    pub(super) fn spend(&mut self, usage: Option<&Usage>, at: Timestamp) -> Option<u64> {
-        let took = at.duration_since(self.attempt_at.take()?).as_millis();
-        let took = u64::try_from(took).unwrap_or(0);
-        self.spent.add(usage, took);
+    /// What its attempts that did not succeed have used.
+    pub(super) fn spent(&self) -> Spent {
+        self.tried.as_ref().map(|tried| tried.spent).unwrap_or_default()
+    }
+
+    /// The next attempt starts.
+    pub(super) fn start(&mut self, at: Timestamp) {
+        self.started_at = self.started_at.or(Some(at));
+        if let Some(tried) = &mut self.tried {
+            tried.at = Some(at);
+        }
+    }
+
+    /// The attempt that is under way ends at `at`: how long it took. None where none is under way: a person has
+    /// said what became of one that was counted when it was interrupted.
+    pub(super) fn took(&mut self, at: Timestamp) -> Option<u64> {
+        let began = match &mut self.tried {
+            Some(tried) => tried.at.take(),
+            None => self.started_at,
+        };
         self.live = Derived(None);
-        Some(took)
+        Some(u64::try_from(at.duration_since(began?).as_millis()).unwrap_or(0))
     }
 
     /// Completes, or skips, with the event of the number `seq`.
@@ -169,7 +188,9 @@ impl NodeState {
 
     /// What it used was another run's.
     fn begin_spending(&mut self) {
-        self.spent = Spent::default();
+        if let Some(tried) = &mut self.tried {
+            tried.spent = Spent::default();
+        }
         if let Some(items) = &mut self.items {
             items.open.values_mut().for_each(Self::begin_spending);
         }

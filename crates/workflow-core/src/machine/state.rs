@@ -9,11 +9,13 @@ use jiff::Timestamp;
 
 use super::ask::{Ask, Said};
 use super::lane::LaneState;
+use super::work::Derived;
 use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
 use crate::event::{BudgetLimit, Event, EventBody, RunCreated, RunForked};
 use crate::failure::Failure;
 use crate::ids::{NodeId, NodePath, StageId};
+use crate::plan::{Plan, StagePlan};
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::store::RunHead;
 use crate::usage::{Spent, Usage};
@@ -49,6 +51,8 @@ pub struct State {
     pub(super) status: RunStatus,
     pub(super) iteration: u32,
     pub(super) position: Position,
+    /// Where the plan has the stage that was begun last.
+    pub(super) place: Derived<usize>,
     pub(super) results: IndexMap<StageId, StageResult, RandomState>,
     pub(super) vars: IndexMap<String, Data>,
     pub(super) failed_stages: Vec<StageId>,
@@ -205,6 +209,7 @@ impl State {
             status: RunStatus::Pending,
             iteration: 1,
             position: Position::Start,
+            place: Derived(None),
             results: IndexMap::default(),
             vars: created.vars.clone(),
             failed_stages: Vec::new(),
@@ -241,6 +246,11 @@ impl State {
         Ok(())
     }
 
+    /// Makes room for the results of so many stages, which would otherwise be moved again and again.
+    pub(super) fn expect_results(&mut self, stages: usize) {
+        self.results.reserve(stages.saturating_sub(self.results.len()));
+    }
+
     /// The number of the last event.
     pub fn last_event(&self) -> u64 {
         self.last
@@ -268,6 +278,13 @@ impl State {
             Position::Asked { stage, .. } => Some(stage),
             _ => None,
         }
+    }
+
+    /// The plan of the stage that is under way.
+    pub(super) fn stage_under_way<'a>(&self, plan: &'a Plan) -> Option<&'a StagePlan> {
+        let Position::In(current) = &self.position else { return None };
+        let likely = self.place.0.and_then(|place| plan.stages.get(place));
+        likely.filter(|stage| stage.id == current.stage).or_else(|| plan.stage(&current.stage))
     }
 
     /// Whether `stage` is under way.

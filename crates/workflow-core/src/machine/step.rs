@@ -14,6 +14,7 @@ use super::io::{Decision, Effect, Input};
 use super::lanes::{self, is_closed};
 use super::scope::RunScope;
 use super::state::{Broken, Current, Position, StageResult, State};
+use super::work::Derived;
 use super::{finish, render};
 use crate::data::Data;
 use crate::definition::{Exhausted, OnFailure};
@@ -42,10 +43,7 @@ impl<'a> Step<'a> {
         now: Timestamp,
         decision: &'a mut Decision,
     ) -> Self {
-        let stage = match &state.position {
-            Position::In(current) => plan.stage(&current.stage),
-            _ => None,
-        };
+        let stage = state.stage_under_way(plan);
         Self { plan, state, now, decision, stage }
     }
 
@@ -114,6 +112,7 @@ impl<'a> Step<'a> {
         for control in controls {
             self.obey(control)?;
         }
+        self.state.expect_results(self.plan.stages.len());
         if let Some(wait) = &self.state.waiting {
             if wait.until.is_none_or(|until| until > self.now) {
                 return Ok(());
@@ -219,10 +218,15 @@ impl<'a> Step<'a> {
                 }
                 Position::Start => self.enter(1, self.plan.stages.first())?,
                 Position::After(stage, None) => {
-                    let stage = stage.clone();
-                    match self.plan.after(&stage) {
-                        Some(next) => self.enter(self.state.iteration, Some(next))?,
-                        None => self.end_iteration(&stage)?,
+                    let ended = match self.stage {
+                        Some(last) if last.id == *stage => Some(last),
+                        _ => self.plan.stage(stage),
+                    };
+                    if let Some(next) = ended.and_then(|stage| self.plan.stages.get(stage.place + 1)) {
+                        self.enter(self.state.iteration, Some(next))?
+                    } else {
+                        let stage = stage.clone();
+                        self.end_iteration(&stage)?
                     }
                 }
                 Position::Between { next: Some(stage), .. } => {
@@ -356,6 +360,7 @@ impl<'a> Step<'a> {
     fn begin_stage(&mut self, iteration: u32, stage: &'a StagePlan) -> Result<bool, Broken> {
         let lanes = u32::try_from(stage.lanes.len()).unwrap_or(u32::MAX);
         self.stage = Some(stage);
+        self.state.place = Derived(Some(stage.place));
         self.emit(EventBody::StageStarted { iteration, stage: stage.id.clone(), lanes })?;
         self.open()?;
         // Lanes that were refused, or that needed nobody, can have ended the stage already, and those that

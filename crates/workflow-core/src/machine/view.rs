@@ -217,7 +217,8 @@ impl NodeView {
 
 impl From<LaneState> for LaneView {
     fn from(LaneState { whole, graph }: LaneState) -> Self {
-        let nodes = graph.into_iter().flat_map(|graph| graph.nodes);
+        let nodes =
+            graph.map(|graph| graph.nodes.into_iter().map(|(id, node)| NodeView::new(id, node)).collect());
         Self {
             duration: whole.duration_ms(),
             provider: whole.provider,
@@ -227,7 +228,7 @@ impl From<LaneState> for LaneView {
             retry_at: whole.retry_at,
             output: whole.output,
             error: whole.error,
-            nodes: nodes.map(|(id, node)| NodeView::new(id, node)).collect(),
+            nodes: nodes.unwrap_or_default(),
         }
     }
 }

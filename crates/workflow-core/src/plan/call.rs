@@ -60,12 +60,12 @@ impl Compiler<'_> {
         Some(CallPlan {
             provider: None,
             role: None,
-            prompt: self.text(&format!("{path}.prompt"), stage.prompt.as_deref())?,
+            prompt: self.text(format_args!("{path}.prompt"), stage.prompt.as_deref())?,
             inputs: self.stage_inputs(path, stage)?,
             follows: true,
-            with: self.options(&format!("{path}.with"), stage.with.as_ref())?,
-            env: self.values(&format!("{path}.env"), &stage.env)?,
-            cwd: self.text(&format!("{path}.cwd"), stage.cwd.as_deref())?,
+            with: self.options(format_args!("{path}.with"), stage.with.as_ref())?,
+            env: self.values(format_args!("{path}.env"), &stage.env)?,
+            cwd: self.text(format_args!("{path}.cwd"), stage.cwd.as_deref())?,
             skills: stage.skills.clone(),
             // A stage's approval comes before the stage.
             approval: None,
@@ -76,7 +76,7 @@ impl Compiler<'_> {
             timeout: stage.timeout.map(|period| period.0),
             idle_timeout: stage.idle_timeout.map(|period| period.0),
             is_json: stage.output == Some(OutputFormat::Json),
-            schema: self.schema(&format!("{path}.output_schema"), stage.output_schema.as_deref())?,
+            schema: self.schema(format_args!("{path}.output_schema"), stage.output_schema.as_deref())?,
             repairs: stage.repairs.unwrap_or(REPAIRS),
         })
     }
@@ -98,9 +98,9 @@ impl Compiler<'_> {
         for (n, input) in run.inputs.iter().enumerate() {
             inputs.push(match self.source(input) {
                 Some(source) => InputPlan::Of(source),
-                None => {
-                    InputPlan::Value(self.keep(&format!("{path}.inputs[{n}]"), ValueTemplate::parse(input))?)
-                }
+                None => InputPlan::Value(
+                    self.keep(format_args!("{path}.inputs[{n}]"), ValueTemplate::parse(input))?,
+                ),
             });
         }
         if is_first {
@@ -109,23 +109,23 @@ impl Compiler<'_> {
         let mut env: IndexMap<String, Value> = stage.env.clone();
         env.extend(run.env.clone());
         Some(CallPlan {
-            provider: self.text(&format!("{path}.provider"), own_provider)?,
-            role: self.text(&format!("{path}.role"), own_role)?,
-            prompt: self.text(&format!("{path}.prompt"), prompt.map(String::as_str))?,
+            provider: self.text(format_args!("{path}.provider"), own_provider)?,
+            role: self.text(format_args!("{path}.role"), own_role)?,
+            prompt: self.text(format_args!("{path}.prompt"), prompt.map(String::as_str))?,
             inputs,
             follows: is_first,
-            with: self.options(&format!("{path}.with"), with)?,
-            env: self.values(&format!("{path}.env"), &env)?,
-            cwd: self.text(&format!("{path}.cwd"), run.cwd.as_deref().or(stage.cwd.as_deref()))?,
+            with: self.options(format_args!("{path}.with"), with)?,
+            env: self.values(format_args!("{path}.env"), &env)?,
+            cwd: self.text(format_args!("{path}.cwd"), run.cwd.as_deref().or(stage.cwd.as_deref()))?,
             skills: if run.skills.is_empty() { stage.skills.clone() } else { run.skills.clone() },
-            approval: self.text(&format!("{path}.approval"), run.approval.as_deref())?,
+            approval: self.text(format_args!("{path}.approval"), run.approval.as_deref())?,
             continues: run.session.or(stage.session) == Some(SessionMode::Continue),
             budget: run.budget,
             asks_after_interrupt: run.on_interrupt.or(stage.on_interrupt) == Some(OnInterrupt::Ask),
             timeout: run.timeout.or(stage.timeout).map(|period| period.0),
             idle_timeout: run.idle_timeout.or(stage.idle_timeout).map(|period| period.0),
             is_json: run.output == Some(OutputFormat::Json),
-            schema: self.schema(&format!("{path}.output_schema"), run.output_schema.as_deref())?,
+            schema: self.schema(format_args!("{path}.output_schema"), run.output_schema.as_deref())?,
             repairs: run.repairs.unwrap_or(REPAIRS),
         })
     }
@@ -134,7 +134,7 @@ impl Compiler<'_> {
         let inputs = stage.inputs.iter().enumerate();
         inputs
             .map(|(n, input)| {
-                let value = self.keep(&format!("{path}.inputs[{n}]"), ValueTemplate::parse(input))?;
+                let value = self.keep(format_args!("{path}.inputs[{n}]"), ValueTemplate::parse(input))?;
                 Some(InputPlan::Value(value))
             })
             .collect()

@@ -1,5 +1,6 @@
 //! From a bundle to a plan.
 
+use std::fmt::Arguments;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -27,20 +28,22 @@ pub(super) struct Compiler<'a> {
 impl Compiler<'_> {
     pub(super) fn plan(&mut self, bundle: &Arc<Bundle>, hash: BundleHash) -> Option<Plan> {
         let workflow = &bundle.workflow;
-        let stages: Vec<_> = workflow.stages.iter().filter_map(|(id, stage)| self.stage(id, stage)).collect();
+        let stages = workflow.stages.iter().enumerate();
+        let stages: Vec<_> = stages.filter_map(|(place, (id, stage))| self.stage(place, id, stage)).collect();
         let first = stages.first()?.id.clone();
         let repeat = match &workflow.repeat {
             None => None,
             Some(repeat) => Some(LoopPlan {
                 max_iters: repeat.max_iters,
                 fallback: repeat.fallback_next_stage.clone().unwrap_or(first),
-                stop_when: self.keep("workflow.loop.stop_when", Condition::parse(&repeat.stop_when))?,
+                stop_when: self
+                    .keep(format_args!("workflow.loop.stop_when"), Condition::parse(&repeat.stop_when))?,
                 on_exhausted: repeat.on_exhausted,
             }),
         };
         let min_iterations =
             workflow.stages.values().filter_map(|stage| stage.min_iterations).max().unwrap_or(0);
-        let index = stages.iter().enumerate().map(|(n, stage)| (stage.id.clone(), n)).collect();
+        let index = stages.iter().map(|stage| (stage.id.clone(), stage.place)).collect();
         let (mut roles, mut unfit) = (HashMap::default(), HashMap::default());
         let known = super::known_roles(&stages);
         for (id, role) in &bundle.roles {
@@ -70,7 +73,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn stage(&mut self, id: &StageId, stage: &Stage) -> Option<StagePlan> {
+    fn stage(&mut self, place: usize, id: &StageId, stage: &Stage) -> Option<StagePlan> {
         let path = id.as_str();
         let strategy = match (stage.mode.unwrap_or_default(), stage.parallel_strategy.unwrap_or_default()) {
             (Mode::Sequential, _) => Strategy::Sequential,
@@ -81,11 +84,11 @@ impl Compiler<'_> {
         let mut lanes = Vec::new();
         for (n, lane) in stage.providers.iter().enumerate() {
             let provider =
-                self.keep(&format!("{path}.providers[{n}].provider"), Template::parse(&lane.provider))?;
+                self.keep(format_args!("{path}.providers[{n}].provider"), Template::parse(&lane.provider))?;
             lanes.push(LanePlan {
                 literal: provider.as_literal().map(Arc::from),
                 provider,
-                role: self.text(&format!("{path}.providers[{n}].role"), lane.role.as_deref())?,
+                role: self.text(format_args!("{path}.providers[{n}].role"), lane.role.as_deref())?,
                 weight: lane.weight.unwrap_or(1),
             });
         }
@@ -95,22 +98,27 @@ impl Compiler<'_> {
         };
         Some(StagePlan {
             id: id.clone(),
+            place,
             lanes,
             strategy,
             work,
             on_failure: stage.on_failure.unwrap_or_default(),
             retries: stage.retries.unwrap_or(3),
             backoff: stage.retry_backoff.unwrap_or(Period::from_secs(5)).0,
-            when: self.condition(&format!("{path}.when"), stage.when.as_deref())?,
-            approval: self.text(&format!("{path}.approval"), stage.approval.as_deref())?,
+            when: self.condition(format_args!("{path}.when"), stage.when.as_deref())?,
+            approval: self.text(format_args!("{path}.approval"), stage.approval.as_deref())?,
             budget: stage.budget,
-            set: self.values(&format!("{path}.set"), &stage.set)?,
+            set: self.values(format_args!("{path}.set"), &stage.set)?,
         })
     }
 
     /// The schema of that name; the outer `None` when there is something wrong with it.
     #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
-    pub(super) fn schema(&mut self, path: &str, name: Option<&str>) -> Option<Option<Arc<OutputSchema>>> {
+    pub(super) fn schema(
+        &mut self,
+        path: Arguments<'_>,
+        name: Option<&str>,
+    ) -> Option<Option<Arc<OutputSchema>>> {
         let Some(name) = name else { return Some(None) };
         if let Some(known) = self.schemas.get(name) {
             return Some(Some(known.clone()));
@@ -122,26 +130,26 @@ impl Compiler<'_> {
                 Some(Some(schema))
             }
             Err(error) => {
-                self.problems.push(Diagnostic::error("bad-schema", path, error.to_string()));
+                self.problems.push(Diagnostic::error("bad-schema", path.to_string(), error.to_string()));
                 None
             }
         }
     }
 
     #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
-    pub(super) fn text(&mut self, path: &str, text: Option<&str>) -> Option<Option<Template>> {
+    pub(super) fn text(&mut self, path: Arguments<'_>, text: Option<&str>) -> Option<Option<Template>> {
         text.map_or(Some(None), |text| self.keep(path, Template::parse(text)).map(Some))
     }
 
     #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
-    pub(super) fn condition(&mut self, path: &str, text: Option<&str>) -> Option<Option<Condition>> {
+    pub(super) fn condition(&mut self, path: Arguments<'_>, text: Option<&str>) -> Option<Option<Condition>> {
         text.map_or(Some(None), |text| self.keep(path, Condition::parse(text)).map(Some))
     }
 
     #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
     pub(super) fn options(
         &mut self,
-        path: &str,
+        path: Arguments<'_>,
         with: Option<&serde_json::Map<String, Value>>,
     ) -> Option<Option<ValueTemplate>> {
         let Some(map) = with else { return Some(None) };
@@ -150,23 +158,23 @@ impl Compiler<'_> {
 
     pub(super) fn values(
         &mut self,
-        path: &str,
+        path: Arguments<'_>,
         values: &IndexMap<String, Value>,
     ) -> Option<Vec<(String, ValueTemplate)>> {
         values
             .iter()
             .map(|(name, value)| {
-                let value = self.keep(&format!("{path}.{name}"), ValueTemplate::parse(value))?;
+                let value = self.keep(format_args!("{path}.{name}"), ValueTemplate::parse(value))?;
                 Some((name.clone(), value))
             })
             .collect()
     }
 
-    pub(super) fn keep<T>(&mut self, path: &str, parsed: Result<T, SyntaxError>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, path: Arguments<'_>, parsed: Result<T, SyntaxError>) -> Option<T> {
         parsed.map_err(|error| self.refuse(path, &error.to_string())).ok()
     }
 
-    pub(super) fn refuse(&mut self, path: &str, message: &str) {
-        self.problems.push(Diagnostic::error("bad-expression", path, message));
+    pub(super) fn refuse(&mut self, path: Arguments<'_>, message: &str) {
+        self.problems.push(Diagnostic::error("bad-expression", path.to_string(), message));
     }
 }

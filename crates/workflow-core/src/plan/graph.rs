@@ -162,8 +162,8 @@ impl Compiler<'_> {
                 id: node.id.clone(),
                 out: node.out.clone(),
                 kind: self.kind(&path, &node.node, stage, is_first)?,
-                when: self.condition(&format!("{path}.when"), when(&node.node))?,
-                set: self.values(&format!("{path}.set"), &node.set)?,
+                when: self.condition(format_args!("{path}.when"), when(&node.node))?,
+                set: self.values(format_args!("{path}.set"), &node.set)?,
                 needs: needs[place].clone(),
                 arm_of: arm_of[place].clone(),
                 leads_to: Vec::new(),
@@ -202,14 +202,14 @@ impl Compiler<'_> {
             Node::Branch(branch) => {
                 let arms = branch.when.iter().enumerate().map(|(n, arm)| {
                     let path = format!("{path}.when[{n}].condition");
-                    let condition = self.keep(&path, Condition::parse(&arm.condition))?;
+                    let condition = self.keep(format_args!("{path}"), Condition::parse(&arm.condition))?;
                     Some(ArmPlan { condition, then: arm.then.clone() })
                 });
                 NodeKind::Branch(arms.collect::<Option<_>>()?)
             }
             Node::Export(export) => NodeKind::Export {
                 from: self.source_of(&export.from)?,
-                schema: self.schema(&format!("{path}.output_schema"), export.output_schema.as_deref())?,
+                schema: self.schema(format_args!("{path}.output_schema"), export.output_schema.as_deref())?,
             },
             Node::Ask(ask) => NodeKind::Ask(Box::new(self.ask(path, ask)?)),
         })
@@ -218,13 +218,13 @@ impl Compiler<'_> {
     fn ask(&mut self, path: &str, ask: &AskNode) -> Option<AskPlan> {
         let choices = ask.choices.iter().enumerate().map(|(n, choice)| {
             let parsed = ValueTemplate::parse(choice);
-            self.keep(&format!("{path}.choices[{n}]"), parsed)
+            self.keep(format_args!("{path}.choices[{n}]"), parsed)
         });
         let choices = choices.collect::<Option<_>>()?;
         Some(AskPlan {
-            question: self.keep(&format!("{path}.question"), Template::parse(&ask.question))?,
+            question: self.keep(format_args!("{path}.question"), Template::parse(&ask.question))?,
             choices,
-            schema: self.schema(&format!("{path}.output_schema"), ask.output_schema.as_deref())?,
+            schema: self.schema(format_args!("{path}.output_schema"), ask.output_schema.as_deref())?,
         })
     }
 
@@ -237,7 +237,9 @@ impl Compiler<'_> {
     ) -> Option<ForeachPlan> {
         let items = match self.source(&foreach.items) {
             Some(source) => Items::Of(source),
-            None => Items::Value(self.keep(&format!("{path}.items"), ValueTemplate::parse(&foreach.items))?),
+            None => {
+                Items::Value(self.keep(format_args!("{path}.items"), ValueTemplate::parse(&foreach.items))?)
+            }
         };
         let body = format!("{path}.run");
         Some(ForeachPlan {
@@ -246,7 +248,7 @@ impl Compiler<'_> {
                 Mode::Sequential => 1,
                 Mode::Parallel => foreach.concurrency.unwrap_or(ITEMS),
             },
-            when: self.condition(&format!("{body}.when"), when(&foreach.run))?,
+            when: self.condition(format_args!("{body}.when"), when(&foreach.run))?,
             body: self.kind(&body, &foreach.run, stage, is_first)?,
         })
     }
@@ -254,7 +256,7 @@ impl Compiler<'_> {
     /// Attaches schemas to the calls whose replies have to follow them: an export's to its source, the
     /// stage's to what makes the stage's output.
     fn attach(&mut self, path: &str, nodes: &mut [NodePlan], profile: &Profile, stage: &Stage) -> Option<()> {
-        let schema = self.schema(&format!("{path}.output_schema"), stage.output_schema.as_deref())?;
+        let schema = self.schema(format_args!("{path}.output_schema"), stage.output_schema.as_deref())?;
         if let Some(schema) = schema {
             let mut open = nodes.iter_mut().filter_map(|node| match &mut node.kind {
                 NodeKind::Export { schema, .. } => Some(schema),
@@ -295,7 +297,7 @@ impl Compiler<'_> {
     fn no_place_for_schema(&mut self, path: &str) -> Option<()> {
         let message = "the stage's graph has no single node that this schema could be for: write it at an \
                        `export` node";
-        self.refuse(&format!("{path}.output_schema"), message);
+        self.refuse(format_args!("{path}.output_schema"), message);
         None
     }
 

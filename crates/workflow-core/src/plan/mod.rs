@@ -51,6 +51,8 @@ pub(crate) struct LoopPlan {
 #[derive(Debug)]
 pub(crate) struct StagePlan {
     pub id: StageId,
+    /// Where it is among the stages of the plan.
+    pub place: usize,
     pub lanes: Vec<LanePlan>,
     pub strategy: Strategy,
     pub on_failure: OnFailure,
@@ -162,11 +164,6 @@ impl Plan {
 
     pub(crate) fn stage_named(&self, name: &str) -> Option<&StagePlan> {
         self.stages.get(*self.index.get(name)?)
-    }
-
-    /// The stage after `id`, where there is one.
-    pub(crate) fn after(&self, id: &StageId) -> Option<&StagePlan> {
-        self.stages.get(*self.index.get(id)? + 1)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum RoleInput {
 impl Compiler<'_> {
     pub(super) fn role(&mut self, role: &Role) -> Option<RolePlan> {
         let path = format!("roles/{}", role.id);
-        let schema = self.schema(&format!("{path}.output_schema"), role.output_schema.as_deref())?;
+        let schema = self.schema(format_args!("{path}.output_schema"), role.output_schema.as_deref())?;
         let stages = self.bundle.workflow.stages.keys().map(super::super::ids::StageId::as_str);
         let template = match RoleTemplate::compile(role, stages) {
             Ok(template) => template,
@@ -44,7 +44,7 @@ impl Compiler<'_> {
                 return Some(RoleInput::Named(input.clone()));
             }
             let parsed = ValueTemplate::parse(&input.as_str().into());
-            Some(RoleInput::Value(self.keep(&format!("{path}.inputs[{n}]"), parsed)?))
+            Some(RoleInput::Value(self.keep(format_args!("{path}.inputs[{n}]"), parsed)?))
         });
         let inputs = inputs.collect::<Option<_>>()?;
         Some(RolePlan { role: role.clone(), template, inputs, schema })
