@@ -130,20 +130,24 @@ pub fn request(
     let session_usage = session.as_ref().and_then(|_| state.session(path)?.used.clone());
     let session = session.map(|session| session.to_string());
     let workspace = if created.isolated { Workspace::Isolated } else { Workspace::Shared };
-    let request = CallRequest {
-        id,
-        prompt,
-        options,
-        env,
-        cwd,
-        session,
-        session_usage,
-        output_schema,
-        skills,
-        workspace,
-    };
     let timeout = call.timeout.into_iter().chain(budget::time_left(plan, state, stage, path, call)).min();
-    Ok(Call { request, timeout, idle_timeout: call.idle_timeout })
+    // Made where it stays: it is large.
+    Ok(Call {
+        request: CallRequest {
+            id,
+            prompt,
+            options,
+            env,
+            cwd,
+            session,
+            session_usage,
+            output_schema,
+            skills,
+            workspace,
+        },
+        timeout,
+        idle_timeout: call.idle_timeout,
+    })
 }
 
 /// The session that a call goes on in: the one that was recorded last, in this iteration or in one before. What

@@ -240,19 +240,12 @@ impl From<StageResult> for StageView {
             spent: result.spent,
             status: result.status,
             iteration: result.iteration,
-            results: lanes(result.lanes),
+            results: result.lanes.into_iter().map(LaneView::from).collect(),
             started_at: result.started_at,
             ended_at: result.ended_at,
             error: result.error,
         }
     }
-}
-
-/// In a vector of their own: what collecting would reuse is larger, and would be shrunk.
-fn lanes(lanes: Vec<LaneState>) -> Vec<LaneView> {
-    let mut views = Vec::with_capacity(lanes.len());
-    views.extend(lanes.into_iter().map(LaneView::from));
-    views
 }
 
 impl From<State> for RunView {
@@ -277,7 +270,7 @@ impl From<State> for RunView {
                 iteration: state.iteration,
                 output: None,
                 spent: current.spent,
-                results: lanes(current.lanes),
+                results: current.lanes.into_iter().map(LaneView::from).collect(),
                 started_at: Some(current.started_at),
                 ended_at: None,
                 error: None,

@@ -44,6 +44,7 @@ pub(super) struct Call<'e> {
 
 impl<'e> Call<'e> {
     /// Begins a call.
+    #[inline]
     pub(super) fn begin(
         request: CallRequest,
         admission: Admission<'e>,
