@@ -302,7 +302,7 @@ pub enum EventBody {
         /// Why.
         reason: WaitReason,
         /// The question.
-        question: String,
+        question: Box<str>,
         /// The JSON Schema of the answer; absent for any text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         schema: Option<Data>,

@@ -195,7 +195,7 @@ impl<'a> Step<'a> {
         match question.render_text(&RunScope::node(self.state, stage, path)) {
             Ok(question) => {
                 let (path, reason) = (path.clone(), WaitReason::Approval);
-                self.emit(EventBody::NodeAsked { path, reason, question, schema: None })?;
+                self.emit(EventBody::NodeAsked { path, reason, question: question.into(), schema: None })?;
             }
             Err(error) => {
                 let failure = render::unresolved(&format!("{}.{}.approval", stage.id, path.node), &error);
@@ -225,7 +225,12 @@ impl<'a> Step<'a> {
                     None if choices.is_empty() => None,
                     None => Some(Data::new(&json!({ "enum": choices }))),
                 };
-                self.emit(EventBody::NodeAsked { path, reason: WaitReason::Question, question, schema })
+                self.emit(EventBody::NodeAsked {
+                    path,
+                    reason: WaitReason::Question,
+                    question: question.into(),
+                    schema,
+                })
             }
             (Err(error), _) | (_, Err(error)) => {
                 let failure = render::unresolved(&format!("{}.{}.question", stage.id, path.node), &error);
@@ -243,7 +248,7 @@ impl<'a> Step<'a> {
             "`{path}` was interrupted and may or may not have done its work. Did it happen, and with what result?"
         );
         let (path, reason) = (path.clone(), WaitReason::UnknownOutcome);
-        self.emit(EventBody::NodeAsked { path, reason, question, schema: None })
+        self.emit(EventBody::NodeAsked { path, reason, question: question.into(), schema: None })
     }
 
     /// Takes an answer in.

@@ -289,8 +289,13 @@ impl LaneState {
             None if path.items.is_empty() => Ok(&mut self.whole),
             None => Err("the node has no items"),
             Some(graph) => {
-                let node = graph.nodes.entry(path.node.clone());
-                node.or_insert_with(|| NodeState::UNSTARTED).below_mut(&path.items)
+                // Mostly it is there, and the id need not be cloned.
+                let place = match graph.nodes.get_index_of(&path.node) {
+                    Some(place) => place,
+                    None => graph.nodes.insert_full(path.node.clone(), NodeState::UNSTARTED).0,
+                };
+                let (_, node) = graph.nodes.get_index_mut(place).ok_or("the node is not there")?;
+                node.below_mut(&path.items)
             }
         }
     }

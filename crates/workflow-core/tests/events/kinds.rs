@@ -311,7 +311,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             EventBody::NodeAsked {
                 path: path(),
                 reason: WaitReason::Question,
-                question: "Which?".to_owned(),
+                question: "Which?".into(),
                 schema: Some(Data::new(&json!({ "enum": ["a", "b"] }))),
             },
             concat!(
@@ -323,7 +323,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             EventBody::NodeAsked {
                 path: path(),
                 reason: WaitReason::UnknownOutcome,
-                question: "Did it happen?".to_owned(),
+                question: "Did it happen?".into(),
                 schema: None,
             },
             concat!(

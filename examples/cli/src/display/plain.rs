@@ -176,7 +176,7 @@ impl Story {
             EventBody::NodeAsked { path, reason, question, schema } => {
                 let mut wait = Wait::of(*reason);
                 wait.place = Some(path.to_string());
-                wait.question = Some(question.clone());
+                wait.question = Some(question.to_string());
                 wait.schema.clone_from(schema);
                 format!("{} asks for {}", event.seq, words::asks(&wait))
             }
