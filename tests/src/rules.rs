@@ -100,6 +100,8 @@ struct Log<'a> {
     position: Position,
     /// The stage that has ended and after which the run goes on.
     left: Option<StageId>,
+    /// The stages that have ended in this iteration.
+    passed: BTreeSet<StageId>,
     iteration: u32,
     vars: Map<String, Value>,
     /// What conditions read about stages.
@@ -196,6 +198,7 @@ impl<'a> Log<'a> {
             nodes: HashMap::new(),
             position: Position::Before(workflow.stages.keys().next().unwrap().clone()),
             left: None,
+            passed: BTreeSet::new(),
             iteration: 1,
             vars: created.vars.iter().map(|(name, value)| (name.clone(), value.value())).collect(),
             stages: Map::new(),

@@ -293,7 +293,7 @@ pub enum EventBody {
         /// The stage.
         stage: StageId,
         /// The question.
-        question: String,
+        question: Box<str>,
     },
     /// A person is asked, and the node waits for the answer.
     NodeAsked {

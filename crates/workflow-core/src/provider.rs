@@ -34,11 +34,12 @@ pub trait Provider: Send + Sync {
     /// [`ProviderError`] says what the engine should do: try again, wait, or give up.
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError>;
 
-    /// Stops whatever a host that died has left running of a call and of earlier attempts at its node, and waits until
-    /// it is gone. Called before an interrupted node runs again. Does nothing unless overridden.
+    /// Stops whatever is left running of a call and of earlier attempts at its node, and waits until it is gone. Called
+    /// before a node runs again whose host died, and for a call that did not stop and was dropped. Does nothing unless
+    /// overridden.
     ///
-    /// A later attempt is left alone: a host that was stopped for so long that another took its run may find out only
-    /// after this, and what runs by then is the other's.
+    /// A later attempt is left alone: a host that was stopped in the middle of this may go on after another host has
+    /// taken the run, and a later attempt is that host's.
     ///
     /// # Errors
     ///

@@ -123,6 +123,7 @@ impl Log<'_> {
             None => Position::AfterIteration { done },
         };
         self.left = None;
+        self.passed.clear();
         self.iteration += u32::from(next.is_some());
         Ok(())
     }
@@ -131,9 +132,13 @@ impl Log<'_> {
     pub(super) fn after(&mut self, stage: &StageId) {
         self.forget_asks();
         self.left = Some(stage.clone());
+        self.passed.insert(stage.clone());
         let number = self.workflow.stages.get_index_of(stage).unwrap();
-        self.position = match self.workflow.stages.get_index(number + 1) {
-            Some((next, _)) => Position::Before(next.clone()),
+        // What has ended in this iteration does not come again, wherever a newer definition has it.
+        let mut to_come =
+            self.workflow.stages.keys().skip(number + 1).filter(|next| !self.passed.contains(*next));
+        self.position = match to_come.next() {
+            Some(next) => Position::Before(next.clone()),
             None => Position::AfterLast,
         };
     }

@@ -125,6 +125,12 @@ fn newer() -> Vec<(&'static str, String, Vec<&'static str>, Vec<&'static str>)> 
             vec![ship],
         ),
         (
+            "a stage that has run comes after the one that is asked about",
+            OLD.replace("[plan, ship, tell]", "[ship, plan, tell]"),
+            vec!["stages: in another order"],
+            vec![ship, "cid: Tell"],
+        ),
+        (
             "a stage is added",
             OLD.replace(", tell]", ", check, tell]") + "check: { provider: dot, prompt: Check }\n",
             vec!["stage `check`: added"],

@@ -140,7 +140,7 @@ impl Assembly<'_> {
     /// Tells what is wrong with a file that is there and cannot be used.
     fn broken(&mut self, what: Arguments<'_>, path: Arguments<'_>) -> bool {
         if self.library.problems.is_empty() {
-            return false;
+            return false; // Mostly so, and nothing need be written out.
         }
         let Some(problems) = self.library.problems.get(&what.to_string()) else { return false };
         let problems =
@@ -151,7 +151,7 @@ impl Assembly<'_> {
 
     fn doubtful(&mut self, what: Arguments<'_>, path: Arguments<'_>) {
         if self.library.warnings.is_empty() {
-            return;
+            return; // As above.
         }
         let warnings = self.library.warnings.get(&what.to_string()).into_iter().flatten();
         let warnings = warnings.map(|warning| Diagnostic::warning("in-file", path.to_string(), warning));

@@ -273,10 +273,9 @@ impl State {
         }
     }
 
-    /// Makes a run of its own of what another one had come to.
     fn begin_stage(&mut self, iteration: u32, stage: &StageId, lanes: usize, at: Timestamp) {
         self.iteration = iteration;
-        // A stage comes once in an iteration.
+        // A stage comes once in an iteration, so that in the first it has used nothing.
         let before = if iteration > 1 { self.results.get(stage) } else { None };
         let spent = before.map(|result| result.spent).unwrap_or_default();
         self.position = Position::In(Current {
@@ -292,6 +291,7 @@ impl State {
         });
     }
 
+    /// Makes a run of its own of what another one had come to.
     fn fork(&mut self, forked: &RunForked, at: Timestamp) -> Result<(), &'static str> {
         self.set(Some(&forked.vars));
         for (stage, output) in &forked.outputs {
@@ -463,10 +463,8 @@ impl State {
         if current.running > 0 {
             return Err("the stage has running nodes");
         }
-        if !self.asks.is_empty() {
-            // What its nodes asked for is not wanted any more.
-            self.asks.clear();
-        }
+        // What its nodes asked for is not wanted any more.
+        self.asks.clear();
         let mut lanes = current.lanes;
         lanes.iter_mut().for_each(LaneState::close);
         let output = match (status, output_of) {

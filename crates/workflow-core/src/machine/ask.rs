@@ -180,7 +180,7 @@ impl<'a> Step<'a> {
             None if self.state.created.interactive => format!("Start the stage `{}`?", stage.id),
             None => return Ok(false),
         };
-        self.emit(EventBody::StageAsked { iteration, stage: stage.id.clone(), question })?;
+        self.emit(EventBody::StageAsked { iteration, stage: stage.id.clone(), question: question.into() })?;
         Ok(true)
     }
 

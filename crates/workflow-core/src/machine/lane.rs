@@ -54,7 +54,7 @@ pub struct NodeState {
     pub started_at: Option<Timestamp>,
     /// When the last attempt ended.
     pub ended_at: Option<Timestamp>,
-    /// What there is to know of attempts that did not succeed, once there was one: mostly there is none.
+    /// What is known of its attempts once one did not succeed: mostly there is none.
     pub(super) tried: Option<Box<Tried>>,
     /// What the call that runs has said of its usage, and whether it was stopped for it.
     pub(super) live: Derived<Box<Live>>,
@@ -64,12 +64,12 @@ pub struct NodeState {
     pub(super) items: Option<Box<ItemsState>>,
 }
 
-/// The attempts at a node of which the first did not succeed.
+/// What is known of the attempts at a node once one did not succeed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Tried {
     /// When the attempt that is under way started.
     pub at: Option<Timestamp>,
-    /// What the attempts that have ended used.
+    /// What the attempts that did not succeed used.
     pub spent: Spent,
     /// Whether the last failure was one in the session that it goes on in.
     pub session_failed: bool,
@@ -147,7 +147,7 @@ impl NodeState {
     }
 
     /// The attempt that is under way ends at `at`: how long it took. None where none is under way: a person has
-    /// said what became of one that was counted when it was interrupted.
+    /// said what became of one that was counted when it was interrupted. The first attempt began when the node did.
     pub(super) fn took(&mut self, at: Timestamp) -> Option<u64> {
         let began = match &mut self.tried {
             Some(tried) => tried.at.take(),

@@ -52,7 +52,8 @@ pub fn request(
     secrets: &dyn Secrets,
 ) -> Result<Call, Failure> {
     let not_there = || Failure::new(FailureClass::Permanent, format!("{path} is not in the plan"));
-    let stage = state.stage_under_way(plan).filter(|stage| stage.id == path.stage).ok_or_else(not_there)?;
+    let under_way = state.stage_under_way(plan).filter(|stage| stage.id == path.stage);
+    let stage = under_way.or_else(|| plan.stage(&path.stage)).ok_or_else(not_there)?;
     let call = stage.call(path).ok_or_else(not_there)?;
     let node = state.current_lane(path.lane).and_then(|lane| lane.node(path));
     let mut scope = RunScope { secrets: Some(secrets), ..RunScope::node(state, stage, path) };

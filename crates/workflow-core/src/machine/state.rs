@@ -246,6 +246,11 @@ impl State {
         Ok(())
     }
 
+    /// Whether the stage has ended in this iteration.
+    pub(super) fn has_ended(&self, stage: &StageId) -> bool {
+        self.results.get(stage).is_some_and(|result| result.iteration == self.iteration)
+    }
+
     /// Makes room for the results of so many stages, which would otherwise be moved again and again.
     pub(super) fn expect_results(&mut self, stages: usize) {
         self.results.reserve(stages.saturating_sub(self.results.len()));

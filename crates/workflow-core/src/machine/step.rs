@@ -112,13 +112,13 @@ impl<'a> Step<'a> {
         for control in controls {
             self.obey(control)?;
         }
-        self.state.expect_results(self.plan.stages.len());
         if let Some(wait) = &self.state.waiting {
             if wait.until.is_none_or(|until| until > self.now) {
                 return Ok(());
             }
             self.emit(EventBody::RunContinued)?;
         }
+        self.state.expect_results(self.plan.stages.len());
         self.start_run()?;
         self.start_over();
         self.open()?;
@@ -222,7 +222,10 @@ impl<'a> Step<'a> {
                         Some(last) if last.id == *stage => Some(last),
                         _ => self.plan.stage(stage),
                     };
-                    if let Some(next) = ended.and_then(|stage| self.plan.stages.get(stage.place + 1)) {
+                    let mut to_come =
+                        ended.and_then(|stage| self.plan.stages.get(stage.place + 1..)).into_iter().flatten();
+                    // A run that was moved can have been through a stage that now comes after this one.
+                    if let Some(next) = to_come.find(|next| !self.state.has_ended(&next.id)) {
                         self.enter(self.state.iteration, Some(next))?
                     } else {
                         let stage = stage.clone();

@@ -304,7 +304,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             r#""type":"iteration_ended","data":{"iteration":5,"done":true}"#,
         ),
         (
-            EventBody::StageAsked { iteration: 1, stage: stage("ship"), question: "Ship it?".to_owned() },
+            EventBody::StageAsked { iteration: 1, stage: stage("ship"), question: "Ship it?".into() },
             r#""type":"stage_asked","data":{"iteration":1,"stage":"ship","question":"Ship it?"}"#,
         ),
         (

@@ -56,9 +56,6 @@ impl Driver<'_> {
     }
 
     fn add_controls(&mut self, controls: Vec<ControlRecord>) {
-        if controls.is_empty() {
-            return;
-        }
         for control in controls {
             if control.number > self.last_control {
                 self.last_control = control.number;

@@ -13,7 +13,8 @@ const CALL: &str = "WORKFLOW_CALL";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Marker {
     entry: String,
-    /// The last attempt that it matches, with every one before it, of the node that `entry` ends with.
+    /// Where `entry` stops before the attempt: the last attempt that matches, as every earlier one does. `None` where
+    /// `entry` is the whole.
     up_to: Option<u32>,
 }
 
