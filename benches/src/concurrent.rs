@@ -52,7 +52,7 @@ fn measure<P: Provider + 'static>(
     repeat(effort.repetitions(), runs * STAGES, || {
         let (called, floor) = busy(|| block_on(all((0..runs).map(|_| bare.in_a_row(STAGES)))));
         called?;
-        let engine = engine(provider());
+        let engine = engine(provider())?;
         let plan = engine.prepare(&workflow)?;
         let (ended, ran) = busy(|| {
             block_on(all((0..runs).map(|_| async {

@@ -27,7 +27,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         .store(FileStore::open(home.path())?)
         .provider(PROVIDER, UntilStopped)
         .sink(Stored(stored))
-        .build();
+        .build()?;
     let plan = engine.prepare(&chain(1)?)?;
     let (mut pauses, mut cancels) = (Vec::new(), Vec::new());
     for number in 0..effort.repetitions() {
@@ -93,7 +93,7 @@ fn ask(home: &str, run: &RunId, what: &str) -> Result<Duration> {
 
 /// The other process: says when it began to ask, in nanoseconds.
 pub(crate) fn child(home: &str, run: &str, what: &str) -> Result<u128> {
-    let engine = Engine::builder().store(FileStore::open(home)?).build();
+    let engine = Engine::builder().store(FileStore::open(home)?).build()?;
     let run = engine.handle(&RunId::new(run)?);
     let began = now();
     match what {

@@ -20,7 +20,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
 
 /// The floor: reading the same workflow from JSON, without a check.
 fn parse(effort: Effort) -> Result<Row> {
-    let engine = engine(NoOp);
+    let engine = engine(NoOp)?;
     let text = text("twenty", 20);
     let json = serde_json::to_string(engine.parse(&text, "twenty")?.workflow())?;
     let times = effort.amount(100);

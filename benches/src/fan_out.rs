@@ -25,7 +25,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
             })
         });
         called?;
-        let engine = engine(NoOp);
+        let engine = engine(NoOp)?;
         let plan = engine.prepare(&workflow)?;
         let (ended, ran) = busy(|| {
             block_on(async {

@@ -19,7 +19,7 @@ const STAGES: usize = 200;
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let stages = effort.amount(STAGES);
     let home = directory()?;
-    let engine = engine_on(FileStore::open(home.path())?, NoOp);
+    let engine = engine_on(FileStore::open(home.path())?, NoOp)?;
     let plan = engine.prepare(&chain(stages)?)?;
     let mut last: Option<RunId> = None;
     let [ran, floor] = repeat(effort.repetitions(), stages, || {

@@ -93,7 +93,7 @@ fn measure(shape: Shape, nodes: usize, effort: Effort) -> Result<[Times; 3]> {
             })
         });
         called?;
-        let engine = engine(NoOp);
+        let engine = engine(NoOp)?;
         let (mut compiling, mut running) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..runs {
             let (plan, time) = busy(|| Plan::compile(bundle.clone()));
@@ -115,7 +115,7 @@ fn run(engine: &Engine, start: StartRun) -> Result<()> {
 
 /// One run of a shape, for tools that count what a process does.
 pub(crate) fn once(what: &str, size: usize) -> Result<String> {
-    let engine = engine(NoOp);
+    let engine = engine(NoOp)?;
     let shape = match what {
         "stages" => {
             return run(&engine, StartRun::plan(&engine.prepare(&chain(size)?)?)).map(|()| "\n".into());

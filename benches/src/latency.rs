@@ -188,7 +188,7 @@ fn follow(
     steps: usize,
 ) -> Result<(Vec<Duration>, Vec<Duration>)> {
     let (send, stored) = mpsc::channel();
-    let engine = Engine::builder().store(open()?).provider(PROVIDER, Paced).sink(Stored(send)).build();
+    let engine = Engine::builder().store(open()?).provider(PROVIDER, Paced).sink(Stored(send)).build()?;
     let run = block_on(engine.create(StartRun::plan(&engine.prepare(&chain(steps)?)?)))?;
     let other = match place {
         Some([kind, place]) => {
@@ -243,7 +243,8 @@ fn ask(
     runs: usize,
 ) -> Result<Vec<Duration>> {
     let (send, stored) = mpsc::channel();
-    let engine = Engine::builder().store(open()?).provider(PROVIDER, UntilStopped).sink(Stored(send)).build();
+    let engine =
+        Engine::builder().store(open()?).provider(PROVIDER, UntilStopped).sink(Stored(send)).build()?;
     let plan = engine.prepare(&chain(1)?)?;
     let mut late = Vec::new();
     for _ in 0..runs {
@@ -317,7 +318,7 @@ pub(crate) fn child(arguments: &[&str]) -> Result<String> {
             lines
         }
         ["follow", kind, place, run] => {
-            let engine = Engine::builder().store(open(kind, place)?).build();
+            let engine = Engine::builder().store(open(kind, place)?).build()?;
             let handle = engine.handle(&RunId::new(*run)?);
             read(&handle, || {
                 let mut stdout = std::io::stdout();
@@ -326,7 +327,7 @@ pub(crate) fn child(arguments: &[&str]) -> Result<String> {
             })?
         }
         ["ask", kind, place, run, what] => {
-            let engine = Engine::builder().store(open(kind, place)?).build();
+            let engine = Engine::builder().store(open(kind, place)?).build()?;
             let handle = engine.handle(&RunId::new(*run)?);
             // Connected by now.
             block_on(handle.status())?;

@@ -101,7 +101,7 @@ async fn calls(runs: usize) -> Result<usize> {
 
 /// Runs whose first call never ends.
 async fn held(runs: usize) -> Result<usize> {
-    let engine = engine(Never);
+    let engine = engine(Never)?;
     let plan = engine.prepare(&chain(5)?)?;
     hold(runs, || engine.run(StartRun::plan(&plan))).await
 }
@@ -129,7 +129,7 @@ async fn hold<F: Future>(runs: usize, begin: impl Fn() -> F) -> Result<usize> {
 async fn parked(runs: usize) -> Result<usize> {
     let store = MemoryStore::new();
     let (paused, _) = pause(&store, runs).await?;
-    let engine = engine_on(store, NoOp);
+    let engine = engine_on(store, NoOp)?;
     let mut before = 0;
     for (number, run) in paused.iter().enumerate() {
         if number == WARM_UP {
@@ -142,7 +142,7 @@ async fn parked(runs: usize) -> Result<usize> {
 
 /// Creates runs and pauses them; returns them, and by how much the process grew.
 async fn pause(store: &MemoryStore, runs: usize) -> Result<(Vec<RunId>, usize)> {
-    let engine: Engine = engine_on(store.clone(), NoOp);
+    let engine: Engine = engine_on(store.clone(), NoOp)?;
     let plan = engine.prepare(&chain(5)?)?;
     let mut paused = Vec::with_capacity(WARM_UP + runs);
     let mut before = 0;
@@ -170,9 +170,9 @@ async fn foreach(what: &str, items: usize) -> Result<usize> {
     };
     let holding = Holding::new(held, if held == 1 { items } else { 1 });
     // The first run makes the process allocate what it needs but once.
-    let warm = engine_on(FileStore::open(home.path().join("warm"))?, NoOp);
+    let warm = engine_on(FileStore::open(home.path().join("warm"))?, NoOp)?;
     warm.run(Shape::Foreach.start(&plan, WARM_UP)).await?;
-    let engine = engine_on(FileStore::open(home.path())?, holding.clone());
+    let engine = engine_on(FileStore::open(home.path())?, holding.clone())?;
     let start = Shape::Foreach.start(&plan, items);
     let before = resident()?;
     match select(Box::pin(engine.run(start)), Box::pin(holding.reached())).await {

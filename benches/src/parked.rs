@@ -102,7 +102,7 @@ pub(crate) fn child(kind: &str, runs: usize, seconds: u64) -> Result<String> {
         .store(store)
         .provider(PROVIDER, Exhausted)
         .spawner(Queue(Mutex::new(queue)))
-        .build();
+        .build()?;
     // It ends with the process.
     thread::spawn(move || {
         block_on(async {

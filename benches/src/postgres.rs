@@ -53,7 +53,7 @@ async fn run(engine: &Engine, start: StartRun) -> Result<RunId> {
 fn one(effort: Effort, url: &str, bare: &Bare) -> Result<Row> {
     let stages = effort.amount(STAGES);
     let reader = options(url).open()?;
-    let engine = engine_on(options(url).open()?, NoOp);
+    let engine = engine_on(options(url).open()?, NoOp)?;
     let plan = engine.prepare(&chain(stages)?)?;
     let [ran, floor] = repeat(effort.repetitions(), stages, || {
         let (id, ran) = timed(|| block_on(run(&engine, StartRun::plan(&plan))));
@@ -72,7 +72,7 @@ fn many(runs: usize, effort: Effort, url: &str, bare: &Bare) -> Result<Vec<Row>>
     let runs = if effort.quick { runs / 8 } else { runs };
     let steps = runs * STAGES_OF_MANY;
     let reader = options(url).open()?;
-    let engine = engine_on(options(url).open()?, NoOp);
+    let engine = engine_on(options(url).open()?, NoOp)?;
     let plan = engine.prepare(&chain(STAGES_OF_MANY)?)?;
     let sample = block_on(run(&engine, StartRun::plan(&plan)))?;
     let appends = appends(&reader, &sample, STAGES_OF_MANY)?;

@@ -40,7 +40,7 @@ fn measure(stages: usize, effort: Effort) -> Result<[Times; 4]> {
     repeat(effort.repetitions(), runs * stages, || {
         let (called, floor) = busy(|| block_on(bare.in_a_row(runs * stages)));
         called?;
-        let engine = engine(NoOp);
+        let engine = engine(NoOp)?;
         let (mut compiling, mut running) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..runs {
             let (plan, time) = busy(|| engine.prepare(&workflow));

@@ -73,7 +73,7 @@ fn measure(effort: Effort, synchronous: Synchronous, runs: usize, stages: usize)
         let path = home.path().join("runs.db");
         // Nothing here renews leases.
         let options = SqliteOptions::new().synchronous(synchronous).lease_time(Duration::from_secs(3_600));
-        let engine = engine_on(SqliteStore::open_with(&path, options)?, NoOp);
+        let engine = engine_on(SqliteStore::open_with(&path, options)?, NoOp)?;
         let plan = engine.prepare(&workflow)?;
         let (ended, ran) = timed(|| {
             block_on(all((0..runs).map(|number| {

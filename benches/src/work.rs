@@ -118,12 +118,12 @@ impl Provider for Holding {
 pub(crate) const PROVIDER: &str = "noop";
 
 /// An engine that calls `provider`, with a store of its own in memory.
-pub(crate) fn engine(provider: impl Provider + 'static) -> Engine {
-    Engine::builder().provider(PROVIDER, provider).build()
+pub(crate) fn engine(provider: impl Provider + 'static) -> Result<Engine> {
+    Ok(Engine::builder().provider(PROVIDER, provider).build()?)
 }
 
-pub(crate) fn engine_on(store: impl RunStore + 'static, provider: impl Provider + 'static) -> Engine {
-    Engine::builder().store(store).provider(PROVIDER, provider).build()
+pub(crate) fn engine_on(store: impl RunStore + 'static, provider: impl Provider + 'static) -> Result<Engine> {
+    Ok(Engine::builder().store(store).provider(PROVIDER, provider).build()?)
 }
 
 /// A directory on the disk that the program is on: the system's directory for temporary files may

@@ -119,7 +119,7 @@ impl Scenario {
         let limits = limits.fold(Limits::new(), |limits, (name, limit)| limits.limit(name.as_str(), *limit));
         let builder = Engine::builder().store(store).limits(limits).catalog(self.shelf());
         let builder = builder.clock(sim.clone()).timer(sim.clone()).spawner(sim.clone());
-        deeds.register(builder).build()
+        deeds.register(builder).build().unwrap()
     }
 
     /// The workflow with all that it refers to, as an engine of this scenario prepares it.

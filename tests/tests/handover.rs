@@ -125,7 +125,8 @@ impl RunStore for Between {
 #[test]
 fn who_paused_a_run_sees_what_another_made_of_it() {
     let inner = MemoryStore::new();
-    let elsewhere = Engine::builder().store(inner.clone()).provider("ann", Pausing::default()).build();
+    let elsewhere =
+        Engine::builder().store(inner.clone()).provider("ann", Pausing::default()).build().unwrap();
     let run = RunId::new("r1").unwrap();
     let resumed = {
         let run = run.clone();
@@ -138,7 +139,8 @@ fn who_paused_a_run_sees_what_another_made_of_it() {
     let engine = Engine::builder()
         .store(Between { inner: inner.clone(), meanwhile })
         .provider("ann", Pausing(Mutex::new(Some(inner))))
-        .build();
+        .build()
+        .unwrap();
 
     let plan = engine.parse(WORKFLOW, "two-stages").unwrap();
     let view = Sim::new().block_on(engine.run(StartRun::plan(&plan).run_id(run))).unwrap();

@@ -205,7 +205,7 @@ impl Case {
             Erring { sim: sim.clone(), answers: self.answers.as_slice().into(), asked: Arc::default() };
         let engine = |store: Faulty| {
             let builder = Engine::builder().store(store).clock(sim.clone()).timer(sim.clone());
-            builder.provider("erring", erring.clone()).build()
+            builder.provider("erring", erring.clone()).build().unwrap()
         };
         let run = RunId::new(self.name).unwrap();
         let creator = engine(Faulty::new(&memory, |_| Fault::None));

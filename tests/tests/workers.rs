@@ -68,7 +68,7 @@ impl Provider for Counter {
 fn engine(sim: &Sim, store: &MemoryStore, counter: &Counter, name: &'static str) -> Engine {
     let counter = Counter { engine: name, ..counter.clone() };
     let builder = Engine::builder().store(store.clone()).clock(sim.clone()).timer(sim.clone());
-    builder.spawner(sim.clone()).provider("counter", counter).build()
+    builder.spawner(sim.clone()).provider("counter", counter).build().unwrap()
 }
 
 async fn create(engine: &Engine, count: usize) {

@@ -12,6 +12,7 @@ use workflow_core::store::{MemoryStore, RunStore};
 
 use crate::active::Active;
 use crate::engine::{Engine, Shared};
+use crate::error::BuildError;
 use crate::heartbeat::Heartbeat;
 use crate::limits::Limits;
 use crate::parked::Parked;
@@ -23,6 +24,8 @@ pub struct EngineBuilder {
     store: Arc<dyn RunStore>,
     catalog: Option<Arc<dyn Catalog>>,
     providers: HashMap<Arc<str>, Arc<dyn Provider>>,
+    /// The first thing that is wrong with what was registered.
+    wrong: Option<BuildError>,
     default_provider: Option<String>,
     sinks: Vec<Arc<dyn EventSink>>,
     secrets: Arc<dyn Secrets>,
@@ -48,6 +51,7 @@ impl Default for EngineBuilder {
             store: Arc::new(MemoryStore::new()),
             catalog: None,
             providers: HashMap::default(),
+            wrong: None,
             default_provider: None,
             sinks: Vec::new(),
             secrets: Arc::new(NoSecrets),
@@ -74,13 +78,20 @@ impl EngineBuilder {
         self
     }
 
-    /// Registers a provider under the name that definitions use.
+    /// Registers a provider under the name that definitions use. [`build`](Self::build) refuses a name that is
+    /// registered already, that is empty or longer than 100 characters, that begins or ends with white space, or
+    /// that has control characters.
     pub fn provider(mut self, name: impl Into<Arc<str>>, provider: impl Provider + 'static) -> Self {
-        self.providers.insert(name.into(), Arc::new(provider));
+        let name = name.into();
+        if let Some(problem) = problem_with(&name) {
+            self.wrong.get_or_insert(BuildError::InvalidProviderName { name, problem });
+        } else if self.providers.insert(name.clone(), Arc::new(provider)).is_some() {
+            self.wrong.get_or_insert(BuildError::DuplicateProvider(name));
+        }
         self
     }
 
-    /// The provider of stages that name none.
+    /// The provider of stages that name none. [`build`](Self::build) refuses one that is not registered.
     pub fn default_provider(mut self, name: impl Into<String>) -> Self {
         self.default_provider = Some(name.into());
         self
@@ -136,7 +147,21 @@ impl EngineBuilder {
     }
 
     /// Puts the engine together.
-    pub fn build(self) -> Engine {
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] for the first thing that is wrong with what was registered.
+    pub fn build(self) -> Result<Engine, BuildError> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong);
+        }
+        if let Some(name) = &self.default_provider
+            && !self.providers.contains_key(name.as_str())
+        {
+            let mut known: Vec<_> = self.providers.keys().map(ToString::to_string).collect();
+            known.sort_unstable();
+            return Err(BuildError::UnknownDefaultProvider { name: name.clone(), known });
+        }
         let store = self.store;
         let active = Arc::new(Active::default());
         let woken = Arc::downgrade(&active);
@@ -146,7 +171,7 @@ impl EngineBuilder {
                 active.hint.notify(usize::MAX);
             }
         }));
-        Engine {
+        Ok(Engine {
             shared: Arc::new(Shared {
                 store,
                 catalog: self.catalog,
@@ -166,6 +191,23 @@ impl EngineBuilder {
                 plans: Mutex::default(),
                 _watching: watching,
             }),
-        }
+        })
+    }
+}
+
+/// What is wrong with a provider's name.
+fn problem_with(name: &str) -> Option<&'static str> {
+    /// The longest name, in characters.
+    const LONGEST: usize = 100;
+    if name.is_empty() {
+        Some("it is empty")
+    } else if name.chars().count() > LONGEST {
+        Some("it is longer than 100 characters")
+    } else if name.trim() != name {
+        Some("it begins or ends with white space")
+    } else if name.contains(char::is_control) {
+        Some("it has control characters")
+    } else {
+        None
     }
 }

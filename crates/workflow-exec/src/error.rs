@@ -1,15 +1,48 @@
 //! Why the engine did not do what it was asked to.
 
+use std::sync::Arc;
+
 use workflow_core::catalog::CatalogError;
 use workflow_core::definition::Diagnostics;
 use workflow_core::ids::{InvalidId, RunId, WorkflowId};
 use workflow_core::machine::Broken;
 use workflow_core::store::StoreError;
 
+/// Why an engine could not be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Two providers were registered under one name.
+    #[error("two providers are registered as `{0}`: give each a name of its own")]
+    DuplicateProvider(Arc<str>),
+    /// A provider was registered under a name that no definition should use.
+    #[error("a provider cannot be registered as {name:?}: {problem}")]
+    InvalidProviderName {
+        /// The name.
+        name: Arc<str>,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The default provider is not registered.
+    #[error(
+        "the default provider `{name}` is not registered (registered: {}): register it with `EngineBuilder::provider`",
+        if .known.is_empty() { "none".to_owned() } else { .known.join(", ") }
+    )]
+    UnknownDefaultProvider {
+        /// Its name.
+        name: String,
+        /// The names of the registered providers.
+        known: Vec<String>,
+    },
+}
+
 /// Why the engine did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
+    /// The engine could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// The definition cannot be run.
     #[error(transparent)]
     Invalid(#[from] Diagnostics),

@@ -18,7 +18,7 @@
 //!     }
 //! }
 //!
-//! let engine = Engine::builder().provider("greeter", Greeter).build();
+//! let engine = Engine::builder().provider("greeter", Greeter).build()?;
 //! let workflow = engine.parse(
 //!     r#"
 //! workflow: { name: Hello, stages: [greet] }
@@ -51,7 +51,7 @@ mod worker;
 
 pub use builder::EngineBuilder;
 pub use engine::Engine;
-pub use error::EngineError;
+pub use error::{BuildError, EngineError};
 pub use fork::{Fork, ForkPoint};
 pub use handle::RunHandle;
 pub use limits::{Limits, Place};

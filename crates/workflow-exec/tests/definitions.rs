@@ -1,5 +1,8 @@
 //! What an engine says of a definition that it cannot run, and where in the text.
 
+#![cfg(test)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
 use workflow_exec::{Engine, EngineError};
 
@@ -18,7 +21,7 @@ impl Provider for Picky {
 }
 
 fn problems(yaml: &str) -> Vec<String> {
-    let engine = Engine::builder().provider("picky", Picky).default_provider("picky").build();
+    let engine = Engine::builder().provider("picky", Picky).default_provider("picky").build().unwrap();
     match engine.parse(yaml, "flow") {
         Err(EngineError::Invalid(problems)) => problems.0.iter().map(ToString::to_string).collect(),
         Err(error) => vec![error.to_string()],

@@ -31,7 +31,7 @@ use crate::chance::Chance;
 /// let store = MemoryStore::with_leases(Duration::from_secs(30), move || clock.now());
 /// // Two processes, one store, and a time that goes by as fast as nothing happens in it.
 /// let engines = [store.another_process(), store.another_process()].map(|store| {
-///     Engine::builder().store(store).clock(sim.clone()).timer(sim.clone()).spawner(sim.clone()).build()
+///     Engine::builder().store(store).clock(sim.clone()).timer(sim.clone()).spawner(sim.clone()).build().unwrap()
 /// });
 /// let before = sim.now();
 /// sim.block_on(sim.sleep(Duration::from_secs(3600)));

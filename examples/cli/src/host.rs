@@ -8,7 +8,7 @@ use workflow_core::ids::RunId;
 use workflow_core::machine::Secrets;
 use workflow_core::sink::EventSink;
 use workflow_core::store::{RunStore, StoreError};
-use workflow_exec::{Engine, EngineBuilder};
+use workflow_exec::{Engine, EngineBuilder, EngineError};
 use workflow_providers::{
     ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider, Worktrees,
 };
@@ -72,7 +72,12 @@ impl Host {
         let catalog = Arc::new(FsCatalog::open(home)?);
         let bell = Arc::new(Bell::default());
         let builder = more(builder(&worktrees));
-        let engine = builder.store(store).catalog(catalog.clone()).sink(bell.clone()).build();
+        let engine = builder
+            .store(store)
+            .catalog(catalog.clone())
+            .sink(bell.clone())
+            .build()
+            .map_err(EngineError::from)?;
         Ok(Self { engine, catalog, worktrees, bell })
     }
 }

@@ -29,8 +29,10 @@ count:
 
 fn main() -> Result<(), Box<dyn Error>> {
     let home = std::env::args_os().nth(1).unwrap_or_else(|| ".orch".into());
-    let engine =
-        Engine::builder().store(FileStore::open(home)?).provider("command", CommandProvider::new()).build();
+    let engine = Engine::builder()
+        .store(FileStore::open(home)?)
+        .provider("command", CommandProvider::new())
+        .build()?;
     let workflow = engine.parse(WORKFLOW, "no-tokio")?;
     let run = block_on(engine.run(StartRun::plan(&workflow).run_id(RunId::new("no-tokio")?)))?;
 

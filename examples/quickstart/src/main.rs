@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .provider("reviewer", reviewer)
         .timer(Tokio)
         .spawner(Tokio)
-        .build();
+        .build()?;
     let workflow = engine.parse(WORKFLOW, "draft-and-review")?;
     let run = engine.start(StartRun::plan(&workflow).var("text", "Hello")).await?;
 

@@ -33,7 +33,7 @@ fn main() -> Result<()> {
     let trace = OpenOptions::new().create(true).append(true).open(trace)?;
     let provider = FunctionProvider::from_fn(move |request| answer(&trace, &request));
     let engine =
-        Engine::builder().store(FileStore::open(Path::new(home))?).provider("tracing", provider).build();
+        Engine::builder().store(FileStore::open(Path::new(home))?).provider("tracing", provider).build()?;
     let items: Vec<_> = (0..count.parse()?).map(|n: u32| Value::from(n)).collect();
     let start = StartRun::plan(&plan()?).run_id(RunId::new("items")?).var("items", items);
     let view = block_on(engine.run(start))?;

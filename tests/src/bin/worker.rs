@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
         .init();
     let orders: Orders = serde_json::from_str(&std::env::args().nth(1).ok_or("worker ORDERS")?)?;
-    let engine = orders.engine()?.build();
+    let engine = orders.engine()?.build()?;
     let leaving = engine.clone();
     std::thread::spawn(move || {
         // An error is an end as well.

@@ -144,7 +144,7 @@ impl Answering {
         let sim = &self.sim;
         let builder = Engine::builder().store(store);
         let builder = builder.clock(sim.clone()).timer(sim.clone()).spawner(sim.clone());
-        PROVIDERS.iter().fold(builder, |builder, name| builder.provider(*name, self.clone())).build()
+        PROVIDERS.iter().fold(builder, |builder, name| builder.provider(*name, self.clone())).build().unwrap()
     }
 
     /// How many attempts before this one had an answer that was stored. One that a death took away is to be

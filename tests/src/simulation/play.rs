@@ -231,7 +231,7 @@ impl<'p> World<'p> {
         let builder = builder.clock(process.clone()).timer(process.clone()).spawner(process.clone());
         let builder =
             PROVIDERS.iter().fold(builder, |builder, name| builder.provider(*name, provider.clone()));
-        let engine = builder.build();
+        let engine = builder.build().unwrap();
         let mut options = WorkOptions::default();
         options.runs = machine.setup.runs;
         options.longest_pause = Duration::from_secs(20);

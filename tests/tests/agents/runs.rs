@@ -52,7 +52,8 @@ impl Host {
         let engine = Engine::builder()
             .catalog(Shelf::new("agents".parse().unwrap(), &yaml, parts))
             .provider("agent", rig.provider(cli, scenario))
-            .build();
+            .build()
+            .unwrap();
         Self { rig, engine }
     }
 

@@ -84,7 +84,7 @@ impl Office {
     pub(crate) fn new(fleet: &Fleet, workflow: &str) -> Self {
         let each = Part::Profile("many".parse().unwrap(), "each".parse().unwrap());
         let shelf = Shelf::new(work(), workflow, vec![(each, EACH.to_owned())]);
-        let engine = fleet.orders.engine().unwrap().catalog(shelf).build();
+        let engine = fleet.orders.engine().unwrap().catalog(shelf).build().unwrap();
         Self { engine, trace: fleet.orders.calls().display().to_string(), created: 0 }
     }
 

@@ -47,8 +47,12 @@ impl Home {
         more.roles = vec![folder.path().join("shared-roles")];
         more.skills = vec![folder.path().join("shared-skills")];
         let catalog = FsCatalog::with_folders(folder.path().join("home"), more).unwrap();
-        let engine =
-            Engine::builder().provider("agent", Agent).default_provider("agent").catalog(catalog).build();
+        let engine = Engine::builder()
+            .provider("agent", Agent)
+            .default_provider("agent")
+            .catalog(catalog)
+            .build()
+            .unwrap();
         Self { folder, engine }
     }
 

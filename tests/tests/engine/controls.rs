@@ -50,7 +50,7 @@ fn a_run_that_is_resumed_goes_on_where_there_is_a_spawner_or_when_it_is_driven()
         assert_eq!(first.wait().await.unwrap().status, RunStatus::Completed);
 
         let builder = Engine::builder().store(host.store.clone()).clock(host.sim.clone());
-        let unspawned = host.deeds.register(builder.timer(host.sim.clone())).build();
+        let unspawned = host.deeds.register(builder.timer(host.sim.clone())).build().unwrap();
         let second = unspawned.handle(&id("r2"));
         second.resume().await.unwrap();
         // Nothing has begun: whoever drives runs of this store finds it as one that goes on.

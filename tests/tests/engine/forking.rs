@@ -484,7 +484,7 @@ fn a_run_in_a_database_is_forked_and_driven_on() {
     let path = home.path().join("runs.db");
     let open = || {
         let answers = FunctionProvider::from_fn(|request| Ok(Reply::text(request.prompt)));
-        Engine::builder().store(SqliteStore::open(&path).unwrap()).provider("ann", answers).build()
+        Engine::builder().store(SqliteStore::open(&path).unwrap()).provider("ann", answers).build().unwrap()
     };
     let yaml = "
 workflow: { name: Words, stages: [one, two] }

@@ -69,7 +69,7 @@ fn engine(
     setup: impl FnOnce(EngineBuilder) -> EngineBuilder,
 ) -> Engine {
     let builder = Engine::builder().store(store).clock(sim.clone()).timer(sim.clone()).spawner(sim.clone());
-    setup(deeds.register(builder)).build()
+    setup(deeds.register(builder)).build().unwrap()
 }
 
 pub(crate) fn id(run: &str) -> RunId {

@@ -138,7 +138,7 @@ fn a_session_is_stored_before_the_call_goes_on() {
         }
     });
     let setup = Engine::builder().store(host.store.clone()).provider("agent", agent);
-    let engine = setup.clock(host.sim.clone()).timer(host.sim.clone()).build();
+    let engine = setup.clock(host.sim.clone()).timer(host.sim.clone()).build().unwrap();
     let yaml = "workflow: { name: Session, stages: [plan] }\nplan: { provider: agent }\n";
     let plan = engine.parse(yaml, "test").unwrap();
     host.sim.block_on(engine.run(StartRun::plan(&plan).run_id(id("r1")))).unwrap();

@@ -132,7 +132,7 @@ async fn copy(from: &dyn RunStore, to: &dyn RunStore) {
 fn engine(store: Box<dyn RunStore>) -> Engine {
     let answers = || FunctionProvider::from_fn(|_| Ok(Reply::json(&json!({ "done": true }))));
     let with = |builder: EngineBuilder, name| builder.provider(name, answers());
-    ["ann", "bob", "cid", "dot"].into_iter().fold(Engine::builder().store(store), with).build()
+    ["ann", "bob", "cid", "dot"].into_iter().fold(Engine::builder().store(store), with).build().unwrap()
 }
 
 /// Checks a log, whose bundle is in the store.

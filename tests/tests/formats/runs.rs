@@ -202,6 +202,6 @@ async fn moved_on(world: &World) {
     world.rest("moves", &moving("second")).await;
     let shelf = Shelf::new(WorkflowId::new("moves").unwrap(), &moving("third"), Vec::new());
     let builder = Engine::builder().store(world.store.clone()).catalog(shelf).clock(world.sim.clone());
-    let engine = world.deeds.register(builder).build();
+    let engine = world.deeds.register(builder).build().unwrap();
     engine.migrate(&id("moves")).await.unwrap();
 }
