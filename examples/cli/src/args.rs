@@ -12,6 +12,8 @@ use workflow_core::ids::{RunId, StageId, WorkflowId, is_id};
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
 
+use crate::reference::RunRef;
+
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
 
 const AFTER_HELP: &str = "\
@@ -53,18 +55,22 @@ Environment:
   WORKFLOW_SECRET_X  the value of ${secrets.X}
   WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 
-Stages may work in the current directory and below it. With `run --worktree` they work in a git worktree of
-the run, HOME/worktrees/ID, that begins with what is committed here; this checkout stays as it is. `diff ID`
-shows what was changed. Go on with such a run from the same repository. Of the runs that have ended the oldest
-worktrees are removed when there are more than 20, or 10 GiB of them; the branches stay.";
+RUN is an id, the beginning of one, the id of a workflow that has one run, `@latest`, or `WORKFLOW@latest`.
+
+The home is the directory .orch, here or in the nearest directory above that has one, up to the root of the git
+repository or your home directory. Stages work in the directory that has it, and below, wherever the command was
+given; with --home, in the current directory. With `run --worktree` they work in a git worktree of the run,
+HOME/worktrees/ID, that begins with what is committed here; this checkout stays as it is. `diff ID` shows what
+was changed. Go on with such a run from the same repository. Of the runs that have ended the oldest worktrees are
+removed when there are more than 20, or 10 GiB of them; the branches stay.";
 
 /// Runs workflows of stages that are written in YAML.
 #[derive(Debug, Parser)]
 #[command(name = "workflow", version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Where workflows are kept, and runs unless `--store` says otherwise.
-    #[arg(long, global = true, value_name = "DIR", default_value = ".orch")]
-    pub home: PathBuf,
+    /// Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
     /// Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`.
     // Read by hand: the parser's errors would repeat it, and a password with it.
     #[arg(long, global = true, value_name = "URL", env = "WORKFLOW_STORE", hide_env = true)]
@@ -129,29 +135,29 @@ pub(crate) enum Command {
     /// Show a run: its stages, lanes and nodes, its variables, and what went wrong.
     Show {
         /// The run.
-        run: RunId,
+        run: RunRef,
     },
     /// Show what a run with a worktree has changed and committed.
     Diff {
         /// The run.
-        run: RunId,
+        run: RunRef,
     },
     /// Show what the providers of a run said.
     Logs(LogsArgs),
     /// Start nothing new; the run is paused when what runs has ended.
     Pause {
         /// The run.
-        run: RunId,
+        run: RunRef,
     },
     /// Stop what runs, and end the run.
     Cancel {
         /// The run.
-        run: RunId,
+        run: RunRef,
     },
     /// Go on with a run, and drive it until it rests, or leave it to workers.
     Resume {
         /// The run.
-        run: RunId,
+        run: RunRef,
         /// Drive nothing: a worker, or whoever drives the run, goes on with it.
         #[arg(long)]
         detach: bool,
@@ -165,7 +171,7 @@ pub(crate) enum Command {
     /// Say what the workflow as it is in the home now would change for a run, or move the run to it.
     Migrate {
         /// The run.
-        run: RunId,
+        run: RunRef,
         /// Move it.
         #[arg(long)]
         apply: bool,
@@ -215,7 +221,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogsArgs {
     /// The run.
-    pub run: RunId,
+    pub run: RunRef,
     /// Go on until the run has ended.
     #[arg(long, short)]
     pub follow: bool,

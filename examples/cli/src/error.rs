@@ -40,6 +40,9 @@ pub(crate) enum Error {
         /// How it ended.
         status: String,
     },
+    /// Several runs are meant by one name.
+    #[error("{0}")]
+    Ambiguous(String),
     /// An answer that cannot be given, or a run that does not ask for one.
     #[error("{0}")]
     NoAnswer(String),
@@ -79,6 +82,7 @@ impl Error {
             Self::Invalid(_)
             | Self::BadStore(_)
             | Self::Ended { .. }
+            | Self::Ambiguous(_)
             | Self::NoAnswer(_)
             | Self::NoWorktree(_)
             | Self::Engine(

@@ -16,7 +16,9 @@ use workflow_store::{FsCatalog, MemoryStore};
 
 use crate::display::Bell;
 use crate::error::Error;
+use crate::home::Home;
 use crate::place::Place;
+use crate::reference::RunRef;
 
 /// The name of the provider of command lines, which is also that of stages that name none.
 const COMMAND: &str = "command";
@@ -52,26 +54,28 @@ impl Host {
         place.open_existing()?.map(|store| Self::with(&place.home, store, |builder| builder)).transpose()
     }
 
-    /// Opens the place of a run.
-    pub(crate) fn of_run(place: &Place, run: &RunId) -> Result<Self, Error> {
-        let what = || format!("run `{run}` (there is no store yet: {place})");
-        Self::existing(place)?.ok_or_else(|| StoreError::NotFound(what()).into())
+    /// Opens the place of a run, and says which run is meant.
+    pub(crate) async fn of_run(place: &Place, run: &RunRef) -> Result<(Self, RunId), Error> {
+        let what = || StoreError::NotFound(format!("a run (there is no store yet: {place})"));
+        let host = Self::existing(place)?.ok_or_else(what)?;
+        let run = run.find(&**host.engine.store()).await?;
+        Ok((host, run))
     }
 
     /// Opens a home for its workflows alone.
-    pub(crate) fn for_definitions(home: &Path) -> Result<Self, Error> {
+    pub(crate) fn for_definitions(home: &Home) -> Result<Self, Error> {
         Self::with(home, MemoryStore::new(), |builder| builder)
     }
 
     fn with(
-        home: &Path,
+        home: &Home,
         store: impl RunStore + 'static,
         more: impl FnOnce(EngineBuilder) -> EngineBuilder,
     ) -> Result<Self, Error> {
-        let worktrees = Worktrees::builder(".", home.join("worktrees")).build();
-        let catalog = Arc::new(FsCatalog::open(home)?);
+        let worktrees = Worktrees::builder(&home.root, home.path.join("worktrees")).build();
+        let catalog = Arc::new(FsCatalog::open(&home.path)?);
         let bell = Arc::new(Bell::default());
-        let builder = more(builder(&worktrees));
+        let builder = more(builder(&worktrees, &home.root));
         let engine = builder
             .store(store)
             .catalog(catalog.clone())
@@ -82,13 +86,13 @@ impl Host {
     }
 }
 
-fn builder(worktrees: &Worktrees) -> EngineBuilder {
+fn builder(worktrees: &Worktrees, root: &Path) -> EngineBuilder {
     Engine::builder()
-        .provider(COMMAND, worktrees.wrap(CommandProvider::new()))
-        .provider("claude-code", worktrees.wrap(ClaudeCodeProvider::new()))
-        .provider("codex", worktrees.wrap(CodexProvider::new()))
-        .provider("gemini", worktrees.wrap(GeminiProvider::new()))
-        .provider("grok", worktrees.wrap(GrokProvider::new()))
+        .provider(COMMAND, worktrees.wrap(CommandProvider::builder().work_root(root).build()))
+        .provider("claude-code", worktrees.wrap(ClaudeCodeProvider::builder().work_root(root).build()))
+        .provider("codex", worktrees.wrap(CodexProvider::builder().work_root(root).build()))
+        .provider("gemini", worktrees.wrap(GeminiProvider::builder().work_root(root).build()))
+        .provider("grok", worktrees.wrap(GrokProvider::builder().work_root(root).build()))
         .provider(DEMO, DemoProvider::new())
         .default_provider(COMMAND)
         .secrets(Environment)

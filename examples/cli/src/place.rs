@@ -11,6 +11,7 @@ use workflow_core::store::RunStore;
 use workflow_store::{FileStore, PostgresStore, SqliteStore};
 
 use crate::error::Error;
+use crate::home::{self, Home};
 use crate::print;
 
 /// What can be written.
@@ -24,7 +25,7 @@ const DATABASE: &str = "runs.db";
 #[derive(Debug)]
 pub(crate) struct Place {
     /// Where workflows are, and runs unless another place was named for them.
-    pub home: PathBuf,
+    pub home: Home,
     /// Where runs are.
     store: Store,
     /// Whether somebody named that store.
@@ -41,16 +42,19 @@ enum Store {
 impl Place {
     /// A home, and the store of that URL. Without one it is the database of the home, or the files of
     /// an earlier version where there are runs in files and no database yet.
-    pub(crate) fn new(home: &Path, url: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn new(home: Home, url: Option<&str>) -> Result<Self, Error> {
         let (store, named) = match url {
             Some(url) => (Store::parse(url).map_err(Error::BadStore)?, true),
-            None => (Store::of_home(home)?, false),
+            None => (Store::of_home(&home.path)?, false),
         };
-        Ok(Self { home: home.to_owned(), store, named })
+        Ok(Self { home, store, named })
     }
 
     /// Opens the store, which is created unless it is there.
     pub(crate) fn open(&self) -> Result<Arc<dyn RunStore>, Error> {
+        if !self.named {
+            home::make(&self.home.path)?;
+        }
         Ok(match &self.store {
             Store::Files(directory) => Arc::new(FileStore::open(directory)?),
             Store::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
@@ -140,7 +144,17 @@ fn path(kind: &str, text: &str) -> Result<PathBuf, String> {
         let what = if kind == "file" { "directory" } else { "file" };
         return Err(format!("`{kind}:` names no {what}: {ACCEPTED}"));
     }
-    Ok(PathBuf::from(path))
+    match path.strip_prefix('~') {
+        None => Ok(PathBuf::from(path)),
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => match std::env::home_dir() {
+            Some(home) => Ok(home.join(rest.trim_start_matches('/'))),
+            None => Err("`~` is your home directory, and HOME does not say which that is".to_owned()),
+        },
+        Some(_) => Err(format!(
+            "`~` can only stand for your own home directory, as in {kind}:~/PATH; write {kind}:./{path} for a \
+             name that begins with it"
+        )),
+    }
 }
 
 /// Checks what is behind `postgres:`, so that no part of a password is taken for the host, which is shown.

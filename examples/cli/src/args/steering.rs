@@ -5,13 +5,15 @@ use serde_json::Value;
 use workflow_core::ids::{NodePath, RunId, StageId};
 use workflow_exec::ForkPoint;
 
+use crate::reference::RunRef;
+
 /// What `answer` takes.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "one for each of the flags")]
 #[command(group = ArgGroup::new("said").multiple(false))]
 pub(crate) struct AnswerArgs {
     /// The run.
-    pub run: RunId,
+    pub run: RunRef,
     /// The answer: JSON where it is JSON that fits, a text otherwise. Without any, what the run asks is shown.
     #[arg(group = "said", allow_negative_numbers = true)]
     pub answer: Option<String>,
@@ -45,7 +47,7 @@ pub(crate) struct AnswerArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ForkArgs {
     /// The run.
-    pub run: RunId,
+    pub run: RunRef,
     /// Where to leave it: after the event of a number (`12`), before the latest start of a stage (`test`), or
     /// before anything happened to a node (`1/plan[0]/draft`).
     #[arg(long, value_name = "EVENT|STAGE|NODE", value_parser = point)]
@@ -58,7 +60,7 @@ pub(crate) struct ForkArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct RerunArgs {
     /// The run.
-    pub run: RunId,
+    pub run: RunRef,
     /// The stage, or the node (`1/plan[0]/draft`), that is run again with all that comes after it. Default: all.
     #[arg(long, value_name = "STAGE|NODE", value_parser = place)]
     pub from: Option<ForkPoint>,

@@ -24,14 +24,15 @@ use crate::{print, words};
 
 /// Shows what a run asks, or answers it and drives it until it rests.
 pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Result<Exit, Error> {
-    let (host, run) = (Host::of_run(place, &args.run)?, &args.run);
+    let (host, run) = Host::of_run(place, &args.run).await?;
+    let run = &run;
     let history = History::read(&**host.engine.store(), run).await?;
-    let Some(said) = Said::of(args) else { return show(json, args, &history) };
+    let Some(said) = Said::of(args) else { return show(json, args, run, &history) };
     let status = history.view.status;
     if status.is_terminal() {
         return Err(Error::Ended { run: run.to_string(), what: "answered", status: word(status) });
     }
-    let (number, wait) = asked(args, &history)?;
+    let (number, wait) = asked(args, run, &history)?;
     let value = said.value(wait).map_err(|problem| {
         let accepted = words::accepted(wait);
         Error::NoAnswer(format!(
@@ -112,8 +113,8 @@ fn all_asked(history: &History) -> Vec<(u64, &Wait)> {
 }
 
 /// What is answered.
-fn asked<'h>(args: &AnswerArgs, history: &'h History) -> Result<(u64, &'h Wait), Error> {
-    let (run, all) = (&args.run, all_asked(history));
+fn asked<'h>(args: &AnswerArgs, run: &RunId, history: &'h History) -> Result<(u64, &'h Wait), Error> {
+    let all = all_asked(history);
     let list = || {
         let lines = all.iter().map(|(number, wait)| format!("\n  --wait {number}  {}", words::asks(wait)));
         lines.collect::<String>()
@@ -135,11 +136,10 @@ fn asked<'h>(args: &AnswerArgs, history: &'h History) -> Result<(u64, &'h Wait),
 }
 
 /// Shows what a run asks, and what it waits for beside.
-fn show(json: bool, args: &AnswerArgs, history: &History) -> Result<Exit, Error> {
-    let run = &args.run;
+fn show(json: bool, args: &AnswerArgs, run: &RunId, history: &History) -> Result<Exit, Error> {
     let mut waits: Vec<_> = history.view.waits.iter().collect();
     if args.wait.is_some() {
-        waits = vec![asked(args, history)?.1];
+        waits = vec![asked(args, run, history)?.1];
     }
     if json {
         print::objects(waits)?;

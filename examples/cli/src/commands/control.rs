@@ -9,21 +9,23 @@ use crate::exit::Exit;
 use crate::host::Host;
 use crate::place::Place;
 use crate::print;
+use crate::reference::RunRef;
 use crate::text::word;
 
 /// Asks for a pause.
-pub(crate) async fn pause(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
+pub(crate) async fn pause(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     ask(place, json, run, Control::Pause, RunStatus::Paused).await
 }
 
 /// Asks for the run to be cancelled.
-pub(crate) async fn cancel(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
+pub(crate) async fn cancel(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     ask(place, json, run, Control::Cancel, RunStatus::Cancelled).await
 }
 
 /// Asks for the run to go on, and leaves it to whoever drives it.
-pub(crate) async fn resume(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
-    let host = Host::of_run(place, run)?;
+pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
+    let (host, run) = Host::of_run(place, run).await?;
+    let run = &run;
     let handle = host.engine.handle(run);
     let before = handle.status().await?;
     if before.is_terminal() {
@@ -50,11 +52,12 @@ pub(super) async fn who_goes_on(host: &Host, run: &RunId) -> Result<String, Erro
 async fn ask(
     place: &Place,
     json: bool,
-    run: &RunId,
+    run: &RunRef,
     control: Control,
     wanted: RunStatus,
 ) -> Result<Exit, Error> {
-    let host = Host::of_run(place, run)?;
+    let (host, run) = Host::of_run(place, run).await?;
+    let run = &run;
     let handle = host.engine.handle(run);
     let before = handle.status().await?;
     if before.is_terminal() && before != wanted {

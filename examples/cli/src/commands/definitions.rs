@@ -1,20 +1,19 @@
 //! `list`, `validate` and `schema`: workflows before they run.
 
-use std::path::Path;
-
 use serde_json::json;
 use workflow_core::catalog::{Catalog as _, CatalogEntry};
 use workflow_core::definition::Diagnostic;
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::home::Home;
 use crate::host::Host;
 use crate::print;
 use crate::source::Source;
 use crate::text::count;
 
 /// Lists the workflows of the home.
-pub(crate) async fn list(home: &Path, json: bool) -> Result<Exit, Error> {
+pub(crate) async fn list(home: &Home, json: bool) -> Result<Exit, Error> {
     let workflows = Host::for_definitions(home)?.catalog.list().await?;
     if json {
         for CatalogEntry { id, name, description, stages, problem, .. } in &workflows {
@@ -28,7 +27,7 @@ pub(crate) async fn list(home: &Path, json: bool) -> Result<Exit, Error> {
             print::json(&workflow)?;
         }
     } else if workflows.is_empty() {
-        print::to_stderr(&format!("there are no workflows in {}", home.join("workflows").display()));
+        print::to_stderr(&format!("there are no workflows in {}", home.path.join("workflows").display()));
     } else {
         let head = ["WORKFLOW", "NAME", "STAGES"].map(str::to_owned);
         let rows: Vec<_> = std::iter::once(head).chain(workflows.iter().map(row)).collect();
@@ -47,7 +46,7 @@ fn row(workflow: &CatalogEntry) -> [String; 3] {
 
 /// Says everything that is wrong with workflows.
 pub(crate) async fn validate(
-    home: &Path,
+    home: &Home,
     json: bool,
     workflows: &[String],
     strict: bool,

@@ -1,17 +1,17 @@
 //! `diff`: what a run changed in its worktree.
 
-use workflow_core::ids::RunId;
-
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::history::History;
 use crate::host::Host;
 use crate::place::Place;
 use crate::print;
+use crate::reference::RunRef;
 
 /// Shows what a run changed, as far as it is committed.
-pub(crate) async fn diff(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
-    let host = Host::of_run(place, run)?;
+pub(crate) async fn diff(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
+    let (host, run) = Host::of_run(place, run).await?;
+    let run = &run;
     if History::read(&**host.engine.store(), run).await?.branch.is_none() {
         let message = format!("run `{run}` has no worktree: `workflow run --worktree` starts one that has");
         return Err(Error::NoWorktree(message));

@@ -15,9 +15,10 @@ use crate::exit::Exit;
 use crate::foreground::{self, Driven};
 use crate::host::Host;
 use crate::place::Place;
+use crate::reference::RunRef;
 use crate::source::Source;
 use crate::text::word;
-use crate::{print, signals, words};
+use crate::{home, print, signals, words};
 
 /// So many runs are recovered at the same time: each keeps files open.
 const AT_ONCE: usize = 64;
@@ -25,11 +26,13 @@ const RECOVERY: &str = "recovery";
 
 /// Starts a run, and drives it until it rests.
 pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exit, Error> {
-    let host = Host::open(place)?;
-    let source = Source::read(&host, &args.workflow).await?;
-    let checked = source.check(&host, args.strict).await?;
+    // A workflow that cannot be run makes no store and no home.
+    let definitions = Host::for_definitions(&place.home)?;
+    let source = Source::read(&definitions, &args.workflow).await?;
+    let checked = source.check(&definitions, args.strict).await?;
     checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
     let plan = checked.plan.ok_or(Error::Invalid(source.name))?;
+    let host = Host::open(place)?;
 
     let known = match &args.run_id {
         Some(run) => is_known(&host, run).await?,
@@ -47,7 +50,8 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
         start = start.interactive();
     }
     if args.worktree {
-        worktree::prepare(&host, &place.home).await?;
+        home::make(&place.home.path)?;
+        worktree::prepare(&host, &place.home.path).await?;
         start = start.isolated();
     }
     if args.detach {
@@ -74,8 +78,9 @@ pub(super) async fn left(handle: &RunHandle, json: bool) -> Result<Exit, Error> 
 }
 
 /// Takes a run up, resumed if it was paused, and drives it until it rests.
-pub(crate) async fn resume(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
-    let host = Host::of_run(place, run)?;
+pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
+    let (host, run) = Host::of_run(place, run).await?;
+    let run = &run;
     is_known(&host, run).await?;
     let shown = Shown::from_now(&**host.engine.store(), run).await?;
     let handle = host.engine.handle(run);

@@ -1,7 +1,6 @@
 //! `fork` and `rerun`: new runs that go on from a point of another one.
 
 use futures::{FutureExt as _, TryFutureExt as _};
-use workflow_core::ids::RunId;
 use workflow_exec::{Fork, ForkPoint};
 
 use super::drive;
@@ -12,6 +11,7 @@ use crate::exit::Exit;
 use crate::foreground::Driven;
 use crate::host::Host;
 use crate::place::Place;
+use crate::reference::RunRef;
 
 /// Makes a run that goes on from a point of another one, and drives it until it rests.
 pub(crate) async fn fork(place: &Place, json: bool, args: &ForkArgs) -> Result<Exit, Error> {
@@ -27,12 +27,12 @@ pub(crate) async fn rerun(place: &Place, json: bool, args: &RerunArgs) -> Result
 async fn make(
     place: &Place,
     json: bool,
-    run: &RunId,
+    run: &RunRef,
     point: ForkPoint,
     Other { vars, outputs, run_id, detach }: &Other,
 ) -> Result<Exit, Error> {
-    let host = Host::of_run(place, run)?;
-    let mut fork = Fork::of(run.clone()).at(point);
+    let (host, run) = Host::of_run(place, run).await?;
+    let mut fork = Fork::of(run).at(point);
     for (name, value) in vars {
         fork = fork.var(name, value.clone());
     }

@@ -1,7 +1,5 @@
 //! `roles` and `profiles`: what workflows of the home can use.
 
-use std::path::Path;
-
 use serde_json::json;
 use workflow_core::catalog::{Catalog as _, CatalogError, Part, PartKind};
 use workflow_core::definition::{Diagnostic, GraphNode, Profile, Role, Variable, parse_profile, parse_role};
@@ -10,6 +8,7 @@ use workflow_core::ids::{ProfileId, RoleId, StageId};
 use super::nodes::{kind, type_of};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::home::Home;
 use crate::host::Host;
 use crate::print;
 use crate::text::word;
@@ -18,7 +17,7 @@ use crate::text::word;
 type Content<T> = Result<T, String>;
 
 /// Lists the roles of the home.
-pub(crate) async fn roles(home: &Path, json: bool) -> Result<Exit, Error> {
+pub(crate) async fn roles(home: &Home, json: bool) -> Result<Exit, Error> {
     let host = Host::for_definitions(home)?;
     let mut rows = vec![["ROLE", "NAME", "VARIABLES", "FILE"].map(str::to_owned)];
     for part in host.catalog.parts(PartKind::Roles).await? {
@@ -34,7 +33,7 @@ pub(crate) async fn roles(home: &Path, json: bool) -> Result<Exit, Error> {
             rows.push(role_row(id, file, role));
         }
     }
-    finish(json, &rows, &format!("roles in {}", home.join("roles").display()))
+    finish(json, &rows, &format!("roles in {}", home.path.join("roles").display()))
 }
 
 fn role_object(id: &RoleId, file: &str, role: Content<Role>) -> serde_json::Value {
@@ -68,7 +67,7 @@ fn variable(variable: &Variable) -> String {
 }
 
 /// Lists the profiles of the home.
-pub(crate) async fn profiles(home: &Path, json: bool) -> Result<Exit, Error> {
+pub(crate) async fn profiles(home: &Home, json: bool) -> Result<Exit, Error> {
     let host = Host::for_definitions(home)?;
     let mut rows = vec![["STAGE", "PROFILE", "NODES", "FILE"].map(str::to_owned)];
     for part in host.catalog.parts(PartKind::Profiles).await? {
@@ -84,7 +83,7 @@ pub(crate) async fn profiles(home: &Path, json: bool) -> Result<Exit, Error> {
             rows.push(profile_row(stage, id, file, profile));
         }
     }
-    finish(json, &rows, &format!("profiles in {}", home.join("workflows/stages").display()))
+    finish(json, &rows, &format!("profiles in {}", home.path.join("workflows/stages").display()))
 }
 
 fn profile_object(

@@ -16,10 +16,10 @@ const PAGE: usize = 1_000;
 
 /// Shows output entries: those there are, and with `--follow` those to come until the run has ended.
 pub(crate) async fn logs(place: &Place, json: bool, args: &LogsArgs) -> Result<Exit, Error> {
-    let host = Host::of_run(place, &args.run)?;
+    let (host, run) = Host::of_run(place, &args.run).await?;
     let mut pieces = Pieces::default();
     if args.follow {
-        let mut pages = Box::pin(host.engine.handle(&args.run).output(0).ready_chunks(PAGE));
+        let mut pages = Box::pin(host.engine.handle(&run).output(0).ready_chunks(PAGE));
         while let Some(page) = pages.next().await {
             show(page.into_iter().collect::<Result<_, _>>()?, &mut pieces, json, args)?;
         }
@@ -27,7 +27,7 @@ pub(crate) async fn logs(place: &Place, json: bool, args: &LogsArgs) -> Result<E
     }
     let (store, mut last) = (host.engine.store(), 0);
     loop {
-        let page = store.output(&args.run, last, PAGE).await?;
+        let page = store.output(&run, last, PAGE).await?;
         let Some(entry) = page.last() else { return end(pieces) };
         last = entry.number;
         show(page, &mut pieces, json, args)?;

@@ -1,6 +1,5 @@
 //! `migrate`: what a newer definition changes for a run, and the way over to it.
 
-use workflow_core::ids::RunId;
 use workflow_exec::Migration;
 
 use crate::error::Error;
@@ -8,11 +7,12 @@ use crate::exit::Exit;
 use crate::host::Host;
 use crate::place::Place;
 use crate::print;
+use crate::reference::RunRef;
 
 /// Says what the workflow as it is in the home now would change for a run, or moves the run to it.
-pub(crate) async fn migrate(place: &Place, json: bool, run: &RunId, apply: bool) -> Result<Exit, Error> {
-    let engine = Host::of_run(place, run)?.engine;
-    let migration = if apply { engine.migrate(run).await? } else { engine.plan_migration(run).await? };
+pub(crate) async fn migrate(place: &Place, json: bool, run: &RunRef, apply: bool) -> Result<Exit, Error> {
+    let (Host { engine, .. }, run) = Host::of_run(place, run).await?;
+    let migration = if apply { engine.migrate(&run).await? } else { engine.plan_migration(&run).await? };
     if json {
         print::json(&migration)?;
     } else {

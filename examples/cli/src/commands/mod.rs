@@ -25,16 +25,18 @@ use futures::executor::block_on;
 use crate::args::{Args, Command};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::home::Home;
 use crate::place::Place;
 
 /// Does what the arguments say.
 pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
-    let (home, json) = (args.home.as_path(), args.json);
+    let (found, json) = (Home::find(args.home.as_deref()), args.json);
+    let home = &found;
     // Commands that touch no run do not mind what is said of the store.
-    let place = || Place::new(home, args.store.as_deref());
+    let place = || Place::new(found.clone(), args.store.as_deref());
     block_on(async {
         match &args.command {
-            Command::Init => init::init(home, json).await,
+            Command::Init => init::init(&Home::here(args.home.as_deref()), json).await,
             Command::New { id, template } => templates::new(home, json, id, template).await,
             Command::List => definitions::list(home, json).await,
             Command::Templates => templates::templates(home, json).await,

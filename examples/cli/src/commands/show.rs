@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use workflow_core::bundle::Bundle;
-use workflow_core::ids::RunId;
 use workflow_core::machine::{LaneView, RunView, StageView};
 use workflow_core::status::{StageStatus, WaitReason};
 
@@ -13,6 +12,7 @@ use crate::history::History;
 use crate::host::Host;
 use crate::place::Place;
 use crate::print;
+use crate::reference::RunRef;
 use crate::text::{between, count, date, duration, shorten, word};
 use crate::words;
 
@@ -22,8 +22,9 @@ const VALUE: usize = 200;
 const HASH: usize = 12;
 
 /// Shows a run: what it waits for and used, its stages, lanes and nodes, variables, and what went wrong.
-pub(crate) async fn show(place: &Place, json: bool, run: &RunId) -> Result<Exit, Error> {
-    let host = Host::of_run(place, run)?;
+pub(crate) async fn show(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
+    let (host, run) = Host::of_run(place, run).await?;
+    let run = &run;
     if json {
         print::json(&host.engine.handle(run).view().await?)?;
     } else {

@@ -1,7 +1,5 @@
 //! `templates` and `new`: workflows to start from.
 
-use std::path::Path;
-
 use serde_json::json;
 use workflow_core::catalog::{Catalog as _, CatalogError};
 use workflow_core::definition::did_you_mean;
@@ -9,11 +7,12 @@ use workflow_core::ids::WorkflowId;
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::home::{self, Home};
 use crate::host::Host;
 use crate::print;
 
 /// Lists the templates.
-pub(crate) async fn templates(home: &Path, json: bool) -> Result<Exit, Error> {
+pub(crate) async fn templates(home: &Home, json: bool) -> Result<Exit, Error> {
     let templates = Host::for_definitions(home)?.catalog.templates().await?;
     if json {
         print::objects(templates.iter().map(|template| {
@@ -36,7 +35,7 @@ pub(crate) async fn templates(home: &Path, json: bool) -> Result<Exit, Error> {
 }
 
 /// Makes a workflow of a template.
-pub(crate) async fn new(home: &Path, json: bool, id: &WorkflowId, name: &str) -> Result<Exit, Error> {
+pub(crate) async fn new(home: &Home, json: bool, id: &WorkflowId, name: &str) -> Result<Exit, Error> {
     let host = Host::for_definitions(home)?;
     let templates = host.catalog.templates().await?;
     let Some(template) = templates.iter().find(|template| template.id.as_str() == name) else {
@@ -46,6 +45,7 @@ pub(crate) async fn new(home: &Path, json: bool, id: &WorkflowId, name: &str) ->
         let what = format!("template `{name}`{near} (there are: {})", known.join(", "));
         return Err(CatalogError::NotFound(what).into());
     };
+    home::make(&home.path)?;
     let document = host.catalog.create_from(id, template).await?;
     if json {
         print::json(&json!({ "workflow": id, "template": template.id, "file": document.origin }))?;

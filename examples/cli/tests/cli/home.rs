@@ -82,6 +82,8 @@ impl Home {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TZ", "UTC")
+            // No home is looked for above it.
+            .env("HOME", self.directory.path())
             .stdin(Stdio::null());
         if let Some(store) = &self.store {
             command.env("WORKFLOW_STORE", store);

@@ -6,6 +6,7 @@ mod answers;
 mod definitions;
 mod doctor;
 mod examples;
+mod finding;
 mod forks;
 mod graphs;
 mod home;

@@ -215,7 +215,7 @@ fn exit_codes_tell_what_came_of_it() {
 #[test]
 fn help_names_the_exit_codes_and_where_secrets_come_from() {
     let help = Home::new().run(&["--help"]).stdout;
-    insta::assert_snapshot!(help, @"
+    insta::assert_snapshot!(help, @r"
     Runs workflows of stages that are written in YAML
 
     Usage: workflow [OPTIONS] <COMMAND>
@@ -247,7 +247,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       help       Print this message or the help of the given subcommand(s)
 
     Options:
-          --home <DIR>   Where workflows are kept, and runs unless `--store` says otherwise [default: .orch]
+          --home <DIR>   Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`]
           --store <URL>  Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`
           --json         Print bare JSON objects, one per line, and everything else on standard error
       -h, --help         Print help
@@ -291,9 +291,13 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       WORKFLOW_SECRET_X  the value of ${secrets.X}
       WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 
-    Stages may work in the current directory and below it. With `run --worktree` they work in a git worktree of
-    the run, HOME/worktrees/ID, that begins with what is committed here; this checkout stays as it is. `diff ID`
-    shows what was changed. Go on with such a run from the same repository. Of the runs that have ended the oldest
-    worktrees are removed when there are more than 20, or 10 GiB of them; the branches stay.
+    RUN is an id, the beginning of one, the id of a workflow that has one run, `@latest`, or `WORKFLOW@latest`.
+
+    The home is the directory .orch, here or in the nearest directory above that has one, up to the root of the git
+    repository or your home directory. Stages work in the directory that has it, and below, wherever the command was
+    given; with --home, in the current directory. With `run --worktree` they work in a git worktree of the run,
+    HOME/worktrees/ID, that begins with what is committed here; this checkout stays as it is. `diff ID` shows what
+    was changed. Go on with such a run from the same repository. Of the runs that have ended the oldest worktrees are
+    removed when there are more than 20, or 10 GiB of them; the branches stay.
     ");
 }

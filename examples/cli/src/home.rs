@@ -1,0 +1,119 @@
+//! The home: which directory has the workflows, and where stages work.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// What a home is called, unless `--home` names another.
+const NAME: &str = ".orch";
+/// What git is to ignore in a home: all that the program stores. Definitions are the user's to commit.
+const IGNORED: &str = "\
+# Stored runs and worktrees. Workflows, roles, skills and schemas are yours to commit.
+/runs.db*
+/runs/
+/bundles/
+/worktrees/
+";
+
+/// A home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// Its directory.
+    pub path: PathBuf,
+    /// Where stages work: the directory that has the home, where it was found, and the current one otherwise.
+    pub root: PathBuf,
+}
+
+impl Home {
+    /// The home of that path. Without one it is `.orch` in the current directory or in the nearest directory above,
+    /// up to the root of the git repository or the user's home directory, that has one of this user.
+    pub(crate) fn find(named: Option<&Path>) -> Self {
+        if let Some(path) = named {
+            return Self { path: path.to_owned(), root: PathBuf::from(".") };
+        }
+        let user = std::env::home_dir().and_then(|directory| directory.canonicalize().ok());
+        let current = std::env::current_dir().and_then(|directory| directory.canonicalize());
+        // Without a current directory, whatever uses the home says so.
+        current.map_or_else(|_| Self::in_directory(""), |current| Self::above(&current, user.as_deref()))
+    }
+
+    fn above(current: &Path, user: Option<&Path>) -> Self {
+        let mut way = String::new();
+        for directory in current.ancestors() {
+            // In the current directory it may be anybody's, as it always was; what is above was not chosen.
+            let home = directory.join(NAME);
+            let found = if way.is_empty() { home.exists() } else { is_own_directory(&home) };
+            if found {
+                return Self::in_directory(&way);
+            }
+            if directory.join(".git").exists() || user == Some(directory) {
+                break;
+            }
+            way.push_str("../");
+        }
+        Self::in_directory("")
+    }
+
+    fn in_directory(way: &str) -> Self {
+        Self { path: format!("{way}{NAME}").into(), root: if way.is_empty() { "." } else { way }.into() }
+    }
+
+    /// The home that `init` makes: in the current directory, unless it was named.
+    pub(crate) fn here(named: Option<&Path>) -> Self {
+        named.map_or_else(|| Self::in_directory(""), |path| Self::find(Some(path)))
+    }
+}
+
+/// Whether it is a directory, not a link to one, that belongs to the user who runs this program.
+fn is_own_directory(path: &Path) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == user)
+}
+
+/// Makes a home, with a `.gitignore`, unless it is there.
+pub(crate) fn make(home: &Path) -> Result<(), Error> {
+    let failed = |path: &Path, source| Error::File { path: path.to_owned(), source };
+    if let Some(parent) = home.parent() {
+        fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
+    }
+    match fs::create_dir(home) {
+        Ok(()) => {
+            let file = home.join(".gitignore");
+            fs::write(&file, IGNORED).map_err(|error| failed(&file, error))
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(home, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_found_above_but_not_above_the_repository_or_the_users_home() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path().canonicalize().unwrap();
+        let make = |path: &str| fs::create_dir_all(base.join(path)).unwrap();
+        ["user/.orch", "user/plain/deep", "user/own/.orch", "user/own/a/b", "user/git/.git", "user/git/a"]
+            .into_iter()
+            .for_each(make);
+        std::os::unix::fs::symlink(base.join("user/.orch"), base.join("user/plain/.orch")).unwrap();
+        for (current, user, found) in [
+            ("user", "user", ".orch"),
+            ("user/own", "user", ".orch"),
+            ("user/own/a/b", "user", "../../.orch"),
+            ("user/git/a", "user", ".orch"),
+            ("user/git", "user", ".orch"),
+            // The link beside it is none.
+            ("user/plain/deep", "user", "../../.orch"),
+            ("user/plain/deep", "user/plain", ".orch"),
+        ] {
+            let home = Home::above(&base.join(current), Some(&base.join(user)));
+            assert_eq!(home.path, PathBuf::from(found), "{current}");
+        }
+    }
+}
