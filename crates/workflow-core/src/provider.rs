@@ -29,6 +29,10 @@ pub trait Provider: Send + Sync {
     /// [`ProviderError::cancelled`], and only once every process that it started is gone.
     /// Dropping the future has to stop what was started as well, as soon as it can.
     ///
+    /// A panic is a permanent failure of the attempt, with the text of the panic; usage that was
+    /// [reported](CallContext::usage) before it counts, and [`reclaim`](Provider::reclaim) is called. In a program
+    /// that is built with `panic = "abort"` nothing is caught, and the process ends.
+    ///
     /// # Errors
     ///
     /// [`ProviderError`] says what the engine should do: try again, wait, or give up.

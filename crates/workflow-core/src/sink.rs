@@ -11,6 +11,8 @@ use crate::output::OutputEntry;
 /// It is called from the driver of a run, so it must not block: a sink with slow work hands
 /// events on to a thread or a channel of its own, bounds what it holds, and tells its consumer how
 /// many it missed. Events have numbers and can be read again from the store.
+///
+/// A sink that panics is switched off: it is shown nothing more, the error is logged, and the runs go on.
 pub trait EventSink: Send + Sync {
     /// Events of one run, in order, just stored.
     fn events(&self, run: &RunId, events: &[Event]);

@@ -15,8 +15,10 @@ use crate::engine::{Engine, Shared};
 use crate::error::BuildError;
 use crate::heartbeat::Heartbeat;
 use crate::limits::Limits;
+use crate::panics::{GuardedClock, GuardedTimer};
 use crate::parked::Parked;
 use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
+use crate::sinks::Sinks;
 
 /// An [`Engine`] to be put together. Nothing is required but a provider for what the workflows name.
 #[must_use]
@@ -27,7 +29,7 @@ pub struct EngineBuilder {
     /// The first thing that is wrong with what was registered.
     wrong: Option<BuildError>,
     default_provider: Option<String>,
-    sinks: Vec<Arc<dyn EventSink>>,
+    sinks: Sinks,
     secrets: Arc<dyn Secrets>,
     limits: Arc<Limits>,
     clock: Arc<dyn Clock>,
@@ -53,7 +55,7 @@ impl Default for EngineBuilder {
             providers: HashMap::default(),
             wrong: None,
             default_provider: None,
-            sinks: Vec::new(),
+            sinks: Sinks::default(),
             secrets: Arc::new(NoSecrets),
             limits: Arc::new(Limits::new()),
             clock: Arc::new(SystemClock),
@@ -97,9 +99,9 @@ impl EngineBuilder {
         self
     }
 
-    /// Shows events and output to `sink`.
+    /// Shows events and output to `sink`. One that panics is switched off; see [`Engine::sinks`].
     pub fn sink(mut self, sink: impl EventSink + 'static) -> Self {
-        self.sinks.push(Arc::new(sink));
+        self.sinks.add(sink);
         self
     }
 
@@ -117,13 +119,13 @@ impl EngineBuilder {
 
     /// Tells the time by `clock` instead of the system's.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Arc::new(GuardedClock::new(clock));
         self
     }
 
     /// Waits by `timer` instead of a thread of its own.
     pub fn timer(mut self, timer: impl Timer + 'static) -> Self {
-        self.timer = Arc::new(timer);
+        self.timer = Arc::new(GuardedTimer(timer));
         self
     }
 

@@ -13,7 +13,6 @@ use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::{RunView, Secrets, State};
 use workflow_core::plan::Plan;
 use workflow_core::provider::Provider;
-use workflow_core::sink::EventSink;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, Lease, NewRun, RunFilter, RunRecord, RunStore, StoreError, Watching};
@@ -25,8 +24,10 @@ use crate::error::EngineError;
 use crate::handle::RunHandle;
 use crate::heartbeat::Heartbeat;
 use crate::limits::Limits;
+use crate::panics::{self, ask_catalog, caught};
 use crate::parked::Parked;
 use crate::runtime::{Clock, Spawn, Timer};
+use crate::sinks::Sinks;
 use crate::start::{StartRun, What};
 
 /// Reads a log in steps of so many events.
@@ -44,7 +45,7 @@ pub(crate) struct Shared {
     pub catalog: Option<Arc<dyn Catalog>>,
     pub providers: HashMap<Arc<str>, Arc<dyn Provider>>,
     pub default_provider: Option<String>,
-    pub sinks: Vec<Arc<dyn EventSink>>,
+    pub sinks: Sinks,
     pub secrets: Arc<dyn Secrets>,
     pub limits: Arc<Limits>,
     pub clock: Arc<dyn Clock>,
@@ -79,7 +80,8 @@ impl Engine {
         let (run, claimed) = self.accept(start).await?;
         match claimed {
             Some((lease, plan, state)) => {
-                let view = self.drive_on(self.hold(lease), plan, state).await?;
+                let hold = self.hold(lease);
+                let view = panics::while_driving(run, self.drive_on(hold, plan, state)).await?;
                 if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
             }
             // Rare, and larger than all that a run needs.
@@ -91,20 +93,19 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::NoSpawner`]; otherwise as [`Engine::create`].
+    /// [`EngineError::NoSpawner`]; [`EngineError::Panicked`] for the spawner, when the run was created and is
+    /// not driven; otherwise as [`Engine::create`].
     pub async fn start(&self, start: StartRun) -> Result<RunHandle, EngineError> {
         let spawn = self.shared.spawn.clone().ok_or(EngineError::NoSpawner)?;
         let (run, claimed) = self.accept(start).await?;
         if let Some((lease, plan, state)) = claimed {
             let engine = self.clone();
             let (run, hold) = (run.clone(), self.hold(lease));
-            spawn.spawn(
-                async move {
-                    let driven = engine.drive_on(hold, plan, state).await;
-                    engine.park(&run, driven);
-                }
-                .boxed(),
-            );
+            let driving = async move {
+                let driven = panics::while_driving(run.clone(), engine.drive_on(hold, plan, state)).await;
+                engine.park(&run, driven);
+            };
+            panics::spawn(&*spawn, driving.boxed())?;
         }
         Ok(self.handle(&run))
     }
@@ -145,9 +146,13 @@ impl Engine {
     }
 
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
-        let state = self.shared.fold(&hold.lease.run).await?;
-        let plan = self.shared.plan_of(&state).await?;
-        self.drive_on(hold, plan, state).await
+        let run = hold.run().clone();
+        let driving = async move {
+            let state = self.shared.fold(&hold.lease.run).await?;
+            let plan = self.shared.plan_of(&state).await?;
+            self.drive_on(hold, plan, state).await
+        };
+        panics::while_driving(run, driving).await
     }
 
     /// The runs that have not ended, do not wait for anybody — those that wait for a time do not — and are
@@ -197,7 +202,7 @@ impl Engine {
             let runs = runs.into_iter().map(|run| run.run_id).collect();
             return Err(EngineError::InUse { workflow: workflow.clone(), runs });
         }
-        Ok(catalog.delete(workflow).await?)
+        ask_catalog(catalog.delete(workflow)).await
     }
 
     /// Stops every call of every run that is driven here, and leaves the runs to be taken up again.
@@ -428,7 +433,7 @@ impl Drop for Hold {
     fn drop(&mut self) {
         if self.held {
             // A store submits a release on the first poll, and carries it out by itself.
-            let _ = self.shared.store.release(self.lease.clone()).now_or_never();
+            let _ = caught(|| self.shared.store.release(self.lease.clone()).now_or_never());
         }
     }
 }

@@ -90,6 +90,18 @@ pub enum EngineError {
         /// What stands in the way.
         obstacles: Vec<String>,
     },
+    /// Code that the host plugged in panicked, and nothing but this error could be made of it. A run that was
+    /// being driven can be driven again.
+    #[error("{what} panicked: {message}")]
+    Panicked {
+        /// What was being done, or who did it.
+        what: String,
+        /// The text of the panic.
+        message: String,
+    },
+    /// The future that drove a run was dropped by the spawner, or by its runtime. The run can be driven again.
+    #[error("run `{0}`: the spawner dropped the future that drove it")]
+    Dropped(RunId),
     /// The store failed, or does not let the run be driven from here.
     #[error(transparent)]
     Store(#[from] StoreError),

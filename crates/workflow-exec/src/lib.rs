@@ -5,6 +5,14 @@
 //! of a provider run at once. [`Clock`], [`Timer`] and [`Spawn`] are what the engine needs of the
 //! world; without the feature `tokio` it needs no runtime.
 //!
+//! # Panics in the host's code
+//!
+//! Code that a host plugs in may panic without breaking a run. A provider's panic is a permanent failure of the
+//! attempt; a sink is switched off ([`Engine::sinks`]); a clock or timer is replaced by the default one; from a
+//! catalog, a spawner or a store it is [`EngineError::Panicked`], and [`Engine::work`] tries the run again later.
+//! All of this needs unwinding: with `panic = "abort"` the process ends, and the run is recovered as after any
+//! other crash.
+//!
 //! ```
 //! use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
 //! use workflow_exec::{Engine, StartRun};
@@ -42,10 +50,12 @@ mod handle;
 mod heartbeat;
 mod limits;
 mod migrate;
+mod panics;
 mod parked;
 mod prepare;
 mod redact;
 mod runtime;
+mod sinks;
 mod start;
 mod worker;
 
@@ -60,5 +70,6 @@ pub use prepare::Checked;
 #[cfg(feature = "tokio")]
 pub use runtime::Tokio;
 pub use runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
+pub use sinks::SinkStatus;
 pub use start::StartRun;
 pub use worker::WorkOptions;

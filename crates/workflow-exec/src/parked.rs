@@ -6,7 +6,7 @@ use std::time::Duration;
 use event_listener::Event;
 use futures::future::{FutureExt as _, select};
 use jiff::Timestamp;
-use tracing::warn;
+use tracing::{error, warn};
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::stop::Stop;
@@ -15,6 +15,7 @@ use workflow_core::store::StoreError;
 use crate::due::Due;
 use crate::engine::{Engine, Hold};
 use crate::error::EngineError;
+use crate::panics::{self, caught_async};
 
 /// The runs that were driven in the background and wait for a time.
 #[derive(Default)]
@@ -141,7 +142,8 @@ impl Engine {
             parked.added.notify(usize::MAX);
         } else {
             let engine = self.clone();
-            self.spawn(async move { engine.watch_parked().await });
+            let is_watched = self.spawn(async move { engine.watch_parked().await });
+            parked.lock().is_watched &= is_watched;
         }
     }
 
@@ -159,11 +161,11 @@ impl Engine {
                 select(shared.timer.sleep(left), select(added, stopped)).await;
             }
             for run in shared.parked.take_due(shared.clock.now()) {
-                match shared.claim(&run).await {
-                    Ok(lease) => self.drive_in_background(self.hold(lease)),
-                    Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
-                    Err(error) => {
-                        warn!(%run, %error, "the run could not be taken up; trying again");
+                match caught_async(shared.claim(&run)).await {
+                    Ok(Ok(lease)) => self.drive_in_background(self.hold(lease)),
+                    Ok(Err(StoreError::Held { .. } | StoreError::NotFound(_))) => {}
+                    failed => {
+                        warn!(%run, ?failed, "the run could not be claimed; trying again");
                         let again = shared.clock.now().checked_add(AGAIN).unwrap_or(Timestamp::MAX);
                         shared.parked.lock().by_time.insert(again, &run);
                     }
@@ -172,10 +174,11 @@ impl Engine {
         }
     }
 
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        if let Some(spawn) = &self.shared.spawn {
-            spawn.spawn(future.boxed());
-        }
+    /// Tells whether the spawner took it.
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> bool {
+        let Some(spawn) = &self.shared.spawn else { return false };
+        let spawned = panics::spawn(&**spawn, future.boxed());
+        spawned.inspect_err(|error| error!(%error, "nothing can be driven in the background")).is_ok()
     }
 }
 

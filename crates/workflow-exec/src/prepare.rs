@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use tracing::warn;
+use tracing::{error, warn};
 use workflow_core::bundle::Bundle;
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
 use workflow_core::definition::{
@@ -16,6 +16,7 @@ use workflow_core::plan::Plan;
 
 use crate::engine::{Engine, Shared};
 use crate::error::EngineError;
+use crate::panics::{ask_catalog, caught};
 
 /// What came of checking a definition.
 #[derive(Debug)]
@@ -104,7 +105,7 @@ impl Engine {
     /// [`EngineError::NoCatalog`], [`EngineError::Catalog`], or [`EngineError::Invalid`].
     pub async fn load(&self, workflow: &WorkflowId) -> Result<Arc<Plan>, EngineError> {
         let catalog = self.shared.catalog.as_ref().ok_or_else(|| EngineError::NoCatalog(workflow.clone()))?;
-        let document = catalog.get(workflow).await?;
+        let document = ask_catalog(catalog.get(workflow)).await?;
         self.check(document.text.as_bytes(), Some(workflow)).await?.ready()
     }
 
@@ -116,7 +117,8 @@ impl Engine {
     pub async fn library(&self, workflow: &Workflow) -> Result<Library, EngineError> {
         let mut library = Library::default();
         if let Some(catalog) = &self.shared.catalog {
-            Loader { catalog: &**catalog, library: &mut library }.load(workflow).await?;
+            let mut loader = Loader { catalog: &**catalog, library: &mut library };
+            ask_catalog(loader.load(workflow)).await?;
         }
         self.shared.add_provided_skills(workflow, &mut library);
         Ok(library)
@@ -245,14 +247,27 @@ impl Shared {
             return Some(Diagnostic::error("unknown-provider", path(), self.unknown_provider(name)));
         };
         let options = with.cloned().map_or(serde_json::Value::Null, Into::into);
-        let message = provider.check_options(&options).err()?;
+        let checked = caught(|| provider.check_options(&options));
+        let checked = checked.unwrap_or_else(|panic| Err(format!("the provider panicked: {panic}")));
+        let message = checked.err()?;
         Some(Diagnostic::error("bad-options", with_path(), message))
     }
 
     /// Skills that the providers of a workflow have by themselves.
     fn add_provided_skills(&self, workflow: &Workflow, library: &mut Library) {
         let names = skills(workflow, library);
-        let has = |name: &&String| self.providers.values().any(|provider| provider.has_skill(name));
+        let has = |name: &&String| {
+            self.providers.values().any(|provider| {
+                caught(|| provider.has_skill(name)).unwrap_or_else(|panic| {
+                    error!(
+                        panic,
+                        skill = name.as_str(),
+                        "a provider panicked when it was asked for its skills"
+                    );
+                    false
+                })
+            })
+        };
         let provided: Vec<_> = names.iter().filter(has).cloned().collect();
         library.provided_skills.extend(provided);
     }

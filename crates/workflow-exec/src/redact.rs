@@ -1,12 +1,14 @@
 //! Secrets that were given to a provider are taken out of all that comes back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use serde_json::Value;
 use workflow_core::data::Data;
 use workflow_core::failure::Failure;
 use workflow_core::machine::Secrets;
+
+use crate::panics::caught;
 
 /// What stands in the place of a secret.
 const MARK: &str = "[redacted]";
@@ -22,11 +24,16 @@ pub(crate) struct Redactor {
 pub(crate) struct Remembering<'a> {
     pub secrets: &'a dyn Secrets,
     pub redactor: &'a Redactor,
+    /// The text of a panic of the host's secrets.
+    pub panicked: OnceLock<String>,
 }
 
 impl Secrets for Remembering<'_> {
     fn secret(&self, name: &str) -> Option<String> {
-        let value = self.secrets.secret(name)?;
+        let value = caught(|| self.secrets.secret(name)).unwrap_or_else(|panic| {
+            self.panicked.get_or_init(|| panic);
+            None
+        })?;
         self.redactor.remember(&value);
         Some(value)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use workflow_core::ids::RunId;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Lease, StoreError};
@@ -14,6 +14,7 @@ use workflow_core::store::{Lease, StoreError};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::heartbeat;
+use crate::panics::{self, caught_async};
 
 /// What a worker takes on. Made by [`Default`], and changed field by field.
 #[derive(Debug, Clone)]
@@ -52,16 +53,14 @@ impl Engine {
     pub async fn work(&self, options: WorkOptions) -> Result<(), EngineError> {
         let mut worker =
             Worker { engine: self, options, driven: FuturesUnordered::new(), failures: HashMap::new() };
-        match self.shared.store.lease_time() {
-            None => worker.run().await,
-            Some(lease_time) => loop {
-                // The leases of runs that could not be driven are held without a driver.
-                let beat = Box::pin(heartbeat::beat(&self.shared, lease_time));
-                match select(Box::pin(worker.run()), beat).await {
-                    Either::Left((ended, _)) => return ended,
-                    Either::Right(_) => {}
+        loop {
+            match caught_async(worker.run_with_leases()).await {
+                Ok(ended) => return ended,
+                Err(panic) => {
+                    error!(panic, "the store panicked when it was asked for runs; asking again");
+                    self.shared.timer.sleep(worker.options.poll).await;
                 }
-            },
+            }
         }
     }
 }
@@ -75,6 +74,19 @@ struct Worker<'e> {
 }
 
 impl Worker<'_> {
+    async fn run_with_leases(&mut self) -> Result<(), EngineError> {
+        let shared = &self.engine.shared;
+        let Some(lease_time) = shared.store.lease_time() else { return self.run().await };
+        loop {
+            // The leases of runs that could not be driven are held without a driver.
+            let beat = Box::pin(heartbeat::beat(shared, lease_time));
+            match select(Box::pin(self.run()), beat).await {
+                Either::Left((ended, _)) => return ended,
+                Either::Right(_) => {}
+            }
+        }
+    }
+
     async fn run(&mut self) -> Result<(), EngineError> {
         let shared = &self.engine.shared;
         loop {
@@ -131,15 +143,17 @@ impl Worker<'_> {
             None => driven.boxed(),
             Some(spawn) => {
                 let (done, ended) = oneshot::channel();
-                spawn.spawn(
-                    async move {
-                        // A worker that was dropped does not ask how it ended.
-                        let _ = done.send(driven.await);
-                    }
-                    .boxed(),
-                );
-                // Its future was dropped with the host's runtime.
-                ended.map(|ended| ended.unwrap_or(Ok(()))).boxed()
+                let driving = async move {
+                    // A worker that was dropped does not ask how it ended.
+                    let _ = done.send(driven.await);
+                };
+                let spawned = panics::spawn(&**spawn, driving.boxed());
+                let dropped = EngineError::Dropped(run.clone());
+                async move {
+                    spawned?;
+                    ended.await.unwrap_or(Err(dropped))
+                }
+                .boxed()
             }
         };
         self.driven.push(driven.map(|result| (run, result)).boxed());

@@ -15,6 +15,7 @@ mod leases;
 mod limits;
 mod migrating;
 mod names;
+mod panics;
 mod roles;
 mod secrets;
 mod sessions;

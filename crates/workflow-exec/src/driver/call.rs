@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Either, select};
-use tracing::{Instrument as _, Span};
+use tracing::{Instrument as _, Span, error, warn};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
@@ -16,6 +16,7 @@ use workflow_core::stop::Stop;
 
 use super::output::CallIo;
 use crate::limits::Place;
+use crate::panics::{caught, caught_async};
 use crate::runtime::{Clock, Timer};
 
 /// What a call needs to begin: a provider, and a place there.
@@ -37,7 +38,8 @@ pub(super) struct Call<'e> {
     /// The provider, until the call was dropped.
     provider: Option<&'e dyn Provider>,
     io: Arc<CallIo>,
-    future: BoxFuture<'e, Result<Reply, ProviderError>>,
+    /// None once it was dropped.
+    future: Option<BoxFuture<'e, Result<Reply, ProviderError>>>,
     /// Held until the call has ended.
     _place: Place,
 }
@@ -55,14 +57,38 @@ impl<'e> Call<'e> {
         let Admission { provider, place } = admission;
         let id = request.id.clone();
         let context = CallContext::new(id.clone(), io.stop.signal(), io.clone());
-        let mut future = provider.call(request, context);
+        let mut future = caught(|| provider.call(request, context))
+            .unwrap_or_else(|panic| after_panic(provider, id.clone(), panic).boxed());
         if patience.timeout.is_some() || patience.idle_timeout.is_some() {
             future = in_time(future, patience, io.clone(), (provider, id.clone())).boxed();
         }
         if !span.is_disabled() {
             future = future.instrument(span).boxed();
         }
-        Self { id, provider: Some(provider), io, future, _place: place }
+        Self { id, provider: Some(provider), io, future: Some(future), _place: place }
+    }
+}
+
+impl<'e> Call<'e> {
+    /// Drops what was begun, before what follows is polled.
+    fn go_on_with(&mut self, next: BoxFuture<'e, Result<Reply, ProviderError>>) {
+        self.provider = None;
+        self.drop_future();
+        self.future = Some(next);
+    }
+
+    fn drop_future(&mut self) {
+        let future = self.future.take();
+        if let Err(panic) = caught(|| drop(future)) {
+            let (path, attempt) = (&self.id.path, self.id.attempt);
+            error!(%path, attempt, panic, "the future of a call panicked when it was dropped");
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.drop_future();
     }
 }
 
@@ -71,17 +97,24 @@ impl Future for Call<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let mut result = loop {
-            if let Poll::Ready(result) = self.future.poll_unpin(cx) {
-                break result;
-            }
-            match self.provider {
-                Some(provider) if self.io.poll_abandoned(cx).is_ready() => {
-                    self.provider = None;
-                    // What was begun is dropped by this, before what follows is polled.
-                    let late = ProviderError::new(FailureClass::Timeout, "the call was told to stop");
-                    self.future = dropped(provider, self.id.clone(), late).boxed();
-                }
-                _ => return Poll::Pending,
+            let Some(future) = &mut self.future else { return Poll::Pending };
+            match caught(|| future.poll_unpin(cx)) {
+                Ok(Poll::Ready(result)) => break result,
+                Ok(Poll::Pending) => match self.provider {
+                    Some(provider) if self.io.poll_abandoned(cx).is_ready() => {
+                        let late = ProviderError::new(FailureClass::Timeout, "the call was told to stop");
+                        let dropped = dropped(provider, self.id.clone(), late).boxed();
+                        self.go_on_with(dropped);
+                    }
+                    _ => return Poll::Pending,
+                },
+                Err(panic) => match self.provider {
+                    Some(provider) => {
+                        let after = after_panic(provider, self.id.clone(), panic).boxed();
+                        self.go_on_with(after);
+                    }
+                    None => break Err(panicked(&panic)),
+                },
             }
         };
         match &mut result {
@@ -134,13 +167,33 @@ async fn in_time(
 /// time, and was dropped.
 async fn dropped(provider: &dyn Provider, call: CallId, late: ProviderError) -> Result<Reply, ProviderError> {
     let message = format!("{late}; it did not stop in time and was dropped");
-    Err(match provider.reclaim(&call).await {
+    Err(match reclaim(provider, &call).await {
         Ok(()) => ProviderError::new(late.failure.class, message),
-        Err(error) => {
-            let message = format!("{message}, and what it started may still be running: {error}");
-            ProviderError::permanent(message)
-        }
+        Err(error) => may_run(&message, &error),
     })
+}
+
+fn may_run(message: &str, error: &ProviderError) -> ProviderError {
+    ProviderError::permanent(format!("{message}, and what it started may still be running: {error}"))
+}
+
+/// Sees to it that nothing is left of a call that panicked.
+async fn after_panic(provider: &dyn Provider, call: CallId, panic: String) -> Result<Reply, ProviderError> {
+    let error = panicked(&panic);
+    warn!(path = %call.path, attempt = call.attempt, "{error}");
+    Err(match reclaim(provider, &call).await {
+        Ok(()) => error,
+        Err(left) => may_run(&error.failure.message, &left),
+    })
+}
+
+fn panicked(panic: &str) -> ProviderError {
+    ProviderError::permanent(format!("the provider panicked: {panic}"))
+}
+
+/// Has a provider stop what is left of a call.
+pub(super) async fn reclaim(provider: &dyn Provider, call: &CallId) -> Result<(), ProviderError> {
+    caught_async(provider.reclaim(call)).await.unwrap_or_else(|panic| Err(panicked(&panic)))
 }
 
 /// Ready with the error when the call has taken too long, or was silent for too long.

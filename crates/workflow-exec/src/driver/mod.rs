@@ -10,7 +10,7 @@ mod underway;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -175,7 +175,7 @@ impl<'e> Driver<'e> {
             let call = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
             debug!(%path, attempt, "reclaiming an interrupted call");
             let reclaimed = match self.engine.providers.get(&provider) {
-                Some(provider) => provider.reclaim(&call).await,
+                Some(provider) => call::reclaim(&**provider, &call).await,
                 None => Err(ProviderError::permanent(self.engine.unknown_provider(&provider))),
             };
             reclaimed.map_err(|error| EngineError::NotReclaimed {
@@ -328,9 +328,7 @@ impl<'e> Driver<'e> {
         if !self.decision.events.is_empty() {
             self.append().await?;
             self.io.stored(self.state.last_event());
-            for sink in &self.engine.sinks {
-                sink.events(&self.lease.run, &self.decision.events);
-            }
+            self.engine.sinks.events(&self.lease.run, &self.decision.events);
             for event in &self.decision.events {
                 trace(&mut self.stage, event);
             }
@@ -369,10 +367,15 @@ impl<'e> Driver<'e> {
     fn call(&mut self, path: NodePath, attempt: u32, name: &str, admission: Option<Admission<'e>>) {
         // The machine calls for nothing but what was granted.
         let Some(admission) = admission else { return };
-        let secrets = Remembering { secrets: &*self.engine.secrets, redactor: &self.io.redactor };
+        let (secrets, redactor) = (&*self.engine.secrets, &self.io.redactor);
+        let secrets = Remembering { secrets, redactor, panicked: OnceLock::new() };
         let call = match machine::request(&self.plan, &self.state, &path, attempt, name, &secrets) {
             Ok(call) => call,
             Err(mut failure) => {
+                if let Some(panic) = secrets.panicked.get() {
+                    let message = format!("looking up a secret panicked: {panic}");
+                    failure = Failure::new(FailureClass::Permanent, message);
+                }
                 self.io.redactor.failure(&mut failure);
                 let error = ProviderError { failure: Box::new(failure), until: None, usage: None };
                 self.underway.arrive(Arrival::Ended(Ended { path, attempt, result: Err(error) }));
@@ -465,11 +468,7 @@ fn trace(span: &mut Span, event: &Event) {
 
 async fn store_output(engine: &Shared, lease: &Lease, io: &RunIo, entries: &[OutputEntry]) {
     match engine.store.append_output(lease, entries).await {
-        Ok(()) => {
-            for sink in &engine.sinks {
-                sink.output(&lease.run, entries);
-            }
-        }
+        Ok(()) => engine.sinks.output(&lease.run, entries),
         Err(error) => {
             warn!(%error, entries = entries.len(), "output could not be stored and is dropped");
             io.lost(entries);

@@ -1,0 +1,71 @@
+//! The event sinks of an engine. One that panics is switched off, and the runs go on.
+
+use std::any::type_name;
+use std::sync::OnceLock;
+
+use tracing::error;
+use workflow_core::event::Event;
+use workflow_core::ids::RunId;
+use workflow_core::output::OutputEntry;
+use workflow_core::sink::EventSink;
+
+use crate::engine::Engine;
+use crate::panics::caught;
+
+/// Whether an event sink is still shown what happens; see [`Engine::sinks`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SinkStatus {
+    /// Its type.
+    pub name: &'static str,
+    /// The text of the panic for which it was switched off.
+    pub switched_off: Option<String>,
+}
+
+/// The sinks, in the order in which they were registered.
+#[derive(Default)]
+pub(crate) struct Sinks(Vec<Slot>);
+
+struct Slot {
+    name: &'static str,
+    sink: Box<dyn EventSink>,
+    /// Set once it has panicked.
+    off: OnceLock<String>,
+}
+
+impl Sinks {
+    pub(crate) fn add<S: EventSink + 'static>(&mut self, sink: S) {
+        self.0.push(Slot { name: type_name::<S>(), sink: Box::new(sink), off: OnceLock::new() });
+    }
+
+    pub(crate) fn events(&self, run: &RunId, events: &[Event]) {
+        self.0.iter().for_each(|slot| slot.show(|sink| sink.events(run, events)));
+    }
+
+    pub(crate) fn output(&self, run: &RunId, entries: &[OutputEntry]) {
+        self.0.iter().for_each(|slot| slot.show(|sink| sink.output(run, entries)));
+    }
+}
+
+impl Slot {
+    fn show(&self, shown: impl FnOnce(&dyn EventSink)) {
+        if self.off.get().is_some() {
+            return;
+        }
+        if let Err(panic) = caught(|| shown(&*self.sink)) {
+            error!(sink = self.name, panic, "the event sink panicked and is switched off");
+            // Another run may have come first; the first text counts.
+            let _ = self.off.set(panic);
+        }
+    }
+}
+
+impl Engine {
+    /// The event sinks, in the order in which they were [registered](crate::EngineBuilder::sink). A sink that
+    /// panics is switched off for good: it is shown nothing more, and the runs go on. What it missed can be read
+    /// from the store.
+    pub fn sinks(&self) -> Vec<SinkStatus> {
+        let sinks = self.shared.sinks.0.iter();
+        sinks.map(|slot| SinkStatus { name: slot.name, switched_off: slot.off.get().cloned() }).collect()
+    }
+}
