@@ -18,6 +18,7 @@
 
 pub mod bundle;
 pub mod catalog;
+mod command_line;
 pub mod data;
 pub mod definition;
 pub mod event;

@@ -16,6 +16,7 @@ mod limits;
 mod migrating;
 mod names;
 mod panics;
+mod program_text;
 mod roles;
 mod secrets;
 mod sessions;

@@ -117,9 +117,9 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     if let Some(limits) = &stage.budget {
         budget(limits, &path.key("budget"), report);
     }
-    if let Some(Value::Array(command)) = stage.with.as_ref().and_then(|with| with.get("command")) {
-        let with = path.key("with");
-        shell::check(command, &with.key("command"), report);
+    if let Some(with) = &stage.with {
+        let told = shell::Told { prompt: stage.prompt.as_deref(), inputs: &stage.inputs };
+        shell::check(with, &told, path, report);
     }
 }
 

@@ -195,8 +195,9 @@ impl Checker<'_> {
         if let Some(limits) = &run.budget {
             budget(limits, &path.key("budget"), report);
         }
-        if let Some(Value::Array(command)) = run.with.as_ref().and_then(|with| with.get("command")) {
-            shell::check(command, &path.key("with").key("command"), report);
+        if let Some(with) = &run.with {
+            let told = shell::Told { prompt: run.prompt.as_deref(), inputs: &run.inputs };
+            shell::check(with, &told, path, report);
         }
         let inputs = path.key("inputs");
         for (n, input) in run.inputs.iter().enumerate() {

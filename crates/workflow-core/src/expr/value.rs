@@ -44,6 +44,17 @@ impl ValueTemplate {
         }
     }
 
+    /// Whether no expression decides on the member `key` of an object, or on the item `index` of that
+    /// member.
+    pub(crate) fn is_literal_at(&self, key: &str, index: Option<usize>) -> bool {
+        let Node::Object(members) = &self.0 else { return self.is_literal() };
+        let Some((_, member)) = members.iter().find(|(name, _)| name == key) else { return true };
+        match (member, index) {
+            (Node::Array(items), Some(index)) => items.get(index).is_none_or(Node::is_literal),
+            _ => member.is_literal(),
+        }
+    }
+
     /// The names that it refers to, in order.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         let mut names = Vec::new();

@@ -12,6 +12,7 @@ use super::lane::NodeState;
 use super::scope::{RunScope, previous_output};
 use super::state::State;
 use super::{prompt, reply};
+use crate::command_line;
 use crate::data::Data;
 use crate::expr::{NameError, Template, ValueTemplate};
 use crate::failure::{Failure, FailureClass};
@@ -114,6 +115,15 @@ pub fn request(
         Some(with) => with.render(&scope).map_err(within("with"))?,
         None => Value::Null,
     };
+    if let Some(with) = &call.with {
+        let prompt_is_literal = || {
+            call.prompt.as_ref().is_none_or(Template::is_literal)
+                && call.inputs.is_empty()
+                && role.is_none()
+                && previous_output(state, path.lane).is_none()
+        };
+        command_line::check_rendered(with, &options, prompt_is_literal, format_args!("{}.with", stage.id))?;
+    }
     let mut env = IndexMap::new();
     for (name, value) in &call.env {
         let value = value.render(&scope).map_err(within(&format!("env.{name}")))?;

@@ -32,12 +32,26 @@ pub use self::builder::CommandBuilder;
 ///   provider: command
 ///   with:
 ///     command: ["cargo", "test"]   # the program and its arguments; no shell is involved
+///     dynamic_command: false       # true: a `${…}` may decide which program runs
 ///     stdin: "text"                # default: the prompt
 ///     env: { RUST_LOG: warn }
 ///     cwd: crates/core             # inside the work root; default: the stage's, or the root
 ///     output: text                 # text (default) | json | json-lines
 ///     success_codes: [0]
 /// ```
+///
+/// # Values and program text
+///
+/// A `${…}` never gets into text that an interpreter executes: the argument of `sh -c`, `python3 -c` or
+/// `ssh host`, or the standard input of a shell without a script. Known interpreters are found by their names
+/// anywhere in the command line, when the definition is validated and again in the rendered command line before
+/// each call, which then fails. Other arguments take any value, which they get unchanged. A program, or a whole
+/// `command`, that is itself an expression needs `dynamic_command: true` beside it.
+///
+/// This does not find an interpreter under another name, nor a program that executes its arguments in a way of its
+/// own (`git -c alias.x=…`, `make VAR=…`), nor a literal text that does so itself (`sh -c 'eval "$1"'`).
+///
+/// # Output
 ///
 /// What the command prints becomes output entries, line by line, as it comes. Standard output is
 /// also the node's output: text without the line ends at its end, one JSON value (which may stand

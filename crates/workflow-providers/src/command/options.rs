@@ -16,6 +16,10 @@ pub(super) struct CommandOptions {
     /// The program and its arguments. No shell is involved.
     #[schemars(length(min = 1))]
     pub(super) command: Vec<Text>,
+    /// Allows a `${…}` to decide which program runs.
+    #[serde(default)]
+    #[allow(dead_code, reason = "checked before a call, where it is still known what a value decided")]
+    pub(super) dynamic_command: bool,
     /// What the program reads from standard input; default: the prompt.
     pub(super) stdin: Option<Text>,
     /// Environment variables to set.
@@ -126,6 +130,13 @@ impl CommandOptions {
         let mut likely = options.clone();
         put_in_for_expressions(&mut likely);
         Self::read(&likely)?;
+        if holds_expression(&options["command"]) && options["dynamic_command"] != true {
+            return Err(
+                "`command`: a value decides which program runs: write a list that names the program, or \
+                        allow it with `dynamic_command: true`"
+                    .to_owned(),
+            );
+        }
         check_literals(options)
     }
 }
@@ -192,8 +203,8 @@ mod tests {
     #[test]
     fn expressions_may_stand_anywhere_before_a_run() {
         for options in [
-            json!({"command": ["${vars.program}", "--level=${vars.level}"]}),
-            json!({"command": "${vars.command}", "env": "${vars.env}", "output": "${vars.output}"}),
+            json!({"command": ["program", "--level=${vars.level}"]}),
+            json!({"command": "${vars.command}", "dynamic_command": true, "env": "${vars.env}", "output": "${vars.output}"}),
             json!({"command": ["true"], "success_codes": "${vars.codes}"}),
             json!({"command": ["true"], "success_codes": [0, "${vars.code}"], "cwd": "${vars.repo}/src"}),
         ] {
@@ -223,8 +234,8 @@ mod tests {
             ),
             (
                 json!({"command": ["a"], "succes_codes": [1]}),
-                "unknown field `succes_codes`, expected one of `command`, `stdin`, `env`, `cwd`, \
-                 `output`, `success_codes`"
+                "unknown field `succes_codes`, expected one of `command`, `dynamic_command`, \
+                 `stdin`, `env`, `cwd`, `output`, `success_codes`"
                     .to_owned(),
             ),
             (

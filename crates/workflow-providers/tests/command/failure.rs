@@ -73,7 +73,7 @@ fn options_are_checked_before_a_run() {
 fn the_schema_of_the_options_names_them_all() {
     let schema = CommandProvider::new().options_schema().unwrap();
     let names: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
-    assert_eq!(names, ["command", "stdin", "env", "cwd", "output", "success_codes"]);
+    assert_eq!(names, ["command", "dynamic_command", "stdin", "env", "cwd", "output", "success_codes"]);
     assert_eq!(schema["required"], json!(["command"]));
     assert_eq!(schema["additionalProperties"], json!(false));
 }
