@@ -12,7 +12,7 @@ use workflow_providers::CommandProvider;
 /// Runs the stage `attack` with a variable for each name. Every attack would make the file `executed`.
 fn attack(folder: &Path, stage: &str, vars: &[(&str, Value)]) -> RunView {
     let commands = CommandProvider::builder().work_root(folder).build();
-    let engine = Engine::builder().provider("command", commands).build();
+    let engine = Engine::builder().provider("command", commands).build().unwrap();
     let yaml =
         format!("workflow: {{ name: Attack, stages: [attack] }}\nattack:\n  provider: command\n{stage}");
     let mut start = StartRun::plan(&engine.parse(&yaml, "attack").unwrap());
@@ -97,7 +97,8 @@ fn a_program_that_a_value_decides_needs_to_be_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::builder()
         .provider("command", CommandProvider::builder().work_root(folder.path()).build())
-        .build();
+        .build()
+        .unwrap();
     for command in [r#""${vars.command}""#, r#"["${vars.program}", a]"#] {
         let yaml = format!(
             "workflow: {{ name: Attack, stages: [attack] }}\nattack:\n  provider: command\n  with: {{ command: {command} }}"
