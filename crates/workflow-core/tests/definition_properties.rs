@@ -126,7 +126,7 @@ fn provider() -> impl Strategy<Value = String> {
 }
 
 fn lane() -> impl Strategy<Value = Lane> {
-    (provider(), option::of(id()), option::of(1u32..=1000)).prop_map(|(provider, role, weight)| Lane {
+    (provider(), option::of(id()), option::of(0u32..=1000)).prop_map(|(provider, role, weight)| Lane {
         provider,
         role,
         weight,
@@ -208,7 +208,7 @@ fn stage() -> impl Strategy<Value = Stage> {
 }
 
 fn workflow() -> impl Strategy<Value = Workflow> {
-    let name = "(?s).{3,100}".prop_map(|name| name.replace("${", "--"));
+    let name = "(?s).{2,100}".prop_map(|name| name.replace("${", "--"));
     let stages = btree_map(id().prop_map(|id| StageId::new(id).unwrap()), stage(), 1..4);
     let repeat = option::of((1u32..=20, any::<bool>(), any::<bool>()));
     (id(), name, option::of(text()), option::of(budget()), stages, repeat).prop_map(

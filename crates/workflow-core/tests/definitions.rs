@@ -94,12 +94,15 @@ fn unknown_keys_are_errors_for_who_asks_for_strictness() {
 #[test]
 fn definitions_built_in_rust_keep_the_same_rules() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/definitions/bad/rust.yml");
-    let workflow = Workflow::new("demo".parse().unwrap(), "No")
+    let workflow = Workflow::new("demo".parse().unwrap(), "N")
         .stage(
             "plan".parse().unwrap(),
             Stage { retries: Some(11), min_iterations: Some(7), ..Stage::new("codex") },
         )
-        .stage("test".parse().unwrap(), Stage::with_lanes([Lane { weight: Some(0), ..Lane::new("codex") }]))
+        .stage(
+            "test".parse().unwrap(),
+            Stage::with_lanes([Lane { weight: Some(1001), ..Lane::new("codex") }]),
+        )
         .stage(
             "check".parse().unwrap(),
             Stage::new("command").option("command", json!(["sh", "-c", "${vars.x}"])),

@@ -13,8 +13,9 @@ use crate::ids::{StageId, is_id};
 /// Reports everything that is wrong with `workflow`.
 pub(super) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     let path = Path::Root.key("workflow");
-    if !(3..=100).contains(&workflow.name.chars().count()) {
-        report.error("out-of-range", &path.key("name"), "`name` has to have 3 to 100 characters");
+    // The id stands for a name that is left out.
+    if !(2..=100).contains(&workflow.name.chars().count()) && workflow.name != workflow.id.as_str() {
+        report.error("out-of-range", &path.key("name"), "`name` must have 2 to 100 characters");
     }
     let stages = path.key("stages");
     if workflow.stages.is_empty() {
@@ -30,20 +31,26 @@ pub(super) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     if let Some(limits) = &workflow.budget {
         budget(limits, &path.key("budget"), report);
     }
-    let most = workflow.repeat.as_ref().map_or(1, |repeat| repeat.max_iters);
     for (id, stage) in &workflow.stages {
         let path = Path::Root.key(id.as_str());
         self::stage(stage, &path, report);
         expressions::stage(stage, workflow, &path, report);
-        if let Some(least) = stage.min_iterations
-            && least > most
-            && least <= 100
-        {
-            let message = match &workflow.repeat {
-                Some(_) => format!("the loop ends after `max_iters: {most}`: write at most that"),
-                None => "without a `loop` there is one iteration: write at most 1, or add a loop".to_owned(),
-            };
-            report.error("out-of-range", &path.key("min_iterations"), message);
+        min_iterations(stage, workflow, &path, report);
+    }
+}
+
+fn min_iterations(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
+    let Some(least @ 2..=100) = stage.min_iterations else { return };
+    let path = path.key("min_iterations");
+    match &workflow.repeat {
+        Some(LoopSpec { max_iters: most, .. }) if least > *most => {
+            let message = format!("the loop ends after `max_iters: {most}`: write at most that");
+            report.error("out-of-range", &path, message);
+        }
+        Some(_) => {}
+        None => {
+            let message = "`min_iterations` has no effect without a loop: add `loop` under `workflow`";
+            report.warning("no-effect", &path, message);
         }
     }
 }
@@ -71,14 +78,21 @@ pub(super) fn near_stage(name: &str, workflow: &Workflow) -> String {
 fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     provider(stage.provider.as_deref(), &path.key("provider"), report);
     if stage.provider.is_some() && !stage.providers.is_empty() {
-        let message = "there is `provider` and `providers`: write the one or the other";
-        report.error("conflicting-fields", &path.key("provider"), message);
+        let message = "`provider` has no effect beside `providers`: remove one of them";
+        report.warning("no-effect", &path.key("provider"), message);
     }
     role(stage.role.as_deref(), &path.key("role"), report);
     id(stage.profile.as_deref(), &path.key("profile"), report);
     let providers = path.key("providers");
     for (n, lane) in stage.providers.iter().enumerate() {
         self::lane(lane, &providers.index(n), report);
+    }
+    let is_majority = stage.mode == Some(Mode::Parallel)
+        && stage.parallel_strategy == Some(ParallelStrategy::Majority)
+        && !stage.providers.is_empty();
+    if is_majority && stage.providers.iter().all(|lane| lane.weight == Some(0)) {
+        let message = "with a `weight` of 0 everywhere no provider has a vote: give one of them more";
+        report.error("out-of-range", &providers, message);
     }
     // The default is no mistake: a resolved workflow has it everywhere.
     let strategy = stage.parallel_strategy.unwrap_or_default();
@@ -126,7 +140,14 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
 fn lane(lane: &Lane, path: &Path<'_>, report: &mut Report<'_>) {
     provider(Some(&lane.provider), &path.key("provider"), report);
     role(lane.role.as_deref(), &path.key("role"), report);
-    range(lane.weight, 1, 1000, &path.key("weight"), report);
+    range(lane.weight, 0, 1000, &path.key("weight"), report);
+    if lane.weight == Some(0) {
+        report.warning(
+            "no-vote",
+            &path.key("weight"),
+            "with a `weight` of 0 this provider works and has no vote",
+        );
+    }
 }
 
 fn provider(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {

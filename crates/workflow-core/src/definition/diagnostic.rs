@@ -20,6 +20,14 @@ pub struct Diagnostic {
     pub column: u32,
     /// What is wrong, and what to write instead.
     pub message: String,
+    /// The file that the place is in, where that is another one than the workflow's: a profile, a role, a
+    /// schema, the assignments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<str>>,
+    /// What to put in place of the value at `path`, where that alone corrects it: an editor can offer it as a
+    /// quick fix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<Box<str>>,
 }
 
 /// How bad a [`Diagnostic`] is.
@@ -41,7 +49,16 @@ impl Diagnostic {
     /// An error at a field, without a place in a text.
     pub fn error(code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
         let (path, message) = (path.into(), message.into());
-        Self { severity: Severity::Error, code, path, line: 0, column: 0, message }
+        Self {
+            severity: Severity::Error,
+            code,
+            path,
+            line: 0,
+            column: 0,
+            message,
+            file: None,
+            replacement: None,
+        }
     }
 
     /// A warning at a field, without a place in a text.
@@ -55,16 +72,40 @@ impl Diagnostic {
         Self { line, column, ..self }
     }
 
+    /// The same, in another file than the workflow's.
+    #[must_use]
+    pub fn in_file(self, file: impl Into<Box<str>>) -> Self {
+        Self { file: Some(file.into()), ..self }
+    }
+
+    /// The same with what to write instead of the value at its path.
+    #[must_use]
+    pub fn with_replacement(self, replacement: impl Into<Box<str>>) -> Self {
+        Self { replacement: Some(replacement.into()), ..self }
+    }
+
+    /// One line for a person; `own` is the file of what is not in another one.
+    pub fn in_line(&self, own: &str) -> String {
+        match (&self.file, self.line) {
+            (Some(_), _) => self.to_string(),
+            (None, 0) => format!("{own}: {self}"),
+            (None, _) => format!("{own}:{self}"),
+        }
+    }
+
     /// Whether it is an error and not a warning.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// `line:column: error[code]: message`, where a file's name can be put in front; without a place,
-/// the path stands for it.
+/// `line:column: error[code]: message`, with the file in front where it is another one than the workflow's;
+/// without a place, the path stands for it.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}:{}", if self.line > 0 { "" } else { " " })?;
+        }
         if self.line > 0 {
             write!(f, "{}:{}: ", self.line, self.column)?;
         } else if !self.path.is_empty() {

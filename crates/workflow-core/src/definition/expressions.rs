@@ -11,6 +11,7 @@ use super::path::{Path, shorten};
 use super::report::Report;
 use super::suggest::{did_you_mean, one_of};
 use crate::expr::{Condition, Name, Template};
+use crate::ids::is_id;
 
 /// When a template is rendered, which decides what it can name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +109,7 @@ pub(super) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     // It is stored and shown: no secret has a place in it.
     names.check_text(stage.approval.as_deref(), &path.key("approval"));
     names.moment = Moment::Call;
-    names.check_text(stage.prompt.as_deref(), &path.key("prompt"));
+    names.check_prompt(stage.prompt.as_deref(), &path.key("prompt"));
     names.check_text(stage.cwd.as_deref(), &path.key("cwd"));
     let inputs = path.key("inputs");
     for (n, input) in stage.inputs.iter().enumerate() {
@@ -129,7 +130,7 @@ pub(super) fn run(run: &RunNode, place: &Place<'_>, path: &Path<'_>, report: &mu
     names.check_text(run.role.as_deref(), &path.key("role"));
     names.check_text(run.approval.as_deref(), &path.key("approval"));
     names.moment = Moment::Call;
-    names.check_text(run.prompt.as_deref(), &path.key("prompt"));
+    names.check_prompt(run.prompt.as_deref(), &path.key("prompt"));
     names.check_text(run.cwd.as_deref(), &path.key("cwd"));
     let inputs = path.key("inputs");
     for (n, input) in run.inputs.iter().enumerate() {
@@ -254,6 +255,21 @@ impl Names<'_, '_, '_> {
         }
     }
 
+    /// The same for a prompt, which is often written as if it were the template of a role.
+    fn check_prompt(&mut self, text: Option<&str>, path: &Path<'_>) {
+        self.check_text(text, path);
+        let Some(tag) = text.and_then(handlebars_tag) else { return };
+        let name = match tag.strip_prefix("vars.").unwrap_or(tag) {
+            name if is_id(name) => format!("write `${{vars.{name}}}`"),
+            _ => "write `${…}`, or put the text into a role".to_owned(),
+        };
+        let message = format!(
+            "`{{{{{}}}}}` stays as it is in a prompt, only roles are Handlebars templates: {name}",
+            shorten(tag)
+        );
+        self.report.warning("no-effect", path, message);
+    }
+
     fn check_text(&mut self, text: Option<&str>, path: &Path<'_>) {
         let Some(text) = text.filter(|text| text.contains("${")) else { return };
         match Template::parse(text) {
@@ -331,6 +347,16 @@ impl Names<'_, '_, '_> {
             }
         }
     }
+}
+
+/// What stands in the first `{{…}}` of a text that looks like a tag of Handlebars.
+fn handlebars_tag(text: &str) -> Option<&str> {
+    let inside = text.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
+    let is_tag = |tag: &&str| {
+        let tag = tag.trim_start_matches(['#', '/', '^']);
+        tag.starts_with(|c: char| c.is_ascii_alphabetic()) && !tag.contains(['\n', '"', ':', '{', '%'])
+    };
+    inside.into_iter().find(is_tag)
 }
 
 /// That something is not known, and what is.

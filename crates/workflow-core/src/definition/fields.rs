@@ -14,6 +14,15 @@ pub(super) struct Fields<'n, 'p> {
     entries: &'n [Entry],
     path: &'p Path<'p>,
     known: Vec<&'static str>,
+    kind: Unknown,
+}
+
+/// What a mapping is, which tells what a key may have been meant for that it does not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Any,
+    Stage,
+    Node,
 }
 
 impl<'n, 'p> Fields<'n, 'p> {
@@ -27,12 +36,19 @@ impl<'n, 'p> Fields<'n, 'p> {
                 &[]
             }
         };
-        Self { entries, path, known: Vec::with_capacity(24) }
+        Self { entries, path, known: Vec::with_capacity(24), kind: Unknown::Any }
+    }
+
+    /// The same, of a stage or a node.
+    pub(super) fn of_kind(self, kind: Unknown) -> Self {
+        Self { kind, ..self }
     }
 
     /// The value of a field, whatever its type.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.entries
             .iter()
             .find(|entry| entry.key == key)
@@ -152,9 +168,86 @@ impl<'n, 'p> Fields<'n, 'p> {
     pub(super) fn finish(self, report: &mut Report<'_>) {
         for entry in self.entries {
             if !self.known.contains(&entry.key.as_str()) {
-                unknown_key(entry, self.path, self.known.iter().copied(), report);
+                match self.kind.meant(entry) {
+                    Some(meant) => {
+                        let message = format!("`{}` is not a field here and is ignored: {meant}", entry.key);
+                        report.warning_at_key("unknown-key", &self.path.key(&entry.key), entry.at, message);
+                    }
+                    None => unknown_key(entry, self.path, self.known.iter().copied(), report),
+                }
             }
         }
+    }
+
+    /// The same, where a key that is not known would make the node do something else: an error. Those in
+    /// `beside` are only names and texts for people.
+    pub(super) fn finish_strict(self, beside: &[&str], report: &mut Report<'_>) {
+        for entry in self.entries {
+            if self.known.contains(&entry.key.as_str()) {
+                continue;
+            }
+            if beside.contains(&entry.key.as_str()) {
+                unknown_key(entry, self.path, self.known.iter().copied(), report);
+                continue;
+            }
+            let meant = match self.kind.meant(entry) {
+                Some(meant) => format!(": {meant}"),
+                None => match did_you_mean(&entry.key, self.known.iter().copied()) {
+                    near if near.is_empty() => format!("; known are {}", one_of(self.known.iter().copied())),
+                    near => near,
+                },
+            };
+            let message = format!("`{}` is not a field of this node{meant}", shorten(&entry.key));
+            report.error_at_key("unknown-key", &self.path.key(&entry.key), entry.at, message);
+        }
+    }
+}
+
+/// Options that providers have, and that are often written beside `with`.
+const OPTIONS: [&str; 12] = [
+    "model",
+    "command",
+    "args",
+    "shell",
+    "effort",
+    "max_turns",
+    "temperature",
+    "allowed_tools",
+    "permission_mode",
+    "system_prompt",
+    "sandbox",
+    "max_tokens",
+];
+/// Fields of a stage that a node does not have.
+const OF_STAGE: [&str; 9] = [
+    "on_failure",
+    "retries",
+    "retry_backoff",
+    "min_iterations",
+    "providers",
+    "parallel_strategy",
+    "profile",
+    "mode",
+    "weight",
+];
+
+impl Unknown {
+    /// What a key that is not known was probably meant for, as an instruction.
+    fn meant(self, entry: &Entry) -> Option<String> {
+        let key = entry.key.as_str();
+        if self == Self::Any {
+            return None;
+        }
+        if OPTIONS.contains(&key) {
+            let value = match &entry.value.kind {
+                Kind::Scalar(_, Value::String(text)) if text.len() <= 40 => text.clone(),
+                Kind::Scalar(_, value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+                _ => "…".to_owned(),
+            };
+            return Some(format!("options of the provider are written as `with: {{ {key}: {value} }}`"));
+        }
+        let of_stage = self == Self::Node && OF_STAGE.contains(&key);
+        of_stage.then(|| format!("it works on a stage, so write `{key}` at the stage in the workflow's file"))
     }
 }
 

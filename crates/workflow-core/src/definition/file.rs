@@ -17,8 +17,8 @@ struct Header<'w> {
     /// The id; the file's name gives it where it is left out.
     #[schemars(with = "Option<WorkflowId>")]
     id: &'w WorkflowId,
-    /// A name for people.
-    #[schemars(length(min = 3, max = 100))]
+    /// A name for people; default: the id.
+    #[schemars(with = "Option<String>", length(min = 2, max = 100))]
     name: &'w str,
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,8 +14,8 @@ use crate::ids::{StageId, WorkflowId};
 pub struct Workflow {
     /// The id.
     pub id: WorkflowId,
-    /// A name for people, 3–100 characters.
-    #[schemars(length(min = 3, max = 100))]
+    /// A name for people, 2–100 characters; the id where nothing else was written.
+    #[schemars(length(min = 2, max = 100))]
     pub name: String,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,9 +156,10 @@ pub struct Lane {
     /// The role; default: the stage's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// What its vote weighs with `majority`; default 1.
+    /// What its vote weighs with `majority`, 0–1000; default 1. With 0 it works and has no vote. In a file it may
+    /// have a fraction: the weights of a stage are read as whole numbers in the same proportion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(with = "Option<f64>", range(min = 0, max = 1000))]
     pub weight: Option<u32>,
 }
 

@@ -6,14 +6,14 @@ use std::collections::{HashMap, HashSet};
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::fields::{Fields, text, unknown_key, wrong_type};
+use super::fields::{Fields, Unknown, text, unknown_key, wrong_type};
 use super::model::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
     SessionMode, Stage, Workflow,
 };
 use super::path::{Path, shorten};
 use super::report::Report;
-use super::suggest::nearest;
+use super::suggest::{nearest, slug};
 use super::yaml::{Entry, Kind, Node};
 use crate::ids::{StageId, WorkflowId};
 
@@ -40,8 +40,9 @@ pub(super) fn workflow(
     let mut fields = Fields::of(header.unwrap_or(&empty), &path, report);
 
     let id = workflow_id(&mut fields, &path, file_id, report)?;
-    let name =
-        required(fields.text("name", report), &path.key("name"), "a name of 3 to 100 characters", report);
+    let is_named = fields.take("name").is_some();
+    let name = fields.text("name", report);
+    let name = name.unwrap_or_else(|| if is_named { String::new() } else { id.to_string() });
     let description = fields.text("description", report);
     let listed = stage_ids(&mut fields, &path, report);
     let repeat = fields.take("loop").map(|node| loop_spec(node, &path.key("loop"), report));
@@ -135,7 +136,9 @@ fn stage_ids<'n>(
         let path = path.index(n);
         let Some(name) = text(item, &path, report) else { continue };
         if let Err(error) = StageId::new(name) {
-            report.refuse("bad-id", &path, error.to_string());
+            let slug = slug(name);
+            let instead = slug.as_ref().map(|slug| format!("; write `{slug}`")).unwrap_or_default();
+            report.refuse_with("bad-id", &path, format!("{error}{instead}"), slug);
         }
         if seen.insert(name) {
             names.push(name);
@@ -192,7 +195,7 @@ fn stage_at(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage {
     if let Kind::Scalar(_, Value::String(profile)) = &node.kind {
         return Stage { profile: Some(profile.clone()), ..Stage::default() };
     }
-    let mut fields = Fields::of(node, path, report);
+    let mut fields = Fields::of(node, path, report).of_kind(Unknown::Stage);
     let stage = Stage {
         provider: fields.text("provider", report),
         role: fields.text("role", report),
@@ -287,10 +290,55 @@ pub(super) fn env(
 fn lanes(fields: &mut Fields<'_, '_>, parent: &Path<'_>, report: &mut Report<'_>) -> Vec<Lane> {
     let path = parent.key("providers");
     let items = fields.list("providers", report).iter().enumerate();
-    items.map(|(n, item)| lane(item, &path.index(n), report)).collect()
+    let read: Vec<_> = items.map(|(n, item)| lane(item, &path.index(n), report)).collect();
+    let written: Vec<_> = read.iter().map(|(_, weight)| *weight).collect();
+    let weights = weights(&written);
+    let is_right = |weight: &f64| (0.0..=1000.0).contains(weight);
+    if written.iter().flatten().all(is_right) && written.iter().flatten().any(|weight| weight.fract() != 0.0)
+    {
+        let shown: Vec<_> = weights.iter().flatten().map(u32::to_string).collect();
+        let message = format!("weights are whole numbers: these are read as {}", shown.join(", "));
+        report.warning("scaled-weights", &path, message);
+    }
+    read.into_iter().zip(weights).map(|((lane, _), weight)| Lane { weight, ..lane }).collect()
 }
 
-fn lane(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Lane {
+/// Weights as whole numbers up to 1000 in the same proportion. Those that are whole already stay as they are.
+fn weights(written: &[Option<f64>]) -> Vec<Option<u32>> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in the range of the type")]
+    let whole = |weight: f64| weight.round().clamp(0.0, f64::from(u32::MAX)) as u32;
+    let is_fraction = |weight: &f64| weight.fract() != 0.0 && (0.0..=1000.0).contains(weight);
+    if !written.iter().flatten().any(is_fraction) {
+        // One that is out of range stays so.
+        let kept = |weight: f64| if weight < 0.0 { u32::MAX } else { whole(weight) };
+        return written.iter().map(|weight| weight.map(kept)).collect();
+    }
+    let weights: Vec<_> = written.iter().map(|weight| weight.unwrap_or(1.0)).collect();
+    let as_whole = |factor: &f64| weights.iter().all(|weight| ((weight * factor).fract()).abs() < 1e-9);
+    let factor = [10.0, 100.0, 1000.0].into_iter().find(as_whole).unwrap_or(1000.0);
+    let scaled: Vec<_> = weights.iter().map(|weight| whole(weight * factor)).collect();
+    let divisor = scaled.iter().copied().fold(0, gcd).max(1);
+    let most = scaled.iter().copied().max().unwrap_or(1) / divisor;
+    let fits = |(weight, scaled): (&f64, u32)| {
+        let reduced = scaled / divisor;
+        if *weight < 0.0 || *weight > 1000.0 {
+            return u32::MAX;
+        }
+        if most <= 1000 {
+            return reduced.max(u32::from(*weight > 0.0));
+        }
+        // What has a vote keeps one.
+        whole(f64::from(reduced) * 1000.0 / f64::from(most)).max(u32::from(*weight > 0.0))
+    };
+    weights.iter().zip(scaled).map(|pair| Some(fits(pair))).collect()
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// A provider of a list, and its weight as it is written.
+fn lane(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> (Lane, Option<f64>) {
     if let Kind::Scalar(_, Value::String(provider)) = &node.kind {
         let message = format!("write a provider of a list as `{{ provider: {} }}`", shorten(provider));
         report.refuse("wrong-type", path, message);
@@ -300,8 +348,9 @@ fn lane(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Lane {
     let lane = Lane {
         provider: required(provider, &path.key("provider"), "the name of the provider", report),
         role: fields.text("role", report),
-        weight: fields.whole("weight", report),
+        weight: None,
     };
+    let weight = fields.amount("weight", report);
     fields.finish(report);
-    lane
+    (lane, weight)
 }

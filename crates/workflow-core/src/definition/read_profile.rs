@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::fields::{Fields, text, wrong_type};
+use super::fields::{Fields, Unknown, text, wrong_type};
 use super::graph::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
     RunNode,
@@ -44,7 +44,7 @@ pub(super) fn profile(root: &yaml::Node, report: &mut Report<'_>) -> Profile {
 }
 
 fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Option<GraphNode> {
-    let mut fields = Fields::of(node, path, report);
+    let mut fields = Fields::of(node, path, report).of_kind(Unknown::Node);
     let id = if let Some(id) = fields.text("id", report) {
         node_id(&id, &path.key("id"), report)
     } else {
@@ -143,9 +143,10 @@ fn foreach(
     let body_path = path.key("run");
     let body = match (fields.take("run"), deeper.checked_sub(1)) {
         (Some(node), Some(deeper)) => {
-            let mut body = Fields::of(node, &body_path, report);
+            let mut body = Fields::of(node, &body_path, report).of_kind(Unknown::Node);
             let kind = kind(&mut body, &body_path, report, deeper);
-            body.finish(report);
+            // A node that does something else than what was written, for each item, is no warning.
+            body.finish_strict(&["id", "name", "description", "isDefault", "protected", "source"], report);
             Some(kind)
         }
         (Some(_), None) => {

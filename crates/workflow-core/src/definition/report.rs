@@ -52,7 +52,23 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// An error that leaves no value at `path`: what follows from its absence is not reported.
+    /// An error that leaves no value at `path`: what follows from its absence is not reported. `replacement` is
+    /// what to write there.
+    pub(super) fn refuse_with(
+        &mut self,
+        code: &'static str,
+        path: &Path<'_>,
+        message: impl Into<String>,
+        replacement: Option<String>,
+    ) {
+        let before = self.found.len();
+        self.refuse(code, path, message);
+        if let Some(found) = self.found.get_mut(before) {
+            found.replacement = replacement.map(Into::into);
+        }
+    }
+
+    /// The same without a replacement.
     pub(super) fn refuse(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
         self.error(code, path, message);
         self.settle(path.to_string());
@@ -75,6 +91,17 @@ impl<'t> Report<'t> {
         message: impl Into<String>,
     ) {
         self.add(Diagnostic::warning(code, path.to_string(), message), Some(key));
+    }
+
+    /// An error in a key, and not in its value.
+    pub(super) fn error_at_key(
+        &mut self,
+        code: &'static str,
+        path: &Path<'_>,
+        key: Place,
+        message: impl Into<String>,
+    ) {
+        self.add(Diagnostic::error(code, path.to_string(), message), Some(key));
     }
 
     /// An error in the text of the file.

@@ -13,6 +13,23 @@ pub(super) fn one_of<'a>(choices: impl Iterator<Item = &'a str>) -> String {
     if choices.is_empty() { last } else { format!("{} or {last}", choices.join(", ")) }
 }
 
+/// The id that is nearest to a text that is not one: `my-plan` for `My plan!`. None where nothing of it is left.
+pub(super) fn slug(text: &str) -> Option<String> {
+    let mut slug = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() == 64 {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    (!slug.is_empty()).then(|| slug.to_owned())
+}
+
 /// So many candidates are compared.
 const MOST: usize = 100;
 
@@ -39,6 +56,21 @@ fn plain(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slug_keeps_letters_digits_and_words() {
+        for (text, expected) in [
+            ("my plan", Some("my-plan")),
+            ("  Plan & Code! ", Some("plan-code")),
+            ("../x", Some("x")),
+            ("prüfen", Some("pr-fen")),
+            ("", None),
+            ("日本", None),
+        ] {
+            assert_eq!(slug(text).as_deref(), expected, "{text}");
+        }
+        assert_eq!(slug(&"a".repeat(100)).map(|slug| slug.len()), Some(64));
+    }
 
     #[test]
     fn a_slip_finds_the_name_that_was_meant() {

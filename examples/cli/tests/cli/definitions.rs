@@ -64,7 +64,7 @@ fn ten_mistakes_are_ten_diagnostics_with_line_and_column() {
     let checked = home.run(&["validate", "ten.workflow.yml"]);
     assert_eq!(checked.code, Some(2));
     insta::assert_snapshot!(checked.stdout, @r#"
-    ten.workflow.yml:2:9: error[out-of-range]: `name` has to have 3 to 100 characters
+    ten.workflow.yml:2:9: error[out-of-range]: `name` must have 2 to 100 characters
     ten.workflow.yml:3:24: error[duplicate-stage]: the stage is listed already: a stage runs once per iteration, so list it once
     ten.workflow.yml:4:22: error[out-of-range]: `max_iters` has to be a whole number from 1 to 20
     ten.workflow.yml:4:45: error[bad-expression]: `=` compares nothing: write `==`
