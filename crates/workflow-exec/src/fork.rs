@@ -9,11 +9,13 @@ use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
 use workflow_core::ids::{NodePath, RunId, StageId};
 use workflow_core::machine::State;
-use workflow_core::store::{NewRun, StoreError};
+use workflow_core::plan::Plan;
+use workflow_core::store::{NewRun, RunHead, StoreError};
 
 use crate::engine::{Engine, PAGE, identity};
 use crate::error::EngineError;
 use crate::handle::RunHandle;
+use crate::migrate::obstacles;
 
 /// A run to be made of another one.
 #[derive(Debug, Clone)]
@@ -24,6 +26,7 @@ pub struct Fork {
     vars: IndexMap<String, Data>,
     outputs: IndexMap<StageId, Data>,
     run_id: Option<RunId>,
+    definition: Option<Arc<Plan>>,
 }
 
 /// Where a fork leaves the run that it is made of.
@@ -34,6 +37,8 @@ pub enum ForkPoint {
     Start,
     /// Before the latest start of a stage.
     Stage(StageId),
+    /// Before the latest start of the stage whose failure was the last.
+    Failed,
     /// Before anything happened to a node. What happened to others after it is left behind too.
     Node(NodePath),
     /// After the event of that number.
@@ -49,6 +54,7 @@ impl Fork {
             vars: IndexMap::new(),
             outputs: IndexMap::new(),
             run_id: None,
+            definition: None,
         }
     }
 
@@ -71,6 +77,13 @@ impl Fork {
         self
     }
 
+    /// Goes on with another definition, for instance the workflow as [`Engine::load`] finds it now. What is taken
+    /// over of the old run stays as it was.
+    pub fn definition(mut self, plan: &Arc<Plan>) -> Self {
+        self.definition = Some(plan.clone());
+        self
+    }
+
     /// Chooses the id of the new run.
     pub fn run_id(mut self, id: RunId) -> Self {
         self.run_id = Some(id);
@@ -90,6 +103,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError::NoSuchPoint`] when the old run has no such stage, node or event;
+    /// [`EngineError::CannotMigrate`] when the run cannot go on with the other definition from there;
     /// [`EngineError::OtherInputs`] when there is a run of the chosen id;
     /// [`StoreError::NotFound`] and others of the store.
     pub async fn fork(&self, fork: Fork) -> Result<RunHandle, EngineError> {
@@ -111,9 +125,23 @@ impl Engine {
             at: now,
             body: EventBody::RunForked(Box::new(body)),
         });
-        let state = State::fold(&events).map_err(|source| EngineError::Broken { run: id.clone(), source })?;
+        let broken = |source| EngineError::Broken { run: id.clone(), source };
+        let mut state = State::fold(&events).map_err(broken)?;
+        if let Some(plan) = fork.definition.filter(|plan| plan.hash() != state.bundle()) {
+            let old = self.shared.plan_of(&state).await?;
+            let obstacles = obstacles(&state, old.bundle(), plan.bundle());
+            if !obstacles.is_empty() {
+                return Err(EngineError::CannotMigrate { run: fork.from, obstacles });
+            }
+            let body = EventBody::RunMigrated { hash: plan.hash().clone(), bundle: plan.bundle().clone() };
+            let event = Event { seq: state.last_event() + 1, at: now, body };
+            state.apply(&event).map_err(broken)?;
+            events.push(event);
+        }
+        // The bundle that a run begins with is kept beside it; one that it was moved to is in its event.
+        let head = RunHead { bundle: bundle.clone(), ..state.head() };
         let bundle = self.shared.store.bundle(&bundle).await?;
-        let new = NewRun { id: id.clone(), bundle, events, head: state.head() };
+        let new = NewRun { id: id.clone(), bundle, events, head };
         match self.shared.create(new).await {
             Ok(lease) => self.shared.store.release(lease).await?,
             Err(StoreError::Exists(_)) => return Err(EngineError::OtherInputs(id)),
@@ -145,6 +173,16 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
     let none = |what: String| Err(EngineError::NoSuchPoint { run: fork.from.clone(), what });
     let at = match &fork.at {
         ForkPoint::Start => 1,
+        ForkPoint::Failed => {
+            let failed = events.iter().rev().find_map(|event| match &event.body {
+                EventBody::StageFailed { stage, .. } => Some(stage.clone()),
+                _ => None,
+            });
+            let Some(stage) = failed else {
+                return none(format!("no stage of it has failed; choose one of {}", stages(events)));
+            };
+            return cut(events, &Fork { at: ForkPoint::Stage(stage), ..fork.clone() });
+        }
         ForkPoint::Stage(stage) => {
             let starts = |event: &Event| match &event.body {
                 EventBody::StageStarted { stage: started, .. }

@@ -74,22 +74,28 @@ impl Engine {
         let old = self.shared.plan_of(state).await?.bundle().clone();
         let plan = self.load(&state.created().workflow).await?;
         let new = plan.bundle().clone();
-        let mut obstacles = Vec::new();
-        if state.status().is_terminal() {
-            obstacles.push("the run has ended".to_owned());
-        }
-        for stage in state.anchors() {
-            if !new.workflow.stages.contains_key(stage) {
-                obstacles.push(format!("the run stands at the stage `{stage}`, which is no more"));
-            } else if state.is_within(stage) && !is_alike(&old, &new, stage) {
-                obstacles
-                    .push(format!("the stage `{stage}` is under way and is another in the newer definition"));
-            }
-        }
+        let obstacles = obstacles(state, &old, &new);
         let diverges = diverges(&old, &new);
         let (from, to) = (state.bundle().clone(), plan.hash().clone());
         Ok((Migration { run_id: run.clone(), from, to, diverges, obstacles }, new))
     }
+}
+
+/// Why a run cannot go on with the newer bundle from where it is.
+pub(crate) fn obstacles(state: &State, old: &Bundle, new: &Bundle) -> Vec<String> {
+    let mut obstacles = Vec::new();
+    if state.status().is_terminal() {
+        obstacles.push("the run has ended".to_owned());
+    }
+    for stage in state.anchors() {
+        if !new.workflow.stages.contains_key(stage) {
+            obstacles.push(format!("the run stands at the stage `{stage}`, which is no more"));
+        } else if state.is_within(stage) && !is_alike(old, new, stage) {
+            obstacles
+                .push(format!("the stage `{stage}` is under way and is another in the newer definition"));
+        }
+    }
+    obstacles
 }
 
 /// Whether a stage does the same by both.

@@ -1,17 +1,20 @@
 //! What can be typed.
 
 mod steering;
+mod variables;
 
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand, ValueEnum};
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
 use workflow_core::definition::OnFailure;
-use workflow_core::ids::{RunId, StageId, WorkflowId, is_id};
+use workflow_core::ids::{RunId, StageId, WorkflowId};
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
 
+use crate::moment::moment;
 use crate::reference::RunRef;
 
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
@@ -123,7 +126,7 @@ pub(crate) enum Command {
     },
     /// Start a run and drive it until it rests, or leave it to workers.
     Run(RunArgs),
-    /// List runs, the newest first.
+    /// List runs, the newest last.
     Runs {
         /// Only runs of this workflow.
         #[arg(long, value_name = "ID")]
@@ -131,6 +134,9 @@ pub(crate) enum Command {
         /// Only runs with this status; can be given several times.
         #[arg(long, value_name = "STATUS", value_parser = statuses())]
         status: Vec<RunStatus>,
+        /// Only so many, the newest.
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
     },
     /// Show a run: its stages, lanes and nodes, its variables, and what went wrong.
     Show {
@@ -139,6 +145,11 @@ pub(crate) enum Command {
     },
     /// Show what a run with a worktree has changed and committed.
     Diff {
+        /// The run.
+        run: RunRef,
+    },
+    /// List what happened to a run, with the numbers that `fork --at` takes.
+    Events {
         /// The run.
         run: RunRef,
     },
@@ -194,9 +205,13 @@ pub(crate) struct RunArgs {
     /// A file, or the id of a workflow of the home.
     #[arg(value_name = "FILE|ID")]
     pub workflow: String,
-    /// Set a variable: `name=text` or `name:=json`; can be given several times.
-    #[arg(long = "var", value_name = "NAME=TEXT|NAME:=JSON", value_parser = variable)]
+    /// Set a variable: `name=text` or `name:=json`, or `name=@file` with what is in a file (`-` for standard
+    /// input); can be given several times.
+    #[arg(long = "var", value_name = "NAME=TEXT|NAME:=JSON", value_parser = variables::variable)]
     pub vars: Vec<(String, Value)>,
+    /// Set variables from a file with an object in JSON or YAML (`-` for standard input); `--var` comes before it.
+    #[arg(long, value_name = "FILE", value_parser = variables::variables)]
+    pub var_file: Vec<Map<String, Value>>,
     /// The run's id. A run of that id with the same inputs is gone on with.
     #[arg(long, value_name = "ID")]
     pub run_id: Option<RunId>,
@@ -231,6 +246,15 @@ pub(crate) struct LogsArgs {
     /// Only this stream.
     #[arg(long)]
     pub stream: Option<Stream>,
+    /// Only what failed attempts said.
+    #[arg(long, conflicts_with = "follow")]
+    pub failed: bool,
+    /// Only the last lines, so many.
+    #[arg(long, value_name = "N")]
+    pub tail: Option<usize>,
+    /// Only what was said since then: `10m` ago, a time of day (`14:30`), or a date (`2026-01-31T14:30`).
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<Timestamp>,
 }
 
 /// The streams of a process.
@@ -272,21 +296,6 @@ impl From<Policy> for OnFailure {
     }
 }
 
-fn variable(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text.split_once('=').ok_or("write name=text or name:=json")?;
-    let (name, value) = match name.strip_suffix(':') {
-        Some(name) => {
-            let value = serde_json::from_str(value).map_err(|error| format!("not JSON: {error}"))?;
-            (name, value)
-        }
-        None => (name, Value::String(value.to_owned())),
-    };
-    if !is_id(name) {
-        return Err("the name of a variable has 1 to 64 letters, digits, `-` and `_`".to_owned());
-    }
-    Ok((name.to_owned(), value))
-}
-
 fn statuses() -> impl clap::builder::TypedValueParser<Value = RunStatus> {
     let names = ["pending", "running", "paused", "completed", "failed", "cancelled"];
     PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(Value::String(name)))
@@ -300,32 +309,9 @@ fn schema_names() -> PossibleValuesParser {
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
-    use serde_json::json;
 
     #[test]
     fn the_definition_of_the_arguments_is_sound() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn variables_are_texts_or_json() {
-        for (text, expected) in [
-            ("name=text", json!("text")),
-            ("name=", json!("")),
-            ("name=a=b:=c", json!("a=b:=c")),
-            ("name=1", json!("1")),
-            ("name:=1", json!(1)),
-            ("name:=[\"=\"]", json!(["="])),
-            ("name:=null", json!(null)),
-        ] {
-            assert_eq!(variable(text), Ok(("name".to_owned(), expected)), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_variable_is_refused() {
-        for text in ["name", "=x", ":=1", "na me=x", "name:=", "name:={", "a.b=x"] {
-            assert!(variable(text).is_err(), "{text}");
-        }
     }
 }

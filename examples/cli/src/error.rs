@@ -8,6 +8,7 @@ use workflow_core::store::StoreError;
 use workflow_exec::EngineError;
 
 use crate::exit::Exit;
+use crate::words;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,7 @@ pub(crate) enum Error {
     #[error("{0} is not a valid workflow")]
     Invalid(String),
     /// It makes no sense for a run that has ended.
-    #[error("run `{run}` cannot be {what}: it has ended ({status})")]
+    #[error("run `{run}` cannot be {what}: it has ended ({status}){}", instead(run, what))]
     Ended {
         /// The run.
         run: String,
@@ -43,6 +44,9 @@ pub(crate) enum Error {
     /// Several runs are meant by one name.
     #[error("{0}")]
     Ambiguous(String),
+    /// A run has no such stage.
+    #[error("{0}")]
+    NoStage(String),
     /// An answer that cannot be given, or a run that does not ask for one.
     #[error("{0}")]
     NoAnswer(String),
@@ -65,6 +69,11 @@ pub(crate) enum Error {
     Output(io::Error),
 }
 
+/// What can be done with a run that has ended, where somebody wanted it to do more.
+fn instead(run: &str, what: &str) -> String {
+    if what == "resumed" { format!("; {}", words::instead(run)) } else { String::new() }
+}
+
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         match error {
@@ -83,6 +92,7 @@ impl Error {
             | Self::BadStore(_)
             | Self::Ended { .. }
             | Self::Ambiguous(_)
+            | Self::NoStage(_)
             | Self::NoAnswer(_)
             | Self::NoWorktree(_)
             | Self::Engine(

@@ -21,6 +21,7 @@ mod foreground;
 mod history;
 mod home;
 mod host;
+mod moment;
 mod place;
 mod print;
 mod reference;

@@ -48,7 +48,7 @@ pub(crate) struct AnswerArgs {
 pub(crate) struct ForkArgs {
     /// The run.
     pub run: RunRef,
-    /// Where to leave it: after the event of a number (`12`), before the latest start of a stage (`test`), or
+    /// Where to leave it: after the event of a number (`12`; `events` lists them), before the latest start of a stage (`test`), or
     /// before anything happened to a node (`1/plan[0]/draft`).
     #[arg(long, value_name = "EVENT|STAGE|NODE", value_parser = point)]
     pub at: ForkPoint,
@@ -64,6 +64,10 @@ pub(crate) struct RerunArgs {
     /// The stage, or the node (`1/plan[0]/draft`), that is run again with all that comes after it. Default: all.
     #[arg(long, value_name = "STAGE|NODE", value_parser = place)]
     pub from: Option<ForkPoint>,
+    /// Go on with the workflow as it is now: that of the home, or of a file. Without `--from`, from the stage that
+    /// failed.
+    #[arg(long, value_name = "FILE|ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub current: Option<String>,
     #[command(flatten)]
     pub other: Other,
 }
@@ -71,11 +75,11 @@ pub(crate) struct RerunArgs {
 /// What a run that is made of another one has of its own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Other {
-    /// Give a variable another value: `name=text` or `name:=json`; can be given several times.
-    #[arg(long = "set", value_name = "NAME=TEXT|NAME:=JSON", value_parser = super::variable)]
+    /// Give a variable another value: `name=text`, `name:=json` or `name=@file`; can be given several times.
+    #[arg(long = "set", value_name = "NAME=TEXT|NAME:=JSON", value_parser = super::variables::variable)]
     pub vars: Vec<(String, Value)>,
-    /// Give a stage that has ended another output, `stage=text` or `stage:=json`, and leave behind what came
-    /// after it; can be given several times.
+    /// Give a stage that has ended another output, `stage=text`, `stage:=json` or `stage=@file`, and leave behind
+    /// what came after it; can be given several times.
     #[arg(long = "output", value_name = "STAGE=TEXT|STAGE:=JSON", value_parser = output)]
     pub outputs: Vec<(StageId, Value)>,
     /// The new run's id.
@@ -87,7 +91,7 @@ pub(crate) struct Other {
 }
 
 fn output(text: &str) -> Result<(StageId, Value), String> {
-    let (stage, value) = super::variable(text)?;
+    let (stage, value) = super::variables::variable(text)?;
     Ok((StageId::new(stage).map_err(|error| error.to_string())?, value))
 }
 

@@ -40,7 +40,8 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     };
     let run = args.run_id.clone().map_or_else(new_id, Ok)?;
     let mut start = StartRun::plan(&plan).run_id(run.clone());
-    for (name, value) in &args.vars {
+    let files = args.var_file.iter().flatten();
+    for (name, value) in files.chain(args.vars.iter().map(|(name, value)| (name, value))) {
         start = start.var(name, value.clone());
     }
     if let Some(policy) = args.on_failure {
@@ -82,6 +83,9 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
     let (host, run) = Host::of_run(place, run).await?;
     let run = &run;
     is_known(&host, run).await?;
+    if host.engine.handle(run).status().await?.is_terminal() {
+        print::to_stderr(&words::instead(run));
+    }
     let shown = Shown::from_now(&**host.engine.store(), run).await?;
     let handle = host.engine.handle(run);
     let future = async {

@@ -1,6 +1,7 @@
 //! `fork` and `rerun`: new runs that go on from a point of another one.
 
 use futures::{FutureExt as _, TryFutureExt as _};
+use workflow_core::catalog::CatalogError;
 use workflow_exec::{Fork, ForkPoint};
 
 use super::drive;
@@ -11,28 +12,47 @@ use crate::exit::Exit;
 use crate::foreground::Driven;
 use crate::host::Host;
 use crate::place::Place;
-use crate::reference::RunRef;
+use crate::print;
+use crate::source::Source;
 
 /// Makes a run that goes on from a point of another one, and drives it until it rests.
 pub(crate) async fn fork(place: &Place, json: bool, args: &ForkArgs) -> Result<Exit, Error> {
-    make(place, json, &args.run, args.at.clone(), &args.other).await
+    let (host, run) = Host::of_run(place, &args.run).await?;
+    make(&host, json, Fork::of(run).at(args.at.clone()), &args.other).await
 }
 
 /// Runs a run again as a new one, and drives it until it rests.
 pub(crate) async fn rerun(place: &Place, json: bool, args: &RerunArgs) -> Result<Exit, Error> {
-    let from = args.from.clone().unwrap_or(ForkPoint::Start);
-    make(place, json, &args.run, from, &args.other).await
+    let (host, run) = Host::of_run(place, &args.run).await?;
+    let Some(current) = &args.current else {
+        let from = args.from.clone().unwrap_or(ForkPoint::Start);
+        return make(&host, json, Fork::of(run).at(from), &args.other).await;
+    };
+    let workflow = if current.is_empty() {
+        host.engine.store().get(&run).await?.head.workflow_id.to_string()
+    } else {
+        current.clone()
+    };
+    let source = Source::read(&host, &workflow).await.map_err(|error| match error {
+        Error::Catalog(CatalogError::NotFound(what)) if current.is_empty() => {
+            let what = format!("{what} in the home; `--current=FILE` takes it from a file");
+            CatalogError::NotFound(what).into()
+        }
+        error => error,
+    })?;
+    let checked = source.check(&host, false).await?;
+    checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
+    let plan = checked.plan.ok_or(Error::Invalid(source.name))?;
+    let from = args.from.clone().unwrap_or(ForkPoint::Failed);
+    make(&host, json, Fork::of(run).at(from).definition(&plan), &args.other).await
 }
 
 async fn make(
-    place: &Place,
+    host: &Host,
     json: bool,
-    run: &RunRef,
-    point: ForkPoint,
+    mut fork: Fork,
     Other { vars, outputs, run_id, detach }: &Other,
 ) -> Result<Exit, Error> {
-    let (host, run) = Host::of_run(place, run).await?;
-    let mut fork = Fork::of(run).at(point);
     for (name, value) in vars {
         fork = fork.var(name, value.clone());
     }
@@ -47,7 +67,7 @@ async fn make(
         return drive::left(&handle, json).await;
     }
     let run = handle.id().clone();
-    let shown = Shown::from_fork(&**host.engine.store(), &run).await?;
+    let shown = Shown::from_fork(&**host.engine.store(), &run, json).await?;
     let future = host.engine.drive(&run).map_ok(Some).boxed();
-    drive::drive_one(&host, json, shown, Driven { run: run.clone(), future }).await
+    drive::drive_one(host, json, shown, Driven { run: run.clone(), future }).await
 }

@@ -1,12 +1,19 @@
 //! `logs`: what the providers of a run said.
 
+use std::collections::{HashSet, VecDeque};
+
 use futures::stream::StreamExt as _;
+use workflow_core::definition::did_you_mean;
+use workflow_core::event::EventBody;
+use workflow_core::ids::{NodePath, RunId, StageId};
 use workflow_core::output::{OutputEntry, OutputKind};
+use workflow_core::store::RunStore;
 
 use crate::args::{LogsArgs, Stream};
 use crate::display::{Pieces, entry_line};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::history::History;
 use crate::host::Host;
 use crate::place::Place;
 use crate::print;
@@ -17,43 +24,115 @@ const PAGE: usize = 1_000;
 /// Shows output entries: those there are, and with `--follow` those to come until the run has ended.
 pub(crate) async fn logs(place: &Place, json: bool, args: &LogsArgs) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, &args.run).await?;
-    let mut pieces = Pieces::default();
-    if args.follow {
-        let mut pages = Box::pin(host.engine.handle(&run).output(0).ready_chunks(PAGE));
-        while let Some(page) = pages.next().await {
-            show(page.into_iter().collect::<Result<_, _>>()?, &mut pieces, json, args)?;
-        }
-        return end(pieces);
+    let store = &**host.engine.store();
+    if let Some(stage) = &args.stage {
+        check_stage(store, &run, stage).await?;
     }
-    let (store, mut last) = (host.engine.store(), 0);
+    let failed = if args.failed { Some(failed_attempts(store, &run).await?) } else { None };
+    let mut printer = Printer {
+        json,
+        args,
+        failed,
+        pieces: Pieces::default(),
+        tail: args.tail.map(|lines| (lines, VecDeque::new())),
+    };
+    let mut last = 0;
     loop {
         let page = store.output(&run, last, PAGE).await?;
-        let Some(entry) = page.last() else { return end(pieces) };
+        let Some(entry) = page.last() else { break };
         last = entry.number;
-        show(page, &mut pieces, json, args)?;
+        printer.take(page)?;
+    }
+    if args.follow {
+        printer.end_of_tail()?;
+        let mut pages = Box::pin(host.engine.handle(&run).output(last).ready_chunks(PAGE));
+        while let Some(page) = pages.next().await {
+            printer.take(page.into_iter().collect::<Result<_, _>>()?)?;
+        }
+    }
+    printer.end()
+}
+
+/// That the run has such a stage: a name that is mistyped is not one that said nothing.
+async fn check_stage(store: &dyn RunStore, run: &RunId, stage: &StageId) -> Result<(), Error> {
+    let History { view, bundle, .. } = History::read(store, run).await?;
+    let stages = &bundle.workflow.stages;
+    if stages.contains_key(stage) || view.context.stages.contains_key(stage) {
+        return Ok(());
+    }
+    let known = stages.keys().map(StageId::as_str);
+    let near = did_you_mean(stage.as_str(), known.clone());
+    let known = known.collect::<Vec<_>>().join(", ");
+    Err(Error::NoStage(format!("run `{run}` has no stage `{stage}`{near} (it has: {known})")))
+}
+
+/// The attempts that failed.
+async fn failed_attempts(store: &dyn RunStore, run: &RunId) -> Result<HashSet<(NodePath, u32)>, Error> {
+    let (mut failed, mut last) = (HashSet::new(), 0);
+    loop {
+        let page = store.events(run, last, PAGE).await?;
+        let Some(event) = page.last() else { return Ok(failed) };
+        last = event.seq;
+        failed.extend(page.into_iter().filter_map(|event| match event.body {
+            EventBody::AttemptFailed { path, attempt, .. } => Some((path, attempt)),
+            _ => None,
+        }));
     }
 }
 
-fn end(pieces: Pieces) -> Result<Exit, Error> {
-    print::lines(pieces.finish().iter().map(entry_line))?;
-    Ok(Exit::DONE)
+/// Prints the entries that are asked for.
+struct Printer<'a> {
+    json: bool,
+    args: &'a LogsArgs,
+    /// The attempts of which entries are shown, where it is not all.
+    failed: Option<HashSet<(NodePath, u32)>>,
+    pieces: Pieces,
+    /// So many entries are kept back, where only the last ones are shown.
+    tail: Option<(usize, VecDeque<OutputEntry>)>,
 }
 
-fn show(
-    mut entries: Vec<OutputEntry>,
-    pieces: &mut Pieces,
-    json: bool,
-    args: &LogsArgs,
-) -> Result<(), Error> {
-    entries.retain(|entry| {
+impl Printer<'_> {
+    fn take(&mut self, mut entries: Vec<OutputEntry>) -> Result<(), Error> {
+        entries.retain(|entry| self.is_asked_for(entry));
+        let whole = if self.json {
+            entries
+        } else {
+            entries.into_iter().flat_map(|entry| self.pieces.push(entry)).collect()
+        };
+        self.print(whole)
+    }
+
+    fn is_asked_for(&self, entry: &OutputEntry) -> bool {
         // That entries are missing is told whichever stream is asked for: they may have been of it.
         let of_stream = |stream: Stream| stream.is(entry.kind) || entry.kind == OutputKind::Dropped;
+        let args = self.args;
         args.stage.as_ref().is_none_or(|stage| *stage == entry.path.stage)
             && args.stream.is_none_or(of_stream)
-    });
-    if json {
-        return print::objects(&entries);
+            && args.since.is_none_or(|since| entry.at >= since)
+            && self.failed.as_ref().is_none_or(|failed| failed.contains(&(entry.path.clone(), entry.attempt)))
     }
-    let lines: Vec<_> = entries.into_iter().flat_map(|entry| pieces.push(entry)).collect();
-    print::lines(lines.iter().map(entry_line))
+
+    fn print(&mut self, entries: Vec<OutputEntry>) -> Result<(), Error> {
+        if let Some((most, kept)) = &mut self.tail {
+            kept.extend(entries);
+            kept.drain(..kept.len().saturating_sub(*most));
+            return Ok(());
+        }
+        if self.json { print::objects(&entries) } else { print::lines(entries.iter().map(entry_line)) }
+    }
+
+    /// Prints what was kept back, and keeps nothing back any more.
+    fn end_of_tail(&mut self) -> Result<(), Error> {
+        match self.tail.take() {
+            Some((_, kept)) => self.print(kept.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn end(mut self) -> Result<Exit, Error> {
+        let begun = std::mem::take(&mut self.pieces).finish();
+        self.print(begun)?;
+        self.end_of_tail()?;
+        Ok(Exit::DONE)
+    }
 }

@@ -6,6 +6,7 @@ mod definitions;
 mod diff;
 mod doctor;
 mod drive;
+mod events;
 mod fork;
 mod init;
 mod library;
@@ -48,10 +49,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Doctor => doctor::doctor(json).await,
             Command::Schema { name } => definitions::schema(json, name),
             Command::Run(args) => drive::run(&place()?, json, args).await,
-            Command::Runs { workflow, status } => {
-                runs::runs(&place()?, json, workflow.clone(), status.clone()).await
+            Command::Runs { workflow, status, limit } => {
+                runs::runs(&place()?, json, workflow.clone(), status.clone(), *limit).await
             }
             Command::Show { run } => show::show(&place()?, json, run).await,
+            Command::Events { run } => events::events(&place()?, json, run).await,
             Command::Diff { run } => diff::diff(&place()?, json, run).await,
             Command::Logs(args) => logs::logs(&place()?, json, args).await,
             Command::Pause { run } => control::pause(&place()?, json, run).await,

@@ -16,20 +16,24 @@ use crate::words::asks;
 /// So many characters of what a run waits for are shown.
 const QUESTION: usize = 120;
 
-/// Lists runs, the newest first.
+/// Lists runs, the newest last.
 pub(crate) async fn runs(
     place: &Place,
     json: bool,
     workflow: Option<WorkflowId>,
     statuses: Vec<RunStatus>,
+    limit: Option<usize>,
 ) -> Result<Exit, Error> {
     let mut filter = RunFilter::all();
     filter.workflow = workflow;
     filter.statuses = statuses;
-    let runs = match Host::existing(place)? {
+    filter.limit = limit;
+    let mut runs = match Host::existing(place)? {
         Some(host) => host.engine.store().list(&filter).await?,
         None => Vec::new(),
     };
+    // The newest is where a person looks: above the next prompt.
+    runs.reverse();
     if json {
         print::objects(&runs)?;
     } else if runs.is_empty() {

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use workflow_core::event::Event;
+use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::sink::EventSink;
@@ -77,6 +77,8 @@ pub(crate) struct Shown {
     run: RunId,
     /// The last event that is not new.
     known: u64,
+    /// The first event is shown too: it has the id of the run.
+    first: bool,
     /// The last event and output entry that the display was given.
     event: u64,
     output: u64,
@@ -86,7 +88,7 @@ pub(crate) struct Shown {
 impl Shown {
     /// A run of which everything is new.
     pub(crate) fn new(run: &RunId) -> Self {
-        Self { run: run.clone(), known: 0, event: 0, output: 0, failed: false }
+        Self { run: run.clone(), known: 0, first: false, event: 0, output: 0, failed: false }
     }
 
     /// A run of which only what is stored from now on is new.
@@ -98,10 +100,22 @@ impl Shown {
         Ok(Self { known, output: store.last_output(run).await?, ..Self::new(run) })
     }
 
-    /// A run that was just made of another one: of what is stored, only that is new.
-    pub(crate) async fn from_fork(store: &dyn RunStore, run: &RunId) -> Result<Self, StoreError> {
-        let shown = Self::from_now(store, run).await?;
-        Ok(Self { known: shown.known.saturating_sub(1), ..shown })
+    /// A run that was just made of another one: of what is stored, only that is new, and for programs the first event,
+    /// which has its id.
+    pub(crate) async fn from_fork(
+        store: &dyn RunStore,
+        run: &RunId,
+        first: bool,
+    ) -> Result<Self, StoreError> {
+        let (mut known, mut last) = (0, 0);
+        loop {
+            let page = store.events(run, last, PAGE).await?;
+            let Some(event) = page.last() else { break };
+            last = event.seq;
+            let forked = page.iter().rev().find(|event| matches!(event.body, EventBody::RunForked(_)));
+            known = forked.map_or(known, |event| event.seq - 1);
+        }
+        Ok(Self { known, first, output: store.last_output(run).await?, ..Self::new(run) })
     }
 }
 
@@ -208,7 +222,8 @@ impl Shown {
                 to.output(&self.run, entry)?;
                 self.output = entry.number;
             }
-            to.event(&self.run, event, event.seq > self.known)?;
+            let new = event.seq > self.known || (self.first && event.seq == 1);
+            to.event(&self.run, event, new)?;
             self.event = event.seq;
         }
         for entry in entries.take_while(|entry| entry.after_event <= self.event) {

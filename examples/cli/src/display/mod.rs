@@ -24,7 +24,7 @@ use crate::print;
 
 pub(crate) use feed::{Bell, Feed, Shown};
 pub(crate) use pieces::Pieces;
-pub(crate) use plain::entry_line;
+pub(crate) use plain::{Story, entry_line};
 pub(crate) use roll::{Log, Roll};
 
 /// A way to show runs.

@@ -91,17 +91,19 @@ pub(crate) fn entry_line(entry: &OutputEntry) -> String {
 
 /// Tells what happened to one run.
 #[derive(Default)]
-pub(super) struct Story {
+pub(crate) struct Story {
+    run: Option<RunId>,
     started: Option<Timestamp>,
     attempts: HashMap<NodePath, Timestamp>,
 }
 
 impl Story {
     /// The event in words, if it is worth them.
-    pub(super) fn tell(&mut self, event: &Event) -> Option<String> {
+    pub(crate) fn tell(&mut self, event: &Event) -> Option<String> {
         let at = event.at;
         Some(match &event.body {
             EventBody::RunCreated(created) => {
+                self.run = Some(created.run.clone());
                 format!("run {} of workflow {}", created.run, created.workflow)
             }
             EventBody::RunStarted => {
@@ -188,7 +190,10 @@ impl Story {
             }
             EventBody::RunWaiting { wait } => format!("run waits for {}", words::waits_for(wait)),
             EventBody::RunContinued => "run goes on: the time has come".to_owned(),
-            EventBody::RunForked(forked) => format!("forked from {}", words::forked(forked)),
+            EventBody::RunForked(forked) => {
+                let run = self.run.as_ref().map(|run| format!("run {run} ")).unwrap_or_default();
+                format!("{run}forked from {}", words::forked(forked))
+            }
             EventBody::RunMigrated { hash, .. } => {
                 format!("run goes on by another definition ({})", shorten(&hash.to_string(), HASH))
             }

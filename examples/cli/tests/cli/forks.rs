@@ -41,7 +41,7 @@ fn a_fork_with_another_output_runs_what_depends_on_it_and_its_source_stays_as_it
     let forked = home.run(&args);
     assert_eq!(forked.code, Some(0), "{forked:?}");
     stable(
-        || insta::assert_snapshot!(forked.stdout.lines().next().unwrap(), @r#"[time] forked from run first after its event 6; x = "y"; the output of one = "9""#),
+        || insta::assert_snapshot!(forked.stdout.lines().next().unwrap(), @r#"[time] run second forked from run first after its event 6; x = "y"; the output of one = "9""#),
     );
     assert_eq!(home.read("trace"), "two 9\nthree 9-2 y\n");
     let view = home.show("second");
@@ -152,4 +152,118 @@ ship: { provider: demo, approval: Ship it?, with: { answers: [shipped] } }
     let refused = home.run(&["migrate", "first", "--apply"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("the run has ended"), "{refused:?}");
+}
+
+#[test]
+fn the_id_of_a_new_run_comes_first() {
+    let home = home();
+    let rerun = home.run(&["rerun", "first", "--from", "three"]);
+    let id = home.show("three@latest")["runId"].as_str().unwrap().to_owned();
+    assert!(
+        rerun.stdout.lines().next().unwrap().contains(&format!("run {id} forked from run first")),
+        "{rerun:?}"
+    );
+    let events = home.run(&["fork", "first", "--at", "three", "--run-id", "second", "--json"]).json();
+    assert_eq!((&events[0]["type"], &events[0]["data"]["run"]), (&json!("run_created"), &json!("second")));
+    assert_eq!(events[1]["type"], "run_forked");
+}
+
+#[test]
+fn events_lists_the_points_of_a_fork() {
+    let home = home();
+    let listed = home.run(&["events", "first"]);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    stable(|| {
+        insta::assert_snapshot!(listed.stdout, @r"
+        EVENT  TIME  WHAT  NODE
+        1  [date]  run first of workflow three
+        2  [date]  run started
+        3  [date]  one started
+        4  [date]  one[0] calls command  1/one[0]/run
+        5  [date]  one[0] succeeded after [took]  1/one[0]/run
+        6  [date]  one completed
+        7  [date]  two started
+        8  [date]  two[0] calls command  1/two[0]/run
+        9  [date]  two[0] succeeded after [took]  1/two[0]/run
+        10  [date]  two completed
+        11  [date]  three started
+        12  [date]  three[0] calls command  1/three[0]/run
+        13  [date]  three[0] succeeded after [took]  1/three[0]/run
+        14  [date]  three completed
+        15  [date]  run completed after [took]
+        ");
+    });
+    assert!(listed.stderr.contains("workflow fork first --at EVENT"), "{listed:?}");
+    let (event, node) = ("6", "1/three[0]/run");
+    for (at, id) in [(event, "by-event"), (node, "by-node")] {
+        home.write("trace", "");
+        assert_eq!(home.run(&["fork", "first", "--at", at, "--run-id", id]).code, Some(0));
+        assert_eq!(home.read("trace").lines().last(), Some("three 1-2 none"), "{at}");
+    }
+    let numbers: Vec<_> =
+        home.run(&["events", "first", "--json"]).json().iter().map(|e| e["seq"].clone()).collect();
+    assert_eq!(numbers, (1..=numbers.len()).map(|n| json!(n)).collect::<Vec<_>>());
+    assert_eq!(home.run(&["events", "nosuch"]).code, Some(5));
+}
+
+/// A workflow of the home whose stage `two` fails until its definition says otherwise.
+fn failing(exit: u8) -> String {
+    format!(
+        "workflow: {{ name: Ship, stages: [one, two, three] }}\n\
+         one: {{ with: {{ command: [sh, -c, 'echo one >>trace; echo 1'] }} }}\n\
+         two: {{ with: {{ command: [sh, -c, 'echo two >>trace; exit {exit}'] }} }}\n\
+         three: {{ with: {{ command: [sh, -c, 'echo three $0 >>trace', \"${{stages.one.output}}\"] }} }}\n"
+    )
+}
+
+#[test]
+fn a_failed_run_is_rerun_from_its_failed_stage_with_the_definition_as_it_is_now() {
+    for store in ["sqlite:runs.db", "file:runs"] {
+        let home = Home::new().on(store);
+        let file = ".orch/workflows/ship.workflow.yml";
+        home.write(file, &failing(3));
+        assert_eq!(home.run(&["run", "ship", "--run-id", "first"]).code, Some(1));
+        // With the same definition it fails again.
+        assert_eq!(home.run(&["rerun", "first", "--from", "two", "--run-id", "same"]).code, Some(1));
+        home.write(file, &failing(0));
+        home.write("trace", "");
+        let rerun = home.run(&["rerun", "first", "--current", "--run-id", "second"]);
+        assert_eq!(rerun.code, Some(0), "{rerun:?}");
+        assert_eq!(home.read("trace"), "two\nthree 1\n");
+        // The new run can be rerun itself, and goes by the same definition.
+        let again = home.run(&["rerun", "second", "--from", "three", "--run-id", "third"]);
+        assert_eq!(
+            (again.code, home.read("trace").as_str()),
+            (Some(0), "two\nthree 1\nthree 1\n"),
+            "{again:?}"
+        );
+        let refused = home.run(&["rerun", "second", "--current"]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains("no stage of it has failed"), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_rerun_takes_a_definition_from_a_file_and_refuses_one_that_does_not_fit() {
+    let home = Home::new();
+    home.write("ship.yml", &failing(3));
+    assert_eq!(home.run(&["run", "ship.yml", "--run-id", "first"]).code, Some(1));
+    let refused = home.run(&["rerun", "first", "--current"]);
+    assert_eq!((refused.code, refused.stderr.contains("--current=FILE")), (Some(5), true), "{refused:?}");
+    let other = failing(0).replace("two", "other").replace("one", "begin");
+    home.write("other.yml", &other);
+    let refused = home.run(&["rerun", "first", "--current=other.yml", "--run-id", "second"]);
+    assert_eq!((refused.code, refused.stderr.contains("`one`")), (Some(2), true), "{refused:?}");
+    assert_eq!(home.run(&["show", "second"]).code, Some(5), "nothing is left of it");
+    home.write("ship.yml", &failing(0));
+    assert_eq!(home.run(&["rerun", "first", "--current=ship.yml"]).code, Some(0));
+}
+
+#[test]
+fn resuming_a_run_that_has_ended_says_what_makes_a_new_one() {
+    let home = home();
+    for args in [&["resume", "first"][..], &["resume", "first", "--detach"]] {
+        let refused = home.run(args);
+        assert!(refused.stderr.contains("`workflow rerun first --from STAGE`"), "{refused:?}");
+    }
 }

@@ -18,13 +18,68 @@ fn what_was_said_is_shown_by_stage_and_stream() {
         (&["--stage", "two"], &["more"]),
         (&["--stream", "stderr"], &["err"]),
         (&["--stage", "one", "--stream", "stdout"], &["out"]),
-        (&["--stage", "none"], &[]),
+        (&["--tail", "2"], &["err", "more"]),
+        (&["--tail", "1", "--stage", "one"], &["err"]),
+        (&["--tail", "0"], &[]),
+        (&["--since", "1h"], &["out", "err", "more"]),
+        (&["--since", "2999-01-01"], &[]),
+        (&["--failed"], &[]),
     ] {
         let shown = home.run(&[&["logs", "first", "--json"], args].concat());
         let texts: Vec<_> =
             shown.json().iter().map(|entry| entry["text"].as_str().unwrap().to_owned()).collect();
         assert_eq!(texts, expected, "{args:?}");
     }
+}
+
+#[test]
+fn a_stage_that_the_run_does_not_have_is_an_error() {
+    let home = Home::with_stages(&[("one", "echo out"), ("two", "echo more")]);
+    home.run(&["run", "stages.workflow.yml", "--run-id", "first"]);
+    for args in [&["--stage", "tow"][..], &["--stage", "tow", "--follow"], &["--stage", "tow", "--json"]] {
+        let refused = home.run(&[&["logs", "first"], args].concat());
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
+        assert!(refused.stderr.contains("did you mean `two`? (it has: one, two)"), "{refused:?}");
+    }
+    assert_eq!(home.run(&["logs", "first", "--since", "yesterday"]).code, Some(2));
+}
+
+#[test]
+fn what_failed_attempts_said_is_shown_alone() {
+    let home = Home::new();
+    home.write(
+        "retried.yml",
+        "workflow: { name: Retried, stages: [one, two] }\n\
+         one: { with: { command: [sh, -c, 'echo fine'] } }\n\
+         two: { on_failure: retry, retries: 1, with: { command: [sh, -c, 'echo try; test -e tried || { touch tried; \
+         echo broken >&2; exit 1; }'] } }\n",
+    );
+    assert_eq!(home.run(&["run", "retried.yml", "--run-id", "first"]).code, Some(0));
+    let shown = home.run(&["logs", "first", "--failed", "--json"]);
+    let said: Vec<_> =
+        shown.json().iter().map(|entry| (entry["attempt"].clone(), entry["text"].clone())).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said.contains(&(1.into(), "try".into())) && said.contains(&(1.into(), "broken".into())),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn following_can_begin_with_the_last_lines() {
+    let home = Home::with_stages(&[(
+        "one",
+        "echo before; echo last; touch begun; until test -e gate; do sleep 0.02; done; echo after",
+    )]);
+    let run = home.start_until(&["run", "stages.workflow.yml", "--run-id", "first"], "begun");
+    until("the output", || home.run(&["logs", "first"]).stdout.lines().count() == 2);
+    let mut follower = home.start(&["logs", "first", "--follow", "--tail", "1"]);
+    let mut lines = follower.stdout();
+    assert!(line(&mut lines).ends_with(" one[0] | last\n"));
+    home.write("gate", "");
+    assert!(line(&mut lines).ends_with(" one[0] | after\n"));
+    assert_eq!(follower.wait().code, Some(0));
+    assert_eq!(run.wait().code, Some(0));
 }
 
 #[test]

@@ -44,7 +44,10 @@ fn every_command_has_bare_objects_for_programs() {
         (&["init"][..], &["workflow", "file", "created"][..]),
         (&["list"], &["id", "name", "description", "stages", "problem"]),
         (&["validate", "hello"], &["file", "valid", "diagnostics"]),
-        (&["runs"], &["runId", "workflowId", "bundle", "status", "createdAt", "startedAt", "completedAt"]),
+        (
+            &["runs", "--limit", "1"],
+            &["runId", "workflowId", "bundle", "status", "createdAt", "startedAt", "completedAt"],
+        ),
         (&["logs", "first"], &["number", "after_event", "at", "path", "attempt", "kind", "text"]),
     ] {
         let ended = home.run(&[args, &["--json"]].concat());

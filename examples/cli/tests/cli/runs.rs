@@ -1,5 +1,7 @@
 //! `run`, `runs`, `show`: what is shown of runs, and the exit codes.
 
+use serde_json::json;
+
 use super::home::{Home, stable};
 
 #[test]
@@ -65,7 +67,7 @@ fn a_failed_run_says_why() {
 }
 
 #[test]
-fn runs_are_listed_the_newest_first_and_filtered() {
+fn runs_are_listed_the_newest_last_and_filtered() {
     let home = Home::with_stages(&[("one", "test -e good")]);
     home.run(&["run", "stages.workflow.yml", "--run-id", "bad"]);
     home.write("good", "");
@@ -74,15 +76,17 @@ fn runs_are_listed_the_newest_first_and_filtered() {
     home.run(&["run", "other.workflow.yml", "--run-id", "other"]);
     stable(|| {
         insta::assert_snapshot!(home.run(&["runs"]).stdout, @r"
-    RUN  WORKFLOW  STATUS  CREATED  TOOK
-    other  other  completed  [date]  [took]
-    good  stages  completed  [date]  [took]
-    bad  stages  failed  [date]  [took]
-    ");
+        RUN  WORKFLOW  STATUS  CREATED  TOOK
+        bad  stages  failed  [date]  [took]
+        good  stages  completed  [date]  [took]
+        other  other  completed  [date]  [took]
+        ");
     });
     for (args, expected) in [
         (&["--status", "failed"][..], &["bad"][..]),
-        (&["--status", "failed", "--status", "completed"], &["other", "good", "bad"]),
+        (&["--status", "failed", "--status", "completed"], &["bad", "good", "other"]),
+        (&["--limit", "2"], &["good", "other"]),
+        (&["--workflow", "stages", "--limit", "1"], &["good"]),
         (&["--workflow", "other"], &["other"]),
         (&["--workflow", "other", "--status", "failed"], &[]),
     ] {
@@ -231,9 +235,10 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       doctor     Say which agents are there, in which versions, and what they say of being logged in
       schema     Print a JSON Schema
       run        Start a run and drive it until it rests, or leave it to workers
-      runs       List runs, the newest first
+      runs       List runs, the newest last
       show       Show a run: its stages, lanes and nodes, its variables, and what went wrong
       diff       Show what a run with a worktree has changed and committed
+      events     List what happened to a run, with the numbers that `fork --at` takes
       logs       Show what the providers of a run said
       pause      Start nothing new; the run is paused when what runs has ended
       cancel     Stop what runs, and end the run
@@ -300,4 +305,47 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
     was changed. Go on with such a run from the same repository. Of the runs that have ended the oldest worktrees are
     removed when there are more than 20, or 10 GiB of them; the branches stay.
     ");
+}
+
+#[test]
+fn variables_come_from_files_and_standard_input() {
+    let home = Home::new();
+    home.write(
+        "vars.yml",
+        "workflow: { name: Vars, stages: [one] }\none: { with: { command: ['true'], env: { A: '${vars.a}', B: \
+         '${vars.b}', C: '${vars.c}' } } }\n",
+    );
+    home.write("text", "two\nlines\n");
+    home.write("data.json", r#"{ "n": 1 }"#);
+    home.write("more.yml", "a: from the file\nb: [1, yes, \"x\"]\nc: { d: null }\n");
+    let shown = |args: &[&str]| {
+        let run = home.run(&[&["run", "vars.yml", "--json"], args].concat());
+        assert_eq!(run.code, Some(0), "{args:?}: {run:?}");
+        run.json().pop().unwrap()["context"]["vars"].clone()
+    };
+    assert_eq!(
+        shown(&["--var", "a=@text", "--var", "b:=@data.json", "--var", "c:=\"@text\""]),
+        json!({ "a": "two\nlines\n", "b": { "n": 1 }, "c": "@text" })
+    );
+    assert_eq!(
+        shown(&["--var", "a=from the line", "--var-file", "more.yml"]),
+        json!({ "a": "from the line", "b": [1, "yes", "x"], "c": { "d": null } })
+    );
+    assert_eq!(shown(&["--var-file", "data.json", "--var-file", "more.yml"])["n"], json!(1));
+    let mut piped =
+        home.command(&["run", "vars.yml", "--json", "--var", "a=@-", "--var", "b=", "--var", "c="]);
+    let piped = piped.stdin(std::fs::File::open(home.path("text")).unwrap()).output().unwrap();
+    assert!(
+        piped.status.success() && String::from_utf8(piped.stdout).unwrap().contains(r#""a":"two\nlines\n""#)
+    );
+    home.write("list.yml", "[1]");
+    for args in [
+        &["--var", "a=@nosuch"],
+        &["--var", "a:=@text"],
+        &["--var-file", "nosuch"],
+        &["--var-file", "list.yml"],
+    ] {
+        let refused = home.run(&[&["run", "vars.yml"][..], args].concat());
+        assert_eq!(refused.code, Some(2), "{args:?}: {refused:?}");
+    }
 }

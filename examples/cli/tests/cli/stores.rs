@@ -109,7 +109,7 @@ fn a_home_with_runs_in_files_stays_with_them() {
     let run = |id| ["run", "stages.workflow.yml", "--run-id", id];
     home.run(&[&["--store", "file:.orch"], &run("old")[..]].concat());
     assert_eq!(home.run(&run("new")).code, Some(0));
-    assert_eq!(ids(&[]), ("new old".to_owned(), String::new()));
+    assert_eq!(ids(&[]), ("old new".to_owned(), String::new()));
     assert!(!home.path(".orch/runs.db").exists());
 
     // Once somebody has named the database, it is what is meant; the files are not forgotten.

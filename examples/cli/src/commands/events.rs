@@ -1,0 +1,55 @@
+//! `events`: what happened to a run, with the numbers that `fork --at` takes.
+
+use workflow_core::event::Event;
+use workflow_core::store::StoreError;
+
+use crate::display::Story;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::place::Place;
+use crate::print;
+use crate::reference::RunRef;
+use crate::text::date;
+
+/// Events are read in steps of so many.
+const PAGE: usize = 1_000;
+
+/// Lists the events of a run.
+pub(crate) async fn events(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
+    let (host, run) = Host::of_run(place, run).await?;
+    let (store, mut last, mut story) = (host.engine.store(), 0, Story::default());
+    let mut rows = vec![["EVENT", "TIME", "WHAT", "NODE"].map(str::to_owned)];
+    loop {
+        let page = store.events(&run, last, PAGE).await?;
+        let Some(event) = page.last() else { break };
+        last = event.seq;
+        if json {
+            print::objects(&page)?;
+        } else {
+            rows.extend(page.iter().map(|event| row(event, &mut story)));
+        }
+    }
+    if last == 0 {
+        return Err(StoreError::NotFound(format!("run `{run}`")).into());
+    }
+    if !json {
+        print::lines(print::table(&rows))?;
+        print::to_stderr(&format!(
+            "`workflow fork {run} --at EVENT` begins a new run after that event, `--at NODE` before a node began"
+        ));
+    }
+    Ok(Exit::DONE)
+}
+
+fn row(event: &Event, story: &mut Story) -> [String; 4] {
+    let what = story.tell(event).unwrap_or_else(|| kind(event));
+    let node = event.body.path().map(ToString::to_string).unwrap_or_default();
+    [event.seq.to_string(), date(event.at), what, node]
+}
+
+/// The kind of an event in words.
+fn kind(event: &Event) -> String {
+    let event = serde_json::to_value(event).unwrap_or_default();
+    event["type"].as_str().unwrap_or_default().replace('_', " ")
+}
