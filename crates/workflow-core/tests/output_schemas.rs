@@ -208,3 +208,29 @@ fn a_value_as_deep_as_json_is_read_is_checked() {
     let found = schema.check(&nested(127));
     assert_eq!((found.len(), found[0].path.len()), (1, 254));
 }
+
+/// The check of a single value would need 2^60 steps.
+#[test]
+fn a_schema_that_fans_out_is_refused() {
+    let mut defs = serde_json::Map::new();
+    for n in 0..60 {
+        let next = json!({ "$ref": format!("#/$defs/d{}", n + 1) });
+        defs.insert(format!("d{n}"), json!({ "anyOf": [{ "not": next }, next] }));
+    }
+    defs.insert("d60".to_owned(), json!({ "type": "string" }));
+    let schema = json!({ "$ref": "#/$defs/d0", "$defs": defs });
+    let error = OutputSchema::compile("a.json", &[("a.json".to_owned(), schema)].into()).unwrap_err();
+    assert!(matches!(error, SchemaError::TooComplex { .. }), "{error}");
+}
+
+/// Each level of the value doubles the steps.
+#[test]
+fn a_value_that_is_too_deep_for_a_recursive_schema_is_refused() {
+    let back = json!({ "properties": { "a": { "$ref": "#" } } });
+    let schema = json!({ "anyOf": [{ "not": back }, { "not": { "not": back } }] });
+    let schema = OutputSchema::compile("a.json", &[("a.json".to_owned(), schema)].into()).unwrap();
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "a": inner }));
+    assert_eq!(schema.check(&nested(5)), []);
+    let violations = schema.check(&nested(60));
+    assert!(violations[0].message.starts_with("the value is too deep or too large"), "{violations:?}");
+}

@@ -9,6 +9,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
 
+use super::cost::{Cost, TooComplex};
 use super::whole::whole;
 use super::{SchemaError, Violation, Wrong, references};
 
@@ -20,7 +21,10 @@ const LONGEST: usize = 300;
 const HOME: &str = "home:///";
 
 #[derive(Debug)]
-pub(super) struct Checker(Validator);
+pub(super) struct Checker {
+    validator: Validator,
+    cost: Cost,
+}
 
 /// The files that a schema can refer to.
 struct Files(BTreeMap<String, Value>);
@@ -38,16 +42,24 @@ impl Checker {
         let files = files(name, schemas)?;
         let schema = files.get(name).cloned().unwrap_or_default();
         let whole = whole(name, &files);
-        let checker = options(name, files).build(&schema).map_err(|error| {
+        let cost = cost(name, &whole)?;
+        let validator = options(name, files).build(&schema).map_err(|error| {
             let Wrong { pointer, message } = wrong(&error);
             let message = if pointer.is_empty() { message } else { format!("{pointer}: {message}") };
             SchemaError::Invalid { file: name.to_owned(), message }
         })?;
-        Ok((Self(checker), whole))
+        Ok((Self { validator, cost }, whole))
     }
 
     pub(super) fn check(&self, value: &Value) -> Vec<Violation> {
-        let mut errors = self.0.iter_errors(value);
+        if !self.cost.allows(value) {
+            let message =
+                "the value is too deep or too large for this schema, which takes more evaluations with \
+                           each level: make it smaller"
+                    .to_owned();
+            return vec![Violation { path: String::new(), message }];
+        }
+        let mut errors = self.validator.iter_errors(value);
         let mut violations: Vec<_> = errors
             .by_ref()
             .take(MOST)
@@ -84,8 +96,30 @@ pub(super) fn problems(name: &str, schemas: &IndexMap<String, Value>) -> Vec<Wro
         // There is no such draft.
         Err(error) => return vec![Wrong { pointer: "/$schema".to_owned(), message: shorten(&error) }],
     }
+    if let Err(error) = cost(name, &whole(name, &files)) {
+        return vec![error.into()];
+    }
     // What is well-formed can still refer to what is not there.
     options(name, files).build(&schema).err().map(|error| wrong(&error)).into_iter().collect()
+}
+
+fn cost(file: &str, whole: &Value) -> Result<Cost, SchemaError> {
+    Cost::of(whole).map_err(|problem| {
+        let message = match problem {
+            TooComplex::FansOut => {
+                "its definitions refer to each other so often that one value needs more than \
+                                    100,000 evaluations: refer to each definition once"
+            }
+            TooComplex::Chain => {
+                "more than 400 of its references and subschemas follow one another: shorten the chain"
+            }
+            TooComplex::Circles => {
+                "its references lead back to where they began in several ways: let them go into \
+                                    the value, with `properties` or `items`"
+            }
+        };
+        SchemaError::TooComplex { file: file.to_owned(), message }
+    })
 }
 
 fn options(name: &str, files: BTreeMap<String, Value>) -> ValidationOptions<'static> {

@@ -4,6 +4,10 @@
 //! else: nothing is ever fetched. The draft is what its `$schema` says, 2020-12 where it says nothing.
 //! A file's name is its identity, so an `$id` at its top is not looked at.
 //!
+//! How much work checking can be is estimated from the schema, and for each value from its size: a schema that
+//! fans out too far is refused when it is compiled ([`SchemaError::TooComplex`]), and a value for which a recursive
+//! schema multiplies too often is a [`Violation`].
+//!
 //! Schemas are checked with the feature `json-schema`; without it, compiling one is an error that says so.
 
 #[cfg(feature = "json-schema")]
@@ -11,6 +15,8 @@ mod check;
 #[cfg(not(feature = "json-schema"))]
 #[path = "without.rs"]
 mod check;
+#[cfg(feature = "json-schema")]
+mod cost;
 mod references;
 #[cfg(feature = "json-schema")]
 mod whole;
@@ -62,6 +68,14 @@ pub enum SchemaError {
         file: String,
         /// What is wrong with it, and where.
         message: String,
+    },
+    /// Checking a value against it could take too long.
+    #[error("`{file}` is too complex: {message}")]
+    TooComplex {
+        /// The file.
+        file: String,
+        /// What makes it so.
+        message: &'static str,
     },
     /// Schemas cannot be checked by this build.
     #[error("checking outputs against a schema needs the feature `json-schema` of workflow-core")]

@@ -35,6 +35,30 @@ fn a_query_nests_to_a_limit() {
 }
 
 #[test]
+fn a_query_is_linear_in_the_size_of_the_document() {
+    for (text, refused_at) in [
+        ("$..*", None),
+        ("$..a[?@..b]", None),
+        ("$.xs[?@.name == $.vars['a b'].name && @.n > 1].y", None),
+        ("$.xs[?count(@.*) > 1]", None),
+        ("$['a', 'b, c', 1:2]", None),
+        ("$..*..*..*", Some(4)),
+        ("$..a..b", Some(4)),
+        ("$.a[?@..b[?@..c[?@..d]]]", Some(18)),
+        ("$.a[?@..b..c]", Some(9)),
+        ("$.a[?$.b[*]]", Some(5)),
+        ("$.a[?$..b]", Some(5)),
+        ("$.a[?@.b == 1 || $.b[?@.c]]", Some(17)),
+        ("$[0,0,0,0][0,0,0,0][0,0,0,0][0,0,0,0]", Some(29)),
+        ("$.a[?@[*,*,*,*,*,*,*,*] && @[*,*,*,*,*,*,*,*] && @[*,*]]", Some(51)),
+    ] {
+        let error = Condition::parse(text).err().map(|error| (error.offset, error.message));
+        assert_eq!(error.as_ref().map(|(at, _)| *at), refused_at, "{text}: {error:?}");
+        assert!(error.is_none_or(|(_, message)| message.starts_with("the query is too complex")), "{text}");
+    }
+}
+
+#[test]
 fn unclosed_openings_are_refused() {
     for opening in ["(", "!(", "$[", "$[?", "$[?(", "$[?@[?", "$[?!(", "$[?count(@", "$[?'", "$.a && ("] {
         let text = opening.repeat(400);

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::cost;
 use crate::expr::SyntaxError;
 use crate::expr::error::short;
 
@@ -38,6 +39,7 @@ impl Query {
     pub(super) fn parse(text: &str, range: Range<usize>, singular: bool) -> Result<Self, SyntaxError> {
         match JsonPath::parse(&text[range.clone()]) {
             Ok(path) => {
+                cost::check(&text[range.clone()], range.start)?;
                 let text = &text[range];
                 let names = roots(text).into_iter().map(|at| names(&text[at..])).collect();
                 Ok(Self { path, singular, names })
@@ -153,7 +155,7 @@ fn member(text: &str, at: usize) -> Result<usize, SyntaxError> {
 }
 
 /// Where the bracket is closed that opens at `open`.
-fn bracket(text: &str, open: usize) -> Result<usize, SyntaxError> {
+pub(super) fn bracket(text: &str, open: usize) -> Result<usize, SyntaxError> {
     let bytes = text.as_bytes();
     let mut opened: Vec<(u8, usize)> = Vec::new();
     let mut at = open;
@@ -207,7 +209,7 @@ pub(super) fn string_length(text: &str, quote: u8) -> Option<usize> {
 }
 
 /// Whether what stands in brackets is one name or one index.
-fn is_singular(selector: &str) -> bool {
+pub(super) fn is_singular(selector: &str) -> bool {
     if let Some(quote @ (b'\'' | b'"')) = selector.as_bytes().first() {
         return string_length(selector, *quote) == Some(selector.len());
     }
