@@ -32,7 +32,7 @@ pub(crate) enum Error {
     #[error("{0} is not a valid workflow")]
     Invalid(String),
     /// It makes no sense for a run that has ended.
-    #[error("run `{run}` cannot be {what}: it has ended ({status}){}", instead(run, what))]
+    #[error("run `{run}` cannot be {what}: it has ended ({status}){}", instead(run, what, status))]
     Ended {
         /// The run.
         run: String,
@@ -70,8 +70,8 @@ pub(crate) enum Error {
 }
 
 /// What can be done with a run that has ended, where somebody wanted it to do more.
-fn instead(run: &str, what: &str) -> String {
-    if what == "resumed" { format!("; {}", words::instead(run)) } else { String::new() }
+fn instead(run: &str, what: &str, status: &str) -> String {
+    if what == "resumed" { format!("; {}", words::instead(run, status == "failed")) } else { String::new() }
 }
 
 impl From<EngineError> for Error {

@@ -74,11 +74,15 @@ pub(crate) fn command(run: &RunId, wait: &Wait, asked: usize) -> String {
 }
 
 /// What makes a new run of one that has ended.
-pub(crate) fn instead(run: impl std::fmt::Display) -> String {
-    format!(
-        "`workflow rerun {run} --from STAGE` runs it again from a stage, `workflow rerun {run} --current` from the \
-         stage that failed, with the workflow as it is now"
-    )
+pub(crate) fn instead(run: impl std::fmt::Display, failed: bool) -> String {
+    let current = if failed {
+        format!(
+            ", `workflow rerun {run} --current` from the stage that failed, with the workflow as it is now"
+        )
+    } else {
+        String::new()
+    };
+    format!("`workflow rerun {run}` runs it again as a new run, with `--from STAGE` from a stage{current}")
 }
 
 /// What calls used: `2 attempts, 1.2s, $0.0400, 300 tokens`. What is not known is called so.

@@ -83,8 +83,9 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
     let (host, run) = Host::of_run(place, run).await?;
     let run = &run;
     is_known(&host, run).await?;
-    if host.engine.handle(run).status().await?.is_terminal() {
-        print::to_stderr(&words::instead(run));
+    let status = host.engine.handle(run).status().await?;
+    if status.is_terminal() {
+        print::to_stderr(&words::instead(run, status == RunStatus::Failed));
     }
     let shown = Shown::from_now(&**host.engine.store(), run).await?;
     let handle = host.engine.handle(run);

@@ -117,7 +117,7 @@ fn a_home_with_runs_in_files_stays_with_them() {
     let hint =
         "there are runs in files too, beside those in .orch/runs.db: `--store file:.orch` shows them\n";
     assert_eq!(ids(&[]), ("newer".to_owned(), hint.to_owned()));
-    assert_eq!(ids(&["--store", "file:.orch"]), ("new old".to_owned(), String::new()));
+    assert_eq!(ids(&["--store", "file:.orch"]), ("old new".to_owned(), String::new()));
 }
 
 #[test]
