@@ -222,4 +222,8 @@ impl Provider for Scripted {
         let error = ProviderError::new(class, format!("{} had trouble", self.name));
         Err(ProviderError { until, usage: act.usage, ..error })
     }
+
+    fn needs_grace(&self) -> bool {
+        true
+    }
 }

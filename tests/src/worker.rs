@@ -166,6 +166,10 @@ impl Provider for Commands {
         if self.elsewhere { Ok(()) } else { self.commands.reclaim(call).await }
     }
 
+    fn needs_grace(&self) -> bool {
+        self.commands.needs_grace()
+    }
+
     fn options_schema(&self) -> Option<Value> {
         self.commands.options_schema()
     }

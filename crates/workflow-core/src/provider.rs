@@ -25,9 +25,11 @@ pub use async_trait::async_trait;
 pub trait Provider: Send + Sync {
     /// Carries out one call.
     ///
-    /// A call that is told to stop by [`CallContext::stop`] ends soon with
-    /// [`ProviderError::cancelled`], and only once every process that it started is gone.
-    /// Dropping the future has to stop what was started as well, as soon as it can.
+    /// A call that is told to stop by [`CallContext::stop`] is polled once more, and may end with
+    /// [`ProviderError::cancelled`]; then its future is dropped, so that a call that does not watch the signal
+    /// delays no cancel and no time-out. A call that [needs a grace period](Provider::needs_grace) has time to end,
+    /// and ends only once every process that it started is gone. Dropping the future has to stop what was started
+    /// as well, as soon as it can.
     ///
     /// A panic is a permanent failure of the attempt, with the text of the panic; usage that was
     /// [reported](CallContext::usage) before it counts, and [`reclaim`](Provider::reclaim) is called. In a program
@@ -51,6 +53,13 @@ pub trait Provider: Send + Sync {
     async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
         let _ = call;
         Ok(())
+    }
+
+    /// Whether a call needs time to end after it was told to stop: for a process to exit, or to undo what it
+    /// began. Its future is dropped only when the grace period of the engine is over then. False unless
+    /// overridden: the future is dropped at once.
+    fn needs_grace(&self) -> bool {
+        false
     }
 
     /// The JSON Schema of the options under `with`. `None`: it takes any.
@@ -261,6 +270,12 @@ impl CallContext {
         Self { id, stop, host }
     }
 
+    /// The same with another stop signal: for a provider that passes the signal on by itself.
+    #[must_use]
+    pub fn with_stop(self, stop: StopSignal) -> Self {
+        Self { stop, ..self }
+    }
+
     /// Which call it is.
     pub fn id(&self) -> &CallId {
         &self.id
@@ -318,6 +333,10 @@ macro_rules! forward {
 
             async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
                 (**self).reclaim(call).await
+            }
+
+            fn needs_grace(&self) -> bool {
+                (**self).needs_grace()
             }
 
             fn options_schema(&self) -> Option<Value> {

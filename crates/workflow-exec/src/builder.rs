@@ -135,8 +135,9 @@ impl EngineBuilder {
         self
     }
 
-    /// How long a call may take to end after it was told to stop, before it is dropped; 30 s unless
-    /// set. Longer than the grace period that providers give their processes.
+    /// How long a call of a provider that [needs a grace period](Provider::needs_grace) may take to end after it
+    /// was told to stop, before its future is dropped; 30 s unless set. Longer than the grace period that
+    /// providers give their processes.
     pub fn stop_grace(mut self, grace: Duration) -> Self {
         self.stop_grace = grace;
         self

@@ -4,8 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt as _, lazy};
-use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
+use futures::future::{BoxFuture, FutureExt as _, lazy, ready};
+use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
+
+use crate::blocking::Blocking;
 
 type Function =
     dyn Fn(CallRequest, CallContext) -> BoxFuture<'static, Result<Reply, ProviderError>> + Send + Sync;
@@ -30,25 +32,29 @@ type Function =
 ///
 /// # Stopping
 ///
-/// The engine tells a call to stop through [`CallContext::stop`] and drops its future soon after
-/// if it does not end by itself. A closure that awaits nothing but other futures needs no more than
-/// that. One that starts something that outlives its future (a thread, a request elsewhere) watches
-/// the signal, undoes what it began, and answers [`ProviderError::cancelled`].
+/// The engine tells a call to stop through [`CallContext::stop`], polls its future once more, and drops it: a
+/// cancel or a time-out takes no longer than that, whether the closure watches the signal or not. A closure that
+/// awaits nothing but other futures needs no more. One that has to undo something, or that starts what outlives its
+/// future (a thread, a request elsewhere), asks for a grace period ([`with_grace`](Self::with_grace)), watches the
+/// signal, and answers [`ProviderError::cancelled`].
 pub struct FunctionProvider {
     function: Box<Function>,
+    needs_grace: bool,
+    blocking: Option<Arc<Blocking>>,
 }
 
 impl FunctionProvider {
     /// A provider that awaits what `function` returns.
     ///
     /// The future is polled by the driver of the run, together with all else that the run does:
-    /// work that would block belongs on a thread.
+    /// work that would block belongs on a thread; see [`blocking`](Self::blocking).
     pub fn new<F, R>(function: F) -> Self
     where
         F: Fn(CallRequest, CallContext) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Reply, ProviderError>> + Send + 'static,
     {
-        Self { function: Box::new(move |request, context| function(request, context).boxed()) }
+        let function = move |request, context| function(request, context).boxed();
+        Self { function: Box::new(function), needs_grace: false, blocking: None }
     }
 
     /// A provider that calls `function` on the driver's own thread, so it has to be quick: while it
@@ -62,6 +68,49 @@ impl FunctionProvider {
             let function = function.clone();
             lazy(move |_| function(request))
         })
+    }
+
+    /// A provider that calls `function` on a thread of its own, so it may block. There are at most 64 threads, which
+    /// are used again; further calls wait for one.
+    ///
+    /// A thread cannot be stopped from outside. A call that is cancelled or timed out is told so by
+    /// [`CallContext::stop`], which the closure has to look at between its steps, with
+    /// [`now`](workflow_core::stop::StopSignal::now) or
+    /// [`wait_blocking`](workflow_core::stop::StopSignal::wait_blocking). It has the grace period of the engine to
+    /// return. After that the call has ended for the engine, and what the closure returns later is thrown away; the
+    /// failure says that it may still be running, and the same node is not called again before it has returned.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workflow_core::provider::{ProviderError, Reply};
+    /// use workflow_core::stop::Stop;
+    /// use workflow_providers::FunctionProvider;
+    ///
+    /// let wait = FunctionProvider::blocking(|_, context| {
+    ///     for _ in 0..600 {
+    ///         if context.stop().wait_blocking(Stop::Gracefully, Duration::from_millis(100)) > Stop::None {
+    ///             return Err(ProviderError::cancelled());
+    ///         }
+    ///     }
+    ///     Ok(Reply::text("a minute is over"))
+    /// });
+    /// # let _ = wait;
+    /// ```
+    pub fn blocking<F>(function: F) -> Self
+    where
+        F: Fn(CallRequest, CallContext) -> Result<Reply, ProviderError> + Send + Sync + 'static,
+    {
+        let blocking = Arc::new(Blocking::new(function));
+        let calls = blocking.clone();
+        let provider = Self::new(move |request, context| blocking.clone().call(request, context));
+        Self { blocking: Some(calls), ..provider.with_grace() }
+    }
+
+    /// Gives a call that is told to stop the grace period of the engine to end, in place of dropping its future
+    /// at once.
+    #[must_use]
+    pub fn with_grace(self) -> Self {
+        Self { needs_grace: true, ..self }
     }
 }
 
@@ -82,5 +131,20 @@ impl Provider for FunctionProvider {
         'a: 'call,
     {
         (self.function)(request, context)
+    }
+
+    fn reclaim<'a, 'id, 'reclaim>(
+        &'a self,
+        call: &'id CallId,
+    ) -> BoxFuture<'reclaim, Result<(), ProviderError>>
+    where
+        'a: 'reclaim,
+        'id: 'reclaim,
+    {
+        ready(self.blocking.as_ref().map_or(Ok(()), |blocking| blocking.reclaim(call))).boxed()
+    }
+
+    fn needs_grace(&self) -> bool {
+        self.needs_grace
     }
 }

@@ -6,9 +6,11 @@
 //! - `ClaudeCodeProvider`, `CodexProvider`, `GeminiProvider`, `GrokProvider` (a feature each, Unix): agents.
 //! - `Worktrees` (feature `worktree`, Unix): around others, so that a run works in a git worktree of its own.
 
+mod blocking;
 #[cfg(feature = "demo")]
 mod demo;
 mod function;
+mod threads;
 
 #[cfg(feature = "demo")]
 pub use demo::DemoProvider;

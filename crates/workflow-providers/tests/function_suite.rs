@@ -51,3 +51,41 @@ impl Fixture for Closure {
 }
 
 workflow_testkit::provider_suite!(Closure; sessions);
+
+mod blocking {
+    use std::time::Duration;
+
+    use super::*;
+
+    struct Blocking;
+
+    impl Fixture for Blocking {
+        fn provider(&self) -> Box<dyn Provider> {
+            Box::new(FunctionProvider::blocking(|request, context| match request.prompt.as_str() {
+                "wait" => {
+                    context.output(OutputKind::Log, "waits");
+                    while context.stop().now() == Stop::None {
+                        context.stop().wait_blocking(Stop::Gracefully, Duration::from_secs(60));
+                    }
+                    Err(ProviderError::cancelled())
+                }
+                "" => Err(ProviderError::permanent("there is nothing to do")),
+                prompt => Ok(Reply::text(prompt)),
+            }))
+        }
+
+        fn answered(&self) -> Ask {
+            Ask::new("hello", Value::Null)
+        }
+
+        fn failing(&self) -> Vec<(Ask, FailureClass)> {
+            vec![(Ask::new("", Value::Null), FailureClass::Permanent)]
+        }
+
+        fn endless(&self) -> Ask {
+            Ask::new("wait", Value::Null)
+        }
+    }
+
+    workflow_testkit::provider_suite!(Blocking);
+}

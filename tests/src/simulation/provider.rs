@@ -142,4 +142,8 @@ impl Provider for Answering {
         self.journal.entries().reclaimed(call);
         Ok(())
     }
+
+    fn needs_grace(&self) -> bool {
+        true
+    }
 }

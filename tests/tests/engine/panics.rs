@@ -453,3 +453,12 @@ fn a_store_that_panics_when_it_is_asked_for_runs_is_asked_again() {
     let engine = Engine::builder().clock(host.sim.clone()).timer(host.sim.clone()).store(store);
     host.sim.block_on(work_on_three(&host, &host.deeds.register(engine).build().unwrap()));
 }
+
+#[test]
+fn a_blocking_closure_that_panics_has_failed_with_its_text() {
+    let rude = FunctionProvider::blocking(|_, _| panic!("on a thread"));
+    let engine = Engine::builder().provider("rude", rude).build().unwrap();
+    let plan = engine.parse(ONE_CALL, "test").unwrap();
+    let view = futures::executor::block_on(engine.run(StartRun::plan(&plan))).unwrap();
+    assert_eq!(view.error.unwrap().message, "the provider panicked: on a thread");
+}

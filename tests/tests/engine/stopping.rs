@@ -1,8 +1,11 @@
 //! Ways to stop driving, and calls that do not want to.
 
 use futures::future::{Either, join, select};
+use workflow_core::provider::{CallContext, ProviderError};
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
+use workflow_core::usage::Usage;
+use workflow_providers::FunctionProvider;
 
 use crate::host::{Host, id};
 
@@ -169,4 +172,90 @@ fn a_call_that_ignores_its_time_out_is_dropped_after_the_grace_period() {
     4000  run_failed         idle_timeout: nothing heard for 1s; it did not stop in time and was dropped
     ");
     insta::assert_snapshot!(host.calls(), @"  1/plan[0] #1 ann 0–4000 dropped");
+}
+
+/// A closure that never ends and does not look at its stop signal.
+fn deaf() -> FunctionProvider {
+    FunctionProvider::new(|_, _| std::future::pending())
+}
+
+const CLOSURE: &str = "
+workflow: { name: Closure, stages: [plan] }
+plan: { provider: closure }
+";
+
+#[test]
+fn a_closure_that_ignores_its_stop_signal_is_dropped_at_once() {
+    let host = Host::with(|builder| builder.provider("closure", deaf()));
+    host.sim.block_on(async {
+        let run = host.engine.start(host.start("r1", CLOSURE)).await.unwrap();
+        host.sim.sleep_ms(50).await;
+        run.cancel().await.unwrap();
+        assert_eq!(run.wait().await.unwrap().status, RunStatus::Cancelled);
+
+        let yaml = CLOSURE.replace("closure }", "closure, timeout: 2s }");
+        host.engine.run(host.start("r2", &yaml)).await.unwrap();
+
+        host.engine.start(host.start("r3", CLOSURE)).await.unwrap();
+        host.sim.sleep_ms(50).await;
+        host.engine.shutdown(Stop::Gracefully).await;
+    });
+    insta::assert_snapshot!(host.log("r1"), @r"
+     0  run_created        test
+     0  run_started
+     0  stage_started      1/plan
+     0  attempt_started    1/plan[0] #1 closure
+    50  cancel_requested
+    50  attempt_cancelled  1/plan[0] #1
+    50  run_cancelled
+    ");
+    insta::assert_snapshot!(host.log("r2"), @r"
+       0  run_created        test
+       0  run_started
+       0  stage_started      1/plan
+       0  attempt_started    1/plan[0] #1 closure
+    2000  attempt_failed     1/plan[0] #1 timeout: no result after 2s
+    2000  stage_failed       1/plan timeout: no result after 2s
+    2000  run_failed         timeout: no result after 2s
+    ");
+    insta::assert_snapshot!(host.log("r3"), @r"
+     0  run_created        test
+     0  run_started
+     0  stage_started      1/plan
+     0  attempt_started    1/plan[0] #1 closure
+    50  attempt_interrupted 1/plan[0] #1
+    ");
+}
+
+#[test]
+fn a_closure_that_watches_its_stop_signal_is_heard_before_it_is_dropped() {
+    let watches = FunctionProvider::new(|_, context: CallContext| async move {
+        context.stop().wait(Stop::Gracefully).await;
+        Err(ProviderError {
+            usage: Some(Usage { cost_usd: Some(2.0), ..Usage::default() }),
+            ..ProviderError::cancelled()
+        })
+    });
+    let host = Host::with(|builder| builder.provider("closure", watches));
+    host.sim.block_on(async {
+        let run = host.engine.start(host.start("r1", CLOSURE)).await.unwrap();
+        host.sim.sleep_ms(50).await;
+        run.cancel().await.unwrap();
+        let view = run.wait().await.unwrap();
+        assert!((view.spent.cost_usd - 2.0).abs() < 1e-9, "{:?}", view.spent);
+    });
+}
+
+#[test]
+fn a_closure_that_asks_for_a_grace_period_has_it() {
+    let host = Host::with(|builder| {
+        builder.provider("closure", deaf().with_grace()).stop_grace(std::time::Duration::from_secs(3))
+    });
+    host.sim.block_on(async {
+        let run = host.engine.start(host.start("r1", CLOSURE)).await.unwrap();
+        host.sim.sleep_ms(50).await;
+        run.cancel().await.unwrap();
+        assert_eq!(run.wait().await.unwrap().status, RunStatus::Cancelled);
+    });
+    assert!(host.log("r1").contains("3050  attempt_cancelled"), "{}", host.log("r1"));
 }

@@ -102,7 +102,10 @@ impl Future for Call<'_> {
                 Ok(Poll::Ready(result)) => break result,
                 Ok(Poll::Pending) => match self.provider {
                     Some(provider) if self.io.poll_abandoned(cx).is_ready() => {
-                        let late = ProviderError::new(FailureClass::Timeout, "the call was told to stop");
+                        let late = match self.io.grace {
+                            None => ProviderError::cancelled(),
+                            Some(_) => too_late("the call was told to stop", FailureClass::Timeout),
+                        };
                         let dropped = dropped(provider, self.id.clone(), late).boxed();
                         self.go_on_with(dropped);
                     }
@@ -132,8 +135,6 @@ impl Future for Call<'_> {
 pub(super) struct Patience<'e> {
     pub timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
-    /// How long a call may take to end after it was told to stop; then it is dropped.
-    pub stop_grace: Duration,
     pub timer: &'e dyn Timer,
     pub clock: &'e dyn Clock,
 }
@@ -150,12 +151,19 @@ async fn in_time(
         Either::Left((result, _)) => result,
         Either::Right((error, call)) => {
             io.stop.stop(Stop::Gracefully);
-            let usage = match select(call, patience.timer.sleep(patience.stop_grace)).await {
+            let grace = async {
+                if let Some(grace) = io.grace {
+                    patience.timer.sleep(grace).await;
+                }
+            };
+            let usage = match select(call, pin!(grace)).await {
                 Either::Left((Ok(reply), _)) => reply.usage,
                 Either::Left((Err(ended), _)) => ended.usage,
                 Either::Right(((), call)) => {
                     drop(call);
-                    return dropped(provider, id, error).await;
+                    let failure = &error.failure;
+                    let late = io.grace.map(|_| too_late(&failure.message, failure.class));
+                    return dropped(provider, id, late.unwrap_or(error)).await;
                 }
             };
             Err(ProviderError { usage, ..error })
@@ -163,13 +171,21 @@ async fn in_time(
     }
 }
 
-/// Sees to it that nothing is left of a call that was told to stop because of `late`, did not in
-/// time, and was dropped.
+/// Of a call that had time to end after it was told to stop.
+fn too_late(why: &str, class: FailureClass) -> ProviderError {
+    ProviderError::new(class, format!("{why}; it did not stop in time and was dropped"))
+}
+
+/// Whether calls of a provider need time to end after they were told to stop.
+pub(super) fn needs_grace(provider: &dyn Provider) -> bool {
+    caught(|| provider.needs_grace()).unwrap_or(false)
+}
+
+/// Sees to it that nothing is left of a call that was told to stop because of `late`, and was dropped.
 async fn dropped(provider: &dyn Provider, call: CallId, late: ProviderError) -> Result<Reply, ProviderError> {
-    let message = format!("{late}; it did not stop in time and was dropped");
     Err(match reclaim(provider, &call).await {
-        Ok(()) => ProviderError::new(late.failure.class, message),
-        Err(error) => may_run(&message, &error),
+        Ok(()) => late,
+        Err(error) => may_run(&late.failure.message, &error),
     })
 }
 

@@ -383,15 +383,11 @@ impl<'e> Driver<'e> {
             }
         };
         let machine::Call { request, timeout, idle_timeout } = call;
-        let patience = Patience {
-            timeout,
-            idle_timeout,
-            stop_grace: self.engine.stop_grace,
-            timer: &*self.engine.timer,
-            clock: &*self.engine.clock,
-        };
+        let patience =
+            Patience { timeout, idle_timeout, timer: &*self.engine.timer, clock: &*self.engine.clock };
         let span = info_span!(parent: &self.stage, "node", %path, attempt, provider = name);
-        let io = Arc::new(CallIo::new(self.io.clone(), attempt));
+        let grace = call::needs_grace(admission.provider).then_some(self.engine.stop_grace);
+        let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));
         let call = Call::begin(request, admission, io.clone(), patience, span);
         self.underway.call(path, io, call);
     }
@@ -399,8 +395,9 @@ impl<'e> Driver<'e> {
     fn stop(&mut self, path: &NodePath, how: Stop) {
         let Some(call) = self.underway.calls().get(path) else { return };
         call.stop.stop(how);
+        let Some(grace) = call.grace else { return call.abandon() };
         let (path, attempt) = (path.clone(), call.attempt);
-        let sleep = self.engine.timer.sleep(self.engine.stop_grace);
+        let sleep = self.engine.timer.sleep(grace);
         self.underway.expect(sleep.map(move |()| Arrival::Overdue(path, attempt)));
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
@@ -43,6 +44,8 @@ pub(crate) struct CallIo {
     run: Arc<RunIo>,
     pub attempt: u32,
     pub stop: StopSource,
+    /// How long the call may take to end after it was told to stop; none: its future is dropped at once.
+    pub grace: Option<Duration>,
     /// When the call was last heard of, in milliseconds since the epoch.
     heard: AtomicI64,
     abandoned: AtomicBool,
@@ -122,11 +125,12 @@ impl RunIo {
 }
 
 impl CallIo {
-    pub(crate) fn new(run: Arc<RunIo>, attempt: u32) -> Self {
+    pub(crate) fn new(run: Arc<RunIo>, attempt: u32, grace: Option<Duration>) -> Self {
         Self {
             run,
             attempt,
             stop: StopSource::new(),
+            grace,
             heard: AtomicI64::new(0),
             abandoned: AtomicBool::new(false),
             waker: AtomicWaker::new(),

@@ -144,6 +144,10 @@ impl<C: Cli> Provider for AgentProvider<C> {
         process::on_own_thread(&never, move |control| process::reclaim(&call, grace, control)).await
     }
 
+    fn needs_grace(&self) -> bool {
+        true
+    }
+
     fn options_schema(&self) -> Option<Value> {
         Some(schemars::schema_for!(C::Options).to_value())
     }

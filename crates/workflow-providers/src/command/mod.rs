@@ -134,6 +134,10 @@ impl Provider for CommandProvider {
         process::on_own_thread(&never, move |control| process::reclaim(&call, grace, control)).await
     }
 
+    fn needs_grace(&self) -> bool {
+        true
+    }
+
     fn options_schema(&self) -> Option<Value> {
         Some(schemars::schema_for!(CommandOptions).to_value())
     }

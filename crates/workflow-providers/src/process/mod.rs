@@ -14,6 +14,7 @@ mod pipes;
 mod reclaim;
 mod supervisor;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -48,7 +49,7 @@ pub(crate) async fn on_own_thread<T: Send + 'static>(
         .name("workflow-call".to_owned())
         .spawn(move || {
             // Nobody waits for the result of a call whose future was dropped.
-            let _ = result.send(work(&theirs));
+            let _ = result.send(catch_unwind(AssertUnwindSafe(|| work(&theirs))));
         })
         .map_err(|error| unable("no thread could be started", error))?;
     let abandon = AbandonOnDrop(control);
@@ -61,7 +62,8 @@ pub(crate) async fn on_own_thread<T: Send + 'static>(
         pending::<()>().await;
     };
     match select(done, pin!(pass_on)).await {
-        Either::Left((Ok(result), _)) => result,
+        Either::Left((Ok(Ok(result)), _)) => result,
+        Either::Left((Ok(Err(panic)), _)) => resume_unwind(panic),
         _ => Err(ProviderError::permanent("the thread of the call ended without a result")),
     }
 }

@@ -137,6 +137,11 @@ impl<P: Provider> Provider for InWorktree<P> {
         process::on_own_thread(&never, move |control| finish(&id, open, result, control)).await
     }
 
+    /// To commit what a call did that was told to stop.
+    fn needs_grace(&self) -> bool {
+        true
+    }
+
     async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
         self.provider.reclaim(call).await?;
         // The git of a host that died: what it leaves locked is unlocked by the next call, which relies on this.

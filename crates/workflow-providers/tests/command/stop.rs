@@ -1,13 +1,13 @@
 //! Calls that are stopped: politely, at once, and by being dropped.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::future::{BoxFuture, FutureExt as _, ready};
 use serde_json::json;
-use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallHost, CallId, Provider as _, ProviderError, SessionLost};
 use workflow_core::stop::{Stop, StopSource};
@@ -175,8 +175,9 @@ fn one_whose_host_panics() {
     let request = request("", json!({ "command": ["sh", "-c", script] }));
     let run = request.id.run.to_string();
     let context = CallContext::new(request.id.clone(), StopSource::new().signal(), Arc::new(Panicking));
-    let result = block_on(provider().call(request, context));
-    assert_eq!(result.unwrap_err().failure.class, FailureClass::Permanent);
+    let panic = catch_unwind(AssertUnwindSafe(|| block_on(provider().call(request, context)))).unwrap_err();
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    assert_eq!(text, Some("a host that cannot take \"a line\""), "it goes on where the call is awaited");
     assert_eq!(processes::of_run(&run), Vec::<i32>::new());
 }
 

@@ -89,6 +89,10 @@ impl<P: Provider> Provider for Recorder<P> {
         }
     }
 
+    fn needs_grace(&self) -> bool {
+        self.provider.needs_grace()
+    }
+
     async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
         self.provider.reclaim(call).await
     }
