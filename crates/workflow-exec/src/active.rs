@@ -9,9 +9,12 @@ use event_listener::Event;
 use foldhash::HashMap;
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
+use indexmap::IndexMap;
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::stop::Stop;
 use workflow_core::usage::Usage;
+
+use crate::error::EngineError;
 
 /// A session that a call wants recorded.
 pub(crate) struct SessionNote {
@@ -118,10 +121,15 @@ impl Inbox {
     }
 }
 
+/// At most so many errors of drivers are kept.
+const MOST_FAILED: usize = 1_000;
+
 /// The inboxes of all runs that are driven here.
 #[derive(Default)]
 pub(crate) struct Active {
     runs: Mutex<HashMap<RunId, Arc<Inbox>>>,
+    /// The errors that ended the drivers of runs, until the runs are driven here again; of many the newest.
+    failed: Mutex<IndexMap<RunId, EngineError>>,
     stop: AtomicU8,
     /// Notified when a run is no longer driven.
     pub idle: Event,
@@ -134,6 +142,7 @@ impl Active {
     pub(crate) fn enter(self: &Arc<Self>, run: &RunId) -> Entered {
         let inbox = Arc::new(Inbox::default());
         inbox.stop.store(self.stop.load(Ordering::Acquire), Ordering::Release);
+        lock(&self.failed).shift_remove(run);
         lock(&self.runs).insert(run.clone(), inbox.clone());
         // Shut down between the two lines above.
         inbox.stop.fetch_max(self.stop.load(Ordering::Acquire), Ordering::AcqRel);
@@ -142,6 +151,21 @@ impl Active {
 
     pub(crate) fn get(&self, run: &RunId) -> Option<Arc<Inbox>> {
         lock(&self.runs).get(run).cloned()
+    }
+
+    /// Records what ended the driver of a run. Called while the run is still registered, so that whoever waits for
+    /// its driver finds it.
+    pub(crate) fn driver_failed(&self, run: &RunId, error: EngineError) {
+        let mut failed = lock(&self.failed);
+        if failed.len() >= MOST_FAILED {
+            failed.shift_remove_index(0);
+        }
+        failed.insert(run.clone(), error);
+    }
+
+    /// What ended the last driver of a run that is not driven here any more.
+    pub(crate) fn failure(&self, run: &RunId) -> Option<EngineError> {
+        lock(&self.failed).get(run).cloned()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

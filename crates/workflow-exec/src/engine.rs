@@ -75,7 +75,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError`]; once the run was created, [`EngineError::Store`] and
-    /// [`EngineError::Broken`] leave it to be taken up again.
+    /// [`EngineError::Broken`] leave it to be taken up again. [`EngineError::ShutDown`] after a shutdown.
     pub async fn run(&self, start: StartRun) -> Result<RunView, EngineError> {
         let (run, claimed) = self.accept(start).await?;
         match claimed {
@@ -89,7 +89,8 @@ impl Engine {
         }
     }
 
-    /// Creates a run and drives it in the background, through the engine's spawner.
+    /// Creates a run and drives it in the background, through the engine's spawner. An error that ends the driver
+    /// is what [`RunHandle::wait`] returns.
     ///
     /// # Errors
     ///
@@ -117,7 +118,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError::Invalid`] for the definition; [`EngineError::OtherInputs`] when there is a run
-    /// of that id with other inputs; [`EngineError::Store`].
+    /// of that id with other inputs; [`EngineError::Store`]; [`EngineError::ShutDown`] after a shutdown.
     pub async fn create(&self, start: StartRun) -> Result<RunHandle, EngineError> {
         let (run, claimed) = self.accept(start).await?;
         if let Some((lease, ..)) = claimed {
@@ -132,8 +133,10 @@ impl Engine {
     /// # Errors
     ///
     /// [`StoreError::Held`] when a living driver has the run, here or elsewhere;
-    /// [`StoreError::NotFound`]; [`EngineError::Broken`]; [`EngineError::NotReclaimed`].
+    /// [`StoreError::NotFound`]; [`EngineError::Broken`]; [`EngineError::NotReclaimed`];
+    /// [`EngineError::ShutDown`] after a shutdown.
     pub async fn drive(&self, run: &RunId) -> Result<RunView, EngineError> {
+        self.check_not_shut_down()?;
         let lease = self.shared.claim(run).await?;
         let view = self.take_up(self.hold(lease)).await?;
         if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
@@ -148,8 +151,8 @@ impl Engine {
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
         let run = hold.run().clone();
         let driving = async move {
-            let state = self.shared.fold(&hold.lease.run).await?;
-            let plan = self.shared.plan_of(&state).await?;
+            let state = self.shared.fold(&hold.lease.run).await.map_err(|error| hold.failed(error))?;
+            let plan = self.shared.plan_of(&state).await.map_err(|error| hold.failed(error))?;
             self.drive_on(hold, plan, state).await
         };
         panics::while_driving(run, driving).await
@@ -207,7 +210,11 @@ impl Engine {
 
     /// Stops every call of every run that is driven here, and leaves the runs to be taken up again.
     /// Waits until nothing is driven here any more; a second call with [`Stop::AtOnce`] hurries.
-    /// The engine drives no run afterwards.
+    ///
+    /// The engine starts and drives no run afterwards: [`run`](Engine::run), [`start`](Engine::start),
+    /// [`create`](Engine::create), [`drive`](Engine::drive), [`fork`](Engine::fork) and
+    /// [`migrate`](Engine::migrate) return [`EngineError::ShutDown`], [`RunHandle::wait`] returns, and the streams of
+    /// [`RunHandle::events`] and [`RunHandle::output`] end. Runs can still be looked at, and sent control requests.
     pub async fn shutdown(&self, how: Stop) {
         self.shared.active.shut_down(how.max(Stop::Gracefully));
         loop {
@@ -219,11 +226,16 @@ impl Engine {
         }
     }
 
+    pub(crate) fn check_not_shut_down(&self) -> Result<(), EngineError> {
+        if self.shared.active.stopping() > Stop::None { Err(EngineError::ShutDown) } else { Ok(()) }
+    }
+
     /// Creates the run, or finds the one that was created with the same id and inputs.
     async fn accept(
         &self,
         start: StartRun,
     ) -> Result<(RunId, Option<(Lease, Arc<Plan>, Box<State>)>), EngineError> {
+        self.check_not_shut_down()?;
         let plan = match start.what {
             What::Plan(plan) => plan,
             What::Id(id) => self.load(&id).await?,
@@ -247,10 +259,13 @@ impl Engine {
         let body = EventBody::RunCreated(Arc::new(created));
         let event = Event { seq: 1, at: self.shared.clock.now(), body };
         let state = first_state(&id, &event)?;
-        let events = vec![event];
+        let events = vec![event.clone()];
         let new = NewRun { id: id.clone(), bundle: plan.bundle().clone(), events, head: state.head() };
         match self.shared.create(new).await {
-            Ok(lease) => Ok((id, Some((lease, plan, state)))),
+            Ok(lease) => {
+                self.shared.sinks.events(&id, &[event]);
+                Ok((id, Some((lease, plan, state))))
+            }
             Err(StoreError::Exists(_)) if chosen => {
                 self.same_inputs(&id, &state).await?;
                 Ok((id, None))
@@ -276,15 +291,18 @@ impl Engine {
         mut state: Box<State>,
     ) -> Result<RunView, EngineError> {
         loop {
-            state = driver::drive(&self.shared, &hold.entered, &hold.lease, plan.clone(), state).await?;
-            hold.give_back().await?;
+            let driven = driver::drive(&self.shared, &hold.entered, &hold.lease, plan.clone(), state).await;
+            state = driven.map_err(|error| hold.failed(error))?;
+            hold.give_back().await.map_err(|error| hold.failed(error))?;
             if hold.entered.inbox.shutdown() > Stop::None {
                 break;
             }
-            let Some(lease) = self.claim_if_asked(&hold.lease.run, &state).await? else { break };
+            let claimed = self.claim_if_asked(&hold.lease.run, &state).await;
+            let Some(lease) = claimed.map_err(|error| hold.failed(error))? else { break };
             // Somebody else may have driven the run in between.
             hold = self.hold(lease);
-            state = self.shared.fold(&hold.lease.run).boxed().await?;
+            let folded = self.shared.fold(&hold.lease.run).boxed().await;
+            state = folded.map_err(|error| hold.failed(error))?;
         }
         Ok((*state).into())
     }
@@ -417,6 +435,13 @@ impl Hold {
         &self.lease.run
     }
 
+    /// Records the error that ends the driver, for whoever waits for the run.
+    fn failed(&self, error: impl Into<EngineError>) -> EngineError {
+        let error = error.into();
+        self.shared.active.driver_failed(&self.lease.run, error.clone());
+        error
+    }
+
     /// Gives the lease back, and stays registered.
     async fn give_back(&mut self) -> Result<(), StoreError> {
         self.held = false;
@@ -431,6 +456,11 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let what = format!("driving run `{}`", self.lease.run);
+            let message = "the panic's text is where this program's panics are reported".to_owned();
+            self.failed(EngineError::Panicked { what, message });
+        }
         if self.held {
             // A store submits a release on the first poll, and carries it out by itself.
             let _ = caught(|| self.shared.store.release(self.lease.clone()).now_or_never());

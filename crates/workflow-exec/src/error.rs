@@ -37,12 +37,17 @@ pub enum BuildError {
 }
 
 /// Why the engine did not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
     /// The engine could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// The engine was [shut down](crate::Engine::shutdown).
+    #[error(
+        "the engine has been shut down: it starts and drives no more runs; build another engine for that"
+    )]
+    ShutDown,
     /// The definition cannot be run.
     #[error(transparent)]
     Invalid(#[from] Diagnostics),

@@ -105,8 +105,9 @@ impl Engine {
     /// [`EngineError::NoSuchPoint`] when the old run has no such stage, node or event;
     /// [`EngineError::CannotMigrate`] when the run cannot go on with the other definition from there;
     /// [`EngineError::OtherInputs`] when there is a run of the chosen id;
-    /// [`StoreError::NotFound`] and others of the store.
+    /// [`StoreError::NotFound`] and others of the store; [`EngineError::ShutDown`] after a shutdown.
     pub async fn fork(&self, fork: Fork) -> Result<RunHandle, EngineError> {
+        self.check_not_shut_down()?;
         let events = self.log(&fork.from).await?;
         let State { .. } =
             State::fold(&events).map_err(|source| EngineError::Broken { run: fork.from.clone(), source })?;
@@ -141,9 +142,15 @@ impl Engine {
         // The bundle that a run begins with is kept beside it; one that it was moved to is in its event.
         let head = RunHead { bundle: bundle.clone(), ..state.head() };
         let bundle = self.shared.store.bundle(&bundle).await?;
+        let shown = (!self.shared.sinks.is_empty()).then(|| events.clone());
         let new = NewRun { id: id.clone(), bundle, events, head };
         match self.shared.create(new).await {
-            Ok(lease) => self.shared.store.release(lease).await?,
+            Ok(lease) => {
+                if let Some(shown) = shown {
+                    self.shared.sinks.events(&id, &shown);
+                }
+                self.shared.store.release(lease).await?;
+            }
             Err(StoreError::Exists(_)) => return Err(EngineError::OtherInputs(id)),
             Err(error) => return Err(error.into()),
         }

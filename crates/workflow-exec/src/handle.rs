@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use event_listener::EventListener;
+use futures::future::select;
 use futures::stream::{self, Stream};
 use workflow_core::data::Data;
 use workflow_core::event::Event;
@@ -11,7 +12,7 @@ use workflow_core::machine::RunView;
 use workflow_core::output::OutputEntry;
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
-use workflow_core::store::{Answer, Control, StoreError};
+use workflow_core::store::{Answer, Control, RunRecord, StoreError};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -53,20 +54,27 @@ impl RunHandle {
     }
 
     /// Waits until the run has ended or waits for somebody, or this engine has stopped driving it, and
-    /// returns it. A run that waits for a time goes on by itself, and so does this. Waits for ever if nobody
+    /// returns it. A run that waits for a time goes on by itself, and so does this. Waits for ever if no process
     /// drives a run that could go on.
     ///
     /// # Errors
     ///
-    /// As [`RunHandle::view`].
+    /// The error that ended the driver of the run in this engine, unless the run has ended since; otherwise as
+    /// [`RunHandle::view`].
     pub async fn wait(&self) -> Result<RunView, EngineError> {
         let driven_here = self.engine.shared.active.get(&self.run).is_some();
         loop {
             let changed = self.listen();
             if changed.is_none() {
-                let head = self.engine.shared.store.get(&self.run).await?.head;
+                let RunRecord { head, holder, .. } = self.engine.shared.store.get(&self.run).await?;
                 let rests = head.status.is_terminal() || head.status == RunStatus::Paused;
                 let has_time = head.wait.is_some_and(|wait| wait.until.is_some());
+                // Where it was not driven here when this wait began, what others have done since counts more.
+                let failed =
+                    if driven_here { !head.status.is_terminal() } else { !rests && holder.is_none() };
+                if failed && let Some(error) = self.engine.shared.active.failure(&self.run) {
+                    return Err(error);
+                }
                 let stops = self.engine.shared.active.stopping() > Stop::None;
                 if stops || ((driven_here || rests) && !has_time) {
                     return self.view().await;
@@ -77,7 +85,7 @@ impl RunHandle {
     }
 
     /// The run's events with numbers above `after`: those stored and those to come, without gaps,
-    /// until the one that ends the run. Reads from the store, so a slow reader misses nothing and
+    /// until the one that ends the run, or until the engine has [shut down](Engine::shutdown). Reads from the store, so a slow reader misses nothing and
     /// delays nobody.
     pub fn events(&self, after: u64) -> impl Stream<Item = Result<Event, EngineError>> + Send + use<> {
         let follow =
@@ -88,7 +96,7 @@ impl RunHandle {
     }
 
     /// The run's output entries with numbers above `after`: those stored and those to come, until
-    /// the run has ended.
+    /// the run has ended, or the engine has [shut down](Engine::shutdown).
     pub fn output(&self, after: u64) -> impl Stream<Item = Result<OutputEntry, EngineError>> + Send + use<> {
         let follow =
             Follow { handle: self.clone(), after, page: Vec::new().into_iter(), ended: false, over: false };
@@ -181,10 +189,18 @@ impl RunHandle {
 
     /// Waits for a change of a run that is driven here, or a moment.
     async fn pause_for(&self, changed: Option<EventListener>) {
-        match changed {
-            Some(changed) => changed.await,
-            None => self.engine.shared.timer.sleep(TICK).await,
+        if let Some(changed) = changed {
+            changed.await;
+        } else {
+            let stopped = Box::pin(self.engine.shared.active.stopped());
+            select(self.engine.shared.timer.sleep(TICK), stopped).await;
         }
+    }
+
+    /// Whether the engine has shut down, and does not drive the run any more.
+    fn is_left(&self) -> bool {
+        let active = &self.engine.shared.active;
+        active.stopping() > Stop::None && active.get(&self.run).is_none()
     }
 }
 
@@ -217,7 +233,7 @@ impl Follow<Event> {
             }
             if self.ended {
                 self.over = true;
-            } else if self.handle.status().await?.is_terminal() {
+            } else if self.handle.is_left() || self.handle.status().await?.is_terminal() {
                 // It may have ended since the events were read. Who begins behind the last event
                 // finds none the second time either.
                 self.ended = true;
@@ -242,6 +258,7 @@ impl Follow<OutputEntry> {
             // Asked before the read: what was written until the run's end is in that read.
             let record = self.handle.engine.shared.store.get(&self.handle.run).await?;
             let ended = record.head.status.is_terminal() && changed.is_none() && record.holder.is_none();
+            let ended = ended || self.handle.is_left();
             let store = &self.handle.engine.shared.store;
             let page = store.output(&self.handle.run, self.after, STEP).await?;
             if page.is_empty() {

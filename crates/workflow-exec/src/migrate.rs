@@ -46,8 +46,10 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError::CannotMigrate`] with what stands in the way; [`workflow_core::store::StoreError::Held`]
-    /// when somebody drives the run; as for [`plan_migration`](Engine::plan_migration).
+    /// when somebody drives the run; [`EngineError::ShutDown`] after a shutdown; as for
+    /// [`plan_migration`](Engine::plan_migration).
     pub async fn migrate(&self, run: &RunId) -> Result<Migration, EngineError> {
+        self.check_not_shut_down()?;
         let hold = self.hold(self.shared.claim(run).await?);
         let mut state = self.shared.fold(run).await?;
         let (migration, bundle) = self.compare(run, &state).await?;
@@ -60,7 +62,9 @@ impl Engine {
             let expected = state.last_event();
             let event = Event { seq: expected + 1, at: self.shared.clock.now(), body };
             state.apply(&event).map_err(|source| EngineError::Broken { run: run.clone(), source })?;
-            self.shared.store.append(hold.lease(), expected, &[event], Some(&state.head())).await?;
+            let events = [event];
+            self.shared.store.append(hold.lease(), expected, &events, Some(&state.head())).await?;
+            self.shared.sinks.events(run, &events);
         }
         hold.release().await?;
         Ok(migration)

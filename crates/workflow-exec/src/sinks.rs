@@ -38,6 +38,10 @@ impl Sinks {
         self.0.push(Slot { name: type_name::<S>(), sink: Box::new(sink), off: OnceLock::new() });
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn events(&self, run: &RunId, events: &[Event]) {
         self.0.iter().for_each(|slot| slot.show(|sink| sink.events(run, events)));
     }

@@ -50,6 +50,11 @@ pub(crate) async fn drive(
                 Some((run, result)) => {
                     runs.retain(|under_way| *under_way != run);
                     let Some(result) = result.transpose() else { continue };
+                    if let (Err(EngineError::ShutDown), Some(exit)) = (&result, ended_by) {
+                        // It had not begun when the program was told to end.
+                        worst = worst.max(exit);
+                        continue;
+                    }
                     let unfinished = matches!(&result, Ok(view) if Exit::of(view).is_none());
                     let exit = rested(result);
                     worst = worst.max(if unfinished { ended_by.unwrap_or(exit) } else { exit });

@@ -343,7 +343,7 @@ impl<'p> World<'p> {
             loop {
                 match engine.fork(fork.clone()).await {
                     // The second is what is said when the first answer was lost.
-                    Ok(_) | Err(EngineError::OtherInputs(_)) => return,
+                    Ok(_) | Err(EngineError::OtherInputs(_) | EngineError::ShutDown) => return,
                     Err(EngineError::Store(StoreError::Io { .. })) => sim.sleep_ms(500).await,
                     Err(error) => return journal.entries().violated(format!("{fork:?}: {error}")),
                 }

@@ -41,6 +41,27 @@ plan:
 }
 
 #[test]
+fn whoever_waits_for_a_run_is_told_what_ended_its_driver() {
+    let yaml = "workflow: { name: One stage, stages: [plan] }\nplan: { provider: ann }\n";
+    let host = Host::new();
+    let fails = |append| if append >= 2 { Fault::Lose } else { Fault::None };
+    let engine = host.engine_over(Faulty::new(&host.store, fails));
+    host.sim.block_on(async {
+        let run = engine.start(host.start("r1", yaml)).await.unwrap();
+        for error in
+            [join(run.wait(), run.wait()).await.into(), [run.wait().await, run.wait().await]].concat()
+        {
+            let error = error.unwrap_err();
+            assert!(matches!(error, EngineError::Store(StoreError::Io { .. })), "{error}");
+        }
+        assert_eq!(run.status().await.unwrap(), RunStatus::Running);
+        // Once another engine has gone on with the run, its result counts.
+        host.engine.drive(&id("r1")).await.unwrap();
+        assert_eq!(run.wait().await.unwrap().status, RunStatus::Completed);
+    });
+}
+
+#[test]
 fn a_control_that_came_with_a_lost_answer_is_obeyed() {
     let yaml = "
 workflow: { name: Two stages, stages: [plan, code] }

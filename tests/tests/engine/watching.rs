@@ -9,6 +9,7 @@ use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::Reply;
 use workflow_core::sink::EventSink;
 use workflow_core::store::RunStore as _;
+use workflow_exec::{Fork, ForkPoint};
 use workflow_providers::FunctionProvider;
 
 use crate::host::{Host, id};
@@ -103,9 +104,17 @@ fn a_sink_is_shown_what_was_stored_in_its_order() {
     let host = Host::with(|builder| builder.store(store.clone()).sink(sink.clone()));
     let host = Host { store, ..host };
     host.sim.block_on(host.engine.run(host.start("r1", TALKS))).unwrap();
-    // The first event was stored when the run was created, before anybody drove it.
-    assert_eq!(*sink.shown.lock().unwrap(), host.events("r1")[1..]);
+    assert_eq!(*sink.shown.lock().unwrap(), host.events("r1"));
     assert_eq!(sink.entries.lock().unwrap().len(), 40);
+
+    // A run that is only created, and one that is made of another.
+    sink.shown.lock().unwrap().clear();
+    host.sim.block_on(async {
+        host.engine.create(host.start("r2", TALKS)).await.unwrap();
+        host.engine.create(host.start("r2", TALKS)).await.unwrap();
+        host.engine.fork(Fork::of(id("r1")).at(ForkPoint::Event(9)).run_id(id("r3"))).await.unwrap();
+    });
+    assert_eq!(*sink.shown.lock().unwrap(), [host.events("r2"), host.events("r3")].concat());
 }
 
 #[test]
