@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use futures::executor::block_on;
 use workflow_core::ids::RunId;
+use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
 use workflow_tests::scenario;
 use workflow_tests::worker::Place;
 
 use crate::check::{check, was_kept};
 use crate::fleet::Fleet;
-use crate::work::{LARGE, Office};
+use crate::work::{LARGE, Office, TALKATIVE};
 
 /// Lets a worker drive a run until its results do not fit any more: a limit of the size of files ends a write in
 /// the middle, as a full disk does. Once there is room the worker goes on.
@@ -56,4 +57,27 @@ fn a_worker_without_room_for_its_files_says_so_and_goes_on_when_there_is() {
 #[test]
 fn a_worker_without_room_for_its_database_says_so_and_goes_on_when_there_is() {
     fill_the_disk(Fleet::new(|home| Place::Sqlite(home.join("runs.db"), 3_600_000)), 1_200);
+}
+
+#[test]
+fn output_is_stored_again_once_there_is_room_and_the_gap_is_marked() {
+    let mut fleet = Fleet::new(|home| Place::Files(home.join("runs")));
+    let mut office = Office::new(&fleet, TALKATIVE);
+    let run = RunId::new("r0").unwrap();
+    office.create(1);
+    fleet.hire_with_small_files(150);
+    let is_full = "output could not be stored";
+    fleet.until("the worker says that output is dropped", || fleet.log().contains(is_full));
+    fleet.make_room(0);
+    std::fs::write(fleet.orders.calls().with_extension("room"), "").unwrap();
+    fleet.until("the run ends", || office.has_completed(&run));
+    fleet.dismiss_all();
+
+    let entries = block_on(office.store().output(&run, 0, 1_000)).unwrap();
+    assert!(entries.iter().map(|entry| entry.number).eq(1..=entries.len() as u64));
+    let count = |kind: OutputKind| entries.iter().filter(move |entry| entry.kind == kind);
+    assert_eq!(count(OutputKind::Stderr).last().unwrap().text, "last");
+    let dropped: usize = count(OutputKind::Dropped).map(|entry| entry.text.parse::<usize>().unwrap()).sum();
+    assert!(dropped > 0);
+    assert_eq!(count(OutputKind::Stderr).count() + dropped, 21);
 }

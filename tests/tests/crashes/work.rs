@@ -73,6 +73,20 @@ large:
     env: { TRACE: "${vars.trace}" }
 "#;
 
+/// A command that prints more to standard error than there may be room for, and a last line once the file `TRACE.room`
+/// exists.
+pub(crate) const TALKATIVE: &str = r#"
+workflow: { name: Talkative, stages: [talk] }
+talk:
+  provider: command
+  with:
+    command:
+      - sh
+      - -c
+      - 'i=0; while [ $i -lt 20 ]; do head -c 10000 /dev/zero | tr "\0" x >&2; echo >&2; i=$((i+1)); done; while [ ! -e "$TRACE.room" ]; do sleep 0.02; done; echo last >&2'
+    env: { TRACE: "${vars.trace}" }
+"#;
+
 /// Who looks at a store, and creates the runs in it.
 pub(crate) struct Office {
     engine: Engine,

@@ -136,3 +136,31 @@ fn more_output_than_can_be_held_is_dropped_with_a_count() {
     assert!(!kept.is_empty() && dropped > 0);
     assert_eq!(kept.len() + dropped, 20_000);
 }
+
+/// Writes down the order in which a sink is shown output and ends of calls.
+#[derive(Clone, Default)]
+struct Order(Arc<Mutex<Vec<String>>>);
+
+impl EventSink for Order {
+    fn events(&self, _: &RunId, events: &[Event]) {
+        let ends = events.iter().filter(|event| event.body.kind().starts_with("attempt_succeeded"));
+        self.0.lock().unwrap().extend(ends.map(|_| "end".to_owned()));
+    }
+
+    fn output(&self, _: &RunId, entries: &[OutputEntry]) {
+        self.0.lock().unwrap().extend(entries.iter().map(|entry| entry.text.clone()));
+    }
+}
+
+#[test]
+fn the_last_output_of_a_call_is_stored_before_its_end() {
+    const YAML: &str = "workflow: { name: Last words, stages: [one, two] }\none: { provider: quick }\ntwo: { provider: quick }";
+    let quick = FunctionProvider::new(|request, context| async move {
+        context.output(OutputKind::Stdout, format!("{} says", request.id.path.stage));
+        Ok(Reply::text("done"))
+    });
+    let order = Order::default();
+    let host = Host::with(|builder| builder.provider("quick", quick).sink(order.clone()));
+    host.sim.block_on(host.engine.run(host.start("r1", YAML))).unwrap();
+    assert_eq!(*order.0.lock().unwrap(), ["one says", "end", "two says", "end"]);
+}

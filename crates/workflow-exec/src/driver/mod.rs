@@ -40,6 +40,9 @@ use crate::redact::Remembering;
 /// At most so much of what has come goes into one decision.
 const BATCH: usize = 256;
 
+/// So long the end of a call waits for its output to be stored.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Drives a run that `lease` holds until it rests: until it has ended, waits for somebody, or the
 /// engine shuts down. Returns its state and the lease.
 ///
@@ -69,6 +72,7 @@ pub(crate) fn drive<'e>(
         last_control: 0,
         last_output: 0,
         flushing: None,
+        has_last_words: false,
         stage: Span::none(),
     };
     // A block and not an `async fn`: that would keep a second place for each argument.
@@ -112,6 +116,8 @@ struct Driver<'e> {
     /// The number of the last output entry of former drivers.
     last_output: u64,
     flushing: Option<BoxFuture<'e, ()>>,
+    /// A call has ended since the last append: its output is stored before its end is.
+    has_last_words: bool,
     stage: Span,
 }
 
@@ -247,6 +253,7 @@ impl<'e> Driver<'e> {
         match arrival {
             Arrival::Ended(Ended { path, attempt, result }) => {
                 self.io.finish(&path, attempt);
+                self.has_last_words = true;
                 if result.is_err() && self.entered.inbox.shutdown() > Stop::None {
                     return self.decide(Input::Interrupted { path, attempt });
                 }
@@ -326,6 +333,9 @@ impl<'e> Driver<'e> {
     /// Stores what was decided, shows it, and acts on it.
     async fn commit(&mut self) -> Result<(), EngineError> {
         if !self.decision.events.is_empty() {
+            if std::mem::take(&mut self.has_last_words) {
+                self.store_last_words().await;
+            }
             self.append().await?;
             self.io.stored(self.state.last_event());
             self.engine.sinks.events(&self.lease.run, &self.decision.events);
@@ -409,6 +419,26 @@ impl<'e> Driver<'e> {
         paths.sort_unstable();
         for path in paths {
             self.stop(&path, how);
+        }
+    }
+
+    /// Stores what calls have said up to now, so that a reader who sees the end of a call sees all its output. A
+    /// store that takes longer than [`LAST_WORDS`] for it delays no state change any further.
+    async fn store_last_words(&mut self) {
+        let mut longest = None;
+        // First what is under way, then what came meanwhile.
+        for _ in 0..2 {
+            self.flush();
+            poll_fn(|cx| {
+                let Some(flushing) = &mut self.flushing else { return Poll::Ready(()) };
+                if flushing.poll_unpin(cx).is_ready() {
+                    self.flushing = None;
+                    return Poll::Ready(());
+                }
+                self.underway.poll(cx, usize::MAX);
+                longest.get_or_insert_with(|| self.engine.timer.sleep(LAST_WORDS)).poll_unpin(cx)
+            })
+            .await;
         }
     }
 

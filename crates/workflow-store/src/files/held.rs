@@ -152,6 +152,14 @@ impl HeldRun {
             let path = self.directory.join(EVENTS);
             log::encode(events, buffer).map_err(at(&path))?;
             log.write(buffer, events.len()).map_err(at(&path))?;
+            if is_deleted(&log.file).map_err(at(&path))? {
+                let reason = format!(
+                    "{} was deleted while it was in use: what a run does now is lost",
+                    path.display()
+                );
+                log.broken = Some(reason.clone());
+                return Err(StoreError::Closed(reason));
+            }
             log.obeyed = obeyed(log.obeyed, events);
             self.durable.store(log.mark.bytes, Ordering::Release);
         }
@@ -217,6 +225,21 @@ impl Log {
             // It is derived from the events again by whoever needs it.
             Err(error) => tracing::warn!(%run, %error, "cannot write run.json"),
         }
+    }
+}
+
+/// Whether an open file has no name any more. What is written to it then is gone with the process.
+fn is_deleted(file: &File) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        Ok(file.metadata()?.nlink() == 0)
+    }
+    #[cfg(not(unix))]
+    {
+        // Elsewhere a file that is open cannot be deleted.
+        let _ = file;
+        Ok(false)
     }
 }
 

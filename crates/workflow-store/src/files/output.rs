@@ -32,6 +32,8 @@ pub(super) struct Writer {
     path: PathBuf,
     file: File,
     end: Tail,
+    /// A write failed, and may have left a part of its lines behind the end.
+    torn: bool,
 }
 
 /// The end of what can be read.
@@ -60,12 +62,7 @@ impl Output {
             Self::Closed => return Err(StoreError::Fenced(run.clone())),
         };
         check_output(run, writer.end.number, entries)?;
-        let written = writer.write(entries, buffer).map_err(at(&writer.path));
-        if written.is_err() {
-            // Opening it again cuts off what was written of them.
-            *self = Self::Unopened;
-        }
-        written
+        writer.write(entries, buffer).map_err(at(&writer.path))
     }
 
     /// The number of the last entry, where it is known without reading.
@@ -90,7 +87,7 @@ impl Writer {
             Ok((file, end))
         };
         let (file, end) = open().map_err(at(&path))?;
-        Ok(Self { path, file, end })
+        Ok(Self { path, file, end, torn: false })
     }
 
     fn write(&mut self, entries: &[OutputEntry], buffer: &mut Vec<u8>) -> io::Result<()> {
@@ -98,7 +95,12 @@ impl Writer {
             serde_json::to_writer(&mut *buffer, entry)?;
             buffer.push(b'\n');
         }
+        // A disk that was full may have taken the first of several lines: they count as not stored.
+        if std::mem::replace(&mut self.torn, true) {
+            self.file.set_len(self.end.bytes)?;
+        }
         self.file.write_all(buffer)?;
+        self.torn = false;
         self.end.bytes += buffer.len() as u64;
         self.end.number = entries.last().map_or(self.end.number, |entry| entry.number);
         Ok(())

@@ -28,12 +28,9 @@ fn transcript(store: &str) -> String {
     let mut told = String::new();
     let mut tell = |args: &[&str]| {
         let ended = home.run(args);
-        // What is said while a call ends may be shown a line later; it is not an event.
-        let is_said = |line: &&str| line.contains("] | ") && args[0] != "logs";
-        let lines: Vec<_> = ended.stdout.lines().filter(|line| !is_said(line)).collect();
         let code = ended.code.unwrap();
         writeln!(told, "$ workflow {}", args.join(" ")).unwrap();
-        for line in lines.into_iter().chain(ended.stderr.lines()) {
+        for line in ended.stdout.lines().chain(ended.stderr.lines()) {
             writeln!(told, "{line}").unwrap();
         }
         if code != 0 {
@@ -205,5 +202,17 @@ fn a_run_whose_process_was_killed_is_resumed_at_once_on_one_machine() {
         let resumed = home.run(&["resume", "first"]);
         assert_eq!(resumed.code, Some(0), "{store}: {resumed:?}");
         assert_eq!(home.show("first")["context"]["stages"]["two"]["results"][0]["attempts"], 2, "{store}");
+    }
+}
+
+#[test]
+fn a_store_that_is_deleted_under_a_run_ends_it_with_an_error() {
+    for (store, files) in [("file:runs", "runs"), ("sqlite:runs.db", "runs.db*")] {
+        let home = Home::with_stages(&[("one", &format!("rm -rf {files}")), ("two", "touch two")]).on(store);
+        let ended = home.run(&["run", "stages.workflow.yml", "--run-id", "deleted"]);
+        assert_ne!(ended.code, Some(0), "{store}: {}", ended.stdout);
+        assert!(ended.stderr.contains("was deleted"), "{store}: {}", ended.stderr);
+        assert!(!ended.stdout.contains("run completed"), "{store}: {}", ended.stdout);
+        assert!(!home.path("two").exists(), "{store}");
     }
 }
