@@ -30,7 +30,7 @@ mod worker;
 #[cfg(feature = "files")]
 pub use catalog::{Folders, FsCatalog};
 #[cfg(feature = "files")]
-pub use files::FileStore;
+pub use files::{FileStore, ForeignRun, foreign_runs};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use sinks::{ChannelSink, JsonlSink, Notice, Notices, TracingSink};

@@ -41,6 +41,11 @@ pub(crate) enum Error {
         /// How it ended.
         status: String,
     },
+    /// The run is another program's.
+    #[error(
+        "run `{0}` was written by another program: its files in the home are left alone, and can be read only there"
+    )]
+    Foreign(String),
     /// Several runs are meant by one name.
     #[error("{0}")]
     Ambiguous(String),

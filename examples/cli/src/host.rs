@@ -7,7 +7,7 @@ use std::sync::Arc;
 use workflow_core::ids::RunId;
 use workflow_core::machine::Secrets;
 use workflow_core::sink::EventSink;
-use workflow_core::store::RunStore;
+use workflow_core::store::{RunStore, StoreError};
 use workflow_exec::{Engine, EngineBuilder, EngineError};
 use workflow_providers::{
     ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider, Worktrees,
@@ -56,9 +56,18 @@ impl Host {
 
     /// Opens the place of a run, and says which run is meant.
     pub(crate) async fn of_run(place: &Place, run: &RunRef) -> Result<(Self, RunId), Error> {
-        let host = Self::existing(place)?.ok_or_else(|| Error::NoStore(place.to_string()))?;
-        let run = run.find(&**host.engine.store()).await?;
-        Ok((host, run))
+        let found = match Self::existing(place)? {
+            Some(host) => run.find(&**host.engine.store()).await.map(|run| (host, run)),
+            None => Err(Error::NoStore(place.to_string())),
+        };
+        match found {
+            Err(Error::NoStore(_) | Error::Store(StoreError::NotFound(_)))
+                if run.is_foreign(&place.home.path)? =>
+            {
+                Err(Error::Foreign(run.to_string()))
+            }
+            found => found,
+        }
     }
 
     /// Opens a home for its workflows alone.

@@ -36,18 +36,31 @@ use clap::Parser as _;
 
 use crate::args::Args;
 use crate::error::Error;
+use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(usage) => return explain(&usage).into(),
+    };
     log_to_stderr();
     let exit = commands::run(&args).unwrap_or_else(|error| {
-        // A reader that went away has seen what it wanted to see.
-        if !matches!(error, Error::Output(_)) {
-            print::to_stderr(&format!("error: {error}"));
+        match &error {
+            Error::Output(error) => drop(print::failed(error)),
+            error => print::to_stderr(&format!("error: {error}")),
         }
         error.exit()
     });
     exit.into()
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+fn explain(usage: &clap::Error) -> Exit {
+    match usage.print() {
+        Err(error) if print::failed(&error) => Exit::UNAVAILABLE,
+        _ if usage.use_stderr() => Exit::INVALID,
+        _ => Exit::DONE,
+    }
 }
 
 /// What the engine, the store and the providers warn of. `WORKFLOW_LOG` asks for more or less.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use workflow_core::definition::did_you_mean;
 use workflow_core::store::RunStore;
-use workflow_store::{FileStore, PostgresStore, SqliteStore};
+use workflow_store::{FileStore, ForeignRun, PostgresStore, SqliteStore, foreign_runs};
 
 use crate::error::Error;
 use crate::home::{self, Home};
@@ -66,8 +66,7 @@ impl Place {
     /// is not there, and where somebody named it, that is told.
     pub(crate) fn open_existing(&self) -> Result<Option<Arc<dyn RunStore>>, Error> {
         let there = match &self.store {
-            Store::Files(directory) => directory.is_dir(),
-            Store::Sqlite(path) => path.exists(),
+            Store::Files(path) | Store::Sqlite(path) => exists(path)?,
             // Its server knows.
             Store::Postgres(_) => true,
         };
@@ -112,7 +111,7 @@ impl Store {
     /// Where the runs of a home are when nobody says otherwise.
     fn of_home(home: &Path) -> Result<Self, Error> {
         let database = home.join(DATABASE);
-        let in_files = has_runs(&home.join("runs"))?;
+        let in_files = has_runs(&home.join("runs"), &foreign_runs(home)?)?;
         if !in_files || database.exists() {
             if in_files {
                 let files = Self::Files(home.to_owned());
@@ -194,8 +193,17 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Whether there are runs in files.
-fn has_runs(runs: &Path) -> Result<bool, Error> {
+/// Whether there is something of that name. A name that cannot be followed is an error, and not "nothing".
+fn exists(path: &Path) -> Result<bool, Error> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => Ok(false),
+        Err(source) => Err(Error::File { path: path.to_owned(), source }),
+    }
+}
+
+/// Whether there are runs in files, beside those of another program.
+fn has_runs(runs: &Path, foreign: &[ForeignRun]) -> Result<bool, Error> {
     let failed = |source| Error::File { path: runs.to_owned(), source };
     let entries = match fs::read_dir(runs) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -204,7 +212,8 @@ fn has_runs(runs: &Path) -> Result<bool, Error> {
         entries => entries.map_err(failed)?,
     };
     for entry in entries {
-        if entry.map_err(failed)?.path().join("events.jsonl").exists() {
+        let run = entry.map_err(failed)?.path();
+        if run.join("events.jsonl").exists() && foreign.iter().all(|foreign| foreign.directory != run) {
             return Ok(true);
         }
     }

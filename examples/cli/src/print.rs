@@ -42,6 +42,16 @@ fn write(text: &[u8]) -> Result<(), Error> {
     out.write_all(text).and_then(|()| out.flush()).map_err(Error::Output)
 }
 
+/// Says that standard output cannot be written. Not so when its reader went away, which has seen what it wanted to
+/// see: then this is false.
+pub(crate) fn failed(error: &io::Error) -> bool {
+    let failed = error.kind() != io::ErrorKind::BrokenPipe;
+    if failed {
+        to_stderr(&format!("error: standard output: {error}"));
+    }
+    failed
+}
+
 /// Prints lines for a person on standard error. There is nobody to tell when that fails.
 pub(crate) fn to_stderr(text: &str) {
     let mut out = io::stderr().lock();

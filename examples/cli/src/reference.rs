@@ -1,9 +1,12 @@
 //! Runs as they are named on the command line: by id, by a prefix of it, by workflow, or as the latest one.
 
+use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::store::{RunFilter, RunRecord, RunStore, StoreError};
+use workflow_store::foreign_runs;
 
 use crate::error::Error;
 use crate::text::{date, word};
@@ -37,7 +40,23 @@ impl FromStr for RunRef {
     }
 }
 
+impl fmt::Display for RunRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest(None) => write!(f, "@{LATEST}"),
+            Self::Latest(Some(workflow)) => write!(f, "{workflow}@{LATEST}"),
+            Self::Named(run) => run.fmt(f),
+        }
+    }
+}
+
 impl RunRef {
+    /// Whether it is the id of a run that another program wrote into the home.
+    pub(crate) fn is_foreign(&self, home: &Path) -> Result<bool, StoreError> {
+        let Self::Named(id) = self else { return Ok(false) };
+        Ok(foreign_runs(home)?.iter().any(|run| run.run_id == id.as_str()))
+    }
+
     /// The id of the run.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use workflow_core::store::order::{check_numbers, page, run_not_found};
 use workflow_core::store::{Control, ControlRecord, Lease, NewRun, RunFilter, RunRecord, StoreError};
 
 use super::bundles::Bundles;
+use super::foreign::{self, is_foreign};
 use super::held::{EVENTS, HeldRun, no_event, state};
 use super::lock::{RunLock, Taken, holder, is_abandoned};
 use super::record::Record;
@@ -58,7 +59,9 @@ impl Home {
     fn directory(&self, run: &RunId) -> Result<PathBuf, StoreError> {
         let directory = self.runs.join(run.as_str());
         let ours = fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir());
-        if ours && directory.join(EVENTS).try_exists().map_err(at(&directory))? {
+        if ours && is_foreign(&directory) {
+            Err(foreign::refused(&directory))
+        } else if ours && directory.join(EVENTS).try_exists().map_err(at(&directory))? {
             Ok(directory)
         } else {
             Err(run_not_found(run))
@@ -238,6 +241,7 @@ impl Home {
         for entry in fs::read_dir(&self.runs).map_err(at(&self.runs))? {
             let entry = entry.map_err(at(&self.runs))?;
             if let Some(run) = run_of(&entry)
+                && !is_foreign(&entry.path())
                 && let Some(record) = self.listed(&run, &entry.path())?
             {
                 records.push(record);

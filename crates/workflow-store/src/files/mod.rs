@@ -3,6 +3,7 @@
 mod bundles;
 mod controls;
 mod facts;
+mod foreign;
 mod held;
 mod home;
 mod lines;
@@ -26,6 +27,8 @@ use workflow_core::store::{
     Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
     Watching,
 };
+
+pub use self::foreign::{ForeignRun, foreign_runs};
 
 use self::home::Home;
 use crate::worker::{Ended, Worker};

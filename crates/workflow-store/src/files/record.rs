@@ -15,7 +15,7 @@ use super::facts::Facts;
 use super::log::Mark;
 use crate::disk::{Content, replace};
 
-const FILE: &str = "run.json";
+pub(super) const FILE: &str = "run.json";
 
 /// A head, and up to which event it tells the state of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

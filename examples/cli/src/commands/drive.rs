@@ -158,7 +158,7 @@ async fn drive(
     let store = host.engine.store();
     let feed = Feed::begin(&host.bell, store.clone(), shown, display::of(style, store))?;
     let mut views = Vec::new();
-    let exit = foreground::drive(host, driven, signals, |result| match result {
+    let mut exit = foreground::drive(host, driven, signals, |result| match result {
         Ok(view) => {
             let exit = Exit::of(&view).unwrap_or(Exit::UNAVAILABLE);
             views.push(view);
@@ -171,7 +171,9 @@ async fn drive(
         }
     })
     .await;
-    feed.close();
+    if !feed.close() {
+        exit = exit.max(Exit::UNAVAILABLE);
+    }
     for view in &views {
         let elsewhere = match Exit::of(view) {
             Some(_) => None,
@@ -181,12 +183,11 @@ async fn drive(
             Some(holder) => print::to_stderr(&format!("run {} goes on elsewhere ({holder})", view.run_id)),
             None => advise(view),
         }
-        // The exit code tells of the run, whether or not somebody reads about it.
         if json
-            && let Err(error @ Error::Output(_)) = print::json(view)
-            && error.exit() != Exit::DONE
+            && let Err(Error::Output(error)) = print::json(view)
+            && print::failed(&error)
         {
-            print::to_stderr(&format!("error: {error}"));
+            exit = exit.max(Exit::UNAVAILABLE);
         }
     }
     Ok(exit)

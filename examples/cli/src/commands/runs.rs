@@ -1,9 +1,11 @@
 //! `runs`: the runs of a store.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use workflow_core::ids::WorkflowId;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{RunFilter, RunRecord};
+use workflow_store::{ForeignRun, foreign_runs};
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -13,6 +15,8 @@ use crate::print;
 use crate::text::{between, date, duration, shorten, word};
 use crate::words::asks;
 
+/// So many characters of what another program wrote are shown.
+const FOREIGN: usize = 40;
 /// So many characters of what a run waits for are shown.
 const QUESTION: usize = 120;
 
@@ -25,6 +29,9 @@ pub(crate) async fn runs(
     limit: Option<usize>,
 ) -> Result<Exit, Error> {
     let mut filter = RunFilter::all();
+    // Those of another program have its own statuses, and are shown with all the others.
+    let foreign =
+        if workflow.is_none() && statuses.is_empty() { foreign_runs(&place.home.path)? } else { Vec::new() };
     filter.workflow = workflow;
     filter.statuses = statuses;
     filter.limit = limit;
@@ -35,15 +42,45 @@ pub(crate) async fn runs(
     // The newest is where a person looks: above the next prompt.
     runs.reverse();
     if json {
+        print::objects(foreign.iter().map(Foreign::of))?;
         print::objects(&runs)?;
-    } else if runs.is_empty() {
+    } else if runs.is_empty() && foreign.is_empty() {
         print::to_stderr("there are no such runs");
     } else {
         let head = ["RUN", "WORKFLOW", "STATUS", "CREATED", "TOOK", ""].map(str::to_owned);
-        let rows: Vec<_> = std::iter::once(head).chain(runs.iter().map(row)).collect();
+        let rows: Vec<_> = std::iter::once(head)
+            .chain(foreign.iter().map(foreign_row))
+            .chain(runs.iter().map(row))
+            .collect();
         print::lines(print::table(&rows))?;
     }
     Ok(Exit::DONE)
+}
+
+/// A run of another program, for programs.
+#[derive(Serialize)]
+struct Foreign<'a> {
+    #[serde(flatten)]
+    run: &'a ForeignRun,
+    foreign: bool,
+}
+
+impl<'a> Foreign<'a> {
+    fn of(run: &'a ForeignRun) -> Self {
+        Self { run, foreign: true }
+    }
+}
+
+fn foreign_row(run: &ForeignRun) -> [String; 6] {
+    let text = |text: &Option<String>| shorten(text.as_deref().unwrap_or("?"), FOREIGN);
+    [
+        run.run_id.clone(),
+        text(&run.workflow_id),
+        text(&run.status),
+        text(&run.created_at),
+        String::new(),
+        "written by another program, and left alone".to_owned(),
+    ]
 }
 
 fn row(run: &RunRecord) -> [String; 6] {

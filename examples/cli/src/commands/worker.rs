@@ -44,7 +44,7 @@ pub(crate) async fn worker(place: &Place, json: bool, runs: usize) -> Result<Exi
             () = requests.select_next_some() => {}
         }
     };
-    log.close().await;
+    let is_written = log.close().await;
     ended?;
-    Ok(Exit::DONE)
+    Ok(if is_written { Exit::DONE } else { Exit::UNAVAILABLE })
 }

@@ -122,7 +122,7 @@ impl Shown {
 /// Shows runs until it is closed.
 pub(crate) struct Feed {
     bell: Arc<Bell>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<bool>,
 }
 
 impl Feed {
@@ -140,11 +140,12 @@ impl Feed {
         Ok(Self { bell: bell.clone(), thread })
     }
 
-    /// Shows what is left, and ends.
-    pub(crate) fn close(self) {
+    /// Shows what is left, and ends. Tells whether everything could be written; a reader that went away has seen
+    /// what it wanted to see.
+    pub(crate) fn close(self) -> bool {
         self.bell.ring(|state| state.closing = true);
         // A panic of a display has been reported, and is nothing to the run.
-        let _ = self.thread.join();
+        self.thread.join().unwrap_or(false)
     }
 }
 
@@ -155,18 +156,15 @@ struct Reader {
 }
 
 impl Reader {
-    fn show(mut self, bell: &Bell) {
+    fn show(mut self, bell: &Bell) -> bool {
         loop {
             let rung = bell.wait();
             if let Err(error) = self.react(&rung) {
                 // A reader that went away is no reason to stop a run.
-                if error.kind() != io::ErrorKind::BrokenPipe {
-                    print::to_stderr(&format!("error: standard output: {error}"));
-                }
-                return;
+                return !print::failed(&error);
             }
             if rung.closing {
-                return;
+                return true;
             }
         }
     }

@@ -107,7 +107,7 @@ impl EventSink for Roll {
 pub(crate) struct Log {
     roll: Arc<Roll>,
     store: Arc<dyn RunStore>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<bool>,
 }
 
 impl Log {
@@ -121,8 +121,9 @@ impl Log {
         Ok(Self { roll: roll.clone(), store, thread })
     }
 
-    /// Tells which runs are left, writes what is still to be written, and ends.
-    pub(crate) async fn close(self) {
+    /// Tells which runs are left, writes what is still to be written, and ends. Tells whether everything could be
+    /// written.
+    pub(crate) async fn close(self) -> bool {
         let driven = std::mem::take(&mut self.roll.lock().driven);
         for run in &driven {
             // One that others took over before may have ended.
@@ -133,7 +134,7 @@ impl Log {
         }
         self.roll.lock().log = None;
         // A panic of a display has been reported, and is nothing to the runs.
-        let _ = self.thread.join();
+        self.thread.join().unwrap_or(false)
     }
 }
 
@@ -157,18 +158,14 @@ struct Line<'a> {
 }
 
 impl Writer {
-    fn write(&self, news: &Receiver<News>) {
+    fn write(&self, news: &Receiver<News>) -> bool {
         let written = news.iter().try_for_each(|news| {
             let line = self.line(&news)?;
             let mut out = io::stdout().lock();
             writeln!(out, "{line}")?;
             out.flush()
         });
-        if let Err(error) = written
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            print::to_stderr(&format!("error: standard output: {error}"));
-        }
+        !written.is_err_and(|error| print::failed(&error))
     }
 
     fn line(&self, News { at, run, what, why }: &News) -> io::Result<String> {

@@ -20,6 +20,7 @@ mod steering;
 mod stores;
 mod templates;
 mod terminal;
+mod unwritable;
 mod waiting;
 mod workers;
 mod worktrees;

@@ -1,0 +1,110 @@
+//! Places that cannot be written or followed, and runs of another program.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+
+use super::home::{Ended, Home};
+
+const STAGES: [(&str, &str); 1] = [("one", "echo said")];
+
+/// Runs a command with standard output on a full disk.
+fn on_full_disk(home: &Home, args: &[&str]) -> Ended {
+    let mut command = home.command(args);
+    command.stdout(File::options().write(true).open("/dev/full").unwrap());
+    Ended::from(command.output().unwrap())
+}
+
+#[test]
+fn a_full_disk_behind_standard_output_is_an_error_of_every_command() {
+    let home = Home::with_stages(&STAGES);
+    assert_eq!(home.run(&["run", "stages.workflow.yml", "--run-id", "r1"]).code, Some(0));
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["run", "--help"],
+        &["templates"],
+        &["runs"],
+        &["runs", "--json"],
+        &["show", "r1"],
+        &["logs", "r1"],
+        &["validate", "stages.workflow.yml"],
+        &["run", "stages.workflow.yml"],
+        &["run", "stages.workflow.yml", "--json"],
+        &["run", "stages.workflow.yml", "--detach"],
+    ] {
+        let ended = on_full_disk(&home, args);
+        assert_eq!(ended.code, Some(5), "{args:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("error: standard output: No space left"), "{args:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_store_path_that_cannot_be_followed_is_an_error() {
+    for store in
+        ["file:loop/runs", "sqlite:loop/runs.db", "sqlite:loop", "sqlite:stages.workflow.yml/runs.db"]
+    {
+        let home = Home::with_stages(&STAGES).on(store);
+        symlink("loop", home.path("loop")).unwrap();
+        for args in [&["runs"][..], &["show", "r1"], &["recover"]] {
+            let ended = home.run(args);
+            assert_eq!(ended.code, Some(5), "{store} {args:?}: {}", ended.stderr);
+            assert!(!ended.stderr.contains("no such runs"), "{store} {args:?}: {}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn runs_of_another_program_are_listed_and_left_alone() {
+    let home = Home::with_stages(&STAGES);
+    let events = r#"{"type":"run_start","timestamp":"2026-01-02T03:04:05Z","data":{}}"#;
+    let state = r#"{"runId":"theirs","workflowId":"ship","currentStage":"plan","currentIter":1,"status":"running",
+        "createdAt":"2026-01-02T03:04:05Z","updatedAt":"2026-01-02T03:04:06Z","completedNodes":[]}"#;
+    home.write(".orch/runs/theirs/events.jsonl", events);
+    home.write(".orch/runs/theirs/state.json", state);
+    home.write(".orch/runs/broken/meta.json", "{");
+    let before = foreign_files(&home);
+
+    let ended = home.run(&["run", "stages.workflow.yml", "--run-id", "ours"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(home.path(".orch/runs.db").exists(), "new runs go to the database");
+    let listed = home.run(&["runs"]).stdout;
+    let line = |run: &str| listed.lines().find(|line| line.starts_with(run)).unwrap().to_owned();
+    for (run, workflow, status) in [("theirs", "ship", "running"), ("broken", "?", "?")] {
+        let words: Vec<_> = line(run).split_whitespace().map(str::to_owned).collect();
+        assert_eq!(words[1..3], [workflow, status], "{listed}");
+        assert!(line(run).ends_with("written by another program, and left alone"), "{listed}");
+    }
+    assert!(line("ours").contains("completed"), "{listed}");
+    let objects = home.run(&["runs", "--json"]).json();
+    let is_foreign =
+        |run: &str| objects.iter().find(|object| object["runId"] == run).unwrap()["foreign"] == true;
+    assert_eq!([is_foreign("theirs"), is_foreign("ours")], [true, false]);
+
+    for store in [None, Some("file:.orch")] {
+        for args in
+            [&["show", "theirs"][..], &["logs", "theirs"], &["cancel", "theirs"], &["resume", "theirs"]]
+        {
+            let mut command = home.command(args);
+            command.args(store.iter().flat_map(|store| ["--store", store]));
+            let ended = Ended::from(command.output().unwrap());
+            assert_eq!(ended.code, Some(5), "{args:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains("written by another program"), "{args:?}: {}", ended.stderr);
+        }
+        let mut command = home.command(&["run", "stages.workflow.yml", "--run-id", "theirs"]);
+        command.args(["--store", "file:.orch"]);
+        assert_ne!(command.output().unwrap().status.code(), Some(0));
+    }
+    assert_eq!(foreign_files(&home), before);
+}
+
+fn foreign_files(home: &Home) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for run in ["theirs", "broken"] {
+        for entry in fs::read_dir(home.path(&format!(".orch/runs/{run}"))).unwrap() {
+            let path = entry.unwrap().path();
+            files.push((path.display().to_string(), fs::read(&path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
