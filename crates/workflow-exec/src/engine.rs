@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use foldhash::HashMap;
 use futures::future::FutureExt as _;
+use jiff::Timestamp;
+use uuid::Uuid;
 use workflow_core::bundle::BundleHash;
 use workflow_core::catalog::Catalog;
 use workflow_core::definition;
@@ -176,6 +178,16 @@ impl Engine {
         Ok(runs)
     }
 
+    /// An id for a new run, of which the later ones sort behind the earlier ones. A host that needs to know the id
+    /// before the run exists hands it to [`StartRun::run_id`].
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::BadId`]; it does not happen.
+    pub fn new_run_id(&self) -> Result<RunId, EngineError> {
+        run_id(new_uuid(self.shared.clock.now()))
+    }
+
     /// A handle of a run, whether it exists or not.
     pub fn handle(&self, run: &RunId) -> RunHandle {
         RunHandle { engine: self.clone(), run: run.clone() }
@@ -245,7 +257,7 @@ impl Engine {
             return Err(EngineError::Variables(wrong));
         }
         let chosen = start.run_id.is_some();
-        let (id, seed) = identity(start.run_id)?;
+        let (id, seed) = identity(start.run_id, self.shared.clock.now())?;
         let created = RunCreated {
             run: id.clone(),
             workflow: plan.workflow().id.clone(),
@@ -407,14 +419,27 @@ fn first_state(run: &RunId, event: &Event) -> Result<Box<State>, EngineError> {
 }
 
 /// The id of a new run, and its seed.
-pub(crate) fn identity(chosen: Option<RunId>) -> Result<(RunId, u64), EngineError> {
-    let uuid = uuid::Uuid::now_v7();
+pub(crate) fn identity(chosen: Option<RunId>, now: Timestamp) -> Result<(RunId, u64), EngineError> {
+    let uuid = new_uuid(now);
     let (_, random) = uuid.as_u64_pair();
     let id = match chosen {
         Some(id) => id,
-        None => RunId::new(uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))?,
+        None => run_id(uuid)?,
     };
     Ok((id, random))
+}
+
+fn run_id(uuid: Uuid) -> Result<RunId, EngineError> {
+    Ok(RunId::new(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()))?)
+}
+
+/// An id that sorts by the time at which it was made. A clock that was never set may show a time before 1970, which
+/// such an id cannot hold.
+fn new_uuid(now: Timestamp) -> Uuid {
+    if now < Timestamp::UNIX_EPOCH {
+        return Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 0, 0));
+    }
+    Uuid::now_v7()
 }
 
 /// A run that is driven here. When it is dropped, its lease is given back, and then the run is no

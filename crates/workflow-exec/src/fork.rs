@@ -112,7 +112,7 @@ impl Engine {
         let State { .. } =
             State::fold(&events).map_err(|source| EngineError::Broken { run: fork.from.clone(), source })?;
         let cut = cut(&events, &fork)?;
-        let (id, seed) = identity(fork.run_id.clone())?;
+        let (id, seed) = identity(fork.run_id.clone(), self.shared.clock.now())?;
         let mut events = taken_over(&events[..cut], &id, seed);
         let bundle = match events.first().map(|event| &event.body) {
             Some(EventBody::RunCreated(created)) => created.bundle.clone(),

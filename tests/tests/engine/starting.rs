@@ -1,10 +1,11 @@
 //! Starting runs, once, and side by side.
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use workflow_core::definition::OnFailure;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{RunFilter, RunStore as _, StoreError};
-use workflow_exec::{EngineError, StartRun};
+use workflow_exec::{Clock, EngineError, StartRun};
 
 use crate::host::{Host, id};
 
@@ -93,4 +94,25 @@ fn concurrent_runs_do_not_interfere() {
             assert_eq!(view.status, RunStatus::Completed);
         }
     }
+}
+
+/// A clock that was never set.
+struct BeforeTheEpoch;
+
+impl Clock for BeforeTheEpoch {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(-1_000_000).unwrap()
+    }
+}
+
+#[test]
+fn a_run_gets_an_id_when_the_clock_shows_a_time_before_1970() {
+    let host = Host::with(|builder| builder.clock(BeforeTheEpoch));
+    let start = || StartRun::plan(&host.engine.parse(TWO_STAGES, "test").unwrap());
+    let ids: Vec<_> = (0..2)
+        .map(|_| host.sim.block_on(host.engine.run(start())).unwrap())
+        .map(|view| (view.status, view.run_id))
+        .collect();
+    assert_eq!([ids[0].0, ids[1].0], [RunStatus::Completed; 2]);
+    assert_ne!(ids[0].1, ids[1].1);
 }

@@ -38,7 +38,7 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
         Some(run) => is_known(&host, run).await?,
         None => false,
     };
-    let run = args.run_id.clone().map_or_else(new_id, Ok)?;
+    let run = args.run_id.clone().map_or_else(|| host.engine.new_run_id(), Ok)?;
     let mut start = StartRun::plan(&plan).run_id(run.clone());
     let files = args.var_file.iter().flatten();
     for (name, value) in files.chain(args.vars.iter().map(|(name, value)| (name, value))) {
@@ -232,9 +232,4 @@ async fn is_known(host: &Host, run: &RunId) -> Result<bool, Error> {
         Err(EngineError::Store(StoreError::NotFound(_))) => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-fn new_id() -> Result<RunId, Error> {
-    let uuid = uuid::Uuid::now_v7();
-    Ok(RunId::new(uuid.to_string()).map_err(EngineError::from)?)
 }
