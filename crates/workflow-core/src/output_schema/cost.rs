@@ -214,23 +214,20 @@ impl<'s> Graph<'s> {
         if is_of_component {
             counts.low = counts.low.min(found.low);
         }
-        match into {
-            Some(into) => {
-                add(&mut counts.below, into.clone(), found.most());
-                if is_of_component {
-                    add(&mut counts.back, into, 1);
-                }
+        if let Some(into) = into {
+            add(&mut counts.below, into.clone(), found.most());
+            if is_of_component {
+                add(&mut counts.back, into, 1);
             }
-            None => {
-                counts.inside += usize::from(is_of_component);
-                counts.here = counts.here.saturating_add(found.here);
-                for (into, count) in &found.below {
-                    add(&mut counts.below, into.clone(), *count);
-                }
-                for (into, count) in found.back.iter().filter(|_| is_of_component) {
-                    add(&mut counts.back, into.clone(), *count);
-                }
-            }
+            return Ok(());
+        }
+        counts.inside += usize::from(is_of_component);
+        counts.here = counts.here.saturating_add(found.here);
+        for (into, count) in &found.below {
+            add(&mut counts.below, into.clone(), *count);
+        }
+        for (into, count) in found.back.iter().filter(|_| is_of_component) {
+            add(&mut counts.back, into.clone(), *count);
         }
         Ok(())
     }
