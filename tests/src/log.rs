@@ -104,9 +104,10 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             let repair = if *repair { ", to be mended" } else { "" };
             format!("{} #{attempt} {}{parked}{repair}{again}", node(path), failure(error))
         }
-        EventBody::AttemptCancelled { path, attempt, .. }
-        | EventBody::AttemptInterrupted { path, attempt, .. } => {
-            format!("{} #{attempt}", node(path))
+        EventBody::AttemptCancelled { path, attempt, .. } => format!("{} #{attempt}", node(path)),
+        EventBody::AttemptInterrupted { path, attempt, retry_at, .. } => {
+            let again = retry_at.map(|at| format!(", again at {}", since(start, at))).unwrap_or_default();
+            format!("{} #{attempt}{again}", node(path))
         }
         EventBody::StageCompleted { iteration, stage, output_of, set } => {
             let output = output_of.map_or("all lanes".into(), |lane| format!("lane {lane}"));

@@ -142,6 +142,8 @@ struct Node {
     /// When the attempt began whose time is not counted yet.
     since: Option<Timestamp>,
     interrupted: bool,
+    /// How many attempts in a row ended with their driver.
+    deaths: u32,
     /// Whether a person is asked about it.
     asked: bool,
     /// What a person said.

@@ -206,7 +206,7 @@ pub enum EventBody {
         #[schemars(with = "String")]
         ran_until: Option<Timestamp>,
     },
-    /// The attempt's driver ended before a result was known. The node runs again.
+    /// The attempt's driver ended before a result was known. The node runs again, unless a person is asked.
     AttemptInterrupted {
         /// The node.
         path: NodePath,
@@ -216,6 +216,11 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
         ran_until: Option<Timestamp>,
+        /// When the node runs again, where its driver has died before and nothing came of it since; absent: at
+        /// once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        retry_at: Option<Timestamp>,
     },
     /// A lane that has a graph ended well.
     LaneCompleted {

@@ -8,6 +8,9 @@ use workflow_core::usage::Usage;
 
 use super::{Checked, Log, Node, graph, rule};
 
+/// After so many deaths in a row during attempts at a node, a person decides.
+pub(super) const MOST_DEATHS: u32 = 5;
+
 impl<'a> Log<'a> {
     pub(super) fn take_of_node(&mut self, body: &'a EventBody) -> Checked {
         match body {
@@ -30,6 +33,7 @@ impl<'a> Log<'a> {
                 (node.running, node.queued) = (true, false);
                 (node.retry_at, node.since, node.interrupted) = (None, Some(now), false);
                 node.role.clone_from(role);
+                rule(node.deaths < MOST_DEATHS, "what died too often in a row runs when a person says so")?;
                 let (made, free) = (node.attempt, node.free);
                 rule(made <= 1 + self.most_retries(path) + free, "there are at most `retries` more attempts")
             }
@@ -62,11 +66,18 @@ impl<'a> Log<'a> {
                 self.ends(path, *attempt, usage.as_deref(), *ran_until)?.running = false;
                 Ok(())
             }
-            EventBody::AttemptInterrupted { path, attempt, ran_until } => {
+            EventBody::AttemptInterrupted { path, attempt, ran_until, retry_at } => {
+                let died = ran_until.is_some();
+                let asks = self.asks_after_interrupt(path);
+                let closed = self.is_closed_for(path);
+                let (now, clocks) = (self.now, self.reading.clocks);
                 let node = self.ends(path, *attempt, None, *ran_until)?;
                 (node.running, node.interrupted) = (false, true);
-                node.free += 1;
-                Ok(())
+                (node.free, node.deaths) = (node.free + 1, node.deaths + u32::from(died));
+                node.retry_at = *retry_at;
+                let again = died && (2..MOST_DEATHS).contains(&node.deaths) && !asks && !closed;
+                rule(again == retry_at.is_some(), "what dies again and again waits before it runs again")?;
+                rule(!clocks || retry_at.is_none_or(|at| at >= now), "what waits does so for a time to come")
             }
             other => self.take_of_graph(other),
         }
@@ -87,6 +98,11 @@ impl<'a> Log<'a> {
         rule(!clocks || since.is_none_or(|since| since <= until), "nothing ended before it started")?;
         self.spend(path, attempt, since.map(|since| (since, until)), usage)?;
         self.ending(path, attempt)
+    }
+
+    /// Whether nothing new starts where `path` is.
+    fn is_closed_for(&self, path: &NodePath) -> bool {
+        self.check_lane(path.lane).is_err() || self.of_lane(path.lane).any(|(_, node)| node.failed)
     }
 
     fn ending(&mut self, path: &NodePath, attempt: u32) -> Result<&mut Node, &'static str> {
@@ -127,8 +143,7 @@ impl<'a> Log<'a> {
         (parked, repair): (bool, bool),
     ) -> Checked {
         let now = self.now;
-        let closed =
-            self.check_lane(path.lane).is_err() || self.of_lane(path.lane).any(|(_, node)| node.failed);
+        let closed = self.is_closed_for(path);
         let role = self.nodes.get(path).and_then(|node| node.role.as_ref());
         let stage = self.stage(&path.stage);
         let form = match self.graphs.get(&path.stage) {
@@ -138,6 +153,7 @@ impl<'a> Log<'a> {
         let most = self.most_retries(path);
         let node = self.ending(path, attempt)?;
         node.running = false;
+        node.deaths = 0;
         node.retry_at = retry_at;
         node.failed = retry_at.is_none();
         let mended = error.class == FailureClass::InvalidOutput

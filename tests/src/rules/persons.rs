@@ -7,6 +7,7 @@ use workflow_core::event::EventBody;
 use workflow_core::ids::{NodePath, StageId};
 use workflow_core::status::WaitReason;
 
+use super::attempts::MOST_DEATHS;
 use super::{Checked, Log, graph, rule};
 
 /// What is asked, and where.
@@ -90,9 +91,12 @@ impl<'a> Log<'a> {
         let node = self.nodes.get(path);
         match reason {
             WaitReason::UnknownOutcome => {
-                let run = self.what(path).and_then(graph::call);
-                let says = run.and_then(|run| run.on_interrupt).or(self.stage(&path.stage).on_interrupt);
-                rule(says == Some(OnInterrupt::Ask), "what became of a call is asked where that is written")?;
+                let died = node.is_some_and(|node| node.deaths >= MOST_DEATHS);
+                let asks = died || self.asks_after_interrupt(path);
+                rule(
+                    asks,
+                    "what became of a call is asked where that is written, or where it died too often",
+                )?;
                 rule(
                     node.is_some_and(|node| node.interrupted && !node.asked),
                     "what was interrupted is asked of",
@@ -116,6 +120,13 @@ impl<'a> Log<'a> {
         }
     }
 
+    /// Whether it is written that a person is asked what became of a call.
+    pub(super) fn asks_after_interrupt(&self, path: &NodePath) -> bool {
+        let run = self.what(path).and_then(graph::call);
+        let says = run.and_then(|run| run.on_interrupt).or(self.stage(&path.stage).on_interrupt);
+        says == Some(OnInterrupt::Ask)
+    }
+
     fn answer(&mut self, path: &NodePath, reason: WaitReason, answer: Value) {
         let node = self.nodes.entry(path.clone()).or_default();
         node.asked = false;
@@ -124,7 +135,7 @@ impl<'a> Log<'a> {
             WaitReason::Approval => node.refused = true,
             // Its result follows.
             WaitReason::UnknownOutcome if answer["outcome"] == "happened" => node.running = true,
-            WaitReason::UnknownOutcome => {}
+            WaitReason::UnknownOutcome => node.deaths = 0,
             _ => node.answer = Some(answer),
         }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::executor::block_on;
 use workflow_core::catalog::Part;
 use workflow_core::ids::{RunId, WorkflowId};
-use workflow_core::status::RunStatus;
-use workflow_core::store::{RunFilter, RunStore, StoreError};
+use workflow_core::status::{RunStatus, WaitReason};
+use workflow_core::store::{RunFilter, RunRecord, RunStore, StoreError};
 use workflow_exec::{Engine, StartRun};
 use workflow_tests::shelf::Shelf;
 
@@ -19,15 +19,16 @@ workflow:
   name: Work that is shared
   stages: [first, many, lanes, last]
   loop: { max_iters: 2, stop_when: "$.enough == true", on_exhausted: complete }
-first: { provider: tracing }
-many: { provider: tracing, profile: each }
+first: { provider: tracing, retry_backoff: 50ms }
+many: { provider: tracing, profile: each, retry_backoff: 50ms }
 lanes:
   mode: parallel
+  retry_backoff: 50ms
   providers: [{ provider: command }, { provider: tracing }, { provider: command }]
   with:
     command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; setsid sleep 100 >/dev/null 2>&1 & sleep 0.05; echo done']
     env: { TRACE: "${vars.trace}" }
-last: { provider: tracing }
+last: { provider: tracing, retry_backoff: 50ms }
 "#;
 
 pub(crate) const EACH: &str = r#"
@@ -130,10 +131,21 @@ impl Office {
     pub(crate) fn unfinished(&self) -> usize {
         loop {
             if let Ok(runs) = block_on(self.store().list(&RunFilter::unfinished())) {
+                runs.iter().for_each(|run| self.has_run_again(run));
                 return runs.len();
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// A person has a call made again that was interrupted many times in a row.
+    fn has_run_again(&self, run: &RunRecord) {
+        let Some(wait) = run.head.wait.as_ref().filter(|wait| wait.reason == WaitReason::UnknownOutcome)
+        else {
+            return;
+        };
+        // A store that is away is asked the next time.
+        let _ = block_on(self.engine.handle(&run.run_id).answer(wait.number.unwrap(), "rerun"));
     }
 
     pub(crate) fn has_completed(&self, run: &RunId) -> bool {

@@ -8,6 +8,7 @@ mod building;
 mod cassettes;
 mod checking;
 mod controls;
+mod deaths;
 mod forking;
 mod host;
 mod items;

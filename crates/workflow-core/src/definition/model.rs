@@ -226,7 +226,7 @@ pub enum SessionMode {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnInterrupt {
-    /// It is called again.
+    /// It is called again; after five crashes in a row a person is asked.
     #[default]
     Rerun,
     /// A person says what happened.

@@ -114,7 +114,8 @@ impl State {
             EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     let in_session = render::session(self, path).is_some();
-                    self.spend_in_vain(path, usage.as_deref(), event.at)?.session_failed = in_session;
+                    let tried = self.spend_in_vain(path, usage.as_deref(), event.at)?;
+                    (tried.session_failed, tried.deaths) = (in_session, 0);
                 }
                 let current = self.current(path)?;
                 if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
@@ -144,9 +145,14 @@ impl State {
                 node.status = StageStatus::Cancelled;
                 node.ended_at = Some(event.at);
             }
-            EventBody::AttemptInterrupted { path, attempt, ran_until } => {
-                self.spend_in_vain(path, None, ran_until.unwrap_or(event.at))?;
-                self.current(path)?.running(path, *attempt)?.status = StageStatus::Pending;
+            EventBody::AttemptInterrupted { path, attempt, ran_until, retry_at } => {
+                let tried = self.spend_in_vain(path, None, ran_until.unwrap_or(event.at))?;
+                tried.deaths += u32::from(ran_until.is_some());
+                let current = self.current(path)?;
+                let node = current.running(path, *attempt)?;
+                node.retry_at = *retry_at;
+                node.status = if retry_at.is_some() { StageStatus::Retrying } else { StageStatus::Pending };
+                current.retrying += u32::from(retry_at.is_some());
             }
             EventBody::LaneCompleted { iteration, stage, lane, output_of } => {
                 let number = *lane;
@@ -417,7 +423,8 @@ impl State {
                 }
                 return Ok(());
             }
-            Said::Disagreed(_) | Said::RunsAgain => {}
+            Said::RunsAgain => node.tried.iter_mut().for_each(|tried| tried.deaths = 0),
+            Said::Disagreed(_) => {}
         }
         node.status = StageStatus::Pending;
         Ok(())

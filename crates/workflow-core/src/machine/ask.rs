@@ -18,6 +18,11 @@ use crate::provider::Reply;
 use crate::status::{StageStatus, Wait, WaitReason};
 use crate::store::Answer;
 
+/// A call that may be what ends its process is not made more often than this in a row without a person. As many as
+/// what queues of jobs allow (3 to 6): enough for a machine that is restarted a few times during a long call, and
+/// few enough when each call costs money.
+const MOST_DEATHS: u32 = 5;
+
 /// Something that a person is asked.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ask {
@@ -239,15 +244,27 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Asks what became of a call that was interrupted, where the node says so and its result is still wanted.
-    pub(super) fn ask_what_became_of(&mut self, path: &NodePath) -> Result<(), Broken> {
-        if !self.call(path).is_some_and(|call| call.asks_after_interrupt) || self.is_closed_for(path) {
-            return Ok(());
-        }
-        let question = format!(
-            "`{path}` was interrupted and may or may not have done its work. Did it happen, and with what result?"
-        );
-        let (path, reason) = (path.clone(), WaitReason::UnknownOutcome);
+    /// Whether a person is asked about a call that was interrupted: where the node says so, and after so many
+    /// deaths in a row; if its result is still wanted.
+    pub(super) fn asks_after_interrupt(&self, path: &NodePath, deaths: u32) -> bool {
+        let asks = self.call(path).is_some_and(|call| call.asks_after_interrupt);
+        (asks || deaths >= MOST_DEATHS) && !self.is_closed_for(path)
+    }
+
+    /// Asks what became of a call that was interrupted.
+    pub(super) fn ask_what_became_of(&mut self, path: NodePath, deaths: u32) -> Result<(), Broken> {
+        let question = if deaths >= MOST_DEATHS {
+            format!(
+                "`{path}` was interrupted {deaths} times in a row: each time the process that drove the run ended \
+                 while the node was running (a crash, too little memory, a kill). It may or may not have done its \
+                 work. Did it happen, and with what result, or should it run again?"
+            )
+        } else {
+            format!(
+                "`{path}` was interrupted and may or may not have done its work. Did it happen, and with what result?"
+            )
+        };
+        let reason = WaitReason::UnknownOutcome;
         self.emit(EventBody::NodeAsked { path, reason, question: question.into(), schema: None })
     }
 

@@ -263,6 +263,15 @@ impl<'a> Step<'a> {
         Some(later(self.now, delay))
     }
 
+    /// When a node is called again whose driver died so often in a row: at once after the first time, which may
+    /// be anything, and later and later when it may be the call that ends the process.
+    pub(super) fn again_after_death(&self, path: &NodePath, deaths: u32) -> Option<Timestamp> {
+        let again = deaths.checked_sub(1).filter(|again| *again > 0)?;
+        let stage = self.stage.filter(|_| !self.is_closed_for(path))?;
+        let delay = backoff::delay(stage.backoff, again, self.state.created.seed, path);
+        Some(later(self.now, delay))
+    }
+
     /// The call of the node at `path`, where its stage is under way.
     pub(super) fn call(&self, path: &NodePath) -> Option<&'a CallPlan> {
         self.stage.filter(|stage| stage.id == path.stage)?.call(path)

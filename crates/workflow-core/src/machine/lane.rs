@@ -73,6 +73,9 @@ pub(super) struct Tried {
     pub spent: Spent,
     /// Whether the last failure was one in the session that it goes on in.
     pub session_failed: bool,
+    /// How many attempts in a row were interrupted by the death of their driver. A result, a failure and a
+    /// person's decision end the row; an interruption in order, by a shutdown, does not count.
+    pub deaths: u32,
 }
 
 /// The nodes of a lane's graph.
@@ -133,6 +136,11 @@ impl NodeState {
         )
     }
 
+    /// How many attempts in a row were interrupted by the death of their driver.
+    pub(super) fn deaths(&self) -> u32 {
+        self.tried.as_ref().map_or(0, |tried| tried.deaths)
+    }
+
     /// What its attempts that did not succeed have used.
     pub(super) fn spent(&self) -> Spent {
         self.tried.as_ref().map(|tried| tried.spent).unwrap_or_default()
@@ -174,7 +182,9 @@ impl NodeState {
                 StageStatus::Skipped
             }
             // Interrupted, and not wanted any more before it could run again.
-            StageStatus::Pending | StageStatus::Queued if self.error.is_none() => StageStatus::Cancelled,
+            StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying if self.error.is_none() => {
+                StageStatus::Cancelled
+            }
             StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying => StageStatus::Failed,
             // A lane with a graph, or a `foreach`; or a question about a call that was interrupted.
             StageStatus::Running | StageStatus::Waiting => StageStatus::Cancelled,
@@ -189,7 +199,7 @@ impl NodeState {
     /// What it used was another run's.
     fn begin_spending(&mut self) {
         if let Some(tried) = &mut self.tried {
-            tried.spent = Spent::default();
+            (tried.spent, tried.deaths) = (Spent::default(), 0);
         }
         if let Some(items) = &mut self.items {
             items.open.values_mut().for_each(Self::begin_spending);

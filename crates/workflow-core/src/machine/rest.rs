@@ -72,7 +72,8 @@ fn way(node: &NodeState) -> Way {
     match (node.status, node.retry_at) {
         (StageStatus::Waiting, _) => Way::Asked,
         (StageStatus::Retrying, Some(at)) => {
-            let is_quota = node.error.as_ref().is_some_and(|error| error.class == FailureClass::RateLimited);
+            let is_failure = |error: &FailureClass| node.deaths() == 0 && *error == FailureClass::RateLimited;
+            let is_quota = node.error.as_ref().is_some_and(|error| is_failure(&error.class));
             Way::At(at, if is_quota { WaitReason::Quota } else { WaitReason::Retry })
         }
         _ => Way::Soon,

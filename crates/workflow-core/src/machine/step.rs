@@ -11,6 +11,7 @@ use super::ask::{Said, rejected};
 use super::document::{self, Parts};
 use super::finish::Verdict;
 use super::io::{Decision, Effect, Input};
+use super::lane::NodeState;
 use super::lanes::{self, is_closed};
 use super::scope::RunScope;
 use super::state::{Broken, Current, Position, StageResult, State};
@@ -140,8 +141,12 @@ impl<'a> Step<'a> {
         if self.is_unwanted() {
             return self.emit(EventBody::AttemptCancelled { path, attempt, usage: None, ran_until });
         }
-        self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt, ran_until })?;
-        self.ask_what_became_of(&path)
+        let died = ran_until.is_some();
+        let deaths = self.node(&path).map_or(0, NodeState::deaths) + u32::from(died);
+        let asks = self.asks_after_interrupt(&path, deaths);
+        let retry_at = if died && !asks { self.again_after_death(&path, deaths) } else { None };
+        self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt, ran_until, retry_at })?;
+        if asks { self.ask_what_became_of(path, deaths) } else { Ok(()) }
     }
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {

@@ -264,7 +264,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
-            EventBody::AttemptInterrupted { path: path(), attempt: 2, ran_until: None },
+            EventBody::AttemptInterrupted { path: path(), attempt: 2, ran_until: None, retry_at: None },
             r#""type":"attempt_interrupted","data":{"path":"2/test[1]/run","attempt":2}"#,
         ),
         (

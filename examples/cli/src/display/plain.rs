@@ -143,8 +143,10 @@ impl Story {
             EventBody::AttemptCancelled { path, .. } => {
                 format!("{} was stopped{}", place(path), self.took(path, at))
             }
-            EventBody::AttemptInterrupted { path, attempt, .. } => {
-                format!("{} was interrupted in attempt {attempt} and runs again", place(path))
+            EventBody::AttemptInterrupted { path, attempt, retry_at, .. } => {
+                let again = retry_at.map(|then| format!(" in {}", duration(between(at, then))));
+                let again = again.unwrap_or_default();
+                format!("{} was interrupted in attempt {attempt} and runs again{again}", place(path))
             }
             EventBody::SessionDropped { path, session } => {
                 format!("{} gives its session {session} up and begins a new one", place(path))
