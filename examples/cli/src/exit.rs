@@ -23,6 +23,11 @@ impl Exit {
     /// Not found, driven elsewhere, or a failure of the store.
     pub(crate) const UNAVAILABLE: Self = Self(5);
 
+    /// The exit code of a process.
+    pub(crate) fn code(code: i32) -> Self {
+        Self(u8::try_from(code).unwrap_or(u8::MAX))
+    }
+
     /// Ended by a signal, as a shell reports it.
     pub(crate) fn signal(number: i32) -> Self {
         Self(u8::try_from(128 + number).unwrap_or(u8::MAX))

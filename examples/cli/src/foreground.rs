@@ -6,7 +6,7 @@ use futures::channel::mpsc::UnboundedReceiver;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::select;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::stop::Stop;
@@ -62,8 +62,9 @@ pub(crate) async fn drive(
                 None => return worst,
             },
             signal = signals.select_next_some() => {
-                if signal == SIGINT {
-                    interrupts += 1;
+                if matches!(signal, SIGINT | SIGQUIT) {
+                    // Ctrl-\ is as good as Ctrl-C twice.
+                    interrupts += if signal == SIGQUIT { 2 } else { 1 };
                     let control = if interrupts == 1 { Control::Cancel } else { Control::Kill };
                     bell.say(match control {
                         Control::Cancel => "cancelling; press Ctrl-C again to kill what runs",
@@ -100,6 +101,7 @@ pub(crate) fn name(signal: i32) -> &'static str {
         SIGINT => "SIGINT",
         SIGTERM => "SIGTERM",
         SIGHUP => "SIGHUP",
+        SIGQUIT => "SIGQUIT",
         _ => "signal",
     }
 }

@@ -6,6 +6,7 @@
 //! - [`foreground`] drives runs until they rest, and passes [`signals`] on to them.
 //! - [`display`] shows runs while they go on, from a thread of its own; [`words`] says what runs wait for and
 //!   what they used, and [`history`] when.
+//! - [`init`] reaps orphans where the program is the first process of a container.
 //! - [`exit`] and [`error`] are how a command ends.
 //!
 //! Everything runs on `futures::executor::block_on`. A run is driven by one future, stores and
@@ -21,6 +22,7 @@ mod foreground;
 mod history;
 mod home;
 mod host;
+mod init;
 mod moment;
 mod place;
 mod print;
@@ -39,6 +41,9 @@ use crate::error::Error;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    if init::is_needed() {
+        return init::run().into();
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(usage) => return explain(&usage).into(),

@@ -3,6 +3,7 @@
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::select;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use signal_hook::consts::SIGQUIT;
 use workflow_core::stop::Stop;
 use workflow_exec::WorkOptions;
 
@@ -34,6 +35,9 @@ pub(crate) async fn worker(place: &Place, json: bool, runs: usize) -> Result<Exi
         select! {
             ended = work => break ended,
             signal = signals.select_next_some() => {
+                if signal == SIGQUIT {
+                    how = Stop::AtOnce;
+                }
                 print::to_stderr(&format!("{}: {}", foreground::name(signal), match how {
                     Stop::Gracefully => "stopping what runs, and leaving it to others",
                     _ => "killing what runs",

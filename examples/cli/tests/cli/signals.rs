@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::home::{Home, lives, until};
+use super::home::{Home, Started, lives, until};
 
 const RUN: [&str; 4] = ["run", "stages.workflow.yml", "--run-id", "first"];
 
@@ -89,4 +89,80 @@ fn an_interrupt_of_a_recovery_cancels_all_that_it_drives() {
     for id in ["a", "b"] {
         assert_eq!(home.show(id)["status"], "cancelled");
     }
+}
+
+#[test]
+fn signals_that_were_ignored_at_the_start_stay_ignored() {
+    for (name, signal) in [("HUP", Signal::HUP), ("INT", Signal::INT)] {
+        let home = Home::with_stages(&[("one", POLITE), ("two", "touch two")]);
+        let program = home.command(&RUN);
+        let environment = program.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.current_dir(home.path("")).env_clear().envs(environment);
+        shell.arg("-c").arg(format!("trap '' {name}; exec \"$0\" \"$@\""));
+        shell.arg(program.get_program()).args(program.get_args());
+        let run = Started::of(&mut shell);
+        until("the call", || home.path("begun").exists());
+        run.signal(signal);
+        home.write("gate", "");
+        let ended = run.wait();
+        assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
+        assert!(!home.path("asked").exists(), "{name}");
+        assert!(home.path("two").exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_quit_kills_what_runs_at_once() {
+    let home = Home::with_stages(&[("one", STUBBORN)]);
+    let run = home.start_until(&RUN, "begun");
+    run.signal(Signal::QUIT);
+    let ended = run.wait();
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert_eq!(ended.stderr, "killing what runs\n");
+    assert!(!lives(&home, "pid"));
+}
+
+/// The state of a process, as the system tells it: `T` when it is stopped.
+#[cfg(target_os = "linux")]
+fn state(pid: &str) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    stat.rsplit_once(") ").map_or("", |(_, fields)| &fields[..1]).to_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stop_from_the_terminal_stops_the_calls_and_continues_them() {
+    let home = Home::with_stages(&[("one", POLITE), ("two", "touch two")]);
+    let run = home.start_until(&RUN, "begun");
+    let call = home.read("pid");
+    run.signal(Signal::TSTP);
+    until("the call is stopped", || state(&call) == "T");
+    until("the program is stopped", || state(&run.id().to_string()) == "T");
+    run.signal(Signal::CONT);
+    until("the call continues", || state(&call) != "T");
+    home.write("gate", "");
+    assert_eq!(run.wait().code, Some(0));
+    assert!(home.path("two").exists());
+}
+
+/// In a container the program may be process 1, which gets all processes that lost their parent.
+#[cfg(target_os = "linux")]
+#[test]
+fn orphans_are_reaped_where_the_program_is_the_first_process() {
+    const ORPHAN: &str = "(sleep 100 & echo $! >orphan); echo $$ >pid";
+    const NO_ZOMBIES: &str = "n=0; while grep -q '^State:.Z' /proc/[0-9]*/status 2>/dev/null; do n=$((n+1)); \
+                              test $n -lt 200 || exit 1; sleep 0.02; done; test -e /proc/1";
+    let home = Home::with_stages(&[("one", ORPHAN), ("two", NO_ZOMBIES)]);
+    let program = home.command(&RUN);
+    let mut apart = std::process::Command::new("unshare");
+    let environment = program.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    apart.current_dir(home.path("")).env_clear().envs(environment);
+    if !rustix::process::geteuid().is_root() {
+        apart.args(["--user", "--map-root-user"]);
+    }
+    apart.args(["--pid", "--fork", "--mount-proc"]).arg(program.get_program()).args(program.get_args());
+    let ended = Started::of(&mut apart).wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("run completed"), "{ended:?}");
 }
