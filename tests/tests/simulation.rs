@@ -109,6 +109,11 @@ fn a_store_that_gives_a_run_to_two_engines_is_found() {
 }
 
 #[test]
+fn a_panic_that_is_no_failure_is_found() {
+    found(Defect::LosesPanics, 0, 2);
+}
+
+#[test]
 fn what_does_not_matter_for_a_failure_is_left_out() {
     let (plot, smallest) = found(Defect::LosesAnAppend, 12, 6 * TRIES);
     assert!(size(&smallest) <= size(&plot) / 2, "of\n{plot}\nis left\n{smallest}");

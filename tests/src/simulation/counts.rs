@@ -43,6 +43,8 @@ counts! {
     appends "appends"
     calls "calls of providers"
     interrupted "attempts that were interrupted"
+    panics "calls that panicked"
+    sinks "event sinks that panicked"
     reclaimed "calls of dead processes that were reclaimed"
     parked "attempts that were over a quota, and parked"
     parked_late "those of them whose quota was refilled before that was known"

@@ -1,7 +1,7 @@
 //! What the store has promised, and what must not be beside it: who may write, what was acknowledged, and
 //! which calls go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct Entries {
     /// When a process was told that its leases have run out. What it had claimed after that and before it was told
     /// The calls that go on, whoever began them.
     calls: BTreeMap<(RunId, NodePath, u32), Process>,
+    /// The calls that panicked.
+    pub panicked: BTreeSet<(RunId, NodePath, u32)>,
     /// What must not have happened.
     pub violations: Vec<String>,
     /// What happened how often.
@@ -73,6 +75,7 @@ impl Journal {
             runs: BTreeMap::new(),
             until: BTreeMap::new(),
             calls: BTreeMap::new(),
+            panicked: BTreeSet::new(),
             violations: Vec::new(),
             counts: Counts::default(),
         })))
@@ -268,6 +271,12 @@ impl Entries {
                 "{path} #{attempt} of run {run} goes on in {session:?}, and not in {last:?}"
             ));
         }
+    }
+
+    /// A call is about to panic.
+    pub fn panics(&mut self, id: &CallId) {
+        self.counts.panics += 1;
+        self.panicked.insert((id.run.clone(), id.path.clone(), id.attempt));
     }
 
     /// A call has ended. One that its process left by dying goes on until it is [reclaimed](Self::reclaimed).

@@ -62,6 +62,9 @@ fn judge_run(
         let ((_, source), was) = source.zip(was).ok_or("it was made of a run that there is not")?;
         fork::judge(events, source, was, counts)?;
     }
+    if plot.is_calm() {
+        panics_are_failures(id, events, played)?;
+    }
     let state = State::fold(events).map_err(|broken| broken.to_string())?;
     if state.head() != record.head {
         return Err(format!("its log says {:?}, and its head {:?}", state.head(), record.head));
@@ -118,6 +121,18 @@ fn judge_run(
     counts.compared += 1;
     counts.rerun += u64::from(is_fork);
     expected.difference(&played).map_or(Ok(()), Err)
+}
+
+/// A call that panicked has failed, or was not wanted any more; it is never called again as if its process had died.
+fn panics_are_failures(id: &RunId, events: &[Event], played: &Played) -> Result<(), String> {
+    for Event { body, .. } in events {
+        if let EventBody::AttemptInterrupted { path, attempt, .. } = body
+            && played.panicked.contains(&(id.clone(), path.clone(), *attempt))
+        {
+            return Err(format!("{path} #{attempt} panicked, and no failure was recorded"));
+        }
+    }
+    Ok(())
 }
 
 /// Counts what the log of a run tells of.

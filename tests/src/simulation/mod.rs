@@ -21,6 +21,7 @@ pub mod play;
 pub mod plot;
 pub mod process;
 pub mod provider;
+pub mod rude;
 pub mod witness;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

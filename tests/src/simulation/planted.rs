@@ -1,13 +1,14 @@
 //! Stores with a defect, which a simulation has to find.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use workflow_core::bundle::{Bundle, BundleHash};
-use workflow_core::event::Event;
+use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
@@ -26,6 +27,8 @@ pub enum Defect {
     LosesAnAppend,
     /// Every other time that it is asked for runs it gives one away that may be held.
     HandsOutTwice,
+    /// The failure of a call that panicked is not stored, and the panic goes on through the driver of its run.
+    LosesPanics,
 }
 
 /// Who held which run last, for all processes of a store.
@@ -80,6 +83,13 @@ impl RunStore for Planted {
         events: &[Event],
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
+        let is_panic = |event: &Event| match &event.body {
+            EventBody::AttemptFailed { error, .. } => error.message.contains("panicked"),
+            _ => false,
+        };
+        if self.defect == Defect::LosesPanics && events.iter().any(is_panic) {
+            resume_unwind(Box::new("trouble"));
+        }
         if self.has(Defect::LosesAnAppend, 5) {
             return Ok(Vec::new());
         }

@@ -1,6 +1,6 @@
 //! A plot from its beginning to its end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,6 +24,7 @@ use super::planted::{Defect, Planted, Registry};
 use super::plot::{EngineSetup, Plot, RunSetup, What};
 use super::process::Process;
 use super::provider::{Answering, Prompts};
+use super::rude::Rude;
 use super::witness::Witness;
 use crate::reference::case::Case;
 use crate::reference::play::PROVIDERS;
@@ -44,6 +45,8 @@ pub struct Played {
     pub told: BTreeMap<RunId, Told>,
     /// What providers were told.
     pub prompts: HashMap<RunId, HashMap<(NodePath, u32), String>>,
+    /// The calls that panicked.
+    pub panicked: BTreeSet<(RunId, NodePath, u32)>,
     /// What went wrong on the way.
     pub violations: Vec<String>,
     /// What happened how often.
@@ -229,6 +232,7 @@ impl<'p> World<'p> {
         let limits = limited.fold(Limits::new(), |limits, name| limits.limit(*name, places));
         let builder = Engine::builder().store(link).limits(limits).stop_grace(Duration::from_secs(2));
         let builder = builder.clock(process.clone()).timer(process.clone()).spawner(process.clone());
+        let builder = builder.sink(Rude::new(&self.journal, self.plot.seed.wrapping_add(process.number())));
         let builder =
             PROVIDERS.iter().fold(builder, |builder, name| builder.provider(*name, provider.clone()));
         let engine = builder.build().unwrap();
@@ -441,6 +445,7 @@ impl<'p> World<'p> {
             }
         }
         self.sim.drop_tasks();
+        let panicked = std::mem::take(&mut self.journal.entries().panicked);
         let (told, violations, counts) = self.journal.close();
         let mut stored = BTreeMap::new();
         for run in told.keys() {
@@ -448,7 +453,7 @@ impl<'p> World<'p> {
             stored.insert(run.clone(), (record, scenario::events(&self.store, run).await));
         }
         let prompts = std::mem::take(&mut *self.prompts.lock().unwrap());
-        Played { stored, told, prompts, violations, counts }
+        Played { stored, told, prompts, panicked, violations, counts }
     }
 }
 

@@ -151,6 +151,14 @@ impl Plot {
         !self.happenings.iter().any(|it| matches!(it.what, What::Freeze { .. } | What::StoreClock { .. }))
     }
 
+    /// Whether no process dies, stands still or is cut off from the store: then every call comes to an end that is
+    /// recorded.
+    pub fn is_calm(&self) -> bool {
+        self.happenings.iter().all(|it| {
+            matches!(it.what, What::Slow { .. } | What::Clock { .. } | What::Fork(_) | What::Control { .. })
+        })
+    }
+
     /// Whether all clocks show the same time.
     pub fn clocks_agree(&self) -> bool {
         !self.happenings.iter().any(|it| matches!(it.what, What::Clock { .. }))

@@ -2,10 +2,12 @@
 //! their process dies.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::{Either, select};
+use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
@@ -16,7 +18,7 @@ use workflow_exec::Clock as _;
 use super::fork::case_of;
 use super::journal::Journal;
 use super::process::Process;
-use crate::reference::answers::{self, answer, usage};
+use crate::reference::answers::{self, Answer, answer, usage};
 use crate::reference::case::Case;
 use crate::reference::chance::Chance;
 use crate::reference::play::interruptions;
@@ -135,7 +137,16 @@ impl Provider for Answering {
         if let Either::Right(_) = select(work, stopped).await {
             return Err(ProviderError::cancelled());
         }
-        answers::result(answer(&case, &id.path, before), usage, self.process.now())
+        let answer = answer(&case, &id.path, before);
+        // A panic is a permanent failure too, and what it used counts where it was told before.
+        if answer == Answer::Failure(FailureClass::Permanent)
+            && (case.tells || usage.is_none())
+            && chance.percent(60)
+        {
+            self.journal.entries().panics(id);
+            resume_unwind(Box::new("trouble"));
+        }
+        answers::result(answer, usage, self.process.now())
     }
 
     async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {

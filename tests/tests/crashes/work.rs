@@ -131,7 +131,9 @@ impl Office {
     pub(crate) fn unfinished(&self) -> usize {
         loop {
             if let Ok(runs) = block_on(self.store().list(&RunFilter::unfinished())) {
-                runs.iter().for_each(|run| self.has_run_again(run));
+                for run in &runs {
+                    self.has_run_again(run);
+                }
                 return runs.len();
             }
             std::thread::sleep(Duration::from_millis(20));
