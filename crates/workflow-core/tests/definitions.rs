@@ -128,7 +128,7 @@ fn resolving_fills_in_what_is_absent() {
         .stage("plan".parse().unwrap(), Stage::default())
         .stage("code".parse().unwrap(), Stage { retries: Some(0), ..Stage::new("codex") })
         .repeat(LoopSpec::new(2, "$.done"));
-    let defaults = Defaults { provider: Some("claude-code".to_owned()) };
+    let defaults = Defaults { provider: Some("claude-code".to_owned()), ..Defaults::default() };
     let resolved = definition::resolve(&workflow, &defaults).unwrap();
     insta::assert_yaml_snapshot!("resolved", resolved);
     assert_eq!(definition::resolve(&resolved, &Defaults::default()).unwrap(), resolved);
@@ -143,7 +143,7 @@ fn a_run_without_provider_does_not_start() {
     let refused = definition::resolve(&workflow, &Defaults::default()).unwrap_err();
     insta::assert_snapshot!(
         refused,
-        @"plan: error[no-provider]: stage `plan` names no provider, and there is no default: write `provider`"
+        @"plan: error[no-provider]: stage `plan` names no provider, and there is no default: write `provider: NAME` there"
     );
 }
 

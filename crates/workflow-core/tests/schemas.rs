@@ -78,7 +78,7 @@ fn wrong_types_and_ranges_do_not_follow_the_schema() {
     for (place, value) in [
         ("/workflow", json!("text")),
         ("/workflow/id", json!("no id")),
-        ("/workflow/name", json!("No")),
+        ("/workflow/name", json!("N")),
         ("/workflow/stages", json!([])),
         ("/workflow/stages", json!(["plan", "plan"])),
         ("/workflow/loop/max_iters", json!(21)),
@@ -93,7 +93,7 @@ fn wrong_types_and_ranges_do_not_follow_the_schema() {
         ("/test/retry_backoff", json!(-1)),
         ("/test/min_iterations", json!(101)),
         ("/test/providers/0", json!({ "role": "tester" })),
-        ("/test/providers/0/weight", json!(0)),
+        ("/test/providers/0/weight", json!(-1)),
         ("/test/skills", json!("review")),
         ("/check/with", json!([])),
         ("/check/env/JOBS", json!([])),

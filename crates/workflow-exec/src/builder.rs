@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use foldhash::HashMap;
 use workflow_core::catalog::Catalog;
+use workflow_core::definition::Defaults;
 use workflow_core::machine::Secrets;
 use workflow_core::provider::Provider;
 use workflow_core::sink::EventSink;
@@ -28,7 +29,7 @@ pub struct EngineBuilder {
     providers: HashMap<Arc<str>, Arc<dyn Provider>>,
     /// The first thing that is wrong with what was registered.
     wrong: Option<BuildError>,
-    default_provider: Option<String>,
+    defaults: Defaults,
     sinks: Sinks,
     secrets: Arc<dyn Secrets>,
     limits: Arc<Limits>,
@@ -54,7 +55,7 @@ impl Default for EngineBuilder {
             catalog: None,
             providers: HashMap::default(),
             wrong: None,
-            default_provider: None,
+            defaults: Defaults::default(),
             sinks: Sinks::default(),
             secrets: Arc::new(NoSecrets),
             limits: Arc::new(Limits::new()),
@@ -95,7 +96,14 @@ impl EngineBuilder {
 
     /// The provider of stages that name none. [`build`](Self::build) refuses one that is not registered.
     pub fn default_provider(mut self, name: impl Into<String>) -> Self {
-        self.default_provider = Some(name.into());
+        self.defaults.provider = Some(name.into());
+        self
+    }
+
+    /// What workflows have that say nothing themselves, for instance [`Defaults::coding_agents`]. Replaces the
+    /// default provider too.
+    pub fn defaults(mut self, defaults: Defaults) -> Self {
+        self.defaults = defaults;
         self
     }
 
@@ -158,7 +166,7 @@ impl EngineBuilder {
         if let Some(wrong) = self.wrong {
             return Err(wrong);
         }
-        if let Some(name) = &self.default_provider
+        if let Some(name) = &self.defaults.provider
             && !self.providers.contains_key(name.as_str())
         {
             let mut known: Vec<_> = self.providers.keys().map(ToString::to_string).collect();
@@ -179,7 +187,7 @@ impl EngineBuilder {
                 store,
                 catalog: self.catalog,
                 providers: self.providers,
-                default_provider: self.default_provider,
+                defaults: self.defaults,
                 sinks: self.sinks,
                 secrets: self.secrets,
                 limits: self.limits,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 use workflow_core::bundle::BundleHash;
 use workflow_core::catalog::Catalog;
-use workflow_core::definition;
+use workflow_core::definition::{self, Defaults};
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::{RunView, Secrets, State};
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub store: Arc<dyn RunStore>,
     pub catalog: Option<Arc<dyn Catalog>>,
     pub providers: HashMap<Arc<str>, Arc<dyn Provider>>,
-    pub default_provider: Option<String>,
+    pub defaults: Defaults,
     pub sinks: Sinks,
     pub secrets: Arc<dyn Secrets>,
     pub limits: Arc<Limits>,
@@ -248,9 +248,10 @@ impl Engine {
         start: StartRun,
     ) -> Result<(RunId, Option<(Lease, Arc<Plan>, Box<State>)>), EngineError> {
         self.check_not_shut_down()?;
-        let plan = match start.what {
-            What::Plan(plan) => plan,
-            What::Id(id) => self.load(&id).await?,
+        let plan = match (start.what, &start.provider) {
+            (What::Plan(plan), None) => plan,
+            (What::Plan(plan), Some(provider)) => self.plan_with(plan.bundle(), provider)?,
+            (What::Id(id), provider) => self.load_with(&id, provider.as_deref()).await?,
         };
         let wrong = plan.check_variables(&start.vars);
         if !wrong.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
+use workflow_core::bundle::Bundle;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
 use workflow_core::ids::{NodePath, RunId, StageId};
@@ -27,6 +28,7 @@ pub struct Fork {
     outputs: IndexMap<StageId, Data>,
     run_id: Option<RunId>,
     definition: Option<Arc<Plan>>,
+    provider: Option<String>,
 }
 
 /// Where a fork leaves the run that it is made of.
@@ -55,6 +57,7 @@ impl Fork {
             outputs: IndexMap::new(),
             run_id: None,
             definition: None,
+            provider: None,
         }
     }
 
@@ -81,6 +84,13 @@ impl Fork {
     /// over of the old run stays as it was.
     pub fn definition(mut self, plan: &Arc<Plan>) -> Self {
         self.definition = Some(plan.clone());
+        self
+    }
+
+    /// Has every call made by this provider, as with [`StartRun::provider`](crate::StartRun::provider). Without it
+    /// the new run has the providers of the old one.
+    pub fn provider(mut self, name: impl Into<String>) -> Self {
+        self.provider = Some(name.into());
         self
     }
 
@@ -114,10 +124,15 @@ impl Engine {
         let cut = cut(&events, &fork)?;
         let (id, seed) = identity(fork.run_id.clone(), self.shared.clock.now())?;
         let mut events = taken_over(&events[..cut], &id, seed);
-        let bundle = match events.first().map(|event| &event.body) {
+        let mut started = match events.first().map(|event| &event.body) {
             Some(EventBody::RunCreated(created)) => created.bundle.clone(),
             _ => return Err(StoreError::NotFound(format!("run `{}`", fork.from)).into()),
         };
+        let mut bundle = self.shared.store.bundle(&started).await?;
+        if let Some(provider) = &fork.provider {
+            let plan = self.replace_providers(&mut events, &bundle, provider)?;
+            (started, bundle) = (plan.hash().clone(), plan.bundle().clone());
+        }
         let body =
             RunForked { from: fork.from.clone(), event: cut as u64, vars: fork.vars, outputs: fork.outputs };
         let now = self.shared.clock.now();
@@ -128,20 +143,27 @@ impl Engine {
         });
         let broken = |source| EngineError::Broken { run: id.clone(), source };
         let mut state = State::fold(&events).map_err(broken)?;
-        if let Some(plan) = fork.definition.filter(|plan| plan.hash() != state.bundle()) {
+        if let Some(plan) = fork.definition {
             let old = self.shared.plan_of(&state).await?;
-            let obstacles = obstacles(&state, old.bundle(), plan.bundle());
-            if !obstacles.is_empty() {
-                return Err(EngineError::CannotMigrate { run: fork.from, obstacles });
+            // A provider that replaces all others stays that.
+            let plan = match &old.bundle().provider {
+                Some(provider) => self.plan_with(plan.bundle(), provider)?,
+                None => plan,
+            };
+            if plan.hash() != state.bundle() {
+                let obstacles = obstacles(&state, old.bundle(), plan.bundle());
+                if !obstacles.is_empty() {
+                    return Err(EngineError::CannotMigrate { run: fork.from, obstacles });
+                }
+                let body =
+                    EventBody::RunMigrated { hash: plan.hash().clone(), bundle: plan.bundle().clone() };
+                let event = Event { seq: state.last_event() + 1, at: now, body };
+                state.apply(&event).map_err(broken)?;
+                events.push(event);
             }
-            let body = EventBody::RunMigrated { hash: plan.hash().clone(), bundle: plan.bundle().clone() };
-            let event = Event { seq: state.last_event() + 1, at: now, body };
-            state.apply(&event).map_err(broken)?;
-            events.push(event);
         }
         // The bundle that a run begins with is kept beside it; one that it was moved to is in its event.
-        let head = RunHead { bundle: bundle.clone(), ..state.head() };
-        let bundle = self.shared.store.bundle(&bundle).await?;
+        let head = RunHead { bundle: started, ..state.head() };
         let shown = (!self.shared.sinks.is_empty()).then(|| events.clone());
         let new = NewRun { id: id.clone(), bundle, events, head };
         match self.shared.create(new).await {
@@ -155,6 +177,32 @@ impl Engine {
             Err(error) => return Err(error.into()),
         }
         Ok(self.handle(&id))
+    }
+
+    /// Puts a provider in place of all others in the bundles of a run, and returns the plan of the one that it was
+    /// started with.
+    fn replace_providers(
+        &self,
+        events: &mut [Event],
+        bundle: &Bundle,
+        provider: &str,
+    ) -> Result<Arc<Plan>, EngineError> {
+        let started = self.plan_with(bundle, provider)?;
+        for event in events {
+            match &mut event.body {
+                EventBody::RunCreated(created) => {
+                    let bundle = started.hash().clone();
+                    *created = Arc::new(RunCreated { bundle, ..RunCreated::clone(created) });
+                }
+                EventBody::RunMigrated { hash, bundle } => {
+                    let plan = self.plan_with(bundle, provider)?;
+                    *hash = plan.hash().clone();
+                    *bundle = plan.bundle().clone();
+                }
+                _ => {}
+            }
+        }
+        Ok(started)
     }
 
     async fn log(&self, run: &RunId) -> Result<Vec<Event>, EngineError> {

@@ -53,6 +53,7 @@ mod migrate;
 mod panics;
 mod parked;
 mod prepare;
+mod providers;
 mod redact;
 mod runtime;
 mod sinks;

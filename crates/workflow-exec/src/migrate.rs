@@ -76,7 +76,7 @@ impl Engine {
         state: &State,
     ) -> Result<(Migration, std::sync::Arc<Bundle>), EngineError> {
         let old = self.shared.plan_of(state).await?.bundle().clone();
-        let plan = self.load(&state.created().workflow).await?;
+        let plan = self.load_with(&state.created().workflow, old.provider.as_deref()).await?;
         let new = plan.bundle().clone();
         let obstacles = obstacles(state, &old, &new);
         let diverges = diverges(&old, &new);

@@ -8,7 +8,7 @@ use tracing::{error, warn};
 use workflow_core::bundle::Bundle;
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
 use workflow_core::definition::{
-    self, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, Profile, RunNode, Workflow,
+    self, Assignments, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, SourceFile, Workflow,
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId, WorkflowId};
 use workflow_core::output_schema;
@@ -39,7 +39,7 @@ impl Engine {
         let id = WorkflowId::new(id).map_err(|error| {
             Diagnostics::from(vec![Diagnostic::error("bad-id", "workflow.id", error.to_string())])
         })?;
-        self.checked(yaml.as_bytes(), Some(&id), &Library::default()).ready()
+        self.checked(yaml.as_bytes(), Some(&id), &Library::default(), None).ready()
     }
 
     /// Resolves and compiles a workflow that refers to no file; checks it against the registered providers.
@@ -57,7 +57,7 @@ impl Engine {
     ///
     /// [`EngineError::Invalid`] with every problem of the definition.
     pub fn prepare_with(&self, workflow: &Workflow, library: &Library) -> Result<Arc<Plan>, EngineError> {
-        let (bundle, mut problems) = self.shared.bundle(workflow, library);
+        let (bundle, mut problems) = self.shared.bundle(workflow, library, None);
         problems.extend(definition::validate(workflow));
         match bundle {
             Some(bundle) if !problems.iter().any(Diagnostic::is_error) => {
@@ -72,7 +72,7 @@ impl Engine {
     /// is not looked up; [`Engine::check`] does.
     pub fn validate(&self, text: &[u8], id: Option<&WorkflowId>) -> Parsed {
         definition::parse_with(text, id, |workflow| {
-            let (_, problems) = self.shared.bundle(workflow, &Library::default());
+            let (_, problems) = self.shared.bundle(workflow, &Library::default(), None);
             problems.into_iter().filter(|problem| !problem.code.starts_with("missing-")).collect()
         })
     }
@@ -84,6 +84,21 @@ impl Engine {
     ///
     /// [`EngineError::Catalog`] when the catalog cannot be read.
     pub async fn check(&self, text: &[u8], id: Option<&WorkflowId>) -> Result<Checked, EngineError> {
+        self.check_with(text, id, None).await
+    }
+
+    /// The same for a run in which one provider replaces all that the definition names, as with
+    /// [`StartRun::provider`](crate::StartRun::provider).
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Catalog`] when the catalog cannot be read.
+    pub async fn check_with(
+        &self,
+        text: &[u8],
+        id: Option<&WorkflowId>,
+        provider: Option<&str>,
+    ) -> Result<Checked, EngineError> {
         // What it refers to is looked up also where it has errors itself.
         let mut read = None;
         definition::parse_with(text, id, |workflow| {
@@ -94,7 +109,7 @@ impl Engine {
             Some(workflow) => self.library(&workflow).await?,
             None => Library::default(),
         };
-        Ok(self.checked(text, id, &library))
+        Ok(self.checked(text, id, &library, provider))
     }
 
     /// Looks a workflow up in the catalog, with what it refers to, and prepares it. Warnings go to the host's
@@ -104,9 +119,40 @@ impl Engine {
     ///
     /// [`EngineError::NoCatalog`], [`EngineError::Catalog`], or [`EngineError::Invalid`].
     pub async fn load(&self, workflow: &WorkflowId) -> Result<Arc<Plan>, EngineError> {
+        self.load_with(workflow, None).await
+    }
+
+    /// The same for a run in which one provider replaces all that the definition names.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Engine::load).
+    pub async fn load_with(
+        &self,
+        workflow: &WorkflowId,
+        provider: Option<&str>,
+    ) -> Result<Arc<Plan>, EngineError> {
         let catalog = self.shared.catalog.as_ref().ok_or_else(|| EngineError::NoCatalog(workflow.clone()))?;
-        let document = ask_catalog(catalog.get(workflow)).await?;
-        self.check(document.text.as_bytes(), Some(workflow)).await?.ready()
+        let document = match ask_catalog(catalog.get(workflow)).await {
+            Err(EngineError::Catalog(CatalogError::NotFound(what))) => {
+                let known = ask_catalog(catalog.list()).await?;
+                let known = known.iter().map(|known| known.id.as_str());
+                let near = definition::did_you_mean(workflow.as_str(), known);
+                return Err(CatalogError::NotFound(format!("{what}{near}")).into());
+            }
+            found => found?,
+        };
+        self.check_with(document.text.as_bytes(), Some(workflow), provider).await?.ready()
+    }
+
+    /// A plan in which one provider replaces all others.
+    pub(crate) fn plan_with(&self, bundle: &Bundle, provider: &str) -> Result<Arc<Plan>, EngineError> {
+        let bundle = bundle.clone().with_provider(provider);
+        let problems = self.shared.check_replaced(&bundle, provider);
+        if !problems.is_empty() {
+            return Err(Diagnostics::from(problems).into());
+        }
+        Ok(self.shared.remember(Arc::new(Plan::compile(bundle)?)))
     }
 
     /// What the catalog has of what a workflow refers to. Nothing without a catalog.
@@ -117,17 +163,24 @@ impl Engine {
     pub async fn library(&self, workflow: &Workflow) -> Result<Library, EngineError> {
         let mut library = Library::default();
         if let Some(catalog) = &self.shared.catalog {
-            let mut loader = Loader { catalog: &**catalog, library: &mut library };
+            let mut loader =
+                Loader { catalog: &**catalog, defaults: &self.shared.defaults, library: &mut library };
             ask_catalog(loader.load(workflow)).await?;
         }
         self.shared.add_provided_skills(workflow, &mut library);
         Ok(library)
     }
 
-    fn checked(&self, text: &[u8], id: Option<&WorkflowId>, library: &Library) -> Checked {
+    fn checked(
+        &self,
+        text: &[u8],
+        id: Option<&WorkflowId>,
+        library: &Library,
+        provider: Option<&str>,
+    ) -> Checked {
         let mut bundle: Option<Bundle> = None;
         let parsed = definition::parse_with(text, id, |workflow| {
-            let (found, problems) = self.shared.bundle(workflow, library);
+            let (found, problems) = self.shared.bundle(workflow, library, provider);
             bundle = found;
             problems
         });
@@ -163,94 +216,40 @@ impl Checked {
 }
 
 impl Shared {
-    /// A workflow with all that it refers to, and everything that is wrong or doubtful about it.
-    fn bundle(&self, workflow: &Workflow, library: &Library) -> (Option<Bundle>, Vec<Diagnostic>) {
-        let mut problems = self.check_providers(workflow, library);
-        let defaults = Defaults { provider: self.default_provider.clone() };
+    /// A workflow with all that it refers to, and everything that is wrong or doubtful about it. `replacement` is
+    /// the provider of all calls, whatever the definitions say.
+    fn bundle(
+        &self,
+        workflow: &Workflow,
+        library: &Library,
+        replacement: Option<&str>,
+    ) -> (Option<Bundle>, Vec<Diagnostic>) {
+        let mut problems = Vec::new();
+        let mut defaults = self.defaults.clone();
+        match replacement {
+            // What a stage has under `with` is for the provider that it would get.
+            Some(name) => drop(defaults.provider.get_or_insert_with(|| name.to_owned())),
+            None => problems = self.check_providers(workflow, library),
+        }
         match definition::bundle(workflow, &defaults, library) {
             Ok(Bundled { bundle, warnings }) => {
-                problems.extend(self.check_calls(bundle.profiles.iter()));
                 problems.extend(warnings);
+                let Some(name) = replacement else { return (Some(bundle), problems) };
+                let bundle = bundle.with_provider(name);
+                problems.extend(self.check_replaced(&bundle, name));
                 (Some(bundle), problems)
             }
             Err(Diagnostics(found)) => {
                 // What the definition says by itself is said of the text.
                 let known = definition::validate(workflow);
                 let said = |found: &Diagnostic| {
-                    known.iter().any(|known| known.code == found.code && known.path == found.path)
+                    found.file.is_none()
+                        && known.iter().any(|known| known.code == found.code && known.path == found.path)
                 };
                 problems.extend(found.into_iter().filter(|found| !said(found)));
-                let profiles = library.profiles.iter().map(|((stage, _), profile)| (stage, profile));
-                problems.extend(self.check_calls(profiles));
                 (None, problems)
             }
         }
-    }
-
-    /// Providers that a definition names must be registered, and take its options.
-    fn check_providers(&self, workflow: &Workflow, library: &Library) -> Vec<Diagnostic> {
-        let mut problems = Vec::new();
-        for (id, stage) in &workflow.stages {
-            let several = stage.providers.iter().enumerate();
-            let mut named: Vec<_> = several.map(|(n, lane)| (Some(n), lane.provider.as_str())).collect();
-            let assigned = library.assignments.stages.get(id).and_then(|stage| stage.provider.as_ref());
-            if let Some(single) = stage.provider.as_ref().or(assigned).or(self.default_provider.as_ref())
-                && named.is_empty()
-            {
-                named.push((None, single));
-            }
-            let mut checked = Vec::new();
-            for (lane, name) in named {
-                if checked.contains(&name) {
-                    continue;
-                }
-                checked.push(name);
-                let path = || match lane {
-                    Some(lane) => format!("{id}.providers[{lane}].provider"),
-                    None => format!("{id}.provider"),
-                };
-                let with = stage.with.as_ref();
-                problems.extend(self.check_provider(name, path, with, || format!("{id}.with")));
-            }
-        }
-        problems
-    }
-
-    /// The same for what the nodes of profiles name themselves.
-    fn check_calls<'p>(&self, profiles: impl Iterator<Item = (&'p StageId, &'p Profile)>) -> Vec<Diagnostic> {
-        let mut problems = Vec::new();
-        for (id, profile) in profiles {
-            let path = || format!("{id}.profile");
-            for (place, RunNode { provider, with, .. }) in definition::calls_of(profile) {
-                let Some(provider) = provider else { continue };
-                let found = self.check_provider(provider, path, with.as_ref(), path);
-                problems.extend(found.into_iter().map(|mut problem| {
-                    problem.message = format!("{place}: {}", problem.message);
-                    problem
-                }));
-            }
-        }
-        problems
-    }
-
-    fn check_provider(
-        &self,
-        name: &str,
-        path: impl FnOnce() -> String,
-        with: Option<&serde_json::Map<String, serde_json::Value>>,
-        with_path: impl FnOnce() -> String,
-    ) -> Option<Diagnostic> {
-        if name.contains("${") {
-            return None;
-        }
-        let Some(provider) = self.providers.get(name) else {
-            return Some(Diagnostic::error("unknown-provider", path(), self.unknown_provider(name)));
-        };
-        let options = with.cloned().map_or(serde_json::Value::Null, Into::into);
-        let checked = caught(|| provider.check_options(&options));
-        let checked = checked.unwrap_or_else(|panic| Err(format!("the provider panicked: {panic}")));
-        let message = checked.err()?;
-        Some(Diagnostic::error("bad-options", with_path(), message))
     }
 
     /// Skills that the providers of a workflow have by themselves.
@@ -276,6 +275,7 @@ impl Shared {
 /// Fetches what a workflow refers to.
 struct Loader<'l> {
     catalog: &'l dyn Catalog,
+    defaults: &'l Defaults,
     library: &'l mut Library,
 }
 
@@ -283,13 +283,19 @@ impl Loader<'_> {
     async fn load(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
         if let Some(text) = self.text(&Part::Assignments, "assignments").await? {
             let parsed = definition::parse_assignments(text.text.as_bytes());
-            self.keep_problems("assignments", &text.origin, &parsed.diagnostics);
+            self.keep_problems("assignments", &text.origin, parsed.diagnostics);
             self.library.assignments = parsed.assignments.unwrap_or_default();
         }
         for (id, stage) in &workflow.stages {
             let assigned = self.library.assignments.stages.get(id).and_then(|stage| stage.profile.clone());
-            let profile = stage.profile.clone().or(assigned).unwrap_or_else(|| "simple".to_owned());
-            if let Ok(profile) = ProfileId::new(profile) {
+            let default = self.defaults.assignments.stages.get(id).and_then(|stage| stage.profile.clone());
+            let named = stage.profile.clone().or(assigned);
+            // Where the default one does not exist, it is `simple`.
+            let wanted = match named {
+                Some(named) => vec![named],
+                None => default.into_iter().chain(["simple".to_owned()]).collect(),
+            };
+            for profile in wanted.into_iter().filter_map(|profile| ProfileId::new(profile).ok()) {
                 self.profile(id, profile, workflow).await?;
             }
         }
@@ -299,9 +305,7 @@ impl Loader<'_> {
             match self.catalog.skill(&name).await {
                 Ok(Some(skill)) => drop(self.library.skills.insert(name, skill)),
                 Ok(None) => {}
-                Err(CatalogError::Invalid(message)) => {
-                    self.library.problems.insert(format!("skill {name}"), vec![message]);
-                }
+                Err(CatalogError::Invalid(message)) => self.cannot_be_read(&format!("skill {name}"), message),
                 Err(error) => return Err(error),
             }
         }
@@ -318,7 +322,7 @@ impl Loader<'_> {
         let part = Part::Profile(stage.clone(), profile.clone());
         let Some(text) = self.text(&part, &what).await? else { return Ok(()) };
         let parsed = definition::parse_profile(text.text.as_bytes(), Some(workflow));
-        self.keep_problems(&what, &text.origin, &parsed.diagnostics);
+        self.keep_problems(&what, &text.origin, parsed.diagnostics);
         if let Some(found) = parsed.profile {
             self.library.profiles.insert((stage.clone(), profile), found);
         }
@@ -328,10 +332,18 @@ impl Loader<'_> {
     async fn roles(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
         let mut names = BTreeSet::new();
         for (id, stage) in &workflow.stages {
-            names.extend(stage.role.clone().or_else(|| {
-                let assigned = self.library.assignments.stages.get(id).and_then(|stage| stage.role.clone());
-                Some(assigned.unwrap_or_else(|| id.to_string()))
-            }));
+            let role =
+                |assignments: &Assignments| assignments.stages.get(id).and_then(|stage| stage.role.clone());
+            names.extend(
+                [
+                    stage.role.clone(),
+                    role(&self.library.assignments),
+                    role(&self.defaults.assignments),
+                    Some(id.to_string()),
+                ]
+                .into_iter()
+                .flatten(),
+            );
             names.extend(stage.providers.iter().filter_map(|lane| lane.role.clone()));
         }
         for profile in self.library.profiles.values() {
@@ -365,7 +377,7 @@ impl Loader<'_> {
             Some(workflow) => definition::parse_role_with(text.text.as_bytes(), Some(id), workflow),
             None => definition::parse_role(text.text.as_bytes(), Some(id)),
         };
-        self.keep_problems(&what, &text.origin, &parsed.diagnostics);
+        self.keep_problems(&what, &text.origin, parsed.diagnostics);
         if let Some(role) = parsed.role {
             self.library.roles.insert(id.clone(), role);
         }
@@ -390,12 +402,12 @@ impl Loader<'_> {
                     schemas.insert(name.clone(), schema);
                     texts.push((name, text));
                 }
-                Err(diagnostics) => self.keep_problems(&what, &text.origin, &diagnostics),
+                Err(diagnostics) => self.keep_problems(&what, &text.origin, diagnostics),
             }
         }
         for (name, text) in texts {
             let found = definition::check_schema(&name, text.text.as_bytes(), &schemas);
-            self.keep_problems(&format!("schema {name}"), &text.origin, &found);
+            self.keep_problems(&format!("schema {name}"), &text.origin, found);
         }
         self.library.schemas.extend(schemas);
         Ok(())
@@ -409,26 +421,28 @@ impl Loader<'_> {
     ) -> Result<Option<workflow_core::catalog::Text>, CatalogError> {
         match self.catalog.part(part).await {
             Err(CatalogError::Invalid(message)) => {
-                self.library.problems.insert(what.to_owned(), vec![message]);
+                self.cannot_be_read(what, message);
                 Ok(None)
+            }
+            Ok(Some(found)) => {
+                let file = SourceFile { origin: found.origin.clone(), text: found.text.clone() };
+                self.library.files.insert(what.to_owned(), file);
+                Ok(Some(found))
             }
             found => found,
         }
     }
 
-    fn keep_problems(&mut self, what: &str, origin: &str, diagnostics: &[Diagnostic]) {
-        let line = |diagnostic: &Diagnostic| match diagnostic.line {
-            0 => format!("{origin}: {diagnostic}"),
-            _ => format!("{origin}:{diagnostic}"),
-        };
-        let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics.iter().partition(|found| found.is_error());
-        if !errors.is_empty() {
-            let errors = errors.into_iter().map(line).collect();
-            self.library.problems.insert(what.to_owned(), errors);
-        }
-        if !warnings.is_empty() {
-            let warnings = warnings.into_iter().map(line).collect();
-            self.library.warnings.insert(what.to_owned(), warnings);
+    /// Keeps that a file must not or cannot be read; the field that refers to it is told.
+    fn cannot_be_read(&mut self, what: &str, message: String) {
+        let problem = Diagnostic::error("bad-file", "", message);
+        self.library.problems.insert(what.to_owned(), vec![problem]);
+    }
+
+    fn keep_problems(&mut self, what: &str, origin: &str, diagnostics: Vec<Diagnostic>) {
+        if !diagnostics.is_empty() {
+            let found = diagnostics.into_iter().map(|found| found.in_file(origin)).collect();
+            self.library.problems.insert(what.to_owned(), found);
         }
     }
 }

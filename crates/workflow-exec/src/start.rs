@@ -15,6 +15,7 @@ pub struct StartRun {
     pub(crate) what: What,
     pub(crate) vars: IndexMap<String, Data>,
     pub(crate) run_id: Option<RunId>,
+    pub(crate) provider: Option<String>,
     pub(crate) on_failure: Option<OnFailure>,
     pub(crate) interactive: bool,
     pub(crate) isolated: bool,
@@ -39,7 +40,15 @@ impl StartRun {
 
     fn new(what: What) -> Self {
         let vars = IndexMap::new();
-        Self { what, vars, run_id: None, on_failure: None, interactive: false, isolated: false }
+        Self {
+            what,
+            vars,
+            run_id: None,
+            provider: None,
+            on_failure: None,
+            interactive: false,
+            isolated: false,
+        }
     }
 
     /// Sets a variable.
@@ -54,6 +63,15 @@ impl StartRun {
     #[must_use]
     pub fn run_id(mut self, id: RunId) -> Self {
         self.run_id = Some(id);
+        self
+    }
+
+    /// Has every call made by this provider, whatever the definitions say. It is recorded with the run, so that it
+    /// also holds where another process drives the run, and for forks and reruns of it. Options under `with` that
+    /// are another provider's are left out.
+    #[must_use]
+    pub fn provider(mut self, name: impl Into<String>) -> Self {
+        self.provider = Some(name.into());
         self
     }
 

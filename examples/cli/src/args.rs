@@ -47,7 +47,9 @@ Without --store, runs are in the database runs.db of the home. A home that has r
 versions kept them, and no such database stays with its files (file:HOME).
 
 Providers:
-  command  runs a command line; stages that name no provider have it
+  command  runs a command line; stages that name no provider have it. In a home of the desktop app, which has the
+           file config/providers.yml, they have claude-code, and the stages plan, code, test, check, analyze and
+           review have their roles; the roles planner, coder, tester, checker and reviewer need no file there
   demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it; it can
            also play failures, quotas, usage and sessions
   claude-code, codex, gemini, grok
@@ -74,6 +76,9 @@ pub(crate) struct Args {
     /// Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`].
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
+    /// A folder of roles beside the home's own, which is only read; can be given several times.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub roles: Vec<PathBuf>,
     /// Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`.
     // Read by hand: the parser's errors would repeat it, and a password with it.
     #[arg(long, global = true, value_name = "URL", env = "WORKFLOW_STORE", hide_env = true)]
@@ -218,6 +223,10 @@ pub(crate) struct RunArgs {
     /// What a failure does, for every stage.
     #[arg(long, value_name = "POLICY")]
     pub on_failure: Option<Policy>,
+    /// Have every call made by this provider, whatever the definitions say; it is recorded with the run. `demo`
+    /// tries a workflow out without an agent.
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
     /// Ask a person before every stage.
     #[arg(long)]
     pub interactive: bool,

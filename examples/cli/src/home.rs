@@ -25,6 +25,8 @@ pub(crate) struct Home {
     pub path: PathBuf,
     /// Where stages work: the directory that has the home, where it was found, and the current one otherwise.
     pub root: PathBuf,
+    /// Folders of roles beside the home's own, which are only read.
+    pub roles: Vec<PathBuf>,
 }
 
 impl Home {
@@ -32,7 +34,7 @@ impl Home {
     /// up to the root of the git repository or the user's home directory, that has one of this user.
     pub(crate) fn find(named: Option<&Path>) -> Self {
         if let Some(path) = named {
-            return Self { path: path.to_owned(), root: PathBuf::from(".") };
+            return Self { path: path.to_owned(), root: PathBuf::from("."), roles: Vec::new() };
         }
         let user = std::env::home_dir().and_then(|directory| directory.canonicalize().ok());
         let current = std::env::current_dir().and_then(|directory| directory.canonicalize());
@@ -58,7 +60,13 @@ impl Home {
     }
 
     fn in_directory(way: &str) -> Self {
-        Self { path: format!("{way}{NAME}").into(), root: if way.is_empty() { "." } else { way }.into() }
+        let root = if way.is_empty() { "." } else { way }.into();
+        Self { path: format!("{way}{NAME}").into(), root, roles: Vec::new() }
+    }
+
+    /// Whether it is a home of the desktop app, whose workflows rely on the defaults of coding agents.
+    pub(crate) fn is_of_app(&self) -> bool {
+        self.path.join("config/providers.yml").is_file()
     }
 
     /// The home that `init` makes: in the current directory, unless it was named.

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use workflow_core::definition::Defaults;
 use workflow_core::ids::RunId;
 use workflow_core::machine::Secrets;
 use workflow_core::sink::EventSink;
@@ -12,7 +13,7 @@ use workflow_exec::{Engine, EngineBuilder, EngineError};
 use workflow_providers::{
     ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider, Worktrees,
 };
-use workflow_store::{FsCatalog, MemoryStore};
+use workflow_store::{Folders, FsCatalog, MemoryStore};
 
 use crate::display::Bell;
 use crate::error::Error;
@@ -81,9 +82,18 @@ impl Host {
         more: impl FnOnce(EngineBuilder) -> EngineBuilder,
     ) -> Result<Self, Error> {
         let worktrees = Worktrees::builder(&home.root, home.path.join("worktrees")).build();
-        let catalog = Arc::new(FsCatalog::open(&home.path)?);
+        let mut folders = Folders::default();
+        folders.roles.clone_from(&home.roles);
+        if let Some(missing) = home.roles.iter().find(|folder| !folder.is_dir()) {
+            let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
+            return Err(Error::File { path: missing.clone(), source });
+        }
+        let catalog = Arc::new(FsCatalog::with_folders(&home.path, folders)?);
         let bell = Arc::new(Bell::default());
-        let builder = more(builder(&worktrees, &home.root));
+        let mut builder = more(builder(&worktrees, &home.root));
+        if home.is_of_app() {
+            builder = builder.defaults(Defaults::coding_agents());
+        }
         let engine = builder
             .store(store)
             .catalog(catalog.clone())

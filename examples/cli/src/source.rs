@@ -5,8 +5,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use workflow_core::catalog::Catalog as _;
-use workflow_core::definition::{Diagnostic, Severity};
+use workflow_core::catalog::{Catalog as _, CatalogError};
+use workflow_core::definition::{Diagnostic, Severity, did_you_mean};
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
 
@@ -38,7 +38,14 @@ impl Source {
     pub(crate) async fn read(host: &Host, name: &str) -> Result<Self, Error> {
         match WorkflowId::new(name) {
             Ok(id) => {
-                let document = host.catalog.get(&id).await?;
+                let document = match host.catalog.get(&id).await {
+                    Err(CatalogError::NotFound(what)) => {
+                        let known = host.catalog.list().await?;
+                        let near = did_you_mean(id.as_str(), known.iter().map(|known| known.id.as_str()));
+                        return Err(CatalogError::NotFound(format!("{what}{near}")).into());
+                    }
+                    found => found?,
+                };
                 Ok(Self { name: document.origin, id: Some(id), text: document.text.into_bytes() })
             }
             Err(_) => Self::file(name),
@@ -52,9 +59,14 @@ impl Source {
     }
 
     /// Says everything that is wrong with the workflow and what it refers to, what this host cannot run
-    /// included.
-    pub(crate) async fn check(&self, host: &Host, strict: bool) -> Result<Checked, Error> {
-        let mut checked = host.engine.check(&self.text, self.id.as_ref()).await?;
+    /// included. `provider` replaces all that it names.
+    pub(crate) async fn check(
+        &self,
+        host: &Host,
+        strict: bool,
+        provider: Option<&str>,
+    ) -> Result<Checked, Error> {
+        let mut checked = host.engine.check_with(&self.text, self.id.as_ref(), provider).await?;
         if strict {
             for diagnostic in &mut checked.diagnostics {
                 if diagnostic.code == "unknown-key" {
@@ -70,11 +82,7 @@ impl Source {
 impl Checked {
     /// The lines `file:line:column: error[code]: message`.
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
-        let line = |diagnostic: &Diagnostic| match diagnostic.line {
-            0 => format!("{name}: {diagnostic}"),
-            _ => format!("{name}:{diagnostic}"),
-        };
-        self.diagnostics.iter().map(line).collect()
+        self.diagnostics.iter().map(|diagnostic| diagnostic.in_line(name)).collect()
     }
 }
 

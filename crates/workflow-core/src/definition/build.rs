@@ -21,7 +21,7 @@ impl Workflow {
     ///     .repeat(LoopSpec::new(3, "$.done == true"));
     ///
     /// assert!(definition::validate(&workflow).is_empty());
-    /// let defaults = Defaults { provider: Some("claude-code".to_owned()) };
+    /// let defaults = Defaults { provider: Some("claude-code".to_owned()), ..Defaults::default() };
     /// let resolved = definition::resolve(&workflow, &defaults)?;
     /// assert_eq!(resolved.stages["review"].providers[0].provider, "claude-code");
     /// # Ok(())

@@ -22,6 +22,14 @@ const RESERVED: [&str; 1] = ["item"];
 /// known.
 pub(super) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &mut Report<'_>) {
     range(profile.concurrency, 1, 1000, &Path::Root.key("concurrency"), report);
+    let vars = Path::Root.key("vars");
+    for name in profile.vars.keys().filter(|name| !is_id(name)) {
+        let message = format!(
+            "`{}` is not the name of a variable: use 1 to 64 letters, digits, `-` and `_`",
+            shorten(name)
+        );
+        report.error("bad-id", &vars.key(name), message);
+    }
     let path = Path::Root.key("graph");
     if profile.graph.is_empty() {
         report.error("missing-field", &path, "`graph` is missing or empty: list the nodes of the stage");

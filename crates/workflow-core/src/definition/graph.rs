@@ -36,6 +36,9 @@ pub struct Profile {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub concurrency: Option<u32>,
+    /// Variables that its nodes have where the run has none of that name.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub vars: IndexMap<String, Value>,
     /// The nodes, in any order.
     #[schemars(length(min = 1))]
     pub graph: Vec<GraphNode>,

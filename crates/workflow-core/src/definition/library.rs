@@ -1,22 +1,26 @@
 //! What a workflow refers to, and putting it together to a bundle (R1.2).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Arguments;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::assignments::Assignments;
-use super::diagnostic::{Diagnostic, Diagnostics};
-use super::graph::{Node, Profile};
+use super::assignments::{Assignment, Assignments};
+use super::diagnostic::{Diagnostic, Diagnostics, Severity};
+use super::graph::Profile;
 use super::model::{Stage, Workflow};
+use super::named::{Named, profile_of, schema_in, schemas_of, skills_of};
+use super::report::PlacedFile;
 use super::role::Role;
 use super::suggest::did_you_mean;
-use super::{Defaults, call_of, resolve};
+use super::{Defaults, resolve};
 use crate::bundle::{Bundle, Skill};
-use crate::ids::{ProfileId, RoleId, StageId, is_id};
+use crate::ids::{ProfileId, RoleId, StageId};
 
 /// The roles, profiles, schemas and skills that a workflow may refer to, as far as they were looked for.
+///
+/// Files are called by what they are: `role reviewer`, `profile plan.gate`, `schema x.json`, `skill x`,
+/// `assignments`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Library {
     /// What stages have that say nothing.
@@ -33,10 +37,29 @@ pub struct Library {
     pub provided_skills: BTreeSet<String>,
     /// The names of all roles that there are, for suggestions.
     pub known_roles: BTreeSet<String>,
-    /// Why files cannot be used, by what they are: `role reviewer`, `profile plan.gate`, `schema x.json`.
-    pub problems: BTreeMap<String, Vec<String>>,
-    /// What is doubtful about files, by what they are.
-    pub warnings: BTreeMap<String, Vec<String>>,
+    /// The files that were read, so that what is found later can be reported where it stands in them.
+    pub files: BTreeMap<String, SourceFile>,
+    /// What is wrong or doubtful about each file. Without a [file](Diagnostic::file) it is reported at the field
+    /// that refers to it.
+    pub problems: BTreeMap<String, Vec<Diagnostic>>,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its name, for diagnostics.
+    pub origin: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl Library {
+    /// A problem of the field at a path of one of the files, at its place there; none when that was not read.
+    pub fn in_file(&self, what: &str, problem: Diagnostic) -> Option<Diagnostic> {
+        let file = self.files.get(what)?;
+        let (line, column) = PlacedFile::read(&file.text).place(&problem.path);
+        Some(problem.at(line, column).in_file(&*file.origin))
+    }
 }
 
 /// A workflow with all that it refers to.
@@ -48,8 +71,8 @@ pub struct Bundled {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Fills in what a workflow leaves out, from the assignments first, and adds the profiles, roles, schemas
-/// and skills that it uses.
+/// Fills in what a workflow leaves out, from the assignments first and then from `defaults`, and adds the
+/// profiles, roles, schemas and skills that it uses.
 ///
 /// A stage without a role has the one that is called like the stage, if there is one.
 ///
@@ -57,9 +80,17 @@ pub struct Bundled {
 ///
 /// Everything that [`resolve`] says, and what is named and is not there or cannot be used.
 pub fn bundle(workflow: &Workflow, defaults: &Defaults, library: &Library) -> Result<Bundled, Diagnostics> {
-    let mut assembly = Assembly { library, problems: Vec::new(), roles: BTreeSet::new(), every_role: false };
-    assembly.doubtful(format_args!("assignments"), format_args!("workflow"));
-    assembly.broken(format_args!("assignments"), format_args!("workflow"));
+    let mut assembly = Assembly {
+        library,
+        defaults,
+        problems: Vec::new(),
+        told: BTreeSet::new(),
+        placed: HashMap::new(),
+        roles: BTreeSet::new(),
+        every_role: false,
+        assigned_profiles: BTreeSet::new(),
+    };
+    assembly.tell("assignments", "workflow");
     let mut assigned = workflow.clone();
     for (id, stage) in &mut assigned.stages {
         assembly.assign(id, stage);
@@ -85,113 +116,175 @@ pub fn bundle(workflow: &Workflow, defaults: &Defaults, library: &Library) -> Re
 
 struct Assembly<'l> {
     library: &'l Library,
+    defaults: &'l Defaults,
     problems: Vec<Diagnostic>,
+    /// What was reported already: files, and names that do not exist.
+    told: BTreeSet<String>,
+    placed: HashMap<String, PlacedFile>,
     roles: BTreeSet<RoleId>,
     /// Whether a role is named by an expression.
     every_role: bool,
+    /// The stages whose profile is that of the assignments.
+    assigned_profiles: BTreeSet<StageId>,
+}
+
+/// The field that refers to something: the file with it, or the workflow's own, and its path there.
+#[derive(Clone, Copy)]
+struct Field<'f> {
+    what: Option<&'f str>,
+    path: &'f str,
 }
 
 impl Assembly<'_> {
     /// Fills in provider, role and profile of a stage.
     fn assign(&mut self, id: &StageId, stage: &mut Stage) {
-        let library = self.library;
-        let assigned = library.assignments.stages.get(id);
+        let nothing = Assignment::default();
+        let assigned = self.library.assignments.stages.get(id).unwrap_or(&nothing);
+        let default = self.defaults.assignments.stages.get(id).unwrap_or(&nothing);
         if stage.provider.is_none() && stage.providers.is_empty() {
-            stage.provider = assigned.and_then(|assigned| assigned.provider.clone());
+            stage.provider = assigned.provider.clone().or_else(|| default.provider.clone());
         }
-        stage.profile = stage.profile.take().or_else(|| assigned?.profile.clone());
+        if stage.profile.is_none() && assigned.profile.is_some() {
+            self.assigned_profiles.insert(id.clone());
+        }
+        let is_there = |profile: &String| self.has_profile(id, profile);
+        let default_profile = default.profile.clone().filter(is_there);
+        stage.profile = stage.profile.take().or_else(|| assigned.profile.clone()).or(default_profile);
+        self.drop_own_name(id, &mut stage.role, "role");
+        for (n, lane) in stage.providers.iter_mut().enumerate() {
+            self.drop_own_name(id, &mut lane.role, &format!("providers[{n}].role"));
+        }
         if stage.role.is_some() {
-            self.use_role(stage.role.as_deref(), format_args!("{id}.role"));
-        } else if let Some(role) = assigned.and_then(|assigned| assigned.role.clone()) {
-            self.use_role(Some(&role), format_args!("{id}.role"));
-            stage.role = Some(role);
-        } else if let Some((role, _)) =
-            RoleId::new(id.as_str()).ok().and_then(|id| library.roles.get_key_value(&id))
-        {
-            self.roles.insert(role.clone());
-            stage.role = Some(role.to_string());
+            self.use_role(stage.role.as_deref(), Field { what: None, path: &format!("{id}.role") });
+        } else if let Some(role) = &assigned.role {
+            self.use_role(Some(role), Field { what: Some("assignments"), path: &format!("{id}.role") });
+            stage.role = Some(role.clone());
+        } else {
+            let named = [default.role.as_deref(), Some(id.as_str())].into_iter().flatten();
+            let found = named.filter_map(|role| RoleId::new(role).ok()).find(|role| self.has_role(role));
+            if let Some(role) = found {
+                // One that cannot be used is no reason to go on without it.
+                self.use_role(Some(role.as_str()), Field { what: None, path: id.as_str() });
+                stage.role = Some(role.to_string());
+            }
         }
         for (n, lane) in stage.providers.iter().enumerate() {
-            self.use_role(lane.role.as_deref(), format_args!("{id}.providers[{n}].role"));
+            let path = format!("{id}.providers[{n}].role");
+            self.use_role(lane.role.as_deref(), Field { what: None, path: &path });
         }
     }
 
-    fn use_role(&mut self, role: Option<&str>, path: Arguments<'_>) {
+    /// Takes a role that is called like its stage for one that was left out, where there is none of that name:
+    /// editors fill it in.
+    fn drop_own_name(&mut self, id: &StageId, role: &mut Option<String>, field: &str) {
+        let is_own = role.as_deref() == Some(id.as_str());
+        if !is_own || RoleId::new(id.as_str()).is_ok_and(|role| self.has_role(&role)) {
+            return;
+        }
+        *role = None;
+        let message = format!("there is no role `{id}`: this is read as if it were left out");
+        self.problems.push(Diagnostic::warning("missing-role", format!("{id}.{field}"), message));
+    }
+
+    fn has_profile(&self, stage: &StageId, profile: &str) -> bool {
+        let known = |id| self.library.profiles.contains_key(&(stage.clone(), id));
+        ProfileId::new(profile).is_ok_and(known)
+            || self.library.problems.contains_key(&format!("profile {stage}.{profile}"))
+    }
+
+    /// Whether there is such a role, also where it cannot be used.
+    fn has_role(&self, role: &RoleId) -> bool {
+        self.role(role).is_some() || self.library.problems.contains_key(&format!("role {role}"))
+    }
+
+    fn role(&self, role: &RoleId) -> Option<&Role> {
+        self.library.roles.get(role).or_else(|| {
+            let is_broken = self.library.problems.contains_key(&format!("role {role}"));
+            self.defaults.roles.get(role).filter(|_| !is_broken)
+        })
+    }
+
+    fn use_role(&mut self, role: Option<&str>, field: Field<'_>) {
         let Some(role) = role.filter(|role| *role != "${stage.role}") else { return };
         if role.contains("${") {
             self.every_role = true;
             return;
         }
-        match RoleId::new(role).ok().filter(|role| self.library.roles.contains_key(role)) {
-            Some(role) => {
-                self.doubtful(format_args!("role {role}"), path);
-                self.roles.insert(role);
-            }
-            None if self.broken(format_args!("role {role}"), path) => {}
+        let is_broken = self.tell(&format!("role {role}"), field.path);
+        match RoleId::new(role).ok().filter(|role| self.role(role).is_some()) {
+            Some(role) => drop(self.roles.insert(role)),
+            None if is_broken || !self.told.insert(format!("no role {role}")) => {}
             None => {
                 let known = self.library.known_roles.iter().map(String::as_str);
-                let near = did_you_mean(role, known.chain(self.library.roles.keys().map(RoleId::as_str)));
+                let known = known.chain(self.library.roles.keys().map(RoleId::as_str));
+                let near = did_you_mean(role, known.chain(self.defaults.roles.keys().map(RoleId::as_str)));
                 let message = format!("there is no role `{role}`: write the file `roles/{role}.md`{near}");
-                self.problems.push(Diagnostic::error("missing-role", path.to_string(), message));
+                self.report(Severity::Error, "missing-role", field, message);
             }
         }
     }
 
-    /// Tells what is wrong with a file that is there and cannot be used.
-    fn broken(&mut self, what: Arguments<'_>, path: Arguments<'_>) -> bool {
-        if self.library.problems.is_empty() {
-            return false; // Mostly so, and nothing need be written out.
+    /// Reports what is wrong or doubtful about a file, once, and says whether it cannot be used.
+    fn tell(&mut self, what: &str, path: &str) -> bool {
+        let Some(problems) = self.library.problems.get(what) else { return false };
+        if self.told.insert(what.to_owned()) {
+            let at = |problem: &Diagnostic| match problem.file {
+                Some(_) => problem.clone(),
+                None => Diagnostic { path: path.to_owned(), ..problem.clone() },
+            };
+            self.problems.extend(problems.iter().map(at));
         }
-        let Some(problems) = self.library.problems.get(&what.to_string()) else { return false };
-        let problems =
-            problems.iter().map(|problem| Diagnostic::error("bad-file", path.to_string(), problem));
-        self.problems.extend(problems);
-        true
+        problems.iter().any(Diagnostic::is_error)
     }
 
-    fn doubtful(&mut self, what: Arguments<'_>, path: Arguments<'_>) {
-        if self.library.warnings.is_empty() {
-            return; // As above.
-        }
-        let warnings = self.library.warnings.get(&what.to_string()).into_iter().flatten();
-        let warnings = warnings.map(|warning| Diagnostic::warning("in-file", path.to_string(), warning));
-        self.problems.extend(warnings);
+    /// Reports a problem of a field, in the file that it stands in.
+    fn report(&mut self, severity: Severity, code: &'static str, field: Field<'_>, message: String) {
+        let problem = Diagnostic { severity, ..Diagnostic::error(code, field.path, message) };
+        let file = field.what.and_then(|what| Some((what, self.library.files.get(what)?)));
+        self.problems.push(match (file, field.what) {
+            (Some((what, file)), _) => {
+                let placed =
+                    self.placed.entry(what.to_owned()).or_insert_with(|| PlacedFile::read(&file.text));
+                let (line, column) = placed.place(field.path);
+                problem.at(line, column).in_file(&*file.origin)
+            }
+            // Of a library that was built in Rust.
+            (None, Some(what)) if what != "assignments" => problem.in_file(what),
+            (None, _) => problem,
+        });
     }
 
     fn profiles(&mut self, bundle: &mut Bundle) {
         let mut profiles = IndexMap::new();
         for (id, stage) in &bundle.workflow.stages {
             let name = stage.profile.as_deref().unwrap_or("simple");
+            let what = profile_of(bundle, id.as_str());
             let Ok(profile_id) = ProfileId::new(name) else { continue };
+            let path = format!("{id}.profile");
+            let is_broken = self.tell(&what, &path);
             match self.library.profiles.get(&(id.clone(), profile_id)) {
                 Some(profile) => {
-                    self.doubtful(format_args!("profile {id}.{name}"), format_args!("{id}.profile"));
-                    for (place, role) in super::roles_of(profile) {
-                        self.use_role(Some(role), format_args!("{id}.profile: {place}"));
+                    for (path, role) in super::roles_of(profile) {
+                        self.use_role(Some(role), Field { what: Some(&what), path: &path });
                     }
-                    let problems = super::validate_profile(profile, Some(&bundle.workflow));
-                    self.problems.extend(problems.into_iter().filter(|p| p.code == "dangling-stage").map(
-                        |p| {
-                            let message =
-                                format!("workflows/stages/{id}.{name}.yml: {}: {}", p.path, p.message);
-                            Diagnostic::error(p.code, format!("{id}.profile"), message)
-                        },
-                    ));
+                    for problem in super::validate_profile(profile, Some(&bundle.workflow)) {
+                        if problem.code == "dangling-stage" {
+                            let field = Field { what: Some(&what), path: &problem.path };
+                            self.report(problem.severity, problem.code, field, problem.message.clone());
+                        }
+                    }
                     profiles.insert(id.clone(), profile.clone());
                 }
-                None if self.broken(format_args!("profile {id}.{name}"), format_args!("{id}.profile")) => {}
-                None if name == "simple" => {}
+                None if is_broken || name == "simple" => {}
                 None => {
                     let known = self.library.profiles.keys().filter(|(stage, _)| stage == id);
                     let near = did_you_mean(name, known.map(|(_, profile)| profile.as_str()));
                     let message = format!(
                         "there is no profile `{name}` for `{id}`: write the file `workflows/stages/{id}.{name}.yml`{near}"
                     );
-                    self.problems.push(Diagnostic::error(
-                        "missing-profile",
-                        format!("{id}.profile"),
-                        message,
-                    ));
+                    let what = self.assigned_profiles.contains(id).then_some("assignments");
+                    let field = Field { what, path: &path };
+                    self.report(Severity::Error, "missing-profile", field, message);
                 }
             }
         }
@@ -199,8 +292,8 @@ impl Assembly<'_> {
     }
 
     fn roles(&mut self, bundle: &mut Bundle) {
-        let all = self.library.roles.iter();
-        let used = all.filter(|(id, _)| self.every_role || self.roles.contains(*id));
+        let all: BTreeMap<_, _> = self.defaults.roles.iter().chain(&self.library.roles).collect();
+        let used = all.into_iter().filter(|(id, _)| self.every_role || self.roles.contains(*id));
         bundle.roles = used.map(|(id, role)| (id.clone(), role.clone())).collect();
     }
 
@@ -208,26 +301,31 @@ impl Assembly<'_> {
         let mut open = schemas_of(bundle, &self.roles);
         // Those that are needed come off first: of the others nothing is said.
         open.sort_by_key(|named| named.is_needed);
-        while let Some(Named { path, name, is_needed }) = open.pop() {
+        while let Some(Named { what, path, name, is_needed }) = open.pop() {
             if bundle.schemas.contains_key(&name) {
                 continue;
             }
-            if is_needed && self.broken(format_args!("schema {name}"), format_args!("{path}")) {
+            let field = Field { what: what.as_deref(), path: &path };
+            if is_needed && self.tell(&format!("schema {name}"), &path) {
                 continue;
             }
-            let Some(schema) = self.library.schemas.get(&name) else {
-                if is_needed {
-                    let message = format!("{}there is no schema file `{name}` in the home", named_by(&path));
-                    self.problems.push(Diagnostic::error("missing-schema", path, message));
+            let schema = self.library.schemas.get(&name).or_else(|| self.defaults.schemas.get(&name));
+            let Some(schema) = schema else {
+                if is_needed && self.told.insert(format!("no schema {name}")) {
+                    let message = format!("there is no schema file `{name}` in the home");
+                    self.report(Severity::Error, "missing-schema", field, message);
                 }
                 continue;
             };
             match crate::output_schema::references(&name, schema) {
-                Ok(more) => {
-                    open.extend(more.into_iter().map(|name| Named { path: path.clone(), name, is_needed }));
-                }
+                Ok(more) => open.extend(more.into_iter().map(|name| Named {
+                    what: what.clone(),
+                    path: path.clone(),
+                    name,
+                    is_needed,
+                })),
                 Err(_) if !is_needed => {}
-                Err(error) => self.problems.push(Diagnostic::error("bad-schema", &*path, error.to_string())),
+                Err(error) => self.report(Severity::Error, "bad-schema", field, error.to_string()),
             }
             bundle.schemas.insert(name, schema.clone());
         }
@@ -235,109 +333,38 @@ impl Assembly<'_> {
     }
 
     fn skills(&mut self, bundle: &mut Bundle) {
-        for Named { path, name, is_needed } in skills_of(bundle, &self.roles) {
+        for Named { what, path, name, is_needed } in skills_of(bundle) {
             if let Some(skill) = self.library.skills.get(&name) {
                 bundle.skills.insert(name, skill.clone());
-            } else if is_needed && !self.library.provided_skills.contains(&name) {
-                let why = match self.library.problems.get(&format!("skill {name}")) {
-                    Some(problems) => format!("the skill `{name}` cannot be used: {}", problems.join("; ")),
-                    None => format!("there is no skill `{name}`"),
-                };
-                let message = format!("{}{why}: it is left out", named_by(&path));
-                self.problems.push(Diagnostic::warning("missing-skill", path, message));
+                continue;
             }
+            let problems = self.library.problems.get(&format!("skill {name}"));
+            let is_told = self.library.provided_skills.contains(&name)
+                || self.told.contains(&format!("no skill {name}"));
+            if is_told || !(is_needed || problems.is_some()) {
+                continue;
+            }
+            self.told.insert(format!("no skill {name}"));
+            let why = match problems {
+                Some(problems) => {
+                    let why: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+                    format!("the skill `{name}` cannot be used: {}", why.join("; "))
+                }
+                None => format!("there is no skill `{name}`"),
+            };
+            let field = Field { what: what.as_deref(), path: &path };
+            self.report(Severity::Warning, "missing-skill", field, format!("{why}: it is left out"));
         }
         bundle.skills.sort_keys();
     }
-}
-
-/// Says of a field that is not in the workflow's own file where it is.
-fn named_by(path: &str) -> String {
-    if path.contains(": ") { format!("{path}: ") } else { String::new() }
 }
 
 /// The schema files that a workflow, its profiles and its roles name.
 pub fn schemas(workflow: &Workflow, library: &Library) -> Vec<String> {
     let stages = workflow.stages.values().filter_map(|stage| stage.output_schema.as_deref());
     let profiles = library.profiles.values().flat_map(|profile| &profile.graph);
-    let nodes = profiles.filter_map(|node| schemas_in(&node.node));
+    let nodes = profiles.filter_map(|node| Some(schema_in(&node.node, "")?.1));
     let roles = library.roles.values().filter_map(|role| role.output_schema.as_deref());
     let names: BTreeSet<_> = stages.chain(nodes).chain(roles).collect();
     names.into_iter().map(str::to_owned).collect()
-}
-
-/// What a bundle names.
-struct Named {
-    /// The path of the field.
-    path: String,
-    name: String,
-    /// Whether it is known to be used. A role that only an expression could name may be for other workflows.
-    is_needed: bool,
-}
-
-impl Named {
-    fn new(path: String, name: &str) -> Self {
-        Self { path, name: name.to_owned(), is_needed: true }
-    }
-}
-
-/// The schemas that a bundle names.
-fn schemas_of(bundle: &Bundle, named: &BTreeSet<RoleId>) -> Vec<Named> {
-    let mut found = Vec::new();
-    for (id, stage) in &bundle.workflow.stages {
-        let name = stage.output_schema.as_deref();
-        found.extend(name.map(|name| Named::new(format!("{id}.output_schema"), name)));
-    }
-    for (id, profile) in &bundle.profiles {
-        for (n, node) in profile.graph.iter().enumerate() {
-            let names = schemas_in(&node.node).into_iter();
-            found.extend(
-                names.map(|name| Named::new(format!("{id}.profile: graph[{n}].output_schema"), name)),
-            );
-        }
-    }
-    for role in bundle.roles.values() {
-        let name = role.output_schema.as_deref();
-        found.extend(name.map(|name| Named {
-            is_needed: named.contains(&role.id),
-            ..Named::new(format!("roles/{}: output_schema", role.id), name)
-        }));
-    }
-    found
-}
-
-fn schemas_in(node: &Node) -> Option<&str> {
-    match node {
-        Node::Run(run) => run.output_schema.as_deref(),
-        Node::Reduce(reduce) => reduce.run.output_schema.as_deref(),
-        Node::Export(export) => export.output_schema.as_deref(),
-        Node::Ask(ask) => ask.output_schema.as_deref(),
-        Node::Foreach(foreach) => schemas_in(&foreach.run),
-        Node::Branch(_) => None,
-    }
-}
-
-/// The skills that a bundle names. A role can name tools as well, which are nobody's files.
-fn skills_of(bundle: &Bundle, named: &BTreeSet<RoleId>) -> Vec<Named> {
-    let mut found = Vec::new();
-    for (id, stage) in &bundle.workflow.stages {
-        let skills = stage.skills.iter().enumerate();
-        found.extend(skills.map(|(n, skill)| Named::new(format!("{id}.skills[{n}]"), skill)));
-    }
-    for (id, profile) in &bundle.profiles {
-        for (n, node) in profile.graph.iter().enumerate() {
-            let Some((path, run)) = call_of(&node.node, format!("graph[{n}]")) else { continue };
-            let skills =
-                run.skills.iter().map(|skill| Named::new(format!("{id}.profile: {path}.skills"), skill));
-            found.extend(skills);
-        }
-    }
-    for role in bundle.roles.values() {
-        let skills = role.skills.iter().filter(|skill| is_id(skill));
-        found.extend(skills.map(|skill| Named {
-            is_needed: named.contains(&role.id),
-            ..Named::new(format!("roles/{}: skills", role.id), skill)
-        }));
-    }
-    found
 }

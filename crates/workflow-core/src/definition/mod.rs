@@ -30,6 +30,7 @@ mod assignments;
 mod build;
 mod check;
 mod check_profile;
+mod coding_agents;
 mod diagnostic;
 mod duration;
 pub mod edit;
@@ -39,6 +40,7 @@ mod file;
 mod graph;
 mod library;
 mod model;
+mod named;
 mod needs;
 mod path;
 mod read;
@@ -66,7 +68,7 @@ pub use graph::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
     RunNode,
 };
-pub use library::{Bundled, Library, bundle, schemas};
+pub use library::{Bundled, Library, SourceFile, bundle, schemas};
 pub use model::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
     SessionMode, Stage, Workflow,
@@ -269,6 +271,16 @@ pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
         Node::Run(run) => Some((path, run)),
         Node::Reduce(reduce) => Some((path, &reduce.run)),
         Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) => None,
+    }
+}
+
+/// The same, to be changed.
+pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
+    match node {
+        Node::Run(run) => Some(run),
+        Node::Reduce(reduce) => Some(&mut reduce.run),
+        Node::Foreach(foreach) => call_mut(&mut foreach.run),
         Node::Branch(_) | Node::Export(_) | Node::Ask(_) => None,
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn profile(root: &yaml::Node, report: &mut Report<'_>) -> Profile {
         name: fields.text("name", report),
         description: fields.text("description", report),
         concurrency: fields.whole("concurrency", report),
+        vars: values(&mut fields, "vars", report),
         graph,
     };
     // What older files carry beside: the id is the file's name.

@@ -125,28 +125,20 @@ impl<'t> Report<'t> {
     }
 
     fn one_by_path(&mut self, diagnostic: Diagnostic, own: usize) {
+        if diagnostic.file.is_some() {
+            // It is in another file, and has its place there.
+            if !self.is_full() {
+                self.found.push(diagnostic);
+            }
+            return;
+        }
         let path = &diagnostic.path;
         let is_known =
             self.found.iter().take(own).any(|known| known.is_error() && is_inside(&known.path, path));
         if is_known || self.settled.iter().any(|settled| is_inside(path, settled)) {
             return;
         }
-        let steps = steps::parse(&diagnostic.path).unwrap_or_default();
-        let place = self.source.map(|(_, tree)| {
-            let mut at = (tree.start, tree);
-            for (depth, step) in steps.iter().enumerate() {
-                let inside = match step {
-                    Step::Key(key) => of_key(at.1, key),
-                    Step::Index(index) => of_item(at.1, *index),
-                };
-                at = match (inside, step) {
-                    (Some(inside), _) => inside,
-                    (None, Step::Key(key)) if depth == 0 => return listed(tree, key).unwrap_or(at.0),
-                    (None, _) => break,
-                };
-            }
-            at.0
-        });
+        let place = self.source.map(|(_, tree)| place_of(tree, &diagnostic.path));
         self.add(diagnostic, place);
     }
 
@@ -186,7 +178,8 @@ impl<'t> Report<'t> {
 
     /// All that was found, in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        self.found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+        // What is in other files comes after.
+        self.found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         if self.more {
             let message =
                 format!("there are {MOST} problems or more, and no more are listed: begin with these");
@@ -195,6 +188,51 @@ impl<'t> Report<'t> {
         }
         self.found
     }
+}
+
+/// A file whose fields can be found by their paths.
+pub(super) struct PlacedFile(Option<Node>);
+
+impl PlacedFile {
+    /// Reads a YAML file, or the front matter of a role.
+    pub(super) fn read(text: &str) -> Self {
+        let front = super::read_role::parts(text.as_bytes()).ok().filter(|parts| !parts.front.is_empty());
+        let yaml = front.map_or(text, |parts| parts.front);
+        Self(super::yaml::read(yaml.as_bytes()).0)
+    }
+
+    /// The line and column of the field at a path, or of as much of it as there is. The stages of assignments may
+    /// stand under a key of their own.
+    pub(super) fn place(&self, path: &str) -> (u32, u32) {
+        let Some(tree) = &self.0 else { return (1, 1) };
+        let under = ["assignments", "stages"].into_iter().find(|key| {
+            let first = path.split(['.', '[']).next().unwrap_or_default();
+            tree.get(first).is_none() && tree.get(key).is_some()
+        });
+        let place = match under {
+            Some(key) => place_of(tree, &format!("{key}.{path}")),
+            None => place_of(tree, path),
+        };
+        (place.line, place.column)
+    }
+}
+
+/// The place of the value at a path, or of as much of the path as there is.
+fn place_of(tree: &Node, path: &str) -> Place {
+    let steps = steps::parse(path).unwrap_or_default();
+    let mut at = (tree.start, tree);
+    for (depth, step) in steps.iter().enumerate() {
+        let inside = match step {
+            Step::Key(key) => of_key(at.1, key),
+            Step::Index(index) => of_item(at.1, *index),
+        };
+        at = match (inside, step) {
+            (Some(inside), _) => inside,
+            (None, Step::Key(key)) if depth == 0 => return listed(tree, key).unwrap_or(at.0),
+            (None, _) => break,
+        };
+    }
+    at.0
 }
 
 /// The value at `path`, with its place; or only the place of the key of what it is missing from.

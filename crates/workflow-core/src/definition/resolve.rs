@@ -1,14 +1,28 @@
 //! Filling in what a definition leaves out.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::assignments::Assignments;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::model::{Lane, Mode, OnFailure, OnInterrupt, ParallelStrategy, SessionMode, Stage, Workflow};
+use super::role::Role;
 use super::{Period, validate};
+use crate::ids::RoleId;
 
 /// What a host sets for all workflows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Defaults {
     /// The provider of stages that name none.
     pub provider: Option<String>,
+    /// What stages of these names have, where neither they nor the assignments of the home say anything. A role or
+    /// a profile among them that does not exist is none.
+    pub assignments: Assignments,
+    /// Roles that exist without a file. One in the home takes precedence.
+    pub roles: BTreeMap<RoleId, Role>,
+    /// Schemas that exist without a file, for these roles.
+    pub schemas: BTreeMap<String, Value>,
 }
 
 /// Fills in everything that `workflow` leaves out, so that a run depends on nothing else.
@@ -32,8 +46,9 @@ pub fn resolve(workflow: &Workflow, defaults: &Defaults) -> Result<Workflow, Dia
     for (id, stage) in &mut resolved.stages {
         fill_in(stage, defaults);
         if stage.providers.is_empty() {
-            let message =
-                format!("stage `{id}` names no provider, and there is no default: write `provider`");
+            let message = format!(
+                "stage `{id}` names no provider, and there is no default: write `provider: NAME` there"
+            );
             diagnostics.push(Diagnostic::error("no-provider", id.as_str(), message));
         }
     }

@@ -54,7 +54,10 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
         let is_input = inputs.iter().any(|input| input == name) && crate::ids::is_id(name);
         is_input.then(|| named(scope, name).unwrap_or_default())
     };
-    let variable = |name: &str| role.role.value(name, &scope.state.vars);
+    let variable = |name: &str| match scope.stage.vars.get(name) {
+        Some(default) if !scope.state.vars.contains_key(name) => Some(default.value()),
+        _ => role.role.value(name, &scope.state.vars),
+    };
     let names = parts.members(&[]).unwrap_or_else(|| {
         let stages = plan.stages.iter().map(|stage| stage.id.as_str());
         let variables = role.role.variables.iter().map(|variable| variable.name.as_str());
@@ -65,7 +68,8 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
             members.insert(name.to_owned(), value);
         }
     }
-    let vars = document::vars(scope.state, &parts);
+    let mut vars = document::vars(scope.state, &parts);
+    scope.add_defaults(&mut vars, &parts);
     let stages = document::stages(scope.state, &parts);
     let nodes = scope.graph.map(|graph| document::nodes(graph, None, &parts));
     let created = &scope.state.created;
@@ -85,7 +89,7 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
 
 /// What a role's input names: a variable, a node, or a stage.
 pub(super) fn named(scope: &RunScope<'_>, name: &str) -> Option<Value> {
-    if let Some(value) = scope.state.vars.get(name) {
+    if let Some(value) = scope.variable(name) {
         return Some(value.value());
     }
     let node = scope.graph.and_then(|graph| graph.output(*graph.plan.names.get(name)?));

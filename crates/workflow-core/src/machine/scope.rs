@@ -108,11 +108,26 @@ impl<'a> RunScope<'a> {
         items.get(number)
     }
 
+    /// A variable of the run, or what the stage's profile has in its place.
+    pub(super) fn variable(&self, name: &str) -> Option<&'a Data> {
+        self.state.vars.get(name).or_else(|| self.stage.vars.get(name))
+    }
+
+    /// Adds what the stage's profile has for variables that the run does not have.
+    pub(super) fn add_defaults(&self, vars: &mut Value, parts: &Parts<'_>) {
+        let Value::Object(vars) = vars else { return };
+        for (name, value) in &self.stage.vars {
+            if !vars.contains_key(name) && parts.have(&["vars", name]) {
+                vars.insert(name.clone(), value.value());
+            }
+        }
+    }
+
     /// What a name stands for, as it is kept, where that is a value of its own and no part of one.
     pub(super) fn whole(&self, name: &Name) -> Option<Data> {
         let is_output = name.segment(2) == Some("output");
         match (name.root(), name.segments().len()) {
-            ("vars", 2) => self.state.vars.get(name.segment(1)?).cloned(),
+            ("vars", 2) => self.variable(name.segment(1)?).cloned(),
             ("stages", 3) if is_output => self.state.results.get(name.segment(1)?)?.output(),
             ("nodes", 3) if is_output => {
                 let graph = self.graph?;
@@ -125,7 +140,7 @@ impl<'a> RunScope<'a> {
 
     fn find(&self, name: &Name) -> Option<Value> {
         let (from, value) = match name.root() {
-            "vars" => (2, self.state.vars.get(name.segment(1)?)?.value()),
+            "vars" => (2, self.variable(name.segment(1)?)?.value()),
             "stages" => {
                 let result = self.state.results.get(name.segment(1)?)?;
                 match name.segment(2) {
@@ -222,6 +237,9 @@ pub(super) fn document_of<'c>(
 ) -> Value {
     let parts = Parts::of(conditions);
     let mut document = document::of(scope.state, scope.state.iteration, &parts);
+    if !scope.stage.vars.is_empty() {
+        scope.add_defaults(&mut document["vars"], &parts);
+    }
     if let (Some(graph), Value::Object(members)) = (scope.graph, &mut document) {
         members.insert("nodes".into(), document::nodes(graph, Some(needs), &parts));
         if parts.have(&["item"])

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::graph::Work;
 use super::{LanePlan, LoopPlan, Plan, StagePlan, Strategy};
 use crate::bundle::{Bundle, BundleHash};
+use crate::data::Data;
 use crate::definition::{Diagnostic, Mode, ParallelStrategy, Period, Stage};
 use crate::expr::{Condition, SyntaxError, Template, ValueTemplate};
 use crate::ids::{NodeId, StageId};
@@ -108,6 +109,7 @@ impl Compiler<'_> {
             when: self.condition(format_args!("{path}.when"), stage.when.as_deref())?,
             approval: self.text(format_args!("{path}.approval"), stage.approval.as_deref())?,
             budget: stage.budget,
+            vars: self.bundle.profiles.get(id).map(|profile| data_of(&profile.vars)).unwrap_or_default(),
             set: self.values(format_args!("{path}.set"), &stage.set)?,
         })
     }
@@ -177,4 +179,8 @@ impl Compiler<'_> {
     pub(super) fn refuse(&mut self, path: Arguments<'_>, message: &str) {
         self.problems.push(Diagnostic::error("bad-expression", path.to_string(), message));
     }
+}
+
+fn data_of(vars: &IndexMap<String, Value>) -> IndexMap<String, Data> {
+    vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect()
 }

@@ -62,6 +62,8 @@ pub(crate) struct StagePlan {
     /// What a person is asked before the stage.
     pub approval: Option<Template>,
     pub budget: Option<Budget>,
+    /// What its nodes have for variables that the run does not have.
+    pub vars: IndexMap<String, Data>,
     pub set: Vec<(String, ValueTemplate)>,
     pub work: Work,
 }
@@ -155,7 +157,14 @@ impl Plan {
     pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
         let known = known_roles(&self.stages);
         let roles = known.into_iter().filter_map(|role| self.roles.get(role));
-        roles.flat_map(|role| role.role.check_variables(vars)).collect()
+        let defaults = self.stages.iter().flat_map(|stage| &stage.vars);
+        let missing: Vec<_> = defaults.filter(|(name, _)| !vars.contains_key(*name)).collect();
+        if missing.is_empty() {
+            return roles.flat_map(|role| role.role.check_variables(vars)).collect();
+        }
+        let mut vars = vars.clone();
+        vars.extend(missing.into_iter().map(|(name, value)| (name.clone(), value.clone())));
+        roles.flat_map(|role| role.role.check_variables(&vars)).collect()
     }
 
     pub(crate) fn stage(&self, id: &StageId) -> Option<&StagePlan> {

@@ -13,6 +13,8 @@ use crate::definition::Role;
 pub(super) struct Engine {
     body: Template,
     guards: Vec<Template>,
+    /// Names that a template only asks for, and that need not be there.
+    optional: Vec<String>,
 }
 
 /// Everything that is wrong with the templates of a role.
@@ -30,6 +32,7 @@ impl Engine {
         if !errors.is_empty() {
             return Err(errors);
         }
+        let optional = read.iter().flat_map(|read| read.optional.clone()).collect();
         let mut used = Used::default();
         let guards = read.split_off(1).into_iter().map(|read| {
             used.guards.extend(read.used);
@@ -38,11 +41,16 @@ impl Engine {
         let guards = guards.collect();
         let Read { template: body, used: of_body, .. } = read.pop().unwrap_or_default();
         used.body = of_body;
-        Ok((Self { body, guards }, used))
+        Ok((Self { body, guards, optional }, used))
     }
 
     /// The guards, and the body, which knows them.
-    pub(super) fn render(&self, context: Value) -> Result<(Vec<String>, String), RoleError> {
+    pub(super) fn render(&self, mut context: Value) -> Result<(Vec<String>, String), RoleError> {
+        if let Value::Object(members) = &mut context {
+            for name in &self.optional {
+                members.entry(name).or_insert(Value::Null);
+            }
+        }
         // What is gone through is counted for all together.
         let registry = helpers::registry();
         let render = |template: &Template, context: &Context, at: &str| {
@@ -97,6 +105,7 @@ fn texts(role: &Role) -> impl Iterator<Item = (Option<usize>, &str)> {
 struct Read {
     template: Template,
     used: Vec<Vec<String>>,
+    optional: Vec<String>,
     problems: Vec<Problem>,
 }
 
@@ -113,7 +122,7 @@ impl Read {
                 names.template(&template);
                 helpers::measure(&mut template);
                 let problems = names.errors.into_iter().map(|(place, message)| problem(place, message));
-                Self { template, used: names.used, problems: problems.collect() }
+                Self { template, used: names.used, optional: names.optional, problems: problems.collect() }
             }
             Err(error) => refused(problem(error.pos().unwrap_or((1, 1)), unparsed(error.reason()))),
         }

@@ -15,6 +15,9 @@ pub(super) struct Names<'k> {
     pub used: Vec<Vec<String>>,
     /// What is wrong, with line and column.
     pub errors: Vec<((usize, usize), String)>,
+    /// The names that are not declared and that an `{{#if}}` or `{{#unless}}` asks for: there need be none of them.
+    pub optional: Vec<String>,
+    undeclared: Vec<String>,
 }
 
 /// What a part of a template knows beside the context.
@@ -25,13 +28,15 @@ struct Scope {
     in_each: bool,
     /// What blocks call their items.
     locals: Vec<String>,
+    /// The names that are there, because a block around asks for them.
+    guarded: Vec<String>,
     /// The tag.
     place: (usize, usize),
 }
 
 impl<'k> Names<'k> {
     pub(super) fn new(known: &'k Known<'k>) -> Self {
-        Self { known, used: Vec::new(), errors: Vec::new() }
+        Self { known, used: Vec::new(), errors: Vec::new(), optional: Vec::new(), undeclared: Vec::new() }
     }
 
     /// Looks through `template`.
@@ -67,9 +72,17 @@ impl<'k> Names<'k> {
     }
 
     fn block(&mut self, helper: &HelperTemplate, scope: &Scope) {
-        self.helper(helper, true, scope);
         let name = helper.name.as_name();
-        let mut inside = scope.clone();
+        let guarded = self.guards(helper, scope);
+        if guarded.is_none() {
+            self.helper(helper, true, scope);
+        }
+        let (mut inside, mut otherwise) = (scope.clone(), scope.clone());
+        match (name, guarded) {
+            (Some("unless"), Some(name)) => otherwise.guarded.push(name),
+            (_, Some(name)) => inside.guarded.push(name),
+            (_, None) => {}
+        }
         inside.depth += usize::from(matches!(name, Some("each" | "with")));
         inside.in_each |= name == Some("each");
         match &helper.block_param {
@@ -84,8 +97,30 @@ impl<'k> Names<'k> {
             self.part(template, &inside);
         }
         if let Some(template) = &helper.inverse {
-            self.part(template, scope);
+            self.part(template, &otherwise);
         }
+    }
+
+    /// The name that is not declared and that a block only asks for: `plan` in `{{#if plan}}`.
+    fn guards(&mut self, helper: &HelperTemplate, scope: &Scope) -> Option<String> {
+        let Known::These(known) = self.known else { return None };
+        let ([Parameter::Name(raw) | Parameter::Path(Path::Relative((_, raw)))], Some("if" | "unless")) =
+            (helper.params.as_slice(), helper.name.as_name())
+        else {
+            return None;
+        };
+        let mut parts = raw.split('.');
+        let name = parts.next().filter(|name| is_id(name))?;
+        let is_known =
+            known.contains(&name) || scope.locals.iter().any(|local| local == name) || name == "this";
+        if is_known || scope.depth > 0 {
+            return None;
+        }
+        self.used.push(raw.split('.').take_while(|part| is_id(part)).map(str::to_owned).collect());
+        if !self.optional.iter().any(|known| known == name) {
+            self.optional.push(name.to_owned());
+        }
+        Some(name.to_owned())
     }
 
     fn helper(&mut self, helper: &HelperTemplate, is_block: bool, scope: &Scope) {
@@ -147,7 +182,11 @@ impl<'k> Names<'k> {
         match self.known {
             Known::Open => self.used.push(parts()),
             Known::These(names) if names.contains(&name) => self.used.push(parts()),
+            Known::These(_) if scope.guarded.iter().any(|guarded| guarded == name) => self.used.push(parts()),
+            // Told once.
+            Known::These(_) if self.undeclared.iter().any(|told| told == name) => {}
             Known::These(names) => {
+                self.undeclared.push(name.to_owned());
                 let near = did_you_mean(name, names.iter().copied());
                 let message = format!(
                     "`{name}` is not declared: write it under `variables` or `inputs` (known: {}){near}",

@@ -31,7 +31,8 @@ const LARGEST: u64 = 1 << 20;
 /// problem and not read; so are two files for one id. Other files and folders there are left alone.
 ///
 /// Beside them it keeps `roles/{id}.md`, `workflows/stages/{stage}.{profile}.yml`, `config/assignments.yml`,
-/// the JSON Schemas that definitions name, and `skills/{name}/SKILL.md`.
+/// the JSON Schemas that definitions name, and `skills/{name}/SKILL.md` or, in the form of the desktop app,
+/// `skills/{name}.json`. A README among roles is not a role.
 ///
 /// Changes are on the disk when they are acknowledged, and readers see a file as it was before or
 /// as it is after. Processes that use a catalog of the same home take turns. A text with errors is

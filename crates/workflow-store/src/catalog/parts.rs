@@ -28,7 +28,10 @@ impl Folder {
                 let own = self.home.join(ROLES);
                 for folder in [&own].into_iter().chain(&self.more.roles) {
                     for name in names(folder)? {
-                        let id = name.strip_suffix(".md").and_then(|stem| RoleId::new(stem).ok());
+                        // It tells people about the folder.
+                        let stem =
+                            name.strip_suffix(".md").filter(|stem| !stem.eq_ignore_ascii_case("readme"));
+                        let id = stem.and_then(|stem| RoleId::new(stem).ok());
                         found.extend(id.map(Part::Role));
                     }
                 }
@@ -144,13 +147,39 @@ impl Folder {
             match read_within(root, &path) {
                 Ok(text) => return Ok(Some(Skill { text, folder: Some(folder.display().to_string()) })),
                 Err(Unreadable::Io(error)) if is_absent(&error) => {}
-                Err(Unreadable::Io(error)) => return Err(at(&self.show(&path))(error)),
-                Err(Unreadable::Problem(problem)) => {
-                    return Err(CatalogError::Invalid(format!("{}: {problem}", self.show(&path).display())));
-                }
+                Err(error) => return Err(self.unreadable(&path, error)),
             }
         }
-        Ok(None)
+        let path = own.join(format!("{name}.json"));
+        match read_within(&self.home, &path) {
+            Ok(text) => self.skill_of_app(&path, &text).map(Some),
+            Err(Unreadable::Io(error)) if is_absent(&error) => Ok(None),
+            Err(error) => Err(self.unreadable(&path, error)),
+        }
+    }
+
+    /// A skill in the form of the desktop app: an object whose `instructions` are the text.
+    fn skill_of_app(&self, path: &Path, text: &str) -> Result<Skill, CatalogError> {
+        #[derive(serde::Deserialize)]
+        struct File {
+            instructions: String,
+        }
+        match serde_json::from_str::<File>(text) {
+            Ok(File { instructions }) => Ok(Skill { text: instructions, folder: None }),
+            Err(error) => {
+                let message = format!("{}: not a skill: {error}", self.show(path).display());
+                Err(CatalogError::Invalid(message))
+            }
+        }
+    }
+
+    fn unreadable(&self, path: &Path, error: Unreadable) -> CatalogError {
+        match error {
+            Unreadable::Io(error) => at(&self.show(path))(error),
+            Unreadable::Problem(problem) => {
+                CatalogError::Invalid(format!("{}: {problem}", self.show(path).display()))
+            }
+        }
     }
 
     fn text(&self, path: &Path, text: String) -> Text {

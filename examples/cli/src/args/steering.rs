@@ -82,6 +82,9 @@ pub(crate) struct Other {
     /// what came after it; can be given several times.
     #[arg(long = "output", value_name = "STAGE=TEXT|STAGE:=JSON", value_parser = output)]
     pub outputs: Vec<(StageId, Value)>,
+    /// Have every call made by this provider. Default: as in the old run.
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
     /// The new run's id.
     #[arg(long, value_name = "ID")]
     pub run_id: Option<RunId>,

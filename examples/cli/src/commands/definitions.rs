@@ -63,7 +63,7 @@ pub(crate) async fn validate(
                 continue;
             }
         };
-        let checked = source.check(&host, strict).await?;
+        let checked = source.check(&host, strict, None).await?;
         if checked.plan.is_none() {
             worst = worst.max(Exit::INVALID);
         }

@@ -29,7 +29,7 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     // A workflow that cannot be run makes no store and no home.
     let definitions = Host::for_definitions(&place.home)?;
     let source = Source::read(&definitions, &args.workflow).await?;
-    let checked = source.check(&definitions, args.strict).await?;
+    let checked = source.check(&definitions, args.strict, args.provider.as_deref()).await?;
     checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
     let plan = checked.plan.ok_or(Error::Invalid(source.name))?;
     let host = Host::open(place)?;

@@ -40,7 +40,7 @@ pub(crate) async fn rerun(place: &Place, json: bool, args: &RerunArgs) -> Result
         }
         error => error,
     })?;
-    let checked = source.check(&host, false).await?;
+    let checked = source.check(&host, false, args.other.provider.as_deref()).await?;
     checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
     let plan = checked.plan.ok_or(Error::Invalid(source.name))?;
     let from = args.from.clone().unwrap_or(ForkPoint::Failed);
@@ -51,13 +51,16 @@ async fn make(
     host: &Host,
     json: bool,
     mut fork: Fork,
-    Other { vars, outputs, run_id, detach }: &Other,
+    Other { vars, outputs, provider, run_id, detach }: &Other,
 ) -> Result<Exit, Error> {
     for (name, value) in vars {
         fork = fork.var(name, value.clone());
     }
     for (stage, value) in outputs {
         fork = fork.output(stage.clone(), value.clone());
+    }
+    if let Some(provider) = provider {
+        fork = fork.provider(provider);
     }
     if let Some(id) = run_id {
         fork = fork.run_id(id.clone());

@@ -1,0 +1,215 @@
+//! Whether the providers that a definition names are registered, and take the options that they would get.
+
+use serde_json::{Map, Value};
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::{self, Diagnostic, Library, Profile, RunNode, Stage, Workflow};
+use workflow_core::ids::{ProfileId, StageId};
+
+use crate::engine::Shared;
+use crate::panics::caught;
+
+/// So many problems of providers are listed: each is looked up in its file.
+const MOST: usize = 50;
+
+/// A provider of a stage.
+struct Chosen<'a> {
+    name: &'a str,
+    by: By,
+}
+
+/// What chose it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Stage,
+    Lane(usize),
+    Assignments,
+    /// The defaults that the host has for stages of that name.
+    StageDefault,
+    /// The provider of stages that name none.
+    Host,
+}
+
+impl Chosen<'_> {
+    fn path(&self, stage: &StageId) -> String {
+        match self.by {
+            By::Lane(lane) => format!("{stage}.providers[{lane}].provider"),
+            _ => format!("{stage}.provider"),
+        }
+    }
+
+    /// Why the stage has it, where the stage does not say so itself.
+    fn why(&self, stage: &StageId) -> String {
+        let from = match self.by {
+            By::Stage | By::Lane(_) => return String::new(),
+            By::Assignments => "from the assignments of the home",
+            By::StageDefault => "the default for stages of that name",
+            By::Host => "the default provider",
+        };
+        let name = self.name;
+        format!(
+            " (`{stage}` names no provider and gets `{name}`, {from}: write `provider: NAME` at the stage)"
+        )
+    }
+}
+
+impl Shared {
+    /// Everything that is wrong with the providers of a workflow.
+    pub(crate) fn check_providers(&self, workflow: &Workflow, library: &Library) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        for (id, stage) in &workflow.stages {
+            let profile = self.profile(id, stage, library);
+            // Nothing is known of what another profile takes that was not looked up.
+            let is_simple = || stage.profile.as_deref().is_none_or(|profile| profile == "simple");
+            let mut checked = Vec::new();
+            for chosen in self.chosen(id, stage, library) {
+                if checked.contains(&chosen.name) || chosen.name.contains("${") {
+                    continue;
+                }
+                checked.push(chosen.name);
+                if !self.providers.contains_key(chosen.name) {
+                    let message = format!("{}{}", self.unknown_provider(chosen.name), chosen.why(id));
+                    let problem = Diagnostic::error("unknown-provider", chosen.path(id), message);
+                    let there = (chosen.by == By::Assignments)
+                        .then(|| library.in_file("assignments", problem.clone()))
+                        .flatten();
+                    problems.push(there.unwrap_or(problem));
+                } else if profile.as_ref().map_or_else(is_simple, |(_, profile)| inherits_options(profile)) {
+                    let why = || chosen.why(id);
+                    let with = stage.with.as_ref();
+                    problems.extend(self.check_options(chosen.name, with, format!("{id}.with"), why));
+                }
+            }
+            if let Some((what, profile)) = profile {
+                let found = self.check_nodes(id, stage, profile, library);
+                problems.extend(found.into_iter().map(
+                    |problem| match library.in_file(&what, problem.clone()) {
+                        Some(placed) => placed,
+                        None => problem.in_file(&*what),
+                    },
+                ));
+            }
+        }
+        problems
+    }
+
+    /// The providers of a stage's lanes.
+    fn chosen<'a>(&'a self, id: &StageId, stage: &'a Stage, library: &'a Library) -> Vec<Chosen<'a>> {
+        if !stage.providers.is_empty() {
+            let lanes = stage.providers.iter().enumerate();
+            return lanes.map(|(n, lane)| Chosen { name: &lane.provider, by: By::Lane(n) }).collect();
+        }
+        let assigned = library.assignments.stages.get(id).and_then(|stage| stage.provider.as_ref());
+        let default = self.defaults.assignments.stages.get(id).and_then(|stage| stage.provider.as_ref());
+        let all = [
+            (stage.provider.as_ref(), By::Stage),
+            (assigned, By::Assignments),
+            (default, By::StageDefault),
+            (self.defaults.provider.as_ref(), By::Host),
+        ];
+        all.into_iter().find_map(|(name, by)| Some(Chosen { name: name?, by })).into_iter().collect()
+    }
+
+    /// The graph of a stage, where it has one.
+    fn profile<'l>(
+        &self,
+        id: &StageId,
+        stage: &Stage,
+        library: &'l Library,
+    ) -> Option<(String, &'l Profile)> {
+        let of = |profile: &str| {
+            let key = (id.clone(), ProfileId::new(profile).ok()?);
+            Some((format!("profile {id}.{profile}"), library.profiles.get(&key)?))
+        };
+        let assigned = library.assignments.stages.get(id).and_then(|stage| stage.profile.as_deref());
+        let default = self.defaults.assignments.stages.get(id).and_then(|stage| stage.profile.as_deref());
+        match stage.profile.as_deref().or(assigned) {
+            Some(named) => of(named),
+            None => default.and_then(of).or_else(|| of("simple")),
+        }
+    }
+
+    /// What is wrong with what the nodes of a profile name themselves, at their places in it.
+    fn check_nodes(
+        &self,
+        id: &StageId,
+        stage: &Stage,
+        profile: &Profile,
+        library: &Library,
+    ) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        for (path, run) in definition::calls_of(profile) {
+            if problems.len() >= MOST {
+                break;
+            }
+            match own_provider(run) {
+                Some(name) if name.contains("${") => {}
+                Some(name) if !self.providers.contains_key(name) => {
+                    let message = self.unknown_provider(name);
+                    problems.push(Diagnostic::error("unknown-provider", format!("{path}.provider"), message));
+                }
+                Some(name) => {
+                    let path = format!("{path}.with");
+                    problems.extend(self.check_options(name, run.with.as_ref(), path, String::new));
+                }
+                // Those of the stage have been checked.
+                None if run.with.is_none() => {}
+                None => {
+                    let lanes = self.chosen(id, stage, library);
+                    for chosen in lanes.iter().filter(|chosen| self.providers.contains_key(chosen.name)) {
+                        let path = format!("{path}.with");
+                        let why = || chosen.why(id);
+                        problems.extend(self.check_options(chosen.name, run.with.as_ref(), path, why));
+                    }
+                }
+            }
+        }
+        problems
+    }
+
+    /// What is wrong with the provider that replaces all others.
+    pub(crate) fn check_replaced(&self, bundle: &Bundle, name: &str) -> Vec<Diagnostic> {
+        if !self.providers.contains_key(name) {
+            return vec![Diagnostic::error("unknown-provider", "", self.unknown_provider(name))];
+        }
+        let mut problems = Vec::new();
+        for (id, stage) in &bundle.workflow.stages {
+            let profile = bundle.profiles.get(id);
+            if profile.is_none_or(inherits_options) {
+                let (with, path) = (stage.with.as_ref(), format!("{id}.with"));
+                problems.extend(self.check_options(name, with, path, String::new));
+            }
+            for (path, run) in profile.map(definition::calls_of).unwrap_or_default() {
+                if run.with.is_some() {
+                    let path = format!("{id}.{path}.with");
+                    problems.extend(self.check_options(name, run.with.as_ref(), path, String::new));
+                }
+            }
+        }
+        problems
+    }
+
+    fn check_options(
+        &self,
+        name: &str,
+        with: Option<&Map<String, Value>>,
+        path: String,
+        why: impl FnOnce() -> String,
+    ) -> Option<Diagnostic> {
+        let provider = self.providers.get(name)?;
+        let options = with.cloned().map_or(Value::Null, Into::into);
+        let checked = caught(|| provider.check_options(&options));
+        let checked = checked.unwrap_or_else(|panic| Err(format!("the provider panicked: {panic}")));
+        let message = checked.err()?;
+        Some(Diagnostic::error("bad-options", path, format!("{message}{}", why())))
+    }
+}
+
+/// The provider that a node names itself.
+fn own_provider(run: &RunNode) -> Option<&str> {
+    run.provider.as_deref().filter(|provider| *provider != "${stage.provider}")
+}
+
+/// Whether a call of a graph has the options of its stage.
+fn inherits_options(profile: &Profile) -> bool {
+    definition::calls_of(profile).iter().any(|(_, run)| run.with.is_none() && own_provider(run).is_none())
+}
