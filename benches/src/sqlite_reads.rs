@@ -169,6 +169,7 @@ fn succeeded(seq: u64) -> Result<Event> {
         set: None,
         usage: None,
         details: None,
+        ran_until: None,
     };
     Ok(Event { seq, at: Timestamp::UNIX_EPOCH, body })
 }

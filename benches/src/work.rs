@@ -161,6 +161,14 @@ struct Deaf;
 impl CallHost for Deaf {
     fn output(&self, _: &CallId, _: OutputKind, _: String) {}
 
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> BoxFuture<'static, ()> {
+        Box::pin(futures_timer::Delay::new(duration))
+    }
+
     fn record_session<'a>(
         &'a self,
         _: &'a CallId,

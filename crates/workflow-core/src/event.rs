@@ -170,6 +170,11 @@ pub enum EventBody {
         /// More about how the call went, where the provider told it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         details: Option<Box<serde_json::Value>>,
+        /// When the call ended by the clock by which it began, where that was set, or the machine slept, in between;
+        /// absent: at this event's time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        ran_until: Option<Timestamp>,
     },
     /// The attempt failed.
     AttemptFailed {
@@ -191,6 +196,11 @@ pub enum EventBody {
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,
+        /// When the call ended by the clock by which it began, where that was set, or the machine slept, in between;
+        /// absent: at this event's time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        ran_until: Option<Timestamp>,
     },
     /// The attempt was stopped, with all its processes, because its result is no longer wanted.
     AttemptCancelled {
@@ -201,7 +211,8 @@ pub enum EventBody {
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,
-        /// The last moment that it is known to have run, where its driver died; absent: this event's.
+        /// The last moment that it is known to have run, where its driver died or the clock was set; absent: this
+        /// event's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
         ran_until: Option<Timestamp>,
@@ -212,7 +223,8 @@ pub enum EventBody {
         path: NodePath,
         /// The attempt.
         attempt: u32,
-        /// The last moment that it is known to have run, where its driver died; absent: this event's.
+        /// The last moment that it is known to have run, where its driver died or the clock was set; absent: this
+        /// event's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
         ran_until: Option<Timestamp>,

@@ -37,6 +37,25 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// Its name, as in a log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::RateLimited => "rate_limited",
+            Self::InvalidOutput => "invalid_output",
+            Self::Permanent => "permanent",
+            Self::Timeout => "timeout",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Cancelled => "cancelled",
+            Self::Expression => "expression",
+            Self::Stage => "stage",
+            Self::LoopExhausted => "loop_exhausted",
+            Self::Rejected => "rejected",
+            Self::Budget => "budget",
+            Self::Repeated => "repeated",
+        }
+    }
+
     /// Whether another attempt may succeed.
     pub fn is_retryable(self) -> bool {
         matches!(

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
@@ -187,6 +188,9 @@ pub struct ProviderError {
     pub failure: Box<Failure>,
     /// For [`FailureClass::RateLimited`]: when to try again.
     pub until: Option<Timestamp>,
+    /// For [`FailureClass::RateLimited`], where `until` is not known: in how long to try again, counted from the end
+    /// of the call.
+    pub retry_after: Option<Duration>,
     /// What the call used all the same.
     pub usage: Option<Usage>,
 }
@@ -194,7 +198,7 @@ pub struct ProviderError {
 impl ProviderError {
     /// An error of `class`.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { failure: Box::new(Failure::new(class, message)), until: None, usage: None }
+        Self { failure: Box::new(Failure::new(class, message)), until: None, retry_after: None, usage: None }
     }
 
     /// It may work another time.
@@ -215,6 +219,19 @@ impl ProviderError {
     /// The quota is used up; it is refilled at `until`, if that is known.
     pub fn rate_limited(message: impl Into<String>, until: Option<Timestamp>) -> Self {
         Self { until, ..Self::new(FailureClass::RateLimited, message) }
+    }
+
+    /// The quota is used up; it is refilled after `time`, as the header `Retry-After` of HTTP tells it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workflow_core::provider::ProviderError;
+    ///
+    /// let error = ProviderError::rate_limited_in("429 Too Many Requests", Duration::from_secs(90));
+    /// assert_eq!(error.retry_after, Some(Duration::from_secs(90)));
+    /// ```
+    pub fn rate_limited_in(message: impl Into<String>, time: Duration) -> Self {
+        Self { retry_after: Some(time), ..Self::new(FailureClass::RateLimited, message) }
     }
 
     /// The call was told to stop and did.
@@ -242,6 +259,12 @@ pub struct CallContext {
 pub trait CallHost: Send + Sync {
     /// Takes what a call says. Never blocks; may drop and count.
     fn output(&self, call: &CallId, kind: OutputKind, text: String);
+
+    /// The time by the engine's clock.
+    fn now(&self) -> Timestamp;
+
+    /// A future that is ready after `duration` by the engine's timer. Dropping it ends the wait.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
     /// Notes that a call is alive although it has nothing to show. Does nothing unless overridden.
     fn alive(&self) {}
@@ -284,6 +307,32 @@ impl CallContext {
     /// Tells when and how the call is to end before its time.
     pub fn stop(&self) -> &StopSignal {
         &self.stop
+    }
+
+    /// The time by the engine's clock. A provider that reads this one, and not the system's, can be tested in
+    /// simulated time.
+    pub fn now(&self) -> Timestamp {
+        self.host.now()
+    }
+
+    /// A future that is ready after `duration` by the engine's timer, on any runtime. Dropping it ends the wait.
+    ///
+    /// ```
+    /// # use std::{pin::pin, time::Duration};
+    /// # use futures::future::{Either, select};
+    /// # use workflow_core::provider::{CallContext, ProviderError};
+    /// # use workflow_core::stop::Stop;
+    /// /// Waits for a minute, unless the call is stopped before.
+    /// async fn a_minute(context: &CallContext) -> Result<(), ProviderError> {
+    ///     let stopped = pin!(context.stop().wait(Stop::Gracefully));
+    ///     match select(context.sleep(Duration::from_secs(60)), stopped).await {
+    ///         Either::Left(_) => Ok(()),
+    ///         Either::Right(_) => Err(ProviderError::cancelled()),
+    ///     }
+    /// }
+    /// ```
+    pub fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.host.sleep(duration)
     }
 
     /// Shows what the call does. Never blocks. Entries may be dropped, with a count, when more

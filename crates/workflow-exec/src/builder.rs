@@ -20,6 +20,7 @@ use crate::panics::{GuardedClock, GuardedTimer};
 use crate::parked::Parked;
 use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
 use crate::sinks::Sinks;
+use crate::steady::Steady;
 
 /// An [`Engine`] to be put together. Nothing is required but a provider for what the workflows name.
 #[must_use]
@@ -33,7 +34,7 @@ pub struct EngineBuilder {
     sinks: Sinks,
     secrets: Arc<dyn Secrets>,
     limits: Arc<Limits>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<Steady>,
     timer: Arc<dyn Timer>,
     spawn: Option<Arc<dyn Spawn>>,
     stop_grace: Duration,
@@ -59,7 +60,7 @@ impl Default for EngineBuilder {
             sinks: Sinks::default(),
             secrets: Arc::new(NoSecrets),
             limits: Arc::new(Limits::new()),
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(Steady::new(SystemClock)),
             timer: Arc::new(ThreadTimer),
             spawn: None,
             stop_grace: Duration::from_secs(30),
@@ -125,9 +126,10 @@ impl EngineBuilder {
         self
     }
 
-    /// Tells the time by `clock` instead of the system's.
+    /// Tells the time by `clock` instead of the system's. Within an engine time never goes back: a clock that is
+    /// [set](Clock::monotonic) back is followed from where it was.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(GuardedClock::new(clock));
+        self.clock = Arc::new(Steady::new(GuardedClock::new(clock)));
         self
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use foldhash::HashMap;
 use futures::future::FutureExt as _;
 use jiff::Timestamp;
+use tracing::Instrument as _;
 use uuid::Uuid;
 use workflow_core::bundle::BundleHash;
 use workflow_core::catalog::Catalog;
@@ -28,9 +29,10 @@ use crate::heartbeat::Heartbeat;
 use crate::limits::Limits;
 use crate::panics::{self, ask_catalog, caught};
 use crate::parked::Parked;
-use crate::runtime::{Clock, Spawn, Timer};
+use crate::runtime::{Spawn, Timer};
 use crate::sinks::Sinks;
 use crate::start::{StartRun, What};
+use crate::steady::Steady;
 
 /// Reads a log in steps of so many events.
 pub(crate) const PAGE: usize = 1_000;
@@ -50,7 +52,7 @@ pub(crate) struct Shared {
     pub sinks: Sinks,
     pub secrets: Arc<dyn Secrets>,
     pub limits: Arc<Limits>,
-    pub clock: Arc<dyn Clock>,
+    pub clock: Arc<Steady>,
     pub timer: Arc<dyn Timer>,
     pub spawn: Option<Arc<dyn Spawn>>,
     pub stop_grace: Duration,
@@ -108,7 +110,8 @@ impl Engine {
                 let driven = panics::while_driving(run.clone(), engine.drive_on(hold, plan, state)).await;
                 engine.park(&run, driven);
             };
-            panics::spawn(&*spawn, driving.boxed())?;
+            // The span of the run has the caller's as its parent.
+            panics::spawn(&*spawn, driving.in_current_span().boxed())?;
         }
         Ok(self.handle(&run))
     }

@@ -13,6 +13,19 @@
 //! All of this needs unwinding: with `panic = "abort"` the process ends, and the run is recovered as after any
 //! other crash.
 //!
+//! # Tracing
+//!
+//! The engine reports to [`tracing`](https://docs.rs/tracing). Spans, all of the level `INFO`:
+//!
+//! | span | parent | fields |
+//! |---|---|---|
+//! | `run` | the span in which the run was started or driven | `run`, `workflow` |
+//! | `stage` | `run` | `iteration`, `stage` |
+//! | `node`: one attempt; it is entered while the provider is polled | `stage` | `path`, `attempt`, `provider`; once it has ended `status` (`succeeded`, `failed`, `cancelled` or `interrupted`), `error.class`, `error.message`, `input_tokens`, `output_tokens` (integers), `cost_usd` (a float) |
+//!
+//! What is not known is not recorded. Each event of a run's log is one event of the level `DEBUG` with the message
+//! `stored` and the fields `seq` and `kind`, in the span of its stage or of its run. The names are part of the API.
+//!
 //! ```
 //! use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
 //! use workflow_exec::{Engine, StartRun};
@@ -58,6 +71,7 @@ mod redact;
 mod runtime;
 mod sinks;
 mod start;
+mod steady;
 mod worker;
 
 pub use builder::EngineBuilder;

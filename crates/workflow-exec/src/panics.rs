@@ -16,7 +16,7 @@ use workflow_core::catalog::CatalogError;
 use workflow_core::ids::RunId;
 
 use crate::error::EngineError;
-use crate::runtime::{Clock, Spawn, ThreadTimer, Timer};
+use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
 
 /// Runs `code`; a panic is returned as its text.
 pub(crate) fn caught<T>(code: impl FnOnce() -> T) -> Result<T, String> {
@@ -86,6 +86,10 @@ impl<C: Clock> Clock for GuardedClock<C> {
                 .call_once(|| error!(panic, "the clock panicked: the system's clock is read instead"));
             Timestamp::now()
         })
+    }
+
+    fn monotonic(&self) -> Option<Duration> {
+        caught(|| self.clock.monotonic()).unwrap_or_else(|_| SystemClock.monotonic())
     }
 }
 

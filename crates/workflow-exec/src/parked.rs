@@ -6,7 +6,7 @@ use std::time::Duration;
 use event_listener::Event;
 use futures::future::{FutureExt as _, select};
 use jiff::Timestamp;
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, warn};
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::stop::Stop;
@@ -110,7 +110,7 @@ impl Engine {
                 }
             }
             let Some(left) = left(until, shared.clock.now()) else { return Ok(Woken::Due) };
-            select(shared.timer.sleep(left), hint).await;
+            select(shared.timer.sleep(left.min(LOOK)), hint).await;
         }
     }
 
@@ -119,10 +119,12 @@ impl Engine {
     pub(crate) fn drive_in_background(&self, hold: Hold) {
         let engine = self.clone();
         let run = hold.run().clone();
-        self.spawn(async move {
+        let driving = async move {
             let driven = engine.take_up(hold).await;
             engine.park(&run, driven);
-        });
+        };
+        // The run's span has the caller's as its parent.
+        self.spawn(driving.in_current_span());
     }
 
     /// Keeps a run in mind that waits for a time.
@@ -158,7 +160,7 @@ impl Engine {
                 return;
             }
             if let Some(left) = left(next, shared.clock.now()) {
-                select(shared.timer.sleep(left), select(added, stopped)).await;
+                select(shared.timer.sleep(left.min(LOOK)), select(added, stopped)).await;
             }
             for run in shared.parked.take_due(shared.clock.now()) {
                 match caught_async(shared.claim(&run)).await {
@@ -184,6 +186,8 @@ impl Engine {
 
 /// When a run whose time had come and that could not be claimed is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How often the clock is read while runs wait for a time: timers stand still while a machine sleeps.
+const LOOK: Duration = Duration::from_secs(60);
 /// How often a run is looked at that waits, and that somebody has claimed.
 const TICK: Duration = Duration::from_millis(50);
 

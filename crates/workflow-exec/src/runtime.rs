@@ -1,6 +1,7 @@
 //! What the engine needs of the world: time, timers, and — if the host wishes — a place to run.
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -9,6 +10,13 @@ use jiff::Timestamp;
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// The time since some fixed moment, by a clock that is never set. Durations are measured by it: how long attempts
+    /// take, what a budget of time has left, how long a call was silent. `None`, unless overridden: they are measured
+    /// by [`now`](Clock::now), which counts as standing still while it is set back.
+    fn monotonic(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Waits.
@@ -31,6 +39,16 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    fn monotonic(&self) -> Option<Duration> {
+        Some(started().0.elapsed())
+    }
+}
+
+/// One moment by both clocks of the system.
+fn started() -> (Instant, Timestamp) {
+    static STARTED: OnceLock<(Instant, Timestamp)> = OnceLock::new();
+    *STARTED.get_or_init(|| (Instant::now(), Timestamp::now()))
 }
 
 /// A timer that needs no runtime: one thread of the crate `futures-timer` keeps the time of all.
@@ -43,10 +61,50 @@ impl Timer for ThreadTimer {
     }
 }
 
-/// Timer and spawner on the tokio runtime that is current when they are used.
+/// Timer, spawner and clock on the tokio runtime that is current when they are used.
+///
+/// As a clock it shows the time of the system, and the runtime's where that is
+/// [paused](https://docs.rs/tokio/latest/tokio/time/fn.pause.html): so a test waits for no hour that a run waits for.
+/// Time that is paused goes on by itself whenever nothing is left to be polled, also while a thread is at work: such
+/// tests need a store that has none, as that in memory.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use workflow_exec::{Clock, Engine, Tokio};
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// // In a test with `#[tokio::test(start_paused = true)]`.
+/// let engine = Engine::builder().clock(Tokio).timer(Tokio).spawner(Tokio).build()?;
+/// let before = Tokio.now();
+/// tokio::time::sleep(Duration::from_secs(3600)).await;
+/// assert_eq!(Tokio.now().duration_since(before).as_secs(), 3600);
+/// # let _ = engine;
+/// # Ok::<(), workflow_exec::BuildError>(())
+/// # }).unwrap();
+/// ```
 #[cfg(feature = "tokio")]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tokio;
+
+#[cfg(feature = "tokio")]
+impl Clock for Tokio {
+    fn now(&self) -> Timestamp {
+        let (before, real) = (tokio::time::Instant::now().into_std(), Instant::now());
+        if before <= real && real <= tokio::time::Instant::now().into_std() {
+            return Timestamp::now();
+        }
+        // Its time is paused, or was once.
+        let (start, at) = started();
+        let shown = match before.checked_duration_since(start) {
+            Some(since) => at.checked_add(since),
+            None => at.checked_sub(start.duration_since(before)),
+        };
+        shown.unwrap_or(at)
+    }
+
+    fn monotonic(&self) -> Option<Duration> {
+        Some(tokio::time::Instant::now().into_std().saturating_duration_since(started().0))
+    }
+}
 
 #[cfg(feature = "tokio")]
 impl Timer for Tokio {

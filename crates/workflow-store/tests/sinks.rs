@@ -244,6 +244,7 @@ fn events_are_logged_without_control_characters() {
             parked: false,
             repair: false,
             usage: None,
+            ran_until: None,
         };
         TracingSink.events(&run(), &[Event { body: failed, ..event(2) }]);
         TracingSink

@@ -225,6 +225,10 @@ impl Clock for Sim {
     fn now(&self) -> Timestamp {
         self.world().now
     }
+
+    fn monotonic(&self) -> Option<Duration> {
+        Duration::try_from(self.world().now.duration_since(Timestamp::UNIX_EPOCH)).ok()
+    }
 }
 
 impl Timer for Sim {

@@ -38,14 +38,14 @@ impl<'a> Log<'a> {
                 rule(made <= 1 + self.most_retries(path) + free, "there are at most `retries` more attempts")
             }
             EventBody::SessionRecorded { path, attempt, .. } => self.ending(path, *attempt).map(|_| ()),
-            EventBody::AttemptSucceeded { path, attempt, output, set, usage, .. } => {
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage, ran_until, .. } => {
                 let set = set.iter().flat_map(|set| set.iter());
                 let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
                 // None where they could not be told, or the result is not wanted any more.
                 rule(set.is_empty() || set.len() == self.sets(path), "a node sets its variables")?;
                 rule(set.is_empty() || !self.is_unwanted(path), "what is not wanted sets no variables")?;
                 self.vars.extend(set);
-                let node = self.ends(path, *attempt, usage.as_deref(), None)?;
+                let node = self.ends(path, *attempt, usage.as_deref(), *ran_until)?;
                 node.output = output.value();
                 (node.running, node.succeeded) = (false, true);
                 if !self.graphs.contains_key(&path.stage) {
@@ -54,10 +54,10 @@ impl<'a> Log<'a> {
                 }
                 Ok(())
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage, ran_until } => {
                 let refused = self.begins_and_fails(path, error, *retry_at)?;
                 if !refused {
-                    self.ends(path, *attempt, usage.as_deref(), None)?;
+                    self.ends(path, *attempt, usage.as_deref(), *ran_until)?;
                 }
                 self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))
             }

@@ -64,6 +64,8 @@ pub struct Told {
     epoch: u64,
     /// When events were last added.
     pub last: Timestamp,
+    /// The process that added them, and the time of its last event.
+    written: Option<(u64, Timestamp)>,
 }
 
 impl Journal {
@@ -203,9 +205,15 @@ impl Entries {
         if told.events.last().is_some_and(|event| event.body.is_terminal()) && !events.is_empty() {
             wrong.push(format!("run {run} was written to after its end"));
         }
+        let before = told.written.filter(|(writer, _)| *writer == process).map(|(_, at)| at);
+        let times: Vec<_> = before.into_iter().chain(events.iter().map(|event| event.at)).collect();
+        if !times.is_sorted() {
+            wrong.push(format!("time went back in run {run}, within process {process}: {times:?}"));
+        }
         told.events.extend_from_slice(events);
-        if !events.is_empty() {
+        if let Some(event) = events.last() {
             told.last = now;
+            told.written = Some((process, event.at));
         }
         if events.iter().any(|event| event.body.is_terminal()) && self.strict {
             for (of, path, attempt) in self.calls.keys() {

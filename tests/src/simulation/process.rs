@@ -85,6 +85,10 @@ impl Clock for Process {
     fn now(&self) -> Timestamp {
         self.0.sim.now() + SignedDuration::from_millis(self.0.off.load(Ordering::SeqCst))
     }
+
+    fn monotonic(&self) -> Option<Duration> {
+        self.0.sim.monotonic()
+    }
 }
 
 impl Timer for Process {

@@ -338,7 +338,7 @@ impl World {
         let result = self.result(stopped);
         self.over.push((path.clone(), attempt));
         self.now += Duration::from_millis(10);
-        self.feed(Input::Finished { path, attempt, result });
+        self.feed(Input::Finished { path, attempt, result, took: None });
     }
 
     fn result(&mut self, stopped: bool) -> Result<Reply, ProviderError> {
@@ -456,7 +456,8 @@ impl World {
         if !self.over.is_empty() {
             let number = self.choose(self.over.len());
             let (path, attempt) = self.over[number].clone();
-            inputs.push(Input::Finished { path: path.clone(), attempt, result: Ok(Reply::default()) });
+            let result = Ok(Reply::default());
+            inputs.push(Input::Finished { path: path.clone(), attempt, result, took: None });
             inputs.push(Input::Interrupted { path: path.clone(), attempt });
             inputs.push(Input::Session { path: path.clone(), attempt, session: "late".into() });
         }

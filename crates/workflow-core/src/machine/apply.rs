@@ -97,11 +97,12 @@ impl State {
             }
             EventBody::SessionDropped { path, .. } => self.set_session(path, None)?,
             EventBody::SessionRecorded { path, session, .. } => self.set_session(path, Some(session))?,
-            EventBody::AttemptSucceeded { path, attempt, output, set, usage, .. } => {
-                self.spend(path, usage.as_deref(), event.at)?;
+            EventBody::AttemptSucceeded { path, attempt, output, set, usage, ran_until, .. } => {
+                let ended = ran_until.unwrap_or(event.at);
+                self.spend(path, usage.as_deref(), ended)?;
                 let current = self.current(path)?;
                 let node = current.running(path, *attempt)?;
-                node.end(StageStatus::Completed, output.clone(), event.at);
+                node.end(StageStatus::Completed, output.clone(), ended);
                 let lane = current.lane_of(path)?;
                 if lane.graph.is_some() {
                     lane.fold_item(path, event.seq);
@@ -111,10 +112,11 @@ impl State {
                 }
                 self.set(set.as_deref());
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage } => {
+            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage, ran_until } => {
+                let ended = ran_until.unwrap_or(event.at);
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     let in_session = render::session(self, path).is_some();
-                    let tried = self.spend_in_vain(path, usage.as_deref(), event.at)?;
+                    let tried = self.spend_in_vain(path, usage.as_deref(), ended)?;
                     (tried.session_failed, tried.deaths) = (in_session, 0);
                 }
                 let current = self.current(path)?;
@@ -125,7 +127,7 @@ impl State {
                 node.attempt = *attempt;
                 node.error = Some(error.clone());
                 node.retry_at = *retry_at;
-                node.ended_at = Some(event.at);
+                node.ended_at = Some(ended);
                 node.failures += u32::from(!parked && !repair);
                 node.repairs += u32::from(*repair);
                 let now = if retry_at.is_some() { StageStatus::Retrying } else { StageStatus::Failed };

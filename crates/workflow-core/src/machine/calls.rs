@@ -69,6 +69,7 @@ impl<'a> Step<'a> {
             parked: false,
             repair: false,
             usage: None,
+            ran_until: None,
         };
         self.emit(body)
     }
@@ -116,7 +117,8 @@ impl<'a> Step<'a> {
         let output = match self.checked(&path, output) {
             Ok(output) => output,
             Err(failure) => {
-                let error = ProviderError { failure: Box::new(failure), until: None, usage };
+                let error =
+                    ProviderError { failure: Box::new(failure), until: None, retry_after: None, usage };
                 return self.failed(path, attempt, error);
             }
         };
@@ -131,7 +133,16 @@ impl<'a> Step<'a> {
             Err(failure) => (None, Some(failure)),
         };
         let usage = usage.map(Box::new);
-        self.emit(EventBody::AttemptSucceeded { path: path.clone(), attempt, output, set, usage, details })?;
+        let (node, ran_until) = (path.clone(), self.ran_until);
+        self.emit(EventBody::AttemptSucceeded {
+            path: node,
+            attempt,
+            output,
+            set,
+            usage,
+            details,
+            ran_until,
+        })?;
         let Some(graph) = graph else {
             self.lane_succeeded();
             return Ok(());
@@ -168,7 +179,12 @@ impl<'a> Step<'a> {
     ) -> Result<(), Broken> {
         let usage = error.usage.or_else(|| self.told(&path)).map(Box::new);
         if self.is_unwanted() {
-            return self.emit(EventBody::AttemptCancelled { path, attempt, usage, ran_until: None });
+            return self.emit(EventBody::AttemptCancelled {
+                path,
+                attempt,
+                usage,
+                ran_until: self.ran_until,
+            });
         }
         let mut failure = *error.failure;
         if let Some(over) = self.node(&path).and_then(|node| node.live.0.as_ref()?.over.clone()) {
@@ -178,7 +194,8 @@ impl<'a> Step<'a> {
             failure.message = format!("stopped by something other than the run: {}", failure.message);
         }
         let repair = self.is_repairable(&path, &failure);
-        let parked_until = error.until.filter(|_| failure.class == FailureClass::RateLimited);
+        let until = error.until.or_else(|| error.retry_after.map(|time| later(self.now, time)));
+        let parked_until = until.filter(|_| failure.class == FailureClass::RateLimited);
         let retry_at = if repair { Some(self.now) } else { self.retry_at(&path, &failure, parked_until) };
         let parked = retry_at.is_some() && parked_until.is_some();
         let dropped = self.session_to_drop(&path, &failure);
@@ -190,6 +207,7 @@ impl<'a> Step<'a> {
             parked,
             repair,
             usage,
+            ran_until: self.ran_until,
         };
         self.emit(body)?;
         if let Some(session) = dropped {

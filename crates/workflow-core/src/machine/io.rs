@@ -1,6 +1,7 @@
 //! What goes into the machine, and what comes out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -57,6 +58,8 @@ pub enum Input {
         attempt: u32,
         /// How.
         result: Result<Reply, ProviderError>,
+        /// How long after it was decided on, by a clock that is not set, where known.
+        took: Option<Duration>,
     },
     /// The driver stopped a call because it is itself about to stop.
     Interrupted {

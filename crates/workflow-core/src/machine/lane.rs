@@ -154,6 +154,11 @@ impl NodeState {
         }
     }
 
+    /// When the attempt that is under way began.
+    pub(super) fn began(&self) -> Option<Timestamp> {
+        self.tried.as_ref().map_or(self.started_at, |tried| tried.at)
+    }
+
     /// The attempt that is under way ends at `at`: how long it took. None where none is under way: a person has
     /// said what became of one that was counted when it was interrupted. The first attempt began when the node did.
     pub(super) fn took(&mut self, at: Timestamp) -> Option<u64> {

@@ -285,6 +285,12 @@ impl State {
         }
     }
 
+    /// The iteration, and the stage that is under way in it.
+    pub fn stage_and_iteration(&self) -> Option<(u32, &StageId)> {
+        let Position::In(current) = &self.position else { return None };
+        Some((self.iteration, &current.stage))
+    }
+
     /// The plan of the stage that is under way.
     pub(super) fn stage_under_way<'a>(&self, plan: &'a Plan) -> Option<&'a StagePlan> {
         let Position::In(current) = &self.position else { return None };

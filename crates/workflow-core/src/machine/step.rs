@@ -32,6 +32,8 @@ pub(super) struct Step<'a> {
     pub(super) plan: &'a Plan,
     pub(super) state: &'a mut State,
     pub(super) now: Timestamp,
+    /// When the call that this is about ended, where the clock was set meanwhile.
+    pub(super) ran_until: Option<Timestamp>,
     pub(super) decision: &'a mut Decision,
     /// The plan of the stage that is or was last under way.
     pub(super) stage: Option<&'a StagePlan>,
@@ -45,7 +47,7 @@ impl<'a> Step<'a> {
         decision: &'a mut Decision,
     ) -> Self {
         let stage = state.stage_under_way(plan);
-        Self { plan, state, now, decision, stage }
+        Self { plan, state, now, ran_until: None, decision, stage }
     }
 
     pub(super) fn emit(&mut self, body: EventBody) -> Result<(), Broken> {
@@ -79,7 +81,10 @@ impl<'a> Step<'a> {
                 self.due(path);
                 Ok(())
             }
-            Input::Finished { path, attempt, result } => self.finished(path, attempt, result),
+            Input::Finished { path, attempt, result, took } => {
+                self.ran_until = self.ran_until(&path, took);
+                self.finished(path, attempt, result)
+            }
             Input::Interrupted { path, attempt } => {
                 if self.is_running(&path, attempt) {
                     self.interrupt(path, attempt, None)?;
@@ -101,6 +106,13 @@ impl<'a> Step<'a> {
             }
             Input::Control(record) => self.control(record),
         }
+    }
+
+    /// When a call ended that took so long, by the clock by which it began: none where that is now, as it is unless
+    /// the clock was set, or the machine slept, in between.
+    fn ran_until(&self, path: &NodePath, took: Option<Duration>) -> Option<Timestamp> {
+        let until = later(self.node(path)?.began()?, took?);
+        (later(until, Duration::from_secs(1)) < self.now).then_some(until)
     }
 
     fn take_up(&mut self, controls: Vec<ControlRecord>, heard: Option<Timestamp>) -> Result<(), Broken> {

@@ -196,11 +196,12 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                     cost_usd: Some(0.25),
                 })),
                 details: Some(Box::new(json!({"turns": 2}))),
+                ran_until: Some(Timestamp::UNIX_EPOCH),
             },
             concat!(
                 r#""type":"attempt_succeeded","data":{"path":"2/test[1]/run","attempt":1,"#,
                 r#""output":{"done":true,"at":[1.0,null]},"usage":{"input_tokens":7,"cost_usd":0.25},"#,
-                r#""details":{"turns":2}}"#,
+                r#""details":{"turns":2},"ran_until":"1970-01-01T00:00:00Z"}"#,
             ),
         ),
         (
@@ -211,6 +212,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 set: Some(Arc::new(vars())),
                 usage: None,
                 details: None,
+                ran_until: None,
             },
             concat!(
                 r#""type":"attempt_succeeded","data":{"path":"2/test[1]/run[3][0]","attempt":1,"#,
@@ -226,11 +228,13 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 parked: true,
                 repair: true,
                 usage: Some(Box::default()),
+                ran_until: Some(Timestamp::UNIX_EPOCH),
             },
             concat!(
                 r#""type":"attempt_failed","data":{"path":"2/test[1]/run","attempt":1,"#,
                 r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m","details":{"exit":7}},"#,
-                r#""retry_at":"2026-01-02T03:04:10.5Z","parked":true,"repair":true,"usage":{}}"#,
+                r#""retry_at":"2026-01-02T03:04:10.5Z","parked":true,"repair":true,"usage":{},"#,
+                r#""ran_until":"1970-01-01T00:00:00Z"}"#,
             ),
         ),
         (
@@ -242,6 +246,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 parked: false,
                 repair: false,
                 usage: None,
+                ran_until: None,
             },
             concat!(
                 r#""type":"attempt_failed","data":{"path":"2/test[1]/run","attempt":1,"#,
@@ -257,6 +262,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 path: path(),
                 attempt: 2,
                 ran_until: Some(Timestamp::UNIX_EPOCH),
+                retry_at: None,
             },
             concat!(
                 r#""type":"attempt_interrupted","data":{"path":"2/test[1]/run","attempt":2,"#,

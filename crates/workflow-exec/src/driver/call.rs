@@ -17,7 +17,7 @@ use workflow_core::stop::Stop;
 use super::output::CallIo;
 use crate::limits::Place;
 use crate::panics::{caught, caught_async};
-use crate::runtime::{Clock, Timer};
+use crate::runtime::Timer;
 
 /// What a call needs to begin: a provider, and a place there.
 pub(super) struct Admission<'e> {
@@ -30,6 +30,9 @@ pub(super) struct Ended {
     pub path: NodePath,
     pub attempt: u32,
     pub result: Result<Reply, ProviderError>,
+    /// When it began, by the clock that is not set.
+    pub began: Duration,
+    pub span: Span,
 }
 
 /// A call that is under way: ready when it and its processes have ended.
@@ -40,19 +43,21 @@ pub(super) struct Call<'e> {
     io: Arc<CallIo>,
     /// None once it was dropped.
     future: Option<BoxFuture<'e, Result<Reply, ProviderError>>>,
+    began: Duration,
+    span: Span,
     /// Held until the call has ended.
     _place: Place,
 }
 
 impl<'e> Call<'e> {
-    /// Begins a call. Inlined: a request is large, and is copied once less.
+    /// Begins a call that was decided on at `began`. Inlined: a request is large, and is copied once less.
     #[inline]
     pub(super) fn begin(
         request: CallRequest,
         admission: Admission<'e>,
         io: Arc<CallIo>,
         patience: Patience<'e>,
-        span: Span,
+        (began, span): (Duration, Span),
     ) -> Self {
         let Admission { provider, place } = admission;
         let id = request.id.clone();
@@ -63,9 +68,9 @@ impl<'e> Call<'e> {
             future = in_time(future, patience, io.clone(), (provider, id.clone())).boxed();
         }
         if !span.is_disabled() {
-            future = future.instrument(span).boxed();
+            future = future.instrument(span.clone()).boxed();
         }
-        Self { id, provider: Some(provider), io, future: Some(future), _place: place }
+        Self { id, provider: Some(provider), io, future: Some(future), began, span, _place: place }
     }
 }
 
@@ -127,7 +132,9 @@ impl Future for Call<'_> {
             }
             Err(error) => self.io.redactor().failure(&mut error.failure),
         }
-        Poll::Ready(Ended { path: self.id.path.clone(), attempt: self.id.attempt, result })
+        let (path, attempt) = (self.id.path.clone(), self.id.attempt);
+        let span = std::mem::replace(&mut self.span, Span::none());
+        Poll::Ready(Ended { path, attempt, result, began: self.began, span })
     }
 }
 
@@ -136,7 +143,6 @@ pub(super) struct Patience<'e> {
     pub timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub timer: &'e dyn Timer,
-    pub clock: &'e dyn Clock,
 }
 
 /// The call, told to stop when it takes too long, and dropped when it does not.
@@ -225,13 +231,8 @@ async fn too_long(patience: &Patience<'_>, io: &CallIo) -> ProviderError {
     };
     let silence = async {
         let Some(limit) = patience.idle_timeout else { return futures::future::pending().await };
-        loop {
-            let quiet = patience.clock.now().as_millisecond().saturating_sub(io.heard());
-            let quiet = Duration::from_millis(quiet.try_into().unwrap_or(0));
-            match limit.checked_sub(quiet).filter(|left| !left.is_zero()) {
-                Some(left) => timer.sleep(left).await,
-                None => break,
-            }
+        while let Some(left) = limit.checked_sub(io.quiet()).filter(|left| !left.is_zero()) {
+            timer.sleep(left).await;
         }
         ProviderError::new(FailureClass::IdleTimeout, format!("nothing heard for {limit:?}"))
     };

@@ -4,6 +4,7 @@ mod bounds;
 mod call;
 mod collect;
 mod output;
+mod spans;
 mod store;
 mod underway;
 
@@ -17,8 +18,7 @@ use std::time::Duration;
 use foldhash::HashSet;
 use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use jiff::Timestamp;
-use tracing::{Instrument as _, Span, debug, info_span, warn};
-use workflow_core::event::{Event, EventBody};
+use tracing::{Instrument as _, Span, debug, warn};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::NodePath;
 use workflow_core::machine::{self, Broken, Decision, Effect, Input, State};
@@ -55,8 +55,9 @@ pub(crate) fn drive<'e>(
     plan: Arc<Plan>,
     state: Box<State>,
 ) -> impl Future<Output = Result<Box<State>, EngineError>> + Send + 'e {
-    let span = info_span!("run", run = %lease.run, workflow = %state.created().workflow);
-    let io = RunIo::new(engine.clock.clone(), entered.inbox.clone(), state.last_event());
+    let span = spans::run(&lease.run, &state.created().workflow);
+    let io =
+        RunIo::new(engine.clock.clone(), engine.timer.clone(), entered.inbox.clone(), state.last_event());
     let mut driver = Driver {
         engine,
         entered,
@@ -73,8 +74,13 @@ pub(crate) fn drive<'e>(
         last_output: 0,
         flushing: None,
         has_last_words: false,
+        run_span: span.clone(),
         stage: Span::none(),
+        decided: Duration::ZERO,
     };
+    if let Some((iteration, stage)) = driver.state.stage_and_iteration() {
+        driver.stage = spans::stage(&span, iteration, stage);
+    }
     // A block and not an `async fn`: that would keep a second place for each argument.
     async move {
         let last_output = engine.store.last_output(&lease.run).await?;
@@ -118,7 +124,10 @@ struct Driver<'e> {
     flushing: Option<BoxFuture<'e, ()>>,
     /// A call has ended since the last append: its output is stored before its end is.
     has_last_words: bool,
+    run_span: Span,
     stage: Span,
+    /// When the last decision was made, by the clock that is not set.
+    decided: Duration,
 }
 
 impl<'e> Driver<'e> {
@@ -251,14 +260,19 @@ impl<'e> Driver<'e> {
 
     fn take_arrival(&mut self, arrival: Arrival<'e>) -> Result<(), EngineError> {
         match arrival {
-            Arrival::Ended(Ended { path, attempt, result }) => {
+            Arrival::Ended(Ended { path, attempt, result, began, span }) => {
                 self.io.finish(&path, attempt);
                 self.has_last_words = true;
+                let took = Some(self.engine.clock.elapsed().saturating_sub(began));
+                let before = self.decision.events.len();
                 if result.is_err() && self.entered.inbox.shutdown() > Stop::None {
-                    return self.decide(Input::Interrupted { path, attempt });
+                    self.decide(Input::Interrupted { path, attempt })?;
+                } else {
+                    let result = bounds::check(result, self.engine.max_output);
+                    self.decide(Input::Finished { path, attempt, result, took })?;
                 }
-                let result = bounds::check(result, self.engine.max_output);
-                self.decide(Input::Finished { path, attempt, result })
+                spans::ended(&span, self.decision.events.get(before..).unwrap_or_default());
+                Ok(())
             }
             Arrival::Place(path, provider, admission) => {
                 self.waiting.remove(&path);
@@ -286,7 +300,8 @@ impl<'e> Driver<'e> {
 
     /// Lets the machine decide, and answers its questions for places on the way.
     fn decide_all(&mut self, first: (Input, Option<Admission<'e>>)) -> Result<(), EngineError> {
-        let now = self.engine.clock.now();
+        let (now, decided) = self.engine.clock.both();
+        self.decided = decided;
         let mut next = Some(first);
         let mut later = VecDeque::new();
         while let Some((input, mut admission)) = next.take().or_else(|| later.pop_front()) {
@@ -340,7 +355,7 @@ impl<'e> Driver<'e> {
             self.io.stored(self.state.last_event());
             self.engine.sinks.events(&self.lease.run, &self.decision.events);
             for event in &self.decision.events {
-                trace(&mut self.stage, event);
+                spans::stored(&self.run_span, &mut self.stage, event);
             }
             self.entered.inbox.changed.notify(usize::MAX);
             self.decision.clear();
@@ -387,18 +402,19 @@ impl<'e> Driver<'e> {
                     failure = Failure::new(FailureClass::Permanent, message);
                 }
                 self.io.redactor.failure(&mut failure);
-                let error = ProviderError { failure: Box::new(failure), until: None, usage: None };
-                self.underway.arrive(Arrival::Ended(Ended { path, attempt, result: Err(error) }));
+                let error = ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") };
+                let (began, span) = (self.decided, spans::node(&self.stage, &path, attempt, name));
+                let ended = Ended { path, attempt, result: Err(error), began, span };
+                self.underway.arrive(Arrival::Ended(ended));
                 return;
             }
         };
         let machine::Call { request, timeout, idle_timeout } = call;
-        let patience =
-            Patience { timeout, idle_timeout, timer: &*self.engine.timer, clock: &*self.engine.clock };
-        let span = info_span!(parent: &self.stage, "node", %path, attempt, provider = name);
+        let patience = Patience { timeout, idle_timeout, timer: &*self.engine.timer };
+        let span = spans::node(&self.stage, &path, attempt, name);
         let grace = call::needs_grace(admission.provider).then_some(self.engine.stop_grace);
         let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));
-        let call = Call::begin(request, admission, io.clone(), patience, span);
+        let call = Call::begin(request, admission, io.clone(), patience, (self.decided, span));
         self.underway.call(path, io, call);
     }
 
@@ -481,16 +497,6 @@ impl<'e> Driver<'e> {
     fn broken(&self, source: Broken) -> EngineError {
         EngineError::Broken { run: self.lease.run.clone(), source }
     }
-}
-
-/// Opens and closes the stage's span, and tells of the event.
-fn trace(span: &mut Span, event: &Event) {
-    match &event.body {
-        EventBody::StageStarted { iteration, stage, .. } => *span = info_span!("stage", iteration, %stage),
-        EventBody::StageCompleted { .. } | EventBody::StageFailed { .. } => *span = Span::none(),
-        _ => {}
-    }
-    debug!(parent: &*span, seq = event.seq, kind = event.body.kind(), "stored");
 }
 
 async fn store_output(engine: &Shared, lease: &Lease, io: &RunIo, entries: &[OutputEntry]) {

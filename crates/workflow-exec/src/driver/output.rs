@@ -1,6 +1,6 @@
 //! What calls say, on its way to the store: bounded, never in the way of a state change.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use futures::task::AtomicWaker;
+use jiff::Timestamp;
 use workflow_core::ids::NodePath;
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::{CallHost, CallId, SessionLost};
@@ -16,7 +17,8 @@ use workflow_core::usage::Usage;
 
 use crate::active::{Inbox, SessionNote, UsageNote};
 use crate::redact::Redactor;
-use crate::runtime::Clock;
+use crate::runtime::Timer;
+use crate::steady::Steady;
 
 /// A run holds at most so many entries, and so many bytes of text, that are not stored yet.
 const MOST_ENTRIES: usize = 8_192;
@@ -24,7 +26,8 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// The outgoing side of a run, shared by its calls.
 pub(crate) struct RunIo {
-    clock: Arc<dyn Clock>,
+    clock: Arc<Steady>,
+    timer: Arc<dyn Timer>,
     inbox: Arc<Inbox>,
     pub redactor: Redactor,
     stored: AtomicU64,
@@ -46,16 +49,17 @@ pub(crate) struct CallIo {
     pub stop: StopSource,
     /// How long the call may take to end after it was told to stop; none: its future is dropped at once.
     pub grace: Option<Duration>,
-    /// When the call was last heard of, in milliseconds since the epoch.
-    heard: AtomicI64,
+    /// When the call was last heard of, in milliseconds by the clock that is not set.
+    heard: AtomicU64,
     abandoned: AtomicBool,
     waker: AtomicWaker,
 }
 
 impl RunIo {
-    pub(crate) fn new(clock: Arc<dyn Clock>, inbox: Arc<Inbox>, last_event: u64) -> Self {
+    pub(crate) fn new(clock: Arc<Steady>, timer: Arc<dyn Timer>, inbox: Arc<Inbox>, last_event: u64) -> Self {
         Self {
             clock,
+            timer,
             inbox,
             redactor: Redactor::default(),
             stored: AtomicU64::new(last_event),
@@ -131,7 +135,7 @@ impl CallIo {
             attempt,
             stop: StopSource::new(),
             grace,
-            heard: AtomicI64::new(0),
+            heard: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
@@ -150,17 +154,22 @@ impl CallIo {
     }
 
     pub(crate) fn hear(&self) {
-        self.heard.store(self.run.clock.now().as_millisecond(), Ordering::Release);
+        self.heard.store(milliseconds(self.run.clock.elapsed()), Ordering::Release);
     }
 
-    /// When the call was last heard of, in milliseconds since the epoch.
-    pub(crate) fn heard(&self) -> i64 {
-        self.heard.load(Ordering::Acquire)
+    /// How long nothing was heard of the call.
+    pub(crate) fn quiet(&self) -> Duration {
+        let now = milliseconds(self.run.clock.elapsed());
+        Duration::from_millis(now.saturating_sub(self.heard.load(Ordering::Acquire)))
     }
 
     pub(crate) fn redactor(&self) -> &Redactor {
         &self.run.redactor
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl CallHost for CallIo {
@@ -179,6 +188,14 @@ impl CallHost for CallIo {
         if was_empty {
             self.run.inbox.wake();
         }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.run.clock.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.run.timer.sleep(duration)
     }
 
     fn alive(&self) {

@@ -252,9 +252,10 @@ impl Settings {
         });
         let mut end = End { stderr: secrets.hidden(stderr.excerpt(EXCERPT)), ..End::default() };
         let failed = |trouble: Trouble, end| {
-            failure::<C>(Trouble { message: secrets.hidden(trouble.message.clone()), ..trouble }, end)
+            let message = secrets.hidden(trouble.message.clone());
+            failure::<C>(Trouble { message, ..trouble }, end, context.now())
         };
-        match ended.map_err(|error| not_run::<C>(&name, &error))? {
+        match ended.map_err(|error| not_run::<C>(&name, &error, context.now()))? {
             Ended::Stopped => {
                 // What it used until then is told all the same.
                 let usage = used(transcript.end(&end, &mut say));
@@ -276,11 +277,11 @@ impl Settings {
     }
 }
 
-fn not_run<C: Cli>(name: &str, error: &RunError) -> ProviderError {
+fn not_run<C: Cli>(name: &str, error: &RunError, now: Timestamp) -> ProviderError {
     match error {
         RunError::Start(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let message = format!("`{name}` is not installed, or not on the PATH: {}", C::install());
-            failure::<C>(Trouble::new(Reason::NotInstalled, message), &End::default())
+            failure::<C>(Trouble::new(Reason::NotInstalled, message), &End::default(), now)
         }
         error => run_error(name, error),
     }
@@ -354,9 +355,9 @@ fn reply(outcome: Outcome) -> Reply {
     }
 }
 
-fn failure<C: Cli>(trouble: Trouble, end: &End) -> ProviderError {
+fn failure<C: Cli>(trouble: Trouble, end: &End, now: Timestamp) -> ProviderError {
     let Trouble { reason, mut message, usage } = trouble;
-    let until = (reason == Reason::RateLimited).then(|| quota::until(&message, Timestamp::now())).flatten();
+    let until = (reason == Reason::RateLimited).then(|| quota::until(&message, now)).flatten();
     let advice = match reason {
         Reason::NotLoggedIn => format!("; log in with `{}`, or set its key", C::PROGRAM),
         Reason::ArgumentsRefused => format!("; this was made with version {} of `{}`", C::TESTED, C::PROGRAM),

@@ -7,8 +7,6 @@ use std::borrow::Cow;
 use std::pin::pin;
 
 use futures::future::select;
-use futures_timer::Delay;
-use jiff::Timestamp;
 use serde_json::Value;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
@@ -75,13 +73,13 @@ impl Provider for DemoProvider {
         let number = request.id.attempt.saturating_sub(1) as usize;
         let attempt = options.attempts.get(number).unwrap_or(&nothing);
         if let Some(delay) = attempt.delay.or(options.delay) {
-            select(pin!(context.stop().wait(Stop::Gracefully)), Delay::new(delay.0)).await;
+            select(pin!(context.stop().wait(Stop::Gracefully)), context.sleep(delay.0)).await;
         }
         if context.stop().now() > Stop::None {
             return Err(ProviderError::cancelled());
         }
         let usage = attempt.usage.as_ref().or(options.usage.as_ref()).cloned().map(Into::into);
-        if let Some(failure) = failure(attempt) {
+        if let Some(failure) = failure(attempt, &context) {
             return Err(ProviderError { usage, ..failure });
         }
         let turn = request.id.path.iteration.saturating_sub(1) as usize;
@@ -117,10 +115,10 @@ async fn session(
 }
 
 /// How the attempt fails, where it is to.
-fn failure(attempt: &Attempt) -> Option<ProviderError> {
+fn failure(attempt: &Attempt, context: &CallContext) -> Option<ProviderError> {
     let class = attempt.fail?.class();
     let message = attempt.message.as_deref().unwrap_or("the demo was told to fail");
-    let until = attempt.again_in.and_then(|period| Timestamp::now().checked_add(period.0).ok());
+    let until = attempt.again_in.and_then(|period| context.now().checked_add(period.0).ok());
     Some(ProviderError { until, ..ProviderError::new(class, message) })
 }
 

@@ -34,6 +34,14 @@ impl CallHost for Counting {
         self.longest.fetch_max(text.len() as u64, Ordering::SeqCst);
     }
 
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> BoxFuture<'static, ()> {
+        Box::pin(futures_timer::Delay::new(duration))
+    }
+
     fn record_session<'a>(&'a self, _: &'a CallId, _: &'a str) -> BoxFuture<'a, Result<(), SessionLost>> {
         ready(Ok(())).boxed()
     }

@@ -103,6 +103,14 @@ struct FirstSign {
 impl CallHost for FirstSign {
     fn output(&self, _: &CallId, _: OutputKind, _: String) {}
 
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> BoxFuture<'static, ()> {
+        Box::pin(futures_timer::Delay::new(duration))
+    }
+
     fn alive(&self) {
         self.alive.store(true, Ordering::SeqCst);
         self.stop.stop(workflow_core::stop::Stop::AtOnce);

@@ -164,6 +164,14 @@ impl CallHost for Panicking {
         panic!("a host that cannot take {text:?}");
     }
 
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> BoxFuture<'static, ()> {
+        Box::pin(futures_timer::Delay::new(duration))
+    }
+
     fn record_session<'a>(&'a self, _: &'a CallId, _: &'a str) -> BoxFuture<'a, Result<(), SessionLost>> {
         ready(Ok(())).boxed()
     }

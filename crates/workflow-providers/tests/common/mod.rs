@@ -20,6 +20,14 @@ impl CallHost for Said {
         self.0.lock().unwrap().push((kind, text));
     }
 
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> BoxFuture<'static, ()> {
+        Box::pin(futures_timer::Delay::new(duration))
+    }
+
     fn record_session<'a>(
         &'a self,
         _: &'a CallId,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -27,7 +28,7 @@ pub struct Recorder<P> {
     provider: P,
     tape: Arc<Mutex<Tape>>,
     secrets: Vec<String>,
-    clock: Clock,
+    clock: Option<Clock>,
 }
 
 impl<P> Recorder<P> {
@@ -38,7 +39,7 @@ impl<P> Recorder<P> {
     /// [`CassetteError`] where the file cannot be written, or is something else than a cassette of this format.
     pub fn new(provider: P, path: impl AsRef<Path>) -> Result<Self, CassetteError> {
         let tape = Arc::new(Mutex::new(Tape::open(path.as_ref())?));
-        Ok(Self { provider, tape, secrets: Vec::new(), clock: Arc::new(Timestamp::now) })
+        Ok(Self { provider, tape, secrets: Vec::new(), clock: None })
     }
 
     /// Keeps these texts out of the file, too: see [what is redacted](super#secrets).
@@ -48,10 +49,10 @@ impl<P> Recorder<P> {
         self
     }
 
-    /// Tells the time by `clock`. Default: that of the system.
+    /// Tells the time by `clock`. Default: by that of the engine.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Some(Arc::new(clock));
         self
     }
 }
@@ -69,14 +70,14 @@ impl<P: Provider> Provider for Recorder<P> {
         let secrets = Secrets::of(&self.secrets, &request.env);
         let (node, asked) = (node(&request), Asked::of(&request));
         let (id, stop) = (context.id().clone(), context.stop().clone());
-        let listener = Arc::new(Listener {
-            context,
-            said: Mutex::default(),
-            began: (self.clock)(),
-            clock: self.clock.clone(),
+        let clock = self.clock.clone().unwrap_or_else(|| {
+            let context = context.clone();
+            Arc::new(move || context.now())
         });
+        let (began, said) = (clock(), Mutex::default());
+        let listener = Arc::new(Listener { context, said, began, clock: clock.clone() });
         let result = self.provider.call(request, CallContext::new(id, stop.clone(), listener.clone())).await;
-        let result_at = (self.clock)();
+        let result_at = clock();
         let said = std::mem::take(&mut *listener.said.lock().unwrap());
         let took = milliseconds(listener.began, result_at);
         let is_stopped = stop.now() != Stop::None;
@@ -118,11 +119,11 @@ fn recorded(result: &Result<Reply, ProviderError>, at: Timestamp, is_stopped: bo
         {
             Recorded::Stopped { usage }
         }
-        Err(ProviderError { failure, until, usage }) => Recorded::Error {
-            failure: *failure,
-            retry_after: until.map(|until| until.as_millisecond().saturating_sub(at.as_millisecond())),
-            usage,
-        },
+        Err(ProviderError { failure, until, retry_after, usage }) => {
+            let until = until.map(|until| until.as_millisecond().saturating_sub(at.as_millisecond()));
+            let after = retry_after.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+            Recorded::Error { failure: *failure, retry_after: until.or(after), usage }
+        }
     }
 }
 
@@ -155,6 +156,14 @@ impl CallHost for Listener {
     fn output(&self, _: &CallId, kind: OutputKind, text: String) {
         self.note(What::Output { kind, text: text.clone() });
         self.context.output(kind, text);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.context.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.context.sleep(duration)
     }
 
     fn alive(&self) {

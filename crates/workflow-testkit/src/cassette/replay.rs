@@ -28,8 +28,8 @@ pub struct Cassette {
     nodes: Mutex<IndexMap<String, VecDeque<(usize, Call)>>>,
     any_prompt: bool,
     pace: f64,
-    sleep: Sleep,
-    clock: Clock,
+    sleep: Option<Sleep>,
+    clock: Option<Clock>,
 }
 
 impl Cassette {
@@ -49,8 +49,8 @@ impl Cassette {
             nodes: Mutex::new(nodes),
             any_prompt: false,
             pace: 0.0,
-            sleep: Arc::new(|time| Box::pin(futures_timer::Delay::new(time))),
-            clock: Arc::new(Timestamp::now),
+            sleep: None,
+            clock: None,
         })
     }
 
@@ -69,20 +69,20 @@ impl Cassette {
         self
     }
 
-    /// Waits by `sleep`: for a simulated time, or a runtime's timer.
+    /// Waits by `sleep`. Default: by the timer of the engine.
     #[must_use]
     pub fn sleep(
         mut self,
         sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> Self {
-        self.sleep = Arc::new(sleep);
+        self.sleep = Some(Arc::new(sleep));
         self
     }
 
-    /// Tells by `clock` until when a quota is used up. Default: the clock of the system.
+    /// Tells by `clock` until when a quota is used up. Default: by that of the engine.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Some(Arc::new(clock));
         self
     }
 
@@ -139,8 +139,9 @@ impl Cassette {
     }
 
     /// The moment that was so many milliseconds away.
-    fn after(&self, milliseconds: i64) -> Timestamp {
-        let (now, time) = ((self.clock)(), self.shrunk(milliseconds.unsigned_abs()));
+    fn after(&self, milliseconds: i64, context: &CallContext) -> Timestamp {
+        let now = self.clock.as_ref().map_or_else(|| context.now(), |clock| clock());
+        let time = self.shrunk(milliseconds.unsigned_abs());
         let moment = if milliseconds < 0 { now.checked_sub(time) } else { now.checked_add(time) };
         moment.unwrap_or(Timestamp::MAX)
     }
@@ -199,8 +200,8 @@ impl Provider for Cassette {
                 Ok(Reply { output, usage, session, details })
             }
             Recorded::Error { failure, retry_after, usage } => {
-                let until = retry_after.map(|time| self.after(time));
-                Err(ProviderError { failure: Box::new(failure), until, usage })
+                let until = retry_after.map(|time| self.after(time, &context));
+                Err(ProviderError { failure: Box::new(failure), until, usage, retry_after: None })
             }
             Recorded::Stopped { usage } => {
                 context.stop().wait(Stop::Gracefully).await;
@@ -223,7 +224,8 @@ impl Cassette {
         *from = to.max(*from);
         if !time.is_zero() {
             let stopped = Box::pin(context.stop().wait(Stop::Gracefully));
-            select((self.sleep)(time), stopped).await;
+            let sleep = self.sleep.as_ref().map_or_else(|| context.sleep(time), |sleep| sleep(time));
+            select(sleep, stopped).await;
         }
         match context.stop().now() {
             Stop::None => Ok(()),

@@ -41,6 +41,14 @@ impl CallHost for Host {
         self.said.lock().unwrap().push((call.clone(), kind, text));
     }
 
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> BoxFuture<'static, ()> {
+        Box::pin(futures_timer::Delay::new(duration))
+    }
+
     fn record_session<'a>(
         &'a self,
         call: &'a CallId,

@@ -123,6 +123,7 @@ pub fn output_of(seq: u64, output: &serde_json::Value) -> Event {
             set: None,
             usage: None,
             details: None,
+            ran_until: None,
         },
     )
 }

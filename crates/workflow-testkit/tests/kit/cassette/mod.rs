@@ -58,6 +58,14 @@ impl CallHost for Ears {
         self.heard.lock().unwrap().push(format!("{} {kind:?} {text}", call.path));
     }
 
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> BoxFuture<'static, ()> {
+        Box::pin(futures_timer::Delay::new(duration))
+    }
+
     fn alive(&self) {
         self.heard.lock().unwrap().push("alive".to_owned());
     }
