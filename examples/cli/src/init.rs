@@ -9,13 +9,13 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::thread;
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait};
-use rustix::termios::{isatty, tcsetpgrp};
+use rustix::process::{Pid, Signal, WaitOptions, getpgrp, getpid, kill_process, wait};
+use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use crate::exit::Exit;
-use crate::print;
+use crate::{print, signals};
 
 /// Whether this process is the one that gets all orphans.
 pub(crate) fn is_needed() -> bool {
@@ -32,13 +32,14 @@ pub(crate) fn run() -> Exit {
 
 fn supervise() -> io::Result<Exit> {
     // Before there is a child, so that none is lost.
-    let mut signals =
-        Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH])?;
+    let all = [SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH];
+    let mut signals = Signals::new(signals::not_ignored(&all))?;
     let mut program = Command::new(env::current_exe()?);
     // In a group of its own, so that a Ctrl-C of the terminal reaches it once.
     let child = Pid::from_child(&program.args(env::args_os().skip(1)).process_group(0).spawn()?);
-    if isatty(io::stdin()) {
-        tcsetpgrp(io::stdin(), child)?;
+    if tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp()) {
+        // Without it the terminal's signals reach this process alone, which passes them on.
+        let _ = tcsetpgrp(io::stdin(), child);
     }
     let pass_on = move || {
         for signal in signals.forever().filter_map(Signal::from_named_raw) {
@@ -48,7 +49,11 @@ fn supervise() -> io::Result<Exit> {
     };
     thread::Builder::new().name("signals".into()).spawn(pass_on)?;
     loop {
-        match wait(WaitOptions::empty()) {
+        match wait(WaitOptions::UNTRACED) {
+            // There is no shell behind it that could continue it.
+            Ok(Some((stopped, status))) if stopped == child && status.stopped() => {
+                let _ = kill_process(child, Signal::CONT);
+            }
             Ok(Some((ended, status))) if ended == child => {
                 let code = status.exit_status().map(Exit::code);
                 return Ok(code.unwrap_or_else(|| Exit::signal(status.terminating_signal().unwrap_or(0))));

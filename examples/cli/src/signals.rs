@@ -16,9 +16,7 @@ use crate::error::Error;
 ///
 /// Until the process ends, Ctrl-Z stops the calls too, and they continue when this process does.
 pub(crate) fn listen() -> Result<UnboundedReceiver<i32>, Error> {
-    let ignored = ignored();
-    let wanted = [SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT];
-    let wanted = wanted.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    let wanted = not_ignored(&[SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT]);
     let mut signals = Signals::new(wanted).map_err(Error::System)?;
     let (sender, receiver) = unbounded();
     let forward = move || {
@@ -42,11 +40,14 @@ pub(crate) fn listen() -> Result<UnboundedReceiver<i32>, Error> {
     Ok(receiver)
 }
 
-/// The signals that this process ignores, a bit each. None where the system does not tell.
-fn ignored() -> u64 {
+/// Those of the signals that this process does not ignore: all of them where the system does not tell, and always
+/// SIGTERM, without which only SIGKILL would be left.
+pub(crate) fn not_ignored(signals: &[i32]) -> Vec<i32> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let is_ignored = |signal: i32| signal != SIGTERM && mask & (1 << (signal - 1)) != 0;
+    signals.iter().copied().filter(|signal| !is_ignored(*signal)).collect()
 }
 
 /// Stops the calls, and returns those that it stopped.

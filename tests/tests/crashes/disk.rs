@@ -76,7 +76,7 @@ fn output_is_stored_again_once_there_is_room_and_the_gap_is_marked() {
     let entries = block_on(office.store().output(&run, 0, 1_000)).unwrap();
     assert!(entries.iter().map(|entry| entry.number).eq(1..=entries.len() as u64));
     let count = |kind: OutputKind| entries.iter().filter(move |entry| entry.kind == kind);
-    assert_eq!(count(OutputKind::Stderr).last().unwrap().text, "last");
+    assert_eq!(count(OutputKind::Stderr).next_back().unwrap().text, "last");
     let dropped: usize = count(OutputKind::Dropped).map(|entry| entry.text.parse::<usize>().unwrap()).sum();
     assert!(dropped > 0);
     assert_eq!(count(OutputKind::Stderr).count() + dropped, 21);
