@@ -84,6 +84,21 @@ impl Failure {
         Self { class, message: message.into(), details: None }
     }
 
+    /// The failure as a part of the details of another: without its own details, of which only the end of what the
+    /// program printed to standard error is kept.
+    pub(crate) fn brief(&self) -> serde_json::Map<String, serde_json::Value> {
+        const STDERR: &str = "stderr_tail";
+        const MOST: usize = 300;
+        let mut brief = serde_json::Map::new();
+        brief.insert("class".to_owned(), serde_json::json!(self.class));
+        brief.insert("message".to_owned(), self.message.as_str().into());
+        if let Some(stderr) = self.details.as_ref().and_then(|details| details.get(STDERR)?.as_str()) {
+            let start = stderr.char_indices().rev().nth(MOST - 1).map_or(0, |(start, _)| start);
+            brief.insert(STDERR.to_owned(), stderr[start..].into());
+        }
+        brief
+    }
+
     /// The same with `details`.
     #[must_use]
     pub fn with_details(mut self, details: serde_json::Value) -> Self {

@@ -45,6 +45,43 @@ fn the_schemas_are_committed_as_they_are_generated() {
     }
 }
 
+fn files_of(kind: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(kind).join("good");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> =
+        paths.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect();
+    assert!(!files.is_empty());
+    files
+}
+
+#[test]
+fn good_profiles_roles_and_assignments_follow_their_schemas() {
+    let front_matter = |text: &str| match text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---"))
+    {
+        Some((front, _)) => front.to_owned(),
+        None => String::new(),
+    };
+    let whole = |text: &str| text.to_owned();
+    let kinds: [(&str, &str, &dyn Fn(&str) -> String); 3] = [
+        ("profiles", "profile", &whole),
+        ("roles", "role", &front_matter),
+        ("assignments", "assignments", &whole),
+    ];
+    for (kind, name, part) in kinds {
+        let (_, schema) = workflow_core::schemas().into_iter().find(|(known, _)| *known == name).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        for (file, text) in files_of(kind) {
+            let value: Value = serde_yaml::from_str(&part(&text)).unwrap();
+            let wrong = schema.validate(&value).map_err(|error| error.to_string());
+            assert_eq!(wrong, Ok(()), "{file}");
+        }
+        for wrong in [json!(1), json!({ "graph": [{ "id": "no id", "type": "run" }], "name": 1, "plan": 1 })]
+        {
+            assert!(!schema.is_valid(&wrong), "{name}: {wrong}");
+        }
+    }
+}
+
 #[test]
 fn good_files_and_examples_follow_the_schema() {
     for (name, text) in files("good").chain(files("../../../../examples/workflows")) {

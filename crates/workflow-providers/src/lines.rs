@@ -1,36 +1,52 @@
 //! Bytes as they come out of a pipe, made into lines of text.
 
-use std::io::{BufRead as _, Read as _};
-
 /// The longest line that is passed on in one piece.
 const LIMIT: usize = 64 * 1024;
 
 /// Puts lines together from chunks of bytes. Holds at most one line, and of that at most 64 KiB:
-/// longer lines come in several pieces.
+/// longer lines come in several pieces. A carriage return ends a line too: programs write one after each state of a
+/// progress line.
 #[derive(Default)]
 pub(crate) struct Lines {
     line: Vec<u8>,
     /// A piece of this line was passed on already.
     continued: bool,
+    /// The last line was ended by a carriage return; a line feed right after it is a part of that end.
+    returned: bool,
 }
 
 impl Lines {
     /// Takes a chunk, and passes on the lines that it completes, without their ends. What is not
     /// UTF-8 is replaced.
     pub(crate) fn push(&mut self, mut chunk: &[u8], mut complete: impl FnMut(String)) {
-        while !chunk.is_empty() {
-            let room = LIMIT.saturating_sub(self.line.len()).max(1);
-            // Reading from memory cannot fail.
-            let _ = (&mut chunk).take(room as u64).read_until(b'\n', &mut self.line);
-            if self.line.last() == Some(&b'\n') {
-                self.line.pop();
-                self.line.pop_if(|last| *last == b'\r');
-                self.end(&mut complete);
-            } else if self.line.len() >= LIMIT {
-                let rest = self.line.split_off(self.line.len() - unfinished(&self.line));
-                complete(String::from_utf8_lossy(&self.line).into_owned());
-                self.line = rest;
-                self.continued = true;
+        while let Some(first) = chunk.first() {
+            let returned = std::mem::take(&mut self.returned);
+            if returned && *first == b'\n' {
+                chunk = &chunk[1..];
+                continue;
+            }
+            let room = LIMIT.saturating_sub(self.line.len()).max(1).min(chunk.len());
+            let end = chunk[..room].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let (text, rest) = chunk.split_at(end.unwrap_or(room));
+            self.line.extend_from_slice(text);
+            chunk = rest;
+            match chunk.split_first().filter(|_| end.is_some()) {
+                Some((byte, rest)) => {
+                    chunk = rest;
+                    // A state of a progress line that is empty is none.
+                    let said = !self.line.is_empty() || self.continued;
+                    if said || *byte == b'\n' {
+                        self.end(&mut complete);
+                    }
+                    self.returned = *byte == b'\r' && (said || returned);
+                }
+                None if self.line.len() >= LIMIT => {
+                    let rest = self.line.split_off(self.line.len() - unfinished(&self.line));
+                    complete(String::from_utf8_lossy(&self.line).into_owned());
+                    self.line = rest;
+                    self.continued = true;
+                }
+                None => {}
             }
         }
     }
@@ -51,12 +67,10 @@ impl Lines {
     }
 }
 
-/// How many bytes at the end of `line` wait for what comes next: a part of a character, or a
-/// carriage return.
+/// How many bytes at the end of `line` wait for what comes next: a part of a character.
 fn unfinished(line: &[u8]) -> usize {
     for (n, byte) in line.iter().rev().take(3).enumerate() {
         let length = match byte {
-            b'\r' if n == 0 => return 1,
             0xf0..=0xf4 => 4,
             0xe0..=0xef => 3,
             0xc2..=0xdf => 2,
@@ -83,13 +97,18 @@ mod tests {
 
     #[test]
     fn lines_are_put_together_across_chunks() {
-        let cases: [(&[&[u8]], &[&str]); 7] = [
+        let cases: [(&[&[u8]], &[&str]); 12] = [
             (&[b""], &[]),
             (&[b"one\ntwo\n"], &["one", "two"]),
             (&[b"on", b"e\r", b"\n\nthr", b"ee"], &["one", "", "three"]),
             (&[b"caf\xc3", b"\xa9\n"], &["café"]),
             (&[b"a\xffb\n"], &["a\u{fffd}b"]),
-            (&[b"a\rb\n"], &["a\rb"]),
+            (&[b"a\rb\n"], &["a", "b"]),
+            (&[b"10%\r", b"20%\r", b"\ndone\n"], &["10%", "20%", "done"]),
+            (&[b"\r10%\r20%"], &["10%", "20%"]),
+            (&[b"a\r\r\nb\r\n\r\nc"], &["a", "b", "", "c"]),
+            (&[b"\r", b"\n"], &[""]),
+            (&[b"\r\r"], &[]),
             (&[b"\n"], &[""]),
         ];
         for (chunks, expected) in cases {
@@ -113,6 +132,15 @@ mod tests {
         }
         let text = "x".repeat(LIMIT - 1);
         assert_eq!(lines(&[text.as_bytes(), b"\r\n"]), [text.as_str()]);
+    }
+
+    #[test]
+    fn a_state_of_a_progress_line_is_passed_on_at_once() {
+        let (mut lines, mut complete) = (Lines::default(), Vec::new());
+        for (chunk, said) in [(&b"10%\r"[..], 1), (b"20%", 1), (b"\r", 2), (b"\nend", 2), (b"\n", 3)] {
+            lines.push(chunk, |line| complete.push(line));
+            assert_eq!(complete.len(), said, "{chunk:?}");
+        }
     }
 
     #[test]

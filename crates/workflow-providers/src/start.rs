@@ -1,7 +1,8 @@
 //! Programs that are started by their names.
 
-use std::ffi::OsString;
-use std::io;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use workflow_core::provider::ProviderError;
@@ -12,6 +13,28 @@ use crate::process::RunError;
 /// in the `PATH` of the program's own environment.
 pub(crate) fn program(name: &str, directory: &Path) -> OsString {
     if name.contains('/') { directory.join(name).into() } else { name.into() }
+}
+
+/// What is wrong with the first line of a script that was started by its path, where that is why it did not run: the
+/// system and `env` take a carriage return there for a part of the interpreter's name.
+pub(crate) fn wrong_first_line(program: &OsStr) -> Option<String> {
+    let mut head = Vec::new();
+    let file = Path::new(program);
+    // A name is one of the PATH, which may be another one than ours.
+    if file.parent()?.as_os_str().is_empty() {
+        return None;
+    }
+    File::open(file).ok()?.take(256).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(line);
+    let interpreter = line.split_whitespace().next().unwrap_or_default();
+    if line.ends_with('\r') {
+        return Some(
+            "its lines end in CRLF, and the interpreter in the first one is not found: save it with LF"
+                .to_owned(),
+        );
+    }
+    (!Path::new(interpreter).exists()).then(|| format!("its interpreter `{interpreter}` does not exist"))
 }
 
 pub(crate) fn run_error(program: &str, error: &RunError) -> ProviderError {

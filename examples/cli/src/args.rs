@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod deleting;
 mod steering;
 mod variables;
 
@@ -17,6 +18,7 @@ use workflow_core::status::RunStatus;
 use crate::moment::moment;
 use crate::reference::RunRef;
 
+pub(crate) use deleting::{DeleteArgs, PruneArgs};
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
 
 const AFTER_HELP: &str = "\
@@ -192,6 +194,10 @@ pub(crate) enum Command {
         #[arg(long)]
         apply: bool,
     },
+    /// Delete runs that have ended, with their output.
+    Delete(DeleteArgs),
+    /// Delete the runs that ended some time ago, ended in some way, or are not among the newest.
+    Prune(PruneArgs),
     /// Drive all unfinished runs that nobody drives, as after a crash, also those that wait for a time. Runs
     /// that wait for a person stay as they are.
     Recover,

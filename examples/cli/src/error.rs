@@ -49,6 +49,9 @@ pub(crate) enum Error {
     /// Several runs are meant by one name.
     #[error("{0}")]
     Ambiguous(String),
+    /// It is not done, for the reason that is given.
+    #[error("{0}")]
+    Refused(String),
     /// A run has no such stage.
     #[error("{0}")]
     NoStage(String),
@@ -98,6 +101,7 @@ impl Error {
             | Self::Ended { .. }
             | Self::Ambiguous(_)
             | Self::NoStage(_)
+            | Self::Refused(_)
             | Self::NoAnswer(_)
             | Self::NoWorktree(_)
             | Self::Engine(

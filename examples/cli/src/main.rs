@@ -7,6 +7,7 @@
 //! - [`display`] shows runs while they go on, from a thread of its own; [`words`] says what runs wait for and
 //!   what they used, and [`history`] when.
 //! - [`init`] reaps orphans where the program is the first process of a container.
+//! - [`failed`] says why something failed.
 //! - [`exit`] and [`error`] are how a command ends.
 //!
 //! Everything runs on `futures::executor::block_on`. A run is driven by one future, stores and
@@ -18,6 +19,7 @@ mod commands;
 mod display;
 mod error;
 mod exit;
+mod failed;
 mod foreground;
 mod history;
 mod home;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::Diagnostic;
@@ -28,6 +29,37 @@ pub struct Assignment {
     pub role: Option<String>,
     /// The profile.
     pub profile: Option<String>,
+}
+
+/// The form of the file, for its schema: the stages themselves, or below one of two keys.
+#[derive(JsonSchema)]
+#[schemars(untagged, title = "Assignments")]
+#[allow(dead_code, reason = "only its schema is of use")]
+pub(crate) enum AssignmentsFile {
+    Stages { stages: BTreeMap<StageId, StageAssignment> },
+    Assignments { assignments: BTreeMap<StageId, StageAssignment> },
+    Plain(BTreeMap<StageId, StageAssignment>),
+    Empty(()),
+}
+
+/// What a stage has that says nothing itself.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "only its schema is of use")]
+pub(crate) enum StageAssignment {
+    /// The name of a provider.
+    Provider(String),
+    /// Any of the three.
+    Of {
+        /// The provider.
+        provider: Option<String>,
+        /// The role.
+        role: Option<String>,
+        /// The profile.
+        profile: Option<String>,
+    },
+    /// Nothing.
+    Nothing(()),
 }
 
 /// What came of reading assignments.

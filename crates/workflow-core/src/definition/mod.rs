@@ -61,6 +61,7 @@ pub(crate) use file::WorkflowFile;
 pub(crate) use needs::{Names, arms, needs};
 pub(crate) use read_role::BUILT_IN;
 
+pub(crate) use assignments::AssignmentsFile;
 pub use assignments::{Assignment, Assignments, ParsedAssignments, parse_assignments};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};

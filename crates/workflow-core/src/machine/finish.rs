@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::state::Current;
 use crate::failure::{Failure, FailureClass};
@@ -60,14 +60,30 @@ fn failed(stage: &StagePlan, current: &Current) -> Verdict {
     if let ([_], [(_, _, error)]) = (stage.lanes.as_slice(), errors.as_slice()) {
         return Verdict::Failed(error.clone());
     }
+    // Where all weigh the same, their number says it.
+    let by_weight = matches!(stage.strategy, Strategy::Majority)
+        && stage.lanes.windows(2).any(|lanes| lanes[0].weight != lanes[1].weight);
+    let weight = |number: usize| stage.lanes.get(number).map_or(0, |lane| u64::from(lane.weight));
     let shown = errors.iter().take(5).map(|(number, provider, error)| {
-        format!("[{number}] {}: {}", provider.unwrap_or("?"), error.message)
+        let weight = if by_weight { format!(" (weight {})", weight(*number)) } else { String::new() };
+        format!("[{number}] {}{weight}: {}", provider.unwrap_or("?"), error.message)
     });
     let shown = shown.collect::<Vec<_>>().join("; ");
-    let message = format!("{} of {} providers failed: {shown}", errors.len(), stage.lanes.len());
+    let weights = if by_weight {
+        let failed: u64 = errors.iter().map(|(number, ..)| weight(*number)).sum();
+        let all: u64 = (0..stage.lanes.len()).map(weight).sum();
+        format!(", with weight {failed} of {all}")
+    } else {
+        String::new()
+    };
+    let message = format!("{} of {} providers failed{weights}: {shown}", errors.len(), stage.lanes.len());
     let failure = Failure::new(FailureClass::Stage, message);
     let details = errors.iter().map(|(number, provider, error)| {
-        json!({ "lane": number, "provider": provider, "class": error.class, "message": error.message })
+        let mut of_lane = Map::new();
+        of_lane.insert("lane".to_owned(), (*number).into());
+        of_lane.insert("provider".to_owned(), json!(provider));
+        of_lane.extend(error.brief());
+        Value::Object(of_lane)
     });
     Verdict::Failed(Arc::new(failure.with_details(details.collect())))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::evaluate;
 use super::io::Effect;
@@ -450,9 +450,11 @@ fn together(what: &str, errors: &[(String, Arc<Failure>)]) -> Failure {
     let shown: Vec<_> =
         errors.iter().take(5).map(|(name, error)| format!("{name}: {}", error.message)).collect();
     let message = format!("{} {what} failed: {}", errors.len(), shown.join("; "));
-    let details = errors
-        .iter()
-        .take(100)
-        .map(|(name, error)| json!({ "name": name, "class": error.class, "message": error.message }));
+    let details = errors.iter().take(100).map(|(name, error)| {
+        let mut named = Map::new();
+        named.insert("name".to_owned(), name.as_str().into());
+        named.extend(error.brief());
+        Value::Object(named)
+    });
     Failure::new(FailureClass::Stage, message).with_details(details.collect())
 }

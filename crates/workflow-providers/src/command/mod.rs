@@ -18,8 +18,8 @@ use workflow_core::stop::StopSource;
 use self::options::CommandOptions;
 use self::reply::{EXCERPT, Printed};
 use crate::lines::Lines;
-use crate::process::{self, Control, Ended, Launch, Marker, Stream, TERMINATE};
-use crate::start::{program, run_error};
+use crate::process::{self, Control, Ended, Launch, Marker, RunError, Stream, TERMINATE};
+use crate::start::{program, run_error, wrong_first_line};
 use crate::tail::Tail;
 use crate::{directory, environment};
 
@@ -163,8 +163,9 @@ impl Settings {
         let stdin = options.stdin.map_or_else(|| request.prompt.clone(), |text| text.0).into_bytes();
         let mut command = options.command.into_iter().map(|text| text.0);
         let name = command.next().unwrap_or_default();
+        let program = program(&name, &directory);
         let launch = Launch {
-            program: program(&name, &directory),
+            program: program.clone(),
             arguments: command.collect(),
             environment,
             directory,
@@ -195,14 +196,24 @@ impl Settings {
         stdout.finish(|line| context.output(OutputKind::Stdout, line));
         stderr.finish(|line| context.output(OutputKind::Stderr, line));
 
-        match ended.map_err(|error| run_error(&name, &error))? {
+        let ended = ended.map_err(|error| match (&error, wrong_first_line(&program)) {
+            (RunError::Start(start), Some(wrong)) if start.kind() == std::io::ErrorKind::NotFound => {
+                ProviderError::permanent(format!("`{name}` could not be started: {wrong}"))
+            }
+            _ => run_error(&name, &error),
+        })?;
+        match ended {
             Ended::Stopped | Ended::Silent => Err(ProviderError::cancelled()),
             Ended::ByItself(status)
                 if status.code().is_some_and(|code| options.success_codes.contains(&code)) =>
             {
                 printed.reply(options.output, self.max_output)
             }
-            Ended::ByItself(status) => Err(printed.failure(&name, status)),
+            Ended::ByItself(status) => {
+                // What a shell and `env` exit with when they do not find the program.
+                let wrong = wrong_first_line(&program).filter(|_| status.code() == Some(127));
+                Err(printed.failure(&name, status, wrong.as_deref()))
+            }
         }
     }
 }

@@ -19,15 +19,19 @@ pub(super) struct Printed {
 }
 
 impl Printed {
-    /// The failure of a command that ended with `status`.
-    pub(super) fn failure(mut self, program: &str, status: ExitStatus) -> ProviderError {
+    /// The failure of a command that ended with `status`, where it is known because of what is `wrong` with it.
+    pub(super) fn failure(mut self, program: &str, status: ExitStatus, wrong: Option<&str>) -> ProviderError {
         let (how, name, number) = match (status.code(), status.signal()) {
             (Some(code), _) => ("exited with code", "exit_code", code),
             (None, signal) => ("was ended by signal", "signal", signal.unwrap_or_default()),
         };
         let mut details = self.excerpts();
         details.insert(name.to_owned(), number.into());
-        ProviderError::transient(format!("`{program}` {how} {number}")).with_details(details.into())
+        let error = match wrong {
+            Some(wrong) => ProviderError::permanent(format!("`{program}` {how} {number}: {wrong}")),
+            None => ProviderError::transient(format!("`{program}` {how} {number}")),
+        };
+        error.with_details(details.into())
     }
 
     /// The reply of a command that succeeded. Its output takes at most `limit` bytes.

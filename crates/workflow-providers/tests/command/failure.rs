@@ -77,3 +77,28 @@ fn the_schema_of_the_options_names_them_all() {
     assert_eq!(schema["required"], json!(["command"]));
     assert_eq!(schema["additionalProperties"], json!(false));
 }
+
+#[test]
+fn a_script_whose_interpreter_is_not_found_says_so_and_not_that_the_script_is_missing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    for (text, message) in [
+        ("#!/bin/sh\r\ntrue\r\n", "could not be started: its lines end in CRLF"),
+        ("#!/usr/bin/env sh\r\ntrue\r\n", "exited with code 127: its lines end in CRLF"),
+        (
+            "#!/no/such/shell -e\ntrue\n",
+            "could not be started: its interpreter `/no/such/shell` does not exist",
+        ),
+        ("#!/bin/sh\nexit 127\n", "exited with code 127"),
+    ] {
+        let script = directory.path().join("script");
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let failure = *call("", json!({ "command": [script] })).0.unwrap_err().failure;
+        let is_expected =
+            failure.message.contains(message) && failure.message.contains("LF") == text.contains('\r');
+        assert!(is_expected, "{text:?}: {failure}");
+        let class = if message.ends_with("127") { FailureClass::Transient } else { FailureClass::Permanent };
+        assert_eq!(failure.class, class, "{text:?}");
+    }
+}

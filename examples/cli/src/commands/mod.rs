@@ -3,6 +3,7 @@
 mod answer;
 mod control;
 mod definitions;
+mod delete;
 mod diff;
 mod doctor;
 mod drive;
@@ -65,6 +66,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Fork(args) => fork::fork(&place()?, json, args).await,
             Command::Rerun(args) => fork::rerun(&place()?, json, args).await,
             Command::Migrate { run, apply } => migrate::migrate(&place()?, json, run, *apply).await,
+            Command::Delete(args) => delete::delete(&place()?, json, args).await,
+            Command::Prune(args) => delete::prune(&place()?, json, args).await,
             Command::Recover => drive::recover(&place()?, json).await,
             Command::Worker { runs } => worker::worker(&place()?, json, (*runs).into()).await,
         }

@@ -7,6 +7,7 @@ use workflow_core::definition::{GraphNode, Node, Profile};
 use workflow_core::machine::{ItemsView, LaneView, NodeView};
 use workflow_core::status::StageStatus;
 
+use crate::failed::reason;
 use crate::text::{count, duration, shorten, word};
 
 /// So many characters of an output are shown.
@@ -99,7 +100,7 @@ fn items(items: &ItemsView, body: Option<&Node>, indent: &str, rows: &mut Vec<[S
 fn note(seen: &NodeView, node: Option<&Node>) -> String {
     let counts = seen.items.as_ref().map(counts);
     let error = seen.error.as_ref().filter(|_| seen.status != StageStatus::Completed);
-    let error = error.map(|error| format!("{} ({})", error.message, word(error.class)));
+    let error = error.map(|error| reason(error));
     // The errors of items stand below.
     let has_failed = |items: &ItemsView| items.open.iter().any(|item| item.status == StageStatus::Failed);
     let error = error.filter(|_| !seen.items.as_ref().is_some_and(has_failed));

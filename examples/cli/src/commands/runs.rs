@@ -9,6 +9,7 @@ use workflow_store::{ForeignRun, foreign_runs};
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::failed::reason;
 use crate::host::Host;
 use crate::place::Place;
 use crate::print;
@@ -92,6 +93,7 @@ fn row(run: &RunRecord) -> [String; 6] {
         (None, RunStatus::Paused) => note(head.wait.as_ref()),
         (None, RunStatus::Running) if head.wait.is_some() => note(head.wait.as_ref()),
         (None, RunStatus::Pending | RunStatus::Running) => "driven by nobody".to_owned(),
+        (None, RunStatus::Failed) => head.error.as_ref().map(|error| reason(error)).unwrap_or_default(),
         (None, _) => String::new(),
     };
     [

@@ -8,6 +8,7 @@ use workflow_core::status::{StageStatus, WaitReason};
 use super::nodes;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::failed::{failure, last_lines, reason};
 use crate::history::History;
 use crate::host::Host;
 use crate::place::Place;
@@ -18,6 +19,8 @@ use crate::words;
 
 /// So many characters of a value are shown; `--json` has all of it.
 const VALUE: usize = 200;
+/// So many of the last lines are shown that a failed call printed.
+const PRINTED: usize = 10;
 /// So many characters tell a definition from others.
 const HASH: usize = 12;
 
@@ -63,7 +66,10 @@ fn facts(history: &History, holder: Option<&str>) -> Vec<[String; 2]> {
         fact("waits for", format!("{}{since}", words::asks(wait)));
     }
     if let Some(error) = &run.error {
-        fact("error", format!("{} ({})", error.message, word(error.class)));
+        fact("error", failure(error));
+        for (n, line) in last_lines(error, PRINTED).into_iter().enumerate() {
+            fact(if n == 0 { "it printed" } else { "" }, line);
+        }
     }
     if let Some(holder) = holder {
         fact("driven by", holder.to_owned());
@@ -123,7 +129,7 @@ fn stages(run: &RunView, bundle: &Bundle) -> Vec<[String; 5]> {
 fn stage_row(id: &str, stage: &StageView) -> [String; 5] {
     let took = stage.started_at.zip(stage.ended_at).map(|(from, to)| duration(between(from, to)));
     let note = match &stage.error {
-        Some(error) => format!("{} ({})", error.message, word(error.class)),
+        Some(error) => failure(error),
         None => count_iteration(stage.iteration),
     };
     [id.to_owned(), word(stage.status), String::new(), took.unwrap_or_default(), note]
@@ -137,9 +143,7 @@ fn lane_row(number: usize, lane: &LaneView) -> [String; 5] {
     let took = lane.duration.and_then(|millis| u64::try_from(millis).ok());
     let took = took.map(|millis| duration(std::time::Duration::from_millis(millis)));
     let note = match &lane.error {
-        Some(error) if lane.status != StageStatus::Completed => {
-            format!("{} ({})", error.message, word(error.class))
-        }
+        Some(error) if lane.status != StageStatus::Completed => reason(error),
         _ if lane.output.is_null() => String::new(),
         _ => shorten(lane.output.json(), VALUE),
     };

@@ -6,13 +6,13 @@ use std::io::{self, BufWriter, Stdout, Write as _};
 
 use jiff::Timestamp;
 use workflow_core::event::{Event, EventBody};
-use workflow_core::failure::Failure;
-use workflow_core::ids::{NodePath, RunId};
+use workflow_core::ids::{NodePath, RunId, StageId};
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::status::Wait;
 
 use super::{Display, Pieces};
-use crate::text::{between, clock, count, duration, harmless, shorten, word};
+use crate::failed::{failure, reason};
+use crate::text::{between, clock, count, duration, harmless, shorten};
 use crate::words;
 
 /// So many characters of an answer are shown.
@@ -93,6 +93,8 @@ pub(crate) fn entry_line(entry: &OutputEntry) -> String {
 #[derive(Default)]
 pub(crate) struct Story {
     run: Option<RunId>,
+    /// The stage whose failure ends the run.
+    failed: Option<StageId>,
     started: Option<Timestamp>,
     attempts: HashMap<NodePath, Timestamp>,
 }
@@ -160,6 +162,7 @@ impl Story {
             EventBody::NodeSkipped { path } => format!("{} skipped", place(path)),
             EventBody::StageCompleted { stage, .. } => format!("{stage} completed"),
             EventBody::StageFailed { stage, error, continues, .. } => {
+                self.failed = Some(stage.clone()).filter(|_| !continues);
                 let goes_on = if *continues { "; the run goes on" } else { "" };
                 format!("{stage} failed: {}{goes_on}", failure(error))
             }
@@ -212,7 +215,8 @@ impl Story {
                 format!("run completed{}; failed on the way: {}", self.took_all(at), failed.join(", "))
             }
             EventBody::RunFailed { error } => {
-                format!("run failed{}: {}", self.took_all(at), failure(error))
+                let stage = self.failed.as_ref().map(|stage| format!(" in {stage}")).unwrap_or_default();
+                format!("run failed{stage}{}: {}", self.took_all(at), reason(error))
             }
             EventBody::RunCancelled => format!("run cancelled{}", self.took_all(at)),
             // Sessions that go well are for providers.
@@ -228,11 +232,6 @@ impl Story {
     fn took_all(&self, at: Timestamp) -> String {
         self.started.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
     }
-}
-
-/// A failure in one line.
-pub(super) fn failure(failure: &Failure) -> String {
-    format!("{} ({})", failure.message, word(failure.class))
 }
 
 /// The lane, and in a graph the node and the item: `plan[0]`, `plan[0]/reviews[3]`.

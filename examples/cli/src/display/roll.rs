@@ -18,8 +18,8 @@ use workflow_core::sink::EventSink;
 use workflow_core::status::Wait;
 use workflow_core::store::RunStore;
 
-use super::plain::failure;
 use crate::error::Error;
+use crate::failed::reason;
 use crate::print;
 use crate::text::{clock, harmless, word};
 use crate::words;
@@ -182,7 +182,7 @@ impl Writer {
         }
         let workflow = workflow_id.filter(|_| *what == What::TakenUp);
         let workflow = workflow.map(|workflow| format!(" of workflow {workflow}")).unwrap_or_default();
-        let error = error.map(|error| format!(": {}", failure(error))).unwrap_or_default();
+        let error = error.map(|error| format!(": {}", reason(error))).unwrap_or_default();
         let what = match what {
             What::Waiting => {
                 wait.map_or_else(|| word(what), |wait| format!("waits for {}", words::asks(wait)))

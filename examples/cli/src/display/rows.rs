@@ -11,8 +11,8 @@ use workflow_core::ids::{NodeId, NodePath, StageId};
 use workflow_core::machine::{LaneView, NodeView, RunView, StageView};
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
 
-use super::plain::failure;
 use crate::commands::counts;
+use crate::failed::{failure, reason};
 use crate::text::{between, duration, harmless, word};
 use crate::words::{asks, cost};
 
@@ -129,7 +129,7 @@ impl Stage<'_> {
         if !stage.results.is_empty() {
             parts.push(format!("{ended} of {} ended", stage.results.len()));
         }
-        parts.extend(stage.error.as_ref().map(|error| harmless(&failure(error))));
+        parts.extend(stage.error.as_ref().map(|error| harmless(&reason(error))));
         rows.push(Row { mark: mark(stage.status), text: parts.join("  ") });
         if is_over(stage.status) {
             return;
@@ -160,7 +160,7 @@ impl Stage<'_> {
         let ended = lane.nodes.iter().filter(|node| is_over(node.status)).count();
         let mut parts = vec![format!("{ended} of {} nodes ended", self.nodes.max(lane.nodes.len()))];
         let error = lane.error.as_ref().filter(|_| lane.status == StageStatus::Failed);
-        parts.extend(error.map(|error| harmless(&failure(error))));
+        parts.extend(error.map(|error| harmless(&reason(error))));
         parts
     }
 
@@ -192,7 +192,7 @@ impl Stage<'_> {
                 let left = call.retry_at.map_or(Duration::ZERO, |then| between(self.now, then));
                 parts.push(format!("{}; tried again in {}", harmless(&failure(error)), duration(left)));
             }
-            (StageStatus::Failed, Some(error)) => parts.push(harmless(&failure(error))),
+            (StageStatus::Failed, Some(error)) => parts.push(harmless(&reason(error))),
             _ => {
                 let said = self.said.get(&(self.id.clone(), lane, node.clone()));
                 parts.extend(said.map(|said| harmless(said)));

@@ -118,3 +118,20 @@ fn following_goes_on_while_a_run_is_paused() {
     assert!(line(&mut lines).ends_with(" two[0] | two\n"));
     assert_eq!(follower.wait().code, Some(0));
 }
+
+#[test]
+fn states_of_a_progress_line_are_shown_as_they_come() {
+    let home = Home::with_stages(&[(
+        "one",
+        "printf '10%%\\r'; touch begun; until test -e gate; do sleep 0.02; done; printf '20%%\\r\\ndone\\n'",
+    )]);
+    let run = home.start_until(&["run", "stages.workflow.yml", "--run-id", "first"], "begun");
+    let mut follower = home.start(&["logs", "first", "--follow"]);
+    let mut lines = follower.stdout();
+    assert!(line(&mut lines).ends_with(" one[0] | 10%\n"));
+    home.write("gate", "");
+    assert!(line(&mut lines).ends_with(" one[0] | 20%\n"));
+    assert!(line(&mut lines).ends_with(" one[0] | done\n"));
+    assert_eq!(run.wait().code, Some(0));
+    assert_eq!(home.show("first")["context"]["stages"]["one"]["output"], "10%\r20%\r\ndone");
+}

@@ -5,6 +5,7 @@
 mod answers;
 mod app_home;
 mod definitions;
+mod deleting;
 mod doctor;
 mod examples;
 mod finding;

@@ -89,10 +89,12 @@ fn terminal_escapes_reach_no_terminal() {
         assert!(!ended.stdout.contains(hidden), "{ended:?}");
     }
     for ended in [&run, &logs] {
-        assert!(ended.stdout.contains("one[0] | ␛]0;title␇␛[2Jboo␍risen�"), "{ended:?}");
+        assert!(ended.stdout.contains("one[0] | ␛]0;title␇␛[2Jboo\n"), "{ended:?}");
+        assert!(ended.stdout.contains("one[0] | risen�\n"), "{ended:?}");
     }
     let json = home.run(&["logs", "first", "--json"]);
-    assert_eq!(json.json()[0]["text"], "\u{1b}]0;title\u{7}\u{1b}[2Jboo\rrisen\u{202e}");
+    assert_eq!(json.json()[0]["text"], "\u{1b}]0;title\u{7}\u{1b}[2Jboo");
+    assert_eq!(json.json()[1]["text"], "risen\u{202e}");
     assert!(!json.stdout.contains('\u{1b}'));
 }
 

@@ -44,13 +44,14 @@ fn a_failed_run_says_why() {
         insta::assert_snapshot!(run.stdout.lines().filter(|line| line.contains("failed")).collect::<Vec<_>>().join("\n"), @r"
         [time] two[0] failed after [took]: `sh` exited with code 3 (transient)
         [time] two failed: `sh` exited with code 3 (transient)
-        [time] run failed after [took]: `sh` exited with code 3 (transient)
+        [time] run failed in two after [took]: `sh` exited with code 3 (transient): broken
         ");
         insta::assert_snapshot!(home.run(&["show", "first"]).stdout, @r#"
         run  first
         workflow  stages
         status  failed
         error  `sh` exited with code 3 (transient)
+        it printed  broken
         failed stages  two
         iteration  1
         created  [date]
@@ -61,7 +62,7 @@ fn a_failed_run_says_why() {
         one  completed  [took]
           [0] command  completed  1 attempt  [took]  ""
         two  failed  [took]  `sh` exited with code 3 (transient)
-          [0] command  failed  1 attempt  [took]  `sh` exited with code 3 (transient)
+          [0] command  failed  1 attempt  [took]  `sh` exited with code 3 (transient): broken
         "#);
     });
 }
@@ -77,7 +78,7 @@ fn runs_are_listed_the_newest_last_and_filtered() {
     stable(|| {
         insta::assert_snapshot!(home.run(&["runs"]).stdout, @r"
         RUN  WORKFLOW  STATUS  CREATED  TOOK
-        bad  stages  failed  [date]  [took]
+        bad  stages  failed  [date]  [took]  `sh` exited with code 1 (transient)
         good  stages  completed  [date]  [took]
         other  other  completed  [date]  [took]
         ");
@@ -247,12 +248,15 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       fork       Make a new run that goes on from a point of another one, which stays as it is
       rerun      Run a run again, from the start or from a stage, as a new run
       migrate    Say what the workflow as it is in the home now would change for a run, or move the run to it
+      delete     Delete runs that have ended, with their output
+      prune      Delete the runs that ended some time ago, ended in some way, or are not among the newest
       recover    Drive all unfinished runs that nobody drives, as after a crash, also those that wait for a time. Runs that wait for a person stay as they are
       worker     Drive whatever runs of the store nobody drives, also those to come, until it is asked to end
       help       Print this message or the help of the given subcommand(s)
 
     Options:
           --home <DIR>   Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`]
+          --roles <DIR>  A folder of roles beside the home's own, which is only read; can be given several times
           --store <URL>  Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`
           --json         Print bare JSON objects, one per line, and everything else on standard error
       -h, --help         Print help
@@ -285,7 +289,9 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
     versions kept them, and no such database stays with its files (file:HOME).
 
     Providers:
-      command  runs a command line; stages that name no provider have it
+      command  runs a command line; stages that name no provider have it. In a home of the desktop app, which has the
+               file config/providers.yml, they have claude-code, and the stages plan, code, test, check, analyze and
+               review have their roles; the roles planner, coder, tester, checker and reviewer need no file there
       demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it; it can
                also play failures, quotas, usage and sessions
       claude-code, codex, gemini, grok
@@ -348,4 +354,37 @@ fn variables_come_from_files_and_standard_input() {
         let refused = home.run(&[&["run", "vars.yml"][..], args].concat());
         assert_eq!(refused.code, Some(2), "{args:?}: {refused:?}");
     }
+}
+
+#[test]
+fn the_reason_of_a_failure_is_where_a_person_looks() {
+    let home = Home::with_stages(&[("one", "echo first >&2; echo the reason >&2; exit 7")]);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first"]);
+    let why = "`sh` exited with code 7 (transient): first | the reason";
+    assert!(run.stdout.lines().last().unwrap().ends_with(why), "{run:?}");
+    let listed = home.run(&["runs"]).stdout;
+    assert!(listed.lines().last().unwrap().ends_with(why), "{listed}");
+    let shown = home.run(&["show", "first"]).stdout;
+    for expected in [
+        "error          `sh` exited with code 7 (transient)\n",
+        "it printed     first\n",
+        "               the reason\n",
+        why,
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+}
+
+#[test]
+fn what_one_of_several_failed_lanes_printed_is_told_too() {
+    let home = Home::new();
+    home.write(
+        "vote.yml",
+        "workflow: { name: Vote, stages: [one] }\none:\n  mode: parallel\n  parallel_strategy: majority\n  providers: [{ \
+         provider: command, weight: 3 }, { provider: command }]\n  with: { command: [sh, -c, 'echo no >&2; exit 1'] }\n",
+    );
+    let run = home.run(&["run", "vote.yml"]);
+    let last = run.stdout.lines().last().unwrap();
+    assert!(last.contains("2 of 2 providers failed, with weight 4 of 4: [0] command (weight 3): "), "{last}");
+    assert!(last.ends_with(" (stage): no"), "{last}");
 }

@@ -84,10 +84,21 @@ fn a_resumed_run_shows_what_was_before() {
     // Nobody goes on with a run that has ended, so it is taken down in the middle.
     let (written, code) = on_terminal(&home, &["run", "stages.workflow.yml", "--run-id", "first"]);
     assert_eq!(code, Some(1));
-    assert!(written.contains("run failed after"), "{written:?}");
+    assert!(written.contains("run failed in two after"), "{written:?}");
     let (written, code) = on_terminal(&home, &["resume", "first"]);
     assert_eq!(code, Some(1));
     assert!(written.contains("Some stages · run first · failed"), "{written:?}");
+}
+
+#[test]
+fn what_a_failed_call_printed_is_on_the_screen() {
+    let home =
+        Home::with_stages(&[("one", "echo fine"), ("two", "echo starting; echo the reason >&2; exit 7")]);
+    let (written, code) = on_terminal(&home, &["run", "stages.workflow.yml", "--run-id", "first"]);
+    assert_eq!(code, Some(1));
+    let why = "`sh` exited with code 7 (transient): the reason";
+    assert!(written.contains("run failed in two after"), "{written:?}");
+    assert!(written.matches(why).count() >= 2, "once above the view, and in it: {written:?}");
 }
 
 #[test]

@@ -164,11 +164,11 @@ check: { provider: demo, with: { answers: [{ done: false }] } }
     assert_eq!(run.code, Some(1), "{run:?}");
     let told: Vec<_> = run.stdout.lines().filter(|line| line.contains("budget")).collect();
     stable(|| {
-        insta::assert_snapshot!(told.join("\n"), @"
+        insta::assert_snapshot!(told.join("\n"), @r"
         [time] the budget of the run is nearly used up: $0.9000 of $1 are used
         [time] check[0] failed: the budget of the run is used up: $1.2000 of $1 (budget)
         [time] check failed: the budget of the run is used up: $1.2000 of $1 (budget)
-        [time] run failed after [took]: the budget of the run is used up: $1.2000 of $1 (budget)
+        [time] run failed in check after [took]: the budget of the run is used up: $1.2000 of $1 (budget)
         ");
         insta::assert_snapshot!(home.run(&["show", "first"]).stdout, @r#"
         run  first

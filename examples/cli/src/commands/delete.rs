@@ -1,0 +1,145 @@
+//! `delete` and `prune`: runs that are no longer needed.
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+
+use jiff::Timestamp;
+use serde_json::json;
+use workflow_core::ids::RunId;
+use workflow_core::status::RunStatus;
+use workflow_core::store::{RunFilter, RunRecord, StoreError};
+use workflow_providers::Worktrees;
+
+use crate::args::{DeleteArgs, PruneArgs};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::place::Place;
+use crate::print;
+use crate::text::{count, date, word};
+
+/// Before they are deleted, so many runs are listed.
+const LISTED: usize = 20;
+
+/// Deletes runs that have ended.
+pub(crate) async fn delete(place: &Place, json: bool, args: &DeleteArgs) -> Result<Exit, Error> {
+    let Some(host) = Host::existing(place)? else { return Err(Error::NoStore(place.to_string())) };
+    let store = &**host.engine.store();
+    let mut runs: Vec<RunRecord> = Vec::new();
+    for name in &args.runs {
+        let run = store.get(&name.find(store).await?).await?;
+        if !run.head.status.is_terminal() {
+            let (run, status) = (run.run_id, word(run.head.status));
+            return Err(Error::Refused(format!(
+                "run `{run}` cannot be deleted: it has not ended ({status}); `workflow cancel {run}` ends it. Nothing \
+                 was deleted"
+            )));
+        }
+        if runs.iter().all(|known| known.run_id != run.run_id) {
+            runs.push(run);
+        }
+    }
+    remove(place, &host, json, &runs, args.yes).await
+}
+
+/// Deletes the runs that have ended and that the arguments let through.
+pub(crate) async fn prune(place: &Place, json: bool, args: &PruneArgs) -> Result<Exit, Error> {
+    let mut filter = RunFilter::all();
+    filter.workflow.clone_from(&args.workflow);
+    filter.statuses = if args.status.is_empty() {
+        vec![RunStatus::Completed, RunStatus::Failed, RunStatus::Cancelled]
+    } else {
+        args.status.clone()
+    };
+    let Some(host) = Host::existing(place)? else { return Ok(nothing()) };
+    // The newest come first.
+    let mut runs = host.engine.store().list(&filter).await?;
+    runs.drain(..args.keep.unwrap_or(0).min(runs.len()));
+    if let Some(age) = args.older_than {
+        let before = Timestamp::now().checked_sub(age.0).unwrap_or(Timestamp::MIN);
+        runs.retain(|run| run.head.completed_at.is_some_and(|ended| ended < before));
+    }
+    if runs.is_empty() {
+        return Ok(nothing());
+    }
+    remove(place, &host, json, &runs, args.yes).await
+}
+
+fn nothing() -> Exit {
+    print::to_stderr("there are no such runs to delete");
+    Exit::DONE
+}
+
+/// Deletes runs, and their worktrees, once a person has agreed.
+async fn remove(
+    place: &Place,
+    host: &Host,
+    json: bool,
+    runs: &[RunRecord],
+    yes: bool,
+) -> Result<Exit, Error> {
+    if !yes && !agreed(runs)? {
+        print::to_stderr("nothing was deleted");
+        return Ok(Exit::DONE);
+    }
+    let (mut deleted, mut exit) = (Vec::new(), Exit::DONE);
+    for RunRecord { run_id: run, .. } in runs {
+        match host.engine.store().delete(run).await {
+            Ok(()) => {
+                if json {
+                    print::json(&json!({ "runId": run, "deleted": true }))?;
+                } else {
+                    print::line(format!("deleted run {run}"))?;
+                }
+                deleted.push(run.clone());
+            }
+            // Somebody else was quicker.
+            Err(StoreError::NotFound(_)) => {}
+            // The others are deleted all the same.
+            Err(error) => {
+                let error = Error::from(error);
+                print::to_stderr(&format!("error: {error}"));
+                exit = exit.max(error.exit());
+            }
+        }
+    }
+    worktrees(place, deleted).await?;
+    Ok(exit)
+}
+
+/// Removes the worktrees of runs that were deleted. Their branches stay.
+async fn worktrees(place: &Place, deleted: Vec<RunId>) -> Result<(), Error> {
+    let directory = place.home.path.join("worktrees");
+    if !directory.is_dir() {
+        return Ok(());
+    }
+    let worktrees = Worktrees::builder(&place.home.root, directory).keep_runs(0).build();
+    let removed = worktrees.clean_up(deleted).await.map_err(|error| Error::NoWorktree(error.to_string()))?;
+    for run in removed {
+        print::to_stderr(&format!(
+            "removed the worktree of run {run}; its branch {} stays",
+            Worktrees::branch(&run)
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a person at the terminal agrees.
+fn agreed(runs: &[RunRecord]) -> Result<bool, Error> {
+    let what = count(runs.len() as u64, "run");
+    if !io::stdin().is_terminal() {
+        return Err(Error::Refused(format!(
+            "{what} would be deleted; say so with --yes. Nothing was deleted"
+        )));
+    }
+    for RunRecord { run_id, head, .. } in runs.iter().take(LISTED) {
+        let (workflow, status, created) = (&head.workflow_id, word(head.status), date(head.created_at));
+        print::to_stderr(&format!("{run_id}  {workflow}  {status}  {created}"));
+    }
+    if runs.len() > LISTED {
+        print::to_stderr(&format!("… {} more", runs.len() - LISTED));
+    }
+    print::to_stderr(&format!("delete {what} with their output? Type y to agree:"));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(Error::System)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,80 @@
+//! `delete` and `prune`: runs go when it was agreed to, and never while they are under way.
+
+use super::home::Home;
+
+/// Runs in the order of their creation: two that completed, one that failed, one that waits.
+fn home() -> Home {
+    let home = Home::with_stages(&[("one", "test -e good")]);
+    home.write(
+        "asks.yml",
+        "workflow: { name: Asks, stages: [one] }\none: { provider: demo, approval: Really? }\n",
+    );
+    home.run(&["run", "stages.workflow.yml", "--run-id", "failed"]);
+    home.write("good", "");
+    home.run(&["run", "stages.workflow.yml", "--run-id", "older"]);
+    home.run(&["run", "stages.workflow.yml", "--run-id", "newer"]);
+    assert_eq!(home.run(&["run", "asks.yml", "--run-id", "waits"]).code, Some(4));
+    home
+}
+
+fn ids(home: &Home) -> Vec<String> {
+    let listed = home.run(&["runs", "--json"]);
+    listed.json().iter().map(|run| run["runId"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn runs_are_deleted_with_all_that_was_stored_of_them_once_it_was_agreed_to() {
+    let home = home();
+    let refused = home.run(&["delete", "older"]);
+    assert_eq!((refused.code, refused.stderr.contains("--yes")), (Some(2), true), "{refused:?}");
+    assert_eq!(ids(&home), ["failed", "older", "newer", "waits"]);
+    let deleted = home.run(&["delete", "older", "fail", "--yes"]);
+    assert_eq!((deleted.code, deleted.stdout.as_str()), (Some(0), "deleted run older\ndeleted run failed\n"));
+    assert_eq!(ids(&home), ["newer", "waits"]);
+    for args in [&["logs", "older"][..], &["delete", "older", "--yes"]] {
+        assert_eq!(home.run(args).code, Some(5), "{args:?}");
+    }
+}
+
+#[test]
+fn a_run_that_has_not_ended_is_not_deleted_and_none_that_was_named_beside_it() {
+    let home = home();
+    let refused = home.run(&["delete", "newer", "waits", "--yes"]);
+    assert_eq!(
+        (refused.code, refused.stderr.contains("workflow cancel waits")),
+        (Some(2), true),
+        "{refused:?}"
+    );
+    assert_eq!(ids(&home), ["failed", "older", "newer", "waits"]);
+    home.run(&["cancel", "waits"]);
+    assert_eq!(home.run(&["delete", "waits", "--yes"]).code, Some(0));
+}
+
+#[test]
+fn pruning_goes_by_age_by_status_and_by_how_many_are_kept() {
+    for (args, left) in [
+        (&["--keep", "1"][..], &["newer", "waits"][..]),
+        (&["--keep", "9"], &["failed", "older", "newer", "waits"]),
+        (&["--status", "failed"], &["older", "newer", "waits"]),
+        (&["--status", "completed", "--keep", "1"], &["failed", "newer", "waits"]),
+        (&["--older-than", "1h"], &["failed", "older", "newer", "waits"]),
+        (&["--older-than", "0"], &["waits"]),
+        (&["--keep", "0", "--workflow", "asks"], &["failed", "older", "newer", "waits"]),
+    ] {
+        let home = home();
+        let pruned = home.run(&[&["prune", "--yes"], args].concat());
+        assert_eq!(pruned.code, Some(0), "{args:?}: {pruned:?}");
+        assert_eq!(ids(&home), left, "{args:?}");
+    }
+}
+
+#[test]
+fn pruning_wants_to_be_told_what_and_that_it_is_agreed_to() {
+    let home = home();
+    for args in
+        [&["prune"][..], &["prune", "--yes"], &["prune", "--keep", "0"], &["prune", "--status", "running"]]
+    {
+        assert_eq!(home.run(args).code, Some(2), "{args:?}");
+    }
+    assert_eq!(ids(&home).len(), 4);
+}
