@@ -47,5 +47,6 @@ check: gate
 #[test]
 fn a_stage_that_is_only_listed_is_found_in_the_list() {
     let found = problems("workflow:\n  name: Flow\n  stages: [ask, check]\nask: { with: {} }\n");
-    assert_eq!(found, ["3:17: error[bad-options]: no options"]);
+    let origin = "`check` names no provider and gets `picky`, the default provider: write `provider: NAME` at the stage";
+    assert_eq!(found, [format!("3:17: error[bad-options]: no options ({origin})")]);
 }
