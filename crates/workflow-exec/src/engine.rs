@@ -323,10 +323,33 @@ impl Engine {
         Ok((*state).into())
     }
 
-    /// Does what was asked of a run that nobody drives, begins nothing, and gives the run back.
-    pub(crate) async fn carry_out(&self, hold: Hold) -> Result<(), EngineError> {
-        hold.entered.inbox.shut_down(Stop::Gracefully);
-        self.take_up(hold).await.map(drop)
+    /// Carries out the control requests of a run that no process drives, begins nothing before that is stored, and
+    /// gives the run back; a run that can continue then does so in the background, where there is a spawner.
+    pub(crate) async fn carry_out(&self, mut hold: Hold) -> Result<(), EngineError> {
+        loop {
+            let run = hold.run().clone();
+            hold.entered.inbox.shut_down(Stop::Gracefully);
+            let view = self.take_up(hold).await?;
+            let waits = view.status == RunStatus::Paused && view.wait.is_none_or(|wait| wait.until.is_none());
+            if view.status.is_terminal() {
+                return Ok(());
+            }
+            if !waits {
+                if self.shared.spawn.is_some() && self.check_not_shut_down().is_ok() {
+                    match self.shared.claim(&run).await {
+                        Ok(lease) => self.drive_in_background(self.hold(lease)),
+                        // Another process was quicker.
+                        Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                return Ok(());
+            }
+            // Whoever sent a request meanwhile relied on this.
+            let state = self.shared.fold(&run).await?;
+            let Some(lease) = self.claim_if_asked(&run, &state).await? else { return Ok(()) };
+            hold = self.hold(lease);
+        }
     }
 
     /// Whoever asked for something while the run was held relied on its driver. So, after the
@@ -349,10 +372,10 @@ impl Engine {
     /// Whether something was asked of a run that rests and that has not been taken in.
     pub(crate) async fn is_asked(&self, state: &State) -> Result<bool, EngineError> {
         let controls = self.shared.store.controls(&state.created().run, state.last_control()).await?;
-        // A resumption of what is not paused is obeyed by no event, so it is found again and again.
+        // What changes nothing is obeyed by no event, so it would be found again and again.
         let is_paused = state.wait().is_some_and(|wait| wait.reason == WaitReason::Pause);
         Ok(controls.iter().any(|record| match record.control {
-            Control::Pause => false,
+            Control::Pause => !is_paused,
             Control::Resume => is_paused,
             _ => true,
         }))
@@ -418,7 +441,7 @@ impl Shared {
     }
 }
 
-fn first_state(run: &RunId, event: &Event) -> Result<Box<State>, EngineError> {
+pub(crate) fn first_state(run: &RunId, event: &Event) -> Result<Box<State>, EngineError> {
     State::first(event).map(Box::new).map_err(|source| EngineError::Broken { run: run.clone(), source })
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use event_listener::EventListener;
-use futures::future::select;
+use futures::future::{Either, select};
 use futures::stream::{self, Stream};
 use workflow_core::data::Data;
 use workflow_core::event::Event;
@@ -14,11 +14,14 @@ use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Answer, Control, RunRecord, StoreError};
 
+use crate::control::{ControlOutcome, Trail, ended};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
 /// How often a run that is driven elsewhere is looked at.
 const TICK: Duration = Duration::from_millis(40);
+/// How long the decision of a driver in this engine is waited for, which may not be polled.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Events and output entries are read in steps of so many.
 const STEP: usize = 256;
 
@@ -110,7 +113,7 @@ impl RunHandle {
     /// # Errors
     ///
     /// As [`RunHandle::control`].
-    pub async fn pause(&self) -> Result<(), EngineError> {
+    pub async fn pause(&self) -> Result<ControlOutcome, EngineError> {
         self.control(Control::Pause).await
     }
 
@@ -120,7 +123,7 @@ impl RunHandle {
     /// # Errors
     ///
     /// As [`RunHandle::control`].
-    pub async fn resume(&self) -> Result<(), EngineError> {
+    pub async fn resume(&self) -> Result<ControlOutcome, EngineError> {
         self.control(Control::Resume).await
     }
 
@@ -129,53 +132,106 @@ impl RunHandle {
     /// # Errors
     ///
     /// As [`RunHandle::control`].
-    pub async fn cancel(&self) -> Result<(), EngineError> {
+    pub async fn cancel(&self) -> Result<ControlOutcome, EngineError> {
         self.control(Control::Cancel).await
     }
 
     /// Answers what the run asks: the wait of that [number](workflow_core::status::Wait::number). The run
     /// goes on as with [`resume`](RunHandle::resume).
     ///
-    /// An answer that comes when nobody waits for it any more, and one that could not be given, is recorded
-    /// as refused and changes nothing.
+    /// Of several answers to one question the first is taken, and the others are
+    /// [refused](ControlOutcome::Refused), as is one that the question does not allow.
     ///
     /// # Errors
     ///
     /// As [`RunHandle::control`].
-    pub async fn answer(&self, wait: u64, value: impl Into<serde_json::Value>) -> Result<(), EngineError> {
+    pub async fn answer(
+        &self,
+        wait: u64,
+        value: impl Into<serde_json::Value>,
+    ) -> Result<ControlOutcome, EngineError> {
         let value = Data::new(&value.into());
         self.control(Control::Answer(Answer { wait, value })).await
     }
 
-    /// Asks for something. Returns when it is recorded; whoever drives the run carries it out. When
-    /// nobody does, it is carried out here before this returns.
+    /// Sends a control request to the run, and tells what became of it. When no process drives the run, the request
+    /// is carried out here before this returns. When this engine does, its driver's decision is waited for, at
+    /// most for some seconds. When another process does, the request is [recorded](ControlOutcome::Recorded) and
+    /// its driver carries it out; [`settled`](RunHandle::settled) waits for that.
     ///
-    /// Dropping the future can leave the control recorded and not carried out; whoever takes the
-    /// run up next does that.
+    /// Dropping the future can leave the request recorded and not carried out; whoever drives the run next does
+    /// that.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`] and others of the store; [`EngineError::Broken`].
-    pub async fn control(&self, control: Control) -> Result<(), EngineError> {
-        let store = &self.engine.shared.store;
-        let goes_on = matches!(control, Control::Resume | Control::Answer(_));
-        store.request(&self.run, control).await?;
-        let hold = match self.engine.shared.claim(&self.run).await {
-            Ok(lease) => self.engine.hold(lease),
-            // Its holder sees the control, if not before then after it has given the lease back.
-            Err(StoreError::Held { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        if !goes_on {
-            // Ends at once: nothing is started for a run that pauses or is cancelled.
-            self.engine.take_up(hold).await?;
-        } else if self.engine.shared.spawn.is_some() {
-            self.engine.drive_in_background(hold);
-        } else {
-            // Whoever drives runs of this store finds it as one that goes on.
-            self.engine.carry_out(hold).await?;
+    /// [`StoreError::NotFound`] and others of the store; [`EngineError::Broken`]; [`EngineError::NotReclaimed`].
+    pub async fn control(&self, control: Control) -> Result<ControlOutcome, EngineError> {
+        let shared = &self.engine.shared;
+        let status = shared.store.get(&self.run).await?.head.status;
+        if status.is_terminal() {
+            return Ok(ControlOutcome::Refused(ended(&self.run, status, Some(&control))));
         }
-        Ok(())
+        let number = shared.store.request(&self.run, control.clone()).await?;
+        match shared.claim(&self.run).await {
+            Ok(lease) => self.engine.carry_out(self.engine.hold(lease)).await?,
+            // Its holder sees the request, if not before then after it has given the lease back.
+            Err(StoreError::Held { .. }) if shared.active.get(&self.run).is_none() => {
+                return Ok(ControlOutcome::Recorded { number });
+            }
+            Err(StoreError::Held { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.settle(Trail::new(number, Some(control)), number, PATIENCE).await
+    }
+
+    /// Waits until the control request of that number was carried out or refused, but not for longer than `within`:
+    /// then it is still [recorded](ControlOutcome::Recorded). A request that was left by the driver it was sent
+    /// to is carried out here.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunHandle::control`].
+    pub async fn settled(&self, number: u64, within: Duration) -> Result<ControlOutcome, EngineError> {
+        let controls = self.engine.shared.store.controls(&self.run, number.saturating_sub(1)).await?;
+        let control = controls.into_iter().find(|record| record.number == number);
+        self.settle(Trail::new(number, control.map(|record| record.control)), number, within).await
+    }
+
+    async fn settle(
+        &self,
+        mut trail: Trail,
+        number: u64,
+        within: Duration,
+    ) -> Result<ControlOutcome, EngineError> {
+        let shared = &self.engine.shared;
+        let mut late = shared.timer.sleep(within);
+        loop {
+            let changed = self.listen();
+            if let Some(outcome) = trail.read(shared, &self.run).await? {
+                return Ok(outcome);
+            }
+            if changed.is_none() {
+                match shared.claim(&self.run).await {
+                    Ok(lease) => {
+                        self.engine.carry_out(self.engine.hold(lease)).await?;
+                        if let Some(outcome) = trail.read(shared, &self.run).await? {
+                            return Ok(outcome);
+                        }
+                    }
+                    // An engine that has shut down does not wait.
+                    Err(StoreError::Held { .. }) if self.is_left() => {
+                        return Ok(ControlOutcome::Recorded { number });
+                    }
+                    Err(StoreError::Held { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let news = Box::pin(self.pause_for(changed));
+            match select(news, late).await {
+                Either::Left(((), rest)) => late = rest,
+                Either::Right(_) => return Ok(ControlOutcome::Recorded { number }),
+            }
+        }
     }
 
     /// What tells of changes, if the run is driven here. Asked for before looking, so that no change

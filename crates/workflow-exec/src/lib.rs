@@ -54,6 +54,7 @@
 
 mod active;
 mod builder;
+mod control;
 mod driver;
 mod due;
 mod engine;
@@ -75,6 +76,7 @@ mod steady;
 mod worker;
 
 pub use builder::EngineBuilder;
+pub use control::{ControlOutcome, ControlRefusal, ControlRefused};
 pub use engine::Engine;
 pub use error::{BuildError, EngineError};
 pub use fork::{Fork, ForkPoint};

@@ -29,6 +29,8 @@ Exit codes:
   3  the run was cancelled
   4  the run waits for a person: it asks something, or is paused
   5  not found, driven elsewhere, or the store failed
+  6  the run refused the request: it has ended, is being cancelled, does not ask that, or was answered already
+  7  the request is recorded, and the driver of the run has not decided on it yet
   129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
 
 While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace

@@ -4,8 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use workflow_core::catalog::CatalogError;
+use workflow_core::ids::RunId;
 use workflow_core::store::StoreError;
-use workflow_exec::EngineError;
+use workflow_exec::{ControlRefusal, ControlRefused, EngineError};
 
 use crate::exit::Exit;
 use crate::words;
@@ -55,6 +56,17 @@ pub(crate) enum Error {
     /// A run has no such stage.
     #[error("{0}")]
     NoStage(String),
+    /// The run refused what was asked of it.
+    #[error("run `{run}`: {refused}")]
+    ControlRefused {
+        /// The run.
+        run: RunId,
+        /// Why.
+        refused: ControlRefused,
+    },
+    /// The run does not ask what was answered.
+    #[error("{0}")]
+    NothingAsked(String),
     /// An answer that cannot be given, or a run that does not ask for one.
     #[error("{0}")]
     NoAnswer(String),
@@ -96,9 +108,12 @@ impl Error {
     /// The exit code that says so.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::ControlRefused { refused, .. } if refused.code == ControlRefusal::InvalidAnswer => {
+                Exit::INVALID
+            }
+            Self::ControlRefused { .. } | Self::Ended { .. } | Self::NothingAsked(_) => Exit::REFUSED,
             Self::Invalid(_)
             | Self::BadStore(_)
-            | Self::Ended { .. }
             | Self::Ambiguous(_)
             | Self::NoStage(_)
             | Self::Refused(_)

@@ -22,6 +22,10 @@ impl Exit {
     pub(crate) const WAITS: Self = Self(4);
     /// Not found, driven elsewhere, or a failure of the store.
     pub(crate) const UNAVAILABLE: Self = Self(5);
+    /// The run refused what was asked of it.
+    pub(crate) const REFUSED: Self = Self(6);
+    /// What was asked is recorded, and the driver of the run has not decided on it yet.
+    pub(crate) const RECORDED: Self = Self(7);
 
     /// The exit code of a process.
     pub(crate) fn code(code: i32) -> Self {

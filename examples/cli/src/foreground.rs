@@ -11,7 +11,7 @@ use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, StoreError};
-use workflow_exec::{Engine, EngineError};
+use workflow_exec::{ControlOutcome, ControlRefusal, Engine, EngineError};
 
 use crate::display::Bell;
 use crate::exit::Exit;
@@ -88,7 +88,10 @@ async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
     let handle = engine.handle(&run);
     loop {
         match handle.control(control.clone()).await {
-            Ok(()) => return,
+            Ok(ControlOutcome::Refused(refused)) if refused.code != ControlRefusal::Ended => {
+                return bell.say(format!("run {run}: {refused}"));
+            }
+            Ok(_) => return,
             Err(EngineError::Store(StoreError::NotFound(_))) => futures_timer::Delay::new(CREATION).await,
             Err(error) => return bell.say(format!("error: {error}")),
         }

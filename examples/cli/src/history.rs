@@ -22,8 +22,6 @@ const PAGE: usize = 1_000;
 pub(crate) struct History {
     /// The run.
     pub view: RunView,
-    /// The number of its last event.
-    pub last: u64,
     /// What it goes on with.
     pub bundle: Arc<Bundle>,
     /// When it was moved to which definition.
@@ -68,9 +66,8 @@ impl History {
             Some(bundle) => bundle.clone(),
             None => store.bundle(state.bundle()).await?,
         };
-        let last = state.last_event();
         let branch = state.created().isolated.then(|| Worktrees::branch(run));
-        Ok(Self { view: state.into(), last, bundle, migrated, branch, asked, waits_since })
+        Ok(Self { view: state.into(), bundle, migrated, branch, asked, waits_since })
     }
 
     /// Since when the run waits for something.

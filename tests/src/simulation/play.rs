@@ -13,7 +13,7 @@ use workflow_core::machine::State;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, MemoryStore, NewRun, RunRecord, RunStore, StoreError};
-use workflow_exec::{Clock as _, Engine, EngineError, Limits, Timer as _, WorkOptions};
+use workflow_exec::{Clock as _, ControlRefusal, Engine, EngineError, Limits, Timer as _, WorkOptions};
 
 use super::counts::Counts;
 use super::fork::{ForkSetup, case_of};
@@ -330,10 +330,16 @@ impl<'p> World<'p> {
         let Some((process, engine)) = self.machines[number].host.clone() else { return };
         let sim = self.sim.clone();
         process.go(async move {
-            while let Err(EngineError::Store(StoreError::Io { .. })) =
-                engine.handle(&run).control(control.clone()).await
-            {
-                sim.sleep_ms(500).await;
+            loop {
+                match engine.handle(&run).control(control.clone()).await {
+                    Err(EngineError::Store(StoreError::Io { .. })) => sim.sleep_ms(500).await,
+                    // A sender whose run ends while it sends has its request recorded.
+                    Ok(outcome) if outcome.refusal() == Some(ControlRefusal::Ended) => {
+                        let _ = engine.store().request(&run, control).await;
+                        return;
+                    }
+                    _ => return,
+                }
             }
         });
     }

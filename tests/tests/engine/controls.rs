@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::RunStatus;
 use workflow_core::store::StoreError;
-use workflow_exec::{Engine, EngineError};
+use workflow_exec::{ControlRefusal, Engine, EngineError};
 use workflow_tests::scenario;
 
 use crate::host::{Host, id};
@@ -98,9 +98,11 @@ fn controls_that_come_too_late_change_nothing() {
         host.engine.run(host.start("r1", TWO_STAGES)).await.unwrap();
         let run = host.engine.handle(&id("r1"));
         let before = scenario::events(&host.store, run.id()).await;
-        for asked in [run.pause().await, run.resume().await, run.cancel().await] {
-            asked.unwrap();
+        for asked in [run.pause().await, run.resume().await, run.cancel().await, run.answer(3, true).await] {
+            assert_eq!(asked.unwrap().refusal(), Some(ControlRefusal::Ended));
         }
+        let refused = run.resume().await.unwrap().accepted().unwrap_err();
+        insta::assert_snapshot!(refused, @"run `r1` has ended (completed); `Engine::fork` makes a new run that continues from any point of it");
         assert_eq!(scenario::events(&host.store, run.id()).await, before);
         let error = host.engine.handle(&id("r2")).cancel().await.unwrap_err();
         assert!(matches!(error, EngineError::Store(StoreError::NotFound(_))), "{error}");

@@ -8,6 +8,7 @@ mod building;
 mod cassettes;
 mod checking;
 mod clocks;
+mod control_outcomes;
 mod controls;
 mod deaths;
 mod forking;

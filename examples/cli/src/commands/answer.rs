@@ -1,14 +1,16 @@
 //! `answer`: what a run asks, and what a person says to it.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 use workflow_core::data::Data;
-use workflow_core::event::EventBody;
 use workflow_core::ids::RunId;
 use workflow_core::output_schema::OutputSchema;
 use workflow_core::status::{Wait, WaitReason};
 use workflow_core::store::{Answer, Control, StoreError};
-use workflow_exec::EngineError;
+use workflow_exec::{ControlOutcome, EngineError};
 
 use super::{control, drive};
 use crate::args::AnswerArgs;
@@ -40,26 +42,21 @@ pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Resu
             words::asks(wait)
         ))
     })?;
-    let known = history.last;
-    let exit = if args.detach || host.engine.store().get(run).await?.holder.is_some() {
-        leave(&host, json, run, number, value).await?
+    if args.detach || host.engine.store().get(run).await?.holder.is_some() {
+        leave(&host, json, run, number, value).await
     } else {
-        go_on(&host, json, run, number, value).await?
-    };
-    match refusal(&host, run, known, number).await? {
-        Some(reason) => Err(Error::NoAnswer(format!("the answer to {number} does not count: {reason}"))),
-        None => Ok(exit),
+        go_on(&host, json, run, number, value).await
     }
 }
 
 /// Answers, and leaves the run to whoever drives it.
 async fn leave(host: &Host, json: bool, run: &RunId, number: u64, value: Value) -> Result<Exit, Error> {
     let handle = host.engine.handle(run);
-    handle.answer(number, value).await?;
-    if json {
-        print::json(&handle.view().await?)?;
-    } else {
-        print::line(format!("run {run}: answered ({})", control::who_goes_on(host, run).await?))?;
+    match control::settled(host, run, handle.answer(number, value).await?).await? {
+        ControlOutcome::Refused(refused) => return Err(Error::ControlRefused { run: run.clone(), refused }),
+        ControlOutcome::Recorded { .. } => return control::recorded(host, json, run).await,
+        _ if json => print::json(&handle.view().await?)?,
+        _ => print::line(format!("run {run}: answered ({})", control::who_goes_on(host, run).await?))?,
     }
     Ok(Exit::DONE)
 }
@@ -68,41 +65,32 @@ async fn leave(host: &Host, json: bool, run: &RunId, number: u64, value: Value) 
 async fn go_on(host: &Host, json: bool, run: &RunId, number: u64, value: Value) -> Result<Exit, Error> {
     let store = host.engine.store();
     let shown = Shown::from_now(&**store, run).await?;
+    let (sent, left) = (OnceLock::new(), AtomicBool::new(false));
     let future = async {
         // Nothing more than recorded, so that no worker is quicker to take the run up.
         let answer = Answer { wait: number, value: Data::new(&value) };
-        store.request(run, Control::Answer(answer)).await?;
+        let _ = sent.set(store.request(run, Control::Answer(answer)).await?);
         match host.engine.drive(run).await {
-            // A worker was quicker all the same, and has the answer.
-            Err(EngineError::Store(StoreError::Held { holder, .. })) => {
-                host.bell.say(format!("run {run}: answered ({holder} drives it)"));
+            // A worker, or another answer, was quicker all the same, and has this answer too.
+            Err(EngineError::Store(StoreError::Held { .. })) => {
+                left.store(true, Ordering::Relaxed);
                 Ok(None)
             }
             result => result.map(Some),
         }
     };
     let driven = Driven { run: run.clone(), future: future.boxed() };
-    drive::drive_one(host, json, shown, driven).await
-}
-
-/// Why the answer did not count, where it did not.
-async fn refusal(host: &Host, run: &RunId, known: u64, number: u64) -> Result<Option<String>, Error> {
-    /// Events are read in steps of so many.
-    const PAGE: usize = 256;
-    let (store, mut last) = (host.engine.store(), known);
-    loop {
-        let page = store.events(run, last, PAGE).await?;
-        for event in &page {
-            match &event.body {
-                EventBody::Answered { wait, .. } if *wait == number => return Ok(None),
-                EventBody::AnswerRefused { wait, reason, .. } if *wait == number => {
-                    return Ok(Some(reason.clone()));
-                }
-                _ => last = event.seq,
+    let exit = drive::drive_one(host, json, shown, driven).await?;
+    let Some(number) = sent.into_inner() else { return Ok(exit) };
+    match control::settled(host, run, ControlOutcome::Recorded { number }).await? {
+        ControlOutcome::Refused(refused) => Err(Error::ControlRefused { run: run.clone(), refused }),
+        ControlOutcome::Recorded { .. } => control::recorded(host, json, run).await,
+        _ => {
+            if left.into_inner() {
+                let who = control::who_goes_on(host, run).await?;
+                print::to_stderr(&format!("run {run}: answered ({who})"));
             }
-        }
-        if page.is_empty() {
-            return Ok(None);
+            Ok(exit)
         }
     }
 }
@@ -120,13 +108,15 @@ fn asked<'h>(args: &AnswerArgs, run: &RunId, history: &'h History) -> Result<(u6
         lines.collect::<String>()
     };
     match (args.wait, all.as_slice()) {
-        (_, []) => Err(Error::NoAnswer(format!("run `{run}` asks nothing ({})", word(history.view.status)))),
+        (_, []) => {
+            Err(Error::NothingAsked(format!("run `{run}` asks nothing ({})", word(history.view.status))))
+        }
         (None, [only]) => Ok(*only),
         (None, _) => Err(Error::NoAnswer(format!("run `{run}` asks several things; say which:{}", list()))),
         (Some(number), _) => {
             let found = all.iter().find(|(asked, _)| *asked == number);
             found.copied().ok_or_else(|| {
-                Error::NoAnswer(format!(
+                Error::NothingAsked(format!(
                     "run `{run}` asks nothing of the number {number}; it asks:{}",
                     list()
                 ))

@@ -1,8 +1,11 @@
 //! `pause`, `cancel` and `resume --detach`: asking something of a run, wherever it is driven.
 
+use std::time::Duration;
+
 use workflow_core::ids::RunId;
 use workflow_core::status::RunStatus;
 use workflow_core::store::Control;
+use workflow_exec::ControlOutcome;
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -31,13 +34,39 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
     if before.is_terminal() {
         return Err(Error::Ended { run: run.to_string(), what: "resumed", status: word(before) });
     }
-    handle.resume().await?;
-    if json {
-        print::json(&handle.view().await?)?;
-    } else {
-        print::line(format!("run {run}: resume requested ({})", who_goes_on(&host, run).await?))?;
+    match settled(&host, run, handle.resume().await?).await? {
+        ControlOutcome::Refused(refused) => return Err(Error::ControlRefused { run: run.clone(), refused }),
+        ControlOutcome::Recorded { .. } => return recorded(&host, json, run).await,
+        _ if json => print::json(&handle.view().await?)?,
+        _ => print::line(format!("run {run}: resume requested ({})", who_goes_on(&host, run).await?))?,
     }
     Ok(Exit::DONE)
+}
+
+/// How long a request is waited for that the driver of the run has to decide on.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What becomes of a request, as far as that shows soon.
+pub(super) async fn settled(
+    host: &Host,
+    run: &RunId,
+    outcome: ControlOutcome,
+) -> Result<ControlOutcome, Error> {
+    Ok(match outcome {
+        ControlOutcome::Recorded { number } => host.engine.handle(run).settled(number, PATIENCE).await?,
+        outcome => outcome,
+    })
+}
+
+/// Says that the driver of the run has not decided yet.
+pub(super) async fn recorded(host: &Host, json: bool, run: &RunId) -> Result<Exit, Error> {
+    if json {
+        print::json(&host.engine.handle(run).view().await?)?;
+    } else {
+        let who = who_goes_on(host, run).await?;
+        print::line(format!("run {run}: the request is recorded, and not carried out yet ({who})"))?;
+    }
+    Ok(Exit::RECORDED)
 }
 
 /// Who goes on with a run that was asked for something.
@@ -64,10 +93,17 @@ async fn ask(
         let what = if control == Control::Pause { "paused" } else { "cancelled" };
         return Err(Error::Ended { run: run.to_string(), what, status: word(before) });
     }
-    if before != wanted {
-        handle.control(control.clone()).await?;
-    }
-    let view = handle.view().await?;
+    let view = if before == wanted {
+        handle.view().await?
+    } else {
+        match settled(&host, run, handle.control(control.clone()).await?).await? {
+            ControlOutcome::Done(view) => *view,
+            ControlOutcome::Refused(refused) => {
+                return Err(Error::ControlRefused { run: run.clone(), refused });
+            }
+            _ => return recorded(&host, json, run).await,
+        }
+    };
     if json {
         print::json(&view)?;
     } else if view.status == wanted {

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::home::{Home, lives, stable, until};
+use super::home::{Home, Started, lives, stable, until};
 
 /// A stage, and another one that a person has to agree to.
 fn approval() -> Home {
@@ -77,8 +77,26 @@ fn who_does_not_agree_says_why_and_the_run_fails() {
     assert_eq!(error["message"], "a person did not agree: not on a Friday");
     assert_eq!(home.read("trace"), "plan\n");
     let late = home.run(&["answer", "first", "--approve"]);
-    assert_eq!(late.code, Some(2));
+    assert_eq!(late.code, Some(6));
     assert_eq!(late.stderr, "error: run `first` cannot be answered: it has ended (failed)\n");
+}
+
+#[test]
+fn of_two_answers_at_once_one_is_taken_and_the_other_is_told_so() {
+    let detached: [&[&str]; 2] = [&["--approve", "--detach"], &["--reject", "--detach"]];
+    for (number, said) in [detached, [&["--approve"], &["--reject"]]].into_iter().enumerate() {
+        let home = approval();
+        let run = format!("run-{number}");
+        assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", &run]).code, Some(4));
+        let started = said.map(|said| home.start(&[&["answer", &run], said].concat()));
+        let ended = started.map(Started::wait);
+        let refused: Vec<_> = ended.iter().filter(|ended| ended.code == Some(6)).collect();
+        assert_eq!(refused.len(), 1, "{ended:?}");
+        // Whoever comes after the run has moved on is told that it does not ask that any more.
+        let why = ["answered already", "asks nothing", "has ended"];
+        assert!(why.iter().any(|why| refused[0].stderr.contains(why)), "{refused:?}");
+        assert_eq!(ended.iter().filter(|ended| matches!(ended.code, Some(0 | 1))).count(), 1, "{ended:?}");
+    }
 }
 
 #[test]
@@ -95,7 +113,8 @@ fn what_is_no_answer_is_refused_before_it_is_sent() {
         &["--approve", "--wait", "1"],
     ] {
         let refused = home.run(&[&["answer", "first"], args].concat());
-        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{args:?}: {refused:?}");
+        let code = if args.contains(&"--wait") { 6 } else { 2 };
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(code), ""), "{args:?}: {refused:?}");
         assert!(refused.stderr.contains("approval of 1/ship: Ship a plan?"), "{refused:?}");
         let says_what = refused.stderr.contains("--approve, or --reject [--comment TEXT]");
         assert!(says_what || args.contains(&"--wait"), "{refused:?}");

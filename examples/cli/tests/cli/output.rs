@@ -69,7 +69,7 @@ fn every_command_has_bare_objects_for_programs() {
     for args in [&["show", "first"][..], &["resume", "second"], &["cancel", "first"]] {
         let ended = home.run(&[args, &["--json"]].concat());
         if args[0] == "cancel" {
-            assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+            assert_eq!((ended.code, ended.stdout.as_str()), (Some(6), ""));
             continue;
         }
         let view = ended.json().pop().unwrap();

@@ -188,12 +188,12 @@ fn exit_codes_tell_what_came_of_it() {
         (&["pause", "missing"], 5),
         (&["cancel", "missing"], 5),
         (&["resume", "missing"], 5),
-        (&["pause", "good"], 2),
-        (&["cancel", "good"], 2),
+        (&["pause", "good"], 6),
+        (&["cancel", "good"], 6),
         (&["resume", "good"], 0),
         (&["resume", "bad"], 1),
         (&["answer", "good"], 0),
-        (&["answer", "good", "yes"], 2),
+        (&["answer", "good", "yes"], 6),
         (&["answer", "good", "yes", "--approve"], 2),
         (&["answer", "good", "--comment", "no"], 2),
         (&["answer", "missing"], 5),
@@ -269,6 +269,8 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       3  the run was cancelled
       4  the run waits for a person: it asks something, or is paused
       5  not found, driven elsewhere, or the store failed
+      6  the run refused the request: it has ended, is being cancelled, does not ask that, or was answered already
+      7  the request is recorded, and the driver of the run has not decided on it yet
       129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
 
     While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace

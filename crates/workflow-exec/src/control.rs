@@ -1,0 +1,243 @@
+//! What becomes of a control request, read off the run's log.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use workflow_core::event::{Event, EventBody};
+use workflow_core::ids::RunId;
+use workflow_core::machine::{RunView, State};
+use workflow_core::status::RunStatus;
+use workflow_core::store::{Control, order};
+
+use crate::engine::{PAGE, Shared, first_state};
+use crate::error::EngineError;
+
+/// What became of a [`Control`] that was sent to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ControlOutcome {
+    /// The run took it in. A pause or a cancellation is complete when what runs has ended: until then
+    /// [`RunView::requested`] says so.
+    Done(Box<RunView>),
+    /// It is recorded, and the driver of the run, which is usually in another process, has not decided on it yet.
+    /// [`RunHandle::settled`](crate::RunHandle::settled) waits until it has.
+    Recorded {
+        /// Its number within the run.
+        number: u64,
+    },
+    /// It changes nothing.
+    Refused(ControlRefused),
+}
+
+/// Why a control request changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason}")]
+#[non_exhaustive]
+pub struct ControlRefused {
+    /// Why, for a program.
+    pub code: ControlRefusal,
+    /// Why, for a person; of an invalid answer with what its schema says.
+    pub reason: String,
+}
+
+/// Why a control request changes nothing, for a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ControlRefusal {
+    /// The run has ended.
+    Ended,
+    /// The run is being cancelled.
+    Cancelling,
+    /// The run does not ask that, or not any more.
+    NoSuchQuestion,
+    /// Another answer came first.
+    AlreadyAnswered,
+    /// The answer is not one that the question allows.
+    InvalidAnswer,
+}
+
+impl ControlOutcome {
+    /// The run where the request was taken in, and `None` where it is recorded only.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlRefused`].
+    pub fn accepted(self) -> Result<Option<RunView>, ControlRefused> {
+        match self {
+            Self::Done(view) => Ok(Some(*view)),
+            Self::Recorded { .. } => Ok(None),
+            Self::Refused(refused) => Err(refused),
+        }
+    }
+
+    /// Why the request was refused, if it was.
+    pub fn refusal(&self) -> Option<ControlRefusal> {
+        match self {
+            Self::Refused(refused) => Some(refused.code),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ControlOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(view) => write!(f, "done: the run is {}", name(view.status)),
+            Self::Recorded { number } => {
+                write!(f, "recorded as control request {number}, not carried out yet")
+            }
+            Self::Refused(refused) => write!(f, "refused: {refused}"),
+        }
+    }
+}
+
+fn name(status: RunStatus) -> String {
+    serde_json::to_value(status).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// That a run has ended, so that nothing can be asked of it any more.
+pub(crate) fn ended(run: &RunId, status: RunStatus, control: Option<&Control>) -> ControlRefused {
+    let instead = match control {
+        Some(Control::Resume) => "; `Engine::fork` makes a new run that continues from any point of it",
+        _ => "",
+    };
+    let reason = format!("run `{run}` has ended ({}){instead}", name(status));
+    ControlRefused { code: ControlRefusal::Ended, reason }
+}
+
+/// Reads the log of a run for what became of one control request.
+pub(crate) struct Trail {
+    number: u64,
+    control: Option<Control>,
+    state: Option<Box<State>>,
+    pausing: bool,
+    cancelling: bool,
+    /// The questions that were answered.
+    answered: HashSet<u64>,
+    fate: Option<Result<(), ControlRefused>>,
+}
+
+impl Trail {
+    pub(crate) fn new(number: u64, control: Option<Control>) -> Self {
+        let (pausing, cancelling, answered) = (false, false, HashSet::new());
+        Self { number, control, state: None, pausing, cancelling, answered, fate: None }
+    }
+
+    /// Reads what was stored since the last time. Returns the outcome once there is one.
+    pub(crate) async fn read(
+        &mut self,
+        shared: &Shared,
+        run: &RunId,
+    ) -> Result<Option<ControlOutcome>, EngineError> {
+        loop {
+            let after = self.state.as_ref().map_or(0, |state| state.last_event());
+            let page = shared.store.events(run, after, PAGE).await?;
+            for event in &page {
+                self.take(run, event)?;
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        let Some(state) = &self.state else { return Ok(None) };
+        if self.fate.is_none() && state.status().is_terminal() {
+            self.fate = Some(Err(ended(run, state.status(), self.control.as_ref())));
+        }
+        if self.fate.is_none() {
+            self.fate = self.foresee(shared, run, state.last_control()).await?;
+        }
+        Ok(match &self.fate {
+            None => None,
+            Some(Ok(())) => Some(ControlOutcome::Done(Box::new(State::clone(state).into()))),
+            Some(Err(refused)) => Some(ControlOutcome::Refused(refused.clone())),
+        })
+    }
+
+    fn take(&mut self, run: &RunId, event: &Event) -> Result<(), EngineError> {
+        if self.fate.is_none()
+            && let Some(number) = order::control_of(&event.body)
+        {
+            if number == self.number {
+                self.fate = Some(self.decided(event));
+            } else if number > self.number {
+                // It was read before that one, and nothing had to be done.
+                self.fate = Some(self.passed_over());
+            }
+        }
+        match &event.body {
+            EventBody::PauseRequested { .. } => self.pausing = true,
+            EventBody::RunResumed { .. } => self.pausing = false,
+            EventBody::CancelRequested { .. } => self.cancelling = true,
+            EventBody::Answered { wait, .. } => drop(self.answered.insert(*wait)),
+            _ => {}
+        }
+        if let Some(state) = &mut self.state {
+            return state.apply(event).map_err(|source| EngineError::Broken { run: run.clone(), source });
+        }
+        self.state = Some(first_state(run, event)?);
+        Ok(())
+    }
+
+    /// What the event says that obeys the control.
+    fn decided(&self, event: &Event) -> Result<(), ControlRefused> {
+        /// What the machine says of a question that is still open and whose answer no longer matters.
+        const NOT_WANTED: &str = "what was asked for is not wanted any more";
+        let EventBody::AnswerRefused { wait, reason, .. } = &event.body else { return Ok(()) };
+        let is_open = || {
+            let waits = self.state.as_ref().map(|state| state.waits()).unwrap_or_default();
+            waits.iter().any(|open| open.number == Some(*wait))
+        };
+        Err(if self.cancelling {
+            cancelling()
+        } else if self.answered.contains(wait) {
+            let reason = format!("question {wait} has been answered already");
+            ControlRefused { code: ControlRefusal::AlreadyAnswered, reason }
+        } else if reason != NOT_WANTED && is_open() {
+            ControlRefused { code: ControlRefusal::InvalidAnswer, reason: reason.clone() }
+        } else {
+            let reason = format!("the run does not ask question {wait}, or not any more");
+            ControlRefused { code: ControlRefusal::NoSuchQuestion, reason }
+        })
+    }
+
+    /// What a control means that no event obeys: the run is paused, resumed or cancelled already.
+    fn passed_over(&self) -> Result<(), ControlRefused> {
+        match self.control {
+            Some(Control::Pause | Control::Resume) if self.cancelling => Err(cancelling()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the control would change nothing, where every earlier one was decided on. The log does not show
+    /// such a control.
+    async fn foresee(
+        &self,
+        shared: &Shared,
+        run: &RunId,
+        last: u64,
+    ) -> Result<Option<Result<(), ControlRefused>>, EngineError> {
+        for record in shared.store.controls(run, last).await? {
+            let changes = match record.control {
+                Control::Pause => !self.cancelling && !self.pausing,
+                Control::Resume => !self.cancelling && self.pausing,
+                Control::Cancel => !self.cancelling,
+                _ => true,
+            };
+            if changes {
+                return Ok(None);
+            }
+            if record.number == self.number {
+                return Ok(Some(self.passed_over()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn cancelling() -> ControlRefused {
+    let reason = "the run is being cancelled".to_owned();
+    ControlRefused { code: ControlRefusal::Cancelling, reason }
+}
