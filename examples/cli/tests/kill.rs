@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -81,7 +82,7 @@ fn check(store: &str, open: Open, most: usize) {
         let id = format!("run-{runs}");
         let var = format!("trace={}", trace.display());
         let start = ["run", file.to_str().unwrap(), "--run-id", &id, "--var", &var];
-        let mut args: Vec<&str> = start.to_vec();
+        let mut args: Vec<String> = start.map(str::to_owned).to_vec();
         loop {
             let mut child = workflow(dir.path(), store, &args);
             std::thread::sleep(Duration::from_millis(random(250)));
@@ -89,16 +90,14 @@ fn check(store: &str, open: Open, most: usize) {
             child.kill().unwrap();
             let ended_by_itself = child.wait().unwrap().code().is_some();
             if ended_by_itself {
-                if !asks(&*open(dir.path()), &id) {
-                    break;
-                }
+                let Some(wait) = asked(&*open(dir.path()), &id) else { break };
                 // The same step was killed many times in a row.
-                args = vec!["answer", &id, "rerun"];
+                args = rerun(&id, wait).to_vec();
                 continue;
             }
             kills += 1;
             let created = is_there(&*open(dir.path()), &id);
-            args = if created { vec!["recover"] } else { start.to_vec() };
+            args = if created { vec!["recover".to_owned()] } else { start.map(str::to_owned).to_vec() };
             if kills >= most {
                 break;
             }
@@ -107,13 +106,14 @@ fn check(store: &str, open: Open, most: usize) {
     loop {
         let ended = workflow(dir.path(), store, &["recover"]).wait().unwrap();
         let runs = (1..=runs).map(|number| format!("run-{number}"));
-        let asking: Vec<_> = runs.filter(|run| asks(&*open(dir.path()), run)).collect();
+        let asking: Vec<_> =
+            runs.filter_map(|run| asked(&*open(dir.path()), &run).map(|wait| (run, wait))).collect();
         if asking.is_empty() {
             assert_eq!(ended.code(), Some(0), "the last recovery");
             break;
         }
-        for run in asking {
-            workflow(dir.path(), store, &["answer", &run, "rerun"]).wait().unwrap();
+        for (run, wait) in asking {
+            workflow(dir.path(), store, &rerun(&run, wait)).wait().unwrap();
         }
     }
 
@@ -140,10 +140,16 @@ fn is_there(store: &dyn RunStore, run: &str) -> bool {
     }
 }
 
-/// Whether a person is asked what became of a step.
-fn asks(store: &dyn RunStore, run: &str) -> bool {
-    let record = block_on(store.get(&RunId::new(run).unwrap()));
-    record.is_ok_and(|record| record.head.wait.is_some_and(|wait| wait.reason == WaitReason::UnknownOutcome))
+/// The number of the wait by which a person is asked what became of a step: of one, where there are several.
+fn asked(store: &dyn RunStore, run: &str) -> Option<u64> {
+    let wait = block_on(store.get(&RunId::new(run).unwrap())).ok()?.head.wait?;
+    wait.number.filter(|_| wait.reason == WaitReason::UnknownOutcome)
+}
+
+/// The arguments that have such a step run again.
+fn rerun(run: &str, wait: u64) -> [String; 5] {
+    let wait = wait.to_string();
+    ["answer", run, "--rerun", "--wait", &wait].map(str::to_owned)
 }
 
 /// Compares a run's log with the calls that really were executed. Returns how many of its calls were
@@ -203,7 +209,7 @@ fn still_running(trace: &Path) -> Vec<String> {
     found
 }
 
-fn workflow(dir: &Path, store: &str, args: &[&str]) -> Child {
+fn workflow(dir: &Path, store: &str, args: &[impl AsRef<OsStr>]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_workflow"))
         .current_dir(dir)
         .args(args)
