@@ -54,6 +54,9 @@ fn files_of(kind: &str) -> Vec<(String, String)> {
     files
 }
 
+/// Takes the part out of a file that its schema is about.
+type Part<'a> = &'a dyn Fn(&str) -> String;
+
 #[test]
 fn good_profiles_roles_and_assignments_follow_their_schemas() {
     let front_matter = |text: &str| match text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---"))
@@ -62,7 +65,7 @@ fn good_profiles_roles_and_assignments_follow_their_schemas() {
         None => String::new(),
     };
     let whole = |text: &str| text.to_owned();
-    let kinds: [(&str, &str, &dyn Fn(&str) -> String); 3] = [
+    let kinds: [(&str, &str, Part<'_>); 3] = [
         ("profiles", "profile", &whole),
         ("roles", "role", &front_matter),
         ("assignments", "assignments", &whole),
