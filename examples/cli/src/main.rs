@@ -1,7 +1,8 @@
 //! The terminal host of the workflow engine: `workflow run FILE`, and all that belongs to it.
 //!
 //! - [`args`] says what can be typed; [`commands`] has a module for each command.
-//! - [`home`] and [`place`] say where workflows and runs are, [`reference`] which run is meant; [`host`] puts the engine together: that store, the
+//! - [`home`] and [`place`] say where workflows and runs are, [`mod@reference`] which run is meant; [`host`] puts the engine
+//!   together: that store, the
 //!   providers `command` and `demo`, secrets from the environment.
 //! - [`foreground`] drives runs until they rest, and passes [`signals`] on to them.
 //! - [`display`] shows runs while they go on, from a thread of its own; [`words`] says what runs wait for and
