@@ -64,7 +64,6 @@ mod handle;
 mod heartbeat;
 mod limits;
 mod migrate;
-mod outage;
 mod panics;
 mod parked;
 mod prepare;

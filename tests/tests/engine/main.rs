@@ -18,7 +18,6 @@ mod leases;
 mod limits;
 mod migrating;
 mod names;
-mod outages;
 mod panics;
 mod program_text;
 mod roles;

@@ -75,9 +75,8 @@ pub trait RunStore: Send + Sync {
     /// # Errors
     ///
     /// [`StoreError::Fenced`] as for [`append`](RunStore::append); [`StoreError::Conflict`] when
-    /// the numbers do not grow. Nothing was stored then. After [`StoreError::Io`] the outcome is not known: the
-    /// caller looks at [`last_output`](RunStore::last_output) before it tries again, and a store that could not
-    /// write takes the same entries later.
+    /// the numbers do not grow. Any error means that they could not be stored; the caller counts
+    /// them as dropped.
     async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError>;
 
     /// Reads up to `limit` events with numbers above `after`, in order.
@@ -147,8 +146,7 @@ pub trait RunStore: Send + Sync {
     /// # Errors
     ///
     /// [`StoreError::Expired`] when they had run out already: none of them is good any more, and the runs
-    /// may be driven elsewhere. Runs can be claimed anew after it, those among them that nobody has taken.
-    /// [`StoreError::Io`]: not known.
+    /// may be driven elsewhere. Runs can be claimed anew after it. [`StoreError::Io`]: not known.
     async fn renew(&self) -> Result<(), StoreError> {
         Ok(())
     }
