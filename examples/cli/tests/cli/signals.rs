@@ -123,29 +123,6 @@ fn a_quit_kills_what_runs_at_once() {
     assert!(!lives(&home, "pid"));
 }
 
-/// The state of a process, as the system tells it: `T` when it is stopped.
-#[cfg(target_os = "linux")]
-fn state(pid: &str) -> String {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    stat.rsplit_once(") ").map_or("", |(_, fields)| &fields[..1]).to_owned()
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_stop_from_the_terminal_stops_the_calls_and_continues_them() {
-    let home = Home::with_stages(&[("one", POLITE), ("two", "touch two")]);
-    let run = home.start_until(&RUN, "begun");
-    let call = home.read("pid");
-    run.signal(Signal::TSTP);
-    until("the call is stopped", || state(&call) == "T");
-    until("the program is stopped", || state(&run.id().to_string()) == "T");
-    run.signal(Signal::CONT);
-    until("the call continues", || state(&call) != "T");
-    home.write("gate", "");
-    assert_eq!(run.wait().code, Some(0));
-    assert!(home.path("two").exists());
-}
-
 /// In a container the program may be process 1, which gets all processes that lost their parent.
 #[cfg(target_os = "linux")]
 #[test]
