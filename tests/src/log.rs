@@ -98,11 +98,12 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
         EventBody::AttemptSucceeded { path, attempt, output, set, .. } => {
             format!("{} #{attempt} {output:?}{}", node(path), written(set.as_deref()))
         }
-        EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, .. } => {
+        EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, output, .. } => {
             let again = retry_at.map(|at| format!(", again at {}", since(start, at))).unwrap_or_default();
             let parked = if *parked { ", parked" } else { "" };
             let repair = if *repair { ", to be mended" } else { "" };
-            format!("{} #{attempt} {}{parked}{repair}{again}", node(path), failure(error))
+            let gave = output.as_ref().map(|output| format!(", gave {output:?}")).unwrap_or_default();
+            format!("{} #{attempt} {}{gave}{parked}{repair}{again}", node(path), failure(error))
         }
         EventBody::AttemptCancelled { path, attempt, .. } => format!("{} #{attempt}", node(path)),
         EventBody::AttemptInterrupted { path, attempt, retry_at, .. } => {
@@ -123,7 +124,7 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
         EventBody::LaneFailed { iteration, stage, lane, error } => {
             format!("{iteration}/{stage}[{lane}] {}", failure(error))
         }
-        EventBody::StageFailed { iteration, stage, error, continues } => {
+        EventBody::StageFailed { iteration, stage, error, continues, .. } => {
             let continues = if *continues { ", continues" } else { "" };
             format!("{iteration}/{stage} {}{continues}", failure(error))
         }

@@ -250,8 +250,8 @@ impl<'a> Log<'a> {
                 self.after(stage);
                 Ok(())
             }
-            EventBody::StageFailed { stage, error, continues, .. } => {
-                self.fail_stage(stage, error, *continues)
+            EventBody::StageFailed { stage, error, continues, output_of, .. } => {
+                self.fail_stage(stage, error, (*continues, *output_of))
             }
             EventBody::IterationEnded { iteration, done, next } => {
                 self.end_iteration(*iteration, *done, next.as_ref())

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use serde::Deserialize;
 use serde_json::Value;
+use workflow_core::data::Data;
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::OutputKind;
@@ -40,7 +41,8 @@ struct Act {
     every: u64,
     /// Ends so many milliseconds after the last line; 10 unless told otherwise.
     after: Option<u64>,
-    /// Ends with this output; with its name and prompt unless told otherwise.
+    /// Ends with this output; with its name and prompt unless told otherwise. One that fails has given this before, if
+    /// anything, and so has one that is stopped.
     reply: Option<Value>,
     /// Ends with an error of this class.
     fail: Option<FailureClass>,
@@ -210,7 +212,8 @@ impl Provider for Scripted {
         *self.deeds.ended.lock().unwrap().entry(node).or_default() += 1;
         if stopped {
             call.end("stopped");
-            return Err(ProviderError::cancelled());
+            let output = act.reply.map(Data::from);
+            return Err(ProviderError { output, ..ProviderError::cancelled() });
         }
         let Some(class) = act.fail else {
             call.end("replied");
@@ -220,7 +223,8 @@ impl Provider for Scripted {
         call.end("failed");
         let until = act.until.map(|ms| self.deeds.sim.now() + jiff::SignedDuration::from_millis(ms));
         let error = ProviderError::new(class, format!("{} had trouble", self.name));
-        Err(ProviderError { until, usage: act.usage, ..error })
+        let output = act.reply.map(Data::from);
+        Err(ProviderError { until, usage: act.usage, output, ..error })
     }
 
     fn needs_grace(&self) -> bool {

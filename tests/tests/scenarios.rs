@@ -66,6 +66,8 @@ scenarios! {
     export_violated
     exports
     failed_in_the_queue
+    failed_last_stage
+    failed_output
     foreach_bodies
     foreach_cancel
     foreach_empty

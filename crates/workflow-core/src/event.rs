@@ -201,6 +201,9 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
         ran_until: Option<Timestamp>,
+        /// What the call gave before it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Data>,
     },
     /// The attempt was stopped, with all its processes, because its result is no longer wanted.
     AttemptCancelled {
@@ -280,6 +283,9 @@ pub enum EventBody {
         error: Arc<Failure>,
         /// Whether the run goes on all the same (`on_failure: continue`).
         continues: bool,
+        /// The one of several lanes whose output stays as the stage's; absent: all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_of: Option<u32>,
     },
     /// The last stage of an iteration of a loop ended and the run goes on or completes.
     IterationEnded {
@@ -445,6 +451,12 @@ pub struct RunForked {
     /// Stages with other outputs.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub outputs: IndexMap<StageId, Data>,
+    /// The seed of the other run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// What the last call before that point told of the run's own files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<Data>,
 }
 
 fn one() -> u32 {

@@ -143,8 +143,20 @@ pub enum Workspace {
     /// In some of the run's own, which somebody around the provider has to make first. A provider that is
     /// asked for that itself, and would touch the shared files, refuses.
     Isolated,
+    /// The same in a run that was forked: its files begin as those of the other run were there.
+    Forked(Arc<Origin>),
     /// In this directory, in place of the provider's own work root.
     At(PathBuf),
+}
+
+/// Where a run that was forked comes from, for providers that keep files of each run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The run that it was forked from, and its seed; then the run that that one was forked from.
+    pub runs: Vec<(RunId, u64)>,
+    /// What the last call that was taken over and that changed files told of them: the member `worktree` of its
+    /// details.
+    pub worktree: Option<Data>,
 }
 
 impl fmt::Debug for CallRequest {
@@ -193,12 +205,21 @@ pub struct ProviderError {
     pub retry_after: Option<Duration>,
     /// What the call used all the same.
     pub usage: Option<Usage>,
+    /// What the call gave before it failed: what a command printed, the text of an agent so far. Later
+    /// stages read it as `${stages.x.output}` where the stage has `on_failure: continue`.
+    pub output: Option<Data>,
 }
 
 impl ProviderError {
     /// An error of `class`.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { failure: Box::new(Failure::new(class, message)), until: None, retry_after: None, usage: None }
+        Self {
+            failure: Box::new(Failure::new(class, message)),
+            until: None,
+            retry_after: None,
+            usage: None,
+            output: None,
+        }
     }
 
     /// It may work another time.
@@ -243,6 +264,13 @@ impl ProviderError {
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
         self.failure.details = Some(details);
+        self
+    }
+
+    /// The same with what the call gave before it failed.
+    #[must_use]
+    pub fn with_output(mut self, output: impl Into<Data>) -> Self {
+        self.output = Some(output.into());
         self
     }
 }

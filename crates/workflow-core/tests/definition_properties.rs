@@ -126,10 +126,19 @@ fn provider() -> impl Strategy<Value = String> {
 }
 
 fn lane() -> impl Strategy<Value = Lane> {
-    (provider(), option::of(id()), option::of(0u32..=1000)).prop_map(|(provider, role, weight)| Lane {
-        provider,
-        role,
-        weight,
+    let own = (
+        option::of(text()),
+        option::of(vec((text(), value()), 0..3)),
+        option::of(select(&[OutputFormat::Text, OutputFormat::Json][..])),
+        option::of(period()),
+        option::of(period()),
+        env(),
+        option::of(text()),
+    );
+    (provider(), option::of(id()), option::of(0u32..=1000), own).prop_map(|(provider, role, weight, own)| {
+        let (prompt, with, output, timeout, idle_timeout, env, cwd) = own;
+        let with = with.map(Map::from_iter);
+        Lane { provider, role, weight, prompt, with, output, timeout, idle_timeout, env, cwd }
     })
 }
 

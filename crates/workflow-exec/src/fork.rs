@@ -9,7 +9,7 @@ use workflow_core::bundle::Bundle;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
 use workflow_core::ids::{NodePath, RunId, StageId};
-use workflow_core::machine::State;
+use workflow_core::machine::{self, State};
 use workflow_core::plan::Plan;
 use workflow_core::store::{NewRun, RunHead, StoreError};
 
@@ -123,26 +123,58 @@ impl Engine {
             State::fold(&events).map_err(|source| EngineError::Broken { run: fork.from.clone(), source })?;
         let cut = cut(&events, &fork)?;
         let (id, seed) = identity(fork.run_id.clone(), self.shared.clock.now())?;
-        let mut events = taken_over(&events[..cut], &id, seed);
-        let mut started = match events.first().map(|event| &event.body) {
-            Some(EventBody::RunCreated(created)) => created.bundle.clone(),
+        let mut events_of_fork = taken_over(&events[..cut], &id, seed);
+        let (mut started, old_seed) = match events.first().map(|event| &event.body) {
+            Some(EventBody::RunCreated(created)) => (created.bundle.clone(), created.seed),
             _ => return Err(StoreError::NotFound(format!("run `{}`", fork.from)).into()),
         };
         let mut bundle = self.shared.store.bundle(&started).await?;
+        let mut replaced = None;
         if let Some(provider) = &fork.provider {
-            let plan = self.replace_providers(&mut events, &bundle, provider)?;
+            let plan = self.replace_providers(&mut events_of_fork, &bundle, provider)?;
             (started, bundle) = (plan.hash().clone(), plan.bundle().clone());
+            replaced = Some(plan);
         }
-        let body =
-            RunForked { from: fork.from.clone(), event: cut as u64, vars: fork.vars, outputs: fork.outputs };
+        let mut events = events_of_fork;
+        let mut body = RunForked {
+            from: fork.from.clone(),
+            event: cut as u64,
+            vars: fork.vars,
+            outputs: fork.outputs,
+            seed: Some(old_seed),
+            worktree: last_worktree(&events),
+        };
         let now = self.shared.clock.now();
-        events.push(Event {
-            seq: events.len() as u64 + 1,
-            at: now,
-            body: EventBody::RunForked(Box::new(body)),
-        });
         let broken = |source| EngineError::Broken { run: id.clone(), source };
-        let mut state = State::fold(&events).map_err(broken)?;
+        let before = State::fold(&events).map_err(broken)?;
+        let forked = |body: &RunForked| {
+            let seq = before.last_event() + 1;
+            let event = Event { seq, at: now, body: EventBody::RunForked(Box::new(body.clone())) };
+            let mut state = before.clone();
+            state.apply(&event).map(|()| (event, state))
+        };
+        let (mut event, mut state) = forked(&body).map_err(broken)?;
+        if !body.outputs.is_empty() {
+            // What the stage wrote into variables is of its former output.
+            let plan = match &fork.definition {
+                Some(plan) => plan.clone(),
+                None => match replaced.filter(|_| state.migrated().is_none()) {
+                    Some(plan) => plan,
+                    None => self.shared.plan_of(&state).await?,
+                },
+            };
+            for (stage, output) in &body.outputs {
+                let set = machine::set_of_edited(&plan, &state, stage, output).map_err(|failure| {
+                    let what = format!("the new output of `{stage}` does not fit: {failure}");
+                    EngineError::NoSuchPoint { run: fork.from.clone(), what }
+                })?;
+                for (name, value) in set {
+                    body.vars.entry(name).or_insert(value);
+                }
+            }
+            (event, state) = forked(&body).map_err(broken)?;
+        }
+        events.push(event);
         if let Some(plan) = fork.definition {
             let old = self.shared.plan_of(&state).await?;
             // A provider that replaces all others stays that.
@@ -221,6 +253,18 @@ impl Engine {
         }
         Ok(events)
     }
+}
+
+/// What the last of the calls that changed files of the run told of them.
+fn last_worktree(events: &[Event]) -> Option<Data> {
+    events.iter().rev().find_map(|event| {
+        let details = match &event.body {
+            EventBody::AttemptSucceeded { details, .. } => details.as_deref(),
+            EventBody::AttemptFailed { error, .. } => error.details.as_ref(),
+            _ => None,
+        };
+        details?.get("worktree").map(Data::new)
+    })
 }
 
 /// How many of the events the fork takes over.

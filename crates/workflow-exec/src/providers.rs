@@ -62,10 +62,16 @@ impl Shared {
             let is_simple = || stage.profile.as_deref().is_none_or(|profile| profile == "simple");
             let mut checked = Vec::new();
             for chosen in self.chosen(id, stage, library) {
-                if checked.contains(&chosen.name) || chosen.name.contains("${") {
+                let own = match chosen.by {
+                    By::Lane(n) => stage.providers.get(n).and_then(|lane| Some((n, lane.with.as_ref()?))),
+                    _ => None,
+                };
+                if chosen.name.contains("${") || (own.is_none() && checked.contains(&chosen.name)) {
                     continue;
                 }
-                checked.push(chosen.name);
+                if own.is_none() {
+                    checked.push(chosen.name);
+                }
                 if !self.providers.contains_key(chosen.name) {
                     let message = format!("{}{}", self.unknown_provider(chosen.name), chosen.why(id));
                     let problem = Diagnostic::error("unknown-provider", chosen.path(id), message);
@@ -75,8 +81,11 @@ impl Shared {
                     problems.push(there.unwrap_or(problem));
                 } else if profile.as_ref().map_or_else(is_simple, |(_, profile)| inherits_options(profile)) {
                     let why = || chosen.why(id);
-                    let with = stage.with.as_ref();
-                    problems.extend(self.check_options(chosen.name, with, format!("{id}.with"), why));
+                    let (with, path) = match own {
+                        Some((n, with)) => (Some(with), format!("{id}.providers[{n}].with")),
+                        None => (stage.with.as_ref(), format!("{id}.with")),
+                    };
+                    problems.extend(self.check_options(chosen.name, with, path, why));
                 }
             }
             if let Some((what, profile)) = profile {

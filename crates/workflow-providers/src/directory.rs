@@ -17,7 +17,7 @@ pub(crate) fn of_call(
     match &request.workspace {
         Workspace::Shared => inside(work_root, directory),
         Workspace::At(workspace) => inside(workspace, directory),
-        Workspace::Isolated => Err(ProviderError::permanent(
+        Workspace::Isolated | Workspace::Forked(_) => Err(ProviderError::permanent(
             "the run asks for a workspace of its own, and nothing here makes one for this provider",
         )),
     }

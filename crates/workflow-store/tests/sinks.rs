@@ -245,6 +245,7 @@ fn events_are_logged_without_control_characters() {
             repair: false,
             usage: None,
             ran_until: None,
+            output: None,
         };
         TracingSink.events(&run(), &[Event { body: failed, ..event(2) }]);
         TracingSink

@@ -110,7 +110,7 @@ fn dollars(spent: &Spent) -> String {
 }
 
 /// Of which run a run was made, and what is another.
-pub(crate) fn forked(RunForked { from, event, vars, outputs }: &RunForked) -> String {
+pub(crate) fn forked(RunForked { from, event, vars, outputs, .. }: &RunForked) -> String {
     let mut parts = vec![format!("run {from} after its event {event}")];
     parts.extend(vars.iter().map(|(name, value)| format!("{name} = {}", shorten(value.json(), VALUE))));
     parts.extend(

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use workflow_core::data::Data;
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 use workflow_core::provider::{ProviderError, Reply};
@@ -16,8 +17,8 @@ use super::chance::Chance;
 pub enum Answer {
     /// An output.
     Reply(Value),
-    /// A failure of that class.
-    Failure(FailureClass),
+    /// A failure of that class, and what was given before it.
+    Failure(FailureClass, Option<Value>),
     /// The quota is used up for so many seconds; until a time that is over for none or less.
     Quota(i64),
 }
@@ -26,12 +27,21 @@ pub enum Answer {
 pub fn answer(case: &Case, path: &NodePath, before: u32) -> Answer {
     let mut chance = Chance::of(case.seed, &format!("{path} {before}"));
     if chance.percent(case.trouble) {
-        return match chance.below(10) {
-            0..=3 => Answer::Failure(FailureClass::Transient),
-            4 => Answer::Failure(FailureClass::Permanent),
-            5..=6 => Answer::Failure(FailureClass::InvalidOutput),
-            7 => Answer::Failure(FailureClass::RateLimited),
-            _ => Answer::Quota(i64::try_from(chance.below(60)).unwrap() - 15),
+        let class = match chance.below(10) {
+            0..=3 => Some(FailureClass::Transient),
+            4 => Some(FailureClass::Permanent),
+            5..=6 => Some(FailureClass::InvalidOutput),
+            7 => Some(FailureClass::RateLimited),
+            _ => None,
+        };
+        let mut left = Chance::of(case.seed, &format!("left of {path} {before}"));
+        return match class {
+            // One that may be a panic gives nothing.
+            Some(class) => {
+                let gives = left.percent(50) && class != FailureClass::Permanent;
+                Answer::Failure(class, gives.then(|| reply(&mut left, path)))
+            }
+            None => Answer::Quota(i64::try_from(chance.below(60)).unwrap() - 15),
         };
     }
     Answer::Reply(reply(&mut chance, path))
@@ -110,7 +120,10 @@ pub(crate) fn result(answer: Answer, usage: Option<Usage>, now: Timestamp) -> Re
     let failed = |error| Err(ProviderError { usage: usage.clone(), ..error });
     match answer {
         Answer::Reply(value) => Ok(Reply { usage, ..Reply::json(&value) }),
-        Answer::Failure(class) => failed(ProviderError::new(class, "trouble")),
+        Answer::Failure(class, left) => {
+            let output = left.map(Data::from);
+            failed(ProviderError { output, ..ProviderError::new(class, "trouble") })
+        }
         Answer::Quota(seconds) => {
             let until = now + SignedDuration::from_secs(seconds);
             failed(ProviderError::rate_limited("over its quota", Some(until)))

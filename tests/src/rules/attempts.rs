@@ -1,6 +1,7 @@
 //! The rules of attempts: of what a provider is called for, and what comes of it.
 
 use jiff::Timestamp;
+use workflow_core::data::Data;
 use workflow_core::event::EventBody;
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::NodePath;
@@ -54,12 +55,28 @@ impl<'a> Log<'a> {
                 }
                 Ok(())
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage, ran_until } => {
+            EventBody::AttemptFailed {
+                path,
+                attempt,
+                error,
+                retry_at,
+                parked,
+                repair,
+                usage,
+                ran_until,
+                output,
+            } => {
                 let refused = self.begins_and_fails(path, error, *retry_at)?;
                 if !refused {
-                    self.ends(path, *attempt, usage.as_deref(), *ran_until)?;
+                    let given = output.as_ref().map(Data::value).unwrap_or_default();
+                    self.ends(path, *attempt, usage.as_deref(), *ran_until)?.output = given;
                 }
-                self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))
+                rule(!refused || output.is_none(), "what was not called gives nothing")?;
+                self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))?;
+                if !self.graphs.contains_key(&path.stage) {
+                    self.lanes[path.lane as usize].output = self.nodes[path].output.clone();
+                }
+                Ok(())
             }
             EventBody::AttemptCancelled { path, attempt, usage, ran_until } => {
                 rule(self.is_unwanted(path), "only what is not wanted any more is cancelled")?;

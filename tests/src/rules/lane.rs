@@ -46,7 +46,9 @@ impl<'a> Log<'a> {
                     // Who would do its work could not be told.
                     self.check_new_lane(*iteration, stage, *lane)?;
                 }
-                self.lanes[*lane as usize].failed = true;
+                let left = self.left_of_lane(*lane);
+                let lane = &mut self.lanes[*lane as usize];
+                (lane.failed, lane.output) = (true, left);
                 Ok(())
             }
             EventBody::NodeStarted { path, items } => {
@@ -295,6 +297,25 @@ impl<'a> Log<'a> {
             }
             Node::Run(_) => Err("a call ends with an attempt"),
         }
+    }
+
+    /// What the nodes of a lane that failed gave.
+    fn left_of_lane(&self, lane: u32) -> Value {
+        let nodes = self.of_lane(lane).filter(|(path, _)| path.items.is_empty());
+        let left = nodes.map(|(path, _)| (path.node.to_string(), self.left_of(path)));
+        let mut left: Vec<_> = left.filter(|(_, left)| !left.is_null()).collect();
+        match left.len() {
+            0 | 1 => left.pop().map(|(_, left)| left).unwrap_or_default(),
+            _ => Value::Object(left.into_iter().collect()),
+        }
+    }
+
+    fn left_of(&self, path: &NodePath) -> Value {
+        let Some(node) = self.nodes.get(path).filter(|node| node.failed) else { return Value::Null };
+        let Some(items) = &node.items else { return node.output.clone() };
+        let left = (0u32..).take(items.len()).map(|number| self.left_of(&path.item(number)));
+        let mut left: Vec<_> = left.filter(|left| !left.is_null()).collect();
+        if left.len() < 2 { left.pop().unwrap_or_default() } else { left.into() }
     }
 
     /// What a lane whose nodes have all ended makes.

@@ -1,12 +1,13 @@
 //! The rules of how stages and iterations end.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use workflow_core::definition::{Mode, OnFailure, ParallelStrategy, Stage};
 use workflow_core::expr::Condition;
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
 
 use super::budgets::Scope;
+use super::lane::Lane;
 use super::persons::Said;
 use super::{Checked, Log, Position, rule};
 
@@ -40,15 +41,21 @@ impl Log<'_> {
         Ok(())
     }
 
-    pub(super) fn fail_stage(&mut self, stage: &StageId, error: &Failure, continues: bool) -> Checked {
+    pub(super) fn fail_stage(
+        &mut self,
+        stage: &StageId,
+        error: &Failure,
+        (continues, output_of): (bool, Option<u32>),
+    ) -> Checked {
         let refused = self.said == Said::Disagreed;
         if refused {
             rule(self.may_go_on(), "no stage ends in a run that is to pause or end")?;
             rule(self.position == Position::Before(stage.clone()), "what a person is against has not begun")?;
             rule(error.class == FailureClass::Rejected, "what a person is against fails so")?;
             self.last_output = None;
+            rule(output_of.is_none(), "what has not begun gives nothing")?;
             return self.stage_has_failed(
-                stage,
+                (stage, error, None),
                 self.on_failure(self.stage(stage)) == OnFailure::Continue,
                 continues,
             );
@@ -70,15 +77,45 @@ impl Log<'_> {
         let failed_before = self.workflow.repeat.is_some() && self.failed_stages.contains(stage);
         rule(!repeats || failed_before, "what fails in the same way again has failed before")?;
         let gives_up = self.is_used_up(&Scope::Run) || repeats;
-        self.stage_has_failed(stage, on_failure == OnFailure::Continue && !gives_up, continues)
+        let follow = strategy(spec) == Strategy::Sequential && self.lanes.len() > 1;
+        let failed = (0..).zip(&self.lanes).find(|(_, lane)| lane.failed).map(|(number, _)| number);
+        rule(output_of == failed.filter(|_| follow), "of lanes in a sequence the one that failed is kept")?;
+        let output = self.left(output_of);
+        self.stage_has_failed(
+            (stage, error, output),
+            on_failure == OnFailure::Continue && !gives_up,
+            continues,
+        )
     }
 
-    fn stage_has_failed(&mut self, stage: &StageId, goes_on: bool, continues: bool) -> Checked {
+    /// What is left of the outputs of a stage that fails.
+    fn left(&self, of: Option<u32>) -> Option<Value> {
+        let kept = |lane: &Lane| (!lane.output.is_null() && !lane.succeeded).then(|| lane.output.clone());
+        match (of, &self.lanes[..]) {
+            (Some(lane), lanes) => kept(&lanes[lane as usize]),
+            (None, [lane]) => kept(lane),
+            (None, lanes) if lanes.iter().any(|lane| kept(lane).is_some()) => {
+                Some(lanes.iter().map(|lane| lane.output.clone()).collect())
+            }
+            _ => None,
+        }
+    }
+
+    fn stage_has_failed(
+        &mut self,
+        (stage, error, output): (&StageId, &Failure, Option<Value>),
+        goes_on: bool,
+        continues: bool,
+    ) -> Checked {
         rule(continues == goes_on, "`on_failure` says whether the run goes on")?;
         if !self.failed_stages.contains(stage) {
             self.failed_stages.push(stage.clone());
         }
-        self.stages.insert(stage.to_string(), json!({ "status": "failed" }));
+        let mut known = json!({ "status": "failed", "error": error });
+        if let Some(output) = output {
+            known["output"] = output;
+        }
+        self.stages.insert(stage.to_string(), known);
         if continues {
             self.after(stage);
         } else {

@@ -138,8 +138,8 @@ impl Provider for Answering {
             return Err(ProviderError::cancelled());
         }
         let answer = answer(&case, &id.path, before);
-        // A panic is a permanent failure too, and what it used counts where it was told before.
-        if answer == Answer::Failure(FailureClass::Permanent)
+        // A panic is a permanent failure too, one that gives nothing, and what it used counts where it was told before.
+        if answer == Answer::Failure(FailureClass::Permanent, None)
             && (case.tells || usage.is_none())
             && chance.percent(60)
         {

@@ -122,6 +122,25 @@ check:
 }
 
 #[test]
+fn options_of_each_provider_of_a_stage_are_checked() {
+    let home =
+        Home::new(&[("home/workflows/stages/both.deep.yml", "graph: [{ id: a, type: run, prompt: a }]\n")]);
+    let text = "workflow: { name: Flow, stages: [ask] }\nask:\n  mode: parallel\n  with: { model: [] }\n  \
+                providers:\n    - { provider: agent, with: { model: 1 }, timeout: 0, env: { A: [] } }\n    \
+                - { provider: agent, with: { model: m }, prompt: \"${output}\" }\n";
+    insta::assert_snapshot!(home.said(text), @r"
+    6:26: error[bad-options]: `model` has to be a text
+    6:55: error[out-of-range]: `timeout` has to be more than 0; leave it out for no limit
+    6:65: error[wrong-type]: `A` has to be a text, a number or a truth value
+    7:55: error[unknown-name]: `output` is known only under `set`: write `stages.NAME.output`
+    ");
+    let text = "workflow: { name: Flow, stages: [both] }\n\
+                both: { profile: deep, providers: [{ provider: agent, with: { model: m } }] }\n";
+    let said = home.said(text);
+    assert!(said.contains("`with` of a provider is for stages without a graph"), "{said}");
+}
+
+#[test]
 fn a_profile_that_can_be_read_is_checked_against_the_engine() {
     let home = Home::new(&[(
         "home/workflows/stages/ask.two.yml",

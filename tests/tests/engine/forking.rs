@@ -282,6 +282,36 @@ fn a_fork_leaves_its_run_at_a_stage_a_node_or_an_event_and_has_values_of_its_own
 }
 
 #[test]
+fn another_output_writes_the_variables_of_its_stage_anew() {
+    let sim = Sim::new();
+    let deeds = Deeds::new(&sim);
+    let builder = Engine::builder().clock(sim.clone()).timer(sim.clone());
+    let engine = deeds.register(builder).build().unwrap();
+    let text = "workflow: { name: Set, stages: [plan, code] }\n\
+        plan:\n  provider: ann\n  with: { ann: { reply: { files: [a], n: 1 } } }\n  \
+        set: { files: \"${output.files}\", n: \"${output.n}\" }\n\
+        code: { provider: bob, prompt: \"${vars.files} ${vars.n}\" }\n";
+    let plan = engine.parse(text, "set").unwrap();
+    sim.block_on(async {
+        let first = engine.run(StartRun::plan(&plan).run_id("r1".parse().unwrap())).await.unwrap();
+        assert_eq!(first.context.vars["n"].value(), 1);
+        let other = serde_json::json!({ "files": ["b", "c"], "n": 2 });
+        let fork = || Fork::of("r1".parse().unwrap()).at(ForkPoint::Stage(stage("code")));
+        let run = engine.fork(fork().output(stage("plan"), other.clone())).await.unwrap();
+        let view = engine.drive(run.id()).await.unwrap();
+        assert_eq!(view.context.stages["code"].output.as_ref().unwrap().value(), "bob([\"b\",\"c\"] 2)");
+        // What a person says of a variable counts more.
+        let run = engine.fork(fork().output(stage("plan"), other).var("n", 7)).await.unwrap();
+        let view = engine.drive(run.id()).await.unwrap();
+        assert_eq!(view.context.stages["code"].output.as_ref().unwrap().value(), "bob([\"b\",\"c\"] 7)");
+        // An output that does not have what the variables are of is refused.
+        let refused = engine.fork(fork().output(stage("plan"), "text")).await;
+        let error = refused.err().unwrap().to_string();
+        assert!(error.contains("the new output of `plan` does not fit: plan.set.files"), "{error}");
+    });
+}
+
+#[test]
 fn a_fork_goes_on_after_a_failed_stage_that_has_an_output_now() {
     let played = Played::new(Scenario::new("words", WORDS));
     let source = played.events(&played.run);

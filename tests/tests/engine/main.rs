@@ -11,6 +11,7 @@ mod clocks;
 mod control_outcomes;
 mod controls;
 mod deaths;
+mod failing;
 mod forking;
 mod host;
 mod items;

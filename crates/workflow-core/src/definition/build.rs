@@ -86,6 +86,6 @@ impl Stage {
 impl Lane {
     /// A lane of a provider, in the stage's role and with a weight of 1.
     pub fn new(provider: impl Into<String>) -> Self {
-        Self { provider: provider.into(), role: None, weight: None }
+        Self { provider: provider.into(), ..Self::default() }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::duration::Period;
 use super::expressions;
 use super::model::{Budget, Lane, LoopSpec, Mode, ParallelStrategy, Stage, Workflow};
 use super::path::{Path, shorten};
@@ -85,7 +86,7 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     id(stage.profile.as_deref(), &path.key("profile"), report);
     let providers = path.key("providers");
     for (n, lane) in stage.providers.iter().enumerate() {
-        self::lane(lane, &providers.index(n), report);
+        self::lane(lane, stage, &providers.index(n), report);
     }
     let is_majority = stage.mode == Some(Mode::Parallel)
         && stage.parallel_strategy == Some(ParallelStrategy::Majority)
@@ -107,12 +108,7 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     for (n, skill) in stage.skills.iter().enumerate() {
         id(Some(skill), &skills.index(n), report);
     }
-    for (period, name) in [(stage.timeout, "timeout"), (stage.idle_timeout, "idle_timeout")] {
-        if period.is_some_and(|period| period.0.is_zero()) {
-            let message = format!("`{name}` has to be more than 0; leave it out for no limit");
-            report.error("out-of-range", &path.key(name), message);
-        }
-    }
+    limits_of_call(stage.timeout, stage.idle_timeout, path, report);
     let set = path.key("set");
     for name in stage.set.keys().filter(|name| !is_id(name)) {
         let message = format!(
@@ -137,7 +133,21 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn lane(lane: &Lane, path: &Path<'_>, report: &mut Report<'_>) {
+fn limits_of_call(
+    timeout: Option<Period>,
+    idle_timeout: Option<Period>,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) {
+    for (period, name) in [(timeout, "timeout"), (idle_timeout, "idle_timeout")] {
+        if period.is_some_and(|period| period.0.is_zero()) {
+            let message = format!("`{name}` has to be more than 0; leave it out for no limit");
+            report.error("out-of-range", &path.key(name), message);
+        }
+    }
+}
+
+fn lane(lane: &Lane, stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     provider(Some(&lane.provider), &path.key("provider"), report);
     role(lane.role.as_deref(), &path.key("role"), report);
     range(lane.weight, 0, 1000, &path.key("weight"), report);
@@ -147,6 +157,15 @@ fn lane(lane: &Lane, path: &Path<'_>, report: &mut Report<'_>) {
             &path.key("weight"),
             "with a `weight` of 0 this provider works and has no vote",
         );
+    }
+    limits_of_call(lane.timeout, lane.idle_timeout, path, report);
+    let env = path.key("env");
+    for (name, value) in &lane.env {
+        variable(name, value, &env.key(name), report);
+    }
+    if let Some(with) = &lane.with {
+        let prompt = lane.prompt.as_deref().or(stage.prompt.as_deref());
+        shell::check(with, &shell::Told { prompt, inputs: &stage.inputs }, path, report);
     }
 }
 

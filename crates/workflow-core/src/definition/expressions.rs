@@ -78,7 +78,7 @@ impl Moment {
 
     fn of_stage(self) -> &'static [(&'static str, Keys)] {
         const VARS: (&str, Keys) = ("vars", Keys::Any);
-        const STAGES: (&str, Keys) = ("stages", Keys::Stage(&["output", "results", "status"]));
+        const STAGES: (&str, Keys) = ("stages", Keys::Stage(&["output", "error", "results", "status"]));
         const ITERATION: (&str, Keys) = ("iteration", Keys::None);
         const RUN: (&str, Keys) = ("run", Keys::These(&["id", "workflow"]));
         const STAGE: (&str, Keys) = ("stage", Keys::These(&["id"]));
@@ -117,6 +117,13 @@ pub(super) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     }
     names.check_values(stage.with.iter().flatten(), &path.key("with"));
     names.check_values(&stage.env, &path.key("env"));
+    for (n, lane) in stage.providers.iter().enumerate() {
+        let path = lanes.index(n);
+        names.check_text(lane.prompt.as_deref(), &path.key("prompt"));
+        names.check_text(lane.cwd.as_deref(), &path.key("cwd"));
+        names.check_values(lane.with.iter().flatten(), &path.key("with"));
+        names.check_values(&lane.env, &path.key("env"));
+    }
     set(&stage.set, &place, &path.key("set"), report);
     if let Some(when) = &stage.when {
         condition_at(when, &place, &path.key("when"), report);

@@ -161,6 +161,57 @@ pub struct Lane {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>", range(min = 0, max = 1000))]
     pub weight: Option<u32>,
+    /// The prompt; default: the stage's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The provider's own options; default: the stage's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<serde_json::Map<String, Value>>,
+    /// Whether the output is read as JSON; default: the stage's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputFormat>,
+    /// How long one attempt may take; default: the stage's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Period>,
+    /// How long nothing may be heard from the provider; default: the stage's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Period>,
+    /// Environment variables of the provider's processes, beside the stage's.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(extend("additionalProperties" = { "type": ["string", "number", "boolean"] }))]
+    pub env: IndexMap<String, Value>,
+    /// Where the provider works; default: the stage's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+}
+
+impl Lane {
+    /// The names of the fields that say how it is called and that it has itself.
+    pub(crate) fn own_fields(&self) -> impl Iterator<Item = &'static str> {
+        let fields = [
+            ("prompt", self.prompt.is_some()),
+            ("with", self.with.is_some()),
+            ("output", self.output.is_some()),
+            ("timeout", self.timeout.is_some()),
+            ("idle_timeout", self.idle_timeout.is_some()),
+            ("env", !self.env.is_empty()),
+            ("cwd", self.cwd.is_some()),
+        ];
+        fields.into_iter().filter(|(_, is_own)| *is_own).map(|(name, _)| name)
+    }
+
+    /// Its stage as this provider is called: what the lane says itself counts in place of what the stage says.
+    pub fn call_of(&self, stage: &Stage) -> Stage {
+        let mut own = stage.clone();
+        own.prompt = self.prompt.clone().or(own.prompt);
+        own.with = self.with.clone().or(own.with);
+        own.output = self.output.or(own.output);
+        own.timeout = self.timeout.or(own.timeout);
+        own.idle_timeout = self.idle_timeout.or(own.idle_timeout);
+        own.env.extend(self.env.clone());
+        own.cwd = self.cwd.clone().or(own.cwd);
+        own
+    }
 }
 
 /// How several providers of a stage work.

@@ -225,9 +225,7 @@ fn stage_at(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage {
         min_iterations: fields.whole("min_iterations", report),
         skills: fields.texts("skills", report),
         prompt: fields.text("prompt", report),
-        with: fields
-            .map("with", report)
-            .map(|entries| entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value())).collect()),
+        with: options(&mut fields, report),
         when: fields.text("when", report),
         inputs: fields.list("inputs", report).iter().map(Node::to_value).collect(),
         set: fields
@@ -236,11 +234,7 @@ fn stage_at(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage {
             .iter()
             .map(|entry| (entry.key.clone(), entry.value.to_value()))
             .collect(),
-        output: fields.choice(
-            "output",
-            &[("text", OutputFormat::Text), ("json", OutputFormat::Json)],
-            report,
-        ),
+        output: output(&mut fields, report),
         output_schema: fields.text("output_schema", report),
         repairs: fields.whole("repairs", report),
         timeout: fields.period("timeout", report),
@@ -285,6 +279,15 @@ pub(super) fn env(
         }
     }
     entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value())).collect()
+}
+
+fn options(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<serde_json::Map<String, Value>> {
+    let entries = fields.map("with", report)?;
+    Some(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value())).collect())
+}
+
+fn output(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<OutputFormat> {
+    fields.choice("output", &[("text", OutputFormat::Text), ("json", OutputFormat::Json)], report)
 }
 
 fn lanes(fields: &mut Fields<'_, '_>, parent: &Path<'_>, report: &mut Report<'_>) -> Vec<Lane> {
@@ -349,6 +352,13 @@ fn lane(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> (Lane, Option<
         provider: required(provider, &path.key("provider"), "the name of the provider", report),
         role: fields.text("role", report),
         weight: None,
+        prompt: fields.text("prompt", report),
+        with: options(&mut fields, report),
+        output: output(&mut fields, report),
+        timeout: fields.period("timeout", report),
+        idle_timeout: fields.period("idle_timeout", report),
+        env: env(&mut fields, path, report),
+        cwd: fields.text("cwd", report),
     };
     let weight = fields.amount("weight", report);
     fields.finish(report);

@@ -14,6 +14,7 @@ use crate::data::Data;
 use crate::event::{Event, EventBody, RunForked};
 use crate::failure::Failure;
 use crate::ids::{NodePath, StageId};
+use crate::provider::Origin;
 use crate::status::{RunStatus, StageStatus, WaitReason};
 use crate::usage::{Spent, Usage};
 
@@ -112,7 +113,17 @@ impl State {
                 }
                 self.set(set.as_deref());
             }
-            EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, usage, ran_until } => {
+            EventBody::AttemptFailed {
+                path,
+                attempt,
+                error,
+                retry_at,
+                parked,
+                repair,
+                usage,
+                ran_until,
+                output,
+            } => {
                 let ended = ran_until.unwrap_or(event.at);
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     let in_session = render::session(self, path).is_some();
@@ -121,7 +132,7 @@ impl State {
                 }
                 let current = self.current(path)?;
                 if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
-                    current.running(path, *attempt)?;
+                    current.running(path, *attempt)?.output = output.clone().unwrap_or_default();
                 }
                 let node = current.lane_of(path)?.node_mut(path)?;
                 node.attempt = *attempt;
@@ -176,6 +187,7 @@ impl State {
                 if !matches!(lane.whole.status, StageStatus::Pending | StageStatus::Running) {
                     return Err("the lane has ended already");
                 }
+                lane.whole.output = lane.output_in_vain();
                 lane.whole.status = StageStatus::Failed;
                 lane.whole.error = Some(error.clone());
                 lane.whole.ended_at = Some(event.at);
@@ -189,12 +201,12 @@ impl State {
                 self.set(set.as_deref());
                 self.position = Position::After(stage.clone(), None);
             }
-            EventBody::StageFailed { iteration, stage, error, continues } => {
+            EventBody::StageFailed { iteration, stage, error, continues, output_of } => {
                 if matches!(&self.position, Position::Asked { stage: asked, .. } if asked == stage) {
                     // A person did not agree, and nothing of it began.
                     self.begin_stage(*iteration, stage, 0, event.at);
                 }
-                self.end_stage(stage, StageStatus::Failed, None, Some(error), event.at)?;
+                self.end_stage(stage, StageStatus::Failed, *output_of, Some(error), event.at)?;
                 if !self.failed_stages.contains(stage) {
                     self.failed_stages.push(stage.clone());
                 }
@@ -315,6 +327,11 @@ impl State {
             }
         }
         self.forked = Some(Arc::new(forked.clone()));
+        if let Some(seed) = forked.seed {
+            let before = self.origin.iter().flat_map(|origin| origin.runs.iter().cloned());
+            let runs = [(forked.from.clone(), seed)].into_iter().chain(before).collect();
+            self.origin = Some(Arc::new(Origin { runs, worktree: forked.worktree.clone() }));
+        }
         // A fork of a fork takes over what that one took over.
         self.inherited.add_all(std::mem::take(&mut self.spent));
         self.results.values_mut().for_each(|result| result.spent = Spent::default());
@@ -479,6 +496,7 @@ impl State {
         let output = match (status, output_of) {
             (StageStatus::Completed, Some(lane)) => OutputOf::Lane(lane as usize),
             (StageStatus::Completed, None) => OutputOf::AllLanes,
+            (StageStatus::Failed, of) => OutputOf::in_vain(&lanes, of),
             _ => OutputOf::Nothing,
         };
         let result = StageResult {

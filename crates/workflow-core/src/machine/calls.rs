@@ -70,6 +70,7 @@ impl<'a> Step<'a> {
             repair: false,
             usage: None,
             ran_until: None,
+            output: None,
         };
         self.emit(body)
     }
@@ -114,11 +115,15 @@ impl<'a> Step<'a> {
             let path = path.clone();
             self.emit(EventBody::SessionRecorded { path, attempt, session: session.into() })?;
         }
-        let output = match self.checked(&path, output) {
+        let output = match self.checked(&path, output.clone()) {
             Ok(output) => output,
             Err(failure) => {
-                let error =
-                    ProviderError { failure: Box::new(failure), until: None, retry_after: None, usage };
+                let error = ProviderError {
+                    usage,
+                    output: Some(output),
+                    failure: Box::new(failure),
+                    ..ProviderError::permanent("")
+                };
                 return self.failed(path, attempt, error);
             }
         };
@@ -199,6 +204,14 @@ impl<'a> Step<'a> {
         let retry_at = if repair { Some(self.now) } else { self.retry_at(&path, &failure, parked_until) };
         let parked = retry_at.is_some() && parked_until.is_some();
         let dropped = self.session_to_drop(&path, &failure);
+        let call = self.call(&path);
+        let role = self.node(&path).and_then(|node| node.role.as_ref());
+        let output = error.output.map(|output| match call {
+            Some(call) if call.is_json || render::schema(self.plan, call, role).is_some() => {
+                reply::partial(output)
+            }
+            _ => output,
+        });
         let body = EventBody::AttemptFailed {
             path: path.clone(),
             attempt,
@@ -208,6 +221,7 @@ impl<'a> Step<'a> {
             repair,
             usage,
             ran_until: self.ran_until,
+            output,
         };
         self.emit(body)?;
         if let Some(session) = dropped {

@@ -1,4 +1,4 @@
-//! What a condition can read: `{ vars, stages: {id: {status, output, results}}, nodes: {id: {status,
+//! What a condition can read: `{ vars, stages: {id: {status, output, error, results}}, nodes: {id: {status,
 //! output}}, iteration, item }`.
 
 use serde_json::{Map, Value, json};
@@ -88,6 +88,9 @@ fn stage_with(result: &StageResult, wanted: impl Fn(&str) -> bool) -> Value {
     members.insert("status".into(), json!(result.status));
     if let Some(output) = result.output().filter(|_| wanted("output")) {
         members.insert("output".into(), output.value());
+    }
+    if let Some(error) = result.error.as_ref().filter(|_| wanted("error")) {
+        members.insert("error".into(), json!(error));
     }
     if wanted("results") {
         members.insert("results".into(), results(result));

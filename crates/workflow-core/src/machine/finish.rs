@@ -49,6 +49,15 @@ pub(super) fn verdict(stage: &StagePlan, current: &Current) -> Verdict {
     }
 }
 
+/// The lane of several that follow each other which failed: its output is what is left of the stage.
+pub(super) fn failed_lane(stage: &StagePlan, current: &Current) -> Option<u32> {
+    if stage.strategy != Strategy::Sequential || stage.lanes.len() < 2 {
+        return None;
+    }
+    let failed = current.lanes.iter().position(|lane| lane.whole.status == StageStatus::Failed)?;
+    u32::try_from(failed).ok()
+}
+
 /// The failure of the only lane, or one that names those of all lanes that failed.
 fn failed(stage: &StagePlan, current: &Current) -> Verdict {
     let errors: Vec<_> = (0usize..)

@@ -44,7 +44,7 @@ pub struct NodeState {
     pub provider: Option<Arc<str>>,
     /// The role of the last attempt.
     pub role: Option<RoleId>,
-    /// The output, once it has succeeded.
+    /// The output, once it has succeeded; after a failed attempt what that gave, and null where that is nothing.
     pub output: Data,
     /// The last failure.
     pub error: Option<Arc<Failure>>,
@@ -127,6 +127,24 @@ impl NodeState {
     pub fn duration_ms(&self) -> Option<i64> {
         let (from, to) = self.started_at.zip(self.ended_at)?;
         i64::try_from(to.duration_since(from).as_millis()).ok()
+    }
+
+    /// What a node that failed has given: its output, or of a `foreach` that of its item that failed, or an
+    /// array of those of several.
+    fn output_in_vain(&self) -> Data {
+        if self.status != StageStatus::Failed {
+            return Data::NULL;
+        }
+        let Some(items) = &self.items else {
+            // What a person answered is not what a call gave.
+            return if self.provider.is_some() { self.output.clone() } else { Data::NULL };
+        };
+        let given = items.open.values().map(Self::output_in_vain).filter(|output| !output.is_null());
+        match given.collect::<Vec<_>>().as_slice() {
+            [] => Data::NULL,
+            [output] => output.clone(),
+            several => Data::array(several),
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -333,6 +351,25 @@ impl LaneState {
                 let nodes = ids.iter().filter_map(|id| Some((id.as_str(), &graph.nodes.get(id)?.output)));
                 Data::object(nodes)
             }
+        }
+    }
+
+    /// The output of a lane that succeeded; of another null.
+    pub(super) fn result(&self) -> &Data {
+        const NULL: &Data = &Data::NULL;
+        if self.whole.status == StageStatus::Completed { &self.whole.output } else { NULL }
+    }
+
+    /// What a lane that fails has given: the output of its node that failed, or an object with those of
+    /// several.
+    pub(super) fn output_in_vain(&self) -> Data {
+        let Some(graph) = &self.graph else { return self.whole.output.clone() };
+        let nodes = graph.nodes.iter().map(|(id, node)| (id.as_str(), node.output_in_vain()));
+        let given: Vec<_> = nodes.filter(|(_, output)| !output.is_null()).collect();
+        match given.as_slice() {
+            [] => Data::NULL,
+            [(_, output)] => output.clone(),
+            given => Data::object(given.iter().map(|(id, output)| (*id, output))),
         }
     }
 

@@ -36,6 +36,6 @@ mod work;
 pub use decide::{decide, pending};
 pub use io::{Decision, Effect, Input};
 pub use lane::{LaneState, NodeState};
-pub use render::{Call, Secrets, request};
+pub use render::{Call, Secrets, request, set_of_edited};
 pub use state::{Broken, StageResult, State};
 pub use view::{ItemsView, LaneView, NodeView, RunContext, RunView, StageView};

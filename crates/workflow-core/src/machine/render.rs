@@ -140,7 +140,11 @@ pub fn request(
     let session = call.continues.then(|| session(state, path)).flatten();
     let session_usage = session.as_ref().and_then(|_| state.session(path)?.used.clone());
     let session = session.map(|session| session.to_string());
-    let workspace = if created.isolated { Workspace::Isolated } else { Workspace::Shared };
+    let workspace = match &state.origin {
+        _ if !created.isolated => Workspace::Shared,
+        Some(origin) => Workspace::Forked(origin.clone()),
+        None => Workspace::Isolated,
+    };
     let timeout = call.timeout.into_iter().chain(budget::time_left(plan, state, stage, path, call)).min();
     // Made where it stays: it is large.
     Ok(Call {
@@ -273,6 +277,23 @@ fn skills(plan: &Plan, call: &CallPlan, role: Option<&RoleId>) -> Vec<(Arc<str>,
         }
     }
     found
+}
+
+/// The variables that the `set` of a stage writes after its output was changed to another.
+///
+/// # Errors
+///
+/// A [`Failure`] that names the variable whose value the new output does not have.
+pub fn set_of_edited(
+    plan: &Plan,
+    state: &State,
+    stage: &crate::ids::StageId,
+    output: &Data,
+) -> Result<IndexMap<String, Data>, Failure> {
+    let Some(stage) = plan.stage(stage) else { return Ok(IndexMap::new()) };
+    let scope = RunScope { output: Some(output), ..RunScope::stage(state, stage) };
+    let set = set(&stage.set, &scope, stage.id.as_str())?;
+    Ok(set.map(Arc::unwrap_or_clone).unwrap_or_default())
 }
 
 /// Variables that `set` writes, of an output.

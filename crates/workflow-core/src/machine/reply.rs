@@ -41,6 +41,14 @@ pub(super) fn output(
     }
 }
 
+/// What a call that has to give JSON gave before it failed: parsed where it is JSON.
+pub(super) fn partial(output: Data) -> Data {
+    match output.value() {
+        Value::String(text) => Reply::parse_json(&text).map_or(output, |reply| reply.output),
+        _ => output,
+    }
+}
+
 /// Checks `output` against a schema.
 pub(super) fn check(schema: &OutputSchema, output: Data) -> Result<Data, Failure> {
     let violations = schema.check(&output.value());

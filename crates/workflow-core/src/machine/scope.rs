@@ -147,6 +147,7 @@ impl<'a> RunScope<'a> {
                     None => (2, document::stage(result)),
                     Some("status") => (3, serde_json::to_value(result.status).ok()?),
                     Some("output") => (3, result.output()?.value()),
+                    Some("error") => (3, serde_json::to_value(result.error.as_ref()?).ok()?),
                     Some("results") => (3, document::results(result)),
                     Some(_) => return None,
                 }
@@ -202,6 +203,9 @@ impl Scope for RunScope<'_> {
             names.push(format!("stages.{id}.status"));
             if result.output().is_some() {
                 names.push(format!("stages.{id}.output"));
+            }
+            if result.error.is_some() {
+                names.push(format!("stages.{id}.error"));
             }
             names.push(format!("stages.{id}.results"));
         }

@@ -16,6 +16,7 @@ use crate::event::{BudgetLimit, Event, EventBody, RunCreated, RunForked};
 use crate::failure::Failure;
 use crate::ids::{NodeId, NodePath, StageId};
 use crate::plan::{Plan, StagePlan};
+use crate::provider::Origin;
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::store::RunHead;
 use crate::usage::{Spent, Usage};
@@ -46,6 +47,8 @@ pub struct State {
     /// The bundle that it was moved to.
     pub(super) migrated: Option<Arc<Bundle>>,
     pub(super) forked: Option<Arc<RunForked>>,
+    /// Where its own files come from, in a run that was forked.
+    pub(super) origin: Option<Arc<Origin>>,
     /// What the attempts used that were taken over from another run: shown, and never charged.
     pub(super) inherited: Spent,
     pub(super) status: RunStatus,
@@ -139,7 +142,32 @@ pub(super) enum OutputOf {
     /// What it was changed to.
     Edited(Data),
     Lane(usize),
+    /// Those that succeeded, and null for each other.
     AllLanes,
+    /// Of a stage that failed: also those that failed.
+    EveryLane,
+}
+
+impl OutputOf {
+    /// What is left of a stage that failed: the outputs of its lanes, where one that failed has any.
+    pub(super) fn in_vain(lanes: &[LaneState], of: Option<u32>) -> Self {
+        let has_any = |lane: &LaneState| {
+            matches!(lane.whole.status, StageStatus::Failed | StageStatus::Retrying)
+                && !lane.whole.output.is_null()
+        };
+        let only = of.map_or(0, |lane| lane as usize);
+        match lanes {
+            _ if of.is_some() || lanes.len() == 1 => {
+                if lanes.get(only).is_some_and(has_any) {
+                    Self::Lane(only)
+                } else {
+                    Self::Nothing
+                }
+            }
+            lanes if lanes.iter().any(has_any) => Self::EveryLane,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 impl StageResult {
@@ -149,7 +177,8 @@ impl StageResult {
             OutputOf::Nothing => None,
             OutputOf::Edited(output) => Some(output.clone()),
             OutputOf::Lane(lane) => self.lanes.get(*lane).map(|lane| lane.whole.output.clone()),
-            OutputOf::AllLanes => Some(Data::array(self.lanes.iter().map(|lane| &lane.whole.output))),
+            OutputOf::AllLanes => Some(Data::array(self.lanes.iter().map(LaneState::result))),
+            OutputOf::EveryLane => Some(Data::array(self.lanes.iter().map(|lane| &lane.whole.output))),
         }
     }
 }
@@ -205,6 +234,7 @@ impl State {
             bundle: created.bundle.clone(),
             migrated: None,
             forked: None,
+            origin: None,
             inherited: Spent::default(),
             status: RunStatus::Pending,
             iteration: 1,

@@ -11,7 +11,7 @@ use super::ask::{Said, rejected};
 use super::document::{self, Parts};
 use super::finish::Verdict;
 use super::io::{Decision, Effect, Input};
-use super::lane::NodeState;
+use super::lane::{LaneState, NodeState};
 use super::lanes::{self, is_closed};
 use super::scope::RunScope;
 use super::state::{Broken, Current, Position, StageResult, State};
@@ -281,7 +281,8 @@ impl<'a> Step<'a> {
             let repeated = if continues { self.repeated(&id, &error) } else { None };
             let continues = continues && repeated.is_none();
             let error = repeated.map_or(error, Arc::new);
-            self.emit(EventBody::StageFailed { iteration, stage: id, error, continues })?;
+            let output_of = self.current().and_then(|(stage, current)| finish::failed_lane(stage, current));
+            self.emit(EventBody::StageFailed { iteration, stage: id, error, continues, output_of })?;
             return Ok(true);
         }
         if self.running_count() > 0 {
@@ -334,7 +335,7 @@ impl<'a> Step<'a> {
             Some(lane) => {
                 current.lanes.get(lane as usize).map(|lane| lane.whole.output.clone()).unwrap_or_default()
             }
-            None => Data::array(current.lanes.iter().map(|lane| &lane.whole.output)),
+            None => Data::array(current.lanes.iter().map(LaneState::result)),
         };
         let scope = RunScope { output: Some(&output), ..RunScope::stage(self.state, stage) };
         render::set(&stage.set, &scope, stage.id.as_str())
@@ -370,7 +371,13 @@ impl<'a> Step<'a> {
             Some(Said::Disagreed(comment)) => {
                 let (id, continues) = (stage.id.clone(), self.on_failure(stage) == OnFailure::Continue);
                 let error = Arc::new(rejected(comment.as_deref()));
-                self.emit(EventBody::StageFailed { iteration, stage: id, error, continues })?;
+                self.emit(EventBody::StageFailed {
+                    iteration,
+                    stage: id,
+                    error,
+                    continues,
+                    output_of: None,
+                })?;
                 Ok(true)
             }
             Some(_) => self.begin_stage(iteration, stage),

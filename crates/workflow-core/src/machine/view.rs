@@ -83,7 +83,7 @@ pub struct StageView {
     pub status: StageStatus,
     /// The iteration of the pass.
     pub iteration: u32,
-    /// The output, where there is one.
+    /// The output, where there is one; of a stage that failed what its failed attempt gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Data>,
     /// What its attempts used, in all iterations.
@@ -120,7 +120,7 @@ pub struct LaneView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub retry_at: Option<Timestamp>,
-    /// The output; null until it has succeeded.
+    /// The output; after a failed attempt what that gave. Null where there is none.
     pub output: Data,
     /// The last failure.
     pub error: Option<Arc<Failure>>,
@@ -152,7 +152,7 @@ pub struct NodeView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub retry_at: Option<Timestamp>,
-    /// The output, once it has succeeded.
+    /// The output, once it has succeeded; after a failed attempt what that gave.
     #[serde(default, skip_serializing_if = "Data::is_null")]
     pub output: Data,
     /// The last failure.

@@ -91,6 +91,13 @@ impl Compiler<'_> {
                 provider,
                 role: self.text(format_args!("{path}.providers[{n}].role"), lane.role.as_deref())?,
                 weight: lane.weight.unwrap_or(1),
+                call: match lane.own_fields().next() {
+                    Some(_) => {
+                        let path = format!("{path}.providers[{n}]");
+                        Some(self.stage_call(&path, &lane.call_of(stage))?.into())
+                    }
+                    None => None,
+                },
             });
         }
         let work = match self.bundle.profiles.get(id) {

@@ -16,6 +16,15 @@ pub(super) fn problems(bundle: &Bundle) -> Vec<Diagnostic> {
         for (n, lane) in stage.providers.iter().enumerate() {
             problems
                 .extend(missing_role(bundle, lane.role.as_deref(), || format!("{id}.providers[{n}].role")));
+            if bundle.profiles.contains_key(id) {
+                problems.extend(lane.own_fields().map(|field| {
+                    let message = format!(
+                        "`{field}` of a provider is for stages without a graph: write it on the nodes of the \
+                         profile `{profile}`"
+                    );
+                    Diagnostic::error("conflicting-fields", format!("{id}.providers[{n}].{field}"), message)
+                }));
+            }
         }
     }
     for (stage, profile) in &bundle.profiles {

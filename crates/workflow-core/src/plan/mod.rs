@@ -75,6 +75,8 @@ pub(crate) struct LanePlan {
     pub provider: Template,
     pub role: Option<Template>,
     pub weight: u32,
+    /// How it is called, where that is not as its stage says.
+    pub call: Option<Box<CallPlan>>,
 }
 
 /// How the lanes of a stage make its result.
@@ -181,7 +183,8 @@ impl StagePlan {
     pub(crate) fn call(&self, path: &NodePath) -> Option<&CallPlan> {
         match &self.work {
             Work::Simple { id, call } => {
-                Some(&**call).filter(|_| path.items.is_empty() && (path.node == *id))
+                let own = self.lanes.get(path.lane as usize).and_then(|lane| lane.call.as_ref());
+                Some(&**own.unwrap_or(call)).filter(|_| path.items.is_empty() && (path.node == *id))
             }
             Work::Graph(graph) => graph.kind(&path.node, path.items.len())?.call(),
         }

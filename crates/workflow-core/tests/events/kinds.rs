@@ -229,12 +229,13 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 repair: true,
                 usage: Some(Box::default()),
                 ran_until: Some(Timestamp::UNIX_EPOCH),
+                output: Some(Data::new(&json!("ok\n3 failed"))),
             },
             concat!(
                 r#""type":"attempt_failed","data":{"path":"2/test[1]/run","attempt":1,"#,
                 r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m","details":{"exit":7}},"#,
                 r#""retry_at":"2026-01-02T03:04:10.5Z","parked":true,"repair":true,"usage":{},"#,
-                r#""ran_until":"1970-01-01T00:00:00Z"}"#,
+                r#""ran_until":"1970-01-01T00:00:00Z","output":"ok\n3 failed"}"#,
             ),
         ),
         (
@@ -247,6 +248,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 repair: false,
                 usage: None,
                 ran_until: None,
+                output: None,
             },
             concat!(
                 r#""type":"attempt_failed","data":{"path":"2/test[1]/run","attempt":1,"#,
@@ -295,10 +297,11 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 stage: stage("plan"),
                 error: Arc::new(failure()),
                 continues: true,
+                output_of: Some(1),
             },
             concat!(
                 r#""type":"stage_failed","data":{"iteration":1,"stage":"plan","#,
-                r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m"},"continues":true}"#,
+                r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m"},"continues":true,"output_of":1}"#,
             ),
         ),
         (
@@ -373,10 +376,12 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 event: 9,
                 vars: [("x".to_owned(), Data::new(&json!(1)))].into(),
                 outputs: [(stage("plan"), Data::new(&json!("better")))].into(),
+                seed: Some(7),
+                worktree: Some(Data::new(&json!({ "commit": "c0" }))),
             })),
             concat!(
                 r#""type":"run_forked","data":{"from":"r0","event":9,"#,
-                r#""vars":{"x":1},"outputs":{"plan":"better"}}"#,
+                r#""vars":{"x":1},"outputs":{"plan":"better"},"seed":7,"worktree":{"commit":"c0"}}"#,
             ),
         ),
         migrated(),

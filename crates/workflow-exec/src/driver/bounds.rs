@@ -1,6 +1,6 @@
 //! What comes back from a call is bounded before it goes into the log.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use workflow_core::data::Data;
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::provider::{ProviderError, Reply};
@@ -28,8 +28,29 @@ pub(super) fn check(result: Result<Reply, ProviderError>, most_bytes: usize) -> 
             if details.is_some() {
                 error.failure.details = Some(json!("left out: nested too deeply"));
             }
+            error.output = error.output.and_then(|output| partial(output, most_bytes));
             Err(error)
         }
+    }
+}
+
+/// What a failed call gave, as far as it is kept: of a longer text the end, of anything else that is too large or too
+/// deep nothing.
+fn partial(output: Data, most_bytes: usize) -> Option<Data> {
+    if output.len() <= most_bytes {
+        return Some(output).filter(|output| depth(output.json()) <= MOST_NESTED);
+    }
+    let Value::String(text) = output.value() else { return None };
+    let mut length = most_bytes;
+    loop {
+        let least = text.len().saturating_sub(length);
+        let from = (least..text.len()).find(|at| text.is_char_boundary(*at))?;
+        let cut = Data::new(&Value::String(format!("[… {from} bytes left out …]\n{}", &text[from..])));
+        if cut.len() <= most_bytes {
+            return Some(cut);
+        }
+        // What is escaped takes more room than it has bytes.
+        length /= 2;
     }
 }
 
@@ -71,8 +92,6 @@ fn depth(json: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn nested(levels: usize) -> Value {
@@ -93,6 +112,22 @@ mod tests {
         assert_eq!(error.to_string(), "the output is nested more than 64 deep");
         let error = check(Ok(Reply::text("x".repeat(999))), 1_000).unwrap_err();
         assert_eq!(error.to_string(), "the output has 1001 bytes; at most 1000 are kept");
+    }
+
+    #[test]
+    fn what_a_failed_call_gave_is_cut_to_its_end() {
+        let left = |output: Value| {
+            check(Err(ProviderError::transient("no").with_output(output)), 100).unwrap_err().output
+        };
+        assert_eq!(left(json!([1, "a"])), Some(Data::new(&json!([1, "a"]))));
+        assert_eq!(left(json!(["x".repeat(100)])), None);
+        assert_eq!(left(nested(40).clone()), Some(Data::new(&nested(40))));
+        assert_eq!(left(nested(65)), None);
+        for text in ["x".repeat(1000), "é\u{1}\"".repeat(300)] {
+            let kept = left(json!(format!("{text}end"))).unwrap();
+            let shown = kept.value().as_str().unwrap().to_owned();
+            assert!(kept.len() <= 100 && shown.starts_with("[… ") && shown.ends_with("end"), "{shown}");
+        }
     }
 
     #[test]

@@ -130,7 +130,10 @@ impl Future for Call<'_> {
                 self.io.redactor().data(&mut reply.output);
                 reply.details.iter_mut().for_each(|details| self.io.redactor().value(details));
             }
-            Err(error) => self.io.redactor().failure(&mut error.failure),
+            Err(error) => {
+                self.io.redactor().failure(&mut error.failure);
+                error.output.iter_mut().for_each(|output| self.io.redactor().data(output));
+            }
         }
         let (path, attempt) = (self.id.path.clone(), self.id.attempt);
         let span = std::mem::replace(&mut self.span, Span::none());
@@ -162,9 +165,9 @@ async fn in_time(
                     patience.timer.sleep(grace).await;
                 }
             };
-            let usage = match select(call, pin!(grace)).await {
-                Either::Left((Ok(reply), _)) => reply.usage,
-                Either::Left((Err(ended), _)) => ended.usage,
+            let (usage, output) = match select(call, pin!(grace)).await {
+                Either::Left((Ok(reply), _)) => (reply.usage, Some(reply.output)),
+                Either::Left((Err(ended), _)) => (ended.usage, ended.output),
                 Either::Right(((), call)) => {
                     drop(call);
                     let failure = &error.failure;
@@ -172,7 +175,7 @@ async fn in_time(
                     return dropped(provider, id, late.unwrap_or(error)).await;
                 }
             };
-            Err(ProviderError { usage, ..error })
+            Err(ProviderError { usage, output, ..error })
         }
     }
 }

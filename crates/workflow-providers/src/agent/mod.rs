@@ -56,6 +56,9 @@ use crate::{directory, environment};
 /// How much of standard error goes into a failure.
 const EXCERPT: usize = 4 * 1024;
 
+/// How much of what it has said is kept of a call that fails.
+const PARTIAL: usize = 256 * 1024;
+
 /// How long an agent may take to exit once it has said all.
 const FAREWELL: Duration = Duration::from_secs(30);
 
@@ -238,7 +241,18 @@ impl Settings {
         };
 
         let (mut transcript, mut stderr) = (Transcript::<C>::new(&call), Tail::new(EXCERPT));
-        let mut say = |said| tell(context, sessions, &secrets, said);
+        let mut text = Tail::new(PARTIAL);
+        let mut say = |said| {
+            match &said {
+                Said::Text(whole) => {
+                    text.push(whole.as_bytes());
+                    text.push(b"\n");
+                }
+                Said::TextDelta(piece) => text.push(piece.as_bytes()),
+                _ => {}
+            }
+            tell(context, sessions, &secrets, said);
+        };
         // An agent that is stopped may well say that this is the end: it had not said all before.
         let mut has_said_all = false;
         let ended = process::run(launch, control, &mut |stream, bytes| {
@@ -255,25 +269,31 @@ impl Settings {
             let message = secrets.hidden(trouble.message.clone());
             failure::<C>(Trouble { message, ..trouble }, end, context.now())
         };
-        match ended.map_err(|error| not_run::<C>(&name, &error, context.now()))? {
+        let error = match ended.map_err(|error| not_run::<C>(&name, &error, context.now()))? {
             Ended::Stopped => {
                 // What it used until then is told all the same.
                 let usage = used(transcript.end(&end, &mut say));
-                return Err(ProviderError { usage, ..ProviderError::cancelled() });
+                ProviderError { usage, ..ProviderError::cancelled() }
             }
-            Ended::Silent if has_said_all => end.lingered = true,
-            Ended::Silent => {
+            Ended::Silent if !has_said_all => {
                 let usage = used(transcript.end(&end, &mut say));
                 let silence = self.patience.as_secs();
                 let message = format!("{} was silent for {silence} seconds and was stopped", C::NAME);
-                return Err(failed(Trouble::new(Reason::Silent, message).using(usage), &end));
+                failed(Trouble::new(Reason::Silent, message).using(usage), &end)
             }
-            Ended::ByItself(status) => end.code = status.code(),
-        }
-        match transcript.end(&end, &mut say) {
-            Ok(outcome) => Ok(reply(outcome)),
-            Err(trouble) => Err(failed(trouble, &end)),
-        }
+            ended => {
+                match ended {
+                    Ended::ByItself(status) => end.code = status.code(),
+                    _ => end.lingered = true,
+                }
+                match transcript.end(&end, &mut say) {
+                    Ok(outcome) => return Ok(reply(outcome)),
+                    Err(trouble) => failed(trouble, &end),
+                }
+            }
+        };
+        let said = secrets.hidden(text.text(PARTIAL));
+        Err(if said.is_empty() { error } else { error.with_output(Value::String(said)) })
     }
 }
 

@@ -57,7 +57,8 @@ pub use self::builder::CommandBuilder;
 /// also the node's output: text without the line ends at its end, one JSON value (which may stand
 /// in a code fence), or an array of the values that the lines are. Text longer than the limit of
 /// [`CommandBuilder::max_output`] loses its beginning, and says so; JSON of that length is an
-/// error. Any other exit code than those of `success_codes` is a failure that may be retried; a
+/// error. What a command that fails or takes too long has printed is its output as well, for stages
+/// after one with `on_failure: continue`. Any other exit code than those of `success_codes` is a failure that may be retried; a
 /// program that does not exist is one that may not.
 ///
 /// # Environment
@@ -203,7 +204,9 @@ impl Settings {
             _ => run_error(&name, &error),
         })?;
         match ended {
-            Ended::Stopped | Ended::Silent => Err(ProviderError::cancelled()),
+            Ended::Stopped | Ended::Silent => {
+                Err(ProviderError::cancelled().with_output(printed.text(self.max_output)))
+            }
             Ended::ByItself(status)
                 if status.code().is_some_and(|code| options.success_codes.contains(&code)) =>
             {
@@ -212,7 +215,7 @@ impl Settings {
             Ended::ByItself(status) => {
                 // What a shell and `env` exit with when they do not find the program.
                 let wrong = wrong_first_line(&program).filter(|_| status.code() == Some(127));
-                Err(printed.failure(&name, status, wrong.as_deref()))
+                Err(printed.failure(&name, status, wrong.as_deref(), self.max_output))
             }
         }
     }

@@ -20,7 +20,13 @@ pub(super) struct Printed {
 
 impl Printed {
     /// The failure of a command that ended with `status`, where it is known because of what is `wrong` with it.
-    pub(super) fn failure(mut self, program: &str, status: ExitStatus, wrong: Option<&str>) -> ProviderError {
+    pub(super) fn failure(
+        mut self,
+        program: &str,
+        status: ExitStatus,
+        wrong: Option<&str>,
+        limit: usize,
+    ) -> ProviderError {
         let (how, name, number) = match (status.code(), status.signal()) {
             (Some(code), _) => ("exited with code", "exit_code", code),
             (None, signal) => ("was ended by signal", "signal", signal.unwrap_or_default()),
@@ -31,7 +37,12 @@ impl Printed {
             Some(wrong) => ProviderError::permanent(format!("`{program}` {how} {number}: {wrong}")),
             None => ProviderError::transient(format!("`{program}` {how} {number}")),
         };
-        error.with_details(details.into())
+        error.with_details(details.into()).with_output(self.text(limit))
+    }
+
+    /// What is on standard output, as text.
+    pub(super) fn text(&mut self, limit: usize) -> Value {
+        self.stdout.text(limit).into()
     }
 
     /// The reply of a command that succeeded. Its output takes at most `limit` bytes.
@@ -41,7 +52,7 @@ impl Printed {
             OutputFormat::Json => self.utf8(limit).and_then(Reply::parse_json),
             OutputFormat::JsonLines => self.utf8(limit).and_then(json_lines),
         };
-        read.map_err(|error| error.with_details(self.excerpts().into()))
+        read.map_err(|error| error.with_details(self.excerpts().into()).with_output(self.text(limit)))
     }
 
     fn utf8(&mut self, limit: usize) -> Result<&str, ProviderError> {

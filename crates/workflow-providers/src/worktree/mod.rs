@@ -121,12 +121,14 @@ pub struct InWorktree<P> {
 #[async_trait]
 impl<P: Provider> Provider for InWorktree<P> {
     async fn call(&self, mut request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
-        if request.workspace != Workspace::Isolated {
-            return self.provider.call(request, context).await;
-        }
+        let origin = match &request.workspace {
+            Workspace::Isolated => None,
+            Workspace::Forked(origin) => Some(origin.clone()),
+            _ => return self.provider.call(request, context).await,
+        };
         let (settings, id) = (self.worktrees.0.clone(), request.id.clone());
         let open = process::on_own_thread(context.stop(), move |control| {
-            settings.open(&id, &Git::of_call(&id, control))
+            settings.open(&id, origin.as_deref(), &Git::of_call(&id, control))
         });
         let open = open.await?;
         request.workspace = Workspace::At(open.work_root.clone());

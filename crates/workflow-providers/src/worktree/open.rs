@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use workflow_core::data::Data;
 use workflow_core::ids::RunId;
-use workflow_core::provider::{CallId, ProviderError};
+use workflow_core::provider::{CallId, Origin, ProviderError};
 
 use super::git::{At, Git};
 use super::locks::{InUse, Turn, unable};
@@ -38,7 +39,12 @@ type Committed = Option<(String, String)>;
 
 impl Settings {
     /// Opens the worktree of a run, which is made unless it is there.
-    pub(super) fn open(&self, call: &CallId, git: &Git<'_>) -> Result<Open, ProviderError> {
+    pub(super) fn open(
+        &self,
+        call: &CallId,
+        origin: Option<&Origin>,
+        git: &Git<'_>,
+    ) -> Result<Open, ProviderError> {
         fs::create_dir_all(&self.directory).map_err(|error| unable(&self.directory, &error))?;
         let directory = self.directory.canonicalize().map_err(|error| unable(&self.directory, &error))?;
         let (repository, prefix) = self.repository(git)?;
@@ -49,7 +55,7 @@ impl Settings {
             fs::write(&ignore, "*\n").map_err(|error| unable(&ignore, &error))?;
         }
         let worktree = directory.join(call.run.to_string());
-        self.make(call, &repository, &directory, git)?;
+        self.make(call, origin, &repository, &directory, git)?;
         let found = expect(&worktree, &call.run, git)?;
         if found.repository != repository {
             let (worktree, other) = (worktree.display(), found.repository.display());
@@ -91,6 +97,7 @@ impl Settings {
     fn make(
         &self,
         call: &CallId,
+        origin: Option<&Origin>,
         repository: &Path,
         directory: &Path,
         git: &Git<'_>,
@@ -123,7 +130,10 @@ impl Settings {
                      `git for-each-ref {bases}` shows"
                 )));
             }
-            let head = self.head(git)?;
+            let head = match origin.map(|origin| begin(origin, &at, git)).transpose()?.flatten() {
+                Some(commit) => commit,
+                None => self.head(git)?,
+            };
             git.ask(&at, &["update-ref", &base, &head, &"0".repeat(head.len())])?;
         }
         let mut add = vec!["worktree", "add", "--quiet"];
@@ -131,6 +141,31 @@ impl Settings {
         git.ask(&at, &add)?;
         Ok(())
     }
+}
+
+/// The commit that a forked run begins with: the one that the other run was at, or what that one began with. None
+/// where no call of theirs has worked in files yet.
+fn begin(origin: &Origin, at: &At<'_>, git: &Git<'_>) -> Result<Option<String>, ProviderError> {
+    let commit = |name: &str| {
+        let name = format!("{name}^{{commit}}");
+        let found = git.run(at, &["rev-parse", "--verify", "--quiet", "--end-of-options", &name], "")?;
+        Ok::<_, ProviderError>(found.is_yes().then(|| found.text()))
+    };
+    let told = origin.worktree.as_ref().map(Data::value);
+    if let Some(told) = told.as_ref().and_then(|told| told.get("commit")?.as_str()) {
+        return commit(told)?.map(Some).ok_or_else(|| {
+            let run = origin.runs.first().map_or("?", |(run, _)| run.as_str());
+            ProviderError::permanent(format!(
+                "the run was forked from `{run}` at its commit {told}, which is gone from the repository"
+            ))
+        });
+    }
+    for (run, seed) in &origin.runs {
+        if let Some(base) = commit(&format!("{}{seed:016x}", bases(run)))? {
+            return Ok(Some(base));
+        }
+    }
+    Ok(None)
 }
 
 /// The commits that a run began with.

@@ -18,6 +18,18 @@ fn an_exit_code_is_a_failure_that_may_be_retried() {
 }
 
 #[test]
+fn what_a_failed_command_has_printed_is_the_output_of_its_error() {
+    for (output, printed) in [("text", "3 failed"), ("json", "{\"failed\": 3}")] {
+        let options =
+            json!({ "command": ["sh", "-c", format!("echo '{printed}'; exit 1")], "output": output });
+        assert_eq!(call("", options).0.unwrap_err().output.unwrap().value(), printed);
+    }
+    // What was to be JSON and is not.
+    let (result, _) = call("", json!({ "command": ["echo", "no JSON"], "output": "json" }));
+    assert_eq!(result.unwrap_err().output.unwrap().value(), "no JSON");
+}
+
+#[test]
 fn success_is_what_the_definition_says() {
     let (result, _) = call("", json!({ "command": ["true"], "success_codes": [1] }));
     assert_eq!(result.unwrap_err().failure.message, "`true` exited with code 0");

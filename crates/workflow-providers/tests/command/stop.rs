@@ -28,7 +28,11 @@ fn is_ended_in_every_way(script: &str) {
             });
         } else {
             call.stop.stop(how);
-            assert_eq!(call.end().unwrap_err(), ProviderError::cancelled(), "{script}");
+            let error = call.end().unwrap_err();
+            assert_eq!(error.failure, ProviderError::cancelled().failure, "{script}");
+            // What it has printed is told all the same.
+            let printed = error.output.unwrap().value();
+            assert!(printed.as_str().unwrap().starts_with("ready"), "{printed}");
             assert!(!processes::lives(process), "{how:?}: {script}");
         }
     }
@@ -76,7 +80,7 @@ fn one_that_does_not_read_its_input() {
     let call = Call::start(&provider(), request);
     call.wait_for("ready");
     call.stop.stop(Stop::Gracefully);
-    assert_eq!(call.end().unwrap_err(), ProviderError::cancelled());
+    assert_eq!(call.end().unwrap_err().failure, ProviderError::cancelled().failure);
 }
 
 #[test]
@@ -85,7 +89,7 @@ fn one_that_prints_without_end() {
     let call = Call::start(&provider(), request("", json!({ "command": ["sh", "-c", script] })));
     call.wait_for("more");
     call.stop.stop(Stop::Gracefully);
-    assert_eq!(call.end().unwrap_err(), ProviderError::cancelled());
+    assert_eq!(call.end().unwrap_err().failure, ProviderError::cancelled().failure);
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn descendants_without_marker_and_group_are_known_by_their_parents() {
         let call = Call::start(&provider(), request("", json!({ "command": ["sh", "-c", script] })));
         let process = processes::pid_in(&call.wait_for("ready"));
         call.stop.stop(how);
-        assert_eq!(call.end().unwrap_err(), ProviderError::cancelled());
+        assert_eq!(call.end().unwrap_err().failure, ProviderError::cancelled().failure);
         assert!(!processes::lives(process), "{how:?}");
     }
 }
@@ -108,7 +112,7 @@ fn one_that_is_asked_can_finish_what_it_does_and_say_so() {
     let call = Call::start(&patient, request("", json!({ "command": ["sh", "-c", script] })));
     call.wait_for("ready");
     call.stop.stop(Stop::Gracefully);
-    assert_eq!(call.end().unwrap_err(), ProviderError::cancelled());
+    assert_eq!(call.end().unwrap_err().failure, ProviderError::cancelled().failure);
     assert_eq!(call.said.of(OutputKind::Stdout).last().unwrap(), "finished");
 }
 
@@ -121,7 +125,7 @@ fn a_second_more_urgent_request_ends_the_grace_period() {
     call.stop.stop(Stop::Gracefully);
     call.wait_for("asked");
     call.stop.stop(Stop::AtOnce);
-    assert_eq!(call.end().unwrap_err(), ProviderError::cancelled());
+    assert_eq!(call.end().unwrap_err().failure, ProviderError::cancelled().failure);
 }
 
 #[test]
@@ -132,7 +136,7 @@ fn a_call_that_was_stopped_before_it_began_starts_nothing() {
     let (context, _, stop) = common::context(&request);
     stop.stop(Stop::Gracefully);
     let result = block_on(provider().call(request, context));
-    assert_eq!(result.unwrap_err(), ProviderError::cancelled());
+    assert_eq!(result.unwrap_err().failure, ProviderError::cancelled().failure);
     assert!(!file.exists());
 }
 

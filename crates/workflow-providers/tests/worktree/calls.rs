@@ -1,9 +1,13 @@
 //! What calls change, and what they do not.
 
 use std::fs;
+use std::sync::Arc;
 use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use workflow_core::data::Data;
+use workflow_core::ids::RunId;
+use workflow_core::provider::{Origin, Workspace};
 
 use crate::repository::{Repository, call, git, recorded};
 
@@ -132,4 +136,37 @@ fn calls_work_in_the_folder_of_the_worktree_that_the_repository_was_named_by() {
         call(&provider, repository.request("r", "1/work[0]/run", "cat file; echo more > more")).unwrap();
     assert_eq!(reply.output.value(), Value::from("part"));
     assert_eq!(repository.changes("r").files, ["part/more"]);
+}
+
+#[test]
+fn a_forked_run_begins_with_the_commit_that_the_other_run_was_at() {
+    let repository = Repository::new();
+    let forked = |run: &str, runs: &[(&str, u64)], commit: Option<&str>, script: &str| {
+        let mut asked = repository.request(run, "1/code[0]/run", script);
+        let runs = runs.iter().map(|(run, seed)| (RunId::new(*run).unwrap(), *seed)).collect();
+        let worktree = commit.map(|commit| Data::new(&json!({ "commit": commit })));
+        asked.workspace = Workspace::Forked(Arc::new(Origin { runs, worktree }));
+        call(&repository.commands(), asked)
+    };
+    let seed = repository.request("r", "1/plan[0]/run", "").id.seed;
+    let first = recorded(repository.call("r", "echo one > one").unwrap().details.map(|details| *details));
+    repository.call("r", "echo two > two").unwrap();
+    // The checkout goes on meanwhile.
+    repository.git(&["-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--no-gpg-sign", "-m", "more"]);
+
+    let source = [("r", seed)];
+    let reply = forked("at", &source, first["commit"].as_str(), "ls; cat staged; echo mine > mine").unwrap();
+    assert_eq!(reply.output.value(), "changed\nkept\none\npart\nstaged\nold");
+    assert_eq!(repository.changes("at").files, ["mine"]);
+    // Without a commit of a call, with what that run began with, or the run that it was made of itself.
+    let reply = forked("start", &source, None, "ls; cat staged").unwrap();
+    assert_eq!(reply.output.value(), "changed\nkept\npart\nstaged\nold");
+    let chain = [("never-called", 1), source[0]];
+    assert_eq!(forked("chain", &chain, None, "cat staged").unwrap().output.value(), "old");
+    // A run that nothing was called for yet has nothing of its own: the checkout counts.
+    assert_eq!(forked("fresh", &[("never-called", 1)], None, "cat staged").unwrap().output.value(), "new");
+
+    let gone = "0123456789012345678901234567890123456789";
+    let error = forked("gone", &source, Some(gone), "ls").unwrap_err();
+    assert!(error.failure.message.contains("which is gone from the repository"), "{error}");
 }

@@ -51,7 +51,7 @@ impl EventSink for TracingSink {
                 | EventBody::AttemptInterrupted { path, attempt, .. } => {
                     log!(debug, run, event, %path, attempt);
                 }
-                EventBody::StageFailed { iteration, stage, error, continues } => {
+                EventBody::StageFailed { iteration, stage, error, continues, .. } => {
                     log!(warn, run, event, iteration, %stage, error = ?error.message, continues);
                 }
                 EventBody::IterationEnded { iteration, done, .. } => log!(info, run, event, iteration, done),

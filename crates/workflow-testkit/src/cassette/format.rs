@@ -159,6 +159,9 @@ pub(super) enum Recorded {
         retry_after: Option<i64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
+        /// What it gave before it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Data>,
     },
     /// It was told to stop, and did.
     Stopped {

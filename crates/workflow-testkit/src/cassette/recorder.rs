@@ -119,10 +119,10 @@ fn recorded(result: &Result<Reply, ProviderError>, at: Timestamp, is_stopped: bo
         {
             Recorded::Stopped { usage }
         }
-        Err(ProviderError { failure, until, retry_after, usage }) => {
+        Err(ProviderError { failure, until, retry_after, usage, output }) => {
             let until = until.map(|until| until.as_millisecond().saturating_sub(at.as_millisecond()));
             let after = retry_after.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
-            Recorded::Error { failure: *failure, retry_after: until.or(after), usage }
+            Recorded::Error { failure: *failure, retry_after: until.or(after), usage, output }
         }
     }
 }

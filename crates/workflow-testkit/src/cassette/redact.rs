@@ -58,7 +58,10 @@ impl Secrets {
                     self.value(details);
                 }
             }
-            Recorded::Error { failure, .. } => {
+            Recorded::Error { failure, output, .. } => {
+                if let Some(output) = output {
+                    self.data(output);
+                }
                 self.text(&mut failure.message);
                 if let Some(details) = &mut failure.details {
                     self.value(details);

@@ -69,6 +69,26 @@ fn a_run_with_a_worktree_leaves_the_checkout_alone_and_shows_what_it_changed() {
 }
 
 #[test]
+fn a_rerun_from_a_stage_has_the_files_that_the_run_had_there() {
+    let home =
+        repository(&[("plan", "echo planned > plan"), ("code", "cat plan > code"), ("end", "ls > end")]);
+    assert_eq!(home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]).code, Some(0));
+    // The checkout goes on meanwhile.
+    home.write("later", "later\n");
+    git(&home, &["add", "later"]);
+    let me = ["-c", "user.name=me", "-c", "user.email=me@localhost"];
+    git(&home, &[&me[..], &["commit", "--quiet", "-m", "later"]].concat());
+    let rerun = home.run(&["rerun", "first", "--from", "code", "--run-id", "second"]);
+    assert_eq!(rerun.code, Some(0), "{rerun:?}");
+    assert_eq!(git(&home, &["show", "workflow/second:code"]), "planned");
+    let files = git(&home, &["show", "workflow/second:end"]);
+    assert!(files.contains("plan") && !files.contains("later"), "{files}");
+    let again = home.run(&["rerun", "second", "--from", "end", "--run-id", "third"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert_eq!(git(&home, &["show", "workflow/third:code"]), "planned");
+}
+
+#[test]
 fn runs_of_several_processes_at_once_have_nothing_in_common() {
     let home = repository(&[("one", "echo $WORKFLOW_RUN_ID > one"), ("two", "cat one > two")]);
     let runs = ["a", "b", "c", "d"];

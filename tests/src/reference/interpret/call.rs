@@ -62,6 +62,16 @@ impl Call {
         }
     }
 
+    /// What a failed attempt gave, in the form that was asked for where it has it.
+    fn partial(&self, given: Value) -> Value {
+        match &given {
+            Value::String(text) if self.is_json || self.schema.is_some() => {
+                Reply::parse_json(text).map_or(given, |reply| reply.output.value())
+            }
+            _ => given,
+        }
+    }
+
     /// Attempts until one succeeds or there is none left.
     pub(super) fn attempt(&self, run: &Run<'_>, stage: &Stage, path: &NodePath, prompt: &str) -> Ended {
         let retries = match run.on_failure(stage) {
@@ -71,6 +81,7 @@ impl Call {
         let (mut failures, mut repairs) = (0, 0);
         let mut prompts = vec![json!(prompt)];
         let mut used = Used::default();
+        let mut left = Value::Null;
         let (how, attempts) = loop {
             let made = u32::try_from(prompts.len()).unwrap();
             let is_used_up = self.budget.is_some_and(|budget| used.uses_up(budget));
@@ -81,13 +92,20 @@ impl Call {
             }
             let (uses, is_late) = run.call(path, self.budget, used, made - 1);
             used.add(uses);
+            left = Value::Null;
             let class = match answer(run.case, path, made - 1) {
                 _ if is_late => FailureClass::Timeout,
-                Answer::Reply(reply) => match self.accept(reply) {
-                    Some(output) => break (How::Completed(output), made),
-                    None => FailureClass::InvalidOutput,
-                },
-                Answer::Failure(class) => class,
+                Answer::Reply(reply) => {
+                    if let Some(output) = self.accept(reply.clone()) {
+                        break (How::Completed(output), made);
+                    }
+                    left = self.partial(reply);
+                    FailureClass::InvalidOutput
+                }
+                Answer::Failure(class, given) => {
+                    left = self.partial(given.unwrap_or_default());
+                    class
+                }
                 Answer::Quota(_) => {
                     prompts.push(prompts[0].clone());
                     continue;
@@ -111,7 +129,7 @@ impl Call {
         let started = u32::try_from(prompts.len()).unwrap();
         let called = Called { path: path.clone(), prompts, used, certain: true };
         let calls = Some(called).filter(|_| started > 0).into_iter().collect();
-        Ended { how, attempts, started, rough, calls }
+        Ended { how, attempts, started, rough, calls, left }
     }
 }
 
@@ -144,5 +162,5 @@ pub(super) fn prompt(prompt: Option<&str>, inputs: Vec<Input<'_>>, names: &Value
 /// its provider.
 pub(super) fn unresolved(is_made: bool) -> Ended {
     let how = How::Failed(Some(FailureClass::Expression));
-    Ended { how, attempts: 1, started: u32::from(is_made), rough: true, calls: Vec::new() }
+    Ended { how, attempts: 1, started: u32::from(is_made), rough: true, calls: Vec::new(), left: Value::Null }
 }

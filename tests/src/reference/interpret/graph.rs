@@ -99,21 +99,28 @@ impl<'a> Graph<'a> {
                     .map(|call| super::Called { certain: call.certain && is_certain, ..call }),
             );
         }
+        let mut left = Value::Null;
         let how = match failed[..] {
             [] => How::Completed(self.output()),
             [only] => {
                 let rough = |place: usize| ended(place).is_some_and(|ended| ended.rough);
                 let alone = !places.clone().any(|place| is_beside(place, only) && rough(place));
                 match &ended(only).unwrap().how {
-                    How::Failed(class) if alone => How::Failed(*class),
+                    How::Failed(class) if alone => {
+                        left = ended(only).unwrap().left.clone();
+                        How::Failed(*class)
+                    }
                     _ => How::Failed(None),
                 }
             }
             _ => How::Failed(None),
         };
+        if how == How::Failed(None) {
+            left = OPEN.into();
+        }
         let set = self.set.iter().map(|(place, name, value)| (name.clone(), value.clone(), certain(*place)));
         let (set, provider) = (set.collect(), Some(self.lane.provider.clone()));
-        LaneEnd { how, provider, attempts, nodes, calls, set }
+        LaneEnd { how, provider, attempts, nodes, calls, set, left }
     }
 
     /// The output of the lane.
@@ -178,6 +185,12 @@ impl<'a> Graph<'a> {
                     self.set.push((place, name, value));
                 }
             } else {
+                // What a call gave is in the log; what is made without one is not made.
+                let is_call = matches!(&node.node, Node::Run(_))
+                    || matches!(&node.node, Node::Reduce(reduce) if reduce.strategy == ReduceStrategy::Summarize);
+                if is_call {
+                    ended.left = output.clone();
+                }
                 ended.how = How::Failed(Some(FailureClass::Expression));
                 ended.rough = true;
             }
@@ -385,6 +398,7 @@ impl<'a> Graph<'a> {
                 end.calls.iter_mut().for_each(|call| call.certain &= is_certain);
             }
         }
+        let mut left = Value::Null;
         let how = match failed[..] {
             [] => How::Completed(
                 ends.iter()
@@ -397,18 +411,25 @@ impl<'a> Graph<'a> {
             [only] => {
                 let is_alone = !is_parallel || (0..ends.len()).all(|n| n == only || !ends[n].rough);
                 match ends[only].how {
-                    How::Failed(class) if is_alone => How::Failed(class),
+                    How::Failed(class) if is_alone => {
+                        left = ends[only].left.clone();
+                        How::Failed(class)
+                    }
                     _ => How::Failed(None),
                 }
             }
             _ => How::Failed(None),
         };
+        if how == How::Failed(None) {
+            left = OPEN.into();
+        }
         Ended {
             how,
             attempts: 0,
             started: ends.iter().map(|end| end.started).sum(),
             rough: ends.iter().any(|end| end.rough),
             calls: ends.into_iter().flat_map(|end| end.calls).collect(),
+            left,
         }
     }
 }

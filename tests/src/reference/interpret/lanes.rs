@@ -21,6 +21,8 @@ pub(super) struct LaneEnd {
     pub calls: Vec<Called>,
     /// The variables that its nodes set, in order, and whether that is certain.
     pub set: Vec<(String, Value, bool)>,
+    /// What is left of it where it failed.
+    pub left: Value,
 }
 
 /// Where a lane is.
@@ -43,14 +45,22 @@ impl Lane<'_> {
 
 impl LaneEnd {
     fn new(provider: Option<String>, ended: Ended) -> Self {
-        let Ended { how, attempts, calls, .. } = ended;
-        Self { how, provider, attempts: Some(attempts), nodes: IndexMap::new(), calls, set: Vec::new() }
+        let Ended { how, attempts, calls, left, .. } = ended;
+        Self { how, provider, attempts: Some(attempts), nodes: IndexMap::new(), calls, set: Vec::new(), left }
     }
 
     fn output(&self) -> Value {
         match &self.how {
             How::Completed(output) => output.clone(),
             How::Skipped | How::Failed(_) => Value::Null,
+        }
+    }
+
+    /// The output, or what is left of one.
+    fn given(&self) -> Value {
+        match &self.how {
+            How::Failed(_) => self.left.clone(),
+            _ => self.output(),
         }
     }
 
@@ -62,7 +72,7 @@ impl LaneEnd {
         json!({
             "provider": self.provider,
             "status": status(&self.how),
-            "output": self.output(),
+            "output": self.given(),
             "error": error(&self.how),
             "attempts": self.attempts.map_or_else(|| OPEN.into(), Value::from),
             "nodes": self.nodes,
@@ -177,6 +187,15 @@ impl Run<'_> {
             }
         }
         let status = if output.is_some() { "completed" } else { "failed" };
+        let output = output.or_else(|| {
+            let left = |n: usize| if certain(n) { ends[n].given() } else { OPEN.into() };
+            let all: Vec<_> = if is_parallel { (0..of).map(left).collect() } else { vec![left(of - 1)] };
+            if all.iter().any(|left| left == OPEN) {
+                return Some(OPEN.into());
+            }
+            let has_any = failed.iter().any(|n| !left(*n).is_null());
+            has_any.then(|| if let [only] = &all[..] { only.clone() } else { all.into() })
+        });
         Ok(Pass { status, iteration: self.iteration, output, error, lanes, is_open })
     }
 

@@ -110,6 +110,8 @@ struct Ended {
     /// Whether an attempt of it failed, so that it fails when there is no time for another.
     rough: bool,
     calls: Vec<Called>,
+    /// What is left of it where it failed; null for nothing, [`OPEN`] where that is open.
+    left: Value,
 }
 
 /// What the provider of a node was told, attempt by attempt.
@@ -127,7 +129,7 @@ impl Ended {
     /// Something that calls nobody.
     fn alone(how: How) -> Self {
         let rough = matches!(how, How::Failed(_));
-        Self { how, attempts: 0, started: 0, rough, calls: Vec::new() }
+        Self { how, attempts: 0, started: 0, rough, calls: Vec::new(), left: Value::Null }
     }
 
     fn has_failed(&self) -> bool {
@@ -220,7 +222,7 @@ impl Run<'_> {
         let is_asked = stage.approval.is_some() || self.case.interactive;
         let is_rejected = is_asked && !agrees(self.case, &place);
         let mut pass = if is_rejected { self.rejected() } else { self.lanes(id, stage)? };
-        if let Some(output) = &pass.output {
+        if let Some(output) = pass.output.as_ref().filter(|_| pass.status == "completed") {
             self.check_reads(&text(&stage.set))?;
             let mut names = self.names();
             names["stage"] = json!({ "id": id });
@@ -231,7 +233,7 @@ impl Run<'_> {
                     self.vars.insert(name, value);
                 }
             } else {
-                (pass.status, pass.output) = ("failed", None);
+                (pass.status, pass.output) = ("failed", left(&pass.lanes));
                 pass.error = json!(FailureClass::Expression);
             }
         }
@@ -270,6 +272,9 @@ impl Run<'_> {
             if let Some(output) = &pass.output {
                 stages[id.as_str()]["output"] = output.clone();
             }
+            if !pass.error.is_null() {
+                stages[id.as_str()]["error"] = json!({ "class": pass.error });
+            }
         }
         json!({
             "vars": self.vars,
@@ -283,6 +288,12 @@ impl Run<'_> {
     fn check_reads(&self, text: &str) -> Result<(), Open> {
         if let Some(var) = self.open_vars.iter().find(|var| mentions(text, &format!("vars.{var}"))) {
             return Err(Open(format!("vars.{var} is read")));
+        }
+        let open =
+            self.stages.iter().filter(|(_, pass)| pass.output.as_ref().is_some_and(|output| output == OPEN));
+        let mut outputs = open.map(|(id, _)| format!("stages.{id}.output"));
+        if let Some(output) = outputs.find(|output| mentions(text, output)) {
+            return Err(Open(format!("{output} is read")));
         }
         let open = self.stages.iter().filter(|(_, pass)| pass.is_open);
         let mut results = open.map(|(id, _)| format!("stages.{id}.results"));
@@ -309,6 +320,17 @@ impl Run<'_> {
         });
         Outcome { run, calls: self.calls }
     }
+}
+
+/// What is left of a stage whose lanes met its strategy and whose variables could not be set: of several lanes the
+/// outputs of all, where one of them failed and gave something.
+fn left(lanes: &[Value]) -> Option<Value> {
+    if lanes.len() > 1 && lanes.iter().any(|lane| lane == OPEN) {
+        return Some(OPEN.into());
+    }
+    let gave = |lane: &Value| lane["status"] == "failed" && !lane["output"].is_null();
+    (lanes.len() > 1 && lanes.iter().any(gave))
+        .then(|| lanes.iter().map(|lane| lane["output"].clone()).collect())
 }
 
 impl Pass {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use futures::future::{FutureExt as _, ready};
 use serde_json::json;
+use workflow_core::data::Data;
 use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallRequest, Provider as _, ProviderError, Reply};
@@ -60,6 +61,7 @@ fn outcomes(clock: &ManualClock) -> Vec<Outcome> {
     ];
     let failures = classes.map(|class| ProviderError {
         usage: Some(used(3)),
+        output: Some(Data::new(&json!({ "half": [true] }))),
         ..ProviderError::new(class, "no\nway").with_details(json!({ "reason": "é" }))
     });
     let whole = Reply {
