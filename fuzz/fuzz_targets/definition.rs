@@ -36,7 +36,7 @@ fn workflow(text: &[u8]) {
         let again = definition::parse(written.as_bytes(), None).workflow;
         assert_eq!(again.as_ref(), Some(&workflow), "{written}");
 
-        let defaults = Defaults { provider: Some("codex".to_owned()) };
+        let defaults = Defaults { provider: Some("codex".to_owned()), ..Defaults::default() };
         if let Ok(resolved) = definition::resolve(&workflow, &defaults) {
             // A profile or a role that it names is not here.
             let _ = Plan::compile(Bundle::new(resolved));
