@@ -10,19 +10,18 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::{Either, select};
 use serde::Deserialize;
 use serde_json::Value;
-use workflow_core::data::Data;
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
-use workflow_core::stop::Stop;
 use workflow_core::usage::Usage;
 use workflow_exec::{Clock, EngineBuilder};
+use workflow_testkit::scripted;
 
 use crate::sim::Sim;
 
@@ -47,7 +46,7 @@ struct Act {
     /// Ends with an error of this class.
     fail: Option<FailureClass>,
     /// For an error of the class `rate_limited`: until so many milliseconds from then.
-    until: Option<i64>,
+    until: Option<u64>,
     /// Names a session as it begins.
     session: Option<String>,
     /// Never ends by itself.
@@ -176,20 +175,38 @@ impl Scripted {
         };
         act.map_or_else(Act::default, |act| serde_json::from_value(act.clone()).unwrap())
     }
+}
 
-    async fn perform(&self, act: &Act, context: &CallContext) {
-        if let Some(session) = &act.session {
-            // A crash may come first; then there is nobody to tell.
-            let _ = context.record_session(session).await;
+impl Act {
+    /// What the kit is to do in a call that was asked `prompt`.
+    fn of(self, name: &str, prompt: &str) -> scripted::Act {
+        let trouble = format!("{name} had trouble");
+        let mut act = match (self.fail, self.until) {
+            _ if self.hang => scripted::Act::hang(),
+            (None, _) => {
+                scripted::Act::reply(self.reply.clone().unwrap_or_else(|| format!("{name}({prompt})").into()))
+            }
+            (Some(FailureClass::RateLimited), Some(ms)) => {
+                scripted::Act::rate_limited(trouble, Duration::from_millis(ms))
+            }
+            (Some(class), _) => scripted::Act::fail(class, trouble),
+        };
+        for number in 1..=self.say {
+            let every = Duration::from_millis(self.every);
+            act = act.outputs(every, OutputKind::Text, format!("{name} {number}"));
         }
-        for number in 1..=act.say {
-            self.deeds.sim.sleep_ms(act.every).await;
-            context.output(OutputKind::Text, format!("{} {number}", self.name));
+        if let Some(session) = self.session {
+            act = act.session(session);
         }
-        if act.hang {
-            futures::future::pending::<()>().await;
+        if let Some(reply) = self.reply {
+            act = act.gave(reply);
         }
-        self.deeds.sim.sleep_ms(act.after.unwrap_or(10)).await;
+        if let Some(usage) = self.usage {
+            act = act.usage(usage);
+        }
+        act = act.after(Duration::from_millis(self.after.unwrap_or(10)));
+        act = act.stops_after(Duration::from_millis(self.slow_to_stop));
+        if self.deaf { act.ignores_stop() } else { act }
     }
 }
 
@@ -197,34 +214,16 @@ impl Scripted {
 impl Provider for Scripted {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
         let call = self.deeds.begin(&request.id, &self.name, &request.prompt);
-        let act = self.act(&request);
-        let node = (request.id.run.clone(), request.id.path.clone());
-        let work = Box::pin(self.perform(&act, &context));
-        let stopped = Box::pin(async {
-            if act.deaf {
-                futures::future::pending::<()>().await;
-            }
-            context.stop().wait(Stop::Gracefully).await;
-            let grace = self.deeds.sim.sleep_ms(act.slow_to_stop);
-            select(grace, Box::pin(context.stop().wait(Stop::AtOnce))).await;
-        });
-        let stopped = matches!(select(work, stopped).await, Either::Right(_));
+        let act = self.act(&request).of(&self.name, &request.prompt);
+        let result = act.perform(&context).await;
+        let node = (request.id.run, request.id.path);
         *self.deeds.ended.lock().unwrap().entry(node).or_default() += 1;
-        if stopped {
-            call.end("stopped");
-            let output = act.reply.map(Data::from);
-            return Err(ProviderError { output, ..ProviderError::cancelled() });
-        }
-        let Some(class) = act.fail else {
-            call.end("replied");
-            let output = act.reply.unwrap_or_else(|| format!("{}({})", self.name, request.prompt).into());
-            return Ok(Reply { usage: act.usage, ..Reply::json(&output) });
-        };
-        call.end("failed");
-        let until = act.until.map(|ms| self.deeds.sim.now() + jiff::SignedDuration::from_millis(ms));
-        let error = ProviderError::new(class, format!("{} had trouble", self.name));
-        let output = act.reply.map(Data::from);
-        Err(ProviderError { until, usage: act.usage, output, ..error })
+        call.end(match &result {
+            Ok(_) => "replied",
+            Err(error) if error.failure.class == FailureClass::Cancelled => "stopped",
+            Err(_) => "failed",
+        });
+        result.map(|reply| Reply { session: None, ..reply })
     }
 
     fn needs_grace(&self) -> bool {

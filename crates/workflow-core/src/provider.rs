@@ -63,7 +63,9 @@ pub trait Provider: Send + Sync {
         false
     }
 
-    /// The JSON Schema of the options under `with`. `None`: it takes any.
+    /// The JSON Schema of the options under `with`. `None`: it takes any. A provider that refuses options that it does
+    /// not know ([`check_options`](Provider::check_options)) has one that names those that it does know: editors and
+    /// generated docs read it.
     fn options_schema(&self) -> Option<Value> {
         None
     }

@@ -7,10 +7,12 @@
 //!   [`Provider`](workflow_core::provider::Provider) and an [`EventSink`](workflow_core::sink::EventSink).
 //! - [`cassette`] has recorded providers: a [`Recorder`](cassette::Recorder) writes down what a provider does, and a
 //!   [`Cassette`](cassette::Cassette) does it again in tests.
+//! - [`scripted::ScriptedProvider`] does in tests of workflows what a script says, and keeps what it was called with.
 //! - [`fault::FaultStore`] is a store that fails, is slow, or dies with its host.
 //! - [`ManualClock`] is a clock that a test moves. With the feature `sim`, `sim::Sim` is a world with a time
 //!   of its own, in which a seed decides who goes first. With `postgres-server`, `postgres::Server` is a
-//!   PostgreSQL server that a test starts, stops and starts again.
+//!   PostgreSQL server that a test starts, stops and starts again. With `tokio`, `provider::Runtime::tokio` polls a
+//!   provider that needs its reactor.
 //!
 //! # A store's tests
 //!
@@ -68,6 +70,7 @@ mod patience;
 #[cfg(all(unix, feature = "postgres-server"))]
 pub mod postgres;
 pub mod provider;
+pub mod scripted;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod sink;

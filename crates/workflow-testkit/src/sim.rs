@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -43,7 +43,9 @@ pub struct Sim(Arc<Mutex<World>>);
 
 struct World {
     now: Timestamp,
-    end: Timestamp,
+    start: Timestamp,
+    time_limit: Duration,
+    poll_limit: u64,
     sleeps: BTreeMap<(Timestamp, u64, u64), Arc<Alarm>>,
     tasks: Vec<Option<Task>>,
     chance: Option<Chance>,
@@ -102,10 +104,11 @@ impl Sim {
 
     fn with_chance(chance: Option<Chance>) -> Self {
         let now = Timestamp::from_second(1_767_323_045).unwrap();
-        let end = now + Duration::from_secs(24 * 60 * 60);
         Self(Arc::new(Mutex::new(World {
             now,
-            end,
+            start: now,
+            time_limit: Duration::from_secs(24 * 60 * 60),
+            poll_limit: 1_000_000,
             sleeps: BTreeMap::new(),
             tasks: Vec::new(),
             chance,
@@ -113,8 +116,24 @@ impl Sim {
         })))
     }
 
+    /// The same world, in which [`block_on`](Sim::block_on) panics once `time` has passed since the world began: a
+    /// day unless set.
+    #[must_use]
+    pub fn with_time_limit(self, time: Duration) -> Self {
+        self.world().time_limit = time;
+        self
+    }
+
+    /// The same world, in which [`block_on`](Sim::block_on) panics after so many polls without any time passing: a
+    /// million unless set. Futures that wake themselves or each other for ever are found by it.
+    #[must_use]
+    pub fn with_poll_limit(self, polls: u64) -> Self {
+        self.world().poll_limit = polls;
+        self
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap()
+        lock(&self.0)
     }
 
     /// A future that is ready so many milliseconds from now.
@@ -132,20 +151,32 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// When nothing can happen any more and it is not ready, or when it is not ready after a day.
+    /// When the world is stuck: nothing can happen any more and `future` is not ready, or it is not ready within
+    /// the [time limit](Sim::with_time_limit) or the [poll limit](Sim::with_poll_limit). The message says which
+    /// timers are set. A panic fails the test it is in; nothing that is dropped meanwhile panics again.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut main = pin!(future);
         let flag = Flag::up();
         let waker = Waker::from(flag.clone());
+        let mut polls = 0;
         loop {
             let mut turns = self.ready_tasks();
             if flag.0.load(Ordering::SeqCst) {
                 turns.insert(0, Turn::Main);
             }
             let Some(turn) = self.draw(&turns) else {
-                assert!(self.ring_next(), "stuck: nothing is ready, and no timer is set");
+                match self.ring_next() {
+                    Ok(Duration::ZERO) => {}
+                    Ok(_) => polls = 0,
+                    Err(reason) => self.stuck(&reason),
+                }
                 continue;
             };
+            polls += 1;
+            let limit = self.world().poll_limit;
+            if polls > limit {
+                self.stuck(&format!("{limit} polls and no time has passed"));
+            }
             match turn {
                 Turn::Task(number) => self.poll_task(number),
                 Turn::Main => {
@@ -183,19 +214,41 @@ impl Sim {
         }
     }
 
-    /// Goes forward to the next timer. False when there is none.
-    fn ring_next(&self) -> bool {
+    /// Goes forward to the next timer, and returns by how much; or why that cannot be.
+    fn ring_next(&self) -> Result<Duration, String> {
         let mut world = self.world();
-        let Some((key, alarm)) = world.sleeps.pop_first() else { return false };
-        world.now = world.now.max(key.0);
-        assert!(world.now < world.end, "stuck: a day has gone by");
+        let (key, alarm) =
+            world.sleeps.pop_first().ok_or("nothing is ready, and no timer is set".to_owned())?;
+        let before = world.now;
+        world.now = before.max(key.0);
+        let (now, limit) = (world.now, world.time_limit);
+        let late = now.duration_since(world.start).unsigned_abs() > limit;
         drop(world);
-        alarm.rung.store(true, Ordering::SeqCst);
-        if let Some(waker) = alarm.waker.lock().unwrap().take() {
-            waker.wake();
+        if late {
+            return Err(format!("the future is not ready after {limit:?}"));
         }
-        true
+        alarm.rung.store(true, Ordering::SeqCst);
+        let waker = lock(&alarm.waker).take();
+        waker.iter().for_each(Waker::wake_by_ref);
+        Ok(now.duration_since(before).unsigned_abs())
     }
+
+    /// Fails the test. Nothing is locked meanwhile: what unwinding drops uses the world.
+    fn stuck(&self, reason: &str) -> ! {
+        let world = self.world();
+        let tasks = world.tasks.iter().flatten().count();
+        let timers: Vec<_> = world.sleeps.keys().take(5).map(|(at, ..)| at.to_string()).collect();
+        let (now, more) = (world.now, world.sleeps.len() - timers.len());
+        drop(world);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let timers = if timers.is_empty() { "none".to_owned() } else { timers.join(", ") };
+        panic!("stuck at {now}: {reason}; tasks: {tasks}; timers: {timers}{more}");
+    }
+}
+
+/// Locks also what a panic has poisoned: a test that fails says why, and no destructor panics on its way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl World {
@@ -263,13 +316,15 @@ impl Future for Sleep {
         if self.alarm.rung.load(Ordering::SeqCst) {
             return Poll::Ready(());
         }
-        *self.alarm.waker.lock().unwrap() = Some(cx.waker().clone());
+        *lock(&self.alarm.waker) = Some(cx.waker().clone());
         Poll::Pending
     }
 }
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        self.sim.world().sleeps.remove(&self.key);
+        let alarm = self.sim.world().sleeps.remove(&self.key);
+        // Without the lock: dropping the waker may drop other futures of the world.
+        drop(alarm);
     }
 }

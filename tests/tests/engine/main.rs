@@ -20,6 +20,7 @@ mod limits;
 mod migrating;
 mod names;
 mod panics;
+mod paused;
 mod program_text;
 mod roles;
 mod secrets;

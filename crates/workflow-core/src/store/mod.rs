@@ -43,6 +43,12 @@ pub use watchers::Watchers;
 /// - A store whose [leases run out](RunStore::lease_time) tells the time by one clock for all who use
 ///   it, and has an append check the lease and store the events in one step: who was taken for dead and
 ///   wakes up writes nothing.
+/// - No method blocks the thread that polls it: the futures of all runs of an engine, with the calls of their
+///   providers, may share that thread. Work that blocks (files, a database without an async client) belongs on
+///   threads of the store. A future that is not polled any more holds nothing that other calls wait for: an engine
+///   polls an append between other work, and drops futures of runs that are cancelled.
+/// - Epochs of a run's leases never repeat, also when the run is deleted and another is created with its id: a holder
+///   from before must not pass for that of the new run.
 #[async_trait]
 pub trait RunStore: Send + Sync {
     /// Stores a new run with its first event, and claims it for the caller.
@@ -173,7 +179,9 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError>;
 
-    /// Deletes a run that nobody drives, with all that belongs to it alone.
+    /// Deletes a run that nobody drives, with all that belongs to it alone. Its id is free then; leases of the
+    /// deleted run stay fenced off from a new run with that id, so what numbers epochs outlives the run, or an append
+    /// compares more than the epoch.
     ///
     /// # Errors
     ///
@@ -242,7 +250,8 @@ pub struct NewRun {
 pub struct Lease {
     /// The run.
     pub run: RunId,
-    /// Grows with every claim; fences off former holders.
+    /// Grows with every claim; fences off former holders. Does not begin anew for a run that is created with the id
+    /// of a deleted one.
     pub epoch: u64,
 }
 

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use futures::channel::oneshot;
-use futures::executor::block_on;
 use futures::future::{BoxFuture, Either, FutureExt as _, ready, select};
 use indexmap::IndexMap;
 use workflow_core::output::OutputKind;
@@ -13,7 +12,7 @@ use workflow_core::provider::{
 };
 use workflow_core::stop::{Stop, StopSource};
 
-use super::Ask;
+use super::{Ask, Runtime};
 use crate::patience;
 use crate::store::runs::{id, in_the_end};
 
@@ -86,6 +85,13 @@ pub(super) fn request(call: &CallId, ask: Ask) -> CallRequest {
     }
 }
 
+/// The provider under test, and what polls it.
+#[derive(Clone)]
+pub(super) struct Subject {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) runtime: Runtime,
+}
+
 /// A call on a thread of its own.
 pub(super) struct Call {
     pub(super) id: CallId,
@@ -96,22 +102,25 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn start(provider: &Arc<dyn Provider>, ask: Ask) -> Self {
-        Self::start_stopped(provider, ask, Stop::None)
+    pub(super) fn start(subject: &Subject, ask: Ask) -> Self {
+        Self::start_stopped(subject, ask, Stop::None)
     }
 
     /// Starts a call that was told to stop already.
-    pub(super) fn start_stopped(provider: &Arc<dyn Provider>, ask: Ask, how: Stop) -> Self {
+    pub(super) fn start_stopped(subject: &Subject, ask: Ask, how: Stop) -> Self {
         let (id, host, stop) = (new_call(), Arc::new(Host::default()), StopSource::new());
         stop.stop(how);
         let context = CallContext::new(id.clone(), stop.signal(), host.clone());
-        let (request, provider) = (request(&id, ask), provider.clone());
+        let (request, subject) = (request(&id, ask), subject.clone());
         let ((drop, dropped), (send, ended)) = (oneshot::channel(), mpsc::channel());
         std::thread::spawn(move || {
-            let outcome = match block_on(select(provider.call(request, context), dropped)) {
-                Either::Left((result, _)) => Some(result),
-                Either::Right(_) => None,
-            };
+            // Also dropped on the runtime, as a future is whose run is cancelled.
+            let outcome = subject.runtime.block_on(async {
+                match select(subject.provider.call(request, context), dropped).await {
+                    Either::Left((result, _)) => Some(result),
+                    Either::Right(_) => None,
+                }
+            });
             // Nobody waits when the case has failed meanwhile.
             let _ = send.send(outcome);
         });

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use futures::executor::block_on;
 use workflow_core::failure::FailureClass;
-use workflow_core::provider::{CallContext, Provider, ProviderError, Reply};
+use workflow_core::provider::{CallContext, ProviderError, Reply};
 use workflow_core::stop::{Stop, StopSource};
 
-use super::call::{Call, new_call, request};
+use super::call::{Call, Subject, new_call, request};
 use super::{Fixture, Host};
 use crate::store::runs::in_the_end;
 
-fn provider(fixture: &dyn Fixture) -> Arc<dyn Provider> {
-    fixture.provider().into()
+fn subject(fixture: &dyn Fixture) -> Subject {
+    Subject { provider: fixture.provider().into(), runtime: fixture.runtime() }
 }
 
 fn is_cancelled(result: Result<Reply, ProviderError>) {
@@ -21,20 +20,20 @@ fn is_cancelled(result: Result<Reply, ProviderError>) {
 }
 
 pub fn a_call_is_answered(fixture: &dyn Fixture) {
-    let provider = provider(fixture);
+    let subject = subject(fixture);
     for _ in 0..2 {
-        let call = Call::start(&provider, fixture.answered());
+        let call = Call::start(&subject, fixture.answered());
         call.end().unwrap();
         assert!(call.host.said().iter().all(|(id, ..)| *id == call.id));
     }
 }
 
 pub fn calls_at_the_same_time_do_not_mix(fixture: &dyn Fixture) {
-    let provider = provider(fixture);
-    let alone = Call::start(&provider, fixture.answered()).end().unwrap().output;
-    let endless = Call::start(&provider, fixture.endless());
+    let subject = subject(fixture);
+    let alone = Call::start(&subject, fixture.answered()).end().unwrap().output;
+    let endless = Call::start(&subject, fixture.endless());
     endless.has_begun();
-    let calls: Vec<_> = (0..3).map(|_| Call::start(&provider, fixture.answered())).collect();
+    let calls: Vec<_> = (0..3).map(|_| Call::start(&subject, fixture.answered())).collect();
     for call in &calls {
         assert_eq!(call.end().unwrap().output, alone);
     }
@@ -46,21 +45,24 @@ pub fn calls_at_the_same_time_do_not_mix(fixture: &dyn Fixture) {
 }
 
 pub fn a_call_that_is_not_polled_does_nothing(fixture: &dyn Fixture) {
-    let (provider, host, id) = (provider(fixture), Arc::new(Host::default()), new_call());
+    let (subject, host, id) = (subject(fixture), Arc::new(Host::default()), new_call());
     let context = CallContext::new(id.clone(), StopSource::new().signal(), host.clone());
-    let call = provider.call(request(&id, fixture.endless()), context);
-    assert!(host.said().is_empty());
-    drop(call);
+    let request = request(&id, fixture.endless());
+    subject.runtime.block_on(async {
+        let call = subject.provider.call(request, context);
+        assert!(host.said().is_empty());
+        drop(call);
+    });
     // And nothing keeps what it was given.
     in_the_end("the context of a dropped call is let go", || Arc::strong_count(&host) == 1);
     assert!(host.said().is_empty());
 }
 
 pub fn a_failure_says_what_to_do(fixture: &dyn Fixture) {
-    let (provider, failing) = (provider(fixture), fixture.failing());
+    let (subject, failing) = (subject(fixture), fixture.failing());
     assert!(!failing.is_empty(), "the fixture knows of no call that fails");
     for (ask, class) in failing {
-        let error = Call::start(&provider, ask.clone()).end().expect_err("a call that fails");
+        let error = Call::start(&subject, ask.clone()).end().expect_err("a call that fails");
         assert_eq!(error.failure.class, class, "{ask:?}: {error}");
         assert!(!error.failure.message.trim().is_empty(), "{ask:?} fails and does not say why");
         assert!(error.until.is_none() || class == FailureClass::RateLimited, "{ask:?}: {error:?}");
@@ -68,9 +70,9 @@ pub fn a_failure_says_what_to_do(fixture: &dyn Fixture) {
 }
 
 pub fn a_call_that_is_stopped_ends_as_cancelled(fixture: &dyn Fixture) {
-    let provider = provider(fixture);
+    let subject = subject(fixture);
     for how in [Stop::Gracefully, Stop::AtOnce] {
-        let call = Call::start(&provider, fixture.endless());
+        let call = Call::start(&subject, fixture.endless());
         call.has_begun();
         call.stop(how);
         is_cancelled(call.end());
@@ -78,18 +80,19 @@ pub fn a_call_that_is_stopped_ends_as_cancelled(fixture: &dyn Fixture) {
 }
 
 pub fn a_call_that_was_stopped_before_it_began_ends_as_cancelled(fixture: &dyn Fixture) {
-    let provider = provider(fixture);
+    let subject = subject(fixture);
     for how in [Stop::Gracefully, Stop::AtOnce] {
-        is_cancelled(Call::start_stopped(&provider, fixture.endless(), how).end());
+        is_cancelled(Call::start_stopped(&subject, fixture.endless(), how).end());
     }
 }
 
 pub fn nothing_is_left_of_a_call_that_never_was(fixture: &dyn Fixture) {
-    block_on(provider(fixture).reclaim(&new_call())).unwrap();
+    let subject = subject(fixture);
+    subject.runtime.block_on(subject.provider.reclaim(&new_call())).unwrap();
 }
 
 pub fn an_unknown_option_is_refused_and_named(fixture: &dyn Fixture) {
-    let provider = provider(fixture);
+    let provider = subject(fixture).provider;
     let schema = provider.options_schema().expect("who knows its options has a schema of them");
     assert!(schema.is_object(), "{schema}");
     for ask in [fixture.answered(), fixture.endless()] {
@@ -102,22 +105,22 @@ pub fn an_unknown_option_is_refused_and_named(fixture: &dyn Fixture) {
 }
 
 pub fn nothing_runs_when_a_call_has_ended(fixture: &dyn Fixture) {
-    let provider = provider(fixture);
+    let subject = subject(fixture);
     for how in [Stop::Gracefully, Stop::AtOnce] {
-        let call = Call::start(&provider, fixture.endless());
+        let call = Call::start(&subject, fixture.endless());
         call.has_begun();
         assert!(fixture.is_running(&call.id), "the fixture sees what runs");
         call.stop(how);
         is_cancelled(call.end());
         assert!(!fixture.is_running(&call.id), "{how:?}");
     }
-    let call = Call::start(&provider, fixture.answered());
+    let call = Call::start(&subject, fixture.answered());
     call.end().unwrap();
     assert!(!fixture.is_running(&call.id));
 }
 
 pub fn nothing_goes_on_running_of_a_dropped_call(fixture: &dyn Fixture) {
-    let call = Call::start(&provider(fixture), fixture.endless());
+    let call = Call::start(&subject(fixture), fixture.endless());
     call.has_begun();
     assert!(fixture.is_running(&call.id), "the fixture sees what runs");
     let id = call.drop_future();
@@ -125,7 +128,7 @@ pub fn nothing_goes_on_running_of_a_dropped_call(fixture: &dyn Fixture) {
 }
 
 pub fn a_session_is_recorded_before_the_call_ends(fixture: &dyn Fixture) {
-    let call = Call::start(&provider(fixture), fixture.answered());
+    let call = Call::start(&subject(fixture), fixture.answered());
     let session = call.end().unwrap().session.expect("the session that the call ended in");
     let recorded = call.host.sessions();
     assert!(recorded.contains(&(call.id.clone(), session.clone())), "{session} is not in {recorded:?}");

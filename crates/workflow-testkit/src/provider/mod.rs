@@ -3,6 +3,7 @@
 mod call;
 #[doc(hidden)]
 pub mod cases;
+mod runtime;
 
 use std::fmt;
 
@@ -11,6 +12,7 @@ use workflow_core::failure::FailureClass;
 use workflow_core::provider::{CallId, Provider};
 
 pub use call::Host;
+pub use runtime::Runtime;
 
 /// What a provider's tests give to the suite.
 pub trait Fixture {
@@ -25,6 +27,12 @@ pub trait Fixture {
 
     /// A call that shows some output and then goes on until it is stopped.
     fn endless(&self) -> Ask;
+
+    /// What polls the provider's futures. The default has no reactor: a provider whose client needs that of tokio, as
+    /// `reqwest` does, has [`Runtime::tokio`] (feature `tokio`) or a [runtime](Runtime::new) of its own here.
+    fn runtime(&self) -> Runtime {
+        Runtime::default()
+    }
 
     /// Options of which `name` is one that the provider does not know. Needed for the capability `options`.
     fn unknown_option(&self) -> (Value, &'static str) {
@@ -57,7 +65,8 @@ impl Ask {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Capability {
-    /// It refuses options that it does not know.
+    /// It refuses options that it does not know. Needs
+    /// [`options_schema`](Provider::options_schema): the schema is how editors and checks know the options.
     Options,
     /// It starts what outlives a future, and its fixture can look for that.
     Probe,
@@ -88,6 +97,15 @@ impl fmt::Debug for Case {
 /// The first argument is an expression that makes a [`Fixture`](crate::provider::Fixture). What follows are the
 /// provider's capabilities: `options`, `probe`, `sessions`. A case that needs one that is not declared is not
 /// made into a test.
+///
+/// Calls are polled by the fixture's [runtime](crate::provider::Fixture::runtime). For a provider that needs tokio it
+/// is
+///
+/// ```ignore
+/// fn runtime(&self) -> Runtime {
+///     Runtime::tokio()
+/// }
+/// ```
 ///
 /// ```
 /// use serde_json::json;

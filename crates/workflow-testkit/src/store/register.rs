@@ -52,6 +52,7 @@ macro_rules! __store_cases {
             a_released_lease_is_fenced_off
             a_dropped_holder_can_release_by_one_poll
             a_lease_that_nobody_waits_for_is_given_back
+            a_call_that_is_not_polled_holds_up_no_other
             one_of_many_claims_wins
             a_renewal_leaves_what_is_held
             what_goes_on_by_itself_and_nobody_holds_is_given

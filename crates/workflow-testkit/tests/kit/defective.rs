@@ -44,6 +44,7 @@ struct Own {
     beat: Mutex<Option<Timestamp>>,
     kept_back: Mutex<Option<(Lease, u64, Vec<Event>)>>,
     bundles_gone: Mutex<HashSet<BundleHash>>,
+    writing: futures::lock::Mutex<()>,
 }
 
 impl Defective {
@@ -215,6 +216,14 @@ impl RunStore for Defective {
                 }
                 answer => answer,
             },
+            Defect::LocksAcrossAnAwait => {
+                let _writing = self.own.writing.lock().await;
+                a_moment().await;
+                self.inner.append(lease, expected, events, head).await
+            }
+            Defect::BlocksItsThread => {
+                futures::executor::block_on(self.inner.append(lease, expected, events, head))
+            }
             Defect::DeliversControlsTwice => {
                 self.inner.append(lease, expected, events, head).await?;
                 self.inner.controls(run, 0).await

@@ -29,6 +29,7 @@ pub(crate) enum Defect {
     HearsNoEarlyStop,
     CannotReclaim,
     TakesAnyOption,
+    HasNoSchema,
     LeavesSomething,
     OutlivesItsFuture,
     RecordsNoSession,
@@ -44,6 +45,7 @@ const FOUND: &[(Defect, &str)] = &[
     (Defect::HearsNoEarlyStop, "a_call_that_was_stopped_before_it_began_ends_as_cancelled"),
     (Defect::CannotReclaim, "nothing_is_left_of_a_call_that_never_was"),
     (Defect::TakesAnyOption, "an_unknown_option_is_refused_and_named"),
+    (Defect::HasNoSchema, "an_unknown_option_is_refused_and_named"),
     (Defect::LeavesSomething, "nothing_runs_when_a_call_has_ended"),
     (Defect::OutlivesItsFuture, "nothing_goes_on_running_of_a_dropped_call"),
     (Defect::RecordsNoSession, "a_session_is_recorded_before_the_call_ends"),
@@ -146,7 +148,8 @@ impl Provider for Made {
     }
 
     fn options_schema(&self) -> Option<Value> {
-        Some(json!({ "type": "object", "properties": { "loud": {} }, "additionalProperties": false }))
+        let schema = json!({ "type": "object", "properties": { "loud": {} }, "additionalProperties": false });
+        (self.defect != Defect::HasNoSchema).then_some(schema)
     }
 
     fn check_options(&self, options: &Value) -> Result<(), String> {

@@ -1,5 +1,7 @@
 //! The simulated world, and several processes in it.
 
+use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -71,4 +73,46 @@ fn processes_take_over_from_one_that_slept_too_long() {
 #[test]
 fn the_same_seed_is_the_same_world() {
     assert_eq!(play(3), play(3));
+}
+
+/// With which message the world fails the test in which it is stuck.
+fn stuck(sim: &Sim, future: impl Future) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(sim.block_on(future)))).unwrap_err();
+    panic.downcast_ref::<String>().unwrap().clone()
+}
+
+/// Sleeps for ever, an hour at a time, and has another timer set all the while.
+async fn hours(sim: Sim) {
+    let _other = sim.sleep(Duration::from_secs(30 * 24 * 3_600));
+    loop {
+        sim.sleep(Duration::from_secs(3_600)).await;
+    }
+}
+
+#[test]
+fn a_world_that_is_stuck_fails_the_test_and_does_not_end_the_process() {
+    let sim = Sim::new();
+    sim.spawn(Box::pin(hours(sim.clone())));
+    let message = stuck(&sim, hours(sim.clone()));
+    assert!(message.contains("not ready after 86400s"), "{message}");
+    assert!(message.contains("tasks: 1; timers: 2026-01-03T04:04:05Z, "), "{message}");
+    let message = stuck(&Sim::new(), pending::<()>());
+    assert!(message.contains("nothing is ready, and no timer is set; tasks: 0; timers: none"), "{message}");
+}
+
+#[test]
+fn the_limits_of_a_world_can_be_set() {
+    let week = Duration::from_secs(7 * 24 * 3_600);
+    let sim = Sim::new().with_time_limit(week);
+    sim.block_on(sim.sleep(week));
+    let message = stuck(&sim, sim.sleep_ms(1));
+    assert!(message.contains("not ready after 604800s"), "{message}");
+    // Busy for ever, while no time passes.
+    let sim = Sim::new().with_poll_limit(1_000);
+    let message = stuck(&sim, async {
+        loop {
+            sim.sleep(Duration::ZERO).await;
+        }
+    });
+    assert!(message.contains("1000 polls and no time has passed"), "{message}");
 }

@@ -1,12 +1,13 @@
 //! Who may drive a run.
 
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, mpsc};
 
 use futures::FutureExt;
 use futures::executor::block_on;
-use workflow_core::store::{Lease, StoreError};
+use workflow_core::store::{Control, Lease, StoreError};
 
+use crate::patience;
 use crate::store::Fixture;
 use crate::store::runs::{
     append, claim_in_the_end, create, entry, events, id, new_run, numbers, started, succeeded,
@@ -119,4 +120,28 @@ pub fn a_renewal_leaves_what_is_held(fixture: &dyn Fixture) {
     let error = append(store, &lease, 2, &[succeeded(3)]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
     block_on(store.claim(&id("r1"))).unwrap();
+}
+
+pub fn a_call_that_is_not_polled_holds_up_no_other(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    let leases = [create(store, "r1"), create(store, "r2")];
+    let events = [started(2)];
+    std::thread::scope(|scope| {
+        // Begun and left alone, as by a driver whose other futures are busy. Dropped when this fails.
+        let mut begun = store.append(&leases[0], 1, &events, None);
+        let answer = (&mut begun).now_or_never();
+        let (send, others) = mpsc::channel();
+        let lease = &leases[1];
+        scope.spawn(move || {
+            append(store, lease, 1, &[started(2)]).unwrap();
+            block_on(store.request(&id("r1"), Control::Pause)).unwrap();
+            block_on(store.events(&id("r1"), 0, 9)).unwrap();
+            block_on(store.renew()).unwrap();
+            // Nobody waits when it has taken too long.
+            let _ = send.send(());
+        });
+        others.recv_timeout(patience()).expect("what others ask of the store is answered meanwhile");
+        answer.unwrap_or_else(|| block_on(begun)).unwrap();
+    });
+    assert_eq!(numbers(&block_on(store.events(&id("r1"), 0, 9)).unwrap()), [1, 2]);
 }

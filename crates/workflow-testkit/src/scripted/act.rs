@@ -1,0 +1,229 @@
+//! What one call does.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::future::{Either, pending, select};
+use serde_json::Value;
+use workflow_core::data::Data;
+use workflow_core::failure::FailureClass;
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{CallContext, ProviderError, Reply};
+use workflow_core::stop::Stop;
+use workflow_core::usage::Usage;
+
+/// What one call does: what it says, how long that takes by the engine's clock, and how it ends. A call that is told
+/// to stop ends as cancelled.
+#[derive(Debug, Clone)]
+pub struct Act {
+    says: Vec<(Duration, OutputKind, String)>,
+    used: Vec<Usage>,
+    session: Option<String>,
+    after: Duration,
+    end: End,
+    gave: Option<Data>,
+    usage: Option<Usage>,
+    details: Option<Value>,
+    stops: Stops,
+}
+
+/// What it does when it is told to stop.
+#[derive(Debug, Clone, Copy)]
+enum Stops {
+    AtOnce,
+    After(Duration),
+    Never,
+}
+
+#[derive(Debug, Clone)]
+enum End {
+    Reply(Data),
+    Fail(ProviderError),
+    RateLimited(String, Duration),
+    Hang,
+    Panic(String),
+}
+
+impl Act {
+    fn ends(end: End) -> Self {
+        Self {
+            says: Vec::new(),
+            used: Vec::new(),
+            session: None,
+            after: Duration::ZERO,
+            end,
+            gave: None,
+            usage: None,
+            details: None,
+            stops: Stops::AtOnce,
+        }
+    }
+
+    /// Replies with that output: a JSON value, or a text.
+    pub fn reply(output: impl Into<Value>) -> Self {
+        Self::ends(End::Reply(Data::from(output.into())))
+    }
+
+    /// Fails with a failure of that class.
+    pub fn fail(class: FailureClass, message: impl Into<String>) -> Self {
+        Self::ends(End::Fail(ProviderError::new(class, message)))
+    }
+
+    /// Fails with that error.
+    pub fn error(error: ProviderError) -> Self {
+        Self::ends(End::Fail(error))
+    }
+
+    /// Fails because a quota is used up, until `time` after the end of the call.
+    pub fn rate_limited(message: impl Into<String>, time: Duration) -> Self {
+        Self::ends(End::RateLimited(message.into(), time))
+    }
+
+    /// Never ends by itself.
+    pub fn hang() -> Self {
+        Self::ends(End::Hang)
+    }
+
+    /// Panics.
+    pub fn panic(message: impl Into<String>) -> Self {
+        Self::ends(End::Panic(message.into()))
+    }
+
+    /// Ends so long after what it says before. At once unless set.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        Self { after: delay, ..self }
+    }
+
+    /// Says a piece of the text of a model.
+    #[must_use]
+    pub fn says(self, text: impl Into<String>) -> Self {
+        self.outputs(Duration::ZERO, OutputKind::TextDelta, text)
+    }
+
+    /// Shows an entry of output `delay` after the one before.
+    #[must_use]
+    pub fn outputs(mut self, delay: Duration, kind: OutputKind, text: impl Into<String>) -> Self {
+        self.says.push((delay, kind, text.into()));
+        self
+    }
+
+    /// Tells what it has used so far, before it waits to end.
+    #[must_use]
+    pub fn reports(mut self, usage: Usage) -> Self {
+        self.used.push(usage);
+        self
+    }
+
+    /// Records a session as it begins; a reply ends in it.
+    #[must_use]
+    pub fn session(self, session: impl Into<String>) -> Self {
+        Self { session: Some(session.into()), ..self }
+    }
+
+    /// What a call that fails or is stopped gave before.
+    #[must_use]
+    pub fn gave(self, output: impl Into<Data>) -> Self {
+        Self { gave: Some(output.into()), ..self }
+    }
+
+    /// What the reply or the error says that the call used.
+    #[must_use]
+    pub fn usage(self, usage: Usage) -> Self {
+        Self { usage: Some(usage), ..self }
+    }
+
+    /// The details of the reply or of the failure.
+    #[must_use]
+    pub fn details(self, details: Value) -> Self {
+        Self { details: Some(details), ..self }
+    }
+
+    /// Takes so long to stop after it was told to, unless it is told to stop at once.
+    #[must_use]
+    pub fn stops_after(self, time: Duration) -> Self {
+        Self { stops: Stops::After(time), ..self }
+    }
+
+    /// Ignores that it is told to stop.
+    #[must_use]
+    pub fn ignores_stop(self) -> Self {
+        Self { stops: Stops::Never, ..self }
+    }
+
+    /// Does it in a call, for providers that are made of this one.
+    ///
+    /// # Errors
+    ///
+    /// What it is to fail with, or that it was stopped.
+    ///
+    /// # Panics
+    ///
+    /// When it is to panic.
+    pub async fn perform(&self, context: &CallContext) -> Result<Reply, ProviderError> {
+        let (work, stopped) = (pin!(self.work(context)), pin!(self.stopped(context)));
+        match select(work, stopped).await {
+            Either::Left(_) => self.end(context),
+            Either::Right(_) => Err(self.with_what_it_gave(ProviderError::cancelled())),
+        }
+    }
+
+    async fn work(&self, context: &CallContext) {
+        if let Some(session) = &self.session {
+            // A run that is no longer driven from here has nobody to tell.
+            let _ = context.record_session(session).await;
+        }
+        for (delay, kind, text) in &self.says {
+            wait(context, *delay).await;
+            context.output(*kind, text);
+        }
+        for usage in &self.used {
+            context.usage(usage.clone());
+        }
+        if matches!(self.end, End::Hang) {
+            pending::<()>().await;
+        }
+        wait(context, self.after).await;
+    }
+
+    async fn stopped(&self, context: &CallContext) {
+        if matches!(self.stops, Stops::Never) {
+            pending::<()>().await;
+        }
+        context.stop().wait(Stop::Gracefully).await;
+        if let Stops::After(time) = self.stops {
+            select(context.sleep(time), pin!(context.stop().wait(Stop::AtOnce))).await;
+        }
+    }
+
+    fn end(&self, context: &CallContext) -> Result<Reply, ProviderError> {
+        match &self.end {
+            End::Hang => Ok(Reply::default()),
+            End::Reply(output) => Ok(Reply {
+                output: output.clone(),
+                usage: self.usage.clone(),
+                session: self.session.clone(),
+                details: self.details.clone().map(Box::new),
+            }),
+            End::Fail(error) => Err(self.with_what_it_gave(error.clone())),
+            End::RateLimited(message, time) => {
+                let until = context.now().checked_add(*time).ok();
+                Err(self.with_what_it_gave(ProviderError::rate_limited(message, until)))
+            }
+            End::Panic(message) => panic!("{message}"),
+        }
+    }
+
+    fn with_what_it_gave(&self, mut error: ProviderError) -> ProviderError {
+        error.usage = self.usage.clone().or(error.usage);
+        error.output = self.gave.clone().or(error.output);
+        error.failure.details = self.details.clone().or(error.failure.details);
+        error
+    }
+}
+
+async fn wait(context: &CallContext, time: Duration) {
+    if !time.is_zero() {
+        context.sleep(time).await;
+    }
+}
