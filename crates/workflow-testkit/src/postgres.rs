@@ -82,7 +82,30 @@ impl Server {
     ///
     /// What went wrong, for a person.
     pub fn start(parent: &Path, sync: bool) -> Result<Self> {
-        let (keeper, directory) = prepare(parent, sync)?;
+        Self::start_with(parent, sync, &[], &[])
+    }
+
+    /// The same with more settings (`port=5433`), and with files in its data directory that only it can
+    /// read (`pg_hba.conf`, `server.key`).
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, for a person.
+    pub fn start_with(parent: &Path, sync: bool, settings: &[&str], files: &[(&str, &str)]) -> Result<Self> {
+        let (mut keeper, directory) = prepare(parent, sync)?;
+        for setting in settings {
+            keeper.args(["-c", setting]);
+        }
+        for (name, text) in files {
+            let mut write = User::find().command("/bin/sh");
+            write.args(["-c", "umask 077; cat >\"$0\""]).arg(directory.join("data").join(name));
+            let mut write =
+                write.stdin(Stdio::piped()).spawn().map_err(|error| format!("/bin/sh: {error}"))?;
+            let mut pipe = write.stdin.take().ok_or("no pipe")?;
+            pipe.write_all(text.as_bytes()).map_err(|error| format!("{name}: {error}"))?;
+            drop(pipe);
+            succeeded(name, write.wait_with_output())?;
+        }
         Self::keep(keeper, directory, Stdio::piped(), None)
     }
 

@@ -12,10 +12,11 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use tokio_postgres::error::Severity;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Config, Row};
 use workflow_core::store::StoreError;
 
 use super::options::{PostgresOptions, place};
+use super::wire::Connector;
 
 /// How many connections there are for appends, output and the heartbeat, which wait for nobody else.
 const WRITERS: usize = 4;
@@ -61,19 +62,20 @@ pub(super) struct Database {
     place: String,
     prepared: bool,
     limit: Duration,
+    connector: Connector,
     /// The statements with the name of the schema in them, by the address of their text.
     texts: RefCell<HashMap<usize, Rc<str>>>,
 }
 
 impl Database {
     pub(super) fn new(options: &PostgresOptions) -> Result<Self, StoreError> {
-        let mut config = options.config()?;
+        let (mut config, connector) = options.config()?;
         let place = place(&config, &options.schema);
         if options.prepared_statements && config.get_options().is_none() {
             // Poolers do not know this, and are used without prepared statements.
             config.options(format!("-c statement_timeout={}", options.time_limit.as_millis()));
         }
-        let pool = |size| pool(&config, size, options.time_limit, &place);
+        let pool = |size| pool(&config, &connector, size, options.time_limit, &place);
         Ok(Self {
             general: pool(options.connections)?,
             writers: pool(WRITERS)?,
@@ -82,6 +84,7 @@ impl Database {
             limit: options.time_limit,
             texts: RefCell::default(),
             place,
+            connector,
         })
     }
 
@@ -184,7 +187,9 @@ impl Database {
     ) -> Result<T, Fault> {
         let Ok(result) = tokio::time::timeout(self.limit + SLACK, work).await else {
             let cancel = connection.cancel_token();
-            tokio::spawn(tokio::time::timeout(self.limit, async move { cancel.cancel_query(NoTls).await }));
+            let connector = self.connector.clone();
+            let cancel = async move { cancel.cancel_query(connector).await };
+            tokio::spawn(tokio::time::timeout(self.limit, cancel));
             return Err(lost(self.io(io::ErrorKind::TimedOut, "the database did not answer in time")));
         };
         result.map_err(|error| Fault {
@@ -254,9 +259,15 @@ fn lost(error: StoreError) -> Fault {
     Fault { error, refused: false }
 }
 
-fn pool(config: &Config, size: usize, limit: Duration, place: &str) -> Result<Pool, StoreError> {
+fn pool(
+    config: &Config,
+    connector: &Connector,
+    size: usize,
+    limit: Duration,
+    place: &str,
+) -> Result<Pool, StoreError> {
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let pool = Pool::builder(Manager::from_config(config.clone(), NoTls, manager))
+    let pool = Pool::builder(Manager::from_config(config.clone(), connector.clone(), manager))
         .max_size(size)
         .wait_timeout(Some(limit))
         .create_timeout(Some(limit))

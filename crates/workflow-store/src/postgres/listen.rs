@@ -8,10 +8,11 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 use tokio_postgres::types::Type;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Config};
 
 use super::database::Query;
 use super::service::Service;
+use super::wire::Connector;
 
 /// How long to wait before the next try: longer each time up to the last.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -24,10 +25,10 @@ const TEST: Query = Query::new("SELECT pg_notify($1, $2)", &[Type::TEXT, Type::T
 
 impl Service {
     /// Listens, and connects again when the connection is lost.
-    pub(super) async fn listen(self: Rc<Self>, config: Config, limit: Duration) {
+    pub(super) async fn listen(self: Rc<Self>, config: Config, connector: Connector, limit: Duration) {
         let mut pause = PAUSE;
         loop {
-            match timeout(limit, self.connect(&config)).await {
+            match timeout(limit, self.connect(&config, &connector)).await {
                 Ok(Ok(mut ears)) => {
                     if self.hears(&mut ears.payloads).await {
                         pause = PAUSE;
@@ -54,8 +55,8 @@ impl Service {
         }
     }
 
-    async fn connect(&self, config: &Config) -> Result<Ears, tokio_postgres::Error> {
-        let (client, mut connection) = config.connect(NoTls).await?;
+    async fn connect(&self, config: &Config, connector: &Connector) -> Result<Ears, tokio_postgres::Error> {
+        let (client, mut connection) = config.connect(connector.clone()).await?;
         let (sender, payloads) = mpsc::unbounded_channel();
         let pump = spawn_local(async move {
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {

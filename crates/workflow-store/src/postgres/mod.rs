@@ -13,6 +13,8 @@ mod retain;
 mod schema;
 mod service;
 mod thread;
+mod tls;
+mod wire;
 
 use std::fmt;
 use std::rc::Rc;
@@ -105,7 +107,7 @@ impl PostgresStore {
     }
 
     fn with(options: PostgresOptions) -> Result<Self, StoreError> {
-        let place = options::place(&options.config()?, &options.schema);
+        let place = options.place()?;
         let (watchers, lease_time) = (Watchers::default(), options.lease_time);
         let thread = Thread::start(options, watchers.clone())?;
         Ok(Self { thread, watchers, place, lease_time })

@@ -11,6 +11,8 @@ use workflow_core::store::StoreError;
 
 use super::PostgresStore;
 use super::schema::migration;
+use super::tls::TlsSettings;
+use super::wire::Connector;
 
 /// How a [`PostgresStore`] is opened. What it shows of itself holds no password.
 ///
@@ -48,6 +50,13 @@ pub(super) enum Listen {
 impl PostgresOptions {
     /// The database at `url`: `postgres://user:password@host:port/database`, or `key=value` pairs as
     /// libpq takes them.
+    ///
+    /// `sslmode` means what it means to libpq: `disable`, `prefer` (TLS where the server offers it, and the
+    /// default), `require`, `verify-ca`, `verify-full`. The first three do not check who the server is; use
+    /// `verify-full` for a server on another machine. `sslrootcert=FILE` names the certificates of trusted
+    /// authorities; without it they are the system's. A Unix socket has no TLS. Whatever the mode, no
+    /// password is sent in clear text (`password` in `pg_hba.conf`) to a server that is neither on this
+    /// machine nor verified.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -155,7 +164,7 @@ impl PostgresOptions {
     }
 
     /// What the client is told, for everything but listening.
-    pub(super) fn config(&self) -> Result<Config, StoreError> {
+    pub(super) fn config(&self) -> Result<(Config, Connector), StoreError> {
         let schema = self.schema.as_bytes();
         let plain = schema.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_');
         if !plain || !(1..=40).contains(&schema.len()) || schema[0].is_ascii_digit() {
@@ -165,7 +174,7 @@ impl PostgresOptions {
     }
 
     /// What the client is told that listens, if there is one.
-    pub(super) fn listen_config(&self) -> Result<Option<Config>, StoreError> {
+    pub(super) fn listen_config(&self) -> Result<Option<(Config, Connector)>, StoreError> {
         match &self.listen {
             Listen::There => self.read(&self.url).map(Some),
             Listen::At(url) => self.read(url).map(Some),
@@ -173,7 +182,14 @@ impl PostgresOptions {
         }
     }
 
-    fn read(&self, url: &str) -> Result<Config, StoreError> {
+    fn read(&self, url: &str) -> Result<(Config, Connector), StoreError> {
+        let (mut config, tls) = self.parse(url)?;
+        let connector = Connector::new(&mut config, &tls).map_err(|problem| invalid(&problem))?;
+        Ok((config, connector))
+    }
+
+    fn parse(&self, url: &str) -> Result<(Config, TlsSettings), StoreError> {
+        let (tls, url) = TlsSettings::take(url).map_err(|problem| invalid(&problem))?;
         // The parser's own words could repeat a part of the password.
         let mut config: Config = url.parse().map_err(|_| invalid(UNREADABLE))?;
         // What follows an `@` within a password would be shown as the name of the host.
@@ -187,7 +203,12 @@ impl PostgresOptions {
         if config.get_application_name().is_none() {
             config.application_name("workflow");
         }
-        Ok(config)
+        Ok((config, tls))
+    }
+
+    /// Which database that is, for a person.
+    pub(super) fn place(&self) -> Result<String, StoreError> {
+        Ok(place(&self.parse(&self.url)?.0, &self.schema))
     }
 }
 
@@ -214,7 +235,7 @@ pub(super) fn place(config: &Config, schema: &str) -> String {
 
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.config().map(|config| place(&config, &self.schema)).unwrap_or_default();
+        let place = self.place().unwrap_or_default();
         f.debug_struct("PostgresOptions")
             .field("place", &place)
             .field("connections", &self.connections)

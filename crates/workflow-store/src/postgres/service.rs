@@ -94,8 +94,8 @@ impl Service {
         tasks.push(spawn_local(Rc::clone(self).send_hints()));
         tasks.push(spawn_local(Rc::clone(self).poll(options.poll_every)));
         // It was read when the store was opened.
-        if let Ok(Some(config)) = options.listen_config() {
-            tasks.push(spawn_local(Rc::clone(self).listen(config, options.time_limit)));
+        if let Ok(Some((config, connector))) = options.listen_config() {
+            tasks.push(spawn_local(Rc::clone(self).listen(config, connector, options.time_limit)));
         }
         tasks
     }

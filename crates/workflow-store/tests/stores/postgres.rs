@@ -2,6 +2,7 @@
 
 mod leases;
 mod tables;
+mod tls;
 mod trouble;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

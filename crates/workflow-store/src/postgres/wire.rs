@@ -1,0 +1,315 @@
+//! The connection to the server: TLS is negotiated here, and no password leaves in clear text for a server
+//! that is neither local nor has proved who it is.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode as ClientMode, SslNegotiation};
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::tls::{SslMode, TlsSettings};
+
+type Tls<S> = <MakeRustlsConnect as MakeTlsConnect<S>>::Stream;
+type ConnectTls<S> = <MakeRustlsConnect as MakeTlsConnect<S>>::TlsConnect;
+
+/// `SSLRequest` of the protocol: its length, and the number that stands for it.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// How connections are made. The client library leaves the negotiation to it.
+#[derive(Clone)]
+pub(super) struct Connector {
+    mode: SslMode,
+    tls: MakeRustlsConnect,
+    /// Addresses that connections go to whatever the names of the hosts are.
+    addresses: Vec<IpAddr>,
+}
+
+impl Connector {
+    /// Prepares `config` for it.
+    pub(super) fn new(config: &mut Config, settings: &TlsSettings) -> Result<Self, String> {
+        if config.get_ssl_negotiation() == SslNegotiation::Direct {
+            return Err("`sslnegotiation=direct` is not supported".to_owned());
+        }
+        let addresses = config.get_hostaddrs().to_vec();
+        if config.get_hosts().is_empty() {
+            for address in &addresses {
+                config.host(address.to_string());
+            }
+        }
+        let remote = config.get_hosts().iter().filter(|host| matches!(host, Host::Tcp(_))).count();
+        if remote == 0 {
+            // A Unix socket: the server speaks no TLS there.
+            config.ssl_mode(ClientMode::Disable);
+        } else if remote < config.get_hosts().len() {
+            return Err("Unix sockets and network hosts cannot be mixed".to_owned());
+        } else {
+            // The library hands the bare connection over before anything was said on it.
+            config.ssl_mode(ClientMode::Require).ssl_negotiation(SslNegotiation::Direct);
+        }
+        Ok(Self { mode: settings.mode, tls: MakeRustlsConnect::new(settings.client_config()?), addresses })
+    }
+
+    fn is_local(&self, host: &str) -> bool {
+        if self.addresses.is_empty() {
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        } else {
+            self.addresses.iter().all(IpAddr::is_loopback)
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Connector {
+    type Stream = Wire<S>;
+    type TlsConnect = Negotiation<S>;
+    type Error = Infallible;
+
+    fn make_tls_connect(&mut self, host: &str) -> Result<Negotiation<S>, Infallible> {
+        let tls = <MakeRustlsConnect as MakeTlsConnect<S>>::make_tls_connect(&mut self.tls, host)?;
+        Ok(Negotiation { mode: self.mode, tls, local: self.is_local(host) })
+    }
+}
+
+/// What is said before the protocol begins.
+pub(super) struct Negotiation<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    mode: SslMode,
+    tls: ConnectTls<S>,
+    local: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Negotiation<S> {
+    type Stream = Wire<S>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Wire<S>>> + Send>>;
+
+    fn connect(self, mut stream: S) -> Self::Future {
+        let Self { mode, tls, local } = self;
+        let guard = |trusted| if trusted { Guard::off() } else { Guard::default() };
+        Box::pin(async move {
+            if mode == SslMode::Disable {
+                return Ok(Wire { stream: Stream::Plain(stream), guard: guard(local) });
+            }
+            stream.write_all(&SSL_REQUEST).await?;
+            let mut answer = [0];
+            stream.read_exact(&mut answer).await?;
+            match answer {
+                [b'S'] => {
+                    let stream = Stream::Tls(Box::new(tls.connect(stream).await?));
+                    Ok(Wire { stream, guard: guard(local || mode.verifies()) })
+                }
+                [b'N'] if mode == SslMode::Prefer => {
+                    Ok(Wire { stream: Stream::Plain(stream), guard: guard(local) })
+                }
+                [b'N'] => Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "the server does not offer TLS, which `sslmode` requires",
+                )),
+                _ => Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the server did not answer the request for TLS: is it a PostgreSQL server?",
+                )),
+            }
+        })
+    }
+}
+
+/// A connection on which TLS was negotiated.
+pub(super) struct Wire<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    stream: Stream<S>,
+    guard: Guard,
+}
+
+enum Stream<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    Plain(S),
+    Tls(Box<Tls<S>>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsStream for Wire<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        match &self.stream {
+            Stream::Plain(_) => ChannelBinding::none(),
+            Stream::Tls(stream) => stream.channel_binding(),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Wire<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        })?;
+        Poll::Ready(self.guard.watch(&buf.filled()[before..]))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Wire<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Reads along until the server has let the client in, and refuses a request for the password in clear text.
+#[derive(Default)]
+struct Guard {
+    is_off: bool,
+    /// The beginning of a message: its kind, its length, and for an `Authentication` what is asked for.
+    head: Vec<u8>,
+    /// How much of a message is still to come that does not matter.
+    skip: usize,
+}
+
+impl Guard {
+    fn off() -> Self {
+        Self { is_off: true, ..Self::default() }
+    }
+
+    fn watch(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !self.is_off && !bytes.is_empty() {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
+            let Some((&next, rest)) = bytes.split_first() else { break };
+            bytes = rest;
+            self.head.push(next);
+            let (rest_of_it, head) = match *self.head {
+                [b'R', a, b, c, d, 0, 0, 0, code] => match code {
+                    0 => {
+                        *self = Self::off();
+                        return Ok(());
+                    }
+                    3 => return Err(io::Error::new(io::ErrorKind::PermissionDenied, CLEAR_TEXT)),
+                    _ => ([a, b, c, d], 8),
+                },
+                [b'R', a, b, c, d, _, _, _, _] => ([a, b, c, d], 8),
+                [kind, a, b, c, d] if kind != b'R' => ([a, b, c, d], 4),
+                _ => continue,
+            };
+            let length = usize::try_from(u32::from_be_bytes(rest_of_it)).unwrap_or(usize::MAX);
+            self.skip = length.saturating_sub(head);
+            self.head.clear();
+        }
+        Ok(())
+    }
+}
+
+const CLEAR_TEXT: &str = "the server asks for the password in clear text, and it is neither on this machine \
+     nor has proved who it is: use sslmode=verify-full, or scram-sha-256 in the server's pg_hba.conf";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The server's side of a connection for which only the password counts.
+    async fn serve(mut stream: tokio::io::DuplexStream, messages: &[&[u8]]) -> Vec<u8> {
+        for message in messages {
+            // Every byte by itself: messages come in any pieces.
+            for byte in *message {
+                if stream.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+            }
+        }
+        let mut said = Vec::new();
+        let _ = stream.read_to_end(&mut said).await;
+        said
+    }
+
+    /// What a server has read that lets `host` connect with the password `hunter2` and sends `messages`.
+    fn said_to(host: &str, sslmode: &str, messages: &[&[u8]]) -> (String, String) {
+        let (settings, rest) =
+            TlsSettings::take(&format!("postgres://u:hunter2@{host}/d?sslmode={sslmode}")).unwrap();
+        let mut config: Config = rest.parse().unwrap();
+        let mut connector = Connector::new(&mut config, &settings).unwrap();
+        let tls = connector.make_tls_connect(host).unwrap();
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let client = async {
+            let error = config.connect_raw(ours, tls).await.err().unwrap();
+            std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string)
+        };
+        let (error, said) = runtime.block_on(async { tokio::join!(client, serve(theirs, messages)) });
+        (error, String::from_utf8_lossy(&said).into_owned())
+    }
+
+    const CLEAR: &[u8] = &[b'R', 0, 0, 0, 8, 0, 0, 0, 3];
+    const NOTICE: &[u8] = b"N\0\0\0\x12Mwelcome\0R\0\0\0\x08";
+    const END: &[u8] = b"E\0\0\0\x05\0";
+
+    #[test]
+    fn a_password_is_not_sent_in_clear_text_to_a_server_that_is_not_local() {
+        for messages in [vec![CLEAR, END], vec![b"N", CLEAR, END]] {
+            let sslmode = if messages.len() == 2 { "disable" } else { "prefer" };
+            let (error, said) = said_to("db.example", sslmode, &messages);
+            assert!(error.contains("clear text"), "{error}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_sent_as_a_local_server_wants_it() {
+        for host in ["localhost", "127.0.0.1"] {
+            let (_, said) = said_to(host, "disable", &[CLEAR, END]);
+            assert!(said.contains("hunter2"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_tls_is_refused_where_it_is_required() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let (error, said) = said_to("localhost", mode, &[b"N", CLEAR, END]);
+            assert!(error.contains("does not offer TLS"), "{mode}: {error}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+
+    #[test]
+    fn messages_before_the_request_hide_nothing() {
+        let mut guard = Guard::default();
+        guard.watch(NOTICE).unwrap();
+        assert!(guard.watch(CLEAR).is_err());
+        let mut guard = Guard::default();
+        guard.watch(&[b'R', 0, 0, 0, 8, 0, 0, 0, 0]).unwrap();
+        assert!(guard.is_off);
+    }
+
+    #[test]
+    fn hosts_are_local_by_their_addresses() {
+        let local = |url: &str, host| {
+            let mut config: Config = url.parse().unwrap();
+            Connector::new(&mut config, &TlsSettings::default()).unwrap().is_local(host)
+        };
+        assert!(local("host=localhost user=u", "localhost"));
+        assert!(local("host=db hostaddr=127.0.0.9 user=u", "db"));
+        assert!(!local("host=localhost hostaddr=192.0.2.1 user=u", "localhost"));
+        assert!(!local("host=db user=u", "db"));
+    }
+}
