@@ -33,6 +33,7 @@ enum Outcome {
     Passed,
     Failed,
     Installed,
+    Skipped,
 }
 
 /// Runs the steps that were asked for, and fails if one of them does.
@@ -54,12 +55,13 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
     let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
     let (passed, failed) = (count(Outcome::Passed), count(Outcome::Failed));
-    print_table(&rows, steps.len() - passed - failed);
-    println!("\nsteps: {passed} passed, {failed} failed");
+    let skipped = count(Outcome::Skipped);
+    print_table(&rows, steps.len() - passed - failed - skipped);
+    println!("\nsteps: {passed} passed, {failed} failed, {skipped} skipped");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one step, its tool's installation before it, and says whether it passed.
+/// Runs one step, its tool's installation before it, and says whether nothing failed.
 fn run_step(step: &Step, rows: &mut Vec<Row>) -> bool {
     println!("\n=== {}: {}", step.name, step.about);
     let started = Instant::now();
@@ -73,13 +75,22 @@ fn run_step(step: &Step, rows: &mut Vec<Row>) -> bool {
         });
     }
     let started = Instant::now();
-    let result = result.and_then(|()| (step.check)());
-    let outcome = if result.is_ok() { Outcome::Passed } else { Outcome::Failed };
-    if let Err(error) = result {
-        println!("{}: {error:#}", step.name);
-    }
+    let hindrance = step.hindrance.filter(|_| result.is_ok()).and_then(|hindrance| hindrance());
+    let outcome = match (hindrance, result) {
+        (Some(hindrance), Ok(())) => {
+            println!("{}: skipped: {hindrance}", step.name);
+            Outcome::Skipped
+        }
+        (_, result) => match result.and_then(|()| (step.check)()) {
+            Ok(()) => Outcome::Passed,
+            Err(error) => {
+                println!("{}: {error:#}", step.name);
+                Outcome::Failed
+            }
+        },
+    };
     rows.push(Row { what: step.name.to_owned(), took: started.elapsed(), outcome });
-    outcome == Outcome::Passed
+    outcome != Outcome::Failed
 }
 
 fn print_table(rows: &[Row], not_run: usize) {
@@ -89,6 +100,7 @@ fn print_table(rows: &[Row], not_run: usize) {
             Outcome::Passed => "passed",
             Outcome::Failed => "FAILED",
             Outcome::Installed => "installed",
+            Outcome::Skipped => "skipped",
         };
         println!("{:16} {:8.1}  {outcome}", row.what, row.took.as_secs_f64());
     }

@@ -11,34 +11,64 @@ pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) tool: Option<Tool>,
+    /// Why it cannot be run on this machine, if it cannot.
+    pub(crate) hindrance: Option<fn() -> Option<String>>,
     pub(crate) check: fn() -> Result<()>,
 }
 
 pub(crate) const ALL: &[Step] = &[
-    Step { name: "fmt", about: "every file is formatted", tool: None, check: fmt },
-    Step { name: "clippy", about: "no lint fires, with all features", tool: None, check: clippy },
+    Step { name: "fmt", about: "every file is formatted", tool: None, hindrance: None, check: fmt },
+    Step {
+        name: "clippy",
+        about: "no lint fires, with all features",
+        tool: None,
+        hindrance: None,
+        check: clippy,
+    },
     Step {
         name: "deny",
         about: "licences, bans and sources of all dependencies",
         tool: Some(DENY),
+        hindrance: None,
         check: deny,
     },
-    Step { name: "test", about: "all tests but those in docs", tool: Some(NEXTEST), check: test },
-    Step { name: "doctest", about: "the examples in docs", tool: None, check: doctest },
+    Step {
+        name: "advisories",
+        about: "no dependency has a known vulnerability",
+        tool: Some(DENY),
+        hindrance: Some(no_advisories),
+        check: advisories,
+    },
+    Step {
+        name: "test",
+        about: "all tests but those in docs",
+        tool: Some(NEXTEST),
+        hindrance: None,
+        check: test,
+    },
+    Step { name: "doctest", about: "the examples in docs", tool: None, hindrance: None, check: doctest },
     Step {
         name: "examples",
         about: "the example workflows and hosts run to their end",
         tool: None,
+        hindrance: None,
         check: examples::run,
     },
-    Step { name: "doc", about: "the docs build without a warning", tool: None, check: doc },
+    Step { name: "doc", about: "the docs build without a warning", tool: None, hindrance: None, check: doc },
     Step {
         name: "features",
         about: "each library compiles, without a lint, with each pair of its features",
         tool: Some(HACK),
+        hindrance: None,
         check: features,
     },
-    Step { name: "fuzz", about: "hostile definitions, for a short while", tool: Some(FUZZ), check: fuzz },
+    Step {
+        name: "fuzz",
+        about: "hostile definitions, for a short while",
+        tool: Some(FUZZ),
+        hindrance: None,
+        check: fuzz,
+    },
 ];
 
 fn fmt() -> Result<()> {
@@ -55,12 +85,27 @@ fn clippy() -> Result<()> {
 }
 
 fn deny() -> Result<()> {
-    // Not the advisories: their database is not to be had on every machine that runs this.
     for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
         let mut deny = cargo(&["deny", "--manifest-path", manifest, "check"]);
         // An exception for the one is never met in the other.
         deny.args(["--allow", "license-exception-not-encountered"]);
         run(deny.args(["bans", "licenses", "sources"]))?;
+    }
+    Ok(())
+}
+
+/// The database of advisories comes from the network, and a machine may have none.
+fn no_advisories() -> Option<String> {
+    let fetched = cargo(&["deny", "fetch", "db"]).output();
+    match fetched {
+        Ok(output) if output.status.success() => None,
+        _ => Some("the database of advisories (github.com/RustSec/advisory-db) cannot be fetched".to_owned()),
+    }
+}
+
+fn advisories() -> Result<()> {
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        run(&mut cargo(&["deny", "--manifest-path", manifest, "check", "--disable-fetch", "advisories"]))?;
     }
     Ok(())
 }
