@@ -52,6 +52,11 @@ impl Steady {
         }
     }
 
+    /// The same by the host's monotonic clock alone.
+    pub(crate) fn monotonic(&self) -> Option<Duration> {
+        self.clock.monotonic()
+    }
+
     fn read(&self) -> Shown {
         // Nothing of the host's is called under the lock.
         let (clock, monotonic) = (self.clock.now(), self.clock.monotonic());

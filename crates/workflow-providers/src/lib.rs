@@ -36,6 +36,8 @@ mod tail;
 
 #[cfg(all(feature = "process", unix))]
 pub use command::{CommandBuilder, CommandProvider};
+#[cfg(all(feature = "process", unix))]
+pub use process::{SuspendedCalls, suspend_calls, working_time};
 
 #[cfg(all(feature = "worktree", unix))]
 mod worktree;

@@ -3,15 +3,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use workflow_core::definition::Defaults;
 use workflow_core::ids::RunId;
 use workflow_core::machine::Secrets;
 use workflow_core::sink::EventSink;
 use workflow_core::store::{RunStore, StoreError};
-use workflow_exec::{Engine, EngineBuilder, EngineError};
+use workflow_exec::{Clock, Engine, EngineBuilder, EngineError};
 use workflow_providers::{
-    ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider, Worktrees,
+    ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider,
+    Worktrees, working_time,
 };
 use workflow_store::{Folders, FsCatalog, MemoryStore};
 
@@ -114,6 +117,20 @@ fn builder(worktrees: &Worktrees, root: &Path) -> EngineBuilder {
         .provider(DEMO, DemoProvider::new())
         .default_provider(COMMAND)
         .secrets(Environment)
+        .clock(WorkingClock)
+}
+
+/// The clock of the system. Time limits do not pass while Ctrl-Z has the calls suspended.
+struct WorkingClock;
+
+impl Clock for WorkingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Option<Duration> {
+        Some(working_time())
+    }
 }
 
 /// `${secrets.X}` is the environment variable `WORKFLOW_SECRET_X`.

@@ -3,29 +3,56 @@
 use std::fs;
 use std::thread;
 
-use futures::channel::mpsc::{UnboundedReceiver, unbounded};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use rustix::process::{Signal, getpid, kill_process};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+use workflow_providers::suspend_calls;
 
 use crate::error::Error;
 
 /// Takes in the signals that ask this process to end, until the returned stream is dropped. From
 /// then on they do what they do by default. Those that were ignored when the program started (`nohup`) stay ignored.
+///
+/// Until the process ends, Ctrl-Z suspends the calls together with this process, and what continues it resumes them.
 pub(crate) fn listen() -> Result<UnboundedReceiver<i32>, Error> {
-    let wanted = not_ignored(&[SIGINT, SIGQUIT, SIGTERM, SIGHUP]);
-    let mut signals = Signals::new(wanted).map_err(Error::System)?;
+    let mut wanted = not_ignored(&[SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP]);
+    wanted.push(SIGCONT);
+    let signals = Signals::new(wanted).map_err(Error::System)?;
     let (sender, receiver) = unbounded();
-    let forward = move || {
-        for signal in &mut signals {
-            if sender.unbounded_send(signal).is_err() {
-                // It ends the process, so there is no error to speak of.
-                let _ = emulate_default_handler(signal);
-            }
-        }
-    };
+    let forward = move || forward(signals, &sender);
     thread::Builder::new().name("signals".into()).spawn(forward).map_err(Error::System)?;
     Ok(receiver)
+}
+
+fn forward(mut signals: Signals, sender: &UnboundedSender<i32>) {
+    let mut suspended = None;
+    loop {
+        let arrived: Vec<_> = signals.wait().collect();
+        // Of a stop and a continuation that came together, the order is not known: a process that runs is the safer end.
+        let continues = arrived.contains(&SIGCONT);
+        if continues {
+            suspended = None;
+        }
+        for signal in arrived {
+            match signal {
+                SIGCONT => {}
+                SIGTSTP if continues => {}
+                SIGTSTP => {
+                    suspended.get_or_insert_with(suspend_calls);
+                    // Not what SIGTSTP does by default: nothing, where no shell of the session waits for this process. It
+                    // may take a moment, in which this thread runs on.
+                    let _ = kill_process(getpid(), Signal::STOP);
+                }
+                signal if sender.unbounded_send(signal).is_err() => {
+                    // It ends the process, so there is no error to speak of.
+                    let _ = emulate_default_handler(signal);
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 /// Those of the signals that this process does not ignore: all of them where the system does not tell, and always

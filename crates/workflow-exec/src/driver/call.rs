@@ -162,7 +162,7 @@ async fn in_time(
             io.stop.stop(Stop::Gracefully);
             let grace = async {
                 if let Some(grace) = io.grace {
-                    patience.timer.sleep(grace).await;
+                    wait(&patience, &io, grace).await;
                 }
             };
             let (usage, output) = match select(call, pin!(grace)).await {
@@ -221,12 +221,24 @@ pub(super) async fn reclaim(provider: &dyn Provider, call: &CallId) -> Result<()
     caught_async(provider.reclaim(call)).await.unwrap_or_else(|panic| Err(panicked(&panic)))
 }
 
+/// Waits, and goes on waiting where the host's monotonic clock shows that less time has passed: as when it stood still
+/// while the process was suspended.
+async fn wait(patience: &Patience<'_>, io: &CallIo, time: Duration) {
+    let until = io.monotonic().map(|now| now.saturating_add(time));
+    patience.timer.sleep(time).await;
+    while let (Some(until), Some(now)) = (until, io.monotonic())
+        && let left = until.saturating_sub(now)
+        && !left.is_zero()
+    {
+        patience.timer.sleep(left).await;
+    }
+}
+
 /// Ready with the error when the call has taken too long, or was silent for too long.
 async fn too_long(patience: &Patience<'_>, io: &CallIo) -> ProviderError {
-    let timer = patience.timer;
     let total = async {
         match patience.timeout {
-            Some(timeout) => timer.sleep(timeout).await,
+            Some(timeout) => wait(patience, io, timeout).await,
             None => futures::future::pending().await,
         }
         let after = patience.timeout.unwrap_or_default();
@@ -235,7 +247,7 @@ async fn too_long(patience: &Patience<'_>, io: &CallIo) -> ProviderError {
     let silence = async {
         let Some(limit) = patience.idle_timeout else { return futures::future::pending().await };
         while let Some(left) = limit.checked_sub(io.quiet()).filter(|left| !left.is_zero()) {
-            timer.sleep(left).await;
+            patience.timer.sleep(left).await;
         }
         ProviderError::new(FailureClass::IdleTimeout, format!("nothing heard for {limit:?}"))
     };

@@ -163,6 +163,11 @@ impl CallIo {
         Duration::from_millis(now.saturating_sub(self.heard.load(Ordering::Acquire)))
     }
 
+    /// What the host's clock shows that is never set, where it has one.
+    pub(crate) fn monotonic(&self) -> Option<Duration> {
+        self.run.clock.monotonic()
+    }
+
     pub(crate) fn redactor(&self) -> &Redactor {
         &self.run.redactor
     }

@@ -9,6 +9,8 @@ use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, kill_process_group};
 use workflow_core::stop::Stop;
 
+use super::groups;
+
 /// Wakes the supervising thread, and says why.
 ///
 /// Both ends of the pipe live as long as the last who may write to it: a host that has not
@@ -71,7 +73,9 @@ impl Control {
     /// Sets the process group of the call. It has to be unset before its leader is reaped: from
     /// then on the number may mean another group.
     pub(super) fn set_group(&self, group: Option<Pid>) {
-        *self.group.lock().unwrap_or_else(PoisonError::into_inner) = group;
+        let mut current = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, group).into_iter().for_each(groups::remove);
+        group.into_iter().for_each(groups::add);
     }
 
     fn with_group(&self, act: impl FnOnce(Pid)) {

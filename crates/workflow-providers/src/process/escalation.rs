@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::family::{Family, Identity, Look, Process};
+use super::groups::working_time;
 
 /// How long what was killed may take to be gone. Only a process that is stuck in the kernel, or
 /// that belongs to another user, takes longer.
@@ -25,7 +26,8 @@ pub(super) struct Escalation {
     /// How many of them were sent.
     sent: u32,
     grace: Duration,
-    kill_at: Option<Instant>,
+    /// By [`working_time`].
+    kill_at: Option<Duration>,
     asked: HashSet<Identity>,
     none_seen: bool,
     pause: Duration,
@@ -72,7 +74,7 @@ impl Escalation {
     ///
     /// When processes cannot be looked for and there is no group to make do with.
     pub(super) fn step(&mut self, leader: Option<Leader>, at_once: bool) -> io::Result<Step> {
-        let now = Instant::now();
+        let now = working_time();
         let Look { found, is_sure } = match self.family.look() {
             Err(error) if leader.is_some() => {
                 tracing::debug!(%error, "processes outside of the group cannot be looked for");
@@ -93,9 +95,9 @@ impl Escalation {
         if at_once {
             *kill_at = now.min(*kill_at);
         }
-        let left = kill_at.saturating_duration_since(now);
+        let left = kill_at.saturating_sub(now);
         if left.is_zero() {
-            if now.duration_since(*kill_at) > KILL_LIMIT {
+            if now.saturating_sub(*kill_at) > KILL_LIMIT {
                 let leader = leader.filter(|leader| !leader.exited).map(|l| l.group.as_raw_pid());
                 return Ok(Step::GaveUp(leader.into_iter().chain(found.iter().map(Process::id)).collect()));
             }

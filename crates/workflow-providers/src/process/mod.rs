@@ -9,6 +9,7 @@ mod escalation;
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "family_linux.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "family_none.rs")]
 mod family;
+mod groups;
 mod marker;
 mod pipes;
 mod reclaim;
@@ -26,6 +27,7 @@ use workflow_core::provider::ProviderError;
 use workflow_core::stop::{Stop, StopSignal};
 
 pub(crate) use control::Control;
+pub use groups::{SuspendedCalls, suspend_calls, working_time};
 pub(crate) use marker::Marker;
 pub(crate) use reclaim::reclaim;
 pub(crate) use supervisor::{Ended, Launch, RunError, Stream, run};

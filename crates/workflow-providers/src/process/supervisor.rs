@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use workflow_core::stop::Stop;
 
 use super::escalation::{Escalation, Leader, Step};
 use super::family::Family;
+use super::groups::{self, working_time};
 use super::pipes::Pipes;
 use super::{Control, Marker};
 
@@ -91,6 +92,7 @@ struct Program {
 impl Program {
     fn start(launch: Launch, control: &Arc<Control>) -> Result<Self, RunError> {
         let stdin = if launch.stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let starting = groups::starting();
         let mut child = Command::new(&launch.program)
             .args(&launch.arguments)
             .env_clear()
@@ -107,6 +109,7 @@ impl Program {
         let escalation =
             Escalation::new(Family::of_child(group, launch.marker), launch.signals, launch.grace);
         control.begin(group);
+        drop(starting);
         // From here on dropping it ends the program.
         let program = Self {
             child: Some(child),
@@ -179,9 +182,9 @@ impl Program {
         loop {
             let mut is_silent = true;
             // Whatever is said ends this wait, and the next one begins anew.
-            let until = patience.map(|patience| Instant::now() + patience);
+            let until = patience.map(|patience| working_time().saturating_add(patience));
             while is_silent && go_on(self) {
-                let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+                let left = until.map(|until| until.saturating_sub(working_time()));
                 if left.is_some_and(|left| left.is_zero()) {
                     return Ok(());
                 }
@@ -205,9 +208,9 @@ impl Program {
         time: Option<Duration>,
         heard: &mut dyn FnMut(Stream, &[u8]),
     ) -> io::Result<()> {
-        let until = time.map(|time| Instant::now() + time);
+        let until = time.map(|time| working_time().saturating_add(time));
         while go_on(self) {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let left = until.map(|until| until.saturating_sub(working_time()));
             if left.is_some_and(|left| left.is_zero()) {
                 break;
             }

@@ -20,6 +20,7 @@ mod runs;
 mod signals;
 mod steering;
 mod stores;
+mod suspending;
 mod templates;
 mod terminal;
 mod unwritable;

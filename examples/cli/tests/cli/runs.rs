@@ -274,8 +274,9 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
 
     While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
-    period. Ctrl-C again kills them. A worker that is asked to end, by whichever signal, stops its calls,
-    leaves its runs to others, and ends with 0; asked again, it kills what has not stopped.
+    period. Ctrl-C again kills them. Ctrl-Z stops the calls with the program, and `fg` continues both. A worker
+    that is asked to end, by whichever signal, stops its calls, leaves its runs to others, and ends with 0; asked
+    again, it kills what has not stopped.
 
     A run that asks something (an approval, a question, what became of a call) is left by who drives it:
     `workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` goes on with it. A run whose provider
