@@ -274,7 +274,7 @@ fn ask(
 }
 
 fn control(run: &RunHandle, what: &str) -> Result<()> {
-    block_on(async { if what == "pause" { run.pause().await } else { run.cancel().await } })?;
+    let _ = block_on(async { if what == "pause" { run.pause().await } else { run.cancel().await } })?;
     Ok(())
 }
 

@@ -151,7 +151,7 @@ async fn pause(store: &MemoryStore, runs: usize) -> Result<(Vec<RunId>, usize)> 
             before = resident()?;
         }
         let run = engine.create(StartRun::plan(&plan)).await?;
-        run.pause().await?;
+        let _ = run.pause().await?;
         assert_eq!(run.status().await?, RunStatus::Paused);
         paused.push(run.id().clone());
     }

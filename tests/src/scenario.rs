@@ -162,7 +162,7 @@ impl Scenario {
                 let elapsed = sim.now().as_millisecond() - start.as_millisecond();
                 sim.sleep_ms(u64::try_from(at - elapsed).unwrap_or(0)).await;
                 self.asked.fetch_add(1, Ordering::SeqCst);
-                handle.control(control.clone()).await?;
+                let _ = handle.control(control.clone()).await?;
             }
             Ok::<_, EngineError>(())
         };
@@ -177,7 +177,7 @@ impl Scenario {
                 break;
             }
             for (number, answer) in asked {
-                handle.answer(number, answer).await?;
+                let _ = handle.answer(number, answer).await?;
             }
             view = handle.wait().await?;
         }

@@ -131,7 +131,7 @@ fn who_paused_a_run_sees_what_another_made_of_it() {
     let resumed = {
         let run = run.clone();
         async move {
-            elsewhere.handle(&run).resume().await.unwrap();
+            let _ = elsewhere.handle(&run).resume().await.unwrap();
             assert_eq!(elsewhere.drive(&run).await.unwrap().status, RunStatus::Completed);
         }
     };

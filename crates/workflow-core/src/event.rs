@@ -345,8 +345,11 @@ pub enum EventBody {
         control: u64,
         /// The number that it named.
         wait: u64,
-        /// Why it does not count.
+        /// Why it does not count, for a person.
         reason: String,
+        /// The same for a program. Absent in logs of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<AnswerRefusal>,
     },
     /// Nothing goes on by itself any more, or not for long; nobody needs to keep the run in memory.
     RunWaiting {
@@ -388,6 +391,19 @@ pub enum EventBody {
     },
     /// The run was cancelled, and none of its processes is left.
     RunCancelled,
+}
+
+/// Why an answer does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AnswerRefusal {
+    /// The run is being cancelled.
+    Cancelling,
+    /// The run does not ask that, or not any more.
+    NoSuchQuestion,
+    /// It is not an answer that the question allows.
+    InvalidAnswer,
 }
 
 /// What a budget limits.

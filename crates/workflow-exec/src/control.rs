@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use workflow_core::event::{Event, EventBody};
+use workflow_core::event::{AnswerRefusal, Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::machine::{RunView, State};
 use workflow_core::status::RunStatus;
@@ -14,6 +14,7 @@ use crate::engine::{PAGE, Shared, first_state};
 use crate::error::EngineError;
 
 /// What became of a [`Control`] that was sent to a run.
+#[must_use = "the request may have been refused"]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -183,24 +184,34 @@ impl Trail {
 
     /// What the event says that obeys the control.
     fn decided(&self, event: &Event) -> Result<(), ControlRefused> {
-        /// What the machine says of a question that is still open and whose answer no longer matters.
-        const NOT_WANTED: &str = "what was asked for is not wanted any more";
-        let EventBody::AnswerRefused { wait, reason, .. } = &event.body else { return Ok(()) };
-        let is_open = || {
-            let waits = self.state.as_ref().map(|state| state.waits()).unwrap_or_default();
-            waits.iter().any(|open| open.number == Some(*wait))
-        };
-        Err(if self.cancelling {
-            cancelling()
-        } else if self.answered.contains(wait) {
-            let reason = format!("question {wait} has been answered already");
-            ControlRefused { code: ControlRefusal::AlreadyAnswered, reason }
-        } else if reason != NOT_WANTED && is_open() {
-            ControlRefused { code: ControlRefusal::InvalidAnswer, reason: reason.clone() }
-        } else {
-            let reason = format!("the run does not ask question {wait}, or not any more");
-            ControlRefused { code: ControlRefusal::NoSuchQuestion, reason }
+        let EventBody::AnswerRefused { wait, reason, code, .. } = &event.body else { return Ok(()) };
+        let code = code.unwrap_or_else(|| self.refusal_of(*wait));
+        Err(match code {
+            AnswerRefusal::Cancelling => cancelling(),
+            _ if self.answered.contains(wait) => {
+                let reason = format!("question {wait} has been answered already");
+                ControlRefused { code: ControlRefusal::AlreadyAnswered, reason }
+            }
+            AnswerRefusal::InvalidAnswer => {
+                ControlRefused { code: ControlRefusal::InvalidAnswer, reason: reason.clone() }
+            }
+            _ => {
+                let reason = format!("the run does not ask question {wait}, or not any more");
+                ControlRefused { code: ControlRefusal::NoSuchQuestion, reason }
+            }
         })
+    }
+
+    /// Why an answer was refused whose event does not say so: it is of an earlier version.
+    fn refusal_of(&self, wait: u64) -> AnswerRefusal {
+        let waits = self.state.as_ref().map(|state| state.waits()).unwrap_or_default();
+        if self.cancelling {
+            AnswerRefusal::Cancelling
+        } else if waits.iter().any(|open| open.number == Some(wait)) {
+            AnswerRefusal::InvalidAnswer
+        } else {
+            AnswerRefusal::NoSuchQuestion
+        }
     }
 
     /// What a control means that no event obeys: the run is paused, resumed or cancelled already.

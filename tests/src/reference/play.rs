@@ -110,7 +110,9 @@ async fn drive(
             let Some(at) = case.pauses.get(number) else { return Ok::<_, EngineError>(()) };
             let elapsed = sim.now().as_millisecond() - start.as_millisecond();
             sim.sleep_ms(at.saturating_sub(u64::try_from(elapsed).unwrap())).await;
-            handle.control(if number.is_multiple_of(2) { Control::Pause } else { Control::Resume }).await?;
+            let _ = handle
+                .control(if number.is_multiple_of(2) { Control::Pause } else { Control::Resume })
+                .await?;
             asked.store(number + 1, Ordering::SeqCst);
         }
     };
@@ -120,10 +122,10 @@ async fn drive(
     let mut view = handle.wait().await?;
     while view.status == RunStatus::Paused {
         if view.wait.is_some_and(|wait| wait.reason == WaitReason::Pause) {
-            handle.control(Control::Resume).await?;
+            let _ = handle.control(Control::Resume).await?;
         }
         for wait in view.waits.iter().filter(|wait| wait.number.is_some()) {
-            handle.answer(wait.number.unwrap(), answers::person(case, wait)).await?;
+            let _ = handle.answer(wait.number.unwrap(), answers::person(case, wait)).await?;
         }
         view = handle.wait().await?;
     }

@@ -22,10 +22,10 @@ fn a_run_that_nobody_drives_is_paused_and_cancelled_by_who_asks() {
     let host = Host::new();
     host.sim.block_on(async {
         let run = host.engine.create(host.start("r1", TWO_STAGES)).await.unwrap();
-        run.pause().await.unwrap();
+        let _ = run.pause().await.unwrap();
         assert_eq!(run.status().await.unwrap(), RunStatus::Paused);
         assert!(host.engine.unfinished().await.unwrap().is_empty(), "a paused run waits for a person");
-        run.cancel().await.unwrap();
+        let _ = run.cancel().await.unwrap();
         assert_eq!(run.status().await.unwrap(), RunStatus::Cancelled);
     });
     insta::assert_snapshot!(host.log("r1"), @r"
@@ -43,16 +43,16 @@ fn a_run_that_is_resumed_goes_on_where_there_is_a_spawner_or_when_it_is_driven()
     let host = Host::new();
     host.sim.block_on(async {
         for run in ["r1", "r2"] {
-            host.engine.create(host.start(run, TWO_STAGES)).await.unwrap().pause().await.unwrap();
+            let _ = host.engine.create(host.start(run, TWO_STAGES)).await.unwrap().pause().await.unwrap();
         }
         let first = host.engine.handle(&id("r1"));
-        first.resume().await.unwrap();
+        let _ = first.resume().await.unwrap();
         assert_eq!(first.wait().await.unwrap().status, RunStatus::Completed);
 
         let builder = Engine::builder().store(host.store.clone()).clock(host.sim.clone());
         let unspawned = host.deeds.register(builder.timer(host.sim.clone())).build().unwrap();
         let second = unspawned.handle(&id("r2"));
-        second.resume().await.unwrap();
+        let _ = second.resume().await.unwrap();
         // Nothing has begun: whoever drives runs of this store finds it as one that goes on.
         assert_eq!(second.status().await.unwrap(), RunStatus::Running);
         assert!(host.deeds.calls().iter().all(|call| call.id.run != id("r2")));
@@ -67,11 +67,11 @@ fn a_pause_that_is_taken_back_before_it_is_done_leaves_the_run_going() {
     host.sim.block_on(async {
         let run = host.engine.start(host.start("r1", TWO_STAGES)).await.unwrap();
         host.sim.sleep_ms(10).await;
-        run.pause().await.unwrap();
+        let _ = run.pause().await.unwrap();
         host.sim.sleep_ms(10).await;
         let view = run.view().await.unwrap();
         assert_eq!((view.status, view.requested.as_deref()), (RunStatus::Running, Some("pause")));
-        run.resume().await.unwrap();
+        let _ = run.resume().await.unwrap();
         assert_eq!(run.wait().await.unwrap().status, RunStatus::Completed);
     });
     insta::assert_snapshot!(host.log("r1"), @r#"

@@ -62,7 +62,7 @@ fn a_call_that_ends_its_process_again_and_again_waits_longer_and_longer_and_then
     // A person has it run again, which begins a new row; then it is known what came of it.
     let view = host.sim.block_on(async {
         let number = wait.number.unwrap();
-        host.engine.handle(&id("r1")).answer(number, "rerun").await.unwrap();
+        let _ = host.engine.handle(&id("r1")).answer(number, "rerun").await.unwrap();
         host.sim.drop_tasks();
         for _ in 0..5 {
             assert_eq!(die(&host, "r1").await, None);
@@ -70,7 +70,7 @@ fn a_call_that_ends_its_process_again_and_again_waits_longer_and_longer_and_then
         let view = host.engine.drive(&id("r1")).await.unwrap();
         let number = view.wait.unwrap().number.unwrap();
         let answer = json!({ "outcome": "happened", "result": "by hand" });
-        host.engine.handle(&id("r1")).answer(number, answer).await.unwrap();
+        let _ = host.engine.handle(&id("r1")).answer(number, answer).await.unwrap();
         host.engine.handle(&id("r1")).wait().await.unwrap()
     });
     assert_eq!((view.status, host.deeds.calls().len()), (RunStatus::Completed, 10));

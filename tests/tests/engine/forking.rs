@@ -73,7 +73,7 @@ async fn play(scenario: &Scenario, sim: &Sim, engine: &Engine, fork: &RunId) -> 
     match select(playing, sim.sleep_ms(300_000)).await {
         Either::Left((view, _)) => view.unwrap(),
         Either::Right(((), playing)) => {
-            engine.handle(fork).cancel().await.unwrap();
+            let _ = engine.handle(fork).cancel().await.unwrap();
             playing.await.unwrap()
         }
     }

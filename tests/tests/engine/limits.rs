@@ -58,7 +58,7 @@ fn a_run_that_is_cancelled_in_the_queue_leaves_it() {
             host.sim.sleep_ms(1).await;
         }
         let second = host.engine.handle(&id("r2"));
-        second.cancel().await.unwrap();
+        let _ = second.cancel().await.unwrap();
         assert_eq!(second.wait().await.unwrap().status, RunStatus::Cancelled);
         assert_eq!(host.engine.handle(&id("r3")).wait().await.unwrap().status, RunStatus::Completed);
     });
@@ -105,7 +105,7 @@ write: { provider: ann, with: { ann: { hang: true, slow_to_stop: 500 } } }
         let first = host.engine.start(host.start("r1", yaml)).await.unwrap();
         host.sim.sleep_ms(10).await;
         let second = host.engine.start(host.start("r2", ONE_CALL)).await.unwrap();
-        first.cancel().await.unwrap();
+        let _ = first.cancel().await.unwrap();
         second.wait().await.unwrap();
     });
     insta::assert_snapshot!(host.calls(), @r"

@@ -40,7 +40,7 @@ async fn to_the_end(engine: &Engine) -> RunView {
     let mut view = engine.drive(&id("r1")).await.unwrap();
     while view.status == RunStatus::Paused {
         for wait in view.waits {
-            handle.answer(wait.number.unwrap(), true).await.unwrap();
+            let _ = handle.answer(wait.number.unwrap(), true).await.unwrap();
         }
         view = handle.wait().await.unwrap();
     }
@@ -264,7 +264,7 @@ fn a_run_that_is_paused_after_a_stage_goes_on_with_what_follows_it_in_the_newer_
             let start = StartRun::workflow(WorkflowId::new("moves").unwrap()).run_id(id("r1"));
             let pausing = async {
                 host.sim.sleep_ms(50).await;
-                old.handle(&id("r1")).pause().await.unwrap();
+                let _ = old.handle(&id("r1")).pause().await.unwrap();
             };
             let (view, ()) = join(old.run(start), pausing).await;
             assert_eq!(view.unwrap().status, RunStatus::Paused);
@@ -274,7 +274,7 @@ fn a_run_that_is_paused_after_a_stage_goes_on_with_what_follows_it_in_the_newer_
                 assert!(error.to_string().ends_with(obstacle), "{error}");
             }
             let handle = old.handle(&id("r1"));
-            handle.resume().await.unwrap();
+            let _ = handle.resume().await.unwrap();
             assert_eq!(handle.wait().await.unwrap().status, RunStatus::Completed);
         });
         assert_eq!(prompts(&host), calls);
@@ -341,7 +341,7 @@ fn a_run_that_was_moved_is_moved_and_forked_like_any_other() {
         newer.fork(fork.run_id(id("r2"))).await.unwrap();
         assert_eq!(to_the_end(&newer).await.status, RunStatus::Completed);
         let view = newer.drive(&id("r2")).await.unwrap();
-        newer.handle(&id("r2")).answer(view.waits[0].number.unwrap(), true).await.unwrap();
+        let _ = newer.handle(&id("r2")).answer(view.waits[0].number.unwrap(), true).await.unwrap();
         assert_eq!(newer.handle(&id("r2")).wait().await.unwrap().status, RunStatus::Completed);
     });
     let told: Vec<_> = prompts(&host).into_iter().filter(|prompt| prompt.starts_with("cid")).collect();

@@ -185,7 +185,7 @@ fn a_cancelled_run_ends_although_its_call_panics_when_it_is_dropped() {
     host.sim.block_on(async {
         let run = host.engine.start(host.start("r1", &yaml)).await.unwrap();
         host.sim.sleep_ms(50).await;
-        run.cancel().await.unwrap();
+        let _ = run.cancel().await.unwrap();
         assert_eq!(run.wait().await.unwrap().status, RunStatus::Cancelled);
     });
 }

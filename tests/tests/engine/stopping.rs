@@ -192,7 +192,7 @@ fn a_call_that_ignores_its_stop_signal_is_dropped_after_the_grace_period() {
     host.sim.block_on(async {
         let run = host.engine.start(host.start("r1", DEAF)).await.unwrap();
         host.sim.sleep_ms(50).await;
-        run.cancel().await.unwrap();
+        let _ = run.cancel().await.unwrap();
         assert_eq!(run.wait().await.unwrap().status, RunStatus::Cancelled);
 
         host.engine.start(host.start("r2", DEAF)).await.unwrap();
@@ -247,7 +247,7 @@ fn a_closure_that_ignores_its_stop_signal_is_dropped_at_once() {
     host.sim.block_on(async {
         let run = host.engine.start(host.start("r1", CLOSURE)).await.unwrap();
         host.sim.sleep_ms(50).await;
-        run.cancel().await.unwrap();
+        let _ = run.cancel().await.unwrap();
         assert_eq!(run.wait().await.unwrap().status, RunStatus::Cancelled);
 
         let yaml = CLOSURE.replace("closure }", "closure, timeout: 2s }");
@@ -297,7 +297,7 @@ fn a_closure_that_watches_its_stop_signal_is_heard_before_it_is_dropped() {
     host.sim.block_on(async {
         let run = host.engine.start(host.start("r1", CLOSURE)).await.unwrap();
         host.sim.sleep_ms(50).await;
-        run.cancel().await.unwrap();
+        let _ = run.cancel().await.unwrap();
         let view = run.wait().await.unwrap();
         assert!((view.spent.cost_usd - 2.0).abs() < 1e-9, "{:?}", view.spent);
     });
@@ -311,7 +311,7 @@ fn a_closure_that_asks_for_a_grace_period_has_it() {
     host.sim.block_on(async {
         let run = host.engine.start(host.start("r1", CLOSURE)).await.unwrap();
         host.sim.sleep_ms(50).await;
-        run.cancel().await.unwrap();
+        let _ = run.cancel().await.unwrap();
         assert_eq!(run.wait().await.unwrap().status, RunStatus::Cancelled);
     });
     assert!(host.log("r1").contains("3050  attempt_cancelled"), "{}", host.log("r1"));

@@ -74,7 +74,7 @@ code: { provider: bob, with: { bob: { after: 60000 } } }
     let view = host.sim.block_on(async {
         let pausing = async {
             host.sim.sleep_ms(50).await;
-            engine.handle(&id("r1")).pause().await.unwrap();
+            let _ = engine.handle(&id("r1")).pause().await.unwrap();
         };
         join(engine.run(host.start("r1", yaml)), pausing).await.0.unwrap()
     });
@@ -238,13 +238,13 @@ fn a_workflow_in_use_is_not_deleted_and_its_runs_keep_what_they_started_with() {
             let start = StartRun::workflow(ship.clone()).run_id(id(run));
             host.engine.create(start).await.unwrap();
         }
-        host.engine.handle(&id("r2")).pause().await.unwrap();
+        let _ = host.engine.handle(&id("r2")).pause().await.unwrap();
         let error = host.engine.delete_workflow(&ship).await.unwrap_err();
         insta::assert_snapshot!(error, @r"workflow `ship` is in use by run `r2`, run `r1`");
 
         folder.create(&ship, &yaml.replace("bob", "cid")).await.unwrap();
         let view = host.engine.drive(&id("r1")).await.unwrap();
-        host.engine.handle(&id("r2")).cancel().await.unwrap();
+        let _ = host.engine.handle(&id("r2")).cancel().await.unwrap();
         host.engine.delete_workflow(&ship).await.unwrap();
         assert!(matches!(folder.get(&ship).await, Err(CatalogError::NotFound(_))));
         // Gone from the catalog, and still there for its runs.

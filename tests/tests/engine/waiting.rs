@@ -60,7 +60,7 @@ fn a_stage_waits_for_a_person_and_nobody_holds_the_run_meanwhile() {
         // Another process answers, and drives the run on.
         let other = host.engine_over(host.store.clone());
         let handle = other.handle(&id("r1"));
-        handle.answer(number, true).await.unwrap();
+        let _ = handle.answer(number, true).await.unwrap();
         let view = handle.wait().await.unwrap();
         assert_eq!((view.status, output(&view, "ship")), (RunStatus::Completed, json!("bob()")));
     });
@@ -91,7 +91,7 @@ fn a_stage_that_a_person_does_not_agree_to_fails_as_its_policy_says() {
             let view = host.engine.run(host.start("r1", &workflow)).await.unwrap();
             let answer = json!({ "approved": false, "comment": "not on a Friday" });
             let handle = host.engine.handle(&id("r1"));
-            handle.answer(only_wait(&view).0, answer).await.unwrap();
+            let _ = handle.answer(only_wait(&view).0, answer).await.unwrap();
             let view = handle.wait().await.unwrap();
             assert_eq!(view.status, status);
             let error = view.context.stages["ship"].error.clone().unwrap();
@@ -111,7 +111,7 @@ fn an_interactive_run_asks_before_every_stage() {
         let mut questions = Vec::new();
         while view.status == RunStatus::Paused {
             questions.push(view.waits[0].question.clone().unwrap());
-            handle.answer(only_wait(&view).0, true).await.unwrap();
+            let _ = handle.answer(only_wait(&view).0, true).await.unwrap();
             view = handle.wait().await.unwrap();
         }
         assert_eq!(view.status, RunStatus::Completed);
@@ -148,16 +148,16 @@ fn nodes_ask_and_what_persons_say_is_their_output() {
         for (wait, value) in
             [(pick.number.unwrap(), json!("c")), (say.number.unwrap(), json!(1)), (99, json!("a"))]
         {
-            handle.answer(wait, value).await.unwrap();
+            let _ = handle.answer(wait, value).await.unwrap();
             view = handle.wait().await.unwrap();
             assert_eq!((view.status, view.waits.len()), (RunStatus::Paused, 2));
         }
-        handle.answer(pick.number.unwrap(), json!({ "b": 1 })).await.unwrap();
+        let _ = handle.answer(pick.number.unwrap(), json!({ "b": 1 })).await.unwrap();
         view = handle.wait().await.unwrap();
         assert_eq!((view.status, only_wait(&view).1), (RunStatus::Paused, WaitReason::Question));
-        handle.answer(say.number.unwrap(), "because").await.unwrap();
+        let _ = handle.answer(say.number.unwrap(), "because").await.unwrap();
         // Twice, and too late.
-        handle.answer(say.number.unwrap(), "or not").await.unwrap();
+        let _ = handle.answer(say.number.unwrap(), "or not").await.unwrap();
         view = handle.wait().await.unwrap();
         assert_eq!(view.status, RunStatus::Completed);
         assert_eq!(output(&view, "work"), json!("ann(used\n\n{\"b\":1}\n\nbecause)"));
@@ -178,7 +178,7 @@ fn every_item_of_a_foreach_asks_for_itself() {
         let questions: Vec<_> = view.waits.iter().map(|wait| wait.question.clone().unwrap()).collect();
         assert_eq!(questions, ["Do x?", "Do y?", "Do z?"]);
         for wait in view.waits {
-            handle.answer(wait.number.unwrap(), true).await.unwrap();
+            let _ = handle.answer(wait.number.unwrap(), true).await.unwrap();
         }
         view = handle.wait().await.unwrap();
         assert_eq!((view.status, output(&view, "work")), (RunStatus::Completed, json!(["ann(x)", "ann(y)", "ann(z)"])));
@@ -192,19 +192,19 @@ fn a_run_that_waits_for_a_person_is_paused_and_cancelled_like_another() {
         let view = host.engine.run(host.start("r1", APPROVAL)).await.unwrap();
         let (number, _) = only_wait(&view);
         let handle = host.engine.handle(&id("r1"));
-        handle.pause().await.unwrap();
+        let _ = handle.pause().await.unwrap();
         let view = handle.view().await.unwrap();
         assert_eq!(view.wait.unwrap().reason, WaitReason::Pause);
         // An answer is taken, and nothing starts.
-        handle.answer(number, true).await.unwrap();
+        let _ = handle.answer(number, true).await.unwrap();
         let view = handle.wait().await.unwrap();
         assert_eq!((view.status, view.waits.len()), (RunStatus::Paused, 1));
-        handle.resume().await.unwrap();
+        let _ = handle.resume().await.unwrap();
         assert_eq!(handle.wait().await.unwrap().status, RunStatus::Completed);
 
         host.engine.run(host.start("r2", APPROVAL)).await.unwrap();
         let handle = host.engine.handle(&id("r2"));
-        handle.cancel().await.unwrap();
+        let _ = handle.cancel().await.unwrap();
         let view = handle.view().await.unwrap();
         assert_eq!((view.status, view.waits.len()), (RunStatus::Cancelled, 0));
     });
@@ -223,16 +223,16 @@ fn a_resumption_of_a_run_that_is_not_paused_changes_nothing() {
         host.store.request(&id("r1"), Control::Resume).await.unwrap();
         assert_eq!(host.engine.drive(&id("r1")).await.unwrap(), view);
         let handle = host.engine.handle(&id("r1"));
-        handle.resume().await.unwrap();
+        let _ = handle.resume().await.unwrap();
         assert_eq!(handle.wait().await.unwrap(), view);
-        handle.answer(only_wait(&view).0, true).await.unwrap();
+        let _ = handle.answer(only_wait(&view).0, true).await.unwrap();
         assert_eq!(handle.wait().await.unwrap().status, RunStatus::Completed);
 
         // While it waits for its quota.
         let running = host.engine.run(host.start("r2", QUOTA));
         let resuming = async {
             host.sim.sleep_ms(1_000).await;
-            host.engine.handle(&id("r2")).resume().await.unwrap();
+            let _ = host.engine.handle(&id("r2")).resume().await.unwrap();
             host.sim.sleep_ms(1_000).await;
             assert_eq!(host.engine.handle(&id("r2")).status().await.unwrap(), RunStatus::Paused);
         };
@@ -265,7 +265,7 @@ fn what_became_of_an_interrupted_call_is_asked_and_never_assumed() {
             assert_eq!((view.status, only_wait(&view).1), (RunStatus::Paused, WaitReason::UnknownOutcome));
             assert_eq!(host.deeds.calls().len(), 1, "nothing runs again before somebody says so");
             let handle = host.engine.handle(&id("r1"));
-            handle.answer(only_wait(&view).0, answer).await.unwrap();
+            let _ = handle.answer(only_wait(&view).0, answer).await.unwrap();
             let view = handle.wait().await.unwrap();
             assert_eq!((view.status, output(&view, "pay")), (RunStatus::Completed, json!(expected)));
             assert_eq!(view.spent.attempts, calls, "an answer is no attempt");
@@ -371,7 +371,7 @@ fn a_parked_run_can_be_cancelled_before_its_time() {
         let running = host.engine.run(host.start("r1", QUOTA));
         let cancelling = async {
             host.sim.sleep_ms(1_000).await;
-            host.engine.handle(&id("r1")).cancel().await.unwrap();
+            let _ = host.engine.handle(&id("r1")).cancel().await.unwrap();
         };
         let (view, ()) = join(running, cancelling).await;
         assert_eq!(view.unwrap().status, RunStatus::Cancelled);

@@ -167,7 +167,7 @@ async fn goes_on(engine: &Engine) -> usize {
             }
             let handle = engine.handle(run);
             if view.wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause) {
-                handle.resume().await.unwrap();
+                let _ = handle.resume().await.unwrap();
             }
             for wait in view.waits {
                 let Some(number) = wait.number else { continue };
@@ -177,7 +177,7 @@ async fn goes_on(engine: &Engine) -> usize {
                     _ if wait.schema.is_some() => json!("a"),
                     _ => json!("this"),
                 };
-                handle.answer(number, value).await.unwrap();
+                let _ = handle.answer(number, value).await.unwrap();
             }
             // Nothing is driven in the background here.
             view = engine.drive(run).await.unwrap();

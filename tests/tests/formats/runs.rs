@@ -137,7 +137,7 @@ async fn asked(engine: &Engine, run: &str) -> u64 {
 
 async fn answer(engine: &Engine, run: &str, value: serde_json::Value) {
     let handle = engine.handle(&id(run));
-    handle.answer(asked(engine, run).await, value).await.unwrap();
+    let _ = handle.answer(asked(engine, run).await, value).await.unwrap();
     handle.wait().await.unwrap();
 }
 
@@ -171,7 +171,7 @@ async fn waiting(world: &World) {
     world.rest("budget", SPENDS).await;
 
     let engine = world.die("paused", "items", ITEMS, 15).await;
-    engine.handle(&id("paused")).pause().await.unwrap();
+    let _ = engine.handle(&id("paused")).pause().await.unwrap();
     world.die("under_way", "items", ITEMS, 35).await;
     world.die("unknown_outcome", "pays", PAYS, 50).await;
     let engine = world.engine("pays", PAYS);

@@ -10,7 +10,7 @@ use super::scope::RunScope;
 use super::state::Broken;
 use super::step::Step;
 use crate::data::Data;
-use crate::event::EventBody;
+use crate::event::{AnswerRefusal, EventBody};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, StageId};
 use crate::plan::{AskPlan, CallPlan, NodeKind, StagePlan, Work};
@@ -271,16 +271,26 @@ impl<'a> Step<'a> {
     /// Takes an answer in.
     pub(super) fn answer(&mut self, control: u64, Answer { wait, value }: Answer) -> Result<(), Broken> {
         let said = match self.state.asks.get(&wait) {
-            _ if self.state.cancelling => Err("the run is being cancelled".to_owned()),
-            Some(Ask { path: Some(path), .. }) if !self.is_here(path) || self.is_closed_for(path) => {
-                Err("what was asked for is not wanted any more".to_owned())
+            _ if self.state.cancelling => {
+                Err((AnswerRefusal::Cancelling, "the run is being cancelled".to_owned()))
             }
-            Some(ask) => self.allowed(ask, &value).map(|said| (ask.path.clone(), said)),
-            None => Err("nobody waits for this answer, or not any more".to_owned()),
+            Some(Ask { path: Some(path), .. }) if !self.is_here(path) || self.is_closed_for(path) => {
+                Err((AnswerRefusal::NoSuchQuestion, "what was asked for is not wanted any more".to_owned()))
+            }
+            Some(ask) => self
+                .allowed(ask, &value)
+                .map(|said| (ask.path.clone(), said))
+                .map_err(|reason| (AnswerRefusal::InvalidAnswer, reason)),
+            None => Err((
+                AnswerRefusal::NoSuchQuestion,
+                "nobody waits for this answer, or not any more".to_owned(),
+            )),
         };
         let (path, said) = match said {
             Ok(said) => said,
-            Err(reason) => return self.emit(EventBody::AnswerRefused { control, wait, reason }),
+            Err((code, reason)) => {
+                return self.emit(EventBody::AnswerRefused { control, wait, reason, code: Some(code) });
+            }
         };
         self.emit(EventBody::Answered { control, wait, answer: value })?;
         let Some(path) = path else { return Ok(()) };

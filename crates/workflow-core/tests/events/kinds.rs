@@ -10,7 +10,7 @@ use serde_json::json;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::data::Data;
 use workflow_core::definition::{Lane, OnFailure, Stage, Workflow};
-use workflow_core::event::{BudgetLimit, Event, EventBody, LaneOutput, RunCreated, RunForked};
+use workflow_core::event::{AnswerRefusal, BudgetLimit, Event, EventBody, LaneOutput, RunCreated, RunForked};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
 use workflow_core::status::{Wait, WaitReason};
@@ -345,8 +345,20 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             r#""type":"answered","data":{"control":1,"wait":7,"answer":"a"}"#,
         ),
         (
-            EventBody::AnswerRefused { control: 2, wait: 8, reason: "too late".to_owned() },
+            EventBody::AnswerRefused { control: 2, wait: 8, reason: "too late".to_owned(), code: None },
             r#""type":"answer_refused","data":{"control":2,"wait":8,"reason":"too late"}"#,
+        ),
+        (
+            EventBody::AnswerRefused {
+                control: 2,
+                wait: 8,
+                reason: "must be a number".to_owned(),
+                code: Some(AnswerRefusal::InvalidAnswer),
+            },
+            concat!(
+                r#""type":"answer_refused","data":{"control":2,"wait":8,"#,
+                r#""reason":"must be a number","code":"invalid_answer"}"#,
+            ),
         ),
         (
             EventBody::RunWaiting { wait: Box::new(quota()) },

@@ -1,13 +1,15 @@
 //! `run`, `resume` and `recover`: the commands that drive runs.
 
+use std::sync::OnceLock;
+
 use futures::{FutureExt as _, TryFutureExt as _};
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, StoreError};
-use workflow_exec::{EngineError, Limits, RunHandle, StartRun};
+use workflow_exec::{ControlOutcome, EngineError, Limits, RunHandle, StartRun};
 
-use super::worktree;
+use super::{control, worktree};
 use crate::args::RunArgs;
 use crate::display::{self, Feed, Shown, Style};
 use crate::error::Error;
@@ -89,16 +91,39 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
     }
     let shown = Shown::from_now(&**host.engine.store(), run).await?;
     let handle = host.engine.handle(run);
+    let (requested, held) = (OnceLock::new(), OnceLock::new());
     let future = async {
-        if !handle.status().await?.is_terminal() {
+        let before = handle.view().await?;
+        if !before.status.is_terminal() {
             // Whoever drives the run obeys it too, also if that is not this process. Nothing more, so that
             // no worker is quicker to take it up.
-            host.engine.store().request(run, Control::Resume).await?;
+            let number = host.engine.store().request(run, Control::Resume).await?;
+            let is_paused = before.status == RunStatus::Paused || before.requested.is_some();
+            requested.get_or_init(|| (number, is_paused));
         }
-        host.engine.drive(run).await.map(Some)
+        match host.engine.drive(run).await {
+            Err(error @ EngineError::Store(StoreError::Held { .. })) if requested.get().is_some() => {
+                held.get_or_init(|| error);
+                Ok(None)
+            }
+            driven => driven.map(Some),
+        }
     };
     let driven = Driven { run: run.clone(), future: future.boxed() };
-    drive_one(&host, json, shown, driven).await
+    let exit = drive_one(&host, json, shown, driven).await?;
+    let (Some((number, is_paused)), Some(held)) = (requested.into_inner(), held.into_inner()) else {
+        return Ok(exit);
+    };
+    match control::settled(&host, run, ControlOutcome::Recorded { number }).await? {
+        ControlOutcome::Refused(refused) => Err(Error::ControlRefused { run: run.clone(), refused }),
+        ControlOutcome::Recorded { .. } => control::recorded(&host, json, run).await,
+        _ if is_paused => {
+            print::to_stderr(&format!("run {run}: resumed ({})", control::who_goes_on(&host, run).await?));
+            Ok(exit)
+        }
+        // It was not paused: there was nothing to resume, and it is not driven here.
+        _ => Err(held.into()),
+    }
 }
 
 /// Drives the unfinished runs that nobody drives.

@@ -82,6 +82,34 @@ fn who_does_not_agree_says_why_and_the_run_fails() {
 }
 
 #[test]
+fn of_two_answers_with_a_worker_at_hand_one_is_taken_and_the_other_is_told_so() {
+    let detached: [&[&str]; 2] = [&["--approve", "--detach"], &["--reject", "--detach"]];
+    for said in [detached, [&["--approve"], &["--reject", "--detach"]]] {
+        let home = approval();
+        assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first", "--detach"]).code, Some(0));
+        let worker = home.start(&["worker"]);
+        until("the question", || home.show("first")["status"] == "paused");
+        let started = said.map(|said| home.start(&[&["answer", "first"], said].concat()));
+        let ended = started.map(Started::wait);
+        let refused: Vec<_> = ended.iter().filter(|ended| ended.code == Some(6)).collect();
+        assert_eq!(refused.len(), 1, "{ended:?}");
+        let why = ["answered already", "asks nothing", "has ended"];
+        assert!(why.iter().any(|why| refused[0].stderr.contains(why)), "{refused:?}");
+        // One that drives the run itself ends as the run does.
+        let taken = ended.iter().position(|ended| matches!(ended.code, Some(0 | 1))).expect("one is taken");
+        let (status, trace) = if said[taken].contains(&"--approve") {
+            ("completed", "plan\nship\n")
+        } else {
+            ("failed", "plan\n")
+        };
+        until("the end", || home.show("first")["status"] == status);
+        assert_eq!(home.read("trace"), trace);
+        worker.signal(Signal::TERM);
+        assert_eq!(worker.wait().code, Some(0));
+    }
+}
+
+#[test]
 fn of_two_answers_at_once_one_is_taken_and_the_other_is_told_so() {
     let detached: [&[&str]; 2] = [&["--approve", "--detach"], &["--reject", "--detach"]];
     for (number, said) in [detached, [&["--approve"], &["--reject"]]].into_iter().enumerate() {

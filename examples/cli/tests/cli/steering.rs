@@ -113,10 +113,42 @@ fn a_pause_that_has_not_come_about_is_taken_back() {
     let run = home.start_until(&RUN, "begun");
     home.run(&["pause", "first"]);
     until("the request", || home.show("first")["requested"] == "pause");
-    assert_eq!(home.run(&["resume", "first"]).code, Some(5), "it is driven elsewhere, and goes on there");
+    let resumed = home.run(&["resume", "first"]);
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    stable(|| insta::assert_snapshot!(resumed.stderr, @"run first: resumed ([process] drives it)"));
     until("the resumption", || home.events("first").contains(&"run_resumed".to_owned()));
     home.write("gate", "");
     assert_eq!(run.wait().code, Some(0));
+}
+
+#[test]
+fn a_request_that_the_driver_does_not_decide_on_is_recorded_and_exits_with_7() {
+    let home = gated();
+    let run = home.start_until(&RUN, "begun");
+    // Whoever is stopped decides nothing.
+    run.signal(Signal::STOP);
+    let pause = home.run(&["pause", "first"]);
+    assert_eq!(pause.code, Some(7), "{pause:?}");
+    stable(|| {
+        insta::assert_snapshot!(pause.stdout, @"run first: the request is recorded, and not carried out yet ([process] drives it)");
+    });
+    run.signal(Signal::CONT);
+    until("the request", || home.show("first")["requested"] == "pause");
+    home.write("gate", "");
+    assert_eq!(run.wait().code, Some(4));
+}
+
+#[test]
+fn a_run_that_is_being_cancelled_elsewhere_refuses_to_be_resumed() {
+    let home =
+        Home::with_stages(&[("one", "trap '' TERM; touch begun; until test -e gate; do sleep 0.02; done")]);
+    let run = home.start_until(&RUN, "begun");
+    assert_eq!(home.run(&["cancel", "first"]).code, Some(0));
+    let resumed = home.run(&["resume", "first"]);
+    assert_eq!(resumed.code, Some(6), "{resumed:?}");
+    assert_eq!(resumed.stderr, "error: run `first`: the run is being cancelled\n");
+    home.write("gate", "");
+    assert_eq!(run.wait().code, Some(3));
 }
 
 #[test]
