@@ -70,6 +70,12 @@ pub(crate) enum Error {
     /// An answer that cannot be given, or a run that does not ask for one.
     #[error("{0}")]
     NoAnswer(String),
+    /// A process of a call wants to answer for a person.
+    #[error(
+        "run `{0}` cannot be answered by a process that one of its own calls started (WORKFLOW_CALL): a person answers, \
+         from another terminal"
+    )]
+    OwnCall(RunId),
     /// There is no worktree for a run, or none of it.
     #[error("{0}")]
     NoWorktree(String),
@@ -111,7 +117,9 @@ impl Error {
             Self::ControlRefused { refused, .. } if refused.code == ControlRefusal::InvalidAnswer => {
                 Exit::INVALID
             }
-            Self::ControlRefused { .. } | Self::Ended { .. } | Self::NothingAsked(_) => Exit::REFUSED,
+            Self::ControlRefused { .. } | Self::Ended { .. } | Self::NothingAsked(_) | Self::OwnCall(_) => {
+                Exit::REFUSED
+            }
             Self::Invalid(_)
             | Self::BadStore(_)
             | Self::Ambiguous(_)

@@ -27,6 +27,7 @@ mod home;
 mod host;
 mod init;
 mod moment;
+mod own_call;
 mod place;
 mod print;
 mod reference;

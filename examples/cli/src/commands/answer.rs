@@ -22,7 +22,7 @@ use crate::history::History;
 use crate::host::Host;
 use crate::place::Place;
 use crate::text::{date, word};
-use crate::{print, words};
+use crate::{own_call, print, words};
 
 /// Shows what a run asks, or answers it and drives it until it rests.
 pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Result<Exit, Error> {
@@ -30,6 +30,9 @@ pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Resu
     let run = &run;
     let history = History::read(&**host.engine.store(), run).await?;
     let Some(said) = Said::of(args) else { return show(json, args, run, &history) };
+    if own_call::is_within(run) {
+        return Err(Error::OwnCall(run.clone()));
+    }
     let status = history.view.status;
     if status.is_terminal() {
         return Err(Error::Ended { run: run.to_string(), what: "answered", status: word(status) });

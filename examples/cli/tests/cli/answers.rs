@@ -128,6 +128,29 @@ fn of_two_answers_at_once_one_is_taken_and_the_other_is_told_so() {
 }
 
 #[test]
+fn a_call_cannot_answer_for_a_person() {
+    let home = approval();
+    assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first"]).code, Some(4));
+    let call = "first:0000000000000007:1/plan[0]/run:1";
+    // What the agent does itself, what it starts without its environment, and what that starts.
+    let program = home.command(&[]).get_program().to_str().unwrap().to_owned();
+    let hidden = format!("env -u WORKFLOW_CALL sh -c '{program} answer first --approve; exit $?'; exit $?");
+    for args in [&[program.as_str(), "answer", "first", "--approve"][..], &["sh", "-c", &hidden]] {
+        let mut command = std::process::Command::new(args[0]);
+        command.args(&args[1..]).current_dir(home.path("")).env_clear().env("WORKFLOW_CALL", call);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let refused = Started::of(command.env("PATH", path)).wait();
+        assert_eq!(refused.code, Some(6), "{refused:?}");
+        assert!(refused.stderr.contains("one of its own calls"), "{refused:?}");
+        assert_eq!(home.show("first")["status"], "paused");
+    }
+    // A call may look, and may answer another run.
+    let mut other = home.command(&["answer", "first", "--approve"]);
+    let answered = Started::of(other.env("WORKFLOW_CALL", call.replace("first", "firs"))).wait();
+    assert_eq!(answered.code, Some(0), "{answered:?}");
+}
+
+#[test]
 fn what_is_no_answer_is_refused_before_it_is_sent() {
     let home = approval();
     assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first"]).code, Some(4));
