@@ -71,7 +71,8 @@ fn an_example_goes_on_after_its_host_died_at_any_append() {
 fn a_host_that_dies_again_and_again_gets_there() {
     for case in scenarios().into_iter().chain(examples()) {
         let whole = case.play(3, |_, _| Fault::None);
-        let played = case.play(3, |_, append| if append == 2 { Fault::DieAfter } else { Fault::None });
+        // Where there are calls to reclaim, the first append only confirms the lease.
+        let played = case.play(3, |_, append| if append == 3 { Fault::DieAfter } else { Fault::None });
         assert_eq!(played.outcome(), whole.outcome(), "{}", case.scenario.name);
     }
 }

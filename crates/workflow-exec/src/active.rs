@@ -1,6 +1,5 @@
 //! The runs that this engine drives at the moment, and how they are woken.
 
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -12,6 +11,7 @@ use futures::task::AtomicWaker;
 use indexmap::IndexMap;
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::stop::Stop;
+use workflow_core::store::Lease;
 use workflow_core::usage::Usage;
 
 use crate::error::EngineError;
@@ -31,6 +31,24 @@ pub(crate) struct UsageNote {
     pub usage: Usage,
 }
 
+/// Why the lease of a run that is driven here may not be good any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The store says so: others may have claimed the run.
+    Expired = 1,
+    /// It runs out before the store can be asked: what runs has to stop.
+    Unreachable = 2,
+}
+
+/// Who has the lease of a run.
+#[derive(Default)]
+struct Claim {
+    /// Whether there is a driver that looks after the lease.
+    is_driven: bool,
+    /// A lease of the run that this engine was given although its driver believed to have one.
+    other: Option<Lease>,
+}
+
 /// What reaches the driver of a run from outside its own future.
 #[derive(Default)]
 pub(crate) struct Inbox {
@@ -38,9 +56,10 @@ pub(crate) struct Inbox {
     news: AtomicBool,
     controls: AtomicBool,
     stop: AtomicU8,
-    /// The right to drive the run was not renewed in time.
-    lost: AtomicBool,
+    /// Why the lease may not be good any more: a bit for each [`Loss`].
+    lost: AtomicU8,
     lost_waker: AtomicWaker,
+    claim: Mutex<Claim>,
     sessions: Mutex<Vec<SessionNote>>,
     /// What calls have told of their usage, the newest of each.
     usages: Mutex<Vec<UsageNote>>,
@@ -64,20 +83,69 @@ impl Inbox {
     /// Tells the driver to stop its calls and leave the run to be taken up later.
     pub(crate) fn shut_down(&self, how: Stop) {
         self.stop.fetch_max(how as u8, Ordering::AcqRel);
+        self.lost_waker.wake();
         self.wake();
     }
 
+    /// Whether the lease may not be good any more.
     pub(crate) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
+        self.lost.load(Ordering::Acquire) != 0
     }
 
-    /// Ready when the right to drive the run is lost. Awaited by its driver alone.
-    pub(crate) async fn lost(&self) {
-        poll_fn(|cx| {
-            self.lost_waker.register(cx.waker());
-            if self.is_lost() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+    /// Whether it may not be good any more for this reason.
+    pub(crate) fn is_lost_by(&self, loss: Loss) -> bool {
+        self.lost.load(Ordering::Acquire) & loss as u8 != 0
+    }
+
+    /// Tells the driver that the lease may not be good any more.
+    pub(crate) fn lose(&self, loss: Loss) {
+        self.lost.fetch_or(loss as u8, Ordering::AcqRel);
+        self.lost_waker.wake();
+        self.wake();
+    }
+
+    /// The driver has seen to it: what it is told from now on is of its next lease.
+    pub(crate) fn forget_loss(&self) {
+        self.lost.store(0, Ordering::Release);
+    }
+
+    /// Has the driver woken when the lease is lost, or when it is to stop. Used by its driver alone.
+    pub(crate) fn watch_loss(&self, cx: &Context<'_>) {
+        self.lost_waker.register(cx.waker());
+    }
+
+    /// Hands a lease of the run to its driver, which has lost its own and may not know it. Gives it back where
+    /// there is no driver any more.
+    pub(crate) fn offer(&self, lease: Lease) -> Option<Lease> {
+        let mut claim = lock(&self.claim);
+        if !claim.is_driven {
+            return Some(lease);
+        }
+        claim.other = Some(lease);
+        drop(claim);
+        self.lose(Loss::Expired);
+        None
+    }
+
+    /// A lease that was [offered](Self::offer).
+    pub(crate) fn offered(&self) -> Option<Lease> {
+        lock(&self.claim).other.clone()
+    }
+
+    /// The driver has seen that offer.
+    pub(crate) fn take_offer(&self, lease: &Lease) {
+        lock(&self.claim).other.take_if(|other| other == lease);
+    }
+
+    pub(crate) fn is_driven(&self) -> bool {
+        lock(&self.claim).is_driven
+    }
+
+    /// Nobody looks after the lease any more. Returns one that was offered and not taken.
+    pub(crate) fn end_driving(&self) -> Option<Lease> {
+        let mut claim = lock(&self.claim);
+        claim.is_driven = false;
+        claim.other.take()
     }
 
     pub(crate) fn note_session(&self, note: SessionNote) {
@@ -141,6 +209,7 @@ impl Active {
     /// Registers a run for as long as the returned value lives.
     pub(crate) fn enter(self: &Arc<Self>, run: &RunId) -> Entered {
         let inbox = Arc::new(Inbox::default());
+        lock(&inbox.claim).is_driven = true;
         inbox.stop.store(self.stop.load(Ordering::Acquire), Ordering::Release);
         lock(&self.failed).shift_remove(run);
         lock(&self.runs).insert(run.clone(), inbox.clone());
@@ -197,9 +266,14 @@ impl Active {
 
     /// Ready when the engine shuts down.
     pub(crate) async fn stopped(&self) {
+        self.stopped_since(Stop::None).await;
+    }
+
+    /// Ready when the engine is to stop in another way than `now`.
+    pub(crate) async fn stopped_since(&self, now: Stop) {
         loop {
             let hint = self.hint.listen();
-            if self.stopping() > Stop::None {
+            if self.stopping() > now {
                 return;
             }
             hint.await;
@@ -207,12 +281,8 @@ impl Active {
     }
 
     /// The leases of all runs that are driven here have run out, or are about to.
-    pub(crate) fn lose_leases(&self) {
-        for inbox in lock(&self.runs).values() {
-            inbox.lost.store(true, Ordering::Release);
-            inbox.lost_waker.wake();
-            inbox.shut_down(Stop::AtOnce);
-        }
+    pub(crate) fn lose_leases(&self, loss: Loss) {
+        lock(&self.runs).values().for_each(|inbox| inbox.lose(loss));
     }
 }
 

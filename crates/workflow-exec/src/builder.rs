@@ -38,6 +38,7 @@ pub struct EngineBuilder {
     timer: Arc<dyn Timer>,
     spawn: Option<Arc<dyn Spawn>>,
     stop_grace: Duration,
+    store_patience: Duration,
     max_output: usize,
 }
 
@@ -64,6 +65,7 @@ impl Default for EngineBuilder {
             timer: Arc::new(ThreadTimer),
             spawn: None,
             stop_grace: Duration::from_secs(30),
+            store_patience: Duration::from_secs(600),
             max_output: 8 << 20,
         }
     }
@@ -153,6 +155,20 @@ impl EngineBuilder {
         self
     }
 
+    /// How long a driver waits for a store that fails with [`StoreError::Io`] before it gives its run up: a database
+    /// that is down or locked, a disk that is full; ten minutes unless set.
+    ///
+    /// Calls that are under way go on meanwhile, and what they return is stored as soon as that is possible;
+    /// nothing new is started. Where the store has [leases](RunStore::lease_time), calls are stopped before the
+    /// lease ends, and made again once the run could be claimed again. Without leases they go on for as long as
+    /// the driver waits.
+    ///
+    /// [`StoreError::Io`]: workflow_core::store::StoreError::Io
+    pub fn store_patience(mut self, patience: Duration) -> Self {
+        self.store_patience = patience;
+        self
+    }
+
     /// The largest output of a node, in bytes of JSON; 8 MiB unless set.
     pub fn max_output(mut self, bytes: usize) -> Self {
         self.max_output = bytes;
@@ -197,6 +213,7 @@ impl EngineBuilder {
                 timer: self.timer,
                 spawn: self.spawn,
                 stop_grace: self.stop_grace,
+                store_patience: self.store_patience,
                 max_output: self.max_output,
                 active,
                 heartbeat: Heartbeat::default(),

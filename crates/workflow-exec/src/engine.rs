@@ -1,12 +1,13 @@
 //! The engine: what a host holds on to.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use foldhash::HashMap;
 use futures::future::FutureExt as _;
 use jiff::Timestamp;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, warn};
 use uuid::Uuid;
 use workflow_core::bundle::BundleHash;
 use workflow_core::catalog::Catalog;
@@ -22,10 +23,10 @@ use workflow_core::store::{Control, Lease, NewRun, RunFilter, RunRecord, RunStor
 
 use crate::active::{Active, Entered};
 use crate::builder::EngineBuilder;
-use crate::driver;
+use crate::driver::{self, Driven};
 use crate::error::EngineError;
 use crate::handle::RunHandle;
-use crate::heartbeat::Heartbeat;
+use crate::heartbeat::{self, Heartbeat};
 use crate::limits::Limits;
 use crate::panics::{self, ask_catalog, caught};
 use crate::parked::Parked;
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub timer: Arc<dyn Timer>,
     pub spawn: Option<Arc<dyn Spawn>>,
     pub stop_grace: Duration,
+    pub store_patience: Duration,
     pub max_output: usize,
     pub active: Arc<Active>,
     pub heartbeat: Heartbeat,
@@ -150,17 +152,28 @@ impl Engine {
     /// Registers a run whose lease was just taken as driven here.
     pub(crate) fn hold(&self, lease: Lease) -> Hold {
         let entered = self.shared.active.enter(&lease.run);
-        Hold { shared: self.shared.clone(), lease, held: true, entered }
+        let (epoch, taken) = (AtomicU64::new(lease.epoch), AtomicBool::new(false));
+        Hold { shared: self.shared.clone(), run: lease.run, epoch, taken, held: true, entered }
     }
 
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
         let run = hold.run().clone();
         let driving = async move {
-            let state = self.shared.fold(&hold.lease.run).await.map_err(|error| hold.failed(error))?;
-            let plan = self.shared.plan_of(&state).await.map_err(|error| hold.failed(error))?;
+            let (plan, state) = self.read(&hold).await.map_err(|error| hold.failed(error))?;
             self.drive_on(hold, plan, state).await
         };
         panics::while_driving(run, driving).await
+    }
+
+    /// Reads the run that is held, as soon as the store can be read.
+    async fn read(&self, hold: &Hold) -> Result<(Arc<Plan>, Box<State>), EngineError> {
+        let shared = &self.shared;
+        let read = || async {
+            let state = shared.fold(hold.run()).await?;
+            Ok::<_, EngineError>((shared.plan_of(&state).await?, state))
+        };
+        let read = shared.patiently("reading the run", || read().boxed());
+        heartbeat::beating(shared, read).await
     }
 
     /// The runs that have not ended, do not wait for anybody — those that wait for a time do not — and are
@@ -303,22 +316,32 @@ impl Engine {
     async fn drive_on(
         &self,
         mut hold: Hold,
-        plan: Arc<Plan>,
+        mut plan: Arc<Plan>,
         mut state: Box<State>,
     ) -> Result<RunView, EngineError> {
         loop {
-            let driven = driver::drive(&self.shared, &hold.entered, &hold.lease, plan.clone(), state).await;
-            state = driven.map_err(|error| hold.failed(error))?;
-            hold.give_back().await.map_err(|error| hold.failed(error))?;
+            let driven = driver::drive(&self.shared, &hold, plan, state).await;
+            state = match driven.map_err(|error| hold.failed(error))? {
+                Driven::Rested(state) => state,
+                Driven::Again => {
+                    let read = self.read(&hold).boxed().await;
+                    (plan, state) = read.map_err(|error| hold.failed(error))?;
+                    continue;
+                }
+            };
+            // What was driven is stored, and a lease that cannot be given back is given back by the store later.
+            if let Err(error) = hold.give_back().await {
+                warn!(run = %hold.run(), %error, "the run could not be released");
+            }
             if hold.entered.inbox.shutdown() > Stop::None {
                 break;
             }
-            let claimed = self.claim_if_asked(&hold.lease.run, &state).await;
+            let claimed = self.claim_if_asked(hold.run(), &state).await;
             let Some(lease) = claimed.map_err(|error| hold.failed(error))? else { break };
             // Somebody else may have driven the run in between.
             hold = self.hold(lease);
-            let folded = self.shared.fold(&hold.lease.run).boxed().await;
-            state = folded.map_err(|error| hold.failed(error))?;
+            let read = self.read(&hold).boxed().await;
+            (plan, state) = read.map_err(|error| hold.failed(error))?;
         }
         Ok((*state).into())
     }
@@ -371,7 +394,9 @@ impl Engine {
 
     /// Whether something was asked of a run that rests and that has not been taken in.
     pub(crate) async fn is_asked(&self, state: &State) -> Result<bool, EngineError> {
-        let controls = self.shared.store.controls(&state.created().run, state.last_control()).await?;
+        let (shared, run) = (&self.shared, &state.created().run);
+        let read = || shared.store.controls(run, state.last_control());
+        let controls = shared.patiently("reading controls", read).await?;
         // What changes nothing is obeyed by no event, so it would be found again and again.
         let is_paused = state.wait().is_some_and(|wait| wait.reason == WaitReason::Pause);
         Ok(controls.iter().any(|record| match record.control {
@@ -473,49 +498,78 @@ fn new_uuid(now: Timestamp) -> Uuid {
 /// longer registered.
 pub(crate) struct Hold {
     shared: Arc<Shared>,
-    lease: Lease,
+    run: RunId,
+    /// That of the newest lease.
+    epoch: AtomicU64,
+    /// Whether another driver had the run between two of the leases.
+    taken: AtomicBool,
     held: bool,
     entered: Entered,
 }
 
 impl Hold {
-    pub(crate) fn lease(&self) -> &Lease {
-        &self.lease
+    pub(crate) fn lease(&self) -> Lease {
+        Lease { run: self.run.clone(), epoch: self.epoch.load(Ordering::Acquire), previous: 0 }
     }
 
     pub(crate) fn run(&self) -> &RunId {
-        &self.lease.run
+        &self.run
+    }
+
+    pub(crate) fn entered(&self) -> &Entered {
+        &self.entered
+    }
+
+    /// The run was claimed again.
+    pub(crate) fn renew(&self, lease: &Lease) {
+        let before = self.epoch.swap(lease.epoch, Ordering::AcqRel);
+        if lease.previous != before {
+            self.taken.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether another driver may have had the run since this was last asked.
+    pub(crate) fn was_taken(&self) -> bool {
+        self.taken.swap(false, Ordering::AcqRel)
     }
 
     /// Records the error that ends the driver, for whoever waits for the run.
     fn failed(&self, error: impl Into<EngineError>) -> EngineError {
         let error = error.into();
-        self.shared.active.driver_failed(&self.lease.run, error.clone());
+        self.shared.active.driver_failed(&self.run, error.clone());
         error
     }
 
     /// Gives the lease back, and stays registered.
     async fn give_back(&mut self) -> Result<(), StoreError> {
         self.held = false;
-        self.shared.store.release(self.lease.clone()).await
+        self.give_back_offered();
+        self.shared.store.release(self.lease()).await
     }
 
     /// Gives the lease back.
     pub(crate) async fn release(mut self) -> Result<(), StoreError> {
         self.give_back().await
     }
+
+    fn give_back_offered(&self) {
+        if let Some(lease) = self.entered.inbox.end_driving() {
+            // A store submits a release on the first poll, and carries it out by itself.
+            let _ = self.shared.store.release(lease).now_or_never();
+        }
+    }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let what = format!("driving run `{}`", self.lease.run);
+            let what = format!("driving run `{}`", self.run);
             let message = "the panic's text is where this program's panics are reported".to_owned();
             self.failed(EngineError::Panicked { what, message });
         }
         if self.held {
-            // A store submits a release on the first poll, and carries it out by itself.
-            let _ = caught(|| self.shared.store.release(self.lease.clone()).now_or_never());
+            self.give_back_offered();
+            let _ = caught(|| self.shared.store.release(self.lease()).now_or_never());
         }
     }
 }

@@ -107,6 +107,18 @@ pub enum EngineError {
     /// The future that drove a run was dropped by the spawner, or by its runtime. The run can be driven again.
     #[error("run `{0}`: the spawner dropped the future that drove it")]
     Dropped(RunId),
+    /// The run was driven here, and another process has claimed it since: this one was suspended, or cut off from
+    /// the store, for longer than a lease is good. Calls that were under way here were stopped.
+    #[error(
+        "run `{run}` was taken over by {} while this process was suspended or cut off from the store",
+        .holder.as_deref().unwrap_or("another process")
+    )]
+    TakenOver {
+        /// The run.
+        run: RunId,
+        /// Who drives it now, for a person.
+        holder: Option<String>,
+    },
     /// The store failed, or does not let the run be driven from here.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -64,6 +64,7 @@ mod handle;
 mod heartbeat;
 mod limits;
 mod migrate;
+mod outage;
 mod panics;
 mod parked;
 mod prepare;

@@ -63,7 +63,7 @@ impl Engine {
             let event = Event { seq: expected + 1, at: self.shared.clock.now(), body };
             state.apply(&event).map_err(|source| EngineError::Broken { run: run.clone(), source })?;
             let events = [event];
-            self.shared.store.append(hold.lease(), expected, &events, Some(&state.head())).await?;
+            self.shared.store.append(&hold.lease(), expected, &events, Some(&state.head())).await?;
             self.shared.sinks.events(run, &events);
         }
         hold.release().await?;

@@ -73,12 +73,15 @@ impl Engine {
         let run = view.run_id.clone();
         while let Some(until) = until(&view) {
             match self.wait_until(&run, until).await? {
-                Woken::Due => match self.shared.claim(&run).await {
-                    Ok(lease) => view = self.take_up(self.hold(lease)).await?,
-                    // What becomes of the wait shows whether somebody else goes on with it.
-                    Err(StoreError::Held { .. }) => self.shared.timer.sleep(TICK).await,
-                    Err(error) => return Err(error.into()),
-                },
+                Woken::Due => {
+                    let shared = &self.shared;
+                    match shared.patiently("claiming the run", || shared.claim(&run).boxed()).await {
+                        Ok(lease) => view = self.take_up(self.hold(lease)).await?,
+                        // What becomes of the wait shows whether somebody else goes on with it.
+                        Err(EngineError::Store(StoreError::Held { .. })) => shared.timer.sleep(TICK).await,
+                        Err(error) => return Err(error),
+                    }
+                }
                 Woken::Changed => view = self.handle(&run).view().await?,
                 Woken::Stopping => return self.handle(&run).view().await,
             }
@@ -94,7 +97,7 @@ impl Engine {
             if shared.active.stopping() > Stop::None {
                 return Ok(Woken::Stopping);
             }
-            let record = shared.store.get(run).await?;
+            let record = shared.patiently("reading the run", || shared.store.get(run)).await?;
             if record.head.wait.and_then(|wait| wait.until) != Some(until) {
                 return Ok(Woken::Changed);
             }
@@ -103,9 +106,11 @@ impl Engine {
                 shared.timer.sleep(TICK).await;
                 continue;
             }
-            if let Some(last) = shared.store.controls(run, seen).await?.last() {
+            let controls = shared.patiently("reading controls", || shared.store.controls(run, seen));
+            if let Some(last) = controls.await?.last() {
                 seen = last.number;
-                if self.is_asked(&*shared.fold(run).await?).await? {
+                let state = shared.patiently("reading the run", || shared.fold(run).boxed()).await?;
+                if self.is_asked(&state).await? {
                     return Ok(Woken::Due);
                 }
             }
@@ -131,6 +136,10 @@ impl Engine {
     pub(crate) fn park(&self, run: &RunId, driven: Result<RunView, EngineError>) {
         let until = match driven {
             Ok(view) => until(&view),
+            Err(EngineError::Store(error @ StoreError::Io { .. })) => {
+                warn!(%run, %error, "the store could not be used for too long; the run is claimed again later");
+                self.shared.clock.now().checked_add(AGAIN).ok()
+            }
             Err(error) => return warn!(%run, %error, "the run could not be driven on"),
         };
         let Some(until) = until else { return };

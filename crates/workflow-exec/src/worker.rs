@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use workflow_core::ids::RunId;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Lease, StoreError};
@@ -51,10 +51,16 @@ impl Engine {
     ///
     /// [`StoreError::Closed`]. Other errors of the store are logged, and it is asked again.
     pub async fn work(&self, options: WorkOptions) -> Result<(), EngineError> {
-        let mut worker =
-            Worker { engine: self, options, driven: FuturesUnordered::new(), failures: HashMap::new() };
+        let mut worker = Worker {
+            engine: self,
+            options,
+            driven: FuturesUnordered::new(),
+            failures: HashMap::new(),
+            waits: false,
+        };
         loop {
-            match caught_async(worker.run_with_leases()).await {
+            // The leases of runs that could not be driven are held without a driver.
+            match caught_async(heartbeat::beating(&self.shared, worker.run())).await {
                 Ok(ended) => return ended,
                 Err(panic) => {
                     error!(panic, "the store panicked when it was asked for runs; asking again");
@@ -71,22 +77,11 @@ struct Worker<'e> {
     driven: FuturesUnordered<BoxFuture<'e, (RunId, Result<(), EngineError>)>>,
     /// How often runs could not be driven, one after the other.
     failures: HashMap<RunId, u32>,
+    /// Whether the store could not be asked for runs the last time.
+    waits: bool,
 }
 
 impl Worker<'_> {
-    async fn run_with_leases(&mut self) -> Result<(), EngineError> {
-        let shared = &self.engine.shared;
-        let Some(lease_time) = shared.store.lease_time() else { return self.run().await };
-        loop {
-            // The leases of runs that could not be driven are held without a driver.
-            let beat = Box::pin(heartbeat::beat(shared, lease_time));
-            match select(Box::pin(self.run()), beat).await {
-                Either::Left((ended, _)) => return ended,
-                Either::Right(_) => {}
-            }
-        }
-    }
-
     async fn run(&mut self) -> Result<(), EngineError> {
         let shared = &self.engine.shared;
         loop {
@@ -98,9 +93,20 @@ impl Worker<'_> {
             let room = self.options.runs.saturating_sub(self.driven.len());
             if room > 0 {
                 match shared.claim_next(room).await {
-                    Ok(leases) => leases.into_iter().for_each(|lease| self.drive(lease)),
+                    Ok(leases) => {
+                        if std::mem::take(&mut self.waits) {
+                            info!("the store can be used again");
+                        }
+                        for lease in leases {
+                            self.drive(lease);
+                        }
+                    }
                     Err(error @ StoreError::Closed(_)) => return Err(error.into()),
-                    Err(error) => warn!(%error, "the store cannot be asked for runs; asking again"),
+                    Err(error) if self.waits => debug!(%error, "the store cannot be asked for runs"),
+                    Err(error) => {
+                        warn!(%error, "the store cannot be asked for runs; asking again until it can");
+                        self.waits = true;
+                    }
                 }
             }
             let poll = shared.timer.sleep(self.options.poll);
@@ -171,10 +177,13 @@ impl Worker<'_> {
                 self.failures.remove(&run);
             }
             // Somebody else goes on with it.
-            Err(EngineError::Store(
-                StoreError::Fenced(_) | StoreError::Expired | StoreError::NotFound(_),
-            )) => {
-                info!(%run, "the run is not driven here any more");
+            Err(
+                error @ (EngineError::TakenOver { .. }
+                | EngineError::Store(
+                    StoreError::Fenced(_) | StoreError::Expired | StoreError::NotFound(_),
+                )),
+            ) => {
+                info!(%run, %error, "the run is not driven here any more");
             }
             Err(error) => {
                 warn!(%run, %error, "the run could not be driven on; it is tried again later");

@@ -28,7 +28,7 @@ Exit codes:
   2  wrong usage, or an invalid definition
   3  the run was cancelled
   4  the run waits for a person: it asks something, or is paused
-  5  not found, driven elsewhere, or the store failed
+  5  not found, driven elsewhere (also: taken over by another process), or the store failed
   6  the run refused the request: it has ended, is being cancelled, does not ask that, or was answered already
   7  the request is recorded, and the driver of the run has not decided on it yet
   129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again

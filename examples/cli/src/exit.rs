@@ -20,7 +20,7 @@ impl Exit {
     pub(crate) const CANCELLED: Self = Self(3);
     /// The run waits for a person.
     pub(crate) const WAITS: Self = Self(4);
-    /// Not found, driven elsewhere, or a failure of the store.
+    /// Not found, driven elsewhere or taken over from there, or a failure of the store.
     pub(crate) const UNAVAILABLE: Self = Self(5);
     /// The run refused what was asked of it.
     pub(crate) const REFUSED: Self = Self(6);

@@ -93,6 +93,15 @@ async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
             }
             Ok(_) => return,
             Err(EngineError::Store(StoreError::NotFound(_))) => futures_timer::Delay::new(CREATION).await,
+            Err(EngineError::Store(error @ StoreError::Io { .. })) if control == Control::Cancel => {
+                bell.say(format!("error: {error}"));
+                return bell
+                    .say("press Ctrl-C again to kill what runs, and leave the run to `workflow recover`");
+            }
+            Err(EngineError::Store(error @ StoreError::Io { .. })) if control == Control::Kill => {
+                bell.say(format!("error: {error}"));
+                return engine.shutdown(Stop::AtOnce).await;
+            }
             Err(error) => return bell.say(format!("error: {error}")),
         }
     }

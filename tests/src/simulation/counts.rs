@@ -46,6 +46,7 @@ counts! {
     panics "calls that panicked"
     sinks "event sinks that panicked"
     reclaimed "calls of dead processes that were reclaimed"
+    stopped_alive "calls of living processes that another one stopped"
     parked "attempts that were over a quota, and parked"
     parked_late "those of them whose quota was refilled before that was known"
     warned "budgets that were nearly used up"

@@ -74,9 +74,9 @@ fn moment(chance: &mut Chance) -> u64 {
     chance.next() % most
 }
 
-/// A while: often shorter than a lease, and at times longer than two.
+/// A while: often shorter than a lease, and at times longer than several.
 fn while_(chance: &mut Chance) -> u64 {
-    let most = *chance.one(&[500, 5_000, 12_000, 30_000]);
+    let most = *chance.one(&[500, 5_000, 12_000, 30_000, 60_000]);
     1 + chance.next() % most
 }
 
@@ -86,7 +86,8 @@ fn what(chance: &mut Chance, runs: u64) -> What {
         0..=17 => What::Crash { down: lasts },
         18..=25 => What::Shutdown { down: lasts },
         26..=32 => What::Freeze { lasts },
-        33..=44 => What::Refused { lasts },
+        33..=36 => What::Freeze { lasts: 10_000 + lasts },
+        37..=44 => What::Refused { lasts },
         45..=56 => What::Silence { lasts },
         57..=64 => What::Slow { most: *chance.one(&[50, 500, 5_000]), lasts },
         65..=72 => What::Flaky { percent: *chance.one(&[10, 40]), lasts },

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use futures::channel::oneshot;
 use jiff::Timestamp;
 use workflow_core::bundle::Bundle;
 use workflow_core::event::{Event, EventBody};
@@ -37,9 +38,12 @@ pub struct Entries {
     pub runs: BTreeMap<RunId, Told>,
     /// Until when the leases of a process are good.
     until: BTreeMap<u64, Timestamp>,
-    /// When a process was told that its leases have run out. What it had claimed after that and before it was told
     /// The calls that go on, whoever began them.
     calls: BTreeMap<(RunId, NodePath, u32), Process>,
+    /// Those of a run that another process has had since they began.
+    left: BTreeSet<(RunId, NodePath, u32)>,
+    /// What ends those calls whose processes are stopped.
+    stops: BTreeMap<(RunId, NodePath, u32), oneshot::Sender<()>>,
     /// The calls that panicked.
     pub panicked: BTreeSet<(RunId, NodePath, u32)>,
     /// What must not have happened.
@@ -77,6 +81,8 @@ impl Journal {
             runs: BTreeMap::new(),
             until: BTreeMap::new(),
             calls: BTreeMap::new(),
+            left: BTreeSet::new(),
+            stops: BTreeMap::new(),
             panicked: BTreeSet::new(),
             violations: Vec::new(),
             counts: Counts::default(),
@@ -145,6 +151,8 @@ impl Entries {
             told.epoch = lease.epoch;
             (told.holder, told.left) = (Some((process, lease.epoch)), false);
         }
+        let others = self.calls.iter().filter(|((run, ..), by)| *run == lease.run && by.number() != process);
+        self.left.extend(others.map(|(call, _)| call.clone()));
     }
 
     /// The leases of a process were renewed.
@@ -263,7 +271,11 @@ impl Entries {
             let by = by.number();
             self.violated(format!("{what} was called while #{other} by process {by} went on"));
         }
-        self.calls.insert((run.clone(), path.clone(), *attempt), process.clone());
+        let call = (run.clone(), path.clone(), *attempt);
+        if self.runs.get(run).and_then(|told| told.holder).is_none_or(|(by, _)| by != process.number()) {
+            self.left.insert(call.clone());
+        }
+        self.calls.insert(call, process.clone());
     }
 
     /// A call goes on in a session, or begins one. It goes on where that is written, and in the one that was
@@ -291,14 +303,37 @@ impl Entries {
     pub fn call_ends(&mut self, id: &CallId) {
         let key = (id.run.clone(), id.path.clone(), id.attempt);
         self.calls.remove(&key);
+        self.left.remove(&key);
+        self.stops.remove(&key);
     }
 
-    /// What a dead process left of a call was stopped.
-    pub fn reclaimed(&mut self, id: &CallId) {
+    /// Ready when another driver has stopped what a call has started.
+    pub fn stopped(&mut self, id: &CallId) -> oneshot::Receiver<()> {
+        let (stop, stopped) = oneshot::channel();
+        self.stops.insert((id.run.clone(), id.path.clone(), id.attempt), stop);
+        stopped
+    }
+
+    /// A driver stops what is left of a call that is not its own: what a dead process left, and, on the same machine,
+    /// what a process has started that is alive and has lost the run.
+    pub fn reclaimed(&mut self, id: &CallId, is_near: bool) {
         let key = (id.run.clone(), id.path.clone(), id.attempt);
-        if self.calls.get(&key).is_some_and(Process::is_dead) {
+        let Some(process) = self.calls.get(&key) else { return };
+        if process.is_dead() {
             self.counts.reclaimed += 1;
             self.calls.remove(&key);
+            return;
+        }
+        if !self.left.contains(&key) {
+            let (CallId { run, path, attempt, .. }, by) = (id, process.number());
+            let what =
+                format!("{path} #{attempt} of run {run} was reclaimed, and process {by} never lost the run");
+            self.violated(what);
+        }
+        if let Some(stop) = self.stops.remove(&key).filter(|_| is_near) {
+            self.counts.stopped_alive += 1;
+            // It may be ending just now.
+            let _ = stop.send(());
         }
     }
 

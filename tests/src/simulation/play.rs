@@ -226,6 +226,7 @@ impl<'p> World<'p> {
             cases: self.cases.clone(),
             journal: self.journal.clone(),
             prompts: self.prompts.clone(),
+            is_near: !self.plot.seed.is_multiple_of(4),
         };
         let places = machine.setup.places;
         let limited = PROVIDERS.iter().filter(|_| places > 0);

@@ -40,6 +40,8 @@ pub struct Answering {
     pub journal: Journal,
     /// What was told so far.
     pub prompts: Prompts,
+    /// Whether all processes are on one machine: each can stop what another one has started.
+    pub is_near: bool,
 }
 
 /// A call that goes on until this is dropped, or still if its process has died.
@@ -116,6 +118,7 @@ impl Provider for Answering {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
         let id = &request.id;
         self.journal.entries().call_begins(id, &self.process);
+        let killed = self.journal.entries().stopped(id);
         let _underway = Underway { journal: &self.journal, process: &self.process, id: id.clone() };
         let case = self.cases.get(&case_of(&id.run)).cloned();
         let case = case.ok_or_else(|| ProviderError::permanent("a run that is not of this world"))?;
@@ -134,8 +137,10 @@ impl Provider for Answering {
             let grace = self.sim.sleep_ms(slow_to_stop);
             select(grace, Box::pin(context.stop().wait(Stop::AtOnce))).await;
         });
-        if let Either::Right(_) = select(work, stopped).await {
-            return Err(ProviderError::cancelled());
+        match select(select(work, stopped), killed).await {
+            Either::Left((Either::Left(_), _)) => {}
+            Either::Left((Either::Right(_), _)) => return Err(ProviderError::cancelled()),
+            Either::Right(_) => return Err(ProviderError::permanent("ended by signal 15")),
         }
         let answer = answer(&case, &id.path, before);
         // A panic is a permanent failure too, one that gives nothing, and what it used counts where it was told before.
@@ -150,7 +155,7 @@ impl Provider for Answering {
     }
 
     async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
-        self.journal.entries().reclaimed(call);
+        self.journal.entries().reclaimed(call, self.is_near);
         Ok(())
     }
 

@@ -26,7 +26,8 @@ fn workers_survive_a_server_that_stops_and_nothing_that_was_shown_is_lost() {
         office.create(RUNS.saturating_sub(office.unfinished()));
         let goal = fleet.calls().len() + 5 + chance.below(20);
         fleet.until("calls are made", || fleet.calls().len() >= goal);
-        let given_up = || fleet.log().matches("the right to drive runs is lost").count();
+        let given_up =
+            || fleet.log().matches("the leases run out before the store can be used again").count();
         let before = given_up();
         server.stop().unwrap();
         if stop % 3 == 0 {

@@ -36,7 +36,7 @@ write:
 ",
     );
     let ended = host.sim.block_on(host.engine.run(run));
-    assert!(matches!(ended, Err(EngineError::Store(StoreError::Expired))), "{ended:?}");
+    assert!(matches!(ended, Err(EngineError::Store(StoreError::Io { .. }))), "{ended:?}");
     let calls = host.deeds.calls();
     let [ann, bob] = &calls[..] else { panic!("{calls:?}") };
     assert_eq!(ann.end, Some((10, "replied")));

@@ -24,7 +24,7 @@ workflow: { name: Parallel, stages: [plan] }
 plan:
   mode: parallel
   providers: [{ provider: ann }, { provider: bob }]
-  with: { bob: { after: 60000 } }
+  with: { bob: { after: 1000000 } }
 ";
     let host = Host::new();
     // The first append is that of the start; the second, when `ann` is done, fails for good.
@@ -34,7 +34,7 @@ plan:
     assert!(matches!(error, EngineError::Store(StoreError::Io { .. })), "{error}");
     insta::assert_snapshot!(host.calls(), @r"
     1/plan[0] #1 ann 0–10 replied
-    1/plan[1] #1 bob 0–1560 stopped
+    1/plan[1] #1 bob 0–600560 stopped
     ");
     let view = host.sim.block_on(host.engine.drive(&id("r1"))).unwrap();
     assert_eq!(view.status, RunStatus::Completed);

@@ -61,6 +61,7 @@ pub trait RunStore: Send + Sync {
     /// Adds `events`, the first of which has the number `expected + 1`, to the run that `lease`
     /// holds, and replaces its head where one is given. Returns the controls that this lease was
     /// not given yet, in order; a new lease begins after the last control that an event obeys.
+    /// Without events and head it tells whether the lease is good.
     ///
     /// # Errors
     ///
@@ -81,8 +82,9 @@ pub trait RunStore: Send + Sync {
     /// # Errors
     ///
     /// [`StoreError::Fenced`] as for [`append`](RunStore::append); [`StoreError::Conflict`] when
-    /// the numbers do not grow. Any error means that they could not be stored; the caller counts
-    /// them as dropped.
+    /// the numbers do not grow. Nothing was stored then. After [`StoreError::Io`] the outcome is not known: the
+    /// caller looks at [`last_output`](RunStore::last_output) before it tries again, and a store that could not
+    /// write takes the same entries later.
     async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError>;
 
     /// Reads up to `limit` events with numbers above `after`, in order.
@@ -152,7 +154,8 @@ pub trait RunStore: Send + Sync {
     /// # Errors
     ///
     /// [`StoreError::Expired`] when they had run out already: none of them is good any more, and the runs
-    /// may be driven elsewhere. Runs can be claimed anew after it. [`StoreError::Io`]: not known.
+    /// may be driven elsewhere. Runs can be claimed anew after it, those among them that nobody has taken.
+    /// [`StoreError::Io`]: not known.
     async fn renew(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -253,6 +256,14 @@ pub struct Lease {
     /// Grows with every claim; fences off former holders. Does not begin anew for a run that is created with the id
     /// of a deleted one.
     pub epoch: u64,
+    /// The epoch of the lease of this run that was given out before this one; 0 where there was none, or where the
+    /// store cannot tell.
+    ///
+    /// A driver that has lost its lease and claims the run again learns from it whether another one had the run in
+    /// between, and may have stopped what the run's calls had started. Only where it is the epoch that the driver had
+    /// do calls that are under way go on. So a store whose [leases run out](RunStore::lease_time) tells it; one whose
+    /// leases do not need not.
+    pub previous: u64,
 }
 
 /// What lists and status displays need of a run, without reading its events.

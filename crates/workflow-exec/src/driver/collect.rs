@@ -1,24 +1,19 @@
 //! The outputs of a `foreach` node's items, read from the log when all are there.
 
-use std::time::Duration;
-
-use tracing::warn;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::RunId;
 use workflow_core::store::StoreError;
 
-use super::{bounds, is_final};
+use super::bounds;
 use crate::engine::Shared;
+use crate::outage::Outage;
 
 /// So many events are read at a time.
 const PAGE: usize = 64;
 /// All outputs together may have so many times the bytes of one.
 const MOST: usize = 8;
-/// How often a page that cannot be read is tried again, and after how long.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// An array of the outputs that the events with the numbers `ended` have, in that order. The inner error is
 /// for the node: there is more than can be kept.
@@ -60,15 +55,11 @@ fn output(event: Event) -> Data {
 }
 
 async fn page(engine: &Shared, run: &RunId, after: u64) -> Result<Vec<Event>, StoreError> {
-    let mut tries = 0;
+    let mut outage = Outage::new(engine, "reading the outputs of items");
     loop {
         match engine.store.events(run, after, PAGE).await {
-            Err(error) if !is_final(&error) && tries < TRIES => {
-                warn!(%error, "the outputs of items could not be read; trying again");
-                tries += 1;
-                engine.timer.sleep(PAUSE).await;
-            }
-            outcome => return outcome,
+            Err(error) => outage.failed(error)?.await,
+            page => return page,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod call;
 mod collect;
+mod lease;
 mod output;
 mod spans;
 mod store;
@@ -10,29 +11,28 @@ mod underway;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
 use foldhash::HashSet;
-use futures::future::{BoxFuture, Either, FutureExt as _, select};
+use futures::future::{BoxFuture, FutureExt as _, select};
 use jiff::Timestamp;
-use tracing::{Instrument as _, Span, debug, warn};
+use tracing::{Instrument as _, Span, debug};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::NodePath;
 use workflow_core::machine::{self, Broken, Decision, Effect, Input, State};
-use workflow_core::output::OutputEntry;
 use workflow_core::plan::Plan;
 use workflow_core::provider::{CallId, ProviderError};
 use workflow_core::stop::Stop;
 use workflow_core::store::{ControlRecord, Lease, StoreError};
 
 use self::call::{Admission, Call, Ended, Patience};
+use self::lease::{Log, Watch};
 use self::output::{CallIo, RunIo};
 use self::underway::{Arrival, Underway};
 use crate::active::{Entered, SessionNote, UsageNote};
-use crate::engine::Shared;
+use crate::engine::{Hold, Shared};
 use crate::error::EngineError;
 use crate::heartbeat;
 use crate::redact::Remembering;
@@ -40,34 +40,60 @@ use crate::redact::Remembering;
 /// At most so much of what has come goes into one decision.
 const BATCH: usize = 256;
 
-/// So long the end of a call waits for its output to be stored.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How a driver left its run.
+pub(crate) enum Driven {
+    /// It rests.
+    Rested(Box<State>),
+    /// It is held still, and goes on from what is in its log: calls were stopped for fear of another driver, or there
+    /// was one.
+    Again,
+}
 
-/// Drives a run that `lease` holds until it rests: until it has ended, waits for somebody, or the
-/// engine shuts down. Returns its state and the lease.
+/// Why a driver does not go on.
+enum Ending {
+    Failed(EngineError),
+    /// Others have written to the log.
+    Changed,
+}
+
+impl From<EngineError> for Ending {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Ending {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Drives a run that is held until it rests: until it has ended, waits for somebody, or the engine shuts down.
 ///
 /// Dropping the future stops the calls, as dropping their futures does, and leaves the run to be
 /// taken up again.
 pub(crate) fn drive<'e>(
     engine: &'e Shared,
-    entered: &'e Entered,
-    lease: &'e Lease,
+    hold: &'e Hold,
     plan: Arc<Plan>,
     state: Box<State>,
-) -> impl Future<Output = Result<Box<State>, EngineError>> + Send + 'e {
-    let span = spans::run(&lease.run, &state.created().workflow);
+) -> impl Future<Output = Result<Driven, EngineError>> + Send + 'e {
+    let span = spans::run(hold.run(), &state.created().workflow);
+    let entered = hold.entered();
     let io =
         RunIo::new(engine.clock.clone(), engine.timer.clone(), entered.inbox.clone(), state.last_event());
     let mut driver = Driver {
         engine,
         entered,
-        lease,
+        hold,
+        lease: hold.lease(),
         plan,
         state,
         io: Arc::new(io),
         decision: Decision::new(),
         effects: Vec::new(),
         underway: Underway::default(),
+        watch: Watch::new(engine, &entered.inbox),
         waiting: HashSet::default(),
         controls: Vec::new(),
         last_control: 0,
@@ -83,21 +109,11 @@ pub(crate) fn drive<'e>(
     }
     // A block and not an `async fn`: that would keep a second place for each argument.
     async move {
-        let last_output = engine.store.last_output(&lease.run).await?;
-        driver.io.go_on_after(last_output);
-        driver.last_output = last_output;
-        match engine.store.lease_time() {
-            None => driver.run_and_leave().await?,
-            Some(lease_time) => {
-                let beat = heartbeat::beat(engine, lease_time).boxed();
-                match select(driver.run_until_lost().boxed(), beat).await {
-                    Either::Left((driven, _)) => driven?,
-                    // The driver was told, as all were.
-                    Either::Right(((), driving)) => driving.await?,
-                }
-            }
+        if heartbeat::beating(engine, driver.run_and_leave()).await? {
+            Ok(Driven::Again)
+        } else {
+            Ok(Driven::Rested(driver.state))
         }
-        Ok(driver.state)
     }
     .instrument(span)
 }
@@ -105,7 +121,8 @@ pub(crate) fn drive<'e>(
 struct Driver<'e> {
     engine: &'e Shared,
     entered: &'e Entered,
-    lease: &'e Lease,
+    hold: &'e Hold,
+    lease: Lease,
     plan: Arc<Plan>,
     state: Box<State>,
     io: Arc<RunIo>,
@@ -114,6 +131,7 @@ struct Driver<'e> {
     /// provider with what the call begins with.
     effects: Vec<(Effect, Option<Admission<'e>>)>,
     underway: Underway<'e>,
+    watch: Watch<'e>,
     /// Nodes that wait for a place, so that each waits once.
     waiting: HashSet<NodePath>,
     /// Controls that were read and have not been decided on.
@@ -131,41 +149,36 @@ struct Driver<'e> {
 }
 
 impl<'e> Driver<'e> {
-    async fn run_and_leave(&mut self) -> Result<(), EngineError> {
+    /// Tells whether the run is to be driven on from its log.
+    async fn run_and_leave(&mut self) -> Result<bool, EngineError> {
         let driven = self.run().await;
         self.leave(driven.is_ok()).await;
-        driven
-    }
-
-    /// The same with a lease that can be lost. Then the store need not answer any more, and nothing is waited
-    /// for but the end of the calls.
-    async fn run_until_lost(&mut self) -> Result<(), EngineError> {
-        let inbox = &self.entered.inbox;
-        let driven = match select(pin!(self.run()), pin!(inbox.lost())).await {
-            Either::Left((driven, _)) => driven,
-            Either::Right(_) => Err(StoreError::Expired.into()),
-        };
-        self.leave(driven.is_ok()).await;
-        if self.entered.inbox.is_lost() && driven.is_ok() && !self.state.status().is_terminal() {
-            return Err(StoreError::Expired.into());
+        match driven {
+            Ok(()) => Ok(self.watch.halted),
+            Err(Ending::Changed) => Ok(true),
+            Err(Ending::Failed(error)) => Err(error),
         }
-        driven
     }
 
-    async fn run(&mut self) -> Result<(), EngineError> {
+    async fn run(&mut self) -> Result<(), Ending> {
+        let engine = self.engine;
+        let run = self.hold.run();
+        let last_output = engine.patiently("reading", || engine.store.last_output(run)).await?;
+        self.io.go_on_after(last_output);
+        self.last_output = last_output;
         let heard = if self.reclaim().await? { self.last_heard().await? } else { None };
         self.read_controls().await?;
         let controls = std::mem::take(&mut self.controls);
         self.decide(Input::TakenUp { controls, heard })?;
         self.commit().await?;
         loop {
-            let shutdown = self.entered.inbox.shutdown();
-            let idle = self.underway.calls().is_empty() && !self.underway.has_arrivals();
-            if idle && (self.state.rests() || shutdown > Stop::None) {
-                return Ok(());
+            if self.entered.inbox.is_lost() && self.regain(false).await? == Log::Changed {
+                return Err(Ending::Changed);
             }
-            if shutdown > Stop::None {
-                self.stop_all(shutdown);
+            self.watch.stop(&mut self.underway);
+            let idle = self.underway.calls().is_empty() && !self.underway.has_arrivals();
+            if idle && (self.state.rests() || self.watch.stopping() > Stop::None) {
+                return Ok(());
             }
             self.wait().await;
             let notes = self.entered.inbox.take_sessions();
@@ -182,10 +195,17 @@ impl<'e> Driver<'e> {
     }
 
     /// Sees to it that nothing is left of the calls of a former driver. Tells whether there were any.
-    async fn reclaim(&mut self) -> Result<bool, EngineError> {
+    ///
+    /// The log may have been read while another driver had the run: by a process that was suspended between claiming
+    /// the run and reading it, for example. What that driver's calls have started is not to be stopped. So the store is
+    /// asked first whether the lease is good and the log is still what was read.
+    async fn reclaim(&mut self) -> Result<bool, Ending> {
         let mut any = false;
         for effect in machine::pending(&self.plan, &self.state) {
             let Effect::Reclaim { path, attempt, provider } = effect else { continue };
+            if !any {
+                self.append().await?;
+            }
             let created = self.state.created();
             let call = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
             debug!(%path, attempt, "reclaiming an interrupted call");
@@ -206,7 +226,8 @@ impl<'e> Driver<'e> {
     /// When a call of a former driver last said something.
     async fn last_heard(&mut self) -> Result<Option<Timestamp>, EngineError> {
         let Some(before) = self.last_output.checked_sub(1) else { return Ok(None) };
-        let last = self.engine.store.output(&self.lease.run, before, 1).await?;
+        let (engine, run) = (self.engine, self.hold.run());
+        let last = engine.patiently("reading", || engine.store.output(run, before, 1)).await?;
         Ok(last.first().map(|entry| entry.at))
     }
 
@@ -265,7 +286,7 @@ impl<'e> Driver<'e> {
                 self.has_last_words = true;
                 let took = Some(self.engine.clock.elapsed().saturating_sub(began));
                 let before = self.decision.events.len();
-                if result.is_err() && self.entered.inbox.shutdown() > Stop::None {
+                if result.is_err() && self.watch.stopping() > Stop::None {
                     self.decide(Input::Interrupted { path, attempt })?;
                 } else {
                     let result = bounds::check(result, self.engine.max_output);
@@ -277,20 +298,15 @@ impl<'e> Driver<'e> {
             Arrival::Place(path, provider, admission) => {
                 self.waiting.remove(&path);
                 // A driver that is about to stop begins nothing.
-                if self.entered.inbox.shutdown() > Stop::None {
+                if self.watch.stopping() > Stop::None {
                     return Ok(());
                 }
                 self.decide_all((Input::Granted { path, provider }, Some(admission)))
             }
             Arrival::Due(path) => self.decide(Input::Due { path }),
             Arrival::Collected(path, outcome) => self.decide(Input::Collected { path, result: outcome? }),
-            Arrival::Overdue(path, attempt) => {
-                if let Some(call) = self.underway.calls().get(&path).filter(|call| call.attempt == attempt) {
-                    warn!(%path, attempt, "the call did not stop in time and is dropped");
-                    call.abandon();
-                }
-                Ok(())
-            }
+            // Dropped as soon as it came.
+            Arrival::Overdue(..) => Ok(()),
         }
     }
 
@@ -326,7 +342,7 @@ impl<'e> Driver<'e> {
     }
 
     fn answer(&mut self, path: NodePath, name: Arc<str>) -> Option<(Input, Option<Admission<'e>>)> {
-        if self.entered.inbox.shutdown() > Stop::None || self.waiting.contains(&path) {
+        if self.watch.stopping() > Stop::None || self.waiting.contains(&path) {
             return None;
         }
         let engine = self.engine;
@@ -346,7 +362,7 @@ impl<'e> Driver<'e> {
     }
 
     /// Stores what was decided, shows it, and acts on it.
-    async fn commit(&mut self) -> Result<(), EngineError> {
+    async fn commit(&mut self) -> Result<(), Ending> {
         if !self.decision.events.is_empty() {
             if std::mem::take(&mut self.has_last_words) {
                 self.store_last_words().await;
@@ -378,7 +394,7 @@ impl<'e> Driver<'e> {
                 self.underway.expect(sleep.map(move |()| Arrival::Due(path)));
             }
             Effect::Collect { path, ended } => {
-                let (engine, run) = (self.engine, &self.lease.run);
+                let (engine, run) = (self.engine, self.hold.run());
                 self.underway.expect(async move {
                     let outputs = collect::outputs(engine, run, &ended).await;
                     Arrival::Collected(path, outputs)
@@ -419,97 +435,20 @@ impl<'e> Driver<'e> {
     }
 
     fn stop(&mut self, path: &NodePath, how: Stop) {
-        let Some(call) = self.underway.calls().get(path) else { return };
-        call.stop.stop(how);
-        let Some(grace) = call.grace else { return call.abandon() };
-        let (path, attempt) = (path.clone(), call.attempt);
-        let sleep = self.engine.timer.sleep(grace);
-        self.underway.expect(sleep.map(move |()| Arrival::Overdue(path, attempt)));
-    }
-
-    fn stop_all(&mut self, how: Stop) {
-        let calls = self.underway.calls().iter();
-        let unasked = calls.filter(|(_, call)| call.stop.signal().now() < how);
-        let mut paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
-        // In an order that is the same each time: so is the log, then.
-        paths.sort_unstable();
-        for path in paths {
-            self.stop(&path, how);
-        }
-    }
-
-    /// Stores what calls have said up to now, so that a reader who sees the end of a call sees all its output. A
-    /// store that takes longer than [`LAST_WORDS`] for it delays no state change any further.
-    async fn store_last_words(&mut self) {
-        let mut longest = None;
-        // First what is under way, then what came meanwhile.
-        for _ in 0..2 {
-            self.flush();
-            poll_fn(|cx| {
-                let Some(flushing) = &mut self.flushing else { return Poll::Ready(()) };
-                if flushing.poll_unpin(cx).is_ready() {
-                    self.flushing = None;
-                    return Poll::Ready(());
-                }
-                self.underway.poll(cx, usize::MAX);
-                longest.get_or_insert_with(|| self.engine.timer.sleep(LAST_WORDS)).poll_unpin(cx)
-            })
-            .await;
-        }
-    }
-
-    /// Begins to store output, unless that is under way.
-    fn flush(&mut self) {
-        if self.flushing.is_some() {
-            return;
-        }
-        let entries = self.io.take();
-        if entries.is_empty() {
-            return;
-        }
-        let (engine, lease, io) = (self.engine, self.lease, self.io.clone());
-        let inbox = self.entered.inbox.clone();
-        self.flushing = Some(
-            async move {
-                store_output(engine, lease, &io, &entries).await;
-                inbox.changed.notify(usize::MAX);
-            }
-            .boxed(),
-        );
+        self.underway.stop(path, how, Duration::MAX, &*self.engine.timer);
     }
 
     /// Ends what goes on: on the way out, whether the run rests or could not be driven on.
     async fn leave(&mut self, well: bool) {
         if !well {
-            self.stop_all(self.entered.inbox.shutdown().max(Stop::Gracefully));
-            let grace = self.engine.timer.sleep(self.engine.stop_grace);
-            select(Box::pin(self.underway.end()), grace).await;
+            let (grace, timer) = (self.watch.grace(), &*self.engine.timer);
+            self.underway.stop_all(self.watch.stopping().max(Stop::Gracefully), grace, timer);
+            select(Box::pin(self.underway.end()), timer.sleep(grace)).await;
         }
-        if let Some(flushing) = self.flushing.take() {
-            flushing.await;
-        }
-        let entries = self.io.take();
-        if !entries.is_empty() {
-            store_output(self.engine, self.lease, &self.io, &entries).await;
-        }
+        self.flush_last().await;
     }
 
     fn broken(&self, source: Broken) -> EngineError {
         EngineError::Broken { run: self.lease.run.clone(), source }
     }
-}
-
-async fn store_output(engine: &Shared, lease: &Lease, io: &RunIo, entries: &[OutputEntry]) {
-    match engine.store.append_output(lease, entries).await {
-        Ok(()) => engine.sinks.output(&lease.run, entries),
-        Err(error) => {
-            warn!(%error, entries = entries.len(), "output could not be stored and is dropped");
-            io.lost(entries);
-        }
-    }
-}
-
-/// Whether a store error means that this driver must not go on, whatever the medium does next.
-fn is_final(error: &StoreError) -> bool {
-    !matches!(error, StoreError::Io { .. })
 }

@@ -84,6 +84,14 @@ impl RunIo {
         std::mem::take(&mut buffer.entries)
     }
 
+    /// Keeps entries that are to be stored later, before those that have come since.
+    pub(crate) fn put_back(&self, mut entries: Vec<OutputEntry>) {
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.bytes += entries.iter().map(|entry| entry.text.len()).sum::<usize>();
+        entries.append(&mut buffer.entries);
+        buffer.entries = entries;
+    }
+
     /// Counts entries that could not be stored as dropped. Their numbers are used again.
     pub(crate) fn lost(&self, entries: &[OutputEntry]) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);

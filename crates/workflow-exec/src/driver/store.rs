@@ -1,58 +1,106 @@
 //! The driver's dealings with the store: one conditional append per decision.
 
-use std::future::poll_fn;
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use tracing::warn;
-use workflow_core::event::Event;
-use workflow_core::ids::RunId;
-use workflow_core::store::{ControlRecord, Lease, RunHead, StoreError};
+use workflow_core::output::OutputEntry;
+use workflow_core::store::{ControlRecord, Lease, StoreError};
 
-use super::underway::Underway;
-use super::{Driver, is_final};
+use super::lease::{Log, meanwhile};
+use super::output::RunIo;
+use super::{Driver, Ending};
+use crate::active::{Inbox, Loss};
 use crate::engine::Shared;
-use crate::error::EngineError;
+use crate::outage::Outage;
 
-/// How often an append whose outcome is not known is tried again, and after how long first.
-const TRIES: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// So long the end of a call waits for its output to be stored.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
-impl Driver<'_> {
+/// How long a driver that leaves tries to store the last output.
+const LAST_OUTPUT: Duration = Duration::from_secs(30);
+
+impl<'e> Driver<'e> {
     /// Stores the events of the decision. Calls go on meanwhile.
-    pub(super) async fn append(&mut self) -> Result<(), EngineError> {
-        let (engine, lease) = (self.engine, self.lease);
+    ///
+    /// Where the store fails, it is tried again for as long as the lease is good and the engine is patient. An
+    /// append of which the outcome is not known is read back first.
+    pub(super) async fn append(&mut self) -> Result<(), Ending> {
+        let engine = self.engine;
+        let mut outage = Outage::new(engine, "storing events");
+        let mut in_doubt = false;
+        loop {
+            let log = match self.try_append().await {
+                Some(Ok(controls)) => {
+                    self.add_controls(controls);
+                    return Ok(());
+                }
+                // In the middle of an append or before it.
+                None => self.regain(false).await?,
+                Some(Err(error)) if self.is_lost(&error) => self.regain(true).await?,
+                // With what an earlier try has stored, perhaps.
+                Some(Err(error @ StoreError::Conflict { .. })) if in_doubt => match self.read_back().await {
+                    Ok(Log::Unchanged | Log::Changed) => return Err(error.into()),
+                    Ok(log) => log,
+                    Err(error) => {
+                        self.pause(&mut outage, error).await?;
+                        continue;
+                    }
+                },
+                Some(Err(error)) => {
+                    self.pause(&mut outage, error).await?;
+                    in_doubt = true;
+                    // Where that fails the append is tried again, and is refused if it was stored.
+                    match self.read_back().await.unwrap_or(Log::Unchanged) {
+                        // By nobody else: the lease was good, or the next try will tell.
+                        Log::Changed => Log::Unchanged,
+                        log => log,
+                    }
+                }
+            };
+            match log {
+                Log::Unchanged => {}
+                Log::Stored => {
+                    self.entered.inbox.look_for_controls();
+                    return Ok(());
+                }
+                Log::Changed => return Err(Ending::Changed),
+            }
+        }
+    }
+
+    /// `None` when the lease was lost meanwhile.
+    async fn try_append(&mut self) -> Option<Result<Vec<ControlRecord>, StoreError>> {
+        if self.entered.inbox.is_lost() {
+            return None;
+        }
+        let (engine, lease) = (self.engine, &self.lease);
         let events = &self.decision.events;
         let expected = self.state.last_event() - events.len() as u64;
         let head = self.decision.head_changed.then(|| Box::new(self.state.head()));
         let append = engine.store.append(lease, expected, events, head.as_deref());
-        let controls = match meanwhile(&mut self.underway, append).await {
-            Ok(controls) => Some(controls),
-            Err(error) => {
-                let settled = settle(engine, lease, expected, events, head.as_deref(), error);
-                meanwhile(&mut self.underway, settled.boxed()).await?
-            }
-        };
-        match controls {
-            Some(controls) => self.add_controls(controls),
-            None => self.entered.inbox.look_for_controls(),
-        }
-        Ok(())
+        meanwhile(&mut self.underway, &mut self.watch, true, append).await
     }
 
-    pub(super) async fn read_controls(&mut self) -> Result<(), EngineError> {
-        let after = self.last_control.max(self.state.last_control());
-        match self.engine.store.controls(&self.lease.run, after).await {
-            Ok(controls) => self.add_controls(controls),
-            Err(error) if is_final(&error) => return Err(error.into()),
-            Err(error) => {
-                warn!(%error, "controls could not be read; trying again");
-                self.engine.timer.sleep(FIRST_PAUSE).await;
-                self.entered.inbox.look_for_controls();
+    pub(super) async fn read_controls(&mut self) -> Result<(), Ending> {
+        let engine = self.engine;
+        let mut outage = Outage::new(engine, "reading controls");
+        loop {
+            let after = self.last_control.max(self.state.last_control());
+            let read = engine.store.controls(self.hold.run(), after);
+            match meanwhile(&mut self.underway, &mut self.watch, true, read).await {
+                Some(Ok(controls)) => {
+                    self.add_controls(controls);
+                    return Ok(());
+                }
+                Some(Err(error)) => self.pause(&mut outage, error).await?,
+                None => {}
+            }
+            if self.entered.inbox.is_lost() && self.regain(false).await? == Log::Changed {
+                return Err(Ending::Changed);
             }
         }
-        Ok(())
     }
 
     fn add_controls(&mut self, controls: Vec<ControlRecord>) {
@@ -63,71 +111,124 @@ impl Driver<'_> {
             }
         }
     }
-}
 
-/// Carries out `storing` while calls go on.
-async fn meanwhile<T>(underway: &mut Underway<'_>, mut storing: BoxFuture<'_, T>) -> T {
-    poll_fn(|cx| {
-        if let Poll::Ready(stored) = storing.poll_unpin(cx) {
-            return Poll::Ready(stored);
+    /// Begins to store output, unless that is under way.
+    pub(super) fn flush(&mut self) {
+        if self.flushing.is_some() || self.entered.inbox.is_lost() {
+            return;
         }
-        underway.poll(cx, usize::MAX);
-        Poll::Pending
-    })
-    .await
+        let entries = self.io.take();
+        if !entries.is_empty() {
+            self.flushing = Some(self.outlet().store(entries));
+        }
+    }
+
+    /// Stores what output there is, and does not wait for a store that cannot be used for long.
+    pub(super) async fn flush_last(&mut self) {
+        let limit = self.engine.timer.sleep(LAST_OUTPUT);
+        let (flushing, outlet) = (self.flushing.take(), self.outlet());
+        let all = async move {
+            if let Some(flushing) = flushing {
+                flushing.await;
+            }
+            let entries = outlet.io.take();
+            if !entries.is_empty() {
+                outlet.store(entries).await;
+            }
+        };
+        if let Either::Right(_) = select(all.boxed(), limit).await {
+            warn!(run = %self.hold.run(), "the last output could not be stored and is dropped");
+        }
+    }
+
+    /// Stores what calls have said up to now, so that a reader who sees the end of a call sees all its output. A
+    /// store that takes longer than [`LAST_WORDS`] for it delays no state change any further.
+    pub(super) async fn store_last_words(&mut self) {
+        let mut longest = None;
+        // First what is under way, then what came meanwhile.
+        for _ in 0..2 {
+            self.flush();
+            let Some(mut flushing) = self.flushing.take() else { return };
+            let limit = longest.get_or_insert_with(|| self.engine.timer.sleep(LAST_WORDS));
+            let both = select(&mut flushing, limit).map(|first| matches!(first, Either::Left(_)));
+            let stored = meanwhile(&mut self.underway, &mut self.watch, true, both.boxed()).await;
+            if stored != Some(true) {
+                self.flushing = Some(flushing);
+                return;
+            }
+        }
+    }
+
+    fn outlet(&self) -> Outlet<'e> {
+        let (engine, lease) = (self.engine, self.lease.clone());
+        Outlet { engine, lease, io: self.io.clone(), inbox: self.entered.inbox.clone() }
+    }
 }
 
-/// After an append that ended with `error`: where the outcome is not known, reads back and tries
-/// again. Returns the controls that came with the answer, or `None` when the answer was lost.
-async fn settle(
+/// Where output goes.
+struct Outlet<'e> {
+    engine: &'e Shared,
+    lease: Lease,
+    io: Arc<RunIo>,
+    inbox: Arc<Inbox>,
+}
+
+impl<'e> Outlet<'e> {
+    fn store(self, entries: Vec<OutputEntry>) -> BoxFuture<'e, ()> {
+        async move {
+            let Self { engine, lease, io, inbox } = self;
+            store_output(engine, &lease, &io, &inbox, entries).await;
+            inbox.changed.notify(usize::MAX);
+        }
+        .boxed()
+    }
+}
+
+/// Stores output entries. While the store cannot be used they wait, and the next ones are gathered behind them.
+async fn store_output(
     engine: &Shared,
     lease: &Lease,
-    expected: u64,
-    events: &[Event],
-    head: Option<&RunHead>,
-    mut error: StoreError,
-) -> Result<Option<Vec<ControlRecord>>, EngineError> {
-    let mut pause = FIRST_PAUSE;
-    let mut tries = 1;
-    loop {
-        // A conflict after another try can be with what that try stored.
-        let in_doubt = !is_final(&error) || (tries > 1 && matches!(error, StoreError::Conflict { .. }));
-        if !in_doubt || tries > TRIES {
-            return Err(error.into());
-        }
-        warn!(%error, "an append has an unknown outcome; reading back");
-        engine.timer.sleep(pause).await;
-        pause *= 2;
-        if was_stored(engine, &lease.run, expected, events).await? {
-            return Ok(None);
-        }
-        tries += 1;
-        error = match engine.store.append(lease, expected, events, head).await {
-            Ok(controls) => return Ok(Some(controls)),
+    io: &RunIo,
+    inbox: &Inbox,
+    mut entries: Vec<OutputEntry>,
+) {
+    let mut outage = Outage::new(engine, "storing output");
+    // Whether the numbers were refused although the entries before them are there.
+    let mut is_refused = false;
+    while let Some(last) = entries.last().map(|entry| entry.number) {
+        let error = match engine.store.append_output(lease, &entries).await {
+            Ok(()) => {
+                return engine.sinks.output(&lease.run, &entries);
+            }
             Err(error) => error,
         };
+        let lost = |error: StoreError| {
+            warn!(%error, entries = entries.len(), "output could not be stored and is dropped");
+            io.lost(&entries);
+        };
+        match error {
+            StoreError::Fenced(_) | StoreError::Expired if engine.store.lease_time().is_some() => {
+                // Stored with the next lease, if there is one.
+                io.put_back(entries);
+                return inbox.lose(Loss::Expired);
+            }
+            // What was tried before may be there.
+            StoreError::Conflict { .. } if !is_refused => is_refused = true,
+            error => match outage.failed(error) {
+                Ok(pause) => pause.await,
+                Err(error) => return lost(error),
+            },
+        }
+        match engine.store.last_output(&lease.run).await {
+            Ok(stored) if stored >= last => {
+                return engine.sinks.output(&lease.run, &entries);
+            }
+            Ok(stored) => {
+                let stored = entries.partition_point(|entry| entry.number <= stored);
+                entries.drain(..stored);
+            }
+            Err(StoreError::Io { .. }) => {}
+            Err(error) => return lost(error),
+        }
     }
-}
-
-/// After an append with an unknown outcome: whether its events are there.
-async fn was_stored(
-    engine: &Shared,
-    run: &RunId,
-    expected: u64,
-    events: &[Event],
-) -> Result<bool, EngineError> {
-    let found = match engine.store.events(run, expected, events.len()).await {
-        Ok(found) => found,
-        Err(error) if is_final(&error) => return Err(error.into()),
-        // Not known still: the append is tried again, and is refused if it was stored.
-        Err(_) => return Ok(false),
-    };
-    if found.is_empty() {
-        return Ok(false);
-    }
-    if found == events {
-        return Ok(true);
-    }
-    let actual = expected + found.len() as u64;
-    Err(StoreError::Conflict { run: run.clone(), expected, actual }.into())
 }

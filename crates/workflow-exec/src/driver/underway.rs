@@ -5,17 +5,21 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use foldhash::HashMap;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use tracing::warn;
 use workflow_core::data::Data;
 use workflow_core::failure::Failure;
 use workflow_core::ids::NodePath;
+use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 
 use super::call::{Admission, Call, Ended};
 use super::output::CallIo;
+use crate::runtime::Timer;
 
 /// What was waited for has come.
 pub(super) enum Arrival<'e> {
@@ -77,6 +81,7 @@ impl<'e> Underway<'e> {
         {
             match arrival {
                 Arrival::Ended(ended) => self.ended(ended),
+                Arrival::Overdue(path, attempt) => self.abandon(&path, attempt),
                 other => self.arrived.push_back(other),
             }
         }
@@ -99,6 +104,34 @@ impl<'e> Underway<'e> {
     /// The calls that go on, by their nodes.
     pub(super) fn calls(&self) -> &HashMap<NodePath, Arc<CallIo>> {
         &self.calls
+    }
+
+    /// Tells a call to stop. When it has not ended after its grace period, or after `most`, it is dropped.
+    pub(super) fn stop(&mut self, path: &NodePath, how: Stop, most: Duration, timer: &dyn Timer) {
+        let Some(call) = self.calls.get(path) else { return };
+        call.stop.stop(how);
+        let Some(grace) = call.grace else { return call.abandon() };
+        let (path, attempt) = (path.clone(), call.attempt);
+        self.expect(timer.sleep(grace.min(most)).map(move |()| Arrival::Overdue(path, attempt)));
+    }
+
+    /// Tells every call to stop that was not told so.
+    pub(super) fn stop_all(&mut self, how: Stop, most: Duration, timer: &dyn Timer) {
+        let unasked = self.calls.iter().filter(|(_, call)| call.stop.signal().now() < how);
+        let mut paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
+        // In an order that is the same each time: so is the log, then.
+        paths.sort_unstable();
+        for path in paths {
+            self.stop(&path, how, most, timer);
+        }
+    }
+
+    /// Drops a call that had its time to stop.
+    fn abandon(&self, path: &NodePath, attempt: u32) {
+        if let Some(call) = self.calls.get(path).filter(|call| call.attempt == attempt) {
+            warn!(%path, attempt, "the call did not stop in time and is dropped");
+            call.abandon();
+        }
     }
 
     /// Waits until no call goes on any more, and forgets all else.

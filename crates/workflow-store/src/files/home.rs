@@ -79,7 +79,7 @@ impl Home {
     }
 
     fn hold(&self, run: &RunId, held: HeldRun) -> Lease {
-        let lease = Lease { run: run.clone(), epoch: held.epoch() };
+        let lease = Lease { run: run.clone(), epoch: held.epoch(), previous: 0 };
         self.highest.fetch_max(lease.epoch, Ordering::Relaxed);
         lock(&self.held).insert(run.clone(), Arc::new(held));
         lease

@@ -76,7 +76,7 @@ const CLAIM: Query = Query::new(
                  OR NOT EXISTS ( \
                      SELECT FROM @.worker w WHERE w.worker_id = r.owner AND w.expires_at > time.now))) \
          UPDATE @.run r SET owner = $1, epoch = nextval('@.epoch') FROM free \
-         WHERE r.key = free.key AND r.epoch = free.epoch RETURNING r.epoch, r.obeyed"
+         WHERE r.key = free.key AND r.epoch = free.epoch RETURNING r.epoch, r.obeyed, free.epoch"
     ),
     &[Type::UUID, Type::FLOAT8, Type::TEXT, Type::BOOL],
 );
@@ -86,20 +86,20 @@ const CLAIM_NEXT: Query = Query::new(
     alive!(
         "dead AS MATERIALIZED (SELECT w.worker_id FROM @.worker w, time WHERE w.expires_at <= time.now), \
          unowned AS ( \
-             SELECT r.key FROM @.run r, me \
+             SELECT r.key, r.epoch FROM @.run r, me \
              WHERE r.owner IS NULL AND r.wakes IS NOT NULL AND r.wakes <= $4 \
                  AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
              ORDER BY r.wakes LIMIT $3 FOR UPDATE OF r SKIP LOCKED), \
          orphaned AS ( \
-             SELECT r.key FROM @.run r, me \
+             SELECT r.key, r.epoch FROM @.run r, me \
              WHERE r.owner IN (SELECT worker_id FROM dead) AND r.wakes IS NOT NULL AND r.wakes <= $4 \
                  AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
              LIMIT $3 - (SELECT count(*) FROM unowned) FOR UPDATE OF r SKIP LOCKED), \
          taken AS ( \
              UPDATE @.run r SET owner = $1, epoch = nextval('@.epoch') \
-             FROM (SELECT key FROM unowned UNION ALL SELECT key FROM orphaned) free WHERE r.key = free.key \
-             RETURNING r.run_id, r.epoch, r.obeyed) \
-         SELECT EXISTS (SELECT FROM me), taken.run_id, taken.epoch, taken.obeyed \
+             FROM (SELECT key, epoch FROM unowned UNION ALL SELECT key, epoch FROM orphaned) free \
+             WHERE r.key = free.key RETURNING r.run_id, r.epoch, r.obeyed, free.epoch AS previous) \
+         SELECT EXISTS (SELECT FROM me), taken.run_id, taken.epoch, taken.obeyed, taken.previous \
          FROM (SELECT) one LEFT JOIN taken ON true"
     ),
     &[Type::UUID, Type::FLOAT8, Type::INT8, Type::INT8],
@@ -218,7 +218,7 @@ impl Service {
                 .map_err(|fault| self.in_doubt(fault))?;
             if let Some(row) = rows.first() {
                 self.bundles.borrow_mut().insert(create.hash.clone());
-                return Ok(self.leases.borrow_mut().add(create.run, row.get(0), create.obeyed));
+                return Ok(self.leases.borrow_mut().add(create.run, (row.get(0), 0), create.obeyed));
             }
             let found = self.look(&create.run).await?;
             if found.run.is_some() {
@@ -241,7 +241,7 @@ impl Service {
                 .await
                 .map_err(|fault| self.in_doubt(fault))?;
             if let Some(row) = rows.first() {
-                return Ok(self.leases.borrow_mut().add(run.clone(), row.get(0), row.get(1)));
+                return Ok(self.leases.borrow_mut().add(run.clone(), (row.get(0), row.get(2)), row.get(1)));
             }
             let found = self.look(run).await?;
             if !found.alive {
@@ -277,7 +277,7 @@ impl Service {
             let taken = rows.iter().filter_map(|row| {
                 let run: Option<String> = row.get(1);
                 let run = run_id(&run?);
-                Some(run.map(|run| leases.add(run, row.get(2), row.get(3))))
+                Some(run.map(|run| leases.add(run, (row.get(2), row.get(4)), row.get(3))))
             });
             return taken.collect();
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
-use tokio_postgres::error::Severity;
+use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Row};
 use workflow_core::store::StoreError;
@@ -241,7 +241,7 @@ impl Database {
             (None, Some(source)) => format!("{error}: {source}"),
             (None, None) => error.to_string(),
         };
-        self.fault(&message)
+        self.io(kind(error), &message)
     }
 
     fn pool_error(&self, error: PoolError) -> StoreError {
@@ -254,6 +254,27 @@ impl Database {
         }
     }
 }
+
+/// Of what kind an error is: whether the server is away is told by it.
+fn kind(error: &tokio_postgres::Error) -> io::ErrorKind {
+    let system = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match (error.code(), system.map(io::Error::kind)) {
+        // There is no socket of that name while the server is down.
+        (_, Some(io::ErrorKind::NotFound)) => io::ErrorKind::NotConnected,
+        (_, Some(kind)) => kind,
+        (Some(code), _) if AWAY.contains(code) => io::ErrorKind::NotConnected,
+        _ if error.is_closed() => io::ErrorKind::NotConnected,
+        _ => io::ErrorKind::Other,
+    }
+}
+
+/// What a server says that starts, stops, or has as many connections as it can.
+const AWAY: [SqlState; 4] = [
+    SqlState::ADMIN_SHUTDOWN,
+    SqlState::CRASH_SHUTDOWN,
+    SqlState::CANNOT_CONNECT_NOW,
+    SqlState::TOO_MANY_CONNECTIONS,
+];
 
 fn lost(error: StoreError) -> Fault {
     Fault { error, refused: false }

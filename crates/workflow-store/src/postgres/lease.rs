@@ -65,10 +65,10 @@ struct Held {
 }
 
 impl Leases {
-    pub(super) fn add(&mut self, run: RunId, epoch: i64, obeyed: i64) -> Lease {
-        let epoch = unsigned(epoch);
+    pub(super) fn add(&mut self, run: RunId, (epoch, previous): (i64, i64), obeyed: i64) -> Lease {
+        let (epoch, previous) = (unsigned(epoch), unsigned(previous));
         self.runs.insert(run.clone(), Held { epoch, given: unsigned(obeyed) });
-        Lease { run, epoch }
+        Lease { run, epoch, previous }
     }
 
     pub(super) fn holds(&self, run: &RunId) -> bool {

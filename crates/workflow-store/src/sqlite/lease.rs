@@ -78,15 +78,16 @@ pub(super) fn free(writing: &mut Writing, run: &RunId) -> Outcome<i64> {
 }
 
 fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -> rusqlite::Result<Lease> {
+    let sql = "SELECT epoch, (SELECT max(number) FROM control WHERE run = key) FROM run WHERE key = ?1";
+    let (previous, asked) = writing
+        .statement(sql)?
+        .query_row([key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))?;
     let sql = "UPDATE run SET holder = ?2, epoch = ?3 WHERE key = ?1
         RETURNING obeyed, (SELECT max(number) FROM event WHERE run = key)";
     let row = writing.statement(sql)?.query_row((key, holder, signed(epoch)), |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
     });
     let (obeyed, last) = row?;
-    let asked = writing
-        .statement("SELECT max(number) FROM control WHERE run = ?1")?
-        .query_row([key], |row| row.get::<_, Option<i64>>(0))?;
     let held = Held {
         key,
         epoch,
@@ -97,7 +98,7 @@ fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -
         generation: writing.generation(),
     };
     writing.keep(run, held);
-    Ok(Lease { run: run.clone(), epoch })
+    Ok(Lease { run: run.clone(), epoch, previous: unsigned(previous) })
 }
 
 /// Renews the leases of this store, or says that they have run out.

@@ -98,6 +98,7 @@ macro_rules! __store_cases {
             a_lease_is_good_for_its_time_and_not_longer
             a_lease_that_is_renewed_stays
             a_revived_holder_writes_nothing
+            a_lease_tells_which_one_it_follows
             who_renews_too_late_is_told
             who_renews_too_late_has_lost_all_its_runs
             a_renewal_is_for_all_runs_of_its_holder_alone

@@ -354,7 +354,10 @@ impl RunStore for Defective {
         if self.has(Defect::ClaimsWhatIsHeld) {
             self.free(run).await;
         }
-        let lease = self.inner.claim(run).await?;
+        let mut lease = self.inner.claim(run).await?;
+        if self.has(Defect::HidesFormerLeases) {
+            lease.previous = 0;
+        }
         self.lent(&lease);
         if self.has(Defect::KeepsWhatNobodyWaitsFor) {
             a_moment().await;

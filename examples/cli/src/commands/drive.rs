@@ -190,8 +190,15 @@ async fn drive(
             exit
         }
         Err(error) => {
+            let taken = match &error {
+                EngineError::TakenOver { run, .. } => Some(run.clone()),
+                _ => None,
+            };
             let error = Error::from(error);
             host.bell.say(format!("error: {error}"));
+            if let Some(run) = taken {
+                host.bell.say(format!("`workflow logs {run} --follow` shows how it goes on"));
+            }
             error.exit()
         }
     })

@@ -1,10 +1,16 @@
 //! `worker`: drives what others leave in the store.
 
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::channel::mpsc::UnboundedReceiver;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::select;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use signal_hook::consts::SIGQUIT;
 use workflow_core::stop::Stop;
+use workflow_core::store::StoreError;
 use workflow_exec::WorkOptions;
 
 use crate::display::{Log, Roll};
@@ -22,7 +28,7 @@ use crate::{print, signals};
 pub(crate) async fn worker(place: &Place, json: bool, runs: usize) -> Result<Exit, Error> {
     let mut signals = signals::listen()?;
     let roll = Roll::new();
-    let host = Host::open_for(place, roll.clone())?;
+    let Some(host) = open(place, &roll, &mut signals).await? else { return Ok(Exit::DONE) };
     let log = Log::begin(&roll, host.engine.store().clone(), json)?;
     print::to_stderr(&format!("working on {place}, on {runs} runs at a time"));
 
@@ -51,4 +57,49 @@ pub(crate) async fn worker(place: &Place, json: bool, runs: usize) -> Result<Exi
     let is_written = log.close().await;
     ended?;
     Ok(if is_written { Exit::DONE } else { Exit::UNAVAILABLE })
+}
+
+/// How often a store that is away is tried.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Opens the place as soon as its store can be reached; nothing when a signal came first.
+async fn open(
+    place: &Place,
+    roll: &Arc<Roll>,
+    signals: &mut UnboundedReceiver<i32>,
+) -> Result<Option<Host>, Error> {
+    let mut is_told = false;
+    loop {
+        match Host::open_for(place, roll.clone()) {
+            Ok(host) => return Ok(Some(host)),
+            Err(Error::Store(error)) if is_away(&error) => {
+                if !is_told {
+                    print::to_stderr(&format!("{error}: waiting until {place} can be used"));
+                    is_told = true;
+                }
+                select! {
+                    () = futures_timer::Delay::new(AGAIN).fuse() => {}
+                    _ = signals.select_next_some() => return Ok(None),
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether a store may do later what it does not do now, without anybody changing anything.
+fn is_away(error: &StoreError) -> bool {
+    let StoreError::Io { source, .. } = error else { return false };
+    matches!(
+        source.kind(),
+        ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::TimedOut
+    )
 }

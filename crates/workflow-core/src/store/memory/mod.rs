@@ -163,8 +163,9 @@ impl MemoryStore {
         }
         // Its holder may have lost it by the clock: nothing is given back then.
         run.give_back();
+        let previous = run.epoch;
         run.lend(&self.holder, self.epoch());
-        Ok(Lease { run: id.clone(), epoch: run.epoch })
+        Ok(Lease { run: id.clone(), epoch: run.epoch, previous })
     }
 }
 

@@ -77,6 +77,26 @@ pub fn a_revived_holder_writes_nothing(fixture: &dyn Fixture) {
     assert_eq!(block_on(first.last_output(&id("r1"))).unwrap(), 0);
 }
 
+pub fn a_lease_tells_which_one_it_follows(fixture: &dyn Fixture) {
+    let (first, second) = (&*fixture.open(), &*fixture.open());
+    let created = create(first, "r1");
+    assert_eq!(created.previous, 0, "a run that is new had no lease before");
+    block_on(first.release(created.clone())).unwrap();
+    let again = block_on(first.claim(&id("r1"))).unwrap();
+    assert_eq!(again.previous, created.epoch, "given back, and claimed by the same process");
+    fixture.advance(part(first, 110));
+    let _ = block_on(first.renew());
+    let anew = block_on(first.claim(&id("r1"))).unwrap();
+    assert_eq!(anew.previous, again.epoch, "run out, and claimed by the same process");
+    fixture.advance(part(first, 110));
+    let other = block_on(second.claim_next(1, at(0))).unwrap().remove(0);
+    assert_eq!(other.previous, anew.epoch, "run out, and claimed by another process with the next run");
+    block_on(second.release(other.clone())).unwrap();
+    let _ = block_on(first.renew());
+    let back = block_on(first.claim(&id("r1"))).unwrap();
+    assert_eq!(back.previous, other.epoch, "another process had it, and wrote nothing");
+}
+
 pub fn who_renews_too_late_is_told(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     let old = create(store, "r1");
