@@ -166,6 +166,10 @@ impl Provider for Commands {
         if self.elsewhere { Ok(()) } else { self.commands.reclaim(call).await }
     }
 
+    fn takes_exact_numbers(&self) -> bool {
+        self.commands.takes_exact_numbers()
+    }
+
     fn needs_grace(&self) -> bool {
         self.commands.needs_grace()
     }

@@ -7,8 +7,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::exact;
+
+pub use crate::exact::InexactNumber;
+
 /// A JSON value kept as its serialised text: cheap to clone, written to a log without being
 /// serialised again, parsed only by who looks inside.
+///
+/// Its numbers stay as they were written, however long they are: `1e400`, `0.1000`, `23000000000000000001`. Who
+/// looks inside chooses: [`value`](Data::value) rounds them to 64 bits, [`try_value`](Data::try_value) refuses those
+/// that would be others then, and [`exact_value`](Data::exact_value) keeps their texts.
+///
+/// ```
+/// use workflow_core::data::Data;
+///
+/// let data = Data::parse(r#"{ "n": 1e400, "m": 0.1000 }"#)?;
+/// assert_eq!(data.json(), r#"{"n":1e400,"m":0.1000}"#);
+/// assert_eq!(data.value()["m"], 0.1);
+/// assert_eq!(data.try_value().unwrap_err().path, "/n");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Data(Option<Arc<RawValue>>);
 
@@ -16,10 +34,19 @@ impl Data {
     /// The JSON value `null`.
     pub const NULL: Data = Data(None);
 
-    /// Serialises `value`.
+    /// Serialises `value`, which may be an [exact](Data::exact_value) one.
     pub fn new(value: &Value) -> Self {
-        // Serialising a `Value` cannot fail: its keys are strings and its numbers finite.
-        serde_json::value::to_raw_value(value).map_or(Self::NULL, Self::from_raw)
+        // What a `Value` is serialised to is JSON.
+        RawValue::from_string(exact::text(value)).map_or(Self::NULL, Self::from_raw)
+    }
+
+    /// Reads JSON text. Its numbers stay as they are written there; blanks between its parts do not.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text, and where.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        exact::parse(text).map(|value| Self::new(&value))
     }
 
     /// Takes a value that is serialised already. Its line breaks become spaces, so that it can
@@ -42,10 +69,27 @@ impl Data {
         self.0.as_ref().map_or("null", |raw| raw.get())
     }
 
-    /// The value, parsed.
+    /// The value, parsed. Its numbers are the nearest ones of 64 bits.
     pub fn value(&self) -> Value {
-        // What is held is valid JSON; only a nesting deeper than the parser's limit can fail.
-        self.0.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
+        let Some(raw) = &self.0 else { return Value::Null };
+        // A number that is too large is all that can be wrong, or a nesting deeper than the parser's limit.
+        serde_json::from_str(raw.get()).unwrap_or_else(|_| exact::rounded(self.exact_value()))
+    }
+
+    /// The value, parsed, with the numbers that were written.
+    ///
+    /// # Errors
+    ///
+    /// [`InexactNumber`] for the first one that cannot be held in 64 bits.
+    pub fn try_value(&self) -> Result<Value, InexactNumber> {
+        exact::plain(self.exact_value())
+    }
+
+    /// The value, parsed, for who hands it on: a number that a [`Value`] would not write as it was written is an
+    /// object `{"$serde_json::private::Number": "1e400"}` in it, as in builds of `serde_json` that keep all numbers
+    /// exactly. [`Data::new`] makes a number of it again.
+    pub fn exact_value(&self) -> Value {
+        self.0.as_ref().and_then(|raw| exact::parse(raw.get()).ok()).unwrap_or(Value::Null)
     }
 
     /// Whether the value is `null`.

@@ -22,6 +22,7 @@ mod command_line;
 pub mod data;
 pub mod definition;
 pub mod event;
+mod exact;
 pub mod expr;
 pub mod failure;
 pub mod ids;

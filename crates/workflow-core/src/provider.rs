@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::bundle::Skill;
-use crate::data::Data;
+use crate::data::{Data, InexactNumber};
+use crate::exact;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RunId};
 use crate::output::OutputKind;
@@ -60,6 +61,13 @@ pub trait Provider: Send + Sync {
     /// began. Its future is dropped only when the grace period of the engine is over then. False unless
     /// overridden: the future is dropped at once.
     fn needs_grace(&self) -> bool {
+        false
+    }
+
+    /// Whether it takes the numbers of its options as they were written: those that a [`Value`] would not give back are
+    /// [marked](Data::exact_value) then. False unless overridden: options have plain numbers, and a call with one that
+    /// 64 bits cannot hold fails before it begins.
+    fn takes_exact_numbers(&self) -> bool {
         false
     }
 
@@ -161,6 +169,21 @@ pub struct Origin {
     pub worktree: Option<Data>,
 }
 
+impl CallRequest {
+    /// Makes the numbers of its options plain, unless `provider` [takes them as they are
+    /// written](Provider::takes_exact_numbers).
+    ///
+    /// # Errors
+    ///
+    /// [`InexactNumber`] for one that cannot be.
+    pub fn fit_options(&mut self, provider: &dyn Provider) -> Result<(), InexactNumber> {
+        if exact::has_marked(&self.options) && !provider.takes_exact_numbers() {
+            self.options = exact::plain(std::mem::take(&mut self.options))?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for CallRequest {
     /// Names the call only: prompt, options and environment may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -185,7 +208,12 @@ pub struct Reply {
 impl Reply {
     /// A reply whose output is a JSON value.
     pub fn json(value: &Value) -> Self {
-        Self { output: Data::new(value), ..Self::default() }
+        Self::data(Data::new(value))
+    }
+
+    /// A reply whose output is JSON text, numbers as they are written: [`Data::parse`] reads it.
+    pub fn data(output: Data) -> Self {
+        Self { output, ..Self::default() }
     }
 
     /// A reply whose output is text.
@@ -412,6 +440,10 @@ macro_rules! forward {
 
             async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
                 (**self).reclaim(call).await
+            }
+
+            fn takes_exact_numbers(&self) -> bool {
+                (**self).takes_exact_numbers()
             }
 
             fn needs_grace(&self) -> bool {

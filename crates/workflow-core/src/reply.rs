@@ -1,7 +1,6 @@
 //! Reading JSON out of what a provider said.
 
-use serde_json::Value;
-
+use crate::data::Data;
 use crate::provider::{ProviderError, Reply};
 
 impl Reply {
@@ -20,8 +19,8 @@ impl Reply {
     /// and column, counted in `text`, where it stops being JSON.
     pub fn parse_json(text: &str) -> Result<Self, ProviderError> {
         let (lines_before, json) = fenced(text).unwrap_or((0, text));
-        let error = match serde_json::from_str::<Value>(json) {
-            Ok(value) => return Ok(Self::json(&value)),
+        let error = match Data::parse(json) {
+            Ok(output) => return Ok(Self::data(output)),
             Err(error) => error,
         };
         let message = error.to_string();

@@ -234,3 +234,27 @@ fn a_value_that_is_too_deep_for_a_recursive_schema_is_refused() {
     let violations = schema.check(&nested(60));
     assert!(violations[0].message.starts_with("the value is too deep or too large"), "{violations:?}");
 }
+
+#[test]
+fn numbers_that_64_bits_do_not_hold_are_checked_on_both_sides() {
+    let value = |text: &str| workflow_core::data::Data::parse(text).unwrap().exact_value();
+    for (schema, number, follows) in [
+        (json!({ "type": "integer" }), "23000000000000000001", true),
+        (json!({ "type": "number", "minimum": 0 }), "1e400", true),
+        (json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 }), "1e-400", false),
+        (json!({ "maximum": 23e18 }), "23000000000000000001", false),
+        (json!({ "minimum": 23e18 }), "23000000000000000001", true),
+        (json!({ "const": 23e18 }), "23000000000000000001", false),
+        (json!({ "type": "integer" }), "1.00000000000000000001", false),
+        (json!({ "type": "integer", "const": 100 }), "1e2", true),
+        (json!({ "enum": [0.1] }), "0.1000", true),
+        (json!({ "type": "string" }), "1e400", false),
+        (json!({ "type": "object" }), "1e400", false),
+    ] {
+        let shown = format!("{number} {schema}");
+        let nested = json!({ "properties": { "n": schema } });
+        let violations = compile(nested).check(&value(&format!("{{ \"n\": {number} }}")));
+        assert_eq!(violations.is_empty(), follows, "{shown}: {violations:?}");
+        assert!(violations.iter().all(|violation| violation.path == "/n"), "{shown}: {violations:?}");
+    }
+}

@@ -208,3 +208,24 @@ fn the_same_values_give_the_same_text_each_time() {
         assert_eq!(template.render(context()).unwrap(), first);
     }
 }
+
+#[test]
+fn numbers_are_shown_as_they_were_written() {
+    let text =
+        r#"{"big":23000000000000000001,"huge":1e400,"cents":0.1000,"xs":[1e2,"1e2",{"n":-0}],"same":1e400}"#;
+    let values = workflow_core::data::Data::parse(text).unwrap().exact_value();
+    let mut context = context();
+    context["vars"] = values;
+    for (body, expected) in [
+        ("{{vars.big}} {{{vars.huge}}} \"{{vars.cents}}\"", "23000000000000000001 1e400 \"0.1000\""),
+        ("{{#each vars.xs}}{{json this}};{{/each}}", "1e2;\"1e2\";{\n  \"n\": -0\n};"),
+        ("{{#if (eq vars.huge vars.same)}}same{{/if}}", "same"),
+        ("{{#if (gt vars.huge vars.big)}}more{{/if}}", "more"),
+        ("{{#if (lt vars.cents 1)}}less{{/if}}", "less"),
+        ("{{#ifEquals vars.cents 0.1}}equal{{/ifEquals}}", "equal"),
+        ("{{#ifEquals vars.big 1}}equal{{else}}not{{/ifEquals}}", "not"),
+    ] {
+        let template = RoleTemplate::compile(&role(body), []).unwrap();
+        assert_eq!(template.render(context.clone()).unwrap().text, expected, "{body}");
+    }
+}

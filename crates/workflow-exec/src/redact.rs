@@ -75,7 +75,7 @@ impl Redactor {
         if !self.any.load(Ordering::Acquire) {
             return;
         }
-        let before = data.value();
+        let before = data.exact_value();
         let mut value = before.clone();
         self.value(&mut value);
         if value != before {

@@ -58,6 +58,13 @@ impl StartRun {
         self
     }
 
+    /// Sets a variable to JSON that is serialised already, numbers as they are written: [`Data::parse`] reads it.
+    #[must_use]
+    pub fn var_data(mut self, name: impl Into<String>, value: Data) -> Self {
+        self.vars.insert(name.into(), value);
+        self
+    }
+
     /// Chooses the run's id. Starting twice with the same id and the same inputs gives the same
     /// run; with other inputs it is an error.
     #[must_use]

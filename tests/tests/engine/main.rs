@@ -19,6 +19,7 @@ mod leases;
 mod limits;
 mod migrating;
 mod names;
+mod numbers;
 mod outages;
 mod panics;
 mod paused;

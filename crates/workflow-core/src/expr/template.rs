@@ -1,12 +1,12 @@
 //! Texts with `${…}` in them.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::{Name, NameError, Scope, SyntaxError};
+use crate::exact;
 
 /// A text with `${…}` in it, parsed once. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +112,7 @@ impl Template {
                 Part::Text(literal) => text.push_str(literal),
                 Part::Name(name) => match resolve(name, scope)?.as_ref() {
                     Value::String(value) => text.push_str(value),
-                    // Writing to a `String` cannot fail.
-                    value => drop(write!(text, "{value}")),
+                    value => text.push_str(&exact::text(value)),
                 },
             }
         }

@@ -95,11 +95,11 @@ impl Ask {
         if self.reason != WaitReason::Question {
             return Ok(said);
         }
-        let value = answer.value();
+        let value = answer.exact_value();
         let Some(schema) = &self.schema else {
             return if value.is_string() { Ok(said) } else { Err("write a text".to_owned()) };
         };
-        let schema = schema.value();
+        let schema = schema.exact_value();
         match schema.get("enum").and_then(Value::as_array) {
             Some(choices) if !choices.contains(&value) => {
                 let choices: Vec<_> = choices.iter().map(Value::to_string).collect();
@@ -113,7 +113,7 @@ impl Ask {
 impl Said {
     /// Reads an answer to what was asked for `reason`.
     pub(super) fn read(reason: WaitReason, answer: &Data) -> Result<Self, String> {
-        let value = answer.value();
+        let value = answer.exact_value();
         match reason {
             WaitReason::Approval => {
                 let approved = value.as_bool().or_else(|| value.get("approved")?.as_bool());
@@ -328,7 +328,7 @@ impl<'a> Step<'a> {
         if let Some(NodeKind::Ask(plan)) = plan
             && let Some(schema) = &plan.schema
         {
-            let violations = schema.check(&answer.value());
+            let violations = schema.check(&answer.exact_value());
             if !violations.is_empty() {
                 let told: Vec<_> =
                     violations.iter().take(5).map(|v| format!("{}: {}", v.path, v.message)).collect();

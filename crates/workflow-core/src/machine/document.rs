@@ -63,8 +63,8 @@ pub(super) fn of(state: &State, iteration: u32, parts: &Parts<'_>) -> Value {
 pub(super) fn vars(state: &State, parts: &Parts<'_>) -> Value {
     pick(
         parts.members(&["vars"]),
-        |name| Some(state.vars.get(name)?.value()),
-        || state.vars.iter().map(|(name, value)| (name.clone(), value.value())).collect(),
+        |name| Some(state.vars.get(name)?.exact_value()),
+        || state.vars.iter().map(|(name, value)| (name.clone(), value.exact_value())).collect(),
     )
 }
 
@@ -87,7 +87,7 @@ fn stage_with(result: &StageResult, wanted: impl Fn(&str) -> bool) -> Value {
     let mut members = Map::new();
     members.insert("status".into(), json!(result.status));
     if let Some(output) = result.output().filter(|_| wanted("output")) {
-        members.insert("output".into(), output.value());
+        members.insert("output".into(), output.exact_value());
     }
     if let Some(error) = result.error.as_ref().filter(|_| wanted("error")) {
         members.insert("error".into(), json!(error));
@@ -105,7 +105,7 @@ pub(super) fn results(result: &StageResult) -> Value {
             "provider": lane.whole.provider,
             "role": lane.whole.role,
             "status": lane.whole.status,
-            "output": lane.whole.output,
+            "output": lane.whole.output.exact_value(),
             "error": lane.whole.error,
             "duration": lane.whole.duration_ms(),
         })
@@ -138,7 +138,7 @@ fn node_with(graph: Graph<'_>, place: usize, wanted: impl Fn(&str) -> bool) -> O
     let mut members = Map::new();
     members.insert("status".into(), json!(node.status));
     if let Some(output) = graph.output(place).filter(|_| wanted("output")) {
-        members.insert("output".into(), output.value());
+        members.insert("output".into(), output.exact_value());
     }
     Some(Value::Object(members))
 }

@@ -8,6 +8,7 @@ use super::reply;
 use super::scope::{RunScope, document_of};
 use crate::data::Data;
 use crate::definition::ReduceStrategy;
+use crate::exact;
 use crate::failure::{Failure, FailureClass};
 use crate::plan::{ForeachPlan, Items, NodeKind, Source};
 
@@ -48,7 +49,7 @@ pub(super) fn items(foreach: &ForeachPlan, scope: &RunScope<'_>) -> Result<Data,
     if data.json().starts_with('[') {
         return Ok(data);
     }
-    Err(failure(format!("items: they are no list but {}", kind_of(&data.value()))))
+    Err(failure(format!("items: they are no list but {}", kind_of(&data.exact_value()))))
 }
 
 /// The values that a reduce has to make one of.
@@ -68,8 +69,8 @@ fn reduce(strategy: ReduceStrategy, values: &[Data]) -> Result<Data, Failure> {
         ReduceStrategy::Merge => {
             let mut merged = serde_json::Map::new();
             for value in values {
-                match value.value() {
-                    Value::Object(members) => merged.extend(members),
+                match value.exact_value() {
+                    Value::Object(members) if value.json().starts_with('{') => merged.extend(members),
                     other => {
                         let what = kind_of(&other);
                         return Err(failure(format!(
@@ -95,7 +96,7 @@ fn concat(values: &[Data]) -> Data {
             arrays.iter().flat_map(|array| (0..array.len()).filter_map(|n| array.get(n))).collect();
         return Data::array(&elements);
     }
-    let texts: Vec<_> = values.iter().map(|value| text(value.value())).collect();
+    let texts: Vec<_> = values.iter().map(|value| text(value.exact_value())).collect();
     Data::new(&Value::String(texts.join("\n\n")))
 }
 
@@ -103,8 +104,9 @@ fn concat(values: &[Data]) -> Data {
 fn vote(values: &[Data]) -> Data {
     let mut votes: IndexMap<String, (&Data, usize), RandomState> = IndexMap::default();
     for data in values {
-        let mut value = data.value();
+        let mut value = data.exact_value();
         value.sort_all_objects();
+        exact::canonical(&mut value);
         votes.entry(value.to_string()).or_insert((data, 0)).1 += 1;
     }
     let most = votes.values().map(|(_, count)| *count).max();
@@ -115,7 +117,7 @@ fn vote(values: &[Data]) -> Data {
 pub(super) fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,
-        other => other.to_string(),
+        other => exact::text(&other),
     }
 }
 
@@ -125,6 +127,7 @@ fn failure(message: String) -> Failure {
 
 fn kind_of(value: &Value) -> &'static str {
     match value {
+        value if exact::marked(value).is_some() => "a number",
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",

@@ -47,7 +47,7 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
     let stage_output = |name: &str| {
         plan.stage_named(name)?;
         let result = scope.state.results.get(name);
-        Some(json!(result.and_then(super::state::StageResult::output)))
+        Some(result.and_then(super::state::StageResult::output).unwrap_or_default().exact_value())
     };
     let input = |name: &str| {
         let inputs = &role.role.inputs;
@@ -55,7 +55,7 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
         is_input.then(|| named(scope, name).unwrap_or_default())
     };
     let variable = |name: &str| match scope.stage.vars.get(name) {
-        Some(default) if !scope.state.vars.contains_key(name) => Some(default.value()),
+        Some(default) if !scope.state.vars.contains_key(name) => Some(default.exact_value()),
         _ => role.role.value(name, &scope.state.vars),
     };
     let names = parts.members(&[]).unwrap_or_else(|| {
@@ -79,7 +79,7 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
         ("vars".to_owned(), vars),
         ("stages".to_owned(), stages),
         ("nodes".to_owned(), nodes.unwrap_or_else(|| json!({}))),
-        ("item".to_owned(), json!(scope.item())),
+        ("item".to_owned(), scope.item().unwrap_or_default().exact_value()),
         ("iteration".to_owned(), scope.state.iteration.into()),
         ("stage".to_owned(), json!({ "id": scope.stage.id, "provider": scope.provider, "role": scope.role })),
         ("run".to_owned(), json!({ "id": created.run, "workflow": created.workflow })),
@@ -90,14 +90,14 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
 /// What a role's input names: a variable, a node, or a stage.
 pub(super) fn named(scope: &RunScope<'_>, name: &str) -> Option<Value> {
     if let Some(value) = scope.variable(name) {
-        return Some(value.value());
+        return Some(value.exact_value());
     }
     let node = scope.graph.and_then(|graph| graph.output(*graph.plan.names.get(name)?));
     if let Some(output) = node {
-        return Some(output.value());
+        return Some(output.exact_value());
     }
     let result = scope.state.results.get(name)?;
-    result.output().map(|output| output.value())
+    result.output().map(|output| output.exact_value())
 }
 
 /// Adds a part to a prompt, with an empty line between.

@@ -85,8 +85,8 @@ pub fn request(
     for (number, input) in call.inputs.iter().enumerate() {
         match input {
             // What a node that was skipped would have given is left out.
-            InputPlan::Of(source) => inputs.extend(scope.source(source).map(|data| data.value())),
-            InputPlan::All(from) => inputs.extend(values(from, &scope).iter().map(Data::value)),
+            InputPlan::Of(source) => inputs.extend(scope.source(source).map(|data| data.exact_value())),
+            InputPlan::All(from) => inputs.extend(values(from, &scope).iter().map(Data::exact_value)),
             InputPlan::Value(template) => {
                 inputs.push(template.render(&scope).map_err(within(&format!("inputs[{number}]")))?);
             }
@@ -104,7 +104,7 @@ pub fn request(
         && stage.strategy == Strategy::Sequential
         && let Some(output) = previous_output(state, path.lane)
     {
-        prompt::append(&mut prompt, &text(output.value()));
+        prompt::append(&mut prompt, &text(output.exact_value()));
     }
     if let Some(node) = node.filter(|node| node.repairs > 0)
         && let Some(error) = node.error.as_ref().filter(|error| error.class == FailureClass::InvalidOutput)

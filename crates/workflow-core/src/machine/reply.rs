@@ -24,7 +24,7 @@ pub(super) fn output(
     if !call.is_json && schema.is_none() {
         return Ok(output);
     }
-    let parsed = match output.value() {
+    let parsed = match output.exact_value() {
         Value::String(text) => match Reply::parse_json(&text) {
             Ok(reply) => reply.output,
             // A schema can ask for a text.
@@ -43,7 +43,7 @@ pub(super) fn output(
 
 /// What a call that has to give JSON gave before it failed: parsed where it is JSON.
 pub(super) fn partial(output: Data) -> Data {
-    match output.value() {
+    match output.exact_value() {
         Value::String(text) => Reply::parse_json(&text).map_or(output, |reply| reply.output),
         _ => output,
     }
@@ -51,7 +51,7 @@ pub(super) fn partial(output: Data) -> Data {
 
 /// Checks `output` against a schema.
 pub(super) fn check(schema: &OutputSchema, output: Data) -> Result<Data, Failure> {
-    let violations = schema.check(&output.value());
+    let violations = schema.check(&output.exact_value());
     if violations.is_empty() {
         return Ok(output);
     }
@@ -77,7 +77,7 @@ pub(super) fn check(schema: &OutputSchema, output: Data) -> Result<Data, Failure
 
 /// Adds the wrong output to the details of `failure`.
 fn with_output(mut failure: Failure, output: &Data) -> Failure {
-    let text = super::evaluate::text(output.value());
+    let text = super::evaluate::text(output.exact_value());
     let shown: String = text.chars().take(SHOWN).collect();
     let cut = shown.len() < text.len();
     let mut details = failure.details.take().unwrap_or_else(|| json!({}));

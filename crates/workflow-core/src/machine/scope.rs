@@ -118,7 +118,7 @@ impl<'a> RunScope<'a> {
         let Value::Object(vars) = vars else { return };
         for (name, value) in &self.stage.vars {
             if !vars.contains_key(name) && parts.have(&["vars", name]) {
-                vars.insert(name.clone(), value.value());
+                vars.insert(name.clone(), value.exact_value());
             }
         }
     }
@@ -140,13 +140,13 @@ impl<'a> RunScope<'a> {
 
     fn find(&self, name: &Name) -> Option<Value> {
         let (from, value) = match name.root() {
-            "vars" => (2, self.variable(name.segment(1)?)?.value()),
+            "vars" => (2, self.variable(name.segment(1)?)?.exact_value()),
             "stages" => {
                 let result = self.state.results.get(name.segment(1)?)?;
                 match name.segment(2) {
                     None => (2, document::stage(result)),
                     Some("status") => (3, serde_json::to_value(result.status).ok()?),
-                    Some("output") => (3, result.output()?.value()),
+                    Some("output") => (3, result.output()?.exact_value()),
                     Some("error") => (3, serde_json::to_value(result.error.as_ref()?).ok()?),
                     Some("results") => (3, document::results(result)),
                     Some(_) => return None,
@@ -161,11 +161,11 @@ impl<'a> RunScope<'a> {
                         let node = graph.state.nodes.get(&graph.plan.nodes.get(place)?.id)?;
                         (3, serde_json::to_value(node.status).ok()?)
                     }
-                    Some("output") => (3, graph.output(place)?.value()),
+                    Some("output") => (3, graph.output(place)?.exact_value()),
                     Some(_) => return None,
                 }
             }
-            "item" => (1, self.item()?.value()),
+            "item" => (1, self.item()?.exact_value()),
             "stage" => {
                 let value = match name.segment(1)? {
                     "id" => self.stage.id.as_str(),
@@ -184,7 +184,7 @@ impl<'a> RunScope<'a> {
                 };
                 (2, value.into())
             }
-            "output" => (1, self.output?.value()),
+            "output" => (1, self.output?.exact_value()),
             "secrets" => (2, self.secrets?.secret(name.segment(1)?)?.into()),
             _ => return None,
         };
@@ -249,7 +249,7 @@ pub(super) fn document_of<'c>(
         if parts.have(&["item"])
             && let Some(item) = scope.item()
         {
-            members.insert("item".into(), item.value());
+            members.insert("item".into(), item.exact_value());
         }
     }
     document

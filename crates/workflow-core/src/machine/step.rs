@@ -409,7 +409,7 @@ impl<'a> Step<'a> {
             .get(last)
             .filter(|result| result.iteration == iteration && result.status == StageStatus::Completed)
             .and_then(StageResult::output);
-        let value = output.map(|output| output.value());
+        let value = output.map(|output| output.exact_value());
         let done = value.as_ref().is_some_and(|value| repeat.stop_when.eval(value));
         let ends = done && iteration >= self.plan.min_iterations;
         let next = if ends || iteration >= repeat.max_iters {

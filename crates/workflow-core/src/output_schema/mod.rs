@@ -26,6 +26,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::exact;
+
 pub use references::references;
 
 /// A schema, compiled.
@@ -113,7 +115,17 @@ impl OutputSchema {
     }
 
     /// Everything that is wrong with `value`, at most 100 things; none when it follows the schema.
+    ///
+    /// `value` may be an [exact](crate::data::Data::exact_value) one. A number that 64 bits do not hold follows the
+    /// schema if its neighbours do that they can hold, the one below it and the one above it.
     pub fn check(&self, value: &Value) -> Vec<Violation> {
-        self.checker.check(value)
+        let Some((below, above)) = exact::bounds(value) else { return self.checker.check(value) };
+        let mut violations = self.checker.check(&below);
+        for violation in self.checker.check(&above) {
+            if !violations.contains(&violation) {
+                violations.push(violation);
+            }
+        }
+        violations
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::helpers::{self, Bounded, LONGEST, MOST};
 use super::names::Names;
+use super::numbers;
 use super::{Known, Problem, RoleError, Used, scan};
 use crate::definition::Role;
 
@@ -51,6 +52,7 @@ impl Engine {
                 members.entry(name).or_insert(Value::Null);
             }
         }
+        let (context, has_numbers) = numbers::mark(context);
         // What is gone through is counted for all together.
         let registry = helpers::registry();
         let render = |template: &Template, context: &Context, at: &str| {
@@ -63,7 +65,9 @@ impl Engine {
                     RoleError::Template(place + &said(error.reason()))
                 });
             rendered.and_then(|()| {
-                String::from_utf8(text.0).map_err(|error| RoleError::Template(error.to_string()))
+                let text =
+                    String::from_utf8(text.0).map_err(|error| RoleError::Template(error.to_string()))?;
+                Ok(if has_numbers { numbers::written(text) } else { text })
             })
         };
         let mut context = Context::from(context);

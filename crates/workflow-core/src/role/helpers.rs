@@ -13,6 +13,8 @@ use handlebars::{
 };
 use serde_json::Value;
 
+use super::numbers;
+
 /// A text becomes no longer than this: as long as an output may be.
 pub(super) const LONGEST: usize = 8 << 20;
 /// A template goes through no more parts of itself and of its values than this.
@@ -48,8 +50,8 @@ pub(super) fn registry() -> Handlebars<'static> {
     add("json", Does::Json);
     add("length", Does::Length);
     add("lookup", Does::Lookup);
-    add("eq", Does::Compare(|left, right| left == right));
-    add("ne", Does::Compare(|left, right| left != right));
+    add("eq", Does::Compare(equal));
+    add("ne", Does::Compare(|left, right| !equal(left, right)));
     add("gt", Does::Compare(|left, right| order(left, right) == Some(Ordering::Greater)));
     add("gte", Does::Compare(|left, right| order(left, right).is_some_and(Ordering::is_ge)));
     add("lt", Does::Compare(|left, right| order(left, right) == Some(Ordering::Less)));
@@ -105,7 +107,8 @@ impl HelperDef for Call {
                 serde_json::to_writer_pretty(&mut text, first)
                     .map_err(|error| RenderErrorReason::IOError(error.into()))?;
                 self.spent.add(text.0.len() as u64 / 64)?;
-                String::from_utf8(text.0).map_err(|error| other(&error.to_string()))?.into()
+                let text = String::from_utf8(text.0).map_err(|error| other(&error.to_string()))?;
+                numbers::json(text).into()
             }
             Does::Length => match first {
                 Value::Array(items) => items.len().into(),
@@ -153,7 +156,7 @@ impl HelperDef for IfEquals {
         let left = helper.param(0).ok_or_else(|| absent(0))?.value();
         let right = helper.param(1).ok_or_else(|| absent(1))?.value();
         self.0.add(weight(left).min(weight(right)))?;
-        let equal = left == right
+        let equal = equal(left, right)
             // `{{#ifEquals count "3"}}`: what stands in a template is often a text.
             || (is_plain(left) && is_plain(right) && left.render() == right.render());
         let chosen = if equal { helper.template() } else { helper.inverse() };
@@ -176,13 +179,19 @@ fn parameter<'h>(helper: &'h Helper<'_>, index: usize) -> Result<&'h Value, Rend
     }
 }
 
+fn equal(left: &Value, right: &Value) -> bool {
+    left == right || numbers::order(left, right) == Some(Ordering::Equal)
+}
+
 /// How values are ordered that can be.
 fn order(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => left.as_f64()?.partial_cmp(&right.as_f64()?),
-        (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
+        (Value::String(text), Value::String(other)) => {
+            Some(numbers::order(left, right).unwrap_or_else(|| text.cmp(other)))
+        }
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
-        _ => None,
+        _ => numbers::order(left, right),
     }
 }
 

@@ -24,6 +24,8 @@ mod helpers;
 #[cfg(feature = "roles")]
 mod names;
 #[cfg(feature = "roles")]
+mod numbers;
+#[cfg(feature = "roles")]
 mod scan;
 
 use indexmap::IndexMap;
@@ -196,11 +198,12 @@ impl Role {
         wrong.collect()
     }
 
-    /// The value of one of the role's variables in a run: the run's, the default, or an empty one.
+    /// The value of one of the role's variables in a run: the run's, an [exact](Data::exact_value) one, the default, or
+    /// an empty one.
     pub fn value(&self, name: &str, vars: &IndexMap<String, Data>) -> Option<Value> {
         let variable = self.variables.iter().find(|variable| variable.name == name)?;
         Some(match (vars.get(name), &variable.default) {
-            (Some(value), _) => value.value(),
+            (Some(value), _) => value.exact_value(),
             (None, Some(default)) => default.clone(),
             (None, None) => variable.kind.empty(),
         })

@@ -243,7 +243,6 @@ fn what_is_no_condition_says_what_to_write() {
         ("$.a == 01", 7, "`01` is not a number: write it as in JSON, `8`, `-0.5` or `1e3`"),
         ("$.a == 1.", 7, "`1.` is not a number: write it as in JSON, `8`, `-0.5` or `1e3`"),
         ("$.a == -", 7, "`-` is not a number: write it as in JSON, `8`, `-0.5` or `1e3`"),
-        ("$.a == 1e999", 7, "`1e999` is not a number: write it as in JSON, `8`, `-0.5` or `1e3`"),
         ("$.a == 5m", 7, "`5m` is not a number: write it as in JSON, `8`, `-0.5` or `1e3`"),
         // Queries.
         ("$.", 2, NAME),

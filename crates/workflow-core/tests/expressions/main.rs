@@ -2,5 +2,6 @@
 
 mod conditions;
 mod limits;
+mod numbers;
 mod properties;
 mod templates;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Either, select};
 use tracing::{Instrument as _, Span, error, warn};
-use workflow_core::failure::FailureClass;
+use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::NodePath;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::stop::Stop;
@@ -183,6 +183,16 @@ async fn in_time(
 /// Of a call that had time to end after it was told to stop.
 fn too_late(why: &str, class: FailureClass) -> ProviderError {
     ProviderError::new(class, format!("{why}; it did not stop in time and was dropped"))
+}
+
+/// Gives a call options that its provider can read.
+pub(super) fn fit(request: &mut CallRequest, provider: &dyn Provider) -> Result<(), Failure> {
+    let (class, message) = match caught(|| request.fit_options(provider)) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => (FailureClass::Expression, error.to_string()),
+        Err(panic) => (FailureClass::Permanent, format!("the provider panicked: {panic}")),
+    };
+    Err(Failure::new(class, format!("{}.with: {message}", request.id.path.stage)))
 }
 
 /// Whether calls of a provider need time to end after they were told to stop.

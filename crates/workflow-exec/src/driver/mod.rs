@@ -410,7 +410,13 @@ impl<'e> Driver<'e> {
         let Some(admission) = admission else { return };
         let (secrets, redactor) = (&*self.engine.secrets, &self.io.redactor);
         let secrets = Remembering { secrets, redactor, panicked: OnceLock::new() };
-        let call = match machine::request(&self.plan, &self.state, &path, attempt, name, &secrets) {
+        let mut call = machine::request(&self.plan, &self.state, &path, attempt, name, &secrets);
+        if let Ok(ready) = &mut call
+            && let Err(failure) = call::fit(&mut ready.request, admission.provider)
+        {
+            call = Err(failure);
+        }
+        let call = match call {
             Ok(call) => call,
             Err(mut failure) => {
                 if let Some(panic) = secrets.panicked.get() {

@@ -135,6 +135,10 @@ impl Provider for CommandProvider {
         process::on_own_thread(&never, move |control| process::reclaim(&call, grace, control)).await
     }
 
+    fn takes_exact_numbers(&self) -> bool {
+        true
+    }
+
     fn needs_grace(&self) -> bool {
         true
     }

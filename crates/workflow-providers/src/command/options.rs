@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use workflow_core::data::Data;
 use workflow_core::expr::Template;
 
 use crate::environment::is_variable_name;
@@ -64,7 +65,8 @@ impl<'de> Deserialize<'de> for Text {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(Self(text)),
             Value::Null => Err(serde::de::Error::custom("write a string; there is nothing here")),
-            value => Ok(Self(value.to_string())),
+            // Its numbers are as they were written.
+            value => Ok(Self(Data::new(&value).json().to_owned())),
         }
     }
 }

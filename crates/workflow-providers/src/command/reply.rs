@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
 use serde_json::{Map, Value};
+use workflow_core::data::Data;
 use workflow_core::provider::{ProviderError, Reply};
 
 use super::options::OutputFormat;
@@ -82,7 +83,7 @@ impl Printed {
 fn json_lines(text: &str) -> Result<Reply, ProviderError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let values = lines.map(|(n, line)| {
-        serde_json::from_str::<Value>(line).map_err(|error| {
+        Data::parse(line).map_err(|error| {
             let message = error.to_string();
             let problem = message.rsplit_once(" at line ").map_or(message.as_str(), |(problem, _)| problem);
             let (line, column) = (n + 1, error.column());
@@ -91,5 +92,5 @@ fn json_lines(text: &str) -> Result<Reply, ProviderError> {
             ))
         })
     });
-    Ok(Reply::json(&Value::Array(values.collect::<Result<_, _>>()?)))
+    Ok(Reply::data(Data::array(&values.collect::<Result<Vec<_>, _>>()?)))
 }

@@ -139,6 +139,10 @@ impl<P: Provider> Provider for InWorktree<P> {
         process::on_own_thread(&never, move |control| finish(&id, open, result, control)).await
     }
 
+    fn takes_exact_numbers(&self) -> bool {
+        self.provider.takes_exact_numbers()
+    }
+
     /// To commit what a call did that was told to stop.
     fn needs_grace(&self) -> bool {
         true

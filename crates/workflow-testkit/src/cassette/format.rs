@@ -107,7 +107,8 @@ impl Asked {
     pub(super) fn of(request: &CallRequest) -> Self {
         Self {
             prompt: request.prompt.clone(),
-            options: request.options.clone(),
+            // Also those of a provider that takes exact numbers.
+            options: Data::new(&request.options).value(),
             session: request.session.is_some(),
             output_schema: request.output_schema.as_deref().cloned().unwrap_or_default(),
         }

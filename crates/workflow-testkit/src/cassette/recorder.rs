@@ -90,6 +90,10 @@ impl<P: Provider> Provider for Recorder<P> {
         }
     }
 
+    fn takes_exact_numbers(&self) -> bool {
+        self.provider.takes_exact_numbers()
+    }
+
     fn needs_grace(&self) -> bool {
         self.provider.needs_grace()
     }

@@ -5,12 +5,13 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use workflow_core::data::Data;
 use workflow_core::ids::is_id;
 
 /// No more of a file is read: no run can have a larger value.
 const LIMIT: u64 = 64 << 20;
 
-/// A variable: `name=text`, `name:=json`, `name=@file` with the text of a file, `name:=@file` with its JSON.
+/// A variable, its numbers as they are written: `name=text`, `name:=json`, `name=@file` with the text of a file, `name:=@file` with its JSON.
 pub(super) fn variable(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("write name=text, name:=json or name=@file")?;
     let (name, is_json) = name.strip_suffix(':').map_or((name, false), |name| (name, true));
@@ -25,15 +26,15 @@ pub(super) fn variable(text: &str) -> Result<(String, Value), String> {
     if !is_json {
         return Ok((name.to_owned(), Value::String(value)));
     }
-    let value = serde_json::from_str(&value).map_err(|error| format!("not JSON: {error}"))?;
-    Ok((name.to_owned(), value))
+    let value = Data::parse(&value).map_err(|error| format!("not JSON: {error}"))?;
+    Ok((name.to_owned(), value.exact_value()))
 }
 
 /// The variables of a file: an object in JSON or YAML.
 pub(super) fn variables(file: &str) -> Result<Map<String, Value>, String> {
     let text = read(file)?;
-    let value = match serde_json::from_str(&text) {
-        Ok(value) => value,
+    let value = match Data::parse(&text) {
+        Ok(value) => value.exact_value(),
         Err(json) if Path::new(file).extension().is_some_and(|ext| ext == "json") => {
             return Err(format!("{file}: not JSON: {json}"));
         }

@@ -173,7 +173,8 @@ impl<'a> Said<'a> {
         if let Some(text) = &args.answer {
             Some(Self::Typed(text))
         } else if let Some(result) = &args.happened {
-            let result = serde_json::from_str(result).unwrap_or_else(|_| Value::from(result.as_str()));
+            let result =
+                Data::parse(result).map_or_else(|_| Value::from(result.as_str()), |data| data.exact_value());
             Some(Self::Outcome(json!({ "outcome": "happened", "result": result })))
         } else if args.not_happened {
             outcome("not_happened")
@@ -216,7 +217,7 @@ fn typed(text: &str, schema: Option<&Data>) -> Result<Value, String> {
     let schema = [("answer".to_owned(), schema.value())].into_iter().collect();
     // A schema that cannot be read here is checked by who drives the run.
     let Ok(schema) = OutputSchema::compile("answer", &schema) else { return Ok(as_text) };
-    let json = serde_json::from_str::<Value>(text).ok();
+    let json = Data::parse(text).ok().map(|data| data.exact_value());
     let mut wrong = None;
     for value in json.into_iter().chain([as_text]) {
         let violations = schema.check(&value);

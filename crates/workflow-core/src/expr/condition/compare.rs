@@ -1,8 +1,11 @@
-//! Comparisons of JSON values, as RFC 9535 §2.3.5.2.2 defines them.
+//! Comparisons of JSON values, as RFC 9535 §2.3.5.2.2 defines them. Numbers that 64 bits do not hold are compared by
+//! their digits.
 
 use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
+
+use crate::exact;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
@@ -29,6 +32,9 @@ impl Op {
 
 fn equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
+        (Value::Object(_), _) | (_, Value::Object(_)) if is_number(left, right) => {
+            exact::compare(left, right) == Some(Ordering::Equal)
+        }
         (Value::Number(left), Value::Number(right)) => order_numbers(left, right) == Some(Ordering::Equal),
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
@@ -45,8 +51,13 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => order_numbers(left, right),
         (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
-        _ => None,
+        _ => exact::compare(left, right),
     }
+}
+
+/// Whether one is a number that only its text tells exactly.
+fn is_number(left: &Value, right: &Value) -> bool {
+    exact::marked(left).is_some() || exact::marked(right).is_some()
 }
 
 /// Integers compare exactly: as floating-point numbers, large ones that differ would be equal.

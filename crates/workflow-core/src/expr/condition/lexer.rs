@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::compare::Op;
 use super::query::{self, Query};
+use crate::exact;
 use crate::expr::SyntaxError;
 use crate::expr::error::short;
 
@@ -62,8 +63,10 @@ pub(super) fn next(text: &str, at: usize) -> Result<(Token, std::ops::Range<usiz
 fn number(rest: &str, start: usize) -> Result<(Token, usize), SyntaxError> {
     let part_of = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-');
     let length = rest.find(|c| !part_of(c)).unwrap_or(rest.len());
-    match serde_json::from_str(&rest[..length]) {
-        Ok(value @ Value::Number(_)) => Ok((Token::Literal(value), length)),
+    match exact::parse(&rest[..length]) {
+        Ok(value) if value.is_number() || exact::marked(&value).is_some() => {
+            Ok((Token::Literal(value), length))
+        }
         _ => Err(SyntaxError::new(
             start,
             format!(

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::cost;
+use crate::exact;
 use crate::expr::SyntaxError;
 use crate::expr::error::short;
 
@@ -50,6 +51,16 @@ impl Query {
                  write it as in `$.xs[0].name` or `$.xs[?@.n > 1]`",
             )),
         }
+    }
+
+    /// Whether the first value that it selects is `true`.
+    pub(super) fn holds(&self, document: &Value) -> bool {
+        let is_true = |document| self.first(document) == Some(&Value::Bool(true));
+        // What compares numbers in a filter knows none that are marked.
+        if !self.singular && exact::has_marked(document) {
+            return is_true(&exact::rounded(document.clone()));
+        }
+        is_true(document)
     }
 
     pub(super) fn first<'v>(&self, document: &'v Value) -> Option<&'v Value> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::executor::block_on;
 use serde_json::json;
+use workflow_core::data::Data;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, StoreError};
 
@@ -149,6 +150,8 @@ pub fn odd_and_large_payloads_survive(fixture: &dyn Fixture) {
         json!("\"}\n{\"seq\":3"),
         json!({"z": 1, "a": [{"b": null}], "Z": {"é": "'; drop table event; --"}}),
         json!(1.5e300),
+        // Numbers stay as they were written.
+        Data::parse("[23000000000000000001,1e400,-0.0,-0,1.0,1e2,0.1000]").unwrap().exact_value(),
         json!(u64::MAX),
         json!(i64::MIN),
         json!("x".repeat(3 << 20)),

@@ -1,0 +1,151 @@
+//! Numbers pass through runs as they were written.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use workflow_core::bundle::Bundle;
+use workflow_core::data::Data;
+use workflow_core::definition::{self, Defaults, Profile, parse};
+use workflow_core::failure::FailureClass;
+use workflow_core::ids::StageId;
+use workflow_core::plan::Plan;
+use workflow_core::provider::Reply;
+use workflow_core::status::RunStatus;
+use workflow_core::store::{MemoryStore, RunStore};
+use workflow_exec::{Engine, StartRun};
+use workflow_providers::{CommandProvider, FunctionProvider};
+use workflow_store::{FileStore, SqliteStore};
+
+use crate::host::{Host, id};
+
+const NUMBERS: &str = "[23000000000000000001,1e400,-0.0,-0,1.0,1e2,0.1000,-1.50E-3,12,18446744073709551616]";
+
+/// A plan whose last stage has a graph.
+fn plan(yaml: &str, graph: &serde_json::Value) -> Arc<Plan> {
+    let workflow = parse(yaml.as_bytes(), Some(&"numbers".parse().unwrap())).workflow.unwrap();
+    let mut bundle = Bundle::new(definition::resolve(&workflow, &Defaults::default()).unwrap());
+    let profile: Profile = serde_json::from_value(json!({ "graph": graph })).unwrap();
+    bundle.profiles.insert(StageId::new("graph").unwrap(), profile);
+    Arc::new(Plan::compile(bundle).unwrap())
+}
+
+const YAML: &str = r#"
+workflow: { name: Numbers, stages: [make, pass, graph] }
+make:
+  provider: says
+  output: json
+  prompt: "{ \"all\": NUMBERS, \"big\": 23000000000000000001 }"
+  set: { all: "${output.all}", big: "${output.big}", nested: { in: ["${output.all[1]}", "${vars.given}"] }, text: "${output.all}" }
+pass:
+  provider: says
+  inputs: ["${vars.all}", "is ${vars.big}, ${vars.nested}"]
+graph: { provider: says, profile: graph }
+"#;
+
+fn graph() -> serde_json::Value {
+    json!([
+        { "id": "each", "type": "foreach", "items": "${vars.all}",
+          "run": { "type": "run", "prompt": "${item}", "output": "json" } },
+        { "id": "merged", "type": "reduce", "from": ["object", "other"], "strategy": "merge" },
+        { "id": "object", "type": "run", "prompt": "{\"a\":${vars.big},\"b\":1e2}", "output": "json" },
+        { "id": "other", "type": "run", "prompt": "{\"b\":0.1000}", "output": "json" },
+        { "id": "vote", "type": "reduce", "from": "each", "strategy": "vote" },
+        { "id": "route", "type": "branch", "when": [
+            { "condition": "$.vars.big > 23000000000000000000 && $.nodes.each.output[1] == 1e400", "then": "yes" },
+            { "condition": "true", "then": "no" } ] },
+        { "id": "yes", "type": "reduce", "from": ["each", "merged", "vote"], "strategy": "concat" },
+        { "id": "no", "type": "run", "prompt": "no" },
+    ])
+}
+
+/// What the run of it comes to, in each store.
+fn check(store: impl RunStore + 'static, reopened: impl FnOnce() -> Box<dyn RunStore>) {
+    let says = FunctionProvider::from_fn(|request| Ok(Reply::text(request.prompt)));
+    let engine = Engine::builder().store(store).provider("says", says).build().unwrap();
+    let plan = plan(&YAML.replace("NUMBERS", NUMBERS), &graph());
+    let start = StartRun::plan(&plan).run_id(id("r1")).var_data("given", Data::parse("-0.50").unwrap());
+    let view = futures::executor::block_on(engine.run(start)).unwrap();
+    assert_eq!(view.status, RunStatus::Completed, "{:?}", view.error);
+    drop(engine);
+    let engine = Engine::builder().store(reopened()).build().unwrap();
+    let view = futures::executor::block_on(engine.handle(&id("r1")).view()).unwrap();
+    let var = |name: &str| view.context.vars[name].json().to_owned();
+    assert_eq!(var("all"), NUMBERS);
+    assert_eq!(var("big"), "23000000000000000001");
+    assert_eq!(var("nested"), r#"{"in":[1e400,-0.50]}"#);
+    assert_eq!(var("text"), NUMBERS);
+    let output = |stage: &str| view.context.stages[stage].output.clone().unwrap();
+    let told = format!("{NUMBERS}\n\nis 23000000000000000001, {{\"in\":[1e400,-0.50]}}");
+    assert_eq!(output("pass"), Data::from(json!(told)));
+    assert_eq!(output("make").json(), format!("{{\"all\":{NUMBERS},\"big\":23000000000000000001}}"));
+    let merged = r#"{"a":23000000000000000001,"b":0.1000}"#;
+    let graph = format!("{NUMBERS}\n\n{merged}\n\n23000000000000000001");
+    let (given, graph) = (output("graph").value(), json!(graph));
+    assert_eq!(given.get("yes").unwrap_or(&given), &graph);
+}
+
+#[test]
+fn numbers_of_a_run_stay_as_they_were_written_in_memory() {
+    let store = MemoryStore::new();
+    check(store.clone(), || Box::new(store.reopen()));
+}
+
+#[test]
+fn numbers_of_a_run_stay_as_they_were_written_in_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SqliteStore::open(folder.path().join("runs.db")).unwrap();
+    check(open(), || Box::new(open()));
+}
+
+#[test]
+fn numbers_of_a_run_stay_as_they_were_written_in_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || FileStore::open(folder.path()).unwrap();
+    check(open(), || Box::new(open()));
+}
+
+#[test]
+fn a_command_gets_and_prints_numbers_as_they_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = CommandProvider::builder().work_root(folder.path()).build();
+    let engine = Engine::builder().provider("command", commands).build().unwrap();
+    let yaml = r#"
+workflow: { name: Commands, stages: [print, lines, args] }
+print: { provider: command, with: { command: [cat], stdin: "${vars.all}", output: json } }
+lines: { provider: command, with: { command: [printf, '%s\n', "1e2", "${vars.all[0]}"], output: json-lines } }
+args:
+  provider: command
+  env: { N: "${vars.all[6]}" }
+  with: { command: [sh, -c, 'echo "$1 $2 $N"', sh, "${vars.all[1]}", "${vars.all}"] }
+"#;
+    let plan = engine.parse(yaml, "commands").unwrap();
+    let start = StartRun::plan(&plan).var_data("all", Data::parse(NUMBERS).unwrap());
+    let view = futures::executor::block_on(engine.run(start)).unwrap();
+    assert_eq!(view.status, RunStatus::Completed, "{:?}", view.error);
+    let output = |stage: &str| view.context.stages[stage].output.clone().unwrap();
+    assert_eq!(output("print").json(), NUMBERS);
+    assert_eq!(output("lines").json(), "[1e2,23000000000000000001]");
+    assert_eq!(output("args").value(), json!(format!("1e400 {NUMBERS} 0.1000")));
+}
+
+#[test]
+fn an_option_that_a_provider_cannot_hold_fails_with_its_path() {
+    let agent = FunctionProvider::from_fn(|request| Ok(Reply::json(&request.options)));
+    let host = Host::with(|builder| builder.provider("agent", agent));
+    let yaml = r#"
+workflow: { name: Options, stages: [fits, breaks] }
+fits: { provider: agent, with: { a: "${vars.all[6]}", b: ["${vars.all[5]}"] } }
+breaks: { provider: agent, with: { a: { b: ["${vars.all[0]}"] } } }
+"#;
+    let plan = host.engine.parse(yaml, "options").unwrap();
+    let start = StartRun::plan(&plan).var_data("all", Data::parse(NUMBERS).unwrap());
+    let view = host.sim.block_on(host.engine.run(start)).unwrap();
+    assert_eq!(
+        view.context.stages["fits"].output.as_ref().unwrap().value(),
+        json!({ "a": 0.1, "b": [100.0] })
+    );
+    let error = view.error.unwrap();
+    assert_eq!(error.class, FailureClass::Expression);
+    let expected = "breaks.with: at /a/b/0: the number 23000000000000000001 cannot be kept exactly here: pass it as a text";
+    assert!(error.message.contains(expected), "{error}");
+}
