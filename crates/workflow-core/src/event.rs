@@ -174,7 +174,7 @@ pub enum EventBody {
         /// absent: at this event's time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
-        ran_until: Option<Timestamp>,
+        ran_until: Option<Box<Timestamp>>,
     },
     /// The attempt failed.
     AttemptFailed {
@@ -200,10 +200,10 @@ pub enum EventBody {
         /// absent: at this event's time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
-        ran_until: Option<Timestamp>,
+        ran_until: Option<Box<Timestamp>>,
         /// What the call gave before it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        output: Option<Data>,
+        output: Option<Box<Data>>,
     },
     /// The attempt was stopped, with all its processes, because its result is no longer wanted.
     AttemptCancelled {

@@ -81,9 +81,10 @@ impl Shared {
                     problems.push(there.unwrap_or(problem));
                 } else if profile.as_ref().map_or_else(is_simple, |(_, profile)| inherits_options(profile)) {
                     let why = || chosen.why(id);
-                    let (with, path) = match own {
-                        Some((n, with)) => (Some(with), format!("{id}.providers[{n}].with")),
-                        None => (stage.with.as_ref(), format!("{id}.with")),
+                    let with = own.map_or(stage.with.as_ref(), |(_, with)| Some(with));
+                    let path = || match own {
+                        Some((n, _)) => format!("{id}.providers[{n}].with"),
+                        None => format!("{id}.with"),
                     };
                     problems.extend(self.check_options(chosen.name, with, path, why));
                 }
@@ -125,6 +126,9 @@ impl Shared {
         stage: &Stage,
         library: &'l Library,
     ) -> Option<(String, &'l Profile)> {
+        if library.profiles.is_empty() {
+            return None;
+        }
         let of = |profile: &str| {
             let key = (id.clone(), ProfileId::new(profile).ok()?);
             Some((format!("profile {id}.{profile}"), library.profiles.get(&key)?))
@@ -157,7 +161,7 @@ impl Shared {
                     problems.push(Diagnostic::error("unknown-provider", format!("{path}.provider"), message));
                 }
                 Some(name) => {
-                    let path = format!("{path}.with");
+                    let path = || format!("{path}.with");
                     problems.extend(self.check_options(name, run.with.as_ref(), path, String::new));
                 }
                 // Those of the stage have been checked.
@@ -165,7 +169,7 @@ impl Shared {
                 None => {
                     let lanes = self.chosen(id, stage, library);
                     for chosen in lanes.iter().filter(|chosen| self.providers.contains_key(chosen.name)) {
-                        let path = format!("{path}.with");
+                        let path = || format!("{path}.with");
                         let why = || chosen.why(id);
                         problems.extend(self.check_options(chosen.name, run.with.as_ref(), path, why));
                     }
@@ -184,12 +188,12 @@ impl Shared {
         for (id, stage) in &bundle.workflow.stages {
             let profile = bundle.profiles.get(id);
             if profile.is_none_or(inherits_options) {
-                let (with, path) = (stage.with.as_ref(), format!("{id}.with"));
-                problems.extend(self.check_options(name, with, path, String::new));
+                let path = || format!("{id}.with");
+                problems.extend(self.check_options(name, stage.with.as_ref(), path, String::new));
             }
             for (path, run) in profile.map(definition::calls_of).unwrap_or_default() {
                 if run.with.is_some() {
-                    let path = format!("{id}.{path}.with");
+                    let path = || format!("{id}.{path}.with");
                     problems.extend(self.check_options(name, run.with.as_ref(), path, String::new));
                 }
             }
@@ -201,7 +205,7 @@ impl Shared {
         &self,
         name: &str,
         with: Option<&Map<String, Value>>,
-        path: String,
+        path: impl FnOnce() -> String,
         why: impl FnOnce() -> String,
     ) -> Option<Diagnostic> {
         let provider = self.providers.get(name)?;
@@ -209,7 +213,7 @@ impl Shared {
         let checked = caught(|| provider.check_options(&options));
         let checked = checked.unwrap_or_else(|panic| Err(format!("the provider panicked: {panic}")));
         let message = checked.err()?;
-        Some(Diagnostic::error("bad-options", path, format!("{message}{}", why())))
+        Some(Diagnostic::error("bad-options", path(), format!("{message}{}", why())))
     }
 }
 

@@ -78,8 +78,9 @@ impl Shown {
             return Self { at, elapsed: self.elapsed.saturating_add(passed), ..self };
         };
         let passed = elapsed.saturating_sub(self.elapsed);
-        let expected = self.at.checked_add(passed).unwrap_or(Timestamp::MAX);
-        let set_by = plus(clock, self.ahead).duration_since(expected);
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        let shown = clock.duration_since(self.at).saturating_add(self.ahead);
+        let set_by = shown.saturating_sub(passed);
         let mut ahead = self.ahead;
         if set_by < -TOLERANCE {
             ahead = ahead.saturating_sub(set_by);
@@ -91,6 +92,10 @@ impl Shown {
 }
 
 fn plus(at: Timestamp, time: SignedDuration) -> Timestamp {
+    // As it nearly always is.
+    if time.is_zero() {
+        return at;
+    }
     at.checked_add(time).unwrap_or(Timestamp::MAX)
 }
 

@@ -46,7 +46,7 @@ impl<'a> Log<'a> {
                 rule(set.is_empty() || set.len() == self.sets(path), "a node sets its variables")?;
                 rule(set.is_empty() || !self.is_unwanted(path), "what is not wanted sets no variables")?;
                 self.vars.extend(set);
-                let node = self.ends(path, *attempt, usage.as_deref(), *ran_until)?;
+                let node = self.ends(path, *attempt, usage.as_deref(), ran_until.as_deref().copied())?;
                 node.output = output.value();
                 (node.running, node.succeeded) = (false, true);
                 if !self.graphs.contains_key(&path.stage) {
@@ -68,8 +68,9 @@ impl<'a> Log<'a> {
             } => {
                 let refused = self.begins_and_fails(path, error, *retry_at)?;
                 if !refused {
-                    let given = output.as_ref().map(Data::value).unwrap_or_default();
-                    self.ends(path, *attempt, usage.as_deref(), *ran_until)?.output = given;
+                    let given = output.as_deref().map(Data::value).unwrap_or_default();
+                    self.ends(path, *attempt, usage.as_deref(), ran_until.as_deref().copied())?.output =
+                        given;
                 }
                 rule(!refused || output.is_none(), "what was not called gives nothing")?;
                 self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))?;

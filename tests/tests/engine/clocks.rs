@@ -87,7 +87,7 @@ fn only_what_the_clock_does_not_tell_is_recorded() {
     for (by, expected) in [(0, None), (-HOUR, None), (24 * HOUR, Some(2))] {
         let (_, events) = set_in_a_call(ONCE, by);
         let ran_until = events.iter().find_map(|event| match &event.body {
-            EventBody::AttemptSucceeded { ran_until, .. } => Some(*ran_until),
+            EventBody::AttemptSucceeded { ran_until, .. } => Some(ran_until.as_deref().copied()),
             _ => None,
         });
         let seconds = ran_until.unwrap().map(|until| until.duration_since(events[0].at).as_secs());

@@ -189,18 +189,21 @@ impl Assembly<'_> {
     fn has_profile(&self, stage: &StageId, profile: &str) -> bool {
         let known = |id| self.library.profiles.contains_key(&(stage.clone(), id));
         ProfileId::new(profile).is_ok_and(known)
-            || self.library.problems.contains_key(&format!("profile {stage}.{profile}"))
+            || self.has_problem(format_args!("profile {stage}.{profile}"))
     }
 
     /// Whether there is such a role, also where it cannot be used.
     fn has_role(&self, role: &RoleId) -> bool {
-        self.role(role).is_some() || self.library.problems.contains_key(&format!("role {role}"))
+        self.role(role).is_some() || self.has_problem(format_args!("role {role}"))
+    }
+
+    fn has_problem(&self, what: std::fmt::Arguments<'_>) -> bool {
+        !self.library.problems.is_empty() && self.library.problems.contains_key(&what.to_string())
     }
 
     fn role(&self, role: &RoleId) -> Option<&Role> {
         self.library.roles.get(role).or_else(|| {
-            let is_broken = self.library.problems.contains_key(&format!("role {role}"));
-            self.defaults.roles.get(role).filter(|_| !is_broken)
+            self.defaults.roles.get(role).filter(|_| !self.has_problem(format_args!("role {role}")))
         })
     }
 
@@ -258,6 +261,9 @@ impl Assembly<'_> {
         let mut profiles = IndexMap::new();
         for (id, stage) in &bundle.workflow.stages {
             let name = stage.profile.as_deref().unwrap_or("simple");
+            if name == "simple" && self.library.profiles.is_empty() && self.library.problems.is_empty() {
+                continue;
+            }
             let what = profile_of(bundle, id.as_str());
             let Ok(profile_id) = ProfileId::new(name) else { continue };
             let path = format!("{id}.profile");

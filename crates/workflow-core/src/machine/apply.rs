@@ -99,7 +99,7 @@ impl State {
             EventBody::SessionDropped { path, .. } => self.set_session(path, None)?,
             EventBody::SessionRecorded { path, session, .. } => self.set_session(path, Some(session))?,
             EventBody::AttemptSucceeded { path, attempt, output, set, usage, ran_until, .. } => {
-                let ended = ran_until.unwrap_or(event.at);
+                let ended = ran_until.as_deref().copied().unwrap_or(event.at);
                 self.spend(path, usage.as_deref(), ended)?;
                 let current = self.current(path)?;
                 let node = current.running(path, *attempt)?;
@@ -124,7 +124,7 @@ impl State {
                 ran_until,
                 output,
             } => {
-                let ended = ran_until.unwrap_or(event.at);
+                let ended = ran_until.as_deref().copied().unwrap_or(event.at);
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     let in_session = render::session(self, path).is_some();
                     let tried = self.spend_in_vain(path, usage.as_deref(), ended)?;
@@ -132,7 +132,7 @@ impl State {
                 }
                 let current = self.current(path)?;
                 if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
-                    current.running(path, *attempt)?.output = output.clone().unwrap_or_default();
+                    current.running(path, *attempt)?.output = output.as_deref().cloned().unwrap_or_default();
                 }
                 let node = current.lane_of(path)?.node_mut(path)?;
                 node.attempt = *attempt;

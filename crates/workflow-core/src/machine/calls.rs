@@ -138,7 +138,7 @@ impl<'a> Step<'a> {
             Err(failure) => (None, Some(failure)),
         };
         let usage = usage.map(Box::new);
-        let (node, ran_until) = (path.clone(), self.ran_until);
+        let (node, ran_until) = (path.clone(), self.ran_until.map(Box::new));
         self.emit(EventBody::AttemptSucceeded {
             path: node,
             attempt,
@@ -220,8 +220,8 @@ impl<'a> Step<'a> {
             parked,
             repair,
             usage,
-            ran_until: self.ran_until,
-            output,
+            ran_until: self.ran_until.map(Box::new),
+            output: output.map(Box::new),
         };
         self.emit(body)?;
         if let Some(session) = dropped {

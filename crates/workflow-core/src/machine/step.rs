@@ -111,8 +111,9 @@ impl<'a> Step<'a> {
     /// When a call ended that took so long, by the clock by which it began: none where that is now, as it is unless
     /// the clock was set, or the machine slept, in between.
     fn ran_until(&self, path: &NodePath, took: Option<Duration>) -> Option<Timestamp> {
-        let until = later(self.node(path)?.began()?, took?);
-        (later(until, Duration::from_secs(1)) < self.now).then_some(until)
+        let (began, took) = (self.node(path)?.began()?, took?);
+        let passed = Duration::try_from(self.now.duration_since(began)).ok()?;
+        (passed > took.saturating_add(Duration::from_secs(1))).then(|| later(began, took))
     }
 
     fn take_up(&mut self, controls: Vec<ControlRecord>, heard: Option<Timestamp>) -> Result<(), Broken> {

@@ -196,7 +196,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                     cost_usd: Some(0.25),
                 })),
                 details: Some(Box::new(json!({"turns": 2}))),
-                ran_until: Some(Timestamp::UNIX_EPOCH),
+                ran_until: Some(Timestamp::UNIX_EPOCH.into()),
             },
             concat!(
                 r#""type":"attempt_succeeded","data":{"path":"2/test[1]/run","attempt":1,"#,
@@ -228,8 +228,8 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 parked: true,
                 repair: true,
                 usage: Some(Box::default()),
-                ran_until: Some(Timestamp::UNIX_EPOCH),
-                output: Some(Data::new(&json!("ok\n3 failed"))),
+                ran_until: Some(Timestamp::UNIX_EPOCH.into()),
+                output: Some(Box::new(Data::new(&json!("ok\n3 failed")))),
             },
             concat!(
                 r#""type":"attempt_failed","data":{"path":"2/test[1]/run","attempt":1,"#,

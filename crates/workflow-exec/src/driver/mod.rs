@@ -284,14 +284,15 @@ impl<'e> Driver<'e> {
             Arrival::Ended(Ended { path, attempt, result, began, span }) => {
                 self.io.finish(&path, attempt);
                 self.has_last_words = true;
-                let took = Some(self.engine.clock.elapsed().saturating_sub(began));
+                let moment = self.engine.clock.both();
                 let before = self.decision.events.len();
-                if result.is_err() && self.watch.stopping() > Stop::None {
-                    self.decide(Input::Interrupted { path, attempt })?;
+                let input = if result.is_err() && self.watch.stopping() > Stop::None {
+                    Input::Interrupted { path, attempt }
                 } else {
                     let result = bounds::check(result, self.engine.max_output);
-                    self.decide(Input::Finished { path, attempt, result, took })?;
-                }
+                    Input::Finished { path, attempt, result, took: Some(moment.1.saturating_sub(began)) }
+                };
+                self.decide_all(moment, (input, None))?;
                 spans::ended(&span, self.decision.events.get(before..).unwrap_or_default());
                 Ok(())
             }
@@ -301,7 +302,8 @@ impl<'e> Driver<'e> {
                 if self.watch.stopping() > Stop::None {
                     return Ok(());
                 }
-                self.decide_all((Input::Granted { path, provider }, Some(admission)))
+                let granted = (Input::Granted { path, provider }, Some(admission));
+                self.decide_all(self.engine.clock.both(), granted)
             }
             Arrival::Due(path) => self.decide(Input::Due { path }),
             Arrival::Collected(path, outcome) => self.decide(Input::Collected { path, result: outcome? }),
@@ -311,12 +313,15 @@ impl<'e> Driver<'e> {
     }
 
     fn decide(&mut self, input: Input) -> Result<(), EngineError> {
-        self.decide_all((input, None))
+        self.decide_all(self.engine.clock.both(), (input, None))
     }
 
     /// Lets the machine decide, and answers its questions for places on the way.
-    fn decide_all(&mut self, first: (Input, Option<Admission<'e>>)) -> Result<(), EngineError> {
-        let (now, decided) = self.engine.clock.both();
+    fn decide_all(
+        &mut self,
+        (now, decided): (Timestamp, Duration),
+        first: (Input, Option<Admission<'e>>),
+    ) -> Result<(), EngineError> {
         self.decided = decided;
         let mut next = Some(first);
         let mut later = VecDeque::new();

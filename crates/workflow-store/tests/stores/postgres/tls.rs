@@ -46,7 +46,7 @@ impl Secure {
             &[("server.crt", &certificate.pem()), ("server.key", &key.serialize_pem()), ("pg_hba.conf", HBA)],
         )
         .unwrap();
-        let secure = Self { port, files, server };
+        let secure = Self { server, port, files };
         secure.sql("CREATE ROLE plain LOGIN SUPERUSER PASSWORD 'hunter2'");
         secure.sql("CREATE ROLE scram LOGIN SUPERUSER PASSWORD 'hunter2'");
         secure
