@@ -14,10 +14,14 @@ use workflow_tests::worker::Place;
 use crate::Chance;
 use crate::check::check;
 use crate::fleet::Fleet;
-use crate::work::{Office, SHARED, STUCK};
+use crate::work::{GATED, Office, SHARED, STUCK};
 
 /// Milliseconds that a lease is good.
 const LEASE: u64 = 1_000;
+
+/// The same where a worker that wakes up is to have time enough to claim its run again, a fifth of that, although the
+/// machine is busy.
+const LONG_LEASE: u64 = 10_000;
 
 /// How often two workers are stopped.
 const ROUNDS: usize = 6;
@@ -113,6 +117,35 @@ fn pause_at_random(mut fleet: Fleet, seed: u64) {
     let tally = check(&fleet, &office, 0);
     println!("{} runs, {} times stopped: {tally:?}", office.created(), 2 * ROUNDS);
     assert!(tally.interrupted > ROUNDS, "they were stopped where nothing happens: {tally:?}");
+}
+
+/// Stops the only worker in the middle of a call until its lease has run out, and wakes it up.
+fn pause_alone(mut fleet: Fleet) {
+    let mut office = Office::new(&fleet, GATED);
+    let run = RunId::new("r0").unwrap();
+    office.create(1);
+    fleet.hire();
+    fleet.until("the worker is in the middle of a call", || fleet.calls().len() == 1);
+    stop(&fleet, &office, &[0]);
+    let is_free = || block_on(office.store().get(&run)).unwrap().holder.is_none();
+    fleet.until("its lease has run out", is_free);
+    fleet.signal(&[0], Signal::CONT);
+    fs::write(fleet.orders.calls().with_extension("room"), "").unwrap();
+    fleet.until("the run ends", || office.has_completed(&run));
+    fleet.dismiss_all();
+    let tally = check(&fleet, &office, 0);
+    assert_eq!((tally.interrupted, fleet.calls().len()), (0, 1), "the call went on: {tally:?}");
+}
+
+#[test]
+fn a_worker_that_wakes_up_over_sqlite_goes_on_with_the_calls_of_a_run_that_nobody_took() {
+    pause_alone(Fleet::new(|home| Place::Sqlite(home.join("runs.db"), LONG_LEASE)));
+}
+
+#[test]
+fn a_worker_that_wakes_up_over_postgresql_goes_on_with_the_calls_of_a_run_that_nobody_took() {
+    let server = Server::start(&anywhere(), false).unwrap();
+    pause_alone(Fleet::new(|_| Place::Postgres(server.url(), LONG_LEASE)));
 }
 
 #[test]

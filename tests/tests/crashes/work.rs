@@ -61,6 +61,19 @@ stuck:
 after: { provider: tracing }
 "#;
 
+/// A command that ends once the file `TRACE.room` exists.
+pub(crate) const GATED: &str = r#"
+workflow: { name: Gated, stages: [gated] }
+gated:
+  provider: command
+  with:
+    command:
+      - sh
+      - -c
+      - 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; while [ ! -e "$TRACE.room" ]; do sleep 0.02; done'
+    env: { TRACE: "${vars.trace}" }
+"#;
+
 /// Commands that print more than there may be room for.
 pub(crate) const LARGE: &str = r#"
 workflow:

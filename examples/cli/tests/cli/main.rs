@@ -14,6 +14,7 @@ mod graphs;
 mod home;
 mod logs;
 mod older;
+mod outages;
 mod output;
 mod postgres;
 mod runs;

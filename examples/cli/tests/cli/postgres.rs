@@ -31,17 +31,7 @@ impl Database {
 
     /// What `--store` says of it.
     pub(crate) fn url(&self) -> String {
-        let mut url = format!("postgres://{}", encoded(self.server.get_user().unwrap().as_bytes()));
-        if let Some(password) = self.server.get_password() {
-            write!(url, ":{}", encoded(password)).unwrap();
-        }
-        let host = match &self.server.get_hosts()[0] {
-            Host::Tcp(host) => host.clone(),
-            Host::Unix(path) => path.display().to_string(),
-        };
-        let port = self.server.get_ports().first().copied().unwrap_or(5432);
-        write!(url, "@{}:{port}/{}", encoded(host.as_bytes()), self.name).unwrap();
-        url
+        url(&self.server, &self.name)
     }
 
     /// Lets its clock go on by so many seconds: a lease that is not renewed has run out then.
@@ -56,6 +46,21 @@ impl Database {
             ),
         );
     }
+}
+
+/// What `--store` says of a database of a server.
+pub(crate) fn url(server: &Config, name: &str) -> String {
+    let mut url = format!("postgres://{}", encoded(server.get_user().unwrap().as_bytes()));
+    if let Some(password) = server.get_password() {
+        write!(url, ":{}", encoded(password)).unwrap();
+    }
+    let host = match &server.get_hosts()[0] {
+        Host::Tcp(host) => host.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    let port = server.get_ports().first().copied().unwrap_or(5432);
+    write!(url, "@{}:{port}/{name}", encoded(host.as_bytes())).unwrap();
+    url
 }
 
 impl Drop for Database {
