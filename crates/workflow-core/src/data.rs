@@ -147,6 +147,15 @@ impl Data {
     }
 }
 
+/// An [exact](Data::exact_value) value with plain numbers.
+///
+/// # Errors
+///
+/// [`InexactNumber`] for the first one that cannot be held in 64 bits.
+pub fn plain(value: Value) -> Result<Value, InexactNumber> {
+    if exact::has_marked(&value) { exact::plain(value) } else { Ok(value) }
+}
+
 /// The elements of a JSON array, with four bytes more than the array for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elements {

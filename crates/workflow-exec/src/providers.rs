@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use workflow_core::bundle::Bundle;
+use workflow_core::data::{self, Data};
 use workflow_core::definition::{self, Diagnostic, Library, Profile, RunNode, Stage, Workflow};
 use workflow_core::ids::{ProfileId, StageId};
 
@@ -209,7 +210,14 @@ impl Shared {
         why: impl FnOnce() -> String,
     ) -> Option<Diagnostic> {
         let provider = self.providers.get(name)?;
-        let options = with.cloned().map_or(Value::Null, Into::into);
+        let options = || with.cloned().map_or(Value::Null, Into::into);
+        let options = match data::plain(options()) {
+            Ok(options) => options,
+            Err(_) if caught(|| provider.takes_exact_numbers()).unwrap_or(false) => {
+                Data::new(&options()).value()
+            }
+            Err(error) => return Some(Diagnostic::error("bad-options", path(), error.to_string())),
+        };
         let checked = caught(|| provider.check_options(&options));
         let checked = checked.unwrap_or_else(|panic| Err(format!("the provider panicked: {panic}")));
         let message = checked.err()?;

@@ -149,3 +149,37 @@ breaks: { provider: agent, with: { a: { b: ["${vars.all[0]}"] } } }
     let expected = "breaks.with: at /a/b/0: the number 23000000000000000001 cannot be kept exactly here: pass it as a text";
     assert!(error.message.contains(expected), "{error}");
 }
+
+#[test]
+fn numbers_of_a_definition_stay_as_they_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = CommandProvider::builder().work_root(folder.path()).build();
+    let says = FunctionProvider::from_fn(|request| Ok(Reply::text(request.prompt)));
+    let builder = Engine::builder().provider("command", commands).provider("says", says);
+    let engine = builder.build().unwrap();
+    let yaml = r#"
+workflow: { name: Definition, stages: [set, args] }
+set:
+  provider: says
+  prompt: x
+  set: { all: [23000000000000000001, 1e400, -0.0, 1.0, 1e2, 0.1000, 12], one: 0.10 }
+args:
+  provider: command
+  env: { VERSION: 1.10 }
+  with: { command: [sh, -c, 'echo "$1 $2 $3 $VERSION"', sh, 1e2, 1e400, "${vars.all}"] }
+"#;
+    let parsed = parse(yaml.as_bytes(), Some(&"definition".parse().unwrap()));
+    assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+    let workflow = parsed.workflow.unwrap();
+    let written = workflow.to_yaml().unwrap();
+    assert!(written.contains("- 23000000000000000001\n") && written.contains("one: 0.10\n"), "{written}");
+    assert_eq!(parse(written.as_bytes(), None).workflow.as_ref(), Some(&workflow));
+    let plan = engine.parse(&written, "definition").unwrap();
+    let view = futures::executor::block_on(engine.run(StartRun::plan(&plan))).unwrap();
+    assert_eq!(view.status, RunStatus::Completed, "{:?}", view.error);
+    let all = "[23000000000000000001,1e400,-0.0,1.0,1e2,0.1000,12]";
+    assert_eq!(view.context.vars["all"].json(), all);
+    assert_eq!(view.context.vars["one"].json(), "0.10");
+    let output = view.context.stages["args"].output.clone().unwrap();
+    assert_eq!(output.value(), json!(format!("1e2 1e400 {all} 1.10")));
+}

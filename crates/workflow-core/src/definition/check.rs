@@ -9,6 +9,7 @@ use super::path::{Path, shorten};
 use super::report::Report;
 use super::shell;
 use super::suggest::{did_you_mean, one_of};
+use crate::exact;
 use crate::ids::{StageId, is_id};
 
 /// Reports everything that is wrong with `workflow`.
@@ -200,7 +201,8 @@ pub(super) fn variable(name: &str, value: &Value, path: &Path<'_>, report: &mut 
         let message = "the name of a variable of the environment cannot be empty or contain `=`";
         report.error("bad-name", path, message);
     }
-    if !matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_)) {
+    let is_number = value.is_number() || exact::marked(value).is_some();
+    if !is_number && !matches!(value, Value::String(_) | Value::Bool(_)) {
         let message = format!("`{}` has to be a text, a number or a truth value", shorten(name));
         report.error("wrong-type", path, message);
     }

@@ -74,7 +74,7 @@ pub use model::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
     SessionMode, Stage, Workflow,
 };
-pub use read_schema::{check_schema, read_schema};
+pub use read_schema::{check_schema, read_schema, read_value};
 pub use resolve::{Defaults, resolve};
 pub use role::{Role, Variable, VariableType};
 pub use suggest::did_you_mean;

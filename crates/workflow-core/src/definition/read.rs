@@ -36,7 +36,7 @@ pub(super) fn workflow(
             format!("the key `workflow` is missing: it holds the name and the list of stages{near}");
         report.refuse("missing-field", &path, message);
     }
-    let empty = Node { start: root.start, end: root.start, kind: Kind::Map(Vec::new()) };
+    let empty = Node { start: root.start, end: root.start, kind: Kind::Map(Vec::new()), number: None };
     let mut fields = Fields::of(header.unwrap_or(&empty), &path, report);
 
     let id = workflow_id(&mut fields, &path, file_id, report)?;
@@ -259,7 +259,7 @@ fn stage_at(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage {
 }
 
 /// The variables of the environment. They become texts, so a number that would not read as it is
-/// written (`1.10`) has to be one already.
+/// written (`0x10`) has to be one already.
 pub(super) fn env(
     fields: &mut Fields<'_, '_>,
     parent: &Path<'_>,
@@ -269,6 +269,9 @@ pub(super) fn env(
     let entries = fields.map("env", report).unwrap_or_default();
     for Entry { key, value, .. } in entries {
         let Kind::Scalar(_, Value::Number(number)) = &value.kind else { continue };
+        if value.number.is_some() {
+            continue;
+        }
         let shown = number.to_string();
         let written = value.end.offset - value.start.offset;
         // A `+` in an exponent may be left out.

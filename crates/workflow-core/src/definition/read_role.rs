@@ -10,6 +10,7 @@ use super::path::{Path, shorten};
 use super::report::Report;
 use super::role::{Role, Variable, VariableType};
 use super::yaml::{self, Kind, Node, Place};
+use crate::exact;
 use crate::expr::Template;
 use crate::ids::{RoleId, StageId, is_id};
 use crate::role::{Known, is_helper, known, problems};
@@ -86,7 +87,7 @@ pub(super) fn role(
     report: &mut Report<'_>,
 ) -> Option<Role> {
     let path = Path::Root;
-    let empty = Node { start: Place::START, end: Place::START, kind: Kind::Map(Vec::new()) };
+    let empty = Node { start: Place::START, end: Place::START, kind: Kind::Map(Vec::new()), number: None };
     let front = front.filter(|node| !node.is_null()).unwrap_or(&empty);
     let mut fields = Fields::of(front, &path, report);
     let id = role_id(&mut fields, file_id, report);
@@ -233,7 +234,7 @@ pub(super) fn check(role: &Role, report: &mut Report<'_>) {
             report.error("duplicate-variable", &path.key("name"), message);
         }
         if let Some(default) = &variable.default
-            && !variable.kind.holds(default)
+            && !variable.kind.holds(&exact::rounded(default.clone()))
         {
             let (words, kind) = (variable.kind.in_words(), variable.kind.name());
             let message = format!(

@@ -7,6 +7,7 @@ use super::Diagnostic;
 use super::report::Report;
 use super::suggest::one_of;
 use super::yaml::{self, Kind, Node, Place};
+use crate::exact;
 use crate::output_schema::{SchemaError, Wrong, problems, references};
 
 /// Reads the text of a schema file, JSON or YAML, within the limits of [`parse`](super::parse).
@@ -15,6 +16,20 @@ use crate::output_schema::{SchemaError, Wrong, problems, references};
 ///
 /// What is wrong with the text.
 pub fn read_schema(text: &[u8]) -> Result<Value, Vec<Diagnostic>> {
+    let tree = tree(text)?;
+    exact::plain(tree.to_value()).map_err(|error| {
+        let message = format!("{error}; what reads schemas keeps numbers of 64 bits");
+        vec![placed(Wrong { pointer: error.path.clone(), message }, &tree)]
+    })
+}
+
+/// Reads a value in JSON or YAML, within the limits of [`parse`](super::parse()). Its numbers are as they are written:
+/// see [`Data::exact_value`](crate::data::Data::exact_value).
+///
+/// # Errors
+///
+/// What is wrong with the text.
+pub fn read_value(text: &[u8]) -> Result<Value, Vec<Diagnostic>> {
     tree(text).map(|tree| tree.to_value())
 }
 

@@ -124,6 +124,27 @@ pub(crate) fn unmark(text: String) -> String {
     out
 }
 
+/// The texts around a number in [`readable`].
+const READABLE: [&str; 2] = ["number\u{27ea}", "\u{27eb}"];
+
+/// The value with each marked number as a text that [`numbers`] makes a number again, in whatever it was written.
+pub(crate) fn readable(value: Value) -> Value {
+    replaced(value, &mut |number| READABLE.join(number).into())
+}
+
+/// A text in which what [`readable`] made are numbers again.
+pub(crate) fn numbers(text: &str) -> String {
+    let quoted = |quote: &str| [format!("{quote}{}", READABLE[0]), format!("{}{quote}", READABLE[1])];
+    let [open, close] = quoted("\"");
+    text.replace(&open, "").replace(&close, "").replace(READABLE[0], "").replace(READABLE[1], "")
+}
+
+/// The number in other notation than a `Value` has for it; none where a `Value` gives it back, or where it is no number
+/// of JSON.
+pub(crate) fn spelling(number: &str) -> Option<&str> {
+    Some(number.strip_prefix('+').unwrap_or(number)).filter(|number| is_number(number) && !is_kept(number))
+}
+
 /// The text of a value that was read exactly.
 pub(crate) fn text(value: &Value) -> String {
     unmark(value.to_string())

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use workflow_core::data::Data;
+use workflow_core::definition::read_value;
 use workflow_core::ids::is_id;
 
 /// No more of a file is read: no run can have a larger value.
@@ -38,7 +39,11 @@ pub(super) fn variables(file: &str) -> Result<Map<String, Value>, String> {
         Err(json) if Path::new(file).extension().is_some_and(|ext| ext == "json") => {
             return Err(format!("{file}: not JSON: {json}"));
         }
-        Err(_) => serde_yaml::from_str(&text).map_err(|error| format!("{file}: not YAML: {error}"))?,
+        Err(_) => match read_value(text.as_bytes()) {
+            Ok(value) => value,
+            // Larger than a definition may be, or no YAML.
+            Err(_) => serde_yaml::from_str(&text).map_err(|error| format!("{file}: not YAML: {error}"))?,
+        },
     };
     let Value::Object(variables) = value else {
         return Err(format!("{file}: must be an object with a value for each variable"));

@@ -12,6 +12,8 @@ mod write;
 
 use serde_json::Value;
 
+use crate::exact;
+
 pub(super) use reader::read;
 pub(super) use scalar::is_text;
 pub(super) use write::{quoted, write};
@@ -45,6 +47,8 @@ pub(super) struct Node {
     /// Where it ends; for a value in quotes or a block this may be later than its last character.
     pub(super) end: Place,
     pub(super) kind: Kind,
+    /// How a number is written, where its value would be written in another way.
+    pub(super) number: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone)]
@@ -129,8 +133,11 @@ impl Node {
         }
     }
 
-    /// The value without its places.
+    /// The value without its places, its numbers as they are written.
     pub(super) fn to_value(&self) -> Value {
+        if let Some(number) = &self.number {
+            return exact::number(number);
+        }
         match &self.kind {
             Kind::Scalar(_, value) => value.clone(),
             Kind::List(items) => items.iter().map(Node::to_value).collect(),

@@ -201,17 +201,19 @@ impl<'t> Reader<'t> {
             *key = Some((text.into_owned(), start));
             return Ok(None);
         }
+        let number = scalar::spelling(&text, style);
         let value = scalar::value(text, style, tag).unwrap_or_else(|(code, message)| {
             let path = self.path(None);
             self.problems.push(Problem { code, path, at: start, message: message.to_owned() });
             serde_json::Value::Null
         });
+        let number = number.filter(|_| value.is_number());
         let style = match style {
             ScalarStyle::Plain => Style::Plain,
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
             ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
         };
-        let node = Node { start, end, kind: Kind::Scalar(style, value) };
+        let node = Node { start, end, kind: Kind::Scalar(style, value), number };
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), size));
         }
@@ -270,7 +272,7 @@ impl<'t> Reader<'t> {
         if let Kind::Map(entries) = &mut open.kind {
             self.refuse_duplicates(entries);
         }
-        let node = Node { start: open.start, end, kind: open.kind };
+        let node = Node { start: open.start, end, kind: open.kind, number: None };
         if open.anchor > 0 {
             self.anchors.insert(open.anchor, (node.clone(), open.size));
         }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use saphyr_parser::{ScalarStyle, Tag};
 use serde_json::{Number, Value};
 
+use crate::exact;
+
 /// The value of a scalar, or what to say about it.
 pub(super) fn value(
     text: Cow<'_, str>,
@@ -34,6 +36,11 @@ pub(super) fn value(
     }
 }
 
+/// How a number is written, where its value would be written in another way.
+pub(super) fn spelling(text: &str, style: ScalarStyle) -> Option<Box<str>> {
+    (style == ScalarStyle::Plain).then(|| exact::spelling(text))?.map(Into::into)
+}
+
 pub(super) const UNKNOWN_TAG: (&str, &str) = ("bad-tag", "this tag has no meaning here: remove it");
 
 /// Whether a text without quotes is read as a text.
@@ -61,10 +68,11 @@ fn plain(text: Cow<'_, str>) -> Result<Value, (&'static str, &'static str)> {
         return Ok(Value::Number(number.into()));
     }
     if digits.bytes().all(|b| b.is_ascii_digit()) {
-        return integer(&text).map(Value::Number).ok_or(TOO_LARGE);
+        return integer(&text).or_else(|| nearest(&text)).map(Value::Number).ok_or(TOO_LARGE);
     }
     if is_float(digits) {
-        let number = text.parse().ok().and_then(Number::from_f64).ok_or(NOT_FINITE)?;
+        let number =
+            text.parse().ok().and_then(Number::from_f64).or_else(|| nearest(&text)).ok_or(NOT_FINITE)?;
         return Ok(Value::Number(number));
     }
     Ok(Value::String(text.into_owned()))
@@ -77,6 +85,12 @@ const TOO_LARGE: (&str, &str) =
 
 fn integer(text: &str) -> Option<Number> {
     text.parse::<i64>().map(Number::from).or_else(|_| text.parse::<u64>().map(Number::from)).ok()
+}
+
+/// The nearest number to one that is kept as a text beside it.
+fn nearest(text: &str) -> Option<Number> {
+    let number: f64 = exact::spelling(text)?.parse().ok()?;
+    Number::from_f64(number.clamp(f64::MIN, f64::MAX))
 }
 
 fn radix(text: &str) -> Option<(u32, &str)> {
@@ -135,8 +149,27 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_known_as_they_are_written() {
+        for (text, expected) in [
+            ("1e999", Some("1e999")),
+            ("+18446744073709551616", Some("18446744073709551616")),
+            ("0.1000", Some("0.1000")),
+            ("1.10", Some("1.10")),
+            ("-0.0", None),
+            ("1.0", None),
+            (".5", None),
+            ("0x10", None),
+            ("012", None),
+        ] {
+            assert!(plain(text.into()).unwrap().is_number(), "{text}");
+            assert_eq!(spelling(text, ScalarStyle::Plain).as_deref(), expected, "{text}");
+            assert_eq!(spelling(text, ScalarStyle::SingleQuoted), None);
+        }
+    }
+
+    #[test]
     fn numbers_that_json_cannot_hold_are_refused() {
-        for text in [".nan", "-.inf", "1e999", "18446744073709551616", "0xfffffffffffffffff"] {
+        for text in [".nan", "-.inf", "1.e999", "018446744073709551616", "0xfffffffffffffffff"] {
             assert_eq!(plain(text.into()).unwrap_err().0, "bad-number", "{text}");
         }
     }

@@ -6,13 +6,20 @@ use serde_json::Value;
 
 use crate::definition::Workflow;
 use crate::definition::file::File;
+use crate::exact;
 
 /// A workflow as a file has it: the header under `workflow`, then one key per stage. What is
 /// written reads back as it was, or the reason why not is returned.
 pub(in crate::definition) fn write(workflow: &Workflow) -> Result<String, String> {
     let file = File(workflow);
     let value = serde_json::to_value(&file).map_err(|error| error.to_string())?;
-    let text = serde_yaml::to_string(&file).map_err(|error| error.to_string())?;
+    let text = if exact::has_marked(&value) {
+        let text =
+            serde_yaml::to_string(&exact::readable(value.clone())).map_err(|error| error.to_string())?;
+        exact::numbers(&text)
+    } else {
+        serde_yaml::to_string(&file).map_err(|error| error.to_string())?
+    };
     if reads_back(&text, &value).is_ok() {
         return Ok(text);
     }
@@ -30,7 +37,7 @@ fn reads_back(text: &str, value: &Value) -> Result<(), String> {
 }
 
 fn json(value: &Value) -> Result<String, serde_json::Error> {
-    Ok(escape(&serde_json::to_string_pretty(value)?) + "\n")
+    Ok(escape(&exact::numbers(&serde_json::to_string_pretty(&exact::readable(value.clone()))?)) + "\n")
 }
 
 /// A text in double quotes.
