@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use workflow_core::definition::did_you_mean;
-use workflow_core::store::RunStore;
-use workflow_store::{FileStore, ForeignRun, PostgresStore, SqliteStore, foreign_runs};
+use workflow_core::store::{RunStore, StoreError};
+use workflow_store::{FileStore, ForeignRun, PostgresStore, SqliteOptions, SqliteStore, foreign_runs};
 
 use crate::error::Error;
 use crate::home::{self, Home};
@@ -71,11 +71,36 @@ impl Place {
             Store::Postgres(_) => true,
         };
         match (there, self.named) {
-            (true, _) => self.open().map(Some),
+            (true, _) => match self.open() {
+                Err(error) if is_unwritable(&error) => self.open_read_only(error).map(Some),
+                opened => opened.map(Some),
+            },
             (false, true) => Err(Error::NoStore(self.to_string())),
             (false, false) => Ok(None),
         }
     }
+}
+
+impl Place {
+    /// Opens a store that cannot be written, or returns why not. What has to write it fails then.
+    fn open_read_only(&self, unwritable: Error) -> Result<Arc<dyn RunStore>, Error> {
+        match &self.store {
+            Store::Sqlite(path) => {
+                Ok(Arc::new(SqliteStore::open_with(path, SqliteOptions::new().read_only())?))
+            }
+            Store::Files(_) | Store::Postgres(_) => Err(unwritable),
+        }
+    }
+}
+
+/// Whether permissions, or a read-only mount, are in the way.
+fn is_unwritable(error: &Error) -> bool {
+    let kind = match error {
+        Error::Store(StoreError::Io { source, .. }) => source.kind(),
+        Error::File { source, .. } => source.kind(),
+        _ => return false,
+    };
+    matches!(kind, ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 /// The store in the words of its URL, without anything secret.

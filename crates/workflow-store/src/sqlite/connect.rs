@@ -54,6 +54,24 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(Place, Conne
     Ok((place, connection))
 }
 
+/// Opens the database at `path`, which has to exist, for reading alone.
+pub(super) fn open_read_only(
+    path: &Path,
+    options: &SqliteOptions,
+) -> Result<(Place, Connection), StoreError> {
+    let path = fs::canonicalize(path).map_err(at(path))?;
+    let place = Place::new(path);
+    let connection = connect(&place, options)?;
+    if format(&connection, &place)? == 0 {
+        return Err(fault(
+            &place.path,
+            ErrorKind::NotFound,
+            "the database is empty: there are no runs in it",
+        ));
+    }
+    Ok((place, connection))
+}
+
 /// One after the other opens a database: what makes it a new one is not done twice.
 fn turn(holders: &Path) -> Result<File, StoreError> {
     let path = holders.join("opening");
@@ -113,15 +131,33 @@ pub(super) fn synchronous(connection: &Connection, synchronous: Synchronous) -> 
 }
 
 fn connect(place: &Place, options: &SqliteOptions) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let (path, flags) = target(place, options);
     let connect = || {
-        let connection = Connection::open_with_flags(&place.path, flags)?;
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(options.busy_timeout)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.pragma_update(None, "trusted_schema", false)?;
         Ok(connection)
     };
     connect().map_err(|error| explain(&place.path, &error))
+}
+
+/// What is opened, and how.
+fn target(place: &Place, options: &SqliteOptions) -> (PathBuf, OpenFlags) {
+    let path = place.path.clone();
+    if !options.read_only {
+        return (path, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    }
+    // Where nobody has it open, its log and the index of that are not there, and cannot be made: what is in the file
+    // is all there is.
+    match path.to_str() {
+        Some(text) if !place.log.exists() => {
+            let escaped = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            let uri = format!("file:{escaped}?immutable=1");
+            (uri.into(), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+        }
+        _ => (path, OpenFlags::SQLITE_OPEN_READ_ONLY),
+    }
 }
 
 /// Which format the database has; 0 when it is empty. One that is not ours, or newer, is refused.

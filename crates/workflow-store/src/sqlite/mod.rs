@@ -121,7 +121,11 @@ impl SqliteStore {
     ///
     /// As for [`SqliteStore::open`].
     pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
-        let (place, connection) = connect::open(path.as_ref(), &options)?;
+        let (place, connection) = if options.read_only {
+            connect::open_read_only(path.as_ref(), &options)?
+        } else {
+            connect::open(path.as_ref(), &options)?
+        };
         let place = Arc::new(place);
         let seen = watch::signal(&connection).map_err(|error| fault::explain(&place.path, &error))?;
         let watch = Arc::new(Watch::new(Arc::clone(&place), options.clone(), seen));

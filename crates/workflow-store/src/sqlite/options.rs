@@ -37,6 +37,7 @@ pub struct SqliteOptions {
     pub(super) lease_time: Duration,
     pub(super) output_limit: usize,
     pub(super) busy_timeout: Duration,
+    pub(super) read_only: bool,
     pub(super) clock: Clock,
 }
 
@@ -49,6 +50,7 @@ impl SqliteOptions {
             lease_time: Duration::from_secs(30),
             output_limit: 16 << 20,
             busy_timeout: Duration::from_secs(10),
+            read_only: false,
             clock: Arc::new(Timestamp::now),
         }
     }
@@ -78,6 +80,14 @@ impl SqliteOptions {
         Self { busy_timeout: timeout, ..self }
     }
 
+    /// Opens a database that exists, and writes nothing: also one that this process cannot write, as on a read-only
+    /// mount. Methods that store something return an error. Where the folder cannot be written and no other process
+    /// has the database open, it is read as it is: what others write to it from then on may not be seen.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+
     /// What tells the time that leases run out by. All who use the database have to go by the same one.
     #[must_use]
     pub fn clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
@@ -98,6 +108,7 @@ impl fmt::Debug for SqliteOptions {
             .field("lease_time", &self.lease_time)
             .field("output_limit", &self.output_limit)
             .field("busy_timeout", &self.busy_timeout)
+            .field("read_only", &self.read_only)
             .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use crate::disk::at;
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) path: PathBuf,
-    log: PathBuf,
+    pub(super) log: PathBuf,
     /// The directory with the lock files of those who drive runs.
     pub(super) holders: PathBuf,
     seen: [Option<Identity>; 2],

@@ -1,7 +1,12 @@
 //! Places that cannot be written or followed, and runs of another program.
 
-use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::geteuid;
 
 use super::home::{Ended, Home};
 
@@ -107,4 +112,77 @@ fn foreign_files(home: &Home) -> Vec<(String, Vec<u8>)> {
     }
     files.sort();
     files
+}
+
+/// Runs a command of a program that everybody may run as a user who may only read the home: root may write everything.
+fn without_writing(home: &Home, program: &Path, args: &[&str]) -> Ended {
+    let own = home.command(args);
+    let mut command = Command::new(program);
+    if geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.args(args).current_dir(home.path("")).env_clear();
+    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Ended::from(command.output().unwrap())
+}
+
+/// A user who owns nothing.
+const NOBODY: u32 = 65_534;
+
+/// Sets the modes of a folder and of all below: folders can be entered, files read.
+fn set_modes(path: &Path, write: u32) {
+    let is_folder = path.is_dir();
+    let mode = if is_folder { 0o555 } else { 0o444 } | write;
+    if is_folder {
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+        for entry in fs::read_dir(path).unwrap() {
+            set_modes(&entry.unwrap().path(), write);
+        }
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_home_that_cannot_be_written_can_be_looked_at() {
+    let home = Home::new();
+    home.write(
+        ".orch/workflows/hello.workflow.yml",
+        "workflow: { stages: [one] }\none: { provider: demo }\n",
+    );
+    assert_eq!(home.run(&["run", "hello", "--run-id", "r1"]).code, Some(0));
+    assert_eq!(home.run(&["run", "hello", "--run-id", "r2", "--detach"]).code, Some(0));
+    let program = home.path("workflow");
+    fs::copy(env!("CARGO_BIN_EXE_workflow"), &program).unwrap();
+    fs::set_permissions(home.path(""), Permissions::from_mode(0o755)).unwrap();
+    set_modes(&home.path(".orch"), 0);
+    let run = |args: &[&str]| without_writing(&home, &program, args);
+    for (args, shown) in [
+        (&["runs"][..], "r1"),
+        (&["show", "r1"], "completed"),
+        (&["events", "r1"], "run completed"),
+        (&["logs", "r1"], ""),
+        (&["list"], "hello"),
+        (&["validate", "hello"], "valid"),
+        (&["answer", "r1"], ""),
+    ] {
+        let looked = run(args);
+        assert_eq!(looked.code, Some(0), "{args:?}: {looked:?}");
+        assert!(looked.stdout.contains(shown), "{args:?}: {looked:?}");
+    }
+    for args in [
+        &["run", "hello"][..],
+        &["cancel", "r2"],
+        &["resume", "r2"],
+        &["resume", "r2", "--detach"],
+        &["rerun", "r1"],
+        &["delete", "r1", "--yes"],
+        &["recover"],
+        &["worker"],
+    ] {
+        let refused = run(args);
+        assert_eq!(refused.code, Some(5), "{args:?}: {refused:?}");
+        let why = ["Permission denied", "Read-only file system", "cannot be written", "read-only"];
+        assert!(why.iter().any(|why| refused.stderr.contains(why)), "{args:?}: {refused:?}");
+    }
+    set_modes(&home.path(".orch"), 0o200);
 }
