@@ -17,6 +17,7 @@ mod older;
 mod outages;
 mod output;
 mod postgres;
+mod readme;
 mod runs;
 mod signals;
 mod steering;
