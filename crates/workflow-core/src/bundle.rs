@@ -102,6 +102,9 @@ impl Bundle {
                 stage.provider = Some(name.to_owned());
             }
             for lane in &mut stage.providers {
+                if !is_same(lane) {
+                    lane.with = None;
+                }
                 name.clone_into(&mut lane.provider);
             }
             if keeps {

@@ -163,8 +163,12 @@ impl Engine {
     pub async fn library(&self, workflow: &Workflow) -> Result<Library, EngineError> {
         let mut library = Library::default();
         if let Some(catalog) = &self.shared.catalog {
-            let mut loader =
-                Loader { catalog: &**catalog, defaults: &self.shared.defaults, library: &mut library };
+            let mut loader = Loader {
+                catalog: &**catalog,
+                defaults: &self.shared.defaults,
+                library: &mut library,
+                broken: Vec::new(),
+            };
             ask_catalog(loader.load(workflow)).await?;
         }
         self.shared.add_provided_skills(workflow, &mut library);
@@ -277,6 +281,8 @@ struct Loader<'l> {
     catalog: &'l dyn Catalog,
     defaults: &'l Defaults,
     library: &'l mut Library,
+    /// Roles with errors, and the schemas that they name.
+    broken: Vec<(String, String)>,
 }
 
 impl Loader<'_> {
@@ -380,6 +386,8 @@ impl Loader<'_> {
         self.keep_problems(&what, &text.origin, parsed.diagnostics);
         if let Some(role) = parsed.role {
             self.library.roles.insert(id.clone(), role);
+        } else if let Some(schema) = parsed.output_schema {
+            self.broken.push((what, schema));
         }
         Ok(())
     }
@@ -388,6 +396,7 @@ impl Loader<'_> {
     /// said when all are there.
     async fn schemas(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
         let mut open: VecDeque<String> = definition::schemas(workflow, self.library).into();
+        open.extend(self.broken.iter().map(|(_, schema)| schema.clone()));
         let mut schemas = IndexMap::new();
         let mut texts = Vec::new();
         while let Some(name) = open.pop_front() {
@@ -410,6 +419,11 @@ impl Loader<'_> {
             self.keep_problems(&format!("schema {name}"), &text.origin, found);
         }
         self.library.schemas.extend(schemas);
+        // A role that cannot be used refers to nothing: what is wrong with its schema is said with it.
+        for (role, schema) in &self.broken {
+            let found = self.library.problems.get(&format!("schema {schema}")).cloned();
+            self.library.problems.entry(role.clone()).or_default().extend(found.into_iter().flatten());
+        }
         Ok(())
     }
 

@@ -81,7 +81,8 @@ pub(crate) struct Args {
     /// Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`].
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
-    /// A folder of roles beside the home's own, which is only read; can be given several times.
+    /// A folder of roles beside the home's own, which is only read; can be given several times, and be listed in the
+    /// home's `config/roles.yml` (`folders: [DIR]`).
     #[arg(long, global = true, value_name = "DIR")]
     pub roles: Vec<PathBuf>,
     /// Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`.

@@ -57,7 +57,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     NoStage(String),
     /// The run refused what was asked of it.
-    #[error("run `{run}`: {refused}")]
+    #[error("run `{run}`: {}", if refused.code == ControlRefusal::Ended { "it has ended" } else { &refused.reason })]
     ControlRefused {
         /// The run.
         run: RunId,
@@ -129,6 +129,7 @@ impl Error {
             | Self::NoWorktree(_)
             | Self::Engine(
                 EngineError::Invalid(_)
+                | EngineError::Variables(_)
                 | EngineError::OtherInputs(_)
                 | EngineError::BadId(_)
                 | EngineError::NoSuchPoint { .. }

@@ -69,6 +69,27 @@ impl Home {
         self.path.join("config/providers.yml").is_file()
     }
 
+    /// The folders of roles that the file `config/roles.yml` of the home lists under `folders`: paths from the home, or
+    /// whole ones.
+    pub(crate) fn configured_roles(&self) -> Result<Vec<PathBuf>, Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Config {
+            folders: Vec<PathBuf>,
+        }
+        let path = self.path.join("config/roles.yml");
+        let failed = |source| Error::File { path: path.clone(), source };
+        let text = match fs::read_to_string(&path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
+            text => text.map_err(failed)?,
+        };
+        let config: Config = serde_yaml::from_str(&text)
+            .map_err(|error| failed(std::io::Error::new(ErrorKind::InvalidData, error)))?;
+        Ok(config.folders.into_iter().map(|folder| self.path.join(folder)).collect())
+    }
+
     /// The home that `init` makes: in the current directory, unless it was named.
     pub(crate) fn here(named: Option<&Path>) -> Self {
         named.map_or_else(|| Self::in_directory(""), |path| Self::find(Some(path)))

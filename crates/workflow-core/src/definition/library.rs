@@ -235,7 +235,11 @@ impl Assembly<'_> {
                 Some(_) => problem.clone(),
                 None => Diagnostic { path: path.to_owned(), ..problem.clone() },
             };
-            self.problems.extend(problems.iter().map(at));
+            for problem in problems.iter().map(at) {
+                if problem.file.is_none() || !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            }
         }
         problems.iter().any(Diagnostic::is_error)
     }

@@ -179,6 +179,8 @@ pub fn parse_profile(text: &[u8], workflow: Option<&Workflow>) -> ParsedProfile 
 pub struct ParsedRole {
     /// The role, when there is no error.
     pub role: Option<Role>,
+    /// The schema file that it names, also when there are errors.
+    pub output_schema: Option<String>,
     /// Everything that is wrong or doubtful, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -203,7 +205,9 @@ pub fn parse_role_with(text: &[u8], file_id: Option<&RoleId>, workflow: &Workflo
 fn role_of(text: &[u8], file_id: Option<&RoleId>, workflow: Option<&Workflow>) -> ParsedRole {
     let parts = match read_role::parts(text) {
         Ok(parts) => parts,
-        Err(refused) => return ParsedRole { role: None, diagnostics: vec![refused] },
+        Err(refused) => {
+            return ParsedRole { role: None, output_schema: None, diagnostics: vec![refused] };
+        }
     };
     let (tree, problems) =
         if parts.has_front() { yaml::read(parts.front.as_bytes()) } else { (None, Vec::new()) };
@@ -225,8 +229,9 @@ fn role_of(text: &[u8], file_id: Option<&RoleId>, workflow: Option<&Workflow>) -
         (found.line, found.column) = (1, 1);
     }
     diagnostics.extend(body);
+    let output_schema = role.as_ref().and_then(|role| role.output_schema.clone());
     let role = role.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
-    ParsedRole { role, diagnostics }
+    ParsedRole { role, output_schema, diagnostics }
 }
 
 /// Says everything that is wrong with a role that was built in Rust, by the rules of [`parse_role`].

@@ -23,6 +23,9 @@ use crate::store::Answer;
 /// few enough when each call costs money.
 const MOST_DEATHS: u32 = 5;
 
+/// No more characters of a schema are shown to who gives a result that does not follow it.
+const MOST_OF_SCHEMA: usize = 500;
+
 /// Something that a person is asked.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ask {
@@ -319,7 +322,15 @@ impl<'a> Step<'a> {
     fn allowed(&self, ask: &Ask, answer: &Data) -> Result<Said, String> {
         let said = ask.read(answer)?;
         if let (Some(path), Said::Happened(result)) = (&ask.path, &said) {
-            self.checked(path, result.clone()).map_err(|failure| failure.message)?;
+            let role = self.node(path).and_then(|node| node.role.as_ref());
+            let schema = self.call(path).and_then(|call| render::schema(self.plan, call, role));
+            self.checked(path, result.clone()).map_err(|Failure { message, .. }| match schema {
+                Some(schema) => {
+                    let wanted: String = schema.value().to_string().chars().take(MOST_OF_SCHEMA).collect();
+                    format!("{message}; the result has to follow the schema {wanted}")
+                }
+                None => message,
+            })?;
         }
         let plan = ask.path.as_ref().and_then(|path| match &self.stage?.work {
             Work::Graph(graph) => graph.kind(&path.node, path.items.len()),

@@ -5,6 +5,7 @@ mod compile;
 mod complete;
 mod graph;
 mod role;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

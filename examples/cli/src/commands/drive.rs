@@ -1,10 +1,14 @@
 //! `run`, `resume` and `recover`: the commands that drive runs.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use futures::{FutureExt as _, TryFutureExt as _};
+use indexmap::IndexMap;
+use serde_json::Value;
+use workflow_core::data::Data;
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
+use workflow_core::plan::Plan;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, StoreError};
 use workflow_exec::{ControlOutcome, EngineError, Limits, RunHandle, StartRun};
@@ -33,7 +37,11 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     let source = Source::read(&definitions, &args.workflow).await?;
     let checked = source.check(&definitions, args.strict, args.provider.as_deref()).await?;
     checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
-    let plan = checked.plan.ok_or(Error::Invalid(source.name))?;
+    let plan = checked.plan.ok_or_else(|| Error::Invalid(source.name.clone()))?;
+    let files = args.var_file.iter().flatten();
+    let given = files.chain(args.vars.iter().map(|(name, value)| (name, value)));
+    let vars: IndexMap<_, _> = given.map(|(name, value)| (name.clone(), value.clone())).collect();
+    check_variables(&definitions, &source, args, &plan, &vars).await?;
     let host = Host::open(place)?;
 
     let known = match &args.run_id {
@@ -42,9 +50,8 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     };
     let run = args.run_id.clone().map_or_else(|| host.engine.new_run_id(), Ok)?;
     let mut start = StartRun::plan(&plan).run_id(run.clone());
-    let files = args.var_file.iter().flatten();
-    for (name, value) in files.chain(args.vars.iter().map(|(name, value)| (name, value))) {
-        start = start.var(name, value.clone());
+    for (name, value) in vars {
+        start = start.var(name, value);
     }
     if let Some(policy) = args.on_failure {
         start = start.on_failure(policy.into());
@@ -63,6 +70,30 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     let shown = if known { Shown::from_now(&**host.engine.store(), &run).await? } else { Shown::new(&run) };
     let driven = Driven { run, future: host.engine.run(start).map_ok(Some).boxed() };
     drive_one(&host, json, shown, driven).await
+}
+
+/// Refuses variables that the roles of the workflow do not take, and says which ones nothing uses.
+async fn check_variables(
+    definitions: &Host,
+    source: &Source,
+    args: &RunArgs,
+    plan: &Arc<Plan>,
+    vars: &IndexMap<String, Value>,
+) -> Result<(), Error> {
+    let data = vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect();
+    let wrong = plan.check_variables(&data);
+    if !wrong.is_empty() {
+        return Err(EngineError::Variables(wrong).into());
+    }
+    // Another provider leaves out the options that may use them.
+    let plain = match &args.provider {
+        Some(_) => source.check(definitions, args.strict, None).await?.plan,
+        None => Some(plan.clone()),
+    };
+    for unused in plain.iter().flat_map(|plan| plan.unused_variables(vars.keys().map(String::as_str))) {
+        print::to_stderr(&format!("warning: {unused}"));
+    }
+    Ok(())
 }
 
 /// Creates a run, and leaves it to whoever drives runs of this store.

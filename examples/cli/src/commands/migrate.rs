@@ -1,6 +1,8 @@
 //! `migrate`: what a newer definition changes for a run, and the way over to it.
 
-use workflow_exec::Migration;
+use workflow_core::catalog::Catalog as _;
+use workflow_core::definition::Diagnostics;
+use workflow_exec::{EngineError, Migration};
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -11,8 +13,19 @@ use crate::reference::RunRef;
 
 /// Says what the workflow as it is in the home now would change for a run, or moves the run to it.
 pub(crate) async fn migrate(place: &Place, json: bool, run: &RunRef, apply: bool) -> Result<Exit, Error> {
-    let (Host { engine, .. }, run) = Host::of_run(place, run).await?;
-    let migration = if apply { engine.migrate(&run).await? } else { engine.plan_migration(&run).await? };
+    let (Host { engine, catalog, .. }, run) = Host::of_run(place, run).await?;
+    let migration = if apply { engine.migrate(&run).await } else { engine.plan_migration(&run).await };
+    let migration = match migration {
+        Err(EngineError::Invalid(Diagnostics(found))) => {
+            let workflow = engine.store().get(&run).await?.head.workflow_id;
+            let origin = catalog.get(&workflow).await?.origin;
+            for problem in &found {
+                print::to_stderr(&problem.in_line(&origin));
+            }
+            return Err(Error::Invalid(origin));
+        }
+        migration => migration?,
+    };
     if json {
         print::json(&migration)?;
     } else {

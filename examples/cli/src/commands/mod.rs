@@ -33,7 +33,7 @@ use crate::place::Place;
 /// Does what the arguments say.
 pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
     let (mut found, json) = (Home::find(args.home.as_deref()), args.json);
-    found.roles.clone_from(&args.roles);
+    found.roles = [args.roles.clone(), found.configured_roles()?].concat();
     let home = &found;
     // Commands that touch no run do not mind what is said of the store.
     let place = || Place::new(found.clone(), args.store.as_deref());

@@ -1,5 +1,6 @@
 //! The thread that reads what is new, and shows it.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -82,13 +83,16 @@ pub(crate) struct Shown {
     /// The last event and output entry that the display was given.
     event: u64,
     output: u64,
+    /// Events that were read and come after output that was not: they can be large, and are read once.
+    waiting: VecDeque<Event>,
     failed: bool,
 }
 
 impl Shown {
     /// A run of which everything is new.
     pub(crate) fn new(run: &RunId) -> Self {
-        Self { run: run.clone(), known: 0, first: false, event: 0, output: 0, failed: false }
+        let waiting = VecDeque::new();
+        Self { run: run.clone(), known: 0, first: false, event: 0, output: 0, waiting, failed: false }
     }
 
     /// A run of which only what is stored from now on is new.
@@ -181,8 +185,8 @@ impl Reader {
         for shown in &mut self.runs {
             while !shown.failed {
                 match shown.page(&*self.store) {
-                    Ok((events, entries)) => {
-                        if !shown.give(&events, &entries, &mut *self.display)? {
+                    Ok(entries) => {
+                        if !shown.give(&entries, &mut *self.display)? {
                             break;
                         }
                     }
@@ -200,28 +204,32 @@ impl Reader {
 }
 
 impl Shown {
-    /// The next events, and then the output: what a call said is mostly stored before its end is.
-    fn page(&self, store: &dyn RunStore) -> Result<(Vec<Event>, Vec<OutputEntry>), StoreError> {
+    /// Reads the next events, and then the output: what a call said is mostly stored before its end is.
+    fn page(&mut self, store: &dyn RunStore) -> Result<Vec<OutputEntry>, StoreError> {
         block_on(async {
-            let events = store.events(&self.run, self.event, PAGE).await?;
-            Ok((events, store.output(&self.run, self.output, PAGE).await?))
+            if self.waiting.is_empty() {
+                self.waiting = store.events(&self.run, self.event, PAGE).await?.into();
+            }
+            store.output(&self.run, self.output, PAGE).await
         })
     }
 
     /// Gives entries after the event that they follow, and before the next. Tells whether there was
     /// anything to give.
-    fn give(&mut self, events: &[Event], entries: &[OutputEntry], to: &mut dyn Display) -> io::Result<bool> {
+    fn give(&mut self, entries: &[OutputEntry], to: &mut dyn Display) -> io::Result<bool> {
         let before = (self.event, self.output);
         // Behind a full page there can be more entries that come before the later events.
         let last = entries.last().filter(|_| entries.len() == PAGE).map_or(u64::MAX, |last| last.after_event);
         let mut entries = entries.iter().peekable();
-        for event in events.iter().take_while(|event| event.seq <= last) {
+        while self.waiting.front().is_some_and(|event| event.seq <= last)
+            && let Some(event) = self.waiting.pop_front()
+        {
             while let Some(entry) = entries.next_if(|entry| entry.after_event < event.seq) {
                 to.output(&self.run, entry)?;
                 self.output = entry.number;
             }
             let new = event.seq > self.known || (self.first && event.seq == 1);
-            to.event(&self.run, event, new)?;
+            to.event(&self.run, &event, new)?;
             self.event = event.seq;
         }
         for entry in entries.take_while(|entry| entry.after_event <= self.event) {
@@ -229,5 +237,141 @@ impl Shown {
             self.output = entry.number;
         }
         Ok((self.event, self.output) != before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use jiff::Timestamp;
+    use serde_json::json;
+    use workflow_core::bundle::{Bundle, BundleHash};
+    use workflow_core::store::{
+        Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, Watcher, Watching,
+    };
+
+    use super::*;
+
+    /// A run of one event, which comes after its output, that counts how often the event is read.
+    struct Counting {
+        entries: Vec<OutputEntry>,
+        event: Event,
+        read: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl RunStore for Counting {
+        async fn events(&self, _: &RunId, after: u64, _: usize) -> Result<Vec<Event>, StoreError> {
+            let events: Vec<_> =
+                Some(self.event.clone()).filter(|event| event.seq > after).into_iter().collect();
+            self.read.fetch_add(events.len(), Ordering::Relaxed);
+            Ok(events)
+        }
+
+        async fn output(&self, _: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+            Ok(self.entries.iter().filter(|entry| entry.number > after).take(limit).cloned().collect())
+        }
+
+        async fn create(&self, _: NewRun) -> Result<Lease, StoreError> {
+            unreachable!()
+        }
+        async fn append(
+            &self,
+            _: &Lease,
+            _: u64,
+            _: &[Event],
+            _: Option<&RunHead>,
+        ) -> Result<Vec<ControlRecord>, StoreError> {
+            unreachable!()
+        }
+        async fn append_output(&self, _: &Lease, _: &[OutputEntry]) -> Result<(), StoreError> {
+            unreachable!()
+        }
+        async fn last_output(&self, _: &RunId) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+        async fn get(&self, _: &RunId) -> Result<RunRecord, StoreError> {
+            unreachable!()
+        }
+        async fn list(&self, _: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+            unreachable!()
+        }
+        async fn claim(&self, _: &RunId) -> Result<Lease, StoreError> {
+            unreachable!()
+        }
+        async fn claim_next(&self, _: usize, _: Timestamp) -> Result<Vec<Lease>, StoreError> {
+            unreachable!()
+        }
+        async fn renew(&self) -> Result<(), StoreError> {
+            unreachable!()
+        }
+        async fn release(&self, _: Lease) -> Result<(), StoreError> {
+            unreachable!()
+        }
+        async fn request(&self, _: &RunId, _: Control) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+        async fn controls(&self, _: &RunId, _: u64) -> Result<Vec<ControlRecord>, StoreError> {
+            unreachable!()
+        }
+        async fn delete(&self, _: &RunId) -> Result<(), StoreError> {
+            unreachable!()
+        }
+        async fn bundle(&self, _: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+            unreachable!()
+        }
+        fn watch(&self, _: Watcher) -> Watching {
+            unreachable!()
+        }
+    }
+
+    /// What it is given, in words.
+    #[derive(Default)]
+    struct Given(Arc<Mutex<Vec<String>>>);
+
+    impl Display for Given {
+        fn event(&mut self, _: &RunId, event: &Event, _: bool) -> io::Result<()> {
+            self.0.lock().unwrap().push(format!("event {}", event.seq));
+            Ok(())
+        }
+
+        fn output(&mut self, _: &RunId, entry: &OutputEntry) -> io::Result<()> {
+            self.0.lock().unwrap().push(entry.number.to_string());
+            Ok(())
+        }
+
+        fn note(&mut self, _: &str) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn refresh(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_behind_many_pages_of_output_is_read_once() {
+        let last = 4 * PAGE as u64;
+        let entry = |number| {
+            let entry = json!({
+                "number": number, "after_event": 0, "at": "2026-01-01T00:00:00Z", "path": "1/plan[0]/run",
+                "attempt": 1, "kind": "stdout", "text": "",
+            });
+            serde_json::from_value(entry).unwrap()
+        };
+        let store = Arc::new(Counting {
+            entries: (1..=last).map(entry).collect(),
+            event: Event { seq: 1, at: Timestamp::UNIX_EPOCH, body: EventBody::RunStarted },
+            read: AtomicUsize::new(0),
+        });
+        let given = Arc::default();
+        let runs = vec![Shown::new(&RunId::new("r1").unwrap())];
+        let display = Box::new(Given(Arc::clone(&given)));
+        Reader { store: store.clone(), runs, display }.read().unwrap();
+        let expected: Vec<_> = (1..=last).map(|n| n.to_string()).chain(["event 1".to_owned()]).collect();
+        assert_eq!(*given.lock().unwrap(), expected);
+        assert_eq!(store.read.load(Ordering::Relaxed), 1);
     }
 }

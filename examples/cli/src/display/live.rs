@@ -34,6 +34,30 @@ pub(super) struct Live {
     view: ProgressBar,
     begun: Instant,
     drawn: Option<Instant>,
+    time: EventTime,
+}
+
+/// The time by the clock of the run's events, which is not set back while they come.
+struct EventTime {
+    at: Timestamp,
+    then: Instant,
+}
+
+impl EventTime {
+    fn new(at: Timestamp) -> Self {
+        Self { at, then: Instant::now() }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.at.checked_add(self.then.elapsed()).unwrap_or(self.at)
+    }
+
+    /// Something happened at that time.
+    fn follow(&mut self, at: Timestamp) {
+        if at > self.now() {
+            *self = Self::new(at);
+        }
+    }
 }
 
 /// The view is not drawn more often.
@@ -57,6 +81,7 @@ impl Live {
             view,
             begun: Instant::now(),
             drawn: None,
+            time: EventTime::new(Timestamp::now()),
         }
     }
 
@@ -77,6 +102,7 @@ impl Live {
 
 impl Display for Live {
     fn event(&mut self, _: &RunId, event: &Event, new: bool) -> io::Result<()> {
+        self.time.follow(event.at);
         self.fold(event)?;
         if let EventBody::AttemptStarted { path, .. } = &event.body {
             self.said.remove(&caller(path));
@@ -122,7 +148,7 @@ impl Live {
         let (height, width) = Term::stdout().size();
         let turn = usize::try_from(self.begun.elapsed().as_millis() / 100).unwrap_or_default();
         let spinner = SPINNER[turn % SPINNER.len()];
-        let rows = rows(&state.view(), bundle, &self.said, Timestamp::now());
+        let rows = rows(&state.view(), bundle, &self.said, self.time.now());
         let lines = rows.iter().take(usize::from(height).saturating_sub(1)).map(|row| {
             // A line that fills the width would move the cursor on.
             truncate_str(&line(row, spinner), usize::from(width).saturating_sub(1), "…").into_owned()

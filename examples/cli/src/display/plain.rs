@@ -131,24 +131,27 @@ impl Story {
                 }
                 line
             }
-            EventBody::AttemptSucceeded { path, .. } => {
-                format!("{} succeeded{}", place(path), self.took(path, at))
+            EventBody::AttemptSucceeded { path, ran_until, .. } => {
+                let until = ran_until.as_deref().copied();
+                format!("{} succeeded{}", place(path), self.took(path, until.unwrap_or(at)))
             }
-            EventBody::AttemptFailed { path, error, retry_at, parked, .. } => {
+            EventBody::AttemptFailed { path, error, retry_at, parked, ran_until, .. } => {
                 let again = match retry_at {
                     Some(then) if *parked => format!("; goes on in {}", duration(between(at, *then))),
                     Some(then) => format!("; tried again in {}", duration(between(at, *then))),
                     None => String::new(),
                 };
-                format!("{} failed{}: {}{again}", place(path), self.took(path, at), failure(error))
+                let took = self.took(path, ran_until.as_deref().copied().unwrap_or(at));
+                format!("{} failed{took}: {}{again}", place(path), failure(error))
             }
-            EventBody::AttemptCancelled { path, .. } => {
-                format!("{} was stopped{}", place(path), self.took(path, at))
+            EventBody::AttemptCancelled { path, ran_until, .. } => {
+                format!("{} was stopped{}", place(path), self.took(path, ran_until.unwrap_or(at)))
             }
+            // Whether it runs again is told by what follows: a person may be asked before.
             EventBody::AttemptInterrupted { path, attempt, retry_at, .. } => {
-                let again = retry_at.map(|then| format!(" in {}", duration(between(at, then))));
+                let again = retry_at.map(|then| format!("; runs again in {}", duration(between(at, then))));
                 let again = again.unwrap_or_default();
-                format!("{} was interrupted in attempt {attempt} and runs again{again}", place(path))
+                format!("{} was interrupted in attempt {attempt}{again}", place(path))
             }
             EventBody::SessionDropped { path, session } => {
                 format!("{} gives its session {session} up and begins a new one", place(path))
@@ -225,13 +228,18 @@ impl Story {
     }
 
     fn took(&mut self, path: &NodePath, at: Timestamp) -> String {
-        let since = self.attempts.remove(path);
-        since.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
+        after(self.attempts.remove(path), at)
     }
 
     fn took_all(&self, at: Timestamp) -> String {
-        self.started.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
+        after(self.started, at)
     }
+}
+
+/// How long something took. Nothing where that is not known: the clock of another process can be behind.
+fn after(since: Option<Timestamp>, at: Timestamp) -> String {
+    let since = since.filter(|since| *since <= at);
+    since.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
 }
 
 /// The lane, and in a graph the node and the item: `plan[0]`, `plan[0]/reviews[3]`.
@@ -247,4 +255,59 @@ fn place(path: &NodePath) -> String {
         let _ = write!(place, "[{item}]");
     }
     place
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What is told of the last of some events, which come at these seconds.
+    fn told(events: &[(i64, &str, Value)]) -> Option<String> {
+        let mut story = Story::default();
+        let event = |seq: usize, (second, kind, data): &(i64, &str, Value)| -> Event {
+            let at = Timestamp::from_second(*second).unwrap();
+            let event = json!({ "v": 1, "seq": seq + 1, "at": at, "type": kind, "data": data });
+            serde_json::from_value(event).unwrap()
+        };
+        events.iter().enumerate().map(|(n, told)| story.tell(&event(n, told))).last().flatten()
+    }
+
+    #[test]
+    fn what_is_not_known_after_an_interruption_is_not_said() {
+        let path = "1/pay[0]/run";
+        for (more, expected) in [
+            (json!({}), "pay[0] was interrupted in attempt 1"),
+            (
+                json!({ "retry_at": "1970-01-01T00:00:15Z" }),
+                "pay[0] was interrupted in attempt 1; runs again in 5.0s",
+            ),
+        ] {
+            let mut data = json!({ "path": path, "attempt": 1 });
+            data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            assert_eq!(told(&[(10, "attempt_interrupted", data)]).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn durations_go_by_the_clock_that_is_not_set_and_are_never_those_of_two_clocks() {
+        let started = json!({ "path": "1/plan[0]/run", "attempt": 1, "provider": "demo" });
+        let ended = |until: Option<&str>| {
+            let mut data = json!({ "path": "1/plan[0]/run", "attempt": 1, "output": "x" });
+            data.as_object_mut().unwrap().extend(until.map(|until| ("ran_until".to_owned(), json!(until))));
+            data
+        };
+        for (second, until, expected) in [
+            (12, None, "plan[0] succeeded after 2.0s"),
+            // The machine slept, or its clock was set, in between.
+            (3_600, Some("1970-01-01T00:00:13Z"), "plan[0] succeeded after 3.0s"),
+            // The clock of another process is behind.
+            (5, None, "plan[0] succeeded"),
+        ] {
+            let story =
+                [(10, "attempt_started", started.clone()), (second, "attempt_succeeded", ended(until))];
+            assert_eq!(told(&story).as_deref(), Some(expected));
+        }
+    }
 }

@@ -304,3 +304,32 @@ pay:
         assert_eq!(home.show("first")["context"]["stages"]["pay"]["output"], output, "{answer:?}");
     }
 }
+
+#[test]
+fn a_result_that_the_schema_does_not_allow_is_refused_with_what_the_schema_wants() {
+    let home = Home::new();
+    home.write(".orch/schemas/paid.json", r#"{ "type": "object", "required": ["paid"] }"#);
+    home.write(
+        ".orch/workflows/pay.workflow.yml",
+        r#"
+workflow: { name: Pay, stages: [pay] }
+pay:
+  provider: command
+  on_interrupt: ask
+  output_schema: schemas/paid.json
+  with: { command: [sh, -c, "echo $$ >pid; touch begun; until test -e gate; do sleep 0.02; done"] }
+"#,
+    );
+    let run = home.start_until(&["run", "pay", "--run-id", "first"], "begun");
+    run.signal(Signal::KILL);
+    run.wait();
+    let recovered = home.run(&["recover"]);
+    assert_eq!(recovered.code, Some(4), "{recovered:?}");
+    assert!(!recovered.stdout.contains("runs again"), "it is not known yet: {recovered:?}");
+    for (result, wanted) in [("\"x\"", "object"), ("{}", "paid")] {
+        let refused = home.run(&["answer", "first", "--happened", result]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(wanted), "{refused:?}");
+    }
+    assert_eq!(home.run(&["answer", "first", "--happened", "{\"paid\": 1}"]).code, Some(0));
+}

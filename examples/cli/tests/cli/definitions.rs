@@ -162,3 +162,19 @@ fn schemas_are_printed() {
     }
     assert_eq!(home.run(&["schema", "nope"]).code, Some(2));
 }
+
+#[test]
+fn a_role_with_an_error_does_not_hide_what_is_wrong_with_its_schema() {
+    let home = Home::new();
+    home.write(
+        ".orch/workflows/ship.workflow.yml",
+        "workflow: { stages: [plan] }\nplan: { provider: demo, role: planner }\n",
+    );
+    home.write(".orch/roles/planner.md", "---\noutput_schema: schemas/plan.json\n---\n{{nothing}}\n");
+    home.write(".orch/schemas/plan.json", r#"{ "type": "strnig" }"#);
+    let checked = home.run(&["validate", "ship"]);
+    assert_eq!(checked.code, Some(2));
+    for file in ["roles/planner.md:4:", "schemas/plan.json:1:"] {
+        assert_eq!(checked.stdout.matches(file).count(), 1, "{}", checked.stdout);
+    }
+}

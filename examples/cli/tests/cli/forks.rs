@@ -269,3 +269,19 @@ fn resuming_a_run_that_has_ended_says_what_makes_a_new_one() {
         assert!(refused.stderr.contains("`workflow rerun first`"), "{refused:?}");
     }
 }
+
+#[test]
+fn migrate_says_in_which_file_the_newer_definition_is_wrong() {
+    let home = Home::new();
+    let file = ".orch/workflows/ship.workflow.yml";
+    home.write(file, "workflow: { stages: [one] }\none: { provider: demo }\n");
+    assert_eq!(home.run(&["run", "ship", "--run-id", "first", "--detach"]).code, Some(0));
+    home.write(file, "workflow: { stages: [one] }\none: { provider: dem }\n");
+    for args in [&["migrate", "first"][..], &["migrate", "first", "--apply"]] {
+        let refused = home.run(args);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        for part in [format!("{file}:2:"), format!("error: {file} is not a valid workflow")] {
+            assert!(refused.stderr.contains(&part), "{refused:?}");
+        }
+    }
+}

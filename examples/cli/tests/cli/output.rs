@@ -14,7 +14,7 @@ fn keys(value: &Value) -> Vec<&str> {
 fn a_run_is_its_events_and_then_the_run() {
     let home = Home::with_stages(&[("one", "echo said")]);
     let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--json", "--var", "x:=1"]);
-    assert_eq!(run.stderr, "");
+    assert_eq!(run.stderr, "warning: the variable `x` is not used by the workflow\n");
     let (view, events) = {
         let mut lines = run.json();
         (lines.pop().unwrap(), lines)

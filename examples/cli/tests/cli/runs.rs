@@ -132,7 +132,7 @@ fn a_run_of_the_same_id_is_gone_on_with_or_refused() {
     assert_eq!(run("a").code, Some(0));
     let again = run("a");
     assert_eq!((again.code, again.stdout.as_str()), (Some(0), ""));
-    assert_eq!(again.stderr, "run same has ended already (completed)\n");
+    assert!(again.stderr.ends_with("run same has ended already (completed)\n"), "{again:?}");
     assert_eq!(home.read("trace"), "x\n");
     let other = run("b");
     assert_eq!(other.code, Some(2));
@@ -256,7 +256,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
 
     Options:
           --home <DIR>   Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`]
-          --roles <DIR>  A folder of roles beside the home's own, which is only read; can be given several times
+          --roles <DIR>  A folder of roles beside the home's own, which is only read; can be given several times, and be listed in the home's `config/roles.yml` (`folders: [DIR]`)
           --store <URL>  Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`
           --json         Print bare JSON objects, one per line, and everything else on standard error
       -h, --help         Print help
@@ -268,7 +268,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       2  wrong usage, or an invalid definition
       3  the run was cancelled
       4  the run waits for a person: it asks something, or is paused
-      5  not found, driven elsewhere, or the store failed
+      5  not found, driven elsewhere (also: taken over by another process), or the store failed
       6  the run refused the request: it has ended, is being cancelled, does not ask that, or was answered already
       7  the request is recorded, and the driver of the run has not decided on it yet
       129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
@@ -390,4 +390,58 @@ fn what_one_of_several_failed_lanes_printed_is_told_too() {
     let last = run.stdout.lines().last().unwrap();
     assert!(last.contains("2 of 2 providers failed, with weight 4 of 4: [0] command (weight 3): "), "{last}");
     assert!(last.ends_with(" (stage): no"), "{last}");
+}
+
+#[test]
+fn a_required_variable_that_is_missing_is_told_before_anything_is_made() {
+    let home = Home::new();
+    home.write(
+        "home/workflows/brief.workflow.yml",
+        "workflow: { stages: [brief] }\nbrief: { provider: demo }\n",
+    );
+    home.write(
+        "home/roles/brief.md",
+        "---\nvariables: [{ name: topic, required: true }, { name: depth, type: number }]\n---\n{{topic}} {{depth}}\n",
+    );
+    let before = home.files();
+    for (args, problem) in [
+        (&[][..], "topic"),
+        (&["--var", "topic=x", "--var", "depth=deep"], "depth"),
+        (&["--detach"], "topic"),
+    ] {
+        let refused = home.run(&[&["--home", "home", "run", "brief"], args].concat());
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(problem), "{refused:?}");
+    }
+    assert_eq!(home.files(), before);
+    let run = home.run(&["--home", "home", "run", "brief", "--var", "topic=x", "--var", "depth:=2"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+}
+
+#[test]
+fn a_variable_that_nothing_uses_is_told_before_the_run_starts() {
+    let home = Home::new();
+    home.write(
+        "uses.yml",
+        r#"
+workflow: { name: Uses, stages: [one, two] }
+one:
+  provider: command
+  when: "$.vars.wanted != false"
+  with: { command: [echo, "${vars.goal:-none}"], env: { LEVEL: "${vars.level:-1}" } }
+  set: { seen: "${output}" }
+two: { provider: demo, approval: "Go on with ${vars.reason:-it}?" }
+"#,
+    );
+    let told = |args: &[&str]| home.run(&[&["run", "uses.yml", "--detach"], args].concat()).stderr;
+    let used = ["wanted=x", "goal=x", "level=x", "seen=x", "reason=x"].map(|var| ["--var", var]).concat();
+    assert_eq!(told(&used), "");
+    let unused = "warning: the variable `gaol` is not used by the workflow; did you mean `goal`?\n";
+    assert_eq!(told(&["--var", "gaol=x"]), unused);
+    // What another provider leaves out is used all the same.
+    assert_eq!(told(&[&used[..], &["--provider", "demo"]].concat()), "");
+    // Something that takes all variables takes any.
+    home.write("uses.yml", "workflow: { stages: [one] }\none: { provider: demo, prompt: '${vars}' }\n");
+    let all = home.run(&["run", "uses.yml", "--var", "gaol=x", "--detach"]);
+    assert!(!all.stderr.contains("is not used"), "{all:?}");
 }
