@@ -151,7 +151,6 @@ pub(crate) fn text(value: &Value) -> String {
 }
 
 /// A value that stands for the number with that text.
-#[cfg(feature = "roles")]
 pub(crate) fn number(text: &str) -> Value {
     match serde_json::from_str::<Number>(text) {
         Ok(number) if is_kept(text) => Value::Number(number),
