@@ -28,6 +28,7 @@ mod measure;
 mod memory;
 mod parked;
 mod postgres;
+mod redaction;
 mod sequential;
 mod sqlite;
 mod sqlite_reads;
@@ -42,7 +43,7 @@ use table::Row;
 
 type Group = fn(Effort) -> Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 13] = [
+const GROUPS: [(&str, Group); 14] = [
     ("sequential", sequential::rows),
     ("fan-out", fan_out::rows),
     ("graphs", graphs::rows),
@@ -54,6 +55,7 @@ const GROUPS: [(&str, Group); 13] = [
     ("sqlite-reads", sqlite_reads::rows),
     ("postgres", postgres::rows),
     ("definitions", definitions::rows),
+    ("redaction", redaction::rows),
     ("control", control::rows),
     ("latency", latency::rows),
 ];

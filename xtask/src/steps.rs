@@ -1,5 +1,7 @@
 //! What CI checks, in the order in which it checks it: cheap and likely failures first.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 
 use crate::examples;
@@ -64,7 +66,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "fuzz",
-        about: "hostile definitions, for a short while",
+        about: "hostile definitions, and secrets in any encoding, for a short while",
         tool: Some(FUZZ),
         hindrance: None,
         check: fuzz,
@@ -133,19 +135,27 @@ fn features() -> Result<()> {
     run(hack.args(["--", "-D", "warnings"]))
 }
 
+/// What is fuzzed, and how.
+const FUZZ_TARGETS: &[(&str, &[&str])] = &[
+    ("definition", &["-max_total_time=20", "-dict=fuzz/definition.dict"]),
+    ("redact", &["-max_total_time=15", "-max_len=256"]),
+];
+
 fn fuzz() -> Result<()> {
     // A package outside of the workspace has a lock file of its own, which cargo-fuzz would mend in silence.
     run(&mut cargo(&["fetch", "--locked", "--manifest-path", "fuzz/Cargo.toml"]))?;
-    // Inputs that are new go to the first folder, so that the committed ones stay as they are.
-    let new = tempfile::tempdir().context("cannot make a folder for new inputs")?;
-    // Without a sanitizer, because those need a nightly compiler.
-    let mut fuzz = cargo(&["fuzz", "run", "--sanitizer", "none", "definition"]);
-    fuzz.arg(new.path()).arg("fuzz/corpus/definition");
-    run(fuzz.args([
-        "--",
-        "-max_total_time=20",
-        "-verbosity=0",
-        "-print_final_stats=1",
-        "-dict=fuzz/definition.dict",
-    ]))
+    for (target, arguments) in FUZZ_TARGETS {
+        // Inputs that are new go to the first folder, so that the committed ones stay as they are.
+        let new = tempfile::tempdir().context("cannot make a folder for new inputs")?;
+        // Without a sanitizer, because those need a nightly compiler.
+        let mut fuzz = cargo(&["fuzz", "run", "--sanitizer", "none", target]);
+        fuzz.arg(new.path());
+        let corpus = Path::new("fuzz/corpus").join(target);
+        if corpus.is_dir() {
+            fuzz.arg(corpus);
+        }
+        fuzz.args(["--", "-verbosity=0", "-print_final_stats=1"]);
+        run(fuzz.args(*arguments))?;
+    }
+    Ok(())
 }

@@ -34,6 +34,8 @@ pub enum FailureClass {
     Budget,
     /// A stage failed in the same way in two iterations one after the other.
     Repeated,
+    /// A key of the output holds a secret, so the output was not stored.
+    SecretInOutput,
 }
 
 impl FailureClass {
@@ -53,6 +55,7 @@ impl FailureClass {
             Self::Rejected => "rejected",
             Self::Budget => "budget",
             Self::Repeated => "repeated",
+            Self::SecretInOutput => "secret_in_output",
         }
     }
 

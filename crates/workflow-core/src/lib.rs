@@ -31,6 +31,7 @@ pub mod output;
 pub mod output_schema;
 pub mod plan;
 pub mod provider;
+pub mod redact;
 mod reply;
 pub mod role;
 pub mod schema;

@@ -273,6 +273,7 @@ impl Engine {
         if !wrong.is_empty() {
             return Err(EngineError::Variables(wrong));
         }
+        self.shared.check_secrets(&plan)?;
         let chosen = start.run_id.is_some();
         let (id, seed) = identity(start.run_id, self.shared.clock.now())?;
         let created = RunCreated {

@@ -6,6 +6,7 @@ use workflow_core::catalog::CatalogError;
 use workflow_core::definition::Diagnostics;
 use workflow_core::ids::{InvalidId, RunId, WorkflowId};
 use workflow_core::machine::Broken;
+use workflow_core::redact::{TooLong, UnfitSecret};
 use workflow_core::store::StoreError;
 
 /// Why an engine could not be built.
@@ -129,6 +130,25 @@ pub enum EngineError {
         run: RunId,
         /// What is wrong with it.
         source: Broken,
+    },
+    /// A secret cannot be kept out of outputs.
+    #[error(transparent)]
+    Secret(#[from] UnfitSecret),
+    /// The secrets together cannot be looked for in outputs.
+    #[error(transparent)]
+    Secrets(#[from] TooLong),
+    /// Calls of the run may have been given secrets that are not known here, so they could not be kept out of what the
+    /// run stores. It can be driven where they are known.
+    #[error(
+        "run `{run}` may have used secrets that are not known here ({}), so they cannot be kept out of its output: \
+         provide them, and resume the run",
+        .names.join(", ")
+    )]
+    SecretsMissing {
+        /// The run.
+        run: RunId,
+        /// The names of the secrets.
+        names: Vec<String>,
     },
     /// What a dead host left of the run could not be stopped, so it must not go on.
     #[error("run `{run}`: processes of an earlier call of {path} may still be running: {message}")]

@@ -1,147 +1,152 @@
-//! Secrets that were given to a provider are taken out of all that comes back.
+//! The secrets of one run, which are taken out of all that its calls give back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use serde_json::Value;
-use workflow_core::data::Data;
-use workflow_core::failure::Failure;
-use workflow_core::machine::Secrets;
+use tracing::warn;
+use workflow_core::failure::FailureClass;
+use workflow_core::machine::{Secrets, State};
+use workflow_core::plan::Plan;
+use workflow_core::provider::{ProviderError, Reply};
+use workflow_core::redact::{self, Redactor};
 
+use crate::engine::Shared;
+use crate::error::EngineError;
 use crate::panics::caught;
 
-/// What stands in the place of a secret.
-const MARK: &str = "[redacted]";
-
-/// The secrets that one run has used so far.
-#[derive(Debug, Default)]
-pub(crate) struct Redactor {
+/// The secrets that a run is known to have.
+#[derive(Default)]
+pub(crate) struct Known {
     any: AtomicBool,
-    values: RwLock<Vec<String>>,
+    known: RwLock<(Vec<String>, Redactor)>,
+}
+
+impl Known {
+    /// What takes the secrets out; none where there are none.
+    pub(crate) fn redactor(&self) -> Option<Redactor> {
+        if !self.are_any() {
+            return None;
+        }
+        Some(self.known.read().unwrap_or_else(PoisonError::into_inner).1.clone())
+    }
+
+    pub(crate) fn are_any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
+    fn remember(&self, value: String) -> Result<(), redact::TooLong> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if !known.0.contains(&value) {
+            known.0.push(value);
+            known.1 = Redactor::new(&known.0)?;
+            self.any.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Takes the secrets out of what a call has come to.
+    pub(crate) fn result(&self, result: &mut Result<Reply, ProviderError>) {
+        let Some(redactor) = self.redactor() else { return };
+        match result {
+            Ok(reply) => {
+                if redactor.data(&mut reply.output).is_err() {
+                    let message = "a key of the output holds a secret, so the output was not stored: have the \
+                                   provider leave secrets out of the names in its output";
+                    let error = ProviderError::new(FailureClass::SecretInOutput, message);
+                    *result = Err(ProviderError { usage: reply.usage.take(), ..error });
+                    return;
+                }
+                reply.details.iter_mut().for_each(|details| redactor.value(details));
+                reply.session.take_if(|session| self.is_in_session(session));
+            }
+            Err(error) => {
+                redactor.failure(&mut error.failure);
+                error.output.take_if(|output| redactor.data(output).is_err());
+            }
+        }
+    }
+
+    /// Whether the id of a session holds a secret: it cannot be stored, so the next call begins a new one.
+    pub(crate) fn is_in_session(&self, session: &str) -> bool {
+        let is_in = self.redactor().is_some_and(|redactor| redactor.is_in(session));
+        if is_in {
+            warn!(
+                "the id of a session holds a secret and is not recorded: the next call begins a new session"
+            );
+        }
+        is_in
+    }
+
+    /// A text without the secrets.
+    pub(crate) fn text(&self, mut text: String) -> String {
+        if let Some(redactor) = self.redactor() {
+            redactor.text(&mut text);
+        }
+        text
+    }
 }
 
 /// Looks secrets up and remembers what was found.
 pub(crate) struct Remembering<'a> {
     pub secrets: &'a dyn Secrets,
-    pub redactor: &'a Redactor,
-    /// The text of a panic of the host's secrets.
-    pub panicked: OnceLock<String>,
+    pub known: &'a Known,
+    /// Why a secret could not be looked up.
+    pub problem: OnceLock<String>,
 }
 
 impl Secrets for Remembering<'_> {
     fn secret(&self, name: &str) -> Option<String> {
-        let value = caught(|| self.secrets.secret(name)).unwrap_or_else(|panic| {
-            self.panicked.get_or_init(|| panic);
+        let looked_up = look_up(self.secrets, name).and_then(|value| {
+            let Some(value) = value else { return Ok(None) };
+            redact::check(name, &value).map_err(|error| error.to_string())?;
+            self.known.remember(value.clone()).map_err(|error| error.to_string())?;
+            Ok(Some(value))
+        });
+        looked_up.unwrap_or_else(|problem| {
+            self.problem.get_or_init(|| problem);
             None
-        })?;
-        self.redactor.remember(&value);
-        Some(value)
+        })
     }
 }
 
-impl Redactor {
-    fn remember(&self, value: &str) {
-        if value.is_empty() {
-            return;
-        }
-        let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
-        // A provider shows text line by line, so each line of a secret is one.
-        for part in std::iter::once(value).chain(value.lines().filter(|line| line.len() >= 8)) {
-            // Programs print JSON too, and there it is written with escapes.
-            let json = Value::from(part).to_string();
-            for form in [part, &json[1..json.len() - 1]] {
-                if !values.iter().any(|known| known == form) {
-                    values.push(form.to_owned());
-                }
-            }
-        }
-        // Longer ones first: one secret may contain another.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        self.any.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn text(&self, text: &mut String) {
-        if !self.any.load(Ordering::Acquire) {
-            return;
-        }
-        for value in self.values.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if text.contains(value.as_str()) {
-                *text = text.replace(value.as_str(), MARK);
-            }
-        }
-    }
-
-    pub(crate) fn data(&self, data: &mut Data) {
-        if !self.any.load(Ordering::Acquire) {
-            return;
-        }
-        let before = data.exact_value();
-        let mut value = before.clone();
-        self.value(&mut value);
-        if value != before {
-            *data = Data::new(&value);
-        }
-    }
-
-    pub(crate) fn failure(&self, failure: &mut Failure) {
-        self.text(&mut failure.message);
-        if let Some(details) = &mut failure.details {
-            self.value(details);
-        }
-    }
-
-    pub(crate) fn value(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => self.text(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
-            Value::Object(members) => {
-                let taken = std::mem::take(members);
-                for (mut key, mut member) in taken {
-                    self.text(&mut key);
-                    self.value(&mut member);
-                    members.insert(key, member);
-                }
-            }
-            _ => {}
-        }
-    }
+fn look_up(secrets: &dyn Secrets, name: &str) -> Result<Option<String>, String> {
+    caught(|| secrets.secret(name)).map_err(|panic| format!("looking up a secret panicked: {panic}"))
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn secrets_are_taken_out_wherever_they_stand() {
-        let redactor = Redactor::default();
-        redactor.remember("hunter2");
-        redactor.remember("hunter2-and-more");
-        let mut text = "a hunter2-and-more b hunter2".to_owned();
-        redactor.text(&mut text);
-        assert_eq!(text, "a [redacted] b [redacted]");
-        let mut data = Data::new(&json!({ "hunter2": ["x hunter2", 1, null] }));
-        redactor.data(&mut data);
-        assert_eq!(data.value(), json!({ "[redacted]": ["x [redacted]", 1, null] }));
+impl Shared {
+    /// Refuses a plan with secrets that cannot be kept out of outputs. One that is not known here may be known to
+    /// whoever drives the run.
+    pub(crate) fn check_secrets(&self, plan: &Plan) -> Result<(), EngineError> {
+        for (name, _) in plan.secrets() {
+            if let Ok(Some(value)) = look_up(&*self.secrets, name) {
+                redact::check(name, &value)?;
+            }
+        }
+        Ok(())
     }
 
-    #[test]
-    fn a_secret_is_found_in_text_that_is_json() {
-        let redactor = Redactor::default();
-        redactor.remember("pass\"word\\1\nand a second line");
-        let mut text =
-            json!({ "token": "pass\"word\\1\nand a second line", "line": "pass\"word\\1" }).to_string();
-        redactor.text(&mut text);
-        assert_eq!(text, r#"{"token":"[redacted]","line":"[redacted]"}"#);
-    }
-
-    #[test]
-    fn a_secret_that_json_escapes_is_found_in_data() {
-        let redactor = Redactor::default();
-        redactor.remember("pass\"word\\1");
-        let mut data = Data::new(&json!("say pass\"word\\1 now"));
-        redactor.data(&mut data);
-        assert_eq!(data.value(), json!("say [redacted] now"));
+    /// Looks up all secrets of a run before its first call is made here: another process may have handed them out, and
+    /// they can be in whatever comes back from now on.
+    pub(crate) fn know_secrets(&self, plan: &Plan, state: &State, known: &Known) -> Result<(), EngineError> {
+        let mut missing = Vec::new();
+        for (name, stages) in plan.secrets() {
+            match look_up(&*self.secrets, name) {
+                Ok(Some(value)) => {
+                    redact::check(name, &value)?;
+                    known.remember(value)?;
+                }
+                Ok(None) | Err(_) if stages.iter().any(|stage| state.has_entered(stage)) => {
+                    missing.push(name.to_owned());
+                }
+                Ok(None) => {
+                    warn!(secret = name, "a secret is not known here: the calls that need it will fail");
+                }
+                Err(problem) => warn!(secret = name, problem, "a secret cannot be looked up"),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(EngineError::SecretsMissing { run: state.created().run.clone(), names: missing })
     }
 }

@@ -10,7 +10,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber, info_span};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
-use workflow_core::provider::{CallContext, ProviderError, Reply};
+use workflow_core::provider::{CallContext, CallRequest, ProviderError, Reply};
 use workflow_core::usage::Usage;
 use workflow_providers::FunctionProvider;
 use workflow_tests::sim::Sim;
@@ -105,4 +105,33 @@ work: { provider: agent, prompt: work, on_failure: retry, retries: 1, retry_back
 check: { provider: ann, prompt: check, with: { ann: { fail: permanent } } }
 ";
     insta::assert_snapshot!(traced(yaml));
+}
+
+#[test]
+fn a_panic_of_a_provider_is_logged_without_secrets() {
+    struct Vault;
+    impl workflow_core::machine::Secrets for Vault {
+        fn secret(&self, _: &str) -> Option<String> {
+            Some("hunter2-hunter2".to_owned())
+        }
+    }
+    let agent = FunctionProvider::new(|request: CallRequest, _: CallContext| async move {
+        assert!(request.prompt.is_empty(), "{} was refused", request.prompt);
+        Ok(Reply::default())
+    });
+    let host = Host::in_world(Sim::new(), |builder| builder.secrets(Vault).provider("agent", agent));
+    let collect = Collect::default();
+    let subscriber = tracing_subscriber::registry().with(collect.clone());
+    let yaml = "
+workflow: { name: Traced, stages: [work] }
+work: { provider: agent, prompt: 'use ${secrets.key}' }
+";
+    tracing::subscriber::with_default(subscriber, || {
+        host.sim.block_on(host.engine.run(host.start("r1", yaml))).unwrap();
+    });
+    let told = collect.0.lock().unwrap().lines.join("\n");
+    assert!(
+        told.contains("the provider panicked: use [redacted] was refused") && !told.contains("hunter2"),
+        "{told}"
+    );
 }

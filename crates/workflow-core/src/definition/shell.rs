@@ -1,4 +1,4 @@
-//! Keeps values out of the text that an interpreter executes.
+//! Keeps values out of the text that an interpreter executes, and secrets out of arguments.
 
 use serde_json::{Map, Value};
 
@@ -28,6 +28,15 @@ pub(super) fn check(with: &Map<String, Value>, told: &Told<'_>, path: &Path<'_>,
     if let Some(offset) = program.filter(|_| !is_dynamic(with.get(DYNAMIC), true)) {
         report.error_in_text("dynamic-program", &of_command.index(0), offset, DYNAMIC_PROGRAM);
     }
+    for (n, word) in words.iter().enumerate() {
+        if let Some(secret) = secret(word) {
+            let message = format!(
+                "every process of the machine can read the arguments of a program, and `{secret}` with them: pass it through \
+                 `env`, or through `stdin`"
+            );
+            report.warning("secret-in-argument", &of_command.index(n), message);
+        }
+    }
     for n in found.words {
         if let Some(offset) = expression(words[n]) {
             let message = format!("a value in program text would be run as code: {ADVICE}");
@@ -49,6 +58,13 @@ pub(super) fn check(with: &Map<String, Value>, told: &Told<'_>, path: &Path<'_>,
     if !told.inputs.is_empty() {
         report.error(CODE, &path.key("inputs"), STDIN);
     }
+}
+
+/// The first secret that a template names.
+fn secret(text: &str) -> Option<String> {
+    let template = Template::parse(text).ok()?;
+    let secret = template.names().find(|name| name.root() == "secrets")?;
+    Some(secret.as_str().to_owned())
 }
 
 /// Where the first expression of a template is.

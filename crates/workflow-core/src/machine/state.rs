@@ -321,6 +321,12 @@ impl State {
         Some((self.iteration, &current.stage))
     }
 
+    /// Whether `stage` is under way, or has been in any iteration, so that calls of it may have been made.
+    pub fn has_entered(&self, stage: &StageId) -> bool {
+        self.is_within(stage)
+            || self.results.get(stage).is_some_and(|result| result.status != StageStatus::Skipped)
+    }
+
     /// The plan of the stage that is under way.
     pub(super) fn stage_under_way<'a>(&self, plan: &'a Plan) -> Option<&'a StagePlan> {
         let Position::In(current) = &self.position else { return None };

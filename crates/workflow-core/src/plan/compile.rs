@@ -61,6 +61,7 @@ impl Compiler<'_> {
         let skills =
             bundle.skills.iter().map(|(name, skill)| (name.as_str().into(), Arc::new(skill.clone())));
         let skills = skills.collect();
+        let secrets = super::secrets::named(&stages, &roles);
         Some(Plan {
             bundle: bundle.clone(),
             hash,
@@ -71,6 +72,7 @@ impl Compiler<'_> {
             roles,
             unfit,
             skills,
+            secrets,
         })
     }
 

@@ -6,6 +6,7 @@ mod complete;
 mod graph;
 mod role;
 mod variables;
+mod secrets;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub struct Plan {
     /// Roles that only an expression could name and that this workflow cannot use, and why.
     pub(crate) unfit: HashMap<RoleId, String>,
     pub(crate) skills: HashMap<Arc<str>, Arc<Skill>>,
+    secrets: secrets::Secrets,
 }
 
 #[derive(Debug)]

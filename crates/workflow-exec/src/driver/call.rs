@@ -63,7 +63,7 @@ impl<'e> Call<'e> {
         let id = request.id.clone();
         let context = CallContext::new(id.clone(), io.stop.signal(), io.clone());
         let mut future = caught(|| provider.call(request, context))
-            .unwrap_or_else(|panic| after_panic(provider, id.clone(), panic).boxed());
+            .unwrap_or_else(|panic| after_panic(provider, id.clone(), io.secrets().text(panic)).boxed());
         if patience.timeout.is_some() || patience.idle_timeout.is_some() {
             future = in_time(future, patience, io.clone(), (provider, id.clone())).boxed();
         }
@@ -85,7 +85,7 @@ impl<'e> Call<'e> {
     fn drop_future(&mut self) {
         let future = self.future.take();
         if let Err(panic) = caught(|| drop(future)) {
-            let (path, attempt) = (&self.id.path, self.id.attempt);
+            let (path, attempt, panic) = (&self.id.path, self.id.attempt, self.io.secrets().text(panic));
             error!(%path, attempt, panic, "the future of a call panicked when it was dropped");
         }
     }
@@ -94,6 +94,7 @@ impl<'e> Call<'e> {
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.drop_future();
+        self.io.last_words(&self.id);
     }
 }
 
@@ -118,6 +119,7 @@ impl Future for Call<'_> {
                 },
                 Err(panic) => match self.provider {
                     Some(provider) => {
+                        let panic = self.io.secrets().text(panic);
                         let after = after_panic(provider, self.id.clone(), panic).boxed();
                         self.go_on_with(after);
                     }
@@ -125,16 +127,8 @@ impl Future for Call<'_> {
                 },
             }
         };
-        match &mut result {
-            Ok(reply) => {
-                self.io.redactor().data(&mut reply.output);
-                reply.details.iter_mut().for_each(|details| self.io.redactor().value(details));
-            }
-            Err(error) => {
-                self.io.redactor().failure(&mut error.failure);
-                error.output.iter_mut().for_each(|output| self.io.redactor().data(output));
-            }
-        }
+        self.io.secrets().result(&mut result);
+        self.io.last_words(&self.id);
         let (path, attempt) = (self.id.path.clone(), self.id.attempt);
         let span = std::mem::replace(&mut self.span, Span::none());
         Poll::Ready(Ended { path, attempt, result, began: self.began, span })

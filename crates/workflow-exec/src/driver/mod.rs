@@ -166,6 +166,10 @@ impl<'e> Driver<'e> {
         let last_output = engine.patiently("reading", || engine.store.last_output(run)).await?;
         self.io.go_on_after(last_output);
         self.last_output = last_output;
+        // Who is about to stop begins no call.
+        if self.entered.inbox.shutdown() == Stop::None {
+            engine.know_secrets(&self.plan, &self.state, &self.io.secrets)?;
+        }
         let heard = if self.reclaim().await? { self.last_heard().await? } else { None };
         self.read_controls().await?;
         let controls = std::mem::take(&mut self.controls);
@@ -216,7 +220,7 @@ impl<'e> Driver<'e> {
             reclaimed.map_err(|error| EngineError::NotReclaimed {
                 run: self.lease.run.clone(),
                 path: path.to_string(),
-                message: error.to_string(),
+                message: self.io.secrets.text(error.to_string()),
             })?;
             any = true;
         }
@@ -413,8 +417,8 @@ impl<'e> Driver<'e> {
     fn call(&mut self, path: NodePath, attempt: u32, name: &str, admission: Option<Admission<'e>>) {
         // The machine calls for nothing but what was granted.
         let Some(admission) = admission else { return };
-        let (secrets, redactor) = (&*self.engine.secrets, &self.io.redactor);
-        let secrets = Remembering { secrets, redactor, panicked: OnceLock::new() };
+        let (secrets, known) = (&*self.engine.secrets, &self.io.secrets);
+        let secrets = Remembering { secrets, known, problem: OnceLock::new() };
         let mut call = machine::request(&self.plan, &self.state, &path, attempt, name, &secrets);
         if let Ok(ready) = &mut call
             && let Err(failure) = call::fit(&mut ready.request, admission.provider)
@@ -424,11 +428,12 @@ impl<'e> Driver<'e> {
         let call = match call {
             Ok(call) => call,
             Err(mut failure) => {
-                if let Some(panic) = secrets.panicked.get() {
-                    let message = format!("looking up a secret panicked: {panic}");
-                    failure = Failure::new(FailureClass::Permanent, message);
+                if let Some(problem) = secrets.problem.get() {
+                    failure = Failure::new(FailureClass::Permanent, problem);
                 }
-                self.io.redactor.failure(&mut failure);
+                if let Some(redactor) = known.redactor() {
+                    redactor.failure(&mut failure);
+                }
                 let error = ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") };
                 let (began, span) = (self.decided, spans::node(&self.stage, &path, attempt, name));
                 let ended = Ended { path, attempt, result: Err(error), began, span };

@@ -1,22 +1,23 @@
 //! What calls say, on its way to the store: bounded, never in the way of a state change.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use futures::task::AtomicWaker;
 use jiff::Timestamp;
 use workflow_core::ids::NodePath;
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::{CallHost, CallId, SessionLost};
+use workflow_core::redact::{Piece, Stream};
 use workflow_core::stop::StopSource;
 use workflow_core::usage::Usage;
 
 use crate::active::{Inbox, SessionNote, UsageNote};
-use crate::redact::Redactor;
+use crate::redact::Known;
 use crate::runtime::Timer;
 use crate::steady::Steady;
 
@@ -24,12 +25,15 @@ use crate::steady::Steady;
 const MOST_ENTRIES: usize = 8_192;
 const MOST_BYTES: usize = 4 << 20;
 
+/// Providers cut lines from here on, between two characters: the next entry may go on with the same line.
+const LONG_LINE: usize = 64 * 1024 - 3;
+
 /// The outgoing side of a run, shared by its calls.
 pub(crate) struct RunIo {
     clock: Arc<Steady>,
     timer: Arc<dyn Timer>,
     inbox: Arc<Inbox>,
-    pub redactor: Redactor,
+    pub secrets: Known,
     stored: AtomicU64,
     buffer: Mutex<Buffer>,
 }
@@ -53,6 +57,8 @@ pub(crate) struct CallIo {
     heard: AtomicU64,
     abandoned: AtomicBool,
     waker: AtomicWaker,
+    /// What was said of each kind, where there are secrets: one can begin in one entry and end in the next.
+    said: Mutex<Vec<(OutputKind, Stream)>>,
 }
 
 impl RunIo {
@@ -61,7 +67,7 @@ impl RunIo {
             clock,
             timer,
             inbox,
-            redactor: Redactor::default(),
+            secrets: Known::default(),
             stored: AtomicU64::new(last_event),
             buffer: Mutex::default(),
         }
@@ -146,6 +152,7 @@ impl CallIo {
             heard: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
             waker: AtomicWaker::new(),
+            said: Mutex::default(),
         }
     }
 
@@ -176,20 +183,22 @@ impl CallIo {
         self.run.clock.monotonic()
     }
 
-    pub(crate) fn redactor(&self) -> &Redactor {
-        &self.run.redactor
+    pub(crate) fn secrets(&self) -> &Known {
+        &self.run.secrets
     }
-}
 
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
+    /// Passes on what was held back, because it could have been the beginning of a secret.
+    pub(crate) fn last_words(&self, call: &CallId) {
+        if !self.run.secrets.are_any() {
+            return;
+        }
+        for (kind, mut stream) in std::mem::take(&mut *lock(&self.said)) {
+            stream.finish(|text| self.push(call, kind, text));
+        }
+    }
 
-impl CallHost for CallIo {
-    fn output(&self, call: &CallId, kind: OutputKind, mut text: String) {
-        self.hear();
-        self.run.redactor.text(&mut text);
-        let mut buffer = self.run.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+    fn push(&self, call: &CallId, kind: OutputKind, text: String) {
+        let mut buffer = lock(&self.run.buffer);
         let was_empty = buffer.entries.is_empty();
         if buffer.entries.len() >= MOST_ENTRIES || buffer.bytes + text.len() > MOST_BYTES {
             buffer.dropped += 1;
@@ -200,6 +209,35 @@ impl CallHost for CallIo {
         drop(buffer);
         if was_empty {
             self.run.inbox.wake();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl CallHost for CallIo {
+    fn output(&self, call: &CallId, kind: OutputKind, text: String) {
+        self.hear();
+        let Some(redactor) = self.run.secrets.redactor() else { return self.push(call, kind, text) };
+        let piece = match kind {
+            OutputKind::TextDelta => Piece::Delta,
+            _ if text.len() >= LONG_LINE => Piece::Part,
+            _ => Piece::Line,
+        };
+        let mut said = lock(&self.said);
+        let known = said.iter().position(|(said, _)| *said == kind);
+        let number = known.unwrap_or_else(|| {
+            said.push((kind, redactor.stream()));
+            said.len() - 1
+        });
+        if let Some((_, stream)) = said.get_mut(number) {
+            stream.push(text, piece, |text| self.push(call, kind, text));
         }
     }
 
@@ -228,6 +266,9 @@ impl CallHost for CallIo {
     ) -> BoxFuture<'a, Result<(), SessionLost>> {
         let (done, stored) = oneshot::channel();
         self.hear();
+        if self.run.secrets.is_in_session(session) {
+            return Box::pin(ready(Ok(())));
+        }
         self.run.inbox.note_session(SessionNote {
             path: call.path.clone(),
             attempt: call.attempt,

@@ -47,7 +47,7 @@ pub use self::checkup::Checkup;
 use self::cli::{Call, Cli, End, Invocation, Outcome, Reader as _, Said, Trouble, short};
 use self::reason::Reason;
 use self::records::{Record, Records};
-use self::secrets::Secrets;
+use self::secrets::{Secrets, Voice};
 use crate::process::{self, Control, Ended, Launch, Marker, RunError, Stream};
 use crate::start::{program, run_error};
 use crate::tail::Tail;
@@ -211,7 +211,7 @@ impl Settings {
         let own = C::SET.iter().map(|(name, value)| (name.into(), value.into()));
         let own = own.chain(environment.into_iter().map(|(name, value)| (name.into(), value.into())));
         let environment = environment::of_call(&self.allow_env, request, own.chain(self.env.clone()))?;
-        let secrets = Secrets::of(&environment);
+        let secrets = Secrets::of(&environment)?;
         let mut prompt = request.prompt.clone();
         for (name, skill) in &request.skills {
             let folder = skill
@@ -241,7 +241,7 @@ impl Settings {
         };
 
         let (mut transcript, mut stderr) = (Transcript::<C>::new(&call), Tail::new(EXCERPT));
-        let mut text = Tail::new(PARTIAL);
+        let (mut text, mut voice) = (Tail::new(PARTIAL), secrets.voice());
         let mut say = |said| {
             match &said {
                 Said::Text(whole) => {
@@ -251,7 +251,7 @@ impl Settings {
                 Said::TextDelta(piece) => text.push(piece.as_bytes()),
                 _ => {}
             }
-            tell(context, sessions, &secrets, said);
+            tell(context, sessions, &mut voice, said);
         };
         // An agent that is stopped may well say that this is the end: it had not said all before.
         let mut has_said_all = false;
@@ -269,31 +269,32 @@ impl Settings {
             let message = secrets.hidden(trouble.message.clone());
             failure::<C>(Trouble { message, ..trouble }, end, context.now())
         };
-        let error = match ended.map_err(|error| not_run::<C>(&name, &error, context.now()))? {
+        let result = match ended.map_err(|error| not_run::<C>(&name, &error, context.now()))? {
             Ended::Stopped => {
                 // What it used until then is told all the same.
                 let usage = used(transcript.end(&end, &mut say));
-                ProviderError { usage, ..ProviderError::cancelled() }
+                Err(ProviderError { usage, ..ProviderError::cancelled() })
             }
             Ended::Silent if !has_said_all => {
                 let usage = used(transcript.end(&end, &mut say));
                 let silence = self.patience.as_secs();
                 let message = format!("{} was silent for {silence} seconds and was stopped", C::NAME);
-                failed(Trouble::new(Reason::Silent, message).using(usage), &end)
+                Err(failed(Trouble::new(Reason::Silent, message).using(usage), &end))
             }
             ended => {
                 match ended {
                     Ended::ByItself(status) => end.code = status.code(),
                     _ => end.lingered = true,
                 }
-                match transcript.end(&end, &mut say) {
-                    Ok(outcome) => return Ok(reply(outcome)),
-                    Err(trouble) => failed(trouble, &end),
-                }
+                let outcome = transcript.end(&end, &mut say);
+                outcome
+                    .map_err(|trouble| failed(trouble, &end))
+                    .and_then(|outcome| secrets.reply(reply(outcome)))
             }
         };
+        voice.finish(|kind, text| context.output(kind, text));
         let said = secrets.hidden(text.text(PARTIAL));
-        Err(if said.is_empty() { error } else { error.with_output(Value::String(said)) })
+        result.map_err(|error| if said.is_empty() { error } else { error.with_output(Value::String(said)) })
     }
 }
 
@@ -343,7 +344,7 @@ fn used(result: Result<Outcome, Trouble>) -> Option<Usage> {
     result.map_or_else(|trouble| trouble.usage, |outcome| outcome.usage)
 }
 
-fn tell(context: &CallContext, sessions: &UnboundedSender<String>, secrets: &Secrets, said: Said) {
+fn tell(context: &CallContext, sessions: &UnboundedSender<String>, voice: &mut Voice, said: Said) {
     let (kind, text) = match said {
         Said::Text(text) => (OutputKind::Text, text),
         Said::TextDelta(text) => (OutputKind::TextDelta, text),
@@ -358,7 +359,7 @@ fn tell(context: &CallContext, sessions: &UnboundedSender<String>, secrets: &Sec
         }
     };
     if !text.is_empty() {
-        context.output(kind, secrets.hidden(text));
+        voice.say(kind, text, |text| context.output(kind, text));
     }
 }
 

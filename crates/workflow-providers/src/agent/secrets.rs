@@ -2,32 +2,81 @@
 
 use std::ffi::OsString;
 
-/// The values of those variables that are named like secrets.
-pub(super) struct Secrets(Vec<String>);
+use workflow_core::failure::FailureClass;
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{ProviderError, Reply};
+use workflow_core::redact::{Piece, Redactor, SHORTEST, Stream};
 
-/// Shorter values would be found in texts that have nothing to do with them.
-const SHORTEST: usize = 6;
+/// The values of those variables that are named like secrets.
+pub(super) struct Secrets(Redactor);
+
+/// What an agent says, without them.
+pub(super) struct Voice {
+    redactor: Redactor,
+    /// What was said of each kind: a secret can begin in one piece and end in the next.
+    said: Vec<(OutputKind, Stream)>,
+}
 
 impl Secrets {
-    pub(super) fn of(environment: &[(OsString, OsString)]) -> Self {
+    /// # Errors
+    ///
+    /// When they cannot be looked for.
+    pub(super) fn of(environment: &[(OsString, OsString)]) -> Result<Self, ProviderError> {
         let is_secret =
             |name: &str| ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word));
         let secrets = environment.iter().filter_map(|(name, value)| {
             let name = name.to_str()?.to_uppercase();
             // It is no secret, and stands in many texts.
             let is_ours = name.starts_with("WORKFLOW_");
-            value.to_str().filter(|value| is_secret(&name) && !is_ours && value.len() >= SHORTEST)
+            value.to_str().filter(|value| is_secret(&name) && !is_ours && value.trim().len() >= SHORTEST)
         });
-        Self(secrets.map(str::to_owned).collect())
+        let redactor = Redactor::new(secrets);
+        redactor.map(Self).map_err(|error| ProviderError::permanent(format!("environment: {error}")))
     }
 
     /// The text without them.
     pub(super) fn hidden(&self, mut text: String) -> String {
-        for secret in &self.0 {
-            if text.contains(secret) {
-                text = text.replace(secret, "[redacted]");
-            }
-        }
+        self.0.text(&mut text);
         text
+    }
+
+    /// The reply without them.
+    pub(super) fn reply(&self, mut reply: Reply) -> Result<Reply, ProviderError> {
+        if self.0.data(&mut reply.output).is_err() {
+            let message = "a key of the answer holds a secret of the agent's environment";
+            let error = ProviderError::new(FailureClass::SecretInOutput, message);
+            return Err(ProviderError { usage: reply.usage, ..error });
+        }
+        if let Some(details) = &mut reply.details {
+            self.0.value(details);
+        }
+        Ok(reply)
+    }
+
+    pub(super) fn voice(&self) -> Voice {
+        Voice { redactor: self.0.clone(), said: Vec::new() }
+    }
+}
+
+impl Voice {
+    /// Passes on what is said.
+    pub(super) fn say(&mut self, kind: OutputKind, text: String, output: impl FnMut(String)) {
+        if self.redactor.is_empty() {
+            return std::iter::once(text).for_each(output);
+        }
+        let piece = if kind == OutputKind::TextDelta { Piece::Delta } else { Piece::Line };
+        let known = self.said.iter().position(|(said, _)| *said == kind);
+        let number = known.unwrap_or_else(|| {
+            self.said.push((kind, self.redactor.stream()));
+            self.said.len() - 1
+        });
+        self.said[number].1.push(text, piece, output);
+    }
+
+    /// Passes on what was held back, because it could have been the beginning of one.
+    pub(super) fn finish(&mut self, mut output: impl FnMut(OutputKind, String)) {
+        for (kind, mut stream) in std::mem::take(&mut self.said) {
+            stream.finish(|text| output(kind, text));
+        }
     }
 }

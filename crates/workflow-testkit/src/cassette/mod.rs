@@ -79,9 +79,9 @@
 //! `[redacted]` stands in the file where there was a text that the host [named](Recorder::redact), or the value (of at
 //! least six bytes) of a variable of the call that is named like a secret: with `KEY`, `TOKEN`, `SECRET` or `PASSWORD`.
 //! So it is in prompts, options, schemas, in what was said – also where the pieces of an answer cut a secret apart –,
-//! in replies and failures. What a provider has from elsewhere, as from the environment of the host, has to be named.
-//! Replayed, what is redacted can be anything in what is asked. A secret that is encoded in some
-//! way is not known again. The environment itself is not recorded.
+//! in replies and failures, and in the encodings that [`workflow_core::redact`] knows. What a provider has from
+//! elsewhere, as from the environment of the host, has to be named.
+//! Replayed, what is redacted can be anything in what is asked. The environment itself is not recorded.
 //!
 //! # The file
 //!

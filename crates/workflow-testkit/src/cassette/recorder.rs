@@ -18,7 +18,7 @@ use workflow_core::usage::Usage;
 
 use super::Clock;
 use super::format::{Asked, Call, CassetteError, Recorded, Said, Tape, What, node};
-use super::redact::Secrets;
+use super::redact::{hide, redactor};
 
 /// A provider that does what another does, and appends every call to a [cassette](super) as it ends.
 ///
@@ -67,7 +67,10 @@ impl<P> fmt::Debug for Recorder<P> {
 #[async_trait]
 impl<P: Provider> Provider for Recorder<P> {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
-        let secrets = Secrets::of(&self.secrets, &request.env);
+        let not_recorded = |error: &dyn fmt::Display| {
+            ProviderError::permanent(format!("the call could not be recorded: {error}"))
+        };
+        let redactor = redactor(&self.secrets, &request.env).map_err(|error| not_recorded(&error))?;
         let (node, asked) = (node(&request), Asked::of(&request));
         let (id, stop) = (context.id().clone(), context.stop().clone());
         let clock = self.clock.clone().unwrap_or_else(|| {
@@ -83,10 +86,10 @@ impl<P: Provider> Provider for Recorder<P> {
         let is_stopped = stop.now() != Stop::None;
         let recorded = recorded(&result, result_at, is_stopped);
         let mut call = Call { node, asked, said, took, result: recorded };
-        secrets.hide(&mut call);
+        hide(&redactor, &mut call);
         match self.tape.lock().unwrap().append(&call) {
             Ok(()) => result,
-            Err(error) => Err(ProviderError::permanent(format!("the call could not be recorded: {error}"))),
+            Err(error) => Err(not_recorded(&error)),
         }
     }
 

@@ -15,7 +15,7 @@ use workflow_core::usage::Usage;
 
 use super::Clock;
 use super::format::{Asked, Call, CassetteError, Recorded, What, node, read};
-use super::redact::{Secrets, is_same};
+use super::redact::{is_same, redactor};
 
 type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
@@ -107,7 +107,7 @@ impl Cassette {
             return Err(format!("all calls of `{node}` that are recorded in {path} have been played"));
         };
         let (name, recorded, mut now) = self.difference(&call.asked, &asked).unwrap_or_default();
-        Secrets::of(&[], &request.env).text(&mut now);
+        redactor(&[], &request.env).map_err(|error| error.to_string())?.text(&mut now);
         let (recorded, now) = (around(&now, &recorded), around(&recorded, &now));
         Err(format!(
             "`{node}` was asked something else than what is recorded in {path}, line {line}: its {name} `{now}`, and not \

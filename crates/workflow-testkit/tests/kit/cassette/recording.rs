@@ -125,7 +125,7 @@ fn secrets_are_nowhere_in_the_file() {
             })
         }))
         .redact(["the word"]);
-    let secrets = ["key-\"1\"\n", "token-22", "secret-333", "password-4444"];
+    let secrets = ["key-\"1\"\n2", "token-22", "secret-333", "password-4444"];
     let asked = |prompt: &str| {
         let mut request = request("1/work[0]/run", &format!("{prompt} {}, the word", secrets.join(" ")));
         let names = ["API_KEY", "github_token", "Secret_Thing", "DB_PASSWORD"];
