@@ -62,7 +62,9 @@ Providers:
 
 Environment:
   WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
-  WORKFLOW_SECRET_X  the value of ${secrets.X}
+  WORKFLOW_SECRETS_DIR
+                     a folder with a file for each secret: ${secrets.X} is the text of the file X
+  WORKFLOW_SECRET_X  the value of ${secrets.X} where there is no such file
   WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 
 RUN is an id, the beginning of one, the id of a workflow that has one run, `@latest`, or `WORKFLOW@latest`.
@@ -89,6 +91,10 @@ pub(crate) struct Args {
     // Read by hand: the parser's errors would repeat it, and a password with it.
     #[arg(long, global = true, value_name = "URL", env = "WORKFLOW_STORE", hide_env = true)]
     pub store: Option<String>,
+    /// A file with the URL of the store, in place of `--store`: no other process sees it there. `/dev/fd/3` is a
+    /// descriptor.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub store_file: Option<PathBuf>,
     /// Print bare JSON objects, one per line, and everything else on standard error.
     #[arg(long, global = true)]
     pub json: bool,

@@ -1,5 +1,4 @@
-//! The engine of this program: the store of a place, the providers `command` and `demo`, secrets from
-//! the environment.
+//! The engine of this program: the store of a place, the providers, and the secrets.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +7,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use workflow_core::definition::Defaults;
 use workflow_core::ids::RunId;
-use workflow_core::machine::Secrets;
 use workflow_core::sink::EventSink;
 use workflow_core::store::{RunStore, StoreError};
 use workflow_exec::{Clock, Engine, EngineBuilder, EngineError};
@@ -23,6 +21,7 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::place::Place;
 use crate::reference::RunRef;
+use crate::secrets::Sources;
 
 /// The name of the provider of command lines, which is also that of stages that name none.
 const COMMAND: &str = "command";
@@ -116,7 +115,7 @@ fn builder(worktrees: &Worktrees, root: &Path) -> EngineBuilder {
         .provider("grok", worktrees.wrap(GrokProvider::builder().work_root(root).build()))
         .provider(DEMO, DemoProvider::new())
         .default_provider(COMMAND)
-        .secrets(Environment)
+        .secrets(Sources::of_environment())
         .clock(WorkingClock)
 }
 
@@ -130,14 +129,5 @@ impl Clock for WorkingClock {
 
     fn monotonic(&self) -> Option<Duration> {
         Some(working_time())
-    }
-}
-
-/// `${secrets.X}` is the environment variable `WORKFLOW_SECRET_X`.
-struct Environment;
-
-impl Secrets for Environment {
-    fn secret(&self, name: &str) -> Option<String> {
-        std::env::var(format!("WORKFLOW_SECRET_{name}")).ok()
     }
 }

@@ -3,7 +3,8 @@
 //! - [`args`] says what can be typed; [`commands`] has a module for each command.
 //! - [`home`] and [`place`] say where workflows and runs are, [`mod@reference`] which run is meant; [`host`] puts the engine
 //!   together: that store, the
-//!   providers `command` and `demo`, secrets from the environment.
+//!   providers, and [`secrets`] from files and the environment.
+//! - [`private`] keeps the memory and the environment of this process from the programs that it starts.
 //! - [`foreground`] drives runs until they rest, and passes [`signals`] on to them.
 //! - [`display`] shows runs while they go on, from a thread of its own; [`words`] says what runs wait for and
 //!   what they used, and [`history`] when.
@@ -30,7 +31,9 @@ mod moment;
 mod own_call;
 mod place;
 mod print;
+mod private;
 mod reference;
+mod secrets;
 mod signals;
 mod source;
 mod text;
@@ -45,6 +48,9 @@ use crate::error::Error;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    // Before anything is read: the environment holds secrets.
+    private::hide();
+    std::panic::set_hook(Box::new(panicked));
     if init::is_needed() {
         return init::run().into();
     }
@@ -65,10 +71,23 @@ fn main() -> ExitCode {
 
 /// Prints help, the version, or what is wrong with the arguments.
 fn explain(usage: &clap::Error) -> Exit {
+    if usage.use_stderr() {
+        // It repeats what was typed.
+        print::to_stderr(&usage.render().to_string());
+        return Exit::INVALID;
+    }
     match usage.print() {
         Err(error) if print::failed(&error) => Exit::UNAVAILABLE,
-        _ if usage.use_stderr() => Exit::INVALID,
         _ => Exit::DONE,
+    }
+}
+
+/// Reports a panic, whose text can come from anywhere.
+fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let backtrace = std::backtrace::Backtrace::capture();
+    print::to_stderr(&panic.to_string());
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        print::to_stderr(&backtrace.to_string());
     }
 }
 
@@ -77,7 +96,9 @@ fn log_to_stderr() {
     let level = std::env::var("WORKFLOW_LOG").ok().and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
         .with_max_level(level.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN))
-        .with_writer(std::io::stderr)
+        .with_writer(|| print::Log)
+        // An escape in a line would be one of somebody else.
+        .with_ansi(false)
         .with_target(false)
         .init();
 }

@@ -32,6 +32,12 @@ pub(crate) struct Place {
     named: bool,
 }
 
+/// The URL of a store that a file holds.
+pub(crate) fn read_url(file: &Path) -> Result<String, Error> {
+    let text = fs::read_to_string(file).map_err(|source| Error::File { path: file.to_owned(), source })?;
+    Ok(text.trim().to_owned())
+}
+
 /// Where runs are.
 enum Store {
     Files(PathBuf),

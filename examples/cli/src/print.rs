@@ -1,11 +1,12 @@
-//! Standard output and standard error.
+//! Standard output and standard error. Everything that this program prints goes through here or through
+//! [`harmless`], because it may repeat what providers, files and stores hold.
 
 use std::io::{self, Write as _};
 
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::text::harmless;
+use crate::text::{harmless, harmless_json};
 
 /// Prints lines for a person.
 pub(crate) fn lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Result<(), Error> {
@@ -24,12 +25,17 @@ pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Error> {
 
 /// Prints values for a program, as one line of JSON each.
 pub(crate) fn objects<T: Serialize>(values: impl IntoIterator<Item = T>) -> Result<(), Error> {
-    let mut text = Vec::new();
+    let mut text = String::new();
     for value in values {
-        serde_json::to_writer(&mut text, &value).map_err(|error| Error::Output(error.into()))?;
-        text.push(b'\n');
+        text.push_str(&object(&value).map_err(Error::Output)?);
+        text.push('\n');
     }
-    write(&text)
+    write(text.as_bytes())
+}
+
+/// A value as a line for a program.
+pub(crate) fn object(value: &impl Serialize) -> io::Result<String> {
+    Ok(harmless_json(&serde_json::to_string(value)?))
 }
 
 /// Prints a value for a program.
@@ -57,6 +63,24 @@ pub(crate) fn to_stderr(text: &str) {
     let mut out = io::stderr().lock();
     for line in text.lines() {
         let _ = writeln!(out, "{}", harmless(line));
+    }
+}
+
+/// Where log lines go: to standard error, an event a line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log;
+
+impl io::Write for Log {
+    /// Takes an event as a whole, which is how they are written. A line end within one is shown and not obeyed, so that
+    /// no text can pass for another event.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let _ = writeln!(io::stderr().lock(), "{}", harmless(text.strip_suffix('\n').unwrap_or(&text)));
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

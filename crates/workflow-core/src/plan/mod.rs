@@ -5,8 +5,8 @@ mod compile;
 mod complete;
 mod graph;
 mod role;
-mod variables;
 mod secrets;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -28,7 +28,7 @@ use crate::args::{Args, Command};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::home::Home;
-use crate::place::Place;
+use crate::place::{self, Place};
 
 /// Does what the arguments say.
 pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
@@ -36,7 +36,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
     found.roles = [args.roles.clone(), found.configured_roles()?].concat();
     let home = &found;
     // Commands that touch no run do not mind what is said of the store.
-    let place = || Place::new(found.clone(), args.store.as_deref());
+    let place = || match &args.store_file {
+        Some(file) => Place::new(found.clone(), Some(&place::read_url(file)?)),
+        None => Place::new(found.clone(), args.store.as_deref()),
+    };
     block_on(async {
         match &args.command {
             Command::Init => init::init(&Home::here(args.home.as_deref()), json).await,

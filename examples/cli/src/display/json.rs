@@ -7,6 +7,7 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 
 use super::Display;
+use crate::print;
 
 /// One event per line. Output is left to `logs`.
 pub(super) struct Json(BufWriter<Stdout>);
@@ -22,8 +23,7 @@ impl Display for Json {
         if !new {
             return Ok(());
         }
-        serde_json::to_writer(&mut self.0, event)?;
-        self.0.write_all(b"\n")
+        writeln!(self.0, "{}", print::object(event)?)
     }
 
     fn output(&mut self, _: &RunId, _: &OutputEntry) -> io::Result<()> {

@@ -168,6 +168,7 @@ impl Drop for Live {
 }
 
 fn line(Row { mark, text }: &Row, spinner: &str) -> String {
+    let text = harmless(text);
     match mark {
         Mark::None => style(format!("  {text}")).dim().to_string(),
         Mark::Pending => style(format!("· {text}")).dim().to_string(),

@@ -178,7 +178,7 @@ impl Writer {
         };
         if self.json {
             let line = Line { at: *at, run_id: run, workflow_id, what: *what, error, wait };
-            return Ok(serde_json::to_string(&line)?);
+            return print::object(&line);
         }
         let workflow = workflow_id.filter(|_| *what == What::TakenUp);
         let workflow = workflow.map(|workflow| format!(" of workflow {workflow}")).unwrap_or_default();

@@ -255,12 +255,13 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       help       Print this message or the help of the given subcommand(s)
 
     Options:
-          --home <DIR>   Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`]
-          --roles <DIR>  A folder of roles beside the home's own, which is only read; can be given several times, and be listed in the home's `config/roles.yml` (`folders: [DIR]`)
-          --store <URL>  Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`
-          --json         Print bare JSON objects, one per line, and everything else on standard error
-      -h, --help         Print help
-      -V, --version      Print version
+          --home <DIR>         Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`]
+          --roles <DIR>        A folder of roles beside the home's own, which is only read; can be given several times, and be listed in the home's `config/roles.yml` (`folders: [DIR]`)
+          --store <URL>        Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`
+          --store-file <FILE>  A file with the URL of the store, in place of `--store`: no other process sees it there. `/dev/fd/3` is a descriptor
+          --json               Print bare JSON objects, one per line, and everything else on standard error
+      -h, --help               Print help
+      -V, --version            Print version
 
     Exit codes:
       0  completed, or done
@@ -302,7 +303,9 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
 
     Environment:
       WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
-      WORKFLOW_SECRET_X  the value of ${secrets.X}
+      WORKFLOW_SECRETS_DIR
+                         a folder with a file for each secret: ${secrets.X} is the text of the file X
+      WORKFLOW_SECRET_X  the value of ${secrets.X} where there is no such file
       WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 
     RUN is an id, the beginning of one, the id of a workflow that has one run, `@latest`, or `WORKFLOW@latest`.

@@ -22,7 +22,7 @@ fn terminal() -> (File, OwnedFd) {
 }
 
 /// Runs the program on a terminal, and returns what it wrote there and its exit code.
-fn on_terminal(home: &Home, args: &[&str]) -> (String, Option<i32>) {
+pub(crate) fn on_terminal(home: &Home, args: &[&str]) -> (String, Option<i32>) {
     let (mut screen, line) = terminal();
     let mut command = home.command(args);
     command.env("TERM", "xterm-256color").stdout(line.try_clone().unwrap()).stderr(line);
