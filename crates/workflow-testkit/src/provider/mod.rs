@@ -101,7 +101,7 @@ impl fmt::Debug for Case {
 /// Calls are polled by the fixture's [runtime](crate::provider::Fixture::runtime). For a provider that needs tokio it
 /// is
 ///
-/// ```ignore
+/// ```text
 /// fn runtime(&self) -> Runtime {
 ///     Runtime::tokio()
 /// }
