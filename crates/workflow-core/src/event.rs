@@ -144,8 +144,8 @@ pub enum EventBody {
         /// The session id, as the provider names it.
         session: Arc<str>,
     },
-    /// A session that a node was to go on in failed in the same way twice in a row; the next attempt begins
-    /// a new one.
+    /// A session that a node was to go on in failed in the same way twice in a row, or a person wants a new one after
+    /// an interruption; the next attempt begins a new one.
     SessionDropped {
         /// The node.
         path: NodePath,
@@ -176,11 +176,12 @@ pub enum EventBody {
         #[schemars(with = "String")]
         ran_until: Option<Box<Timestamp>>,
     },
-    /// The attempt failed.
+    /// The attempt failed, or the call was refused before it began.
     AttemptFailed {
         /// The node.
         path: NodePath,
-        /// The attempt.
+        /// The attempt. Of a call that was refused (by a budget, by a person, because its provider cannot be told) the
+        /// last one that was made: 0 where there is none.
         attempt: u32,
         /// Why.
         error: Arc<Failure>,
@@ -297,7 +298,7 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<StageId>,
     },
-    /// A budget is nearly used up.
+    /// A budget is nearly used up: at least 80% and less than all of it. One that is crossed at once is not warned of.
     BudgetWarning {
         /// The stage whose budget it is; absent: the run's.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,12 +23,12 @@ pub struct Usage {
 pub struct Spent {
     /// How many attempts there were.
     pub attempts: u64,
-    /// US dollars, of the attempts whose cost is known.
-    pub cost_usd: f64,
+    /// US dollars, of the attempts whose cost is known; null while it is known of none.
+    pub cost_usd: Option<f64>,
     /// The attempts whose cost is not known.
     pub unpriced: u64,
-    /// Tokens read and written, of the attempts whose tokens are known.
-    pub tokens: u64,
+    /// Tokens read and written, of the attempts whose tokens are known; null while they are known of none.
+    pub tokens: Option<u64>,
     /// The attempts whose tokens are not known.
     pub uncounted: u64,
     /// How long the attempts took together, in milliseconds.
@@ -40,22 +40,27 @@ impl Spent {
     pub fn add(&mut self, usage: Option<&Usage>, time_ms: u64) {
         self.attempts += 1;
         self.time_ms = self.time_ms.saturating_add(time_ms);
-        match usage.and_then(|usage| usage.cost_usd) {
-            Some(cost) => self.cost_usd += cost,
-            None => self.unpriced += 1,
+        let (cost, tokens) = (usage.and_then(|usage| usage.cost_usd), usage.and_then(Usage::tokens));
+        self.unpriced += u64::from(cost.is_none());
+        self.uncounted += u64::from(tokens.is_none());
+        self.add_known(cost, tokens);
+    }
+
+    /// Adds a cost and tokens, where they are known.
+    pub(crate) fn add_known(&mut self, cost: Option<f64>, tokens: Option<u64>) {
+        if let Some(cost) = cost {
+            self.cost_usd = Some(self.cost_usd.unwrap_or(0.0) + cost);
         }
-        match usage.and_then(Usage::tokens) {
-            Some(tokens) => self.tokens = self.tokens.saturating_add(tokens),
-            None => self.uncounted += 1,
+        if let Some(tokens) = tokens {
+            self.tokens = Some(self.tokens.unwrap_or(0).saturating_add(tokens));
         }
     }
 
     /// Adds what others used together.
     pub(crate) fn add_all(&mut self, others: Self) {
         self.attempts += others.attempts;
-        self.cost_usd += others.cost_usd;
+        self.add_known(others.cost_usd, others.tokens);
         self.unpriced += others.unpriced;
-        self.tokens = self.tokens.saturating_add(others.tokens);
         self.uncounted += others.uncounted;
         self.time_ms = self.time_ms.saturating_add(others.time_ms);
     }

@@ -102,11 +102,11 @@ pub(crate) fn cost(spent: &Spent) -> String {
 }
 
 fn tokens(spent: &Spent) -> String {
-    known(&count(spent.tokens, "token"), "tokens", spent.uncounted, spent.attempts, None)
+    known(&count(spent.tokens.unwrap_or(0), "token"), "tokens", spent.uncounted, spent.attempts, None)
 }
 
 fn dollars(spent: &Spent) -> String {
-    format!("${:.4}", spent.cost_usd)
+    format!("${:.4}", spent.cost_usd.unwrap_or(0.0))
 }
 
 /// Of which run a run was made, and what is another.
@@ -137,8 +137,8 @@ pub(crate) fn budget(Budget { cost_usd, tokens, time }: &Budget, spent: &Spent) 
     let known =
         |amount: &str, what, unknown, most: &str| known(amount, what, unknown, spent.attempts, Some(most));
     let cost = cost_usd.map(|of| known(&dollars(spent), "cost", spent.unpriced, &format!("${of}")));
-    let tokens =
-        tokens.map(|of| known(&count(spent.tokens, "token"), "tokens", spent.uncounted, &of.to_string()));
+    let counted = count(spent.tokens.unwrap_or(0), "token");
+    let tokens = tokens.map(|of| known(&counted, "tokens", spent.uncounted, &of.to_string()));
     let took = duration(Duration::from_millis(spent.time_ms));
     let time = time.map(|of| format!("{took} of {}", duration(of.0)));
     [cost, tokens, time].into_iter().flatten().collect::<Vec<_>>().join(", ")

@@ -94,7 +94,10 @@ pub(crate) fn person(case: &Case, wait: &Wait) -> Value {
     match wait.reason {
         WaitReason::Approval => return agrees(case, place).into(),
         // It comes to what it comes to where nobody is asked.
-        WaitReason::UnknownOutcome => return "rerun".into(),
+        WaitReason::UnknownOutcome => {
+            let is_new = Chance::of(case.seed, &format!("session at {place}")).percent(30);
+            return if is_new { json!({ "outcome": "rerun", "session": "new" }) } else { "rerun".into() };
+        }
         _ => {}
     }
     let choices = wait.schema.as_ref().map(|schema| schema.value()["enum"].as_array().cloned().unwrap());

@@ -159,8 +159,8 @@ impl Played {
             "vars": view.context.vars,
             "stages": stages,
             "spent": {
-                "cost_usd": view.spent.cost_usd,
-                "tokens": view.spent.tokens,
+                "cost_usd": view.spent.cost_usd.unwrap_or(0.0),
+                "tokens": view.spent.tokens.unwrap_or(0),
                 "time_ms": view.spent.time_ms,
             },
         })

@@ -66,7 +66,7 @@ impl<'a> Log<'a> {
                 ran_until,
                 output,
             } => {
-                let refused = self.begins_and_fails(path, error, *retry_at)?;
+                let refused = self.begins_and_fails(path, *attempt, error, *retry_at)?;
                 if !refused {
                     let given = output.as_deref().map(Data::value).unwrap_or_default();
                     self.ends(path, *attempt, usage.as_deref(), ran_until.as_deref().copied())?.output =
@@ -128,10 +128,11 @@ impl<'a> Log<'a> {
         node.ok_or("what ends was started, and has not ended before")
     }
 
-    /// Takes in that an attempt could not be started at all, where that is so.
+    /// Takes in that a call was refused, where that is so: no attempt was made.
     fn begins_and_fails(
         &mut self,
         path: &NodePath,
+        attempt: u32,
         error: &Failure,
         retry_at: Option<Timestamp>,
     ) -> Result<bool, &'static str> {
@@ -146,9 +147,11 @@ impl<'a> Log<'a> {
             self.check_refused_by_budget(path)?;
         }
         rule(!error.class.is_retryable() && retry_at.is_none(), "what was refused is not tried again")?;
+        let current = self.reading.current;
         let node = self.nodes.entry(path.clone()).or_default();
-        node.attempt += 1;
-        node.running = true;
+        let made = attempt == node.attempt || (!current && attempt == node.attempt + 1);
+        rule(made, "a call that was refused is no attempt")?;
+        (node.attempt, node.running) = (attempt, true);
         Ok(true)
     }
 

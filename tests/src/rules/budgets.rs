@@ -47,7 +47,7 @@ impl<'a> Log<'a> {
                 let budget = self.budget(&scope).ok_or("a budget is warned of where there is one")?;
                 let (used, of) = used(*limit, budget, self.spending.of(&scope));
                 rule(
-                    of.is_some_and(|of| used >= of * 0.8),
+                    of.is_some_and(|of| used >= of * 0.8 && (used < of || !self.reading.current)),
                     "a budget is warned of when it is nearly used up",
                 )?;
                 rule(self.warned.insert((stage.clone(), *limit)), "a budget is warned of once")
@@ -180,8 +180,8 @@ fn scopes(path: &NodePath) -> [Scope; 3] {
 #[allow(clippy::cast_precision_loss, reason = "what a test uses is little")]
 fn used(limit: BudgetLimit, budget: Budget, spent: Spent) -> (f64, Option<f64>) {
     match limit {
-        BudgetLimit::Cost => (spent.cost_usd, budget.cost_usd),
-        BudgetLimit::Tokens => (spent.tokens as f64, budget.tokens.map(|tokens| tokens as f64)),
+        BudgetLimit::Cost => (spent.cost_usd.unwrap_or(0.0), budget.cost_usd),
+        BudgetLimit::Tokens => (spent.tokens.unwrap_or(0) as f64, budget.tokens.map(|tokens| tokens as f64)),
         BudgetLimit::Time => (spent.time_ms as f64 / 1000.0, budget.time.map(|time| time.0.as_secs_f64())),
     }
 }

@@ -47,6 +47,24 @@ pub fn session(events: &[Event], path: &NodePath, attempt: u32) -> Option<Arc<st
     sessions.of(path).cloned()
 }
 
+/// Whether an attempt goes on in the session of the one before it, which was interrupted.
+pub fn resumes(events: &[Event], path: &NodePath, attempt: u32) -> bool {
+    let (mut in_session, mut resumes) = (false, false);
+    for Event { body, .. } in events.iter().filter(|event| event.body.path() == Some(path)) {
+        match body {
+            EventBody::AttemptStarted { attempt: number, .. } if *number == attempt => break,
+            EventBody::AttemptStarted { .. } => in_session = resumes,
+            EventBody::SessionRecorded { .. } => in_session = true,
+            EventBody::AttemptInterrupted { .. } => resumes = in_session,
+            EventBody::AttemptFailed { .. } | EventBody::SessionDropped { .. } => {
+                (in_session, resumes) = (false, false);
+            }
+            _ => {}
+        }
+    }
+    resumes
+}
+
 /// Whether the calls at a path go on in sessions.
 pub fn continues(bundle: &Bundle, path: &NodePath) -> bool {
     let graph = bundle.profiles.get(&path.stage).map(Graph::new);

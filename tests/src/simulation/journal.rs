@@ -278,11 +278,12 @@ impl Entries {
         self.calls.insert(call, process.clone());
     }
 
-    /// A call goes on in a session, or begins one. It goes on where that is written, and in the one that was
-    /// recorded last.
+    /// A call goes on in a session, or begins one. It goes on where that is written, or where the attempt before was
+    /// interrupted in one, and in the one that was recorded last.
     pub fn goes_on_in(&mut self, id: &CallId, session: Option<&str>, bundle: &Bundle) {
         let Some(told) = self.runs.get(&id.run) else { return };
-        let continues = rules::continues(bundle, &id.path);
+        let continues =
+            rules::continues(bundle, &id.path) || rules::resumes(&told.events, &id.path, id.attempt);
         let last = rules::session(&told.events, &id.path, id.attempt).filter(|_| continues);
         self.counts.continued += u64::from(session.is_some());
         if last.as_deref() != session {

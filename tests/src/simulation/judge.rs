@@ -55,7 +55,7 @@ fn judge_run(
         ));
     }
     // What expressions come to, the reference interpreter knows.
-    let reading = Reading { clocks: plot.clocks_agree(), expressions: false };
+    let reading = Reading { clocks: plot.clocks_agree(), expressions: false, current: true };
     rules::keeps(&case.bundle, events, reading)?;
     if let Some((_, forked)) = fork::forked(events) {
         let (source, was) = (played.stored.get(&forked.from), told.source.as_ref());
@@ -155,6 +155,10 @@ fn count(events: &[Event], counts: &mut Counts) {
             EventBody::AttemptFailed { path, attempt, error, .. } if is_over(error) => {
                 let was_called = started.contains(&(path, *attempt));
                 if was_called { &mut counts.stopped } else { &mut counts.refused }
+            }
+            EventBody::AttemptFailed { path, attempt, .. } => {
+                started.remove(&(path, *attempt));
+                continue;
             }
             EventBody::NodeAsked { reason: WaitReason::UnknownOutcome, .. } => &mut counts.doubted,
             EventBody::BudgetWarning { .. } => &mut counts.warned,

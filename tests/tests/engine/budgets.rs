@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use futures::future::{Either, select};
+use serde_json::json;
 use workflow_core::failure::FailureClass;
 use workflow_core::machine::RunView;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
@@ -39,9 +40,9 @@ work:
     assert_eq!((view.status, error.class), (RunStatus::Failed, FailureClass::Stage));
     assert!(error.message.contains("the budget of the run is used up: $1.2000 of $1"), "{}", error.message);
     // 0.3 for each iteration: the fourth begins with 0.9 and crosses the line with the calls under way.
-    assert!((view.spent.cost_usd - 1.2).abs() < 1e-9, "{:?}", view.spent);
+    assert!((view.spent.cost_usd.unwrap() - 1.2).abs() < 1e-9, "{:?}", view.spent);
     assert_eq!((view.spent.attempts, view.spent.unpriced), (8, 0));
-    assert_eq!((view.spent.tokens, view.spent.uncounted), (60, 4));
+    assert_eq!((view.spent.tokens, view.spent.uncounted), (Some(60), 4));
     assert_eq!(host.deeds.calls().len(), 8);
     assert_eq!(host.log("r1").matches("budget_warning").count(), 1);
 }
@@ -84,6 +85,86 @@ work:
     assert_eq!(view.error.unwrap().class, FailureClass::Budget);
     assert_eq!(view.spent.time_ms, 10_000);
     assert_eq!(host.deeds.calls().len(), 2);
+    // The attempt that the budget ended says so.
+    assert_eq!(view.context.stages["work"].results[0].attempts, 2);
+    assert!(
+        host.log("r1").contains("#2 budget: the budget of the stage `work` is used up: 10 of 10 seconds")
+    );
+}
+
+#[test]
+fn what_a_budget_of_time_stops_is_budget_and_what_its_own_timeout_stops_is_timeout() {
+    for (limits, class) in [
+        ("budget: { time: 2s }", FailureClass::Budget),
+        ("budget: { time: 2s }, timeout: 2s", FailureClass::Budget),
+        ("budget: { time: 2s }, timeout: 3s", FailureClass::Budget),
+        ("budget: { time: 2s }, timeout: 1s", FailureClass::Timeout),
+        ("timeout: 1s", FailureClass::Timeout),
+    ] {
+        let workflow = format!(
+            "
+workflow: {{ name: Budget, stages: [work] }}
+work: {{ provider: ann, {limits}, with: {{ ann: {{ after: 60000 }} }} }}
+"
+        );
+        let (view, host) = spend(&workflow);
+        let error = view.error.unwrap();
+        assert_eq!((view.status, error.class), (RunStatus::Failed, class), "{limits}");
+        assert_eq!(host.log("r1").contains("budget"), class == FailureClass::Budget, "{limits}");
+        assert_eq!(host.deeds.calls()[0].end.unwrap().1, "stopped", "{limits}");
+    }
+}
+
+#[test]
+fn a_budget_that_is_crossed_at_once_is_not_called_nearly_used_up() {
+    for (cost, warned) in [(0.7, 0), (0.8, 1), (0.99, 1), (1.0, 0), (3.5, 0)] {
+        let workflow = format!(
+            "
+workflow: {{ name: Budget, stages: [work], budget: {{ cost_usd: 1.0 }} }}
+work: {{ provider: ann, with: {{ ann: {{ usage: {{ cost_usd: {cost} }} }} }} }}
+"
+        );
+        let (view, host) = spend(&workflow);
+        assert_eq!(view.status, RunStatus::Completed);
+        assert_eq!(host.log("r1").matches("budget_warning").count(), warned, "{cost}");
+    }
+}
+
+#[test]
+fn a_cost_that_no_call_told_is_null_in_json_and_one_of_nothing_is_zero() {
+    let used = |usage: &str| {
+        let workflow = format!(
+            "
+workflow: {{ name: Budget, stages: [work] }}
+work: {{ provider: ann, with: {{ ann: {{ {usage} }} }} }}
+"
+        );
+        let view = serde_json::to_value(spend(&workflow).0).unwrap();
+        assert_eq!(view["spent"], view["context"]["stages"]["work"]["spent"]);
+        (view["spent"]["costUsd"].clone(), view["spent"]["tokens"].clone())
+    };
+    assert_eq!(used(""), (json!(null), json!(null)));
+    assert_eq!(used("usage: { input_tokens: 3 }"), (json!(null), json!(3)));
+    assert_eq!(used("usage: { cost_usd: 0 }"), (json!(0.0), json!(null)));
+    assert_eq!(used("usage: { cost_usd: 0.5, output_tokens: 0 }"), (json!(0.5), json!(0)));
+}
+
+#[test]
+fn a_call_that_is_refused_is_no_attempt() {
+    let workflow = "
+workflow: { name: Budget, stages: [work, after] }
+work:
+  provider: ann
+  on_failure: continue
+  budget: { tokens: 10 }
+  providers: [{ provider: ann }, { provider: bob }]
+  with: { ann: { usage: { input_tokens: 30 } } }
+after: { provider: \"${vars.nobody}\", on_failure: continue }
+";
+    let (view, host) = spend(workflow);
+    let attempts = |stage: &str, lane: usize| view.context.stages[stage].results[lane].attempts;
+    assert_eq!((attempts("work", 0), attempts("work", 1), attempts("after", 0)), (1, 0, 0));
+    assert_eq!((view.spent.attempts, host.deeds.calls().len()), (1, 1));
 }
 
 #[test]
@@ -137,7 +218,7 @@ work: { provider: meter, on_failure: retry, budget: { cost_usd: 1.0 } }
     let view = host.sim.block_on(host.engine.run(host.start("r1", workflow))).unwrap();
     let error = view.error.unwrap();
     assert_eq!((view.status, error.class), (RunStatus::Failed, FailureClass::Budget));
-    assert!((view.spent.cost_usd - 1.0).abs() < 1e-9, "{:?}", view.spent);
+    assert!((view.spent.cost_usd.unwrap() - 1.0).abs() < 1e-9, "{:?}", view.spent);
 }
 
 #[test]

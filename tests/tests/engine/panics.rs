@@ -77,7 +77,7 @@ code: { provider: ann }
 ";
     let host = Host::with(|builder| builder.provider("rude", rude));
     let view = host.sim.block_on(host.engine.run(host.start("r1", yaml))).unwrap();
-    assert!((view.spent.cost_usd - 5.0).abs() < 1e-9, "{:?}", view.spent);
+    assert!((view.spent.cost_usd.unwrap() - 5.0).abs() < 1e-9, "{:?}", view.spent);
     assert_eq!(view.status, RunStatus::Failed);
     assert_eq!(host.calls(), "", "nothing more was called");
 }

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::{Either, select};
+use serde_json::json;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::RunStatus;
+use workflow_core::store::RunStore as _;
 use workflow_core::usage::Usage;
 
 use crate::host::{Host, id};
@@ -120,6 +122,83 @@ fn a_session_survives_the_death_of_the_host() {
         assert_eq!(view.status, RunStatus::Completed);
     });
     assert_eq!(*sessions.lock().unwrap(), [None, Some("s1".to_owned())]);
+}
+
+#[test]
+fn after_an_interruption_a_node_resumes_its_session_also_where_its_calls_have_new_ones() {
+    let sessions: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let hangs = Hangs(Arc::clone(&sessions));
+    let host = Host::with(|builder| builder.provider("hangs", hangs));
+    let yaml = "
+workflow: { name: Crash, stages: [one, check], loop: { max_iters: 2, stop_when: \"$.done\" } }
+one: { provider: hangs }
+check: { provider: ann, with: { ann@2: { reply: { done: true } }, ann: { reply: { done: false } } } }";
+    let run = id("r1");
+    host.sim.block_on(async {
+        // Each pass of the stage has a session of its own, which a death does not end.
+        for _ in 0..2 {
+            let driving: futures::future::BoxFuture<'_, _> = match host.store.get(&run).await {
+                Ok(_) => Box::pin(host.engine.drive(&run)),
+                Err(_) => Box::pin(host.engine.run(host.start("r1", yaml))),
+            };
+            let Either::Right(_) = select(driving, host.sim.sleep_ms(100)).await else {
+                panic!("it has ended")
+            };
+        }
+        let view = host.engine.drive(&id("r1")).await.unwrap();
+        assert_eq!(view.status, RunStatus::Completed);
+    });
+    let s1 = Some("s1".to_owned());
+    assert_eq!(*sessions.lock().unwrap(), [None, s1.clone(), None, s1]);
+}
+
+#[test]
+fn a_retry_after_a_failure_begins_a_new_session_where_that_is_written() {
+    let sessions = Arc::default();
+    let talker = Talker { fails: vec!["busy", ""], sessions: Arc::clone(&sessions) };
+    let host = Host::with(|builder| builder.provider("talker", talker));
+    let yaml = "
+workflow: { name: Retry, stages: [one] }
+one: { provider: talker, on_failure: retry, retry_backoff: 1 }";
+    host.sim.block_on(host.engine.run(host.start("r1", yaml))).unwrap();
+    assert_eq!(*sessions.lock().unwrap(), [None, None]);
+}
+
+#[test]
+fn a_person_who_wants_a_new_session_after_an_interruption_says_so() {
+    let answers = [
+        (json!("rerun"), Some("s1")),
+        (json!({ "outcome": "not_happened" }), Some("s1")),
+        (json!({ "outcome": "rerun", "session": "continue" }), Some("s1")),
+        (json!({ "outcome": "rerun", "session": "new" }), None),
+    ];
+    for (mode, (answer, expected)) in
+        ["new", "continue"].into_iter().flat_map(|mode| answers.iter().map(move |answer| (mode, answer)))
+    {
+        let sessions: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+        let hangs = Hangs(Arc::clone(&sessions));
+        let host = Host::with(|builder| builder.provider("hangs", hangs));
+        let yaml = format!(
+            "workflow: {{ name: Crash, stages: [one] }}\none: {{ provider: hangs, on_interrupt: ask, session: {mode} }}"
+        );
+        host.sim.block_on(async {
+            let driving = Box::pin(host.engine.run(host.start("r1", &yaml)));
+            let Either::Right(_) = select(driving, host.sim.sleep_ms(50)).await else {
+                panic!("it has ended")
+            };
+            let view = host.engine.drive(&id("r1")).await.unwrap();
+            let asked = view.waits[0].number.unwrap();
+            let handle = host.engine.handle(&id("r1"));
+            let wrong = json!({ "outcome": "rerun", "session": "other" });
+            handle.answer(asked, wrong).await.unwrap();
+            handle.answer(asked, answer.clone()).await.unwrap();
+            let _ = select(Box::pin(handle.wait()), host.sim.sleep_ms(50)).await;
+        });
+        let expected = expected.map(str::to_owned);
+        assert_eq!(*sessions.lock().unwrap(), [None, expected.clone()], "{mode} {answer} {}", host.log("r1"));
+        assert_eq!(host.log("r1").contains("session_dropped"), expected.is_none());
+        assert_eq!(host.log("r1").matches("answer_refused").count(), 1, "{}", host.log("r1"));
+    }
 }
 
 /// Names its session only where it begins one.

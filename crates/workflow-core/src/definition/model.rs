@@ -262,7 +262,8 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Whether a call starts a session of its own.
+/// Whether a call starts a session of its own. A call that was interrupted is made again in its own session in any
+/// case, where the provider has named one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionMode {
@@ -277,7 +278,7 @@ pub enum SessionMode {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnInterrupt {
-    /// It is called again; after five crashes in a row a person is asked.
+    /// It is called again, in the same session of the agent; after five crashes in a row a person is asked.
     #[default]
     Rerun,
     /// A person says what happened.

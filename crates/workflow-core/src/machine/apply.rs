@@ -135,6 +135,7 @@ impl State {
                     current.running(path, *attempt)?.output = output.as_deref().cloned().unwrap_or_default();
                 }
                 let node = current.lane_of(path)?.node_mut(path)?;
+                (node.in_session, node.resumes) = (false, false);
                 node.attempt = *attempt;
                 node.error = Some(error.clone());
                 node.retry_at = *retry_at;
@@ -163,6 +164,7 @@ impl State {
                 tried.deaths += u32::from(ran_until.is_some());
                 let current = self.current(path)?;
                 let node = current.running(path, *attempt)?;
+                node.resumes = node.in_session;
                 node.retry_at = *retry_at;
                 node.status = if retry_at.is_some() { StageStatus::Retrying } else { StageStatus::Pending };
                 current.retrying += u32::from(retry_at.is_some());
@@ -348,6 +350,8 @@ impl State {
     fn set_session(&mut self, path: &NodePath, session: Option<&Arc<str>>) -> Result<(), &'static str> {
         let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
         node.session = session.cloned();
+        node.in_session = session.is_some();
+        node.resumes &= session.is_some();
         if let Some(tried) = &mut node.tried {
             tried.session_failed &= session.is_some();
         }
@@ -442,7 +446,7 @@ impl State {
                 }
                 return Ok(());
             }
-            Said::RunsAgain => node.tried.iter_mut().for_each(|tried| tried.deaths = 0),
+            Said::RunsAgain { .. } => node.tried.iter_mut().for_each(|tried| tried.deaths = 0),
             Said::Disagreed(_) => {}
         }
         node.status = StageStatus::Pending;

@@ -47,8 +47,11 @@ pub(super) enum Said {
     Value(Data),
     /// The call was carried out, with this result.
     Happened(Data),
-    /// The call was not carried out, or may be made again.
-    RunsAgain,
+    /// The call was not carried out, or may be made again: in the session of the one that was interrupted, where it
+    /// has one, unless a new one is wanted.
+    RunsAgain {
+        in_new_session: bool,
+    },
 }
 
 impl Ask {
@@ -134,7 +137,10 @@ impl Said {
                     let result = value.get("result").map(Data::new);
                     result.map(Self::Happened).ok_or_else(|| "write its `result` too".to_owned())
                 }
-                Some("not_happened" | "rerun") => Ok(Self::RunsAgain),
+                Some("not_happened" | "rerun") => {
+                    let in_new_session = value.get("session").and_then(Value::as_str) == Some("new");
+                    Ok(Self::RunsAgain { in_new_session })
+                }
                 _ => {
                     Err("write an object with `outcome`: happened (and its `result`), not_happened or rerun"
                         .to_owned())
@@ -164,6 +170,10 @@ fn outcome_schema() -> Value {
         "properties": {
             "outcome": { "enum": ["happened", "not_happened", "rerun"] },
             "result": { "description": "what the call gave, where it happened" },
+            "session": {
+                "enum": ["new", "continue"],
+                "description": "whether the call is made again in a new session of the agent; default: continue",
+            },
         },
         "required": ["outcome"],
     })
@@ -297,6 +307,11 @@ impl<'a> Step<'a> {
         };
         self.emit(EventBody::Answered { control, wait, answer: value })?;
         let Some(path) = path else { return Ok(()) };
+        if said == (Said::RunsAgain { in_new_session: true })
+            && let Some(session) = render::session(self.state, &path)
+        {
+            self.emit(EventBody::SessionDropped { path: path.clone(), session })?;
+        }
         match said {
             Said::Happened(output) => {
                 let attempt = self.node(&path).map_or(0, |node| node.attempt);
@@ -307,8 +322,8 @@ impl<'a> Step<'a> {
                 self.go_on_from(&path)
             }
             Said::Value(value) => self.answered_question(&path, value),
-            Said::Agreed | Said::RunsAgain if self.state.pausing => Ok(()),
-            Said::Agreed | Said::RunsAgain => self.ask_for_place(path),
+            Said::Agreed | Said::RunsAgain { .. } if self.state.pausing => Ok(()),
+            Said::Agreed | Said::RunsAgain { .. } => self.ask_for_place(path),
         }
     }
 
@@ -321,6 +336,13 @@ impl<'a> Step<'a> {
     /// What an answer says, by the schema of the plan too.
     fn allowed(&self, ask: &Ask, answer: &Data) -> Result<Said, String> {
         let said = ask.read(answer)?;
+        if ask.reason == WaitReason::UnknownOutcome
+            && let Some(session) = answer.value().get("session")
+            && *session != "new"
+            && *session != "continue"
+        {
+            return Err("`session` is `new` or `continue`".to_owned());
+        }
         if let (Some(path), Said::Happened(result)) = (&ask.path, &said) {
             let role = self.node(path).and_then(|node| node.role.as_ref());
             let schema = self.call(path).and_then(|call| render::schema(self.plan, call, role));

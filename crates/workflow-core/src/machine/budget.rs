@@ -76,8 +76,12 @@ impl Scope<'_> {
         let Budget { cost_usd, tokens, time } = self.budget;
         let spent = self.spent;
         let limits = [
-            cost_usd.map(|of| Limit { what: BudgetLimit::Cost, used: spent.cost_usd, of }),
-            tokens.map(|of| Limit { what: BudgetLimit::Tokens, used: spent.tokens as f64, of: of as f64 }),
+            cost_usd.map(|of| Limit { what: BudgetLimit::Cost, used: spent.cost_usd.unwrap_or(0.0), of }),
+            tokens.map(|of| Limit {
+                what: BudgetLimit::Tokens,
+                used: spent.tokens.unwrap_or(0) as f64,
+                of: of as f64,
+            }),
             time.map(|of| Limit {
                 what: BudgetLimit::Time,
                 used: spent.time_ms as f64 / 1000.0,
@@ -90,20 +94,28 @@ impl Scope<'_> {
     /// That a limit is reached, as a failure.
     fn over(&self) -> Option<Failure> {
         let limit = self.limits().find(|limit| limit.used >= limit.of)?;
+        Some(self.used_up(&limit))
+    }
+
+    fn used_up(&self, limit: &Limit) -> Failure {
         let name = self.whose.to_string();
         let message = format!("the budget of {name} is used up: {}", limit.in_words());
         let details = json!({ "budget": name, "limit": limit.what, "used": limit.used, "of": limit.of });
-        Some(Failure::new(FailureClass::Budget, message).with_details(details))
+        Failure::new(FailureClass::Budget, message).with_details(details)
     }
 }
 
 impl Limit {
+    fn is_nearly_reached(&self) -> bool {
+        self.used >= self.of * WARNED_AT && self.used < self.of
+    }
+
     fn in_words(&self) -> String {
         let Self { what, used, of } = self;
         match what {
             BudgetLimit::Cost => format!("${used:.4} of ${of}"),
             BudgetLimit::Tokens => format!("{used} of {of} tokens"),
-            BudgetLimit::Time => format!("{used:.0} of {of} seconds"),
+            BudgetLimit::Time => format!("{} of {of} seconds", (used * 1000.0).round() / 1000.0),
         }
     }
 }
@@ -128,14 +140,15 @@ fn has_budget(plan: &Plan, stage: &StagePlan, call: &CallPlan) -> bool {
     stage.budget.is_some() || call.budget.is_some() || plan.workflow().budget.is_some()
 }
 
-/// How long an attempt may take by the budgets that it counts for.
+/// How long an attempt may take by the budgets that it counts for, and the failure that it ends with when it takes
+/// longer.
 pub(super) fn time_left(
     plan: &Plan,
     state: &State,
     stage: &StagePlan,
     path: &NodePath,
     call: &CallPlan,
-) -> Option<Duration> {
+) -> Option<(Duration, Failure)> {
     if !has_budget(plan, stage, call) {
         return None;
     }
@@ -143,9 +156,11 @@ pub(super) fn time_left(
     let scopes = [of_run(plan, state), of_stage(state, stage), of_node(path, call, node)];
     let left = scopes.into_iter().flatten().filter_map(|scope| {
         let time = scope.budget.time?.0;
-        Some(time.saturating_sub(Duration::from_millis(scope.spent.time_ms)))
+        Some((time.saturating_sub(Duration::from_millis(scope.spent.time_ms)), time, scope))
     });
-    left.min()
+    let (left, time, scope) = left.min_by_key(|(left, ..)| *left)?;
+    let of = time.as_secs_f64();
+    Some((left, scope.used_up(&Limit { what: BudgetLimit::Time, used: of, of })))
 }
 
 impl Step<'_> {
@@ -168,7 +183,8 @@ impl Step<'_> {
         of_run(self.plan, self.state).is_some_and(|scope| scope.over().is_some())
     }
 
-    /// Warns of budgets that are nearly used up, once each.
+    /// Warns of budgets that are nearly used up, once each. Of one that is used up a failure tells, where anything
+    /// is called after that.
     pub(super) fn warn_of_budgets(&mut self) -> Result<(), Broken> {
         let Some(stage) = self.stage else { return Ok(()) };
         if stage.budget.is_none() && self.plan.workflow().budget.is_none() {
@@ -176,7 +192,7 @@ impl Step<'_> {
         }
         let mut warnings = Vec::new();
         for scope in [of_run(self.plan, self.state), of_stage(self.state, stage)].into_iter().flatten() {
-            for limit in scope.limits().filter(|limit| limit.used >= limit.of * WARNED_AT) {
+            for limit in scope.limits().filter(Limit::is_nearly_reached) {
                 let key = (scope.whose.stage().cloned(), limit.what);
                 if !self.state.warned.contains(&key) {
                     warnings.push(EventBody::BudgetWarning {
@@ -218,8 +234,7 @@ impl Step<'_> {
         }
         live.add(Some(usage), 0);
         let with = |mut scope: Scope<'_>, live: Spent| {
-            scope.spent.cost_usd += live.cost_usd;
-            scope.spent.tokens = scope.spent.tokens.saturating_add(live.tokens);
+            scope.spent.add_known(live.cost_usd, live.tokens);
             scope.over()
         };
         let mut own = Spent::default();

@@ -58,9 +58,9 @@ impl<'a> Step<'a> {
         if self.may_start(&path) { self.refused(path, failure) } else { Ok(()) }
     }
 
-    /// An attempt that was not allowed to begin.
+    /// A call that was not allowed to begin: no attempt is made.
     pub(super) fn refused(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
-        let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
+        let attempt = self.node(&path).map_or(0, |node| node.attempt);
         let body = EventBody::AttemptFailed {
             path,
             attempt,

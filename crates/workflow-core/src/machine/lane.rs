@@ -60,6 +60,11 @@ pub struct NodeState {
     pub(super) live: Derived<Box<Live>>,
     /// Whether a person has agreed to it, or has answered it.
     pub(super) approved: bool,
+    /// Whether the session is that of its last attempt, rather than of one before it.
+    pub(super) in_session: bool,
+    /// Whether the attempt that is under way, or the next, goes on in the session of one that was interrupted, also
+    /// where its calls have sessions of their own.
+    pub(super) resumes: bool,
     /// The items of a `foreach` node that has begun.
     pub(super) items: Option<Box<ItemsState>>,
 }
@@ -120,6 +125,8 @@ impl NodeState {
         tried: None,
         live: Derived(None),
         approved: false,
+        in_session: false,
+        resumes: false,
         items: None,
     };
 
@@ -167,6 +174,7 @@ impl NodeState {
     /// The next attempt starts.
     pub(super) fn start(&mut self, at: Timestamp) {
         self.started_at = self.started_at.or(Some(at));
+        self.in_session = self.resumes;
         if let Some(tried) = &mut self.tried {
             tried.at = Some(at);
         }

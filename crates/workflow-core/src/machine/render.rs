@@ -35,6 +35,8 @@ pub struct Call {
     pub request: CallRequest,
     /// How long it may take.
     pub timeout: Option<Duration>,
+    /// What it fails with after that time, where it is not its own `timeout` that is over but a budget.
+    pub over_budget: Option<Box<Failure>>,
     /// How long nothing may be heard of it.
     pub idle_timeout: Option<Duration>,
 }
@@ -137,7 +139,8 @@ pub fn request(
     let id = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
     let output_schema = schema(plan, call, role).map(|schema| schema.value().clone());
     let skills = skills(plan, call, role);
-    let session = call.continues.then(|| session(state, path)).flatten();
+    let goes_on = call.continues || node.is_some_and(|node| node.resumes);
+    let session = goes_on.then(|| session(state, path)).flatten();
     let session_usage = session.as_ref().and_then(|_| state.session(path)?.used.clone());
     let session = session.map(|session| session.to_string());
     let workspace = match &state.origin {
@@ -145,7 +148,12 @@ pub fn request(
         Some(origin) => Workspace::Forked(origin.clone()),
         None => Workspace::Isolated,
     };
-    let timeout = call.timeout.into_iter().chain(budget::time_left(plan, state, stage, path, call)).min();
+    let left = budget::time_left(plan, state, stage, path, call);
+    let (timeout, over_budget) = match (call.timeout, left) {
+        (Some(timeout), Some((left, _))) if timeout < left => (Some(timeout), None),
+        (_, Some((left, failure))) => (Some(left), Some(Box::new(failure))),
+        (timeout, None) => (timeout, None),
+    };
     // Made where it stays: it is large.
     Ok(Call {
         request: CallRequest {
@@ -161,6 +169,7 @@ pub fn request(
             workspace,
         },
         timeout,
+        over_budget,
         idle_timeout: call.idle_timeout,
     })
 }

@@ -138,6 +138,8 @@ impl Future for Call<'_> {
 /// How long a call may take.
 pub(super) struct Patience<'e> {
     pub timeout: Option<Duration>,
+    /// What a call fails with after that time, where it is not its own that is over.
+    pub over_budget: Option<Box<Failure>>,
     pub idle_timeout: Option<Duration>,
     pub timer: &'e dyn Timer,
 }
@@ -244,6 +246,9 @@ async fn too_long(patience: &Patience<'_>, io: &CallIo) -> ProviderError {
         match patience.timeout {
             Some(timeout) => wait(patience, io, timeout).await,
             None => futures::future::pending().await,
+        }
+        if let Some(failure) = &patience.over_budget {
+            return ProviderError { failure: failure.clone(), ..ProviderError::permanent("") };
         }
         let after = patience.timeout.unwrap_or_default();
         ProviderError::new(FailureClass::Timeout, format!("no result after {after:?}"))

@@ -441,8 +441,8 @@ impl<'e> Driver<'e> {
                 return;
             }
         };
-        let machine::Call { request, timeout, idle_timeout } = call;
-        let patience = Patience { timeout, idle_timeout, timer: &*self.engine.timer };
+        let machine::Call { request, timeout, over_budget, idle_timeout } = call;
+        let patience = Patience { timeout, over_budget, idle_timeout, timer: &*self.engine.timer };
         let span = spans::node(&self.stage, &path, attempt, name);
         let grace = call::needs_grace(admission.provider).then_some(self.engine.stop_grace);
         let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));

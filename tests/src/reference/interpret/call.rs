@@ -86,15 +86,15 @@ impl Call {
             let made = u32::try_from(prompts.len()).unwrap();
             let is_used_up = self.budget.is_some_and(|budget| used.uses_up(budget));
             if is_used_up || !run.may_call(path) {
-                // It counts as an attempt, and nobody is called.
+                // It is no attempt: nobody is called.
                 prompts.pop();
-                break (How::Failed(Some(FailureClass::Budget)), made);
+                break (How::Failed(Some(FailureClass::Budget)), made - 1);
             }
             let (uses, is_late) = run.call(path, self.budget, used, made - 1);
             used.add(uses);
             left = Value::Null;
             let class = match answer(run.case, path, made - 1) {
-                _ if is_late => FailureClass::Timeout,
+                _ if is_late => FailureClass::Budget,
                 Answer::Reply(reply) => {
                     if let Some(output) = self.accept(reply.clone()) {
                         break (How::Completed(output), made);
@@ -158,9 +158,9 @@ pub(super) fn prompt(prompt: Option<&str>, inputs: Vec<Input<'_>>, names: &Value
     Some(text)
 }
 
-/// An attempt whose expressions cannot be resolved; it is not made at all where that keeps it from knowing
-/// its provider.
+/// A call whose expressions cannot be resolved; no attempt is made where that keeps it from knowing its provider.
 pub(super) fn unresolved(is_made: bool) -> Ended {
     let how = How::Failed(Some(FailureClass::Expression));
-    Ended { how, attempts: 1, started: u32::from(is_made), rough: true, calls: Vec::new(), left: Value::Null }
+    let made = u32::from(is_made);
+    Ended { how, attempts: made, started: made, rough: true, calls: Vec::new(), left: Value::Null }
 }

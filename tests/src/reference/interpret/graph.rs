@@ -315,8 +315,7 @@ impl<'a> Graph<'a> {
         let stage = self.lane.stage;
         let names = self.names(within);
         if node.approval.is_some() && !agrees(self.run.case, &path.to_string()) {
-            let how = How::Failed(Some(FailureClass::Rejected));
-            return Ended { attempts: 1, ..Ended::alone(how) };
+            return Ended::alone(How::Failed(Some(FailureClass::Rejected)));
         }
         if let Some(provider) = &node.provider
             && render(&provider.as_str().into(), &names).is_none()
