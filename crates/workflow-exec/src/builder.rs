@@ -180,7 +180,7 @@ impl EngineBuilder {
     /// # Errors
     ///
     /// [`BuildError`] for the first thing that is wrong with what was registered.
-    pub fn build(self) -> Result<Engine, BuildError> {
+    pub fn build(mut self) -> Result<Engine, BuildError> {
         if let Some(wrong) = self.wrong {
             return Err(wrong);
         }
@@ -191,6 +191,7 @@ impl EngineBuilder {
             known.sort_unstable();
             return Err(BuildError::UnknownDefaultProvider { name: name.clone(), known });
         }
+        self.defaults.providers = Some(self.providers.keys().map(ToString::to_string).collect());
         let store = self.store;
         let active = Arc::new(Active::default());
         let woken = Arc::downgrade(&active);

@@ -58,7 +58,7 @@ pub enum EngineError {
     /// The engine was built without a catalog.
     #[error("workflow `{0}` cannot be looked up: the engine has no catalog")]
     NoCatalog(WorkflowId),
-    /// Variables that the workflow's roles need are missing, or of another type.
+    /// Variables that the workflow needs are missing, or of another type.
     #[error("the run cannot start: {}", .0.join("; "))]
     Variables(Vec<String>),
     /// The engine was built without a spawner.

@@ -183,7 +183,7 @@ impl Engine {
                 None => plan,
             };
             if plan.hash() != state.bundle() {
-                let obstacles = obstacles(&state, old.bundle(), plan.bundle());
+                let obstacles = obstacles(&state, old.bundle(), &plan);
                 if !obstacles.is_empty() {
                     return Err(EngineError::CannotMigrate { run: fork.from, obstacles });
                 }

@@ -5,6 +5,7 @@ use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{RunId, StageId};
 use workflow_core::machine::State;
+use workflow_core::plan::Plan;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -78,7 +79,7 @@ impl Engine {
         let old = self.shared.plan_of(state).await?.bundle().clone();
         let plan = self.load_with(&state.created().workflow, old.provider.as_deref()).await?;
         let new = plan.bundle().clone();
-        let obstacles = obstacles(state, &old, &new);
+        let obstacles = obstacles(state, &old, &plan);
         let diverges = diverges(&old, &new);
         let (from, to) = (state.bundle().clone(), plan.hash().clone());
         Ok((Migration { run_id: run.clone(), from, to, diverges, obstacles }, new))
@@ -86,7 +87,8 @@ impl Engine {
 }
 
 /// Why a run cannot go on with the newer bundle from where it is.
-pub(crate) fn obstacles(state: &State, old: &Bundle, new: &Bundle) -> Vec<String> {
+pub(crate) fn obstacles(state: &State, old: &Bundle, plan: &Plan) -> Vec<String> {
+    let new = plan.bundle();
     let mut obstacles = Vec::new();
     if state.status().is_terminal() {
         obstacles.push("the run has ended".to_owned());
@@ -98,6 +100,9 @@ pub(crate) fn obstacles(state: &State, old: &Bundle, new: &Bundle) -> Vec<String
             obstacles
                 .push(format!("the stage `{stage}` is under way and is another in the newer definition"));
         }
+    }
+    if obstacles.is_empty() {
+        obstacles = state.unmet(plan);
     }
     obstacles
 }

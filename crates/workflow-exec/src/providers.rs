@@ -24,6 +24,8 @@ enum By {
     Stage,
     Lane(usize),
     Assignments,
+    /// The role recommends it.
+    Role,
     /// The defaults that the host has for stages of that name.
     StageDefault,
     /// The provider of stages that name none.
@@ -43,6 +45,7 @@ impl Chosen<'_> {
         let from = match self.by {
             By::Stage | By::Lane(_) => return String::new(),
             By::Assignments => "from the assignments of the home",
+            By::Role => "which its role recommends",
             By::StageDefault => "the default for stages of that name",
             By::Host => "the default provider",
         };
@@ -111,13 +114,16 @@ impl Shared {
         }
         let assigned = library.assignments.stages.get(id).and_then(|stage| stage.provider.as_ref());
         let default = self.defaults.assignments.stages.get(id).and_then(|stage| stage.provider.as_ref());
-        let all = [
-            (stage.provider.as_ref(), By::Stage),
-            (assigned, By::Assignments),
-            (default, By::StageDefault),
-            (self.defaults.provider.as_ref(), By::Host),
-        ];
-        all.into_iter().find_map(|(name, by)| Some(Chosen { name: name?, by })).into_iter().collect()
+        let all = [(stage.provider.as_ref(), By::Stage), (assigned, By::Assignments)];
+        let more = [(default, By::StageDefault), (self.defaults.provider.as_ref(), By::Host)];
+        let of_role = definition::recommended_provider(id, stage, &self.defaults, library);
+        let all = all.map(|(name, by)| (name.map(String::as_str), by)).into_iter();
+        let more = more.map(|(name, by)| (name.map(String::as_str), by));
+        all.chain([(of_role, By::Role)])
+            .chain(more)
+            .find_map(|(name, by)| Some(Chosen { name: name?, by }))
+            .into_iter()
+            .collect()
     }
 
     /// The graph of a stage, where it has one.

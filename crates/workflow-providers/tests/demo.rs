@@ -175,6 +175,9 @@ fn options_that_are_not_known_are_errors() {
         (json!("fast"), "write an object with `delay`, `answers`"),
         (json!({ "usage": { "cost": 1 } }), "unknown field `cost`"),
         (json!({ "attempts": [{ "fail": "quota" }] }), "`attempts[0].fail`: unknown variant `quota`"),
+        // No names of types.
+        (json!({ "attempts": [3] }), "`attempts[0]`: invalid type: integer `3`, expected a mapping"),
+        (json!({ "usage": "much" }), "`usage`: invalid type: string \"much\", expected a mapping"),
     ] {
         let message = demo.check_options(&options).unwrap_err();
         assert!(message.starts_with(problem), "{message}");

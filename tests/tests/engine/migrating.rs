@@ -196,6 +196,50 @@ fn a_run_is_not_moved_where_it_could_not_go_on() {
     }
 }
 
+#[test]
+fn a_run_is_not_moved_where_a_stage_needs_what_will_never_be_there() {
+    let review = "review: { provider: dot, prompt: Review, set: { verdict: \"${output}\" } }\n";
+    let before = OLD.replace("[plan, ship", "[plan, review, ship") + review;
+    let after = OLD.replace("[plan, ship, tell]", "[plan, ship, review, tell]") + review;
+    let needs = |text: &str, stage: &str, prompt: &str| {
+        text.replace(&format!("prompt: {stage} "), &format!("prompt: \"{stage} {prompt}\" "))
+    };
+    let output = "${stages.review.output}";
+    for (text, needed) in [
+        (needs(&before, "Tell", output), Some(output)),
+        (needs(&before, "Tell", "${vars.verdict}"), Some("${vars.verdict}")),
+        (needs(&before, "Tell", "${stages.review.output:-nothing}"), None),
+        (needs(&before, "Tell", "all"), None),
+        (needs(&after, "Tell", output), None),
+        (needs(&after, "Tell", "${vars.verdict}"), None),
+        (needs(&before, "Tell", output).replace("tell: {", "tell: { when: $.vars.no,"), None),
+        (
+            OLD.replace("Ship ${stages.plan", "Ship ${stages.review").replace("[plan, ", "[plan, review, ")
+                + review,
+            Some(output),
+        ),
+    ] {
+        let host = Host::new();
+        before_ship(&host, OLD);
+        let planned = plan(&host, &text);
+        let said = planned.obstacles.join("; ");
+        match needed {
+            Some(name) => assert!(
+                said.contains(&format!("needs `{name}`, and the stage `review` comes before")),
+                "{text}: {said}"
+            ),
+            None => assert_eq!(said, "", "{text}"),
+        }
+        let engine = engine(&host, host.store.clone(), &text);
+        let moved = host.sim.block_on(engine.migrate(&id("r1")));
+        assert_eq!(moved.is_err(), needed.is_some(), "{text}");
+        if needed.is_none() {
+            let other = host.engine_over(host.store.reopen());
+            assert_eq!(host.sim.block_on(to_the_end(&other)).status, RunStatus::Completed, "{text}");
+        }
+    }
+}
+
 const UNDER_WAY: &str = "
 workflow: { name: Moves, stages: [plan, tell] }
 plan: { provider: ann, prompt: Plan, with: { ann: { after: 100 } } }

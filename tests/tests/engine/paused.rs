@@ -105,7 +105,7 @@ hang: { provider: agent, timeout: 10s }
     assert_eq!(results[0].output.value(), "said");
     let error = results[1].error.as_ref().unwrap();
     assert!(error.message.contains("it is broken"), "{error}");
-    assert_eq!(run.spent.tokens, 7);
+    assert_eq!(run.spent.tokens, Some(7));
     let output = store.output(&id("r1"), 0, 99).await.unwrap();
     let said: Vec<_> = output.iter().map(|entry| entry.text.as_str()).collect();
     assert_eq!(said, ["sa", "id"]);

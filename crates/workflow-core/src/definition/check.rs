@@ -33,7 +33,7 @@ pub(super) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     if let Some(limits) = &workflow.budget {
         budget(limits, &path.key("budget"), report);
     }
-    for (id, stage) in &workflow.stages {
+    for (id, stage) in workflow.stages.iter().filter(|(id, _)| id.as_str() != "workflow") {
         let path = Path::Root.key(id.as_str());
         self::stage(stage, &path, report);
         expressions::stage(stage, workflow, &path, report);

@@ -111,6 +111,7 @@ impl Defaults {
         };
         Self {
             provider: Some(PROVIDER.to_owned()),
+            providers: None,
             assignments: Assignments { stages: STAGES.into_iter().filter_map(assignment).collect() },
             roles: ROLES.into_iter().filter_map(role).collect(),
             schemas: BTreeMap::from([(VERDICT.to_owned(), verdict())]),

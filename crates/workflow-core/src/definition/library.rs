@@ -141,9 +141,7 @@ impl Assembly<'_> {
         let nothing = Assignment::default();
         let assigned = self.library.assignments.stages.get(id).unwrap_or(&nothing);
         let default = self.defaults.assignments.stages.get(id).unwrap_or(&nothing);
-        if stage.provider.is_none() && stage.providers.is_empty() {
-            stage.provider = assigned.provider.clone().or_else(|| default.provider.clone());
-        }
+        let named = stage.provider.is_some() || !stage.providers.is_empty();
         if stage.profile.is_none() && assigned.profile.is_some() {
             self.assigned_profiles.insert(id.clone());
         }
@@ -167,6 +165,11 @@ impl Assembly<'_> {
                 self.use_role(Some(role.as_str()), Field { what: None, path: id.as_str() });
                 stage.role = Some(role.to_string());
             }
+        }
+        if !named {
+            let of_role =
+                || recommended(stage.role.as_deref()?, self.defaults, self.library).map(str::to_owned);
+            stage.provider = assigned.provider.clone().or_else(of_role).or_else(|| default.provider.clone());
         }
         for (n, lane) in stage.providers.iter().enumerate() {
             let path = format!("{id}.providers[{n}].role");
@@ -201,10 +204,8 @@ impl Assembly<'_> {
         !self.library.problems.is_empty() && self.library.problems.contains_key(&what.to_string())
     }
 
-    fn role(&self, role: &RoleId) -> Option<&Role> {
-        self.library.roles.get(role).or_else(|| {
-            self.defaults.roles.get(role).filter(|_| !self.has_problem(format_args!("role {role}")))
-        })
+    fn role(&self, id: &RoleId) -> Option<&Role> {
+        role(id, self.defaults, self.library)
     }
 
     fn use_role(&mut self, role: Option<&str>, field: Field<'_>) {
@@ -367,6 +368,48 @@ impl Assembly<'_> {
         }
         bundle.skills.sort_keys();
     }
+}
+
+fn role<'l>(id: &RoleId, defaults: &'l Defaults, library: &'l Library) -> Option<&'l Role> {
+    library.roles.get(id).or_else(|| {
+        // The text of the key is made where there is any problem, and mostly there is none.
+        let is_broken =
+            || !library.problems.is_empty() && library.problems.contains_key(&format!("role {id}"));
+        defaults.roles.get(id).filter(|_| !is_broken())
+    })
+}
+
+/// The provider that a role recommends. One that is not there counts only where there is no default either.
+fn recommended<'l>(role: &str, defaults: &'l Defaults, library: &'l Library) -> Option<&'l str> {
+    let role = self::role(&RoleId::new(role).ok()?, defaults, library)?;
+    let provider = role.recommended_provider.as_deref().filter(|provider| !provider.is_empty())?;
+    let is_there = defaults.providers.as_ref().is_none_or(|known| known.contains(provider));
+    (is_there || defaults.provider.is_none()).then_some(provider)
+}
+
+/// The provider that the role of a stage recommends, where the stage and the assignments of the home name none. The
+/// stage's role is its own, or that of the assignments, of `defaults`, or the one that is called like it.
+pub fn recommended_provider<'l>(
+    id: &StageId,
+    stage: &'l Stage,
+    defaults: &'l Defaults,
+    library: &'l Library,
+) -> Option<&'l str> {
+    let has = |name: &str| RoleId::new(name).is_ok_and(|id| role(&id, defaults, library).is_some());
+    let of = |assignments: &'l Assignments| assignments.stages.get(id);
+    let assigned = of(&library.assignments);
+    if stage.provider.is_some()
+        || !stage.providers.is_empty()
+        || assigned.is_some_and(|assigned| assigned.provider.is_some())
+    {
+        return None;
+    }
+    let own = stage.role.as_deref().filter(|role| *role != id.as_str() || has(role));
+    let named = own.or_else(|| assigned?.role.as_deref());
+    let default = of(&defaults.assignments).and_then(|default| default.role.as_deref());
+    let role =
+        named.or_else(|| default.filter(|role| has(role))).map_or_else(|| id.to_string(), str::to_owned);
+    recommended(&role, defaults, library)
 }
 
 /// The schema files that a workflow, its profiles and its roles name.

@@ -69,7 +69,7 @@ pub use graph::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
     RunNode,
 };
-pub use library::{Bundled, Library, SourceFile, bundle, schemas};
+pub use library::{Bundled, Library, SourceFile, bundle, recommended_provider, schemas};
 pub use model::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
     SessionMode, Stage, Workflow,

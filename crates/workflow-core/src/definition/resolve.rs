@@ -1,6 +1,6 @@
 //! Filling in what a definition leaves out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ pub struct Defaults {
     /// What stages of these names have, where neither they nor the assignments of the home say anything. A role or
     /// a profile among them that does not exist is none.
     pub assignments: Assignments,
+    /// The providers that there are, where that is known: what a role recommends and is not there does not count.
+    pub providers: Option<BTreeSet<String>>,
     /// Roles that exist without a file. One in the home takes precedence.
     pub roles: BTreeMap<RoleId, Role>,
     /// Schemas that exist without a file, for these roles.
@@ -45,7 +47,8 @@ pub fn resolve(workflow: &Workflow, defaults: &Defaults) -> Result<Workflow, Dia
     }
     for (id, stage) in &mut resolved.stages {
         fill_in(stage, defaults);
-        if stage.providers.is_empty() {
+        // That no stage can be called so has been said.
+        if stage.providers.is_empty() && id.as_str() != "workflow" {
             let message = format!(
                 "stage `{id}` names no provider, and there is no default: write `provider: NAME` there"
             );

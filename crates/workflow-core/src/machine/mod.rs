@@ -30,6 +30,7 @@ mod rest;
 mod scope;
 mod state;
 mod step;
+mod unmet;
 mod view;
 mod work;
 

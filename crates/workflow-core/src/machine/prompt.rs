@@ -25,6 +25,15 @@ pub(super) fn of_role(
     scope: &RunScope<'_>,
     plan: &Plan,
 ) -> Result<String, Failure> {
+    let missing = role.role.variables.iter().find(|variable| {
+        let has_value = scope.variable(&variable.name).is_some() || variable.default.is_some();
+        variable.required && !has_value
+    });
+    if let Some(missing) = missing {
+        let (role, name) = (&role.role.id, &missing.name);
+        let message = format!("role `{role}` needs the variable `{name}`, and nothing has written it");
+        return Err(Failure::new(FailureClass::Expression, message));
+    }
     let context = context(role, &inputs, scope, plan);
     let rendered = role.template.render(context).map_err(|error| {
         Failure::new(FailureClass::Expression, format!("role `{}`: {error}", role.role.id))

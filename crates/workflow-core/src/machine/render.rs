@@ -14,11 +14,11 @@ use super::state::State;
 use super::{prompt, reply};
 use crate::command_line;
 use crate::data::Data;
-use crate::expr::{NameError, Template, ValueTemplate};
+use crate::expr::{Name, NameError, Template, ValueTemplate};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RoleId};
 use crate::output_schema::OutputSchema;
-use crate::plan::{CallPlan, InputPlan, LanePlan, Plan, RoleInput, StagePlan, Strategy};
+use crate::plan::{CallPlan, InputPlan, LanePlan, Plan, RoleInput, Source, StagePlan, Strategy};
 use crate::provider::{CallId, CallRequest, Workspace};
 
 /// Gives the values of `${secrets.x}` at the moment of a call. Must not block: a host that keeps
@@ -72,19 +72,34 @@ pub fn request(
         move |error: NameError| unresolved(&field, &error)
     };
     let mut inputs = Vec::new();
+    let mut told = Vec::new();
     let plan_of_role = role.and_then(|role| plan.roles.get(role));
     if let Some(role) = plan_of_role {
         for (number, input) in role.inputs.iter().enumerate() {
             match input {
-                RoleInput::Named(name) => inputs.extend(prompt::named(&scope, name)),
+                RoleInput::Named(name) => {
+                    if let Some(value) = prompt::named(&scope, name) {
+                        inputs.push(value);
+                        told.extend(Told::named(&scope, plan, name));
+                    }
+                }
                 RoleInput::Value(template) => {
                     let field = format!("role `{}`: inputs[{number}]", role.role.id);
+                    told.extend(template.as_name().and_then(|name| Told::of(&scope, name)));
                     inputs.push(template.render(&scope).map_err(|error| unresolved(&field, &error))?);
                 }
             }
         }
     }
     for (number, input) in call.inputs.iter().enumerate() {
+        let same = match input {
+            InputPlan::Of(Source::Node(place)) => Some(Told::Node(*place)),
+            InputPlan::Value(template) => template.as_name().and_then(|name| Told::of(&scope, name)),
+            InputPlan::Of(Source::Item) | InputPlan::All(_) => None,
+        };
+        if same.is_some_and(|same| told.contains(&same)) {
+            continue;
+        }
         match input {
             // What a node that was skipped would have given is left out.
             InputPlan::Of(source) => inputs.extend(scope.source(source).map(|data| data.exact_value())),
@@ -172,6 +187,37 @@ pub fn request(
         over_budget,
         idle_timeout: call.idle_timeout,
     })
+}
+
+/// What an input of a role is, so that a node need not be told it again.
+#[derive(PartialEq)]
+enum Told<'a> {
+    Variable(&'a str),
+    Node(usize),
+    Stage(&'a str),
+}
+
+impl<'a> Told<'a> {
+    /// What a name of a role's input stands for, as [`prompt::named`] finds it.
+    fn named(scope: &RunScope<'_>, plan: &Plan, name: &'a str) -> Option<Self> {
+        if scope.variable(name).is_some() {
+            return Some(Self::Variable(name));
+        }
+        let node =
+            scope.graph.and_then(|graph| graph.place(name).filter(|place| graph.output(*place).is_some()));
+        node.map(Self::Node).or_else(|| plan.stage_named(name).map(|_| Self::Stage(name)))
+    }
+
+    /// What an expression stands for, where it is all of a value and no part of one.
+    fn of(scope: &RunScope<'_>, name: &'a Name) -> Option<Self> {
+        let (second, is_output) = (name.segment(1)?, name.segment(2) == Some("output"));
+        match (name.root(), name.segments().len()) {
+            ("vars", 2) => Some(Self::Variable(second)),
+            ("nodes", 3) if is_output => Some(Self::Node(scope.graph?.place(second)?)),
+            ("stages", 3) if is_output => Some(Self::Stage(second)),
+            _ => None,
+        }
+    }
 }
 
 /// The session that a call goes on in: the one that was recorded last, in this iteration or in one before. What

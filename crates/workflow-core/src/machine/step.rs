@@ -23,6 +23,7 @@ use crate::event::{Event, EventBody};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, NodePathParts, StageId};
 use crate::plan::{LanePlan, Plan, StagePlan, Strategy, Work};
+use crate::provider::Reply;
 use crate::status::{StageStatus, Wait};
 use crate::stop::Stop;
 use crate::store::{Control, ControlRecord};
@@ -431,10 +432,26 @@ impl<'a> Step<'a> {
             let failed_stages = self.state.failed_stages.clone();
             return self.emit(EventBody::RunCompleted { failed_stages });
         }
-        let message =
-            format!("loop exhausted: `stop_when` was not met in {} iterations", self.state.iteration);
+        let iterations = self.state.iteration;
+        let hint = self.text_is_json().unwrap_or_default();
+        let message = format!("loop exhausted: `stop_when` was not met in {iterations} iterations{hint}");
         let error = Arc::new(Failure::new(FailureClass::LoopExhausted, message));
         self.emit(EventBody::RunFailed { error })
+    }
+
+    /// What to write where the output that `stop_when` reads is a text with JSON in it: a condition sees nothing of that.
+    fn text_is_json(&self) -> Option<String> {
+        let last = self.plan.stages.last()?;
+        let value = self.state.results.get(&last.id)?.output()?.value();
+        let json = Reply::parse_json(value.as_str()?).ok()?.output.value();
+        let place = match &last.work {
+            Work::Simple { .. } => "there",
+            Work::Graph(_) => "at the node that gives it",
+        };
+        (json.is_object() || json.is_array()).then(|| {
+            let stage = &last.id;
+            format!("; the output of `{stage}` is a text that is JSON, which a condition cannot look into: write `output: json` {place}")
+        })
     }
 
     /// Goes on after something of a lane has ended: with the next lane, where lanes follow each other.

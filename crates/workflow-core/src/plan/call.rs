@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::compile::Compiler;
 use super::graph::Source;
 use crate::definition::{Budget, OnInterrupt, OutputFormat, RunNode, SessionMode, Stage};
-use crate::expr::{Template, ValueTemplate};
+use crate::expr::{Name, Template, ValueTemplate};
 use crate::output_schema::OutputSchema;
 
 /// One call, as far as it is known before the run.
@@ -142,6 +142,17 @@ impl Compiler<'_> {
 }
 
 impl CallPlan {
+    /// The names in all that is rendered for it.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
+        let texts = [&self.provider, &self.role, &self.prompt, &self.cwd, &self.approval];
+        let values = self.inputs.iter().filter_map(|input| match input {
+            InputPlan::Value(value) => Some(value),
+            InputPlan::All(_) | InputPlan::Of(_) => None,
+        });
+        let values = values.chain(&self.with).chain(self.env.iter().map(|(_, value)| value));
+        texts.into_iter().flatten().flat_map(Template::names).chain(values.flat_map(ValueTemplate::names))
+    }
+
     /// Attaches the schema of an export, or of the stage, to a call that has none.
     pub(super) fn attach(&mut self, schema: &Arc<OutputSchema>, repairs: Option<u32>) {
         if self.schema.is_none() {

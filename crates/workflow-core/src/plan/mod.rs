@@ -3,6 +3,7 @@
 mod call;
 mod compile;
 mod complete;
+mod given;
 mod graph;
 mod role;
 mod secrets;
@@ -155,21 +156,6 @@ impl Plan {
         names.sort();
         names.dedup();
         names
-    }
-
-    /// What is wrong with a run's variables, for the roles that it is known to use: those that are required
-    /// and missing, and those of another type.
-    pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
-        let known = known_roles(&self.stages);
-        let roles = known.into_iter().filter_map(|role| self.roles.get(role));
-        let defaults = self.stages.iter().flat_map(|stage| &stage.vars);
-        let missing: Vec<_> = defaults.filter(|(name, _)| !vars.contains_key(*name)).collect();
-        if missing.is_empty() {
-            return roles.flat_map(|role| role.role.check_variables(vars)).collect();
-        }
-        let mut vars = vars.clone();
-        vars.extend(missing.into_iter().map(|(name, value)| (name.clone(), value.clone())));
-        roles.flat_map(|role| role.role.check_variables(&vars)).collect()
     }
 
     pub(crate) fn stage(&self, id: &StageId) -> Option<&StagePlan> {

@@ -173,20 +173,26 @@ pub(crate) fn is_helper(name: &str) -> bool {
 }
 
 impl Role {
-    /// What is wrong with a run's variables: those that are required and missing, and those of another type.
+    /// What is wrong with a run's variables: those that are required and missing, and those of another type. One that
+    /// is `written` before the role is used is not missing.
     ///
     /// ```
     /// use workflow_core::definition::parse_role;
     ///
     /// let text = "---\nid: tester\nvariables: [{ name: kinds, type: array, required: true }]\n---\nTest.";
     /// let role = parse_role(text.as_bytes(), None).role.expect("no errors");
-    /// assert_eq!(role.check_variables(&Default::default()), ["role `tester` needs the variable `kinds`, a list"]);
+    /// let wrong = role.check_variables(&Default::default(), |_| false);
+    /// assert_eq!(wrong, ["role `tester` needs the variable `kinds`, a list"]);
     /// ```
-    pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
+    pub fn check_variables(
+        &self,
+        vars: &IndexMap<String, Data>,
+        written: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
         let wrong = self.variables.iter().filter_map(|variable| {
             let (name, wanted) = (&variable.name, variable.kind.in_words());
             match vars.get(name) {
-                None if variable.required && variable.default.is_none() => {
+                None if variable.required && variable.default.is_none() && !written(name) => {
                     Some(format!("role `{}` needs the variable `{name}`, {wanted}", self.id))
                 }
                 Some(value) if !variable.kind.holds(&value.value()) => {
@@ -199,12 +205,13 @@ impl Role {
     }
 
     /// The value of one of the role's variables in a run: the run's, an [exact](Data::exact_value) one, the default, or
-    /// an empty one.
+    /// an empty one. None also where it is required and missing.
     pub fn value(&self, name: &str, vars: &IndexMap<String, Data>) -> Option<Value> {
         let variable = self.variables.iter().find(|variable| variable.name == name)?;
         Some(match (vars.get(name), &variable.default) {
             (Some(value), _) => value.exact_value(),
             (None, Some(default)) => default.clone(),
+            (None, None) if variable.required => return None,
             (None, None) => variable.kind.empty(),
         })
     }

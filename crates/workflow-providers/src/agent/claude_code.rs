@@ -18,7 +18,7 @@ pub enum ClaudeCode {}
 
 /// The options of the `claude-code` provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of options")]
 #[schemars(rename = "claude-code")]
 pub struct Options {
     /// The model.

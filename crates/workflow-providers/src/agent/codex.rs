@@ -18,7 +18,7 @@ pub enum Codex {}
 
 /// The options of the `codex` provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of options")]
 #[schemars(rename = "codex")]
 pub struct Options {
     /// The model.

@@ -19,7 +19,7 @@ pub enum Gemini {}
 
 /// The options of the `gemini` provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of options")]
 #[schemars(rename = "gemini")]
 pub struct Options {
     /// The model.

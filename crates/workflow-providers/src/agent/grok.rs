@@ -19,7 +19,7 @@ pub enum Grok {}
 
 /// The options of the `grok` provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of options")]
 #[schemars(rename = "grok")]
 pub struct Options {
     /// The model.

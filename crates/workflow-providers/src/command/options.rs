@@ -11,7 +11,7 @@ use crate::environment::is_variable_name;
 
 /// The options of the `command` provider.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping of options")]
 #[schemars(rename = "command")]
 pub(super) struct CommandOptions {
     /// The program and its arguments. No shell is involved.

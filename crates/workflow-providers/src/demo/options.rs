@@ -10,7 +10,7 @@ use workflow_core::usage::Usage;
 
 /// The options of the `demo` provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of options")]
 #[schemars(rename = "demo")]
 pub(super) struct DemoOptions {
     /// How long an answer takes; default: no time.
@@ -27,7 +27,7 @@ pub(super) struct DemoOptions {
 
 /// What one attempt does in another way than the rest.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with what one attempt does")]
 pub(super) struct Attempt {
     /// How long it takes.
     pub(super) delay: Option<Period>,
@@ -43,7 +43,7 @@ pub(super) struct Attempt {
 
 /// The failures that can be played.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "the name of a failure")]
 pub(super) enum Fail {
     Transient,
     RateLimited,
@@ -53,7 +53,11 @@ pub(super) enum Fail {
 
 /// Tokens and US dollars; what is left out is not known.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a mapping with `input_tokens`, `output_tokens` and `cost_usd`"
+)]
 pub(super) struct Used {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,

@@ -82,13 +82,23 @@ impl<'c> Git<'c> {
     }
 
     /// The same, with something to read.
-    pub(super) fn tell(&self, at: &At<'_>, arguments: &[&str], text: &str) -> Result<(), ProviderError> {
+    pub(super) fn tell(
+        &self,
+        at: &At<'_>,
+        arguments: &[&str],
+        text: impl AsRef<[u8]>,
+    ) -> Result<(), ProviderError> {
         let answer = self.run(at, arguments, text)?;
         if answer.is_yes() { Ok(()) } else { Err(answer.error(arguments)) }
     }
 
     /// What git says, whatever it is.
-    pub(super) fn run(&self, at: &At<'_>, arguments: &[&str], stdin: &str) -> Result<Answer, ProviderError> {
+    pub(super) fn run(
+        &self,
+        at: &At<'_>,
+        arguments: &[&str],
+        stdin: impl AsRef<[u8]>,
+    ) -> Result<Answer, ProviderError> {
         let (directory, own) = match at {
             At::Checkout(folder) => (*folder, None),
             At::Worktree(worktree) => {
@@ -119,7 +129,7 @@ impl<'c> Git<'c> {
             arguments: configuration.chain(arguments.iter().copied()).map(str::to_owned).collect(),
             environment: environment.collect(),
             directory: directory.to_owned(),
-            stdin: stdin.as_bytes().to_vec(),
+            stdin: stdin.as_ref().to_vec(),
             marker: self.marker.clone(),
             signals: TERMINATE,
             grace: GRACE,
@@ -159,6 +169,11 @@ impl Answer {
     /// What was said, without the last line end.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned()
+    }
+
+    /// All that was said, as it was.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.stdout.clone()
     }
 
     /// All that was said.

@@ -4,6 +4,7 @@ mod changes;
 mod clean_up;
 mod git;
 mod locks;
+mod nested;
 mod open;
 
 use std::path::{Path, PathBuf};

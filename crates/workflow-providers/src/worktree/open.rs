@@ -12,7 +12,7 @@ use workflow_core::provider::{CallId, Origin, ProviderError};
 
 use super::git::{At, Git};
 use super::locks::{InUse, Turn, unable};
-use super::{Settings, Worktrees};
+use super::{Settings, Worktrees, nested};
 
 /// So often, and so long in between, is looked whether a git of a call in parallel is done.
 const LOOKS: u32 = 100;
@@ -260,8 +260,7 @@ fn commit(
 ) -> Result<Committed, ProviderError> {
     let at = At::Worktree(worktree);
     found.unlock(run, is_alone)?;
-    git.ask(&at, &["add", "--all"])?;
-    if git.run(&at, &["diff", "--cached", "--quiet", "--no-ext-diff"], "")?.is_yes() {
+    if !nested::stage(worktree, git)? {
         return Ok(None);
     }
     let how = ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-"];

@@ -8,6 +8,7 @@ mod common;
 mod calls;
 mod clean_up;
 mod crashes;
+mod nested;
 mod repository;
 mod suite;
 mod trouble;

@@ -1,0 +1,144 @@
+//! Whether a run is given the variables that it needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+
+use super::graph::{GraphPlan, Items, NodeKind, Work};
+use super::{Plan, StagePlan};
+use crate::data::Data;
+use crate::expr::{Name, Template};
+
+impl Plan {
+    /// What is wrong with a run's variables: those that the roles it is known to use require and that are missing, those
+    /// of another type, and those that a `foreach` which is certain to run has its items from and that are missing.
+    ///
+    /// A variable is not missing where a profile has a default for it, or where a stage before the one that needs it
+    /// writes it with `set`.
+    pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
+        let defaults = self.stages.iter().flat_map(|stage| &stage.vars);
+        let missing: Vec<_> = defaults.filter(|(name, _)| !vars.contains_key(*name)).collect();
+        if missing.is_empty() {
+            return self.wrong_with(vars);
+        }
+        let mut vars = vars.clone();
+        vars.extend(missing.into_iter().map(|(name, value)| (name.clone(), value.clone())));
+        self.wrong_with(&vars)
+    }
+
+    fn wrong_with(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+        for stage in &self.stages {
+            for role in super::known_roles(std::slice::from_ref(stage)) {
+                first.entry(role).or_insert(stage.place);
+            }
+        }
+        for (role, place) in first {
+            let Some(role) = self.roles.get(role) else { continue };
+            // Mostly nothing is missing, and nobody need know what earlier stages write.
+            if !role.role.check_variables(vars, |_| false).is_empty() {
+                let written = self.written_before(place);
+                wrong.extend(role.role.check_variables(vars, |name| written.contains(name)));
+            }
+        }
+        for stage in self.stages.iter().filter(|stage| stage.when.is_none()) {
+            let Work::Graph(graph) = &stage.work else { continue };
+            for (place, node) in graph.nodes.iter().enumerate() {
+                let NodeKind::Foreach(foreach) = &node.kind else { continue };
+                let Items::Value(items) = &foreach.items else { continue };
+                for name in items.names().filter_map(variable).filter(|name| !vars.contains_key(*name)) {
+                    let is_written = || {
+                        self.written_before(stage.place).contains(name)
+                            || graph.written_before(place).contains(name)
+                    };
+                    if graph.is_certain(place) && !is_written() {
+                        let (stage, node) = (&stage.id, &node.id);
+                        wrong.push(format!(
+                            "the items of the node `{node}` of the stage `{stage}` are `${{vars.{name}}}`, and there is \
+                             no variable `{name}`"
+                        ));
+                    }
+                }
+            }
+        }
+        wrong
+    }
+
+    /// The variables that the stages before one write.
+    fn written_before(&self, place: usize) -> BTreeSet<&str> {
+        self.stages.iter().take(place).flat_map(StagePlan::written).collect()
+    }
+}
+
+impl GraphPlan {
+    /// The nodes that come before one: those that it needs, and those that these need.
+    fn before(&self, place: usize) -> BTreeSet<usize> {
+        let (mut before, mut open) = (BTreeSet::new(), vec![place]);
+        while let Some(node) = open.pop().and_then(|place| self.nodes.get(place)) {
+            open.extend(node.needs.iter().chain(&node.arm_of).copied().filter(|place| before.insert(*place)));
+        }
+        before
+    }
+
+    /// Whether nothing can keep a node from being run but a failure.
+    pub(super) fn is_certain(&self, place: usize) -> bool {
+        let is_certain = |place: &usize| {
+            self.nodes.get(*place).is_some_and(|node| node.when.is_none() && node.arm_of.is_empty())
+        };
+        is_certain(&place) && self.before(place).iter().all(is_certain)
+    }
+
+    fn written_before(&self, place: usize) -> BTreeSet<&str> {
+        let before = self.before(place).into_iter().filter_map(|place| self.nodes.get(place));
+        before.flat_map(|node| &node.set).map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+impl StagePlan {
+    /// The variables that it writes, if all of it runs.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
+        let graph = if let Work::Graph(graph) = &self.work { Some(graph) } else { None };
+        let nodes = graph.into_iter().flat_map(|graph| &graph.nodes).flat_map(|node| &node.set);
+        self.set.iter().chain(nodes).map(|(name, _)| name.as_str())
+    }
+
+    /// The names in all that is rendered for certain when the stage runs.
+    pub(crate) fn names(&self) -> Vec<&Name> {
+        let mut names: Vec<&Name> = self.approval.iter().flat_map(Template::names).collect();
+        for lane in &self.lanes {
+            names.extend(lane.provider.names().chain(lane.role.iter().flat_map(Template::names)));
+            names.extend(lane.call.iter().flat_map(|call| call.names()));
+        }
+        names.extend(self.set.iter().flat_map(|(_, value)| value.names()));
+        match &self.work {
+            Work::Simple { call, .. } if self.lanes.iter().any(|lane| lane.call.is_none()) => {
+                names.extend(call.names());
+            }
+            Work::Simple { .. } => {}
+            Work::Graph(graph) => {
+                let certain = graph.nodes.iter().enumerate().filter(|(place, _)| graph.is_certain(*place));
+                for (_, node) in certain {
+                    names.extend(node.set.iter().flat_map(|(_, value)| value.names()));
+                    match &node.kind {
+                        NodeKind::Call(call) => names.extend(call.names()),
+                        NodeKind::Foreach(foreach) => {
+                            if let Items::Value(items) = &foreach.items {
+                                names.extend(items.names());
+                            }
+                        }
+                        NodeKind::Ask(ask) => names.extend(ask.question.names()),
+                        NodeKind::Reduce { .. } | NodeKind::Branch(_) | NodeKind::Export { .. } => {}
+                    }
+                }
+            }
+        }
+        names
+    }
+}
+
+/// The variable that a name without a default is, or is a part of.
+fn variable(name: &Name) -> Option<&str> {
+    let is_needed = name.root() == "vars" && name.default_text().is_none();
+    name.segment(1).filter(|_| is_needed)
+}
