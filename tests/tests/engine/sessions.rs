@@ -190,8 +190,8 @@ fn a_person_who_wants_a_new_session_after_an_interruption_says_so() {
             let asked = view.waits[0].number.unwrap();
             let handle = host.engine.handle(&id("r1"));
             let wrong = json!({ "outcome": "rerun", "session": "other" });
-            handle.answer(asked, wrong).await.unwrap();
-            handle.answer(asked, answer.clone()).await.unwrap();
+            let _ = handle.answer(asked, wrong).await.unwrap();
+            let _ = handle.answer(asked, answer.clone()).await.unwrap();
             let _ = select(Box::pin(handle.wait()), host.sim.sleep_ms(50)).await;
         });
         let expected = expected.map(str::to_owned);

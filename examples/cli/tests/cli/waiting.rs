@@ -186,7 +186,7 @@ check: { provider: demo, with: { answers: [{ done: false }] } }
         work  completed  [took]  iteration 4
           [0] demo  completed  1 attempt  [took]  "done"
         check  failed  [took]  the budget of the run is used up: $1.2000 of $1 (budget)
-          [0]  failed  1 attempt  the budget of the run is used up: $1.2000 of $1 (budget)
+          [0]  failed  the budget of the run is used up: $1.2000 of $1 (budget)
         "#);
     });
     assert_eq!(home.show("first")["error"]["class"], "budget");
