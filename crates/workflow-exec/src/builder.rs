@@ -191,7 +191,7 @@ impl EngineBuilder {
             known.sort_unstable();
             return Err(BuildError::UnknownDefaultProvider { name: name.clone(), known });
         }
-        self.defaults.providers = Some(self.providers.keys().map(ToString::to_string).collect());
+        self.defaults.providers = Some(Arc::new(self.providers.keys().map(ToString::to_string).collect()));
         let store = self.store;
         let active = Arc::new(Active::default());
         let woken = Arc::downgrade(&active);

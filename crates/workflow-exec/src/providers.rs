@@ -114,16 +114,17 @@ impl Shared {
         }
         let assigned = library.assignments.stages.get(id).and_then(|stage| stage.provider.as_ref());
         let default = self.defaults.assignments.stages.get(id).and_then(|stage| stage.provider.as_ref());
-        let all = [(stage.provider.as_ref(), By::Stage), (assigned, By::Assignments)];
-        let more = [(default, By::StageDefault), (self.defaults.provider.as_ref(), By::Host)];
-        let of_role = definition::recommended_provider(id, stage, &self.defaults, library);
-        let all = all.map(|(name, by)| (name.map(String::as_str), by)).into_iter();
-        let more = more.map(|(name, by)| (name.map(String::as_str), by));
-        all.chain([(of_role, By::Role)])
-            .chain(more)
-            .find_map(|(name, by)| Some(Chosen { name: name?, by }))
-            .into_iter()
-            .collect()
+        let chosen = |name: Option<&'a String>, by| Some(Chosen { name: name?, by });
+        let of_role = || {
+            let name = definition::recommended_provider(id, stage, &self.defaults, library)?;
+            Some(Chosen { name, by: By::Role })
+        };
+        let found = chosen(stage.provider.as_ref(), By::Stage)
+            .or_else(|| chosen(assigned, By::Assignments))
+            .or_else(of_role)
+            .or_else(|| chosen(default, By::StageDefault))
+            .or_else(|| chosen(self.defaults.provider.as_ref(), By::Host));
+        found.into_iter().collect()
     }
 
     /// The graph of a stage, where it has one.

@@ -1,6 +1,7 @@
 //! Filling in what a definition leaves out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ pub struct Defaults {
     /// a profile among them that does not exist is none.
     pub assignments: Assignments,
     /// The providers that there are, where that is known: what a role recommends and is not there does not count.
-    pub providers: Option<BTreeSet<String>>,
+    pub providers: Option<Arc<BTreeSet<String>>>,
     /// Roles that exist without a file. One in the home takes precedence.
     pub roles: BTreeMap<RoleId, Role>,
     /// Schemas that exist without a file, for these roles.

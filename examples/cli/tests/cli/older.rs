@@ -88,7 +88,6 @@ fn what_roles_say_is_rendered_with_what_came_before() {
     # Plan
 
     - spec.md
-    - spec.md
 
     Look at what changes.
     1 reviewers will read it: <b>[
