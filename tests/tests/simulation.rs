@@ -114,6 +114,31 @@ fn a_panic_that_is_no_failure_is_found() {
 }
 
 #[test]
+fn a_process_that_does_not_get_back_what_nobody_took_is_found() {
+    found(Defect::RefusesFormerHolders, 0, 2);
+}
+
+#[test]
+fn a_call_that_another_process_stopped_and_that_has_failed_is_found() {
+    found(Defect::HidesTakeovers, 0, 2);
+}
+
+#[test]
+fn a_store_that_does_not_notice_that_its_disk_is_full_is_found() {
+    found(Defect::IgnoresAFullDisk, 0, 2);
+}
+
+#[test]
+fn output_that_is_not_stored_any_more_after_the_disk_was_full_is_found() {
+    found(Defect::DropsOutputAfterFull, 0, 2);
+}
+
+#[test]
+fn two_answers_of_which_both_senders_hear_that_they_were_taken_are_found() {
+    found(Defect::HidesRefusals, 0, 2);
+}
+
+#[test]
 fn what_does_not_matter_for_a_failure_is_left_out() {
     let (plot, smallest) = found(Defect::LosesAnAppend, 12, 6 * TRIES);
     assert!(size(&smallest) <= size(&plot) / 2, "of\n{plot}\nis left\n{smallest}");

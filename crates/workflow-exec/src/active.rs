@@ -116,10 +116,14 @@ impl Inbox {
 
     /// Hands a lease of the run to its driver, which has lost its own and may not know it. Gives it back where
     /// there is no driver any more.
-    pub(crate) fn offer(&self, lease: Lease) -> Option<Lease> {
+    pub(crate) fn offer(&self, mut lease: Lease) -> Option<Lease> {
         let mut claim = lock(&self.claim);
         if !claim.is_driven {
             return Some(lease);
+        }
+        // One that the driver has not seen was lost before: this one follows what that one did.
+        if let Some(unseen) = claim.other.take().filter(|unseen| unseen.epoch == lease.previous) {
+            lease.previous = unseen.previous;
         }
         claim.other = Some(lease);
         drop(claim);

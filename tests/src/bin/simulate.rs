@@ -71,7 +71,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                         *all += counts;
                     }
                     if !violations.is_empty() {
-                        println!("seed {seed}: {}", violations.join("\n  "));
+                        println!("seed {seed}: {}\n{}", violations.join("\n  "), draw(seed));
                         stop.store(!options.keep_going, Ordering::Relaxed);
                         if let Ok(mut failed) = failed.lock() {
                             failed.push(seed);

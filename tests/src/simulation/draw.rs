@@ -10,6 +10,30 @@ use crate::reference::case::Case;
 use crate::reference::chance::Chance;
 use crate::reference::generate::generate;
 
+/// What happens in a plot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Theme {
+    Anything,
+    /// The only process stands still, and leases run out by the clock.
+    Suspension,
+    /// The store cannot be written to.
+    Disk,
+}
+
+/// How often which theme.
+const THEMES: &[Theme] = &[
+    Theme::Anything,
+    Theme::Anything,
+    Theme::Anything,
+    Theme::Anything,
+    Theme::Anything,
+    Theme::Anything,
+    Theme::Anything,
+    Theme::Anything,
+    Theme::Suspension,
+    Theme::Disk,
+];
+
 /// The plot of a seed.
 ///
 /// # Panics
@@ -17,7 +41,8 @@ use crate::reference::generate::generate;
 /// When a workflow of it is none that can be run.
 pub fn draw(seed: u64) -> Plot {
     let chance = &mut Chance::of(seed, "plot");
-    let engines = 1 + chance.below(4);
+    let theme = *chance.one(THEMES);
+    let engines = if theme == Theme::Suspension { 1 } else { 1 + chance.below(4) };
     let runs = 1 + chance.below(5);
     let setups = (0..engines)
         .map(|_| EngineSetup { runs: *chance.one(&[1, 2, 64]), places: *chance.one(&[0, 0, 1, 2]) });
@@ -27,7 +52,7 @@ pub fn draw(seed: u64) -> Plot {
         .map(|_| Happening {
             at: moment(chance),
             engine: chance.below(engines),
-            what: what(chance, runs.len() as u64),
+            what: what(chance, theme, runs.len() as u64),
         })
         .collect();
     let forks = if chance.percent(40) { 1 + chance.below(3) } else { 0 };
@@ -80,19 +105,28 @@ fn while_(chance: &mut Chance) -> u64 {
     1 + chance.next() % most
 }
 
-fn what(chance: &mut Chance, runs: u64) -> What {
+fn what(chance: &mut Chance, theme: Theme, runs: u64) -> What {
     let lasts = while_(chance);
-    match chance.below(100) {
+    let what = match theme {
+        Theme::Anything => chance.below(100),
+        Theme::Suspension => *chance.one(&[26, 33, 73, 77, 99]),
+        Theme::Disk => *chance.one(&[45, 48, 99]),
+    };
+    match what {
         0..=17 => What::Crash { down: lasts },
         18..=25 => What::Shutdown { down: lasts },
         26..=32 => What::Freeze { lasts },
         33..=36 => What::Freeze { lasts: 10_000 + lasts },
         37..=44 => What::Refused { lasts },
-        45..=56 => What::Silence { lasts },
+        45..=47 => What::Full { lasts },
+        48..=50 => What::Locked { lasts },
+        51..=56 => What::Silence { lasts },
         57..=64 => What::Slow { most: *chance.one(&[50, 500, 5_000]), lasts },
         65..=72 => What::Flaky { percent: *chance.one(&[10, 40]), lasts },
         73..=76 => What::Clock { by: *chance.one(&[-60_000, -500, 500, 60_000]) },
-        77..=78 => What::StoreClock { by: *chance.one(&[1_000, 15_000]) },
+        77..=78 => {
+            What::StoreClock { by: *chance.one(&[1_000, 15_000, 15_000, 86_400_000, -1_000, -15_000]) }
+        }
         _ => {
             let control = match chance.below(10) {
                 0..=3 => Control::Pause,

@@ -46,6 +46,10 @@ pub struct Entries {
     stops: BTreeMap<(RunId, NodePath, u32), oneshot::Sender<()>>,
     /// The calls that panicked.
     pub panicked: BTreeSet<(RunId, NodePath, u32)>,
+    /// How many lines the calls of each run have said.
+    pub said: BTreeMap<RunId, u64>,
+    /// Of which answers it was said that they were taken: the run and the number of what was asked.
+    taken: BTreeSet<(RunId, u64)>,
     /// What must not have happened.
     pub violations: Vec<String>,
     /// What happened how often.
@@ -84,6 +88,8 @@ impl Journal {
             left: BTreeSet::new(),
             stops: BTreeMap::new(),
             panicked: BTreeSet::new(),
+            said: BTreeMap::new(),
+            taken: BTreeSet::new(),
             violations: Vec::new(),
             counts: Counts::default(),
         })))
@@ -172,6 +178,34 @@ impl Entries {
         for told in self.runs.values_mut() {
             told.left |= told.holder.take_if(|(holder, _)| *holder == process).is_some();
         }
+    }
+
+    /// Leases of a process that have run out by the clock are not good any more, whatever the clock shows later.
+    pub fn clock_goes_back(&mut self) {
+        let gone: Vec<_> = self.until.keys().copied().filter(|process| !self.is_good(*process)).collect();
+        for process in gone {
+            self.lost(process);
+        }
+    }
+
+    /// Somebody was told that an answer was taken.
+    pub fn told_taken(&mut self, run: &RunId, wait: u64) {
+        self.counts.taken += 1;
+        if !self.taken.insert((run.clone(), wait)) {
+            self.violated(format!("of two answers to {wait} of run {run} it was said that each was taken"));
+        }
+        let answered =
+            |event: &Event| matches!(event.body, EventBody::Answered { wait: of, .. } if of == wait);
+        if !self.runs.get(run).is_some_and(|told| told.events.iter().any(answered)) {
+            self.violated(format!(
+                "it was said that an answer to {wait} of run {run} was taken, and it was not"
+            ));
+        }
+    }
+
+    /// A call says a line.
+    pub fn says(&mut self, run: &RunId) {
+        *self.said.entry(run.clone()).or_default() += 1;
     }
 
     /// A lease was given back.

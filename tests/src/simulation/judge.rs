@@ -7,6 +7,7 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::RunId;
 use workflow_core::machine::State;
+use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::store::Control;
 
@@ -16,6 +17,7 @@ use super::journal::Told;
 use super::person::{self, Asked};
 use super::play::Played;
 use super::plot::Plot;
+use super::provider::ENDED_BY_ANOTHER;
 use crate::reference;
 use crate::reference::case::Case;
 use crate::reference::interpret::interpret_as;
@@ -64,6 +66,21 @@ fn judge_run(
     }
     if plot.is_calm() {
         panics_are_failures(id, events, played)?;
+    }
+    if plot.is_only_suspended()
+        && let Some(event) = events.iter().find(|it| matches!(it.body, EventBody::AttemptInterrupted { .. }))
+    {
+        return Err(format!("nobody else had it, and a call of it did not go on: {:?}", event.body));
+    }
+    let ended_by_others = |event: &Event| match &event.body {
+        EventBody::AttemptFailed { error, .. } => error.message == ENDED_BY_ANOTHER,
+        _ => false,
+    };
+    if let Some(event) = events.iter().find(|event| ended_by_others(event)) {
+        return Err(format!("what another driver has stopped was recorded as a failure: {:?}", event.body));
+    }
+    if plot.is_only_unwritable() {
+        output_is_told_of(id, events, played)?;
     }
     let state = State::fold(events).map_err(|broken| broken.to_string())?;
     if state.head() != record.head {
@@ -133,6 +150,21 @@ fn panics_are_failures(id: &RunId, events: &[Event], played: &Played) -> Result<
         }
     }
     Ok(())
+}
+
+/// What calls say is stored, or it is told that it is missing.
+fn output_is_told_of(id: &RunId, events: &[Event], played: &Played) -> Result<(), String> {
+    // A driver that gives a run up stops its calls, and does not wait for their last words.
+    if events.iter().any(|event| matches!(event.body, EventBody::AttemptInterrupted { .. })) {
+        return Ok(());
+    }
+    let entries = played.output.get(id).map(Vec::as_slice).unwrap_or_default();
+    let lines = |entry: &OutputEntry| match entry.kind {
+        OutputKind::Dropped => entry.text.parse().unwrap_or(0),
+        _ => 1,
+    };
+    let (said, told) = (played.said.get(id).copied().unwrap_or(0), entries.iter().map(lines).sum::<u64>());
+    if said == told { Ok(()) } else { Err(format!("of {said} lines of its calls {told} are told of")) }
 }
 
 /// Counts what the log of a run tells of.

@@ -18,6 +18,7 @@ use workflow_core::store::{
 };
 use workflow_exec::Clock as _;
 
+use super::disk::{Condition, Disk};
 use super::fork::seeded;
 use super::journal::Journal;
 use super::process::Process;
@@ -76,6 +77,7 @@ pub struct Link {
     sim: Sim,
     process: Process,
     sky: Sky,
+    disk: Disk,
     journal: Journal,
     chance: Arc<Mutex<Chance>>,
     late_hints: u64,
@@ -89,7 +91,7 @@ impl Link {
         inner: impl RunStore + 'static,
         sim: &Sim,
         process: &Process,
-        sky: &Sky,
+        (sky, disk): (&Sky, &Disk),
         journal: &Journal,
         (seed, late_hints): (u64, u64),
     ) -> Self {
@@ -99,6 +101,7 @@ impl Link {
             sim: sim.clone(),
             process: process.clone(),
             sky: sky.clone(),
+            disk: disk.clone(),
             journal: journal.clone(),
             chance: Arc::new(Mutex::new(chance)),
             late_hints,
@@ -209,6 +212,7 @@ impl Link {
         let link = self.clone();
         self.process.go(async move {
             link.through().await;
+            link.disk.is_fine().await;
             // Nobody need wait for it.
             let _ = done.send(link.inner.release(lease).await);
         });
@@ -311,11 +315,13 @@ impl RunStore for Link {
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
         self.alive().await;
         let (weather, _) = self.sky.at(self.sim.now());
-        if weather == Weather::Fair {
+        let (condition, _) = self.disk.now();
+        if weather == Weather::Fair && condition == Condition::Fine {
             return self.inner.release(lease).await;
         }
         let given_back = self.give_back(lease);
         match weather {
+            _ if condition == Condition::Full => Err(no_answer()),
             Weather::Refused => Err(no_answer()),
             Weather::Flaky(percent) if self.percent(percent) => Err(no_answer()),
             _ => given_back.await.unwrap_or_else(|_| Err(no_answer())),

@@ -5,11 +5,13 @@
 //! - [`play`](mod@play): what it comes to. A [`process`] dies or stands still with all that is in it; a
 //!   [`link`] to the store loses, delays and refuses; a [`provider`] answers as the run's case has it,
 //!   and a [`person`] as it has it or otherwise.
+//! - [`disk`]: where the store writes: at times it is full, or locked by somebody else.
 //! - [`journal`]: what the store has promised, noted by a [`witness`] that stands before it.
 //! - [`judge`](mod@judge): whether that was kept, and whether each run came to what it has to.
 //! - [`planted`]: stores with a defect, so that one sees that it would be found.
 
 pub mod counts;
+pub mod disk;
 pub mod draw;
 pub mod fork;
 pub mod journal;

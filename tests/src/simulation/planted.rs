@@ -1,6 +1,6 @@
 //! Stores with a defect, which a simulation has to find.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use workflow_core::store::{
     Watcher, Watching,
 };
 
+use super::disk::{Condition, Disk};
 use crate::reference::chance::Chance;
 
 /// What is wrong with a store.
@@ -29,6 +30,16 @@ pub enum Defect {
     HandsOutTwice,
     /// The failure of a call that panicked is not stored, and the panic goes on through the driver of its run.
     LosesPanics,
+    /// A run whose lease ran out is not given back to the process that had it, although nobody else has it.
+    RefusesFormerHolders,
+    /// Leases do not tell that another process had the run in between.
+    HidesTakeovers,
+    /// On a full disk it acknowledges events that it does not store, as when its files were deleted.
+    IgnoresAFullDisk,
+    /// Output that comes after the disk was full is dropped, and nothing tells of it.
+    DropsOutputAfterFull,
+    /// Of two answers that contradict each other, both senders are told that theirs was taken.
+    HidesRefusals,
 }
 
 /// Who held which run last, for all processes of a store.
@@ -39,7 +50,12 @@ pub struct Planted {
     inner: MemoryStore,
     defect: Defect,
     registry: Registry,
+    disk: Disk,
     chance: Mutex<Chance>,
+    /// The epochs of the last leases that this process was given.
+    own: Mutex<HashMap<RunId, u64>>,
+    /// The runs that it held when its leases ran out.
+    lost: Mutex<HashSet<RunId>>,
 }
 
 impl Planted {
@@ -48,18 +64,25 @@ impl Planted {
         inner: MemoryStore,
         defect: Option<Defect>,
         registry: &Registry,
+        disk: &Disk,
         (seed, process): (u64, u64),
     ) -> Arc<dyn RunStore> {
         let Some(defect) = defect else { return Arc::new(inner) };
         let chance = Mutex::new(Chance::of(seed, &format!("planted {process}")));
-        Arc::new(Self { inner, defect, registry: registry.clone(), chance })
+        let (registry, disk) = (registry.clone(), disk.clone());
+        let (own, lost) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { inner, defect, registry, disk, chance, own, lost })
     }
 
     fn has(&self, defect: Defect, one_in: usize) -> bool {
         self.defect == defect && self.chance.lock().unwrap().below(one_in) == 0
     }
 
-    fn lent(&self, lease: &Lease) {
+    fn lent(&self, lease: &mut Lease) {
+        let own = self.own.lock().unwrap().insert(lease.run.clone(), lease.epoch);
+        if self.defect == Defect::HidesTakeovers {
+            lease.previous = own.unwrap_or(lease.previous);
+        }
         self.registry.lock().unwrap().insert(lease.run.clone(), (self.inner.clone(), lease.clone()));
     }
 
@@ -71,8 +94,8 @@ impl Planted {
 #[async_trait]
 impl RunStore for Planted {
     async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
-        let lease = self.inner.create(run).await?;
-        self.lent(&lease);
+        let mut lease = self.inner.create(run).await?;
+        self.lent(&mut lease);
         Ok(lease)
     }
 
@@ -90,7 +113,8 @@ impl RunStore for Planted {
         if self.defect == Defect::LosesPanics && events.iter().any(is_panic) {
             resume_unwind(Box::new("trouble"));
         }
-        if self.has(Defect::LosesAnAppend, 5) {
+        let is_full = self.disk.now().0 == Condition::Full;
+        if self.has(Defect::LosesAnAppend, 5) || (self.defect == Defect::IgnoresAFullDisk && is_full) {
             return Ok(Vec::new());
         }
         let answer = self.inner.append(lease, expected, events, head).await;
@@ -112,6 +136,9 @@ impl RunStore for Planted {
     }
 
     async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        if self.defect == Defect::DropsOutputAfterFull && self.disk.was_full() {
+            return Ok(());
+        }
         self.inner.append_output(lease, entries).await
     }
 
@@ -136,8 +163,11 @@ impl RunStore for Planted {
     }
 
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
-        let lease = self.inner.claim(run).await?;
-        self.lent(&lease);
+        if self.lost.lock().unwrap().remove(run) {
+            return Err(StoreError::Held { run: run.clone(), holder: "nobody".to_owned() });
+        }
+        let mut lease = self.inner.claim(run).await?;
+        self.lent(&mut lease);
         Ok(lease)
     }
 
@@ -150,8 +180,8 @@ impl RunStore for Planted {
                 store.release(held).await?;
             }
         }
-        let leases = self.inner.claim_next(most, now).await?;
-        for lease in &leases {
+        let mut leases = self.inner.claim_next(most, now).await?;
+        for lease in &mut leases {
             self.lent(lease);
         }
         Ok(leases)
@@ -162,10 +192,17 @@ impl RunStore for Planted {
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
-        self.inner.renew().await
+        let answer = self.inner.renew().await;
+        if self.defect == Defect::RefusesFormerHolders && matches!(answer, Err(StoreError::Expired)) {
+            self.lost.lock().unwrap().extend(self.own.lock().unwrap().drain().map(|(run, _)| run));
+        }
+        answer
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        if self.defect == Defect::RefusesFormerHolders {
+            self.own.lock().unwrap().remove(&lease.run);
+        }
         self.inner.release(lease).await
     }
 

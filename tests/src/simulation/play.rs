@@ -2,20 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::machine::State;
+use workflow_core::output::OutputEntry;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, MemoryStore, NewRun, RunRecord, RunStore, StoreError};
-use workflow_exec::{Clock as _, ControlRefusal, Engine, EngineError, Limits, Timer as _, WorkOptions};
+use workflow_exec::{
+    Clock as _, ControlOutcome, ControlRefusal, Engine, EngineError, Limits, Timer as _, WorkOptions,
+};
 
 use super::counts::Counts;
+use super::disk::{Condition, Disk};
 use super::fork::{ForkSetup, case_of};
 use super::journal::{Journal, LEASE, Told};
 use super::link::{Link, Sky, Weather};
@@ -47,6 +52,10 @@ pub struct Played {
     pub prompts: HashMap<RunId, HashMap<(NodePath, u32), String>>,
     /// The calls that panicked.
     pub panicked: BTreeSet<(RunId, NodePath, u32)>,
+    /// What is stored of what calls said.
+    pub output: BTreeMap<RunId, Vec<OutputEntry>>,
+    /// How many lines they said.
+    pub said: BTreeMap<RunId, u64>,
     /// What went wrong on the way.
     pub violations: Vec<String>,
     /// What happened how often.
@@ -69,7 +78,8 @@ struct World<'p> {
     sim: Sim,
     store: MemoryStore,
     /// How far the store's clock is ahead, in milliseconds.
-    ahead: Arc<AtomicU64>,
+    ahead: Arc<AtomicI64>,
+    disk: Disk,
     registry: Registry,
     defect: Option<Defect>,
     journal: Journal,
@@ -113,9 +123,9 @@ fn id(number: u64) -> RunId {
 impl<'p> World<'p> {
     fn new(plot: &'p Plot, defect: Option<Defect>) -> Self {
         let sim = Sim::seeded(plot.seed);
-        let ahead = Arc::new(AtomicU64::new(0));
+        let ahead = Arc::new(AtomicI64::new(0));
         let (world, by) = (sim.clone(), ahead.clone());
-        let clock = Arc::new(move || world.now() + Duration::from_millis(by.load(Ordering::SeqCst)));
+        let clock = Arc::new(move || world.now() + SignedDuration::from_millis(by.load(Ordering::SeqCst)));
         let store = MemoryStore::with_leases(LEASE, {
             let clock = clock.clone();
             move || clock()
@@ -129,14 +139,16 @@ impl<'p> World<'p> {
             downs: 0,
             freezes: 0,
         });
+        let journal = Journal::new(clock, plot.leases_are_kept());
         Self {
             plot,
+            disk: Disk::new(&sim, &journal, defect),
             sim,
             store,
             ahead,
             registry: Registry::default(),
             defect,
-            journal: Journal::new(clock, plot.leases_are_kept()),
+            journal,
             cases: Arc::new(cases.collect()),
             prompts: Prompts::default(),
             machines: machines.collect(),
@@ -216,10 +228,12 @@ impl<'p> World<'p> {
         let machine = &self.machines[number];
         let process = Process::new(&self.sim, self.processes, &machine.off);
         let store = self.store.another_process();
-        let planted = Planted::beside(store, self.defect, &self.registry, (self.plot.seed, process.number()));
-        let witness = Witness::new(planted, &self.journal, process.number());
+        let chances = (self.plot.seed, process.number());
+        let planted = Planted::beside(store, self.defect, &self.registry, &self.disk, chances);
+        let witness = Witness::new(planted, &self.journal, process.number(), &self.disk);
         let chances = (self.plot.seed, self.plot.late_hints);
-        let link = Link::new(witness, &self.sim, &process, &machine.sky, &self.journal, chances);
+        let link =
+            Link::new(witness, &self.sim, &process, (&machine.sky, &self.disk), &self.journal, chances);
         let provider = Answering {
             sim: self.sim.clone(),
             process: process.clone(),
@@ -284,7 +298,12 @@ impl<'p> World<'p> {
             What::Freeze { .. } => counts.freezes += 1,
             What::Refused { .. } | What::Silence { .. } => counts.partitions += 1,
             What::Clock { .. } | What::StoreClock { .. } => counts.clocks += 1,
-            What::Slow { .. } | What::Flaky { .. } | What::Control { .. } | What::Fork(_) => {}
+            What::Slow { .. }
+            | What::Flaky { .. }
+            | What::Full { .. }
+            | What::Locked { .. }
+            | What::Control { .. }
+            | What::Fork(_) => {}
         }
         drop(journal);
         match what {
@@ -308,7 +327,9 @@ impl<'p> World<'p> {
                 return Some(self.weather(number, Weather::Flaky(percent), lasts));
             }
             What::Clock { by } => drop(self.machines[number].off.fetch_add(by, Ordering::SeqCst)),
-            What::StoreClock { by } => drop(self.ahead.fetch_add(by, Ordering::SeqCst)),
+            What::Full { lasts } => return Some(self.unwritable(Condition::Full, lasts)),
+            What::Locked { lasts } => return Some(self.unwritable(Condition::Locked, lasts)),
+            What::StoreClock { by } => self.set_store_clock(by),
             What::Control { run, control } => self.control(number, id(run), control),
             What::Fork(fork) => self.fork(number, &fork),
         }
@@ -326,13 +347,39 @@ impl<'p> World<'p> {
         (lasts, Due::Over)
     }
 
+    fn unwritable(&self, condition: Condition, lasts: u64) -> (u64, Due<'p>) {
+        self.disk.set(condition, self.sim.now() + Duration::from_millis(lasts));
+        (lasts, Due::Over)
+    }
+
+    fn set_store_clock(&self, by: i64) {
+        if by < 0 {
+            // Whatever has run out by now is lost for good; a store that was asked later could not tell.
+            let runs: Vec<_> = self.journal.entries().runs.keys().cloned().collect();
+            for run in runs {
+                let _ = self.store.get(&run).now_or_never();
+            }
+            self.journal.entries().clock_goes_back();
+        }
+        self.ahead.fetch_add(by, Ordering::SeqCst);
+    }
+
     /// A host asks something of a run, until it is heard.
     fn control(&self, number: usize, run: RunId, control: Control) {
         let Some((process, engine)) = self.machines[number].host.clone() else { return };
-        let sim = self.sim.clone();
+        let (sim, journal) = (self.sim.clone(), self.journal.clone());
+        let wait = if let Control::Answer(answer) = &control { Some(answer.wait) } else { None };
+        let is_silent = self.defect == Some(Defect::HidesRefusals);
         process.go(async move {
             loop {
-                match engine.handle(&run).control(control.clone()).await {
+                let outcome = engine.handle(&run).control(control.clone()).await;
+                let refusal = outcome.as_ref().ok().and_then(ControlOutcome::refusal);
+                let hidden = is_silent && refusal == Some(ControlRefusal::AlreadyAnswered);
+                if let Some(wait) = wait.filter(|_| hidden || matches!(outcome, Ok(ControlOutcome::Done(_))))
+                {
+                    journal.entries().told_taken(&run, wait);
+                }
+                match outcome {
                     Err(EngineError::Store(StoreError::Io { .. })) => sim.sleep_ms(500).await,
                     // A sender whose run ends while it sends has its request recorded.
                     Ok(outcome) if outcome.refusal() == Some(ControlRefusal::Ended) => {
@@ -355,6 +402,8 @@ impl<'p> World<'p> {
                 match engine.fork(fork.clone()).await {
                     // The second is what is said when the first answer was lost.
                     Ok(_) | Err(EngineError::OtherInputs(_) | EngineError::ShutDown) => return,
+                    // What the stage and later ones read of its output is not in the new one.
+                    Err(EngineError::NoSuchPoint { what, .. }) if what.contains("does not fit") => return,
                     Err(EngineError::Store(StoreError::Io { .. })) => sim.sleep_ms(500).await,
                     Err(error) => return journal.entries().violated(format!("{fork:?}: {error}")),
                 }
@@ -391,6 +440,7 @@ impl<'p> World<'p> {
     /// Nothing goes wrong any more.
     fn heal(&mut self) {
         for number in 0..self.machines.len() {
+            self.disk.set(Condition::Fine, Timestamp::MAX);
             self.machines[number].sky.set(Weather::Fair, Timestamp::MAX);
             self.freeze(number, false);
             if self.machines[number].host.is_none() {
@@ -404,8 +454,7 @@ impl<'p> World<'p> {
         let mut last = self.sim.now();
         loop {
             self.sim.sleep_ms(1_000).await;
-            let ahead =
-                SignedDuration::from_millis(i64::try_from(self.ahead.load(Ordering::SeqCst)).unwrap());
+            let ahead = SignedDuration::from_millis(self.ahead.load(Ordering::SeqCst));
             let mut open = Vec::new();
             for (run, told) in &self.journal.entries().runs {
                 if told.events.last().is_some_and(|event| event.body.is_terminal()) {
@@ -453,14 +502,16 @@ impl<'p> World<'p> {
         }
         self.sim.drop_tasks();
         let panicked = std::mem::take(&mut self.journal.entries().panicked);
+        let said = std::mem::take(&mut self.journal.entries().said);
         let (told, violations, counts) = self.journal.close();
-        let mut stored = BTreeMap::new();
+        let (mut stored, mut output) = (BTreeMap::new(), BTreeMap::new());
         for run in told.keys() {
+            output.insert(run.clone(), self.store.output(run, 0, usize::MAX).await.unwrap());
             let record = self.store.get(run).await.unwrap();
             stored.insert(run.clone(), (record, scenario::events(&self.store, run).await));
         }
         let prompts = std::mem::take(&mut *self.prompts.lock().unwrap());
-        Played { stored, told, prompts, panicked, violations, counts }
+        Played { stored, told, prompts, panicked, output, said, violations, counts }
     }
 }
 

@@ -117,10 +117,20 @@ pub enum What {
         /// By so much.
         by: i64,
     },
-    /// The clock that leases run out by is set forward.
+    /// The disk of the store is full, for all engines.
+    Full {
+        /// For so long.
+        lasts: u64,
+    },
+    /// Somebody else keeps all engines from writing to the store.
+    Locked {
+        /// For so long.
+        lasts: u64,
+    },
+    /// The clock that leases run out by is set forward, or back.
     StoreClock {
         /// By so much.
-        by: u64,
+        by: i64,
     },
     /// Its host makes a run of another one.
     Fork(ForkSetup),
@@ -156,6 +166,29 @@ impl Plot {
     pub fn is_calm(&self) -> bool {
         self.happenings.iter().all(|it| {
             matches!(it.what, What::Slow { .. } | What::Clock { .. } | What::Fork(_) | What::Control { .. })
+        })
+    }
+
+    /// Whether there is one process, which stands still at times, and whose leases run out: nobody else can have taken
+    /// its runs.
+    pub fn is_only_suspended(&self) -> bool {
+        self.engines.len() == 1
+            && self.happenings.iter().all(|it| {
+                matches!(
+                    it.what,
+                    What::Freeze { .. }
+                        | What::Clock { .. }
+                        | What::StoreClock { .. }
+                        | What::Fork(_)
+                        | What::Control { .. }
+                )
+            })
+    }
+
+    /// Whether nothing goes wrong but that the store cannot be written to at times.
+    pub fn is_only_unwritable(&self) -> bool {
+        self.happenings.iter().all(|it| {
+            matches!(it.what, What::Full { .. } | What::Locked { .. } | What::Fork(_) | What::Control { .. })
         })
     }
 

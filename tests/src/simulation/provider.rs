@@ -24,6 +24,9 @@ use crate::reference::chance::Chance;
 use crate::reference::play::interruptions;
 use crate::sim::Sim;
 
+/// What the failure of a call says whose processes another driver has stopped.
+pub const ENDED_BY_ANOTHER: &str = "ended by signal 15";
+
 /// What providers were told, at which attempt of which run.
 pub type Prompts = Arc<Mutex<HashMap<RunId, HashMap<(NodePath, u32), String>>>>;
 
@@ -83,6 +86,7 @@ impl Answering {
     ) {
         if chance.percent(20) {
             for line in 0..=chance.below(3) {
+                self.journal.entries().says(&context.id().run);
                 context.output(OutputKind::Text, format!("line {line}"));
             }
         }
@@ -140,7 +144,7 @@ impl Provider for Answering {
         match select(select(work, stopped), killed).await {
             Either::Left((Either::Left(_), _)) => {}
             Either::Left((Either::Right(_), _)) => return Err(ProviderError::cancelled()),
-            Either::Right(_) => return Err(ProviderError::permanent("ended by signal 15")),
+            Either::Right(_) => return Err(ProviderError::permanent(ENDED_BY_ANOTHER)),
         }
         let answer = answer(&case, &id.path, before);
         // A panic is a permanent failure too, one that gives nothing, and what it used counts where it was told before.

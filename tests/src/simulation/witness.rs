@@ -14,6 +14,7 @@ use workflow_core::store::{
     Watching,
 };
 
+use super::disk::Disk;
 use super::journal::Journal;
 
 /// Stands before the store of a process, behind all that can go wrong on the way.
@@ -21,12 +22,13 @@ pub struct Witness {
     inner: Arc<dyn RunStore>,
     journal: Journal,
     process: u64,
+    disk: Disk,
 }
 
 impl Witness {
     /// Notes what `inner` answers the process of that number.
-    pub fn new(inner: Arc<dyn RunStore>, journal: &Journal, process: u64) -> Self {
-        Self { inner, journal: journal.clone(), process }
+    pub fn new(inner: Arc<dyn RunStore>, journal: &Journal, process: u64, disk: &Disk) -> Self {
+        Self { inner, journal: journal.clone(), process, disk: disk.clone() }
     }
 }
 
@@ -34,6 +36,7 @@ impl Witness {
 impl RunStore for Witness {
     async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
         let events = run.events.clone();
+        self.disk.write().await?;
         let lease = self.inner.create(run).await?;
         self.journal.entries().created(self.process, &lease, events);
         Ok(lease)
@@ -46,6 +49,7 @@ impl RunStore for Witness {
         events: &[Event],
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
+        self.disk.write().await?;
         let answer = self.inner.append(lease, expected, events, head).await;
         let mut journal = self.journal.entries();
         match &answer {
@@ -57,6 +61,7 @@ impl RunStore for Witness {
     }
 
     async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+        self.disk.write().await?;
         self.inner.append_output(lease, entries).await
     }
 
@@ -81,12 +86,14 @@ impl RunStore for Witness {
     }
 
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+        self.disk.write().await?;
         let lease = self.inner.claim(run).await?;
         self.journal.entries().granted(self.process, &lease);
         Ok(lease)
     }
 
     async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.disk.write().await?;
         let leases = self.inner.claim_next(most, now).await?;
         let mut journal = self.journal.entries();
         for lease in &leases {
@@ -100,6 +107,7 @@ impl RunStore for Witness {
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
+        self.disk.write().await?;
         let answer = self.inner.renew().await;
         let mut journal = self.journal.entries();
         match &answer {
@@ -121,6 +129,7 @@ impl RunStore for Witness {
     }
 
     async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+        self.disk.write().await?;
         let answer = self.inner.request(run, control.clone()).await;
         if let Ok(number) = &answer {
             self.journal.entries().requested(run, *number, control);

@@ -220,7 +220,13 @@ async fn claim_again(engine: &Shared, hold: &Hold, is_fenced: bool) -> Result<()
     }
     // It is lost. Should it not be, it is given back.
     engine.store.release(hold.lease()).await?;
-    hold.renew(&engine.store.claim(hold.run()).await?);
+    let lease = engine.store.claim(hold.run()).await?;
+    // This engine was given one meanwhile, and has lost it again.
+    if let Some(unseen) = inbox.offered().filter(|unseen| unseen.epoch == lease.previous) {
+        inbox.take_offer(&unseen);
+        hold.renew(&unseen);
+    }
+    hold.renew(&lease);
     info!(run = %hold.run(), "the run was claimed again");
     Ok(())
 }
