@@ -40,14 +40,21 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(Place, Conne
         ));
     }
     let mut place = Place::new(path);
+    // On a read-only mount this says so; SQLite would say that the database cannot be opened.
+    let used_before = if place.holders.is_dir() { Some(turn(&place.holders)?) } else { None };
     let mut connection = connect(&place, options)?;
     // Before anything is written: it may be somebody else's.
     format(&connection, &place)?;
-    match create_dir(&place.holders) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        created => created.map_err(at(&place.holders))?,
-    }
-    let _turn = turn(&place.holders)?;
+    let _turn = match used_before {
+        Some(turn) => turn,
+        None => {
+            match create_dir(&place.holders) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                created => created.map_err(at(&place.holders))?,
+            }
+            turn(&place.holders)?
+        }
+    };
     let have = format(&connection, &place)?;
     prepare(&mut connection, have, options).map_err(|error| explain(&place.path, &error))?;
     place.remember()?;

@@ -186,3 +186,32 @@ fn a_home_that_cannot_be_written_can_be_looked_at() {
     }
     set_modes(&home.path(".orch"), 0o200);
 }
+
+/// In a folder that is mounted for reading, which the system tells in another way than modes do.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_home_on_a_read_only_mount_can_be_looked_at() {
+    let home = Home::with_stages(&STAGES);
+    assert_eq!(home.run(&["run", "stages.workflow.yml", "--run-id", "r1"]).code, Some(0));
+    let run = |args: &[&str]| {
+        let program = home.command(args);
+        let mut apart = Command::new("unshare");
+        apart.arg("--mount").args(if geteuid().is_root() { &[][..] } else { &["--map-root-user"] });
+        let script = "mount --bind .orch .orch && mount -o remount,bind,ro .orch && exec \"$0\" \"$@\"";
+        apart.args(["sh", "-c", script]).arg(program.get_program()).args(args);
+        apart.current_dir(home.path("")).env_clear();
+        apart.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Ended::from(apart.output().unwrap())
+    };
+    for (args, shown) in [(&["runs"][..], "r1"), (&["show", "r1"], "completed"), (&["logs", "r1"], "said")] {
+        let looked = run(args);
+        assert_eq!(looked.code, Some(0), "{args:?}: {looked:?}");
+        assert!(looked.stdout.contains(shown), "{args:?}: {looked:?}");
+    }
+    for args in [&["run", "stages.workflow.yml"][..], &["rerun", "r1"], &["delete", "r1", "--yes"]] {
+        let refused = run(args);
+        assert_eq!(refused.code, Some(5), "{args:?}: {refused:?}");
+        let why = ["Read-only file system", "cannot be written"];
+        assert!(why.iter().any(|why| refused.stderr.contains(why)), "{args:?}: {refused:?}");
+    }
+}
