@@ -45,15 +45,14 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(Place, Conne
     let mut connection = connect(&place, options)?;
     // Before anything is written: it may be somebody else's.
     format(&connection, &place)?;
-    let _turn = match used_before {
-        Some(turn) => turn,
-        None => {
-            match create_dir(&place.holders) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                created => created.map_err(at(&place.holders))?,
-            }
-            turn(&place.holders)?
+    let _turn = if let Some(turn) = used_before {
+        turn
+    } else {
+        match create_dir(&place.holders) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            created => created.map_err(at(&place.holders))?,
         }
+        turn(&place.holders)?
     };
     let have = format(&connection, &place)?;
     prepare(&mut connection, have, options).map_err(|error| explain(&place.path, &error))?;
