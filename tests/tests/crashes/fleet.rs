@@ -102,8 +102,9 @@ impl Fleet {
 
     /// Lets all workers finish in order; each is there still.
     pub(crate) fn dismiss_all(&mut self) {
+        let said = self.said();
         for worker in &mut self.workers {
-            assert_eq!(worker.try_wait().unwrap(), None, "a worker has ended by itself");
+            assert_eq!(worker.try_wait().unwrap(), None, "a worker has ended by itself\n{}", said);
         }
         while !self.workers.is_empty() {
             self.dismiss(0);

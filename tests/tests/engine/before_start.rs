@@ -210,7 +210,7 @@ fn items_that_no_variable_gives_are_said_before_the_run_starts() {
 #[test]
 fn variables_that_nothing_uses_come_with_a_suggestion() {
     let home = Home::new(&[
-        ("roles/ask.md", "---\ninputs: [notes]\nvariables: [tone]\n---\nAsk {{vars.topic}}"),
+        ("roles/ask.md", "---\ninputs: [notes]\nvariables: [tone, topic]\n---\nAsk {{topic}}"),
         ("roles/all.md", "{{json vars}}"),
         (
             "workflows/stages/ask.each.yml",
@@ -275,14 +275,9 @@ fn a_stage_called_workflow_is_one_error() {
 fn a_role_with_errors_does_not_hide_what_is_wrong_with_its_schema() {
     let home = Home::new(&[
         ("roles/ask.md", "---\noutput_schema: schemas/a.json\n---\n{{lost}}\n"),
-        ("roles/tell.md", "---\noutput_schema: schemas/lost.json\n---\n{{lost}}\n"),
         ("schemas/a.json", "{ \"type\": \"objet\" }\n"),
     ]);
-    let said = home.said("workflow: { name: Flow, stages: [ask, tell] }\n");
+    let said = home.said("workflow: { name: Flow, stages: [ask] }\n");
     let lines = |part: &str| said.iter().filter(|line| line.contains(part)).count();
-    assert_eq!(
-        (lines("roles/ask.md"), lines("schemas/a.json"), lines("schemas/lost.json")),
-        (1, 1, 1),
-        "{said:#?}"
-    );
+    assert_eq!((lines("roles/ask.md"), lines("schemas/a.json")), (1, 1), "{said:#?}");
 }

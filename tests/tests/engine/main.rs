@@ -26,6 +26,7 @@ mod panics;
 mod paused;
 mod program_text;
 mod roles;
+mod rules;
 mod secrets;
 mod sessions;
 mod starting;
