@@ -10,7 +10,7 @@ const KIB: usize = 256;
 
 /// The floor: the same text, copied.
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
-    let words = "cargo test: 214 passed; building target/release/deps (3.2s) in /home/me/project – ok\n";
+    let words = "cargo test: 214 passed; building target/release/deps (3.2s) in ~/project – ok\n";
     let digits = "TG9yZW0gaXBzdW0gZG9sb3Igc2l0IGFtZXQsIGNvbnNlY3RldHVyIGFkaXBpc2NpbmcgZWxpdA";
     let mut rows = Vec::new();
     for secrets in [1, 10] {

@@ -136,9 +136,14 @@ impl Inbox {
         lock(&self.claim).other.clone()
     }
 
-    /// The driver has seen that offer.
-    pub(crate) fn take_offer(&self, lease: &Lease) {
-        lock(&self.claim).other.take_if(|other| other == lease);
+    /// The same, which the driver has seen with this.
+    pub(crate) fn take_offered(&self) -> Option<Lease> {
+        lock(&self.claim).other.take()
+    }
+
+    /// The same where it is the one that is looked for.
+    pub(crate) fn take_offered_if(&self, is_it: impl Fn(&Lease) -> bool) -> Option<Lease> {
+        lock(&self.claim).other.take_if(|lease| is_it(lease))
     }
 
     pub(crate) fn is_driven(&self) -> bool {

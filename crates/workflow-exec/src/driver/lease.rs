@@ -198,12 +198,12 @@ impl<'e> Driver<'e> {
 /// Asks the store what became of the lease, and for another one if it is lost.
 async fn claim_again(engine: &Shared, hold: &Hold, is_fenced: bool) -> Result<(), StoreError> {
     let inbox = &hold.entered().inbox;
-    let offered = inbox.offered();
     let is_good = engine.learn().await?;
     let is_kept = is_good && !is_fenced && !inbox.is_lost_by(Loss::Expired);
     inbox.forget_loss();
-    if let Some(offered) = offered {
-        inbox.take_offer(&offered);
+    // Not before the store has answered: a newer one takes the place of one that was not taken, and follows what
+    // that one did.
+    if let Some(offered) = inbox.take_offered() {
         let own = hold.lease().epoch;
         if offered.previous == own || offered.epoch > own {
             hold.renew(&offered);
@@ -222,8 +222,7 @@ async fn claim_again(engine: &Shared, hold: &Hold, is_fenced: bool) -> Result<()
     engine.store.release(hold.lease()).await?;
     let lease = engine.store.claim(hold.run()).await?;
     // This engine was given one meanwhile, and has lost it again.
-    if let Some(unseen) = inbox.offered().filter(|unseen| unseen.epoch == lease.previous) {
-        inbox.take_offer(&unseen);
+    if let Some(unseen) = inbox.take_offered_if(|unseen| unseen.epoch == lease.previous) {
         hold.renew(&unseen);
     }
     hold.renew(&lease);
