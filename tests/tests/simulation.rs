@@ -119,11 +119,6 @@ fn a_process_that_does_not_get_back_what_nobody_took_is_found() {
 }
 
 #[test]
-fn a_call_that_another_process_stopped_and_that_has_failed_is_found() {
-    found(Defect::HidesTakeovers, 0, 2);
-}
-
-#[test]
 fn a_store_that_does_not_notice_that_its_disk_is_full_is_found() {
     found(Defect::IgnoresAFullDisk, 0, 2);
 }

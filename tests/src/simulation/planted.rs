@@ -32,8 +32,6 @@ pub enum Defect {
     LosesPanics,
     /// A run whose lease ran out is not given back to the process that had it, although nobody else has it.
     RefusesFormerHolders,
-    /// Leases do not tell that another process had the run in between.
-    HidesTakeovers,
     /// On a full disk it acknowledges events that it does not store, as when its files were deleted.
     IgnoresAFullDisk,
     /// Output that comes after the disk was full is dropped, and nothing tells of it.
@@ -52,8 +50,8 @@ pub struct Planted {
     registry: Registry,
     disk: Disk,
     chance: Mutex<Chance>,
-    /// The epochs of the last leases that this process was given.
-    own: Mutex<HashMap<RunId, u64>>,
+    /// The runs that it holds.
+    own: Mutex<HashSet<RunId>>,
     /// The runs that it held when its leases ran out.
     lost: Mutex<HashSet<RunId>>,
 }
@@ -78,11 +76,8 @@ impl Planted {
         self.defect == defect && self.chance.lock().unwrap().below(one_in) == 0
     }
 
-    fn lent(&self, lease: &mut Lease) {
-        let own = self.own.lock().unwrap().insert(lease.run.clone(), lease.epoch);
-        if self.defect == Defect::HidesTakeovers {
-            lease.previous = own.unwrap_or(lease.previous);
-        }
+    fn lent(&self, lease: &Lease) {
+        self.own.lock().unwrap().insert(lease.run.clone());
         self.registry.lock().unwrap().insert(lease.run.clone(), (self.inner.clone(), lease.clone()));
     }
 
@@ -94,8 +89,8 @@ impl Planted {
 #[async_trait]
 impl RunStore for Planted {
     async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
-        let mut lease = self.inner.create(run).await?;
-        self.lent(&mut lease);
+        let lease = self.inner.create(run).await?;
+        self.lent(&lease);
         Ok(lease)
     }
 
@@ -166,8 +161,8 @@ impl RunStore for Planted {
         if self.lost.lock().unwrap().remove(run) {
             return Err(StoreError::Held { run: run.clone(), holder: "nobody".to_owned() });
         }
-        let mut lease = self.inner.claim(run).await?;
-        self.lent(&mut lease);
+        let lease = self.inner.claim(run).await?;
+        self.lent(&lease);
         Ok(lease)
     }
 
@@ -180,8 +175,8 @@ impl RunStore for Planted {
                 store.release(held).await?;
             }
         }
-        let mut leases = self.inner.claim_next(most, now).await?;
-        for lease in &mut leases {
+        let leases = self.inner.claim_next(most, now).await?;
+        for lease in &leases {
             self.lent(lease);
         }
         Ok(leases)
@@ -194,7 +189,7 @@ impl RunStore for Planted {
     async fn renew(&self) -> Result<(), StoreError> {
         let answer = self.inner.renew().await;
         if self.defect == Defect::RefusesFormerHolders && matches!(answer, Err(StoreError::Expired)) {
-            self.lost.lock().unwrap().extend(self.own.lock().unwrap().drain().map(|(run, _)| run));
+            self.lost.lock().unwrap().extend(self.own.lock().unwrap().drain());
         }
         answer
     }

@@ -104,7 +104,7 @@ impl Fleet {
     pub(crate) fn dismiss_all(&mut self) {
         let said = self.said();
         for worker in &mut self.workers {
-            assert_eq!(worker.try_wait().unwrap(), None, "a worker has ended by itself\n{}", said);
+            assert_eq!(worker.try_wait().unwrap(), None, "a worker has ended by itself\n{said}");
         }
         while !self.workers.is_empty() {
             self.dismiss(0);
