@@ -9,7 +9,7 @@ use workflow_core::failure::FailureClass;
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
-use workflow_exec::{Engine, StartRun};
+use workflow_exec::{ControlOutcome, Engine, StartRun};
 use workflow_tests::model_api::{Scenario, TEXT};
 use workflow_tests::shelf::Shelf;
 
@@ -132,7 +132,8 @@ fn a_cancelled_run_leaves_no_process_of_its_tool(cli: Cli) {
     let view = thread::scope(|scope| {
         let run = scope.spawn(|| host.run());
         host.rig.wait_for_the_tool();
-        block_on(host.engine.handle(&RunId::new("run").unwrap()).cancel()).unwrap();
+        let outcome = block_on(host.engine.handle(&RunId::new("run").unwrap()).cancel()).unwrap();
+        assert!(!matches!(outcome, ControlOutcome::Refused(_)), "{outcome:?}");
         run.join().unwrap()
     });
     assert_eq!(view.status, RunStatus::Cancelled);
