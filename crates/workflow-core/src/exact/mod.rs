@@ -20,7 +20,7 @@ const KEY: &str = "$serde_json::private::Number";
 const OPEN: &str = "{\"$serde_json::private::Number\":\"";
 const CLOSE: &str = "\"}";
 
-/// A number that whoever reads a value cannot hold exactly.
+/// A number that the reader of a value cannot hold exactly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}the number {number} cannot be kept exactly here: pass it as a text", place(.path))]
 pub struct InexactNumber {
@@ -164,7 +164,7 @@ pub(crate) fn marked(value: &Value) -> Option<&str> {
     members.get(KEY)?.as_str().filter(|text| is_number(text))
 }
 
-/// Compares two numbers of which one at least is marked; `None` when one is no number.
+/// Compares two numbers, at least one of which is marked; `None` if one of them is not a number.
 pub(crate) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     let text = |value: &Value| match value {
         Value::Number(number) => Some(number.to_string()),
@@ -186,7 +186,7 @@ pub(crate) fn canonical(value: &mut Value) {
     }
 }
 
-/// The value with plain numbers, for who reads those alone.
+/// The value with plain numbers, for readers that cannot handle marked ones.
 ///
 /// # Errors
 ///
