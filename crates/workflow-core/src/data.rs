@@ -36,7 +36,12 @@ impl Data {
 
     /// Serialises `value`, which may be an [exact](Data::exact_value) one.
     pub fn new(value: &Value) -> Self {
-        // What a `Value` is serialised to is JSON.
+        // Serialising a `Value` cannot fail: its keys are strings and its numbers finite.
+        let Ok(raw) = serde_json::value::to_raw_value(value) else { return Self::NULL };
+        if !exact::may_be_marked(raw.get()) {
+            return Self::from_raw(raw);
+        }
+        // What is left without the marks is JSON.
         RawValue::from_string(exact::text(value)).map_or(Self::NULL, Self::from_raw)
     }
 

@@ -31,7 +31,11 @@ impl Log<'_> {
         };
         rule(well, "a stage completes when its strategy is met")?;
         rule(output_of.map(|lane| lane as usize) == output, "the strategy says whose output counts")?;
-        let output_of = |lane: usize| self.lanes[lane].output.clone();
+        // What a failed lane gave is no output of a stage that completes.
+        let output_of = |lane: usize| {
+            let lane = &self.lanes[lane];
+            if lane.succeeded { lane.output.clone() } else { Value::Null }
+        };
         let output = match output {
             Some(lane) => output_of(lane),
             None => (0..lanes).map(output_of).collect(),

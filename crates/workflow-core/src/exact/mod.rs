@@ -101,9 +101,14 @@ fn is_number(text: &str) -> bool {
         && serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
+/// Whether a serialised value has a mark in it. Nearly none has.
+pub(crate) fn may_be_marked(text: &str) -> bool {
+    text.contains(OPEN)
+}
+
 /// The text in which what was marked are numbers again.
 pub(crate) fn unmark(text: String) -> String {
-    if !text.contains(OPEN) {
+    if !may_be_marked(&text) {
         return text;
     }
     let (mut out, mut rest) = (String::with_capacity(text.len()), text.as_str());

@@ -158,6 +158,14 @@ pub(super) fn prompt(prompt: Option<&str>, inputs: Vec<Input<'_>>, names: &Value
     Some(text)
 }
 
+/// A call whose prompt cannot be made, unless a budget keeps it from being made at all.
+pub(super) fn without_prompt(run: &Run<'_>, path: &NodePath) -> Ended {
+    if run.may_call(path) {
+        return unresolved(true);
+    }
+    Ended { how: How::Failed(Some(FailureClass::Budget)), ..unresolved(false) }
+}
+
 /// A call whose expressions cannot be resolved; no attempt is made where that keeps it from knowing its provider.
 pub(super) fn unresolved(is_made: bool) -> Ended {
     let how = How::Failed(Some(FailureClass::Expression));

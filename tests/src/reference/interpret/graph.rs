@@ -335,7 +335,7 @@ impl<'a> Graph<'a> {
         }
         let prompt = node.prompt.as_ref().or(stage.prompt.as_ref());
         let Some(prompt) = call::prompt(prompt.map(String::as_str), inputs, &names) else {
-            return call::unresolved(true);
+            return call::without_prompt(self.run, path);
         };
         let mut call = Call::of_node(self.run, node);
         if within.item.is_none() && call.schema.is_none() {

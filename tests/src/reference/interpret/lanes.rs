@@ -222,11 +222,10 @@ impl Run<'_> {
         names["stage"]["provider"] = provider.clone().into();
         let mut inputs: Vec<_> = stage.inputs.iter().map(Input::ToResolve).collect();
         inputs.extend(lane.before.clone().map(Input::Given));
+        let path = lane.path(self.iteration, "run");
         let ended = match call::prompt(stage.prompt.as_deref(), inputs, &names) {
-            Some(prompt) => {
-                Call::of_stage(self, stage).attempt(self, stage, &lane.path(self.iteration, "run"), &prompt)
-            }
-            None => call::unresolved(true),
+            Some(prompt) => Call::of_stage(self, stage).attempt(self, stage, &path, &prompt),
+            None => call::without_prompt(self, &path),
         };
         // Where a budget was used up nobody was called.
         let provider = Some(provider).filter(|_| ended.started > 0);
