@@ -161,6 +161,17 @@ pub fn plain(value: Value) -> Result<Value, InexactNumber> {
     if exact::has_marked(&value) { exact::plain(value) } else { Ok(value) }
 }
 
+/// An [exact](Data::exact_value) value in which the numbers that cannot be held in 64 bits are texts, for what only persons
+/// read.
+pub fn plain_or_text(value: Value) -> Value {
+    if !exact::has_marked(&value) {
+        return value;
+    }
+    exact::replaced(value, &mut |number| {
+        exact::plain(exact::number(number)).unwrap_or_else(|_| number.into())
+    })
+}
+
 /// The elements of a JSON array, with four bytes more than the array for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elements {

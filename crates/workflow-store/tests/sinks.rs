@@ -197,6 +197,101 @@ fn lines_that_could_not_be_written_are_counted() {
     assert_eq!(sink.lost(), 9);
 }
 
+/// A file on a disk with so much room: a write ends where there is none.
+#[derive(Clone, Default)]
+struct Disk {
+    text: Arc<Mutex<Vec<u8>>>,
+    room: Arc<Mutex<usize>>,
+}
+
+impl Disk {
+    fn make_room(&self, room: usize) {
+        *self.room.lock().unwrap() = room;
+    }
+
+    /// Each line: the number of an event or entry, what is missing, or `torn`.
+    fn lines(&self) -> Vec<String> {
+        let text = self.text.lock().unwrap();
+        assert!(text.ends_with(b"\n"));
+        let lines = text[..text.len() - 1].split(|byte| *byte == b'\n');
+        let read = lines.map(|line| {
+            let Ok(line) = serde_json::from_slice::<serde_json::Value>(line) else {
+                return "torn".to_owned();
+            };
+            match (line.get("dropped"), line.get("event")) {
+                (Some(gap), _) => gap.to_string(),
+                (None, Some(event)) => format!("e{}", event["seq"]),
+                (None, None) => format!("o{}", line["output"]["number"]),
+            }
+        });
+        read.collect()
+    }
+}
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut room = self.room.lock().unwrap();
+        if *room == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let length = bytes.len().min(*room);
+        *room -= length;
+        self.text.lock().unwrap().extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn after_a_full_disk_lines_are_written_again_and_what_is_missing_is_told() {
+    // However much room there was: the line that was cut is ended, and nothing is missing that is not told.
+    for room in 0..700 {
+        let disk = Disk::default();
+        disk.make_room(room);
+        let sink = JsonlSink::new(disk.clone(), 1_000).unwrap();
+        sink.events(&run(), &[event(1), event(2)]);
+        sink.output(&run(), &[entry(1)]);
+        sink.events(&run(), &[event(3)]);
+        let lines = settled(&sink, &disk);
+        disk.make_room(usize::MAX);
+        sink.events(&run(), &[event(4), event(5)]);
+        let lost = sink.lost();
+        drop(sink);
+
+        let all = disk.lines();
+        let whole = ["e1", "e2", "o1", "e3"];
+        assert_eq!(all[..lines], whole[..lines], "{room}");
+        let missing = &whole[lines..];
+        let count = |kind: char| missing.iter().filter(|line| line.starts_with(kind)).count();
+        let gap = format!("{{\"events\":{},\"output\":{}}}", count('e'), count('o'));
+        let rest: Vec<_> = all[lines..].iter().map(String::as_str).filter(|line| *line != "torn").collect();
+        if missing.is_empty() {
+            assert_eq!(rest, ["e4", "e5"], "{room}: {all:?}");
+        } else {
+            assert_eq!(rest, [&*gap, "e4", "e5"], "{room}: {all:?}");
+        }
+        assert!(all.iter().filter(|line| *line == "torn").count() <= 1, "{room}: {all:?}");
+        assert_eq!(lost, missing.len() as u64, "{room}");
+    }
+}
+
+/// Waits until each of four lines was written or given up, and returns how many were written.
+fn settled(sink: &JsonlSink, disk: &Disk) -> usize {
+    loop {
+        let lost = usize::try_from(sink.lost()).unwrap();
+        let text = disk.text.lock().unwrap().clone();
+        let lines = text.split(|byte| *byte == b'\n');
+        let written = lines.filter(|line| serde_json::from_slice::<serde_json::Value>(line).is_ok()).count();
+        if written + lost == 4 {
+            return written;
+        }
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn events_are_logged_without_control_characters() {
     use std::fmt::Write as _;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use workflow_core::data::Data;
 use workflow_core::definition::Budget;
 use workflow_core::event::{BudgetLimit, RunForked};
 use workflow_core::ids::RunId;
@@ -42,16 +43,18 @@ pub(crate) fn asks(wait: &Wait) -> String {
 pub(crate) fn accepted(wait: &Wait) -> String {
     match (wait.reason, &wait.schema) {
         (WaitReason::Approval, _) => "--approve, or --reject [--comment TEXT]".to_owned(),
-        (WaitReason::UnknownOutcome, _) => "--happened RESULT, --not-happened, or --rerun".to_owned(),
+        (WaitReason::UnknownOutcome, _) => {
+            "--happened RESULT, --not-happened, or --rerun [--new-session]".to_owned()
+        }
         (_, None) => "a text".to_owned(),
         (_, Some(schema)) => {
-            let schema = schema.value();
-            match schema.get("enum").and_then(Value::as_array) {
+            let value = schema.exact_value();
+            match value.get("enum").and_then(Value::as_array) {
                 Some(choices) => {
                     let choices: Vec<_> = choices.iter().map(choice).collect();
                     format!("one of: {}", choices.join(", "))
                 }
-                None => format!("JSON that follows {schema}"),
+                None => format!("JSON that follows {}", schema.json()),
             }
         }
     }
@@ -61,7 +64,7 @@ pub(crate) fn accepted(wait: &Wait) -> String {
 fn choice(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => Data::new(other).json().to_owned(),
     }
 }
 

@@ -58,6 +58,11 @@ workflow: { name: Pays, stages: [pay] }
 pay: { provider: ann, on_interrupt: ask, with: { ann: { after: 5000, reply: paid } } }
 ";
 
+const DIES: &str = "
+workflow: { name: Dies, stages: [work] }
+work: { provider: ann, with: { ann: { after: 5000, reply: done } } }
+";
+
 const QUOTA: &str = "
 workflow: { name: Quota, stages: [work] }
 work: { provider: ann, with: { ann: [{ fail: rate_limited, until: 3600000 }, { reply: done }] } }
@@ -80,7 +85,8 @@ work:
     ann@2:
       - { usage: { cost_usd: 0.2 }, fail: transient }
       - { usage: { cost_usd: 0.2 }, fail: transient }
-      - { session: s2, usage: { cost_usd: 0.5 }, reply: { done: false } }
+      - { session: s2, usage: { cost_usd: 0.25 }, reply: { done: false } }
+    ann@3: { usage: { cost_usd: 0.5 }, reply: { done: false } }
 ";
 
 /// The workflow that a run is moved away from, and to.
@@ -108,6 +114,16 @@ impl World {
         let engine = self.engine(name, text);
         engine.run(start(name, name)).await.unwrap();
         engine
+    }
+
+    /// Lets the next host of a run die after so many milliseconds too.
+    async fn die_again(&self, name: &str, workflow: &str, text: &str, after: u64) {
+        let engine = self.engine(workflow, text);
+        let run = id(name);
+        let driving = Box::pin(engine.drive(&run));
+        let Either::Right(_) = select(driving, self.sim.sleep_ms(after)).await else {
+            panic!("`{name}` has ended")
+        };
     }
 
     /// Lets the host die after so many milliseconds.
@@ -178,6 +194,12 @@ async fn waiting(world: &World) {
     engine.drive(&id("unknown_outcome")).await.unwrap();
     let engine = world.die("interrupted", "items", ITEMS, 35).await;
     engine.drive(&id("interrupted")).await.unwrap();
+
+    // After the second death in a row its node waits before it runs again.
+    world.die("dies", "dies", DIES, 50).await;
+    for _ in 0..2 {
+        world.die_again("dies", "dies", DIES, 50).await;
+    }
 
     world.die("quota", "quota", QUOTA, 1_000).await;
     world.rest("quota_over", &QUOTA.replace("3600000", "60000")).await;

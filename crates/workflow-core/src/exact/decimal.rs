@@ -3,14 +3,15 @@
 use std::cmp::Ordering;
 
 /// A number as `0.digits × 10^exponent`, without zeros at either end of its digits; none for zero.
-struct Decimal {
+#[derive(PartialEq, Eq)]
+pub(crate) struct Decimal {
     negative: bool,
     digits: String,
     exponent: i64,
 }
 
 impl Decimal {
-    fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         // Beyond that, numbers are taken for equally large.
@@ -27,6 +28,24 @@ impl Decimal {
         Self { negative: negative && !is_zero, digits, exponent: if is_zero { 0 } else { exponent } }
     }
 
+    pub(crate) fn is_negative(&self) -> bool {
+        self.sign() < 0
+    }
+
+    /// The whole part of a number from 0 to `most`, and whether there is no other part.
+    pub(crate) fn whole_part(&self, most: u32) -> Option<(u32, bool)> {
+        if self.is_negative() || self.exponent > 10 {
+            return None;
+        }
+        let length = usize::try_from(self.exponent).unwrap_or(0);
+        let whole = self.digits.get(..length).unwrap_or(&self.digits);
+        let zeros = length.saturating_sub(whole.len());
+        let read: u64 = if length == 0 { 0 } else { format!("{whole}{}", "0".repeat(zeros)).parse().ok()? };
+        let is_whole = self.digits.len() <= length;
+        let read = u32::try_from(read).ok().filter(|read| *read < most || (*read == most && is_whole))?;
+        Some((read, is_whole))
+    }
+
     fn sign(&self) -> i8 {
         match (self.digits.is_empty(), self.negative) {
             (true, _) => 0,
@@ -36,11 +55,22 @@ impl Decimal {
     }
 }
 
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let size = || self.exponent.cmp(&other.exponent).then_with(|| self.digits.cmp(&other.digits));
+        self.sign().cmp(&other.sign()).then_with(|| if self.negative { size().reverse() } else { size() })
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// Compares two numbers of JSON by value.
 pub(super) fn compare(left: &str, right: &str) -> Ordering {
-    let (left, right) = (Decimal::read(left), Decimal::read(right));
-    let size = || left.exponent.cmp(&right.exponent).then_with(|| left.digits.cmp(&right.digits));
-    left.sign().cmp(&right.sign()).then_with(|| if left.negative { size().reverse() } else { size() })
+    Decimal::read(left).cmp(&Decimal::read(right))
 }
 
 /// One text for all spellings of a number.

@@ -11,6 +11,7 @@ mod decimal;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+pub(crate) use self::decimal::Decimal;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
@@ -178,10 +179,25 @@ pub(crate) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     Some(decimal::compare(&text(left)?, &text(right)?))
 }
 
-/// A text that is the same for all spellings of a number.
+/// Whether two values are the same, however their numbers are spelled.
+pub(crate) fn same(left: &Value, right: &Value) -> bool {
+    let canonical = |value: &Value| {
+        let mut value = value.clone();
+        canonical(&mut value);
+        value
+    };
+    left == right || canonical(left) == canonical(right)
+}
+
+/// Gives all spellings of each number in it the same text.
 pub(crate) fn canonical(value: &mut Value) {
-    if let Some(text) = marked(value) {
-        *value = decimal::canonical(text).into();
+    let number = match &*value {
+        Value::Number(number) => Some(decimal::canonical(&number.to_string())),
+        other => marked(other).map(decimal::canonical),
+    };
+    if let Some(number) = number {
+        // As an object it equals no text.
+        *value = Value::Object(Map::from_iter([(KEY.to_owned(), number.into())]));
         return;
     }
     match value {

@@ -11,6 +11,7 @@ use super::state::Broken;
 use super::step::Step;
 use crate::data::Data;
 use crate::event::{AnswerRefusal, EventBody};
+use crate::exact;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, StageId};
 use crate::plan::{AskPlan, CallPlan, NodeKind, StagePlan, Work};
@@ -107,8 +108,8 @@ impl Ask {
         };
         let schema = schema.exact_value();
         match schema.get("enum").and_then(Value::as_array) {
-            Some(choices) if !choices.contains(&value) => {
-                let choices: Vec<_> = choices.iter().map(Value::to_string).collect();
+            Some(choices) if !choices.iter().any(|choice| exact::same(choice, &value)) => {
+                let choices: Vec<_> = choices.iter().map(exact::text).collect();
                 Err(format!("choose one of {}", choices.join(", ")))
             }
             _ => Ok(said),

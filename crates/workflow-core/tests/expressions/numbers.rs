@@ -75,12 +75,73 @@ proptest! {
         prop_assert_eq!(holds("$.l != $.r"), !equal);
         prop_assert_eq!(holds("$.r > $.l"), less);
     }
+
+    #[test]
+    fn filters_compare_numbers_as_conditions_do(
+        left in comparable(), right in comparable(), others in prop::collection::vec(comparable(), 0..4)
+    ) {
+        let all = [vec![left.clone(), right.clone()], others].concat();
+        let text = format!(
+            "{{\"x\":{{\"l\":{left},\"r\":{right},\"ls\":[{{\"n\":{left}}}],\"ok\":true}},\"all\":[{}]}}", all.join(",")
+        );
+        let document = Data::parse(&text).unwrap().exact_value();
+        let holds = |text: &str| Condition::parse(text).unwrap().eval(&document);
+        for op in ["==", "!=", "<", "<=", ">", ">="] {
+            let expected = holds(&format!("$.x.l {op} $.x.r"));
+            for filter in [
+                format!("$[?@.l {op} @.r].ok"),
+                format!("$[?@.l {op} {right}].ok"),
+                format!("$[?{left} {op} @['r']]['ok']"),
+                format!("$[?@.l {op} $.all[1]].ok"),
+                format!("$[?$.all[0] {op} @.r && length(@.ls) == 1].ok"),
+            ] {
+                // A comparison of absent ones, which other parts of the document have, selects no `ok`.
+                prop_assert_eq!(holds(&filter), expected, "{} in {}", filter, text);
+            }
+        }
+        let same = holds("$.x.l == $.all[1]");
+        prop_assert_eq!(holds("$[?@.ls == $.x.ls].ok"), true);
+        let deep = format!("{{\"x\":{{\"a\":[{left}],\"b\":[{right}],\"ok\":true}}}}");
+        let deep = Data::parse(&deep).unwrap().exact_value();
+        prop_assert_eq!(Condition::parse("$[?@.a == @.b].ok").unwrap().eval(&deep), same);
+    }
+}
+
+/// Numbers of which many are close to each other.
+fn comparable() -> impl Strategy<Value = String> {
+    let near = [
+        "9007199254740992",
+        "9007199254740993",
+        "9007199254740994",
+        "9007199254740993.0",
+        "9007199254740992.0",
+        "-9007199254740993",
+        "-9007199254740992.0",
+        "9007199254740992.5",
+    ];
+    let near = near.into_iter().chain([
+        "0.1",
+        "0.10",
+        "0.10000000000000000001",
+        "1",
+        "1.0",
+        "1.00000000000000000001",
+    ]);
+    let near: Vec<_> =
+        near.chain(["0.99999999999999999999", "-1", "-1e400", "1e400", "10e399", "1e-400", "0"]).collect();
+    prop_oneof![
+        2 => number(),
+        3 => prop::sample::select(near).prop_map(str::to_owned),
+        1 => "-?900719925474099[0-9]{1,4}(\\.[0-9])?",
+    ]
 }
 
 #[test]
 fn numbers_that_64_bits_do_not_hold_are_compared_by_value() {
     let text = r#"{ "big": 23000000000000000001, "huge": 1e400, "tiny": 1e-400, "zero": -0.0, "cents": 0.1000,
-        "hundred": 1e2, "list": [1e2, 1e400], "xs": [{ "n": 1e2, "ok": true }, { "n": 1e400, "ok": false }] }"#;
+        "hundred": 1e2, "list": [1e2, 1e400], "xs": [{ "n": 1e2, "ok": true }, { "n": 1e400, "ok": false }], "id": 1234567890123456789, "pair": [1, 2.0], "held": 9007199254740992.0,
+        "ids": [{ "id": 1234567890123456788, "ok": false }, { "id": 1234567890123456789, "name": "abc", "ok": true,
+        "pair": [1.0, 2] }] }"#;
     let document = Data::parse(text).unwrap().exact_value();
     for (condition, holds) in [
         ("$.big == 23000000000000000001", true),
@@ -100,6 +161,15 @@ fn numbers_that_64_bits_do_not_hold_are_compared_by_value() {
         ("$.list[0] < $.list[1]", true),
         ("$.xs[?@.n == 100].ok", true),
         ("$.xs[?@.n > 100].ok", false),
+        ("$.ids[?@.id == 1234567890123456789].ok", true),
+        ("$.ids[?@.id < 1234567890123456789].ok", false),
+        ("$.ids[?@.id == $.id].ok", true),
+        ("$.ids[?@.id >= 1e400].ok", false),
+        ("$.ids[?@.id >= 1e400 || length(@.name) == 3].ok", true),
+        ("$.held == 9007199254740993", false),
+        ("$.held < 9007199254740993", true),
+        ("$.ids[-1:][?@ == true]", true),
+        ("$.ids[?@.pair == $.pair].ok", true),
     ] {
         assert_eq!(Condition::parse(condition).unwrap().eval(&document), holds, "{condition}");
     }

@@ -1,7 +1,7 @@
 //! What comes back from a call is bounded before it goes into the log.
 
 use serde_json::{Value, json};
-use workflow_core::data::Data;
+use workflow_core::data::{Data, plain_or_text};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::provider::{ProviderError, Reply};
 
@@ -22,12 +22,16 @@ pub(super) fn check(result: Result<Reply, ProviderError>, most_bytes: usize) -> 
         Ok(reply) if depth(reply.output.json()) > MOST_NESTED => {
             refused(reply.usage, format!("the output is nested more than {MOST_NESTED} deep"))
         }
-        Ok(reply) => Ok(reply),
+        Ok(mut reply) => {
+            reply.details = reply.details.map(|details| Box::new(plain_or_text(*details)));
+            Ok(reply)
+        }
         Err(mut error) => {
             let details = error.failure.details.take_if(|details| depth(&details.to_string()) > MOST_NESTED);
             if details.is_some() {
                 error.failure.details = Some(json!("left out: nested too deeply"));
             }
+            error.failure.details = error.failure.details.take().map(plain_or_text);
             error.output = error.output.and_then(|output| partial(output, most_bytes));
             Err(error)
         }
@@ -128,6 +132,16 @@ mod tests {
             let shown = kept.value().as_str().unwrap().to_owned();
             assert!(kept.len() <= 100 && shown.starts_with("[… ") && shown.ends_with("end"), "{shown}");
         }
+    }
+
+    #[test]
+    fn numbers_of_details_that_64_bits_do_not_hold_become_texts() {
+        let details = Data::parse(r#"{"a":[1e400,1e2,0.5],"b":23000000000000000001}"#).unwrap().exact_value();
+        let expected = json!({ "a": ["1e400", 100.0, 0.5], "b": "23000000000000000001" });
+        let error = ProviderError::transient("no").with_details(details.clone());
+        assert_eq!(check(Err(error), 100).unwrap_err().failure.details, Some(expected.clone()));
+        let reply = Reply { details: Some(Box::new(details)), ..Reply::text("yes") };
+        assert_eq!(check(Ok(reply), 100).unwrap().details.as_deref(), Some(&expected));
     }
 
     #[test]

@@ -3,6 +3,10 @@
 use std::io::{BufRead as _, Read as _};
 
 use serde_json::Value;
+use workflow_core::data::Data;
+
+/// The members of a record that hold what the agent was asked for: their numbers stay as they are written.
+const ANSWERS: [&str; 2] = ["structured_output", "structuredOutput"];
 
 /// The longest line that is read: more than an output may have, and than a prompt that is echoed.
 const LIMIT: usize = 32 * 1024 * 1024;
@@ -57,11 +61,23 @@ impl Records {
         if line.is_empty() {
             return;
         }
-        each(match serde_json::from_slice(line) {
-            Ok(value @ Value::Object(_)) => Record::Json(value),
-            _ => Record::Other(String::from_utf8_lossy(line).into_owned()),
+        each(match serde_json::from_slice(line).ok().and_then(|line| object(&line)) {
+            Some(value) => Record::Json(value),
+            None => Record::Other(String::from_utf8_lossy(line).into_owned()),
         });
     }
+}
+
+/// A record that is an object, with the nearest numbers of 64 bits, but for those of the answer.
+fn object(line: &Data) -> Option<Value> {
+    let mut record = line.value();
+    let members = record.as_object_mut()?;
+    for name in ANSWERS.into_iter().filter(|name| line.json().contains(name)) {
+        if let Some(answer) = members.get_mut(name) {
+            *answer = line.exact_value().get_mut(name).map(Value::take).unwrap_or_default();
+        }
+    }
+    Some(record)
 }
 
 #[cfg(test)]
@@ -89,6 +105,21 @@ mod tests {
             ["json {\"a\":\"é\"}", "json {\"b\":1}"]
         );
         assert_eq!(read(&[b"hello\n{\"a\":\n[1]\n"]), ["other hello", "other {\"a\":", "other [1]"]);
+    }
+
+    #[test]
+    fn numbers_of_an_answer_stay_as_they_are_written_and_no_number_makes_a_record_unreadable() {
+        for name in ANSWERS {
+            let answer = r#"{"n":[23000000000000000001,1e400,-0.0,-0,1.0,0.10]}"#;
+            let line = format!("{{\"cost\":0.10,\"{name}\":{answer},\"other\":[1e400]}}\n");
+            let mut read = Vec::new();
+            Records::default().push(line.as_bytes(), |record| match record {
+                Record::Json(record) => read.push(record),
+                Record::Other(_) | Record::TooLong => {}
+            });
+            assert_eq!(Data::new(&read[0][name]).json(), answer);
+            assert_eq!((read[0]["cost"].as_f64(), read[0]["other"][0].as_f64()), (Some(0.1), Some(f64::MAX)));
+        }
     }
 
     #[test]

@@ -23,6 +23,18 @@ fn an_answer_is_told_with_what_it_used_and_its_session_before_it() {
 }
 
 #[test]
+fn numbers_of_a_structured_answer_stay_as_they_were_written() {
+    let numbers = "[23000000000000000001,1e400,-0.0,-0,1.0,1e2,0.1000,-1.50E-3,18446744073709551616]";
+    let script = format!(
+        "echo \"$BEGIN\"; echo \"${{END%?}},\\\"structured_output\\\":{{\\\"n\\\":{numbers}}},\\\"odd\\\":1e999}}\""
+    );
+    let (reply, _) = Agent::new(&script).call();
+    let reply = reply.unwrap();
+    assert_eq!(reply.output.json(), format!("{{\"n\":{numbers}}}"));
+    assert_eq!(reply.usage.and_then(|usage| usage.cost_usd), Some(0.5));
+}
+
+#[test]
 fn a_success_takes_the_last_record_and_the_exit_code() {
     for (script, class, why) in [
         ("echo \"$BEGIN\"; echo \"$END\"; exit 3", FailureClass::Transient, "failed"),

@@ -1,7 +1,7 @@
 //! A sink that writes JSON lines.
 
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +20,10 @@ use crate::worker::Worker;
 /// A thread writes them, and flushes when nothing waits. At most as many wait as the sink was made
 /// for; what comes beyond that is left out, and a line `{"dropped":{"events":1,"output":2}}` tells
 /// how much is missing there. Dropping the sink waits until everything is written.
+///
+/// What cannot be written, because the disk is full for instance, is left out in the same way: later lines are written
+/// again once that is possible. A line of which only a part was written is ended first, so a reader finds a line there
+/// that is not JSON, before the one that tells what is missing.
 pub struct JsonlSink {
     worker: Worker,
     shared: Arc<Shared>,
@@ -35,16 +39,42 @@ struct Shared {
 }
 
 struct Out {
-    writer: BufWriter<Box<dyn Write + Send>>,
-    /// How many events and entries are in the writer's buffer.
-    unflushed: u64,
-    failed: bool,
+    writer: Box<dyn Write + Send>,
+    /// Whole lines that are not written yet.
+    buffer: Vec<u8>,
+    /// Where each of them ends, and what is missing without it.
+    lines: Vec<(usize, Without)>,
+    /// What is missing since the last line that was written.
+    missing: Gap,
+    /// The last line that was written has no end.
+    torn: bool,
+    failing: bool,
 }
+
+/// What is missing without a line, and how much of that was not counted as lost before.
+#[derive(Debug, Clone, Copy)]
+struct Without {
+    gap: Gap,
+    uncounted: u64,
+}
+
+/// So much is gathered before it is written.
+const BUFFER: usize = 8 * 1024;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 struct Gap {
     events: u64,
     output: u64,
+}
+
+impl Gap {
+    const EVENT: Self = Self { events: 1, output: 0 };
+    const OUTPUT: Self = Self { events: 0, output: 1 };
+
+    fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.output += other.output;
+    }
 }
 
 #[derive(Serialize)]
@@ -62,7 +92,14 @@ impl JsonlSink {
     ///
     /// When the thread cannot be started.
     pub fn new(writer: impl Write + Send + 'static, capacity: usize) -> io::Result<Self> {
-        let out = Out { writer: BufWriter::new(Box::new(writer)), unflushed: 0, failed: false };
+        let out = Out {
+            writer: Box::new(writer),
+            buffer: Vec::new(),
+            lines: Vec::new(),
+            missing: Gap::default(),
+            torn: false,
+            failing: false,
+        };
         Ok(Self {
             worker: Worker::spawn("workflow-jsonl")?,
             shared: Arc::new(Shared {
@@ -82,12 +119,7 @@ impl JsonlSink {
     }
 
     /// Has `write` write `count` events or entries, unless too many wait.
-    fn push(
-        &self,
-        count: usize,
-        missing: Gap,
-        write: impl FnOnce(&mut Out) -> io::Result<()> + Send + 'static,
-    ) {
+    fn push(&self, count: usize, missing: Gap, write: impl FnOnce(&mut Out) -> u64 + Send + 'static) {
         let gap = {
             let mut gap = lock(&self.gap);
             let waiting = self.shared.waiting.load(Ordering::Acquire);
@@ -104,52 +136,82 @@ impl JsonlSink {
         self.worker.submit(move |_| {
             let mut out = lock(&shared.out);
             let idle = shared.waiting.fetch_sub(count, Ordering::AcqRel) == count;
-            let lost = out.write(count as u64, gap, idle, write);
+            let lost = out.write(gap, idle, write);
             shared.lost.fetch_add(lost, Ordering::Relaxed);
         });
     }
 }
 
 impl Out {
-    /// Returns how many events and entries are lost, these or earlier ones.
-    fn write(
-        &mut self,
-        count: u64,
-        gap: Gap,
-        flush: bool,
-        write: impl FnOnce(&mut Self) -> io::Result<()>,
-    ) -> u64 {
-        if self.failed {
-            return count;
+    /// Has `write` add its lines. Returns how many events and entries are lost, these or earlier ones.
+    fn write(&mut self, gap: Gap, flush: bool, write: impl FnOnce(&mut Self) -> u64) -> u64 {
+        self.missing.add(gap);
+        let mut lost = 0;
+        if self.missing != Gap::default() {
+            let gap = std::mem::take(&mut self.missing);
+            lost += self.line(&Line::Dropped { dropped: gap }, Without { gap, uncounted: 0 });
         }
-        self.unflushed += count;
-        let mut result =
-            if gap == Gap::default() { Ok(()) } else { self.line(&Line::Dropped { dropped: gap }) };
-        result = result.and_then(|()| write(self));
-        if flush {
-            result = result.and_then(|()| self.writer.flush());
+        lost += write(self);
+        if flush || self.buffer.len() >= BUFFER {
+            lost += self.flush();
         }
-        match result {
-            Ok(()) => {
-                if flush {
-                    self.unflushed = 0;
-                }
-                0
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot write events; all further ones are dropped");
-                self.failed = true;
-                // What is in the buffer must not come later without what was before it.
-                let none = BufWriter::new(Box::new(io::sink()) as Box<dyn Write + Send>);
-                drop(std::mem::replace(&mut self.writer, none).into_parts());
-                self.unflushed
-            }
-        }
+        lost
     }
 
-    fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
-        serde_json::to_writer(&mut self.writer, line)?;
-        self.writer.write_all(b"\n")
+    /// Adds a line. Returns how many events and entries are lost by that.
+    fn line(&mut self, line: &Line<'_>, without: Without) -> u64 {
+        let start = self.buffer.len();
+        if let Err(error) = serde_json::to_writer(&mut self.buffer, line) {
+            tracing::error!(%error, "an event cannot be written as JSON");
+            self.buffer.truncate(start);
+            self.missing.add(without.gap);
+            return without.uncounted;
+        }
+        self.buffer.push(b'\n');
+        self.lines.push((self.buffer.len(), without));
+        0
+    }
+
+    /// Writes what was gathered. What cannot be written is given up. Returns how many events and entries that are.
+    fn flush(&mut self) -> u64 {
+        let (mut written, mut lost) = (0, 0);
+        let result = self.write_out(&mut written);
+        for (end, Without { gap, uncounted }) in self.lines.drain(..) {
+            // Where nothing but its end is missing, that is written first of all.
+            if end > written + 1 {
+                self.missing.add(gap);
+                lost += uncounted;
+            }
+        }
+        if written > 0 {
+            self.torn = self.buffer[written - 1] != b'\n';
+        }
+        self.buffer.clear();
+        match result {
+            Ok(()) if std::mem::take(&mut self.failing) => tracing::info!("events are written again"),
+            Err(error) if !std::mem::replace(&mut self.failing, true) => {
+                tracing::error!(%error, "cannot write events; they are dropped until that is possible again");
+            }
+            Ok(()) | Err(_) => {}
+        }
+        lost
+    }
+
+    /// Tells in `written` how much of the buffer was.
+    fn write_out(&mut self, written: &mut usize) -> io::Result<()> {
+        if self.torn {
+            self.writer.write_all(b"\n")?;
+            self.torn = false;
+        }
+        while *written < self.buffer.len() {
+            match self.writer.write(&self.buffer[*written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(more) => *written += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.writer.flush()
     }
 }
 
@@ -158,7 +220,8 @@ impl EventSink for JsonlSink {
         let (run, events) = (run.clone(), events.to_vec());
         let missing = Gap { events: events.len() as u64, output: 0 };
         self.push(events.len(), missing, move |out| {
-            events.iter().try_for_each(|event| out.line(&Line::Event { run: &run, event }))
+            let without = Without { gap: Gap::EVENT, uncounted: 1 };
+            events.iter().map(|event| out.line(&Line::Event { run: &run, event }, without)).sum()
         });
     }
 
@@ -166,7 +229,8 @@ impl EventSink for JsonlSink {
         let (run, entries) = (run.clone(), entries.to_vec());
         let missing = Gap { events: 0, output: entries.len() as u64 };
         self.push(entries.len(), missing, move |out| {
-            entries.iter().try_for_each(|output| out.line(&Line::Output { run: &run, output }))
+            let without = Without { gap: Gap::OUTPUT, uncounted: 1 };
+            entries.iter().map(|output| out.line(&Line::Output { run: &run, output }, without)).sum()
         });
     }
 }
@@ -177,7 +241,8 @@ impl Drop for JsonlSink {
         let gap = std::mem::take(&mut *lock(&self.gap));
         let shared = Arc::clone(&self.shared);
         self.worker.submit(move |_| {
-            lock(&shared.out).write(0, gap, true, |_| Ok(()));
+            let lost = lock(&shared.out).write(gap, true, |_| 0);
+            shared.lost.fetch_add(lost, Ordering::Relaxed);
         });
     }
 }

@@ -10,7 +10,7 @@ use crate::reference::RunRef;
 /// What `answer` takes.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "one for each of the flags")]
-#[command(group = ArgGroup::new("said").multiple(false))]
+#[command(group = ArgGroup::new("said").multiple(false), group = ArgGroup::new("again"))]
 pub(crate) struct AnswerArgs {
     /// The run.
     pub run: RunRef,
@@ -33,12 +33,16 @@ pub(crate) struct AnswerArgs {
     #[arg(long, value_name = "RESULT", group = "said", allow_hyphen_values = true)]
     pub happened: Option<String>,
     /// It did not do its work: it is made again.
-    #[arg(long, group = "said")]
+    #[arg(long, groups = ["said", "again"])]
     pub not_happened: bool,
     /// Whether it did its work does not matter: it is made again.
-    #[arg(long, group = "said")]
+    #[arg(long, groups = ["said", "again"])]
     pub rerun: bool,
-    /// Drive nothing: a worker, or whoever drives the run, goes on with it.
+    /// With `--rerun` or `--not-happened`: make the call in a new session of the agent. Default: in the session of the
+    /// call that was interrupted, where it has one.
+    #[arg(long, requires = "again")]
+    pub new_session: bool,
+    /// Drive nothing: leave the run to a worker, or to the process that drives it.
     #[arg(long, requires = "said")]
     pub detach: bool,
 }

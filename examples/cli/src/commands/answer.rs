@@ -169,7 +169,13 @@ enum Said<'a> {
 
 impl<'a> Said<'a> {
     fn of(args: &'a AnswerArgs) -> Option<Self> {
-        let outcome = |outcome: &str| Some(Self::Outcome(json!({ "outcome": outcome })));
+        let outcome = |outcome: &str| {
+            Some(Self::Outcome(if args.new_session {
+                json!({ "outcome": outcome, "session": "new" })
+            } else {
+                json!({ "outcome": outcome })
+            }))
+        };
         if let Some(text) = &args.answer {
             Some(Self::Typed(text))
         } else if let Some(result) = &args.happened {

@@ -270,6 +270,50 @@ graph:
 }
 
 #[test]
+fn a_call_that_is_made_again_can_be_given_a_new_session() {
+    for (answer, sessions) in [
+        (&["--rerun"][..], ["begins", "goes on in"]),
+        (&["--rerun", "--new-session"], ["begins", "begins"]),
+        (&["--not-happened", "--new-session"], ["begins", "begins"]),
+    ] {
+        let home = Home::new();
+        home.write(
+            "talk.workflow.yml",
+            "
+workflow: { name: Talk, stages: [talk] }
+talk:
+  provider: demo
+  on_interrupt: ask
+  prompt: Talk
+  with: { session: s-1, attempts: [{ delay: 1h }], answers: [said] }
+",
+        );
+        let run = home.start(&["run", "talk.workflow.yml", "--run-id", "first"]);
+        let named = || home.run(&["events", "first", "--json"]).stdout.contains("session_recorded");
+        until("the session", named);
+        run.signal(Signal::KILL);
+        run.wait();
+        assert_eq!(home.run(&["recover"]).code, Some(4));
+        // It says how to ask for one, which means something only where the call is made again.
+        let shown = home.run(&["answer", "first"]);
+        assert!(shown.stdout.contains("--rerun [--new-session]"), "{shown:?}");
+        for wrong in [&["--new-session"][..], &["--happened", "x", "--new-session"]] {
+            assert_eq!(home.run(&[&["answer", "first"], wrong].concat()).code, Some(2), "{wrong:?}");
+        }
+        let answered = home.run(&[&["answer", "first"], answer].concat());
+        assert_eq!(answered.code, Some(0), "{answer:?}: {answered:?}");
+        let dropped = home.events("first").contains(&"session_dropped".to_owned());
+        assert_eq!(dropped, answer.contains(&"--new-session"), "{answer:?}");
+        let logs = home.run(&["logs", "first"]).stdout;
+        let said: Vec<_> = logs
+            .lines()
+            .filter_map(|line| line.split_once("demo: ")?.1.strip_suffix(" the session s-1"))
+            .collect();
+        assert_eq!(said, sessions, "{answer:?}: {logs}");
+    }
+}
+
+#[test]
 fn what_became_of_a_call_that_was_killed_is_asked_and_its_result_can_be_given() {
     for (answer, calls, output) in [
         (&["--happened", "paid by hand"][..], 1, json!("paid by hand")),

@@ -14,6 +14,7 @@ mod graphs;
 mod home;
 mod hostile;
 mod logs;
+mod numbers;
 mod older;
 mod outages;
 mod output;

@@ -60,10 +60,14 @@ fn is_number(left: &Value, right: &Value) -> bool {
     exact::marked(left).is_some() || exact::marked(right).is_some()
 }
 
-/// Integers compare exactly: as floating-point numbers, large ones that differ would be equal.
+/// Integers compare exactly, also with others: as floating-point numbers, large ones that differ would be equal.
 fn order_numbers(left: &Number, right: &Number) -> Option<Ordering> {
+    const HELD: u128 = 1 << 53;
     match (left.as_i128(), right.as_i128()) {
         (Some(left), Some(right)) => Some(left.cmp(&right)),
+        (Some(whole), None) | (None, Some(whole)) if whole.unsigned_abs() > HELD => {
+            Some(exact::Decimal::read(&left.to_string()).cmp(&exact::Decimal::read(&right.to_string())))
+        }
         _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
     }
 }

@@ -5,6 +5,7 @@ mod cost;
 mod lexer;
 mod parser;
 mod query;
+mod ranked;
 
 use serde_json::Value;
 
@@ -25,12 +26,10 @@ use super::SyntaxError;
 /// A query as a condition is true when the first value it selects is `true`; any other value, or
 /// none, is false. A query in a comparison must be singular: names and indexes only.
 ///
-/// Comparisons follow RFC 9535: numbers compare by value, exactly however they are written, texts by Unicode code points, arrays and
-/// objects by content, and `<` and `>` are false for all but two numbers or two texts. They differ
+/// Comparisons follow RFC 9535, also in filters: numbers compare by value, exactly however they are written and however
+/// long they are, texts by Unicode code points, arrays and objects by content, and `<` and `>` are false for all but two numbers or two texts. They differ
 /// in one thing: an absent value equals nothing, not even another absent one. So `$.skip != true`
 /// holds when there is no `$.skip`, and every other comparison with an absent value does not.
-///
-/// Within filters, as in `$.xs[?@.n > 1]`, numbers are the nearest ones of 64 bits.
 ///
 /// A query takes a time that is linear in the size of the document. So a chain has one `..` at most, a whole
 /// query with its filters two; the numbers of selectors in its lists multiply to 64 at most; and a query inside a

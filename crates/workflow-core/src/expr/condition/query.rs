@@ -6,8 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::cost;
-use crate::exact;
+use super::{cost, ranked};
 use crate::expr::SyntaxError;
 use crate::expr::error::short;
 
@@ -23,6 +22,10 @@ pub(super) type Names = Box<[Box<str>]>;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Query {
     path: JsonPath,
+    /// The query as it is written, where it has filters, or may have.
+    text: Option<Box<str>>,
+    /// Whether the numbers in it are compared as they are written.
+    plain: bool,
     /// Whether it selects at most one value whatever the document: names and indexes only.
     pub(super) singular: bool,
     /// The names of members that it begins with, and those of each query in its filters that begins at
@@ -38,12 +41,20 @@ pub(super) struct End {
 impl Query {
     /// Parses a query whose [`end`] was found.
     pub(super) fn parse(text: &str, range: Range<usize>, singular: bool) -> Result<Self, SyntaxError> {
-        match JsonPath::parse(&text[range.clone()]) {
+        let plain = singular || ranked::has_plain_numbers(&text[range.clone()]);
+        let parsed = match JsonPath::parse(&text[range.clone()]) {
+            // One of its numbers may be too large.
+            Err(error) if !plain => {
+                ranked::ranked(&text[range.clone()], &Value::Null).map(|(path, _)| path).ok_or(error)
+            }
+            parsed => parsed,
+        };
+        match parsed {
             Ok(path) => {
                 cost::check(&text[range.clone()], range.start)?;
                 let text = &text[range];
                 let names = roots(text).into_iter().map(|at| names(&text[at..])).collect();
-                Ok(Self { path, singular, names })
+                Ok(Self { path, text: (!singular).then(|| text.into()), plain, singular, names })
             }
             Err(error) => Err(SyntaxError::new(
                 range.start + error.position(),
@@ -55,12 +66,13 @@ impl Query {
 
     /// Whether the first value that it selects is `true`.
     pub(super) fn holds(&self, document: &Value) -> bool {
-        let is_true = |document| self.first(document) == Some(&Value::Bool(true));
-        // What compares numbers in a filter knows none that are marked.
-        if !self.singular && exact::has_marked(document) {
-            return is_true(&exact::rounded(document.clone()));
+        if let Some(text) = &self.text
+            && !(self.plain && ranked::is_plain(document))
+            && let Some((path, document)) = ranked::ranked(text, document)
+        {
+            return path.query(&document).first() == Some(&Value::Bool(true));
         }
-        is_true(document)
+        self.first(document) == Some(&Value::Bool(true))
     }
 
     pub(super) fn first<'v>(&self, document: &'v Value) -> Option<&'v Value> {
