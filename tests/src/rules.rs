@@ -125,6 +125,8 @@ struct Log<'a> {
     started: bool,
     pausing: bool,
     paused: bool,
+    /// It was left to a person after crashes, and not resumed.
+    crashed: bool,
     cancelling: bool,
     ended: Option<&'static str>,
 }
@@ -219,6 +221,7 @@ impl<'a> Log<'a> {
             started: false,
             pausing: false,
             paused: false,
+            crashed: false,
             cancelling: false,
             ended: None,
         }
@@ -299,7 +302,11 @@ impl<'a> Log<'a> {
                 Ok(())
             }
             EventBody::RunResumed { control } => {
-                rule(self.pausing && !self.cancelling, "what was paused is resumed")?;
+                let crashed = std::mem::take(&mut self.crashed);
+                rule((self.pausing || crashed) && !self.cancelling, "what was paused is resumed")?;
+                if crashed {
+                    self.waiting = None;
+                }
                 (self.pausing, self.paused) = (false, false);
                 self.control(*control)
             }

@@ -85,6 +85,20 @@ impl Wait {
         Self::of(WaitReason::Pause)
     }
 
+    /// Waits until somebody resumes the run, because so many drivers in a row died before an event was stored.
+    pub fn after_crashes(deaths: u32) -> Self {
+        let question = format!(
+            "the process that drove the run ended {deaths} times in a row before anything was recorded (a crash, too \
+             little memory, a kill). No worker drives the run any more. Resume it when the reason is known"
+        );
+        Self { question: Some(question), ..Self::of(WaitReason::Crashes) }
+    }
+
+    /// Whether [`Control::Resume`](crate::store::Control::Resume) ends it.
+    pub fn is_resumed(&self) -> bool {
+        matches!(self.reason, WaitReason::Pause | WaitReason::Crashes)
+    }
+
     /// Waits for that reason, and nothing is known beside.
     pub fn of(reason: WaitReason) -> Self {
         Self { reason, until: None, number: None, place: None, question: None, schema: None }
@@ -108,4 +122,7 @@ pub enum WaitReason {
     Quota,
     /// A node is tried again later. The run shows as running.
     Retry,
+    /// The process that drove the run ended again and again before an event was stored. A person resumes the run
+    /// when it is known why.
+    Crashes,
 }

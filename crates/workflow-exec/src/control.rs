@@ -115,6 +115,8 @@ pub(crate) struct Trail {
     control: Option<Control>,
     state: Option<Box<State>>,
     pausing: bool,
+    /// Whether the run waits for being resumed without being paused.
+    is_resumed: bool,
     cancelling: bool,
     /// The questions that were answered.
     answered: HashSet<u64>,
@@ -123,8 +125,9 @@ pub(crate) struct Trail {
 
 impl Trail {
     pub(crate) fn new(number: u64, control: Option<Control>) -> Self {
-        let (pausing, cancelling, answered) = (false, false, HashSet::new());
-        Self { number, control, state: None, pausing, cancelling, answered, fate: None }
+        let (pausing, is_resumed, cancelling) = (false, false, false);
+        let answered = HashSet::new();
+        Self { number, control, state: None, pausing, is_resumed, cancelling, answered, fate: None }
     }
 
     /// Reads what was stored since the last time. Returns the outcome once there is one.
@@ -170,7 +173,8 @@ impl Trail {
         }
         match &event.body {
             EventBody::PauseRequested { .. } => self.pausing = true,
-            EventBody::RunResumed { .. } => self.pausing = false,
+            EventBody::RunWaiting { wait } => self.is_resumed = wait.is_resumed(),
+            EventBody::RunResumed { .. } => (self.pausing, self.is_resumed) = (false, false),
             EventBody::CancelRequested { .. } => self.cancelling = true,
             EventBody::Answered { wait, .. } => drop(self.answered.insert(*wait)),
             _ => {}
@@ -233,7 +237,7 @@ impl Trail {
         for record in shared.store.controls(run, last).await? {
             let changes = match record.control {
                 Control::Pause => !self.cancelling && !self.pausing,
-                Control::Resume => !self.cancelling && self.pausing,
+                Control::Resume => !self.cancelling && (self.pausing || self.is_resumed),
                 Control::Cancel => !self.cancelling,
                 _ => true,
             };

@@ -399,10 +399,12 @@ impl Engine {
         let read = || shared.store.controls(run, state.last_control());
         let controls = shared.patiently("reading controls", read).await?;
         // What changes nothing is obeyed by no event, so it would be found again and again.
-        let is_paused = state.wait().is_some_and(|wait| wait.reason == WaitReason::Pause);
+        let wait = state.wait();
+        let is_paused = wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause);
+        let can_resume = wait.is_some_and(|wait| wait.is_resumed());
         Ok(controls.iter().any(|record| match record.control {
             Control::Pause => !is_paused,
-            Control::Resume => is_paused,
+            Control::Resume => can_resume,
             _ => true,
         }))
     }
@@ -510,7 +512,7 @@ pub(crate) struct Hold {
 
 impl Hold {
     pub(crate) fn lease(&self) -> Lease {
-        Lease { run: self.run.clone(), epoch: self.epoch.load(Ordering::Acquire), previous: 0 }
+        Lease { run: self.run.clone(), epoch: self.epoch.load(Ordering::Acquire), previous: 0, deaths: 0 }
     }
 
     pub(crate) fn run(&self) -> &RunId {

@@ -55,6 +55,7 @@
 mod active;
 mod builder;
 mod control;
+mod deaths;
 mod driver;
 mod due;
 mod engine;

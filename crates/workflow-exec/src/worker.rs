@@ -1,16 +1,19 @@
 //! Worker mode: an engine that takes on whatever runs of its store nobody drives.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::time::Duration;
 
+use event_listener::EventListener;
 use futures::channel::oneshot;
-use futures::future::{BoxFuture, Either, FutureExt as _, select};
+use futures::future::{BoxFuture, Either, FutureExt as _, pending, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tracing::{debug, error, info, warn};
 use workflow_core::ids::RunId;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Lease, StoreError};
 
+use crate::deaths;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::heartbeat;
@@ -42,6 +45,11 @@ impl Engine {
     /// has died or left. Any number of engines, in any number of processes and on any number of machines
     /// where the store allows it, share the runs: each is driven by one.
     ///
+    /// A run that [ends its drivers' processes](Lease::deaths) before anything is recorded is left to a person after
+    /// five of them: it [waits](workflow_core::status::WaitReason::Crashes) until it is
+    /// [resumed](crate::RunHandle::resume). From the second on a worker begins nothing beside such a run until it has
+    /// stored an event, so that others do not wait with it.
+    ///
     /// Runs are driven by the engine's spawner where there is one, and in this future otherwise.
     ///
     /// Dropping the future stops the calls of the runs that it drives itself, and leaves all to be taken up
@@ -57,6 +65,8 @@ impl Engine {
             driven: FuturesUnordered::new(),
             failures: HashMap::new(),
             waits: false,
+            suspect: None,
+            is_careful: false,
         };
         loop {
             // The leases of runs that could not be driven are held without a driver.
@@ -79,6 +89,11 @@ struct Worker<'e> {
     failures: HashMap<RunId, u32>,
     /// Whether the store could not be asked for runs the last time.
     waits: bool,
+    /// The run that may be what ended its drivers' processes, and what tells of its next event. Nothing is claimed
+    /// beside it until then.
+    suspect: Option<(RunId, EventListener)>,
+    /// Whether there are more of them.
+    is_careful: bool,
 }
 
 impl Worker<'_> {
@@ -90,16 +105,14 @@ impl Worker<'_> {
             if shared.active.stopping() > Stop::None {
                 return self.finish().await;
             }
-            let room = self.options.runs.saturating_sub(self.driven.len());
+            let room = self.room();
             if room > 0 {
                 match shared.claim_next(room).await {
                     Ok(leases) => {
                         if std::mem::take(&mut self.waits) {
                             info!("the store can be used again");
                         }
-                        for lease in leases {
-                            self.drive(lease);
-                        }
+                        self.take(leases).await;
                     }
                     Err(error @ StoreError::Closed(_)) => return Err(error.into()),
                     Err(error) if self.waits => debug!(%error, "the store cannot be asked for runs"),
@@ -110,14 +123,63 @@ impl Worker<'_> {
                 }
             }
             let poll = shared.timer.sleep(self.options.poll);
-            let news = select(hint, poll);
-            if self.driven.is_empty() {
-                news.await;
-                continue;
+            let Self { driven, suspect, .. } = self;
+            let further = pin!(async {
+                match suspect {
+                    Some((_, stored)) => stored.await,
+                    None => pending().await,
+                }
+            });
+            let news = select(select(hint, poll), further);
+            let (ended, news) = if driven.is_empty() {
+                (None, Some(news.await))
+            } else {
+                match select(driven.next(), news).await {
+                    Either::Left((ended, _)) => (ended, None),
+                    Either::Right((news, _)) => (None, Some(news)),
+                }
+            };
+            if let Some(Either::Right(_)) = news {
+                self.suspect = None;
             }
-            if let Either::Left((Some((run, result)), _)) = select(self.driven.next(), news).await {
+            if let Some((run, result)) = ended {
                 self.ended(run, result);
             }
+        }
+    }
+
+    /// How many runs are claimed now.
+    fn room(&self) -> usize {
+        let room = self.options.runs.saturating_sub(self.driven.len());
+        if self.suspect.is_some() {
+            0
+        } else if self.is_careful {
+            room.min(1)
+        } else {
+            room
+        }
+    }
+
+    /// Drives runs that were claimed. Of those whose drivers died it drives one: the others are given back, before
+    /// that one can end this process too.
+    async fn take(&mut self, leases: Vec<Lease>) {
+        let is_suspect = |lease: &Lease| (deaths::SUSPECT..deaths::MOST).contains(&lease.deaths);
+        let (mut suspects, others): (Vec<_>, Vec<_>) = leases.into_iter().partition(is_suspect);
+        self.is_careful = !suspects.is_empty();
+        suspects.sort_by_key(|lease| lease.deaths);
+        let last = suspects.pop();
+        for lease in suspects {
+            let run = lease.run.clone();
+            if let Err(error) = self.engine.shared.store.release(lease).await {
+                warn!(%run, %error, "the run could not be given back");
+            }
+        }
+        for lease in others {
+            self.drive(lease);
+        }
+        if let Some(lease) = last {
+            info!(run = %lease.run, deaths = lease.deaths, "the drivers of this run died before: nothing is begun beside it");
+            self.drive(lease);
         }
     }
 
@@ -133,7 +195,11 @@ impl Worker<'_> {
         let engine = self.engine.clone();
         let run = lease.run.clone();
         let pause = self.pause(&run);
+        let deaths = lease.deaths;
         let hold = engine.hold(lease);
+        if (deaths::SUSPECT..deaths::MOST).contains(&deaths) {
+            self.suspect = Some((run.clone(), hold.entered().inbox.changed.listen()));
+        }
         let driven = async move {
             if let Some(pause) = pause {
                 // Held meanwhile, so that it is not claimed over and over again.
@@ -142,6 +208,9 @@ impl Worker<'_> {
                 if engine.shared.active.stopping() > Stop::None {
                     return Ok(hold.release().await?);
                 }
+            }
+            if deaths >= deaths::MOST {
+                return engine.hold_back(hold, deaths).await;
             }
             engine.take_up(hold).await.map(drop)
         };
@@ -172,6 +241,9 @@ impl Worker<'_> {
     }
 
     fn ended(&mut self, run: RunId, result: Result<(), EngineError>) {
+        if self.suspect.as_ref().is_some_and(|(suspect, _)| *suspect == run) {
+            self.suspect = None;
+        }
         match result {
             Ok(()) => {
                 self.failures.remove(&run);

@@ -58,6 +58,11 @@ impl<'a> Log<'a> {
                 Ok(())
             }
             EventBody::AnswerRefused { control, .. } => self.control(*control),
+            EventBody::RunWaiting { wait } if wait.reason == WaitReason::Crashes => {
+                rule(self.may_go_on(), "a run is left to a person that could go on")?;
+                (self.waiting, self.crashed) = (Some(None), true);
+                Ok(())
+            }
             EventBody::RunWaiting { wait } => {
                 rule(self.started && self.may_go_on(), "a run waits that could go on, and waits once")?;
                 rule(self.running() == 0, "nothing runs in a run that waits")?;

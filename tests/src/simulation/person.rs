@@ -46,6 +46,9 @@ impl Person {
     /// What it asks of a run of a case that waits for that, or for nobody.
     pub fn says(&mut self, run: &RunId, case: &Case, waits: &[Wait]) -> Vec<Control> {
         let mut controls = Vec::new();
+        if waits.iter().any(|wait| wait.reason == WaitReason::Crashes) {
+            controls.push(Control::Resume);
+        }
         for (wait, number) in waits.iter().filter_map(|wait| Some((wait, wait.number?))) {
             let answer = Answer { wait: number, value: Data::new(&answers::person(case, wait)) };
             self.said.entry(run.clone()).or_default().push(answer.clone());

@@ -153,14 +153,17 @@ impl Office {
         }
     }
 
-    /// A person has a call made again that was interrupted many times in a row.
+    /// A person has a call made again that was interrupted many times in a row, and resumes a run whose workers were
+    /// killed many times in a row.
     fn has_run_again(&self, run: &RunRecord) {
-        let Some(wait) = run.head.wait.as_ref().filter(|wait| wait.reason == WaitReason::UnknownOutcome)
-        else {
-            return;
-        };
+        let Some(wait) = &run.head.wait else { return };
+        let handle = self.engine.handle(&run.run_id);
         // A store that is away is asked the next time.
-        let _ = block_on(self.engine.handle(&run.run_id).answer(wait.number.unwrap(), "rerun"));
+        let _ = match wait.reason {
+            WaitReason::UnknownOutcome => block_on(handle.answer(wait.number.unwrap(), "rerun")),
+            WaitReason::Crashes => block_on(handle.resume()),
+            _ => return,
+        };
     }
 
     pub(crate) fn has_completed(&self, run: &RunId) -> bool {

@@ -11,6 +11,7 @@ mod checking;
 mod clocks;
 mod control_outcomes;
 mod controls;
+mod deadly_runs;
 mod deaths;
 mod failing;
 mod forking;

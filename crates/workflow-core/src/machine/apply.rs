@@ -255,6 +255,7 @@ impl State {
             EventBody::RunResumed { control } => {
                 self.controls = *control;
                 self.pausing = false;
+                self.waiting = None;
                 self.status = RunStatus::Running;
             }
             EventBody::CancelRequested { control, .. } => {

@@ -369,6 +369,11 @@ impl State {
         asked.chain(by_itself).collect()
     }
 
+    /// Whether a resume changes something: it is paused or about to be, or was given up after crashes.
+    pub(super) fn can_be_resumed(&self) -> bool {
+        self.pausing || self.waiting.as_ref().is_some_and(|wait| wait.is_resumed())
+    }
+
     /// Whether nothing happens until somebody says something, or for a while: the run has ended, or
     /// [waits](Self::wait).
     pub fn rests(&self) -> bool {

@@ -186,7 +186,7 @@ impl<'a> Step<'a> {
             Control::Pause if !cancelling && !self.state.pausing => {
                 self.emit(EventBody::PauseRequested { control: number })?;
             }
-            Control::Resume if !cancelling && self.state.pausing => {
+            Control::Resume if !cancelling && self.state.can_be_resumed() => {
                 self.emit(EventBody::RunResumed { control: number })?;
             }
             Control::Cancel if !cancelling => {

@@ -264,6 +264,13 @@ pub struct Lease {
     /// do calls that are under way go on. So a store whose [leases run out](RunStore::lease_time) tells it; one whose
     /// leases do not need not.
     pub previous: u64,
+    /// How many holders of this run in a row ended without giving it back, since its last event was stored: each of
+    /// them claimed it, and died before it recorded anything. A lease that was given back, or that its own process
+    /// claims again after it ran out, does not count, and leaves the count as it is. The next event begins it anew.
+    ///
+    /// A worker leaves a run that kills whoever drives it to a person. So a store that more than one process uses one
+    /// after the other keeps this, on the disk and before it gives the lease out.
+    pub deaths: u32,
 }
 
 /// What lists and status displays need of a run, without reading its events.

@@ -29,6 +29,8 @@ pub(super) struct HeldRun {
     run: RunId,
     directory: PathBuf,
     epoch: u64,
+    /// How many holders before this one died since the last event.
+    deaths: u32,
     holder: String,
     /// How many bytes of events are on the disk for sure.
     durable: AtomicU64,
@@ -98,6 +100,7 @@ impl HeldRun {
             run,
             directory,
             epoch: lock.epoch(),
+            deaths: lock.deaths(),
             holder: lock.holder(),
             durable: AtomicU64::new(mark.bytes),
             head: Mutex::new(record.head.clone()),
@@ -116,6 +119,10 @@ impl HeldRun {
 
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    pub(super) fn deaths(&self) -> u32 {
+        self.deaths
     }
 
     pub(super) fn holder(&self) -> &str {

@@ -79,7 +79,7 @@ impl Home {
     }
 
     fn hold(&self, run: &RunId, held: HeldRun) -> Lease {
-        let lease = Lease { run: run.clone(), epoch: held.epoch(), previous: 0 };
+        let lease = Lease { run: run.clone(), epoch: held.epoch(), previous: 0, deaths: held.deaths() };
         self.highest.fetch_max(lease.epoch, Ordering::Relaxed);
         lock(&self.held).insert(run.clone(), Arc::new(held));
         lease
@@ -133,7 +133,11 @@ impl Home {
     }
 
     fn lock(&self, directory: &Path) -> io::Result<Taken> {
-        RunLock::take(directory, self.host.as_deref(), self.highest.load(Ordering::Relaxed))
+        let length = || match fs::metadata(directory.join(EVENTS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            log => Ok(log?.len()),
+        };
+        RunLock::take(directory, self.host.as_deref(), self.highest.load(Ordering::Relaxed), length)
     }
 
     /// Takes the lock of a run that nobody alive holds.

@@ -32,6 +32,15 @@ struct Note {
     process: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<String>,
+    /// How many holders in a row died, and how long the log was then. A log that has grown since begins the count anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    deaths: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    length: u64,
+}
+
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 /// The lock of a run, held.
@@ -52,23 +61,35 @@ pub(super) enum Taken {
 
 impl RunLock {
     /// Takes the lock of the run in `directory`, and writes down who has it now. Its epoch is higher than
-    /// that of its former holders, and than `above`.
-    pub(super) fn take(directory: &Path, host: Option<&str>, above: u64) -> io::Result<Taken> {
+    /// that of its former holders, and than `above`. `length` is that of the run's log.
+    pub(super) fn take(
+        directory: &Path,
+        host: Option<&str>,
+        above: u64,
+        length: impl FnOnce() -> io::Result<u64>,
+    ) -> io::Result<Taken> {
         let mut file = private().read(true).write(true).create(true).truncate(false).open(path(directory))?;
         if !lock(&file)? {
             return Ok(Taken::Held(describe(read(&mut file).as_ref())));
         }
         // A note that cannot be read was cut off by a crash: the lock itself counts.
-        let epoch = match read(&mut file) {
-            Some(Note { state: State::Deleted, .. }) => return Ok(Taken::Deleted),
-            Some(note) => note.epoch,
-            None => 0,
-        };
+        let before = read(&mut file);
+        if before.as_ref().is_some_and(|note| note.state == State::Deleted) {
+            return Ok(Taken::Deleted);
+        }
+        let epoch = before.as_ref().map_or(0, |note| note.epoch);
+        let length = length()?;
+        let deaths = before.map_or(0, |note| {
+            let counted = if note.length == length { note.deaths } else { 0 };
+            counted.saturating_add(u32::from(note.state == State::Held))
+        });
         let note = Note {
             epoch: epoch.max(above) + 1,
             state: State::Held,
             process: std::process::id(),
             host: host.map(str::to_owned),
+            deaths,
+            length: if deaths > 0 { length } else { 0 },
         };
         let mut lock = Self { file, note };
         lock.write()?;
@@ -81,6 +102,11 @@ impl RunLock {
 
     pub(super) fn epoch(&self) -> u64 {
         self.note.epoch
+    }
+
+    /// How many holders in a row died since the last event.
+    pub(super) fn deaths(&self) -> u32 {
+        self.note.deaths
     }
 
     /// The holder, for a person.

@@ -71,12 +71,16 @@ const CREATE: Query = Query::new(
 const CLAIM: Query = Query::new(
     alive!(
         "free AS ( \
-             SELECT r.key, r.epoch FROM @.run r, time, me WHERE r.run_id = $3 AND (r.owner IS NULL \
+             SELECT r.key, r.epoch, r.owner FROM @.run r, time, me WHERE r.run_id = $3 AND (r.owner IS NULL \
                  OR (r.owner = $1 AND $4) \
                  OR NOT EXISTS ( \
                      SELECT FROM @.worker w WHERE w.worker_id = r.owner AND w.expires_at > time.now))) \
-         UPDATE @.run r SET owner = $1, epoch = nextval('@.epoch') FROM free \
-         WHERE r.key = free.key AND r.epoch = free.epoch RETURNING r.epoch, r.obeyed, free.epoch"
+         UPDATE @.run r SET owner = $1, epoch = nextval('@.epoch'), died_at = r.last_event, \
+             deaths = CASE WHEN r.died_at = r.last_event THEN r.deaths ELSE 0 END + CASE WHEN EXISTS ( \
+                 SELECT FROM @.worker w WHERE w.worker_id = free.owner AND w.worker_id <> $1 \
+                     AND w.expires_at > '-infinity') THEN 1 ELSE 0 END \
+         FROM free WHERE r.key = free.key AND r.epoch = free.epoch \
+         RETURNING r.epoch, r.obeyed, free.epoch, r.deaths"
     ),
     &[Type::UUID, Type::FLOAT8, Type::TEXT, Type::BOOL],
 );
@@ -84,22 +88,27 @@ const CLAIM: Query = Query::new(
 /// The inner look at the epoch is at the time at which the statement began.
 const CLAIM_NEXT: Query = Query::new(
     alive!(
-        "dead AS MATERIALIZED (SELECT w.worker_id FROM @.worker w, time WHERE w.expires_at <= time.now), \
+        "dead AS MATERIALIZED ( \
+             SELECT w.worker_id, CASE WHEN w.expires_at > '-infinity' THEN 1 ELSE 0 END AS died \
+             FROM @.worker w, time WHERE w.expires_at <= time.now), \
          unowned AS ( \
-             SELECT r.key, r.epoch FROM @.run r, me \
+             SELECT r.key, r.epoch, NULL::uuid AS owner FROM @.run r, me \
              WHERE r.owner IS NULL AND r.wakes IS NOT NULL AND r.wakes <= $4 \
                  AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
              ORDER BY r.wakes LIMIT $3 FOR UPDATE OF r SKIP LOCKED), \
          orphaned AS ( \
-             SELECT r.key, r.epoch FROM @.run r, me \
+             SELECT r.key, r.epoch, r.owner FROM @.run r, me \
              WHERE r.owner IN (SELECT worker_id FROM dead) AND r.wakes IS NOT NULL AND r.wakes <= $4 \
                  AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
              LIMIT $3 - (SELECT count(*) FROM unowned) FOR UPDATE OF r SKIP LOCKED), \
          taken AS ( \
-             UPDATE @.run r SET owner = $1, epoch = nextval('@.epoch') \
-             FROM (SELECT key, epoch FROM unowned UNION ALL SELECT key, epoch FROM orphaned) free \
-             WHERE r.key = free.key RETURNING r.run_id, r.epoch, r.obeyed, free.epoch AS previous) \
-         SELECT EXISTS (SELECT FROM me), taken.run_id, taken.epoch, taken.obeyed, taken.previous \
+             UPDATE @.run r SET owner = $1, epoch = nextval('@.epoch'), died_at = r.last_event, \
+                 deaths = CASE WHEN r.died_at = r.last_event THEN r.deaths ELSE 0 END \
+                     + coalesce((SELECT died FROM dead WHERE worker_id = free.owner), 0) \
+             FROM (SELECT key, epoch, owner FROM unowned UNION ALL SELECT key, epoch, owner FROM orphaned) free \
+             WHERE r.key = free.key \
+             RETURNING r.run_id, r.epoch, r.obeyed, free.epoch AS previous, r.deaths) \
+         SELECT EXISTS (SELECT FROM me), taken.run_id, taken.epoch, taken.obeyed, taken.previous, taken.deaths \
          FROM (SELECT) one LEFT JOIN taken ON true"
     ),
     &[Type::UUID, Type::FLOAT8, Type::INT8, Type::INT8],
@@ -218,7 +227,7 @@ impl Service {
                 .map_err(|fault| self.in_doubt(fault))?;
             if let Some(row) = rows.first() {
                 self.bundles.borrow_mut().insert(create.hash.clone());
-                return Ok(self.leases.borrow_mut().add(create.run, (row.get(0), 0), create.obeyed));
+                return Ok(self.leases.borrow_mut().add(create.run, (row.get(0), 0), create.obeyed, 0));
             }
             let found = self.look(&create.run).await?;
             if found.run.is_some() {
@@ -241,7 +250,8 @@ impl Service {
                 .await
                 .map_err(|fault| self.in_doubt(fault))?;
             if let Some(row) = rows.first() {
-                return Ok(self.leases.borrow_mut().add(run.clone(), (row.get(0), row.get(2)), row.get(1)));
+                let (epochs, obeyed, deaths) = ((row.get(0), row.get(2)), row.get(1), row.get(3));
+                return Ok(self.leases.borrow_mut().add(run.clone(), epochs, obeyed, deaths));
             }
             let found = self.look(run).await?;
             if !found.alive {
@@ -277,7 +287,7 @@ impl Service {
             let taken = rows.iter().filter_map(|row| {
                 let run: Option<String> = row.get(1);
                 let run = run_id(&run?);
-                Some(run.map(|run| leases.add(run, (row.get(2), row.get(4)), row.get(3))))
+                Some(run.map(|run| leases.add(run, (row.get(2), row.get(4)), row.get(3), row.get(5))))
             });
             return taken.collect();
         }

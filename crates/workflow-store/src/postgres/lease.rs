@@ -65,10 +65,17 @@ struct Held {
 }
 
 impl Leases {
-    pub(super) fn add(&mut self, run: RunId, (epoch, previous): (i64, i64), obeyed: i64) -> Lease {
+    pub(super) fn add(
+        &mut self,
+        run: RunId,
+        (epoch, previous): (i64, i64),
+        obeyed: i64,
+        deaths: i32,
+    ) -> Lease {
         let (epoch, previous) = (unsigned(epoch), unsigned(previous));
+        let deaths = u32::try_from(deaths).unwrap_or(0);
         self.runs.insert(run.clone(), Held { epoch, given: unsigned(obeyed) });
-        Lease { run, epoch, previous }
+        Lease { run, epoch, previous, deaths }
     }
 
     pub(super) fn holds(&self, run: &RunId) -> bool {
@@ -227,6 +234,10 @@ impl Service {
         if !self.leases.borrow().is_empty() {
             self.leases.borrow_mut().runs.clear();
             self.lapsed.set(true);
+        }
+        // It did not die: whoever claims its runs now is not told so.
+        if let Err(fault) = self.database.write(&LEAVE, &[&worker]).await {
+            tracing::warn!(error = %fault.error, "a store whose leases ran out could not say that it is alive");
         }
         self.register().await
     }

@@ -6,7 +6,7 @@ use workflow_core::store::StoreError;
 use super::database::{Database, Query};
 
 /// What each version adds to the one before it. Committed ones never change.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Whether there is a table of versions, and how the server treats texts and commits.
 const LOOK: Query = Query::new(

@@ -16,7 +16,7 @@ use crate::disk::{at, create_dir, create_dir_all, fault, private, sync_dir, take
 const APPLICATION: i32 = 0x776b_666c;
 
 /// What makes a database of one format one of the next: forward only.
-const FORMATS: [&str; 1] = [include_str!("schema.sql")];
+const FORMATS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// How many statements of a connection stay prepared: more than there are.
 const STATEMENTS: usize = 64;

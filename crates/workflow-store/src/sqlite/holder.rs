@@ -77,6 +77,16 @@ pub(super) fn is_dead(holders: &Path, lock: &str, expires: i64, now: i64) -> boo
     expires <= now || !is_locked(&holders.join(lock))
 }
 
+/// Frees the runs of a holder.
+const FREE: &str = "UPDATE run SET holder = NULL WHERE holder = ?1 RETURNING status";
+
+/// Frees the runs of a holder that died, and counts that for each.
+const FREE_OF_THE_DEAD: &str = "UPDATE run SET holder = NULL, died_at = last,
+        deaths = CASE WHEN died_at = last THEN deaths + 1 ELSE 1 END
+    FROM (SELECT key AS of, coalesce((SELECT max(number) FROM event WHERE run = key), 0) AS last
+        FROM run WHERE holder = ?1)
+    WHERE key = of RETURNING status";
+
 impl Writing {
     /// Reads anew whether this store may drive runs.
     pub(super) fn look_after_registration(&mut self) -> rusqlite::Result<()> {
@@ -123,7 +133,7 @@ impl Writing {
     pub(super) fn leave(&mut self) -> rusqlite::Result<bool> {
         let any = self.forget_all();
         let Some(registration) = self.registration.take() else { return Ok(any) };
-        let freed = self.free(registration.id)?;
+        let freed = self.free(registration.id, FREE)?;
         Ok(any || freed || registration.untold)
     }
 
@@ -141,10 +151,9 @@ impl Writing {
     }
 
     /// Ends the holder of that number. Returns whether it drove any run.
-    fn free(&mut self, holder: i64) -> rusqlite::Result<bool> {
+    fn free(&mut self, holder: i64, sql: &str) -> rusqlite::Result<bool> {
         let freed = {
-            let mut free =
-                self.statement("UPDATE run SET holder = NULL WHERE holder = ?1 RETURNING status")?;
+            let mut free = self.statement(sql)?;
             let statuses = free.query_map([holder], |row| row.get::<_, String>(0))?;
             statuses.collect::<rusqlite::Result<Vec<_>>>()?
         };
@@ -169,7 +178,7 @@ impl Writing {
         for (id, lock, expires) in others {
             if is_dead(&self.place.holders, &lock, expires, self.now) {
                 tracing::info!(holder = %lock, "frees the runs of one that is dead or has run out of time");
-                self.free(id)?;
+                self.free(id, FREE_OF_THE_DEAD)?;
                 self.after.buried.push(self.place.holders.join(lock));
             }
         }

@@ -83,11 +83,17 @@ fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -
         .statement(sql)?
         .query_row([key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))?;
     let sql = "UPDATE run SET holder = ?2, epoch = ?3 WHERE key = ?1
-        RETURNING obeyed, (SELECT max(number) FROM event WHERE run = key)";
+        RETURNING obeyed, (SELECT max(number) FROM event WHERE run = key), deaths, died_at";
     let row = writing.statement(sql)?.query_row((key, holder, signed(epoch)), |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, Option<i64>>(1)?,
+            row.get::<_, u32>(2)?,
+            row.get::<_, i64>(3)?,
+        ))
     });
-    let (obeyed, last) = row?;
+    let (obeyed, last, deaths, died_at) = row?;
+    let deaths = if last == Some(died_at) { deaths } else { 0 };
     let held = Held {
         key,
         epoch,
@@ -98,7 +104,7 @@ fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -
         generation: writing.generation(),
     };
     writing.keep(run, held);
-    Ok(Lease { run: run.clone(), epoch, previous: unsigned(previous) })
+    Ok(Lease { run: run.clone(), epoch, previous: unsigned(previous), deaths })
 }
 
 /// Renews the leases of this store, or says that they have run out.

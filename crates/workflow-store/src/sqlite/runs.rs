@@ -77,7 +77,7 @@ impl Creation {
         let generation = writing.generation();
         let held = Held { key, epoch, last, asked: 0, given: obeyed, output: None, generation };
         writing.keep(&self.id, held);
-        Ok(vec![Lease { run: self.id.clone(), epoch, previous: 0 }])
+        Ok(vec![Lease { run: self.id.clone(), epoch, previous: 0, deaths: 0 }])
     }
 
     /// The key of the bundle, which is stored unless it is there.

@@ -56,7 +56,10 @@ struct Driver {
 
 impl Driver {
     fn start(home: &Path) -> Self {
-        let name = "processes::a_run_is_held_by_a_process_until_it_dies";
+        Self::start_test("processes::a_run_is_held_by_a_process_until_it_dies", home)
+    }
+
+    fn start_test(name: &str, home: &Path) -> Self {
         let mut child = child(name, home).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         let mut driver = Self { child, lines };
@@ -162,4 +165,38 @@ fn an_append_that_does_not_fit_on_the_disk_leaves_no_part_behind() {
     assert_eq!(numbers(&events(&store, &id("r1"))), [1, 2, 3]);
     assert_eq!(block_on(store.output(&id("r1"), 0, 9)).unwrap(), [entry(1, "fits")]);
     assert_eq!(block_on(store.get(&id("r1"))).unwrap().head.status, RunStatus::Running);
+}
+
+/// Claims `r1`, says so, and stores nothing.
+fn hold(home: &Path) {
+    let store = FileStore::open(home).unwrap();
+    let _lease = block_on(store.claim(&id("r1"))).unwrap();
+    println!("\nholds");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn processes_that_are_killed_before_they_store_an_event_are_counted() {
+    if let Some(home) = home_of_child() {
+        return hold(&home);
+    }
+    let home = tempfile::tempdir().unwrap();
+    let store = FileStore::open(home.path()).unwrap();
+    let lease = create(&store, "r1");
+    block_on(store.release(lease)).unwrap();
+    let name = "processes::processes_that_are_killed_before_they_store_an_event_are_counted";
+    for deaths in 1..=4 {
+        drop(Driver::start_test(name, home.path()));
+        let lease = block_on(store.claim(&id("r1"))).unwrap();
+        assert_eq!(lease.deaths, deaths);
+        // To give it back in order proves nothing about the others.
+        block_on(store.release(lease)).unwrap();
+    }
+    let lease = block_on(store.claim(&id("r1"))).unwrap();
+    append(&store, &lease, 1, &[started(2)]).unwrap();
+    block_on(store.release(lease)).unwrap();
+    drop(Driver::start_test(name, home.path()));
+    assert_eq!(block_on(store.claim(&id("r1"))).unwrap().deaths, 1, "counted anew from the event on");
 }

@@ -99,6 +99,7 @@ macro_rules! __store_cases {
             a_lease_that_is_renewed_stays
             a_revived_holder_writes_nothing
             a_lease_tells_which_one_it_follows
+            a_lease_tells_how_many_holders_died_before_they_stored_an_event
             who_renews_too_late_is_told
             who_renews_too_late_has_lost_all_its_runs
             a_renewal_is_for_all_runs_of_its_holder_alone

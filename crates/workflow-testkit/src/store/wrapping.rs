@@ -123,7 +123,7 @@ pub fn every_method_is_handed_on(wrap: impl FnOnce(Recorder) -> Box<dyn RunStore
 
 /// Calls a method, and shows its answer.
 fn call(store: &dyn RunStore, method: &str) -> String {
-    let (run, lease) = (id("r1"), Lease { run: id("r1"), epoch: 3, previous: 0 });
+    let (run, lease) = (id("r1"), Lease { run: id("r1"), epoch: 3, previous: 0, deaths: 0 });
     let head = head(RunStatus::Running);
     match method {
         "create" => format!("{:?}", block_on(store.create(new_run("r1")))),
@@ -212,6 +212,7 @@ impl RunStore for Recorder {
             run: id("claimed"),
             epoch: most as u64 + now.as_second().unsigned_abs(),
             previous: 0,
+            deaths: 2,
         }])
     }
 

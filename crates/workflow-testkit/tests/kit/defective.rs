@@ -358,6 +358,9 @@ impl RunStore for Defective {
         if self.has(Defect::HidesFormerLeases) {
             lease.previous = 0;
         }
+        if self.has(Defect::HidesDeaths) {
+            lease.deaths = 0;
+        }
         self.lent(&lease);
         if self.has(Defect::KeepsWhatNobodyWaitsFor) {
             a_moment().await;

@@ -129,7 +129,7 @@ impl MemoryStore {
     #[must_use]
     pub fn reopen(&self) -> Self {
         for run in read(&self.shared.runs).values() {
-            lock(run).give_back();
+            lock(run).lose_holder();
         }
         self.another_process()
     }
@@ -162,10 +162,10 @@ impl MemoryStore {
             return Err(StoreError::Held { run: id.clone(), holder: holder.to_string() });
         }
         // Its holder may have lost it by the clock: nothing is given back then.
-        run.give_back();
+        let deaths = run.bury(&self.holder);
         let previous = run.epoch;
         run.lend(&self.holder, self.epoch());
-        Ok(Lease { run: id.clone(), epoch: run.epoch, previous })
+        Ok(Lease { run: id.clone(), epoch: run.epoch, previous, deaths })
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Run {
     handed: usize,
     /// The highest control that an event obeys: what a new holder need not be given.
     obeyed: u64,
+    /// How many holders in a row died, and the number of the last event then.
+    deaths: (u32, u64),
     output: Option<Box<Output>>,
 }
 
@@ -46,6 +48,7 @@ impl Run {
             controls: Vec::new(),
             handed: 0,
             obeyed: 0,
+            deaths: (0, 0),
             output: None,
         };
         run.add_events(events);
@@ -73,6 +76,26 @@ impl Run {
         self.epoch = epoch;
         self.holder = Some((Arc::clone(holder), holder.lend()));
         self.handed = self.controls.partition_point(|control| control.number <= self.obeyed);
+    }
+
+    /// Takes the run from a holder that is dead, unless it is `next`. Returns how many holders in a row died since the
+    /// last event.
+    pub(super) fn bury(&mut self, next: &Arc<Holder>) -> u32 {
+        if self.holder.as_ref().is_some_and(|(holder, _)| !Arc::ptr_eq(holder, next)) {
+            self.lose_holder();
+        }
+        self.give_back();
+        if self.deaths.1 == self.last_event() { self.deaths.0 } else { 0 }
+    }
+
+    /// Its holder is dead, if it has one.
+    pub(super) fn lose_holder(&mut self) {
+        if self.holder.is_some() {
+            let last = self.last_event();
+            let before = if self.deaths.1 == last { self.deaths.0 } else { 0 };
+            self.deaths = (before.saturating_add(1), last);
+            self.give_back();
+        }
     }
 
     pub(super) fn give_back(&mut self) {

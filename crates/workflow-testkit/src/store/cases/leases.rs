@@ -97,6 +97,44 @@ pub fn a_lease_tells_which_one_it_follows(fixture: &dyn Fixture) {
     assert_eq!(back.previous, other.epoch, "another process had it, and wrote nothing");
 }
 
+pub fn a_lease_tells_how_many_holders_died_before_they_stored_an_event(fixture: &dyn Fixture) {
+    let first = fixture.open();
+    let created = create(&*first, "r1");
+    assert_eq!(created.deaths, 0, "a run that is new");
+    block_on(first.release(created)).unwrap();
+    assert_eq!(block_on(first.claim(&id("r1"))).unwrap().deaths, 0, "it was given back");
+    let mut opened = vec![first];
+    for deaths in 1..=4 {
+        fixture.advance(part(&*opened[0], 110));
+        let next = fixture.open();
+        let lease = if deaths % 2 == 0 {
+            block_on(next.claim(&id("r1"))).unwrap()
+        } else {
+            claimed(&*next, 1).remove(0)
+        };
+        assert_eq!(lease.deaths, deaths, "each holder died and stored nothing");
+        block_on(next.release(lease)).unwrap();
+        let lease = block_on(next.claim(&id("r1"))).unwrap();
+        assert_eq!(lease.deaths, deaths, "giving it back in order proves nothing about the others");
+        if deaths == 4 {
+            append(&*next, &lease, 1, &[started(2)]).unwrap();
+        }
+        opened.push(next);
+    }
+    let last = opened.last().unwrap();
+    fixture.advance(part(&**last, 110));
+    let _ = block_on(last.renew());
+    let again = block_on(last.claim(&id("r1"))).unwrap();
+    assert_eq!(again.deaths, 0, "an event was stored, and a process that claims again has not died");
+    fixture.advance(part(&**last, 110));
+    let next = fixture.open();
+    let lease = claimed(&*next, 1).remove(0);
+    assert_eq!(lease.deaths, 1, "counted anew from the event on");
+    append(&*next, &lease, 2, &[succeeded(3)]).unwrap();
+    block_on(next.release(lease)).unwrap();
+    assert_eq!(block_on(next.claim(&id("r1"))).unwrap().deaths, 0, "an event was stored");
+}
+
 pub fn who_renews_too_late_is_told(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     let old = create(store, "r1");

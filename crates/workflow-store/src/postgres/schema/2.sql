@@ -1,0 +1,3 @@
+-- How many holders of a run in a row died before they stored an event, and the number of its last event then: another
+-- last event begins the count anew.
+ALTER TABLE @.run ADD COLUMN deaths integer NOT NULL DEFAULT 0, ADD COLUMN died_at bigint NOT NULL DEFAULT 0;
