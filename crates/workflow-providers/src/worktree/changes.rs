@@ -45,7 +45,9 @@ impl Worktrees {
             let at = At::Checkout(&settings.repository);
             let top = git.ask(&at, &["rev-parse", "--show-toplevel"])?.paths().remove(0);
             settings.head(git)?;
-            let changed = git.ask(&at, &["status", "--porcelain", "--no-renames", "-z"])?.whole();
+            let changed = git
+                .ask(&at, &["status", "--porcelain", "--no-renames", "--ignore-submodules=dirty", "-z"])?
+                .whole();
             Ok(changed.split_terminator('\0').filter_map(|entry| Some(top.join(entry.get(3..)?))).collect())
         })
         .await
@@ -75,9 +77,11 @@ impl Worktrees {
             let commits = log.lines().filter_map(|line| line.split_once(' '));
             let commits =
                 commits.map(|(id, subject)| Commit { id: id.to_owned(), subject: subject.to_owned() });
-            let files = git.ask(&at, &["diff", "--name-only", "-z", &range])?.whole();
+            let files =
+                git.ask(&at, &["diff", "--name-only", "--ignore-submodules=none", "-z", &range])?.whole();
             let files = files.split_terminator('\0').map(str::to_owned).collect();
-            let diff = git.ask(&at, &["diff", "--no-ext-diff", "--no-textconv", &range])?.whole();
+            let how = ["diff", "--no-ext-diff", "--no-textconv", "--submodule=short", &range];
+            let diff = git.ask(&at, &how)?.whole();
             Ok(Some(Changes { base: (*base).to_owned(), commits: commits.collect(), branch, files, diff }))
         })
         .await

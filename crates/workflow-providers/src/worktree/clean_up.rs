@@ -8,9 +8,9 @@ use std::time::SystemTime;
 use workflow_core::ids::RunId;
 use workflow_core::provider::ProviderError;
 
+use super::folder::{self, unable};
 use super::git::{At, Git};
-use super::locks::{InUse, Turn, unable};
-use super::open::find;
+use super::locks::{InUse, Turn};
 use super::{Settings, Worktrees};
 
 impl Worktrees {
@@ -42,15 +42,13 @@ impl Settings {
     fn runs(&self) -> Result<Vec<RunId>, ProviderError> {
         let wrong = |error| unable(&self.directory, &error);
         let mut runs = Vec::new();
-        if !self.directory.is_dir() {
-            return Ok(Vec::new());
-        }
-        for entry in fs::read_dir(&self.directory).map_err(wrong)? {
+        let Some(directory) = folder::checked(&self.directory)? else { return Ok(Vec::new()) };
+        for entry in fs::read_dir(&directory).map_err(wrong)? {
             let entry = entry.map_err(wrong)?;
             let run = entry.file_name().to_str().and_then(|name| RunId::new(name).ok());
-            if let Some(run) = run.filter(|_| entry.path().is_dir()) {
-                let lock = self.directory.join(format!("{run}.lock"));
-                let used = fs::metadata(lock).and_then(|lock| lock.modified());
+            if let Some(run) = run.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+                let lock = directory.join(format!("{run}.lock"));
+                let used = fs::symlink_metadata(lock).and_then(|lock| lock.modified());
                 runs.push((used.unwrap_or(SystemTime::UNIX_EPOCH), run));
             }
         }
@@ -60,11 +58,8 @@ impl Settings {
 
     fn clean_up(&self, over: &HashSet<RunId>, git: &Git<'_>) -> Result<Vec<RunId>, ProviderError> {
         let mut removed = Vec::new();
-        if !self.directory.is_dir() {
-            return Ok(removed);
-        }
-        let directory = self.directory.canonicalize().map_err(|error| unable(&self.directory, &error))?;
-        let turn = Turn::wait(&directory, git.control())?;
+        let Some(directory) = folder::checked(&self.directory)? else { return Ok(removed) };
+        let turn = Turn::wait(&directory, self.lock_timeout, git.control())?;
         let runs = self.runs()?;
         let bytes = runs.iter().map(|run| bytes_in(&directory.join(run.to_string())));
         let sizes: Vec<u64> = bytes.collect();
@@ -76,7 +71,7 @@ impl Settings {
             if !over.contains(&run) {
                 continue;
             }
-            let remove = || remove(&directory, &run, git);
+            let remove = || self.remove(&directory, &run, git);
             if InUse::unless(&turn, &directory, &run, remove)? {
                 count -= 1;
                 bytes -= size;
@@ -85,13 +80,21 @@ impl Settings {
         }
         Ok(removed)
     }
-}
 
-/// Has git remove it, which refuses where something would be lost.
-fn remove(directory: &Path, run: &RunId, git: &Git<'_>) -> Result<bool, ProviderError> {
-    let Some(found) = find(&directory.join(run.to_string()), git)? else { return Ok(false) };
-    let at = At::Repository(&found.repository, directory);
-    Ok(git.run(&at, &["worktree", "remove", &format!("./{run}")], "")?.is_yes())
+    /// Has git remove it, which refuses where something would be lost. What is not as it was made stays as well.
+    fn remove(&self, directory: &Path, run: &RunId, git: &Git<'_>) -> Result<bool, ProviderError> {
+        let recorded = self.recorded(directory, run, git);
+        let Ok(Some(pinned)) = recorded else { return Ok(false) };
+        if pinned.verify().is_err() {
+            return Ok(false);
+        }
+        let removed =
+            git.run(&At::Around(&pinned), &["worktree", "remove", &format!("./{run}")], "")?.is_yes();
+        if removed {
+            pinned.remove()?;
+        }
+        Ok(removed)
+    }
 }
 
 /// What the files in a folder take; nothing is followed out of it.

@@ -14,6 +14,8 @@ use crate::process::{self, Control, Ended, Launch, Marker, Stream, TERMINATE};
 use crate::start::run_error;
 use crate::tail::Tail;
 
+use super::pinned::Pinned;
+
 /// How long a git that was asked to stop has: it removes its locks then.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
@@ -44,14 +46,60 @@ pub(super) struct Git<'c> {
     marks: Vec<(OsString, OsString)>,
 }
 
-/// Where git works.
+/// Where git works, and whose configuration it reads.
 pub(super) enum At<'p> {
-    /// In a folder of a checkout, which is looked for upwards.
+    /// In a folder of a checkout, which is looked for upwards. The configuration is what it is now, so this is only for
+    /// what executes nothing of it.
     Checkout(&'p Path),
-    /// In this worktree, and never in a checkout that is around it.
-    Worktree(&'p Path),
-    /// On the repository with this folder, from that directory.
+    /// On the repository with this folder, from that directory; for the configuration, the same holds.
     Repository(&'p Path, &'p Path),
+    /// In the worktree of a run, and nowhere else. The configuration is that which was recorded.
+    Worktree(&'p Pinned),
+    /// On the repository of a run, from the folder of the worktrees, with the recorded configuration.
+    Around(&'p Pinned),
+    /// In a repository inside of a run's worktree, whose own configuration is not read.
+    Nested(&'p Pinned, &'p Path),
+}
+
+/// Variables of git's environment.
+type Variables = Vec<(&'static str, OsString)>;
+
+impl At<'_> {
+    /// The directory, and what git is told of it.
+    fn place(&self) -> Result<(&Path, Variables), ProviderError> {
+        // A missing object is fetched by programs that the configuration names.
+        let no_fetch = ("GIT_ALLOW_PROTOCOL", "none".into());
+        let pinned = |pinned: &Pinned, own: Variables| {
+            pinned.verify()?;
+            let environment = pinned.environment().map(|(name, value)| (name, value.to_owned()));
+            Ok::<_, ProviderError>(environment.into_iter().chain(own).collect())
+        };
+        Ok(match self {
+            At::Checkout(folder) => (*folder, vec![no_fetch]),
+            At::Repository(repository, directory) => {
+                (*directory, vec![no_fetch, ("GIT_DIR", repository.as_os_str().to_owned())])
+            }
+            At::Worktree(run) => {
+                let own = vec![
+                    ("GIT_DIR", run.git_dir.as_os_str().to_owned()),
+                    ("GIT_WORK_TREE", run.worktree.as_os_str().to_owned()),
+                ];
+                (&run.worktree, pinned(run, own)?)
+            }
+            At::Around(run) => {
+                let own = vec![("GIT_DIR", run.repository.as_os_str().to_owned())];
+                (run.worktree.parent().unwrap_or(&run.worktree), pinned(run, own)?)
+            }
+            At::Nested(run, folder) => {
+                let own = vec![
+                    no_fetch,
+                    ("GIT_DIR", folder.join(".git").into_os_string()),
+                    ("GIT_WORK_TREE", folder.as_os_str().to_owned()),
+                ];
+                (*folder, pinned(run, own)?)
+            }
+        })
+    }
 }
 
 /// What git said.
@@ -99,14 +147,7 @@ impl<'c> Git<'c> {
         arguments: &[&str],
         stdin: impl AsRef<[u8]>,
     ) -> Result<Answer, ProviderError> {
-        let (directory, own) = match at {
-            At::Checkout(folder) => (*folder, None),
-            At::Worktree(worktree) => {
-                let around = worktree.parent().unwrap_or(worktree);
-                (*worktree, Some(("GIT_CEILING_DIRECTORIES", around.as_os_str())))
-            }
-            At::Repository(repository, directory) => (*directory, Some(("GIT_DIR", repository.as_os_str()))),
-        };
+        let (directory, own) = at.place()?;
         let allowed = environment::DEFAULT.map(OsString::from);
         let set = [
             ("LC_ALL", "C"),
@@ -121,7 +162,7 @@ impl<'c> Git<'c> {
         let environment = environment::inherited(&allowed)
             .filter(|(name, _)| name != "LC_ALL")
             .chain(set.map(|(name, value)| (name.into(), value.into())))
-            .chain(own.map(|(name, value)| (name.into(), value.to_owned())))
+            .chain(own.into_iter().map(|(name, value)| (name.into(), value)))
             .chain(self.marks.iter().cloned());
         let configuration = CONFIGURATION.iter().flat_map(|setting| ["-c", *setting]);
         let launch = Launch {

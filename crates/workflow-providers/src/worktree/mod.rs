@@ -2,13 +2,18 @@
 
 mod changes;
 mod clean_up;
+mod config;
+mod folder;
 mod git;
 mod locks;
+mod make;
 mod nested;
 mod open;
+mod pinned;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -19,6 +24,7 @@ use workflow_core::stop::StopSource;
 
 use self::git::Git;
 use self::open::Open;
+use self::pinned::Known;
 use crate::process::{self, Control};
 
 pub use self::changes::{Changes, Commit};
@@ -36,6 +42,13 @@ pub use self::changes::{Changes, Commit};
 /// All state is git's: the branch, and `refs/workflow/<run>/…`, the commit that the run began with. So another
 /// process, or one after a crash, goes on in the same worktree; where it was removed it is made again of the branch.
 /// A fork is a run of its own: it begins with the commit that the checkout is at then.
+///
+/// Git's configuration is read once, before the first call of the run, and recorded beside the worktrees (`.pinned`)
+/// together with where the worktree is. Whatever a call changes in the configuration, in the `.git` of its worktree or in
+/// repositories that it makes there, the git of the host does not read it: filters are those that the user had set, and
+/// nothing else is executed. A worktree that is no longer the one that was recorded, or has lost its branch, fails the
+/// call with `changed_worktree` in the details of the failure: the files stay as they are, and the message tells how to
+/// repair it. Filters whose program is a file of the repository are the exception: that file is what the calls made of it.
 ///
 /// ```
 /// use workflow_providers::{CommandProvider, Worktrees};
@@ -57,6 +70,8 @@ struct Settings {
     directory: PathBuf,
     keep_runs: usize,
     keep_bytes: u64,
+    lock_timeout: Duration,
+    known: Arc<Known>,
 }
 
 impl WorktreesBuilder {
@@ -69,6 +84,13 @@ impl WorktreesBuilder {
     /// How many bytes the files in all worktrees may have for [`Worktrees::clean_up`] to keep them. Default: 10 GiB.
     pub fn keep_bytes(mut self, bytes: u64) -> Self {
         self.0.keep_bytes = bytes;
+        self
+    }
+
+    /// How long a call waits while another process makes, commits or removes a worktree, before it fails (and is tried
+    /// again, as the node says). Default: 15 minutes, as to make a large one takes its time.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.0.lock_timeout = timeout;
         self
     }
 
@@ -89,6 +111,8 @@ impl Worktrees {
             directory: absolute(directory.as_ref()),
             keep_runs: 20,
             keep_bytes: 10 << 30,
+            lock_timeout: Duration::from_secs(900),
+            known: Arc::default(),
         })
     }
 
@@ -196,7 +220,10 @@ fn finish(
             Err(error)
         }
         (result, Ok(None)) => result,
-        (Ok(reply), Err(error)) => Err(ProviderError { usage: reply.usage, ..error }),
+        // The output is kept with the error.
+        (Ok(reply), Err(error)) => {
+            Err(ProviderError { usage: reply.usage, output: Some(reply.output), ..error })
+        }
         (Err(mut error), Err(unsaved)) => {
             // What the call itself came to decides what is done next.
             error.failure.message = format!("{}; and: {unsaved}", error.failure.message);

@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use workflow_core::provider::ProviderError;
 
 use super::git::{At, Git};
+use super::pinned::Pinned;
 
 /// The mode of a link to a commit.
 const LINK: &[u8] = b"160000";
@@ -19,42 +19,103 @@ const LINK: &[u8] = b"160000";
 type Name = Vec<u8>;
 
 /// Puts everything that is changed into the index. Tells whether anything is.
-pub(super) fn stage(worktree: &Path, git: &Git<'_>) -> Result<bool, ProviderError> {
-    let at = At::Worktree(worktree);
-    let add = ["add", "--all"];
-    let added = git.run(&at, &add, "")?;
+///
+/// By `update-index` and not by `add`, which asks the git of a submodule whether something is changed there, and that
+/// executes what the configuration of the submodule says.
+pub(super) fn stage(pinned: &Pinned, git: &Git<'_>) -> Result<bool, ProviderError> {
+    let at = At::Worktree(pinned);
+    let Status { is_changed, gone, mut names } = status(&at, git)?;
+    if !is_changed {
+        return Ok(false);
+    }
+    let mut nested: Vec<_> = names.extract_if(.., |name| name.ends_with(b"/")).collect();
+    let mut known = None;
+    if !nested.is_empty() {
+        let declared = known.insert(declared(&at, git)?);
+        for name in &mut nested {
+            name.truncate(name.len() - 1);
+        }
+        names.extend(nested.extract_if(.., |name| declared.contains(name)));
+    }
+    remove(&at, &gone, git)?;
+    update(&at, &names, git)?;
     let (is_changed, mut links) = staged(&at, git)?;
     if !links.is_empty() {
-        let declared = declared(&at, git)?;
+        let declared = known.map_or_else(|| declared(&at, git), Ok)?;
         links.retain(|link| !declared.contains(link));
     }
-    if added.is_yes() && links.is_empty() {
+    if nested.is_empty() && links.is_empty() {
         return Ok(is_changed);
     }
-    if !links.is_empty() {
-        git.tell(&at, &["update-index", "--force-remove", "-z", "--stdin"], terminated(&links))?;
-    }
+    remove(&at, &links, git)?;
     let mut known = BTreeSet::new();
     loop {
         let found = repositories(&at, git)?;
-        let new: Vec<_> = found.iter().filter(|name| known.insert((*name).clone())).cloned().collect();
+        let new: Vec<_> = found.into_iter().filter(|name| known.insert(name.clone())).collect();
         if new.is_empty() {
             // Those that are left have no files.
-            if found.is_empty() {
-                git.ask(&at, &add)?;
-            } else {
-                let without = found.iter().map(|name| [b":(top,exclude,literal)", &**name].concat());
-                let paths: Vec<_> = [b".".to_vec()].into_iter().chain(without).collect();
-                let add = ["add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"];
-                git.tell(&at, &add, terminated(&paths))?;
-            }
             return Ok(staged(&at, git)?.0);
         }
         for repository in new {
-            let files = files(worktree, &repository, git)?;
-            git.tell(&at, &["update-index", "--add", "-z", "--stdin"], terminated(&files))?;
+            update(&at, &files(pinned, &repository, git)?, git)?;
         }
     }
+}
+
+/// How the files are different from the index.
+#[derive(Default)]
+struct Status {
+    /// Or the index from the last commit.
+    is_changed: bool,
+    /// The paths that are no more.
+    gone: Vec<Name>,
+    /// The others; those of repositories end with a slash.
+    names: Vec<Name>,
+}
+
+fn status(at: &At<'_>, git: &Git<'_>) -> Result<Status, ProviderError> {
+    let ask = [
+        "status",
+        "--porcelain=2",
+        "-z",
+        "--untracked-files=all",
+        "--no-renames",
+        "--ignore-submodules=dirty",
+    ];
+    let said = git.ask(at, &ask)?.bytes();
+    let mut status = Status::default();
+    for entry in said.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+        status.is_changed = true;
+        // `1 XY sub mode mode mode id id path`, `u XY sub mode mode mode mode id id id path`, or `? path`. `Y` is what
+        // became of the file.
+        let (fields, is_gone) = match entry {
+            [b'?', ..] => (2, false),
+            [b'1', b' ', _, b'.', ..] => continue,
+            [b'1', b' ', _, became, ..] => (9, *became == b'D'),
+            _ => (11, false),
+        };
+        if let Some(name) = entry.splitn(fields, |byte| *byte == b' ').nth(fields - 1) {
+            let names = if is_gone { &mut status.gone } else { &mut status.names };
+            names.push(name.to_vec());
+        }
+    }
+    Ok(status)
+}
+
+/// Has the index forget these paths.
+fn remove(at: &At<'_>, names: &[Name], git: &Git<'_>) -> Result<(), ProviderError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    git.tell(at, &["update-index", "--force-remove", "-z", "--stdin"], terminated(names))
+}
+
+/// Has the index take the files of these paths as they are, or are no more.
+fn update(at: &At<'_>, names: &[Name], git: &Git<'_>) -> Result<(), ProviderError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    git.tell(at, &["update-index", "--add", "--remove", "--replace", "-z", "--stdin"], terminated(names))
 }
 
 /// Whether anything is staged, and the new links among it.
@@ -92,10 +153,10 @@ fn repositories(at: &At<'_>, git: &Git<'_>) -> Result<Vec<Name>, ProviderError> 
 }
 
 /// The files of a repository below, that it does not ignore.
-fn files(worktree: &Path, repository: &[u8], git: &Git<'_>) -> Result<Vec<Name>, ProviderError> {
-    let folder = worktree.join(OsStr::from_bytes(repository));
+fn files(pinned: &Pinned, repository: &[u8], git: &Git<'_>) -> Result<Vec<Name>, ProviderError> {
+    let folder = pinned.worktree.join(OsStr::from_bytes(repository));
     let ask = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z"];
-    let said = git.ask(&At::Worktree(&folder), &ask).map_err(|error| {
+    let said = git.ask(&At::Nested(pinned, &folder), &ask).map_err(|error| {
         let folder = folder.display();
         ProviderError::permanent(format!(
             "{folder} is a repository inside of the run's worktree, and its files cannot be committed: {error}; remove \

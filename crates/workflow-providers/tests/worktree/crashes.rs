@@ -70,6 +70,7 @@ fn a_worktree_that_was_half_made_is_made_again() {
         repository.git(&["worktree", "remove", "--force", &repository.worktree("r").display().to_string()]);
         repository.git(&["-c", "core.hooksPath=/dev/null", "branch", "-D", "workflow/r"]);
         repository.git(&["-c", "core.hooksPath=/dev/null", "update-ref", "-d", &base]);
+        fs::remove_dir_all(repository.directory().join(".pinned/r")).unwrap();
     };
     made(&["base"]);
     made(&["base", "branch"]);
@@ -77,18 +78,30 @@ fn a_worktree_that_was_half_made_is_made_again() {
     made(&["base", "branch", "files", "none"]);
 }
 
+#[test]
+fn a_worktree_that_was_made_before_there_were_records_goes_on() {
+    let repository = Repository::new();
+    repository.call("r", "echo one > one; echo ignored > x.o").unwrap();
+    fs::remove_dir_all(repository.directory().join(".pinned")).unwrap();
+    fs::write(repository.worktree("r").join("half"), "half").unwrap();
+    repository.call("r", "test -e half && test -e x.o && echo two > two").unwrap();
+    assert_eq!(repository.changes("r").files, ["half", "one", "two"]);
+}
+
 /// A host in a process of its own, which carries out one call.
 #[test]
 fn host() {
     let Ok(folder) = std::env::var("WORKTREE_TEST_FOLDER") else { return };
     let folder = std::path::PathBuf::from(folder);
-    let worktrees = Worktrees::builder(folder.join("checkout"), folder.join("worktrees")).build();
+    let directory =
+        std::env::var("WORKTREE_TEST_WORKTREES").map_or_else(|_| folder.join("worktrees"), Into::into);
+    let worktrees = Worktrees::builder(folder.join("checkout"), directory).build();
     let mut asked = request("r", "1/work[0]/run", &std::env::var("WORKTREE_TEST_SCRIPT").unwrap());
     asked.id.seed = std::env::var("WORKTREE_TEST_SEED").unwrap().parse().unwrap();
     call(&worktrees.wrap(CommandProvider::new()), asked).unwrap();
 }
 
-fn start_host(repository: &Repository, script: &str) -> Command {
+pub(crate) fn start_host(repository: &Repository, script: &str) -> Command {
     let mut host = Command::new(std::env::current_exe().unwrap());
     host.args(["--exact", "crashes::host"])
         .env("WORKTREE_TEST_FOLDER", repository.checkout().parent().unwrap())

@@ -7,8 +7,11 @@ mod common;
 
 mod calls;
 mod clean_up;
+mod configuration;
 mod crashes;
+mod folders;
 mod nested;
+mod replaced;
 mod repository;
 mod suite;
 mod trouble;

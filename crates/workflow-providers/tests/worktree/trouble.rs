@@ -67,10 +67,10 @@ fn a_worktree_that_lost_its_git_never_touches_the_checkout_around_it() {
     let before = repository.of_user();
     let error =
         call(&provider, repository.request("r", "1/work[0]/run", "rm .git; echo x > kept")).unwrap_err();
-    permanent(&error, "is no longer one of git");
+    permanent(&error, "has lost the `.git` that it was made with");
     permanent(
         &call(&provider, repository.request("r", "1/work[0]/run", "true")).unwrap_err(),
-        "is no worktree of git",
+        "has lost the `.git` that it was made with",
     );
     assert_eq!(fs::read_to_string(inside.join("r/kept")).unwrap(), "x\n");
     fs::remove_dir_all(&inside).unwrap();
@@ -97,6 +97,26 @@ fn a_run_does_not_go_on_in_the_branch_of_another_of_the_same_id() {
     let mut asked = repository.request("r", "1/work[0]/run", "true");
     asked.id.seed += 1;
     permanent(&call(&provider, asked).unwrap_err(), "of another of the same id");
+}
+
+#[test]
+fn a_worktree_that_another_run_of_the_same_id_left_is_not_removed() {
+    let repository = Repository::new();
+    repository.call("r", "true").unwrap();
+    fs::remove_dir_all(repository.directory().join(".pinned")).unwrap();
+    fs::write(repository.worktree("r").join("left"), "left").unwrap();
+    let call_of_another = || {
+        let mut asked = repository.request("r", "1/work[0]/run", "true");
+        asked.id.seed += 1;
+        call(&repository.commands(), asked).unwrap_err()
+    };
+    permanent(&call_of_another(), "of another of the same id");
+    let base = format!("refs/workflow/r/{:016x}", repository.seed);
+    for name in [&*base, "refs/heads/workflow/r"] {
+        repository.git(&["-c", "core.hooksPath=/dev/null", "update-ref", "-d", name]);
+    }
+    permanent(&call_of_another(), "move it away");
+    assert_eq!(fs::read_to_string(repository.worktree("r").join("left")).unwrap(), "left");
 }
 
 #[test]

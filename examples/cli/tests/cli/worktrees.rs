@@ -1,5 +1,7 @@
 //! Runs that work in a git worktree of their own.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -165,4 +167,44 @@ fn the_oldest_worktrees_of_runs_that_have_ended_are_removed() {
     assert!(!home.path(".orch/worktrees/r0").exists());
     assert_eq!(git(&home, &["show", "workflow/r0:made"]), "made");
     assert_eq!(home.run(&["diff", "r0"]).code, Some(0));
+}
+
+#[test]
+fn git_settings_that_a_stage_writes_are_not_executed_for_the_run() {
+    let write = "for where in --global --local; do git config $where filter.evil.clean 'touch ../../../hit; cat'; done; \
+                 echo '* filter=evil' > .gitattributes; echo new > old";
+    let home = repository(&[("first", write), ("second", "echo newer > old")]);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(home.read(".gitconfig").contains("evil"));
+    assert!(!home.path("hit").exists() && !home.path(".orch/hit").exists());
+    assert_eq!(git(&home, &["show", "workflow/first:old"]), "newer");
+}
+
+#[test]
+fn a_worktree_that_a_stage_took_apart_fails_the_run_and_is_kept() {
+    let home = repository(&[("work", "echo work > work; test -e ../moved || mv .git ../moved")]);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stdout.contains("has lost the `.git` that it was made with"), "{run:?}");
+    let log = serde_json::Value::from(home.log("first")).to_string();
+    assert!(log.contains(r#""problem":"git_file""#), "{log}");
+    let rerun = home.run(&["rerun", "first", "--run-id", "second"]);
+    assert_eq!(rerun.code, Some(0), "{rerun:?}");
+    assert_eq!(git(&home, &["show", "workflow/second:work"]), "work");
+    // It is not removed, whoever asks for it.
+    assert_eq!(home.run(&["delete", "first", "--yes"]).code, Some(0));
+    assert_eq!(home.read(".orch/worktrees/first/work"), "work\n");
+}
+
+#[test]
+fn a_home_whose_worktrees_are_elsewhere_by_a_link_has_none() {
+    let home = repository(&[("work", "touch made")]);
+    fs::create_dir_all(home.path(".orch")).unwrap();
+    fs::create_dir(home.path("elsewhere")).unwrap();
+    symlink("../elsewhere", home.path(".orch/worktrees")).unwrap();
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stdout.contains("is a symbolic link or a file"), "{run:?}");
+    assert_eq!(fs::read_dir(home.path("elsewhere")).unwrap().count(), 0);
 }
