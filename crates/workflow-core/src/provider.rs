@@ -16,6 +16,7 @@ use crate::exact;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RunId};
 use crate::output::OutputKind;
+use crate::redact::Redactor;
 use crate::stop::StopSignal;
 use crate::usage::Usage;
 
@@ -332,6 +333,11 @@ pub trait CallHost: Send + Sync {
         let _ = (call, usage);
     }
 
+    /// What finds the secrets of the run. Finds none unless overridden; a host that wraps another passes it on.
+    fn redactor(&self) -> Redactor {
+        Redactor::default()
+    }
+
     /// Stores the session of a call; ready once it is durable.
     fn record_session<'a>(
         &'a self,
@@ -409,6 +415,21 @@ impl CallContext {
     /// call that uses a budget up is told to stop. What the reply or the error says in the end counts more.
     pub fn usage(&self, usage: Usage) {
         self.host.usage(&self.id, usage);
+    }
+
+    /// What finds the secrets of the run in a text. The engine takes them out of all that a call gives; a provider that
+    /// shortens a text does so before, because a secret that was cut in two is not found any more.
+    ///
+    /// ```
+    /// # use workflow_core::provider::CallContext;
+    /// /// The first characters of what a service said.
+    /// fn short(context: &CallContext, mut said: String) -> String {
+    ///     context.redactor().text(&mut said);
+    ///     said.chars().take(200).collect()
+    /// }
+    /// ```
+    pub fn redactor(&self) -> Redactor {
+        self.host.redactor()
     }
 
     /// Records the session as soon as it is known, so that a crash does not lose it.

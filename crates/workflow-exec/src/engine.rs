@@ -274,6 +274,8 @@ impl Engine {
             return Err(EngineError::Variables(wrong));
         }
         self.shared.check_secrets(&plan)?;
+        let vars = start.vars.iter().map(|(name, value)| (format!("the variable `{name}`"), value));
+        self.shared.secret_in(&plan, vars)?;
         let chosen = start.run_id.is_some();
         let (id, seed) = identity(start.run_id, self.shared.clock.now())?;
         let created = RunCreated {

@@ -134,6 +134,17 @@ pub enum EngineError {
     /// A secret cannot be kept out of outputs.
     #[error(transparent)]
     Secret(#[from] UnfitSecret),
+    /// A value that is given to a run holds a secret of its workflow, and would be stored.
+    #[error(
+        "{place} holds the secret `{secret}`, and is stored with the run: leave the secret out, and write \
+         `${{secrets.{secret}}}` in the workflow where it is needed"
+    )]
+    SecretInValue {
+        /// What holds it: a variable, an output.
+        place: String,
+        /// The name of the secret.
+        secret: String,
+    },
     /// The secrets together cannot be looked for in outputs.
     #[error(transparent)]
     Secrets(#[from] TooLong),

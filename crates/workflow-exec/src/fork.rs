@@ -154,8 +154,7 @@ impl Engine {
             state.apply(&event).map(|()| (event, state))
         };
         let (mut event, mut state) = forked(&body).map_err(broken)?;
-        if !body.outputs.is_empty() {
-            // What the stage wrote into variables is of its former output.
+        if !body.outputs.is_empty() || !body.vars.is_empty() {
             let plan = match &fork.definition {
                 Some(plan) => plan.clone(),
                 None => match replaced.filter(|_| state.migrated().is_none()) {
@@ -163,6 +162,11 @@ impl Engine {
                     None => self.shared.plan_of(&state).await?,
                 },
             };
+            let vars = body.vars.iter().map(|(name, value)| (format!("the variable `{name}`"), value));
+            let outputs =
+                body.outputs.iter().map(|(stage, value)| (format!("the output of `{stage}`"), value));
+            self.shared.secret_in(&plan, vars.chain(outputs))?;
+            // What the stage wrote into variables is of its former output.
             for (stage, output) in &body.outputs {
                 let set = machine::set_of_edited(&plan, &state, stage, output).map_err(|failure| {
                     let what = format!("the new output of `{stage}` does not fit: {failure}");

@@ -10,11 +10,12 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::machine::RunView;
 use workflow_core::output::OutputEntry;
+use workflow_core::redact;
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Answer, Control, RunRecord, StoreError};
 
-use crate::control::{ControlOutcome, Trail, ended};
+use crate::control::{ControlOutcome, ControlRefusal, ControlRefused, Trail, ended};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -171,6 +172,11 @@ impl RunHandle {
         if status.is_terminal() {
             return Ok(ControlOutcome::Refused(ended(&self.run, status, Some(&control))));
         }
+        if let Control::Answer(answer) = &control
+            && let Some(refused) = self.secret_in(answer).await?
+        {
+            return Ok(ControlOutcome::Refused(refused));
+        }
         let number = shared.store.request(&self.run, control.clone()).await?;
         match shared.claim(&self.run).await {
             Ok(lease) => self.engine.carry_out(self.engine.hold(lease)).await?,
@@ -182,6 +188,27 @@ impl RunHandle {
             Err(error) => return Err(error.into()),
         }
         self.settle(Trail::new(number, Some(control)), number, PATIENCE).await
+    }
+
+    /// Refuses an answer with a secret of the run: it would be stored.
+    async fn secret_in(&self, answer: &Answer) -> Result<Option<ControlRefused>, EngineError> {
+        if answer.value.len() < redact::SHORTEST {
+            return Ok(None);
+        }
+        let shared = &self.engine.shared;
+        let state = shared.fold(&self.run).await?;
+        let plan = match shared.plan_of(&state).await {
+            Ok(plan) => plan,
+            Err(EngineError::Store(error)) => return Err(error.into()),
+            // Whoever drives the run says what is wrong with it.
+            Err(_) => return Ok(None),
+        };
+        match shared.secret_in(&plan, [("the answer".to_owned(), &answer.value)]) {
+            Err(error @ EngineError::SecretInValue { .. }) => {
+                Ok(Some(ControlRefused { code: ControlRefusal::InvalidAnswer, reason: error.to_string() }))
+            }
+            other => other.map(|()| None),
+        }
     }
 
     /// Waits until the control request of that number was carried out or refused, but not for longer than `within`:

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use tracing::warn;
+use workflow_core::data::Data;
 use workflow_core::failure::FailureClass;
 use workflow_core::machine::{Secrets, State};
 use workflow_core::plan::Plan;
 use workflow_core::provider::{ProviderError, Reply};
 use workflow_core::redact::{self, Redactor};
+use workflow_core::store::Control;
 
 use crate::engine::Shared;
 use crate::error::EngineError;
@@ -77,6 +79,19 @@ impl Known {
         is_in
     }
 
+    /// Takes the secrets out of an answer that was given where they are not known. One that has a key with a secret is
+    /// none.
+    pub(crate) fn control(&self, control: &mut Control) {
+        let (Control::Answer(answer), Some(redactor)) = (control, self.redactor()) else { return };
+        if !redactor.is_in_data(&answer.value) {
+            return;
+        }
+        warn!(wait = answer.wait, "an answer holds a secret, which is taken out of it");
+        if redactor.data(&mut answer.value).is_err() {
+            answer.value = Data::NULL;
+        }
+    }
+
     /// A text without the secrets.
     pub(crate) fn text(&self, mut text: String) -> String {
         if let Some(redactor) = self.redactor() {
@@ -120,6 +135,29 @@ impl Shared {
         for (name, _) in plan.secrets() {
             if let Ok(Some(value)) = look_up(&*self.secrets, name) {
                 redact::check(name, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of the values, each with its place, that holds a secret of the plan which is known here.
+    pub(crate) fn secret_in<'v>(
+        &self,
+        plan: &Plan,
+        values: impl IntoIterator<Item = (String, &'v Data)>,
+    ) -> Result<(), EngineError> {
+        let mut known = Vec::new();
+        for (name, _) in plan.secrets() {
+            if let Ok(Some(secret)) = look_up(&*self.secrets, name) {
+                known.push((name, Redactor::new([secret])?));
+            }
+        }
+        if known.is_empty() {
+            return Ok(());
+        }
+        for (place, value) in values {
+            if let Some((name, _)) = known.iter().find(|(_, redactor)| redactor.is_in_data(value)) {
+                return Err(EngineError::SecretInValue { place, secret: (*name).to_owned() });
             }
         }
         Ok(())

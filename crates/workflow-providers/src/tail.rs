@@ -3,33 +3,48 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use workflow_core::redact::Redactor;
+
 /// Keeps the last bytes of what it is given, and counts the others.
+///
+/// Where something is left out, secrets are taken out of the rest first: what is left of one that was cut would not be
+/// found any more. So as many bytes more are kept as a secret can take, and never shown.
 pub(crate) struct Tail {
     kept: VecDeque<u8>,
     limit: usize,
     left_out: u64,
+    redactors: Vec<Redactor>,
+    reach: usize,
 }
 
 impl Tail {
-    /// Keeps at most `limit` bytes.
+    /// Keeps at most `limit` bytes of a text that holds no secrets.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { kept: VecDeque::new(), limit, left_out: 0 }
+        Self::without(limit, [])
+    }
+
+    /// Keeps at most `limit` bytes, without the secrets that these find.
+    pub(crate) fn without(limit: usize, redactors: impl IntoIterator<Item = Redactor>) -> Self {
+        let redactors: Vec<_> = redactors.into_iter().filter(|redactor| !redactor.is_empty()).collect();
+        let reach = redactors.iter().map(Redactor::reach).max().unwrap_or(0);
+        Self { kept: VecDeque::new(), limit, left_out: 0, redactors, reach }
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let excess = (self.kept.len() + bytes.len()).saturating_sub(self.limit);
+        let room = self.limit.saturating_add(self.reach);
+        let excess = (self.kept.len() + bytes.len()).saturating_sub(room);
         let of_kept = excess.min(self.kept.len());
         self.kept.drain(..of_kept);
         self.kept.extend(&bytes[excess - of_kept..]);
         self.left_out += excess as u64;
     }
 
-    /// How many bytes were not kept.
+    /// How many bytes are not shown.
     pub(crate) fn left_out(&self) -> u64 {
-        self.left_out
+        self.left_out + self.kept.len().saturating_sub(self.limit) as u64
     }
 
-    /// The bytes that were kept.
+    /// The bytes that were kept: all, where none is left out.
     pub(crate) fn bytes(&mut self) -> &[u8] {
         self.kept.make_contiguous()
     }
@@ -45,29 +60,48 @@ impl Tail {
     /// Line ends at the end are not part of it.
     pub(crate) fn text(&mut self, limit: usize) -> String {
         let (left_out, text) = self.last(usize::MAX);
-        let text = text.trim_end_matches(['\n', '\r']);
-        if left_out == 0 && json_tail(text, limit).len() == text.len() {
-            return text.to_owned();
+        let mut text = text.trim_end_matches(['\n', '\r']).to_owned();
+        if left_out == 0 {
+            if json_tail(&text, limit).len() == text.len() {
+                return text;
+            }
+            self.redact(&mut text);
         }
-        let kept = json_tail(text, limit.saturating_sub(MARK));
+        let kept = json_tail(&text, limit.saturating_sub(MARK));
         marked(left_out + (text.len() - kept.len()) as u64, kept)
     }
 
-    /// The last `limit` bytes as text, and how many bytes came before them. Where something is left
-    /// out the text begins with a whole line, so that no secret that stands in one is cut in two and
-    /// then not recognised; with a whole character where there is one line only.
-    fn last(&mut self, limit: usize) -> (u64, Cow<'_, str>) {
-        let left_out = self.left_out;
-        let bytes = self.bytes();
-        let mut skipped = bytes.len().saturating_sub(limit);
-        if left_out > 0 || skipped > 0 {
-            let is_inside = |byte: &&u8| matches!(byte, 0x80..=0xbf);
-            let line = bytes[skipped..].iter().position(|byte| *byte == b'\n').map(|end| end + 1);
-            skipped += line
-                .filter(|start| skipped + start < bytes.len())
-                .unwrap_or_else(|| bytes[skipped..].iter().take(3).take_while(is_inside).count());
+    fn redact(&self, text: &mut String) {
+        for redactor in &self.redactors {
+            redactor.text(text);
         }
-        (left_out + skipped as u64, String::from_utf8_lossy(&bytes[skipped..]))
+    }
+
+    /// The last `limit` bytes as text, and how many bytes came before them. Where something is left
+    /// out the text begins with a whole line, or with a whole character where there is one line only.
+    fn last(&mut self, limit: usize) -> (u64, Cow<'_, str>) {
+        let (limit, left_out) = (limit.min(self.limit), self.left_out);
+        self.kept.make_contiguous();
+        let bytes = self.kept.as_slices().0;
+        if left_out == 0 && bytes.len() <= limit {
+            return (0, String::from_utf8_lossy(bytes));
+        }
+        let mut skipped = bytes.len().saturating_sub(limit.saturating_add(self.reach));
+        let is_inside = |byte: &&u8| matches!(byte, 0x80..=0xbf);
+        skipped += bytes[skipped..].iter().take(3).take_while(is_inside).count();
+        let before = left_out + skipped as u64;
+        let mut text = String::from_utf8_lossy(&bytes[skipped..]).into_owned();
+        let mut start = 0;
+        if self.reach > 0 {
+            self.redact(&mut text);
+            // The beginning can be the rest of a secret that was cut.
+            start = if before > 0 { self.reach.min(text.len()) } else { 0 };
+            start = start.max(text.len().saturating_sub(limit));
+            start = (start..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        }
+        let line = text[start..].find('\n').map(|end| start + end + 1);
+        start = line.filter(|line| *line < text.len()).unwrap_or(start);
+        (before + start as u64, text.split_off(start).into())
     }
 }
 
@@ -145,6 +179,35 @@ mod tests {
         let mut tail = tail(9, &[b"0123456789\n"]);
         assert_eq!(tail.excerpt(4), "[… 7 bytes left out …]\n789");
         assert_eq!(tail.excerpt(100), "[… 2 bytes left out …]\n23456789");
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_left_wherever_the_text_is_cut() {
+        let secret = "S3cr3t-Value-0123456789";
+        let redactor = || Redactor::new([secret]).unwrap();
+        let escaped = secret.bytes().fold(String::new(), |text, byte| text + &format!("\\u{byte:04x}"));
+        let parts: Vec<_> = (0..=secret.len() - 6).map(|at| &secret[at..at + 6]).collect();
+        for (text, encoded) in [
+            (format!("{}{}", "x".repeat(300), secret.repeat(40)), false),
+            (format!("a\n{}", format!("\"{secret}\" ").repeat(30)), false),
+            (escaped.repeat(9), true),
+        ] {
+            for limit in 200..420 {
+                let mut tail = Tail::without(limit, [redactor()]);
+                text.as_bytes().chunks(7).for_each(|chunk| tail.push(chunk));
+                for shown in [tail.excerpt(limit), tail.excerpt(limit / 2), tail.text(limit)] {
+                    assert!(shown.len() <= limit + MARK, "{limit}: {shown}");
+                    let left = parts.iter().find(|part| shown.contains(**part));
+                    assert_eq!(left, None, "{limit}: {shown}");
+                    assert!(!encoded || !shown.contains("\\u00"), "{limit}: {shown}");
+                    assert!(shown.starts_with("[… "), "{limit}: {shown}");
+                }
+            }
+            // What is not cut is left to the engine.
+            let mut tail = Tail::without(10_000, [redactor()]);
+            tail.push(text.as_bytes());
+            assert_eq!((tail.text(20_000), tail.left_out()), (text, 0));
+        }
     }
 
     #[test]

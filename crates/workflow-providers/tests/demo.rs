@@ -39,13 +39,13 @@ fn without_a_schema_the_answer_says_that_it_is_a_demo_and_repeats_the_head_of_th
     let text = answer(1, &long, Value::Null, None).unwrap();
     let text = text.as_str().unwrap();
     assert!(
-        text.starts_with("This is a demo: nobody was called. It was asked:\n\nPlan the release."),
+        text.starts_with("This is a demo: no service was called. The prompt was:\n\nPlan the release."),
         "{text}"
     );
     assert!(text.ends_with("é…"), "{text}");
     assert_eq!(
         answer(1, " ", Value::Null, None).unwrap(),
-        "This is a demo: nobody was called. It was asked:\n\n(nothing)"
+        "This is a demo: no service was called. The prompt was:\n\n(nothing)"
     );
 }
 
@@ -193,7 +193,7 @@ fn it_says_what_it_is_and_what_it_was_asked_line_by_line() {
     block_on(DemoProvider::new().call(request, context)).unwrap();
     assert_eq!(
         said.of(OutputKind::Log),
-        ["demo: nobody is called; it was asked:", "Plan it.", "", "Soon.", "demo: answered"]
+        ["demo: no service is called; the prompt is:", "Plan it.", "", "Soon.", "demo: answered"]
     );
 }
 

@@ -130,6 +130,7 @@ impl Error {
             | Self::Engine(
                 EngineError::Invalid(_)
                 | EngineError::Variables(_)
+                | EngineError::SecretInValue { .. }
                 | EngineError::OtherInputs(_)
                 | EngineError::BadId(_)
                 | EngineError::NoSuchPoint { .. }

@@ -3,18 +3,21 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::{self, Defaults, parse};
 use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::RunId;
 use workflow_core::machine::Secrets;
 use workflow_core::output::OutputEntry;
 use workflow_core::output::OutputKind;
+use workflow_core::plan::Plan;
 use workflow_core::provider::{CallContext, CallRequest, ProviderError, Reply};
 use workflow_core::sink::EventSink;
 use workflow_core::status::RunStatus;
-use workflow_core::store::RunStore as _;
-use workflow_exec::{Engine, EngineError};
-use workflow_providers::FunctionProvider;
+use workflow_core::store::{MemoryStore, RunStore as _};
+use workflow_exec::{ControlOutcome, ControlRefusal, Engine, EngineError, Fork, ForkPoint, StartRun};
+use workflow_providers::{CommandProvider, DemoProvider, FunctionProvider};
 
 use crate::host::{Host, id};
 
@@ -304,4 +307,158 @@ fn a_run_can_be_cancelled_where_its_secrets_are_not_known() {
     let engine = other_process(&host, These(&[]));
     host.sim.block_on(engine.handle(&id("r1")).cancel()).unwrap().accepted().unwrap();
     assert_eq!(host.sim.block_on(engine.handle(&id("r1")).status()).unwrap(), RunStatus::Cancelled);
+}
+
+/// No part of a secret that is as long as this may be stored.
+const PART: usize = 6;
+
+/// Fails where a part of a secret is in a text.
+fn holds_no_part(secret: &str, text: &str) {
+    let parts = (0..=secret.len() - PART).map(|at| &secret[at..at + PART]);
+    let found: Vec<_> = parts.filter(|part| text.contains(part)).collect();
+    assert_eq!(found, Vec::<&str>::new(), "{} bytes", text.len());
+}
+
+#[test]
+fn no_part_of_a_secret_is_left_where_the_output_of_a_command_is_cut() {
+    const VALUE: &str = "S3cr3t-Value-0123456789";
+    let folder = tempfile::tempdir().unwrap();
+    for limit in [1_000, 1_005, 1_010, 1_015, 1_020, 1_023] {
+        let commands = CommandProvider::builder().work_root(folder.path()).max_output(limit).build();
+        let store = MemoryStore::new();
+        let builder = Engine::builder().store(store.clone()).secrets(These(&[("token", VALUE)]));
+        let engine = builder.provider("command", commands).build().unwrap();
+        // One line, so that it is cut anywhere.
+        let yaml = "
+workflow: { name: Cut, stages: [long, fails] }
+long: { provider: command, env: { T: '${secrets.token}' }, with: { command: [sh, -c, 'for i in $(seq 99); do printf %s $T; done'] } }
+fails:
+  provider: command
+  env: { T: '${secrets.token}' }
+  with: { command: [sh, -c, 'for i in $(seq 999); do printf %s $T; printf %s $T >&2; done; exit 1'] }
+";
+        let plan = engine.parse(yaml, "cut").unwrap();
+        let view = futures::executor::block_on(engine.run(StartRun::plan(&plan).run_id(id("r1")))).unwrap();
+        assert_eq!(view.status, RunStatus::Failed, "{view:?}");
+        let stored = futures::executor::block_on(async {
+            let events = store.events(&id("r1"), 0, usize::MAX).await.unwrap();
+            let output = store.output(&id("r1"), 0, usize::MAX).await.unwrap();
+            format!("{} {}", serde_json::to_string(&events).unwrap(), serde_json::to_string(&output).unwrap())
+        });
+        assert!(stored.matches("bytes left out").count() >= 4, "two outputs and two excerpts");
+        holds_no_part(VALUE, &stored);
+    }
+}
+
+#[test]
+fn no_part_of_a_secret_is_left_where_the_demo_shortens_its_prompt() {
+    const VALUE: &str = "S3cr3t-Value-0123456789";
+    for length in 270..300 {
+        let builder =
+            Engine::builder().secrets(These(&[("token", VALUE)])).provider("demo", DemoProvider::new());
+        let store = MemoryStore::new();
+        let engine = builder.store(store.clone()).build().unwrap();
+        let prompt = "x".repeat(length);
+        let yaml = format!(
+            "workflow: {{ name: Cut, stages: [one] }}\none: {{ provider: demo, prompt: \"{prompt}${{secrets.token}} and more\" }}"
+        );
+        let plan = engine.parse(&yaml, "cut").unwrap();
+        let view = futures::executor::block_on(engine.run(StartRun::plan(&plan).run_id(id("r1")))).unwrap();
+        let output = futures::executor::block_on(store.output(&id("r1"), 0, usize::MAX)).unwrap();
+        let text = format!("{:?} {output:?}", view.context);
+        assert!(text.contains("xxx"));
+        holds_no_part(VALUE, &text);
+    }
+}
+
+/// A run that asks something, and has a secret. Its other node runs for so many milliseconds.
+fn asks(run: &str, after: u64) -> StartRun {
+    let yaml = "
+workflow: { name: Asks, stages: [ask] }
+ask: { provider: service, profile: two, env: { TOKEN: '${secrets.token}' } }
+";
+    let workflow = parse(yaml.as_bytes(), Some(&"asks".parse().unwrap())).workflow.unwrap();
+    let mut bundle = Bundle::new(definition::resolve(&workflow, &Defaults::default()).unwrap());
+    let graph = json!({ "graph": [
+        { "id": "question", "type": "ask", "question": "Which?" },
+        { "id": "slow", "type": "run", "prompt": "slow", "provider": "ann", "with": { "ann": { "after": after } } },
+    ] });
+    bundle.profiles.insert("ask".parse().unwrap(), serde_json::from_value(graph).unwrap());
+    StartRun::plan(&Arc::new(Plan::compile(bundle).unwrap())).run_id(id(run))
+}
+
+#[test]
+fn a_variable_or_an_output_that_holds_a_secret_is_refused() {
+    let host = Host::with(|builder| builder.secrets(TOKEN).provider("service", login()));
+    for value in [
+        json!("4711471147114711"),
+        json!({ "deep": ["x4711471147114711x"] }),
+        json!({ "4711471147114711": 1 }),
+        json!(4_711_471_147_114_711_u64),
+        json!("NDcxMTQ3MTE0NzExNDcxMQ=="),
+    ] {
+        let start = host.start("r1", ONE).var("a", "harmless").var("b", value.clone());
+        let error = host.sim.block_on(host.engine.run(start)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the variable `b` holds the secret `token`, and is stored with the run: leave the secret out, and write \
+             `${secrets.token}` in the workflow where it is needed"
+        );
+        assert!(matches!(&error, EngineError::SecretInValue { secret, .. } if secret == "token"));
+        assert!(host.sim.block_on(host.store.get(&id("r1"))).is_err(), "there is no run");
+    }
+    host.sim.block_on(host.engine.run(host.start("r1", ONE))).unwrap();
+    let fork = || Fork::of(id("r1")).at(ForkPoint::Stage("login".parse().unwrap())).run_id(id("r2"));
+    for (fork, place) in [
+        (fork().var("x", json!("4711471147114711")), "the variable `x`"),
+        (
+            Fork::of(id("r1"))
+                .at(ForkPoint::Event(6))
+                .output("login".parse().unwrap(), json!(["4711471147114711"]))
+                .run_id(id("r2")),
+            "the output of `login`",
+        ),
+    ] {
+        let error = host.sim.block_on(host.engine.fork(fork)).err().unwrap();
+        assert!(error.to_string().starts_with(&format!("{place} holds the secret `token`")), "{error}");
+        assert!(host.sim.block_on(host.store.get(&id("r2"))).is_err());
+    }
+    host.sim.block_on(host.engine.fork(fork().var("x", json!("harmless")))).unwrap();
+}
+
+/// Everything that is stored of a run, its control requests too.
+fn all_stored(host: &Host, run: &str) -> String {
+    let controls = host.sim.block_on(host.store.controls(&id(run), 0)).unwrap();
+    format!("{} {controls:?}", serde_json::to_string(&host.events(run)).unwrap())
+}
+
+#[test]
+fn an_answer_that_holds_a_secret_is_refused_and_not_stored() {
+    let host = Host::with(|builder| builder.secrets(TOKEN).provider("service", login()));
+    let view = host.sim.block_on(host.engine.run(asks("r1", 1))).unwrap();
+    let wait = view.waits[0].number.unwrap();
+    let handle = host.engine.handle(&id("r1"));
+    let outcome = host.sim.block_on(handle.answer(wait, "it is 4711471147114711")).unwrap();
+    let refused = outcome.accepted().unwrap_err();
+    assert_eq!(refused.code, ControlRefusal::InvalidAnswer);
+    assert!(refused.reason.starts_with("the answer holds the secret `token`"), "{refused}");
+    assert!(!all_stored(&host, "r1").contains("4711"));
+    assert!(host.sim.block_on(handle.answer(wait, "harmless")).unwrap().accepted().is_ok());
+}
+
+#[test]
+fn a_secret_is_taken_out_of_an_answer_that_comes_from_where_it_is_not_known() {
+    let host = Host::with(|builder| builder.secrets(TOKEN).provider("service", login()));
+    let other = other_process(&host, These(&[]));
+    let view = host.sim.block_on(async {
+        let handle = host.engine.start(asks("r1", 60_000)).await.unwrap();
+        host.sim.sleep_ms(1_000).await;
+        let wait = handle.view().await.unwrap().waits[0].number.unwrap();
+        let outcome = other.handle(&id("r1")).answer(wait, "it is 4711471147114711").await.unwrap();
+        assert!(matches!(outcome, ControlOutcome::Recorded { .. }), "{outcome}");
+        handle.wait().await.unwrap()
+    });
+    assert_eq!(view.status, RunStatus::Completed);
+    let events = serde_json::to_string(&host.events("r1")).unwrap();
+    assert!(events.contains("it is [redacted]") && !events.contains("4711"), "{events}");
 }

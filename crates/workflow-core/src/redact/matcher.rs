@@ -17,6 +17,8 @@ pub(super) struct Matcher {
     depths: Vec<u32>,
     /// The bytes that a secret can begin with: with all others the automaton stays where it starts.
     first: [bool; 256],
+    /// The length of the longest secret.
+    pub(super) longest: usize,
     /// A secret may be a number, which can be written in several ways.
     pub(super) has_number: bool,
 }
@@ -65,7 +67,8 @@ impl Matcher {
         }
         let is_numeric = |byte: &u8| byte.is_ascii_digit() || b"+-.".contains(byte);
         let has_number = patterns.iter().any(|pattern| pattern.iter().all(is_numeric));
-        Ok(Some(Self { automaton, start, depths, first, has_number }))
+        let longest = patterns.iter().map(Vec::len).max().unwrap_or(0);
+        Ok(Some(Self { automaton, start, depths, first, longest, has_number }))
     }
 
     /// Where secrets are in a text, in order; what overlaps is one place.

@@ -33,7 +33,7 @@ mod scan;
 mod stream;
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Not as _, Range};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -117,6 +117,13 @@ impl Redactor {
         self.0.is_none()
     }
 
+    /// How many bytes a secret takes at most in the forms in which it is looked for, with room for line ends. Of a text
+    /// that was cut, so much at the cut can be a part of a secret, which is not found any more.
+    pub fn reach(&self) -> usize {
+        // As `\u0041`, the longest way to write a byte.
+        self.0.as_ref().map_or(0, |matcher| matcher.longest.saturating_mul(8))
+    }
+
     /// Whether a text holds a secret.
     pub fn is_in(&self, text: &str) -> bool {
         self.0.as_ref().is_some_and(|matcher| !matcher.find(text).is_empty())
@@ -187,6 +194,12 @@ impl Redactor {
             *data = redacted;
         }
         Ok(())
+    }
+
+    /// Whether a serialised value holds a secret.
+    pub fn is_in_data(&self, data: &Data) -> bool {
+        let Some(matcher) = &self.0 else { return false };
+        json::redact(self, matcher, data.json()).is_ok_and(|redacted| redacted.is_none()).not()
     }
 
     /// Takes secrets out of the message and the details of a failure.

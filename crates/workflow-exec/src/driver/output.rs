@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use workflow_core::ids::NodePath;
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::{CallHost, CallId, SessionLost};
-use workflow_core::redact::{Piece, Stream};
+use workflow_core::redact::{Piece, Redactor, Stream};
 use workflow_core::stop::StopSource;
 use workflow_core::usage::Usage;
 
@@ -257,6 +257,10 @@ impl CallHost for CallIo {
         self.hear();
         let note = UsageNote { path: call.path.clone(), attempt: call.attempt, usage };
         self.run.inbox.note_usage(note);
+    }
+
+    fn redactor(&self) -> Redactor {
+        self.run.secrets.redactor().unwrap_or_default()
     }
 
     fn record_session<'a>(

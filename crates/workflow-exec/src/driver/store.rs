@@ -104,7 +104,8 @@ impl<'e> Driver<'e> {
     }
 
     fn add_controls(&mut self, controls: Vec<ControlRecord>) {
-        for control in controls {
+        for mut control in controls {
+            self.io.secrets.control(&mut control.control);
             if control.number > self.last_control {
                 self.last_control = control.number;
                 self.controls.push(control);

@@ -7,9 +7,7 @@ use serde_json::{Map, Value, json};
 use workflow_core::usage::Usage;
 
 use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
-use super::cli::{
-    Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, sum, text,
-};
+use super::cli::{Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, sum, text};
 use super::reason::Reason;
 
 /// Claude Code, the agent of Anthropic.
@@ -212,11 +210,7 @@ impl Reader for Stream {
                 )));
             }
             ("system", "permission_denied") => {
-                say(Said::Log(format!(
-                    "denied: {}: {}",
-                    text(record, "tool_name"),
-                    short(text(record, "message"))
-                )));
+                say(Said::Log(format!("denied: {}: {}", text(record, "tool_name"), text(record, "message"))));
             }
             ("stream_event", _) if of_main => self.event(&record["event"], say),
             ("assistant", _) if text(&record["message"], "model") == "<synthetic>" => {
@@ -233,7 +227,7 @@ impl Reader for Stream {
                             other => other.to_string(),
                         };
                         let mark = if block["is_error"] == true { "failed: " } else { "" };
-                        say(Said::Tool(format!("→ {mark}{}", short(&said))));
+                        say(Said::Tool(format!("→ {mark}{}", said.trim_end())));
                     }
                 }
             }
@@ -354,11 +348,7 @@ impl Stream {
                     say(Said::Thinking(text(block, "thinking").to_owned()));
                 }
                 "tool_use" => {
-                    say(Said::Tool(format!(
-                        "{} {}",
-                        text(block, "name"),
-                        short(&block["input"].to_string())
-                    )));
+                    say(Said::Tool(format!("{} {}", text(block, "name"), block["input"])));
                 }
                 _ => {}
             }

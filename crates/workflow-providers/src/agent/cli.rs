@@ -247,12 +247,3 @@ pub(crate) fn number(value: &Value, name: &str) -> Option<u64> {
 pub(crate) fn sum(value: &Value, names: &[&str]) -> Option<u64> {
     names.iter().filter_map(|name| number(value, name)).reduce(u64::saturating_add)
 }
-
-/// The first characters of a text that may be long.
-pub(crate) fn short(text: &str) -> String {
-    const LIMIT: usize = 2000;
-    match text.char_indices().nth(LIMIT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.trim_end().to_owned(),
-    }
-}

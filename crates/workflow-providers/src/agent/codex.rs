@@ -7,9 +7,7 @@ use serde_json::{Map, Value};
 use workflow_core::usage::Usage;
 
 use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
-use super::cli::{
-    Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, text,
-};
+use super::cli::{Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, text};
 use super::reason::Reason;
 
 /// Codex, the agent of `OpenAI`.
@@ -155,7 +153,7 @@ impl Reader for Stream {
             }
             "error" => {
                 self.error = Some(text(record, "message").to_owned());
-                say(Said::Log(short(text(record, "message"))));
+                say(Said::Log(text(record, "message").to_owned()));
             }
             "turn.failed" => self.failed = Some(text(&record["error"], "message").to_owned()),
             "turn.completed" => self.total = Some(record["usage"].clone()),
@@ -206,21 +204,17 @@ impl Stream {
                 self.answer = Some(message);
             }
             ("reasoning", true) => say(Said::Thinking(text(item, "text").to_owned())),
-            ("error", true) => say(Said::Log(short(text(item, "message")))),
-            ("command_execution", false) => say(Said::Tool(short(text(item, "command")))),
+            ("error", true) => say(Said::Log(text(item, "message").to_owned())),
+            ("command_execution", false) => say(Said::Tool(text(item, "command").to_owned())),
             ("command_execution", true) => {
                 let mark = match item["exit_code"].as_i64() {
                     Some(0) | None => String::new(),
                     Some(code) => format!("exit code {code}: "),
                 };
-                say(Said::Tool(format!("→ {mark}{}", short(text(item, "aggregated_output")))));
+                say(Said::Tool(format!("→ {mark}{}", text(item, "aggregated_output").trim_end())));
             }
             ("agent_message" | "reasoning" | "error", false) => {}
-            (kind, is_done) => say(Said::Tool(format!(
-                "{}{kind} {}",
-                if is_done { "→ " } else { "" },
-                short(&item.to_string())
-            ))),
+            (kind, is_done) => say(Said::Tool(format!("{}{kind} {}", if is_done { "→ " } else { "" }, item))),
         }
     }
 

@@ -8,9 +8,7 @@ use workflow_core::usage::Usage;
 
 use super::answer::Answer;
 use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
-use super::cli::{
-    Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, text,
-};
+use super::cli::{Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, text};
 use super::reason::Reason;
 
 /// Gemini CLI, the agent of Google.
@@ -116,11 +114,7 @@ impl Reader for Stream {
             ("message", "assistant") => say(Said::TextDelta(self.answer.push(text(record, "content")))),
             ("tool_use", _) => {
                 say(Said::TextDelta(self.answer.end_part()));
-                say(Said::Tool(format!(
-                    "{} {}",
-                    text(record, "tool_name"),
-                    short(&record["parameters"].to_string())
-                )));
+                say(Said::Tool(format!("{} {}", text(record, "tool_name"), record["parameters"])));
             }
             ("tool_result", _) => {
                 let mark = if text(record, "status") == "error" { "failed: " } else { "" };
@@ -128,9 +122,9 @@ impl Reader for Stream {
                     "" => text(&record["error"], "message"),
                     output => output,
                 };
-                say(Said::Tool(format!("→ {mark}{}", short(said))));
+                say(Said::Tool(format!("→ {mark}{}", said.trim_end())));
             }
-            ("error", _) => say(Said::Log(short(text(record, "message")))),
+            ("error", _) => say(Said::Log(text(record, "message").to_owned())),
             ("result", _) => {
                 say(Said::TextDelta(self.answer.end_part()));
                 self.result = Some(record.clone());

@@ -8,9 +8,7 @@ use workflow_core::usage::Usage;
 
 use super::answer::Answer;
 use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
-use super::cli::{
-    Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, short, sum, text,
-};
+use super::cli::{Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, sum, text};
 use super::reason::Reason;
 
 /// Grok, the agent of xAI.
@@ -153,11 +151,7 @@ impl Reader for Stream {
             "thought" => self.thought.push_str(text(record, "data")),
             "tool_call" => {
                 say(Said::TextDelta(self.answer.end_part()));
-                say(Said::Tool(format!(
-                    "{} {}",
-                    text(record, "toolName"),
-                    short(&record["rawInput"].to_string())
-                )));
+                say(Said::Tool(format!("{} {}", text(record, "toolName"), record["rawInput"])));
             }
             "tool_call_update" if matches!(text(record, "status"), "completed" | "failed") => {
                 let mark = if text(record, "status") == "failed" { "failed: " } else { "" };
@@ -165,7 +159,7 @@ impl Reader for Stream {
                     "" => text(&record["content"][0]["content"], "text"),
                     output => output,
                 };
-                say(Said::Tool(format!("→ {mark}{}", short(said))));
+                say(Said::Tool(format!("→ {mark}{}", said.trim_end())));
             }
             "usage" => {
                 let more = usage(&record["usage"], None);

@@ -44,7 +44,7 @@ use workflow_core::usage::Usage;
 pub use self::builder::AgentBuilder;
 pub use self::capabilities::{Capabilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
 pub use self::checkup::Checkup;
-use self::cli::{Call, Cli, End, Invocation, Outcome, Reader as _, Said, Trouble, short};
+use self::cli::{Call, Cli, End, Invocation, Outcome, Reader as _, Said, Trouble};
 use self::reason::Reason;
 use self::records::{Record, Records};
 use self::secrets::{Secrets, Voice};
@@ -240,8 +240,9 @@ impl Settings {
             directory: directory.clone(),
         };
 
-        let (mut transcript, mut stderr) = (Transcript::<C>::new(&call), Tail::new(EXCERPT));
-        let (mut text, mut voice) = (Tail::new(PARTIAL), secrets.voice());
+        let tail = |limit| Tail::without(limit, [secrets.redactor(), context.redactor()]);
+        let (mut transcript, mut stderr) = (Transcript::<C>::new(&call), tail(EXCERPT));
+        let (mut text, mut voice) = (tail(PARTIAL), secrets.voice());
         let mut say = |said| {
             match &said {
                 Said::Text(whole) => {
@@ -334,7 +335,7 @@ impl<C: Cli> Transcript<C> {
 fn take(reader: &mut impl cli::Reader, record: Record, say: &mut dyn FnMut(Said)) {
     match record {
         Record::Json(value) => reader.record(&value, say),
-        Record::Other(text) => say(Said::Log(short(&text))),
+        Record::Other(text) => say(Said::Log(text)),
         Record::TooLong => say(Said::Log("(a line that is too long to be read was left out)".to_owned())),
     }
 }
@@ -349,8 +350,8 @@ fn tell(context: &CallContext, sessions: &UnboundedSender<String>, voice: &mut V
         Said::Text(text) => (OutputKind::Text, text),
         Said::TextDelta(text) => (OutputKind::TextDelta, text),
         Said::Thinking(text) => (OutputKind::Thinking, text),
-        Said::Tool(text) => (OutputKind::Tool, text),
-        Said::Log(text) => (OutputKind::Log, text),
+        Said::Tool(text) => (OutputKind::Tool, voice.short(text, &context.redactor())),
+        Said::Log(text) => (OutputKind::Log, voice.short(text, &context.redactor())),
         Said::Usage(usage) => return context.usage(usage),
         Said::Session(session) => {
             // Nobody listens any more when the call was dropped.

@@ -7,6 +7,9 @@ use workflow_core::output::OutputKind;
 use workflow_core::provider::{ProviderError, Reply};
 use workflow_core::redact::{Piece, Redactor, SHORTEST, Stream};
 
+/// So many characters of a line about the use of a tool are shown.
+const LIMIT: usize = 2000;
+
 /// The values of those variables that are named like secrets.
 pub(super) struct Secrets(Redactor);
 
@@ -53,12 +56,29 @@ impl Secrets {
         Ok(reply)
     }
 
+    pub(super) fn redactor(&self) -> Redactor {
+        self.0.clone()
+    }
+
     pub(super) fn voice(&self) -> Voice {
         Voice { redactor: self.0.clone(), said: Vec::new() }
     }
 }
 
 impl Voice {
+    /// The first characters of a text that may be long. Secrets are taken out first, also those that `of_run` finds: one
+    /// that was cut in two would not be found any more.
+    pub(super) fn short(&self, mut text: String, of_run: &Redactor) -> String {
+        if text.len() > LIMIT {
+            self.redactor.text(&mut text);
+            of_run.text(&mut text);
+        }
+        match text.char_indices().nth(LIMIT) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.trim_end().to_owned(),
+        }
+    }
+
     /// Passes on what is said.
     pub(super) fn say(&mut self, kind: OutputKind, text: String, output: impl FnMut(String)) {
         if self.redactor.is_empty() {

@@ -181,7 +181,8 @@ impl Settings {
             patience: None,
         };
 
-        let mut printed = Printed { stdout: Tail::new(self.max_output), stderr: Tail::new(EXCERPT) };
+        let tail = |limit| Tail::without(limit, [context.redactor()]);
+        let mut printed = Printed { stdout: tail(self.max_output), stderr: tail(EXCERPT) };
         let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
         let ended = process::run(launch, control, &mut |stream, bytes| {
             // A line that is not complete yet is a sign of life too.

@@ -64,8 +64,11 @@ impl DemoProvider {
 impl Provider for DemoProvider {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
         let options = DemoOptions::read(&request.options).map_err(ProviderError::permanent)?;
-        context.output(OutputKind::Log, "demo: nobody is called; it was asked:");
-        for line in head(&request.prompt).lines() {
+        context.output(OutputKind::Log, "demo: no service is called; the prompt is:");
+        // What is shown of it can end within a secret.
+        let mut prompt = request.prompt.clone();
+        context.redactor().text(&mut prompt);
+        for line in head(&prompt).lines() {
             context.output(OutputKind::Log, line);
         }
         let session = session(&request, &options, &context).await?;
@@ -83,7 +86,7 @@ impl Provider for DemoProvider {
             return Err(ProviderError { usage, ..failure });
         }
         let turn = request.id.path.iteration.saturating_sub(1) as usize;
-        let answer = answer(&request, &options, turn)?;
+        let answer = answer(&request, &prompt, &options, turn)?;
         context.output(OutputKind::Log, "demo: answered");
         Ok(Reply { usage, session, ..Reply::json(&answer) })
     }
@@ -122,10 +125,15 @@ fn failure(attempt: &Attempt, context: &CallContext) -> Option<ProviderError> {
     Some(ProviderError { until, ..ProviderError::new(class, message) })
 }
 
-fn answer(request: &CallRequest, options: &DemoOptions, turn: usize) -> Result<Value, ProviderError> {
+fn answer(
+    request: &CallRequest,
+    prompt: &str,
+    options: &DemoOptions,
+    turn: usize,
+) -> Result<Value, ProviderError> {
     let given = options.answers.get(turn).or(options.answers.last()).cloned();
     let Some(schema) = request.output_schema.as_deref() else {
-        return Ok(given.unwrap_or_else(|| text(&request.prompt).into()));
+        return Ok(given.unwrap_or_else(|| text(prompt).into()));
     };
     let answer = given.unwrap_or_else(|| instance(schema, turn));
     check(schema, &answer)?;
@@ -133,7 +141,7 @@ fn answer(request: &CallRequest, options: &DemoOptions, turn: usize) -> Result<V
 }
 
 fn text(prompt: &str) -> String {
-    format!("This is a demo: nobody was called. It was asked:\n\n{}", head(prompt))
+    format!("This is a demo: no service was called. The prompt was:\n\n{}", head(prompt))
 }
 
 /// The first characters of a prompt.

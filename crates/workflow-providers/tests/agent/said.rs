@@ -35,6 +35,23 @@ fn numbers_of_a_structured_answer_stay_as_they_were_written() {
 }
 
 #[test]
+fn no_part_of_a_secret_is_left_where_the_output_of_a_tool_is_shortened() {
+    let record = r#"{"type":"user","message":{"content":[{"type":"tool_result","content":"%s"}]}}"#;
+    let script = format!(
+        "echo \"$BEGIN\"; n=1960; while [ $n -lt 2010 ]; do x=$(head -c $n /dev/zero | tr '\\0' x); \
+         printf '{record}\\n' \"$x$AGENT_API_KEY and more\"; n=$((n+1)); done; echo \"$END\""
+    );
+    let (reply, said) = Agent::new(&script).call();
+    reply.unwrap();
+    let tools = said.of(OutputKind::Tool);
+    let cut = tools.iter().filter(|text| text.ends_with('…')).count();
+    assert!(tools.len() == 50 && cut > 20, "{} of {}", cut, tools.len());
+    for part in ["key-to", "to-be-", "hidden"] {
+        assert_eq!(tools.iter().find(|text| text.contains(part)), None, "{part}");
+    }
+}
+
+#[test]
 fn a_success_takes_the_last_record_and_the_exit_code() {
     for (script, class, why) in [
         ("echo \"$BEGIN\"; echo \"$END\"; exit 3", FailureClass::Transient, "failed"),

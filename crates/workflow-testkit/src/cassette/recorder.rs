@@ -13,6 +13,7 @@ use workflow_core::output::OutputKind;
 use workflow_core::provider::{
     CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost, async_trait,
 };
+use workflow_core::redact::Redactor;
 use workflow_core::stop::Stop;
 use workflow_core::usage::Usage;
 
@@ -181,6 +182,10 @@ impl CallHost for Listener {
     fn usage(&self, _: &CallId, usage: Usage) {
         self.note(What::Usage(usage.clone()));
         self.context.usage(usage);
+    }
+
+    fn redactor(&self) -> Redactor {
+        self.context.redactor()
     }
 
     fn record_session<'a>(

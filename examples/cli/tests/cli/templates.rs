@@ -45,7 +45,7 @@ fn in_the_second_iteration_the_coder_is_told_what_the_check_found() {
     assert_eq!(
         asked,
         [
-            "demo: nobody is called; it was asked:",
+            "demo: no service is called; the prompt is:",
             "Do this:",
             "Fly",
             "The plan has 2 parts:",
