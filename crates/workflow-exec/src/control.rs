@@ -102,7 +102,7 @@ fn name(status: RunStatus) -> String {
 /// That a run has ended, so that nothing can be asked of it any more.
 pub(crate) fn ended(run: &RunId, status: RunStatus, control: Option<&Control>) -> ControlRefused {
     let instead = match control {
-        Some(Control::Resume) => "; `Engine::fork` makes a new run that continues from any point of it",
+        Some(Control::Resume) => "; a fork of it is a new run that continues from any point",
         _ => "",
     };
     let reason = format!("run `{run}` has ended ({}){instead}", name(status));

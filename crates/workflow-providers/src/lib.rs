@@ -10,6 +10,8 @@ mod blocking;
 #[cfg(feature = "demo")]
 mod demo;
 mod function;
+#[cfg(any(feature = "demo", all(feature = "process", unix)))]
+mod options;
 mod threads;
 
 #[cfg(feature = "demo")]

@@ -169,12 +169,12 @@ fn options_that_are_not_known_are_errors() {
         assert_eq!(demo.check_options(&options), Ok(()), "{options}");
     }
     for (options, problem) in [
-        (json!({ "dealy": 2 }), "unknown field `dealy`, expected one of `delay`, `answers`"),
+        (json!({ "dealy": 2 }), "unknown option `dealy`, expected one of `delay`, `answers`"),
         (json!({ "delay": "soon" }), "`delay`: `soon` is not a length of time"),
         (json!({ "answers": "yes" }), "`answers`: "),
         (json!("fast"), "write an object with `delay`, `answers`"),
-        (json!({ "usage": { "cost": 1 } }), "unknown field `cost`"),
-        (json!({ "attempts": [{ "fail": "quota" }] }), "`attempts[0].fail`: unknown variant `quota`"),
+        (json!({ "usage": { "cost": 1 } }), "unknown option `cost`"),
+        (json!({ "attempts": [{ "fail": "quota" }] }), "`attempts[0].fail`: unknown value `quota`"),
         // No names of types.
         (json!({ "attempts": [3] }), "`attempts[0]`: invalid type: integer `3`, expected a mapping"),
         (json!({ "usage": "much" }), "`usage`: invalid type: string \"much\", expected a mapping"),

@@ -73,7 +73,7 @@ impl Home {
     /// whole ones.
     pub(crate) fn configured_roles(&self) -> Result<Vec<PathBuf>, Error> {
         #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[serde(deny_unknown_fields, expecting = "a mapping with `folders`")]
         struct Config {
             folders: Vec<PathBuf>,
         }

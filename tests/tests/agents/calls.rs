@@ -152,7 +152,7 @@ fn a_session_is_copied(cli: Cli) {
     let copy = call.made(&provider);
     if !cli.forks() {
         let error = copy.unwrap_err();
-        assert!(error.failure.message.contains("unknown field `fork_session`"), "{error}");
+        assert!(error.failure.message.contains("unknown option `fork_session`"), "{error}");
         return;
     }
     let copy = copy.unwrap();

@@ -141,6 +141,56 @@ fn options_of_each_provider_of_a_stage_are_checked() {
 }
 
 #[test]
+fn a_file_with_errors_shows_its_warnings_too() {
+    let home = Home::new(&[
+        ("home/config/assignments.yml", "ask: { provider: agent, rol: x }\nplan: 5\n"),
+        ("home/roles/asker.md", "---\nnme: x\nvariables: [{ name: a, type: text }]\n---\nHello\n"),
+        (
+            "home/workflows/stages/ask.gate.yml",
+            "nme: Gate\ngraph:\n  - { id: a, type: rnu }\n  - { id: b, type: run, promt: x, model: opus }\n",
+        ),
+    ]);
+    insta::assert_snapshot!(home.said(&format!("{ASK}ask: {{ role: asker, profile: gate, retrys: 1, retries: x }}\n")), @r"
+    2:36: warning[unknown-key]: `retrys` is not known here and is ignored; did you mean `retries`?
+    2:56: error[wrong-type]: `retries` has to be a whole number, not a text
+    config/assignments.yml:1:25: warning[unknown-key]: `rol` is not known here and is ignored; did you mean `role`?
+    config/assignments.yml:2:7: error[wrong-type]: `plan` has to be a mapping, as `key: value`, not the number 5
+    roles/asker.md:2:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
+    roles/asker.md:3:30: error[unknown-value]: `text` is not a value of `type`: write `string`, `number`, `boolean` or `array`
+    workflows/stages/ask.gate.yml:1:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
+    workflows/stages/ask.gate.yml:3:20: error[unknown-value]: `rnu` is not a value of `type`: write `run`, `foreach`, `reduce`, `branch`, `export` or `ask`; did you mean `run`?
+    workflows/stages/ask.gate.yml:4:25: warning[unknown-key]: `promt` is not known here and is ignored; did you mean `prompt`?
+    workflows/stages/ask.gate.yml:4:35: warning[unknown-key]: `model` is not a field here and is ignored: options of the provider are written as `with: { model: opus }`
+    ");
+}
+
+#[test]
+fn what_several_stages_share_is_reported_once() {
+    let home = Home::new(&[
+        ("home/roles/asker.md", "---\nnme: x\noutput_schema: schemas/a.json\n---\n{{lost}}\n"),
+        ("home/schemas/a.json", "{ \"type\": \"objet\" }\n"),
+        ("home/config/assignments.yml", "plan: { provider: gone }\nask: { provider: agent, modle: x }\n"),
+        (
+            "home/workflows/stages/ask.two.yml",
+            "graph:\n  - { id: a, role: asker, nme: x }\n  - { id: b, role: asker }\n",
+        ),
+    ]);
+    let text = "workflow: { name: Flow, stages: [plan, ask, tell] }
+plan: { role: asker, output_schema: schemas/a.json }
+ask: two
+tell: { role: asker, provider: agent }
+";
+    insta::assert_snapshot!(home.said(text), @r"
+    config/assignments.yml:1:19: error[unknown-provider]: no provider is registered as `gone` (registered: agent) (`plan` names no provider and gets `gone`, from the assignments of the home: write `provider: NAME` at the stage)
+    config/assignments.yml:2:25: warning[unknown-key]: `modle` is not known here and is ignored
+    roles/asker.md:2:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
+    roles/asker.md:5:1: error[bad-template]: `lost` is not declared: write it under `variables` or `inputs` (known: guards, inputs, item, iteration, nodes, run, stage, stages, vars, plan, ask, tell)
+    schemas/a.json:1:11: error[bad-schema]: `objet` is no type: write `string`, `number`, `integer`, `boolean`, `array`, `object` or `null`; did you mean `object`?
+    workflows/stages/ask.two.yml:2:27: warning[unknown-key]: `nme` is not known here and is ignored
+    ");
+}
+
+#[test]
 fn a_profile_that_can_be_read_is_checked_against_the_engine() {
     let home = Home::new(&[(
         "home/workflows/stages/ask.two.yml",

@@ -102,7 +102,7 @@ fn controls_that_come_too_late_change_nothing() {
             assert_eq!(asked.unwrap().refusal(), Some(ControlRefusal::Ended));
         }
         let refused = run.resume().await.unwrap().accepted().unwrap_err();
-        insta::assert_snapshot!(refused, @"run `r1` has ended (completed); `Engine::fork` makes a new run that continues from any point of it");
+        insta::assert_snapshot!(refused, @"run `r1` has ended (completed); a fork of it is a new run that continues from any point");
         assert_eq!(scenario::events(&host.store, run.id()).await, before);
         let error = host.engine.handle(&id("r2")).cancel().await.unwrap_err();
         assert!(matches!(error, EngineError::Store(StoreError::NotFound(_))), "{error}");

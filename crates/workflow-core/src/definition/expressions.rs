@@ -119,7 +119,7 @@ pub(super) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     names.check_values(&stage.env, &path.key("env"));
     for (n, lane) in stage.providers.iter().enumerate() {
         let path = lanes.index(n);
-        names.check_text(lane.prompt.as_deref(), &path.key("prompt"));
+        names.check_prompt(lane.prompt.as_deref(), &path.key("prompt"));
         names.check_text(lane.cwd.as_deref(), &path.key("cwd"));
         names.check_values(lane.with.iter().flatten(), &path.key("with"));
         names.check_values(&lane.env, &path.key("env"));

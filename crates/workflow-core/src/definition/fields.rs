@@ -22,6 +22,8 @@ pub(super) struct Fields<'n, 'p> {
 pub(super) enum Unknown {
     Any,
     Stage,
+    /// One of the `providers` of a stage.
+    Lane,
     Node,
 }
 
@@ -39,7 +41,7 @@ impl<'n, 'p> Fields<'n, 'p> {
         Self { entries, path, known: Vec::with_capacity(24), kind: Unknown::Any }
     }
 
-    /// The same, of a stage or a node.
+    /// The same, of a stage, one of its providers, or a node.
     pub(super) fn of_kind(self, kind: Unknown) -> Self {
         Self { kind, ..self }
     }
@@ -231,6 +233,10 @@ const OF_STAGE: [&str; 9] = [
     "weight",
 ];
 
+/// Other fields of a stage that one of its providers does not have.
+const OF_ALL_LANES: [&str; 9] =
+    ["when", "inputs", "output_schema", "session", "on_interrupt", "approval", "budget", "skills", "set"];
+
 impl Unknown {
     /// What a key that is not known was probably meant for, as an instruction.
     fn meant(self, entry: &Entry) -> Option<String> {
@@ -246,8 +252,15 @@ impl Unknown {
             };
             return Some(format!("options of the provider are written as `with: {{ {key}: {value} }}`"));
         }
-        let of_stage = self == Self::Node && OF_STAGE.contains(&key);
-        of_stage.then(|| format!("it works on a stage, so write `{key}` at the stage in the workflow's file"))
+        match self {
+            Self::Node if OF_STAGE.contains(&key) => {
+                Some(format!("it works on a stage, so write `{key}` at the stage in the workflow's file"))
+            }
+            Self::Lane if OF_STAGE.contains(&key) || OF_ALL_LANES.contains(&key) => {
+                Some(format!("it works on the whole stage, so write `{key}` beside `providers`"))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -349,7 +349,7 @@ fn lane(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> (Lane, Option<
         let message = format!("write a provider of a list as `{{ provider: {} }}`", shorten(provider));
         report.refuse("wrong-type", path, message);
     }
-    let mut fields = Fields::of(node, path, report);
+    let mut fields = Fields::of(node, path, report).of_kind(Unknown::Lane);
     let provider = fields.text("provider", report);
     let lane = Lane {
         provider: required(provider, &path.key("provider"), "the name of the provider", report),

@@ -173,14 +173,7 @@ impl<C: Cli> Provider for AgentProvider<C> {
 fn read_options<C: Cli>(options: &Value) -> Result<C::Options, String> {
     let empty = json!({});
     let options = if options.is_null() { &empty } else { options };
-    serde_path_to_error::deserialize(options).map_err(|error| {
-        let (path, problem) = (error.path().to_string(), error.inner().to_string());
-        if path == "." || problem.starts_with("unknown field") {
-            problem
-        } else {
-            format!("`{path}`: {problem}")
-        }
-    })
+    crate::options::read(options).map_err(crate::options::Wrong::told)
 }
 
 impl Settings {

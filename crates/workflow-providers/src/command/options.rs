@@ -8,6 +8,7 @@ use workflow_core::data::Data;
 use workflow_core::expr::Template;
 
 use crate::environment::is_variable_name;
+use crate::options;
 
 /// The options of the `command` provider.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -99,13 +100,9 @@ impl CommandOptions {
         if options.get("command").is_none() {
             return Err(format!("`command` is missing: {COMMAND}"));
         }
-        let read: Self = serde_path_to_error::deserialize(options).map_err(|error| {
-            let (path, problem) = (error.path().to_string(), error.inner().to_string());
-            match path.as_str() {
-                "command" => format!("`command`: {problem}: {COMMAND}"),
-                _ if problem.starts_with("unknown field") => problem,
-                _ => format!("`{path}`: {problem}"),
-            }
+        let read: Self = options::read(options).map_err(|wrong| match wrong.path.as_str() {
+            "command" => format!("`command`: {}: {COMMAND}", wrong.problem),
+            _ => wrong.told(),
         })?;
         match read.command.first() {
             None => return Err(format!("`command` is empty: {COMMAND}")),
@@ -225,7 +222,7 @@ mod tests {
             (json!({"command": [""]}), "`command[0]` is empty: write the program".to_owned()),
             (
                 json!({"command": "cargo test"}),
-                format!("`command`: invalid type: string \"cargo test\", expected a sequence: {COMMAND}"),
+                format!("`command`: invalid type: string \"cargo test\", expected a list: {COMMAND}"),
             ),
             (json!({"command": [null]}), "`command[0]`: write a string; there is nothing here".to_owned()),
             (json!({"command": [["cargo"]]}), "`command[0]`: write a string".to_owned()),
@@ -236,13 +233,13 @@ mod tests {
             ),
             (
                 json!({"command": ["a"], "succes_codes": [1]}),
-                "unknown field `succes_codes`, expected one of `command`, `dynamic_command`, \
+                "unknown option `succes_codes`, expected one of `command`, `dynamic_command`, \
                  `stdin`, `env`, `cwd`, `output`, `success_codes`"
                     .to_owned(),
             ),
             (
                 json!({"command": ["a"], "success_codes": ["1"]}),
-                "`success_codes[0]`: invalid type: string \"1\", expected i32".to_owned(),
+                "`success_codes[0]`: invalid type: string \"1\", expected a whole number".to_owned(),
             ),
             (
                 json!({"command": ["a"], "success_codes": []}),
@@ -250,7 +247,7 @@ mod tests {
             ),
             (
                 json!({"command": ["a"], "output": "yaml"}),
-                "`output`: unknown variant `yaml`, expected one of `text`, `json`, `json-lines`".to_owned(),
+                "`output`: unknown value `yaml`, expected one of `text`, `json`, `json-lines`".to_owned(),
             ),
         ] {
             assert_eq!(CommandOptions::check(&options).unwrap_err(), message, "{options}");

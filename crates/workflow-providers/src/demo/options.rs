@@ -8,6 +8,8 @@ use workflow_core::expr::Template;
 use workflow_core::failure::FailureClass;
 use workflow_core::usage::Usage;
 
+use crate::options;
+
 /// The options of the `demo` provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping of options")]
@@ -91,15 +93,12 @@ impl DemoOptions {
         if options.is_null() {
             return Ok(Self::default());
         }
-        serde_path_to_error::deserialize(options).map_err(|error| {
-            let (path, problem) = (error.path().to_string(), error.inner().to_string());
-            match path.as_str() {
-                "." => format!(
-                    "write an object with `delay`, `answers`, `usage`, `session` or `attempts`: {problem}"
-                ),
-                _ if problem.starts_with("unknown field") => problem,
-                _ => format!("`{path}`: {problem}"),
-            }
+        options::read(options).map_err(|wrong| match wrong.path.as_str() {
+            "." => format!(
+                "write an object with `delay`, `answers`, `usage`, `session` or `attempts`: {}",
+                wrong.problem
+            ),
+            _ => wrong.told(),
         })
     }
 

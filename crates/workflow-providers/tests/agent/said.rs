@@ -111,9 +111,9 @@ fn keys_that_are_repeated_are_not_shown() {
 fn options_that_are_unknown_or_wrong_are_refused_before_a_run() {
     let provider = ClaudeCodeProvider::new();
     for (options, problem) in [
-        (json!({"modell": "x"}), "unknown field `modell`"),
+        (json!({"modell": "x"}), "unknown option `modell`"),
         (json!({"max_turns": "many"}), "`max_turns`: invalid type"),
-        (json!({"permission_mode": "yolo"}), "`permission_mode`: unknown variant `yolo`"),
+        (json!({"permission_mode": "yolo"}), "`permission_mode`: unknown value `yolo`"),
         (json!(["model"]), "write an object"),
     ] {
         let told = provider.check_options(&options).unwrap_err();

@@ -110,6 +110,146 @@ fn unknown_keys_are_warnings_unless_strictness_is_asked_for() {
 }
 
 #[test]
+fn strictness_covers_profiles_roles_and_assignments() {
+    let flow = "workflow: { stages: [plan] }\nplan: { role: planner, profile: own }\n";
+    let assignments = "assignments:\n  plan: { provider: demo }\n";
+    let role = "---\nname: Planner\n---\nPlan.\n";
+    let profile = "graph:\n  - { id: a, type: run }\n";
+    let files = [
+        (
+            "config/assignments.yml",
+            assignments,
+            "assignments:\n  plan: { provider: demo, modle: x }\n",
+            "2:27",
+        ),
+        ("roles/planner.md", role, "---\nname: Planner\ncolour: red\n---\nPlan.\n", "3:1"),
+        ("workflows/stages/plan.own.yml", profile, "graph:\n  - { id: a, type: run, promt: x }\n", "2:25"),
+    ];
+    for (file, _, odd, place) in files {
+        let home = Home::new();
+        home.write(".orch/workflows/ship.workflow.yml", flow);
+        for (other, good, ..) in files {
+            home.write(&format!(".orch/{other}"), if other == file { odd } else { good });
+        }
+        let place = format!(".orch/{file}:{place}: ");
+        for (args, code, kind) in [
+            (&["validate", "ship"][..], 0, "warning"),
+            (&["validate", "--strict", "ship"], 2, "error"),
+            (&["run", "ship"], 0, "warning"),
+            (&["run", "--strict", "ship"], 2, "error"),
+        ] {
+            let ended = home.run(args);
+            assert_eq!(ended.code, Some(code), "{file} {args:?}: {ended:?}");
+            let said = format!("{}{}", ended.stdout, ended.stderr);
+            let lines: Vec<_> = said.lines().filter(|line| line.contains("[unknown-key]")).collect();
+            assert_eq!(lines.len(), 1, "{file} {args:?}: {said}");
+            assert!(lines[0].starts_with(&format!("{place}{kind}[unknown-key]")), "{file} {args:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn empty_assignments_are_fine() {
+    for text in ["", "# nothing yet\n", "---\n", "assignments:\n", "assignments: {}\n"] {
+        let home = Home::new();
+        home.write(".orch/config/assignments.yml", text);
+        home.write(
+            ".orch/workflows/ship.workflow.yml",
+            "workflow: { stages: [plan] }\nplan: { provider: demo }\n",
+        );
+        let checked = home.run(&["validate", "--strict", "ship"]);
+        assert_eq!((checked.code, checked.stdout.lines().count()), (Some(0), 1), "{text:?}: {checked:?}");
+    }
+}
+
+/// What no message names: types and forms of the program's own source.
+const INTERNAL: [&str; 14] = [
+    "struct ", "enum ", "variant", "untagged", "serde", "::", " u8", " u32", " u64", " i32", " i64", " f64",
+    "tuple", "newtype",
+];
+
+#[test]
+fn no_message_about_a_file_names_types_of_the_program() {
+    let home = Home::new();
+    let odd = ["[1]", "5", "-1", "1.5", "x", "''", "true", "{}", "{ x: 1 }", "[[]]", "[{ x: 1 }]", "null"];
+    let mut said = String::new();
+    let mut check = |file: &str, text: &str| {
+        home.write(file, text);
+        let ended = home.run(&["validate", "odd"]);
+        assert_ne!(ended.code, Some(101), "{text}: {ended:?}");
+        said.extend([ended.stdout, ended.stderr]);
+        std::fs::remove_file(home.path(file)).unwrap();
+    };
+    let flow = ".orch/workflows/odd.workflow.yml";
+    for value in odd {
+        for provider in ["command", "demo", "claude-code", "codex", "gemini", "grok"] {
+            let options = [
+                "command",
+                "stdin",
+                "env",
+                "output",
+                "success_codes",
+                "delay",
+                "answers",
+                "usage",
+                "attempts",
+                "model",
+                "permission_mode",
+                "approval_mode",
+                "allowed_tools",
+                "max_turns",
+                "max_budget_usd",
+                "mcp_servers",
+                "sandbox",
+                "config",
+                "tools",
+            ];
+            let stage = |option: &&str| {
+                format!("{option}: {{ provider: {provider}, with: {{ {option}: {value} }} }}\n")
+            };
+            let stages: String = options.iter().map(stage).collect();
+            check(flow, &format!("workflow: {{ name: Odd, stages: [{}] }}\n{stages}", options.join(", ")));
+        }
+        let good = "workflow: { stages: [plan] }\nplan: { provider: demo, role: planner, profile: own, output_schema: schemas/s.json }\n";
+        home.write(flow, good);
+        home.write(".orch/roles/planner.md", "Plan.");
+        home.write(".orch/workflows/stages/plan.own.yml", "graph: [{ id: a, type: run }]\n");
+        home.write(".orch/schemas/s.json", "{}");
+        for (file, text) in [
+            (".orch/config/roles.yml", value.to_owned()),
+            (".orch/config/roles.yml", format!("folders: {value}\n")),
+            (".orch/config/providers.yml", format!("providers: {value}\n")),
+            (".orch/config/assignments.yml", format!("assignments: {value}\n")),
+            (".orch/config/assignments.yml", format!("assignments: {{ plan: {{ role: {value} }} }}\n")),
+            (".orch/schemas/s.json", format!("{{ \"type\": {value}, \"required\": {value} }}\n")),
+            (".orch/workflows/stages/plan.own.yml", format!("graph: {value}\n")),
+            (
+                ".orch/workflows/stages/plan.own.yml",
+                format!("graph: [{{ id: a, type: {value}, with: {value}, timeout: {value} }}]\n"),
+            ),
+            (
+                ".orch/roles/planner.md",
+                format!("---\nvariables: {value}\ninputs: {value}\nskills: {value}\n---\nPlan.\n"),
+            ),
+            (
+                ".orch/roles/planner.md",
+                format!(
+                    "---\nvariables: [{{ name: {value}, type: {value}, default: {value} }}]\n---\nPlan.\n"
+                ),
+            ),
+        ] {
+            check(file, &text);
+            home.write(".orch/roles/planner.md", "Plan.");
+            home.write(".orch/workflows/stages/plan.own.yml", "graph: [{ id: a, type: run }]\n");
+            home.write(".orch/schemas/s.json", "{}");
+        }
+    }
+    assert!(said.lines().count() > 500, "{}", said.lines().count());
+    let named: Vec<_> = said.lines().filter(|line| INTERNAL.iter().any(|name| line.contains(name))).collect();
+    assert_eq!(named, Vec::<&str>::new());
+}
+
+#[test]
 fn several_workflows_are_validated_by_file_and_by_id() {
     let home = Home::new();
     home.run(&["init"]);
