@@ -145,6 +145,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         interactive: false,
         isolated: false,
         seed: 0,
+        signature: None,
     };
     let head = RunHead {
         workflow_id: bundle.workflow.id.clone(),

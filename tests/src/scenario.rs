@@ -248,6 +248,7 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
         interactive: false,
         isolated: false,
         seed: SEED,
+        signature: None,
     }
 }
 

@@ -52,6 +52,9 @@ pub enum EventBody {
         hash: BundleHash,
         /// Its bundle: what a run was started with is shared by runs, and this is this run's alone.
         bundle: Arc<Bundle>,
+        /// As [`RunCreated::signature`], for the hash.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<Box<str>>,
     },
     /// A driver began to work on the run for the first time.
     RunStarted,
@@ -453,6 +456,9 @@ pub struct RunCreated {
     /// Drawn once for the run: seeds its jitter, and tells its processes from those of a run of
     /// the same id elsewhere.
     pub seed: u64,
+    /// By the engine that made the run, in hexadecimal, if it has a key for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Box<str>>,
 }
 
 /// Where a run was taken over from another one, and what was changed.
@@ -474,6 +480,9 @@ pub struct RunForked {
     /// What the last call before that point told of the run's own files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<Data>,
+    /// As [`RunCreated::signature`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Box<str>>,
 }
 
 fn one() -> u32 {

@@ -15,6 +15,7 @@ use crate::active::Active;
 use crate::engine::{Engine, Shared};
 use crate::error::BuildError;
 use crate::heartbeat::Heartbeat;
+use crate::key::RunKey;
 use crate::limits::Limits;
 use crate::panics::{GuardedClock, GuardedTimer};
 use crate::parked::Parked;
@@ -40,6 +41,7 @@ pub struct EngineBuilder {
     stop_grace: Duration,
     store_patience: Duration,
     max_output: usize,
+    run_key: Option<RunKey>,
 }
 
 struct NoSecrets;
@@ -67,6 +69,7 @@ impl Default for EngineBuilder {
             stop_grace: Duration::from_secs(30),
             store_patience: Duration::from_secs(600),
             max_output: 8 << 20,
+            run_key: None,
         }
     }
 }
@@ -175,6 +178,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Signs the runs that the engine makes, and drives only runs that are signed with the same key: those of others
+    /// end with [`EngineError::NotSigned`](crate::EngineError::NotSigned), and workers leave them to others. Without a
+    /// key whoever can write to the store can execute commands here.
+    pub fn run_key(mut self, key: RunKey) -> Self {
+        self.run_key = Some(key);
+        self
+    }
+
     /// Puts the engine together.
     ///
     /// # Errors
@@ -216,6 +227,7 @@ impl EngineBuilder {
                 stop_grace: self.stop_grace,
                 store_patience: self.store_patience,
                 max_output: self.max_output,
+                run_key: self.run_key,
                 active,
                 heartbeat: Heartbeat::default(),
                 parked: Parked::default(),

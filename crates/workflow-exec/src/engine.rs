@@ -27,6 +27,7 @@ use crate::driver::{self, Driven};
 use crate::error::EngineError;
 use crate::handle::RunHandle;
 use crate::heartbeat::{self, Heartbeat};
+use crate::key::RunKey;
 use crate::limits::Limits;
 use crate::panics::{self, ask_catalog, caught};
 use crate::parked::Parked;
@@ -34,6 +35,7 @@ use crate::runtime::{Spawn, Timer};
 use crate::sinks::Sinks;
 use crate::start::{StartRun, What};
 use crate::steady::Steady;
+use crate::worker::WorkOptions;
 
 /// Reads a log in steps of so many events.
 pub(crate) const PAGE: usize = 1_000;
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     pub stop_grace: Duration,
     pub store_patience: Duration,
     pub max_output: usize,
+    pub run_key: Option<RunKey>,
     pub active: Arc<Active>,
     pub heartbeat: Heartbeat,
     pub parked: Parked,
@@ -153,7 +156,8 @@ impl Engine {
     pub(crate) fn hold(&self, lease: Lease) -> Hold {
         let entered = self.shared.active.enter(&lease.run);
         let (epoch, taken) = (AtomicU64::new(lease.epoch), AtomicBool::new(false));
-        Hold { shared: self.shared.clone(), run: lease.run, epoch, taken, held: true, entered }
+        let shared = self.shared.clone();
+        Hold { shared, run: lease.run, epoch, taken, held: true, entered, selected_by: None }
     }
 
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
@@ -169,8 +173,14 @@ impl Engine {
     async fn read(&self, hold: &Hold) -> Result<(Arc<Plan>, Box<State>), EngineError> {
         let shared = &self.shared;
         let read = || async {
-            let state = shared.fold(hold.run()).await?;
-            Ok::<_, EngineError>((shared.plan_of(&state).await?, state))
+            let state =
+                shared.fold_with(hold.run(), |events| shared.check_signatures(hold.run(), events)).await?;
+            let plan = shared.plan_of(&state).await?;
+            shared.check_bundle(hold.run(), state.bundle(), plan.bundle())?;
+            if let Some(options) = &hold.selected_by {
+                self.check_is_selected(options, &plan, &state).await?;
+            }
+            Ok::<_, EngineError>((plan, state))
         };
         let read = shared.patiently("reading the run", || read().boxed());
         heartbeat::beating(shared, read).await
@@ -287,11 +297,13 @@ impl Engine {
             interactive: start.interactive,
             isolated: start.isolated,
             seed,
+            signature: None,
         };
         let body = EventBody::RunCreated(Arc::new(created));
-        let event = Event { seq: 1, at: self.shared.clock.now(), body };
+        let mut events = vec![Event { seq: 1, at: self.shared.clock.now(), body }];
+        self.shared.sign(&id, &mut events);
+        let event = events[0].clone();
         let state = first_state(&id, &event)?;
-        let events = vec![event.clone()];
         let new = NewRun { id: id.clone(), bundle: plan.bundle().clone(), events, head: state.head() };
         match self.shared.create(new).await {
             Ok(lease) => {
@@ -312,7 +324,8 @@ impl Engine {
             Some(EventBody::RunCreated(there)) => there.clone(),
             _ => return Err(StoreError::NotFound(format!("run `{run}`")).into()),
         };
-        let wanted = RunCreated { seed: there.seed, ..RunCreated::clone(wanted.created()) };
+        let (seed, signature) = (there.seed, there.signature.clone());
+        let wanted = RunCreated { seed, signature, ..RunCreated::clone(wanted.created()) };
         if *there == wanted { Ok(()) } else { Err(EngineError::OtherInputs(run.clone())) }
     }
 
@@ -342,7 +355,9 @@ impl Engine {
             let claimed = self.claim_if_asked(hold.run(), &state).await;
             let Some(lease) = claimed.map_err(|error| hold.failed(error))? else { break };
             // Somebody else may have driven the run in between.
+            let selected_by = hold.selected_by.take();
             hold = self.hold(lease);
+            hold.selected_by = selected_by;
             let read = self.read(&hold).boxed().await;
             (plan, state) = read.map_err(|error| hold.failed(error))?;
         }
@@ -413,26 +428,6 @@ impl Engine {
 }
 
 impl Shared {
-    /// The state of a run from its log.
-    pub(crate) async fn fold(&self, run: &RunId) -> Result<Box<State>, EngineError> {
-        let mut page = self.store.events(run, 0, PAGE).await?;
-        let Some(first) = page.first() else {
-            return Err(StoreError::NotFound(format!("run `{run}`")).into());
-        };
-        let mut state = first_state(run, first)?;
-        let mut from = 1;
-        loop {
-            for event in &page[from..] {
-                state.apply(event).map_err(|source| EngineError::Broken { run: run.clone(), source })?;
-            }
-            if page.len() < PAGE {
-                return Ok(state);
-            }
-            page = self.store.events(run, state.last_event(), PAGE).await?;
-            from = 0;
-        }
-    }
-
     /// The plan that a run goes on with.
     pub(crate) async fn plan_of(&self, state: &State) -> Result<Arc<Plan>, EngineError> {
         match state.migrated() {
@@ -510,6 +505,8 @@ pub(crate) struct Hold {
     taken: AtomicBool,
     held: bool,
     entered: Entered,
+    /// What says whether it is driven, where a worker has it.
+    pub(crate) selected_by: Option<Arc<WorkOptions>>,
 }
 
 impl Hold {

@@ -161,6 +161,24 @@ pub enum EngineError {
         /// The names of the secrets.
         names: Vec<String>,
     },
+    /// The engine has a [key](crate::EngineBuilder::run_key), and the run is not signed with it.
+    #[error(
+        "run `{run}` is not driven here: {problem}, and this engine drives only runs that are signed with its key"
+    )]
+    NotSigned {
+        /// The run.
+        run: RunId,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A worker [does not take](crate::WorkOptions) the run.
+    #[error("run `{run}` is not driven by this worker: {reason}")]
+    NotSelected {
+        /// The run.
+        run: RunId,
+        /// Why.
+        reason: String,
+    },
     /// What a dead host left of the run could not be stopped, so it must not go on.
     #[error("run `{run}`: processes of an earlier call of {path} may still be running: {message}")]
     NotReclaimed {

@@ -119,6 +119,7 @@ impl Engine {
     pub async fn fork(&self, fork: Fork) -> Result<RunHandle, EngineError> {
         self.check_not_shut_down()?;
         let events = self.log(&fork.from).await?;
+        self.shared.check_signatures(&fork.from, &events)?;
         let State { .. } =
             State::fold(&events).map_err(|source| EngineError::Broken { run: fork.from.clone(), source })?;
         let cut = cut(&events, &fork)?;
@@ -129,6 +130,7 @@ impl Engine {
             _ => return Err(StoreError::NotFound(format!("run `{}`", fork.from)).into()),
         };
         let mut bundle = self.shared.store.bundle(&started).await?;
+        self.shared.check_bundle(&fork.from, &started, &bundle)?;
         let mut replaced = None;
         if let Some(provider) = &fork.provider {
             let plan = self.replace_providers(&mut events_of_fork, &bundle, provider)?;
@@ -143,6 +145,7 @@ impl Engine {
             outputs: fork.outputs,
             seed: Some(old_seed),
             worktree: last_worktree(&events),
+            signature: None,
         };
         let now = self.shared.clock.now();
         let broken = |source| EngineError::Broken { run: id.clone(), source };
@@ -191,8 +194,8 @@ impl Engine {
                 if !obstacles.is_empty() {
                     return Err(EngineError::CannotMigrate { run: fork.from, obstacles });
                 }
-                let body =
-                    EventBody::RunMigrated { hash: plan.hash().clone(), bundle: plan.bundle().clone() };
+                let (hash, bundle) = (plan.hash().clone(), plan.bundle().clone());
+                let body = EventBody::RunMigrated { hash, bundle, signature: None };
                 let event = Event { seq: state.last_event() + 1, at: now, body };
                 state.apply(&event).map_err(broken)?;
                 events.push(event);
@@ -200,6 +203,7 @@ impl Engine {
         }
         // The bundle that a run begins with is kept beside it; one that it was moved to is in its event.
         let head = RunHead { bundle: started, ..state.head() };
+        self.shared.sign(&id, &mut events);
         let shown = (!self.shared.sinks.is_empty()).then(|| events.clone());
         let new = NewRun { id: id.clone(), bundle, events, head };
         match self.shared.create(new).await {
@@ -230,7 +234,7 @@ impl Engine {
                     let bundle = started.hash().clone();
                     *created = Arc::new(RunCreated { bundle, ..RunCreated::clone(created) });
                 }
-                EventBody::RunMigrated { hash, bundle } => {
+                EventBody::RunMigrated { hash, bundle, .. } => {
                     let plan = self.plan_with(bundle, provider)?;
                     *hash = plan.hash().clone();
                     *bundle = plan.bundle().clone();

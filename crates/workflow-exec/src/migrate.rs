@@ -59,11 +59,11 @@ impl Engine {
             return Err(EngineError::CannotMigrate { run: run.clone(), obstacles });
         }
         if migration.from != migration.to {
-            let body = EventBody::RunMigrated { hash: migration.to.clone(), bundle };
+            let body = EventBody::RunMigrated { hash: migration.to.clone(), bundle, signature: None };
             let expected = state.last_event();
-            let event = Event { seq: expected + 1, at: self.shared.clock.now(), body };
-            state.apply(&event).map_err(|source| EngineError::Broken { run: run.clone(), source })?;
-            let events = [event];
+            let mut events = [Event { seq: expected + 1, at: self.shared.clock.now(), body }];
+            self.shared.sign(run, &mut events);
+            state.apply(&events[0]).map_err(|source| EngineError::Broken { run: run.clone(), source })?;
             self.shared.store.append(&hold.lease(), expected, &events, Some(&state.head())).await?;
             self.shared.sinks.events(run, &events);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use event_listener::EventListener;
@@ -9,7 +10,7 @@ use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, FutureExt as _, pending, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tracing::{debug, error, info, warn};
-use workflow_core::ids::RunId;
+use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::stop::Stop;
 use workflow_core::store::{Lease, StoreError};
 
@@ -18,6 +19,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::heartbeat;
 use crate::panics::{self, caught_async};
+use crate::selection::Refused;
 
 /// What a worker takes on. Made by [`Default`], and changed field by field.
 #[derive(Debug, Clone)]
@@ -31,11 +33,24 @@ pub struct WorkOptions {
     /// A run that could not be driven is left alone for twice as long each time, up to this; five
     /// minutes unless set.
     pub longest_pause: Duration,
+    /// Only runs of these workflows are driven; of all when there are none.
+    pub workflows: Vec<WorkflowId>,
+    /// Only runs all of whose providers are among these, none of them named by an expression; all when there are none.
+    pub providers: Vec<String>,
+    /// Only runs are driven whose definition is that of the workflow as the engine's catalog has it.
+    pub only_catalog: bool,
 }
 
 impl Default for WorkOptions {
     fn default() -> Self {
-        Self { runs: 64, poll: Duration::from_secs(1), longest_pause: Duration::from_secs(300) }
+        Self {
+            runs: 64,
+            poll: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(300),
+            workflows: Vec::new(),
+            providers: Vec::new(),
+            only_catalog: false,
+        }
     }
 }
 
@@ -61,7 +76,8 @@ impl Engine {
     pub async fn work(&self, options: WorkOptions) -> Result<(), EngineError> {
         let mut worker = Worker {
             engine: self,
-            options,
+            options: Arc::new(options),
+            refused: Refused::default(),
             driven: FuturesUnordered::new(),
             failures: HashMap::new(),
             waits: false,
@@ -83,7 +99,9 @@ impl Engine {
 
 struct Worker<'e> {
     engine: &'e Engine,
-    options: WorkOptions,
+    options: Arc<WorkOptions>,
+    /// Runs that are left to others.
+    refused: Refused,
     driven: FuturesUnordered<BoxFuture<'e, (RunId, Result<(), EngineError>)>>,
     /// How often runs could not be driven, one after the other.
     failures: HashMap<RunId, u32>,
@@ -107,7 +125,7 @@ impl Worker<'_> {
             }
             let room = self.room();
             if room > 0 {
-                match shared.claim_next(room).await {
+                match self.claim(room).await {
                     Ok(leases) => {
                         if std::mem::take(&mut self.waits) {
                             info!("the store can be used again");
@@ -145,6 +163,17 @@ impl Worker<'_> {
             if let Some((run, result)) = ended {
                 self.ended(run, result);
             }
+        }
+    }
+
+    /// Claims up to `most` runs. A worker that does not take all looks at what the store lists, so that those which it
+    /// leaves to others are not in the way.
+    async fn claim(&mut self, most: usize) -> Result<Vec<Lease>, StoreError> {
+        let engine = self.engine;
+        if self.options.is_selective() || engine.shared.run_key.is_some() {
+            engine.claim_selected(&self.options, &mut self.refused, most).await
+        } else {
+            engine.shared.claim_next(most).await
         }
     }
 
@@ -196,7 +225,8 @@ impl Worker<'_> {
         let run = lease.run.clone();
         let pause = self.pause(&run);
         let deaths = lease.deaths;
-        let hold = engine.hold(lease);
+        let mut hold = engine.hold(lease);
+        hold.selected_by = self.options.is_selective().then(|| self.options.clone());
         if (deaths::SUSPECT..deaths::MOST).contains(&deaths) {
             self.suspect = Some((run.clone(), hold.entered().inbox.changed.listen()));
         }
@@ -256,6 +286,10 @@ impl Worker<'_> {
                 )),
             ) => {
                 info!(%run, %error, "the run is not driven here any more");
+            }
+            Err(error @ (EngineError::NotSigned { .. } | EngineError::NotSelected { .. })) => {
+                warn!(%error, "the run is left to others");
+                self.refused.add(run);
             }
             Err(error) => {
                 warn!(%run, %error, "the run could not be driven on; it is tried again later");

@@ -61,6 +61,7 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
         interactive: case.interactive,
         isolated: false,
         seed: case.seed,
+        signature: None,
         ..scenario::created(plan)
     };
     let asked = AtomicUsize::new(0);

@@ -527,6 +527,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
         interactive: setup.case.interactive,
         isolated: false,
         seed: setup.case.seed,
+        signature: None,
         ..scenario::created(&plan)
     };
     let event = Event { seq: 1, at: now, body: EventBody::RunCreated(Arc::new(created)) };

@@ -52,6 +52,7 @@ impl World {
             interactive: *interactive,
             isolated: false,
             seed,
+            signature: None,
         };
         let at = "2026-01-02T03:04:05Z".parse().unwrap();
         let first = Event { seq: 1, at, body: EventBody::RunCreated(Arc::new(created)) };

@@ -23,7 +23,7 @@ impl State {
         match &event.body {
             EventBody::RunCreated(_) => return Err("the run was created already"),
             EventBody::RunForked(forked) => self.fork(forked, event.at)?,
-            EventBody::RunMigrated { hash, bundle } => {
+            EventBody::RunMigrated { hash, bundle, .. } => {
                 self.bundle = hash.clone();
                 self.migrated = Some(bundle.clone());
             }

@@ -158,6 +158,22 @@ impl Plan {
         names
     }
 
+    /// Whether its calls have no other [providers](Self::providers): none is named by an expression, other than a node's
+    /// by `${stage.provider}`.
+    pub fn has_known_providers(&self) -> bool {
+        let is_known = |call: &CallPlan| {
+            let of_lane = |text: &Template| text.names().all(|name| name.as_str() == "stage.provider");
+            call.provider.as_ref().is_none_or(|text| text.as_literal().is_some() || of_lane(text))
+        };
+        self.stages.iter().all(|stage| {
+            let nodes = match &stage.work {
+                Work::Graph(graph) => graph.calls().all(is_known),
+                Work::Simple { call, .. } => is_known(call),
+            };
+            nodes && stage.lanes.iter().all(|lane| lane.literal.is_some())
+        })
+    }
+
     pub(crate) fn stage(&self, id: &StageId) -> Option<&StagePlan> {
         self.stage_named(id.as_str())
     }

@@ -56,12 +56,13 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 interactive: true,
                 isolated: true,
                 seed: u64::MAX,
+                signature: Some("5e1f".into()),
             })),
             concat!(
                 r#""type":"run_created","data":{"run":"r-1","workflow":"ship","#,
                 r#""bundle":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","#,
                 r#""vars":{"b":1,"a":null},"on_failure":"continue","interactive":true,"#,
-                r#""isolated":true,"seed":18446744073709551615}"#,
+                r#""isolated":true,"seed":18446744073709551615,"signature":"5e1f"}"#,
             ),
         ),
         (
@@ -74,6 +75,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 interactive: false,
                 isolated: false,
                 seed: 0,
+                signature: None,
             })),
             concat!(
                 r#""type":"run_created","data":{"run":"r-1","workflow":"ship","#,
@@ -390,10 +392,11 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 outputs: [(stage("plan"), Data::new(&json!("better")))].into(),
                 seed: Some(7),
                 worktree: Some(Data::new(&json!({ "commit": "c0" }))),
+                signature: Some("5e1f".into()),
             })),
             concat!(
                 r#""type":"run_forked","data":{"from":"r0","event":9,"#,
-                r#""vars":{"x":1},"outputs":{"plan":"better"},"seed":7,"worktree":{"commit":"c0"}}"#,
+                r#""vars":{"x":1},"outputs":{"plan":"better"},"seed":7,"worktree":{"commit":"c0"},"signature":"5e1f"}"#,
             ),
         ),
         migrated(),
@@ -432,5 +435,5 @@ fn migrated() -> (EventBody, &'static str) {
     let hash = bundle.hash().unwrap();
     let data = json!({ "hash": hash, "bundle": bundle });
     let text = format!(r#""type":"run_migrated","data":{data}"#);
-    (EventBody::RunMigrated { hash, bundle }, text.leak())
+    (EventBody::RunMigrated { hash, bundle, signature: None }, text.leak())
 }

@@ -60,6 +60,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         interactive: false,
         isolated: false,
         seed: u64::MAX,
+        signature: None,
     };
     let head = RunHead {
         workflow_id: bundle.workflow.id.clone(),

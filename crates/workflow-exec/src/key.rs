@@ -1,0 +1,187 @@
+//! Signatures of what runs execute, for workers that do not trust everyone who can write to their store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::Serialize;
+use sha2::Sha256;
+use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
+use workflow_core::ids::RunId;
+
+use crate::engine::Shared;
+use crate::error::EngineError;
+
+/// The shortest key, in bytes.
+const SHORTEST: usize = 16;
+
+/// What a signature is of, so that it is good for nothing else.
+const PURPOSE: &str = "workflow run, version 1";
+
+const OTHER_DEFINITION: &str = "its definition is not the one whose hash is signed";
+
+/// A key with which an engine signs the runs that it makes. It drives no others.
+///
+/// What is signed with HMAC-SHA-256: the id of a run with the hash of its definition, its variables and everything else
+/// that it was created with; what a fork changes; and each definition that it was moved to. What happened to the run
+/// since is not: results, answers and requests. See `SECURITY.md`.
+#[derive(Clone)]
+pub struct RunKey(Arc<[u8]>);
+
+/// A text is no key for signing runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key for runs has at least {SHORTEST} bytes: use random ones, as `openssl rand -hex 32` makes")]
+pub struct InvalidRunKey;
+
+impl RunKey {
+    /// A key of random bytes, in whatever encoding.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRunKey`] when it is shorter than 16 bytes.
+    ///
+    /// ```
+    /// use workflow_exec::{Engine, RunKey};
+    ///
+    /// let engine = Engine::builder().run_key(RunKey::new("0f6c5b8d9e2a41370f6c5b8d9e2a4137")?).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(key: impl AsRef<[u8]>) -> Result<Self, InvalidRunKey> {
+        let key = key.as_ref();
+        if key.len() < SHORTEST { Err(InvalidRunKey) } else { Ok(Self(key.into())) }
+    }
+
+    fn mac(&self, run: &RunId, seq: u64, content: &Content<'_>) -> Option<Hmac<Sha256>> {
+        // Neither fails: every length is a key, and all that an event holds can be written.
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
+        mac.update(&serde_json::to_vec(&(PURPOSE, run, seq, content)).ok()?);
+        Some(mac)
+    }
+
+    /// Signs an event, if it is one of those that are signed.
+    fn sign(&self, run: &RunId, event: &mut Event) {
+        use fmt::Write as _;
+        let Some(mac) = Content::of(event).and_then(|content| self.mac(run, event.seq, &content)) else {
+            return;
+        };
+        let mut text = String::with_capacity(64);
+        for byte in mac.finalize().into_bytes() {
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        set_signature(event, Some(text.into()));
+    }
+
+    /// Says what is wrong with the signature of an event, if it is one of those that are signed.
+    fn verify(&self, run: &RunId, event: &Event) -> Result<(), String> {
+        let Some(content) = Content::of(event) else { return Ok(()) };
+        let what = format!("its event {} ({})", event.seq, event.body.kind());
+        let Some(signature) = signature(event) else { return Err(format!("{what} has no signature")) };
+        let mac = self.mac(run, event.seq, &content);
+        let is_right = mac.zip(bytes(signature)).is_some_and(|(mac, bytes)| mac.verify_slice(&bytes).is_ok());
+        match &event.body {
+            _ if !is_right => Err(format!("{what} is not signed with this key")),
+            EventBody::RunMigrated { hash, bundle, .. } if !is_of(bundle, hash) => {
+                Err(OTHER_DEFINITION.to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RunKey")
+    }
+}
+
+/// What is signed of an event.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Content<'e> {
+    Created(RunCreated),
+    Forked(RunForked),
+    Migrated(&'e BundleHash),
+}
+
+impl<'e> Content<'e> {
+    fn of(event: &'e Event) -> Option<Self> {
+        match &event.body {
+            EventBody::RunCreated(created) => {
+                Some(Self::Created(RunCreated { signature: None, ..RunCreated::clone(created) }))
+            }
+            EventBody::RunForked(forked) => {
+                Some(Self::Forked(RunForked { signature: None, ..RunForked::clone(forked) }))
+            }
+            EventBody::RunMigrated { hash, .. } => Some(Self::Migrated(hash)),
+            _ => None,
+        }
+    }
+}
+
+fn signature(event: &Event) -> Option<&str> {
+    match &event.body {
+        EventBody::RunCreated(created) => created.signature.as_deref(),
+        EventBody::RunForked(forked) => forked.signature.as_deref(),
+        EventBody::RunMigrated { signature, .. } => signature.as_deref(),
+        _ => None,
+    }
+}
+
+fn set_signature(event: &mut Event, new: Option<Box<str>>) {
+    match &mut event.body {
+        EventBody::RunCreated(created) => {
+            *created = Arc::new(RunCreated { signature: new, ..RunCreated::clone(created) });
+        }
+        EventBody::RunForked(forked) => forked.signature = new,
+        EventBody::RunMigrated { signature, .. } => *signature = new,
+        _ => {}
+    }
+}
+
+fn is_of(bundle: &Bundle, hash: &BundleHash) -> bool {
+    bundle.hash().is_ok_and(|of| of == *hash)
+}
+
+/// The bytes of a text in hexadecimal.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+    text.as_bytes().chunks(2).map(|two| if two.len() == 2 { pair(two) } else { None }).collect()
+}
+
+impl Shared {
+    /// Signs those of the events of a run that are signed. Without a key they have no signature, also where one was
+    /// copied from another run.
+    pub(crate) fn sign(&self, run: &RunId, events: &mut [Event]) {
+        for event in events {
+            match &self.run_key {
+                Some(key) => key.sign(run, event),
+                None if signature(event).is_some() => set_signature(event, None),
+                None => {}
+            }
+        }
+    }
+
+    /// Refuses events that this engine's key has not signed, if it has one.
+    pub(crate) fn check_signatures(&self, run: &RunId, events: &[Event]) -> Result<(), EngineError> {
+        let Some(key) = &self.run_key else { return Ok(()) };
+        let problem = events.iter().find_map(|event| key.verify(run, event).err());
+        problem.map_or(Ok(()), |problem| Err(EngineError::NotSigned { run: run.clone(), problem }))
+    }
+
+    /// Refuses a definition that is not the one whose hash was signed, if this engine has a key: a store looks it up by
+    /// that hash and can return another one.
+    pub(crate) fn check_bundle(
+        &self,
+        run: &RunId,
+        hash: &BundleHash,
+        bundle: &Bundle,
+    ) -> Result<(), EngineError> {
+        if self.run_key.is_none() || is_of(bundle, hash) {
+            return Ok(());
+        }
+        Err(EngineError::NotSigned { run: run.clone(), problem: OTHER_DEFINITION.to_owned() })
+    }
+}
