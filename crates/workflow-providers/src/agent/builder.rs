@@ -28,6 +28,7 @@ impl<C: Cli> AgentBuilder<C> {
                 arguments: Vec::new(),
                 allow_env: allow_env.map(OsString::from).collect(),
                 env: Vec::new(),
+                denied: Vec::new(),
                 grace: Duration::from_secs(5),
                 patience: Duration::from_secs(30 * 60),
             },
@@ -78,6 +79,16 @@ impl<C: Cli> AgentBuilder<C> {
     /// agents wait for ever for a service that does not answer. Default: 30 minutes.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.settings.patience = patience;
+        self
+    }
+
+    /// Files and folders that the agent's own tools must not change, where its command line can be told so, as that of
+    /// `claude-code` can; others ignore it. Commands that the agent executes are not bound by it: it keeps an agent from
+    /// changing them by mistake, or as it was told in passing, and is no boundary.
+    pub fn deny_write<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        // It fails only for an empty path.
+        let absolute = |path: P| std::path::absolute(path.as_ref()).ok();
+        self.settings.denied = paths.into_iter().filter_map(absolute).collect();
         self
     }
 

@@ -119,8 +119,14 @@ impl Cli for ClaudeCode {
                 PermissionMode::BypassPermissions => "bypassPermissions",
             }),
         );
-        for (name, tools) in
-            [("--allowedTools", &options.allowed_tools), ("--disallowedTools", &options.disallowed_tools)]
+        let mut disallowed = options.disallowed_tools.clone();
+        for path in call.denied {
+            // Of all tools that edit files. A path from the root has two slashes there, and holds also where nothing is
+            // asked for.
+            let path = path.display();
+            disallowed.extend([format!("Edit(/{path})"), format!("Edit(/{path}/**)")]);
+        }
+        for (name, tools) in [("--allowedTools", &options.allowed_tools), ("--disallowedTools", &disallowed)]
         {
             if !tools.is_empty() {
                 if let Some(option) = tools.iter().find(|tool| tool.starts_with('-')) {

@@ -1,6 +1,6 @@
 //! What one agent's command line has of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 use schemars::JsonSchema;
@@ -89,6 +89,8 @@ pub struct Call<'c> {
     pub(crate) scratch: &'c Path,
     /// Where the agent works.
     pub(crate) directory: &'c Path,
+    /// What it must not change, if it can be told so: whole paths.
+    pub(crate) denied: &'c [PathBuf],
 }
 
 /// How an agent is called.

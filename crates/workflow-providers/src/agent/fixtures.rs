@@ -75,7 +75,8 @@ fn play<C: Cli>(
     let resumes = ["-resume", "-continue", "-fork"].iter().any(|word| capture.case.contains(word));
     let request = request(resumes.then_some("s"));
     let place = PathBuf::from("/nowhere");
-    let call = Call { request: &request, new_session: "chosen", scratch: &place, directory: &place };
+    let call =
+        Call { request: &request, new_session: "chosen", scratch: &place, directory: &place, denied: &[] };
     let (mut transcript, mut said) = (Transcript::<C>::new(&call), Vec::new());
     transcript.push(stdout, &mut |what| said.push(what));
     let end = End { code, stderr: capture.stderr.clone(), lingered: false };
@@ -236,7 +237,7 @@ where
     let says = |what: fn(&Said) -> bool| said.iter().any(what);
     let arguments = |request: &CallRequest| {
         let place = PathBuf::from("/nowhere");
-        let call = Call { request, new_session: "chosen", scratch: &place, directory: &place };
+        let call = Call { request, new_session: "chosen", scratch: &place, directory: &place, denied: &[] };
         let invocation = C::arguments(&C::Options::default(), &call).unwrap();
         (invocation.arguments.join(" "), invocation.files.len())
     };
@@ -281,7 +282,13 @@ fn counts_sessions<C: Cli>(prefix: &str) -> bool {
             cost_usd: None,
         });
         let place = PathBuf::from("/nowhere");
-        let call = Call { request: &request, new_session: "chosen", scratch: &place, directory: &place };
+        let call = Call {
+            request: &request,
+            new_session: "chosen",
+            scratch: &place,
+            directory: &place,
+            denied: &[],
+        };
         let mut transcript = Transcript::<C>::new(&call);
         transcript.push(&capture.stdout, &mut |_| {});
         let end = End { code: capture.code, stderr: String::new(), lingered: false };
@@ -300,4 +307,28 @@ fn an_agent_can_do_what_it_is_said_to_be_able_to_do() {
     assert_eq!(shown::<Codex>("codex-"), AgentProvider::<Codex>::capabilities());
     assert_eq!(shown::<Gemini>("gemini-"), AgentProvider::<Gemini>::capabilities());
     assert_eq!(shown::<Grok>("grok-"), AgentProvider::<Grok>::capabilities());
+}
+
+#[test]
+fn claude_code_is_told_what_its_tools_must_not_change() {
+    let (request, place) = (request(None), PathBuf::from("/nowhere"));
+    let denied = [PathBuf::from("/work/.orch/runs.db*"), PathBuf::from("/work/.orch/workflows")];
+    let call =
+        Call { request: &request, new_session: "c", scratch: &place, directory: &place, denied: &denied };
+    let options =
+        serde_json::json!({ "disallowed_tools": ["WebFetch"], "permission_mode": "bypassPermissions" });
+    let options: crate::agent::claude_code::Options = serde_json::from_value(options).unwrap();
+    let arguments = ClaudeCode::arguments(&options, &call).unwrap().arguments;
+    let from = arguments.iter().position(|argument| argument == "--disallowedTools").unwrap();
+    assert_eq!(
+        arguments[from + 1..from + 6],
+        [
+            "WebFetch",
+            "Edit(//work/.orch/runs.db*)",
+            "Edit(//work/.orch/runs.db*/**)",
+            "Edit(//work/.orch/workflows)",
+            "Edit(//work/.orch/workflows/**)",
+        ]
+    );
+    assert!(arguments.get(from + 6).is_none_or(|next| next.starts_with('-')), "{arguments:?}");
 }

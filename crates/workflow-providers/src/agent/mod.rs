@@ -88,6 +88,8 @@ struct Settings {
     arguments: Vec<String>,
     allow_env: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    /// What the agent must not change.
+    denied: Vec<PathBuf>,
     grace: Duration,
     patience: Duration,
 }
@@ -195,8 +197,13 @@ impl Settings {
             |error| ProviderError::transient(format!("no directory for the call could be made: {error}"));
         let scratch = tempfile::Builder::new().prefix("workflow-").tempdir().map_err(unable)?;
         let new_session = uuid::Uuid::new_v4().to_string();
-        let call =
-            Call { request, new_session: &new_session, scratch: scratch.path(), directory: &directory };
+        let call = Call {
+            request,
+            new_session: &new_session,
+            scratch: scratch.path(),
+            directory: &directory,
+            denied: &self.denied,
+        };
         let Invocation { arguments, environment, files } = C::arguments(&options, &call).map_err(wrong)?;
         for (name, text) in files {
             std::fs::write(scratch.path().join(name), text).map_err(unable)?;
