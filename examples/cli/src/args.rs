@@ -15,6 +15,7 @@ use workflow_core::ids::{RunId, StageId, WorkflowId};
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
 
+use crate::host::PROVIDERS;
 use crate::moment::moment;
 use crate::reference::RunRef;
 
@@ -65,6 +66,7 @@ Environment:
   WORKFLOW_SECRETS_DIR
                      a folder with a file for each secret: ${secrets.X} is the text of the file X
   WORKFLOW_SECRET_X  the value of ${secrets.X} where there is no such file
+  WORKFLOW_KEY_FILE  a file with a key: runs are signed with it when they are made, and only such runs are driven
   WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 
 RUN is an id, the beginning of one, the id of a workflow that has one run, `@latest`, or `WORKFLOW@latest`.
@@ -95,6 +97,10 @@ pub(crate) struct Args {
     /// descriptor.
     #[arg(long, global = true, value_name = "FILE")]
     pub store_file: Option<PathBuf>,
+    /// Drive the runs of this store from now on, although this program has not made it for you: a run can execute
+    /// commands, so a store that came with a checkout is only looked at.
+    #[arg(long, global = true)]
+    pub trust_store: bool,
     /// Print bare JSON objects, one per line, and everything else on standard error.
     #[arg(long, global = true)]
     pub json: bool,
@@ -212,11 +218,24 @@ pub(crate) enum Command {
     /// that wait for a person stay as they are.
     Recover,
     /// Drive whatever runs of the store nobody drives, also those to come, until it is asked to end.
-    Worker {
-        /// How many runs are driven at a time.
-        #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
-        runs: u16,
-    },
+    Worker(WorkerArgs),
+}
+
+/// What `worker` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WorkerArgs {
+    /// How many runs are driven at a time.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub runs: u16,
+    /// Only runs of these workflows; others are left to other workers.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub workflow: Vec<WorkflowId>,
+    /// Only runs that call none but these providers, and name none by an expression.
+    #[arg(long, value_name = "NAME", num_args = 1.., value_parser = PossibleValuesParser::new(PROVIDERS))]
+    pub provider: Vec<String>,
+    /// Only runs whose definition is that of the workflow as it is in the home now.
+    #[arg(long)]
+    pub only_catalog: bool,
 }
 
 /// What `run` takes.

@@ -79,6 +79,18 @@ pub(crate) enum Error {
     /// There is no worktree for a run, or none of it.
     #[error("{0}")]
     NoWorktree(String),
+    /// The runs of a store are not driven.
+    #[error(
+        "the runs of {store} are not driven: this program has not made that store for you (its id is not in {known}), and \
+         whoever wrote it could execute commands here. Look at them (`workflow runs`, `show`), and add --trust-store if \
+         you know where it comes from"
+    )]
+    Untrusted {
+        /// The store.
+        store: String,
+        /// Where the ids of known stores are.
+        known: String,
+    },
     /// A file cannot be read.
     #[error("{path}: {source}")]
     File {

@@ -15,6 +15,7 @@ const IGNORED: &str = "\
 /runs.db*
 /runs/
 /bundles/
+/store-id
 /worktrees/
 ";
 
@@ -88,6 +89,13 @@ impl Home {
         let config: Config = serde_yaml::from_str(&text)
             .map_err(|error| failed(std::io::Error::new(ErrorKind::InvalidData, error)))?;
         Ok(config.folders.into_iter().map(|folder| self.path.join(folder)).collect())
+    }
+
+    /// What an agent must not change: all but the worktrees, in which it may be working.
+    pub(crate) fn own_files(&self) -> Vec<PathBuf> {
+        let names =
+            ["runs.db*", "runs", "bundles", "store-id", "workflows", "roles", "config", "schemas", "skills"];
+        names.into_iter().map(|name| self.path.join(name)).collect()
     }
 
     /// The home that `init` makes: in the current directory, unless it was named.

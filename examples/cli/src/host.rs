@@ -1,6 +1,5 @@
 //! The engine of this program: the store of a place, the providers, and the secrets.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use jiff::Timestamp;
 use workflow_core::definition::Defaults;
 use workflow_core::ids::RunId;
 use workflow_core::sink::EventSink;
-use workflow_core::store::{RunStore, StoreError};
+use workflow_core::store::StoreError;
 use workflow_exec::{Clock, Engine, EngineBuilder, EngineError};
 use workflow_providers::{
     ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider,
@@ -19,14 +18,17 @@ use workflow_store::{Folders, FsCatalog, MemoryStore};
 use crate::display::Bell;
 use crate::error::Error;
 use crate::home::Home;
-use crate::place::Place;
+use crate::place::{Opened, Place};
 use crate::reference::RunRef;
-use crate::secrets::Sources;
+use crate::secrets::{self, Sources};
 
 /// The name of the provider of command lines, which is also that of stages that name none.
 const COMMAND: &str = "command";
 /// The name of the provider that calls nobody.
 const DEMO: &str = "demo";
+
+/// The names of all providers.
+pub(crate) const PROVIDERS: [&str; 6] = [COMMAND, "claude-code", "codex", "gemini", "grok", DEMO];
 
 /// What every command works with.
 pub(crate) struct Host {
@@ -38,17 +40,27 @@ pub(crate) struct Host {
     pub worktrees: Worktrees,
     /// Rings when a run that is driven here has something new to show.
     pub bell: Arc<Bell>,
+    /// Why the runs of the store are not driven, if they are not.
+    distrust: Option<Error>,
 }
 
 impl Host {
-    /// Opens a place, which is made unless it is there.
+    /// Opens a place to drive runs, which is made unless it is there.
     pub(crate) fn open(place: &Place) -> Result<Self, Error> {
-        Self::with(&place.home, place.open()?, |builder| builder)
+        Self::with(&place.home, place.open()?, |builder| builder)?.trusted()
     }
 
     /// The same, with events shown to `sink` too.
     pub(crate) fn open_for(place: &Place, sink: impl EventSink + 'static) -> Result<Self, Error> {
-        Self::with(&place.home, place.open()?, |builder| builder.sink(sink))
+        Self::with(&place.home, place.open()?, |builder| builder.sink(sink))?.trusted()
+    }
+
+    /// Refuses to drive runs of a store that is not known to be the user's.
+    pub(crate) fn trusted(mut self) -> Result<Self, Error> {
+        match self.distrust.take() {
+            Some(distrust) => Err(distrust),
+            None => Ok(self),
+        }
     }
 
     /// Opens a place to look at its runs. There is nothing to see where there is none, and looking
@@ -75,12 +87,13 @@ impl Host {
 
     /// Opens a home for its workflows alone.
     pub(crate) fn for_definitions(home: &Home) -> Result<Self, Error> {
-        Self::with(home, MemoryStore::new(), |builder| builder)
+        let opened = Opened { store: Arc::new(MemoryStore::new()), distrust: None };
+        Self::with(home, opened, |builder| builder)
     }
 
     fn with(
         home: &Home,
-        store: impl RunStore + 'static,
+        Opened { store, distrust }: Opened,
         more: impl FnOnce(EngineBuilder) -> EngineBuilder,
     ) -> Result<Self, Error> {
         let worktrees = Worktrees::builder(&home.root, home.path.join("worktrees")).build();
@@ -92,7 +105,10 @@ impl Host {
         }
         let catalog = Arc::new(FsCatalog::with_folders(&home.path, folders)?);
         let bell = Arc::new(Bell::default());
-        let mut builder = more(builder(&worktrees, &home.root));
+        let mut builder = more(builder(&worktrees, home));
+        if let Some(key) = secrets::run_key()? {
+            builder = builder.run_key(key);
+        }
         if home.is_of_app() {
             builder = builder.defaults(Defaults::coding_agents());
         }
@@ -102,14 +118,16 @@ impl Host {
             .sink(bell.clone())
             .build()
             .map_err(EngineError::from)?;
-        Ok(Self { engine, catalog, worktrees, bell })
+        Ok(Self { engine, catalog, worktrees, bell, distrust })
     }
 }
 
-fn builder(worktrees: &Worktrees, root: &Path) -> EngineBuilder {
+fn builder(worktrees: &Worktrees, home: &Home) -> EngineBuilder {
+    let root = &home.root;
+    let claude_code = ClaudeCodeProvider::builder().work_root(root).deny_write(home.own_files());
     Engine::builder()
         .provider(COMMAND, worktrees.wrap(CommandProvider::builder().work_root(root).build()))
-        .provider("claude-code", worktrees.wrap(ClaudeCodeProvider::builder().work_root(root).build()))
+        .provider("claude-code", worktrees.wrap(claude_code.build()))
         .provider("codex", worktrees.wrap(CodexProvider::builder().work_root(root).build()))
         .provider("gemini", worktrees.wrap(GeminiProvider::builder().work_root(root).build()))
         .provider("grok", worktrees.wrap(GrokProvider::builder().work_root(root).build()))

@@ -2,7 +2,7 @@
 //!
 //! - [`args`] says what can be typed; [`commands`] has a module for each command.
 //! - [`home`] and [`place`] say where workflows and runs are, [`mod@reference`] which run is meant; [`host`] puts the engine
-//!   together: that store, the
+//!   together: that store, which [`trust`] knows or does not, the
 //!   providers, and [`secrets`] from files and the environment.
 //! - [`private`] keeps the memory and the environment of this process from the programs that it starts.
 //! - [`foreground`] drives runs until they rest, and passes [`signals`] on to them.
@@ -37,6 +37,7 @@ mod secrets;
 mod signals;
 mod source;
 mod text;
+mod trust;
 mod words;
 
 use std::process::ExitCode;

@@ -13,11 +13,14 @@ use workflow_store::{FileStore, ForeignRun, PostgresStore, SqliteOptions, Sqlite
 use crate::error::Error;
 use crate::home::{self, Home};
 use crate::print;
+use crate::trust::{Known, StoreId};
 
 /// What can be written.
 const ACCEPTED: &str = "write file:DIR, sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE";
 /// The kinds of stores, as a URL names them.
 const KINDS: [&str; 4] = ["file", "sqlite", "postgres", "postgresql"];
+/// The file with the id of a store in files.
+const ID: &str = "store-id";
 /// The database of a home.
 const DATABASE: &str = "runs.db";
 
@@ -30,6 +33,16 @@ pub(crate) struct Place {
     store: Store,
     /// Whether somebody named that store.
     named: bool,
+    /// Whether the store is to be one of the user's from now on.
+    trusts: bool,
+}
+
+/// A store that is open.
+pub(crate) struct Opened {
+    /// The store.
+    pub store: Arc<dyn RunStore>,
+    /// Why its runs are not driven, if they are not.
+    pub distrust: Option<Error>,
 }
 
 /// The URL of a store that a file holds.
@@ -48,29 +61,97 @@ enum Store {
 impl Place {
     /// A home, and the store of that URL. Without one it is the database of the home, or the files of
     /// an earlier version where there are runs in files and no database yet.
-    pub(crate) fn new(home: Home, url: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn new(home: Home, url: Option<&str>, trusts: bool) -> Result<Self, Error> {
         let (store, named) = match url {
             Some(url) => (Store::parse(url).map_err(Error::BadStore)?, true),
             None => (Store::of_home(&home.path)?, false),
         };
-        Ok(Self { home, store, named })
+        Ok(Self { home, store, named, trusts })
     }
 
     /// Opens the store, which is created unless it is there.
-    pub(crate) fn open(&self) -> Result<Arc<dyn RunStore>, Error> {
+    pub(crate) fn open(&self) -> Result<Opened, Error> {
         if !self.named {
             home::make(&self.home.path)?;
         }
-        Ok(match &self.store {
-            Store::Files(directory) => Arc::new(FileStore::open(directory)?),
-            Store::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
-            Store::Postgres(url) => Arc::new(PostgresStore::open(url)?),
-        })
+        let known = Known::of_user();
+        let (store, id): (Arc<dyn RunStore>, _) = match &self.store {
+            Store::Files(directory) => {
+                let id = self.id_of_files(directory, &known)?;
+                (Arc::new(FileStore::open(directory)?), id)
+            }
+            Store::Sqlite(path) => {
+                let (store, id) = self.open_database(path, &known)?;
+                (Arc::new(store), id)
+            }
+            // Nobody checks out a database server, and its URL was given with a password.
+            Store::Postgres(url) => {
+                return Ok(Opened { store: Arc::new(PostgresStore::open(url)?), distrust: None });
+            }
+        };
+        let is_known = id.is_some_and(|id| known.contains(id));
+        if self.trusts
+            && !is_known
+            && let Some(id) = id
+        {
+            known.add(id, self);
+        }
+        let distrust = || Error::Untrusted { store: self.to_string(), known: known.to_string() };
+        Ok(Opened { store, distrust: (!is_known && !self.trusts).then(distrust) })
+    }
+
+    /// Opens a database. One that is made here is noted as the user's before anybody can see it.
+    fn open_database(&self, path: &Path, known: &Known) -> Result<(SqliteStore, Option<StoreId>), Error> {
+        let (new, is_new) = (StoreId::random(), !exists(path)?);
+        if is_new {
+            known.add(new, self);
+        }
+        let opened = SqliteStore::open_with(path, SqliteOptions::new().new_id(new.0));
+        let id = opened.as_ref().ok().and_then(SqliteStore::id).map(StoreId);
+        match (is_new, id == Some(new)) {
+            // Another process was quicker, or it could not be made.
+            (true, false) => known.remove(new),
+            // It was there, and empty.
+            (false, true) => known.add(new, self),
+            _ => {}
+        }
+        Ok((opened?, id))
+    }
+
+    /// The id of a store in files, which is in a file beside the runs. A store that is new, or trusted and has none,
+    /// gets one.
+    fn id_of_files(&self, directory: &Path, known: &Known) -> Result<Option<StoreId>, Error> {
+        let file = directory.join(ID);
+        let failed = |source| Error::File { path: file.clone(), source };
+        let read = || match fs::read_to_string(&file) {
+            Ok(text) => Ok(StoreId::parse(&text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        };
+        let found = read()?;
+        if found.is_some() || (!self.trusts && has_runs(&directory.join("runs"), &foreign_runs(directory)?)?)
+        {
+            return Ok(found);
+        }
+        fs::create_dir_all(directory).map_err(failed)?;
+        let id = StoreId::random();
+        known.add(id, self);
+        // As a whole or not at all, and the first one stays.
+        let whole = directory.join(format!(".{ID}-{id}"));
+        let written = fs::write(&whole, format!("{id}\n")).and_then(|()| fs::hard_link(&whole, &file));
+        let _ = fs::remove_file(&whole);
+        match written {
+            Ok(()) => Ok(Some(id)),
+            Err(error) => {
+                known.remove(id);
+                if error.kind() == ErrorKind::AlreadyExists { read() } else { Err(failed(error)) }
+            }
+        }
     }
 
     /// Opens the store to look at its runs. Looking makes none: there is nothing to see in one that
     /// is not there, and where somebody named it, that is told.
-    pub(crate) fn open_existing(&self) -> Result<Option<Arc<dyn RunStore>>, Error> {
+    pub(crate) fn open_existing(&self) -> Result<Option<Opened>, Error> {
         let there = match &self.store {
             Store::Files(path) | Store::Sqlite(path) => exists(path)?,
             // Its server knows.
@@ -89,10 +170,11 @@ impl Place {
 
 impl Place {
     /// Opens a store that cannot be written, or returns why not. What has to write it fails then.
-    fn open_read_only(&self, unwritable: Error) -> Result<Arc<dyn RunStore>, Error> {
+    fn open_read_only(&self, unwritable: Error) -> Result<Opened, Error> {
         match &self.store {
             Store::Sqlite(path) => {
-                Ok(Arc::new(SqliteStore::open_with(path, SqliteOptions::new().read_only())?))
+                let store = Arc::new(SqliteStore::open_with(path, SqliteOptions::new().read_only())?);
+                Ok(Opened { store, distrust: None })
             }
             Store::Files(_) | Store::Postgres(_) => Err(unwritable),
         }

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use tracing::warn;
 use workflow_core::machine::Secrets;
+use workflow_exec::RunKey;
+
+use crate::error::Error;
 
 /// `${secrets.X}` is the file `X` in the folder that `WORKFLOW_SECRETS_DIR` names, and otherwise the environment
 /// variable `WORKFLOW_SECRET_X`.
@@ -36,6 +39,18 @@ impl Sources {
             }
         }
     }
+}
+
+/// The key that runs are signed with: what is in the file that `WORKFLOW_KEY_FILE` names.
+pub(crate) fn run_key() -> Result<Option<RunKey>, Error> {
+    let Some(path) = std::env::var_os("WORKFLOW_KEY_FILE").filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
+    let path = PathBuf::from(path);
+    let failed = |source| Error::File { path: path.clone(), source };
+    let text = fs::read(&path).map_err(failed)?;
+    let key = RunKey::new(text.trim_ascii_end());
+    key.map(Some).map_err(|error| failed(std::io::Error::new(ErrorKind::InvalidData, error)))
 }
 
 impl Secrets for Sources {

@@ -212,6 +212,7 @@ fn still_running(trace: &Path) -> Vec<String> {
 fn workflow(dir: &Path, store: &str, args: &[impl AsRef<OsStr>]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_workflow"))
         .current_dir(dir)
+        .env("XDG_STATE_HOME", dir.join("state"))
         .args(args)
         .args(["--store", store])
         .stdin(Stdio::null())

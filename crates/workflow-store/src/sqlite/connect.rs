@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 use workflow_core::store::StoreError;
 
 use super::fault::explain;
@@ -119,8 +119,18 @@ fn prepare(connection: &mut Connection, have: usize, options: &SqliteOptions) ->
     }
     if have == 0 {
         transaction.pragma_update(None, "application_id", APPLICATION)?;
+        if let Some(id) = options.new_id {
+            transaction.execute("UPDATE sequence SET value = ?1 WHERE name = 'store'", [id])?;
+        }
     }
     transaction.commit()
+}
+
+/// What tells a database from all others; absent in one of an earlier version that is only read.
+pub(super) fn id(connection: &Connection) -> rusqlite::Result<Option<u64>> {
+    let sql = "SELECT value FROM sequence WHERE name = 'store'";
+    let id = connection.query_row(sql, [], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(id.map(i64::cast_unsigned))
 }
 
 /// A connection to the same database that only reads.

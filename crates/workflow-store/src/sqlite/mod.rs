@@ -90,6 +90,7 @@ pub struct SqliteStore {
     readers: Readers,
     watch: Eye,
     place: Arc<Place>,
+    id: Option<u64>,
     lease_time: Duration,
     output_limit: usize,
 }
@@ -129,10 +130,17 @@ impl SqliteStore {
         let place = Arc::new(place);
         let seen = watch::signal(&connection).map_err(|error| fault::explain(&place.path, &error))?;
         let watch = Arc::new(Watch::new(Arc::clone(&place), options.clone(), seen));
+        let id = connect::id(&connection).map_err(|error| fault::explain(&place.path, &error))?;
         let (lease_time, output_limit) = (options.lease_time, options.output_limit);
         let readers = Readers::spawn(&place, &options)?;
         let writer = Writer::spawn(connection, &place, options, &watch)?;
-        Ok(Self { writer, readers, watch: Eye(watch), place, lease_time, output_limit })
+        Ok(Self { writer, readers, watch: Eye(watch), place, id, lease_time, output_limit })
+    }
+
+    /// A random number that the database has had since it was made, so that a host can tell the ones that it knows from
+    /// others in the same place. A copy has the same. Absent where a database of an earlier version is only read.
+    pub fn id(&self) -> Option<u64> {
+        self.id
     }
 
     /// Gives the room of what was deleted back to the file system. It writes the whole database anew and

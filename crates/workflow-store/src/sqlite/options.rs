@@ -38,6 +38,7 @@ pub struct SqliteOptions {
     pub(super) output_limit: usize,
     pub(super) busy_timeout: Duration,
     pub(super) read_only: bool,
+    pub(super) new_id: Option<i64>,
     pub(super) clock: Clock,
 }
 
@@ -51,6 +52,7 @@ impl SqliteOptions {
             output_limit: 16 << 20,
             busy_timeout: Duration::from_secs(10),
             read_only: false,
+            new_id: None,
             clock: Arc::new(Timestamp::now),
         }
     }
@@ -86,6 +88,13 @@ impl SqliteOptions {
     #[must_use]
     pub fn read_only(self) -> Self {
         Self { read_only: true, ..self }
+    }
+
+    /// The [id](super::SqliteStore::id) of the database, if it is made; a random one unless set. The highest bit is left
+    /// out.
+    #[must_use]
+    pub fn new_id(self, id: u64) -> Self {
+        Self { new_id: Some((id & i64::MAX.cast_unsigned()).cast_signed()), ..self }
     }
 
     /// What tells the time that leases run out by. All who use the database have to go by the same one.

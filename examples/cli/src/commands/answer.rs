@@ -26,7 +26,7 @@ use crate::{own_call, print, words};
 
 /// Shows what a run asks, or answers it and drives it until it rests.
 pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Result<Exit, Error> {
-    let (host, run) = Host::of_run(place, &args.run).await?;
+    let (mut host, run) = Host::of_run(place, &args.run).await?;
     let run = &run;
     let history = History::read(&**host.engine.store(), run).await?;
     let Some(said) = Said::of(args) else { return show(json, args, run, &history) };
@@ -48,6 +48,7 @@ pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Resu
     if args.detach || host.engine.store().get(run).await?.holder.is_some() {
         leave(&host, json, run, number, value).await
     } else {
+        host = host.trusted()?;
         go_on(&host, json, run, number, value).await
     }
 }

@@ -114,7 +114,7 @@ pub(super) async fn left(handle: &RunHandle, json: bool) -> Result<Exit, Error> 
 /// Takes a run up, resumed if it was paused, and drives it until it rests.
 pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, run).await?;
-    let run = &run;
+    let (host, run) = (host.trusted()?, &run);
     is_known(&host, run).await?;
     let status = host.engine.handle(run).status().await?;
     if status.is_terminal() {
@@ -160,6 +160,7 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
 /// Drives the unfinished runs that nobody drives.
 pub(crate) async fn recover(place: &Place, json: bool) -> Result<Exit, Error> {
     let Some(host) = Host::existing(place)? else { return Ok(nothing_to_recover()) };
+    let host = host.trusted()?;
     let runs: Vec<_> = host.engine.unfinished().await?.into_iter().map(|record| record.run_id).collect();
     if runs.is_empty() {
         return Ok(nothing_to_recover());

@@ -18,12 +18,14 @@ use crate::source::Source;
 /// Makes a run that goes on from a point of another one, and drives it until it rests.
 pub(crate) async fn fork(place: &Place, json: bool, args: &ForkArgs) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, &args.run).await?;
+    let host = host.trusted()?;
     make(&host, json, Fork::of(run).at(args.at.clone()), &args.other).await
 }
 
 /// Runs a run again as a new one, and drives it until it rests.
 pub(crate) async fn rerun(place: &Place, json: bool, args: &RerunArgs) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, &args.run).await?;
+    let host = host.trusted()?;
     let Some(current) = &args.current else {
         let from = args.from.clone().unwrap_or(ForkPoint::Start);
         return make(&host, json, Fork::of(run).at(from), &args.other).await;

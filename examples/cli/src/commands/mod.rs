@@ -37,8 +37,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
     let home = &found;
     // Commands that touch no run do not mind what is said of the store.
     let place = || match &args.store_file {
-        Some(file) => Place::new(found.clone(), Some(&place::read_url(file)?)),
-        None => Place::new(found.clone(), args.store.as_deref()),
+        Some(file) => Place::new(found.clone(), Some(&place::read_url(file)?), args.trust_store),
+        None => Place::new(found.clone(), args.store.as_deref(), args.trust_store),
     };
     block_on(async {
         match &args.command {
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Delete(args) => delete::delete(&place()?, json, args).await,
             Command::Prune(args) => delete::prune(&place()?, json, args).await,
             Command::Recover => drive::recover(&place()?, json).await,
-            Command::Worker { runs } => worker::worker(&place()?, json, (*runs).into()).await,
+            Command::Worker(args) => worker::worker(&place()?, json, args).await,
         }
     })
 }

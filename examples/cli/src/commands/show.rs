@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use workflow_core::bundle::Bundle;
 use workflow_core::machine::{LaneView, RunView, StageView};
 use workflow_core::status::{StageStatus, WaitReason};
+use workflow_exec::EngineError;
 
 use super::nodes;
 use crate::error::Error;
@@ -27,6 +28,9 @@ const HASH: usize = 12;
 /// Shows a run: what it waits for and used, its stages, lanes and nodes, variables, and what went wrong.
 pub(crate) async fn show(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, run).await?;
+    if let Err(error @ EngineError::NotSigned { .. }) = host.engine.check_signed(&run).await {
+        print::to_stderr(&format!("warning: {error}"));
+    }
     let run = &run;
     if json {
         print::json(&host.engine.handle(run).view().await?)?;

@@ -13,6 +13,7 @@ use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 use workflow_exec::WorkOptions;
 
+use crate::args::WorkerArgs;
 use crate::display::{Log, Roll};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -25,15 +26,19 @@ use crate::{print, signals};
 ///
 /// The first signal stops the calls and leaves the runs to others; the next does not wait for what does
 /// not stop.
-pub(crate) async fn worker(place: &Place, json: bool, runs: usize) -> Result<Exit, Error> {
+pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Result<Exit, Error> {
     let mut signals = signals::listen()?;
     let roll = Roll::new();
     let Some(host) = open(place, &roll, &mut signals).await? else { return Ok(Exit::DONE) };
     let log = Log::begin(&roll, host.engine.store().clone(), json)?;
-    print::to_stderr(&format!("working on {place}, on {runs} runs at a time"));
+    let selection = selection(args);
+    print::to_stderr(&format!("working on {place}, on {} runs at a time{selection}", args.runs));
 
     let mut options = WorkOptions::default();
-    options.runs = runs;
+    options.runs = args.runs.into();
+    options.workflows.clone_from(&args.workflow);
+    options.providers.clone_from(&args.provider);
+    options.only_catalog = args.only_catalog;
     let mut work = Box::pin(host.engine.work(options).fuse());
     let mut requests: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
     let mut how = Stop::Gracefully;
@@ -57,6 +62,22 @@ pub(crate) async fn worker(place: &Place, json: bool, runs: usize) -> Result<Exi
     let is_written = log.close().await;
     ended?;
     Ok(if is_written { Exit::DONE } else { Exit::UNAVAILABLE })
+}
+
+/// Which runs it takes, where these are not all.
+fn selection(args: &WorkerArgs) -> String {
+    let mut only = Vec::new();
+    if !args.workflow.is_empty() {
+        let names: Vec<_> = args.workflow.iter().map(AsRef::as_ref).collect();
+        only.push(format!("of {}", names.join(", ")));
+    }
+    if !args.provider.is_empty() {
+        only.push(format!("that call {}", args.provider.join(", ")));
+    }
+    if args.only_catalog {
+        only.push("with the definitions of the home".to_owned());
+    }
+    if only.is_empty() { String::new() } else { format!(", only those {}", only.join(" and ")) }
 }
 
 /// How often a store that is away is tried.

@@ -22,6 +22,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// An empty current directory.
 pub(crate) struct Home {
     directory: TempDir,
+    /// What is kept for the user beside it.
+    state: TempDir,
     /// What `WORKFLOW_STORE` says; without it the program chooses.
     store: Option<String>,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Ended {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { directory: TempDir::new().unwrap(), store: None }
+        Self { directory: TempDir::new().unwrap(), state: TempDir::new().unwrap(), store: None }
     }
 
     /// Has the program keep its runs in another store.
@@ -84,6 +86,7 @@ impl Home {
             .env("TZ", "UTC")
             // No home is looked for above it.
             .env("HOME", self.directory.path())
+            .env("XDG_STATE_HOME", self.state.path())
             .stdin(Stdio::null());
         if let Some(store) = &self.store {
             command.env("WORKFLOW_STORE", store);

@@ -28,6 +28,7 @@ mod stores;
 mod suspending;
 mod templates;
 mod terminal;
+mod trust;
 mod unwritable;
 mod waiting;
 mod workers;

@@ -259,6 +259,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
           --roles <DIR>        A folder of roles beside the home's own, which is only read; can be given several times, and be listed in the home's `config/roles.yml` (`folders: [DIR]`)
           --store <URL>        Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`
           --store-file <FILE>  A file with the URL of the store, in place of `--store`: no other process sees it there. `/dev/fd/3` is a descriptor
+          --trust-store        Drive the runs of this store from now on, although this program has not made it for you: a run can execute commands, so a store that came with a checkout is only looked at
           --json               Print bare JSON objects, one per line, and everything else on standard error
       -h, --help               Print help
       -V, --version            Print version
@@ -306,6 +307,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       WORKFLOW_SECRETS_DIR
                          a folder with a file for each secret: ${secrets.X} is the text of the file X
       WORKFLOW_SECRET_X  the value of ${secrets.X} where there is no such file
+      WORKFLOW_KEY_FILE  a file with a key: runs are signed with it when they are made, and only such runs are driven
       WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
 
     RUN is an id, the beginning of one, the id of a workflow that has one run, `@latest`, or `WORKFLOW@latest`.
