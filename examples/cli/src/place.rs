@@ -75,21 +75,22 @@ impl Place {
             home::make(&self.home.path)?;
         }
         let known = Known::of_user();
-        let (store, id): (Arc<dyn RunStore>, _) = match &self.store {
+        let (store, id, is_made): (Arc<dyn RunStore>, _, _) = match &self.store {
             Store::Files(directory) => {
-                let id = self.id_of_files(directory, &known)?;
-                (Arc::new(FileStore::open(directory)?), id)
+                let (id, is_made) = self.id_of_files(directory, &known)?;
+                (Arc::new(FileStore::open(directory)?), id, is_made)
             }
             Store::Sqlite(path) => {
-                let (store, id) = self.open_database(path, &known)?;
-                (Arc::new(store), id)
+                let (store, id, is_made) = self.open_database(path, &known)?;
+                (Arc::new(store), id, is_made)
             }
             // Nobody checks out a database server, and its URL was given with a password.
             Store::Postgres(url) => {
                 return Ok(Opened { store: Arc::new(PostgresStore::open(url)?), distrust: None });
             }
         };
-        let is_known = id.is_some_and(|id| known.contains(id));
+        // What was made here is the user's, also where that could not be noted.
+        let is_known = is_made || id.is_some_and(|id| known.contains(id));
         if self.trusts
             && !is_known
             && let Some(id) = id
@@ -100,27 +101,32 @@ impl Place {
         Ok(Opened { store, distrust: (!is_known && !self.trusts).then(distrust) })
     }
 
-    /// Opens a database. One that is made here is noted as the user's before anybody can see it.
-    fn open_database(&self, path: &Path, known: &Known) -> Result<(SqliteStore, Option<StoreId>), Error> {
+    /// Opens a database, and tells whether it was made here. Then it is noted as the user's before anybody can see it.
+    fn open_database(
+        &self,
+        path: &Path,
+        known: &Known,
+    ) -> Result<(SqliteStore, Option<StoreId>, bool), Error> {
         let (new, is_new) = (StoreId::random(), !exists(path)?);
         if is_new {
             known.add(new, self);
         }
         let opened = SqliteStore::open_with(path, SqliteOptions::new().new_id(new.0));
         let id = opened.as_ref().ok().and_then(SqliteStore::id).map(StoreId);
-        match (is_new, id == Some(new)) {
+        let is_made = id == Some(new);
+        match (is_new, is_made) {
             // Another process was quicker, or it could not be made.
             (true, false) => known.remove(new),
             // It was there, and empty.
             (false, true) => known.add(new, self),
             _ => {}
         }
-        Ok((opened?, id))
+        Ok((opened?, id, is_made))
     }
 
-    /// The id of a store in files, which is in a file beside the runs. A store that is new, or trusted and has none,
-    /// gets one.
-    fn id_of_files(&self, directory: &Path, known: &Known) -> Result<Option<StoreId>, Error> {
+    /// The id of a store in files, which is in a file beside the runs, and whether it was made here: a store that is new,
+    /// or trusted and has none, gets one.
+    fn id_of_files(&self, directory: &Path, known: &Known) -> Result<(Option<StoreId>, bool), Error> {
         let file = directory.join(ID);
         let failed = |source| Error::File { path: file.clone(), source };
         let read = || match fs::read_to_string(&file) {
@@ -131,7 +137,7 @@ impl Place {
         let found = read()?;
         if found.is_some() || (!self.trusts && has_runs(&directory.join("runs"), &foreign_runs(directory)?)?)
         {
-            return Ok(found);
+            return Ok((found, false));
         }
         fs::create_dir_all(directory).map_err(failed)?;
         let id = StoreId::random();
@@ -141,10 +147,14 @@ impl Place {
         let written = fs::write(&whole, format!("{id}\n")).and_then(|()| fs::hard_link(&whole, &file));
         let _ = fs::remove_file(&whole);
         match written {
-            Ok(()) => Ok(Some(id)),
+            Ok(()) => Ok((Some(id), true)),
             Err(error) => {
                 known.remove(id);
-                if error.kind() == ErrorKind::AlreadyExists { read() } else { Err(failed(error)) }
+                if error.kind() == ErrorKind::AlreadyExists {
+                    Ok((read()?, false))
+                } else {
+                    Err(failed(error))
+                }
             }
         }
     }

@@ -165,3 +165,20 @@ fn a_worker_with_a_key_executes_only_what_is_signed_with_it() {
     let refused = run(&["recover"]);
     assert!(refused.code == Some(5) && refused.stderr.contains("at least 16 bytes"), "{refused:?}");
 }
+
+#[test]
+fn a_store_that_cannot_be_noted_is_driven_by_who_made_it_and_later_with_the_flag() {
+    let home = Home::with_stages(&STAGES);
+    let run = |args: &[&str]| {
+        let mut command = home.command(args);
+        // There can be no folder below a file.
+        Ended::from(command.env("XDG_STATE_HOME", home.path("stages.workflow.yml")).output().unwrap())
+    };
+    let first = run(&["run", "stages.workflow.yml", "--run-id", "first"]);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(first.stderr.contains("later commands need --trust-store"), "{first:?}");
+    let refused = run(&["recover"]);
+    assert!(refused.code == Some(5) && refused.stderr.contains("--trust-store"), "{refused:?}");
+    let trusted = run(&["run", "stages.workflow.yml", "--trust-store"]);
+    assert_eq!(trusted.code, Some(0), "{trusted:?}");
+}
