@@ -40,8 +40,8 @@ that is asked to end, by whichever signal, stops its calls, leaves its runs to o
 again, it kills what has not stopped.
 
 A run that asks something (an approval, a question, what became of a call) is left by who drives it:
-`workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` goes on with it. A run whose provider
-is over its quota goes on by itself when the quota is refilled, if a worker, `recover` or the command that
+`workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` answers it. A run whose provider
+is over its quota continues by itself when the quota is refilled, if a worker, `recover` or the command that
 drove it is there then.
 
 Stores:
@@ -198,7 +198,7 @@ pub(crate) enum Command {
     },
     /// Show what a run asks, or answer it and drive the run until it rests, or leave it to workers.
     Answer(AnswerArgs),
-    /// Make a new run that goes on from a point of another one, which stays as it is.
+    /// Make a new run that continues from a point of another one, which stays as it is.
     Fork(ForkArgs),
     /// Run a run again, from the start or from a stage, as a new run.
     Rerun(RerunArgs),

@@ -24,8 +24,8 @@ pub(crate) fn waits_for(wait: &Wait) -> String {
         WaitReason::UnknownOutcome => format!("word of what became of {place}"),
         WaitReason::Quota => "its quota".to_owned(),
         WaitReason::Retry => "another attempt".to_owned(),
-        WaitReason::Crashes => "somebody to resume it after crashes".to_owned(),
-        _ => "somebody to resume it".to_owned(),
+        WaitReason::Crashes => "a person to resume it after crashes".to_owned(),
+        _ => "a person to resume it".to_owned(),
     };
     match wait.until {
         // What is asked has no time; something beside it has.

@@ -1,7 +1,5 @@
 //! What is said of a workflow and its variables before a run of it starts.
 
-use std::fs;
-
 use futures::executor::block_on;
 use serde_json::{Value, json};
 use workflow_core::data::Data;
@@ -10,7 +8,7 @@ use workflow_core::status::RunStatus;
 use workflow_exec::{Engine, EngineError, StartRun};
 use workflow_store::{Folders, FsCatalog};
 
-use crate::host::Host;
+use crate::host::{Host, folder_with};
 
 /// Answers with its name and the prompt.
 struct Named(&'static str);
@@ -30,12 +28,7 @@ struct Home {
 
 impl Home {
     fn new(files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
+        let folder = folder_with(files);
         let engine = Engine::builder()
             .provider("standard", Named("standard"))
             .provider("fine", Named("fine"))

@@ -8,6 +8,8 @@ use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError,
 use workflow_exec::{Checked, Engine, EngineError, StartRun};
 use workflow_store::{Folders, FsCatalog};
 
+use crate::host::folder_with;
+
 /// A provider that has a skill of its own, and takes options of one kind.
 struct Agent;
 
@@ -37,12 +39,7 @@ struct Home {
 
 impl Home {
     fn new(files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
+        let folder = folder_with(files);
         let mut more = Folders::default();
         more.roles = vec![folder.path().join("shared-roles")];
         more.skills = vec![folder.path().join("shared-skills")];

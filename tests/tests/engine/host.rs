@@ -75,3 +75,14 @@ fn engine(
 pub(crate) fn id(run: &str) -> RunId {
     RunId::new(run).unwrap()
 }
+
+/// A folder with files of these names and texts.
+pub(crate) fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}

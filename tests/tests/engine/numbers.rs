@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::json;
 use workflow_core::bundle::Bundle;
 use workflow_core::data::Data;
@@ -183,4 +185,96 @@ args:
     assert_eq!(view.context.vars["one"].json(), "0.10");
     let output = view.context.stages["args"].output.clone().unwrap();
     assert_eq!(output.value(), json!(format!("1e2 1e400 {all} 1.10")));
+}
+
+/// A number in any spelling that JSON has.
+fn number() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,24})?([eE][+-]?[0-9]{1,4})?",
+        1 => prop::sample::select(vec!["23000000000000000001", "1e400", "-0.0", "-0", "1.0", "1e2", "0.1000"])
+            .prop_map(str::to_owned),
+    ]
+}
+
+const GENERATED: &str = r#"
+workflow: { name: Generated, stages: [make, graph, told] }
+make:
+  provider: says
+  output_schema: schemas/numbers.json
+  prompt: "NUMBERS"
+  set: { all: "${output}", first: "${output[0]}", deep: { a: [{ b: "${output}" }] } }
+graph: { provider: says, profile: graph }
+told: { provider: says, inputs: ["${vars.deep}", "is ${vars.first} and ${vars.given}"] }
+"#;
+
+/// Runs a workflow over these numbers in a store, and looks at what is read from it again.
+fn survive(numbers: &[String], store: impl RunStore + 'static, reopened: impl FnOnce() -> Box<dyn RunStore>) {
+    let says = FunctionProvider::from_fn(|request| Ok(Reply::text(request.prompt)));
+    let engine = Engine::builder().store(store).provider("says", says).build().unwrap();
+    let all = format!("[{}]", numbers.join(","));
+    let first = &numbers[0];
+    let yaml = GENERATED.replace("NUMBERS", &all);
+    let workflow = parse(yaml.as_bytes(), Some(&"numbers".parse().unwrap())).workflow.unwrap();
+    let mut bundle = Bundle::new(definition::resolve(&workflow, &Defaults::default()).unwrap());
+    let graph = json!([
+        { "id": "each", "type": "foreach", "items": "${vars.all}", "mode": "parallel",
+          "run": { "type": "run", "prompt": "${item}", "output": "json" } },
+        { "id": "twice", "type": "reduce", "from": ["each", "each"], "strategy": "concat" },
+        { "id": "object", "type": "run", "prompt": "{\"a\":${vars.first}}", "output": "json", "set": { "of_node": "${output.a}" } },
+        { "id": "other", "type": "run", "prompt": "{\"b\":${vars.given}}", "output": "json" },
+        { "id": "merged", "type": "reduce", "from": ["object", "other"], "strategy": "merge" },
+        { "id": "last", "type": "reduce", "from": "each", "strategy": "last" },
+        { "id": "won", "type": "reduce", "from": ["first", "first", "last"], "strategy": "vote" },
+        { "id": "first", "type": "reduce", "from": "each", "strategy": "first" },
+        { "id": "out", "type": "run", "output": "json",
+          "prompt": "[${nodes.twice.output},${nodes.merged.output},${nodes.last.output},${nodes.won.output}]" },
+    ]);
+    let profile: Profile = serde_json::from_value(json!({ "graph": graph })).unwrap();
+    bundle.profiles.insert(StageId::new("graph").unwrap(), profile);
+    let schema = json!({ "type": "array", "items": { "type": "number" } });
+    bundle.schemas.insert("schemas/numbers.json".to_owned(), schema);
+    let plan = Arc::new(Plan::compile(bundle).unwrap());
+    let start = StartRun::plan(&plan).run_id(id("r1")).var_data("given", Data::parse(first).unwrap());
+    let view = futures::executor::block_on(engine.run(start)).unwrap();
+    assert_eq!(view.status, RunStatus::Completed, "{all}: {:?}", view.error);
+    drop(engine);
+
+    let engine = Engine::builder().store(reopened()).build().unwrap();
+    let view = futures::executor::block_on(engine.handle(&id("r1")).view()).unwrap();
+    for (name, expected) in [
+        ("all", all.clone()),
+        ("first", first.clone()),
+        ("given", first.clone()),
+        ("of_node", first.clone()),
+        ("deep", format!("{{\"a\":[{{\"b\":{all}}}]}}")),
+    ] {
+        assert_eq!(view.context.vars[name].json(), expected, "{name}");
+    }
+    let output = |stage: &str| view.context.stages[stage].output.clone().unwrap();
+    assert_eq!(output("make").json(), all);
+    let twice = format!("[{0},{0}]", numbers.join(","));
+    let last = &numbers[numbers.len() - 1];
+    let expected = format!("[{twice},{{\"a\":{first},\"b\":{first}}},{last},{first}]");
+    assert_eq!(output("graph").json(), expected);
+    let told = format!("{{\"a\":[{{\"b\":{all}}}]}}\n\nis {first} and {first}");
+    assert_eq!(output("told"), Data::from(json!(told)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 40, failure_persistence: None, rng_seed: RngSeed::Fixed(8), ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn generated_numbers_survive_items_reductions_variables_schemas_and_stores(
+        numbers in prop::collection::vec(number(), 1..6)
+    ) {
+        let store = MemoryStore::new();
+        survive(&numbers, store.clone(), || Box::new(store.reopen()));
+        let folder = tempfile::tempdir().unwrap();
+        let database = || SqliteStore::open(folder.path().join("runs.db")).unwrap();
+        survive(&numbers, database(), || Box::new(database()));
+        let files = || FileStore::open(folder.path().join("files")).unwrap();
+        survive(&numbers, files(), || Box::new(files()));
+    }
 }

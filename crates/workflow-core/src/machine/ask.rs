@@ -288,16 +288,17 @@ impl<'a> Step<'a> {
             _ if self.state.cancelling => {
                 Err((AnswerRefusal::Cancelling, "the run is being cancelled".to_owned()))
             }
-            Some(Ask { path: Some(path), .. }) if !self.is_here(path) || self.is_closed_for(path) => {
-                Err((AnswerRefusal::NoSuchQuestion, "what was asked for is not wanted any more".to_owned()))
-            }
+            Some(Ask { path: Some(path), .. }) if !self.is_here(path) || self.is_closed_for(path) => Err((
+                AnswerRefusal::NoSuchQuestion,
+                "the answer is not needed any more: what it was asked for has ended".to_owned(),
+            )),
             Some(ask) => self
                 .allowed(ask, &value)
                 .map(|said| (ask.path.clone(), said))
                 .map_err(|reason| (AnswerRefusal::InvalidAnswer, reason)),
             None => Err((
                 AnswerRefusal::NoSuchQuestion,
-                "nobody waits for this answer, or not any more".to_owned(),
+                "the run does not ask this question, or not any more".to_owned(),
             )),
         };
         let (path, said) = match said {

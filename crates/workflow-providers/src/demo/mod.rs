@@ -107,7 +107,7 @@ async fn session(
     context: &CallContext,
 ) -> Result<Option<String>, ProviderError> {
     let (session, how) = match (&request.session, &options.session) {
-        (Some(session), _) => (session, "goes on in"),
+        (Some(session), _) => (session, "continues"),
         (None, Some(session)) => (session, "begins"),
         (None, None) => return Ok(None),
     };

@@ -73,7 +73,7 @@ pub(super) async fn recorded(host: &Host, json: bool, run: &RunId) -> Result<Exi
 pub(super) async fn who_goes_on(host: &Host, run: &RunId) -> Result<String, Error> {
     Ok(match host.engine.store().get(run).await?.holder {
         Some(holder) => format!("{holder} drives it"),
-        None => "a worker goes on with it".to_owned(),
+        None => "a worker continues it".to_owned(),
     })
 }
 

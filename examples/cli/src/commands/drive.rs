@@ -229,7 +229,7 @@ async fn drive(
             let error = Error::from(error);
             host.bell.say(format!("error: {error}"));
             if let Some(run) = taken {
-                host.bell.say(format!("`workflow logs {run} --follow` shows how it goes on"));
+                host.bell.say(format!("`workflow logs {run} --follow` follows it"));
             }
             error.exit()
         }
@@ -244,7 +244,7 @@ async fn drive(
             None => host.engine.store().get(&view.run_id).await.ok().and_then(|record| record.holder),
         };
         match elsewhere {
-            Some(holder) => print::to_stderr(&format!("run {} goes on elsewhere ({holder})", view.run_id)),
+            Some(holder) => print::to_stderr(&format!("run {} is driven elsewhere ({holder})", view.run_id)),
             None => advise(view),
         }
         if json
@@ -268,17 +268,17 @@ fn advise(view: &RunView) {
                 print::to_stderr(&format!("run {run} waits for {} (`{command}`)", words::asks(wait)));
             }
             if wait.as_ref().is_none_or(|wait| wait.number.is_none()) {
-                print::to_stderr(&format!("run {run} is paused: `workflow resume {run}` goes on"));
+                print::to_stderr(&format!("run {run} is paused: `workflow resume {run}` continues it"));
             }
         }
         (RunStatus::Paused, Some(wait)) => {
             let what = words::waits_for(wait);
             print::to_stderr(&format!(
-                "run {run} was left and waits for {what}: `workflow recover` goes on then"
+                "run {run} was left and waits for {what}: `workflow recover` continues it then"
             ));
         }
         (RunStatus::Pending | RunStatus::Running | RunStatus::Paused, _) => {
-            print::to_stderr(&format!("run {run} was left: `workflow recover` goes on"));
+            print::to_stderr(&format!("run {run} was left: `workflow recover` continues it"));
         }
         (RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled, _) => {}
     }

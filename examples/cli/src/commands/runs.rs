@@ -92,7 +92,7 @@ fn row(run: &RunRecord) -> [String; 6] {
         (Some(holder), _) => format!("driven by {holder}"),
         (None, RunStatus::Paused) => note(head.wait.as_ref()),
         (None, RunStatus::Running) if head.wait.is_some() => note(head.wait.as_ref()),
-        (None, RunStatus::Pending | RunStatus::Running) => "driven by nobody".to_owned(),
+        (None, RunStatus::Pending | RunStatus::Running) => "no driver".to_owned(),
         (None, RunStatus::Failed) => head.error.as_ref().map(|error| reason(error)).unwrap_or_default(),
         (None, _) => String::new(),
     };

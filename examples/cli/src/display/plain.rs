@@ -137,7 +137,7 @@ impl Story {
             }
             EventBody::AttemptFailed { path, error, retry_at, parked, ran_until, .. } => {
                 let again = match retry_at {
-                    Some(then) if *parked => format!("; goes on in {}", duration(between(at, *then))),
+                    Some(then) if *parked => format!("; continues in {}", duration(between(at, *then))),
                     Some(then) => format!("; tried again in {}", duration(between(at, *then))),
                     None => String::new(),
                 };
@@ -166,13 +166,13 @@ impl Story {
             EventBody::StageCompleted { stage, .. } => format!("{stage} completed"),
             EventBody::StageFailed { stage, error, continues, .. } => {
                 self.failed = Some(stage.clone()).filter(|_| !continues);
-                let goes_on = if *continues { "; the run goes on" } else { "" };
+                let goes_on = if *continues { "; the run continues" } else { "" };
                 format!("{stage} failed: {}{goes_on}", failure(error))
             }
             EventBody::IterationEnded { iteration, done, next } => {
                 let done = if *done { "done" } else { "not done" };
                 match next {
-                    Some(next) => format!("iteration {iteration} ended: {done}, goes on with {next}"),
+                    Some(next) => format!("iteration {iteration} ended: {done}, continues with {next}"),
                     None => format!("iteration {iteration} ended: {done}"),
                 }
             }
@@ -197,13 +197,13 @@ impl Story {
                 format!("an answer to {wait} does not count: {reason}")
             }
             EventBody::RunWaiting { wait } => format!("run waits for {}", words::waits_for(wait)),
-            EventBody::RunContinued => "run goes on: the time has come".to_owned(),
+            EventBody::RunContinued => "run continues: it is due".to_owned(),
             EventBody::RunForked(forked) => {
                 let run = self.run.as_ref().map(|run| format!("run {run} ")).unwrap_or_default();
                 format!("{run}forked from {}", words::forked(forked))
             }
             EventBody::RunMigrated { hash, .. } => {
-                format!("run goes on by another definition ({})", shorten(&hash.to_string(), HASH))
+                format!("run continues with another definition ({})", shorten(&hash.to_string(), HASH))
             }
             EventBody::PauseRequested { .. } => "a pause was requested".to_owned(),
             EventBody::RunPaused => "run paused".to_owned(),

@@ -181,7 +181,7 @@ fn an_answer_is_left_to_a_worker() {
     assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first"]).code, Some(4));
     let answered = home.run(&["answer", "first", "true", "--detach"]);
     assert_eq!(answered.code, Some(0), "{answered:?}");
-    assert_eq!(answered.stdout, "run first: answered (a worker goes on with it)\n");
+    assert_eq!(answered.stdout, "run first: answered (a worker continues it)\n");
     assert_eq!(home.read("trace"), "plan\n");
     let worker = home.start(&["worker"]);
     until("the end of the run", || home.show("first")["status"] == "completed");
@@ -272,7 +272,7 @@ graph:
 #[test]
 fn a_call_that_is_made_again_can_be_given_a_new_session() {
     for (answer, sessions) in [
-        (&["--rerun"][..], ["begins", "goes on in"]),
+        (&["--rerun"][..], ["begins", "continues"]),
         (&["--rerun", "--new-session"], ["begins", "begins"]),
         (&["--not-happened", "--new-session"], ["begins", "begins"]),
     ] {

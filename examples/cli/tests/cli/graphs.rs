@@ -61,12 +61,12 @@ graph:
 
     STAGE  STATUS  ATTEMPTS  TOOK
     work  completed  [took]
-      [0] demo  completed  3 attempts  [took]  "This is a demo: nobody was called. It was asked:\n\nb\n\nThis is a demo: nobody was called. It was asked:\n\nBegin"
-          ├ first: demo  completed  1 attempt  [took]  "This is a demo: nobody was called. It was asked:\n\nBegin"
+      [0] demo  completed  3 attempts  [took]  "This is a demo: no service was called. The prompt was:\n\nb\n\nThis is a demo: no service was called. The prompt was:\n\nBegin"
+          ├ first: demo  completed  1 attempt  [took]  "This is a demo: no service was called. The prompt was:\n\nBegin"
           ├ route: branch  completed  no arm
           ├ long: run  skipped
           ├ each: foreach  completed  [took]  2 items
-          └ all: reduce, last  completed  "This is a demo: nobody was called. It was asked:\n\nb\n\nThis is a demo: nobody…
+          └ all: reduce, last  completed  "This is a demo: no service was called. The prompt was:\n\nb\n\nThis is a demo: …
     "#);
     });
 }

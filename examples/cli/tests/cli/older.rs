@@ -64,7 +64,7 @@ fn what_roles_say_is_rendered_with_what_came_before() {
         lines.join("\n")
     };
     insta::assert_snapshot!(asked("1/plan[0]/draft"), @r#"
-    demo: nobody is called; it was asked:
+    demo: no service is called; the prompt is:
     # Plan
 
     - spec.md
@@ -79,11 +79,11 @@ fn what_roles_say_is_rendered_with_what_came_before() {
     demo: answered
     "#);
     insta::assert_snapshot!(asked("1/plan[0]/committee[0]"), @r#"
-    demo: nobody is called; it was asked:
+    demo: no service is called; the prompt is:
     Audit the draft.
     * Change nothing.
 
-    This is a demo: nobody was called. It was asked:
+    This is a demo: no service was called. The prompt was:
 
     # Plan
 
@@ -99,7 +99,7 @@ fn what_roles_say_is_rendered_with_what_came_before() {
     demo: answered
     "#);
     insta::assert_snapshot!(asked("1/code[0]/run"), @r#"
-    demo: nobody is called; it was asked:
+    demo: no service is called; the prompt is:
     The plan has a score of 9:
 
     [
@@ -109,8 +109,8 @@ fn what_roles_say_is_rendered_with_what_came_before() {
     demo: answered
     "#);
     insta::assert_snapshot!(asked("1/check[0]/run"), @r#"
-    demo: nobody is called; it was asked:
-    Check This is a demo: nobody was called. It was asked:
+    demo: no service is called; the prompt is:
+    Check This is a demo: no service was called. The prompt was:
 
     The plan has a score of 9:
 

@@ -245,7 +245,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       cancel     Stop what runs, and end the run
       resume     Go on with a run, and drive it until it rests, or leave it to workers
       answer     Show what a run asks, or answer it and drive the run until it rests, or leave it to workers
-      fork       Make a new run that goes on from a point of another one, which stays as it is
+      fork       Make a new run that continues from a point of another one, which stays as it is
       rerun      Run a run again, from the start or from a stage, as a new run
       migrate    Say what the workflow as it is in the home now would change for a run, or move the run to it
       delete     Delete runs that have ended, with their output
@@ -281,8 +281,8 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
     again, it kills what has not stopped.
 
     A run that asks something (an approval, a question, what became of a call) is left by who drives it:
-    `workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` goes on with it. A run whose provider
-    is over its quota goes on by itself when the quota is refilled, if a worker, `recover` or the command that
+    `workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` answers it. A run whose provider
+    is over its quota continues by itself when the quota is refilled, if a worker, `recover` or the command that
     drove it is there then.
 
     Stores:

@@ -47,7 +47,7 @@ fn a_request_to_end_leaves_the_run_to_be_recovered() {
         run.signal(signal);
         let ended = run.wait();
         assert_eq!(ended.code, Some(code), "{ended:?}");
-        assert_eq!(ended.stderr.lines().last(), Some("run first was left: `workflow recover` goes on"));
+        assert_eq!(ended.stderr.lines().last(), Some("run first was left: `workflow recover` continues it"));
         assert!(!lives(&home, "pid"));
         assert_eq!(home.show("first")["status"], "running");
         assert!(!home.path("two").exists());

@@ -25,7 +25,7 @@ fn a_run_is_paused_and_resumed_from_other_processes() {
     home.write("gate", "");
     let paused = run.wait();
     assert_eq!(paused.code, Some(4), "{paused:?}");
-    insta::assert_snapshot!(paused.stderr, @"run first is paused: `workflow resume first` goes on");
+    insta::assert_snapshot!(paused.stderr, @"run first is paused: `workflow resume first` continues it");
     assert_eq!(home.show("first")["status"], "paused");
     assert_eq!(home.read("trace"), "one\n");
 

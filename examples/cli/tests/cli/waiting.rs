@@ -49,7 +49,7 @@ work:
     stable(|| {
         insta::assert_snapshot!(left.stderr, @"
     SIGTERM: stopping what runs
-    run first was left and waits for its quota, until [date]: `workflow recover` goes on then
+    run first was left and waits for its quota, until [date]: `workflow recover` continues it then
     ");
     });
     // Who asks for nothing but time can be answered nothing.
@@ -57,7 +57,7 @@ work:
 
     let recovered = home.run(&["recover"]);
     assert_eq!(recovered.code, Some(0), "{recovered:?}");
-    assert!(recovered.stdout.contains("run goes on: the time has come"), "{recovered:?}");
+    assert!(recovered.stdout.contains("run continues: it is due"), "{recovered:?}");
     let events = home.log("first");
     let at = |kind: &str| {
         let event = events.iter().find(|event| event["type"] == kind).unwrap();
@@ -120,7 +120,7 @@ work:
     assert_eq!(recovered.code, Some(0), "{recovered:?}");
     let sessions =
         said(&home, "demo: ").into_iter().filter(|text| text.contains("session")).collect::<Vec<_>>();
-    assert_eq!(sessions.last().unwrap(), "demo: goes on in the session s-1");
+    assert_eq!(sessions.last().unwrap(), "demo: continues the session s-1");
     let interrupted = home.events("first").iter().filter(|kind| *kind == "attempt_interrupted").count();
     assert_eq!((interrupted, &home.show("first")["status"]), (1, &"completed".into()));
 }
