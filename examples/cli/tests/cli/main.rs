@@ -4,6 +4,7 @@
 
 mod answers;
 mod app_home;
+mod deadly;
 mod definitions;
 mod deleting;
 mod doctor;
