@@ -18,11 +18,6 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Keeps at most `limit` bytes of a text that holds no secrets.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self::without(limit, [])
-    }
-
     /// Keeps at most `limit` bytes, without the secrets that these find.
     pub(crate) fn without(limit: usize, redactors: impl IntoIterator<Item = Redactor>) -> Self {
         let redactors: Vec<_> = redactors.into_iter().filter(|redactor| !redactor.is_empty()).collect();
@@ -134,7 +129,7 @@ mod tests {
     use super::*;
 
     fn tail(limit: usize, chunks: &[&[u8]]) -> Tail {
-        let mut tail = Tail::new(limit);
+        let mut tail = Tail::without(limit, []);
         for chunk in chunks {
             tail.push(chunk);
         }

@@ -97,7 +97,7 @@ impl Settings {
             grace: self.grace,
             patience: Some(PATIENCE),
         };
-        let mut said = Tail::new(LIMIT);
+        let mut said = Tail::without(LIMIT, []);
         // On either stream: warnings stand on standard error, and of one of the four the answer.
         let ended = process::run(launch, control, &mut |_, bytes| {
             said.push(bytes);

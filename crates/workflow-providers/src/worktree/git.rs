@@ -176,7 +176,7 @@ impl<'c> Git<'c> {
             grace: GRACE,
             patience: Some(PATIENCE),
         };
-        let (mut stdout, mut stderr) = (Tail::new(LIMIT), Tail::new(4 * 1024));
+        let (mut stdout, mut stderr) = (Tail::without(LIMIT, []), Tail::without(4 * 1024, []));
         let ended = process::run(launch, self.control, &mut |stream, bytes| {
             match stream {
                 Stream::Stdout => stdout.push(bytes),
