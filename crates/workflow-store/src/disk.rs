@@ -57,6 +57,37 @@ pub(crate) fn private() -> OpenOptions {
     options
 }
 
+/// Takes the right to write a file or directory from everybody but its owner: who can write it can have commands run.
+///
+/// # Errors
+///
+/// When it is somebody else's, so that its mode cannot be changed.
+pub(crate) fn writable_by_owner_alone(path: &Path) -> Result<(), StoreError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        const WRITE: u32 = 0o022;
+        let mode = match std::fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => found.map_err(at(path))?.permissions().mode(),
+        };
+        if mode & WRITE != 0 {
+            let tightened = std::fs::Permissions::from_mode(mode & 0o7777 & !WRITE);
+            let message = "other users can write it, and only its owner can change that: have them run \
+                           `chmod -R go-w` on it, or name a store of your own";
+            std::fs::set_permissions(path, tightened).map_err(|error| match error.kind() {
+                // Of no use for reading either: what is in it may be anybody's.
+                io::ErrorKind::PermissionDenied => fault(path, io::ErrorKind::Other, message),
+                _ => at(path)(error),
+            })?;
+            tracing::warn!(path = %path.display(), "other users could write it: changed its mode");
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 /// Makes the names in a directory last: files created in it, renamed into it, removed from it.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     // Only Unix lets a directory be opened; elsewhere names last with the files.

@@ -36,7 +36,7 @@ pub(crate) async fn drive(
     Host { engine, bell, .. }: &Host,
     driven: Vec<Driven<'_>>,
     mut signals: UnboundedReceiver<i32>,
-    mut rested: impl FnMut(Result<RunView, EngineError>) -> Exit,
+    mut rested: impl FnMut(&RunId, Result<RunView, EngineError>) -> Exit,
 ) -> Exit {
     let mut runs: Vec<_> = driven.iter().map(|driven| driven.run.clone()).collect();
     let mut under_way: FuturesUnordered<_> =
@@ -56,7 +56,7 @@ pub(crate) async fn drive(
                         continue;
                     }
                     let unfinished = matches!(&result, Ok(view) if Exit::of(view).is_none());
-                    let exit = rested(result);
+                    let exit = rested(&run, result);
                     worst = worst.max(if unfinished { ended_by.unwrap_or(exit) } else { exit });
                 }
                 None => return worst,

@@ -1,7 +1,9 @@
 //! Removes worktrees that are no longer needed. Branches stay.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -11,6 +13,7 @@ use workflow_core::provider::ProviderError;
 use super::folder::{self, unable};
 use super::git::{At, Git};
 use super::locks::{InUse, Turn};
+use super::pinned::Pinned;
 use super::{Settings, Worktrees};
 
 impl Worktrees {
@@ -85,7 +88,7 @@ impl Settings {
     fn remove(&self, directory: &Path, run: &RunId, git: &Git<'_>) -> Result<bool, ProviderError> {
         let recorded = self.recorded(directory, run, git);
         let Ok(Some(pinned)) = recorded else { return Ok(false) };
-        if pinned.verify().is_err() {
+        if pinned.verify().is_err() || hides(&pinned, git)? {
             return Ok(false);
         }
         let removed =
@@ -95,6 +98,19 @@ impl Settings {
         }
         Ok(removed)
     }
+}
+
+/// Whether there are files whose changes git was told not to look for (`update-index --assume-unchanged`,
+/// `--skip-worktree`): it would take them for unchanged.
+fn hides(pinned: &Pinned, git: &Git<'_>) -> Result<bool, ProviderError> {
+    let said = git.ask(&At::Worktree(pinned), &["ls-files", "-v", "-z"])?.bytes();
+    Ok(said.split(|byte| *byte == 0).any(|entry| match entry {
+        [b'S' | b's', b' ', name @ ..] => {
+            pinned.worktree.join(OsStr::from_bytes(name)).symlink_metadata().is_ok()
+        }
+        [tag, ..] => tag.is_ascii_lowercase(),
+        [] => false,
+    }))
 }
 
 /// What the files in a folder take; nothing is followed out of it.

@@ -64,6 +64,20 @@ fn what_is_not_committed_is_never_removed() {
 }
 
 #[test]
+fn what_git_was_told_not_to_look_at_is_never_removed() {
+    let repository = with_runs(&["assumed", "skipped", "clean"]);
+    for (run, how) in [("assumed", "--assume-unchanged"), ("skipped", "--skip-worktree")] {
+        repository.call(run, &format!("git update-index {how} kept; echo mine > kept")).unwrap();
+    }
+    let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(0));
+    let over = ids(&["assumed", "skipped", "clean"]);
+    assert_eq!(block_on(worktrees.clean_up(over)).unwrap(), ids(&["clean"]));
+    for run in ["assumed", "skipped"] {
+        assert_eq!(fs::read_to_string(repository.worktree(run).join("kept")).unwrap(), "mine\n");
+    }
+}
+
+#[test]
 fn a_worktree_that_a_call_works_in_is_never_removed() {
     let repository = with_runs(&["a"]);
     let (worktrees, over) = (worktrees(&repository, |worktrees| worktrees.keep_runs(0)), ids(&["a"]));

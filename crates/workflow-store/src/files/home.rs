@@ -20,7 +20,9 @@ use super::lock::{RunLock, Taken, holder, is_abandoned};
 use super::record::Record;
 use super::signal::Signal;
 use super::{controls, log, output};
-use crate::disk::{UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished};
+use crate::disk::{
+    UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished, writable_by_owner_alone,
+};
 use crate::host::host_name;
 use crate::sync::lock;
 
@@ -44,6 +46,7 @@ impl Home {
         let (runs, bundles) = (home.join("runs"), home.join("bundles"));
         for directory in [&runs, &bundles] {
             create_dir_all(directory).map_err(at(directory))?;
+            writable_by_owner_alone(directory)?;
         }
         Ok(Self {
             signal: Signal::new(runs.join(".controls")),
@@ -128,6 +131,10 @@ impl Home {
 
     pub(super) fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
         let (directory, lock) = self.take(run)?;
+        writable_by_owner_alone(&directory)?;
+        for entry in fs::read_dir(&directory).map_err(at(&directory))? {
+            writable_by_owner_alone(&entry.map_err(at(&directory))?.path())?;
+        }
         let held = HeldRun::open(run, directory, lock)?;
         Ok(self.hold(run, held))
     }

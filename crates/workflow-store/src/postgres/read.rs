@@ -193,7 +193,10 @@ impl Service {
             conditions.join(" AND "),
             params.len()
         );
-        self.database.read_once(&sql, &params).await?.iter().map(record).collect()
+        // One that is damaged must not hide the others. Reading it tells what is wrong.
+        let rows = self.database.read_once(&sql, &params).await?;
+        let damaged = |error: &StoreError| tracing::error!(%error, "a damaged run");
+        Ok(rows.iter().filter_map(|row| record(row).inspect_err(damaged).ok()).collect())
     }
 
     pub(super) async fn request(&self, run: &RunId, control: &Control) -> Result<u64, StoreError> {

@@ -10,7 +10,9 @@ use workflow_core::store::StoreError;
 use super::fault::explain;
 use super::options::{SqliteOptions, Synchronous};
 use super::place::Place;
-use crate::disk::{at, create_dir, create_dir_all, fault, private, sync_dir, take_turn};
+use crate::disk::{
+    at, create_dir, create_dir_all, fault, private, sync_dir, take_turn, writable_by_owner_alone,
+};
 
 /// "wkfl": says that a database is one of ours.
 const APPLICATION: i32 = 0x776b_666c;
@@ -40,6 +42,9 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(Place, Conne
         ));
     }
     let mut place = Place::new(path);
+    for path in place.all() {
+        writable_by_owner_alone(&path)?;
+    }
     // On a read-only mount this says so; SQLite would say that the database cannot be opened.
     let used_before = if place.holders.is_dir() { Some(turn(&place.holders)?) } else { None };
     let mut connection = connect(&place, options)?;

@@ -23,12 +23,12 @@ type Identity = (u64, u64);
 impl Place {
     /// `path` is as the system resolves it.
     pub(super) fn new(path: PathBuf) -> Self {
-        let beside = |suffix: &str| {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        Self { log: beside("-wal"), holders: beside("-holders"), seen: [None, None], path }
+        Self { log: beside(&path, "-wal"), holders: beside(&path, "-holders"), seen: [None, None], path }
+    }
+
+    /// All that is read of the database, whether it is there or not.
+    pub(super) fn all(&self) -> impl Iterator<Item = PathBuf> {
+        ["", "-wal", "-shm", "-journal", "-holders"].into_iter().map(|suffix| beside(&self.path, suffix))
     }
 
     /// Remembers which files are there.
@@ -52,6 +52,13 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// The path with more at its end.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Never opens the file: closing it again would end the locks that SQLite has on it in this process.

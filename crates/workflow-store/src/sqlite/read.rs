@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
-use workflow_core::ids::RunId;
+use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::output::OutputEntry;
 use workflow_core::store::order::run_not_found;
 use workflow_core::store::{ControlRecord, RunFilter, RunHead, RunRecord, StoreError};
@@ -155,23 +156,44 @@ impl Reading<'_> {
             let alive = listed.holder.as_ref().is_some_and(|holder| {
                 *living.entry(holder.lock.clone()).or_insert_with(|| !holder.is_dead(self))
             });
-            match (RunId::new(&listed.id), listed.head()) {
-                (Ok(run_id), Ok(head)) => {
-                    let holder = listed.holder.filter(|_| alive).map(|holder| holder.name);
-                    Some(RunRecord { run_id, head, holder })
+            // One that is damaged must not hide the others, nor be hidden. Reading it tells what is wrong.
+            let damaged = |error: &dyn std::fmt::Display| {
+                tracing::error!(run = listed.id, %error, "a damaged run");
+            };
+            let run_id = RunId::new(&listed.id).inspect_err(|error| damaged(error)).ok()?;
+            let head = match listed.head() {
+                Ok(head) => head,
+                Err(error) => {
+                    damaged(&error);
+                    self.head_by_columns(&run_id)?
                 }
-                // It must not hide the others. Reading it tells what is wrong.
-                (_, Err(error)) => {
-                    tracing::error!(run = listed.id, %error, "a damaged run");
-                    None
-                }
-                (Err(error), _) => {
-                    tracing::error!(run = listed.id, %error, "a damaged run");
-                    None
-                }
-            }
+            };
+            let holder = listed.holder.filter(|_| alive).map(|holder| holder.name);
+            Some(RunRecord { run_id, head, holder })
         });
         Ok(records.collect())
+    }
+
+    /// What is known of a run whose head cannot be read.
+    fn head_by_columns(&self, run: &RunId) -> Option<RunHead> {
+        let sql = "SELECT workflow, status, created_at, hash FROM run JOIN bundle ON bundle.key = run.bundle
+            WHERE id = ?1";
+        let columns = |row: &Row<'_>| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get::<_, String>(3)?))
+        };
+        let (workflow, status, created_at, bundle) =
+            self.connection.query_row(sql, [run.as_str()], columns).ok()?;
+        let created_at: i64 = created_at;
+        Some(RunHead {
+            workflow_id: WorkflowId::new(workflow).ok()?,
+            bundle: serde_json::from_value(bundle.into()).ok()?,
+            status: serde_json::from_value(status.into()).ok()?,
+            wait: None,
+            created_at: Timestamp::from_nanosecond(created_at.into()).ok()?,
+            started_at: None,
+            completed_at: None,
+            error: None,
+        })
     }
 
     fn find(

@@ -165,10 +165,23 @@ pub(crate) async fn recover(place: &Place, json: bool) -> Result<Exit, Error> {
     if runs.is_empty() {
         return Ok(nothing_to_recover());
     }
-    let mut shown = Vec::new();
-    for run in &runs {
-        shown.push(Shown::from_now(&**host.engine.store(), run).await?);
+    let (mut shown, mut damaged) = (Vec::new(), Exit::DONE);
+    let mut readable = Vec::new();
+    for run in runs {
+        match Shown::from_now(&**host.engine.store(), &run).await {
+            Ok(new) => {
+                shown.push(new);
+                readable.push(run);
+            }
+            // It keeps no other run from being recovered.
+            Err(error) => {
+                let error = Error::from(error);
+                print::to_stderr(&format!("error: run {run} cannot be recovered: {error}"));
+                damaged = damaged.max(error.exit());
+            }
+        }
     }
+    let runs = readable;
     let style = match (json, runs.len()) {
         (true, _) => Style::Nothing,
         (false, 1) => Style::OneRun,
@@ -186,7 +199,7 @@ pub(crate) async fn recover(place: &Place, json: bool) -> Result<Exit, Error> {
         };
         Driven { run: run.clone(), future: future.boxed() }
     });
-    drive(&host, json, style, shown, driven.collect()).await
+    Ok(damaged.max(drive(&host, json, false, style, shown, driven.collect()).await?))
 }
 
 fn nothing_to_recover() -> Exit {
@@ -201,12 +214,14 @@ pub(super) async fn drive_one(
     driven: Driven<'_>,
 ) -> Result<Exit, Error> {
     let style = if json { Style::Json } else { Style::OneRun };
-    drive(host, json, style, vec![shown], vec![driven]).await
+    drive(host, json, true, style, vec![shown], vec![driven]).await
 }
 
+/// Drives runs: the one that was named, or all that there are to recover.
 async fn drive(
     host: &Host,
     json: bool,
+    is_one: bool,
     style: Style,
     shown: Vec<Shown>,
     driven: Vec<Driven<'_>>,
@@ -215,7 +230,7 @@ async fn drive(
     let store = host.engine.store();
     let feed = Feed::begin(&host.bell, store.clone(), shown, display::of(style, store))?;
     let mut views = Vec::new();
-    let mut exit = foreground::drive(host, driven, signals, |result| match result {
+    let mut exit = foreground::drive(host, driven, signals, |run, result| match result {
         Ok(view) => {
             let exit = Exit::of(&view).unwrap_or(Exit::UNAVAILABLE);
             views.push(view);
@@ -227,7 +242,8 @@ async fn drive(
                 _ => None,
             };
             let error = Error::from(error);
-            host.bell.say(format!("error: {error}"));
+            let which = if is_one { String::new() } else { format!("run {run} cannot be recovered: ") };
+            host.bell.say(format!("error: {which}{error}"));
             if let Some(run) = taken {
                 host.bell.say(format!("`workflow logs {run} --follow` follows it"));
             }

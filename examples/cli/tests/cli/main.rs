@@ -4,6 +4,7 @@
 
 mod answers;
 mod app_home;
+mod damaged;
 mod deadly;
 mod definitions;
 mod deleting;

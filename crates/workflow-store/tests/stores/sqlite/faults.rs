@@ -220,8 +220,12 @@ fn what_somebody_took_out_of_the_tables_is_missed() {
     corrupt(block_on(store.get(&id("r1"))).map(drop), "run `r1`");
     let hash = new_run("r1").head.bundle;
     corrupt(block_on(store.bundle(&hash)).map(drop), &format!("bundle `{hash}`"));
-    // What is damaged does not hide the others, and can be deleted.
-    assert_eq!(block_on(store.list(&RunFilter::all())).unwrap().len(), 2);
+    // What is damaged does not hide the others, is not hidden, and can be deleted.
+    let listed = block_on(store.list(&RunFilter::all())).unwrap();
+    assert_eq!(listed.len(), 3);
+    let whole = new_run("r1").head;
+    let damaged = &listed.iter().find(|record| record.run_id == id("r1")).unwrap().head;
+    assert_eq!((&damaged.workflow_id, &damaged.bundle), (&whole.workflow_id, &whole.bundle));
     block_on(store.delete(&id("r1"))).unwrap();
 }
 
