@@ -139,6 +139,31 @@ fn files_are_private() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_others_can_write_is_taken_from_them_when_a_database_is_opened() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("runs.db");
+    // The log and its index are there as long as a store has it open.
+    let _open = SqliteStore::open(&path).unwrap();
+    let files =
+        ["runs.db", "runs.db-wal", "runs.db-shm", "runs.db-holders"].map(|name| home.path().join(name));
+    let mode = |file: &std::path::Path| std::fs::metadata(file).unwrap().permissions().mode() & 0o777;
+    for file in &files {
+        let all = std::fs::Permissions::from_mode(mode(file) | 0o066);
+        std::fs::set_permissions(file, all).unwrap();
+    }
+    // Who only looks changes nothing.
+    SqliteStore::open_with(&path, SqliteOptions::new().read_only()).unwrap();
+    assert_eq!(mode(&files[0]), 0o666);
+    let store = SqliteStore::open(&path).unwrap();
+    for file in &files {
+        assert_eq!(mode(file) & 0o022, 0, "{}", file.display());
+    }
+    create(&store, "r1");
+}
+
+#[test]
 fn what_comes_together_is_stored_together_and_each_has_an_outcome_of_its_own() {
     const RUNS: usize = 50;
     let home = tempfile::tempdir().unwrap();
