@@ -116,7 +116,7 @@ impl Inbox {
 
     /// Hands a lease of the run to its driver, which has lost its own and may not know it. Gives it back where
     /// there is no driver any more.
-    pub(crate) fn offer(&self, mut lease: Lease) -> Option<Lease> {
+    fn offer(&self, mut lease: Lease) -> Option<Lease> {
         let mut claim = lock(&self.claim);
         if !claim.is_driven {
             return Some(lease);
@@ -215,16 +215,23 @@ pub(crate) struct Active {
 }
 
 impl Active {
-    /// Registers a run for as long as the returned value lives.
-    pub(crate) fn enter(self: &Arc<Self>, run: &RunId) -> Entered {
+    /// Registers the run of a lease for as long as the returned value lives. Where it has a driver here, that is
+    /// offered the lease, which may be an older one than its own: the answer of the store can come late.
+    pub(crate) fn enter(self: &Arc<Self>, lease: Lease) -> Option<(Entered, Lease)> {
         let inbox = Arc::new(Inbox::default());
         lock(&inbox.claim).is_driven = true;
         inbox.stop.store(self.stop.load(Ordering::Acquire), Ordering::Release);
-        lock(&self.failed).shift_remove(run);
-        lock(&self.runs).insert(run.clone(), inbox.clone());
-        // Shut down between the two lines above.
+        let mut runs = lock(&self.runs);
+        let lease = match runs.get(&lease.run) {
+            Some(driven) => driven.offer(lease)?,
+            None => lease,
+        };
+        runs.insert(lease.run.clone(), inbox.clone());
+        drop(runs);
+        lock(&self.failed).shift_remove(&lease.run);
+        // The engine may have shut down before the run was registered.
         inbox.stop.fetch_max(self.stop.load(Ordering::Acquire), Ordering::AcqRel);
-        Entered { active: self.clone(), run: run.clone(), inbox }
+        Some((Entered { active: self.clone(), run: lease.run.clone(), inbox }, lease))
     }
 
     pub(crate) fn get(&self, run: &RunId) -> Option<Arc<Inbox>> {

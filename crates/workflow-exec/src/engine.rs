@@ -88,8 +88,7 @@ impl Engine {
     pub async fn run(&self, start: StartRun) -> Result<RunView, EngineError> {
         let (run, claimed) = self.accept(start).await?;
         match claimed {
-            Some((lease, plan, state)) => {
-                let hold = self.hold(lease);
+            Some((hold, plan, state)) => {
                 let view = panics::while_driving(run, self.drive_on(hold, plan, state)).await?;
                 if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
             }
@@ -108,9 +107,8 @@ impl Engine {
     pub async fn start(&self, start: StartRun) -> Result<RunHandle, EngineError> {
         let spawn = self.shared.spawn.clone().ok_or(EngineError::NoSpawner)?;
         let (run, claimed) = self.accept(start).await?;
-        if let Some((lease, plan, state)) = claimed {
-            let engine = self.clone();
-            let (run, hold) = (run.clone(), self.hold(lease));
+        if let Some((hold, plan, state)) = claimed {
+            let (engine, run) = (self.clone(), run.clone());
             let driving = async move {
                 let driven = panics::while_driving(run.clone(), engine.drive_on(hold, plan, state)).await;
                 engine.park(&run, driven);
@@ -131,8 +129,8 @@ impl Engine {
     /// of that id with other inputs; [`EngineError::Store`]; [`EngineError::ShutDown`] after a shutdown.
     pub async fn create(&self, start: StartRun) -> Result<RunHandle, EngineError> {
         let (run, claimed) = self.accept(start).await?;
-        if let Some((lease, ..)) = claimed {
-            self.shared.store.release(lease).await?;
+        if let Some((hold, ..)) = claimed {
+            hold.release().await?;
         }
         Ok(self.handle(&run))
     }
@@ -147,17 +145,9 @@ impl Engine {
     /// [`EngineError::ShutDown`] after a shutdown.
     pub async fn drive(&self, run: &RunId) -> Result<RunView, EngineError> {
         self.check_not_shut_down()?;
-        let lease = self.shared.claim(run).await?;
-        let view = self.take_up(self.hold(lease)).await?;
+        let hold = self.shared.claim(run).await?;
+        let view = self.take_up(hold).await?;
         if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
-    }
-
-    /// Registers a run whose lease was just taken as driven here.
-    pub(crate) fn hold(&self, lease: Lease) -> Hold {
-        let entered = self.shared.active.enter(&lease.run);
-        let (epoch, taken) = (AtomicU64::new(lease.epoch), AtomicBool::new(false));
-        let shared = self.shared.clone();
-        Hold { shared, run: lease.run, epoch, taken, held: true, entered, selected_by: None }
     }
 
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
@@ -272,7 +262,7 @@ impl Engine {
     async fn accept(
         &self,
         start: StartRun,
-    ) -> Result<(RunId, Option<(Lease, Arc<Plan>, Box<State>)>), EngineError> {
+    ) -> Result<(RunId, Option<(Hold, Arc<Plan>, Box<State>)>), EngineError> {
         self.check_not_shut_down()?;
         let plan = match (start.what, &start.provider) {
             (What::Plan(plan), None) => plan,
@@ -306,9 +296,9 @@ impl Engine {
         let state = first_state(&id, &event)?;
         let new = NewRun { id: id.clone(), bundle: plan.bundle().clone(), events, head: state.head() };
         match self.shared.create(new).await {
-            Ok(lease) => {
+            Ok(hold) => {
                 self.shared.sinks.events(&id, &[event]);
-                Ok((id, Some((lease, plan, state))))
+                Ok((id, hold.map(|hold| (hold, plan, state))))
             }
             Err(StoreError::Exists(_)) if chosen => {
                 self.same_inputs(&id, &state).await?;
@@ -353,10 +343,10 @@ impl Engine {
                 break;
             }
             let claimed = self.claim_if_asked(hold.run(), &state).await;
-            let Some(lease) = claimed.map_err(|error| hold.failed(error))? else { break };
-            // Somebody else may have driven the run in between.
+            let Some(again) = claimed.map_err(|error| hold.failed(error))? else { break };
+            // Another driver may have had the run in between.
             let selected_by = hold.selected_by.take();
-            hold = self.hold(lease);
+            hold = again;
             hold.selected_by = selected_by;
             let read = self.read(&hold).boxed().await;
             (plan, state) = read.map_err(|error| hold.failed(error))?;
@@ -378,7 +368,7 @@ impl Engine {
             if !waits {
                 if self.shared.spawn.is_some() && self.check_not_shut_down().is_ok() {
                     match self.shared.claim(&run).await {
-                        Ok(lease) => self.drive_in_background(self.hold(lease)),
+                        Ok(hold) => self.drive_in_background(hold),
                         // Another process was quicker.
                         Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
                         Err(error) => return Err(error.into()),
@@ -388,14 +378,14 @@ impl Engine {
             }
             // Whoever sent a request meanwhile relied on this.
             let state = self.shared.fold(&run).await?;
-            let Some(lease) = self.claim_if_asked(&run, &state).await? else { return Ok(()) };
-            hold = self.hold(lease);
+            let Some(again) = self.claim_if_asked(&run, &state).await? else { return Ok(()) };
+            hold = again;
         }
     }
 
     /// Whoever asked for something while the run was held relied on its driver. So, after the
     /// lease was given back, the driver looks once more.
-    async fn claim_if_asked(&self, run: &RunId, state: &State) -> Result<Option<Lease>, EngineError> {
+    async fn claim_if_asked(&self, run: &RunId, state: &State) -> Result<Option<Hold>, EngineError> {
         if state.status().is_terminal() {
             return Ok(None);
         }
@@ -403,7 +393,7 @@ impl Engine {
             return Ok(None);
         }
         match self.shared.claim(run).await {
-            Ok(lease) => Ok(Some(lease)),
+            Ok(hold) => Ok(Some(hold)),
             // Whoever holds it now has the controls too.
             Err(StoreError::Held { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -501,6 +491,7 @@ pub(crate) struct Hold {
     run: RunId,
     /// That of the newest lease.
     epoch: AtomicU64,
+    deaths: u32,
     /// Whether another driver had the run between two of the leases.
     taken: AtomicBool,
     held: bool,
@@ -510,6 +501,20 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
+    /// Registers a run whose lease was just taken as driven here, unless it is.
+    pub(crate) fn new(shared: &Arc<Shared>, lease: Lease) -> Option<Self> {
+        let (entered, lease) = shared.active.enter(lease)?;
+        let Lease { run, epoch, deaths, .. } = lease;
+        let (epoch, taken) = (AtomicU64::new(epoch), AtomicBool::new(false));
+        let shared = shared.clone();
+        Some(Self { shared, run, epoch, deaths, taken, held: true, entered, selected_by: None })
+    }
+
+    /// How many drivers of the run have died in a row, when it was claimed.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.deaths
+    }
+
     pub(crate) fn lease(&self) -> Lease {
         Lease { run: self.run.clone(), epoch: self.epoch.load(Ordering::Acquire), previous: 0, deaths: 0 }
     }

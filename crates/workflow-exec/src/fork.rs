@@ -207,11 +207,13 @@ impl Engine {
         let shown = (!self.shared.sinks.is_empty()).then(|| events.clone());
         let new = NewRun { id: id.clone(), bundle, events, head };
         match self.shared.create(new).await {
-            Ok(lease) => {
+            Ok(hold) => {
                 if let Some(shown) = shown {
                     self.shared.sinks.events(&id, &shown);
                 }
-                self.shared.store.release(lease).await?;
+                if let Some(hold) = hold {
+                    hold.release().await?;
+                }
             }
             Err(StoreError::Exists(_)) => return Err(EngineError::OtherInputs(id)),
             Err(error) => return Err(error.into()),

@@ -179,7 +179,7 @@ impl RunHandle {
         }
         let number = shared.store.request(&self.run, control.clone()).await?;
         match shared.claim(&self.run).await {
-            Ok(lease) => self.engine.carry_out(self.engine.hold(lease)).await?,
+            Ok(hold) => self.engine.carry_out(hold).await?,
             // Its holder sees the request, if not before then after it has given the lease back.
             Err(StoreError::Held { .. }) if shared.active.get(&self.run).is_none() => {
                 return Ok(ControlOutcome::Recorded { number });
@@ -239,8 +239,8 @@ impl RunHandle {
             }
             if changed.is_none() {
                 match shared.claim(&self.run).await {
-                    Ok(lease) => {
-                        self.engine.carry_out(self.engine.hold(lease)).await?;
+                    Ok(hold) => {
+                        self.engine.carry_out(hold).await?;
                         if let Some(outcome) = trail.read(shared, &self.run).await? {
                             return Ok(outcome);
                         }

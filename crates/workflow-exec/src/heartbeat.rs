@@ -7,16 +7,16 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, Either, FutureExt as _, pending, select};
 use tracing::{error, warn};
 use workflow_core::ids::RunId;
-use workflow_core::store::{Lease, NewRun, StoreError};
+use workflow_core::store::{NewRun, StoreError};
 
 use crate::active::Loss;
-use crate::engine::Shared;
+use crate::engine::{Hold, Shared};
 
 /// A lease is renewed after this part of its time …
 const EVERY: u32 = 5;
@@ -200,7 +200,7 @@ async fn ask(engine: &Shared, lease_time: Duration) -> Result<(), StoreError> {
         Either::Left((answer, _)) => answer,
         Either::Right(_) => {
             let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer");
-            Err(StoreError::Io { place: "the store".to_owned(), source: std::sync::Arc::new(source) })
+            Err(StoreError::Io { place: "the store".to_owned(), source: Arc::new(source) })
         }
     }
 }
@@ -231,33 +231,31 @@ impl Shared {
         self.active.lose_leases(Loss::Unreachable);
     }
 
-    /// [Claims](workflow_core::store::RunStore::claim) a run.
-    pub(crate) async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+    /// [Claims](workflow_core::store::RunStore::claim) a run, and registers it as driven here.
+    pub(crate) async fn claim(self: &Arc<Self>, run: &RunId) -> Result<Hold, StoreError> {
         self.settle().await?;
         // Where its lease has run out, its driver claims it anew.
         if self.store.lease_time().is_some() && self.active.get(run).is_some_and(|inbox| inbox.is_driven()) {
-            return Err(StoreError::Held { run: run.clone(), holder: "this engine".to_owned() });
+            return Err(held_here(run));
         }
-        self.store.claim(run).await
+        Hold::new(self, self.store.claim(run).await?).ok_or_else(|| held_here(run))
     }
 
-    /// [Claims](workflow_core::store::RunStore::claim_next) runs that nobody drives.
-    pub(crate) async fn claim_next(&self, most: usize) -> Result<Vec<Lease>, StoreError> {
+    /// [Claims](workflow_core::store::RunStore::claim_next) runs that have no driver, and registers them as driven
+    /// here.
+    pub(crate) async fn claim_next(self: &Arc<Self>, most: usize) -> Result<Vec<Hold>, StoreError> {
         self.settle().await?;
         let _claiming = Counted::in_(&self.heartbeat.claiming);
         let leases = self.store.claim_next(most, self.clock.now()).await?;
-        // One that is driven here has lost its lease, and its driver goes on with this one.
-        let offer = |lease: Lease| match self.active.get(&lease.run) {
-            Some(inbox) => inbox.offer(lease),
-            None => Some(lease),
-        };
-        Ok(leases.into_iter().filter_map(offer).collect())
+        // One that is driven here has lost its lease, and its driver continues with this one.
+        Ok(leases.into_iter().filter_map(|lease| Hold::new(self, lease)).collect())
     }
 
-    /// [Creates](workflow_core::store::RunStore::create) a run.
-    pub(crate) async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+    /// [Creates](workflow_core::store::RunStore::create) a run, and registers it as driven here. `None` where it has
+    /// a driver here already, because the store answered late.
+    pub(crate) async fn create(self: &Arc<Self>, run: NewRun) -> Result<Option<Hold>, StoreError> {
         self.settle().await?;
-        self.store.create(run).await
+        Ok(Hold::new(self, self.store.create(run).await?))
     }
 
     /// Waits until the store has said what became of leases that were given up: whatever is taken before that
@@ -287,4 +285,8 @@ impl Shared {
             Err(error) => Err(error),
         }
     }
+}
+
+fn held_here(run: &RunId) -> StoreError {
+    StoreError::Held { run: run.clone(), holder: "this engine".to_owned() }
 }

@@ -51,7 +51,7 @@ impl Engine {
     /// [`plan_migration`](Engine::plan_migration).
     pub async fn migrate(&self, run: &RunId) -> Result<Migration, EngineError> {
         self.check_not_shut_down()?;
-        let hold = self.hold(self.shared.claim(run).await?);
+        let hold = self.shared.claim(run).await?;
         let mut state = self.shared.fold(run).await?;
         let (migration, bundle) = self.compare(run, &state).await?;
         if !migration.obstacles.is_empty() {

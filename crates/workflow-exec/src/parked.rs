@@ -76,7 +76,7 @@ impl Engine {
                 Woken::Due => {
                     let shared = &self.shared;
                     match shared.patiently("claiming the run", || shared.claim(&run).boxed()).await {
-                        Ok(lease) => view = self.take_up(self.hold(lease)).await?,
+                        Ok(hold) => view = self.take_up(hold).await?,
                         // What becomes of the wait shows whether somebody else goes on with it.
                         Err(EngineError::Store(StoreError::Held { .. })) => shared.timer.sleep(TICK).await,
                         Err(error) => return Err(error),
@@ -173,9 +173,10 @@ impl Engine {
             }
             for run in shared.parked.take_due(shared.clock.now()) {
                 match caught_async(shared.claim(&run)).await {
-                    Ok(Ok(lease)) => self.drive_in_background(self.hold(lease)),
+                    Ok(Ok(hold)) => self.drive_in_background(hold),
                     Ok(Err(StoreError::Held { .. } | StoreError::NotFound(_))) => {}
                     failed => {
+                        let failed = failed.map(|claimed| claimed.map(drop));
                         warn!(%run, ?failed, "the run could not be claimed; trying again");
                         let again = shared.clock.now().checked_add(AGAIN).unwrap_or(Timestamp::MAX);
                         shared.parked.lock().by_time.insert(again, &run);

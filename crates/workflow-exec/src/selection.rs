@@ -8,9 +8,9 @@ use workflow_core::bundle::BundleHash;
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::State;
 use workflow_core::plan::Plan;
-use workflow_core::store::{Lease, RunFilter, RunRecord, StoreError};
+use workflow_core::store::{RunFilter, RunRecord, StoreError};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Hold};
 use crate::error::EngineError;
 use crate::worker::WorkOptions;
 
@@ -65,34 +65,34 @@ impl Engine {
         options: &WorkOptions,
         refused: &mut Refused,
         most: usize,
-    ) -> Result<Vec<Lease>, StoreError> {
+    ) -> Result<Vec<Hold>, StoreError> {
         let (shared, now) = (&self.shared, self.shared.clock.now());
         let listed = shared.store.list(&RunFilter::unfinished()).await?;
         refused.runs.retain(|run, _| listed.iter().any(|record| record.run_id == *run));
         let mut verdicts = FastMap::default();
-        let mut leases = Vec::new();
+        let mut holds = Vec::new();
         // The oldest first.
         for record in listed.iter().rev().filter(|run| run.holder.is_none() && run.head.goes_on(now)) {
-            if leases.len() >= most {
+            if holds.len() >= most {
                 break;
             }
             if refused.contains(record) || !self.may_take(options, record, &mut verdicts).await {
                 continue;
             }
             match shared.claim(&record.run_id).await {
-                Ok(lease) => leases.push(lease),
+                Ok(hold) => holds.push(hold),
                 // Another worker was quicker.
                 Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
                 Err(error) => {
-                    for lease in leases {
+                    for hold in holds {
                         // What is returned is the error that came first.
-                        let _ = shared.store.release(lease).await;
+                        let _ = hold.release().await;
                     }
                     return Err(error);
                 }
             }
         }
-        Ok(leases)
+        Ok(holds)
     }
 
     /// Whether a run may be one that the worker takes, by what the store lists of it.

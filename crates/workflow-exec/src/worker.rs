@@ -12,10 +12,10 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tracing::{debug, error, info, warn};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::stop::Stop;
-use workflow_core::store::{Lease, StoreError};
+use workflow_core::store::StoreError;
 
 use crate::deaths;
-use crate::engine::Engine;
+use crate::engine::{Engine, Hold};
 use crate::error::EngineError;
 use crate::heartbeat;
 use crate::panics::{self, caught_async};
@@ -60,7 +60,7 @@ impl Engine {
     /// has died or left. Any number of engines, in any number of processes and on any number of machines
     /// where the store allows it, share the runs: each is driven by one.
     ///
-    /// A run that [ends its drivers' processes](Lease::deaths) before anything is recorded is left to a person after
+    /// A run that [ends its drivers' processes](workflow_core::store::Lease::deaths) before anything is recorded is left to a person after
     /// five of them: it [waits](workflow_core::status::WaitReason::Crashes) until it is
     /// [resumed](crate::RunHandle::resume). From the second on a worker begins nothing beside such a run until it has
     /// stored an event, so that others do not wait with it.
@@ -126,11 +126,11 @@ impl Worker<'_> {
             let room = self.room();
             if room > 0 {
                 match self.claim(room).await {
-                    Ok(leases) => {
+                    Ok(holds) => {
                         if std::mem::take(&mut self.waits) {
                             info!("the store can be used again");
                         }
-                        self.take(leases).await;
+                        self.take(holds).await;
                     }
                     Err(error @ StoreError::Closed(_)) => return Err(error.into()),
                     Err(error) if self.waits => debug!(%error, "the store cannot be asked for runs"),
@@ -168,7 +168,7 @@ impl Worker<'_> {
 
     /// Claims up to `most` runs. A worker that does not take all looks at what the store lists, so that those which it
     /// leaves to others are not in the way.
-    async fn claim(&mut self, most: usize) -> Result<Vec<Lease>, StoreError> {
+    async fn claim(&mut self, most: usize) -> Result<Vec<Hold>, StoreError> {
         let engine = self.engine;
         if self.options.is_selective() || engine.shared.run_key.is_some() {
             engine.claim_selected(&self.options, &mut self.refused, most).await
@@ -191,24 +191,25 @@ impl Worker<'_> {
 
     /// Drives runs that were claimed. Of those whose drivers died it drives one: the others are given back, before
     /// that one can end this process too.
-    async fn take(&mut self, leases: Vec<Lease>) {
-        let is_suspect = |lease: &Lease| (deaths::SUSPECT..deaths::MOST).contains(&lease.deaths);
-        let (mut suspects, others): (Vec<_>, Vec<_>) = leases.into_iter().partition(is_suspect);
+    async fn take(&mut self, holds: Vec<Hold>) {
+        let is_suspect = |hold: &Hold| (deaths::SUSPECT..deaths::MOST).contains(&hold.deaths());
+        let (mut suspects, others): (Vec<_>, Vec<_>) = holds.into_iter().partition(is_suspect);
         self.is_careful = !suspects.is_empty();
-        suspects.sort_by_key(|lease| lease.deaths);
+        suspects.sort_by_key(Hold::deaths);
         let last = suspects.pop();
-        for lease in suspects {
-            let run = lease.run.clone();
-            if let Err(error) = self.engine.shared.store.release(lease).await {
+        for hold in suspects {
+            let run = hold.run().clone();
+            if let Err(error) = hold.release().await {
                 warn!(%run, %error, "the run could not be given back");
             }
         }
-        for lease in others {
-            self.drive(lease);
+        for hold in others {
+            self.drive(hold);
         }
-        if let Some(lease) = last {
-            info!(run = %lease.run, deaths = lease.deaths, "the drivers of this run died before: nothing is begun beside it");
-            self.drive(lease);
+        if let Some(hold) = last {
+            let (run, deaths) = (hold.run(), hold.deaths());
+            info!(%run, deaths, "the drivers of this run died before: nothing is begun beside it");
+            self.drive(hold);
         }
     }
 
@@ -220,12 +221,11 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn drive(&mut self, lease: Lease) {
+    fn drive(&mut self, mut hold: Hold) {
         let engine = self.engine.clone();
-        let run = lease.run.clone();
+        let run = hold.run().clone();
         let pause = self.pause(&run);
-        let deaths = lease.deaths;
-        let mut hold = engine.hold(lease);
+        let deaths = hold.deaths();
         hold.selected_by = self.options.is_selective().then(|| self.options.clone());
         if (deaths::SUSPECT..deaths::MOST).contains(&deaths) {
             self.suspect = Some((run.clone(), hold.entered().inbox.changed.listen()));
