@@ -9,7 +9,7 @@ use workflow_core::machine::RunView;
 use workflow_core::plan::Plan;
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
 use workflow_core::store::{Control, RunStore as _};
-use workflow_exec::{Clock as _, StartRun};
+use workflow_exec::{Clock as _, Limits, StartRun};
 
 use crate::host::{Host, id};
 
@@ -377,4 +377,32 @@ fn a_parked_run_can_be_cancelled_before_its_time() {
         assert_eq!(view.unwrap().status, RunStatus::Cancelled);
     });
     assert_eq!(host.deeds.calls().len(), 1);
+}
+
+#[test]
+fn an_approved_call_that_cannot_be_made_fails_its_lane_while_another_waits_for_a_place() {
+    let host = Host::with(|builder| builder.limits(Limits::new().limit("ann", 1)));
+    let place = host.engine.limits().try_acquire("ann").unwrap();
+    let workflow = "
+workflow: { name: Approved, stages: [work] }
+work: { profile: graph, provider: ann }
+";
+    let graph = "
+graph:
+  - { id: a, type: run }
+  - { id: b, type: run, provider: \"${vars.unknown}\", approval: Really? }
+";
+    let view = host.sim.block_on(async {
+        let running = host.engine.run(start("r1", workflow, &[("work", graph)]));
+        let answering = async {
+            host.sim.sleep_ms(5).await;
+            let handle = host.engine.handle(&id("r1"));
+            let (number, _) = only_wait(&handle.view().await.unwrap());
+            let _ = handle.answer(number, true).await.unwrap();
+        };
+        join(running, answering).await.0.unwrap()
+    });
+    drop(place);
+    assert_eq!(view.status, RunStatus::Failed, "{}", host.log("r1"));
+    assert_eq!(host.deeds.calls().len(), 0);
 }

@@ -325,7 +325,11 @@ impl<'a> Step<'a> {
             }
             Said::Value(value) => self.answered_question(&path, value),
             Said::Agreed | Said::RunsAgain { .. } if self.state.pausing => Ok(()),
-            Said::Agreed | Said::RunsAgain { .. } => self.ask_for_place(path),
+            Said::Agreed | Said::RunsAgain { .. } => {
+                self.ask_for_place(path.clone())?;
+                // It may have failed, and may have been the last that its lane waited for.
+                self.go_on_from(&path)
+            }
         }
     }
 

@@ -165,6 +165,11 @@ impl<'a> Step<'a> {
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {
         let resumed = matches!(record.control, Control::Resume);
+        let answered = match &record.control {
+            Control::Answer(answer) => self.state.asks.get(&answer.wait).and_then(|ask| ask.path.as_ref()),
+            _ => None,
+        };
+        let lane = answered.map(|path| path.lane);
         if !self.obey(record)? {
             return Ok(());
         }
@@ -173,7 +178,11 @@ impl<'a> Step<'a> {
             self.start_over();
             self.open()?;
         }
-        self.advance()
+        // The lane may have ended with the answer.
+        match lane {
+            Some(lane) => self.go_on_after(lane),
+            None => self.advance(),
+        }
     }
 
     /// Takes a control in. Tells whether it changes anything.
