@@ -153,9 +153,10 @@ impl<'e> Driver<'e> {
     /// Claims the run for [`Hold`], unless it is held still.
     async fn claim_again(&mut self, outage: &mut Outage<'e>, is_fenced: bool) -> Result<(), EngineError> {
         let (engine, hold) = (self.engine, self.hold);
+        let mut is_lost = is_fenced;
         loop {
             // The answer is waited for: a lease that was given out is not to be lost on the way.
-            let claim = claim_again(engine, hold, is_fenced).boxed();
+            let claim = claim_again(engine, hold, &mut is_lost).boxed();
             let Some(claimed) = meanwhile(&mut self.underway, &mut self.watch, false, claim).await else {
                 continue;
             };
@@ -195,11 +196,11 @@ impl<'e> Driver<'e> {
     }
 }
 
-/// Asks the store what became of the lease, and for another one if it is lost.
-async fn claim_again(engine: &Shared, hold: &Hold, is_fenced: bool) -> Result<(), StoreError> {
+/// Asks the store what became of the lease, and for another one if it is lost: the store may say so once.
+async fn claim_again(engine: &Shared, hold: &Hold, is_lost: &mut bool) -> Result<(), StoreError> {
     let inbox = &hold.entered().inbox;
     let is_good = engine.learn().await?;
-    let is_kept = is_good && !is_fenced && !inbox.is_lost_by(Loss::Expired);
+    *is_lost |= !is_good || inbox.is_lost_by(Loss::Expired);
     inbox.forget_loss();
     // Not before the store has answered: a newer one takes the place of one that was not taken, and follows what
     // that one did.
@@ -207,15 +208,13 @@ async fn claim_again(engine: &Shared, hold: &Hold, is_fenced: bool) -> Result<()
         let own = hold.lease().epoch;
         if offered.previous == own || offered.epoch > own {
             hold.renew(&offered);
-            if is_good {
-                return Ok(());
-            }
+            *is_lost = !is_good;
         } else {
             // The run was claimed after it.
             engine.store.release(offered).await?;
         }
     }
-    if is_kept {
+    if !*is_lost {
         return Ok(());
     }
     // It is lost. Should it not be, it is given back.
