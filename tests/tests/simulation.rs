@@ -57,6 +57,26 @@ fn nothing_is_violated_by_still_more_seeds() {
     nothing_is_violated(3);
 }
 
+/// Each of these found a fault, in the engine or in what it is compared with.
+#[test]
+fn nothing_is_violated_by_seeds_that_found_faults() {
+    let seeds = [
+        2880,  // a store answered a claim after the lease had run out: the run had two drivers in one engine
+        3557,  // the budget was used up and the prompt could not be rendered
+        6943,  // what a failed lane gave was taken for an output
+        11845, // an approved node that could not be rendered was the last that its lane waited for
+        57137, // the same
+        17922, // an answer ended a lane of several that follow each other, in a run that was driven
+        68983, // a driver forgot that its lease had run out, and found events of another one that equalled its own
+        71333, // what is left of a stage whose variables cannot be set
+        97064, // the same
+    ];
+    for seed in seeds {
+        let (violations, _) = simulate(&draw(seed), None);
+        assert!(violations.is_empty(), "seed {seed}: {}", violations.join("\n"));
+    }
+}
+
 /// Byte for byte, and whatever was counted on the way.
 #[test]
 fn the_same_seed_makes_the_same_logs() {

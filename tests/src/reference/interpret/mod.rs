@@ -325,7 +325,7 @@ impl Run<'_> {
 /// What is left of a stage whose lanes met its strategy and whose variables could not be set: of several lanes the
 /// outputs of all, where one of them failed and gave something.
 fn left(lanes: &[Value]) -> Option<Value> {
-    if lanes.len() > 1 && lanes.iter().any(|lane| lane == OPEN) {
+    if lanes.len() > 1 && lanes.iter().any(|lane| lane == OPEN || lane["output"] == OPEN) {
         return Some(OPEN.into());
     }
     let gave = |lane: &Value| lane["status"] == "failed" && !lane["output"].is_null();
