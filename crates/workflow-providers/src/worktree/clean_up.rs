@@ -32,6 +32,10 @@ impl Worktrees {
     /// A worktree with changes that are not committed stays, and so does one that a call works in, here or in another
     /// process. The branch of the run stays in any case, so only files that git ignores are lost.
     ///
+    /// The record of a run (`.pinned`), with git's configuration and the tokens that may be in it, is removed with its
+    /// worktree; that of a run which is `over` and whose worktree is already gone is removed in any case. A call of such
+    /// a run records the configuration anew.
+    ///
     /// # Errors
     ///
     /// When the directory cannot be read.
@@ -81,6 +85,13 @@ impl Settings {
                 removed.push(run);
             }
         }
+        for run in over {
+            let is_there = directory.join(run.as_str()).symlink_metadata().is_ok();
+            if !is_there && Pinned::exists(&directory, run)? {
+                let remove = || Pinned::remove(&directory, run, &self.known).map(|()| true);
+                InUse::unless(&turn, &directory, run, remove)?;
+            }
+        }
         Ok(removed)
     }
 
@@ -94,7 +105,7 @@ impl Settings {
         let removed =
             git.run(&At::Around(&pinned), &["worktree", "remove", &format!("./{run}")], "")?.is_yes();
         if removed {
-            pinned.remove()?;
+            Pinned::remove(directory, run, &self.known)?;
         }
         Ok(removed)
     }

@@ -44,7 +44,7 @@ pub use self::changes::{Changes, Commit};
 /// A fork is a run of its own: it begins with the commit that the checkout is at then.
 ///
 /// Git's configuration is read once, before the first call of the run, and recorded beside the worktrees (`.pinned`)
-/// together with where the worktree is. Whatever a call changes in the configuration, in the `.git` of its worktree or in
+/// together with where the worktree is, until [`Worktrees::clean_up`] removes both. Whatever a call changes in the configuration, in the `.git` of its worktree or in
 /// repositories that it makes there, the git of the host does not read it: filters are those that the user had set, and
 /// nothing else is executed. A worktree that is no longer the one that was recorded, or has lost its branch, fails the
 /// call with `changed_worktree` in the details of the failure: the files stay as they are, and the message tells how to

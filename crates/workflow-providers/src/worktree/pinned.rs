@@ -151,18 +151,23 @@ impl Pinned {
         Ok(())
     }
 
-    /// Forgets a worktree that was removed, but not the configuration: the run may go on later.
-    pub(super) fn remove(&self) -> Result<(), ProviderError> {
-        let remove = || {
-            for entry in fs::read_dir(&self.record)? {
-                let entry = entry?;
-                if entry.file_name() != "config" {
-                    fs::remove_file(entry.path())?;
-                }
-            }
-            Ok(())
-        };
-        remove().map_err(|error| unable(&self.record, &error))
+    /// Whether there is a record of a run, complete or not.
+    pub(super) fn exists(directory: &Path, run: &RunId) -> Result<bool, ProviderError> {
+        let record = record(directory, run)?;
+        Ok(record.symlink_metadata().is_ok())
+    }
+
+    /// Removes the record of a run whose worktree was removed. Its configuration may hold tokens.
+    pub(super) fn remove(directory: &Path, run: &RunId, known: &Known) -> Result<(), ProviderError> {
+        // Without this file the record is incomplete, whatever else is left of it.
+        Self::begin(directory, run)?;
+        let record = record(directory, run)?;
+        match fs::remove_dir_all(&record) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(unable(&record, &error)),
+            _ => {}
+        }
+        known.forget(&record);
+        Ok(())
     }
 
     /// What every call of git is given that works for this run.
@@ -259,6 +264,10 @@ impl Known {
     fn note(&self, pinned: &Pinned) {
         let hash = self.hasher.hash_one(&pinned.config);
         self.records().insert(pinned.record.clone(), hash);
+    }
+
+    fn forget(&self, record: &Path) {
+        self.records().remove(record);
     }
 
     /// Whether it is what this process knows. What it reads for the first time is what it knows from then on.

@@ -1,14 +1,15 @@
 //! Which worktrees go, and which stay.
 
 use std::fs;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use futures::executor::block_on;
 use workflow_core::ids::RunId;
-use workflow_providers::{Worktrees, WorktreesBuilder};
+use workflow_providers::{CommandProvider, Worktrees, WorktreesBuilder};
 
-use crate::repository::{Repository, git};
+use crate::repository::{Repository, call, git};
 
 fn ids(runs: &[&str]) -> Vec<RunId> {
     runs.iter().map(|run| RunId::new(*run).unwrap()).collect()
@@ -100,4 +101,59 @@ fn a_run_whose_worktree_was_removed_goes_on_from_its_branch() {
     assert_eq!(block_on(worktrees.clean_up(ids(&["a"]))).unwrap().len(), 1);
     repository.call("a", "test -e big && echo more > more").unwrap();
     assert_eq!(repository.changes("a").files, ["big", "more"]);
+}
+
+const TOKEN: &str = "token-0123456789";
+
+/// Runs in a repository whose configuration has a token.
+fn with_a_token(runs: &[&str]) -> Repository {
+    let repository = Repository::new();
+    repository.git(&["config", "http.extraHeader", &format!("Authorization: Bearer {TOKEN}")]);
+    for run in runs {
+        repository.call(run, "echo more > more").unwrap();
+        assert!(fs::read_to_string(recorded(&repository, run).join("config")).unwrap().contains(TOKEN));
+    }
+    repository
+}
+
+/// Where the configuration of a run is recorded.
+fn recorded(repository: &Repository, run: &str) -> PathBuf {
+    repository.directory().join(".pinned").join(run)
+}
+
+#[test]
+fn the_recorded_configuration_is_removed_with_the_worktree() {
+    let repository = with_a_token(&["a", "b", "uncommitted"]);
+    fs::write(repository.worktree("uncommitted").join("mine"), "mine").unwrap();
+    let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(0));
+    assert_eq!(block_on(worktrees.clean_up(ids(&["a", "uncommitted"]))).unwrap(), ids(&["a"]));
+    assert!(!recorded(&repository, "a").exists());
+    // Their worktrees are still there.
+    assert!(recorded(&repository, "b").exists() && recorded(&repository, "uncommitted").exists());
+}
+
+#[test]
+fn the_recorded_configuration_is_removed_where_the_worktree_is_already_gone() {
+    let repository = with_a_token(&["a", "b", "c"]);
+    for run in ["a", "b"] {
+        fs::remove_dir_all(repository.worktree(run)).unwrap();
+    }
+    let worktrees = worktrees(&repository, |worktrees| worktrees);
+    assert_eq!(block_on(worktrees.clean_up(ids(&["a", "c", "never-worked"]))).unwrap(), []);
+    assert!(!recorded(&repository, "a").exists() && !repository.directory().join("a.lock").exists());
+    // `b` is not over, and the worktree of `c` is one of those that are kept.
+    assert!(recorded(&repository, "b").exists() && recorded(&repository, "c").exists());
+}
+
+#[test]
+fn the_process_that_removed_a_worktree_makes_it_again_with_the_configuration_of_then() {
+    let repository = with_a_token(&[]);
+    let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(0));
+    let commands = worktrees.wrap(CommandProvider::builder().work_root(repository.checkout()).build());
+    let work = |script| call(&commands, repository.request("a", "1/work[0]/run", script)).unwrap();
+    work("echo more > more");
+    assert_eq!(block_on(worktrees.clean_up(ids(&["a"]))).unwrap(), ids(&["a"]));
+    repository.git(&["config", "--unset", "http.extraHeader"]);
+    work("test -e more && echo again > again");
+    assert!(!fs::read_to_string(recorded(&repository, "a").join("config")).unwrap().contains(TOKEN));
 }
