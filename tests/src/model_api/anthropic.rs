@@ -23,6 +23,7 @@ pub(super) fn read(body: &Value) -> Asked {
         // Reminders stand beside a result, in the same message; they are nothing that the user says.
         if blocks.iter().any(|block| text(block, "type") == "tool_result") {
             asked.answered = true;
+            asked.results += 1;
             continue;
         }
         asked.said(text(message, "content"));

@@ -18,6 +18,8 @@ pub(super) struct Asked {
     /// Whether a tool has answered since the user last said something. Older results do not count, or a session
     /// that is continued would never call a tool again.
     pub answered: bool,
+    /// How many tools have answered since then, where the API's reader counts them.
+    pub results: usize,
     /// The schema that the answer is to fit, where the API has a field for that.
     pub schema: Option<Value>,
     /// What the user said last.
@@ -44,6 +46,7 @@ impl Asked {
         }
         if self.answered {
             self.prompt.clear();
+            self.results = 0;
         }
         self.answered = false;
         self.prompt.push_str(text);

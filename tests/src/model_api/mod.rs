@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 
 pub use record::Recorded;
 pub use scenario::{Scenario, UnknownScenario};
-pub use turn::{COMMAND, TEXT, THOUGHT};
+pub use turn::{AFTER, BEFORE, COMMAND, TEXT, THOUGHT};
 
 /// The fake, listening until it is dropped.
 #[derive(Debug)]

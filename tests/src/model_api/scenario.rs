@@ -19,6 +19,9 @@ pub enum Scenario {
     SlowTool,
     /// `loop`: a call of the shell, again and again.
     Loop,
+    /// `edits`: calls of the tools that read, overwrite and edit the file that the prompt names (``the file `PATH` ``), one
+    /// after the other, where they are called as Claude Code's are.
+    Edits,
     /// `json`: what fits the schema that was asked for.
     Json,
     /// `badjson`: prose, whatever was asked for.
@@ -42,8 +45,8 @@ pub enum Scenario {
 }
 
 use Scenario::{
-    BadJson, Cut, Empty, Hang, Json, Loop, MaxTokens, MidFail, Ok as Fine, Once500, SlowTool, Stall, Status,
-    Think, Tool, ToolFail,
+    BadJson, Cut, Edits, Empty, Hang, Json, Loop, MaxTokens, MidFail, Ok as Fine, Once500, SlowTool, Stall,
+    Status, Think, Tool, ToolFail,
 };
 
 const NAMES: &[(&str, Scenario)] = &[
@@ -53,6 +56,7 @@ const NAMES: &[(&str, Scenario)] = &[
     ("toolfail", ToolFail),
     ("slowtool", SlowTool),
     ("loop", Loop),
+    ("edits", Edits),
     ("json", Json),
     ("badjson", BadJson),
     ("once500", Once500),

@@ -81,6 +81,7 @@ impl Turn {
                     turn.text.clear();
                 }
             }
+            Scenario::Edits => turn.call = file_call(asked),
             Scenario::Json => turn.fit(asked),
             Scenario::Empty => turn.text.clear(),
             Scenario::MaxTokens => turn.cut_short = true,
@@ -120,6 +121,24 @@ pub(super) fn pieces(text: &str) -> Vec<&str> {
     let middle = (0..=half).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let (first, second) = text.split_at(middle);
     [first, second].into_iter().filter(|piece| !piece.is_empty()).collect()
+}
+
+/// What is in the file of the scenario `edits` before.
+pub const BEFORE: &str = "as it was";
+/// What is in it once it was overwritten and edited.
+pub const AFTER: &str = "edited, written";
+
+/// The next call of a tool that reads, overwrites or edits the file that the prompt names.
+fn file_call(asked: &Asked) -> Option<(String, Value)> {
+    let (_, path) = asked.prompt.split_once("the file `")?;
+    let (path, _) = path.split_once('`')?;
+    let calls = [
+        ("Read", json!({ "file_path": path })),
+        ("Write", json!({ "file_path": path, "content": "as it was, written" })),
+        ("Edit", json!({ "file_path": path, "old_string": BEFORE, "new_string": "edited" })),
+    ];
+    let (tool, input) = calls.into_iter().nth(asked.results)?;
+    asked.tools.contains_key(tool).then(|| (tool.to_owned(), input))
 }
 
 /// A call of the shell that is offered, with what its schema asks for besides the command.

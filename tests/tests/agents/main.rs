@@ -16,6 +16,7 @@ macro_rules! for_every_cli {
 
 mod calls;
 mod cli;
+mod denied;
 mod failures;
 mod rig;
 mod runs;

@@ -82,9 +82,9 @@ impl<C: Cli> AgentBuilder<C> {
         self
     }
 
-    /// Files and folders that the agent's own tools must not change, where its command line can be told so, as that of
-    /// `claude-code` can; others ignore it. Commands that the agent executes are not bound by it: it keeps an agent from
-    /// changing them by mistake, or as it was told in passing, and is no boundary.
+    /// Files and folders that the agent's own tools must not change. `claude-code` gets `Edit` deny rules for them, which
+    /// hold in every permission mode; the other providers ignore it. Commands that the agent executes are not bound by it:
+    /// it keeps an agent from changing them by mistake, or as it was told in passing, and is no boundary.
     pub fn deny_write<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         // It fails only for an empty path.
         let absolute = |path: P| std::path::absolute(path.as_ref()).ok();
