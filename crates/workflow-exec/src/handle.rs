@@ -5,6 +5,7 @@ use std::time::Duration;
 use event_listener::EventListener;
 use futures::future::{Either, select};
 use futures::stream::{self, Stream};
+use tracing::warn;
 use workflow_core::data::Data;
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
@@ -207,7 +208,18 @@ impl RunHandle {
             Err(error @ EngineError::SecretInValue { .. }) => {
                 Ok(Some(ControlRefused { code: ControlRefusal::InvalidAnswer, reason: error.to_string() }))
             }
-            other => other.map(|()| None),
+            Err(error) => Err(error),
+            Ok(()) => {
+                let unknown = shared.unknown_secrets(&plan, &state);
+                if !unknown.is_empty() {
+                    warn!(
+                        run = %self.run,
+                        secrets = unknown.join(", "),
+                        "the run may have used secrets that are not known here: an answer that holds one is stored as it is"
+                    );
+                }
+                Ok(None)
+            }
         }
     }
 

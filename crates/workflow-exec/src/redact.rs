@@ -163,6 +163,18 @@ impl Shared {
         Ok(())
     }
 
+    /// The secrets that a run may have used and that are not known here.
+    pub(crate) fn unknown_secrets(&self, plan: &Plan, state: &State) -> Vec<String> {
+        let mut unknown = Vec::new();
+        for (name, stages) in plan.secrets() {
+            let is_known = matches!(look_up(&*self.secrets, name), Ok(Some(_)));
+            if !is_known && stages.iter().any(|stage| state.has_entered(stage)) {
+                unknown.push(name.to_owned());
+            }
+        }
+        unknown
+    }
+
     /// Looks up all secrets of a run before its first call is made here: another process may have handed them out, and
     /// they can be in whatever comes back from now on.
     pub(crate) fn know_secrets(&self, plan: &Plan, state: &State, known: &Known) -> Result<(), EngineError> {

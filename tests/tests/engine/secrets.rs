@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
+use tracing_subscriber::layer::SubscriberExt as _;
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{self, Defaults, parse};
 use workflow_core::event::{Event, EventBody};
@@ -20,6 +21,7 @@ use workflow_exec::{ControlOutcome, ControlRefusal, Engine, EngineError, Fork, F
 use workflow_providers::{CommandProvider, DemoProvider, FunctionProvider};
 
 use crate::host::{Host, id};
+use crate::traces::Collect;
 
 const SECRET: &str = "hunter2-\"quoted\"";
 
@@ -461,4 +463,21 @@ fn a_secret_is_taken_out_of_an_answer_that_comes_from_where_it_is_not_known() {
     assert_eq!(view.status, RunStatus::Completed);
     let events = serde_json::to_string(&host.events("r1")).unwrap();
     assert!(events.contains("it is [redacted]") && !events.contains("4711"), "{events}");
+}
+
+#[test]
+fn an_answer_that_is_decided_where_the_secret_is_not_known_is_stored_as_it_was_sent() {
+    let host = Host::with(|builder| builder.secrets(TOKEN).provider("service", login()));
+    let wait = host.sim.block_on(host.engine.run(asks("r1", 1))).unwrap().waits[0].number.unwrap();
+    let other = other_process(&host, These(&[]));
+    let collect = Collect::default();
+    let subscriber = tracing_subscriber::registry().with(collect.clone());
+    tracing::subscriber::with_default(subscriber, || {
+        let answered = host.sim.block_on(other.handle(&id("r1")).answer(wait, "it is 4711471147114711"));
+        answered.unwrap().accepted().unwrap();
+    });
+    assert!(collect.text().contains("secrets that are not known here"), "{}", collect.text());
+    // `docs/secrets.md` says so.
+    let events = serde_json::to_string(&host.events("r1")).unwrap();
+    assert!(events.contains("it is 4711471147114711"), "{events}");
 }

@@ -19,7 +19,13 @@ use crate::host::Host;
 
 /// All spans as they were when they were closed, and the events, in the spans that they are in.
 #[derive(Clone, Default)]
-struct Collect(Arc<Mutex<Collected>>);
+pub(crate) struct Collect(Arc<Mutex<Collected>>);
+
+impl Collect {
+    pub(crate) fn text(&self) -> String {
+        self.0.lock().unwrap().lines.join("\n")
+    }
+}
 
 #[derive(Default)]
 struct Collected {
