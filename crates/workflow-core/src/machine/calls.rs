@@ -93,10 +93,10 @@ impl<'a> Step<'a> {
         path: NodePath,
         attempt: u32,
         result: Result<Reply, ProviderError>,
+        took: Option<Duration>,
     ) -> Result<(), Broken> {
-        if !self.is_running(&path, attempt) {
-            return Ok(());
-        }
+        let Some(node) = self.node(&path).filter(|node| node.is_running(attempt)) else { return Ok(()) };
+        self.ran_until = ran_until(node, took, self.now);
         let lane = path.lane;
         match result {
             Ok(reply) => self.succeeded(path, attempt, reply)?,
@@ -319,9 +319,7 @@ impl<'a> Step<'a> {
     }
 
     pub(super) fn is_running(&self, path: &NodePath, attempt: u32) -> bool {
-        self.node(path).is_some_and(|node| {
-            node.status == StageStatus::Running && node.attempt == attempt && node.items.is_none()
-        })
+        self.node(path).is_some_and(|node| node.is_running(attempt))
     }
 
     /// Whether the node belongs to the stage under way, has not begun its next attempt, and nothing
@@ -356,4 +354,18 @@ impl<'a> Step<'a> {
             work.is_some_and(|(work, place)| work.waits_for.get(place) == Some(&0))
         }
     }
+}
+
+impl NodeState {
+    fn is_running(&self, attempt: u32) -> bool {
+        self.status == StageStatus::Running && self.attempt == attempt && self.items.is_none()
+    }
+}
+
+/// When a call ended that took so long, by the clock by which it began: none where that is now, as it is unless the
+/// clock was set, or the machine slept, in between.
+fn ran_until(node: &NodeState, took: Option<Duration>, now: Timestamp) -> Option<Timestamp> {
+    let (began, took) = (node.began()?, took?);
+    let passed = Duration::try_from(now.duration_since(began)).ok()?;
+    (passed > took.saturating_add(Duration::from_secs(1))).then(|| later(began, took))
 }

@@ -82,10 +82,7 @@ impl<'a> Step<'a> {
                 self.due(path);
                 Ok(())
             }
-            Input::Finished { path, attempt, result, took } => {
-                self.ran_until = self.ran_until(&path, took);
-                self.finished(path, attempt, result)
-            }
+            Input::Finished { path, attempt, result, took } => self.finished(path, attempt, result, took),
             Input::Interrupted { path, attempt } => {
                 if self.is_running(&path, attempt) {
                     self.interrupt(path, attempt, None)?;
@@ -107,14 +104,6 @@ impl<'a> Step<'a> {
             }
             Input::Control(record) => self.control(record),
         }
-    }
-
-    /// When a call ended that took so long, by the clock by which it began: none where that is now, as it is unless
-    /// the clock was set, or the machine slept, in between.
-    fn ran_until(&self, path: &NodePath, took: Option<Duration>) -> Option<Timestamp> {
-        let (began, took) = (self.node(path)?.began()?, took?);
-        let passed = Duration::try_from(self.now.duration_since(began)).ok()?;
-        (passed > took.saturating_add(Duration::from_secs(1))).then(|| later(began, took))
     }
 
     fn take_up(&mut self, controls: Vec<ControlRecord>, heard: Option<Timestamp>) -> Result<(), Broken> {
