@@ -69,11 +69,7 @@ fn main() -> Result<ExitCode> {
             test.args(["--test", "capabilities", "committed"]);
             run(test.env("UPDATE_CAPABILITIES", "1"))?;
         }
-        Chore::Sim(Sim { seeds, from, keep_going }) => {
-            let mut sim = cargo(&["run", "--quiet", "--release", "--package", "workflow-tests"]);
-            sim.args(["--bin", "simulate", "--", "--seeds", &seeds.to_string(), "--from", &from.to_string()]);
-            run(sim.args(keep_going.then_some("--keep-going")))?;
-        }
+        Chore::Sim(Sim { seeds, from, keep_going }) => steps::simulate(seeds, from, keep_going)?,
         Chore::Formats => {
             let mut test = cargo(&["test", "--quiet", "--package", "workflow-tests", "--test", "formats"]);
             run(test.arg("committed_with").env("UPDATE_FORMATS", "1"))?;

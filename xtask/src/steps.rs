@@ -65,6 +65,13 @@ pub(crate) const ALL: &[Step] = &[
         check: features,
     },
     Step {
+        name: "simulation",
+        about: "10,000 seeds of whole engines in a world where everything fails",
+        tool: None,
+        hindrance: None,
+        check: || simulate(10_000, 0, false),
+    },
+    Step {
         name: "fuzz",
         about: "hostile definitions, and secrets in any encoding, for a short while",
         tool: Some(FUZZ),
@@ -133,6 +140,13 @@ fn features() -> Result<()> {
         hack.args(["--package", &library]);
     }
     run(hack.args(["--", "-D", "warnings"]))
+}
+
+/// Plays whole engines in a simulated world, and tells of the first seed by which something is violated.
+pub(crate) fn simulate(seeds: u64, from: u64, keep_going: bool) -> Result<()> {
+    let mut sim = cargo(&["run", "--quiet", "--release", "--package", "workflow-tests"]);
+    sim.args(["--bin", "simulate", "--", "--seeds", &seeds.to_string(), "--from", &from.to_string()]);
+    run(sim.args(keep_going.then_some("--keep-going")))
 }
 
 /// What is fuzzed, and how.
