@@ -107,18 +107,15 @@ impl Place {
         path: &Path,
         known: &Known,
     ) -> Result<(SqliteStore, Option<StoreId>, bool), Error> {
-        let (new, is_new) = (StoreId::random(), !exists(path)?);
-        if is_new {
-            known.add(new, self);
-        }
+        // Whether it will be made cannot be told: another process may be about to make it, or to give up.
+        let new = StoreId::random();
+        let noted = known.note(new, self);
         let opened = SqliteStore::open_with(path, SqliteOptions::new().new_id(new.0));
         let id = opened.as_ref().ok().and_then(SqliteStore::id).map(StoreId);
         let is_made = id == Some(new);
-        match (is_new, is_made) {
-            // Another process was quicker, or it could not be made.
-            (true, false) => known.remove(new),
-            // It was there, and empty.
-            (false, true) => known.add(new, self),
+        match noted {
+            Err(error) if is_made => known.cannot_note(self, &error),
+            Ok(()) if !is_made => known.remove(new),
             _ => {}
         }
         Ok((opened?, id, is_made))

@@ -54,16 +54,22 @@ impl Known {
 
     /// Adds a store. Where that fails it is said, and the next command will ask for `--trust-store`.
     pub(crate) fn add(&self, id: StoreId, place: &dyn fmt::Display) {
-        let added = || {
-            let folder = self.folder.as_ref().ok_or_else(|| io::Error::from(ErrorKind::NotFound))?;
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            fs::write(folder.join(id.to_string()), format!("{place}\n"))
-        };
-        if let Err(error) = added() {
-            print::to_stderr(&format!(
-                "that {place} is a store of yours cannot be noted in {self} ({error}): later commands need --trust-store"
-            ));
+        if let Err(error) = self.note(id, place) {
+            self.cannot_note(place, &error);
         }
+    }
+
+    /// Adds a store, and says nothing where that fails.
+    pub(crate) fn note(&self, id: StoreId, place: &dyn fmt::Display) -> io::Result<()> {
+        let folder = self.folder.as_ref().ok_or_else(|| io::Error::from(ErrorKind::NotFound))?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        fs::write(folder.join(id.to_string()), format!("{place}\n"))
+    }
+
+    pub(crate) fn cannot_note(&self, place: &dyn fmt::Display, error: &io::Error) {
+        print::to_stderr(&format!(
+            "that {place} is a store of yours cannot be noted in {self} ({error}): later commands need --trust-store"
+        ));
     }
 
     /// Takes back what was added for a store that was not made.
