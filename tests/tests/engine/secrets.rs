@@ -16,7 +16,7 @@ use workflow_core::plan::Plan;
 use workflow_core::provider::{CallContext, CallRequest, ProviderError, Reply};
 use workflow_core::sink::EventSink;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{MemoryStore, RunStore as _};
+use workflow_core::store::{Answer, Control, MemoryStore, RunStore as _};
 use workflow_exec::{ControlOutcome, ControlRefusal, Engine, EngineError, Fork, ForkPoint, StartRun};
 use workflow_providers::{CommandProvider, DemoProvider, FunctionProvider};
 
@@ -480,4 +480,17 @@ fn an_answer_that_is_decided_where_the_secret_is_not_known_is_stored_as_it_was_s
     // `docs/secrets.md` says so.
     let events = serde_json::to_string(&host.events("r1")).unwrap();
     assert!(events.contains("it is 4711471147114711"), "{events}");
+}
+
+#[test]
+fn an_answer_that_another_process_left_is_redacted_by_whoever_carries_out_a_request() {
+    let host = Host::with(|builder| builder.secrets(TOKEN).provider("service", login()));
+    let wait = host.sim.block_on(host.engine.run(asks("r1", 1))).unwrap().waits[0].number.unwrap();
+    host.sim.block_on(async {
+        let answer = Answer { wait, value: json!("it is 4711471147114711").into() };
+        host.store.request(&id("r1"), Control::Answer(answer)).await.unwrap();
+        host.engine.handle(&id("r1")).pause().await.unwrap().accepted().unwrap();
+    });
+    let events = serde_json::to_string(&host.events("r1")).unwrap();
+    assert!(events.contains("answered") && !events.contains("4711471147114711"), "{events}");
 }
