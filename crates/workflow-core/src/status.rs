@@ -85,7 +85,7 @@ impl Wait {
         Self::of(WaitReason::Pause)
     }
 
-    /// Waits until somebody resumes the run, because so many drivers in a row died before an event was stored.
+    /// Waits until a person resumes the run, because so many drivers in a row died before an event was stored.
     pub fn after_crashes(deaths: u32) -> Self {
         let question = format!(
             "the process that drove the run ended {deaths} times in a row before anything was recorded (a crash, too \

@@ -1,7 +1,7 @@
-//! Runs that end the process of whoever drives them before anything is recorded: by a log that needs more memory than
-//! there is, a bug, whatever it is. They wait for a person, and do not take worker after worker with them.
+//! Runs whose driver's process dies before an event is stored, time after time: for lack of memory, or by a bug. After
+//! a number of such deaths the run waits for a person, so that it does not end one worker after another.
 //!
-//! The store counts, since nobody else is left to do it: see [`Lease::deaths`](workflow_core::store::Lease::deaths).
+//! The store counts the deaths, because the process cannot: see [`Lease::deaths`](workflow_core::store::Lease::deaths).
 
 use tracing::warn;
 use workflow_core::event::{Event, EventBody};

@@ -201,7 +201,7 @@ impl RunHandle {
         let plan = match shared.plan_of(&state).await {
             Ok(plan) => plan,
             Err(EngineError::Store(error)) => return Err(error.into()),
-            // Whoever drives the run says what is wrong with it.
+            // The driver of the run reports what is wrong with it.
             Err(_) => return Ok(None),
         };
         match shared.secret_in(&plan, [("the answer".to_owned(), &answer.value)]) {

@@ -268,7 +268,7 @@ pub struct Lease {
     /// them claimed it, and died before it recorded anything. A lease that was given back, or that its own process
     /// claims again after it ran out, does not count, and leaves the count as it is. The next event begins it anew.
     ///
-    /// A worker leaves a run that kills whoever drives it to a person. So a store that more than one process uses one
+    /// A worker leaves a run whose drivers die again and again to a person. So a store that more than one process uses one
     /// after the other keeps this, on the disk and before it gives the lease out.
     pub deaths: u32,
 }

@@ -16,7 +16,7 @@ use crate::process::Control;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Held by whoever makes, commits or removes.
+/// Held by the host that makes, commits or removes a worktree.
 pub(super) struct Turn<'c> {
     file: File,
     timeout: Duration,
@@ -71,7 +71,7 @@ impl<'c> Turn<'c> {
         let wrong = |error| unable(&path, &error);
         let mut file = private_file(&path).map_err(wrong)?;
         wait(&path, timeout, control, || file.try_lock())?;
-        // For whoever waits in vain.
+        // A host that times out names this process in its error.
         file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(wrong)?;
         Ok(Self { file, timeout, control })
     }
@@ -89,7 +89,7 @@ impl InUse {
         let file = private_file(&path).map_err(wrong)?;
         let is_alone = file.try_lock().is_ok();
         file.unlock().map_err(wrong)?;
-        // Whoever has it for itself has the turn, or is no host.
+        // The exclusive lock is held by the host that has the turn, or by another program.
         wait(&path, turn.timeout, turn.control, || file.try_lock_shared())?;
         // The worktrees that were used last are kept longest.
         file.set_modified(SystemTime::now()).map_err(wrong)?;

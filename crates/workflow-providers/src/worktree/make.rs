@@ -71,7 +71,7 @@ impl Settings {
             }
             _ => {}
         }
-        // What a host left that died while it made it: nobody has worked there yet.
+        // A host died while it made the worktree: no call has run in it yet.
         match fs::remove_dir(&worktree) {
             Err(error) if error.kind() != ErrorKind::NotFound && found.is_none() => {
                 let message = format!("{} is there, and is no worktree of git", worktree.display());

@@ -144,7 +144,7 @@ impl Pinned {
         link().map_err(|error| unable(&self.record, &error))
     }
 
-    /// Notes that the worktree is made. Nobody has worked in it before.
+    /// Notes that the worktree is made. No call has run in it before.
     pub(super) fn complete(&self, known: &Known) -> Result<(), ProviderError> {
         self.write_file("record", &self.text()).map_err(|error| unable(&self.record, &error))?;
         known.note(self);

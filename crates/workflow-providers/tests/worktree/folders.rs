@@ -1,4 +1,4 @@
-//! The folder of the worktrees: nobody else's, and no way to anywhere else.
+//! The folder of the worktrees: other users cannot enter it, and links in its place are not followed.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
