@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::io::{Decision, Effect, Input};
-use super::lanes;
-use super::state::{Broken, Position, State};
-use super::step::Step;
+use crate::machine::message::{Decision, Effect, Input};
+use crate::machine::policy::Step;
+use crate::machine::state::stage::Position;
+use crate::machine::state::{Broken, State, running};
 use crate::plan::Plan;
 
 /// Decides what follows from `input`, applies it to `state`, and adds it to `decision`. An input that
@@ -29,7 +29,7 @@ pub fn decide(
 pub fn pending(plan: &Plan, state: &State) -> Vec<Effect> {
     let Position::In(current) = &state.position else { return Vec::new() };
     let Some(stage) = plan.stage(&current.stage) else { return Vec::new() };
-    let calls = lanes::running(stage, state, current).into_iter().filter_map(|(path, attempt)| {
+    let calls = running::running(stage, state, current).into_iter().filter_map(|(path, attempt)| {
         let provider = current.lanes.get(path.lane as usize)?.node(&path)?.provider.clone()?;
         Some(Effect::Reclaim { path, attempt, provider })
     });

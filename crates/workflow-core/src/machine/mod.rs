@@ -10,33 +10,19 @@
 //! be. Whatever influenced control flow — the outcome of a condition, a jittered delay — is in an
 //! event; a state is always the fold of its events, whatever later versions would have decided.
 
-mod apply;
-mod ask;
-mod backoff;
-mod budget;
-mod calls;
 mod decide;
-mod document;
-mod evaluate;
-mod finish;
-mod graph;
-mod io;
-mod lane;
-mod lanes;
-mod prompt;
-mod render;
-mod reply;
-mod rest;
-mod scope;
+mod message;
+mod policy;
+mod request;
 mod state;
-mod step;
-mod unmet;
-mod view;
-mod work;
 
 pub use decide::{decide, pending};
-pub use io::{Decision, Effect, Input};
-pub use lane::{LaneState, NodeState};
-pub use render::{Call, Secrets, request, set_of_edited};
-pub use state::{Broken, StageResult, State};
-pub use view::{ItemsView, LaneView, NodeView, RunContext, RunView, StageView};
+pub use message::{Decision, Effect, Input};
+pub use request::secrets::Secrets;
+pub use request::set::set_of_edited;
+pub use request::{Call, request};
+pub use state::lane::LaneState;
+pub use state::node::NodeState;
+pub use state::stage::StageResult;
+pub use state::view::{ItemsView, LaneView, NodeView, RunContext, RunView, StageView};
+pub use state::{Broken, State};

@@ -4,16 +4,21 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::reply;
-use super::scope::{RunScope, document_of};
 use crate::data::Data;
 use crate::definition::ReduceStrategy;
 use crate::exact;
 use crate::failure::{Failure, FailureClass};
+use crate::machine::request::answer;
+use crate::machine::request::scope::{RunScope, document_of};
+use crate::machine::request::text::text;
 use crate::plan::{ForeachPlan, Items, NodeKind, Source};
 
 /// The output of a node that calls nobody.
-pub(super) fn output(kind: &NodeKind, scope: &RunScope<'_>, needs: &[usize]) -> Result<Data, Failure> {
+pub(in crate::machine) fn output(
+    kind: &NodeKind,
+    scope: &RunScope<'_>,
+    needs: &[usize],
+) -> Result<Data, Failure> {
     match kind {
         NodeKind::Reduce { from, strategy } => reduce(*strategy, &values(from, scope)),
         NodeKind::Branch(arms) => {
@@ -25,7 +30,7 @@ pub(super) fn output(kind: &NodeKind, scope: &RunScope<'_>, needs: &[usize]) -> 
         NodeKind::Export { from, schema } => {
             let data = scope.source(from).unwrap_or_default();
             match schema {
-                Some(schema) => reply::check(schema, data),
+                Some(schema) => answer::check(schema, data),
                 None => Ok(data),
             }
         }
@@ -34,7 +39,7 @@ pub(super) fn output(kind: &NodeKind, scope: &RunScope<'_>, needs: &[usize]) -> 
 }
 
 /// The items of a `foreach`: an array.
-pub(super) fn items(foreach: &ForeachPlan, scope: &RunScope<'_>) -> Result<Data, Failure> {
+pub(in crate::machine) fn items(foreach: &ForeachPlan, scope: &RunScope<'_>) -> Result<Data, Failure> {
     let data = match &foreach.items {
         Items::Of(source) => scope.source(source).unwrap_or_default(),
         // Shared with what has it already: there can be many.
@@ -53,7 +58,7 @@ pub(super) fn items(foreach: &ForeachPlan, scope: &RunScope<'_>) -> Result<Data,
 }
 
 /// The values that a reduce has to make one of.
-pub(super) fn values(from: &[Source], scope: &RunScope<'_>) -> Vec<Data> {
+pub(in crate::machine) fn values(from: &[Source], scope: &RunScope<'_>) -> Vec<Data> {
     let mut values: Vec<_> = from.iter().filter_map(|source| scope.source(source)).collect();
     if let ([_], [only]) = (from, values.as_slice())
         && let Some(elements) = only.elements()
@@ -112,13 +117,6 @@ fn vote(values: &[Data]) -> Data {
     let most = votes.values().map(|(_, count)| *count).max();
     let winner = votes.values().find(|(_, count)| Some(*count) == most);
     winner.map(|(data, _)| (*data).clone()).unwrap_or_default()
-}
-
-pub(super) fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => exact::text(&other),
-    }
 }
 
 fn failure(message: String) -> Failure {

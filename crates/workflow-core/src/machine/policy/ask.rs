@@ -1,22 +1,20 @@
-//! What a run asks of persons: approvals, questions, and what became of a call that was interrupted.
+//! When a person is asked, and what follows from the answer: approvals, questions, and what became of a call that was
+//! interrupted.
 
-use std::sync::Arc;
+use serde_json::json;
 
-use serde_json::{Value, json};
-
-use super::io::Effect;
-use super::render;
-use super::scope::RunScope;
-use super::state::Broken;
-use super::step::Step;
 use crate::data::Data;
 use crate::event::{AnswerRefusal, EventBody};
-use crate::exact;
-use crate::failure::{Failure, FailureClass};
-use crate::ids::{NodePath, StageId};
+use crate::failure::Failure;
+use crate::ids::NodePath;
+use crate::machine::policy::step::Step;
+use crate::machine::request::answer;
+use crate::machine::request::scope::{RunScope, unresolved};
+use crate::machine::state::question::{Ask, Said, rejected};
+use crate::machine::state::{Broken, session};
 use crate::plan::{AskPlan, CallPlan, NodeKind, StagePlan, Work};
 use crate::provider::Reply;
-use crate::status::{StageStatus, Wait, WaitReason};
+use crate::status::{StageStatus, WaitReason};
 use crate::store::Answer;
 
 /// A call that may be what ends its process is not made more often than this in a row without a person. As many as
@@ -26,164 +24,6 @@ const MOST_DEATHS: u32 = 5;
 
 /// No more characters of a schema are shown to who gives a result that does not follow it.
 const MOST_OF_SCHEMA: usize = 500;
-
-/// Something that a person is asked.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ask {
-    /// The node; none for a stage.
-    pub path: Option<NodePath>,
-    pub reason: WaitReason,
-    place: Arc<str>,
-    question: Arc<str>,
-    schema: Option<Data>,
-}
-
-/// What a person said.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Said {
-    Agreed,
-    /// With the person's words, if there were any.
-    Disagreed(Option<Arc<str>>),
-    /// The answer to a question.
-    Value(Data),
-    /// The call was carried out, with this result.
-    Happened(Data),
-    /// The call was not carried out, or may be made again: in the session of the one that was interrupted, where it
-    /// has one, unless a new one is wanted.
-    RunsAgain {
-        in_new_session: bool,
-    },
-}
-
-impl Ask {
-    pub(super) fn of_stage(iteration: u32, stage: &StageId, question: &str) -> Self {
-        Self {
-            path: None,
-            reason: WaitReason::Approval,
-            place: format!("{iteration}/{stage}").into(),
-            question: question.into(),
-            schema: None,
-        }
-    }
-
-    pub(super) fn of_node(
-        path: &NodePath,
-        reason: WaitReason,
-        question: &str,
-        schema: Option<&Data>,
-    ) -> Self {
-        Self {
-            path: Some(path.clone()),
-            reason,
-            place: path.to_string().into(),
-            question: question.into(),
-            schema: schema.cloned(),
-        }
-    }
-
-    pub(super) fn wait(&self, number: u64) -> Wait {
-        let schema = match self.reason {
-            WaitReason::Approval => Some(Data::new(&approval_schema())),
-            WaitReason::UnknownOutcome => Some(Data::new(&outcome_schema())),
-            _ => self.schema.clone(),
-        };
-        Wait {
-            number: Some(number),
-            place: Some(self.place.to_string()),
-            question: Some(self.question.to_string()),
-            schema,
-            ..Wait::of(self.reason)
-        }
-    }
-
-    /// What an answer says, where it is one that could be given.
-    fn read(&self, answer: &Data) -> Result<Said, String> {
-        let said = Said::read(self.reason, answer)?;
-        if self.reason != WaitReason::Question {
-            return Ok(said);
-        }
-        let value = answer.exact_value();
-        let Some(schema) = &self.schema else {
-            return if value.is_string() { Ok(said) } else { Err("write a text".to_owned()) };
-        };
-        let schema = schema.exact_value();
-        match schema.get("enum").and_then(Value::as_array) {
-            Some(choices) if !choices.iter().any(|choice| exact::same(choice, &value)) => {
-                let choices: Vec<_> = choices.iter().map(exact::text).collect();
-                Err(format!("choose one of {}", choices.join(", ")))
-            }
-            _ => Ok(said),
-        }
-    }
-}
-
-impl Said {
-    /// Reads an answer to what was asked for `reason`.
-    pub(super) fn read(reason: WaitReason, answer: &Data) -> Result<Self, String> {
-        let value = answer.exact_value();
-        match reason {
-            WaitReason::Approval => {
-                let approved = value.as_bool().or_else(|| value.get("approved")?.as_bool());
-                match approved {
-                    Some(true) => Ok(Self::Agreed),
-                    Some(false) => {
-                        let comment = value.get("comment").and_then(Value::as_str);
-                        Ok(Self::Disagreed(comment.map(Arc::from)))
-                    }
-                    None => Err("write true or false, or an object with `approved` and `comment`".to_owned()),
-                }
-            }
-            WaitReason::UnknownOutcome => match value.get("outcome").unwrap_or(&value).as_str() {
-                Some("happened") => {
-                    let result = value.get("result").map(Data::new);
-                    result.map(Self::Happened).ok_or_else(|| "write its `result` too".to_owned())
-                }
-                Some("not_happened" | "rerun") => {
-                    let in_new_session = value.get("session").and_then(Value::as_str) == Some("new");
-                    Ok(Self::RunsAgain { in_new_session })
-                }
-                _ => {
-                    Err("write an object with `outcome`: happened (and its `result`), not_happened or rerun"
-                        .to_owned())
-                }
-            },
-            _ => Ok(Self::Value(answer.clone())),
-        }
-    }
-}
-
-fn approval_schema() -> Value {
-    json!({
-        "anyOf": [
-            { "type": "boolean" },
-            {
-                "type": "object",
-                "properties": { "approved": { "type": "boolean" }, "comment": { "type": "string" } },
-                "required": ["approved"],
-            },
-        ],
-    })
-}
-
-fn outcome_schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "outcome": { "enum": ["happened", "not_happened", "rerun"] },
-            "result": { "description": "what the call gave, where it happened" },
-            "session": {
-                "enum": ["new", "continue"],
-                "description": "whether the call is made again in a new session of the agent; default: continue",
-            },
-        },
-        "required": ["outcome"],
-    })
-}
-
-pub(super) fn rejected(comment: Option<&str>) -> Failure {
-    let said = comment.map(|comment| format!(": {comment}")).unwrap_or_default();
-    Failure::new(FailureClass::Rejected, format!("a person did not agree{said}"))
-}
 
 impl<'a> Step<'a> {
     /// Asks before a stage, where somebody wants to be asked. Tells whether the stage has to wait.
@@ -217,7 +57,7 @@ impl<'a> Step<'a> {
                 self.emit(EventBody::NodeAsked { path, reason, question: question.into(), schema: None })?;
             }
             Err(error) => {
-                let failure = render::unresolved(&format!("{}.{}.approval", stage.id, path.node), &error);
+                let failure = unresolved(&format!("{}.{}.approval", stage.id, path.node), &error);
                 self.fail(path.clone(), failure)?;
             }
         }
@@ -252,7 +92,7 @@ impl<'a> Step<'a> {
                 })
             }
             (Err(error), _) | (_, Err(error)) => {
-                let failure = render::unresolved(&format!("{}.{}.question", stage.id, path.node), &error);
+                let failure = unresolved(&format!("{}.{}.question", stage.id, path.node), &error);
                 self.fail(path, failure)
             }
         }
@@ -310,7 +150,7 @@ impl<'a> Step<'a> {
         self.emit(EventBody::Answered { control, wait, answer: value })?;
         let Some(path) = path else { return Ok(()) };
         if said == (Said::RunsAgain { in_new_session: true })
-            && let Some(session) = render::session(self.state, &path)
+            && let Some(session) = session::session(self.state, &path)
         {
             self.emit(EventBody::SessionDropped { path: path.clone(), session })?;
         }
@@ -351,7 +191,7 @@ impl<'a> Step<'a> {
         }
         if let (Some(path), Said::Happened(result)) = (&ask.path, &said) {
             let role = self.node(path).and_then(|node| node.role.as_ref());
-            let schema = self.call(path).and_then(|call| render::schema(self.plan, call, role));
+            let schema = self.call(path).and_then(|call| answer::schema(self.plan, call, role));
             self.checked(path, result.clone()).map_err(|Failure { message, .. }| match schema {
                 Some(schema) => {
                     let wanted: String = schema.value().to_string().chars().take(MOST_OF_SCHEMA).collect();
@@ -375,12 +215,5 @@ impl<'a> Step<'a> {
             }
         }
         Ok(said)
-    }
-
-    /// Forgets places and times that were asked for: what is begun anew asks again.
-    pub(super) fn withdraw(&mut self) {
-        self.decision.effects.retain(|effect| {
-            !matches!(effect, Effect::Acquire { .. } | Effect::Timer { .. } | Effect::Collect { .. })
-        });
     }
 }

@@ -1,17 +1,20 @@
-//! Runs as hosts see them (R4.2).
+//! Runs as hosts see them.
+
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
-use super::lane::{LaneState, NodeState};
-use super::state::{Position, StageResult, State};
 use crate::data::Data;
 use crate::event::RunForked;
 use crate::failure::Failure;
 use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
+use crate::machine::state::State;
+use crate::machine::state::lane::LaneState;
+use crate::machine::state::node::NodeState;
+use crate::machine::state::stage::{Position, StageResult};
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::usage::Spent;
 

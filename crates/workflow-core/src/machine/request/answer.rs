@@ -7,16 +7,27 @@ use serde_json::{Value, json};
 
 use crate::data::Data;
 use crate::failure::{Failure, FailureClass};
+use crate::ids::RoleId;
+use crate::machine::request::text::text;
 use crate::output_schema::OutputSchema;
-use crate::plan::CallPlan;
+use crate::plan::{CallPlan, Plan};
 use crate::provider::Reply;
 
 /// As much of a wrong output goes into the log, and back to the provider.
 const SHOWN: usize = 4096;
 
+/// The schema that the output of a call has to follow: its own, or its role's.
+pub(in crate::machine) fn schema<'p>(
+    plan: &'p Plan,
+    call: &'p CallPlan,
+    role: Option<&RoleId>,
+) -> Option<&'p Arc<OutputSchema>> {
+    call.schema.as_ref().or_else(|| plan.roles.get(role?)?.schema.as_ref())
+}
+
 /// A reply's output as the call wants it: parsed where it has to be JSON, checked where it has to follow
 /// a schema.
-pub(super) fn output(
+pub(in crate::machine) fn output(
     call: &CallPlan,
     schema: Option<&Arc<OutputSchema>>,
     output: Data,
@@ -42,7 +53,7 @@ pub(super) fn output(
 }
 
 /// What a call that has to give JSON gave before it failed: parsed where it is JSON.
-pub(super) fn partial(output: Data) -> Data {
+pub(in crate::machine) fn partial(output: Data) -> Data {
     match output.exact_value() {
         Value::String(text) => Reply::parse_json(&text).map_or(output, |reply| reply.output),
         _ => output,
@@ -50,7 +61,7 @@ pub(super) fn partial(output: Data) -> Data {
 }
 
 /// Checks `output` against a schema.
-pub(super) fn check(schema: &OutputSchema, output: Data) -> Result<Data, Failure> {
+pub(in crate::machine) fn check(schema: &OutputSchema, output: Data) -> Result<Data, Failure> {
     let violations = schema.check(&output.exact_value());
     if violations.is_empty() {
         return Ok(output);
@@ -77,7 +88,7 @@ pub(super) fn check(schema: &OutputSchema, output: Data) -> Result<Data, Failure
 
 /// Adds the wrong output to the details of `failure`.
 fn with_output(mut failure: Failure, output: &Data) -> Failure {
-    let text = super::evaluate::text(output.exact_value());
+    let text = text(output.exact_value());
     let shown: String = text.chars().take(SHOWN).collect();
     let cut = shown.len() < text.len();
     let mut details = failure.details.take().unwrap_or_else(|| json!({}));
@@ -92,7 +103,7 @@ fn with_output(mut failure: Failure, output: &Data) -> Failure {
 }
 
 /// What is said to a provider whose last output was wrong.
-pub(super) fn correction(failure: &Failure) -> String {
+pub(in crate::machine) fn correction(failure: &Failure) -> String {
     let mut text = String::from("Your last answer was not accepted.");
     let details = failure.details.as_ref();
     let errors = details.and_then(|details| details.get("errors")?.as_array());

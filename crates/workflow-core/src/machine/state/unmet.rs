@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::state::{Position, State};
 use crate::expr::Name;
 use crate::ids::StageId;
+use crate::machine::state::State;
+use crate::machine::state::stage::Position;
 use crate::plan::{Plan, StagePlan};
 
 impl State {

@@ -1,30 +1,16 @@
-//! The state of a lane: of its one node, or of its graph.
+//! The state of a node, and of the items of a `foreach` node.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::budget::Live;
-use super::work::{Derived, GraphWork, ItemsWork};
 use crate::data::{Data, Elements};
-use crate::event::LaneOutput;
 use crate::failure::Failure;
-use crate::ids::{NodeId, NodePath, RoleId};
+use crate::ids::RoleId;
+use crate::machine::state::derived::{Derived, ItemsWork, Live};
 use crate::status::StageStatus;
-use crate::usage::Spent;
-
-/// One lane of a stage: one provider's pass. For a lane without a graph this is the state of its one
-/// node, and `graph` is absent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LaneState {
-    /// How the lane stands as a whole.
-    pub whole: NodeState,
-    /// The nodes of its graph, once it has begun.
-    pub(super) graph: Option<Box<GraphState>>,
-}
+use crate::usage::{Spent, Usage};
 
 /// One node of a lane, or what a `foreach` node does for one item.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,23 +41,23 @@ pub struct NodeState {
     /// When the last attempt ended.
     pub ended_at: Option<Timestamp>,
     /// What is known of its attempts once one did not succeed: mostly there is none.
-    pub(super) tried: Option<Box<Tried>>,
+    pub(in crate::machine) tried: Option<Box<Tried>>,
     /// What the call that runs has said of its usage, and whether it was stopped for it.
-    pub(super) live: Derived<Box<Live>>,
+    pub(in crate::machine) live: Derived<Box<Live>>,
     /// Whether a person has agreed to it, or has answered it.
-    pub(super) approved: bool,
+    pub(in crate::machine) approved: bool,
     /// Whether the session is that of its last attempt, rather than of one before it.
-    pub(super) in_session: bool,
+    pub(in crate::machine) in_session: bool,
     /// Whether the attempt that is under way, or the next, goes on in the session of one that was interrupted, also
     /// where its calls have sessions of their own.
-    pub(super) resumes: bool,
+    pub(in crate::machine) resumes: bool,
     /// The items of a `foreach` node that has begun.
-    pub(super) items: Option<Box<ItemsState>>,
+    pub(in crate::machine) items: Option<Box<ItemsState>>,
 }
 
 /// What is known of the attempts at a node once one did not succeed.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Tried {
+pub(in crate::machine) struct Tried {
     /// When the attempt that is under way started.
     pub at: Option<Timestamp>,
     /// What the attempts that did not succeed used.
@@ -83,21 +69,17 @@ pub(super) struct Tried {
     pub deaths: u32,
 }
 
-/// The nodes of a lane's graph.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct GraphState {
-    /// Those that something has happened to.
-    pub nodes: IndexMap<NodeId, NodeState, RandomState>,
-    /// How many calls are running, those of items included.
-    pub running: u32,
-    /// How many nodes and items have failed for good.
-    pub failed: u32,
-    pub work: Derived<GraphWork>,
+/// A provider's session, as a node left it last.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::machine) struct Session {
+    pub id: Arc<str>,
+    /// What the calls in it have used, as far as it is known.
+    pub used: Option<Usage>,
 }
 
 /// The items of a `foreach` node.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ItemsState {
+pub(in crate::machine) struct ItemsState {
     pub items: Elements,
     /// For each item up to the last that has ended well, the number of the event that says so, or 0.
     pub ended: Vec<u64>,
@@ -109,7 +91,7 @@ pub(super) struct ItemsState {
 }
 
 impl NodeState {
-    pub(super) const UNSTARTED: Self = Self {
+    pub(in crate::machine) const UNSTARTED: Self = Self {
         status: StageStatus::Pending,
         attempt: 0,
         failures: 0,
@@ -138,7 +120,7 @@ impl NodeState {
 
     /// What a node that failed has given: its output, or of a `foreach` that of its item that failed, or an
     /// array of those of several.
-    fn output_in_vain(&self) -> Data {
+    pub(super) fn output_in_vain(&self) -> Data {
         if self.status != StageStatus::Failed {
             return Data::NULL;
         }
@@ -154,25 +136,29 @@ impl NodeState {
         }
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    pub(in crate::machine) fn has_ended(&self) -> bool {
         matches!(
             self.status,
             StageStatus::Completed | StageStatus::Skipped | StageStatus::Failed | StageStatus::Cancelled
         )
     }
 
+    pub(in crate::machine) fn is_running(&self, attempt: u32) -> bool {
+        self.status == StageStatus::Running && self.attempt == attempt && self.items.is_none()
+    }
+
     /// How many attempts in a row were interrupted by the death of their driver.
-    pub(super) fn deaths(&self) -> u32 {
+    pub(in crate::machine) fn deaths(&self) -> u32 {
         self.tried.as_ref().map_or(0, |tried| tried.deaths)
     }
 
     /// What its attempts that did not succeed have used.
-    pub(super) fn spent(&self) -> Spent {
+    pub(in crate::machine) fn spent(&self) -> Spent {
         self.tried.as_ref().map(|tried| tried.spent).unwrap_or_default()
     }
 
     /// The next attempt starts.
-    pub(super) fn start(&mut self, at: Timestamp) {
+    pub(in crate::machine) fn start(&mut self, at: Timestamp) {
         self.started_at = self.started_at.or(Some(at));
         self.in_session = self.resumes;
         if let Some(tried) = &mut self.tried {
@@ -181,13 +167,13 @@ impl NodeState {
     }
 
     /// When the attempt that is under way began.
-    pub(super) fn began(&self) -> Option<Timestamp> {
+    pub(in crate::machine) fn began(&self) -> Option<Timestamp> {
         self.tried.as_ref().map_or(self.started_at, |tried| tried.at)
     }
 
     /// The attempt that is under way ends at `at`: how long it took. None where none is under way: a person has
     /// said what became of one that was counted when it was interrupted. The first attempt began when the node did.
-    pub(super) fn took(&mut self, at: Timestamp) -> Option<u64> {
+    pub(in crate::machine) fn took(&mut self, at: Timestamp) -> Option<u64> {
         let began = match &mut self.tried {
             Some(tried) => tried.at.take(),
             None => self.started_at,
@@ -197,7 +183,7 @@ impl NodeState {
     }
 
     /// Completes, or skips, with the event of the number `seq`.
-    pub(super) fn end(&mut self, status: StageStatus, output: Data, at: Timestamp) {
+    pub(in crate::machine) fn end(&mut self, status: StageStatus, output: Data, at: Timestamp) {
         self.status = status;
         self.output = output;
         self.ended_at = Some(at);
@@ -206,7 +192,7 @@ impl NodeState {
     }
 
     /// Nothing more happens to it: its stage has ended.
-    pub(super) fn close(&mut self) {
+    pub(in crate::machine) fn close(&mut self) {
         self.retry_at = None;
         self.status = match self.status {
             StageStatus::Pending | StageStatus::Queued | StageStatus::Waiting if self.attempt == 0 => {
@@ -228,7 +214,7 @@ impl NodeState {
     }
 
     /// What it used was another run's.
-    fn begin_spending(&mut self) {
+    pub(super) fn begin_spending(&mut self) {
         if let Some(tried) = &mut self.tried {
             (tried.spent, tried.deaths) = (Spent::default(), 0);
         }
@@ -238,17 +224,17 @@ impl NodeState {
     }
 
     /// The state of the item at `items` below this node; of this node for none.
-    fn below(&self, items: &[u32]) -> Option<&Self> {
+    pub(super) fn below(&self, items: &[u32]) -> Option<&Self> {
         items.iter().try_fold(self, |node, item| node.items.as_ref()?.open.get(item))
     }
 
     /// The same, to be changed.
-    fn known_below(&mut self, items: &[u32]) -> Option<&mut Self> {
+    pub(super) fn known_below(&mut self, items: &[u32]) -> Option<&mut Self> {
         items.iter().try_fold(self, |node, item| node.items.as_mut()?.open.get_mut(item))
     }
 
     /// The same, and an item that nothing has happened to yet is added.
-    fn below_mut(&mut self, items: &[u32]) -> Result<&mut Self, &'static str> {
+    pub(super) fn below_mut(&mut self, items: &[u32]) -> Result<&mut Self, &'static str> {
         items.iter().try_fold(self, |node, item| {
             let items = node.items.as_mut().ok_or("the node has no items")?;
             if *item as usize >= items.items.len() {
@@ -263,20 +249,20 @@ impl NodeState {
 }
 
 impl ItemsState {
-    pub(super) fn new(items: Elements) -> Self {
+    pub(in crate::machine) fn new(items: Elements) -> Self {
         Self { items, ended: Vec::new(), done: 0, open: BTreeMap::new(), work: Derived::default() }
     }
 
     /// How many items there are.
-    pub(super) fn len(&self) -> u32 {
+    pub(in crate::machine) fn len(&self) -> u32 {
         u32::try_from(self.items.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn has_ended(&self, item: u32) -> bool {
+    pub(in crate::machine) fn has_ended(&self, item: u32) -> bool {
         self.ended.get(item as usize).is_some_and(|seq| *seq > 0)
     }
 
-    fn end(&mut self, item: u32, seq: u64) {
+    pub(super) fn end(&mut self, item: u32, seq: u64) {
         self.open.remove(&item);
         let place = item as usize;
         if self.ended.len() <= place {
@@ -284,117 +270,5 @@ impl ItemsState {
         }
         self.ended[place] = seq;
         self.done += 1;
-    }
-}
-
-impl LaneState {
-    pub(super) const UNSTARTED: Self = Self { whole: NodeState::UNSTARTED, graph: None };
-
-    /// The node, or the item, at `path`, where something has happened to it and it is no item that has
-    /// ended well.
-    pub(super) fn node(&self, path: &NodePath) -> Option<&NodeState> {
-        match &self.graph {
-            None => Some(&self.whole).filter(|_| path.items.is_empty()),
-            Some(graph) => graph.nodes.get(&path.node)?.below(&path.items),
-        }
-    }
-
-    /// The same, to be changed.
-    pub(super) fn known_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
-        match &mut self.graph {
-            None => Some(&mut self.whole).filter(|_| path.items.is_empty()),
-            Some(graph) => graph.nodes.get_mut(&path.node)?.known_below(&path.items),
-        }
-    }
-
-    /// The `foreach` that the item at `path` belongs to.
-    pub(super) fn foreach(&self, path: &NodePath) -> Option<&NodeState> {
-        let (_, above) = path.items.split_last()?;
-        self.graph.as_ref()?.nodes.get(&path.node)?.below(above)
-    }
-
-    /// The same, to be changed.
-    pub(super) fn foreach_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
-        let (_, above) = path.items.split_last()?;
-        self.graph.as_mut()?.nodes.get_mut(&path.node)?.known_below(above)
-    }
-
-    /// The items of the innermost `foreach` at `path`, and which of them it is.
-    pub(super) fn item(&self, path: &NodePath) -> Option<(&Elements, usize)> {
-        let item = *path.items.last()? as usize;
-        Some((&self.foreach(path)?.items.as_ref()?.items, item))
-    }
-
-    pub(super) fn node_mut(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
-        match &mut self.graph {
-            None if path.items.is_empty() => Ok(&mut self.whole),
-            None => Err("the node has no items"),
-            Some(graph) => {
-                // Mostly it is there, and the id need not be cloned.
-                let place = match graph.nodes.get_index_of(&path.node) {
-                    Some(place) => place,
-                    None => graph.nodes.insert_full(path.node.clone(), NodeState::UNSTARTED).0,
-                };
-                let (_, node) = graph.nodes.get_index_mut(place).ok_or("the node is not there")?;
-                node.below_mut(&path.items)
-            }
-        }
-    }
-
-    /// An item that has ended well is kept as the number of the event alone.
-    pub(super) fn fold_item(&mut self, path: &NodePath, seq: u64) {
-        let foreach = self.foreach_mut(path).and_then(|node| node.items.as_mut());
-        if let (Some(items), Some(item)) = (foreach, path.items.last()) {
-            items.end(*item, seq);
-        }
-    }
-
-    /// The lane's output, made of outputs of its nodes.
-    pub(super) fn output_of(&self, of: &LaneOutput) -> Data {
-        let Some(graph) = &self.graph else { return Data::NULL };
-        match of {
-            LaneOutput::Node(id) => graph.nodes.get(id).map(|node| node.output.clone()).unwrap_or_default(),
-            LaneOutput::Nodes(ids) if ids.is_empty() => Data::NULL,
-            LaneOutput::Nodes(ids) => {
-                let nodes = ids.iter().filter_map(|id| Some((id.as_str(), &graph.nodes.get(id)?.output)));
-                Data::object(nodes)
-            }
-        }
-    }
-
-    /// The output of a lane that succeeded; of another null.
-    pub(super) fn result(&self) -> &Data {
-        const NULL: &Data = &Data::NULL;
-        if self.whole.status == StageStatus::Completed { &self.whole.output } else { NULL }
-    }
-
-    /// What a lane that fails has given: the output of its node that failed, or an object with those of
-    /// several.
-    pub(super) fn output_in_vain(&self) -> Data {
-        let Some(graph) = &self.graph else { return self.whole.output.clone() };
-        let nodes = graph.nodes.iter().map(|(id, node)| (id.as_str(), node.output_in_vain()));
-        let given: Vec<_> = nodes.filter(|(_, output)| !output.is_null()).collect();
-        match given.as_slice() {
-            [] => Data::NULL,
-            [(_, output)] => output.clone(),
-            given => Data::object(given.iter().map(|(id, output)| (*id, output))),
-        }
-    }
-
-    /// What its nodes used was another run's.
-    pub(super) fn begin_spending(&mut self) {
-        self.whole.begin_spending();
-        if let Some(graph) = &mut self.graph {
-            graph.nodes.values_mut().for_each(NodeState::begin_spending);
-        }
-    }
-
-    /// Nothing more happens to it: its stage has ended.
-    pub(super) fn close(&mut self) {
-        self.whole.close();
-        if let Some(graph) = &mut self.graph {
-            graph.work = Derived::default();
-            graph.nodes.values_mut().for_each(NodeState::close);
-        }
     }
 }

@@ -4,18 +4,19 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::document::{self, Parts};
-use super::lane::{GraphState, LaneState};
-use super::render::Secrets;
-use super::state::{Position, State};
 use crate::data::{Data, Elements};
-use crate::expr::{Condition, Name, Scope};
-use crate::ids::NodePath;
-use crate::plan::{GraphPlan, LanePlan, Source, StagePlan, Work};
-use crate::status::StageStatus;
+use crate::expr::{Condition, Name, NameError, Scope};
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{NodePath, RoleId};
+use crate::machine::request::document::{self, Parts};
+use crate::machine::request::graph::Graph;
+use crate::machine::request::secrets::Secrets;
+use crate::machine::state::State;
+use crate::machine::state::stage::Position;
+use crate::plan::{LanePlan, Source, StagePlan};
 
 /// The names of a run, seen from a stage, a lane or a node.
-pub(super) struct RunScope<'a> {
+pub(in crate::machine) struct RunScope<'a> {
     pub state: &'a State,
     pub stage: &'a StagePlan,
     pub iteration: u32,
@@ -29,35 +30,9 @@ pub(super) struct RunScope<'a> {
     pub secrets: Option<&'a dyn Secrets>,
 }
 
-/// A lane's graph, and how far it has come.
-#[derive(Clone, Copy)]
-pub(super) struct Graph<'a> {
-    pub plan: &'a GraphPlan,
-    pub state: &'a GraphState,
-}
-
-impl<'a> Graph<'a> {
-    pub(super) fn of(stage: &'a StagePlan, lane: &'a LaneState) -> Option<Self> {
-        match (&stage.work, &lane.graph) {
-            (Work::Graph(plan), Some(state)) => Some(Self { plan, state }),
-            _ => None,
-        }
-    }
-
-    /// The output of a node that has one, by any of its names.
-    pub(super) fn output(&self, place: usize) -> Option<&'a Data> {
-        let node = self.state.nodes.get(&self.plan.nodes.get(place)?.id)?;
-        Some(&node.output).filter(|_| node.status == StageStatus::Completed)
-    }
-
-    pub(super) fn place(&self, name: &str) -> Option<usize> {
-        self.plan.names.get(name).copied()
-    }
-}
-
 impl<'a> RunScope<'a> {
     /// What a stage sees.
-    pub(super) fn stage(state: &'a State, stage: &'a StagePlan) -> Self {
+    pub(in crate::machine) fn stage(state: &'a State, stage: &'a StagePlan) -> Self {
         Self {
             state,
             stage,
@@ -72,14 +47,14 @@ impl<'a> RunScope<'a> {
     }
 
     /// What a lane sees before it has begun.
-    pub(super) fn lane(state: &'a State, stage: &'a StagePlan, lane: &'a LanePlan) -> Self {
+    pub(in crate::machine) fn lane(state: &'a State, stage: &'a StagePlan, lane: &'a LanePlan) -> Self {
         let provider = lane.literal.as_deref();
         let role = lane.role.as_ref().and_then(|role| role.as_literal());
         Self { provider, role, ..Self::stage(state, stage) }
     }
 
     /// What the node, or the item, at `path` sees.
-    pub(super) fn node(state: &'a State, stage: &'a StagePlan, path: &NodePath) -> Self {
+    pub(in crate::machine) fn node(state: &'a State, stage: &'a StagePlan, path: &NodePath) -> Self {
         let scope = match stage.lanes.get(path.lane as usize) {
             Some(lane) => Self::lane(state, stage, lane),
             None => Self::stage(state, stage),
@@ -87,7 +62,7 @@ impl<'a> RunScope<'a> {
         let Some(lane) = state.current_lane(path.lane) else { return scope };
         Self {
             provider: lane.whole.provider.as_deref().or(scope.provider),
-            role: lane.whole.role.as_ref().map(super::super::ids::RoleId::as_str).or(scope.role),
+            role: lane.whole.role.as_ref().map(RoleId::as_str).or(scope.role),
             graph: Graph::of(stage, lane),
             item: lane.item(path),
             ..scope
@@ -95,7 +70,7 @@ impl<'a> RunScope<'a> {
     }
 
     /// A value that a definition names by itself: a node's output, or the item.
-    pub(super) fn source(&self, source: &Source) -> Option<Data> {
+    pub(in crate::machine) fn source(&self, source: &Source) -> Option<Data> {
         match source {
             Source::Node(place) => self.graph?.output(*place).cloned(),
             Source::Item => self.item(),
@@ -103,18 +78,18 @@ impl<'a> RunScope<'a> {
     }
 
     /// The item of the innermost `foreach`.
-    pub(super) fn item(&self) -> Option<Data> {
+    pub(in crate::machine) fn item(&self) -> Option<Data> {
         let (items, number) = self.item?;
         items.get(number)
     }
 
     /// A variable of the run, or what the stage's profile has in its place.
-    pub(super) fn variable(&self, name: &str) -> Option<&'a Data> {
+    pub(in crate::machine) fn variable(&self, name: &str) -> Option<&'a Data> {
         self.state.vars.get(name).or_else(|| self.stage.vars.get(name))
     }
 
     /// Adds what the stage's profile has for variables that the run does not have.
-    pub(super) fn add_defaults(&self, vars: &mut Value, parts: &Parts<'_>) {
+    pub(in crate::machine) fn add_defaults(&self, vars: &mut Value, parts: &Parts<'_>) {
         let Value::Object(vars) = vars else { return };
         for (name, value) in &self.stage.vars {
             if !vars.contains_key(name) && parts.have(&["vars", name]) {
@@ -124,7 +99,7 @@ impl<'a> RunScope<'a> {
     }
 
     /// What a name stands for, as it is kept, where that is a value of its own and no part of one.
-    pub(super) fn whole(&self, name: &Name) -> Option<Data> {
+    pub(in crate::machine) fn whole(&self, name: &Name) -> Option<Data> {
         let is_output = name.segment(2) == Some("output");
         match (name.root(), name.segments().len()) {
             ("vars", 2) => self.variable(name.segment(1)?).cloned(),
@@ -228,13 +203,13 @@ impl Scope for RunScope<'_> {
 }
 
 /// The output of the lane before `lane`, where the stage's lanes work one after the other.
-pub(super) fn previous_output(state: &State, lane: u32) -> Option<&Data> {
+pub(in crate::machine) fn previous_output(state: &State, lane: u32) -> Option<&Data> {
     let Position::In(current) = &state.position else { return None };
     Some(&current.lanes.get(lane.checked_sub(1)? as usize)?.whole.output)
 }
 
 /// What conditions of the nodes of a lane read: the run's document, with the nodes that are needed.
-pub(super) fn document_of<'c>(
+pub(in crate::machine) fn document_of<'c>(
     scope: &RunScope<'_>,
     needs: &[usize],
     conditions: impl IntoIterator<Item = &'c Condition>,
@@ -253,4 +228,8 @@ pub(super) fn document_of<'c>(
         }
     }
     document
+}
+
+pub(in crate::machine) fn unresolved(field: &str, error: &NameError) -> Failure {
+    Failure::new(FailureClass::Expression, format!("{field}: {error}"))
 }

@@ -4,10 +4,19 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::state::Current;
 use crate::failure::{Failure, FailureClass};
+use crate::machine::state::stage::Current;
 use crate::plan::{StagePlan, Strategy};
 use crate::status::StageStatus;
+
+/// Whether nothing new starts in a stage because of how its lanes ended so far.
+pub(super) fn is_closed(strategy: Strategy, current: &Current) -> bool {
+    match strategy {
+        Strategy::Sequential | Strategy::All => current.failed > 0,
+        Strategy::Race => current.succeeded > 0,
+        Strategy::Majority => false,
+    }
+}
 
 /// What the lanes make of their stage.
 pub(super) enum Verdict {

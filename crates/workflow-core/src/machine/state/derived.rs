@@ -3,9 +3,12 @@
 
 use std::collections::VecDeque;
 
+use crate::failure::Failure;
+use crate::usage::Usage;
+
 /// Something that can be derived again from the rest of a state and its plan. It is never compared.
 #[derive(Debug, Clone)]
-pub(super) struct Derived<T>(pub(super) Option<T>);
+pub(in crate::machine) struct Derived<T>(pub(in crate::machine) Option<T>);
 
 impl<T> Default for Derived<T> {
     fn default() -> Self {
@@ -21,7 +24,7 @@ impl<T> PartialEq for Derived<T> {
 
 /// How far a lane's graph has come.
 #[derive(Debug, Clone)]
-pub(super) struct GraphWork {
+pub(in crate::machine) struct GraphWork {
     /// For each node of the plan, how many of those that it waits for have not ended.
     pub waits_for: Vec<u32>,
     /// Nodes that wait for nothing and have not been looked at.
@@ -34,11 +37,19 @@ pub(super) struct GraphWork {
 
 /// How far a `foreach` has come.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ItemsWork {
+pub(in crate::machine) struct ItemsWork {
     /// The first item that has not been looked at.
     pub next: u32,
     /// How many items have been begun and have not ended.
     pub under_way: u32,
     /// Whether the outputs of the items have been asked for.
     pub asked: bool,
+}
+
+/// What a call that runs has said of its usage.
+#[derive(Debug, Clone)]
+pub(in crate::machine) struct Live {
+    pub usage: Usage,
+    /// The budget that it was stopped for.
+    pub over: Option<Failure>,
 }

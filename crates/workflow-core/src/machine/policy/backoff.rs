@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::ids::NodePath;
 
 /// No retry waits longer than this.
@@ -39,6 +41,10 @@ fn mix(seed: u64) -> u64 {
 fn unit(random: u64) -> f64 {
     // 32 bits are exact in an f64, and fine-grained enough for a delay.
     f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
+}
+
+pub(super) fn later(now: Timestamp, delay: Duration) -> Timestamp {
+    now.checked_add(delay).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

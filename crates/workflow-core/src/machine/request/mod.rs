@@ -1,4 +1,19 @@
-//! Templates become requests: all `${…}` of a node, resolved when it starts.
+//! What a call is given, and what a reply means: all `${…}` of a node, resolved when it starts.
+//!
+//! [`scope`]: what a name stands for; [`document`]: the same for conditions. [`prompt`]: the text that a provider is
+//! given. [`who`]: the provider and the role of a call. [`evaluate`]: nodes that call nobody. [`answer`]: whether a reply
+//! has the form that was asked for. [`set`]: the variables that a result writes.
+
+pub(super) mod answer;
+pub(super) mod document;
+pub(super) mod evaluate;
+mod graph;
+mod prompt;
+pub(super) mod scope;
+pub(super) mod secrets;
+pub(super) mod set;
+mod text;
+pub(super) mod who;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,27 +21,18 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::budget;
-use super::evaluate::{text, values};
-use super::lane::NodeState;
-use super::scope::{RunScope, previous_output};
-use super::state::State;
-use super::{prompt, reply};
 use crate::command_line;
 use crate::data::Data;
-use crate::expr::{Name, NameError, Template, ValueTemplate};
+use crate::expr::{Name, NameError, Template};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RoleId};
-use crate::output_schema::OutputSchema;
-use crate::plan::{CallPlan, InputPlan, LanePlan, Plan, RoleInput, Source, StagePlan, Strategy};
+use crate::machine::request::evaluate::values;
+use crate::machine::request::scope::{RunScope, previous_output, unresolved};
+use crate::machine::request::secrets::Secrets;
+use crate::machine::request::text::{append, text};
+use crate::machine::state::{State, budget, session};
+use crate::plan::{CallPlan, InputPlan, Plan, RoleInput, Source, Strategy};
 use crate::provider::{CallId, CallRequest, Workspace};
-
-/// Gives the values of `${secrets.x}` at the moment of a call. Must not block: a host that keeps
-/// its secrets far away fetches them before the run.
-pub trait Secrets: Send + Sync {
-    /// The secret of that name.
-    fn secret(&self, name: &str) -> Option<String>;
-}
 
 /// A call as it has to be made.
 #[derive(Debug)]
@@ -121,12 +127,12 @@ pub fn request(
         && stage.strategy == Strategy::Sequential
         && let Some(output) = previous_output(state, path.lane)
     {
-        prompt::append(&mut prompt, &text(output.exact_value()));
+        append(&mut prompt, &text(output.exact_value()));
     }
     if let Some(node) = node.filter(|node| node.repairs > 0)
         && let Some(error) = node.error.as_ref().filter(|error| error.class == FailureClass::InvalidOutput)
     {
-        prompt::append(&mut prompt, &reply::correction(error));
+        append(&mut prompt, &answer::correction(error));
     }
     let options = match &call.with {
         Some(with) => with.render(&scope).map_err(within("with"))?,
@@ -152,10 +158,10 @@ pub fn request(
     };
     let created = state.created();
     let id = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
-    let output_schema = schema(plan, call, role).map(|schema| schema.value().clone());
+    let output_schema = answer::schema(plan, call, role).map(|schema| schema.value().clone());
     let skills = skills(plan, call, role);
     let goes_on = call.continues || node.is_some_and(|node| node.resumes);
-    let session = goes_on.then(|| session(state, path)).flatten();
+    let session = goes_on.then(|| session::session(state, path)).flatten();
     let session_usage = session.as_ref().and_then(|_| state.session(path)?.used.clone());
     let session = session.map(|session| session.to_string());
     let workspace = match &state.origin {
@@ -220,107 +226,6 @@ impl<'a> Told<'a> {
     }
 }
 
-/// The session that a call goes on in: the one that was recorded last, in this iteration or in one before. What
-/// an item is, is another matter in each iteration.
-pub(super) fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
-    if path.items.is_empty() {
-        return Some(state.session(path)?.id.clone());
-    }
-    state.current_lane(path.lane)?.node(path)?.session.clone()
-}
-
-/// The node as its pass before this one left it.
-pub(super) fn last_pass<'s>(state: &'s State, path: &NodePath) -> Option<&'s NodeState> {
-    state.results.get(&path.stage)?.lanes.get(path.lane as usize)?.node(path)
-}
-
-/// The schema that the output of a call has to follow: its own, or its role's.
-pub(super) fn schema<'p>(
-    plan: &'p Plan,
-    call: &'p CallPlan,
-    role: Option<&RoleId>,
-) -> Option<&'p Arc<OutputSchema>> {
-    call.schema.as_ref().or_else(|| plan.roles.get(role?)?.schema.as_ref())
-}
-
-/// Who does the work of a call: a provider, and a role where there is one.
-pub(super) type Who = (Arc<str>, Option<RoleId>);
-
-/// Who does the work of a lane.
-pub(super) fn lane(plan: &Plan, state: &State, stage: &StagePlan, lane: &LanePlan) -> Result<Who, Failure> {
-    let scope = RunScope::lane(state, stage, lane);
-    let provider = match &lane.literal {
-        Some(literal) => literal.clone(),
-        None => name(&lane.provider, &scope, &format!("{}.provider", stage.id))?.into(),
-    };
-    let role = lane.role.as_ref().map(|template| role(plan, template, &scope, &format!("{}.role", stage.id)));
-    Ok((provider, role.transpose()?))
-}
-
-/// Who makes the call of the node at `path`.
-pub(super) fn node(
-    plan: &Plan,
-    state: &State,
-    stage: &StagePlan,
-    path: &NodePath,
-    call: &CallPlan,
-) -> Result<Who, Failure> {
-    let lane_state = state.current_lane(path.lane);
-    if lane_state.is_none_or(|lane| lane.graph.is_none())
-        && let Some(plan_of_lane) = stage.lanes.get(path.lane as usize)
-    {
-        return lane(plan, state, stage, plan_of_lane);
-    }
-    let scope = RunScope::node(state, stage, path);
-    let field = |name: &str| format!("{}.{}.{name}", stage.id, path.node);
-    let whole = lane_state.map(|lane| &lane.whole);
-    let provider = match &call.provider {
-        Some(template) => name(template, &scope, &field("provider"))?.into(),
-        None => whole.and_then(|lane| lane.provider.clone()).unwrap_or_default(),
-    };
-    let role = match &call.role {
-        Some(template) => Some(role(plan, template, &scope, &field("role"))?),
-        None => whole.and_then(|lane| lane.role.clone()),
-    };
-    Ok((provider, role))
-}
-
-/// The role of the node at `path`.
-pub(super) fn role_of(
-    plan: &Plan,
-    state: &State,
-    stage: &StagePlan,
-    path: &NodePath,
-    call: &CallPlan,
-) -> Result<Option<RoleId>, Failure> {
-    if call.role.is_none() && stage.lanes.get(path.lane as usize).is_none_or(|lane| lane.role.is_none()) {
-        return Ok(None);
-    }
-    node(plan, state, stage, path, call).map(|(_, role)| role)
-}
-
-fn name(template: &Template, scope: &RunScope<'_>, field: &str) -> Result<String, Failure> {
-    template.render_text(scope).map_err(|error| unresolved(field, &error))
-}
-
-/// A role that there is.
-fn role(plan: &Plan, template: &Template, scope: &RunScope<'_>, field: &str) -> Result<RoleId, Failure> {
-    let name = name(template, scope, field)?;
-    if let Some((id, _)) = plan.roles.get_key_value(name.as_str()) {
-        return Ok(id.clone());
-    }
-    if let Some(problem) = plan.unfit.get(name.as_str()) {
-        let message = format!("{field}: role `{name}` cannot be used in this workflow: {problem}");
-        return Err(Failure::new(FailureClass::Expression, message));
-    }
-    let mut known: Vec<_> = plan.roles.keys().map(RoleId::as_str).collect();
-    known.sort_unstable();
-    let near = crate::definition::did_you_mean(&name, known.iter().copied());
-    let name: String = name.chars().take(80).collect();
-    let message = format!("{field}: there is no role `{name}`{near} (known: {})", known.join(", "));
-    Err(Failure::new(FailureClass::Expression, message))
-}
-
 fn skills(plan: &Plan, call: &CallPlan, role: Option<&RoleId>) -> Vec<(Arc<str>, Arc<crate::bundle::Skill>)> {
     let of_role = role.and_then(|role| plan.roles.get(role)).into_iter().flat_map(|role| &role.role.skills);
     let mut found: Vec<(Arc<str>, Arc<crate::bundle::Skill>)> = Vec::new();
@@ -332,43 +237,4 @@ fn skills(plan: &Plan, call: &CallPlan, role: Option<&RoleId>) -> Vec<(Arc<str>,
         }
     }
     found
-}
-
-/// The variables that the `set` of a stage writes after its output was changed to another.
-///
-/// # Errors
-///
-/// A [`Failure`] that names the variable whose value the new output does not have.
-pub fn set_of_edited(
-    plan: &Plan,
-    state: &State,
-    stage: &crate::ids::StageId,
-    output: &Data,
-) -> Result<IndexMap<String, Data>, Failure> {
-    let Some(stage) = plan.stage(stage) else { return Ok(IndexMap::new()) };
-    let scope = RunScope { output: Some(output), ..RunScope::stage(state, stage) };
-    let set = set(&stage.set, &scope, stage.id.as_str())?;
-    Ok(set.map(Arc::unwrap_or_clone).unwrap_or_default())
-}
-
-/// Variables that `set` writes, of an output.
-pub(super) fn set(
-    templates: &[(String, ValueTemplate)],
-    scope: &RunScope<'_>,
-    field: &str,
-) -> Result<Option<Arc<IndexMap<String, Data>>>, Failure> {
-    if templates.is_empty() {
-        return Ok(None);
-    }
-    let mut set = IndexMap::new();
-    for (name, value) in templates {
-        let value =
-            value.render(scope).map_err(|error| unresolved(&format!("{field}.set.{name}"), &error))?;
-        set.insert(name.clone(), Data::new(&value));
-    }
-    Ok(Some(Arc::new(set)))
-}
-
-pub(super) fn unresolved(field: &str, error: &NameError) -> Failure {
-    Failure::new(FailureClass::Expression, format!("{field}: {error}"))
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::lane::{GraphState, LaneState, NodeState};
-use super::step::{Step, later};
 use crate::failure::FailureClass;
 use crate::ids::NodeId;
+use crate::machine::policy::backoff::later;
+use crate::machine::policy::step::Step;
+use crate::machine::state::lane::{GraphState, LaneState};
+use crate::machine::state::node::NodeState;
 use crate::plan::{GraphPlan, NodeKind, Strategy, Work};
 use crate::status::{StageStatus, Wait, WaitReason};
 

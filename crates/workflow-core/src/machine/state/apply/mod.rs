@@ -1,25 +1,108 @@
 //! What each event changes in the state of a run.
+//!
+//! [`stage`]: how stages begin and end. [`attempt`]: what an attempt used, its session, and answers to what a node
+//! asked. [`fork`]: a run of its own, made of what another one had reached.
 
-use std::iter;
-use std::sync::Arc;
+mod attempt;
+mod fork;
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
 
-use super::ask::{Ask, Said};
-use super::lane::{GraphState, ItemsState, LaneState, NodeState, Tried};
-use super::render;
-use super::state::{Current, MAX_LANES, OutputOf, Position, Session, StageResult, State};
 use crate::data::Data;
-use crate::event::{Event, EventBody, RunForked};
-use crate::failure::Failure;
+use crate::event::{Event, EventBody};
 use crate::ids::{NodePath, StageId};
-use crate::provider::Origin;
+use crate::machine::state::derived::Derived;
+use crate::machine::state::lane::LaneState;
+use crate::machine::state::node::ItemsState;
+use crate::machine::state::question::Ask;
+use crate::machine::state::stage::{Current, MAX_LANES, Position};
+use crate::machine::state::{Broken, State, session};
 use crate::status::{RunStatus, StageStatus, WaitReason};
-use crate::usage::{Spent, Usage};
+use crate::usage::Spent;
 
 impl State {
-    pub(super) fn apply_body(&mut self, event: &Event) -> Result<(), &'static str> {
+    /// Folds a run's events.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when they are not a run's events from the first on.
+    pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Self, Broken> {
+        let mut events = events.into_iter();
+        let Some(first) = events.next() else {
+            return Err(Broken { seq: 0, kind: "none", reason: "a run has at least one event" });
+        };
+        let mut state = Self::first(first)?;
+        for event in events {
+            state.apply(event)?;
+        }
+        Ok(state)
+    }
+
+    /// The state after a run's first event.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not `run_created` with the number 1.
+    pub fn first(event: &Event) -> Result<Self, Broken> {
+        let EventBody::RunCreated(created) = &event.body else {
+            return Err(broken(event, "the first event is run_created"));
+        };
+        if event.seq != 1 {
+            return Err(broken(event, "the first event has the number 1"));
+        }
+        Ok(Self {
+            last: 1,
+            last_at: event.at,
+            created: created.clone(),
+            bundle: created.bundle.clone(),
+            migrated: None,
+            forked: None,
+            origin: None,
+            inherited: Spent::default(),
+            status: RunStatus::Pending,
+            iteration: 1,
+            position: Position::Start,
+            place: Derived(None),
+            results: IndexMap::default(),
+            vars: created.vars.clone(),
+            failed_stages: Vec::new(),
+            spent: Spent::default(),
+            warned: BTreeSet::new(),
+            sessions: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            waiting: None,
+            pausing: false,
+            cancelling: false,
+            controls: 0,
+            created_at: event.at,
+            started_at: None,
+            completed_at: None,
+            error: None,
+        })
+    }
+
+    /// Takes in the next event. On an error the state is of no further use.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when the event does not follow from those before it.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Broken> {
+        if event.seq != self.last + 1 {
+            return Err(broken(event, "event numbers have no gaps"));
+        }
+        if self.status.is_terminal() {
+            return Err(broken(event, "the run has ended"));
+        }
+        self.apply_body(event).map_err(|reason| broken(event, reason))?;
+        self.last = event.seq;
+        self.last_at = event.at;
+        Ok(())
+    }
+
+    pub(in crate::machine) fn apply_body(&mut self, event: &Event) -> Result<(), &'static str> {
         match &event.body {
             EventBody::RunCreated(_) => return Err("the run was created already"),
             EventBody::RunForked(forked) => self.fork(forked, event.at)?,
@@ -126,7 +209,7 @@ impl State {
             } => {
                 let ended = ran_until.as_deref().copied().unwrap_or(event.at);
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
-                    let in_session = render::session(self, path).is_some();
+                    let in_session = session::session(self, path).is_some();
                     let tried = self.spend_in_vain(path, usage.as_deref(), ended)?;
                     (tried.session_failed, tried.deaths) = (in_session, 0);
                 }
@@ -296,117 +379,6 @@ impl State {
         }
     }
 
-    fn begin_stage(&mut self, iteration: u32, stage: &StageId, lanes: usize, at: Timestamp) {
-        self.iteration = iteration;
-        // A stage comes once in an iteration, so that in the first it has used nothing.
-        let before = if iteration > 1 { self.results.get(stage) } else { None };
-        let spent = before.map(|result| result.spent).unwrap_or_default();
-        self.position = Position::In(Current {
-            stage: stage.clone(),
-            started_at: at,
-            lanes: iter::repeat_with(|| LaneState::UNSTARTED).take(lanes).collect(),
-            running: 0,
-            succeeded: 0,
-            failed: 0,
-            first: None,
-            retrying: 0,
-            spent,
-        });
-    }
-
-    /// Makes a run of its own of what another one had come to.
-    fn fork(&mut self, forked: &RunForked, at: Timestamp) -> Result<(), &'static str> {
-        self.set(Some(&forked.vars));
-        for (stage, output) in &forked.outputs {
-            let result = self.results.get_mut(stage).ok_or("a stage has no output to be changed")?;
-            result.status = StageStatus::Completed;
-            result.error = None;
-            result.output = OutputOf::Edited(output.clone());
-            // It has not failed any more, so the run goes on after it.
-            if let Position::After(ended, error) = &mut self.position
-                && ended == stage
-            {
-                *error = None;
-            }
-        }
-        self.forked = Some(Arc::new(forked.clone()));
-        if let Some(seed) = forked.seed {
-            let before = self.origin.iter().flat_map(|origin| origin.runs.iter().cloned());
-            let runs = [(forked.from.clone(), seed)].into_iter().chain(before).collect();
-            self.origin = Some(Arc::new(Origin { runs, worktree: forked.worktree.clone() }));
-        }
-        // A fork of a fork takes over what that one took over.
-        self.inherited.add_all(std::mem::take(&mut self.spent));
-        self.results.values_mut().for_each(|result| result.spent = Spent::default());
-        self.warned.clear();
-        if let Position::In(current) = &mut self.position {
-            current.spent = Spent::default();
-            current.lanes.iter_mut().for_each(LaneState::begin_spending);
-        }
-        self.status = RunStatus::Pending;
-        (self.created_at, self.started_at) = (at, None);
-        Ok(())
-    }
-
-    fn set_session(&mut self, path: &NodePath, session: Option<&Arc<str>>) -> Result<(), &'static str> {
-        let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
-        node.session = session.cloned();
-        node.in_session = session.is_some();
-        node.resumes &= session.is_some();
-        if let Some(tried) = &mut node.tried {
-            tried.session_failed &= session.is_some();
-        }
-        if path.items.is_empty() {
-            let node = (path.stage.clone(), path.lane, path.node.clone());
-            match session {
-                // What was used stays: a session that was forked off has used what the former has.
-                Some(id) => {
-                    let used = self.sessions.remove(&node).and_then(|before| before.used);
-                    self.sessions.insert(node, Session { id: id.clone(), used });
-                }
-                None => drop(self.sessions.remove(&node)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds the attempt at `path` that ends at `at`, and tells how long it took, where it was not added before.
-    fn spend(
-        &mut self,
-        path: &NodePath,
-        usage: Option<&Usage>,
-        at: Timestamp,
-    ) -> Result<Option<u64>, &'static str> {
-        let current = self.current(path)?;
-        let took = current.lane_of(path)?.node_mut(path)?.took(at);
-        if let Some(took) = took {
-            current.spent.add(usage, took);
-            self.spent.add(usage, took);
-        }
-        if let Some(usage) = usage.filter(|_| path.items.is_empty()) {
-            let node = (path.stage.clone(), path.lane, path.node.clone());
-            if let Some(session) = self.sessions.get_mut(&node) {
-                session.used.get_or_insert_default().add(usage);
-            }
-        }
-        Ok(took)
-    }
-
-    /// The same for an attempt that did not succeed, so that another may follow.
-    fn spend_in_vain(
-        &mut self,
-        path: &NodePath,
-        usage: Option<&Usage>,
-        at: Timestamp,
-    ) -> Result<&mut Tried, &'static str> {
-        let took = self.spend(path, usage, at)?;
-        let tried = self.current(path)?.lane_of(path)?.node_mut(path)?.tried.get_or_insert_default();
-        if let Some(took) = took {
-            tried.spent.add(usage, took);
-        }
-        Ok(tried)
-    }
-
     /// What the nodes of a lane that has ended asked for is not wanted any more.
     fn forget_asks_of(&mut self, lane: u32) {
         self.asks.retain(|_, ask| ask.path.as_ref().is_none_or(|path| path.lane != lane));
@@ -419,182 +391,13 @@ impl State {
         }
     }
 
-    fn answered(&mut self, ask: &Ask, answer: &Data) -> Result<(), &'static str> {
-        let said = Said::read(ask.reason, answer).map_err(|_| "it is no answer to that")?;
-        let Some(path) = &ask.path else {
-            let Position::Asked { said: place, .. } = &mut self.position else {
-                return Err("no stage is asked about");
-            };
-            *place = Some(said);
-            return Ok(());
-        };
-        let current = self.current(path)?;
-        let node = current.lane_of(path)?.node_mut(path)?;
-        if node.status != StageStatus::Waiting {
-            return Err("the node waits for no answer");
-        }
-        match said {
-            Said::Agreed => node.approved = true,
-            Said::Value(value) => {
-                node.approved = true;
-                node.output = value;
-            }
-            Said::Happened(_) => {
-                node.status = StageStatus::Running;
-                current.running += 1;
-                if let Some(graph) = &mut current.lane_of(path)?.graph {
-                    graph.running += 1;
-                }
-                return Ok(());
-            }
-            Said::RunsAgain { .. } => node.tried.iter_mut().for_each(|tried| tried.deaths = 0),
-            Said::Disagreed(_) => {}
-        }
-        node.status = StageStatus::Pending;
-        Ok(())
-    }
-
     fn set(&mut self, set: Option<&IndexMap<String, Data>>) {
         for (name, value) in set.into_iter().flatten() {
             self.vars.insert(name.clone(), value.clone());
         }
     }
-
-    fn skip_stage(&mut self, iteration: u32, stage: &StageId) {
-        self.iteration = iteration;
-        let result = self.results.entry(stage.clone()).or_insert(StageResult {
-            iteration,
-            status: StageStatus::Skipped,
-            lanes: Vec::new(),
-            output: OutputOf::Nothing,
-            started_at: None,
-            ended_at: None,
-            error: None,
-            spent: Spent::default(),
-        });
-        result.iteration = iteration;
-        result.status = StageStatus::Skipped;
-        self.position = Position::After(stage.clone(), None);
-    }
-
-    fn end_stage(
-        &mut self,
-        stage: &StageId,
-        status: StageStatus,
-        output_of: Option<u32>,
-        error: Option<&Arc<Failure>>,
-        at: Timestamp,
-    ) -> Result<(), &'static str> {
-        let Position::In(current) = std::mem::replace(&mut self.position, Position::Start) else {
-            return Err("no stage is under way");
-        };
-        if current.stage != *stage {
-            return Err("another stage is under way");
-        }
-        if current.running > 0 {
-            return Err("the stage has running nodes");
-        }
-        // What its nodes asked for is not wanted any more.
-        self.asks.clear();
-        let mut lanes = current.lanes;
-        lanes.iter_mut().for_each(LaneState::close);
-        let output = match (status, output_of) {
-            (StageStatus::Completed, Some(lane)) => OutputOf::Lane(lane as usize),
-            (StageStatus::Completed, None) => OutputOf::AllLanes,
-            (StageStatus::Failed, of) => OutputOf::in_vain(&lanes, of),
-            _ => OutputOf::Nothing,
-        };
-        let result = StageResult {
-            iteration: self.iteration,
-            status,
-            lanes,
-            output,
-            started_at: Some(current.started_at),
-            ended_at: Some(at),
-            error: error.cloned(),
-            spent: current.spent,
-        };
-        self.results.insert(stage.clone(), result);
-        Ok(())
-    }
-
-    fn end(
-        &mut self,
-        status: RunStatus,
-        error: Option<&Arc<Failure>>,
-        at: Timestamp,
-    ) -> Result<(), &'static str> {
-        if matches!(self.position, Position::In(_)) {
-            return Err("a stage is under way");
-        }
-        self.status = status;
-        self.error = error.cloned();
-        self.completed_at = Some(at);
-        Ok(())
-    }
 }
 
-impl Current {
-    fn lane_of(&mut self, path: &NodePath) -> Result<&mut LaneState, &'static str> {
-        self.lanes.get_mut(path.lane as usize).ok_or("the stage has fewer lanes")
-    }
-
-    fn graph_of(&mut self, path: &NodePath) -> Result<&mut GraphState, &'static str> {
-        self.lane_of(path)?.graph.as_deref_mut().ok_or("the lane has no graph")
-    }
-
-    /// A node that has not begun its next attempt.
-    fn node(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
-        let node = self.lane_of(path)?.node_mut(path)?;
-        match node.status {
-            StageStatus::Running => Err("the node runs already"),
-            StageStatus::Completed => Err("the node has succeeded already"),
-            StageStatus::Skipped => Err("the node was skipped"),
-            _ => Ok(node),
-        }
-    }
-
-    fn node_of_graph(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
-        self.graph_of(path)?;
-        self.node(path)
-    }
-
-    /// Ends a node that has no call of its own.
-    fn end_node(
-        &mut self,
-        path: &NodePath,
-        status: StageStatus,
-        output: &Data,
-        event: &Event,
-    ) -> Result<(), &'static str> {
-        self.graph_of(path)?;
-        let lane = self.lane_of(path)?;
-        let node = lane.node_mut(path)?;
-        if node.has_ended() {
-            return Err("the node has ended already");
-        }
-        node.end(status, output.clone(), event.at);
-        // Their results are in the output now.
-        node.items = None;
-        lane.fold_item(path, event.seq);
-        Ok(())
-    }
-
-    /// The node of `path` whose `attempt` ends with this event.
-    fn running(&mut self, path: &NodePath, attempt: u32) -> Result<&mut NodeState, &'static str> {
-        let lane = self.lanes.get_mut(path.lane as usize).ok_or("the stage has fewer lanes")?;
-        let node = lane.node_mut(path)?;
-        // A `foreach` is under way without a call.
-        if node.status != StageStatus::Running || node.items.is_some() {
-            return Err("the node does not run");
-        }
-        if node.attempt != attempt {
-            return Err("another attempt of the node runs");
-        }
-        self.running -= 1;
-        if let Some(graph) = &mut lane.graph {
-            graph.running -= 1;
-        }
-        self.lane_of(path)?.node_mut(path)
-    }
+fn broken(event: &Event, reason: &'static str) -> Broken {
+    Broken { seq: event.seq, kind: event.body.kind(), reason }
 }

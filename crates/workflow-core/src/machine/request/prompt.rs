@@ -2,14 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{self, Parts};
-use super::evaluate::text;
-use super::scope::RunScope;
 use crate::failure::{Failure, FailureClass};
+use crate::machine::request::document::{self, Parts};
+use crate::machine::request::scope::RunScope;
+use crate::machine::request::text::{append, text};
+use crate::machine::state::stage::StageResult;
 use crate::plan::{Plan, RolePlan};
 
 /// A text, and the inputs after it.
-pub(super) fn join(mut prompt: String, inputs: Vec<Value>) -> String {
+pub(in crate::machine) fn join(mut prompt: String, inputs: Vec<Value>) -> String {
     for input in inputs {
         append(&mut prompt, &text(input));
     }
@@ -18,7 +19,7 @@ pub(super) fn join(mut prompt: String, inputs: Vec<Value>) -> String {
 
 /// The role's text, or the prompt that replaces it, with the guards and the inputs where the text does not
 /// say where they stand.
-pub(super) fn of_role(
+pub(in crate::machine) fn of_role(
     role: &RolePlan,
     own: Option<String>,
     inputs: Vec<Value>,
@@ -56,7 +57,7 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
     let stage_output = |name: &str| {
         plan.stage_named(name)?;
         let result = scope.state.results.get(name);
-        Some(result.and_then(super::state::StageResult::output).unwrap_or_default().exact_value())
+        Some(result.and_then(StageResult::output).unwrap_or_default().exact_value())
     };
     let input = |name: &str| {
         let inputs = &role.role.inputs;
@@ -97,7 +98,7 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
 }
 
 /// What a role's input names: a variable, a node, or a stage.
-pub(super) fn named(scope: &RunScope<'_>, name: &str) -> Option<Value> {
+pub(in crate::machine) fn named(scope: &RunScope<'_>, name: &str) -> Option<Value> {
     if let Some(value) = scope.variable(name) {
         return Some(value.exact_value());
     }
@@ -107,12 +108,4 @@ pub(super) fn named(scope: &RunScope<'_>, name: &str) -> Option<Value> {
     }
     let result = scope.state.results.get(name)?;
     result.output().map(|output| output.exact_value())
-}
-
-/// Adds a part to a prompt, with an empty line between.
-pub(super) fn append(prompt: &mut String, part: &str) {
-    if !prompt.is_empty() {
-        prompt.push_str("\n\n");
-    }
-    prompt.push_str(part);
 }

@@ -1,28 +1,24 @@
-//! Which lanes of a stage go on.
+//! The calls that run.
 
-use super::lane::NodeState;
-use super::state::{Current, State};
-use crate::ids::{NodePath, NodePathParts};
-use crate::plan::{StagePlan, Strategy, Work};
+use crate::ids::{NodeId, NodePath, NodePathParts};
+use crate::machine::state::State;
+use crate::machine::state::node::NodeState;
+use crate::machine::state::stage::Current;
+use crate::plan::{StagePlan, Work};
 use crate::status::StageStatus;
 
-/// Whether nothing new starts in a stage because of how its lanes ended so far.
-pub(super) fn is_closed(strategy: Strategy, current: &Current) -> bool {
-    match strategy {
-        Strategy::Sequential | Strategy::All => current.failed > 0,
-        Strategy::Race => current.succeeded > 0,
-        Strategy::Majority => false,
-    }
-}
-
 /// The nodes and items of the current stage whose calls run, each with its attempt.
-pub(super) fn running(stage: &StagePlan, state: &State, current: &Current) -> Vec<(NodePath, u32)> {
+pub(in crate::machine) fn running(
+    stage: &StagePlan,
+    state: &State,
+    current: &Current,
+) -> Vec<(NodePath, u32)> {
     let mut found = Vec::new();
     if current.running == 0 {
         return found;
     }
     for (number, lane) in (0u32..).zip(&current.lanes) {
-        let path = |node: &crate::ids::NodeId| -> NodePath {
+        let path = |node: &NodeId| -> NodePath {
             let (iteration, stage, node) = (state.iteration, current.stage.clone(), node.clone());
             NodePathParts { iteration, stage, lane: number, node, items: Vec::new() }.into()
         };

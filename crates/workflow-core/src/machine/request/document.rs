@@ -3,30 +3,31 @@
 
 use serde_json::{Map, Value, json};
 
-use super::scope::Graph;
-use super::state::{StageResult, State};
 use crate::expr::Condition;
+use crate::machine::request::graph::Graph;
+use crate::machine::state::State;
+use crate::machine::state::stage::StageResult;
 use crate::role::RoleTemplate;
 
 /// The parts of a document that somebody looks at: only those are put into it, so that what is asked costs
 /// the same however much a run knows.
 #[derive(Default)]
-pub(super) struct Parts<'p>(Vec<Vec<&'p str>>);
+pub(in crate::machine) struct Parts<'p>(Vec<Vec<&'p str>>);
 
 impl<'p> Parts<'p> {
     /// Those that conditions look at.
-    pub(super) fn of(conditions: impl IntoIterator<Item = &'p Condition>) -> Self {
+    pub(in crate::machine) fn of(conditions: impl IntoIterator<Item = &'p Condition>) -> Self {
         let queries = conditions.into_iter().flat_map(Condition::queries);
         Self(queries.map(Iterator::collect).collect())
     }
 
     /// Those that a role's templates name.
-    pub(super) fn of_role(template: &'p RoleTemplate) -> Self {
+    pub(in crate::machine) fn of_role(template: &'p RoleTemplate) -> Self {
         Self(template.names().map(Iterator::collect).collect())
     }
 
     /// The members of what is at `path` that are looked at, each once; `None` when all can be.
-    pub(super) fn members(&self, path: &[&str]) -> Option<Vec<&'p str>> {
+    pub(in crate::machine) fn members(&self, path: &[&str]) -> Option<Vec<&'p str>> {
         let mut members = Vec::new();
         let found = self.0.iter().filter(|found| found.iter().zip(path).all(|(name, other)| name == other));
         for found in found {
@@ -39,7 +40,7 @@ impl<'p> Parts<'p> {
     }
 
     /// Whether what is at `path`, or a part of it, is looked at.
-    pub(super) fn have(&self, path: &[&str]) -> bool {
+    pub(in crate::machine) fn have(&self, path: &[&str]) -> bool {
         self.members(path).is_none_or(|members| !members.is_empty())
     }
 }
@@ -55,12 +56,12 @@ fn pick(
 }
 
 /// The document for a condition that is evaluated before a stage of `iteration` starts.
-pub(super) fn of(state: &State, iteration: u32, parts: &Parts<'_>) -> Value {
+pub(in crate::machine) fn of(state: &State, iteration: u32, parts: &Parts<'_>) -> Value {
     json!({ "vars": vars(state, parts), "stages": stages(state, parts), "nodes": {}, "iteration": iteration })
 }
 
 /// The variables of a run.
-pub(super) fn vars(state: &State, parts: &Parts<'_>) -> Value {
+pub(in crate::machine) fn vars(state: &State, parts: &Parts<'_>) -> Value {
     pick(
         parts.members(&["vars"]),
         |name| Some(state.vars.get(name)?.exact_value()),
@@ -69,7 +70,7 @@ pub(super) fn vars(state: &State, parts: &Parts<'_>) -> Value {
 }
 
 /// The stages that have begun, by their ids.
-pub(super) fn stages(state: &State, parts: &Parts<'_>) -> Value {
+pub(in crate::machine) fn stages(state: &State, parts: &Parts<'_>) -> Value {
     let one = |id: &str, result| stage_with(result, |part| parts.have(&["stages", id, part]));
     pick(
         parts.members(&["stages"]),
@@ -79,7 +80,7 @@ pub(super) fn stages(state: &State, parts: &Parts<'_>) -> Value {
 }
 
 /// One stage, as conditions and `${stages.x}` see it.
-pub(super) fn stage(result: &StageResult) -> Value {
+pub(in crate::machine) fn stage(result: &StageResult) -> Value {
     stage_with(result, |_| true)
 }
 
@@ -99,7 +100,7 @@ fn stage_with(result: &StageResult, wanted: impl Fn(&str) -> bool) -> Value {
 }
 
 /// The lanes of a stage, as conditions and `${stages.x.results}` see them.
-pub(super) fn results(result: &StageResult) -> Value {
+pub(in crate::machine) fn results(result: &StageResult) -> Value {
     let lanes = result.lanes.iter().map(|lane| {
         json!({
             "provider": lane.whole.provider,
@@ -114,7 +115,7 @@ pub(super) fn results(result: &StageResult) -> Value {
 }
 
 /// The nodes that something has happened to, by all their names: of those at `places`, or of all.
-pub(super) fn nodes(graph: Graph<'_>, places: Option<&[usize]>, parts: &Parts<'_>) -> Value {
+pub(in crate::machine) fn nodes(graph: Graph<'_>, places: Option<&[usize]>, parts: &Parts<'_>) -> Value {
     let one = |name: &str| {
         let place = graph.place(name)?;
         let known = places.is_none_or(|places| places.contains(&place));
@@ -129,7 +130,7 @@ pub(super) fn nodes(graph: Graph<'_>, places: Option<&[usize]>, parts: &Parts<'_
 }
 
 /// One node, as conditions and `${nodes.x}` see it.
-pub(super) fn node(graph: Graph<'_>, place: usize) -> Option<Value> {
+pub(in crate::machine) fn node(graph: Graph<'_>, place: usize) -> Option<Value> {
     node_with(graph, place, |_| true)
 }
 

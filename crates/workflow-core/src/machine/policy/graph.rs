@@ -4,31 +4,23 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::evaluate;
-use super::io::Effect;
-use super::lane::{GraphState, LaneState, NodeState};
-use super::lanes::is_closed;
-use super::render;
-use super::scope::{RunScope, document_of};
-use super::state::Broken;
-use super::step::Step;
-use super::work::{Derived, GraphWork};
 use crate::data::Data;
 use crate::event::EventBody;
 use crate::expr::Condition;
 use crate::failure::{Failure, FailureClass};
-use crate::ids::{NodeId, NodePath, NodePathParts};
-use crate::plan::{ForeachPlan, GraphPlan, NodeKind, NodePlan, Work};
+use crate::ids::{NodeId, NodePath};
+use crate::machine::policy::step::Step;
+use crate::machine::policy::verdict::is_closed;
+use crate::machine::request::scope::{RunScope, document_of};
+use crate::machine::request::{evaluate, set};
+use crate::machine::state::Broken;
+use crate::machine::state::derived::{Derived, GraphWork};
+use crate::machine::state::lane::GraphState;
+use crate::machine::state::node::NodeState;
+use crate::plan::{GraphPlan, NodeKind, NodePlan};
 use crate::status::StageStatus;
 
 impl<'a> Step<'a> {
-    pub(super) fn graph(&self) -> Option<&'a GraphPlan> {
-        match &self.stage?.work {
-            Work::Graph(graph) => Some(graph),
-            Work::Simple { .. } => None,
-        }
-    }
-
     /// Starts what can start in a lane, and ends the lane when nothing is left.
     pub(super) fn go_on(&mut self, lane: u32) -> Result<(), Broken> {
         let Some(graph) = self.graph() else { return Ok(()) };
@@ -111,13 +103,13 @@ impl<'a> Step<'a> {
         !node.needs.is_empty() && node.needs.iter().all(is_skipped)
     }
 
-    fn holds(&self, when: Option<&Condition>, path: &NodePath, node: &NodePlan) -> bool {
+    pub(super) fn holds(&self, when: Option<&Condition>, path: &NodePath, node: &NodePlan) -> bool {
         let (Some(when), Some(stage)) = (when, self.stage) else { return true };
         when.eval(&document_of(&RunScope::node(self.state, stage, path), &node.needs, [when]))
     }
 
     /// Begins a node or an item, or takes it up again.
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         graph: &'a GraphPlan,
         path: NodePath,
@@ -153,93 +145,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Gets a place for the next attempt at a node's call, or waits for its time.
-    pub(super) fn ask_for_place(&mut self, path: NodePath) -> Result<(), Broken> {
-        let (Some(stage), Some(call)) = (self.stage, self.call(&path)) else { return Ok(()) };
-        let state = self.node(&path);
-        match state.map_or(StageStatus::Pending, |node| node.status) {
-            StageStatus::Pending | StageStatus::Queued => {
-                match render::node(self.plan, self.state, stage, &path, call) {
-                    Ok((provider, _)) => self.decision.effects.push(Effect::Acquire { path, provider }),
-                    Err(failure) => self.refuse(path, failure)?,
-                }
-            }
-            StageStatus::Retrying => {
-                if let Some(at) = state.and_then(|node| node.retry_at) {
-                    self.decision.effects.push(Effect::Timer { path, at });
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Begins items as far as there is room, and asks for their outputs when all have ended.
-    fn go_on_items(
-        &mut self,
-        graph: &'a GraphPlan,
-        path: &NodePath,
-        foreach: &'a ForeachPlan,
-    ) -> Result<(), Broken> {
-        let Some(node) = graph.names.get(&path.node).and_then(|place| graph.nodes.get(*place)) else {
-            return Ok(());
-        };
-        while self.is_open(path.lane) {
-            let Some(state) = self.node_mut(path) else { return Ok(()) };
-            let Some(items) = &mut state.items else { return Ok(()) };
-            let len = items.len();
-            let work = items.work.0.get_or_insert_default();
-            if items.done == len {
-                if len == 0 {
-                    return self.complete(graph, path.clone(), Data::array([]));
-                }
-                if !std::mem::replace(&mut work.asked, true) {
-                    let ended = items.ended.clone();
-                    self.decision.effects.push(Effect::Collect { path: path.clone(), ended });
-                }
-                return Ok(());
-            }
-            if work.under_way >= foreach.concurrency || work.next >= len {
-                return Ok(());
-            }
-            let number = work.next;
-            work.next += 1;
-            if items.has_ended(number) {
-                continue;
-            }
-            if let Some(work) = &mut items.work.0 {
-                work.under_way += 1;
-            }
-            let item = path.item(number);
-            let is_new = self.node(&item).is_none();
-            if is_new && !self.holds(foreach.when.as_ref(), &item, node) {
-                self.skip(graph, &item)?;
-            } else {
-                self.begin(graph, item, &foreach.body, node)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The outputs of a `foreach` node's items have come.
-    pub(super) fn collected(&mut self, path: &NodePath, result: Result<Data, Failure>) -> Result<(), Broken> {
-        let Some(graph) = self.graph() else { return Ok(()) };
-        let asked = |node: &NodeState| {
-            node.status == StageStatus::Running
-                && node.items.as_ref().is_some_and(|items| items.done == items.len())
-        };
-        if !self.is_here(path) || !self.is_open(path.lane) || !self.node(path).is_some_and(asked) {
-            return Ok(());
-        }
-        match result {
-            Ok(output) => self.complete(graph, path.clone(), output)?,
-            Err(failure) => self.fail(path.clone(), failure)?,
-        }
-        self.go_on_from(path)?;
-        self.go_on_after(path.lane)
-    }
-
-    fn skip(&mut self, graph: &'a GraphPlan, path: &NodePath) -> Result<(), Broken> {
+    pub(super) fn skip(&mut self, graph: &'a GraphPlan, path: &NodePath) -> Result<(), Broken> {
         self.emit(EventBody::NodeSkipped { path: path.clone() })?;
         if path.items.is_empty()
             && let Some(work) = self.work(path.lane)
@@ -280,7 +186,7 @@ impl<'a> Step<'a> {
             return Ok(None);
         }
         let scope = RunScope { output: Some(output), ..RunScope::node(self.state, stage, path) };
-        render::set(&node.set, &scope, &format!("{}.{}", stage.id, node.id))
+        set::set(&node.set, &scope, &format!("{}.{}", stage.id, node.id))
     }
 
     pub(super) fn fail(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
@@ -369,29 +275,12 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn path(&self, lane: u32, node: &NodeId) -> Option<NodePath> {
-        let (iteration, stage) = (self.state.iteration, self.stage?.id.clone());
-        Some(NodePathParts { iteration, stage, lane, node: node.clone(), items: Vec::new() }.into())
-    }
-
-    fn lane_mut(&mut self, lane: u32) -> Option<&mut LaneState> {
-        self.current_mut()?.lanes.get_mut(lane as usize)
-    }
-
     fn graph_state(&mut self, lane: u32) -> Option<&mut GraphState> {
         self.lane_mut(lane)?.graph.as_deref_mut()
     }
 
     fn work(&mut self, lane: u32) -> Option<&mut GraphWork> {
         self.graph_state(lane)?.work.0.as_mut()
-    }
-
-    /// The node at `path`, where something has happened to it.
-    pub(super) fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
-        if !self.is_here(path) {
-            return None;
-        }
-        self.lane_mut(path.lane)?.known_mut(path)
     }
 }
 

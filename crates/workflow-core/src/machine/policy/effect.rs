@@ -1,0 +1,94 @@
+//! What a step asks of the driver: a place for a call, a timer, an end to calls. And calls that are refused.
+
+use std::sync::Arc;
+
+use crate::event::EventBody;
+use crate::failure::Failure;
+use crate::ids::NodePath;
+use crate::machine::message::Effect;
+use crate::machine::policy::step::Step;
+use crate::machine::request::who;
+use crate::machine::state::Broken;
+use crate::plan::Strategy;
+use crate::status::StageStatus;
+use crate::stop::Stop;
+
+impl Step<'_> {
+    /// Gets a place for the next attempt at a node's call, or waits for its time.
+    pub(super) fn ask_for_place(&mut self, path: NodePath) -> Result<(), Broken> {
+        let (Some(stage), Some(call)) = (self.stage, self.call(&path)) else { return Ok(()) };
+        let state = self.node(&path);
+        match state.map_or(StageStatus::Pending, |node| node.status) {
+            StageStatus::Pending | StageStatus::Queued => {
+                match who::node(self.plan, self.state, stage, &path, call) {
+                    Ok((provider, _)) => self.decision.effects.push(Effect::Acquire { path, provider }),
+                    Err(failure) => self.refuse(path, failure)?,
+                }
+            }
+            StageStatus::Retrying => {
+                if let Some(at) = state.and_then(|node| node.retry_at) {
+                    self.decision.effects.push(Effect::Timer { path, at });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Forgets places and times that were asked for: what is begun anew asks again.
+    pub(super) fn withdraw(&mut self) {
+        self.decision.effects.retain(|effect| {
+            !matches!(effect, Effect::Acquire { .. } | Effect::Timer { .. } | Effect::Collect { .. })
+        });
+    }
+
+    pub(super) fn refuse(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
+        if self.may_start(&path) { self.refused(path, failure) } else { Ok(()) }
+    }
+
+    /// A call that was not allowed to begin: no attempt is made.
+    pub(super) fn refused(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
+        let attempt = self.node(&path).map_or(0, |node| node.attempt);
+        let body = EventBody::AttemptFailed {
+            path,
+            attempt,
+            error: Arc::new(failure),
+            retry_at: None,
+            parked: false,
+            repair: false,
+            usage: None,
+            ran_until: None,
+            output: None,
+        };
+        self.emit(body)
+    }
+
+    pub(super) fn due(&mut self, path: NodePath) {
+        if !self.may_start(&path) {
+            return;
+        }
+        let retry_at = self.node(&path).and_then(|node| node.retry_at);
+        let Some(at) = retry_at else { return };
+        if at > self.now {
+            self.decision.effects.push(Effect::Timer { path, at });
+        } else if let Some(provider) = self.node(&path).and_then(|node| node.provider.clone()) {
+            self.decision.effects.push(Effect::Acquire { path, provider });
+        }
+    }
+
+    pub(super) fn stop_running(&mut self, how: Stop) {
+        for (path, _) in self.running() {
+            self.decision.effects.push(Effect::Stop { path, how });
+        }
+    }
+
+    /// A lane has succeeded: those that lost against it are stopped.
+    pub(super) fn lane_succeeded(&mut self) {
+        if let Some((stage, current)) = self.current()
+            && stage.strategy == Strategy::Race
+            && current.succeeded == 1
+        {
+            self.stop_running(Stop::Gracefully);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a step finds in its state and its plan.
+
+use crate::definition::OnFailure;
+use crate::ids::{NodeId, NodePath, NodePathParts};
+use crate::machine::policy::step::Step;
+use crate::machine::policy::verdict::is_closed;
+use crate::machine::state::lane::LaneState;
+use crate::machine::state::node::NodeState;
+use crate::machine::state::stage::{Current, Position};
+use crate::machine::state::{Broken, running};
+use crate::plan::{CallPlan, GraphPlan, StagePlan, Strategy, Work};
+use crate::status::StageStatus;
+
+impl<'a> Step<'a> {
+    pub(super) fn current(&self) -> Option<(&'a StagePlan, &Current)> {
+        match &self.state.position {
+            Position::In(current) => Some((self.stage?, current)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn current_mut(&mut self) -> Option<&mut Current> {
+        match &mut self.state.position {
+            Position::In(current) => Some(current),
+            _ => None,
+        }
+    }
+
+    /// Whether `path` is of the stage and the iteration that are under way.
+    pub(super) fn is_here(&self, path: &NodePath) -> bool {
+        self.state.iteration == path.iteration
+            && self.current().is_some_and(|(stage, _)| stage.id == path.stage)
+    }
+
+    pub(super) fn is_sequential(&self) -> bool {
+        self.stage.is_some_and(|stage| stage.strategy == Strategy::Sequential)
+    }
+
+    pub(super) fn has_succeeded(&self, lane: u32) -> bool {
+        self.state.current_lane(lane).is_some_and(|lane| lane.whole.status == StageStatus::Completed)
+    }
+
+    /// Whether results of running calls no longer count.
+    pub(super) fn is_unwanted(&self) -> bool {
+        let lost = |(stage, current): (&StagePlan, &Current)| {
+            stage.strategy == Strategy::Race && current.succeeded > 0
+        };
+        self.state.cancelling || self.current().is_some_and(lost)
+    }
+
+    pub(super) fn on_failure(&self, stage: &StagePlan) -> OnFailure {
+        self.state.created.on_failure.unwrap_or(stage.on_failure)
+    }
+
+    pub(super) fn running_count(&self) -> u32 {
+        self.current().map_or(0, |(_, current)| current.running)
+    }
+
+    pub(super) fn running(&self) -> Vec<(NodePath, u32)> {
+        self.current().map_or_else(Vec::new, |(stage, current)| running::running(stage, self.state, current))
+    }
+
+    pub(super) fn broken(&self, reason: &'static str) -> Broken {
+        Broken { seq: self.state.last, kind: "state", reason }
+    }
+
+    pub(super) fn graph(&self) -> Option<&'a GraphPlan> {
+        match &self.stage?.work {
+            Work::Graph(graph) => Some(graph),
+            Work::Simple { .. } => None,
+        }
+    }
+
+    pub(super) fn path(&self, lane: u32, node: &NodeId) -> Option<NodePath> {
+        let (iteration, stage) = (self.state.iteration, self.stage?.id.clone());
+        Some(NodePathParts { iteration, stage, lane, node: node.clone(), items: Vec::new() }.into())
+    }
+
+    pub(super) fn lane_mut(&mut self, lane: u32) -> Option<&mut LaneState> {
+        self.current_mut()?.lanes.get_mut(lane as usize)
+    }
+
+    /// The node at `path`, where something has happened to it.
+    pub(super) fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
+        if !self.is_here(path) {
+            return None;
+        }
+        self.lane_mut(path.lane)?.known_mut(path)
+    }
+
+    /// The call of the node at `path`, where its stage is under way.
+    pub(super) fn call(&self, path: &NodePath) -> Option<&'a CallPlan> {
+        self.stage.filter(|stage| stage.id == path.stage)?.call(path)
+    }
+
+    /// The node, or the item, at `path`, where something has happened to it.
+    pub(super) fn node(&self, path: &NodePath) -> Option<&NodeState> {
+        self.state.current_lane(path.lane).filter(|_| self.is_here(path))?.node(path)
+    }
+
+    pub(super) fn has_status(&self, path: &NodePath, status: StageStatus) -> bool {
+        self.node(path).is_some_and(|node| node.status == status)
+    }
+
+    pub(super) fn is_running(&self, path: &NodePath, attempt: u32) -> bool {
+        self.node(path).is_some_and(|node| node.is_running(attempt))
+    }
+
+    /// Whether nothing new starts where `path` is, because of what failed or was won.
+    pub(super) fn is_closed_for(&self, path: &NodePath) -> bool {
+        self.current().is_none_or(|(stage, current)| {
+            is_closed(stage.strategy, current)
+                || current
+                    .lanes
+                    .get(path.lane as usize)
+                    .is_none_or(|lane| lane.graph.as_ref().is_some_and(|graph| graph.failed > 0))
+        })
+    }
+
+    /// Whether the node belongs to the stage under way, has not begun its next attempt, and nothing
+    /// keeps it from it.
+    pub(super) fn may_start(&self, path: &NodePath) -> bool {
+        if self.state.pausing || self.state.cancelling || self.state.rests() {
+            return false;
+        }
+        if !self.is_here(path) || self.is_closed_for(path) || self.call(path).is_none() {
+            return false;
+        }
+        let waits = |node: &NodeState| {
+            matches!(node.status, StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying)
+        };
+        self.node(path).map_or_else(|| self.is_begun(path), waits)
+    }
+
+    /// Whether a node of a graph to which nothing has happened yet has its turn.
+    fn is_begun(&self, path: &NodePath) -> bool {
+        let Some(graph) = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_ref()) else {
+            return false;
+        };
+        if let Some(number) = path.items.last().copied() {
+            let foreach = self.state.current_lane(path.lane).and_then(|lane| lane.foreach(path));
+            foreach.and_then(|node| node.items.as_ref()).is_some_and(|items| {
+                let next = items.work.0.as_ref().map_or(0, |work| work.next);
+                number < next && !items.has_ended(number)
+            })
+        } else {
+            let place = self.graph().and_then(|graph| graph.names.get(&path.node).copied());
+            let work = graph.work.0.as_ref().zip(place);
+            work.is_some_and(|(work, place)| work.waits_for.get(place) == Some(&0))
+        }
+    }
+}

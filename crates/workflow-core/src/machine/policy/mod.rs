@@ -1,0 +1,31 @@
+//! All policy: what follows from what.
+//!
+//! Every file adds methods to [`Step`], one input on its way through the machine. They call each other in this order,
+//! from the top down:
+//!
+//! 1. `step` takes an input and hands it on: `call` has what follows from a grant or from the end of a call, `ask` from
+//!    an answer, `foreach` from collected outputs.
+//! 2. `stage` says which stage begins and when it has ended; `iteration` does the same for the loop.
+//! 3. `graph` starts the nodes of a lane. It, `foreach` and `ask` call each other: a node that needs no call ends at
+//!    once, and what waited for it starts.
+//! 4. `effect` asks the driver for places, timers and stops.
+//! 5. `budget`, `retry`, `wait` and `lookup` only look; `verdict` and `backoff` do not even know a `Step`.
+//!
+//! Each step of the way is stored with `Step::emit`, which changes the state; what comes next is read from that again.
+
+mod ask;
+mod backoff;
+mod budget;
+mod call;
+mod effect;
+mod foreach;
+mod graph;
+mod iteration;
+mod lookup;
+mod retry;
+mod stage;
+mod step;
+mod verdict;
+mod wait;
+
+pub(super) use step::Step;

@@ -1,0 +1,69 @@
+//! Whether a call is made again, when, and in which session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::definition::OnFailure;
+use crate::failure::{Failure, FailureClass};
+use crate::ids::NodePath;
+use crate::machine::policy::backoff::{self, later};
+use crate::machine::policy::step::Step;
+use crate::machine::request::answer;
+use crate::machine::state::session;
+
+impl Step<'_> {
+    /// Whether a wrong output goes back to the provider.
+    pub(super) fn is_repairable(&self, path: &NodePath, failure: &Failure) -> bool {
+        let Some(call) = self.call(path) else { return false };
+        let Some(node) = self.node(path) else { return false };
+        failure.class == FailureClass::InvalidOutput
+            && (call.is_json || answer::schema(self.plan, call, node.role.as_ref()).is_some())
+            && node.repairs < call.repairs
+            && !self.is_closed_for(path)
+    }
+
+    /// The session that a call went on in and that has now failed in the same way twice in a row.
+    pub(super) fn session_to_drop(&self, path: &NodePath, failure: &Failure) -> Option<Arc<str>> {
+        self.call(path).filter(|call| call.continues)?;
+        let node = self.node(path)?;
+        let session = session::session(self.state, path)?;
+        let failed = if node.error.is_some() { node } else { session::last_pass(self.state, path)? };
+        let in_session = failed.tried.as_ref().is_some_and(|tried| tried.session_failed);
+        let before = failed.error.as_ref().filter(|_| in_session)?;
+        (before.class == failure.class && before.message == failure.message).then_some(session)
+    }
+
+    pub(super) fn retry_at(
+        &self,
+        path: &NodePath,
+        failure: &Failure,
+        parked: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let (stage, _) = self.current()?;
+        if self.is_closed_for(path) {
+            return None;
+        }
+        if let Some(until) = parked {
+            // A quota that was refilled in the past is asked for again after a moment.
+            return Some(until.max(later(self.now, Duration::from_secs(1))));
+        }
+        let failures = self.node(path).map_or(0, |node| node.failures) + 1;
+        let retries = self.on_failure(stage) == OnFailure::Retry && failure.class.is_retryable();
+        if !retries || failures > stage.retries {
+            return None;
+        }
+        let delay = backoff::delay(stage.backoff, failures, self.state.created.seed, path);
+        Some(later(self.now, delay))
+    }
+
+    /// When a node is called again whose driver died so often in a row: at once after the first time, which may
+    /// be anything, and later and later when it may be the call that ends the process.
+    pub(super) fn again_after_death(&self, path: &NodePath, deaths: u32) -> Option<Timestamp> {
+        let again = deaths.checked_sub(1).filter(|again| *again > 0)?;
+        let stage = self.stage.filter(|_| !self.is_closed_for(path))?;
+        let delay = backoff::delay(stage.backoff, again, self.state.created.seed, path);
+        Some(later(self.now, delay))
+    }
+}

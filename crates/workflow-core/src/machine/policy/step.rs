@@ -1,0 +1,187 @@
+//! One input on its way through the machine.
+
+use jiff::Timestamp;
+
+use crate::event::{Event, EventBody};
+use crate::ids::NodePath;
+use crate::machine::message::{Decision, Input};
+use crate::machine::state::node::NodeState;
+use crate::machine::state::{Broken, State};
+use crate::plan::{Plan, StagePlan};
+use crate::status::StageStatus;
+use crate::stop::Stop;
+use crate::store::{Control, ControlRecord};
+
+/// One input on its way through the machine.
+pub(in crate::machine) struct Step<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) state: &'a mut State,
+    pub(super) now: Timestamp,
+    /// When the call that this is about ended, where the clock was set meanwhile.
+    pub(super) ran_until: Option<Timestamp>,
+    pub(super) decision: &'a mut Decision,
+    /// The plan of the stage that is or was last under way.
+    pub(super) stage: Option<&'a StagePlan>,
+}
+
+impl<'a> Step<'a> {
+    pub(in crate::machine) fn new(
+        plan: &'a Plan,
+        state: &'a mut State,
+        now: Timestamp,
+        decision: &'a mut Decision,
+    ) -> Self {
+        let stage = state.stage_under_way(plan);
+        Self { plan, state, now, ran_until: None, decision, stage }
+    }
+
+    pub(super) fn emit(&mut self, body: EventBody) -> Result<(), Broken> {
+        self.decision.head_changed |= body.changes_head();
+        let event = Event { seq: self.state.last + 1, at: self.now, body };
+        self.state.apply(&event)?;
+        self.decision.events.push(event);
+        Ok(())
+    }
+
+    pub(in crate::machine) fn take(&mut self, input: Input) -> Result<(), Broken> {
+        if self.state.status.is_terminal() {
+            return Ok(());
+        }
+        match input {
+            Input::TakenUp { controls, heard } => self.take_up(controls, heard),
+            Input::Granted { path, provider } => self.grant(path, provider),
+            Input::Queued { path, provider } => {
+                if self.may_start(&path) && !self.has_status(&path, StageStatus::Queued) {
+                    self.emit(EventBody::NodeQueued { path, provider })?;
+                }
+                Ok(())
+            }
+            Input::Refused { path, failure } => {
+                self.refuse(path.clone(), failure)?;
+                self.go_on(path.lane)?;
+                self.advance()
+            }
+            Input::Collected { path, result } => self.collected(&path, result),
+            Input::Due { path } => {
+                self.due(path);
+                Ok(())
+            }
+            Input::Finished { path, attempt, result, took } => self.finished(path, attempt, result, took),
+            Input::Interrupted { path, attempt } => {
+                if self.is_running(&path, attempt) {
+                    self.interrupt(path, attempt, None)?;
+                    if self.state.cancelling {
+                        return self.advance();
+                    }
+                }
+                Ok(())
+            }
+            Input::Used { path, attempt, usage } => {
+                self.used(path, attempt, usage);
+                Ok(())
+            }
+            Input::Session { path, attempt, session } => {
+                if self.is_running(&path, attempt) {
+                    self.emit(EventBody::SessionRecorded { path, attempt, session })?;
+                }
+                Ok(())
+            }
+            Input::Control(record) => self.control(record),
+        }
+    }
+
+    fn take_up(&mut self, controls: Vec<ControlRecord>, heard: Option<Timestamp>) -> Result<(), Broken> {
+        // Nobody knows when the driver died, and how long nobody drove the run is not the calls' time.
+        let known = heard.map_or(self.state.last_at, |heard| heard.max(self.state.last_at));
+        let ran_until = Some(known.min(self.now));
+        for (path, attempt) in self.running() {
+            self.interrupt(path, attempt, ran_until)?;
+        }
+        for control in controls {
+            self.obey(control)?;
+        }
+        if let Some(wait) = &self.state.waiting {
+            if wait.until.is_none_or(|until| until > self.now) {
+                return Ok(());
+            }
+            self.emit(EventBody::RunContinued)?;
+        }
+        self.state.expect_results(self.plan.stages.len());
+        self.start_run()?;
+        self.start_over();
+        self.open()?;
+        self.advance()
+    }
+
+    fn start_run(&mut self) -> Result<(), Broken> {
+        let waits = self.state.pausing || self.state.cancelling || self.state.status.is_terminal();
+        if waits || self.state.started_at.is_some() { Ok(()) } else { self.emit(EventBody::RunStarted) }
+    }
+
+    /// A call ended without a result that counts; it is known to have run until then, or until now.
+    fn interrupt(
+        &mut self,
+        path: NodePath,
+        attempt: u32,
+        ran_until: Option<Timestamp>,
+    ) -> Result<(), Broken> {
+        if self.is_unwanted() {
+            return self.emit(EventBody::AttemptCancelled { path, attempt, usage: None, ran_until });
+        }
+        let died = ran_until.is_some();
+        let deaths = self.node(&path).map_or(0, NodeState::deaths) + u32::from(died);
+        let asks = self.asks_after_interrupt(&path, deaths);
+        let retry_at = if died && !asks { self.again_after_death(&path, deaths) } else { None };
+        self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt, ran_until, retry_at })?;
+        if asks { self.ask_what_became_of(path, deaths) } else { Ok(()) }
+    }
+
+    fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {
+        let resumed = matches!(record.control, Control::Resume);
+        let answered = match &record.control {
+            Control::Answer(answer) => self.state.asks.get(&answer.wait).and_then(|ask| ask.path.as_ref()),
+            _ => None,
+        };
+        let lane = answered.map(|path| path.lane);
+        if !self.obey(record)? {
+            return Ok(());
+        }
+        if resumed {
+            self.start_run()?;
+            self.start_over();
+            self.open()?;
+        }
+        // The lane may have ended with the answer.
+        match lane {
+            Some(lane) => self.go_on_after(lane),
+            None => self.advance(),
+        }
+    }
+
+    /// Takes a control in. Tells whether it changes anything.
+    fn obey(&mut self, ControlRecord { number, control }: ControlRecord) -> Result<bool, Broken> {
+        if number <= self.state.controls {
+            return Ok(false);
+        }
+        let cancelling = self.state.cancelling;
+        match control {
+            Control::Pause if !cancelling && !self.state.pausing => {
+                self.emit(EventBody::PauseRequested { control: number })?;
+            }
+            Control::Resume if !cancelling && self.state.can_be_resumed() => {
+                self.emit(EventBody::RunResumed { control: number })?;
+            }
+            Control::Cancel if !cancelling => {
+                self.emit(EventBody::CancelRequested { control: number, at_once: false })?;
+                self.stop_running(Stop::Gracefully);
+            }
+            Control::Answer(answer) => self.answer(number, answer)?,
+            Control::Kill => {
+                self.emit(EventBody::CancelRequested { control: number, at_once: true })?;
+                self.stop_running(Stop::AtOnce);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,93 @@
+//! Who does the work of a call: which provider, and in which role.
+
+use std::sync::Arc;
+
+use crate::expr::Template;
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{NodePath, RoleId};
+use crate::machine::request::scope::{RunScope, unresolved};
+use crate::machine::state::State;
+use crate::plan::{CallPlan, LanePlan, Plan, StagePlan};
+
+/// Who does the work of a call: a provider, and a role where there is one.
+pub(in crate::machine) type Who = (Arc<str>, Option<RoleId>);
+
+/// Who does the work of a lane.
+pub(in crate::machine) fn lane(
+    plan: &Plan,
+    state: &State,
+    stage: &StagePlan,
+    lane: &LanePlan,
+) -> Result<Who, Failure> {
+    let scope = RunScope::lane(state, stage, lane);
+    let provider = match &lane.literal {
+        Some(literal) => literal.clone(),
+        None => name(&lane.provider, &scope, &format!("{}.provider", stage.id))?.into(),
+    };
+    let role = lane.role.as_ref().map(|template| role(plan, template, &scope, &format!("{}.role", stage.id)));
+    Ok((provider, role.transpose()?))
+}
+
+/// Who makes the call of the node at `path`.
+pub(in crate::machine) fn node(
+    plan: &Plan,
+    state: &State,
+    stage: &StagePlan,
+    path: &NodePath,
+    call: &CallPlan,
+) -> Result<Who, Failure> {
+    let lane_state = state.current_lane(path.lane);
+    if lane_state.is_none_or(|lane| lane.graph.is_none())
+        && let Some(plan_of_lane) = stage.lanes.get(path.lane as usize)
+    {
+        return lane(plan, state, stage, plan_of_lane);
+    }
+    let scope = RunScope::node(state, stage, path);
+    let field = |name: &str| format!("{}.{}.{name}", stage.id, path.node);
+    let whole = lane_state.map(|lane| &lane.whole);
+    let provider = match &call.provider {
+        Some(template) => name(template, &scope, &field("provider"))?.into(),
+        None => whole.and_then(|lane| lane.provider.clone()).unwrap_or_default(),
+    };
+    let role = match &call.role {
+        Some(template) => Some(role(plan, template, &scope, &field("role"))?),
+        None => whole.and_then(|lane| lane.role.clone()),
+    };
+    Ok((provider, role))
+}
+
+/// The role of the node at `path`.
+pub(in crate::machine) fn role_of(
+    plan: &Plan,
+    state: &State,
+    stage: &StagePlan,
+    path: &NodePath,
+    call: &CallPlan,
+) -> Result<Option<RoleId>, Failure> {
+    if call.role.is_none() && stage.lanes.get(path.lane as usize).is_none_or(|lane| lane.role.is_none()) {
+        return Ok(None);
+    }
+    node(plan, state, stage, path, call).map(|(_, role)| role)
+}
+
+fn name(template: &Template, scope: &RunScope<'_>, field: &str) -> Result<String, Failure> {
+    template.render_text(scope).map_err(|error| unresolved(field, &error))
+}
+
+/// A role that there is.
+fn role(plan: &Plan, template: &Template, scope: &RunScope<'_>, field: &str) -> Result<RoleId, Failure> {
+    let name = name(template, scope, field)?;
+    if let Some((id, _)) = plan.roles.get_key_value(name.as_str()) {
+        return Ok(id.clone());
+    }
+    if let Some(problem) = plan.unfit.get(name.as_str()) {
+        let message = format!("{field}: role `{name}` cannot be used in this workflow: {problem}");
+        return Err(Failure::new(FailureClass::Expression, message));
+    }
+    let mut known: Vec<_> = plan.roles.keys().map(RoleId::as_str).collect();
+    known.sort_unstable();
+    let near = crate::definition::did_you_mean(&name, known.iter().copied());
+    let name: String = name.chars().take(80).collect();
+    let message = format!("{field}: there is no role `{name}`{near} (known: {})", known.join(", "));
+    Err(Failure::new(FailureClass::Expression, message))
+}

@@ -1,0 +1,107 @@
+//! How stages, and the run with them, begin and end.
+
+use std::iter;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::failure::Failure;
+use crate::ids::StageId;
+use crate::machine::state::State;
+use crate::machine::state::lane::LaneState;
+use crate::machine::state::stage::{Current, OutputOf, Position, StageResult};
+use crate::status::{RunStatus, StageStatus};
+use crate::usage::Spent;
+
+impl State {
+    pub(super) fn begin_stage(&mut self, iteration: u32, stage: &StageId, lanes: usize, at: Timestamp) {
+        self.iteration = iteration;
+        // A stage comes once in an iteration, so that in the first it has used nothing.
+        let before = if iteration > 1 { self.results.get(stage) } else { None };
+        let spent = before.map(|result| result.spent).unwrap_or_default();
+        self.position = Position::In(Current {
+            stage: stage.clone(),
+            started_at: at,
+            lanes: iter::repeat_with(|| LaneState::UNSTARTED).take(lanes).collect(),
+            running: 0,
+            succeeded: 0,
+            failed: 0,
+            first: None,
+            retrying: 0,
+            spent,
+        });
+    }
+
+    pub(super) fn skip_stage(&mut self, iteration: u32, stage: &StageId) {
+        self.iteration = iteration;
+        let result = self.results.entry(stage.clone()).or_insert(StageResult {
+            iteration,
+            status: StageStatus::Skipped,
+            lanes: Vec::new(),
+            output: OutputOf::Nothing,
+            started_at: None,
+            ended_at: None,
+            error: None,
+            spent: Spent::default(),
+        });
+        result.iteration = iteration;
+        result.status = StageStatus::Skipped;
+        self.position = Position::After(stage.clone(), None);
+    }
+
+    pub(super) fn end_stage(
+        &mut self,
+        stage: &StageId,
+        status: StageStatus,
+        output_of: Option<u32>,
+        error: Option<&Arc<Failure>>,
+        at: Timestamp,
+    ) -> Result<(), &'static str> {
+        let Position::In(current) = std::mem::replace(&mut self.position, Position::Start) else {
+            return Err("no stage is under way");
+        };
+        if current.stage != *stage {
+            return Err("another stage is under way");
+        }
+        if current.running > 0 {
+            return Err("the stage has running nodes");
+        }
+        // What its nodes asked for is not wanted any more.
+        self.asks.clear();
+        let mut lanes = current.lanes;
+        lanes.iter_mut().for_each(LaneState::close);
+        let output = match (status, output_of) {
+            (StageStatus::Completed, Some(lane)) => OutputOf::Lane(lane as usize),
+            (StageStatus::Completed, None) => OutputOf::AllLanes,
+            (StageStatus::Failed, of) => OutputOf::in_vain(&lanes, of),
+            _ => OutputOf::Nothing,
+        };
+        let result = StageResult {
+            iteration: self.iteration,
+            status,
+            lanes,
+            output,
+            started_at: Some(current.started_at),
+            ended_at: Some(at),
+            error: error.cloned(),
+            spent: current.spent,
+        };
+        self.results.insert(stage.clone(), result);
+        Ok(())
+    }
+
+    pub(super) fn end(
+        &mut self,
+        status: RunStatus,
+        error: Option<&Arc<Failure>>,
+        at: Timestamp,
+    ) -> Result<(), &'static str> {
+        if matches!(self.position, Position::In(_)) {
+            return Err("a stage is under way");
+        }
+        self.status = status;
+        self.error = error.cloned();
+        self.completed_at = Some(at);
+        Ok(())
+    }
+}

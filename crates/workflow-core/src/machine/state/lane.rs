@@ -1,0 +1,145 @@
+//! The state of a lane: of its one node, or of its graph.
+
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+
+use crate::data::{Data, Elements};
+use crate::event::LaneOutput;
+use crate::ids::{NodeId, NodePath};
+use crate::machine::state::derived::{Derived, GraphWork};
+use crate::machine::state::node::NodeState;
+use crate::status::StageStatus;
+
+/// One lane of a stage: one provider's pass. For a lane without a graph this is the state of its one
+/// node, and `graph` is absent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneState {
+    /// How the lane stands as a whole.
+    pub whole: NodeState,
+    /// The nodes of its graph, once it has begun.
+    pub(in crate::machine) graph: Option<Box<GraphState>>,
+}
+
+/// The nodes of a lane's graph.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::machine) struct GraphState {
+    /// Those that something has happened to.
+    pub nodes: IndexMap<NodeId, NodeState, RandomState>,
+    /// How many calls are running, those of items included.
+    pub running: u32,
+    /// How many nodes and items have failed for good.
+    pub failed: u32,
+    pub work: Derived<GraphWork>,
+}
+
+impl LaneState {
+    pub(in crate::machine) const UNSTARTED: Self = Self { whole: NodeState::UNSTARTED, graph: None };
+
+    /// The node, or the item, at `path`, where something has happened to it and it is no item that has
+    /// ended well.
+    pub(in crate::machine) fn node(&self, path: &NodePath) -> Option<&NodeState> {
+        match &self.graph {
+            None => Some(&self.whole).filter(|_| path.items.is_empty()),
+            Some(graph) => graph.nodes.get(&path.node)?.below(&path.items),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(in crate::machine) fn known_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
+        match &mut self.graph {
+            None => Some(&mut self.whole).filter(|_| path.items.is_empty()),
+            Some(graph) => graph.nodes.get_mut(&path.node)?.known_below(&path.items),
+        }
+    }
+
+    /// The `foreach` that the item at `path` belongs to.
+    pub(in crate::machine) fn foreach(&self, path: &NodePath) -> Option<&NodeState> {
+        let (_, above) = path.items.split_last()?;
+        self.graph.as_ref()?.nodes.get(&path.node)?.below(above)
+    }
+
+    /// The same, to be changed.
+    pub(in crate::machine) fn foreach_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
+        let (_, above) = path.items.split_last()?;
+        self.graph.as_mut()?.nodes.get_mut(&path.node)?.known_below(above)
+    }
+
+    /// The items of the innermost `foreach` at `path`, and which of them it is.
+    pub(in crate::machine) fn item(&self, path: &NodePath) -> Option<(&Elements, usize)> {
+        let item = *path.items.last()? as usize;
+        Some((&self.foreach(path)?.items.as_ref()?.items, item))
+    }
+
+    pub(in crate::machine) fn node_mut(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
+        match &mut self.graph {
+            None if path.items.is_empty() => Ok(&mut self.whole),
+            None => Err("the node has no items"),
+            Some(graph) => {
+                // Mostly it is there, and the id need not be cloned.
+                let place = match graph.nodes.get_index_of(&path.node) {
+                    Some(place) => place,
+                    None => graph.nodes.insert_full(path.node.clone(), NodeState::UNSTARTED).0,
+                };
+                let (_, node) = graph.nodes.get_index_mut(place).ok_or("the node is not there")?;
+                node.below_mut(&path.items)
+            }
+        }
+    }
+
+    /// An item that has ended well is kept as the number of the event alone.
+    pub(in crate::machine) fn fold_item(&mut self, path: &NodePath, seq: u64) {
+        let foreach = self.foreach_mut(path).and_then(|node| node.items.as_mut());
+        if let (Some(items), Some(item)) = (foreach, path.items.last()) {
+            items.end(*item, seq);
+        }
+    }
+
+    /// The lane's output, made of outputs of its nodes.
+    pub(in crate::machine) fn output_of(&self, of: &LaneOutput) -> Data {
+        let Some(graph) = &self.graph else { return Data::NULL };
+        match of {
+            LaneOutput::Node(id) => graph.nodes.get(id).map(|node| node.output.clone()).unwrap_or_default(),
+            LaneOutput::Nodes(ids) if ids.is_empty() => Data::NULL,
+            LaneOutput::Nodes(ids) => {
+                let nodes = ids.iter().filter_map(|id| Some((id.as_str(), &graph.nodes.get(id)?.output)));
+                Data::object(nodes)
+            }
+        }
+    }
+
+    /// The output of a lane that succeeded; of another null.
+    pub(in crate::machine) fn result(&self) -> &Data {
+        const NULL: &Data = &Data::NULL;
+        if self.whole.status == StageStatus::Completed { &self.whole.output } else { NULL }
+    }
+
+    /// What a lane that fails has given: the output of its node that failed, or an object with those of
+    /// several.
+    pub(in crate::machine) fn output_in_vain(&self) -> Data {
+        let Some(graph) = &self.graph else { return self.whole.output.clone() };
+        let nodes = graph.nodes.iter().map(|(id, node)| (id.as_str(), node.output_in_vain()));
+        let given: Vec<_> = nodes.filter(|(_, output)| !output.is_null()).collect();
+        match given.as_slice() {
+            [] => Data::NULL,
+            [(_, output)] => output.clone(),
+            given => Data::object(given.iter().map(|(id, output)| (*id, output))),
+        }
+    }
+
+    /// What its nodes used was another run's.
+    pub(in crate::machine) fn begin_spending(&mut self) {
+        self.whole.begin_spending();
+        if let Some(graph) = &mut self.graph {
+            graph.nodes.values_mut().for_each(NodeState::begin_spending);
+        }
+    }
+
+    /// Nothing more happens to it: its stage has ended.
+    pub(in crate::machine) fn close(&mut self) {
+        self.whole.close();
+        if let Some(graph) = &mut self.graph {
+            graph.work = Derived::default();
+            graph.nodes.values_mut().for_each(NodeState::close);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The state of a run: the fold of its events.
+//!
+//! [`apply`] is the only way to change it. [`stage`], [`lane`] and [`node`] are its parts, [`question`] what persons
+//! are asked, [`derived`] what can be computed again. [`budget`], [`session`], [`running`] and [`unmet`] answer
+//! questions about it; [`view`] is how hosts see it. Nothing here knows why anything happens, or what a call is given.
+
+pub(super) mod apply;
+pub(super) mod budget;
+pub(super) mod derived;
+pub(super) mod lane;
+pub(super) mod node;
+pub(super) mod question;
+pub(super) mod running;
+pub(super) mod session;
+pub(super) mod stage;
+mod unmet;
+pub(super) mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use crate::bundle::{Bundle, BundleHash};
+use crate::data::Data;
+use crate::event::{BudgetLimit, RunCreated, RunForked};
+use crate::failure::Failure;
+use crate::ids::{NodeId, StageId};
+use crate::machine::state::derived::Derived;
+use crate::machine::state::lane::LaneState;
+use crate::machine::state::node::Session;
+use crate::machine::state::question::Ask;
+use crate::machine::state::stage::{Position, StageResult};
+use crate::plan::{Plan, StagePlan};
+use crate::provider::Origin;
+use crate::status::{RunStatus, StageStatus, Wait};
+use crate::store::RunHead;
+use crate::usage::Spent;
+
+/// An event does not follow from the events before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} ({kind}) does not follow from the events before it: {reason}")]
+pub struct Broken {
+    /// The event's number.
+    pub seq: u64,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What is wrong.
+    pub reason: &'static str,
+}
+
+/// The state of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    pub(in crate::machine) last: u64,
+    /// When the last event happened.
+    pub(in crate::machine) last_at: Timestamp,
+    pub(in crate::machine) created: Arc<RunCreated>,
+    pub(in crate::machine) bundle: BundleHash,
+    /// The bundle that it was moved to.
+    pub(in crate::machine) migrated: Option<Arc<Bundle>>,
+    pub(in crate::machine) forked: Option<Arc<RunForked>>,
+    /// Where its own files come from, in a run that was forked.
+    pub(in crate::machine) origin: Option<Arc<Origin>>,
+    /// What the attempts used that were taken over from another run: shown, and never charged.
+    pub(in crate::machine) inherited: Spent,
+    pub(in crate::machine) status: RunStatus,
+    pub(in crate::machine) iteration: u32,
+    pub(in crate::machine) position: Position,
+    /// Where the plan has the stage that was begun last.
+    pub(in crate::machine) place: Derived<usize>,
+    pub(in crate::machine) results: IndexMap<StageId, StageResult, RandomState>,
+    pub(in crate::machine) vars: IndexMap<String, Data>,
+    pub(in crate::machine) failed_stages: Vec<StageId>,
+    /// What all attempts used.
+    pub(in crate::machine) spent: Spent,
+    /// The budgets that were warned of.
+    pub(in crate::machine) warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
+    /// The session of each node of a lane that was recorded last and not given up, over all iterations. That of
+    /// an item is only in its own state.
+    pub(in crate::machine) sessions: BTreeMap<(StageId, u32, NodeId), Session>,
+    /// What persons are asked, by the numbers of the events that asked.
+    pub(in crate::machine) asks: BTreeMap<u64, Ask>,
+    /// What the run waits for, where nothing goes on by itself.
+    pub(in crate::machine) waiting: Option<Box<Wait>>,
+    pub(in crate::machine) pausing: bool,
+    pub(in crate::machine) cancelling: bool,
+    pub(in crate::machine) controls: u64,
+    pub(in crate::machine) created_at: Timestamp,
+    pub(in crate::machine) started_at: Option<Timestamp>,
+    pub(in crate::machine) completed_at: Option<Timestamp>,
+    pub(in crate::machine) error: Option<Arc<Failure>>,
+}
+
+impl State {
+    /// Whether the stage has ended in this iteration.
+    pub(in crate::machine) fn has_ended(&self, stage: &StageId) -> bool {
+        self.results.get(stage).is_some_and(|result| result.iteration == self.iteration)
+    }
+
+    /// Makes room for the results of so many stages, which would otherwise be moved again and again.
+    pub(in crate::machine) fn expect_results(&mut self, stages: usize) {
+        self.results.reserve(stages.saturating_sub(self.results.len()));
+    }
+
+    /// The number of the last event.
+    pub fn last_event(&self) -> u64 {
+        self.last
+    }
+
+    /// What the run was created with.
+    pub fn created(&self) -> &Arc<RunCreated> {
+        &self.created
+    }
+
+    /// The hash of the bundle that it goes on with.
+    pub fn bundle(&self) -> &BundleHash {
+        &self.bundle
+    }
+
+    /// The bundle that it was moved to, if it was moved; otherwise the store has it.
+    pub fn migrated(&self) -> Option<&Arc<Bundle>> {
+        self.migrated.as_ref()
+    }
+
+    /// The stage that is under way, or that a person is asked about.
+    pub fn current_stage(&self) -> Option<&StageId> {
+        match &self.position {
+            Position::In(current) => Some(&current.stage),
+            Position::Asked { stage, .. } => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// The iteration, and the stage that is under way in it.
+    pub fn stage_and_iteration(&self) -> Option<(u32, &StageId)> {
+        let Position::In(current) = &self.position else { return None };
+        Some((self.iteration, &current.stage))
+    }
+
+    /// Whether `stage` is under way, or has been in any iteration, so that calls of it may have been made.
+    pub fn has_entered(&self, stage: &StageId) -> bool {
+        self.is_within(stage)
+            || self.results.get(stage).is_some_and(|result| result.status != StageStatus::Skipped)
+    }
+
+    /// The plan of the stage that is under way.
+    pub(in crate::machine) fn stage_under_way<'a>(&self, plan: &'a Plan) -> Option<&'a StagePlan> {
+        let Position::In(current) = &self.position else { return None };
+        let likely = self.place.0.and_then(|place| plan.stages.get(place));
+        likely.filter(|stage| stage.id == current.stage).or_else(|| plan.stage(&current.stage))
+    }
+
+    /// Whether `stage` is under way.
+    pub fn is_within(&self, stage: &StageId) -> bool {
+        matches!(&self.position, Position::In(current) if current.stage == *stage)
+    }
+
+    /// The stages that the way on depends on: those that it may go on from or to without looking.
+    pub fn anchors(&self) -> Vec<&StageId> {
+        match &self.position {
+            Position::Start => Vec::new(),
+            Position::Asked { stage, .. } | Position::After(stage, _) => vec![stage],
+            Position::In(current) => vec![&current.stage],
+            Position::Between { next, .. } => next.iter().collect(),
+        }
+    }
+
+    /// The run's status.
+    pub fn status(&self) -> RunStatus {
+        self.status
+    }
+
+    /// Why the run does not go on by itself.
+    pub fn wait(&self) -> Option<Wait> {
+        match &self.waiting {
+            Some(wait) => Some(Wait::clone(wait)),
+            None => (self.status == RunStatus::Paused).then(Wait::paused),
+        }
+    }
+
+    /// Everything that persons are asked, and when the run goes on by itself if it does.
+    pub fn waits(&self) -> Vec<Wait> {
+        let asked = self.asks.iter().map(|(number, ask)| ask.wait(*number));
+        let by_itself = self.wait().filter(|wait| wait.number.is_none());
+        asked.chain(by_itself).collect()
+    }
+
+    /// Whether a resume changes something: it is paused or about to be, or was given up after crashes.
+    pub(in crate::machine) fn can_be_resumed(&self) -> bool {
+        self.pausing || self.waiting.as_ref().is_some_and(|wait| wait.is_resumed())
+    }
+
+    /// Whether nothing happens until somebody says something, or for a while: the run has ended, or
+    /// [waits](Self::wait).
+    pub fn rests(&self) -> bool {
+        self.status.is_terminal() || self.status == RunStatus::Paused || self.waiting.is_some()
+    }
+
+    /// The number of the last control that was taken in.
+    pub fn last_control(&self) -> u64 {
+        self.controls
+    }
+
+    /// What the stage that is under way has used, in all iterations.
+    pub(in crate::machine) fn current_spent(&self) -> Option<Spent> {
+        match &self.position {
+            Position::In(current) => Some(current.spent),
+            _ => None,
+        }
+    }
+
+    /// A lane of the stage that is under way.
+    pub(in crate::machine) fn current_lane(&self, lane: u32) -> Option<&LaneState> {
+        match &self.position {
+            Position::In(current) => current.lanes.get(lane as usize),
+            _ => None,
+        }
+    }
+
+    /// What a store keeps for lists.
+    pub fn head(&self) -> RunHead {
+        RunHead {
+            workflow_id: self.created.workflow.clone(),
+            bundle: self.bundle.clone(),
+            status: self.status,
+            wait: self.wait(),
+            created_at: self.created_at,
+            started_at: self.started_at,
+            completed_at: self.completed_at,
+            error: self.error.clone(),
+        }
+    }
+}

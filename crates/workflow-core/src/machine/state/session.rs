@@ -1,0 +1,29 @@
+//! The session that a call resumes.
+
+use std::sync::Arc;
+
+use crate::ids::NodePath;
+use crate::machine::state::State;
+use crate::machine::state::node::{NodeState, Session};
+
+impl State {
+    /// The session of a node that is no item.
+    pub(in crate::machine) fn session(&self, path: &NodePath) -> Option<&Session> {
+        let path = path.items.is_empty().then_some(path)?;
+        self.sessions.get(&(path.stage.clone(), path.lane, path.node.clone()))
+    }
+}
+
+/// The session that a call goes on in: the one that was recorded last, in this iteration or in one before. What
+/// an item is, is another matter in each iteration.
+pub(in crate::machine) fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
+    if path.items.is_empty() {
+        return Some(state.session(path)?.id.clone());
+    }
+    state.current_lane(path.lane)?.node(path)?.session.clone()
+}
+
+/// The node as its pass before this one left it.
+pub(in crate::machine) fn last_pass<'s>(state: &'s State, path: &NodePath) -> Option<&'s NodeState> {
+    state.results.get(&path.stage)?.lanes.get(path.lane as usize)?.node(path)
+}

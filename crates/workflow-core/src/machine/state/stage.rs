@@ -1,0 +1,187 @@
+//! Where a run is among its stages, the stage that is under way, and how earlier ones ended.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::data::Data;
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::ids::{NodePath, StageId};
+use crate::machine::state::lane::{GraphState, LaneState};
+use crate::machine::state::node::NodeState;
+use crate::machine::state::question::Said;
+use crate::status::StageStatus;
+use crate::usage::Spent;
+
+/// The most lanes that a stage can have.
+pub(crate) const MAX_LANES: usize = 10_000;
+
+/// Where a run stands among its stages.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::machine) enum Position {
+    /// Before the first stage.
+    Start,
+    /// Before a stage that a person is asked about, and what the person said.
+    Asked { iteration: u32, stage: StageId, said: Option<Said> },
+    /// In a stage.
+    In(Current),
+    /// A stage ended; `Some` error: it failed, and the run does not go on.
+    After(StageId, Option<Arc<Failure>>),
+    /// An iteration ended; what comes next, and whether `stop_when` was met.
+    Between { next: Option<StageId>, done: bool },
+}
+
+/// The stage that is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::machine) struct Current {
+    pub stage: StageId,
+    pub started_at: Timestamp,
+    pub lanes: Vec<LaneState>,
+    /// How many lanes are running.
+    pub running: u32,
+    /// How many lanes have succeeded.
+    pub succeeded: u32,
+    /// How many lanes have failed for good.
+    pub failed: u32,
+    /// The lane that succeeded first.
+    pub first: Option<u32>,
+    /// How many nodes wait to be tried again.
+    pub retrying: u32,
+    /// What the attempts of the stage used, those of earlier iterations too.
+    pub spent: Spent,
+}
+
+/// How a stage's latest pass ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageResult {
+    /// The iteration of that pass.
+    pub iteration: u32,
+    /// How it ended.
+    pub status: StageStatus,
+    /// The lanes of that pass; of an earlier one where this one was skipped.
+    pub lanes: Vec<LaneState>,
+    /// How the lanes make the output.
+    pub(in crate::machine) output: OutputOf,
+    /// When the pass began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<Arc<Failure>>,
+    /// What the attempts of all its passes used.
+    pub spent: Spent,
+}
+
+/// Which lanes make a stage's output (R4.10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::machine) enum OutputOf {
+    Nothing,
+    /// What it was changed to.
+    Edited(Data),
+    Lane(usize),
+    /// Those that succeeded, and null for each other.
+    AllLanes,
+    /// Of a stage that failed: also those that failed.
+    EveryLane,
+}
+
+impl OutputOf {
+    /// What is left of a stage that failed: the outputs of its lanes, where one that failed has any.
+    pub(in crate::machine) fn in_vain(lanes: &[LaneState], of: Option<u32>) -> Self {
+        let has_any = |lane: &LaneState| {
+            matches!(lane.whole.status, StageStatus::Failed | StageStatus::Retrying)
+                && !lane.whole.output.is_null()
+        };
+        let only = of.map_or(0, |lane| lane as usize);
+        match lanes {
+            _ if of.is_some() || lanes.len() == 1 => {
+                if lanes.get(only).is_some_and(has_any) {
+                    Self::Lane(only)
+                } else {
+                    Self::Nothing
+                }
+            }
+            lanes if lanes.iter().any(has_any) => Self::EveryLane,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+impl StageResult {
+    /// The output of the latest pass that had one.
+    pub fn output(&self) -> Option<Data> {
+        match &self.output {
+            OutputOf::Nothing => None,
+            OutputOf::Edited(output) => Some(output.clone()),
+            OutputOf::Lane(lane) => self.lanes.get(*lane).map(|lane| lane.whole.output.clone()),
+            OutputOf::AllLanes => Some(Data::array(self.lanes.iter().map(LaneState::result))),
+            OutputOf::EveryLane => Some(Data::array(self.lanes.iter().map(|lane| &lane.whole.output))),
+        }
+    }
+}
+
+impl Current {
+    pub(super) fn lane_of(&mut self, path: &NodePath) -> Result<&mut LaneState, &'static str> {
+        self.lanes.get_mut(path.lane as usize).ok_or("the stage has fewer lanes")
+    }
+
+    pub(super) fn graph_of(&mut self, path: &NodePath) -> Result<&mut GraphState, &'static str> {
+        self.lane_of(path)?.graph.as_deref_mut().ok_or("the lane has no graph")
+    }
+
+    /// A node that has not begun its next attempt.
+    pub(super) fn node(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
+        let node = self.lane_of(path)?.node_mut(path)?;
+        match node.status {
+            StageStatus::Running => Err("the node runs already"),
+            StageStatus::Completed => Err("the node has succeeded already"),
+            StageStatus::Skipped => Err("the node was skipped"),
+            _ => Ok(node),
+        }
+    }
+
+    pub(super) fn node_of_graph(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
+        self.graph_of(path)?;
+        self.node(path)
+    }
+
+    /// Ends a node that has no call of its own.
+    pub(super) fn end_node(
+        &mut self,
+        path: &NodePath,
+        status: StageStatus,
+        output: &Data,
+        event: &Event,
+    ) -> Result<(), &'static str> {
+        self.graph_of(path)?;
+        let lane = self.lane_of(path)?;
+        let node = lane.node_mut(path)?;
+        if node.has_ended() {
+            return Err("the node has ended already");
+        }
+        node.end(status, output.clone(), event.at);
+        // Their results are in the output now.
+        node.items = None;
+        lane.fold_item(path, event.seq);
+        Ok(())
+    }
+
+    /// The node of `path` whose `attempt` ends with this event.
+    pub(super) fn running(&mut self, path: &NodePath, attempt: u32) -> Result<&mut NodeState, &'static str> {
+        let lane = self.lanes.get_mut(path.lane as usize).ok_or("the stage has fewer lanes")?;
+        let node = lane.node_mut(path)?;
+        // A `foreach` is under way without a call.
+        if node.status != StageStatus::Running || node.items.is_some() {
+            return Err("the node does not run");
+        }
+        if node.attempt != attempt {
+            return Err("another attempt of the node runs");
+        }
+        self.running -= 1;
+        if let Some(graph) = &mut lane.graph {
+            graph.running -= 1;
+        }
+        self.lane_of(path)?.node_mut(path)
+    }
+}
