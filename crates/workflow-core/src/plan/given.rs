@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
-use super::graph::{GraphPlan, Items, NodeKind, Work};
-use super::{Plan, StagePlan};
 use crate::data::Data;
 use crate::expr::{Name, Template};
+use crate::plan::model::{GraphPlan, Items, NodeKind, Plan, StagePlan, Work, known_roles};
 
 impl Plan {
     /// What is wrong with a run's variables: those that the roles it is known to use require and that are missing, those
@@ -30,7 +29,7 @@ impl Plan {
         let mut wrong = Vec::new();
         let mut first: BTreeMap<&str, usize> = BTreeMap::new();
         for stage in &self.stages {
-            for role in super::known_roles(std::slice::from_ref(stage)) {
+            for role in known_roles(std::slice::from_ref(stage)) {
                 first.entry(role).or_insert(stage.place);
             }
         }

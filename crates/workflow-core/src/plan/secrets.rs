@@ -1,17 +1,10 @@
 //! Which secrets a plan names.
 
 use foldhash::HashMap;
-use indexmap::IndexMap;
 
-use super::call::{CallPlan, InputPlan};
-use super::graph::Work;
-use super::role::{RoleInput, RolePlan};
-use super::{Plan, StagePlan};
 use crate::expr::{Name, Template, ValueTemplate};
 use crate::ids::{RoleId, StageId};
-
-/// The secrets by name, each with the stages whose calls need it.
-pub(super) type Secrets = IndexMap<String, Vec<StageId>>;
+use crate::plan::model::{CallPlan, InputPlan, Plan, RoleInput, RolePlan, Secrets, StagePlan, Work};
 
 impl Plan {
     /// The names that calls look up as `${secrets.x}`, each with the stages that have no default for it. Whoever drives a

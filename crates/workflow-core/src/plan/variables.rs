@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Plan;
 use crate::definition::{Role, did_you_mean};
 use crate::expr::{Condition, Template};
 use crate::ids::is_id;
+use crate::plan::model::Plan;
 
 /// The fields whose text is a condition over the run. `stop_when` is none: it looks at an output.
 const CONDITIONS: [&str; 2] = ["when", "condition"];

@@ -1,23 +1,67 @@
 //! From a bundle to a plan.
+//!
+//! [`complete`]: whether the bundle has all that it refers to. [`graph`], [`call`] and [`role`]: its parts.
+
+mod call;
+mod complete;
+mod graph;
+mod role;
 
 use std::fmt::Arguments;
 use std::sync::Arc;
 
 use foldhash::HashMap;
 use indexmap::IndexMap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::graph::Work;
-use super::{LanePlan, LoopPlan, Plan, StagePlan, Strategy};
 use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
-use crate::definition::{Diagnostic, Mode, ParallelStrategy, Period, Stage};
+use crate::definition::{self, Diagnostic, Diagnostics, Mode, ParallelStrategy, Period, Stage};
 use crate::expr::{Condition, SyntaxError, Template, ValueTemplate};
 use crate::ids::{NodeId, StageId};
 use crate::output_schema::OutputSchema;
+use crate::plan::model::{LanePlan, LoopPlan, Plan, StagePlan, Strategy, Work, known_roles};
+use crate::plan::secrets;
+
+impl Plan {
+    /// Checks and compiles a bundle.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the definition, at once: what is wrong, and what this version does not
+    /// support yet.
+    pub fn compile(bundle: impl Into<Arc<Bundle>>) -> Result<Self, Diagnostics> {
+        let bundle = bundle.into();
+        let mut problems = definition::validate(&bundle.workflow);
+        problems.extend(complete::problems(&bundle));
+        let hash = match bundle.hash() {
+            Ok(hash) => Some(hash),
+            Err(error) => {
+                problems.push(problem("workflow", &error));
+                None
+            }
+        };
+        let problems = Diagnostics::from(problems);
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        let mut problems = Vec::new();
+        let mut compiler = Compiler {
+            bundle: &bundle,
+            problems: &mut problems,
+            names: HashMap::default(),
+            schemas: HashMap::default(),
+        };
+        let plan = hash.and_then(|hash| compiler.plan(&bundle, hash));
+        match plan {
+            Some(plan) if problems.is_empty() => Ok(plan),
+            _ => Err(Diagnostics::from(problems)),
+        }
+    }
+}
 
 /// Compiles the parts of one bundle, and collects what is wrong with them.
-pub(super) struct Compiler<'a> {
+pub(in crate::plan) struct Compiler<'a> {
     pub bundle: &'a Bundle,
     pub problems: &'a mut Vec<Diagnostic>,
     /// The names of the graph that is being compiled.
@@ -46,7 +90,7 @@ impl Compiler<'_> {
             workflow.stages.values().filter_map(|stage| stage.min_iterations).max().unwrap_or(0);
         let index = stages.iter().map(|stage| (stage.id.clone(), stage.place)).collect();
         let (mut roles, mut unfit) = (HashMap::default(), HashMap::default());
-        let known = super::known_roles(&stages);
+        let known = known_roles(&stages);
         for (id, role) in &bundle.roles {
             let before = self.problems.len();
             if let Some(role) = self.role(role) {
@@ -61,7 +105,7 @@ impl Compiler<'_> {
         let skills =
             bundle.skills.iter().map(|(name, skill)| (name.as_str().into(), Arc::new(skill.clone())));
         let skills = skills.collect();
-        let secrets = super::secrets::named(&stages, &roles);
+        let secrets = secrets::named(&stages, &roles);
         Some(Plan {
             bundle: bundle.clone(),
             hash,
@@ -161,7 +205,7 @@ impl Compiler<'_> {
     pub(super) fn options(
         &mut self,
         path: Arguments<'_>,
-        with: Option<&serde_json::Map<String, Value>>,
+        with: Option<&Map<String, Value>>,
     ) -> Option<Option<ValueTemplate>> {
         let Some(map) = with else { return Some(None) };
         self.keep(path, ValueTemplate::parse(&Value::Object(map.clone()))).map(Some)
@@ -192,4 +236,8 @@ impl Compiler<'_> {
 
 fn data_of(vars: &IndexMap<String, Value>) -> IndexMap<String, Data> {
     vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect()
+}
+
+fn problem(path: &str, error: &dyn std::error::Error) -> Diagnostic {
+    Diagnostic::error("bad-expression", path, error.to_string())
 }

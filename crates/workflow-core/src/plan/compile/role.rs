@@ -1,35 +1,17 @@
-//! Roles, compiled.
+//! Roles: their templates, inputs and schemas.
 
-use std::sync::Arc;
-
-use super::compile::Compiler;
 use crate::definition::{Diagnostic, Role};
 use crate::expr::ValueTemplate;
-use crate::ids::is_id;
-use crate::output_schema::OutputSchema;
+use crate::ids::{StageId, is_id};
+use crate::plan::compile::Compiler;
+use crate::plan::model::{RoleInput, RolePlan};
 use crate::role::RoleTemplate;
-
-#[derive(Debug)]
-pub(crate) struct RolePlan {
-    pub role: Role,
-    pub template: RoleTemplate,
-    /// What it reads, before the inputs of the node.
-    pub inputs: Vec<RoleInput>,
-    pub schema: Option<Arc<OutputSchema>>,
-}
-
-#[derive(Debug)]
-pub(crate) enum RoleInput {
-    /// A variable, a node or a stage.
-    Named(String),
-    Value(ValueTemplate),
-}
 
 impl Compiler<'_> {
     pub(super) fn role(&mut self, role: &Role) -> Option<RolePlan> {
         let path = format!("roles/{}", role.id);
         let schema = self.schema(format_args!("{path}.output_schema"), role.output_schema.as_deref())?;
-        let stages = self.bundle.workflow.stages.keys().map(super::super::ids::StageId::as_str);
+        let stages = self.bundle.workflow.stages.keys().map(StageId::as_str);
         let template = match RoleTemplate::compile(role, stages) {
             Ok(template) => template,
             Err(errors) => {

@@ -1,152 +1,16 @@
-//! Graphs, compiled: nodes by their places, with what each waits for and leads to.
+//! Graphs: nodes by their places, with what each waits for and leads to.
 
-use std::sync::Arc;
-
-use foldhash::HashMap;
 use serde_json::Value;
 
-use super::call::CallPlan;
-use super::compile::Compiler;
 use crate::definition::{self, AskNode, ForeachNode, Mode, Node, Profile, ReduceStrategy, Stage};
-use crate::event::LaneOutput;
 use crate::expr::{Condition, Template, ValueTemplate};
-use crate::ids::NodeId;
-use crate::output_schema::OutputSchema;
-
-/// What a stage does in each of its lanes.
-#[derive(Debug)]
-pub(crate) enum Work {
-    /// One node.
-    Simple { id: NodeId, call: Box<CallPlan> },
-    /// A graph of nodes.
-    Graph(GraphPlan),
-}
-
-#[derive(Debug)]
-pub(crate) struct GraphPlan {
-    pub nodes: Vec<NodePlan>,
-    /// By id and by `out`.
-    pub names: HashMap<NodeId, usize>,
-    pub concurrency: u32,
-}
-
-#[derive(Debug)]
-pub(crate) struct NodePlan {
-    pub id: NodeId,
-    pub out: Option<NodeId>,
-    pub kind: NodeKind,
-    pub when: Option<Condition>,
-    pub set: Vec<(String, ValueTemplate)>,
-    /// The nodes that it needs.
-    pub needs: Vec<usize>,
-    /// The branches that name it as an arm.
-    pub arm_of: Vec<usize>,
-    /// The nodes that wait for it.
-    pub leads_to: Vec<usize>,
-}
-
-#[derive(Debug)]
-pub(crate) enum NodeKind {
-    Call(Box<CallPlan>),
-    Foreach(Box<ForeachPlan>),
-    Reduce { from: Vec<Source>, strategy: ReduceStrategy },
-    Branch(Vec<ArmPlan>),
-    Export { from: Source, schema: Option<Arc<OutputSchema>> },
-    Ask(Box<AskPlan>),
-}
-
-#[derive(Debug)]
-pub(crate) struct AskPlan {
-    pub question: Template,
-    pub choices: Vec<ValueTemplate>,
-    pub schema: Option<Arc<OutputSchema>>,
-}
-
-#[derive(Debug)]
-pub(crate) struct ForeachPlan {
-    pub items: Items,
-    pub concurrency: u32,
-    pub when: Option<Condition>,
-    pub body: NodeKind,
-}
-
-#[derive(Debug)]
-pub(crate) enum Items {
-    Of(Source),
-    Value(ValueTemplate),
-}
-
-#[derive(Debug)]
-pub(crate) struct ArmPlan {
-    pub condition: Condition,
-    pub then: Vec<String>,
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
-    Node(usize),
-    /// The item of the innermost `foreach`.
-    Item,
-}
+use crate::plan::compile::Compiler;
+use crate::plan::model::{ArmPlan, AskPlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source};
 
 /// How many nodes of a lane are under way at a time, where nothing is said.
 const NODES: u32 = 64;
 /// How many items of a parallel `foreach` are.
 const ITEMS: u32 = 16;
-
-impl GraphPlan {
-    /// The node at that path, and within it the body that its items go through.
-    pub(crate) fn kind(&self, node: &NodeId, depth: usize) -> Option<&NodeKind> {
-        let mut kind = &self.nodes.get(*self.names.get(node)?)?.kind;
-        for _ in 0..depth {
-            let NodeKind::Foreach(foreach) = kind else { return None };
-            kind = &foreach.body;
-        }
-        Some(kind)
-    }
-
-    /// What makes a lane's output of the nodes that completed (R4.10).
-    pub(crate) fn output(&self, completed: impl Fn(&NodeId) -> bool) -> LaneOutput {
-        let ids = |wanted: &dyn Fn(&NodePlan) -> bool| -> Vec<NodeId> {
-            let nodes = self.nodes.iter().filter(|node| wanted(node) && completed(&node.id));
-            nodes.map(|node| node.id.clone()).collect()
-        };
-        let mut ids_of_output = ids(&|node| matches!(node.kind, NodeKind::Export { .. }));
-        if ids_of_output.is_empty() {
-            ids_of_output = ids(&NodePlan::is_last);
-        }
-        match <[NodeId; 1]>::try_from(ids_of_output) {
-            Ok([id]) => LaneOutput::Node(id),
-            Err(ids) => LaneOutput::Nodes(ids),
-        }
-    }
-}
-
-impl NodePlan {
-    /// Whether nothing comes after it.
-    fn is_last(&self) -> bool {
-        self.leads_to.is_empty()
-    }
-}
-
-impl NodeKind {
-    /// The call, where the node makes one by itself.
-    pub(crate) fn call(&self) -> Option<&CallPlan> {
-        match self {
-            Self::Call(call) => Some(call),
-            _ => None,
-        }
-    }
-
-    /// All calls in it, those for items included.
-    pub(crate) fn calls(&self) -> Option<&CallPlan> {
-        match self {
-            Self::Foreach(foreach) => foreach.body.calls(),
-            other => other.call(),
-        }
-    }
-}
 
 impl Compiler<'_> {
     pub(super) fn graph(&mut self, path: &str, profile: &Profile, stage: &Stage) -> Option<GraphPlan> {
@@ -322,12 +186,5 @@ fn when(node: &Node) -> Option<&str> {
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),
         Node::Branch(_) => None,
-    }
-}
-
-impl GraphPlan {
-    /// The calls that its nodes make.
-    pub(crate) fn calls(&self) -> impl Iterator<Item = &CallPlan> {
-        self.nodes.iter().filter_map(|node| node.kind.calls())
     }
 }

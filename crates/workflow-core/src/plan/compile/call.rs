@@ -1,55 +1,15 @@
-//! Calls of a provider, compiled: from a run node, a summary, or a stage without a graph.
+//! Calls of a provider: of a run node, a summary, or a stage without a graph.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::compile::Compiler;
-use super::graph::Source;
-use crate::definition::{Budget, OnInterrupt, OutputFormat, RunNode, SessionMode, Stage};
-use crate::expr::{Name, Template, ValueTemplate};
+use crate::definition::{OnInterrupt, OutputFormat, RunNode, SessionMode, Stage};
+use crate::expr::ValueTemplate;
 use crate::output_schema::OutputSchema;
-
-/// One call, as far as it is known before the run.
-#[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "what a definition says of a call is independent")]
-pub(crate) struct CallPlan {
-    /// None: the lane's.
-    pub provider: Option<Template>,
-    /// None: the lane's.
-    pub role: Option<Template>,
-    pub prompt: Option<Template>,
-    pub inputs: Vec<InputPlan>,
-    /// Whether the output of the lane before follows the prompt.
-    pub follows: bool,
-    pub with: Option<ValueTemplate>,
-    pub env: Vec<(String, ValueTemplate)>,
-    pub cwd: Option<Template>,
-    pub skills: Vec<String>,
-    /// What a person is asked before the call.
-    pub approval: Option<Template>,
-    /// Whether it goes on in the agent session of the last call.
-    pub continues: bool,
-    /// What the node may use.
-    pub budget: Option<Budget>,
-    /// Whether a person is asked what became of a call that was interrupted.
-    pub asks_after_interrupt: bool,
-    pub timeout: Option<Duration>,
-    pub idle_timeout: Option<Duration>,
-    pub is_json: bool,
-    pub schema: Option<Arc<OutputSchema>>,
-    pub repairs: u32,
-}
-
-#[derive(Debug)]
-pub(crate) enum InputPlan {
-    /// The outputs of a reduce's sources, each a part of its own.
-    All(Vec<Source>),
-    Of(Source),
-    Value(ValueTemplate),
-}
+use crate::plan::compile::Compiler;
+use crate::plan::model::{CallPlan, InputPlan, Source};
 
 /// How often a wrong output goes back to the provider, where nothing else is said.
 const REPAIRS: u32 = 2;
@@ -142,17 +102,6 @@ impl Compiler<'_> {
 }
 
 impl CallPlan {
-    /// The names in all that is rendered for it.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
-        let texts = [&self.provider, &self.role, &self.prompt, &self.cwd, &self.approval];
-        let values = self.inputs.iter().filter_map(|input| match input {
-            InputPlan::Value(value) => Some(value),
-            InputPlan::All(_) | InputPlan::Of(_) => None,
-        });
-        let values = values.chain(&self.with).chain(self.env.iter().map(|(_, value)| value));
-        texts.into_iter().flatten().flat_map(Template::names).chain(values.flat_map(ValueTemplate::names))
-    }
-
     /// Attaches the schema of an export, or of the stage, to a call that has none.
     pub(super) fn attach(&mut self, schema: &Arc<OutputSchema>, repairs: Option<u32>) {
         if self.schema.is_none() {
