@@ -1,4 +1,4 @@
-//! Signatures of what runs execute, for workers that do not trust everyone who can write to their store.
+//! Keys with which runs are signed, for workers that do not trust everyone who can write to their store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,16 +10,13 @@ use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
 use workflow_core::ids::RunId;
 
-use crate::engine::Shared;
-use crate::error::EngineError;
-
 /// The shortest key, in bytes.
 const SHORTEST: usize = 16;
 
 /// What a signature is of, so that it is good for nothing else.
 const PURPOSE: &str = "workflow run, version 1";
 
-const OTHER_DEFINITION: &str = "its definition is not the one whose hash is signed";
+pub(crate) const OTHER_DEFINITION: &str = "its definition is not the one whose hash is signed";
 
 /// A key with which an engine signs the runs that it makes. It drives no others.
 ///
@@ -60,7 +57,7 @@ impl RunKey {
     }
 
     /// Signs an event, if it is one of those that are signed.
-    fn sign(&self, run: &RunId, event: &mut Event) {
+    pub(crate) fn sign(&self, run: &RunId, event: &mut Event) {
         use fmt::Write as _;
         let Some(mac) = Content::of(event).and_then(|content| self.mac(run, event.seq, &content)) else {
             return;
@@ -74,7 +71,7 @@ impl RunKey {
     }
 
     /// Says what is wrong with the signature of an event, if it is one of those that are signed.
-    fn verify(&self, run: &RunId, event: &Event) -> Result<(), String> {
+    pub(crate) fn verify(&self, run: &RunId, event: &Event) -> Result<(), String> {
         let Some(content) = Content::of(event) else { return Ok(()) };
         let what = format!("its event {} ({})", event.seq, event.body.kind());
         let Some(signature) = signature(event) else { return Err(format!("{what} has no signature")) };
@@ -120,7 +117,7 @@ impl<'e> Content<'e> {
     }
 }
 
-fn signature(event: &Event) -> Option<&str> {
+pub(crate) fn signature(event: &Event) -> Option<&str> {
     match &event.body {
         EventBody::RunCreated(created) => created.signature.as_deref(),
         EventBody::RunForked(forked) => forked.signature.as_deref(),
@@ -129,7 +126,7 @@ fn signature(event: &Event) -> Option<&str> {
     }
 }
 
-fn set_signature(event: &mut Event, new: Option<Box<str>>) {
+pub(crate) fn set_signature(event: &mut Event, new: Option<Box<str>>) {
     match &mut event.body {
         EventBody::RunCreated(created) => {
             *created = Arc::new(RunCreated { signature: new, ..RunCreated::clone(created) });
@@ -140,10 +137,6 @@ fn set_signature(event: &mut Event, new: Option<Box<str>>) {
     }
 }
 
-fn is_of(bundle: &Bundle, hash: &BundleHash) -> bool {
-    bundle.hash().is_ok_and(|of| of == *hash)
-}
-
 /// The bytes of a text in hexadecimal.
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -151,37 +144,6 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks(2).map(|two| if two.len() == 2 { pair(two) } else { None }).collect()
 }
 
-impl Shared {
-    /// Signs those of the events of a run that are signed. Without a key they have no signature, also where one was
-    /// copied from another run.
-    pub(crate) fn sign(&self, run: &RunId, events: &mut [Event]) {
-        for event in events {
-            match &self.run_key {
-                Some(key) => key.sign(run, event),
-                None if signature(event).is_some() => set_signature(event, None),
-                None => {}
-            }
-        }
-    }
-
-    /// Refuses events that this engine's key has not signed, if it has one.
-    pub(crate) fn check_signatures(&self, run: &RunId, events: &[Event]) -> Result<(), EngineError> {
-        let Some(key) = &self.run_key else { return Ok(()) };
-        let problem = events.iter().find_map(|event| key.verify(run, event).err());
-        problem.map_or(Ok(()), |problem| Err(EngineError::NotSigned { run: run.clone(), problem }))
-    }
-
-    /// Refuses a definition that is not the one whose hash was signed, if this engine has a key: a store looks it up by
-    /// that hash and can return another one.
-    pub(crate) fn check_bundle(
-        &self,
-        run: &RunId,
-        hash: &BundleHash,
-        bundle: &Bundle,
-    ) -> Result<(), EngineError> {
-        if self.run_key.is_none() || is_of(bundle, hash) {
-            return Ok(());
-        }
-        Err(EngineError::NotSigned { run: run.clone(), problem: OTHER_DEFINITION.to_owned() })
-    }
+pub(crate) fn is_of(bundle: &Bundle, hash: &BundleHash) -> bool {
+    bundle.hash().is_ok_and(|of| of == *hash)
 }

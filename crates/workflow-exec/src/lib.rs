@@ -53,46 +53,36 @@
 //! ```
 
 mod active;
-mod builder;
-mod control;
-mod deaths;
 mod driver;
 mod due;
 mod engine;
 mod error;
-mod fork;
-mod handle;
 mod heartbeat;
 mod key;
+mod leases;
 mod limits;
 mod log;
-mod migrate;
 mod outage;
 mod panics;
-mod parked;
-mod prepare;
-mod providers;
+mod parking;
+mod plans;
 mod redact;
 mod runtime;
 mod selection;
+mod shared;
+mod signing;
 mod sinks;
-mod start;
 mod steady;
-mod worker;
 
-pub use builder::EngineBuilder;
-pub use control::{ControlOutcome, ControlRefusal, ControlRefused};
-pub use engine::Engine;
+pub use engine::{
+    Checked, ControlOutcome, ControlRefusal, ControlRefused, Engine, EngineBuilder, Fork, ForkPoint,
+    Migration, RunHandle, StartRun,
+};
 pub use error::{BuildError, EngineError};
-pub use fork::{Fork, ForkPoint};
-pub use handle::RunHandle;
 pub use key::{InvalidRunKey, RunKey};
 pub use limits::{Limits, Place};
-pub use migrate::Migration;
-pub use prepare::Checked;
 #[cfg(feature = "tokio")]
 pub use runtime::Tokio;
 pub use runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
+pub use selection::WorkOptions;
 pub use sinks::SinkStatus;
-pub use start::StartRun;
-pub use worker::WorkOptions;

@@ -5,22 +5,11 @@ use workflow_core::ids::RunId;
 use workflow_core::machine::State;
 use workflow_core::store::StoreError;
 
-use crate::engine::{Engine, PAGE, Shared, first_state};
 use crate::error::EngineError;
+use crate::shared::Shared;
 
-impl Engine {
-    /// Whether this engine drives a run as far as its [key](crate::EngineBuilder::run_key) matters; without one it does.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::NotSigned`] with what is wrong; otherwise as [`Engine::drive`].
-    pub async fn check_signed(&self, run: &RunId) -> Result<(), EngineError> {
-        if self.shared.run_key.is_none() {
-            return Ok(());
-        }
-        self.shared.fold_with(run, |events| self.shared.check_signatures(run, events)).await.map(drop)
-    }
-}
+/// Reads a log in steps of so many events.
+pub(crate) const PAGE: usize = 1_000;
 
 impl Shared {
     /// The state of a run from its log.
@@ -52,4 +41,8 @@ impl Shared {
             from = 0;
         }
     }
+}
+
+pub(crate) fn first_state(run: &RunId, event: &Event) -> Result<Box<State>, EngineError> {
+    State::first(event).map(Box::new).map_err(|source| EngineError::Broken { run: run.clone(), source })
 }

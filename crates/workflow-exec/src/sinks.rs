@@ -9,10 +9,9 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::sink::EventSink;
 
-use crate::engine::Engine;
 use crate::panics::caught;
 
-/// Whether an event sink is still shown what happens; see [`Engine::sinks`].
+/// Whether an event sink is still shown what happens; see [`Engine::sinks`](crate::Engine::sinks).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SinkStatus {
@@ -42,6 +41,11 @@ impl Sinks {
         self.0.is_empty()
     }
 
+    pub(crate) fn statuses(&self) -> Vec<SinkStatus> {
+        let status = |slot: &Slot| SinkStatus { name: slot.name, switched_off: slot.off.get().cloned() };
+        self.0.iter().map(status).collect()
+    }
+
     pub(crate) fn events(&self, run: &RunId, events: &[Event]) {
         self.0.iter().for_each(|slot| slot.show(|sink| sink.events(run, events)));
     }
@@ -61,15 +65,5 @@ impl Slot {
             // Another run may have come first; the first text counts.
             let _ = self.off.set(panic);
         }
-    }
-}
-
-impl Engine {
-    /// The event sinks, in the order in which they were [registered](crate::EngineBuilder::sink). A sink that
-    /// panics is switched off for good: it is shown nothing more, and the runs go on. What it missed can be read
-    /// from the store.
-    pub fn sinks(&self) -> Vec<SinkStatus> {
-        let sinks = self.shared.sinks.0.iter();
-        sinks.map(|slot| SinkStatus { name: slot.name, switched_off: slot.off.get().cloned() }).collect()
     }
 }

@@ -6,9 +6,9 @@ use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::RunId;
 use workflow_core::store::StoreError;
 
-use super::bounds;
-use crate::engine::Shared;
+use crate::driver::bounds;
 use crate::outage::Outage;
+use crate::shared::Shared;
 
 /// So many events are read at a time.
 const PAGE: usize = 64;

@@ -14,9 +14,10 @@ use workflow_core::ids::{ProfileId, RoleId, StageId, WorkflowId};
 use workflow_core::output_schema;
 use workflow_core::plan::Plan;
 
-use crate::engine::{Engine, Shared};
+use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::panics::{ask_catalog, caught};
+use crate::shared::Shared;
 
 /// What came of checking a definition.
 #[derive(Debug)]

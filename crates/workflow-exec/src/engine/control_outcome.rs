@@ -10,8 +10,9 @@ use workflow_core::machine::{RunView, State};
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, order};
 
-use crate::engine::{PAGE, Shared, first_state};
 use crate::error::EngineError;
+use crate::log::{PAGE, first_state};
+use crate::shared::Shared;
 
 /// What became of a [`Control`] that was sent to a run.
 #[must_use = "the request may have been refused"]

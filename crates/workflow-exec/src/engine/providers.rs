@@ -6,8 +6,8 @@ use workflow_core::data::{self, Data};
 use workflow_core::definition::{self, Diagnostic, Library, Profile, RunNode, Stage, Workflow};
 use workflow_core::ids::{ProfileId, StageId};
 
-use crate::engine::Shared;
 use crate::panics::caught;
+use crate::shared::Shared;
 
 /// So many problems of providers are listed: each is looked up in its file.
 const MOST: usize = 50;

@@ -10,49 +10,17 @@ use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, FutureExt as _, pending, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tracing::{debug, error, info, warn};
-use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::ids::RunId;
 use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 
-use crate::deaths;
-use crate::engine::{Engine, Hold};
+use crate::engine::candidates::Refused;
+use crate::engine::{Engine, deaths};
 use crate::error::EngineError;
-use crate::heartbeat;
+use crate::leases;
 use crate::panics::{self, caught_async};
-use crate::selection::Refused;
-
-/// What a worker takes on. Made by [`Default`], and changed field by field.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct WorkOptions {
-    /// How many runs are driven at a time; 64 unless set.
-    pub runs: usize,
-    /// How often the store is asked for runs when it does not tell of them by itself, and after an error;
-    /// one second unless set.
-    pub poll: Duration,
-    /// A run that could not be driven is left alone for twice as long each time, up to this; five
-    /// minutes unless set.
-    pub longest_pause: Duration,
-    /// Only runs of these workflows are driven; of all when there are none.
-    pub workflows: Vec<WorkflowId>,
-    /// Only runs all of whose providers are among these, none of them named by an expression; all when there are none.
-    pub providers: Vec<String>,
-    /// Only runs are driven whose definition is that of the workflow as the engine's catalog has it.
-    pub only_catalog: bool,
-}
-
-impl Default for WorkOptions {
-    fn default() -> Self {
-        Self {
-            runs: 64,
-            poll: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(300),
-            workflows: Vec::new(),
-            providers: Vec::new(),
-            only_catalog: false,
-        }
-    }
-}
+use crate::selection::WorkOptions;
+use crate::shared::Hold;
 
 impl Engine {
     /// Drives whatever runs of the store go on by themselves and are driven by nobody, until the engine
@@ -86,7 +54,7 @@ impl Engine {
         };
         loop {
             // The leases of runs that could not be driven are held without a driver.
-            match caught_async(heartbeat::beating(&self.shared, worker.run())).await {
+            match caught_async(leases::beating(&self.shared, worker.run())).await {
                 Ok(ended) => return ended,
                 Err(panic) => {
                     error!(panic, "the store panicked when it was asked for runs; asking again");

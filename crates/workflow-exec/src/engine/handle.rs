@@ -16,8 +16,8 @@ use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Answer, Control, RunRecord, StoreError};
 
-use crate::control::{ControlOutcome, ControlRefusal, ControlRefused, Trail, ended};
 use crate::engine::Engine;
+use crate::engine::control_outcome::{ControlOutcome, ControlRefusal, ControlRefused, Trail, ended};
 use crate::error::EngineError;
 
 /// How often a run that is driven elsewhere is looked at.
@@ -32,6 +32,13 @@ const STEP: usize = 256;
 pub struct RunHandle {
     pub(crate) engine: Engine,
     pub(crate) run: RunId,
+}
+
+impl Engine {
+    /// A handle of a run, whether it exists or not.
+    pub fn handle(&self, run: &RunId) -> RunHandle {
+        RunHandle { engine: self.clone(), run: run.clone() }
+    }
 }
 
 impl RunHandle {

@@ -13,10 +13,12 @@ use workflow_core::machine::{self, State};
 use workflow_core::plan::Plan;
 use workflow_core::store::{NewRun, RunHead, StoreError};
 
-use crate::engine::{Engine, PAGE, identity};
+use crate::engine::Engine;
+use crate::engine::handle::RunHandle;
+use crate::engine::identity::identity;
+use crate::engine::migrate::obstacles;
 use crate::error::EngineError;
-use crate::handle::RunHandle;
-use crate::migrate::obstacles;
+use crate::log::PAGE;
 
 /// A run to be made of another one.
 #[derive(Debug, Clone)]
@@ -120,8 +122,8 @@ impl Engine {
         self.check_not_shut_down()?;
         let events = self.log(&fork.from).await?;
         self.shared.check_signatures(&fork.from, &events)?;
-        let State { .. } =
-            State::fold(&events).map_err(|source| EngineError::Broken { run: fork.from.clone(), source })?;
+        // Only for the check: the fork is made of a part of them.
+        State::fold(&events).map_err(|source| EngineError::Broken { run: fork.from.clone(), source })?;
         let cut = cut(&events, &fork)?;
         let (id, seed) = identity(fork.run_id.clone(), self.shared.clock.now())?;
         let mut events_of_fork = taken_over(&events[..cut], &id, seed);

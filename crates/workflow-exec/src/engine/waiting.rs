@@ -1,9 +1,7 @@
-//! Runs that wait for a time, in no memory but for their ids.
+//! Runs that wait for a time are driven again when it has come.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use event_listener::Event;
 use futures::future::{FutureExt as _, select};
 use jiff::Timestamp;
 use tracing::{Instrument as _, error, warn};
@@ -12,45 +10,17 @@ use workflow_core::machine::RunView;
 use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 
-use crate::due::Due;
-use crate::engine::{Engine, Hold};
+use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::panics::{self, caught_async};
+use crate::shared::Hold;
 
-/// The runs that were driven in the background and wait for a time.
-#[derive(Default)]
-pub(crate) struct Parked {
-    runs: Mutex<Waiting>,
-    /// Notified when a run was added that may be the next one.
-    added: Event,
-}
-
-#[derive(Default)]
-struct Waiting {
-    by_time: Due,
-    /// Whether somebody sees to it that they go on.
-    is_watched: bool,
-}
-
-impl Parked {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing that can panic runs under this lock.
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// When the next one goes on; none, and nobody watches any more, when there is none.
-    fn next(&self) -> Option<Timestamp> {
-        let mut runs = self.lock();
-        let next = runs.by_time.next();
-        runs.is_watched = next.is_some();
-        next
-    }
-
-    fn take_due(&self, now: Timestamp) -> Vec<RunId> {
-        let mut runs = self.lock();
-        std::iter::from_fn(|| runs.by_time.take(now)).collect()
-    }
-}
+/// When a run whose time had come and that could not be claimed is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How often the clock is read while runs wait for a time: timers stand still while a machine sleeps.
+const LOOK: Duration = Duration::from_secs(60);
+/// How often a run is looked at that waits, and that somebody has claimed.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Why a run is not waited for any longer.
 enum Woken {
@@ -193,13 +163,6 @@ impl Engine {
         spawned.inspect_err(|error| error!(%error, "nothing can be driven in the background")).is_ok()
     }
 }
-
-/// When a run whose time had come and that could not be claimed is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
-/// How often the clock is read while runs wait for a time: timers stand still while a machine sleeps.
-const LOOK: Duration = Duration::from_secs(60);
-/// How often a run is looked at that waits, and that somebody has claimed.
-const TICK: Duration = Duration::from_millis(50);
 
 fn left(until: Timestamp, now: Timestamp) -> Option<Duration> {
     Duration::try_from(until.duration_since(now)).ok().filter(|left| !left.is_zero())

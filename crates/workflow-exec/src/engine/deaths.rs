@@ -8,8 +8,9 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::status::{RunStatus, Wait};
 use workflow_core::store::StoreError;
 
-use crate::engine::{Engine, Hold};
+use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::shared::Hold;
 
 /// After so many deaths in a row, no worker drives the run.
 pub(crate) const MOST: u32 = 5;

@@ -12,14 +12,15 @@ use workflow_core::sink::EventSink;
 use workflow_core::store::{MemoryStore, RunStore};
 
 use crate::active::Active;
-use crate::engine::{Engine, Shared};
+use crate::engine::Engine;
 use crate::error::BuildError;
 use crate::heartbeat::Heartbeat;
 use crate::key::RunKey;
 use crate::limits::Limits;
 use crate::panics::{GuardedClock, GuardedTimer};
-use crate::parked::Parked;
+use crate::parking::Parked;
 use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
+use crate::shared::Shared;
 use crate::sinks::Sinks;
 use crate::steady::Steady;
 
@@ -71,6 +72,13 @@ impl Default for EngineBuilder {
             max_output: 8 << 20,
             run_key: None,
         }
+    }
+}
+
+impl Engine {
+    /// An engine to be put together.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
     }
 }
 

@@ -1,0 +1,104 @@
+//! What was decided is stored, shown and acted on.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures::future::FutureExt as _;
+use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::ids::NodePath;
+use workflow_core::machine::{self, Effect};
+use workflow_core::provider::ProviderError;
+use workflow_core::stop::Stop;
+
+use crate::driver::call::{self, Admission, Call, Ended, Patience};
+use crate::driver::output::CallIo;
+use crate::driver::state::{Driver, Ending};
+use crate::driver::underway::Arrival;
+use crate::driver::{collect, spans};
+use crate::redact::Remembering;
+
+impl<'e> Driver<'e> {
+    /// Stores what was decided, shows it, and acts on it.
+    pub(super) async fn commit(&mut self) -> Result<(), Ending> {
+        if !self.decision.events.is_empty() {
+            if std::mem::take(&mut self.has_last_words) {
+                self.store_last_words().await;
+            }
+            self.append().await?;
+            self.io.stored(self.state.last_event());
+            self.engine.sinks.events(&self.lease.run, &self.decision.events);
+            for event in &self.decision.events {
+                spans::stored(&self.run_span, &mut self.stage, event);
+            }
+            self.entered.inbox.changed.notify(usize::MAX);
+            self.decision.clear();
+        }
+        let mut effects = std::mem::take(&mut self.effects);
+        for (effect, admission) in effects.drain(..) {
+            self.carry_out(effect, admission);
+        }
+        self.effects = effects;
+        Ok(())
+    }
+
+    fn carry_out(&mut self, effect: Effect, admission: Option<Admission<'e>>) {
+        match effect {
+            Effect::Call { path, attempt, provider } => self.call(path, attempt, &provider, admission),
+            Effect::Stop { path, how } => self.stop(&path, how),
+            Effect::Timer { path, at } => {
+                let left = at.duration_since(self.engine.clock.now());
+                let sleep = self.engine.timer.sleep(Duration::try_from(left).unwrap_or_default());
+                self.underway.expect(sleep.map(move |()| Arrival::Due(path)));
+            }
+            Effect::Collect { path, ended } => {
+                let (engine, run) = (self.engine, self.hold.run());
+                self.underway.expect(async move {
+                    let outputs = collect::outputs(engine, run, &ended).await;
+                    Arrival::Collected(path, outputs)
+                });
+            }
+            // Reclaimed before the run was taken up; places are answered while deciding.
+            Effect::Reclaim { .. } | Effect::Acquire { .. } => {}
+        }
+    }
+
+    fn call(&mut self, path: NodePath, attempt: u32, name: &str, admission: Option<Admission<'e>>) {
+        // The machine calls for nothing but what was granted.
+        let Some(admission) = admission else { return };
+        let (secrets, known) = (&*self.engine.secrets, &self.io.secrets);
+        let secrets = Remembering { secrets, known, problem: OnceLock::new() };
+        let mut call = machine::request(&self.plan, &self.state, &path, attempt, name, &secrets);
+        if let Ok(ready) = &mut call
+            && let Err(failure) = call::fit(&mut ready.request, admission.provider)
+        {
+            call = Err(failure);
+        }
+        let call = match call {
+            Ok(call) => call,
+            Err(mut failure) => {
+                if let Some(problem) = secrets.problem.get() {
+                    failure = Failure::new(FailureClass::Permanent, problem);
+                }
+                if let Some(redactor) = known.redactor() {
+                    redactor.failure(&mut failure);
+                }
+                let error = ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") };
+                let (began, span) = (self.decided, spans::node(&self.stage, &path, attempt, name));
+                let ended = Ended { path, attempt, result: Err(error), began, span };
+                self.underway.arrive(Arrival::Ended(ended));
+                return;
+            }
+        };
+        let machine::Call { request, timeout, over_budget, idle_timeout } = call;
+        let patience = Patience { timeout, over_budget, idle_timeout, timer: &*self.engine.timer };
+        let span = spans::node(&self.stage, &path, attempt, name);
+        let grace = call::needs_grace(admission.provider).then_some(self.engine.stop_grace);
+        let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));
+        let call = Call::begin(request, admission, io.clone(), patience, (self.decided, span));
+        self.underway.call(path, io, call);
+    }
+
+    fn stop(&mut self, path: &NodePath, how: Stop) {
+        self.underway.stop(path, how, Duration::MAX, &*self.engine.timer);
+    }
+}

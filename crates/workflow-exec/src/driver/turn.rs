@@ -1,0 +1,149 @@
+//! The loop of a driver: wait, take in, decide, store, act.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use futures::future::{FutureExt as _, select};
+use jiff::Timestamp;
+use tracing::debug;
+use workflow_core::machine::{self, Decision, Effect, Input};
+use workflow_core::provider::{CallId, ProviderError};
+use workflow_core::stop::Stop;
+
+use crate::driver::call;
+use crate::driver::lease::Log;
+use crate::driver::state::{Driver, Ending};
+use crate::error::EngineError;
+
+/// At most so much of what has come goes into one decision.
+const BATCH: usize = 256;
+
+impl Driver<'_> {
+    /// Tells whether the run is to be driven on from its log.
+    pub(super) async fn run_and_leave(&mut self) -> Result<bool, EngineError> {
+        let driven = self.run().await;
+        self.leave(driven.is_ok()).await;
+        match driven {
+            Ok(()) => Ok(self.watch.halted),
+            Err(Ending::Changed) => Ok(true),
+            Err(Ending::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), Ending> {
+        let engine = self.engine;
+        let run = self.hold.run();
+        let last_output = engine.patiently("reading", || engine.store.last_output(run)).await?;
+        self.io.go_on_after(last_output);
+        self.last_output = last_output;
+        // A driver that is about to stop makes no call and can do without one of them, but what it decides on is
+        // redacted too: answers of processes that know no secrets.
+        let known = engine.know_secrets(&self.plan, &self.state, &self.io.secrets);
+        if self.entered.inbox.shutdown() == Stop::None {
+            known?;
+        }
+        let heard = if self.reclaim().await? { self.last_heard().await? } else { None };
+        self.read_controls().await?;
+        let controls = std::mem::take(&mut self.controls);
+        self.decide(Input::TakenUp { controls, heard })?;
+        self.commit().await?;
+        loop {
+            if self.entered.inbox.is_lost() && self.regain(false).await? == Log::Changed {
+                return Err(Ending::Changed);
+            }
+            self.watch.stop(&mut self.underway);
+            let idle = self.underway.calls().is_empty() && !self.underway.has_arrivals();
+            if idle && (self.state.rests() || self.watch.stopping() > Stop::None) {
+                return Ok(());
+            }
+            self.wait().await;
+            let notes = self.entered.inbox.take_sessions();
+            if self.entered.inbox.take_controls() {
+                self.read_controls().await?;
+            }
+            self.take_in(&notes)?;
+            self.commit().await?;
+            for note in notes {
+                // Nobody waits for it any more when the call has ended meanwhile.
+                let _ = note.done.send(());
+            }
+        }
+    }
+
+    /// Sees to it that nothing is left of the calls of a former driver. Tells whether there were any.
+    ///
+    /// The log may have been read while another driver had the run: by a process that was suspended between claiming
+    /// the run and reading it, for example. What that driver's calls have started is not to be stopped. So the store is
+    /// asked first whether the lease is good and the log is still what was read.
+    async fn reclaim(&mut self) -> Result<bool, Ending> {
+        let mut any = false;
+        for effect in machine::pending(&self.plan, &self.state) {
+            let Effect::Reclaim { path, attempt, provider } = effect else { continue };
+            if !any {
+                self.append().await?;
+            }
+            let created = self.state.created();
+            let call = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
+            debug!(%path, attempt, "reclaiming an interrupted call");
+            let reclaimed = match self.engine.providers.get(&provider) {
+                Some(provider) => call::reclaim(&**provider, &call).await,
+                None => Err(ProviderError::permanent(self.engine.unknown_provider(&provider))),
+            };
+            reclaimed.map_err(|error| EngineError::NotReclaimed {
+                run: self.lease.run.clone(),
+                path: path.to_string(),
+                message: self.io.secrets.text(error.to_string()),
+            })?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// When a call of a former driver last said something.
+    async fn last_heard(&mut self) -> Result<Option<Timestamp>, EngineError> {
+        let Some(before) = self.last_output.checked_sub(1) else { return Ok(None) };
+        let (engine, run) = (self.engine, self.hold.run());
+        let last = engine.patiently("reading", || engine.store.output(run, before, 1)).await?;
+        Ok(last.first().map(|entry| entry.at))
+    }
+
+    /// Waits until there is something to decide or to act on.
+    async fn wait(&mut self) {
+        poll_fn(|cx| {
+            self.underway.poll(cx, BATCH);
+            let mut news = self.underway.has_arrivals() || !self.controls.is_empty();
+            // Who does not wait need not be woken.
+            news = news || self.entered.inbox.poll_news(cx).is_ready();
+            self.flush();
+            if let Some(flushing) = &mut self.flushing
+                && flushing.poll_unpin(cx).is_ready()
+            {
+                self.flushing = None;
+                news = true;
+            }
+            if news {
+                return Poll::Ready(());
+            }
+            self.rest();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Gives back the memory that decisions need: a run waits for longer than it decides.
+    fn rest(&mut self) {
+        self.underway.rest();
+        self.decision = Decision::new();
+        self.effects = Vec::new();
+    }
+
+    /// Ends what goes on: on the way out, whether the run rests or could not be driven on.
+    async fn leave(&mut self, well: bool) {
+        if !well {
+            let (grace, timer) = (self.watch.grace(), &*self.engine.timer);
+            self.underway.stop_all(self.watch.stopping().max(Stop::Gracefully), grace, timer);
+            select(Box::pin(self.underway.end()), timer.sleep(grace)).await;
+        }
+        self.flush_last().await;
+    }
+}

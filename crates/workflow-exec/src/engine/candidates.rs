@@ -1,0 +1,138 @@
+//! The runs that a worker claims, where it does not take all of them.
+
+use std::collections::HashMap;
+
+use foldhash::HashMap as FastMap;
+use workflow_core::bundle::BundleHash;
+use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::machine::State;
+use workflow_core::plan::Plan;
+use workflow_core::store::{RunFilter, RunRecord, StoreError};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::selection::WorkOptions;
+use crate::shared::Hold;
+
+/// The runs that a worker was given and does not take, and what it knows of others.
+#[derive(Default)]
+pub(crate) struct Refused {
+    /// With the definition that the run had then, once that is known: another one may be taken.
+    runs: HashMap<RunId, Option<BundleHash>>,
+}
+
+impl Refused {
+    /// Notes that a run was refused after it was read.
+    pub(crate) fn add(&mut self, run: RunId) {
+        self.runs.insert(run, None);
+    }
+
+    /// Whether a run as it is listed was refused before.
+    fn contains(&mut self, record: &RunRecord) -> bool {
+        let Some(known) = self.runs.get_mut(&record.run_id) else { return false };
+        *known.get_or_insert_with(|| record.head.bundle.clone()) == record.head.bundle
+    }
+}
+
+impl Engine {
+    /// Claims up to `most` of the runs that continue by themselves and that a worker with these options may take. What a
+    /// store lists is a cache: a run is looked at again when its log was read.
+    pub(crate) async fn claim_selected(
+        &self,
+        options: &WorkOptions,
+        refused: &mut Refused,
+        most: usize,
+    ) -> Result<Vec<Hold>, StoreError> {
+        let (shared, now) = (&self.shared, self.shared.clock.now());
+        let listed = shared.store.list(&RunFilter::unfinished()).await?;
+        refused.runs.retain(|run, _| listed.iter().any(|record| record.run_id == *run));
+        let mut verdicts = FastMap::default();
+        let mut holds = Vec::new();
+        // The oldest first.
+        for record in listed.iter().rev().filter(|run| run.holder.is_none() && run.head.goes_on(now)) {
+            if holds.len() >= most {
+                break;
+            }
+            if refused.contains(record) || !self.may_take(options, record, &mut verdicts).await {
+                continue;
+            }
+            match shared.claim(&record.run_id).await {
+                Ok(hold) => holds.push(hold),
+                // Another worker was quicker.
+                Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
+                Err(error) => {
+                    for hold in holds {
+                        // What is returned is the error that came first.
+                        let _ = hold.release().await;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(holds)
+    }
+
+    /// Whether a run may be one that the worker takes, by what the store lists of it.
+    async fn may_take(
+        &self,
+        options: &WorkOptions,
+        record: &RunRecord,
+        verdicts: &mut FastMap<BundleHash, bool>,
+    ) -> bool {
+        let head = &record.head;
+        if !options.is_selective() {
+            return true;
+        }
+        if !options.workflows.is_empty() && !options.workflows.contains(&head.workflow_id) {
+            return false;
+        }
+        if let Some(verdict) = verdicts.get(&head.bundle) {
+            return *verdict;
+        }
+        // A definition that cannot be had here is in the run's log, or the reading of it tells what is wrong.
+        let verdict = match self.shared.plan(&head.bundle).await {
+            Ok(plan) => self.check_selected(options, &head.workflow_id, &plan).await.is_none(),
+            Err(_) => true,
+        };
+        verdicts.insert(head.bundle.clone(), verdict);
+        verdict
+    }
+
+    /// Why a worker does not take a run of that workflow and plan.
+    async fn check_selected(
+        &self,
+        options: &WorkOptions,
+        workflow: &WorkflowId,
+        plan: &Plan,
+    ) -> Option<String> {
+        if let Some(refusal) = options.refusal(workflow, plan) {
+            return Some(refusal);
+        }
+        if !options.only_catalog {
+            return None;
+        }
+        match self.load_with(workflow, plan.bundle().provider.as_deref()).await {
+            Ok(own) if own.hash() == plan.hash() => None,
+            Ok(_) => Some(format!(
+                "its definition of the workflow `{workflow}` is not the one of the catalog here"
+            )),
+            Err(error) => {
+                Some(format!("the workflow `{workflow}` cannot be had of the catalog here: {error}"))
+            }
+        }
+    }
+
+    /// Refuses a run that was read and is not one that the worker takes.
+    pub(crate) async fn check_is_selected(
+        &self,
+        options: &WorkOptions,
+        plan: &Plan,
+        state: &State,
+    ) -> Result<(), EngineError> {
+        let created = state.created();
+        match self.check_selected(options, &created.workflow, plan).await {
+            None => Ok(()),
+            Some(reason) => Err(EngineError::NotSelected { run: created.run.clone(), reason }),
+        }
+    }
+}

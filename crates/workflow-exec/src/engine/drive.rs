@@ -1,0 +1,158 @@
+//! Driving a run that is held until it rests, and again where something was asked of it meanwhile.
+
+use std::sync::Arc;
+
+use futures::future::FutureExt as _;
+use tracing::warn;
+use workflow_core::ids::RunId;
+use workflow_core::machine::{RunView, State};
+use workflow_core::plan::Plan;
+use workflow_core::status::{RunStatus, WaitReason};
+use workflow_core::stop::Stop;
+use workflow_core::store::{Control, StoreError};
+
+use crate::driver::{self, Driven};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::shared::Hold;
+use crate::{leases, panics};
+
+impl Engine {
+    /// Takes a run up and drives it in the caller's own future until it rests. A run that rests
+    /// already is left as it is. Dropping the future stops the run's calls.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] when a living driver has the run, here or elsewhere;
+    /// [`StoreError::NotFound`]; [`EngineError::Broken`]; [`EngineError::NotReclaimed`];
+    /// [`EngineError::ShutDown`] after a shutdown.
+    pub async fn drive(&self, run: &RunId) -> Result<RunView, EngineError> {
+        self.check_not_shut_down()?;
+        let hold = self.shared.claim(run).await?;
+        let view = self.take_up(hold).await?;
+        if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
+    }
+
+    pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
+        let run = hold.run().clone();
+        let driving = async move {
+            let (plan, state) = self.read(&hold).await.map_err(|error| hold.failed(error))?;
+            self.drive_on(hold, plan, state).await
+        };
+        panics::while_driving(run, driving).await
+    }
+
+    /// Reads the run that is held, as soon as the store can be read.
+    async fn read(&self, hold: &Hold) -> Result<(Arc<Plan>, Box<State>), EngineError> {
+        let shared = &self.shared;
+        let read = || async {
+            let state =
+                shared.fold_with(hold.run(), |events| shared.check_signatures(hold.run(), events)).await?;
+            let plan = shared.plan_of(&state).await?;
+            shared.check_bundle(hold.run(), state.bundle(), plan.bundle())?;
+            if let Some(options) = &hold.selected_by {
+                self.check_is_selected(options, &plan, &state).await?;
+            }
+            Ok::<_, EngineError>((plan, state))
+        };
+        let read = shared.patiently("reading the run", || read().boxed());
+        leases::beating(shared, read).await
+    }
+
+    pub(super) async fn drive_on(
+        &self,
+        mut hold: Hold,
+        mut plan: Arc<Plan>,
+        mut state: Box<State>,
+    ) -> Result<RunView, EngineError> {
+        loop {
+            let driven = driver::drive(&self.shared, &hold, plan, state).await;
+            state = match driven.map_err(|error| hold.failed(error))? {
+                Driven::Rested(state) => state,
+                Driven::Again => {
+                    let read = self.read(&hold).boxed().await;
+                    (plan, state) = read.map_err(|error| hold.failed(error))?;
+                    continue;
+                }
+            };
+            // What was driven is stored, and a lease that cannot be given back is given back by the store later.
+            if let Err(error) = hold.give_back().await {
+                warn!(run = %hold.run(), %error, "the run could not be released");
+            }
+            if hold.entered().inbox.shutdown() > Stop::None {
+                break;
+            }
+            let claimed = self.claim_if_asked(hold.run(), &state).await;
+            let Some(again) = claimed.map_err(|error| hold.failed(error))? else { break };
+            // Another driver may have had the run in between.
+            let selected_by = hold.selected_by.take();
+            hold = again;
+            hold.selected_by = selected_by;
+            let read = self.read(&hold).boxed().await;
+            (plan, state) = read.map_err(|error| hold.failed(error))?;
+        }
+        Ok((*state).into())
+    }
+
+    /// Carries out the control requests of a run that no process drives, begins nothing before that is stored, and
+    /// gives the run back; a run that can continue then does so in the background, where there is a spawner.
+    pub(crate) async fn carry_out(&self, mut hold: Hold) -> Result<(), EngineError> {
+        loop {
+            let run = hold.run().clone();
+            hold.entered().inbox.shut_down(Stop::Gracefully);
+            let view = self.take_up(hold).await?;
+            let waits = view.status == RunStatus::Paused && view.wait.is_none_or(|wait| wait.until.is_none());
+            if view.status.is_terminal() {
+                return Ok(());
+            }
+            if !waits {
+                if self.shared.spawn.is_some() && self.check_not_shut_down().is_ok() {
+                    match self.shared.claim(&run).await {
+                        Ok(hold) => self.drive_in_background(hold),
+                        // Another process was quicker.
+                        Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                return Ok(());
+            }
+            // Whoever sent a request meanwhile relied on this.
+            let state = self.shared.fold(&run).await?;
+            let Some(again) = self.claim_if_asked(&run, &state).await? else { return Ok(()) };
+            hold = again;
+        }
+    }
+
+    /// Whoever asked for something while the run was held relied on its driver. So, after the
+    /// lease was given back, the driver looks once more.
+    async fn claim_if_asked(&self, run: &RunId, state: &State) -> Result<Option<Hold>, EngineError> {
+        if state.status().is_terminal() {
+            return Ok(None);
+        }
+        if !self.is_asked(state).await? {
+            return Ok(None);
+        }
+        match self.shared.claim(run).await {
+            Ok(hold) => Ok(Some(hold)),
+            // Whoever holds it now has the controls too.
+            Err(StoreError::Held { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether something was asked of a run that rests and that has not been taken in.
+    pub(crate) async fn is_asked(&self, state: &State) -> Result<bool, EngineError> {
+        let (shared, run) = (&self.shared, &state.created().run);
+        let read = || shared.store.controls(run, state.last_control());
+        let controls = shared.patiently("reading controls", read).await?;
+        // What changes nothing is obeyed by no event, so it would be found again and again.
+        let wait = state.wait();
+        let is_paused = wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause);
+        let can_resume = wait.is_some_and(|wait| wait.is_resumed());
+        Ok(controls.iter().any(|record| match record.control {
+            Control::Pause => !is_paused,
+            Control::Resume => can_resume,
+            _ => true,
+        }))
+    }
+}

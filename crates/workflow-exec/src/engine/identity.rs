@@ -1,0 +1,31 @@
+//! The ids of new runs, and their seeds.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+use workflow_core::ids::RunId;
+
+use crate::error::EngineError;
+
+/// The id of a new run, and its seed.
+pub(super) fn identity(chosen: Option<RunId>, now: Timestamp) -> Result<(RunId, u64), EngineError> {
+    let uuid = new_uuid(now);
+    let (_, random) = uuid.as_u64_pair();
+    let id = match chosen {
+        Some(id) => id,
+        None => run_id(uuid)?,
+    };
+    Ok((id, random))
+}
+
+pub(super) fn run_id(uuid: Uuid) -> Result<RunId, EngineError> {
+    Ok(RunId::new(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()))?)
+}
+
+/// An id that sorts by the time at which it was made. A clock that was never set may show a time before 1970, which
+/// such an id cannot hold.
+pub(super) fn new_uuid(now: Timestamp) -> Uuid {
+    if now < Timestamp::UNIX_EPOCH {
+        return Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 0, 0));
+    }
+    Uuid::now_v7()
+}

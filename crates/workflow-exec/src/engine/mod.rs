@@ -1,0 +1,148 @@
+//! The engine: what a host holds on to.
+//!
+//! `builder` puts one together; `definitions` and `providers` check and compile what is to run. `start` creates runs,
+//! `drive` drives one that is held, `waiting` drives it again when its time has come. `work` takes on runs of the store,
+//! with `candidates` and `deaths` saying which. `fork` and `migrate` make something else of a run. `handle` looks at one
+//! run and steers it, and `control_outcome` says what became of a request.
+
+mod builder;
+mod candidates;
+mod control_outcome;
+mod deaths;
+mod definitions;
+mod drive;
+mod fork;
+mod handle;
+mod identity;
+mod migrate;
+mod providers;
+mod start;
+mod waiting;
+mod work;
+
+pub use builder::EngineBuilder;
+pub use control_outcome::{ControlOutcome, ControlRefusal, ControlRefused};
+pub use definitions::Checked;
+pub use fork::{Fork, ForkPoint};
+pub use handle::RunHandle;
+pub use migrate::Migration;
+pub use start::StartRun;
+
+use std::sync::Arc;
+
+use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::status::RunStatus;
+use workflow_core::stop::Stop;
+use workflow_core::store::{RunFilter, RunRecord, RunStore};
+
+use crate::engine::identity::{new_uuid, run_id};
+use crate::error::EngineError;
+use crate::limits::Limits;
+use crate::panics::ask_catalog;
+use crate::shared::Shared;
+use crate::sinks::SinkStatus;
+
+/// Runs workflows. Cheap to clone; all clones are one engine. The example of the
+/// [crate](crate) shows one at work.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Engine {
+    /// The runs that have not ended, do not wait for anybody — those that wait for a time do not — and are
+    /// driven by no living driver: after a crash, those to take up again with [`Engine::drive`].
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Store`].
+    pub async fn unfinished(&self) -> Result<Vec<RunRecord>, EngineError> {
+        let mut filter = RunFilter::all();
+        filter.statuses = vec![RunStatus::Pending, RunStatus::Running, RunStatus::Paused];
+        let mut runs = self.shared.store.list(&filter).await?;
+        let goes_on = |run: &RunRecord| {
+            run.head.status != RunStatus::Paused
+                || run.head.wait.as_ref().is_some_and(|wait| wait.until.is_some())
+        };
+        runs.retain(|run| run.holder.is_none() && goes_on(run));
+        Ok(runs)
+    }
+
+    /// An id for a new run, of which the later ones sort behind the earlier ones. A host that needs to know the id
+    /// before the run exists hands it to [`StartRun::run_id`].
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::BadId`]; it does not happen.
+    pub fn new_run_id(&self) -> Result<RunId, EngineError> {
+        run_id(new_uuid(self.shared.clock.now()))
+    }
+
+    /// The limits per provider, to take places for work of the host's own.
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.shared.limits
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn RunStore> {
+        &self.shared.store
+    }
+
+    /// The event sinks, in the order in which they were [registered](crate::EngineBuilder::sink). A sink that
+    /// panics is switched off for good: it is shown nothing more, and the runs go on. What it missed can be read
+    /// from the store.
+    pub fn sinks(&self) -> Vec<SinkStatus> {
+        self.shared.sinks.statuses()
+    }
+
+    /// Deletes a workflow from the catalog, unless runs that have not ended use it.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::InUse`] with the runs; [`EngineError::NoCatalog`]; [`EngineError::Catalog`].
+    pub async fn delete_workflow(&self, workflow: &WorkflowId) -> Result<(), EngineError> {
+        let catalog = self.shared.catalog.as_ref().ok_or_else(|| EngineError::NoCatalog(workflow.clone()))?;
+        let mut filter = RunFilter::unfinished();
+        filter.workflow = Some(workflow.clone());
+        let runs = self.shared.store.list(&filter).await?;
+        if !runs.is_empty() {
+            let runs = runs.into_iter().map(|run| run.run_id).collect();
+            return Err(EngineError::InUse { workflow: workflow.clone(), runs });
+        }
+        ask_catalog(catalog.delete(workflow)).await
+    }
+
+    /// Whether this engine drives a run as far as its [key](crate::EngineBuilder::run_key) matters; without one it does.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NotSigned`] with what is wrong; otherwise as [`Engine::drive`].
+    pub async fn check_signed(&self, run: &RunId) -> Result<(), EngineError> {
+        if self.shared.run_key.is_none() {
+            return Ok(());
+        }
+        self.shared.fold_with(run, |events| self.shared.check_signatures(run, events)).await.map(drop)
+    }
+
+    /// Stops every call of every run that is driven here, and leaves the runs to be taken up again.
+    /// Waits until nothing is driven here any more; a second call with [`Stop::AtOnce`] hurries.
+    ///
+    /// The engine starts and drives no run afterwards: [`run`](Engine::run), [`start`](Engine::start),
+    /// [`create`](Engine::create), [`drive`](Engine::drive), [`fork`](Engine::fork) and
+    /// [`migrate`](Engine::migrate) return [`EngineError::ShutDown`], [`RunHandle::wait`] returns, and the streams of
+    /// [`RunHandle::events`] and [`RunHandle::output`] end. Runs can still be looked at, and sent control requests.
+    pub async fn shutdown(&self, how: Stop) {
+        self.shared.active.shut_down(how.max(Stop::Gracefully));
+        loop {
+            let idle = self.shared.active.idle.listen();
+            if self.shared.active.is_empty() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    pub(crate) fn check_not_shut_down(&self) -> Result<(), EngineError> {
+        if self.shared.active.stopping() > Stop::None { Err(EngineError::ShutDown) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,41 @@
+//! The plans of runs: each bundle that is in use is compiled once.
+
+use std::sync::{Arc, PoisonError, Weak};
+
+use workflow_core::bundle::BundleHash;
+use workflow_core::machine::State;
+use workflow_core::plan::Plan;
+
+use crate::error::EngineError;
+use crate::shared::Shared;
+
+impl Shared {
+    /// The plan that a run goes on with.
+    pub(crate) async fn plan_of(&self, state: &State) -> Result<Arc<Plan>, EngineError> {
+        match state.migrated() {
+            Some(bundle) => Ok(self.remember(Arc::new(Plan::compile(bundle.clone())?))),
+            None => self.plan(state.bundle()).await,
+        }
+    }
+
+    /// The plan of a bundle: one that is in use, or compiled anew.
+    pub(crate) async fn plan(&self, hash: &BundleHash) -> Result<Arc<Plan>, EngineError> {
+        let known =
+            self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(hash).and_then(Weak::upgrade);
+        if let Some(plan) = known {
+            return Ok(plan);
+        }
+        let bundle = self.store.bundle(hash).await?;
+        Ok(self.remember(Arc::new(Plan::compile(bundle)?)))
+    }
+
+    pub(crate) fn remember(&self, plan: Arc<Plan>) -> Arc<Plan> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = plans.get(plan.hash()).and_then(Weak::upgrade) {
+            return known;
+        }
+        plans.retain(|_, plan| plan.strong_count() > 0);
+        plans.insert(plan.hash().clone(), Arc::downgrade(&plan));
+        plan
+    }
+}

@@ -1,0 +1,157 @@
+//! What all drivers of one engine share, and the runs that are held by it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use foldhash::HashMap;
+use futures::future::FutureExt as _;
+use workflow_core::bundle::BundleHash;
+use workflow_core::catalog::Catalog;
+use workflow_core::definition::{self, Defaults};
+use workflow_core::ids::RunId;
+use workflow_core::machine::Secrets;
+use workflow_core::plan::Plan;
+use workflow_core::provider::Provider;
+use workflow_core::store::{Lease, RunStore, StoreError, Watching};
+
+use crate::active::{Active, Entered};
+use crate::error::EngineError;
+use crate::heartbeat::Heartbeat;
+use crate::key::RunKey;
+use crate::limits::Limits;
+use crate::panics::caught;
+use crate::parking::Parked;
+use crate::runtime::{Spawn, Timer};
+use crate::selection::WorkOptions;
+use crate::sinks::Sinks;
+use crate::steady::Steady;
+
+pub(crate) struct Shared {
+    pub store: Arc<dyn RunStore>,
+    pub catalog: Option<Arc<dyn Catalog>>,
+    pub providers: HashMap<Arc<str>, Arc<dyn Provider>>,
+    pub defaults: Defaults,
+    pub sinks: Sinks,
+    pub secrets: Arc<dyn Secrets>,
+    pub limits: Arc<Limits>,
+    pub clock: Arc<Steady>,
+    pub timer: Arc<dyn Timer>,
+    pub spawn: Option<Arc<dyn Spawn>>,
+    pub stop_grace: Duration,
+    pub store_patience: Duration,
+    pub max_output: usize,
+    pub run_key: Option<RunKey>,
+    pub active: Arc<Active>,
+    pub heartbeat: Heartbeat,
+    pub parked: Parked,
+    pub plans: Mutex<HashMap<BundleHash, Weak<Plan>>>,
+    pub _watching: Watching,
+}
+
+impl Shared {
+    pub(crate) fn unknown_provider(&self, name: &str) -> String {
+        let mut known: Vec<_> = self.providers.keys().map(|name| &**name).collect();
+        known.sort_unstable();
+        let suggestion = definition::did_you_mean(name, known.iter().copied());
+        let name: String = name.chars().take(80).collect();
+        format!("no provider is registered as `{name}`{suggestion} (registered: {})", known.join(", "))
+    }
+}
+
+/// A run that is driven here. When it is dropped, its lease is given back, and then the run is no
+/// longer registered.
+pub(crate) struct Hold {
+    shared: Arc<Shared>,
+    run: RunId,
+    /// That of the newest lease.
+    epoch: AtomicU64,
+    deaths: u32,
+    /// Whether another driver had the run between two of the leases.
+    taken: AtomicBool,
+    held: bool,
+    entered: Entered,
+    /// What says whether it is driven, where a worker has it.
+    pub(crate) selected_by: Option<Arc<WorkOptions>>,
+}
+
+impl Hold {
+    /// Registers a run whose lease was just taken as driven here, unless it is.
+    pub(crate) fn new(shared: &Arc<Shared>, lease: Lease) -> Option<Self> {
+        let (entered, lease) = shared.active.enter(lease)?;
+        let Lease { run, epoch, deaths, .. } = lease;
+        let (epoch, taken) = (AtomicU64::new(epoch), AtomicBool::new(false));
+        let shared = shared.clone();
+        Some(Self { shared, run, epoch, deaths, taken, held: true, entered, selected_by: None })
+    }
+
+    /// How many drivers of the run have died in a row, when it was claimed.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.deaths
+    }
+
+    pub(crate) fn lease(&self) -> Lease {
+        Lease { run: self.run.clone(), epoch: self.epoch.load(Ordering::Acquire), previous: 0, deaths: 0 }
+    }
+
+    pub(crate) fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    pub(crate) fn entered(&self) -> &Entered {
+        &self.entered
+    }
+
+    /// The run was claimed again.
+    pub(crate) fn renew(&self, lease: &Lease) {
+        let before = self.epoch.swap(lease.epoch, Ordering::AcqRel);
+        if lease.previous != before {
+            self.taken.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether another driver may have had the run since this was last asked.
+    pub(crate) fn was_taken(&self) -> bool {
+        self.taken.swap(false, Ordering::AcqRel)
+    }
+
+    /// Records the error that ends the driver, for whoever waits for the run.
+    pub(crate) fn failed(&self, error: impl Into<EngineError>) -> EngineError {
+        let error = error.into();
+        self.shared.active.driver_failed(&self.run, error.clone());
+        error
+    }
+
+    /// Gives the lease back, and stays registered.
+    pub(crate) async fn give_back(&mut self) -> Result<(), StoreError> {
+        self.held = false;
+        self.give_back_offered();
+        self.shared.store.release(self.lease()).await
+    }
+
+    /// Gives the lease back.
+    pub(crate) async fn release(mut self) -> Result<(), StoreError> {
+        self.give_back().await
+    }
+
+    fn give_back_offered(&self) {
+        if let Some(lease) = self.entered.inbox.end_driving() {
+            // A store submits a release on the first poll, and carries it out by itself.
+            let _ = self.shared.store.release(lease).now_or_never();
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let what = format!("driving run `{}`", self.run);
+            let message = "the panic's text is where this program's panics are reported".to_owned();
+            self.failed(EngineError::Panicked { what, message });
+        }
+        if self.held {
+            self.give_back_offered();
+            let _ = caught(|| self.shared.store.release(self.lease()).now_or_never());
+        }
+    }
+}
