@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::definition::{self, Lane, Profile, Role, Workflow};
+use crate::definition::model::{Lane, Profile, Workflow, call_mut};
 use crate::ids::{RoleId, StageId};
+use crate::role::Role;
 
 /// The version of the bundle format that this crate writes.
 pub const BUNDLE_FORMAT: u32 = 1;
@@ -114,7 +115,7 @@ impl Bundle {
             }
         }
         for (stage, profile) in &mut self.profiles {
-            for run in profile.graph.iter_mut().filter_map(|node| definition::call_mut(&mut node.node)) {
+            for run in profile.graph.iter_mut().filter_map(|node| call_mut(&mut node.node)) {
                 let own = run.provider.as_deref().filter(|own| *own != "${stage.provider}");
                 if !own.map_or_else(|| kept.contains(stage), |own| own == name) {
                     run.with = None;

@@ -10,11 +10,11 @@
 //!   the engine tell each other.
 //! - [`store::RunStore`] keeps runs: events, controls, and the [`output`] of providers, which is not part
 //!   of a run's state. [`store::MemoryStore`] keeps them in memory.
-//! - [`catalog::Catalog`] keeps definitions; [`templates`] are definitions to start from.
+//! - [`catalog::Catalog`] keeps definitions; [`catalog::templates`] are definitions to start from.
 //! - [`sink::EventSink`] looks on.
 //!
 //! [`expr`] has the `${…}` templates and the conditions of definitions; [`ids`], [`data`] and [`status`] the
-//! words that everything else uses; [`schemas`] the JSON Schemas of what is written and stored.
+//! words that everything else uses; [`schema`] the JSON Schemas of what is written and stored.
 
 pub mod bundle;
 pub mod catalog;
@@ -39,7 +39,5 @@ pub mod sink;
 pub mod status;
 pub mod stop;
 pub mod store;
-pub mod templates;
+mod suggest;
 pub mod usage;
-
-pub use schema::schemas;

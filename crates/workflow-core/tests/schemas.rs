@@ -25,7 +25,7 @@ fn files(folder: &str) -> impl Iterator<Item = (String, Vec<u8>)> {
 #[test]
 fn the_schemas_are_committed_as_they_are_generated() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
-    let generated = workflow_core::schemas()
+    let generated = workflow_core::schema::schemas()
         .into_iter()
         .map(|(name, schema)| (format!("{name}.schema.json"), format!("{schema:#}\n")))
         .collect::<BTreeMap<_, _>>();
@@ -71,7 +71,8 @@ fn good_profiles_roles_and_assignments_follow_their_schemas() {
         ("assignments", "assignments", &whole),
     ];
     for (kind, name, part) in kinds {
-        let (_, schema) = workflow_core::schemas().into_iter().find(|(known, _)| *known == name).unwrap();
+        let (_, schema) =
+            workflow_core::schema::schemas().into_iter().find(|(known, _)| *known == name).unwrap();
         let schema = jsonschema::validator_for(&schema).unwrap();
         for (file, text) in files_of(kind) {
             let value: Value = serde_yaml::from_str(&part(&text)).unwrap();

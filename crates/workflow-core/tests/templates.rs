@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use workflow_core::catalog::Part;
+use workflow_core::catalog::{Part, WorkflowTemplate, templates};
 use workflow_core::ids::WorkflowId;
-use workflow_core::templates::{WorkflowTemplate, templates};
 
 const WORKFLOW: &str = "workflow: { name: A template, stages: [ask] }\nask: { provider: demo }\n";
 

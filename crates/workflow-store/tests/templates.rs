@@ -8,10 +8,11 @@ use std::fs;
 use std::path::Path;
 
 use futures::executor::block_on;
-use workflow_core::catalog::{Catalog, CatalogEntry, CatalogError, Document, Part, Text, Version};
+use workflow_core::catalog::{
+    Catalog, CatalogEntry, CatalogError, Document, Part, Text, Version, WorkflowTemplate, templates,
+};
 use workflow_core::ids::WorkflowId;
 use workflow_core::provider::async_trait;
-use workflow_core::templates::{WorkflowTemplate, templates};
 use workflow_store::FsCatalog;
 
 fn id(text: &str) -> WorkflowId {

@@ -346,7 +346,7 @@ fn statuses() -> impl clap::builder::TypedValueParser<Value = RunStatus> {
 }
 
 fn schema_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(workflow_core::schemas().into_iter().map(|(name, _)| name))
+    PossibleValuesParser::new(workflow_core::schema::schemas().into_iter().map(|(name, _)| name))
 }
 
 #[cfg(test)]

@@ -216,7 +216,7 @@ fn the_formats_are_committed_with_every_kind_of_event() {
     if std::env::var_os("UPDATE_FORMATS").is_some() {
         write(&folder(current));
     }
-    let schemas = workflow_core::schemas();
+    let schemas = workflow_core::schema::schemas();
     let (_, schema) = schemas.iter().find(|(name, _)| *name == "run-event").unwrap();
     let variants = schema["$defs"]["EventBody"]["oneOf"].as_array().unwrap();
     let mut kinds: BTreeSet<_> =

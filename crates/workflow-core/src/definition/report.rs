@@ -4,16 +4,15 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::diagnostic::{Diagnostic, Severity};
-use super::path::Path;
-use super::steps::{self, Step};
+use super::model::steps::{self, Step};
+use super::model::{Diagnostic, Path, Severity};
 use super::yaml::{Entry, Kind, Node, Place, Problem};
 
 /// So many problems are listed; who has more has seen enough.
 const MOST: usize = 200;
 
 /// Diagnostics, placed in the tree that the definition was read from, where there is one.
-pub(super) struct Report<'t> {
+pub(crate) struct Report<'t> {
     /// The text that was read, and its tree.
     source: Option<(&'t str, &'t Node)>,
     found: Vec<Diagnostic>,
@@ -23,12 +22,12 @@ pub(super) struct Report<'t> {
 }
 
 impl<'t> Report<'t> {
-    pub(super) fn new(source: Option<(&'t str, &'t Node)>) -> Self {
+    pub(crate) fn new(source: Option<(&'t str, &'t Node)>) -> Self {
         Self { source, found: Vec::new(), settled: HashSet::new(), more: false }
     }
 
     /// An error in the value at `path`.
-    pub(super) fn error(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
+    pub(crate) fn error(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
         if !self.is_full() && !self.is_settled(path) {
             let place = self.place(path);
             self.add(Diagnostic::error(code, path.to_string(), message), place);
@@ -36,7 +35,7 @@ impl<'t> Report<'t> {
     }
 
     /// An error in the text at `path`, so many bytes from its start.
-    pub(super) fn error_in_text(
+    pub(crate) fn error_in_text(
         &mut self,
         code: &'static str,
         path: &Path<'_>,
@@ -54,7 +53,7 @@ impl<'t> Report<'t> {
 
     /// An error that leaves no value at `path`: what follows from its absence is not reported. `replacement` is
     /// what to write there.
-    pub(super) fn refuse_with(
+    pub(crate) fn refuse_with(
         &mut self,
         code: &'static str,
         path: &Path<'_>,
@@ -69,13 +68,13 @@ impl<'t> Report<'t> {
     }
 
     /// The same without a replacement.
-    pub(super) fn refuse(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
+    pub(crate) fn refuse(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
         self.error(code, path, message);
         self.settle(path.to_string());
     }
 
     /// A warning about the value at `path`.
-    pub(super) fn warning(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
+    pub(crate) fn warning(&mut self, code: &'static str, path: &Path<'_>, message: impl Into<String>) {
         if !self.is_full() {
             let place = self.place(path);
             self.add(Diagnostic::warning(code, path.to_string(), message), place);
@@ -83,7 +82,7 @@ impl<'t> Report<'t> {
     }
 
     /// A warning about a key, and not its value.
-    pub(super) fn warning_at_key(
+    pub(crate) fn warning_at_key(
         &mut self,
         code: &'static str,
         path: &Path<'_>,
@@ -94,7 +93,7 @@ impl<'t> Report<'t> {
     }
 
     /// An error in a key, and not in its value.
-    pub(super) fn error_at_key(
+    pub(crate) fn error_at_key(
         &mut self,
         code: &'static str,
         path: &Path<'_>,
@@ -105,7 +104,7 @@ impl<'t> Report<'t> {
     }
 
     /// An error in the text of the file.
-    pub(super) fn yaml(&mut self, problem: Problem) {
+    pub(crate) fn yaml(&mut self, problem: Problem) {
         let Problem { code, path, at, message } = problem;
         // Of keys that stand twice, the first is read on.
         if code != "duplicate-key" {
@@ -117,7 +116,7 @@ impl<'t> Report<'t> {
     /// Diagnostics that were made without the text: each gets the place of as much of its path as there is.
     /// One is left out where an error was found before in the same value or in a part of it: it may be about
     /// the same thing.
-    pub(super) fn by_path(&mut self, diagnostics: Vec<Diagnostic>) {
+    pub(crate) fn by_path(&mut self, diagnostics: Vec<Diagnostic>) {
         let own = self.found.len();
         for diagnostic in diagnostics {
             self.one_by_path(diagnostic, own);
@@ -143,7 +142,7 @@ impl<'t> Report<'t> {
     }
 
     /// Whether nothing more is listed, so that the work of looking for it can be saved.
-    pub(super) fn is_full(&mut self) -> bool {
+    pub(crate) fn is_full(&mut self) -> bool {
         self.more |= self.found.len() == MOST;
         self.more
     }
@@ -156,7 +155,7 @@ impl<'t> Report<'t> {
     }
 
     /// Says that the value at `path` is known to be wrong, so that nothing more is said about it.
-    pub(super) fn settle(&mut self, path: String) {
+    pub(crate) fn settle(&mut self, path: String) {
         self.settled.insert(path);
     }
 
@@ -177,7 +176,7 @@ impl<'t> Report<'t> {
     }
 
     /// All that was found, in the order of the text.
-    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         // What is in other files comes after.
         self.found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         if self.more {
@@ -190,35 +189,8 @@ impl<'t> Report<'t> {
     }
 }
 
-/// A file whose fields can be found by their paths.
-pub(super) struct PlacedFile(Option<Node>);
-
-impl PlacedFile {
-    /// Reads a YAML file, or the front matter of a role.
-    pub(super) fn read(text: &str) -> Self {
-        let front = super::read_role::parts(text.as_bytes()).ok().filter(|parts| !parts.front.is_empty());
-        let yaml = front.map_or(text, |parts| parts.front);
-        Self(super::yaml::read(yaml.as_bytes()).0)
-    }
-
-    /// The line and column of the field at a path, or of as much of it as there is. The stages of assignments may
-    /// stand under a key of their own.
-    pub(super) fn place(&self, path: &str) -> (u32, u32) {
-        let Some(tree) = &self.0 else { return (1, 1) };
-        let under = ["assignments", "stages"].into_iter().find(|key| {
-            let first = path.split(['.', '[']).next().unwrap_or_default();
-            tree.get(first).is_none() && tree.get(key).is_some()
-        });
-        let place = match under {
-            Some(key) => place_of(tree, &format!("{key}.{path}")),
-            None => place_of(tree, path),
-        };
-        (place.line, place.column)
-    }
-}
-
 /// The place of the value at a path, or of as much of the path as there is.
-fn place_of(tree: &Node, path: &str) -> Place {
+pub(crate) fn place_of(tree: &Node, path: &str) -> Place {
     let steps = steps::parse(path).unwrap_or_default();
     let mut at = (tree.start, tree);
     for (depth, step) in steps.iter().enumerate() {

@@ -4,10 +4,10 @@ use handlebars::{Context, RenderContext, RenderErrorReason, Renderable as _, Tem
 use serde_json::Value;
 
 use super::helpers::{self, Bounded, LONGEST, MOST};
+use super::known::{Known, Problem, RoleError, Used};
+use super::model::Role;
 use super::names::Names;
-use super::numbers;
-use super::{Known, Problem, RoleError, Used, scan};
-use crate::definition::Role;
+use super::{numbers, scan};
 
 /// The templates of a role: the body, and the guards.
 #[derive(Debug)]

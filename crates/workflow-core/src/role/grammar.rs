@@ -1,6 +1,6 @@
 //! The helpers of templates: how each is written.
 
-use crate::definition::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// How a helper is written.
 struct Form {
@@ -38,7 +38,7 @@ const HELPERS: [Form; 18] = [
 ];
 
 /// Whether a name means a helper, so that it can mean nothing else.
-pub(super) fn is_helper(name: &str) -> bool {
+pub(crate) fn is_helper(name: &str) -> bool {
     HELPERS.iter().any(|helper| helper.name == name)
 }
 

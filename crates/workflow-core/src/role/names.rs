@@ -3,9 +3,10 @@
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, TemplateElement};
 use handlebars::{Path, Template};
 
-use super::{Known, grammar};
-use crate::definition::did_you_mean;
+use super::grammar;
+use super::known::Known;
 use crate::ids::is_id;
+use crate::suggest::did_you_mean;
 
 /// What was found in one template.
 pub(super) struct Names<'k> {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Known, Problem, RoleError, Used};
-use crate::definition::Role;
+use super::known::{Known, Problem, RoleError, Used};
+use super::model::Role;
 
 /// There is none.
 #[derive(Debug)]

@@ -100,7 +100,7 @@ fn summary(name: &str, diagnostics: &[Diagnostic]) -> String {
 
 /// Prints a JSON Schema.
 pub(crate) fn schema(json: bool, name: &str) -> Result<Exit, Error> {
-    let schemas = workflow_core::schemas();
+    let schemas = workflow_core::schema::schemas();
     let Some((_, schema)) = schemas.into_iter().find(|(known, _)| *known == name) else {
         return Ok(Exit::INVALID);
     };

@@ -34,8 +34,8 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use self::layout::{Layout, column};
-use super::diagnostic::{Diagnostic, Diagnostics};
-use super::steps::{self, Step};
+use super::model::steps::{self, Step};
+use super::model::{Diagnostic, Diagnostics};
 use super::yaml::{self, Entry, Kind, Node};
 
 /// Why a field was not changed.

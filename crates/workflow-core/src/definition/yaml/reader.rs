@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use super::{Entry, Kind, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Place, Problem, Style, scalar};
-use crate::definition::path::{Path, shorten};
+use super::scalar;
+use super::tree::{Entry, Kind, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Place, Problem, Style};
+use crate::definition::model::{Path, shorten};
 
 /// Reads the one document of a file. Without a tree, at least one problem says why.
-pub(in crate::definition) fn read(bytes: &[u8]) -> (Option<Node>, Vec<Problem>) {
+pub(crate) fn read(bytes: &[u8]) -> (Option<Node>, Vec<Problem>) {
     let text = match text(bytes) {
         Ok(text) => text,
         Err(Fatal(problem)) => return (None, vec![*problem]),

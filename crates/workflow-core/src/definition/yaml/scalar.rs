@@ -44,7 +44,7 @@ pub(super) fn spelling(text: &str, style: ScalarStyle) -> Option<Box<str>> {
 pub(super) const UNKNOWN_TAG: (&str, &str) = ("bad-tag", "this tag has no meaning here: remove it");
 
 /// Whether a text without quotes is read as a text.
-pub(in crate::definition) fn is_text(text: &str) -> bool {
+pub(crate) fn is_text(text: &str) -> bool {
     matches!(plain(text.into()), Ok(Value::String(_)))
 }
 

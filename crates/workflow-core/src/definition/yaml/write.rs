@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::definition::Workflow;
-use crate::definition::file::File;
+use super::reader;
+use crate::definition::model::{File, Workflow};
 use crate::exact;
 
 /// A workflow as a file has it: the header under `workflow`, then one key per stage. What is
 /// written reads back as it was, or the reason why not is returned.
-pub(in crate::definition) fn write(workflow: &Workflow) -> Result<String, String> {
+fn write(workflow: &Workflow) -> Result<String, String> {
     let file = File(workflow);
     let value = serde_json::to_value(&file).map_err(|error| error.to_string())?;
     let text = if exact::has_marked(&value) {
@@ -30,7 +30,7 @@ pub(in crate::definition) fn write(workflow: &Workflow) -> Result<String, String
 }
 
 fn reads_back(text: &str, value: &Value) -> Result<(), String> {
-    match super::read(text.as_bytes()) {
+    match reader::read(text.as_bytes()) {
         (Some(tree), problems) if problems.is_empty() && tree.to_value() == *value => Ok(()),
         (_, problems) => Err(problems.into_iter().next().map(|problem| problem.message).unwrap_or_default()),
     }
@@ -41,7 +41,7 @@ fn json(value: &Value) -> Result<String, serde_json::Error> {
 }
 
 /// A text in double quotes.
-pub(in crate::definition) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     escape(&Value::from(text).to_string())
 }
 
@@ -58,3 +58,20 @@ fn escape(json: &str) -> String {
     }
     escaped
 }
+
+impl Workflow {
+    /// The workflow as the text of a file. When it is [valid](crate::definition::validate), [`parse`](crate::definition::parse()) reads it back to an
+    /// equal workflow.
+    ///
+    /// # Errors
+    ///
+    /// [`NotWritable`] when the text would be more than [`parse`](crate::definition::parse()) reads.
+    pub fn to_yaml(&self) -> Result<String, NotWritable> {
+        write(self).map_err(NotWritable)
+    }
+}
+
+/// A workflow cannot be written as YAML.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the workflow cannot be written as YAML: {0}")]
+pub struct NotWritable(String);

@@ -1,0 +1,89 @@
+//! What catalogs keep, and what they say of it.
+
+use std::fmt;
+
+use crate::ids::{ProfileId, RoleId, StageId, WorkflowId};
+
+/// What workflows refer to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// A role.
+    Role(RoleId),
+    /// A profile of a stage.
+    Profile(StageId, ProfileId),
+    /// A JSON Schema, by its file name in the home.
+    Schema(String),
+    /// The assignments.
+    Assignments,
+}
+
+/// The kinds of parts that are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PartKind {
+    /// Roles.
+    Roles,
+    /// Profiles.
+    Profiles,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(id) => write!(f, "role `{id}`"),
+            Self::Profile(stage, id) => write!(f, "profile `{stage}.{id}`"),
+            Self::Schema(name) => write!(f, "schema `{name}`"),
+            Self::Assignments => f.write_str("the assignments"),
+        }
+    }
+}
+
+/// A text as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Where it was read from, for diagnostics.
+    pub origin: String,
+    /// The text.
+    pub text: String,
+    /// Tells this text from another.
+    pub version: Version,
+}
+
+/// A definition as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The workflow's id.
+    pub id: WorkflowId,
+    /// Where it was read from, for diagnostics.
+    pub origin: String,
+    /// The YAML text.
+    pub text: String,
+    /// Tells this text from another.
+    pub version: Version,
+}
+
+/// Tells one state of a definition from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Version(pub String);
+
+/// One line of a catalog's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CatalogEntry {
+    /// The workflow's id.
+    pub id: WorkflowId,
+    /// The name for people; absent when the definition cannot be read.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The stages, in order.
+    pub stages: Vec<String>,
+    /// The first thing that is wrong with it.
+    pub problem: Option<String>,
+}
+
+impl CatalogEntry {
+    /// An entry of which only the id is known.
+    pub fn new(id: WorkflowId) -> Self {
+        Self { id, name: None, description: None, stages: Vec::new(), problem: None }
+    }
+}

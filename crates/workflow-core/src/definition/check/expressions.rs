@@ -1,0 +1,376 @@
+//! Checks the templates and conditions of a stage: whether they can be parsed, and whether the
+//! names in them can exist.
+
+use serde_json::Value;
+
+use super::needs;
+use crate::definition::model::{Path, RunNode, Stage, Workflow, shorten};
+use crate::definition::report::Report;
+use crate::expr::{Condition, Name, Template};
+use crate::ids::{StageId, is_id};
+use crate::suggest::{did_you_mean, near_or_all, one_of};
+
+/// When a template is rendered, which decides what it can name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// To know who is called.
+    Choice,
+    /// For the call.
+    Call,
+    /// After the stage, to write variables. They are stored, so they never hold a secret.
+    Set,
+}
+
+/// The keys that can follow a root.
+#[derive(Clone, Copy)]
+enum Keys {
+    None,
+    /// One of these.
+    These(&'static [&'static str]),
+    /// A name of the author's choice.
+    Any,
+    /// A stage, and then one of these.
+    Stage(&'static [&'static str]),
+    /// A node, and then one of these.
+    Node(&'static [&'static str]),
+    /// Anything: the root is a value by itself.
+    Value,
+}
+
+/// Where a template stands.
+pub(crate) enum Place<'c> {
+    /// In a stage.
+    Stage(&'c Workflow),
+    /// In a node of a graph, or in the body of a `foreach`.
+    Node { names: &'c needs::Names, workflow: Option<&'c Workflow>, in_body: bool },
+}
+
+impl Place<'_> {
+    fn workflow(&self) -> Option<&Workflow> {
+        match self {
+            Self::Stage(workflow) => Some(workflow),
+            Self::Node { workflow, .. } => *workflow,
+        }
+    }
+}
+
+impl Moment {
+    /// What a name can begin with, and go on with.
+    fn roots(self, place: &Place<'_>) -> Vec<(&'static str, Keys)> {
+        let mut roots = self.of_stage().to_vec();
+        if let Place::Node { in_body, .. } = place {
+            roots.push(("nodes", Keys::Node(&["output", "status"])));
+            if *in_body {
+                roots.push(("item", Keys::Value));
+            }
+            // Who does the work of the lane is known before its nodes begin.
+            for root in &mut roots {
+                if root.0 == "stage" {
+                    root.1 = Keys::These(&["id", "provider", "role"]);
+                }
+            }
+        }
+        roots
+    }
+
+    fn of_stage(self) -> &'static [(&'static str, Keys)] {
+        const VARS: (&str, Keys) = ("vars", Keys::Any);
+        const STAGES: (&str, Keys) = ("stages", Keys::Stage(&["output", "error", "results", "status"]));
+        const ITERATION: (&str, Keys) = ("iteration", Keys::None);
+        const RUN: (&str, Keys) = ("run", Keys::These(&["id", "workflow"]));
+        const STAGE: (&str, Keys) = ("stage", Keys::These(&["id"]));
+        const CALLED_STAGE: (&str, Keys) = ("stage", Keys::These(&["id", "provider", "role"]));
+        match self {
+            Self::Choice => &[VARS, STAGES, STAGE, ITERATION, RUN],
+            Self::Call => &[VARS, STAGES, CALLED_STAGE, ITERATION, RUN, ("secrets", Keys::Any)],
+            Self::Set => &[VARS, STAGES, STAGE, ITERATION, RUN, ("output", Keys::Value)],
+        }
+    }
+}
+
+/// As deep as values are looked into.
+const DEEPEST: usize = 64;
+
+/// Checks all templates and the condition of a stage.
+pub(crate) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
+    let place = Place::Stage(workflow);
+    let mut names = Names { place: &place, moment: Moment::Choice, report };
+    names.check_text(stage.provider.as_deref(), &path.key("provider"));
+    names.check_text(stage.role.as_deref(), &path.key("role"));
+    let lanes = path.key("providers");
+    for (n, lane) in stage.providers.iter().enumerate() {
+        let path = lanes.index(n);
+        names.check_text(Some(&lane.provider), &path.key("provider"));
+        names.check_text(lane.role.as_deref(), &path.key("role"));
+    }
+    // It is stored and shown: no secret has a place in it.
+    names.check_text(stage.approval.as_deref(), &path.key("approval"));
+    names.moment = Moment::Call;
+    names.check_prompt(stage.prompt.as_deref(), &path.key("prompt"));
+    names.check_text(stage.cwd.as_deref(), &path.key("cwd"));
+    let inputs = path.key("inputs");
+    for (n, input) in stage.inputs.iter().enumerate() {
+        names.check_value(input, &inputs.index(n), DEEPEST);
+    }
+    names.check_values(stage.with.iter().flatten(), &path.key("with"));
+    names.check_values(&stage.env, &path.key("env"));
+    for (n, lane) in stage.providers.iter().enumerate() {
+        let path = lanes.index(n);
+        names.check_prompt(lane.prompt.as_deref(), &path.key("prompt"));
+        names.check_text(lane.cwd.as_deref(), &path.key("cwd"));
+        names.check_values(lane.with.iter().flatten(), &path.key("with"));
+        names.check_values(&lane.env, &path.key("env"));
+    }
+    set(&stage.set, &place, &path.key("set"), report);
+    if let Some(when) = &stage.when {
+        condition_at(when, &place, &path.key("when"), report);
+    }
+}
+
+/// Checks all templates of a call in a graph.
+pub(crate) fn run(run: &RunNode, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    let mut names = Names { place, moment: Moment::Choice, report };
+    names.check_text(run.provider.as_deref(), &path.key("provider"));
+    names.check_text(run.role.as_deref(), &path.key("role"));
+    names.check_text(run.approval.as_deref(), &path.key("approval"));
+    names.moment = Moment::Call;
+    names.check_prompt(run.prompt.as_deref(), &path.key("prompt"));
+    names.check_text(run.cwd.as_deref(), &path.key("cwd"));
+    let inputs = path.key("inputs");
+    for (n, input) in run.inputs.iter().enumerate() {
+        names.check_value(input, &inputs.index(n), DEEPEST);
+    }
+    names.check_values(run.with.iter().flatten(), &path.key("with"));
+    names.check_values(&run.env, &path.key("env"));
+}
+
+/// Checks the templates of a value that decides what is called or asked.
+pub(crate) fn value(value: &Value, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    Names { place, moment: Moment::Choice, report }.check_value(value, path, DEEPEST);
+}
+
+/// Checks the templates of variables to write.
+pub(crate) fn set(
+    set: &indexmap::IndexMap<String, Value>,
+    place: &Place<'_>,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) {
+    Names { place, moment: Moment::Set, report }.check_values(set, path);
+}
+
+/// Checks that a text is a condition.
+pub(crate) fn condition(text: &str, path: &Path<'_>, report: &mut Report<'_>) {
+    if text.trim().is_empty() {
+        let message = format!("`{}` is empty: write a condition, as \"$.done == true\"", path.name());
+        report.error("bad-expression", path, message);
+    } else if let Err(error) = Condition::parse(text) {
+        report.error_in_text("bad-expression", path, error.offset, error.message);
+    }
+}
+
+/// Checks that a text is a condition, and that what it asks for can exist where it stands.
+pub(crate) fn condition_at(text: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    condition(text, path, report);
+    let Ok(condition) = Condition::parse(text) else { return };
+    for mut names in condition.queries() {
+        match (names.next(), names.next(), place) {
+            (Some("nodes"), Some(node), Place::Node { names, .. }) if names.place(node).is_none() => {
+                report.error("dangling-node", path, no_node(node, names));
+            }
+            (Some("item"), _, Place::Node { in_body: false, .. }) => {
+                let message = "`$.item` is known only in the `run` of a `foreach`";
+                report.error("unknown-name", path, message);
+            }
+            (Some("stages"), Some(stage), _) => {
+                if let Some(workflow) = place.workflow().filter(|w| !w.stages.contains_key(stage)) {
+                    let near = near_stage(stage, workflow);
+                    let message = format!("there is no stage `{}`{near}", shorten(stage));
+                    report.error("dangling-stage", path, message);
+                }
+            }
+            (Some(root), _, _) => root_of_query(root, place, path, report),
+            _ => {}
+        }
+    }
+}
+
+/// A query for what is never there is false without a word, so its author is told.
+fn root_of_query(root: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    let known: &[&str] = match place {
+        Place::Stage(_) => &["vars", "stages", "iteration"],
+        Place::Node { in_body: false, .. } => &["vars", "stages", "nodes", "iteration"],
+        Place::Node { in_body: true, .. } => &["vars", "stages", "nodes", "iteration", "item"],
+    };
+    if !known.contains(&root) {
+        let near = did_you_mean(root, known.iter().copied());
+        let known: Vec<_> = known.iter().map(|root| format!("`$.{root}`")).collect();
+        let message = format!("`$.{}` is never there: write {}{near}", shorten(root), known.join(", "));
+        report.warning("unknown-name", path, message);
+    }
+}
+
+/// Says that no node has a name, and which may have been meant.
+pub(crate) fn no_node(name: &str, names: &needs::Names) -> String {
+    let mut known: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+    known.sort_unstable();
+    format!("there is no node `{}`{}", shorten(name), near_or_all(name, known.into_iter()))
+}
+
+/// The stage that may have been meant, or all of them where they are few.
+fn near_stage(name: &str, workflow: &Workflow) -> String {
+    near_or_all(name, workflow.stages.keys().map(StageId::as_str))
+}
+
+/// Checks templates of one stage or node.
+struct Names<'c, 'r, 't> {
+    place: &'c Place<'c>,
+    moment: Moment,
+    report: &'r mut Report<'t>,
+}
+
+impl Names<'_, '_, '_> {
+    fn check_values<'v>(
+        &mut self,
+        values: impl IntoIterator<Item = (&'v String, &'v Value)>,
+        path: &Path<'_>,
+    ) {
+        for (key, value) in values {
+            self.check_value(value, &path.key(key), DEEPEST);
+        }
+    }
+
+    /// Checks the templates in all texts of a value.
+    fn check_value(&mut self, value: &Value, path: &Path<'_>, deeper: usize) {
+        let Some(deeper) = deeper.checked_sub(1) else {
+            return self.report.error(
+                "too-deep",
+                path,
+                format!("values are nested more than {DEEPEST} deep"),
+            );
+        };
+        match value {
+            Value::String(text) => self.check_text(Some(text), path),
+            Value::Array(items) => {
+                for (n, item) in items.iter().enumerate() {
+                    self.check_value(item, &path.index(n), deeper);
+                }
+            }
+            Value::Object(members) => {
+                for (key, member) in members {
+                    self.check_value(member, &path.key(key), deeper);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// The same for a prompt, which is often written as if it were the template of a role.
+    fn check_prompt(&mut self, text: Option<&str>, path: &Path<'_>) {
+        self.check_text(text, path);
+        let Some(tag) = text.and_then(handlebars_tag) else { return };
+        let name = match tag.strip_prefix("vars.").unwrap_or(tag) {
+            name if is_id(name) => format!("write `${{vars.{name}}}`"),
+            _ => "write `${…}`, or put the text into a role".to_owned(),
+        };
+        let message = format!(
+            "`{{{{{}}}}}` stays as it is in a prompt, only roles are Handlebars templates: {name}",
+            shorten(tag)
+        );
+        self.report.warning("no-effect", path, message);
+    }
+
+    fn check_text(&mut self, text: Option<&str>, path: &Path<'_>) {
+        let Some(text) = text.filter(|text| text.contains("${")) else { return };
+        match Template::parse(text) {
+            Ok(template) => {
+                for name in template.names() {
+                    if self.report.is_full() {
+                        return;
+                    }
+                    if let Err((code, message)) = self.check_name(name) {
+                        self.report.error_in_text(code, path, name.offset(), message);
+                    }
+                }
+            }
+            Err(error) => self.report.error_in_text("bad-expression", path, error.offset, error.message),
+        }
+    }
+
+    fn check_name(&self, name: &Name) -> Result<(), (&'static str, String)> {
+        let roots = self.moment.roots(self.place);
+        let root = name.root();
+        let Some((_, keys)) = roots.iter().find(|(known, _)| *known == root) else {
+            let message = match root {
+                "output" => "`output` is known only under `set`: write `stages.NAME.output`".to_owned(),
+                "nodes" => "nodes are known only in the graph of a profile".to_owned(),
+                "item" => "`item` is known only in the `run` of a `foreach`".to_owned(),
+                "secrets" => "secrets are known only to what a provider is called with".to_owned(),
+                _ => {
+                    let known = roots.iter().map(|(root, _)| *root);
+                    let near = did_you_mean(root, known.clone());
+                    format!("no name begins with `{}`: write {}{near}", shorten(root), one_of(known))
+                }
+            };
+            return Err(("unknown-name", message));
+        };
+        let unknown = |message| Err(("unknown-name", message));
+        match (keys, name.segment(1)) {
+            (Keys::Value, _) | (Keys::None, None) | (Keys::Any, Some(_)) => Ok(()),
+            (Keys::None, Some(_)) => unknown(format!("`{root}` has no parts: write `{root}` alone")),
+            (Keys::Any, None) => unknown(format!("`{root}` needs a key, as in `{root}.x`")),
+            (Keys::Stage(_), None) => unknown("`stages` needs the name of a stage after it".to_owned()),
+            (Keys::Node(_), None) => unknown("`nodes` needs the name of a node after it".to_owned()),
+            (Keys::Node(fields), Some(node)) => {
+                let Place::Node { names, .. } = self.place else { return Ok(()) };
+                if names.place(node).is_none() {
+                    return Err(("dangling-node", no_node(node, names)));
+                }
+                match name.segment(2) {
+                    Some(field) if !fields.contains(&field) => {
+                        unknown(no_such("part of a node", field, fields.iter().copied()))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            (Keys::Stage(fields), Some(stage))
+                if self.place.workflow().is_none_or(|workflow| workflow.stages.contains_key(stage)) =>
+            {
+                match name.segment(2) {
+                    Some(field) if !fields.contains(&field) => {
+                        unknown(no_such("part of a stage", field, fields.iter().copied()))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            (Keys::Stage(_), Some(stage)) => {
+                let near =
+                    self.place.workflow().map(|workflow| near_stage(stage, workflow)).unwrap_or_default();
+                Err(("dangling-stage", format!("there is no stage `{}`{near}", shorten(stage))))
+            }
+            (Keys::These(known), Some(key)) if known.contains(&key) => Ok(()),
+            (Keys::These(known), None) => {
+                unknown(format!("`{root}` needs a key after it: write {}", one_of(known.iter().copied())))
+            }
+            (Keys::These(known), Some(key)) => {
+                unknown(no_such(&format!("part of `{root}`"), key, known.iter().copied()))
+            }
+        }
+    }
+}
+
+/// What stands in the first `{{…}}` of a text that looks like a tag of Handlebars.
+fn handlebars_tag(text: &str) -> Option<&str> {
+    let inside = text.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
+    let is_tag = |tag: &&str| {
+        let tag = tag.trim_start_matches(['#', '/', '^']);
+        tag.starts_with(|c: char| c.is_ascii_alphabetic()) && !tag.contains(['\n', '"', ':', '{', '%'])
+    };
+    inside.into_iter().find(is_tag)
+}
+
+/// That something is not known, and what is.
+fn no_such<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let near = did_you_mean(name, known.clone());
+    format!("`{}` is no {what}: write {}{near}", shorten(name), one_of(known))
+}

@@ -1,0 +1,16 @@
+//! What values have to be: one set of rules for files and for definitions built in Rust.
+
+mod expressions;
+mod fields;
+mod needs;
+mod profile;
+mod role;
+mod shell;
+mod workflow;
+
+pub(super) use fields::{file, id, role_name};
+pub(super) use profile::profile;
+pub(super) use role::{role, templates};
+pub(super) use workflow::workflow;
+
+pub(crate) use needs::{Names, arms, needs};

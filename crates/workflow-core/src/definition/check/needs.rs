@@ -1,0 +1,151 @@
+//! What the nodes of a graph need of each other.
+
+use foldhash::HashMap;
+use serde_json::Value;
+
+use crate::definition::model::{GraphNode, Node, RunNode};
+use crate::expr::{Condition, Name, Template, ValueTemplate};
+use crate::ids::{NodeId, is_id};
+
+/// The names of a graph's nodes: their ids, and what they call their outputs.
+pub(crate) struct Names(HashMap<NodeId, usize>);
+
+impl Names {
+    /// Of two nodes with the same name the first counts.
+    pub(crate) fn of(graph: &[GraphNode]) -> Self {
+        let mut names = HashMap::default();
+        for (place, node) in graph.iter().enumerate() {
+            for name in [Some(&node.id), node.out.as_ref()].into_iter().flatten() {
+                names.entry(name.clone()).or_insert(place);
+            }
+        }
+        Self(names)
+    }
+
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, usize)> {
+        self.0.iter().map(|(name, place)| (name, *place))
+    }
+}
+
+/// The name of a node that a value is, where it is one: a text of the form of an id.
+pub(crate) fn named(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| is_id(text))
+}
+
+/// The places of the nodes that `node` needs, without the branches that name it, in order.
+pub(crate) fn needs(node: &GraphNode, names: &Names) -> Vec<usize> {
+    let mut found = Found { names, places: Vec::new() };
+    found.node(&node.node);
+    for value in node.set.values() {
+        found.value(value);
+    }
+    found.places.sort_unstable();
+    found.places.dedup();
+    found.places
+}
+
+/// For each node, the places of the branches that name it as an arm.
+pub(crate) fn arms(graph: &[GraphNode], names: &Names) -> Vec<Vec<usize>> {
+    let mut arm_of = vec![Vec::new(); graph.len()];
+    for (place, node) in graph.iter().enumerate() {
+        let Node::Branch(branch) = &node.node else { continue };
+        for arm in branch.when.iter().flat_map(|arm| &arm.then).filter_map(|name| names.place(name)) {
+            if !arm_of[arm].contains(&place) {
+                arm_of[arm].push(place);
+            }
+        }
+    }
+    arm_of
+}
+
+struct Found<'n> {
+    names: &'n Names,
+    places: Vec<usize>,
+}
+
+impl Found<'_> {
+    fn node(&mut self, node: &Node) {
+        match node {
+            Node::Run(run) => self.run(run),
+            Node::Foreach(foreach) => {
+                self.value_or_name(&foreach.items);
+                self.condition(foreach.when.as_deref());
+                self.node(&foreach.run);
+            }
+            Node::Reduce(reduce) => {
+                reduce.from.iter().for_each(|name| self.name(name));
+                self.run(&reduce.run);
+            }
+            Node::Branch(branch) => {
+                branch.when.iter().for_each(|arm| self.condition(Some(&arm.condition)));
+            }
+            Node::Export(export) => {
+                self.name(&export.from);
+                self.condition(export.when.as_deref());
+            }
+            Node::Ask(ask) => {
+                self.text(&ask.question);
+                ask.choices.iter().for_each(|choice| self.value(choice));
+                self.condition(ask.when.as_deref());
+            }
+        }
+    }
+
+    fn run(&mut self, run: &RunNode) {
+        for text in [&run.provider, &run.role, &run.prompt, &run.cwd, &run.approval].into_iter().flatten() {
+            self.text(text);
+        }
+        run.inputs.iter().for_each(|input| self.value_or_name(input));
+        run.with.iter().flatten().for_each(|(_, value)| self.value(value));
+        run.env.values().for_each(|value| self.value(value));
+        self.condition(run.when.as_deref());
+    }
+
+    fn value_or_name(&mut self, value: &Value) {
+        match named(value) {
+            Some(name) => self.name(name),
+            None => self.value(value),
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        self.places.extend(self.names.place(name));
+    }
+
+    // What cannot be parsed is told elsewhere, and needs nothing.
+
+    fn text(&mut self, text: &str) {
+        if let Ok(template) = Template::parse(text) {
+            template.names().for_each(|name| self.expression(name));
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        if let Ok(template) = ValueTemplate::parse(value) {
+            template.names().for_each(|name| self.expression(name));
+        }
+    }
+
+    fn expression(&mut self, name: &Name) {
+        if name.root() == "nodes"
+            && let Some(name) = name.segment(1)
+        {
+            self.name(name);
+        }
+    }
+
+    fn condition(&mut self, text: Option<&str>) {
+        let Some(Ok(condition)) = text.map(Condition::parse) else { return };
+        for mut names in condition.queries() {
+            if names.next() == Some("nodes")
+                && let Some(name) = names.next()
+            {
+                self.name(name);
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What the values of a profile have to be: one set of rules for files and for Rust.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::expressions::{self, Place, no_node};
+use super::fields::{budget, file, id, limits_of_call, provider, range, role_name, variable};
+use super::needs::{self, Names, named};
+use super::shell;
+use crate::definition::model::{
+    AskNode, ForeachNode, GraphNode, Mode, Node, Path, Profile, ReduceStrategy, RunNode, Workflow, shorten,
+};
+use crate::definition::report::Report;
+use crate::ids::is_id;
+
+/// The names that a node cannot have: they mean something else where a node is named.
+const RESERVED: [&str; 1] = ["item"];
+
+/// Reports everything that is wrong with `profile`; what it says of stages only where the workflow is
+/// known.
+pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &mut Report<'_>) {
+    range(profile.concurrency, 1, 1000, &Path::Root.key("concurrency"), report);
+    let vars = Path::Root.key("vars");
+    for name in profile.vars.keys().filter(|name| !is_id(name)) {
+        let message = format!(
+            "`{}` is not the name of a variable: use 1 to 64 letters, digits, `-` and `_`",
+            shorten(name)
+        );
+        report.error("bad-id", &vars.key(name), message);
+    }
+    let path = Path::Root.key("graph");
+    if profile.graph.is_empty() {
+        report.error("missing-field", &path, "`graph` is missing or empty: list the nodes of the stage");
+    }
+    let mut seen = HashMap::new();
+    for (n, node) in profile.graph.iter().enumerate() {
+        let path = path.index(n);
+        for (name, key) in [(Some(&node.id), "id"), (node.out.as_ref(), "out")] {
+            let Some(name) = name else { continue };
+            if RESERVED.contains(&name.as_str()) {
+                let message = format!("a node cannot be called `{name}`: that is the item of a `foreach`");
+                report.error("reserved-name", &path.key(key), message);
+            }
+            let first = *seen.entry(name.as_str()).or_insert((n, key));
+            if first != (n, key) {
+                let first = first.0;
+                let message =
+                    format!("`{name}` is the name of `graph[{first}]` already: names of nodes are unique");
+                report.error("duplicate-node", &path.key(key), message);
+            }
+        }
+    }
+    let names = Names::of(&profile.graph);
+    let checker = Checker { names: &names, workflow };
+    for (n, node) in profile.graph.iter().enumerate() {
+        checker.graph_node(node, &path.index(n), report);
+    }
+    order(profile, &names, &path, report);
+}
+
+struct Checker<'a> {
+    names: &'a Names,
+    workflow: Option<&'a Workflow>,
+}
+
+impl Checker<'_> {
+    fn graph_node(&self, node: &GraphNode, path: &Path<'_>, report: &mut Report<'_>) {
+        let set = path.key("set");
+        for name in node.set.keys().filter(|name| !is_id(name)) {
+            let message = format!(
+                "`{}` is not the name of a variable: use 1 to 64 letters, digits, `-` and `_`",
+                shorten(name)
+            );
+            report.error("bad-id", &set.key(name), message);
+        }
+        let place = self.place(false);
+        expressions::set(&node.set, &place, &set, report);
+        self.node(&node.node, path, false, report);
+    }
+
+    fn place(&self, in_body: bool) -> Place<'_> {
+        Place::Node { names: self.names, workflow: self.workflow, in_body }
+    }
+
+    fn node(&self, node: &Node, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        match node {
+            Node::Run(run) => self.run(run, path, in_body, report),
+            Node::Foreach(foreach) => self.foreach(foreach, path, in_body, report),
+            Node::Reduce(reduce) => {
+                let from = path.key("from");
+                for (n, name) in reduce.from.iter().enumerate() {
+                    let path =
+                        if reduce.from.len() == 1 { from.parent().map(|p| p.key("from")) } else { None };
+                    let item = from.index(n);
+                    self.name(name, path.as_ref().unwrap_or(&item), in_body, report);
+                }
+                self.run(&reduce.run, path, in_body, report);
+                let calls = reduce.run.provider.is_some()
+                    || reduce.run.role.is_some()
+                    || reduce.run.prompt.is_some()
+                    || !reduce.run.inputs.is_empty();
+                if calls && reduce.strategy != ReduceStrategy::Summarize {
+                    let message = "no provider is called here: only `strategy: summarize` calls one";
+                    report.warning("no-effect", &path.key("strategy"), message);
+                }
+            }
+            Node::Branch(branch) => {
+                let when = path.key("when");
+                for (n, arm) in branch.when.iter().enumerate() {
+                    let path = when.index(n);
+                    self.condition(&arm.condition, &path.key("condition"), in_body, report);
+                    let then = path.key("then");
+                    for (n, name) in arm.then.iter().enumerate() {
+                        let item = then.index(n);
+                        let path = if arm.then.len() == 1 { &then } else { &item };
+                        if !in_body && self.names.place(name).is_none() {
+                            report.error("dangling-node", path, no_node(name, self.names));
+                        }
+                    }
+                }
+            }
+            Node::Export(export) => {
+                self.name(&export.from, &path.key("from"), in_body, report);
+                if let Some(schema) = &export.output_schema {
+                    file(schema, &path.key("output_schema"), report);
+                }
+                range(export.repairs, 0, 10, &path.key("repairs"), report);
+                if let Some(when) = &export.when {
+                    self.condition(when, &path.key("when"), in_body, report);
+                }
+            }
+            Node::Ask(ask) => self.ask(ask, path, in_body, report),
+        }
+    }
+
+    fn foreach(&self, foreach: &ForeachNode, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        let items = path.key("items");
+        match (&foreach.items, named(&foreach.items)) {
+            (_, Some(name)) => self.name(name, &items, in_body, report),
+            (Value::String(_) | Value::Array(_), None) => {
+                expressions::value(&foreach.items, &self.place(in_body), &items, report);
+            }
+            _ => {
+                let message = "`items` has to be a list, or an expression for one as `${vars.files}`";
+                report.error("wrong-type", &items, message);
+            }
+        }
+        range(foreach.concurrency, 1, 1000, &path.key("concurrency"), report);
+        if foreach.concurrency.is_some() && foreach.mode.unwrap_or_default() != Mode::Parallel {
+            let message = "`concurrency` does nothing here: write `mode: parallel` beside it";
+            report.warning("no-effect", &path.key("concurrency"), message);
+        }
+        if let Some(when) = &foreach.when {
+            self.condition(when, &path.key("when"), in_body, report);
+        }
+        self.node(&foreach.run, &path.key("run"), true, report);
+    }
+
+    fn ask(&self, ask: &AskNode, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        let place = self.place(in_body);
+        expressions::value(&Value::String(ask.question.clone()), &place, &path.key("question"), report);
+        let choices = path.key("choices");
+        for (n, choice) in ask.choices.iter().enumerate() {
+            expressions::value(choice, &place, &choices.index(n), report);
+        }
+        if let Some(schema) = &ask.output_schema {
+            let path = path.key("output_schema");
+            file(schema, &path, report);
+            if !ask.choices.is_empty() {
+                report.error("too-many-fields", &path, "write `choices` or `output_schema`, not both");
+            }
+        }
+        if let Some(when) = &ask.when {
+            self.condition(when, &path.key("when"), in_body, report);
+        }
+    }
+
+    fn run(&self, run: &RunNode, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        provider(run.provider.as_deref(), &path.key("provider"), report);
+        role_name(run.role.as_deref(), &path.key("role"), report);
+        range(run.repairs, 0, 10, &path.key("repairs"), report);
+        let skills = path.key("skills");
+        for (n, skill) in run.skills.iter().enumerate() {
+            id(Some(skill), &skills.index(n), report);
+        }
+        limits_of_call(run.timeout, run.idle_timeout, path, report);
+        let env = path.key("env");
+        for (name, value) in &run.env {
+            variable(name, value, &env.key(name), report);
+        }
+        if let Some(schema) = &run.output_schema {
+            file(schema, &path.key("output_schema"), report);
+        }
+        if let Some(limits) = &run.budget {
+            budget(limits, &path.key("budget"), report);
+        }
+        if let Some(with) = &run.with {
+            let told = shell::Told { prompt: run.prompt.as_deref(), inputs: &run.inputs };
+            shell::check(with, &told, path, report);
+        }
+        let inputs = path.key("inputs");
+        for (n, input) in run.inputs.iter().enumerate() {
+            if let Some(name) = named(input) {
+                self.name(name, &inputs.index(n), in_body, report);
+            }
+        }
+        expressions::run(run, &self.place(in_body), path, report);
+        if let Some(when) = &run.when {
+            self.condition(when, &path.key("when"), in_body, report);
+        }
+    }
+
+    /// Checks the name of a node whose output is meant.
+    fn name(&self, name: &str, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        if name == "item" && !in_body {
+            report.error("dangling-node", path, "`item` is known only in the `run` of a `foreach`");
+        } else if name != "item" && self.names.place(name).is_none() {
+            report.error("dangling-node", path, no_node(name, self.names));
+        }
+    }
+
+    fn condition(&self, text: &str, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        expressions::condition_at(text, &self.place(in_body), path, report);
+    }
+}
+
+/// Reports cycles, and nodes that can never run.
+fn order(profile: &Profile, names: &Names, path: &Path<'_>, report: &mut Report<'_>) {
+    let arms = needs::arms(&profile.graph, names);
+    let before: Vec<Vec<usize>> = profile
+        .graph
+        .iter()
+        .zip(&arms)
+        .map(|(node, arm_of)| {
+            let mut before = needs::needs(node, names);
+            before.extend(arm_of);
+            before
+        })
+        .collect();
+    let mut open: Vec<usize> = before.iter().map(Vec::len).collect();
+    let mut ready: Vec<usize> = (0..open.len()).filter(|place| open[*place] == 0).collect();
+    let mut after = vec![Vec::new(); open.len()];
+    for (place, before) in before.iter().enumerate() {
+        for earlier in before {
+            after[*earlier].push(place);
+        }
+    }
+    while let Some(place) = ready.pop() {
+        for later in &after[place] {
+            open[*later] -= 1;
+            if open[*later] == 0 {
+                ready.push(*later);
+            }
+        }
+    }
+    if let Some(cycle) = cycle(&before, &open) {
+        let ids: Vec<_> = cycle.iter().map(|place| profile.graph[*place].id.as_str()).collect();
+        let first = ids.first().copied().unwrap_or_default();
+        let message = format!("these nodes wait for each other: {} → {first}", ids.join(" → "));
+        report.error("cycle", &path.index(cycle[0]), message);
+        return;
+    }
+    unreachable(profile, names, &arms, path, report);
+}
+
+/// A cycle among the nodes that never get ready, in the order in which they run.
+fn cycle(before: &[Vec<usize>], open: &[usize]) -> Option<Vec<usize>> {
+    let mut place = (0..open.len()).find(|place| open[*place] > 0)?;
+    let mut way = Vec::new();
+    // Each node that never gets ready waits for another such.
+    while !way.contains(&place) {
+        way.push(place);
+        place = *before[place].iter().find(|earlier| open[**earlier] > 0)?;
+    }
+    let start = way.iter().position(|known| *known == place)?;
+    let mut cycle = way.split_off(start);
+    cycle.reverse();
+    // Where the file begins it.
+    let least = cycle.iter().enumerate().min_by_key(|(_, place)| **place).map_or(0, |(n, _)| n);
+    cycle.rotate_left(least);
+    Some(cycle)
+}
+
+/// Arms after one that is always taken, where nothing else leads to their nodes.
+fn unreachable(
+    profile: &Profile,
+    names: &Names,
+    arms: &[Vec<usize>],
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) {
+    let mut taken = vec![false; profile.graph.len()];
+    for node in &profile.graph {
+        let Node::Branch(branch) = &node.node else { continue };
+        for arm in &branch.when {
+            for place in arm.then.iter().filter_map(|name| names.place(name)) {
+                taken[place] = true;
+            }
+            if arm.condition.trim() == "true" {
+                break;
+            }
+        }
+    }
+    for (place, arm_of) in arms.iter().enumerate() {
+        if !arm_of.is_empty() && !taken[place] {
+            let message = format!(
+                "`{}` can never run: the branches that lead to it have an arm before that is always taken",
+                profile.graph[place].id
+            );
+            report.error("unreachable-node", &path.index(place), message);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What the values of a workflow have to be: one set of rules for files and for Rust.
+
+use super::fields::{budget, file, id, limits_of_call, provider, range, role_name, variable};
+use super::{expressions, shell};
+use crate::definition::model::{Lane, LoopSpec, Mode, ParallelStrategy, Path, Stage, Workflow, shorten};
+use crate::definition::report::Report;
+use crate::ids::{StageId, is_id};
+use crate::suggest::near_or_all;
+
+/// Reports everything that is wrong with `workflow`.
+pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
+    let path = Path::Root.key("workflow");
+    // The id stands for a name that is left out.
+    if !(2..=100).contains(&workflow.name.chars().count()) && workflow.name != workflow.id.as_str() {
+        report.error("out-of-range", &path.key("name"), "`name` must have 2 to 100 characters");
+    }
+    let stages = path.key("stages");
+    if workflow.stages.is_empty() {
+        report.error("out-of-range", &stages, "there are no stages: list at least one");
+    }
+    if workflow.stages.contains_key("workflow") {
+        let message = "no stage can be called `workflow`: the key holds the name and the list of stages";
+        report.error("reserved-name", &stages, message);
+    }
+    if let Some(repeat) = &workflow.repeat {
+        loop_spec(workflow, repeat, &path.key("loop"), report);
+    }
+    if let Some(limits) = &workflow.budget {
+        budget(limits, &path.key("budget"), report);
+    }
+    for (id, stage) in workflow.stages.iter().filter(|(id, _)| id.as_str() != "workflow") {
+        let path = Path::Root.key(id.as_str());
+        self::stage(stage, &path, report);
+        expressions::stage(stage, workflow, &path, report);
+        min_iterations(stage, workflow, &path, report);
+    }
+}
+
+fn min_iterations(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
+    let Some(least @ 2..=100) = stage.min_iterations else { return };
+    let path = path.key("min_iterations");
+    match &workflow.repeat {
+        Some(LoopSpec { max_iters: most, .. }) if least > *most => {
+            let message = format!("the loop ends after `max_iters: {most}`: write at most that");
+            report.error("out-of-range", &path, message);
+        }
+        Some(_) => {}
+        None => {
+            let message = "`min_iterations` has no effect without a loop: add `loop` under `workflow`";
+            report.warning("no-effect", &path, message);
+        }
+    }
+}
+
+fn loop_spec(workflow: &Workflow, repeat: &LoopSpec, path: &Path<'_>, report: &mut Report<'_>) {
+    range(Some(repeat.max_iters), 1, 20, &path.key("max_iters"), report);
+    expressions::condition(&repeat.stop_when, &path.key("stop_when"), report);
+    if let Some(stage) = &repeat.fallback_next_stage
+        && !workflow.stages.contains_key(stage)
+    {
+        let message = format!(
+            "there is no stage `{stage}`{}",
+            near_or_all(stage.as_str(), workflow.stages.keys().map(StageId::as_str))
+        );
+        report.error("dangling-stage", &path.key("fallback_next_stage"), message);
+    }
+}
+
+fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
+    provider(stage.provider.as_deref(), &path.key("provider"), report);
+    if stage.provider.is_some() && !stage.providers.is_empty() {
+        let message = "`provider` has no effect beside `providers`: remove one of them";
+        report.warning("no-effect", &path.key("provider"), message);
+    }
+    role_name(stage.role.as_deref(), &path.key("role"), report);
+    id(stage.profile.as_deref(), &path.key("profile"), report);
+    let providers = path.key("providers");
+    for (n, lane) in stage.providers.iter().enumerate() {
+        self::lane(lane, stage, &providers.index(n), report);
+    }
+    let is_majority = stage.mode == Some(Mode::Parallel)
+        && stage.parallel_strategy == Some(ParallelStrategy::Majority)
+        && !stage.providers.is_empty();
+    if is_majority && stage.providers.iter().all(|lane| lane.weight == Some(0)) {
+        let message = "with a `weight` of 0 everywhere no provider has a vote: give one of them more";
+        report.error("out-of-range", &providers, message);
+    }
+    // The default is no mistake: a resolved workflow has it everywhere.
+    let strategy = stage.parallel_strategy.unwrap_or_default();
+    if strategy != ParallelStrategy::default() && stage.mode.unwrap_or_default() != Mode::Parallel {
+        let message = "`parallel_strategy` does nothing here: write `mode: parallel` beside it";
+        report.warning("no-effect", &path.key("parallel_strategy"), message);
+    }
+    range(stage.retries, 0, 10, &path.key("retries"), report);
+    range(stage.min_iterations, 0, 100, &path.key("min_iterations"), report);
+    range(stage.repairs, 0, 10, &path.key("repairs"), report);
+    let skills = path.key("skills");
+    for (n, skill) in stage.skills.iter().enumerate() {
+        id(Some(skill), &skills.index(n), report);
+    }
+    limits_of_call(stage.timeout, stage.idle_timeout, path, report);
+    let set = path.key("set");
+    for name in stage.set.keys().filter(|name| !is_id(name)) {
+        let message = format!(
+            "`{}` is not the name of a variable: use 1 to 64 letters, digits, `-` and `_`",
+            shorten(name)
+        );
+        report.error("bad-id", &set.key(name), message);
+    }
+    let env = path.key("env");
+    for (name, value) in &stage.env {
+        variable(name, value, &env.key(name), report);
+    }
+    if let Some(schema) = &stage.output_schema {
+        file(schema, &path.key("output_schema"), report);
+    }
+    if let Some(limits) = &stage.budget {
+        budget(limits, &path.key("budget"), report);
+    }
+    if let Some(with) = &stage.with {
+        let told = shell::Told { prompt: stage.prompt.as_deref(), inputs: &stage.inputs };
+        shell::check(with, &told, path, report);
+    }
+}
+
+fn lane(lane: &Lane, stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
+    provider(Some(&lane.provider), &path.key("provider"), report);
+    role_name(lane.role.as_deref(), &path.key("role"), report);
+    range(lane.weight, 0, 1000, &path.key("weight"), report);
+    if lane.weight == Some(0) {
+        report.warning(
+            "no-vote",
+            &path.key("weight"),
+            "with a `weight` of 0 this provider works and has no vote",
+        );
+    }
+    limits_of_call(lane.timeout, lane.idle_timeout, path, report);
+    let env = path.key("env");
+    for (name, value) in &lane.env {
+        variable(name, value, &env.key(name), report);
+    }
+    if let Some(with) = &lane.with {
+        let prompt = lane.prompt.as_deref().or(stage.prompt.as_deref());
+        shell::check(with, &shell::Told { prompt, inputs: &stage.inputs }, path, report);
+    }
+}

@@ -1,0 +1,91 @@
+//! Definitions built in Rust.
+//!
+//! The fields of all types are public; what is here only makes the common cases short.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::workflow::{Exhausted, Lane, LoopSpec, Stage, Workflow};
+use crate::ids::{StageId, WorkflowId};
+
+impl Workflow {
+    /// A workflow without stages yet.
+    ///
+    /// ```
+    /// use workflow_core::definition::{self, Defaults, LoopSpec, Stage, Workflow};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let workflow = Workflow::new("review".parse()?, "Write and review")
+    ///     .stage("write".parse()?, Stage::new("codex").prompt("Write ${vars.feature}"))
+    ///     .stage("review".parse()?, Stage::default().prompt("Review ${stages.write.output}"))
+    ///     .repeat(LoopSpec::new(3, "$.done == true"));
+    ///
+    /// assert!(definition::validate(&workflow).is_empty());
+    /// let defaults = Defaults { provider: Some("claude-code".to_owned()), ..Defaults::default() };
+    /// let resolved = definition::resolve(&workflow, &defaults)?;
+    /// assert_eq!(resolved.stages["review"].providers[0].provider, "claude-code");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(id: WorkflowId, name: impl Into<String>) -> Self {
+        Self { id, name: name.into(), description: None, repeat: None, budget: None, stages: IndexMap::new() }
+    }
+
+    /// Adds a stage after the others; one of the same id is replaced where it stands.
+    #[must_use]
+    pub fn stage(mut self, id: StageId, stage: Stage) -> Self {
+        self.stages.insert(id, stage);
+        self
+    }
+
+    /// Lets the stages run in a loop.
+    #[must_use]
+    pub fn repeat(self, repeat: LoopSpec) -> Self {
+        Self { repeat: Some(repeat), ..self }
+    }
+}
+
+impl LoopSpec {
+    /// A loop that ends when `stop_when` is true of the last stage's output, or fails after
+    /// `max_iters` iterations.
+    pub fn new(max_iters: u32, stop_when: impl Into<String>) -> Self {
+        Self {
+            max_iters,
+            fallback_next_stage: None,
+            stop_when: stop_when.into(),
+            on_exhausted: Exhausted::default(),
+        }
+    }
+}
+
+impl Stage {
+    /// A stage with one provider.
+    pub fn new(provider: impl Into<String>) -> Self {
+        Self { provider: Some(provider.into()), ..Self::default() }
+    }
+
+    /// A stage with several providers.
+    pub fn with_lanes(lanes: impl IntoIterator<Item = Lane>) -> Self {
+        Self { providers: lanes.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Sets the prompt.
+    #[must_use]
+    pub fn prompt(self, prompt: impl Into<String>) -> Self {
+        Self { prompt: Some(prompt.into()), ..self }
+    }
+
+    /// Sets one of the provider's own options.
+    #[must_use]
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.with.get_or_insert_default().insert(name.into(), value.into());
+        self
+    }
+}
+
+impl Lane {
+    /// A lane of a provider, in the stage's role and with a weight of 1.
+    pub fn new(provider: impl Into<String>) -> Self {
+        Self { provider: provider.into(), ..Self::default() }
+    }
+}

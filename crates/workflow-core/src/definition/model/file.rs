@@ -1,0 +1,75 @@
+//! The form that a workflow has in a file: a header under `workflow`, then one key per stage.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::workflow::{Budget, LoopSpec, Stage, Workflow};
+use crate::ids::{ProfileId, StageId, WorkflowId};
+
+/// Writes a workflow in the form of a file.
+pub(crate) struct File<'w>(pub(crate) &'w Workflow);
+
+/// What a workflow is called and which stages it has.
+#[derive(serde::Serialize, JsonSchema)]
+struct Header<'w> {
+    /// The id; the file's name gives it where it is left out.
+    #[schemars(with = "Option<WorkflowId>")]
+    id: &'w WorkflowId,
+    /// A name for people; default: the id.
+    #[schemars(with = "Option<String>", length(min = 2, max = 100))]
+    name: &'w str,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'w str>,
+    /// The stages, in the order they run.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    stages: Vec<&'w StageId>,
+    /// The loop, where there is one.
+    #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
+    repeat: Option<&'w LoopSpec>,
+    /// Limits of the whole run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<&'w Budget>,
+}
+
+impl Serialize for File<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Workflow { id, name, description, repeat, budget, stages } = self.0;
+        let header = Header {
+            id,
+            name,
+            description: description.as_deref(),
+            stages: stages.keys().collect(),
+            repeat: repeat.as_ref(),
+            budget: budget.as_ref(),
+        };
+        let mut file = serializer.serialize_map(Some(stages.len() + 1))?;
+        file.serialize_entry("workflow", &header)?;
+        for (id, stage) in stages {
+            file.serialize_entry(id, stage)?;
+        }
+        file.end()
+    }
+}
+
+/// A workflow file: the key `workflow`, and one key per stage.
+#[derive(JsonSchema)]
+#[schemars(title = "Workflow file")]
+#[allow(dead_code, reason = "describes the form of a file to schemars")]
+pub(crate) struct WorkflowFile<'w> {
+    workflow: Header<'w>,
+    #[schemars(flatten)]
+    stages: BTreeMap<String, StageEntry>,
+}
+
+/// A stage, or in short the name of its profile.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "describes the form of a file to schemars")]
+enum StageEntry {
+    Profile(ProfileId),
+    Fields(Box<Stage>),
+    Defaults(()),
+}

@@ -1,0 +1,317 @@
+//! The types of a stage profile: the graph of nodes that a stage runs.
+//!
+//! # What a graph does
+//!
+//! A node starts when every node that it needs has ended. It needs the nodes that it names in `inputs`,
+//! `from` and `items`, in `${nodes.x…}` and in `$.nodes.x` of its conditions, and the branches that name
+//! it as an arm. `x` is the id of a node, or the `out` of one.
+//!
+//! A node is *skipped* when its `when` is false, when it is an arm and no branch took it, or when it
+//! needs other nodes and all of those were skipped. So an arm that a branch took runs, even where all else
+//! that it needs was skipped. What a skipped node would have given is left out of `inputs` and `from`, and
+//! absent in expressions.
+//!
+//! A node that fails lets the running ones of its lane finish; nothing new starts, and the lane fails.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::duration::Period;
+use super::workflow::{Budget, Mode, OnInterrupt, OutputFormat, SessionMode};
+use crate::ids::NodeId;
+
+/// A profile: how a stage does its work.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Profile {
+    /// A name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// How many nodes of a lane may be under way at a time, 1–1000; default 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub concurrency: Option<u32>,
+    /// Variables that its nodes have where the run has none of that name.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub vars: IndexMap<String, Value>,
+    /// The nodes, in any order.
+    #[schemars(length(min = 1))]
+    pub graph: Vec<GraphNode>,
+}
+
+/// One node of a graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GraphNode {
+    /// The id, unique within the graph.
+    pub id: NodeId,
+    /// A second name for its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<NodeId>,
+    /// Variables to write from its output.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub set: IndexMap<String, Value>,
+    /// What it does.
+    #[serde(flatten)]
+    pub node: Node,
+}
+
+/// What a node does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Node {
+    /// Calls a provider.
+    Run(Box<RunNode>),
+    /// Does one thing for each of many items.
+    Foreach(ForeachNode),
+    /// Makes one value of several.
+    Reduce(ReduceNode),
+    /// Decides which nodes run.
+    Branch(BranchNode),
+    /// Checks a value, and makes it the output of the lane.
+    Export(ExportNode),
+    /// Asks a person.
+    Ask(AskNode),
+}
+
+/// A node that calls a provider. What is absent and marked so comes from the stage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RunNode {
+    /// The provider; default: the lane's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The role; default: the lane's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The prompt; replaces the role's text. Default: the stage's, where the role is the lane's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// What follows the prompt. A text of the form of an id names a node, whose output is meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Value>,
+    /// The provider's own options; default: the stage's, where the provider is the lane's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with: Option<serde_json::Map<String, Value>>,
+    /// A condition; when it is false the node is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Whether the output is read as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputFormat>,
+    /// The JSON Schema file that the output has to follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<String>,
+    /// How often a wrong output goes back to the provider, 0–10; default 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 10))]
+    pub repairs: Option<u32>,
+    /// Skills that are handed to the provider; default: the stage's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skills: Vec<String>,
+    /// How long one attempt may take; default: the stage's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Period>,
+    /// How long nothing may be heard from the provider; default: the stage's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Period>,
+    /// Environment variables of the provider's processes, beside the stage's.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(extend("additionalProperties" = { "type": ["string", "number", "boolean"] }))]
+    pub env: IndexMap<String, Value>,
+    /// Where the provider works; default: the stage's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// Whether to go on in the agent session of this node's last call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionMode>,
+    /// What an interruption by a crash means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_interrupt: Option<OnInterrupt>,
+    /// A question to a person before the node starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// Limits of the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+}
+
+/// A node that does one thing for each of many items. Its output is the array of what came of them,
+/// in the order of the items, with null for one that was skipped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ForeachNode {
+    /// The items: a list, an expression for one as `${vars.files}`, or the name of a node.
+    pub items: Value,
+    /// One after the other, or several at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// How many items may be under way at a time in parallel mode, 1–1000; default 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub concurrency: Option<u32>,
+    /// A condition; when it is false the node is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// What is done for each item, which `${item}` and, in conditions, `$.item` stand for.
+    pub run: Box<Node>,
+}
+
+/// A node that makes one value of several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReduceNode {
+    /// The nodes whose outputs are taken. The elements of the output are, where there is one node and
+    /// its output is an array.
+    #[serde(with = "names")]
+    #[schemars(with = "NamesForm")]
+    pub from: Vec<String>,
+    /// How.
+    pub strategy: ReduceStrategy,
+    /// Its `when`; and with `summarize` the call: the values follow its prompt, before its own `inputs`.
+    #[serde(flatten)]
+    pub run: Box<RunNode>,
+}
+
+/// How several values become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReduceStrategy {
+    /// Arrays: one array of their elements. Anything else: one text, with an empty line between; what is
+    /// not a text is written as JSON.
+    Concat,
+    /// Objects: one object; of members with the same name the last counts.
+    Merge,
+    /// The first value; null when there is none.
+    First,
+    /// The last value; null when there is none.
+    Last,
+    /// The value that occurs most often; of several such, the one that occurred first. Null when there
+    /// is none.
+    Vote,
+    /// What a provider makes of the values.
+    Summarize,
+}
+
+/// A node that decides which nodes run. Its output is the list of the nodes that the first condition
+/// that is true names; empty when none is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BranchNode {
+    /// The arms, looked at in order.
+    #[schemars(length(min = 1))]
+    pub when: Vec<Arm>,
+}
+
+/// One arm of a branch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Arm {
+    /// When it is taken.
+    pub condition: String,
+    /// The nodes that it leads to. In the body of a `foreach`, where nothing follows, any names.
+    #[serde(with = "names")]
+    #[schemars(with = "NamesForm")]
+    pub then: Vec<String>,
+}
+
+/// A node that checks a value, and makes it the output of the lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportNode {
+    /// The node whose output it is.
+    pub from: String,
+    /// The JSON Schema file that the value has to follow. Where it comes from a call that has no schema
+    /// of its own, the reply has to follow it, and a wrong one goes back to the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<String>,
+    /// How often a wrong output goes back to the provider, 0–10; default 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 10))]
+    pub repairs: Option<u32>,
+    /// A condition; when it is false the node is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// A node that asks a person, and waits for the answer, which is its output. A run in which nothing else
+/// goes on does so in no process's memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AskNode {
+    /// The question.
+    pub question: String,
+    /// The answers to choose from. Default: any text, or what `output_schema` allows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Value>,
+    /// The JSON Schema file that the answer has to follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<String>,
+    /// A condition; when it is false the node is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// The calls that the nodes of a profile make, each with its path.
+pub fn calls_of(profile: &Profile) -> Vec<(String, &RunNode)> {
+    let graph = profile.graph.iter().enumerate();
+    graph.filter_map(|(n, node)| call_of(&node.node, format!("graph[{n}]"))).collect()
+}
+
+/// The roles that the nodes of a profile name, each with the path of its field.
+pub fn roles_of(profile: &Profile) -> Vec<(String, &str)> {
+    let calls = calls_of(profile).into_iter();
+    calls.filter_map(|(path, run)| Some((format!("{path}.role"), run.role.as_deref()?))).collect()
+}
+
+/// The call that a node makes, by itself or for items, with its path.
+pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
+    match node {
+        Node::Run(run) => Some((path, run)),
+        Node::Reduce(reduce) => Some((path, &reduce.run)),
+        Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) => None,
+    }
+}
+
+/// The same, to be changed.
+pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
+    match node {
+        Node::Run(run) => Some(run),
+        Node::Reduce(reduce) => Some(&mut reduce.run),
+        Node::Foreach(foreach) => call_mut(&mut foreach.run),
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) => None,
+    }
+}
+
+/// One name, or a list of names.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "describes a form to schemars")]
+enum NamesForm {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// A list of names of which a single one may stand alone.
+mod names {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(names: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+        match names {
+            [name] => name.serialize(serializer),
+            names => names.serialize(serializer),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Names {
+            One(String),
+            Several(Vec<String>),
+        }
+        Ok(match Names::deserialize(deserializer)? {
+            Names::One(name) => vec![name],
+            Names::Several(names) => names,
+        })
+    }
+}

@@ -1,0 +1,28 @@
+//! The types of what users write, without a rule. Nothing here knows of texts.
+
+mod assignments;
+mod build;
+mod diagnostic;
+mod duration;
+mod file;
+mod graph;
+mod path;
+pub(super) mod steps;
+mod workflow;
+
+pub(crate) use assignments::AssignmentsFile;
+pub(crate) use file::{File, WorkflowFile};
+pub(crate) use graph::{call_mut, call_of};
+pub(crate) use path::{Path, shorten};
+
+pub use assignments::{Assignment, Assignments};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use duration::{InvalidDuration, Period};
+pub use graph::{
+    Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
+    RunNode, calls_of, roles_of,
+};
+pub use workflow::{
+    Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
+    SessionMode, Stage, Workflow,
+};

@@ -1,0 +1,77 @@
+//! Reading the fields that stages, their providers and nodes have in common: how a provider is called.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::fields::Fields;
+use crate::definition::model::{Budget, OnInterrupt, OutputFormat, Path, SessionMode, shorten};
+use crate::definition::report::Report;
+use crate::definition::yaml::{Entry, Kind};
+
+/// The limits of a call, a stage or a run.
+pub(crate) fn budget(
+    fields: &mut Fields<'_, '_>,
+    parent: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Option<Budget> {
+    let path = parent.key("budget");
+    let mut fields = Fields::of(fields.take("budget")?, &path, report);
+    let budget = Budget {
+        cost_usd: fields.amount("cost_usd", report),
+        tokens: fields.count("tokens", report),
+        time: fields.period("time", report),
+    };
+    fields.finish(report);
+    Some(budget)
+}
+
+/// The variables of the environment. They become texts, so a number that would not read as it is
+/// written (`0x10`) has to be one already.
+pub(crate) fn env(
+    fields: &mut Fields<'_, '_>,
+    parent: &Path<'_>,
+    report: &mut Report<'_>,
+) -> IndexMap<String, Value> {
+    let path = parent.key("env");
+    let entries = fields.map("env", report).unwrap_or_default();
+    for Entry { key, value, .. } in entries {
+        let Kind::Scalar(_, Value::Number(number)) = &value.kind else { continue };
+        if value.number.is_some() {
+            continue;
+        }
+        let shown = number.to_string();
+        let written = value.end.offset - value.start.offset;
+        // A `+` in an exponent may be left out.
+        if shown.len() != written && shown.replace("e+", "e").len() != written {
+            let message =
+                format!("`{}` would become {number}: put it in quotes to keep it as it is", shorten(key));
+            report.error("ambiguous-number", &path.key(key), message);
+        }
+    }
+    entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value())).collect()
+}
+
+/// The options of the provider.
+pub(crate) fn options(
+    fields: &mut Fields<'_, '_>,
+    report: &mut Report<'_>,
+) -> Option<serde_json::Map<String, Value>> {
+    let entries = fields.map("with", report)?;
+    Some(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value())).collect())
+}
+
+/// Whether the output is read as JSON.
+pub(crate) fn output(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<OutputFormat> {
+    fields.choice("output", &[("text", OutputFormat::Text), ("json", OutputFormat::Json)], report)
+}
+
+/// Whether a call continues the session of the last one.
+pub(crate) fn session(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<SessionMode> {
+    let modes = [("new", SessionMode::New), ("continue", SessionMode::Continue)];
+    fields.choice("session", &modes, report)
+}
+
+/// What follows from the interruption of a call.
+pub(crate) fn on_interrupt(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<OnInterrupt> {
+    fields.choice("on_interrupt", &[("rerun", OnInterrupt::Rerun), ("ask", OnInterrupt::Ask)], report)
+}

@@ -1,0 +1,19 @@
+//! From trees of files to values, as far as their types allow. What values have to be beyond that is the same for
+//! definitions built in Rust: see `check`.
+
+mod assignments;
+mod call;
+mod fields;
+mod place;
+mod profile;
+mod role;
+mod schema;
+mod workflow;
+
+pub(super) use place::PlacedFile;
+pub(super) use profile::profile;
+pub(super) use role::{parts, role};
+pub(super) use workflow::workflow;
+
+pub use assignments::{ParsedAssignments, parse_assignments};
+pub use schema::{check_schema, read_schema, read_value};

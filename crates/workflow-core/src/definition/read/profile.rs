@@ -1,0 +1,268 @@
+//! From the tree of a profile file to a [`Profile`], as far as the types of its values allow.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::call::{budget, env, on_interrupt, options, output, session};
+use super::fields::{Fields, Unknown, text, wrong_type};
+use crate::definition::model::{
+    Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Mode, Node, Path, Profile, ReduceNode,
+    ReduceStrategy, RunNode,
+};
+use crate::definition::report::Report;
+use crate::definition::yaml::{self, Kind};
+use crate::ids::NodeId;
+use crate::suggest::one_of;
+
+/// As deep as a `foreach` stands in the body of another.
+const DEEPEST_FOREACH: usize = 8;
+
+/// Reads what can be read. Everything that is left out or replaced has an error in `report`.
+pub(crate) fn profile(root: &yaml::Node, report: &mut Report<'_>) -> Profile {
+    let path = Path::Root;
+    let mut fields = Fields::of(root, &path, report);
+    let graph_path = path.key("graph");
+    let nodes = fields.list("graph", report);
+    if nodes.is_empty() {
+        let message = "`graph` is missing or empty: list the nodes of the stage";
+        report.refuse("missing-field", &graph_path, message);
+    }
+    let nodes = nodes.iter().enumerate();
+    let graph = nodes.filter_map(|(n, node)| graph_node(node, &graph_path.index(n), report)).collect();
+    let profile = Profile {
+        name: fields.text("name", report),
+        description: fields.text("description", report),
+        concurrency: fields.whole("concurrency", report),
+        vars: values(&mut fields, "vars", report),
+        graph,
+    };
+    // What older files carry beside: the id is the file's name.
+    fields.take("id");
+    fields.finish(report);
+    profile
+}
+
+fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Option<GraphNode> {
+    let mut fields = Fields::of(node, path, report).of_kind(Unknown::Node);
+    let id = if let Some(id) = fields.text("id", report) {
+        node_id(&id, &path.key("id"), report)
+    } else {
+        report.refuse("missing-field", &path.key("id"), "`id` is missing: give the node a name");
+        None
+    };
+    let out = fields.text("out", report).and_then(|out| node_id(&out, &path.key("out"), report));
+    let set = values(&mut fields, "set", report);
+    let node = kind(&mut fields, path, report, DEEPEST_FOREACH);
+    fields.finish(report);
+    // The place of a node in the list has to stay what it is in the file.
+    Some(GraphNode { id: id.or_else(|| NodeId::new("unnamed").ok())?, out, set, node })
+}
+
+fn node_id(id: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<NodeId> {
+    NodeId::new(id).map_err(|error| report.refuse("bad-id", path, error.to_string())).ok()
+}
+
+#[derive(Clone, Copy)]
+enum Type {
+    Run,
+    Foreach,
+    Reduce,
+    Branch,
+    Export,
+    Ask,
+}
+
+fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, deeper: usize) -> Node {
+    let types = [
+        ("run", Type::Run),
+        ("foreach", Type::Foreach),
+        ("reduce", Type::Reduce),
+        ("branch", Type::Branch),
+        ("export", Type::Export),
+        ("ask", Type::Ask),
+    ];
+    let is_there = fields.take("type").is_some();
+    let chosen = fields.choice("type", &types, report);
+    if is_there && chosen.is_none() {
+        // What the other keys mean depends on the type.
+        fields.forget();
+    }
+    match chosen.unwrap_or(Type::Run) {
+        Type::Run => Node::Run(Box::new(run(fields, path, report))),
+        Type::Foreach => Node::Foreach(foreach(fields, path, report, deeper)),
+        Type::Reduce => {
+            let strategies = [
+                ("concat", ReduceStrategy::Concat),
+                ("merge", ReduceStrategy::Merge),
+                ("first", ReduceStrategy::First),
+                ("last", ReduceStrategy::Last),
+                ("vote", ReduceStrategy::Vote),
+                ("summarize", ReduceStrategy::Summarize),
+            ];
+            let is_there = fields.take("strategy").is_some();
+            let strategy = fields.choice("strategy", &strategies, report);
+            if !is_there {
+                let names = one_of(strategies.iter().map(|(name, _)| *name));
+                let message = format!("`strategy` is missing: write {names}");
+                report.refuse("missing-field", &path.key("strategy"), message);
+            }
+            Node::Reduce(ReduceNode {
+                from: names(fields, "from", "the node whose output is reduced", path, report),
+                strategy: strategy.unwrap_or(ReduceStrategy::First),
+                run: Box::new(run(fields, path, report)),
+            })
+        }
+        Type::Branch => Node::Branch(BranchNode { when: arms(fields, path, report) }),
+        Type::Export => Node::Export(ExportNode {
+            from: required(fields, "from", "the node whose output is exported", path, report),
+            output_schema: fields.text("output_schema", report),
+            repairs: fields.whole("repairs", report),
+            when: fields.text("when", report),
+        }),
+        Type::Ask => Node::Ask(AskNode {
+            question: required(fields, "question", "what the person is asked", path, report),
+            choices: fields.list("choices", report).iter().map(yaml::Node::to_value).collect(),
+            output_schema: fields.text("output_schema", report),
+            when: fields.text("when", report),
+        }),
+    }
+}
+
+fn foreach(
+    fields: &mut Fields<'_, '_>,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+    deeper: usize,
+) -> ForeachNode {
+    let items = fields.take("items").map(yaml::Node::to_value);
+    if items.is_none() {
+        let message = "`items` is missing: write a list, or an expression for one as `${vars.files}`";
+        report.refuse("missing-field", &path.key("items"), message);
+    }
+    let body_path = path.key("run");
+    let body = match (fields.take("run"), deeper.checked_sub(1)) {
+        (Some(node), Some(deeper)) => {
+            let mut body = Fields::of(node, &body_path, report).of_kind(Unknown::Node);
+            let kind = kind(&mut body, &body_path, report, deeper);
+            // A node that does something else than what was written, for each item, is no warning.
+            body.finish_strict(&["id", "name", "description", "isDefault", "protected", "source"], report);
+            Some(kind)
+        }
+        (Some(_), None) => {
+            let message = format!("`foreach` is nested more than {DEEPEST_FOREACH} deep");
+            report.refuse("too-deep", &body_path, message);
+            None
+        }
+        (None, _) => {
+            let message = "`run` is missing: write the node that works on each item";
+            report.refuse("missing-field", &body_path, message);
+            None
+        }
+    };
+    let modes = [("sequential", Mode::Sequential), ("parallel", Mode::Parallel)];
+    ForeachNode {
+        items: items.unwrap_or_default(),
+        mode: fields.choice("mode", &modes, report),
+        concurrency: fields.whole("concurrency", report),
+        when: fields.text("when", report),
+        run: Box::new(body.unwrap_or_else(|| Node::Run(Box::default()))),
+    }
+}
+
+fn run(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>) -> RunNode {
+    let with = options(fields, report);
+    RunNode {
+        provider: fields.text("provider", report),
+        role: fields.text("role", report),
+        prompt: fields.text("prompt", report),
+        inputs: fields.list("inputs", report).iter().map(yaml::Node::to_value).collect(),
+        with,
+        when: fields.text("when", report),
+        output: output(fields, report),
+        output_schema: fields.text("output_schema", report),
+        repairs: fields.whole("repairs", report),
+        skills: fields.texts("skills", report),
+        timeout: fields.period("timeout", report),
+        idle_timeout: fields.period("idle_timeout", report),
+        env: env(fields, path, report),
+        cwd: fields.text("cwd", report),
+        session: session(fields, report),
+        on_interrupt: on_interrupt(fields, report),
+        approval: fields.text("approval", report),
+        budget: budget(fields, path, report),
+    }
+}
+
+fn arms(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>) -> Vec<Arm> {
+    let path = path.key("when");
+    let items = fields.list("when", report);
+    if items.is_empty() {
+        let message = "`when` is missing or empty: list conditions, as `- { condition: \"$.nodes.x.output.ok\", then: y }`";
+        report.refuse("missing-field", &path, message);
+    }
+    let arm = |(n, node)| {
+        let path = path.index(n);
+        let mut fields = Fields::of(node, &path, report);
+        let arm = Arm {
+            condition: required(&mut fields, "condition", "when the arm is taken", &path, report),
+            then: names(&mut fields, "then", "the node that it leads to", &path, report),
+        };
+        fields.finish(report);
+        arm
+    };
+    items.iter().enumerate().map(arm).collect()
+}
+
+/// One name, or a list of them.
+fn names(
+    fields: &mut Fields<'_, '_>,
+    key: &'static str,
+    what: &str,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Vec<String> {
+    let path = path.key(key);
+    let Some(node) = fields.take(key) else {
+        report.refuse("missing-field", &path, format!("`{key}` is missing: name {what}"));
+        return Vec::new();
+    };
+    match &node.kind {
+        Kind::List(items) if items.is_empty() => {
+            report.refuse("missing-field", &path, format!("`{key}` is empty: name {what}"));
+            Vec::new()
+        }
+        Kind::List(items) => {
+            let items = items.iter().enumerate();
+            items.filter_map(|(n, item)| text(item, &path.index(n), report).map(str::to_owned)).collect()
+        }
+        Kind::Scalar(_, Value::String(name)) => vec![name.clone()],
+        _ => {
+            wrong_type(node, "the name of a node, or a list of names", &path, report);
+            Vec::new()
+        }
+    }
+}
+
+fn required(
+    fields: &mut Fields<'_, '_>,
+    key: &'static str,
+    what: &str,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> String {
+    let is_there = fields.take(key).is_some();
+    let found = fields.text(key, report);
+    if !is_there {
+        report.refuse("missing-field", &path.key(key), format!("`{key}` is missing: write {what}"));
+    }
+    found.unwrap_or_default()
+}
+
+fn values(
+    fields: &mut Fields<'_, '_>,
+    key: &'static str,
+    report: &mut Report<'_>,
+) -> IndexMap<String, Value> {
+    let entries = fields.map(key, report).unwrap_or_default();
+    entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value())).collect()
+}

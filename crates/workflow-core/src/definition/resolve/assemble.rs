@@ -1,0 +1,325 @@
+//! Putting a workflow and what it refers to together to a bundle.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use indexmap::IndexMap;
+
+use super::defaults::Defaults;
+use super::fill_in::resolve;
+use super::library::{Library, recommended, role};
+use super::named::{Named, profile_of, schemas_of, skills_of};
+use crate::bundle::Bundle;
+use crate::definition::model::{Assignment, Diagnostic, Diagnostics, Severity, Stage, Workflow, roles_of};
+use crate::definition::parse::validate_profile;
+use crate::definition::read::PlacedFile;
+use crate::ids::{ProfileId, RoleId, StageId};
+use crate::role::Role;
+use crate::suggest::did_you_mean;
+
+/// A workflow with all that it refers to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bundled {
+    /// The bundle.
+    pub bundle: Bundle,
+    /// What is doubtful.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Fills in what a workflow leaves out, from the assignments first and then from `defaults`, and adds the
+/// profiles, roles, schemas and skills that it uses.
+///
+/// A stage without a role has the one that is called like the stage, if there is one.
+///
+/// # Errors
+///
+/// Everything that [`resolve`] says, and what is named and is not there or cannot be used.
+pub fn bundle(workflow: &Workflow, defaults: &Defaults, library: &Library) -> Result<Bundled, Diagnostics> {
+    let mut assembly = Assembly {
+        library,
+        defaults,
+        problems: Vec::new(),
+        told: BTreeSet::new(),
+        placed: HashMap::new(),
+        roles: BTreeSet::new(),
+        every_role: false,
+        assigned_profiles: BTreeSet::new(),
+    };
+    assembly.tell("assignments", "workflow");
+    let mut assigned = workflow.clone();
+    for (id, stage) in &mut assigned.stages {
+        assembly.assign(id, stage);
+    }
+    let resolved = resolve(&assigned, defaults);
+    let mut bundle = Bundle::new(match &resolved {
+        Ok(resolved) => resolved.clone(),
+        Err(_) => assigned.clone(),
+    });
+    assembly.profiles(&mut bundle);
+    assembly.roles(&mut bundle);
+    assembly.schemas(&mut bundle);
+    assembly.skills(&mut bundle);
+    let mut problems = assembly.problems;
+    if let Err(Diagnostics(found)) = resolved {
+        problems.extend(found);
+    }
+    if problems.iter().any(Diagnostic::is_error) {
+        return Err(Diagnostics::from(problems));
+    }
+    Ok(Bundled { bundle, warnings: problems })
+}
+
+struct Assembly<'l> {
+    library: &'l Library,
+    defaults: &'l Defaults,
+    problems: Vec<Diagnostic>,
+    /// What was reported already: files, and names that do not exist.
+    told: BTreeSet<String>,
+    placed: HashMap<String, PlacedFile>,
+    roles: BTreeSet<RoleId>,
+    /// Whether a role is named by an expression.
+    every_role: bool,
+    /// The stages whose profile is that of the assignments.
+    assigned_profiles: BTreeSet<StageId>,
+}
+
+/// The field that refers to something: the file with it, or the workflow's own, and its path there.
+#[derive(Clone, Copy)]
+struct Field<'f> {
+    what: Option<&'f str>,
+    path: &'f str,
+}
+
+impl Assembly<'_> {
+    /// Fills in provider, role and profile of a stage.
+    fn assign(&mut self, id: &StageId, stage: &mut Stage) {
+        let nothing = Assignment::default();
+        let assigned = self.library.assignments.stages.get(id).unwrap_or(&nothing);
+        let default = self.defaults.assignments.stages.get(id).unwrap_or(&nothing);
+        let named = stage.provider.is_some() || !stage.providers.is_empty();
+        if stage.profile.is_none() && assigned.profile.is_some() {
+            self.assigned_profiles.insert(id.clone());
+        }
+        let is_there = |profile: &String| self.has_profile(id, profile);
+        let default_profile = default.profile.clone().filter(is_there);
+        stage.profile = stage.profile.take().or_else(|| assigned.profile.clone()).or(default_profile);
+        self.drop_own_name(id, &mut stage.role, "role");
+        for (n, lane) in stage.providers.iter_mut().enumerate() {
+            self.drop_own_name(id, &mut lane.role, &format!("providers[{n}].role"));
+        }
+        if stage.role.is_some() {
+            self.use_role(stage.role.as_deref(), Field { what: None, path: &format!("{id}.role") });
+        } else if let Some(role) = &assigned.role {
+            self.use_role(Some(role), Field { what: Some("assignments"), path: &format!("{id}.role") });
+            stage.role = Some(role.clone());
+        } else {
+            let named = [default.role.as_deref(), Some(id.as_str())].into_iter().flatten();
+            let found = named.filter_map(|role| RoleId::new(role).ok()).find(|role| self.has_role(role));
+            if let Some(role) = found {
+                // One that cannot be used is no reason to go on without it.
+                self.use_role(Some(role.as_str()), Field { what: None, path: id.as_str() });
+                stage.role = Some(role.to_string());
+            }
+        }
+        if !named {
+            let of_role =
+                || recommended(stage.role.as_deref()?, self.defaults, self.library).map(str::to_owned);
+            stage.provider = assigned.provider.clone().or_else(of_role).or_else(|| default.provider.clone());
+        }
+        for (n, lane) in stage.providers.iter().enumerate() {
+            let path = format!("{id}.providers[{n}].role");
+            self.use_role(lane.role.as_deref(), Field { what: None, path: &path });
+        }
+    }
+
+    /// Takes a role that is called like its stage for one that was left out, where there is none of that name:
+    /// editors fill it in.
+    fn drop_own_name(&mut self, id: &StageId, role: &mut Option<String>, field: &str) {
+        let is_own = role.as_deref() == Some(id.as_str());
+        if !is_own || RoleId::new(id.as_str()).is_ok_and(|role| self.has_role(&role)) {
+            return;
+        }
+        *role = None;
+        let message = format!("there is no role `{id}`: this is read as if it were left out");
+        self.problems.push(Diagnostic::warning("missing-role", format!("{id}.{field}"), message));
+    }
+
+    fn has_profile(&self, stage: &StageId, profile: &str) -> bool {
+        let known = |id| self.library.profiles.contains_key(&(stage.clone(), id));
+        ProfileId::new(profile).is_ok_and(known)
+            || self.has_problem(format_args!("profile {stage}.{profile}"))
+    }
+
+    /// Whether there is such a role, also where it cannot be used.
+    fn has_role(&self, role: &RoleId) -> bool {
+        self.role(role).is_some() || self.has_problem(format_args!("role {role}"))
+    }
+
+    fn has_problem(&self, what: std::fmt::Arguments<'_>) -> bool {
+        !self.library.problems.is_empty() && self.library.problems.contains_key(&what.to_string())
+    }
+
+    fn role(&self, id: &RoleId) -> Option<&Role> {
+        role(id, self.defaults, self.library)
+    }
+
+    fn use_role(&mut self, role: Option<&str>, field: Field<'_>) {
+        let Some(role) = role.filter(|role| *role != "${stage.role}") else { return };
+        if role.contains("${") {
+            self.every_role = true;
+            return;
+        }
+        let is_broken = self.tell(&format!("role {role}"), field.path);
+        match RoleId::new(role).ok().filter(|role| self.role(role).is_some()) {
+            Some(role) => drop(self.roles.insert(role)),
+            None if is_broken || !self.told.insert(format!("no role {role}")) => {}
+            None => {
+                let known = self.library.known_roles.iter().map(String::as_str);
+                let known = known.chain(self.library.roles.keys().map(RoleId::as_str));
+                let near = did_you_mean(role, known.chain(self.defaults.roles.keys().map(RoleId::as_str)));
+                let message = format!("there is no role `{role}`: write the file `roles/{role}.md`{near}");
+                self.report(Severity::Error, "missing-role", field, message);
+            }
+        }
+    }
+
+    /// Reports what is wrong or doubtful about a file, once, and says whether it cannot be used.
+    fn tell(&mut self, what: &str, path: &str) -> bool {
+        let Some(problems) = self.library.problems.get(what) else { return false };
+        if self.told.insert(what.to_owned()) {
+            let at = |problem: &Diagnostic| match problem.file {
+                Some(_) => problem.clone(),
+                None => Diagnostic { path: path.to_owned(), ..problem.clone() },
+            };
+            for problem in problems.iter().map(at) {
+                if problem.file.is_none() || !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            }
+        }
+        problems.iter().any(Diagnostic::is_error)
+    }
+
+    /// Reports a problem of a field, in the file that it stands in.
+    fn report(&mut self, severity: Severity, code: &'static str, field: Field<'_>, message: String) {
+        let problem = Diagnostic { severity, ..Diagnostic::error(code, field.path, message) };
+        let file = field.what.and_then(|what| Some((what, self.library.files.get(what)?)));
+        self.problems.push(match (file, field.what) {
+            (Some((what, file)), _) => {
+                let placed =
+                    self.placed.entry(what.to_owned()).or_insert_with(|| PlacedFile::read(&file.text));
+                let (line, column) = placed.place(field.path);
+                problem.at(line, column).in_file(&*file.origin)
+            }
+            // Of a library that was built in Rust.
+            (None, Some(what)) if what != "assignments" => problem.in_file(what),
+            (None, _) => problem,
+        });
+    }
+
+    fn profiles(&mut self, bundle: &mut Bundle) {
+        let mut profiles = IndexMap::new();
+        for (id, stage) in &bundle.workflow.stages {
+            let name = stage.profile.as_deref().unwrap_or("simple");
+            if name == "simple" && self.library.profiles.is_empty() && self.library.problems.is_empty() {
+                continue;
+            }
+            let what = profile_of(bundle, id.as_str());
+            let Ok(profile_id) = ProfileId::new(name) else { continue };
+            let path = format!("{id}.profile");
+            let is_broken = self.tell(&what, &path);
+            match self.library.profiles.get(&(id.clone(), profile_id)) {
+                Some(profile) => {
+                    for (path, role) in roles_of(profile) {
+                        self.use_role(Some(role), Field { what: Some(&what), path: &path });
+                    }
+                    for problem in validate_profile(profile, Some(&bundle.workflow)) {
+                        if problem.code == "dangling-stage" {
+                            let field = Field { what: Some(&what), path: &problem.path };
+                            self.report(problem.severity, problem.code, field, problem.message.clone());
+                        }
+                    }
+                    profiles.insert(id.clone(), profile.clone());
+                }
+                None if is_broken || name == "simple" => {}
+                None => {
+                    let known = self.library.profiles.keys().filter(|(stage, _)| stage == id);
+                    let near = did_you_mean(name, known.map(|(_, profile)| profile.as_str()));
+                    let message = format!(
+                        "there is no profile `{name}` for `{id}`: write the file `workflows/stages/{id}.{name}.yml`{near}"
+                    );
+                    let what = self.assigned_profiles.contains(id).then_some("assignments");
+                    let field = Field { what, path: &path };
+                    self.report(Severity::Error, "missing-profile", field, message);
+                }
+            }
+        }
+        bundle.profiles = profiles;
+    }
+
+    fn roles(&mut self, bundle: &mut Bundle) {
+        let all: BTreeMap<_, _> = self.defaults.roles.iter().chain(&self.library.roles).collect();
+        let used = all.into_iter().filter(|(id, _)| self.every_role || self.roles.contains(*id));
+        bundle.roles = used.map(|(id, role)| (id.clone(), role.clone())).collect();
+    }
+
+    fn schemas(&mut self, bundle: &mut Bundle) {
+        let mut open = schemas_of(bundle, &self.roles);
+        // Those that are needed come off first: of the others nothing is said.
+        open.sort_by_key(|named| named.is_needed);
+        while let Some(Named { what, path, name, is_needed }) = open.pop() {
+            if bundle.schemas.contains_key(&name) {
+                continue;
+            }
+            let field = Field { what: what.as_deref(), path: &path };
+            if is_needed && self.tell(&format!("schema {name}"), &path) {
+                continue;
+            }
+            let schema = self.library.schemas.get(&name).or_else(|| self.defaults.schemas.get(&name));
+            let Some(schema) = schema else {
+                if is_needed && self.told.insert(format!("no schema {name}")) {
+                    let message = format!("there is no schema file `{name}` in the home");
+                    self.report(Severity::Error, "missing-schema", field, message);
+                }
+                continue;
+            };
+            match crate::output_schema::references(&name, schema) {
+                Ok(more) => open.extend(more.into_iter().map(|name| Named {
+                    what: what.clone(),
+                    path: path.clone(),
+                    name,
+                    is_needed,
+                })),
+                Err(_) if !is_needed => {}
+                Err(error) => self.report(Severity::Error, "bad-schema", field, error.to_string()),
+            }
+            bundle.schemas.insert(name, schema.clone());
+        }
+        bundle.schemas.sort_keys();
+    }
+
+    fn skills(&mut self, bundle: &mut Bundle) {
+        for Named { what, path, name, is_needed } in skills_of(bundle) {
+            if let Some(skill) = self.library.skills.get(&name) {
+                bundle.skills.insert(name, skill.clone());
+                continue;
+            }
+            let problems = self.library.problems.get(&format!("skill {name}"));
+            let is_told = self.library.provided_skills.contains(&name)
+                || self.told.contains(&format!("no skill {name}"));
+            if is_told || !(is_needed || problems.is_some()) {
+                continue;
+            }
+            self.told.insert(format!("no skill {name}"));
+            let why = match problems {
+                Some(problems) => {
+                    let why: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+                    format!("the skill `{name}` cannot be used: {}", why.join("; "))
+                }
+                None => format!("there is no skill `{name}`"),
+            };
+            let field = Field { what: what.as_deref(), path: &path };
+            self.report(Severity::Warning, "missing-skill", field, format!("{why}: it is left out"));
+        }
+        bundle.skills.sort_keys();
+    }
+}

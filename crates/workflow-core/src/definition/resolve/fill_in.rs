@@ -1,0 +1,59 @@
+//! Filling in what a definition leaves out.
+
+use super::defaults::Defaults;
+use crate::definition::model::{
+    Diagnostic, Diagnostics, Lane, Mode, OnFailure, OnInterrupt, ParallelStrategy, Period, SessionMode,
+    Stage, Workflow,
+};
+use crate::definition::parse::validate;
+
+/// Fills in everything that `workflow` leaves out, so that a run depends on nothing else.
+///
+/// Afterwards `provider` is absent everywhere and `providers` has at least one lane with its
+/// weight; a loop has its `fallback_next_stage`; and each stage has `mode`, `parallel_strategy`,
+/// `on_failure`, `retries`, `retry_backoff`, `min_iterations`, `profile`, `session` and
+/// `on_interrupt`. Resolving the result again changes nothing.
+///
+/// # Errors
+///
+/// Everything that [`validate`] says, and the stages that have no provider although there is no default.
+pub fn resolve(workflow: &Workflow, defaults: &Defaults) -> Result<Workflow, Diagnostics> {
+    let mut diagnostics = validate(workflow);
+    let mut resolved = workflow.clone();
+    if let Some(repeat) = &mut resolved.repeat
+        && repeat.fallback_next_stage.is_none()
+    {
+        repeat.fallback_next_stage = workflow.stages.keys().next().cloned();
+    }
+    for (id, stage) in &mut resolved.stages {
+        fill_in(stage, defaults);
+        // That no stage can be called so has been said.
+        if stage.providers.is_empty() && id.as_str() != "workflow" {
+            let message = format!(
+                "stage `{id}` names no provider, and there is no default: write `provider: NAME` there"
+            );
+            diagnostics.push(Diagnostic::error("no-provider", id.as_str(), message));
+        }
+    }
+    if diagnostics.iter().any(Diagnostic::is_error) { Err(Diagnostics(diagnostics)) } else { Ok(resolved) }
+}
+
+fn fill_in(stage: &mut Stage, defaults: &Defaults) {
+    let single = stage.provider.take();
+    if stage.providers.is_empty() {
+        stage.providers.extend(single.or_else(|| defaults.provider.clone()).map(Lane::new));
+    }
+    for lane in &mut stage.providers {
+        lane.role = lane.role.take().or_else(|| stage.role.clone());
+        lane.weight.get_or_insert(1);
+    }
+    stage.mode.get_or_insert(Mode::default());
+    stage.parallel_strategy.get_or_insert(ParallelStrategy::default());
+    stage.on_failure.get_or_insert(OnFailure::default());
+    stage.retries.get_or_insert(3);
+    stage.retry_backoff.get_or_insert(Period::from_secs(5));
+    stage.min_iterations.get_or_insert(0);
+    stage.profile.get_or_insert_with(|| "simple".to_owned());
+    stage.session.get_or_insert(SessionMode::default());
+    stage.on_interrupt.get_or_insert(OnInterrupt::default());
+}

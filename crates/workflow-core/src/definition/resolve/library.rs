@@ -1,0 +1,110 @@
+//! What a workflow may refer to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::defaults::Defaults;
+use super::named::schema_in;
+use crate::bundle::Skill;
+use crate::definition::model::{Assignments, Diagnostic, Profile, Stage, Workflow};
+use crate::definition::read::PlacedFile;
+use crate::ids::{ProfileId, RoleId, StageId};
+use crate::role::Role;
+
+/// The roles, profiles, schemas and skills that a workflow may refer to, as far as they were looked for.
+///
+/// Files are called by what they are: `role reviewer`, `profile plan.gate`, `schema x.json`, `skill x`,
+/// `assignments`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Library {
+    /// What stages have that say nothing.
+    pub assignments: Assignments,
+    /// Profiles, by stage and id.
+    pub profiles: BTreeMap<(StageId, ProfileId), Profile>,
+    /// Roles.
+    pub roles: BTreeMap<RoleId, Role>,
+    /// Schemas, by their file names in the home.
+    pub schemas: BTreeMap<String, Value>,
+    /// Skills, by name.
+    pub skills: BTreeMap<String, Skill>,
+    /// Names of skills that a provider has by itself.
+    pub provided_skills: BTreeSet<String>,
+    /// The names of all roles that there are, for suggestions.
+    pub known_roles: BTreeSet<String>,
+    /// The files that were read, so that what is found later can be reported where it stands in them.
+    pub files: BTreeMap<String, SourceFile>,
+    /// What is wrong or doubtful about each file. Without a [file](Diagnostic::file) it is reported at the field
+    /// that refers to it.
+    pub problems: BTreeMap<String, Vec<Diagnostic>>,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its name, for diagnostics.
+    pub origin: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl Library {
+    /// A problem of the field at a path of one of the files, at its place there; none when that was not read.
+    pub fn in_file(&self, what: &str, problem: Diagnostic) -> Option<Diagnostic> {
+        let file = self.files.get(what)?;
+        let (line, column) = PlacedFile::read(&file.text).place(&problem.path);
+        Some(problem.at(line, column).in_file(&*file.origin))
+    }
+}
+
+pub(super) fn role<'l>(id: &RoleId, defaults: &'l Defaults, library: &'l Library) -> Option<&'l Role> {
+    library.roles.get(id).or_else(|| {
+        // The text of the key is made where there is any problem, and mostly there is none.
+        let is_broken =
+            || !library.problems.is_empty() && library.problems.contains_key(&format!("role {id}"));
+        defaults.roles.get(id).filter(|_| !is_broken())
+    })
+}
+
+/// The provider that a role recommends. One that is not there counts only where there is no default either.
+pub(super) fn recommended<'l>(role: &str, defaults: &'l Defaults, library: &'l Library) -> Option<&'l str> {
+    let role = self::role(&RoleId::new(role).ok()?, defaults, library)?;
+    let provider = role.recommended_provider.as_deref().filter(|provider| !provider.is_empty())?;
+    let is_there = defaults.providers.as_ref().is_none_or(|known| known.contains(provider));
+    (is_there || defaults.provider.is_none()).then_some(provider)
+}
+
+/// The provider that the role of a stage recommends, where the stage and the assignments of the home name none. The
+/// stage's role is its own, or that of the assignments, of `defaults`, or the one that is called like it.
+pub fn recommended_provider<'l>(
+    id: &StageId,
+    stage: &'l Stage,
+    defaults: &'l Defaults,
+    library: &'l Library,
+) -> Option<&'l str> {
+    let has = |name: &str| RoleId::new(name).is_ok_and(|id| role(&id, defaults, library).is_some());
+    let of = |assignments: &'l Assignments| assignments.stages.get(id);
+    let assigned = of(&library.assignments);
+    if stage.provider.is_some()
+        || !stage.providers.is_empty()
+        || assigned.is_some_and(|assigned| assigned.provider.is_some())
+    {
+        return None;
+    }
+    let own = stage.role.as_deref().filter(|role| *role != id.as_str() || has(role));
+    let named = own.or_else(|| assigned?.role.as_deref());
+    let default = of(&defaults.assignments).and_then(|default| default.role.as_deref());
+    let role =
+        named.or_else(|| default.filter(|role| has(role))).map_or_else(|| id.to_string(), str::to_owned);
+    recommended(&role, defaults, library)
+}
+
+/// The schema files that a workflow, its profiles and its roles name.
+pub fn schemas(workflow: &Workflow, library: &Library) -> Vec<String> {
+    let stages = workflow.stages.values().filter_map(|stage| stage.output_schema.as_deref());
+    let profiles = library.profiles.values().flat_map(|profile| &profile.graph);
+    let nodes = profiles.filter_map(|node| Some(schema_in(&node.node, "")?.1));
+    let roles = library.roles.values().filter_map(|role| role.output_schema.as_deref());
+    let names: BTreeSet<_> = stages.chain(nodes).chain(roles).collect();
+    names.into_iter().map(str::to_owned).collect()
+}

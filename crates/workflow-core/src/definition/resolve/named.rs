@@ -1,0 +1,98 @@
+//! The schemas and skills that a bundle names, each with the file and the field that names it.
+
+use std::collections::BTreeSet;
+
+use crate::bundle::Bundle;
+use crate::definition::model::{Node, call_of};
+use crate::ids::RoleId;
+
+/// What a bundle names.
+pub(crate) struct Named {
+    /// The file with the field, as [`Library`](super::library::Library) calls it; none: the workflow's.
+    pub what: Option<String>,
+    /// The path of the field in its file.
+    pub path: String,
+    pub name: String,
+    /// Whether it is known to be used. A role that only an expression could name may be for other workflows.
+    pub is_needed: bool,
+}
+
+impl Named {
+    fn new(what: Option<&str>, path: String, name: &str) -> Self {
+        Self { what: what.map(str::to_owned), path, name: name.to_owned(), is_needed: true }
+    }
+
+    /// The same, where a role names it.
+    fn in_role(role: &RoleId, key: &str, name: &str, used: &BTreeSet<RoleId>) -> Self {
+        let is_needed = used.contains(role);
+        Self { is_needed, ..Self::new(Some(&format!("role {role}")), key.to_owned(), name) }
+    }
+}
+
+/// The profile of a stage, as a library calls it.
+pub(crate) fn profile_of(bundle: &Bundle, stage: &str) -> String {
+    let profile = bundle.workflow.stages.get(stage).and_then(|stage| stage.profile.as_deref());
+    format!("profile {stage}.{}", profile.unwrap_or("simple"))
+}
+
+/// The schemas that a bundle names.
+pub(crate) fn schemas_of(bundle: &Bundle, used: &BTreeSet<RoleId>) -> Vec<Named> {
+    let mut found = Vec::new();
+    for (id, stage) in &bundle.workflow.stages {
+        let name = stage.output_schema.as_deref();
+        found.extend(name.map(|name| Named::new(None, format!("{id}.output_schema"), name)));
+    }
+    for (id, profile) in &bundle.profiles {
+        let what = profile_of(bundle, id.as_str());
+        for (n, node) in profile.graph.iter().enumerate() {
+            let named = schema_in(&node.node, &format!("graph[{n}]"));
+            found.extend(named.map(|(path, name)| Named::new(Some(&what), path, name)));
+        }
+    }
+    for role in bundle.roles.values() {
+        let name = role.output_schema.as_deref();
+        found.extend(name.map(|name| Named::in_role(&role.id, "output_schema", name, used)));
+    }
+    found
+}
+
+/// The schema that a node names, with the path of its field.
+pub(crate) fn schema_in<'n>(node: &'n Node, path: &str) -> Option<(String, &'n str)> {
+    let name = match node {
+        Node::Run(run) => run.output_schema.as_deref(),
+        Node::Reduce(reduce) => reduce.run.output_schema.as_deref(),
+        Node::Export(export) => export.output_schema.as_deref(),
+        Node::Ask(ask) => ask.output_schema.as_deref(),
+        Node::Foreach(foreach) => return schema_in(&foreach.run, &format!("{path}.run")),
+        Node::Branch(_) => None,
+    };
+    Some((format!("{path}.output_schema"), name?))
+}
+
+/// The skills that stages and nodes name. What a role names may as well be a tool of the agent: nothing is said
+/// of one that is not a skill.
+pub(crate) fn skills_of(bundle: &Bundle) -> Vec<Named> {
+    let mut found = Vec::new();
+    for (id, stage) in &bundle.workflow.stages {
+        let skills = stage.skills.iter().enumerate();
+        found.extend(skills.map(|(n, skill)| Named::new(None, format!("{id}.skills[{n}]"), skill)));
+    }
+    for (id, profile) in &bundle.profiles {
+        let what = profile_of(bundle, id.as_str());
+        for (n, node) in profile.graph.iter().enumerate() {
+            let Some((path, run)) = call_of(&node.node, format!("graph[{n}]")) else { continue };
+            let skills = run.skills.iter().enumerate();
+            found.extend(
+                skills.map(|(n, skill)| Named::new(Some(&what), format!("{path}.skills[{n}]"), skill)),
+            );
+        }
+    }
+    for role in bundle.roles.values() {
+        let skills = role.skills.iter().map(|skill| Named {
+            is_needed: false,
+            ..Named::new(Some(&format!("role {}", role.id)), "skills".to_owned(), skill)
+        });
+        found.extend(skills);
+    }
+    found
+}
