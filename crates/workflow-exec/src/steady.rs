@@ -1,6 +1,6 @@
 //! The time by which an engine works: it never goes back, whatever becomes of the clock of the machine.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,6 +9,10 @@ use crate::runtime::Clock;
 
 /// A difference between two clocks up to this may come of reading them one after the other.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+
+/// For so long after the host's clock was read, the time is told by the monotonic clock alone: a reading takes longer
+/// than much of what happens between two of them.
+const FRESH: Duration = Duration::from_millis(1);
 
 /// A clock of the host, made steady.
 ///
@@ -24,6 +28,8 @@ struct Shown {
     at: Timestamp,
     /// By the monotonic clock.
     elapsed: Duration,
+    /// What that showed when the host's clock was read last.
+    read: Duration,
     /// How far it is ahead of the host's clock.
     ahead: SignedDuration,
 }
@@ -59,14 +65,37 @@ impl Steady {
 
     fn read(&self) -> Shown {
         // Nothing of the host's is called under the lock.
-        let (clock, monotonic) = (self.clock.now(), self.clock.monotonic());
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = match *shown {
-            Some(last) => last.next(clock, monotonic),
-            None => Shown { at: clock, elapsed: monotonic.unwrap_or_default(), ahead: SignedDuration::ZERO },
+        let monotonic = self.clock.monotonic();
+        if let Some(shown) = monotonic.and_then(|elapsed| self.soon_after(elapsed)) {
+            return shown;
+        }
+        let clock = self.clock.now();
+        let mut shown = self.shown();
+        let next = if let Some(last) = *shown {
+            last.next(clock, monotonic)
+        } else {
+            let elapsed = monotonic.unwrap_or_default();
+            Shown { at: clock, elapsed, read: elapsed, ahead: SignedDuration::ZERO }
         };
         *shown = Some(next);
         next
+    }
+
+    /// The time when the monotonic clock shows `elapsed`, soon after the host's clock was read.
+    fn soon_after(&self, elapsed: Duration) -> Option<Shown> {
+        let mut shown = self.shown();
+        let last = (*shown)?;
+        let passed = elapsed.checked_sub(last.elapsed)?;
+        if elapsed.saturating_sub(last.read) >= FRESH {
+            return None;
+        }
+        let next = Shown { at: last.at.checked_add(passed).ok()?, elapsed, ..last };
+        *shown = Some(next);
+        Some(next)
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Option<Shown>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,7 +104,8 @@ impl Shown {
         let Some(elapsed) = monotonic else {
             let at = clock.max(self.at);
             let passed = Duration::try_from(at.duration_since(self.at)).unwrap_or_default();
-            return Self { at, elapsed: self.elapsed.saturating_add(passed), ..self };
+            let elapsed = self.elapsed.saturating_add(passed);
+            return Self { at, elapsed, read: elapsed, ..self };
         };
         let passed = elapsed.saturating_sub(self.elapsed);
         let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
@@ -87,7 +117,8 @@ impl Shown {
         } else if set_by > TOLERANCE {
             ahead = ahead.saturating_sub(set_by).max(SignedDuration::ZERO);
         }
-        Self { at: plus(clock, ahead).max(self.at), elapsed: elapsed.max(self.elapsed), ahead }
+        let elapsed = elapsed.max(self.elapsed);
+        Self { at: plus(clock, ahead).max(self.at), elapsed, read: elapsed, ahead }
     }
 }
 
@@ -145,6 +176,18 @@ mod tests {
     fn a_machine_that_has_slept_shows_the_time_and_counts_what_it_was_awake() {
         let readings = [(9_000, Some(0)), (95_400, Some(2)), (95_402, Some(4))];
         assert_eq!(shown(&readings), [(9_000, 0), (95_400, 2), (95_402, 4)]);
+    }
+
+    #[test]
+    fn soon_after_a_reading_the_monotonic_clock_tells_the_time() {
+        let hands = Hands(Arc::new(Mutex::new((9_000, Some(5)))));
+        let steady = Steady::new(hands.clone());
+        assert_eq!(steady.now().as_second(), 9_000);
+        // Set in between, which is seen once the reading is no longer fresh.
+        *hands.0.lock().unwrap() = (9_500, Some(5));
+        assert_eq!(steady.now().as_second(), 9_000);
+        *hands.0.lock().unwrap() = (9_501, Some(6));
+        assert_eq!(steady.now().as_second(), 9_501);
     }
 
     #[test]

@@ -28,7 +28,9 @@ impl Plan {
     fn wrong_with(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-        for stage in &self.stages {
+        // Without roles there is nothing to look for in the stages.
+        let with_roles = if self.roles.is_empty() { &[] } else { &*self.stages };
+        for stage in with_roles {
             for role in known_roles(std::slice::from_ref(stage)) {
                 first.entry(role).or_insert(stage.place);
             }

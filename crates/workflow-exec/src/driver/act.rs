@@ -27,9 +27,7 @@ impl<'e> Driver<'e> {
             self.append().await?;
             self.io.stored(self.state.last_event());
             self.engine.sinks.events(&self.lease.run, &self.decision.events);
-            for event in &self.decision.events {
-                spans::stored(&self.run_span, &mut self.stage, event);
-            }
+            spans::stored(&self.run_span, &mut self.stage, &self.decision.events);
             self.entered.inbox.changed.notify(usize::MAX);
             self.decision.clear();
         }
@@ -94,8 +92,7 @@ impl<'e> Driver<'e> {
         let span = spans::node(&self.stage, &path, attempt, name);
         let grace = call::needs_grace(admission.provider).then_some(self.engine.stop_grace);
         let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));
-        let call = Call::begin(request, admission, io.clone(), patience, (self.decided, span));
-        self.underway.call(path, io, call);
+        self.underway.call(Call::begin(request, admission, io, patience, (self.decided, span)));
     }
 
     fn stop(&mut self, path: &NodePath, how: Stop) {

@@ -9,33 +9,34 @@ use workflow_core::provider::{ProviderError, Reply};
 /// inside of others.
 const MOST_NESTED: usize = 64;
 
-/// An output that is too large or too deep is an error.
-pub(super) fn check(result: Result<Reply, ProviderError>, most_bytes: usize) -> Result<Reply, ProviderError> {
-    let refused = |usage, message| {
-        Err(ProviderError { usage, ..ProviderError::new(FailureClass::InvalidOutput, message) })
+/// Makes an output that is too large or too deep an error.
+pub(super) fn check(result: &mut Result<Reply, ProviderError>, most_bytes: usize) {
+    let reply = match result {
+        Ok(reply) => reply,
+        Err(error) => return check_error(error, most_bytes),
     };
-    match result {
-        Ok(reply) if reply.output.len() > most_bytes => {
-            let length = reply.output.len();
-            refused(reply.usage, format!("the output has {length} bytes; at most {most_bytes} are kept"))
+    let length = reply.output.len();
+    let message = if length > most_bytes {
+        format!("the output has {length} bytes; at most {most_bytes} are kept")
+    } else if depth(reply.output.json()) > MOST_NESTED {
+        format!("the output is nested more than {MOST_NESTED} deep")
+    } else {
+        if let Some(details) = reply.details.take() {
+            reply.details = Some(Box::new(plain_or_text(*details)));
         }
-        Ok(reply) if depth(reply.output.json()) > MOST_NESTED => {
-            refused(reply.usage, format!("the output is nested more than {MOST_NESTED} deep"))
-        }
-        Ok(mut reply) => {
-            reply.details = reply.details.map(|details| Box::new(plain_or_text(*details)));
-            Ok(reply)
-        }
-        Err(mut error) => {
-            let details = error.failure.details.take_if(|details| depth(&details.to_string()) > MOST_NESTED);
-            if details.is_some() {
-                error.failure.details = Some(json!("left out: nested too deeply"));
-            }
-            error.failure.details = error.failure.details.take().map(plain_or_text);
-            error.output = error.output.and_then(|output| partial(output, most_bytes));
-            Err(error)
-        }
+        return;
+    };
+    let usage = reply.usage.take();
+    *result = Err(ProviderError { usage, ..ProviderError::new(FailureClass::InvalidOutput, message) });
+}
+
+fn check_error(error: &mut ProviderError, most_bytes: usize) {
+    let details = error.failure.details.take_if(|details| depth(&details.to_string()) > MOST_NESTED);
+    if details.is_some() {
+        error.failure.details = Some(json!("left out: nested too deeply"));
     }
+    error.failure.details = error.failure.details.take().map(plain_or_text);
+    error.output = error.output.take().and_then(|output| partial(output, most_bytes));
 }
 
 /// What a failed call gave, as far as it is kept: of a longer text the end, of anything else that is too large or too
@@ -98,6 +99,11 @@ fn depth(json: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn checked(mut result: Result<Reply, ProviderError>, most_bytes: usize) -> Result<Reply, ProviderError> {
+        check(&mut result, most_bytes);
+        result
+    }
+
     fn nested(levels: usize) -> Value {
         (0..levels).fold(Value::Null, |inner, _| json!([inner]))
     }
@@ -111,17 +117,17 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_again_is_no_output() {
-        assert!(check(Ok(Reply::json(&nested(64))), 1_000).is_ok());
-        let error = check(Ok(Reply::json(&nested(65))), 1_000).unwrap_err();
+        assert!(checked(Ok(Reply::json(&nested(64))), 1_000).is_ok());
+        let error = checked(Ok(Reply::json(&nested(65))), 1_000).unwrap_err();
         assert_eq!(error.to_string(), "the output is nested more than 64 deep");
-        let error = check(Ok(Reply::text("x".repeat(999))), 1_000).unwrap_err();
+        let error = checked(Ok(Reply::text("x".repeat(999))), 1_000).unwrap_err();
         assert_eq!(error.to_string(), "the output has 1001 bytes; at most 1000 are kept");
     }
 
     #[test]
     fn what_a_failed_call_gave_is_cut_to_its_end() {
         let left = |output: Value| {
-            check(Err(ProviderError::transient("no").with_output(output)), 100).unwrap_err().output
+            checked(Err(ProviderError::transient("no").with_output(output)), 100).unwrap_err().output
         };
         assert_eq!(left(json!([1, "a"])), Some(Data::new(&json!([1, "a"]))));
         assert_eq!(left(json!(["x".repeat(100)])), None);
@@ -139,15 +145,15 @@ mod tests {
         let details = Data::parse(r#"{"a":[1e400,1e2,0.5],"b":23000000000000000001}"#).unwrap().exact_value();
         let expected = json!({ "a": ["1e400", 100.0, 0.5], "b": "23000000000000000001" });
         let error = ProviderError::transient("no").with_details(details.clone());
-        assert_eq!(check(Err(error), 100).unwrap_err().failure.details, Some(expected.clone()));
+        assert_eq!(checked(Err(error), 100).unwrap_err().failure.details, Some(expected.clone()));
         let reply = Reply { details: Some(Box::new(details)), ..Reply::text("yes") };
-        assert_eq!(check(Ok(reply), 100).unwrap().details.as_deref(), Some(&expected));
+        assert_eq!(checked(Ok(reply), 100).unwrap().details.as_deref(), Some(&expected));
     }
 
     #[test]
     fn details_that_could_not_be_read_again_are_left_out() {
         let error = ProviderError::transient("no").with_details(nested(100));
-        let error = check(Err(error), 1_000).unwrap_err();
+        let error = checked(Err(error), 1_000).unwrap_err();
         assert_eq!(error.failure.details, Some(json!("left out: nested too deeply")));
     }
 }

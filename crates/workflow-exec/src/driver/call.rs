@@ -75,6 +75,14 @@ impl<'e> Call<'e> {
 }
 
 impl<'e> Call<'e> {
+    pub(super) fn path(&self) -> &NodePath {
+        &self.id.path
+    }
+
+    pub(super) fn io(&self) -> &Arc<CallIo> {
+        &self.io
+    }
+
     /// Drops what was begun, before what follows is polled.
     fn go_on_with(&mut self, next: BoxFuture<'e, Result<Reply, ProviderError>>) {
         self.provider = None;

@@ -39,7 +39,7 @@ impl<'e> Driver<'e> {
 
     fn take_arrival(&mut self, arrival: Arrival<'e>) -> Result<(), EngineError> {
         match arrival {
-            Arrival::Ended(Ended { path, attempt, result, began, span }) => {
+            Arrival::Ended(Ended { path, attempt, mut result, began, span }) => {
                 self.io.finish(&path, attempt);
                 self.has_last_words = true;
                 let moment = self.engine.clock.both();
@@ -47,10 +47,10 @@ impl<'e> Driver<'e> {
                 let input = if result.is_err() && self.watch.stopping() > Stop::None {
                     Input::Interrupted { path, attempt }
                 } else {
-                    let result = bounds::check(result, self.engine.max_output);
+                    bounds::check(&mut result, self.engine.max_output);
                     Input::Finished { path, attempt, result, took: Some(moment.1.saturating_sub(began)) }
                 };
-                self.decide_all(moment, (input, None))?;
+                self.decide_all(moment, input, None)?;
                 spans::ended(&span, self.decision.events.get(before..).unwrap_or_default());
                 Ok(())
             }
@@ -60,8 +60,8 @@ impl<'e> Driver<'e> {
                 if self.watch.stopping() > Stop::None {
                     return Ok(());
                 }
-                let granted = (Input::Granted { path, provider }, Some(admission));
-                self.decide_all(self.engine.clock.both(), granted)
+                let granted = Input::Granted { path, provider };
+                self.decide_all(self.engine.clock.both(), granted, Some(admission))
             }
             Arrival::Due(path) => self.decide(Input::Due { path }),
             Arrival::Collected(path, outcome) => self.decide(Input::Collected { path, result: outcome? }),
@@ -71,19 +71,20 @@ impl<'e> Driver<'e> {
     }
 
     pub(super) fn decide(&mut self, input: Input) -> Result<(), EngineError> {
-        self.decide_all(self.engine.clock.both(), (input, None))
+        self.decide_all(self.engine.clock.both(), input, None)
     }
 
     /// Lets the machine decide, and answers its questions for places on the way.
     fn decide_all(
         &mut self,
         (now, decided): (Timestamp, Duration),
-        first: (Input, Option<Admission<'e>>),
+        mut input: Input,
+        mut admission: Option<Admission<'e>>,
     ) -> Result<(), EngineError> {
         self.decided = decided;
-        let mut next = Some(first);
         let mut later = VecDeque::new();
-        while let Some((input, mut admission)) = next.take().or_else(|| later.pop_front()) {
+        loop {
+            let mut next = None;
             machine::decide(&self.plan, &mut self.state, input, now, &mut self.decision)
                 .map_err(|source| self.broken(source))?;
             let mut effects = std::mem::take(&mut self.decision.effects);
@@ -100,8 +101,11 @@ impl<'e> Driver<'e> {
             }
             self.decision.effects = effects;
             // A place that the machine did not want is given back here.
+            match next.or_else(|| later.pop_front()) {
+                Some(answer) => (input, admission) = answer,
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     fn answer(&mut self, path: NodePath, name: Arc<str>) -> Option<(Input, Option<Admission<'e>>)> {

@@ -36,6 +36,8 @@ pub(crate) struct RunIo {
     pub secrets: Known,
     stored: AtomicU64,
     buffer: Mutex<Buffer>,
+    /// Whether anything was ever put into the buffer, told without its lock: many a call says nothing.
+    is_used: AtomicBool,
 }
 
 #[derive(Default)]
@@ -70,6 +72,7 @@ impl RunIo {
             secrets: Known::default(),
             stored: AtomicU64::new(last_event),
             buffer: Mutex::default(),
+            is_used: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +88,9 @@ impl RunIo {
 
     /// Takes the entries that are to be stored next.
     pub(crate) fn take(&self) -> Vec<OutputEntry> {
+        if !self.is_used.load(Ordering::Acquire) {
+            return Vec::new();
+        }
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         buffer.bytes = 0;
         std::mem::take(&mut buffer.entries)
@@ -116,6 +122,9 @@ impl RunIo {
 
     /// Adds the count of dropped entries that no entry has told of yet.
     pub(crate) fn finish(&self, path: &NodePath, attempt: u32) {
+        if !self.is_used.load(Ordering::Acquire) {
+            return;
+        }
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         self.push_dropped(&mut buffer, path, attempt);
     }
@@ -128,6 +137,7 @@ impl RunIo {
     }
 
     fn push(&self, buffer: &mut Buffer, path: &NodePath, attempt: u32, kind: OutputKind, text: String) {
+        self.is_used.store(true, Ordering::Release);
         buffer.bytes += text.len();
         buffer.entries.push(OutputEntry {
             number: buffer.next,

@@ -1,6 +1,7 @@
 //! The spans of a run, and what is recorded in them: see the crate's documentation.
 
 use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
 use tracing::{Span, debug, info_span};
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{NodePath, RunId, StageId, WorkflowId};
@@ -57,8 +58,18 @@ pub(super) fn ended(node: &Span, events: &[Event]) {
     }
 }
 
-/// Opens and closes the stage's span, and tells of an event that was stored.
-pub(super) fn stored(run: &Span, open: &mut Span, event: &Event) {
+/// Opens and closes the stage's span, and reports the events that were stored.
+pub(super) fn stored(run: &Span, open: &mut Span, events: &[Event]) {
+    // Without a subscriber there is nothing to do for any of them.
+    if LevelFilter::current() == LevelFilter::OFF && open.is_disabled() {
+        return;
+    }
+    for event in events {
+        stored_one(run, open, event);
+    }
+}
+
+fn stored_one(run: &Span, open: &mut Span, event: &Event) {
     if let EventBody::StageStarted { iteration, stage: id, .. } = &event.body {
         *open = stage(run, *iteration, id);
     }

@@ -52,7 +52,7 @@ impl Driver<'_> {
                 return Err(Ending::Changed);
             }
             self.watch.stop(&mut self.underway);
-            let idle = self.underway.calls().is_empty() && !self.underway.has_arrivals();
+            let idle = !self.underway.has_calls() && !self.underway.has_arrivals();
             if idle && (self.state.rests() || self.watch.stopping() > Stop::None) {
                 return Ok(());
             }

@@ -38,7 +38,7 @@ pub(super) struct Underway<'e> {
     /// Calls that have not been polled yet.
     begun: VecDeque<Call<'e>>,
     awaited: FuturesUnordered<Awaited<'e>>,
-    /// The calls among them.
+    /// The calls among those that are awaited, and among those that have begun once one of them was to be stopped.
     calls: HashMap<NodePath, Arc<CallIo>>,
     arrived: VecDeque<Arrival<'e>>,
 }
@@ -50,8 +50,7 @@ enum Awaited<'e> {
 
 impl<'e> Underway<'e> {
     /// Adds a call.
-    pub(super) fn call(&mut self, path: NodePath, io: Arc<CallIo>, call: Call<'e>) {
-        self.calls.insert(path, io);
+    pub(super) fn call(&mut self, call: Call<'e>) {
         self.begun.push_back(call);
     }
 
@@ -70,10 +69,13 @@ impl<'e> Underway<'e> {
         while self.arrived.len() < most
             && let Some(mut call) = self.begun.pop_front()
         {
-            // Many a call is ready at once, and need not be put among those that are woken one by one.
+            // Many a call is ready at once, and need not be put among those that are woken one by one and can be stopped.
             match call.poll_unpin(cx) {
                 Poll::Ready(ended) => self.ended(ended),
-                Poll::Pending => self.awaited.push(Awaited::Call(call)),
+                Poll::Pending => {
+                    self.calls.insert(call.path().clone(), call.io().clone());
+                    self.awaited.push(Awaited::Call(call));
+                }
             }
         }
         while self.arrived.len() < most
@@ -87,8 +89,12 @@ impl<'e> Underway<'e> {
         }
     }
 
+    /// Inlined: what ended is large, and is copied once less.
+    #[inline]
     fn ended(&mut self, ended: Ended) {
-        self.calls.remove(&ended.path);
+        if !self.calls.is_empty() {
+            self.calls.remove(&ended.path);
+        }
         self.arrived.push_back(Arrival::Ended(ended));
     }
 
@@ -101,13 +107,27 @@ impl<'e> Underway<'e> {
         !self.arrived.is_empty()
     }
 
-    /// The calls that go on, by their nodes.
-    pub(super) fn calls(&self) -> &HashMap<NodePath, Arc<CallIo>> {
-        &self.calls
+    /// Whether any call goes on.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls.is_empty() || !self.begun.is_empty()
+    }
+
+    /// Makes the calls that were not polled yet known by their nodes.
+    fn register(&mut self) {
+        for call in &self.begun {
+            self.calls.entry(call.path().clone()).or_insert_with(|| call.io().clone());
+        }
     }
 
     /// Tells a call to stop. When it has not ended after its grace period, or after `most`, it is dropped.
     pub(super) fn stop(&mut self, path: &NodePath, how: Stop, most: Duration, timer: &dyn Timer) {
+        if !self.calls.contains_key(path) {
+            self.register();
+        }
+        self.stop_registered(path, how, most, timer);
+    }
+
+    fn stop_registered(&mut self, path: &NodePath, how: Stop, most: Duration, timer: &dyn Timer) {
         let Some(call) = self.calls.get(path) else { return };
         call.stop.stop(how);
         let Some(grace) = call.grace else { return call.abandon() };
@@ -117,12 +137,13 @@ impl<'e> Underway<'e> {
 
     /// Tells every call to stop that was not told so.
     pub(super) fn stop_all(&mut self, how: Stop, most: Duration, timer: &dyn Timer) {
+        self.register();
         let unasked = self.calls.iter().filter(|(_, call)| call.stop.signal().now() < how);
         let mut paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
         // In an order that is the same each time: so is the log, then.
         paths.sort_unstable();
         for path in paths {
-            self.stop(&path, how, most, timer);
+            self.stop_registered(&path, how, most, timer);
         }
     }
 
@@ -139,7 +160,7 @@ impl<'e> Underway<'e> {
         std::future::poll_fn(|cx| {
             self.poll(cx, usize::MAX);
             self.arrived.clear();
-            if self.calls.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            if self.has_calls() { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
     }

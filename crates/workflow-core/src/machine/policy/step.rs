@@ -43,6 +43,8 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
+    /// Inlined into its one caller: an input is large, and is copied once less.
+    #[inline]
     pub(in crate::machine) fn take(&mut self, input: Input) -> Result<(), Broken> {
         if self.state.status.is_terminal() {
             return Ok(());

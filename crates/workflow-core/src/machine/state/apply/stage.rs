@@ -57,7 +57,7 @@ impl State {
         error: Option<&Arc<Failure>>,
         at: Timestamp,
     ) -> Result<(), &'static str> {
-        let Position::In(current) = std::mem::replace(&mut self.position, Position::Start) else {
+        let Position::In(current) = &mut self.position else {
             return Err("no stage is under way");
         };
         if current.stage != *stage {
@@ -67,8 +67,10 @@ impl State {
             return Err("the stage has running nodes");
         }
         // What its nodes asked for is not wanted any more.
-        self.asks.clear();
-        let mut lanes = current.lanes;
+        if !self.asks.is_empty() {
+            self.asks.clear();
+        }
+        let mut lanes = std::mem::take(&mut current.lanes);
         lanes.iter_mut().for_each(LaneState::close);
         let output = match (status, output_of) {
             (StageStatus::Completed, Some(lane)) => OutputOf::Lane(lane as usize),
@@ -84,7 +86,7 @@ impl State {
             started_at: Some(current.started_at),
             ended_at: Some(at),
             error: error.cloned(),
-            spent: current.spent,
+            spent: std::mem::take(&mut current.spent),
         };
         self.results.insert(stage.clone(), result);
         Ok(())
