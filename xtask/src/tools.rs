@@ -5,13 +5,11 @@
 //! next run.
 
 use std::env;
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::Result;
 
-use crate::workspace::{cargo, run};
+use crate::workspace::{cargo, run, tools_folder};
 
 /// A cargo subcommand from crates.io.
 pub(crate) struct Tool {
@@ -45,7 +43,7 @@ impl Tool {
         let [major, minor, patch] = self.version;
         let package = format!("cargo-{}@{major}.{minor}.{patch}", self.subcommand);
         let mut install = cargo(&["install", "--quiet", "--locked", "--debug", "--root"]);
-        install.arg(folder()).arg(package).args(self.install_options);
+        install.arg(tools_folder()).arg(package).args(self.install_options);
         // Not the clone's target folder and settings: a tool is no part of the workspace.
         install
             .current_dir(env::temp_dir())
@@ -68,21 +66,6 @@ fn parse_version(line: &str) -> Option<[u32; 3]> {
     let mut numbers = word.split('.').map(|number| number.parse().ok());
     let version = [numbers.next()??, numbers.next()??, numbers.next()??];
     numbers.next().is_none().then_some(version)
-}
-
-/// Where tools are installed: `$WORKFLOW_TOOLS`, or a folder of this project in the user's cache.
-fn folder() -> PathBuf {
-    match env::var_os("WORKFLOW_TOOLS") {
-        Some(folder) => folder.into(),
-        None => env::home_dir().unwrap_or_else(env::temp_dir).join(".cache/workflow-tools"),
-    }
-}
-
-/// `PATH` with the tools' folder first.
-pub(crate) fn search_path() -> OsString {
-    let others = env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(folder().join("bin")).chain(env::split_paths(&others));
-    env::join_paths(folders).unwrap_or(others)
 }
 
 #[cfg(test)]

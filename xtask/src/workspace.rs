@@ -1,5 +1,7 @@
 //! Where the workspace lies, and how a chore runs cargo in it.
 
+use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,9 +16,24 @@ pub(crate) fn root() -> &'static Path {
 /// A cargo command at the workspace's root, found the way cargo finds its own subcommands, with the
 /// tools' folder first.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(root()).env("PATH", crate::tools::search_path());
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root()).env("PATH", search_path());
     command
+}
+
+/// Where tools are installed: `$WORKFLOW_TOOLS`, or a folder of this project in the user's cache.
+pub(crate) fn tools_folder() -> PathBuf {
+    match env::var_os("WORKFLOW_TOOLS") {
+        Some(folder) => folder.into(),
+        None => env::home_dir().unwrap_or_else(env::temp_dir).join(".cache/workflow-tools"),
+    }
+}
+
+/// `PATH` with the tools' folder first.
+fn search_path() -> OsString {
+    let others = env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(tools_folder().join("bin")).chain(env::split_paths(&others));
+    env::join_paths(folders).unwrap_or(others)
 }
 
 /// Runs a command to its end.

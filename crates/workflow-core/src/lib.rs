@@ -32,7 +32,6 @@ pub mod output_schema;
 pub mod plan;
 pub mod provider;
 pub mod redact;
-mod reply;
 pub mod role;
 pub mod schema;
 pub mod sink;

@@ -32,7 +32,7 @@ mod lines;
 #[cfg(all(feature = "process", unix))]
 mod process;
 #[cfg(all(feature = "process", unix))]
-mod start;
+mod program;
 #[cfg(all(feature = "process", unix))]
 mod tail;
 

@@ -19,13 +19,13 @@ mod disk;
 mod files;
 #[cfg(any(feature = "files", feature = "postgres", feature = "sqlite"))]
 mod host;
+mod job_thread;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sinks;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod sync;
-mod worker;
 
 #[cfg(feature = "files")]
 pub use catalog::{Folders, FsCatalog};

@@ -1,13 +1,13 @@
 //! The agents, their pinned versions, and how each is brought into the folder without touching anything else.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::on_path;
 use crate::workspace::run;
 
 /// An agent's command line, as npm has it.
@@ -158,4 +158,10 @@ fn link(to: &Path, link: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let _ = fs::remove_file(link);
     symlink(to, link).with_context(|| format!("cannot make the link {}", link.display()))
+}
+
+/// Where a program lies that the `PATH` has.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }

@@ -8,7 +8,6 @@ mod apart;
 mod install;
 mod outcome;
 
-use std::env;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
@@ -109,10 +108,4 @@ pub(crate) fn run_tests(options: &Options) -> Result<ExitCode> {
 
 fn has_strace() -> bool {
     Command::new("strace").arg("--version").output().is_ok_and(|shown| shown.status.success())
-}
-
-/// Where a program lies that the `PATH` has.
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }

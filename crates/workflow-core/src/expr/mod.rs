@@ -33,6 +33,7 @@
 //!
 //! A [`Condition`] is made of comparisons and JSONPath queries; see there.
 
+mod absent;
 mod condition;
 mod error;
 mod name;
@@ -40,8 +41,9 @@ mod scope;
 mod template;
 mod value;
 
+pub use absent::NameError;
 pub use condition::Condition;
-pub use error::{NameError, SyntaxError};
+pub use error::SyntaxError;
 pub use name::Name;
 pub use scope::Scope;
 pub use template::Template;

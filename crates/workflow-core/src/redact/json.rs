@@ -1,17 +1,38 @@
 //! Secrets in serialised values.
 
+use std::ops::Not as _;
+
 use serde_json::value::RawValue;
 
-use super::matcher::Matcher;
-use super::{Redactor, SecretInKey};
 use crate::data::Data;
+use crate::redact::Redactor;
+use crate::redact::matcher::Matcher;
+use crate::redact::secret::SecretInKey;
+
+impl Redactor {
+    /// Takes secrets out of the texts and numbers of a serialised value. All else stays as it is written.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretInKey`]: the value must not be stored. It is left as it is.
+    pub fn data(&self, data: &mut Data) -> Result<(), SecretInKey> {
+        if let Some(matcher) = &self.0
+            && let Some(redacted) = redact(self, matcher, data.json())?
+        {
+            *data = redacted;
+        }
+        Ok(())
+    }
+
+    /// Whether a serialised value holds a secret.
+    pub fn is_in_data(&self, data: &Data) -> bool {
+        let Some(matcher) = &self.0 else { return false };
+        redact(self, matcher, data.json()).is_ok_and(|redacted| redacted.is_none()).not()
+    }
+}
 
 /// The value without secrets in its texts and numbers. None if there is none.
-pub(super) fn redact(
-    redactor: &Redactor,
-    matcher: &Matcher,
-    json: &str,
-) -> Result<Option<Data>, SecretInKey> {
+fn redact(redactor: &Redactor, matcher: &Matcher, json: &str) -> Result<Option<Data>, SecretInKey> {
     if !matcher.has_number && !may_hold(matcher, json) {
         return Ok(None);
     }

@@ -1,13 +1,10 @@
 //! The secrets, made ready to be looked for.
 
-use std::ops::Range;
-
 use aho_corasick::automaton::{Automaton as _, StateID};
 use aho_corasick::nfa::noncontiguous::NFA;
 use aho_corasick::{Anchored, BuildError, MatchKind};
 
-use super::SHORTEST_LINE;
-use super::scan::Scan;
+use crate::redact::secret::SHORTEST_LINE;
 
 /// An automaton that is taken one byte further at a time, so that a secret may come in pieces.
 pub(super) struct Matcher {
@@ -69,25 +66,6 @@ impl Matcher {
         let has_number = patterns.iter().any(|pattern| pattern.iter().all(is_numeric));
         let longest = patterns.iter().map(Vec::len).max().unwrap_or(0);
         Ok(Some(Self { automaton, start, depths, first, longest, has_number }))
-    }
-
-    /// Where secrets are in a text, in order; what overlaps is one place.
-    pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let mut scan = Scan::new(self);
-        for byte in text.bytes() {
-            scan.push(self, byte);
-        }
-        scan.finish(self);
-        let mut found = scan.found;
-        found.sort_unstable_by_key(|place| place.start);
-        found.dedup_by(|next, place| {
-            let overlaps = next.start < place.end;
-            if overlaps {
-                place.end = place.end.max(next.end);
-            }
-            overlaps
-        });
-        found
     }
 
     pub(super) fn start(&self) -> StateID {

@@ -30,71 +30,20 @@ mod decode;
 mod json;
 mod matcher;
 mod scan;
+mod secret;
 mod stream;
 
+pub use secret::{LONGEST, MARK, SHORTEST, SHORTEST_LINE, SecretInKey, TooLong, UnfitSecret, check};
+pub use stream::{Piece, Stream};
+
 use std::fmt;
-use std::ops::{Not as _, Range};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use self::matcher::Matcher;
-use crate::data::Data;
 use crate::failure::Failure;
-
-pub use self::stream::{Piece, Stream};
-
-/// What stands in the place of a secret.
-pub const MARK: &str = "[redacted]";
-
-/// A secret has at least so many characters: shorter ones stand in many texts that have nothing to do with them.
-pub const SHORTEST: usize = 6;
-
-/// A line of a secret with several lines is a secret of its own if it has at least so many bytes.
-pub const SHORTEST_LINE: usize = 8;
-
-/// A secret has at most so many bytes: so much of an output may be held back until it is known whether it is one.
-pub const LONGEST: usize = 64 * 1024;
-
-/// A value cannot be used as a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnfitSecret {
-    /// It is too short to be recognised in outputs.
-    #[error(
-        "secret `{0}` has fewer than {SHORTEST} characters: so short a text cannot be kept out of outputs without hiding \
-         other text too; use a longer secret, or a variable if the value is not a secret"
-    )]
-    TooShort(String),
-    /// It is too long to be looked for in outputs.
-    #[error("secret `{0}` has more than {LONGEST} bytes: pass the path of a file that holds it")]
-    TooLong(String),
-}
-
-/// All secrets together are too long to be looked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the secrets are too long to be looked for: {0}")]
-pub struct TooLong(String);
-
-/// A key of an object holds a secret. It cannot be replaced without changing what the object means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key of the output holds a secret")]
-pub struct SecretInKey;
-
-/// Checks whether a value can be used as the secret of that name.
-///
-/// # Errors
-///
-/// [`UnfitSecret`], which does not tell the value.
-pub fn check(name: &str, value: &str) -> Result<(), UnfitSecret> {
-    if value.trim().chars().count() < SHORTEST {
-        return Err(UnfitSecret::TooShort(name.to_owned()));
-    }
-    if value.len() > LONGEST {
-        return Err(UnfitSecret::TooLong(name.to_owned()));
-    }
-    Ok(())
-}
+use crate::redact::matcher::Matcher;
+use crate::redact::scan::whole_characters;
 
 /// Finds secrets and puts [`MARK`] in their place. Cheap to clone; the one without secrets does nothing.
 #[derive(Clone, Default)]
@@ -182,26 +131,6 @@ impl Redactor {
         }
     }
 
-    /// Takes secrets out of the texts and numbers of a serialised value. All else stays as it is written.
-    ///
-    /// # Errors
-    ///
-    /// [`SecretInKey`]: the value must not be stored. It is left as it is.
-    pub fn data(&self, data: &mut Data) -> Result<(), SecretInKey> {
-        if let Some(matcher) = &self.0
-            && let Some(redacted) = json::redact(self, matcher, data.json())?
-        {
-            *data = redacted;
-        }
-        Ok(())
-    }
-
-    /// Whether a serialised value holds a secret.
-    pub fn is_in_data(&self, data: &Data) -> bool {
-        let Some(matcher) = &self.0 else { return false };
-        json::redact(self, matcher, data.json()).is_ok_and(|redacted| redacted.is_none()).not()
-    }
-
     /// Takes secrets out of the message and the details of a failure.
     pub fn failure(&self, failure: &mut Failure) {
         self.text(&mut failure.message);
@@ -232,15 +161,4 @@ impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redactor").field("is_empty", &self.is_empty()).finish_non_exhaustive()
     }
-}
-
-/// A part of a text, widened to whole characters.
-fn whole_characters(text: &str, mut part: Range<usize>) -> Range<usize> {
-    while !text.is_char_boundary(part.start) {
-        part.start -= 1;
-    }
-    while !text.is_char_boundary(part.end) {
-        part.end += 1;
-    }
-    part
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use aho_corasick::automaton::StateID;
 
-use super::decode::{Escape, Escaped, Step, digit, sextet};
-use super::matcher::{Matcher, is_line_end};
+use crate::redact::decode::{Escape, Escaped, Step, digit, sextet};
+use crate::redact::matcher::{Matcher, is_line_end};
 
 /// More line ends than this one after the other are none of those that a secret is wrapped with.
 const MOST_LINE_ENDS: u8 = 8;
@@ -215,4 +215,36 @@ fn digits<const N: usize>(
     }
     row.last = Some((digit, at));
     row.number = (row.number + 1) % 4;
+}
+
+impl Matcher {
+    /// Where secrets are in a text, in order; what overlaps is one place.
+    pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut scan = Scan::new(self);
+        for byte in text.bytes() {
+            scan.push(self, byte);
+        }
+        scan.finish(self);
+        let mut found = scan.found;
+        found.sort_unstable_by_key(|place| place.start);
+        found.dedup_by(|next, place| {
+            let overlaps = next.start < place.end;
+            if overlaps {
+                place.end = place.end.max(next.end);
+            }
+            overlaps
+        });
+        found
+    }
+}
+
+/// A part of a text, widened to whole characters.
+pub(super) fn whole_characters(text: &str, mut part: Range<usize>) -> Range<usize> {
+    while !text.is_char_boundary(part.start) {
+        part.start -= 1;
+    }
+    while !text.is_char_boundary(part.end) {
+        part.end += 1;
+    }
+    part
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::matcher::Matcher;
-use super::scan::Scan;
-use super::{MARK, whole_characters};
+use super::scan::{Scan, whole_characters};
+use super::secret::MARK;
 
 /// At the end of a line less of a secret than this is shown at once. Nearly every line ends with something that a secret
 /// could begin with, and a person waits for it.

@@ -1,10 +1,30 @@
-//! For those who write stores: the watchers of a store.
+//! For those who write stores: who watches a store.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::sync::lock;
-use super::{Watcher, Watching};
 use crate::ids::RunId;
+use crate::store::sync::lock;
+
+/// What [`RunStore::watch`](super::RunStore::watch) calls: with the run a control came for, or `None` when it may have
+/// been any.
+pub type Watcher = Arc<dyn Fn(Option<&RunId>) + Send + Sync>;
+
+/// Keeps a [`Watcher`] registered; dropping it ends that.
+pub struct Watching(#[allow(dead_code, reason = "held to be dropped")] Box<dyn Send + Sync>);
+
+impl Watching {
+    /// Wraps what unregisters the watcher when it is dropped.
+    pub fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(guard))
+    }
+}
+
+impl fmt::Debug for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watching")
+    }
+}
 
 /// Those who want to know of new controls.
 #[derive(Clone, Default)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cli::Cli;
-use super::{AgentProvider, Settings};
+use super::provider::{AgentProvider, Settings};
 use crate::environment;
 
 /// Sets up an [`AgentProvider`].
@@ -16,6 +16,18 @@ use crate::environment;
 pub struct AgentBuilder<C> {
     settings: Settings,
     cli: PhantomData<C>,
+}
+
+impl<C: Cli> AgentProvider<C> {
+    /// A provider with the defaults of [`AgentBuilder`].
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Sets what the defaults are not right for.
+    pub fn builder() -> AgentBuilder<C> {
+        AgentBuilder::new()
+    }
 }
 
 impl<C: Cli> AgentBuilder<C> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use workflow_core::stop::StopSource;
 
 use super::cli::Cli;
-use super::{AgentProvider, Settings};
+use super::provider::{AgentProvider, Settings};
 use crate::environment;
 use crate::process::{self, Control, Ended, Launch, Marker, RunError, TERMINATE};
-use crate::start::program;
+use crate::program::program;
 use crate::tail::Tail;
 
 /// How long an agent may take to say something of itself.

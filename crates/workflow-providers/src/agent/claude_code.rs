@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use workflow_core::usage::Usage;
 
-use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
-use super::cli::{Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, sum, text};
+use super::abilities::{Abilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
+use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, sum, text};
 use super::reason::Reason;
 
 /// Claude Code, the agent of Anthropic.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use rustix::process::Signal;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use workflow_core::provider::CallRequest;
 use workflow_core::usage::Usage;
 
-use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
+use super::abilities::Abilities;
 use super::reason::Reason;
 
 /// One agent's command line: how it is called, what it says, how it is stopped.
@@ -64,19 +64,6 @@ pub trait Cli: Send + Sync + Sized + 'static {
     /// A reader for one call.
     #[doc(hidden)]
     fn reader(call: &Call<'_>) -> Self::Reader;
-}
-
-/// What an agent can do, as far as only its module can say it; see [`Capabilities`](super::Capabilities).
-#[derive(Debug)]
-pub struct Abilities {
-    pub(crate) permissions: Permissions,
-    pub(crate) schema: SchemaBy,
-    pub(crate) sessions: bool,
-    pub(crate) text: TextIn,
-    pub(crate) thoughts: bool,
-    pub(crate) usage: UsageOf,
-    pub(crate) usage_as_it_works: bool,
-    pub(crate) cost: Cost,
 }
 
 /// A call, as far as a command line has to know it.
@@ -248,4 +235,10 @@ pub(crate) fn number(value: &Value, name: &str) -> Option<u64> {
 /// The sum of those numbers that are there.
 pub(crate) fn sum(value: &Value, names: &[&str]) -> Option<u64> {
     names.iter().filter_map(|name| number(value, name)).reduce(u64::saturating_add)
+}
+
+pub(super) fn read_options<C: Cli>(options: &Value) -> Result<C::Options, String> {
+    let empty = json!({});
+    let options = if options.is_null() { &empty } else { options };
+    crate::options::read(options).map_err(crate::options::Wrong::told)
 }

@@ -16,7 +16,8 @@ use super::cli::{Call, Cli, End, Outcome, Said, Trouble};
 use super::codex::Codex;
 use super::gemini::Gemini;
 use super::grok::Grok;
-use super::{AgentProvider, Capabilities, Cost, SchemaBy, TextIn, Transcript, UsageOf, quota};
+use super::transcript::Transcript;
+use super::{AgentProvider, Capabilities, Cost, SchemaBy, TextIn, UsageOf, quota};
 
 struct Capture {
     case: String,

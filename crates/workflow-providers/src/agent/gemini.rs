@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use workflow_core::usage::Usage;
 
+use super::abilities::{Abilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
 use super::answer::Answer;
-use super::capabilities::{Cost, Permissions, SchemaBy, TextIn, UsageOf};
-use super::cli::{Abilities, Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, text};
+use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, text};
 use super::reason::Reason;
 
 /// Gemini CLI, the agent of Google.

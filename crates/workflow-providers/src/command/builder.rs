@@ -17,6 +17,13 @@ pub struct CommandBuilder {
     max_output: usize,
 }
 
+impl CommandProvider {
+    /// Sets what the defaults are not right for.
+    pub fn builder() -> CommandBuilder {
+        CommandBuilder::new()
+    }
+}
+
 impl CommandBuilder {
     /// The variables that commands inherit by default: who and where the user is, in which
     /// language, and where programs are; none that is used for secrets.

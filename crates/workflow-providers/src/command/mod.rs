@@ -19,7 +19,7 @@ use self::options::CommandOptions;
 use self::reply::{EXCERPT, Printed};
 use crate::lines::Lines;
 use crate::process::{self, Control, Ended, Launch, Marker, RunError, Stream, TERMINATE};
-use crate::start::{program, run_error, wrong_first_line};
+use crate::program::{program, run_error, wrong_first_line};
 use crate::tail::Tail;
 use crate::{directory, environment};
 
@@ -108,11 +108,6 @@ impl CommandProvider {
     /// A provider with the defaults of [`CommandBuilder`].
     pub fn new() -> Self {
         Self::builder().build()
-    }
-
-    /// Sets what the defaults are not right for.
-    pub fn builder() -> CommandBuilder {
-        CommandBuilder::new()
     }
 }
 

@@ -29,8 +29,9 @@ use workflow_core::stop::{Stop, StopSignal};
 pub(crate) use control::Control;
 pub use groups::{SuspendedCalls, suspend_calls, working_time};
 pub(crate) use marker::Marker;
+pub(crate) use pipes::Stream;
 pub(crate) use reclaim::reclaim;
-pub(crate) use supervisor::{Ended, Launch, RunError, Stream, run};
+pub(crate) use supervisor::{Ended, Launch, RunError, run};
 
 /// What programs are asked to stop with that need nothing else.
 pub(crate) const TERMINATE: &[Signal] = &[Signal::TERM];

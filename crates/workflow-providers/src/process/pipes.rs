@@ -8,13 +8,20 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
 
-use super::{Control, Stream};
+use super::Control;
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
 
 /// How much is read of a pipe whose writers are gone, or ought to be: more than a pipe holds.
 const LAST_WORDS: usize = 1024 * 1024;
+
+/// Where output came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
 
 pub(super) struct Pipes {
     stdin: Option<ChildStdin>,

@@ -15,7 +15,7 @@ use workflow_core::stop::Stop;
 use super::escalation::{Escalation, Leader, Step};
 use super::family::Family;
 use super::groups::{self, working_time};
-use super::pipes::Pipes;
+use super::pipes::{Pipes, Stream};
 use super::{Control, Marker};
 
 /// How long a program that has exited may leave its pipes to processes it started, before those
@@ -42,13 +42,6 @@ pub(crate) struct Launch {
 
 /// Takes what a program prints. Returns how long it may be silent from now on, where that changes.
 pub(crate) type Heard<'h> = dyn FnMut(Stream, &[u8]) -> Option<Duration> + 'h;
-
-/// Where output came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
-    Stdout,
-    Stderr,
-}
 
 /// How a program ended. Nothing that it started is left.
 pub(crate) enum Ended {

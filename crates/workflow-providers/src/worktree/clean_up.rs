@@ -10,11 +10,12 @@ use std::time::SystemTime;
 use workflow_core::ids::RunId;
 use workflow_core::provider::ProviderError;
 
+use super::Worktrees;
 use super::folder::{self, unable};
 use super::git::{At, Git};
 use super::locks::{InUse, Turn};
 use super::pinned::Pinned;
-use super::{Settings, Worktrees};
+use super::settings::Settings;
 
 impl Worktrees {
     /// The runs that have a worktree, those first that were used last the longest ago.

@@ -11,7 +11,7 @@ use workflow_core::provider::{CallId, ProviderError};
 
 use crate::environment;
 use crate::process::{self, Control, Ended, Launch, Marker, Stream, TERMINATE};
-use crate::start::run_error;
+use crate::program::run_error;
 use crate::tail::Tail;
 
 use super::pinned::Pinned;

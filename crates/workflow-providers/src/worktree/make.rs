@@ -8,11 +8,12 @@ use workflow_core::data::Data;
 use workflow_core::ids::RunId;
 use workflow_core::provider::{CallId, Origin, ProviderError};
 
+use super::config;
 use super::folder::unable;
 use super::git::{At, Git};
 use super::open::bases;
 use super::pinned::{Pinned, git_dir};
-use super::{Settings, Worktrees, config};
+use super::settings::{Settings, branch as branch_of};
 
 impl Settings {
     /// The worktree of a run as it was recorded, made unless it is there.
@@ -30,7 +31,7 @@ impl Settings {
             return Ok(pinned);
         }
         let at = At::Repository(repository, directory);
-        let (name, branch) = (format!("./{}", call.run), Worktrees::branch(&call.run));
+        let (name, branch) = (format!("./{}", call.run), branch_of(&call.run));
         let (base, bases) = (format!("refs/workflow/{}/{:016x}", call.run, call.seed), bases(&call.run));
         let heads = format!("refs/heads/{branch}");
         let there = git.ask(&at, &["for-each-ref", "--format=%(refname)", &bases, &heads])?.text();

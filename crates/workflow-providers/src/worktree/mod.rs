@@ -10,8 +10,9 @@ mod make;
 mod nested;
 mod open;
 mod pinned;
+mod settings;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use workflow_core::stop::StopSource;
 
 use self::git::Git;
 use self::open::Open;
-use self::pinned::Known;
+use self::settings::Settings;
 use crate::process::{self, Control};
 
 pub use self::changes::{Changes, Commit};
@@ -63,16 +64,6 @@ pub struct Worktrees(Arc<Settings>);
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct WorktreesBuilder(Settings);
-
-#[derive(Debug, Clone)]
-struct Settings {
-    repository: PathBuf,
-    directory: PathBuf,
-    keep_runs: usize,
-    keep_bytes: u64,
-    lock_timeout: Duration,
-    known: Arc<Known>,
-}
 
 impl WorktreesBuilder {
     /// How many runs' worktrees are kept by [`Worktrees::clean_up`]. Default: 20.
@@ -123,7 +114,7 @@ impl Worktrees {
 
     /// The branch of a run.
     pub fn branch(run: &RunId) -> String {
-        format!("workflow/{run}")
+        settings::branch(run)
     }
 
     /// Does `work` with git, outside of any call.

@@ -12,8 +12,9 @@ use workflow_core::provider::{CallId, Origin, ProviderError};
 use super::folder::{self, unable};
 use super::git::{At, Git};
 use super::locks::{InUse, Turn};
+use super::nested;
 use super::pinned::{Pinned, changed};
-use super::{Settings, Worktrees, nested};
+use super::settings::{Settings, branch};
 
 /// So often, and so long in between, is looked whether a git of a call in parallel is done.
 const LOOKS: u32 = 100;
@@ -115,7 +116,7 @@ impl Pinned {
     /// died: that of an interrupted call, which was reclaimed, or that of the call that has just ended.
     fn unlock(&self, run: &RunId, is_alone: bool) -> Result<(), ProviderError> {
         if is_alone {
-            let branch = self.repository.join(format!("refs/heads/{}.lock", Worktrees::branch(run)));
+            let branch = self.repository.join(format!("refs/heads/{}.lock", branch(run)));
             for lock in [self.index_lock(), self.git_dir.join("HEAD.lock"), branch] {
                 match fs::remove_file(&lock) {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(unable(&lock, &error)),
@@ -136,7 +137,7 @@ impl Pinned {
 
 /// Checks that the worktree is on the branch of its run.
 fn expect(pinned: &Pinned, run: &RunId, git: &Git<'_>) -> Result<(), ProviderError> {
-    let branch = Worktrees::branch(run);
+    let branch = branch(run);
     let ask = ["for-each-ref", "--format=%(HEAD)", &format!("refs/heads/{branch}")];
     let what = match git.ask(&At::Worktree(pinned), &ask)?.whole().trim_end_matches('\n') {
         "*" => return Ok(()),

@@ -16,7 +16,7 @@ use workflow_core::definition::{Diagnostic, Diagnostics, parse};
 use workflow_core::ids::WorkflowId;
 
 use crate::disk::{Content, create_dir_all, replace, sync_dir, take_turn, unfinished};
-use crate::worker::{Ended, Worker};
+use crate::job_thread::{Ended, JobThread};
 
 /// How the names of definitions end. New ones get the first.
 const ENDINGS: [&str; 2] = [".workflow.yml", ".workflow.yaml"];
@@ -65,7 +65,7 @@ const LARGEST: u64 = 1 << 20;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct FsCatalog {
-    worker: Worker,
+    worker: JobThread,
     folder: Arc<Folder>,
 }
 
@@ -86,7 +86,7 @@ impl FsCatalog {
     /// [`CatalogError::Io`] when its thread cannot be started.
     pub fn with_folders(home: impl AsRef<Path>, more: Folders) -> Result<Self, CatalogError> {
         let shown = home.as_ref();
-        let open = || Ok((Worker::spawn("workflow-catalog")?, std::path::absolute(shown)?));
+        let open = || Ok((JobThread::spawn("workflow-catalog")?, std::path::absolute(shown)?));
         let (worker, home) = open().map_err(at(shown))?;
         let folder = Folder { workflows: home.join("workflows"), home, shown: shown.join("workflows"), more };
         Ok(Self { worker, folder: Arc::new(folder) })

@@ -31,7 +31,7 @@ use workflow_core::store::{
 pub use self::foreign::{ForeignRun, foreign_runs};
 
 use self::home::Home;
-use crate::worker::{Ended, Worker};
+use crate::job_thread::{Ended, JobThread};
 
 /// Threads that write and sync: appends of different runs reach the disk side by side.
 const WRITERS: usize = 4;
@@ -76,9 +76,9 @@ const WRITERS: usize = 4;
 /// ```
 pub struct FileStore {
     // Before the home, so that their jobs are done when the runs are let go.
-    writers: Vec<Worker>,
-    output: Worker,
-    reader: Worker,
+    writers: Vec<JobThread>,
+    output: JobThread,
+    reader: JobThread,
     home: Arc<Home>,
     path: PathBuf,
 }
@@ -91,7 +91,7 @@ impl FileStore {
     /// [`StoreError::Io`] when the directories cannot be created, or the threads not started.
     pub fn open(home: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = home.as_ref();
-        let spawn = |name: &str| Worker::spawn(name).map_err(crate::disk::at(path));
+        let spawn = |name: &str| JobThread::spawn(name).map_err(crate::disk::at(path));
         let home = Arc::new(Home::open(path)?);
         let store = Self {
             writers: (0..WRITERS).map(|_| spawn("workflow-events")).collect::<Result<_, _>>()?,

@@ -13,7 +13,7 @@ use workflow_core::store::order::{check_numbers, control_of};
 use workflow_core::store::{ControlRecord, Lease, RunHead, StoreError};
 
 use super::database::{Fault, Query};
-use super::read::{HeadRow, controls, signed, text, unsigned};
+use super::row::{HeadRow, controls, signed, text, unsigned};
 use super::service::{Service, Turn};
 
 /// How much goes into one statement at most.

@@ -11,7 +11,7 @@ use workflow_core::store::order::{check_numbers, control_of, run_not_found};
 use workflow_core::store::{Lease, NewRun, StoreError};
 
 use super::database::{Fault, Query};
-use super::read::{HeadRow, nanoseconds, run_id, signed, text};
+use super::row::{HeadRow, nanoseconds, run_id, signed, text};
 use super::service::Service;
 
 /// How often a claim is tried for which something changed meanwhile.

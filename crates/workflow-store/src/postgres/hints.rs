@@ -15,7 +15,7 @@ use workflow_core::ids::RunId;
 use workflow_core::store::{StoreError, Watchers};
 
 use super::database::Query;
-use super::read::run_id;
+use super::row::run_id;
 use super::service::Service;
 
 /// How long hints are gathered.

@@ -12,7 +12,7 @@ use workflow_core::ids::RunId;
 use workflow_core::store::{Lease, StoreError};
 
 use super::database::Query;
-use super::read::{signed, unsigned};
+use super::row::{signed, unsigned};
 use super::service::Service;
 use super::thread::Request;
 use crate::host;

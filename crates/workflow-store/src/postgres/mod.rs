@@ -1,4 +1,8 @@
 //! A store that keeps runs in a PostgreSQL database.
+//!
+//! All of it is one actor: [`thread`] hands requests to the [`service`](Service), and [`append`], [`output`], [`lease`]
+//! and [`hints`] each bring a queue that the service has and methods that it gets. So these files import each other.
+//! `row`, `database`, `schema` and `options` are below them and know nothing of the service.
 
 mod append;
 mod claim;
@@ -10,6 +14,7 @@ mod options;
 mod output;
 mod read;
 mod retain;
+mod row;
 mod schema;
 mod service;
 mod thread;
@@ -38,6 +43,7 @@ use self::claim::Create;
 use self::lease::Lent;
 pub use self::options::PostgresOptions;
 use self::output::AppendOutput;
+use self::schema::migration;
 use self::service::Service;
 use self::thread::{Request, Thread};
 
@@ -94,6 +100,23 @@ pub struct PostgresStore {
     watchers: Watchers,
     place: String,
     lease_time: Duration,
+}
+
+impl PostgresOptions {
+    /// Opens the store: connects, and brings the schema up to date. This blocks until that is done.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when an option makes no sense, or the database cannot be reached or used;
+    /// [`StoreError::Corrupt`] when a later release has made the schema.
+    pub fn open(self) -> Result<PostgresStore, StoreError> {
+        PostgresStore::with(self)
+    }
+
+    /// The statements that make the schema in an empty database, for who wants to run them by hand.
+    pub fn migration_sql(&self) -> String {
+        migration(&format!("\"{}\"", self.schema), 0)
+    }
 }
 
 impl PostgresStore {

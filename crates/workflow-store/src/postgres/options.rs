@@ -9,12 +9,10 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use workflow_core::store::StoreError;
 
-use super::PostgresStore;
-use super::schema::migration;
 use super::tls::TlsSettings;
 use super::wire::Connector;
 
-/// How a [`PostgresStore`] is opened. What it shows of itself holds no password.
+/// How a [`PostgresStore`](super::PostgresStore) is opened. What it shows of itself holds no password.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -146,21 +144,6 @@ impl PostgresOptions {
     pub fn output_limit(mut self, bytes: usize) -> Self {
         self.output_limit = bytes;
         self
-    }
-
-    /// The statements that make the schema in an empty database, for who wants to run them by hand.
-    pub fn migration_sql(&self) -> String {
-        migration(&format!("\"{}\"", self.schema), 0)
-    }
-
-    /// Opens the store: connects, and brings the schema up to date. This blocks until that is done.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Io`] when an option makes no sense, or the database cannot be reached or used;
-    /// [`StoreError::Corrupt`] when a later release has made the schema.
-    pub fn open(self) -> Result<PostgresStore, StoreError> {
-        PostgresStore::with(self)
     }
 
     /// What the client is told, for everything but listening.

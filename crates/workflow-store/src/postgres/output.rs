@@ -15,7 +15,7 @@ use workflow_core::store::order::{check_output, run_not_found};
 use workflow_core::store::{Lease, StoreError};
 
 use super::database::{Fault, Query};
-use super::read::{parse, signed, text, unsigned};
+use super::row::{parse, signed, text, unsigned};
 use super::service::{Service, Turn};
 
 /// How many appends of output are on their way at once.

@@ -1,21 +1,17 @@
-//! Reading, and how values stand in the tables.
+//! Reading.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::run_not_found;
-use workflow_core::store::{Control, ControlRecord, RunFilter, RunHead, RunRecord, StoreError};
+use workflow_core::store::{Control, ControlRecord, RunFilter, RunRecord, StoreError};
 
-use super::database::Query;
-use super::service::Service;
+use crate::postgres::database::Query;
+use crate::postgres::row::{controls, nanoseconds, parse, record, signed, text, unsigned, word};
+use crate::postgres::service::Service;
 
 const EVENTS: Query = Query::new(
     "SELECT e.body FROM @.run r LEFT JOIN LATERAL ( \
@@ -41,82 +37,6 @@ const REQUEST: Query = Query::new(
 const CONTROLS: Query = Query::new("SELECT controls FROM @.run WHERE run_id = $1", &[Type::TEXT]);
 
 const BUNDLE: Query = Query::new("SELECT body FROM @.bundle WHERE hash = $1", &[Type::TEXT]);
-
-/// A head, and what lists look for in it.
-pub(super) struct HeadRow {
-    pub(super) text: String,
-    pub(super) status: String,
-    pub(super) ended: Option<i64>,
-    pub(super) wakes: Option<i64>,
-}
-
-impl HeadRow {
-    pub(super) fn new(head: &RunHead, place: &str) -> Result<Self, StoreError> {
-        let ended = head.completed_at.filter(|_| head.status.is_terminal()).map(nanoseconds);
-        let wakes = head.goes_on_from().map(nanoseconds);
-        Ok(Self { text: text(head, place)?, status: word(&head.status), ended, wakes })
-    }
-}
-
-/// A number of this crate as the database has them. None that is counted comes near the end of either.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-pub(super) fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
-
-/// Exact for three centuries around 1970, which `timestamptz` is not.
-pub(super) fn nanoseconds(time: Timestamp) -> i64 {
-    let all = time.as_nanosecond();
-    i64::try_from(all).unwrap_or(if all < 0 { i64::MIN } else { i64::MAX })
-}
-
-pub(super) fn text(value: &impl Serialize, place: &str) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|error| StoreError::Io { place: place.to_owned(), source: Arc::new(error.into()) })
-}
-
-/// What is serialised as one word.
-fn word(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(word)) => word,
-        // Statuses are words.
-        _ => String::new(),
-    }
-}
-
-pub(super) fn parse<T: DeserializeOwned>(
-    text: &str,
-    place: impl FnOnce() -> String,
-) -> Result<T, StoreError> {
-    serde_json::from_str(text)
-        .map_err(|error| StoreError::Corrupt { place: place(), message: error.to_string() })
-}
-
-pub(super) fn run_id(text: &str) -> Result<RunId, StoreError> {
-    RunId::new(text)
-        .map_err(|error| StoreError::Corrupt { place: format!("run `{text}`"), message: error.to_string() })
-}
-
-/// The controls of a run, of which the first comes after the number `after`.
-pub(super) fn controls(run: &RunId, after: u64, texts: &[String]) -> Result<Vec<ControlRecord>, StoreError> {
-    let record = |(number, text): (u64, &String)| {
-        let control: Control = serde_json::from_str(text).map_err(|error| StoreError::Corrupt {
-            place: format!("run `{run}`, control {number}"),
-            message: error.to_string(),
-        })?;
-        Ok(ControlRecord { number, control })
-    };
-    (after + 1..).zip(texts).map(record).collect()
-}
-
-fn record(row: &Row) -> Result<RunRecord, StoreError> {
-    let run_id = run_id(row.get(0))?;
-    let head = parse(row.get(1), || format!("run `{run_id}`"))?;
-    Ok(RunRecord { run_id, head, holder: row.get(2) })
-}
 
 impl Service {
     pub(super) async fn events(

@@ -8,7 +8,7 @@ use workflow_core::store::order::run_not_found;
 
 use super::claim::FoundRun;
 use super::database::Query;
-use super::read::{nanoseconds, signed};
+use super::row::{nanoseconds, signed};
 use super::service::Service;
 
 /// How many runs are deleted by one statement.

@@ -11,8 +11,8 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::sink::EventSink;
 
+use crate::job_thread::JobThread;
 use crate::sync::lock;
-use crate::worker::Worker;
 
 /// Writes a line for each event and output entry of all runs: `{"run":"…","event":{…}}` or
 /// `{"run":"…","output":{…}}`.
@@ -25,7 +25,7 @@ use crate::worker::Worker;
 /// again once that is possible. A line of which only a part was written is ended first, so a reader finds a line there
 /// that is not JSON, before the one that tells what is missing.
 pub struct JsonlSink {
-    worker: Worker,
+    worker: JobThread,
     shared: Arc<Shared>,
     capacity: usize,
     /// What was left out since the last line that was taken.
@@ -101,7 +101,7 @@ impl JsonlSink {
             failing: false,
         };
         Ok(Self {
-            worker: Worker::spawn("workflow-jsonl")?,
+            worker: JobThread::spawn("workflow-jsonl")?,
             shared: Arc::new(Shared {
                 waiting: AtomicUsize::new(0),
                 lost: AtomicU64::new(0),

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use workflow_core::event::Event;
-use workflow_core::status::RunStatus;
 use workflow_core::store::order::{check_numbers, control_of};
 use workflow_core::store::{ControlRecord, Lease, RunHead, StoreError};
 
+use super::column::{name, nanoseconds, signed, text};
 use super::controls::controls;
 use super::fault::{Outcome, unwritable};
 use super::lines::{Row, rows};
-use super::writing::{Held, Writing, nanoseconds, signed};
+use super::writing::{Held, Writing};
 
 /// A row of events begins anew after so many bytes.
 const ROW: usize = 64 << 10;
@@ -52,23 +51,6 @@ impl Head {
             wakes: head.goes_on_from().map(nanoseconds),
         })
     }
-}
-
-/// What a status is called in the database.
-pub(super) fn name(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Pending => "pending",
-        RunStatus::Running => "running",
-        RunStatus::Paused => "paused",
-        RunStatus::Completed => "completed",
-        RunStatus::Failed => "failed",
-        RunStatus::Cancelled => "cancelled",
-    }
-}
-
-/// Bytes that are UTF-8 because they were written as JSON.
-pub(super) fn text(bytes: &[u8]) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(ValueRef::Text(bytes))
 }
 
 impl Events {

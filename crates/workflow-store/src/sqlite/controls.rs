@@ -6,9 +6,10 @@ use workflow_core::ids::RunId;
 use workflow_core::store::order::run_not_found;
 use workflow_core::store::{Control, ControlRecord};
 
+use super::column::key;
+use super::column::{signed, unsigned};
 use super::fault::Outcome;
-use super::read::key;
-use super::writing::{Held, Writing, signed, unsigned};
+use super::writing::{Held, Writing};
 
 /// Records a control, and returns its number.
 pub(super) fn request(writing: &mut Writing, run: &RunId, control: &Control) -> Outcome<u64> {

@@ -6,9 +6,10 @@ use workflow_core::ids::RunId;
 use workflow_core::store::order::run_not_found;
 use workflow_core::store::{Lease, StoreError};
 
+use super::column::{nanoseconds, signed, unsigned};
 use super::fault::Outcome;
 use super::holder::is_claimable;
-use super::writing::{Held, Writing, nanoseconds, signed, unsigned};
+use super::writing::{Held, Writing};
 
 /// Gives out the lease of a run that no one living has, unless nobody waits for it.
 pub(super) fn claim(writing: &mut Writing, run: &RunId, wanted: bool) -> Outcome<Vec<Lease>> {

@@ -1,6 +1,7 @@
 //! A store that keeps runs in an SQLite database.
 
 mod append;
+mod column;
 mod connect;
 mod controls;
 mod fault;
@@ -16,6 +17,7 @@ mod prune;
 mod queue;
 mod read;
 mod readers;
+mod registration;
 mod runs;
 mod watch;
 mod writer;
@@ -41,6 +43,7 @@ use workflow_core::store::{
 pub use self::options::{SqliteOptions, Synchronous};
 
 use self::append::Append;
+use self::column::nanoseconds;
 use self::output::OutputAppend;
 use self::place::Place;
 use self::prune::Prune;
@@ -49,7 +52,6 @@ use self::readers::Readers;
 use self::runs::Creation;
 use self::watch::Watch;
 use self::writer::Writer;
-use self::writing::nanoseconds;
 
 /// Keeps runs in an SQLite database: the store of a host on one machine.
 ///

@@ -6,10 +6,10 @@ use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::store::order::check_output;
 use workflow_core::store::{Lease, StoreError};
 
-use super::append::text;
+use super::column::{signed, text, unsigned};
 use super::fault::{Fault, Outcome, corrupt, unwritable};
 use super::lines::{self, Row, rows};
-use super::writing::{Held, Writing, signed, unsigned};
+use super::writing::{Held, Writing};
 
 /// Output entries, as they are written.
 pub(super) struct OutputAppend {

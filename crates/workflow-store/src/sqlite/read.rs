@@ -13,25 +13,18 @@ use workflow_core::output::OutputEntry;
 use workflow_core::store::order::run_not_found;
 use workflow_core::store::{ControlRecord, RunFilter, RunHead, RunRecord, StoreError};
 
-use super::append::name;
+use super::column::{key, name, nanoseconds, signed, unsigned};
 use super::controls;
 use super::fault::{Fault, Outcome, corrupt};
-use super::holder::is_dead;
 use super::lines;
 use super::place::Place;
-use super::writing::{nanoseconds, signed, unsigned};
+use super::registration::is_dead;
 
 /// A connection within a transaction that sees one state of the database.
 pub(super) struct Reading<'a> {
     pub(super) connection: &'a Connection,
     pub(super) place: &'a Place,
     pub(super) now: i64,
-}
-
-/// The key of a run.
-pub(super) fn key(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<i64>> {
-    let mut find = connection.prepare_cached("SELECT key FROM run WHERE id = ?1")?;
-    find.query_row([run.as_str()], |row| row.get(0)).optional()
 }
 
 impl Reading<'_> {

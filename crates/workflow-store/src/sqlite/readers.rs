@@ -8,13 +8,13 @@ use futures::channel::oneshot;
 use rusqlite::Connection;
 use workflow_core::store::StoreError;
 
+use super::column::nanoseconds;
 use super::connect;
 use super::fault::{Fault, Outcome, explain};
 use super::options::SqliteOptions;
 use super::place::Place;
 use super::queue::ended;
 use super::read::Reading;
-use super::writing::nanoseconds;
 use crate::disk::at;
 use crate::sync::lock;
 

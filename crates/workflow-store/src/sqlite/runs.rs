@@ -9,10 +9,11 @@ use workflow_core::ids::RunId;
 use workflow_core::store::{Lease, NewRun, StoreError};
 
 use super::append::{Events, Head};
+use super::column::key;
+use super::column::{nanoseconds, signed};
 use super::fault::{Outcome, unwritable};
 use super::lease;
-use super::read::key;
-use super::writing::{Held, Writing, nanoseconds, signed};
+use super::writing::{Held, Writing};
 
 /// A new run, as it is written.
 pub(super) struct Creation {

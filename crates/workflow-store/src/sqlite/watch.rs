@@ -12,12 +12,12 @@ use rusqlite::Connection;
 use workflow_core::ids::RunId;
 use workflow_core::store::{Watcher, Watchers, Watching};
 
+use super::column::nanoseconds;
 use super::connect;
 use super::fault::explain;
-use super::holder::is_dead;
 use super::options::SqliteOptions;
 use super::place::Place;
-use super::writing::nanoseconds;
+use super::registration::is_dead;
 use crate::sync::lock;
 
 /// How often the thread looks.

@@ -14,10 +14,11 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params};
 use workflow_core::ids::RunId;
 use workflow_core::store::{Lease, StoreError};
 
+use super::column::{nanoseconds, unsigned};
 use super::fault::Outcome;
-use super::holder::Registration;
 use super::options::SqliteOptions;
 use super::place::Place;
+use super::registration::Registration;
 
 /// The connection that writes, within a transaction while jobs are done.
 pub(super) struct Writing {
@@ -240,18 +241,4 @@ impl Writing {
         }
         Ok(())
     }
-}
-
-/// A time as it is stored. The farthest times that it can hold are centuries away.
-pub(super) fn nanoseconds(time: jiff::Timestamp) -> i64 {
-    let time = time.as_nanosecond();
-    i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX })
-}
-
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-pub(super) fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

@@ -16,29 +16,7 @@ use workflow_core::store::{Lease, RunStore, StoreError};
 
 use crate::chance::Chance;
 
-pub use script::{Write, WriteKind, seeded};
-
-/// What happens at a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// It works.
-    None,
-    /// It works after a while; see [`FaultStore::timer`].
-    Delay(Duration),
-    /// The host dies before anything is stored.
-    DieBefore,
-    /// The host dies when all is stored, before it hears of it.
-    DieAfter,
-    /// The host dies, and it is a matter of chance whether all is stored, or nothing.
-    Die,
-    /// An error, and nothing is stored.
-    Lose,
-    /// An error, although all is stored.
-    LoseAnswer,
-    /// The same, and the next try to read events back fails too.
-    LoseAnswerAndRead,
-}
+pub use script::{Fault, Write, WriteKind, seeded};
 
 /// Wraps a store, and does at each write what its script says.
 ///

@@ -1,9 +1,31 @@
 //! What scripts are told of, and scripts that chance writes.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
-use super::Fault;
 use crate::chance::Chance;
+
+/// What happens at a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It works.
+    None,
+    /// It works after a while; see [`FaultStore::timer`](super::FaultStore::timer).
+    Delay(Duration),
+    /// The host dies before anything is stored.
+    DieBefore,
+    /// The host dies when all is stored, before it hears of it.
+    DieAfter,
+    /// The host dies, and it is a matter of chance whether all is stored, or nothing.
+    Die,
+    /// An error, and nothing is stored.
+    Lose,
+    /// An error, although all is stored.
+    LoseAnswer,
+    /// The same, and the next try to read events back fails too.
+    LoseAnswerAndRead,
+}
 
 /// A write that is about to be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,8 @@ use workflow_core::provider::{
 };
 use workflow_core::stop::{Stop, StopSource};
 
-use super::{Ask, Runtime};
+use super::fixture::Ask;
+use super::runtime::Runtime;
 use crate::patience;
 use crate::store::runs::{id, in_the_end};
 

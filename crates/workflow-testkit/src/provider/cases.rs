@@ -6,8 +6,8 @@ use workflow_core::failure::FailureClass;
 use workflow_core::provider::{CallContext, ProviderError, Reply};
 use workflow_core::stop::{Stop, StopSource};
 
-use super::call::{Call, Subject, new_call, request};
-use super::{Fixture, Host};
+use super::call::{Call, Host, Subject, new_call, request};
+use super::fixture::Fixture;
 use crate::store::runs::in_the_end;
 
 fn subject(fixture: &dyn Fixture) -> Subject {

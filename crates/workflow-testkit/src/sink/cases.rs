@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use workflow_core::ids::RunId;
 use workflow_core::sink::EventSink;
 
-use super::{Consumer, Fixture, Seen};
+use super::fixture::{Consumer, Fixture, Seen};
 use crate::patience;
 use crate::store::runs::{entry, id, succeeded};
 

@@ -5,7 +5,7 @@
 //! each one in it. A list of selectors multiplies what is found with each list, and a query that begins at `$`
 //! inside a filter is made once for each value that the filter looks at.
 
-use super::query::{bracket, is_singular, string_length};
+use super::brackets::{bracket, is_singular, string_length};
 use crate::expr::SyntaxError;
 
 /// So many `..` may stand in a whole query, its filters included; one in each chain.

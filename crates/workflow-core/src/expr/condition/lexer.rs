@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::brackets;
 use super::compare::Op;
 use super::query::{self, Query};
 use crate::exact;
@@ -49,7 +50,7 @@ pub(super) fn next(text: &str, at: usize) -> Result<(Token, std::ops::Range<usiz
             (Token::Query(Query::parse(text, start..end.at, end.singular)?), end.at - start)
         }
         [quote @ (b'\'' | b'"'), ..] => {
-            let length = query::string_length(rest, *quote).ok_or_else(|| {
+            let length = brackets::string_length(rest, *quote).ok_or_else(|| {
                 SyntaxError::new(start, format!("the text is not closed: add a `{}`", char::from(*quote)))
             })?;
             (Token::Literal(unescape(&rest[1..length - 1], start + 1)?.into()), length)

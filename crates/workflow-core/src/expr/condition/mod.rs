@@ -1,17 +1,18 @@
 //! Conditions: comparisons and JSONPath queries over a JSON document.
 
+mod brackets;
 mod compare;
 mod cost;
 mod lexer;
 mod parser;
 mod query;
 mod ranked;
+mod tree;
 
 use serde_json::Value;
 
-use self::compare::Op;
-use self::query::Query;
-use super::SyntaxError;
+use crate::expr::condition::tree::Expr;
+use crate::expr::error::SyntaxError;
 
 /// A condition, parsed once: `$.score >= 8 && !$.blocked`.
 ///
@@ -48,22 +49,6 @@ use super::SyntaxError;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition(Expr);
 
-#[derive(Debug, Clone, PartialEq)]
-enum Expr {
-    Const(bool),
-    Test(Query),
-    Compare(Operand, Op, Operand),
-    Not(Box<Expr>),
-    And(Vec<Expr>),
-    Or(Vec<Expr>),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Operand {
-    Literal(Value),
-    Query(Query),
-}
-
 impl Condition {
     /// Parses a condition.
     ///
@@ -99,45 +84,5 @@ impl Condition {
     /// Whether it holds for `document`.
     pub fn eval(&self, document: &Value) -> bool {
         self.0.eval(document)
-    }
-}
-
-impl Expr {
-    fn queries<'e>(&'e self, found: &mut Vec<&'e Query>) {
-        match self {
-            Self::Const(_) => {}
-            Self::Test(query) => found.push(query),
-            Self::Compare(left, _, right) => {
-                found.extend([left, right].into_iter().filter_map(|operand| match operand {
-                    Operand::Query(query) => Some(query),
-                    Operand::Literal(_) => None,
-                }));
-            }
-            Self::Not(inner) => inner.queries(found),
-            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.queries(found)),
-        }
-    }
-
-    fn eval(&self, document: &Value) -> bool {
-        match self {
-            Self::Const(value) => *value,
-            Self::Test(query) => query.holds(document),
-            Self::Compare(left, op, right) => match (left.value(document), right.value(document)) {
-                (Some(left), Some(right)) => op.holds(left, right),
-                _ => matches!(op, Op::Ne),
-            },
-            Self::Not(inner) => !inner.eval(document),
-            Self::And(all) => all.iter().all(|part| part.eval(document)),
-            Self::Or(any) => any.iter().any(|part| part.eval(document)),
-        }
-    }
-}
-
-impl Operand {
-    fn value<'v>(&'v self, document: &'v Value) -> Option<&'v Value> {
-        match self {
-            Self::Literal(value) => Some(value),
-            Self::Query(query) => query.first(document),
-        }
     }
 }

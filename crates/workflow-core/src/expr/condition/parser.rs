@@ -12,7 +12,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::lexer::{self, Token};
-use super::{Expr, Operand};
+use super::tree::{Expr, Operand};
 use crate::expr::SyntaxError;
 
 /// How deep parentheses may be nested, so that neither parsing nor evaluation runs out of stack.

@@ -12,7 +12,7 @@ use std::ops::Range;
 use serde_json::{Number, Value};
 use serde_json_path::JsonPath;
 
-use super::query::string_length;
+use super::brackets::string_length;
 use crate::exact::{self, Decimal};
 
 /// More than any length or count. Between each two whole numbers below it there are 2^28 numbers of 64 bits.

@@ -1,7 +1,41 @@
-//! Reading JSON out of what a provider said.
+//! What a call results in, and reading JSON out of it.
+
+use serde_json::Value;
 
 use crate::data::Data;
-use crate::provider::{ProviderError, Reply};
+use crate::provider::error::ProviderError;
+use crate::usage::Usage;
+
+/// What a provider answers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reply {
+    /// The output of the node.
+    pub output: Data,
+    /// What the call used, where known.
+    pub usage: Option<Usage>,
+    /// The session that the call ended in.
+    pub session: Option<String>,
+    /// More about how the call went, for a person: turns, tools that were not allowed. Recorded with the
+    /// result; no other node sees it.
+    pub details: Option<Box<Value>>,
+}
+
+impl Reply {
+    /// A reply whose output is a JSON value.
+    pub fn json(value: &Value) -> Self {
+        Self::data(Data::new(value))
+    }
+
+    /// A reply whose output is JSON text, numbers as they are written: [`Data::parse`] reads it.
+    pub fn data(output: Data) -> Self {
+        Self { output, ..Self::default() }
+    }
+
+    /// A reply whose output is text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::json(&Value::String(text.into()))
+    }
+}
 
 impl Reply {
     /// Reads `text` as one JSON value, which may stand in a code fence as models like to write it.

@@ -9,7 +9,7 @@ use futures::channel::oneshot;
 
 /// A thread that does one job after the other. Dropping it waits until all are done.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct JobThread {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -25,7 +25,7 @@ const KEPT_BUFFER: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Ended;
 
-impl Worker {
+impl JobThread {
     pub(crate) fn spawn(name: &str) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel::<Job>();
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -63,7 +63,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for JobThread {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take()

@@ -1,0 +1,93 @@
+//! How a call fails.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::data::Data;
+use crate::failure::{Failure, FailureClass};
+use crate::usage::Usage;
+
+/// Why a call has no reply, and what to do about it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{failure}")]
+pub struct ProviderError {
+    /// What goes into the log.
+    pub failure: Box<Failure>,
+    /// For [`FailureClass::RateLimited`]: when to try again.
+    pub until: Option<Timestamp>,
+    /// For [`FailureClass::RateLimited`], where `until` is not known: in how long to try again, counted from the end
+    /// of the call.
+    pub retry_after: Option<Duration>,
+    /// What the call used all the same.
+    pub usage: Option<Usage>,
+    /// What the call gave before it failed: what a command printed, the text of an agent so far. Later
+    /// stages read it as `${stages.x.output}` where the stage has `on_failure: continue`.
+    pub output: Option<Data>,
+}
+
+impl ProviderError {
+    /// An error of `class`.
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self {
+            failure: Box::new(Failure::new(class, message)),
+            until: None,
+            retry_after: None,
+            usage: None,
+            output: None,
+        }
+    }
+
+    /// It may work another time.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self::new(FailureClass::Transient, message)
+    }
+
+    /// It will not work another time either.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self::new(FailureClass::Permanent, message)
+    }
+
+    /// The reply was not what was asked for.
+    pub fn invalid_output(message: impl Into<String>) -> Self {
+        Self::new(FailureClass::InvalidOutput, message)
+    }
+
+    /// The quota is used up; it is refilled at `until`, if that is known.
+    pub fn rate_limited(message: impl Into<String>, until: Option<Timestamp>) -> Self {
+        Self { until, ..Self::new(FailureClass::RateLimited, message) }
+    }
+
+    /// The quota is used up; it is refilled after `time`, as the header `Retry-After` of HTTP tells it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workflow_core::provider::ProviderError;
+    ///
+    /// let error = ProviderError::rate_limited_in("429 Too Many Requests", Duration::from_secs(90));
+    /// assert_eq!(error.retry_after, Some(Duration::from_secs(90)));
+    /// ```
+    pub fn rate_limited_in(message: impl Into<String>, time: Duration) -> Self {
+        Self { retry_after: Some(time), ..Self::new(FailureClass::RateLimited, message) }
+    }
+
+    /// The call was told to stop and did.
+    pub fn cancelled() -> Self {
+        Self::new(FailureClass::Cancelled, "the call was stopped")
+    }
+
+    /// The same with `details`.
+    #[must_use]
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.failure.details = Some(details);
+        self
+    }
+
+    /// The same with what the call gave before it failed.
+    #[must_use]
+    pub fn with_output(mut self, output: impl Into<Data>) -> Self {
+        self.output = Some(output.into());
+        self
+    }
+}

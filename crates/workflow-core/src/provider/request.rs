@@ -1,0 +1,93 @@
+//! What a call is given.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::bundle::Skill;
+use crate::data::Data;
+use crate::ids::{NodePath, RunId};
+use crate::usage::Usage;
+
+/// Which call it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CallId {
+    /// The run.
+    pub run: RunId,
+    /// Tells this run from one of the same id in another store.
+    pub seed: u64,
+    /// The node.
+    pub path: NodePath,
+    /// The attempt, counted from 1.
+    pub attempt: u32,
+}
+
+impl CallId {
+    /// The same for every attempt at the same node of the same iteration: for services that
+    /// recognise a request that was sent twice.
+    pub fn idempotency_key(&self) -> String {
+        format!("{}/{}", self.run, self.path)
+    }
+}
+
+/// What a provider is asked to do. All `${…}` are resolved.
+#[derive(Clone)]
+pub struct CallRequest {
+    /// Which call it is.
+    pub id: CallId,
+    /// The prompt, with the inputs and the previous lane's output after it. May be empty.
+    pub prompt: String,
+    /// The options under `with`: an object, or null.
+    pub options: Value,
+    /// Environment variables to add.
+    pub env: IndexMap<String, String>,
+    /// Where to work, as the definition says it.
+    pub cwd: Option<String>,
+    /// The session to go on in.
+    pub session: Option<String>,
+    /// What the calls in that session have used so far, as far as it is recorded. Agents that tell what a
+    /// session has used all in all are asked for the difference.
+    pub session_usage: Option<Usage>,
+    /// The JSON Schema that the output has to follow. The engine checks the output in any case; a provider
+    /// that can hold an agent to a schema does.
+    pub output_schema: Option<Arc<Value>>,
+    /// Skills to hand to the agent, by name.
+    pub skills: Vec<(Arc<str>, Arc<Skill>)>,
+    /// In which files to work.
+    pub workspace: Workspace,
+}
+
+impl fmt::Debug for CallRequest {
+    /// Names the call only: prompt, options and environment may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallRequest").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// In which files a call works.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Workspace {
+    /// In those that the provider works in by default: for a command, its work root.
+    #[default]
+    Shared,
+    /// In some of the run's own, which somebody around the provider has to make first. A provider that is
+    /// asked for that itself, and would touch the shared files, refuses.
+    Isolated,
+    /// The same in a run that was forked: its files begin as those of the other run were there.
+    Forked(Arc<Origin>),
+    /// In this directory, in place of the provider's own work root.
+    At(PathBuf),
+}
+
+/// Where a run that was forked comes from, for providers that keep files of each run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The run that it was forked from, and its seed; then the run that that one was forked from.
+    pub runs: Vec<(RunId, u64)>,
+    /// What the last call that was taken over and that changed files told of them: the member `worktree` of its
+    /// details.
+    pub worktree: Option<Data>,
+}

@@ -1,0 +1,117 @@
+//! What points to a store is one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use crate::bundle::{Bundle, BundleHash};
+use crate::event::Event;
+use crate::ids::RunId;
+use crate::output::OutputEntry;
+use crate::store::control::{Control, ControlRecord};
+use crate::store::error::StoreError;
+use crate::store::record::{Lease, NewRun, RunFilter, RunHead, RunRecord};
+use crate::store::run_store::RunStore;
+use crate::store::watchers::{Watcher, Watching};
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<T: RunStore + ?Sized> RunStore for $pointer {
+            async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+                (**self).create(run).await
+            }
+
+            // By hand what `async_trait` would write: the append of a step costs one box and not two.
+            fn append<'store, 'lease, 'events, 'head, 'append>(
+                &'store self,
+                lease: &'lease Lease,
+                expected: u64,
+                events: &'events [Event],
+                head: Option<&'head RunHead>,
+            ) -> BoxFuture<'append, Result<Vec<ControlRecord>, StoreError>>
+            where
+                'store: 'append,
+                'lease: 'append,
+                'events: 'append,
+                'head: 'append,
+                Self: 'append,
+            {
+                (**self).append(lease, expected, events, head)
+            }
+
+            async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
+                (**self).append_output(lease, entries).await
+            }
+
+            async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+                (**self).events(run, after, limit).await
+            }
+
+            async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
+                (**self).output(run, after, limit).await
+            }
+
+            async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
+                (**self).last_output(run).await
+            }
+
+            async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+                (**self).get(run).await
+            }
+
+            async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+                (**self).list(filter).await
+            }
+
+            async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
+                (**self).claim(run).await
+            }
+
+            async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+                (**self).claim_next(most, now).await
+            }
+
+            fn lease_time(&self) -> Option<Duration> {
+                (**self).lease_time()
+            }
+
+            async fn renew(&self) -> Result<(), StoreError> {
+                (**self).renew().await
+            }
+
+            async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+                (**self).release(lease).await
+            }
+
+            async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+                (**self).request(run, control).await
+            }
+
+            async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
+                (**self).controls(run, after).await
+            }
+
+            async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
+                (**self).delete(run).await
+            }
+
+            async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
+                (**self).prune(ended_before, most).await
+            }
+
+            async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {
+                (**self).bundle(hash).await
+            }
+
+            fn watch(&self, watcher: Watcher) -> Watching {
+                (**self).watch(watcher)
+            }
+        }
+    )*};
+}
+
+forward!(&T, Box<T>, Arc<T>);

@@ -1,0 +1,190 @@
+//! What a store keeps of a run beside its events, and gives out with it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::bundle::{Bundle, BundleHash};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::ids::{RunId, WorkflowId};
+use crate::status::{RunStatus, Wait};
+
+/// A run to be created.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// Its bundle; stored unless one of that hash is there already.
+    pub bundle: Arc<Bundle>,
+    /// The first events, the first of them `run_created`.
+    pub events: Vec<Event>,
+    /// Its first head.
+    pub head: RunHead,
+}
+
+/// The right to drive a run: good until it is released, or its holder is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// Grows with every claim; fences off former holders. Does not begin anew for a run that is created with the id
+    /// of a deleted one.
+    pub epoch: u64,
+    /// The epoch of the lease of this run that was given out before this one; 0 where there was none, or where the
+    /// store cannot tell.
+    ///
+    /// A driver that has lost its lease and claims the run again learns from it whether another one had the run in
+    /// between, and may have stopped what the run's calls had started. Only where it is the epoch that the driver had
+    /// do calls that are under way go on. So a store whose [leases run out](super::RunStore::lease_time) tells it; one whose
+    /// leases do not need not.
+    pub previous: u64,
+    /// How many holders of this run in a row ended without giving it back, since its last event was stored: each of
+    /// them claimed it, and died before it recorded anything. A lease that was given back, or that its own process
+    /// claims again after it ran out, does not count, and leaves the count as it is. The next event begins it anew.
+    ///
+    /// A worker leaves a run whose drivers die again and again to a person. So a store that more than one process uses one
+    /// after the other keeps this, on the disk and before it gives the lease out.
+    pub deaths: u32,
+}
+
+/// What lists and status displays need of a run, without reading its events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunHead {
+    /// The workflow.
+    pub workflow_id: WorkflowId,
+    /// The bundle.
+    pub bundle: BundleHash,
+    /// The status.
+    pub status: RunStatus,
+    /// Why it does not go on by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// When it was created.
+    #[schemars(with = "String")]
+    pub created_at: Timestamp,
+    /// When it was first driven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub completed_at: Option<Timestamp>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Arc<Failure>>,
+}
+
+impl RunHead {
+    /// From when on the run goes on by itself, if somebody drives it; [`Timestamp::MIN`] where it does at once.
+    pub fn goes_on_from(&self) -> Option<Timestamp> {
+        let until = self.wait.as_ref().and_then(|wait| wait.until);
+        match self.status {
+            RunStatus::Pending | RunStatus::Running => Some(until.unwrap_or(Timestamp::MIN)),
+            RunStatus::Paused => until,
+            RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => None,
+        }
+    }
+
+    /// Whether the run goes on by itself at the time `now`, if somebody drives it.
+    pub fn goes_on(&self, now: Timestamp) -> bool {
+        self.goes_on_from().is_some_and(|from| from <= now)
+    }
+}
+
+/// A run as a store lists it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRecord {
+    /// Its id.
+    pub run_id: RunId,
+    /// Its head.
+    #[serde(flatten)]
+    pub head: RunHead,
+    /// Who drives it just now, in words for a person; absent when nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for RunRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Beside {
+            run_id: RunId,
+            #[serde(default)]
+            holder: Option<String>,
+        }
+        // Twice, because a head that is flattened cannot have raw values.
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let head = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        let Beside { run_id, holder } = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        Ok(Self { run_id, head, holder })
+    }
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunFilter {
+    /// Only runs of this workflow.
+    pub workflow: Option<WorkflowId>,
+    /// Only runs with one of these statuses; empty means any.
+    pub statuses: Vec<RunStatus>,
+    /// Only runs that were created at this time or later.
+    pub created_from: Option<Timestamp>,
+    /// Only runs that were created before this time.
+    pub created_before: Option<Timestamp>,
+    /// Only runs after this one in the order of the list.
+    pub after: Option<RunId>,
+    /// At most so many; `None` means all.
+    pub limit: Option<usize>,
+}
+
+impl RunFilter {
+    /// Every run.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Runs that have not ended.
+    pub fn unfinished() -> Self {
+        Self { statuses: vec![RunStatus::Pending, RunStatus::Running, RunStatus::Paused], ..Self::default() }
+    }
+
+    /// Whether a run is let through (paging apart).
+    pub fn matches(&self, head: &RunHead) -> bool {
+        self.workflow.as_ref().is_none_or(|workflow| *workflow == head.workflow_id)
+            && (self.statuses.is_empty() || self.statuses.contains(&head.status))
+            && self.created_from.is_none_or(|from| head.created_at >= from)
+            && self.created_before.is_none_or(|before| head.created_at < before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_with_what_the_run_asks_and_why_it_failed() {
+        let text = r#"{"runId":"r1","workflowId":"w","bundle":"BUNDLE","status":"paused",
+            "wait":{"reason":"question","schema":{"enum":["a",1.50]}},
+            "createdAt":"2026-01-02T03:04:05Z",
+            "error":{"class":"repeated","message":"again","details":{"first":[1]}},"holder":"somebody"}"#
+            .replace("BUNDLE", &"0a".repeat(32));
+        let record: RunRecord = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            record.head.wait.as_ref().unwrap().schema.as_ref().unwrap().json(),
+            r#"{"enum":["a",1.50]}"#
+        );
+        assert_eq!(record.holder.as_deref(), Some("somebody"));
+        let written = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<RunRecord>(&written).unwrap(), record);
+    }
+}

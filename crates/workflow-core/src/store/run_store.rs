@@ -1,0 +1,257 @@
+//! The trait of what keeps runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::bundle::{Bundle, BundleHash};
+use crate::event::Event;
+use crate::ids::RunId;
+use crate::output::OutputEntry;
+use crate::status::RunStatus;
+use crate::store::control::{Control, ControlRecord};
+use crate::store::error::StoreError;
+use crate::store::record::{Lease, NewRun, RunFilter, RunHead, RunRecord};
+use crate::store::watchers::{Watcher, Watching};
+
+/// Keeps runs: their events, output, heads, controls and bundles.
+///
+/// The rules that every implementation keeps:
+///
+/// - What a method has acknowledged survives a crash of the host, unless the store says that it is
+///   in memory only. Output entries may be lost in a crash; events never.
+/// - Events of a run are numbered from 1 without gaps; `append` is atomic and conditional.
+/// - At most one [`Lease`] of a run is good at a time. A holder that died does not keep it.
+/// - Dropping a future of this trait leaves either all of its effect or none; a lease that nobody
+///   waits for any more is given back.
+/// - A store whose [leases run out](RunStore::lease_time) tells the time by one clock for all who use
+///   it, and has an append check the lease and store the events in one step: who was taken for dead and
+///   wakes up writes nothing.
+/// - No method blocks the thread that polls it: the futures of all runs of an engine, with the calls of their
+///   providers, may share that thread. Work that blocks (files, a database without an async client) belongs on
+///   threads of the store. A future that is not polled any more holds nothing that other calls wait for: an engine
+///   polls an append between other work, and drops futures of runs that are cancelled.
+/// - Epochs of a run's leases never repeat, also when the run is deleted and another is created with its id: a holder
+///   from before must not pass for that of the new run.
+#[async_trait]
+pub trait RunStore: Send + Sync {
+    /// Stores a new run with its first event, and claims it for the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Exists`] when there is a run of that id. The caller compares.
+    async fn create(&self, run: NewRun) -> Result<Lease, StoreError>;
+
+    /// Adds `events`, the first of which has the number `expected + 1`, to the run that `lease`
+    /// holds, and replaces its head where one is given. Returns the controls that this lease was
+    /// not given yet, in order; a new lease begins after the last control that an event obeys.
+    /// Without events and head it tells whether the lease is good.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] when the lease is not good any more; [`StoreError::Conflict`] when
+    /// the run's last event has another number. Nothing was stored then. After
+    /// [`StoreError::Io`] the outcome is not known: read the events back.
+    async fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+    ) -> Result<Vec<ControlRecord>, StoreError>;
+
+    /// Adds output entries. Their numbers grow from the last one stored; those of entries that
+    /// were dropped may be left out.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] as for [`append`](RunStore::append); [`StoreError::Conflict`] when
+    /// the numbers do not grow. Nothing was stored then. After [`StoreError::Io`] the outcome is not known: the
+    /// caller looks at [`last_output`](RunStore::last_output) before it tries again, and a store that could not
+    /// write takes the same entries later.
+    async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError>;
+
+    /// Reads up to `limit` events with numbers above `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// Reads up to `limit` output entries with numbers above `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError>;
+
+    /// The number of the last output entry stored; 0 when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn last_output(&self, run: &RunId) -> Result<u64, StoreError>;
+
+    /// The run's head and who holds it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError>;
+
+    /// Runs that `filter` lets through, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when the run to list after is not there any more;
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// Takes the right to drive a run.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] when a living holder has it; [`StoreError::NotFound`].
+    async fn claim(&self, run: &RunId) -> Result<Lease, StoreError>;
+
+    /// Takes the right to drive up to `most` of the runs that go on by themselves at the time `now` and that
+    /// nobody drives: those without a living holder that are pending or running and do not wait for a later
+    /// time ([`Wait::until`](crate::status::Wait::until)), and those that are paused until a time that has come. They come in no order
+    /// that a caller could rely on; of several callers each gets other runs.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`]. Runs that were claimed before it are given back.
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        claim_one_by_one(self, most, now).await
+    }
+
+    /// How long a lease is good after it was given out or [renewed](RunStore::renew). `None`: until it is
+    /// released or its holder's process has ended, and nothing has to be renewed.
+    fn lease_time(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Renews every lease that was given out through this store and not given back: one heartbeat,
+    /// however many runs are held.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Expired`] when they had run out already: none of them is good any more, and the runs
+    /// may be driven elsewhere. Runs can be claimed anew after it, those among them that nobody has taken.
+    /// [`StoreError::Io`]: not known.
+    async fn renew(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Gives the right to drive a run back. A lease that is not good any more is given back too.
+    /// It is begun at the first poll and ends by itself, so that a destructor can poll it once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    async fn release(&self, lease: Lease) -> Result<(), StoreError>;
+
+    /// Records a control for whoever drives the run, and returns its number.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] or [`StoreError::Io`].
+    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError>;
+
+    /// The controls of a run with numbers above `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError>;
+
+    /// Deletes a run that nobody drives, with all that belongs to it alone. Its id is free then; leases of the
+    /// deleted run stay fenced off from a new run with that id, so what numbers epochs outlives the run, or an append
+    /// compares more than the epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] when a living holder has it; [`StoreError::NotFound`].
+    async fn delete(&self, run: &RunId) -> Result<(), StoreError>;
+
+    /// Deletes up to `most` of the runs that ended before that time, the oldest first, and returns how
+    /// many it deleted: retention, in steps that hold nobody up.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`]; what was deleted before it stays deleted.
+    async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
+        delete_one_by_one(self, ended_before, most).await
+    }
+
+    /// The bundle of that hash.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError>;
+
+    /// Calls `watcher` whenever a control was requested, by this process or another, and, where the store
+    /// can tell, when there is a run that [`claim_next`](RunStore::claim_next) would give; at most once
+    /// for several that come together. The watcher must not block. It is called until the returned
+    /// value is dropped. A call is a hint: the watcher reads again.
+    fn watch(&self, watcher: Watcher) -> Watching;
+}
+
+/// Lists what could be claimed, and tries one after the other.
+async fn claim_one_by_one<S: RunStore + ?Sized>(
+    store: &S,
+    most: usize,
+    now: Timestamp,
+) -> Result<Vec<Lease>, StoreError> {
+    let runs = store.list(&RunFilter::unfinished()).await?;
+    let mut leases = Vec::new();
+    // The oldest first.
+    for run in runs.into_iter().rev().filter(|run| run.holder.is_none() && run.head.goes_on(now)) {
+        if leases.len() >= most {
+            break;
+        }
+        match store.claim(&run.run_id).await {
+            Ok(lease) => leases.push(lease),
+            // Somebody else was quicker.
+            Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
+            Err(error) => {
+                for lease in leases {
+                    // What is told is the error that came first.
+                    let _ = store.release(lease).await;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(leases)
+}
+
+/// Lists what has ended, and deletes one after the other.
+async fn delete_one_by_one<S: RunStore + ?Sized>(
+    store: &S,
+    ended_before: Timestamp,
+    most: usize,
+) -> Result<usize, StoreError> {
+    let mut filter = RunFilter::all();
+    filter.statuses = vec![RunStatus::Completed, RunStatus::Failed, RunStatus::Cancelled];
+    let mut runs = store.list(&filter).await?;
+    runs.retain(|run| run.head.completed_at.is_some_and(|ended| ended < ended_before));
+    runs.sort_unstable_by_key(|run| run.head.completed_at);
+    let mut deleted = 0;
+    for run in runs {
+        if deleted >= most {
+            break;
+        }
+        match store.delete(&run.run_id).await {
+            Ok(()) => deleted += 1,
+            // Somebody has it in hand, or was quicker.
+            Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(deleted)
+}

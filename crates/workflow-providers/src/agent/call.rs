@@ -1,0 +1,219 @@
+//! One call of an agent: its program is run, and what it says becomes output, a reply or a failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::channel::mpsc::UnboundedSender;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use workflow_core::output::OutputKind;
+use workflow_core::provider::{CallContext, CallRequest, ProviderError, Reply};
+use workflow_core::usage::Usage;
+
+use crate::agent::abilities::SchemaBy;
+use crate::agent::cli::{Call, Cli, End, Invocation, Outcome, Reader as _, Said, Trouble, read_options};
+use crate::agent::provider::Settings;
+use crate::agent::quota;
+use crate::agent::reason::Reason;
+use crate::agent::secrets::{Secrets, Voice};
+use crate::agent::transcript::Transcript;
+use crate::process::{self, Control, Ended, Launch, Marker, RunError, Stream};
+use crate::program::{program, run_error};
+use crate::tail::Tail;
+use crate::{directory, environment};
+
+/// How much of standard error goes into a failure.
+const EXCERPT: usize = 4 * 1024;
+
+/// How much of what it has said is kept of a call that fails.
+const PARTIAL: usize = 256 * 1024;
+
+/// How long an agent may take to exit once it has said all.
+const FAREWELL: Duration = Duration::from_secs(30);
+
+impl Settings {
+    pub(super) fn carry_out<C: Cli>(
+        &self,
+        request: &CallRequest,
+        context: &CallContext,
+        sessions: &UnboundedSender<String>,
+        control: &Arc<Control>,
+    ) -> Result<Reply, ProviderError> {
+        let wrong = |problem: String| ProviderError::permanent(format!("with: {problem}"));
+        let options = read_options::<C>(&request.options).map_err(wrong)?;
+        if request.prompt.trim().is_empty() {
+            return Err(ProviderError::permanent(format!("{}: the prompt is empty", C::NAME)));
+        }
+        let cwd = request.cwd.as_deref().unwrap_or(".");
+        let directory = directory::of_call(&self.work_root, request, cwd)?;
+        let unable =
+            |error| ProviderError::transient(format!("no directory for the call could be made: {error}"));
+        let scratch = tempfile::Builder::new().prefix("workflow-").tempdir().map_err(unable)?;
+        let new_session = uuid::Uuid::new_v4().to_string();
+        let call = Call {
+            request,
+            new_session: &new_session,
+            scratch: scratch.path(),
+            directory: &directory,
+            denied: &self.denied,
+        };
+        let Invocation { arguments, environment, files } = C::arguments(&options, &call).map_err(wrong)?;
+        for (name, text) in files {
+            std::fs::write(scratch.path().join(name), text).map_err(unable)?;
+        }
+        let own = C::SET.iter().map(|(name, value)| (name.into(), value.into()));
+        let own = own.chain(environment.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let environment = environment::of_call(&self.allow_env, request, own.chain(self.env.clone()))?;
+        let secrets = Secrets::of(&environment)?;
+        let mut prompt = request.prompt.clone();
+        for (name, skill) in &request.skills {
+            let folder = skill
+                .folder
+                .as_ref()
+                .map(|folder| format!(" (its files are in {folder})"))
+                .unwrap_or_default();
+            prompt = format!("# Skill {name}{folder}\n\n{}\n\n{prompt}", skill.text.trim());
+        }
+        if C::ABILITIES.schema == SchemaBy::Prompt
+            && let Some(schema) = &request.output_schema
+        {
+            let task = "Answer with one JSON value that follows this JSON Schema, and with nothing else:";
+            prompt.extend(["\n\n", task, "\n", &schema.to_string(), "\n"]);
+        }
+        let name = self.program.to_string_lossy().into_owned();
+        let launch = Launch {
+            program: program(&name, &directory),
+            arguments: self.arguments.iter().cloned().chain(arguments).collect(),
+            environment,
+            stdin: prompt.into_bytes(),
+            marker: Marker::of(&request.id),
+            signals: C::SIGNALS,
+            grace: self.grace,
+            patience: Some(self.patience),
+            directory: directory.clone(),
+        };
+
+        let tail = |limit| Tail::without(limit, [secrets.redactor(), context.redactor()]);
+        let (mut transcript, mut stderr) = (Transcript::<C>::new(&call), tail(EXCERPT));
+        let (mut text, mut voice) = (tail(PARTIAL), secrets.voice());
+        let mut say = |said| {
+            match &said {
+                Said::Text(whole) => {
+                    text.push(whole.as_bytes());
+                    text.push(b"\n");
+                }
+                Said::TextDelta(piece) => text.push(piece.as_bytes()),
+                _ => {}
+            }
+            tell(context, sessions, &mut voice, said);
+        };
+        // An agent that is stopped may well say that this is the end: it had not said all before.
+        let mut has_said_all = false;
+        let ended = process::run(launch, control, &mut |stream, bytes| {
+            context.alive();
+            match stream {
+                Stream::Stdout => transcript.push(bytes, &mut say),
+                Stream::Stderr => stderr.push(bytes),
+            }
+            has_said_all |= transcript.reader.is_done() && !control.was_silent();
+            has_said_all.then_some(FAREWELL)
+        });
+        let mut end = End { stderr: secrets.hidden(stderr.excerpt(EXCERPT)), ..End::default() };
+        let failed = |trouble: Trouble, end| {
+            let message = secrets.hidden(trouble.message.clone());
+            failure::<C>(Trouble { message, ..trouble }, end, context.now())
+        };
+        let result = match ended.map_err(|error| not_run::<C>(&name, &error, context.now()))? {
+            Ended::Stopped => {
+                // What it used until then is told all the same.
+                let usage = used(transcript.end(&end, &mut say));
+                Err(ProviderError { usage, ..ProviderError::cancelled() })
+            }
+            Ended::Silent if !has_said_all => {
+                let usage = used(transcript.end(&end, &mut say));
+                let silence = self.patience.as_secs();
+                let message = format!("{} was silent for {silence} seconds and was stopped", C::NAME);
+                Err(failed(Trouble::new(Reason::Silent, message).using(usage), &end))
+            }
+            ended => {
+                match ended {
+                    Ended::ByItself(status) => end.code = status.code(),
+                    _ => end.lingered = true,
+                }
+                let outcome = transcript.end(&end, &mut say);
+                outcome
+                    .map_err(|trouble| failed(trouble, &end))
+                    .and_then(|outcome| secrets.reply(reply(outcome)))
+            }
+        };
+        voice.finish(|kind, text| context.output(kind, text));
+        let said = secrets.hidden(text.text(PARTIAL));
+        result.map_err(|error| if said.is_empty() { error } else { error.with_output(Value::String(said)) })
+    }
+}
+
+fn not_run<C: Cli>(name: &str, error: &RunError, now: Timestamp) -> ProviderError {
+    match error {
+        RunError::Start(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let message = format!("`{name}` is not installed, or not on the PATH: {}", C::install());
+            failure::<C>(Trouble::new(Reason::NotInstalled, message), &End::default(), now)
+        }
+        error => run_error(name, error),
+    }
+}
+
+/// What was used, whatever it came to.
+fn used(result: Result<Outcome, Trouble>) -> Option<Usage> {
+    result.map_or_else(|trouble| trouble.usage, |outcome| outcome.usage)
+}
+
+fn tell(context: &CallContext, sessions: &UnboundedSender<String>, voice: &mut Voice, said: Said) {
+    let (kind, text) = match said {
+        Said::Text(text) => (OutputKind::Text, text),
+        Said::TextDelta(text) => (OutputKind::TextDelta, text),
+        Said::Thinking(text) => (OutputKind::Thinking, text),
+        Said::Tool(text) => (OutputKind::Tool, voice.short(text, &context.redactor())),
+        Said::Log(text) => (OutputKind::Log, voice.short(text, &context.redactor())),
+        Said::Usage(usage) => return context.usage(usage),
+        Said::Session(session) => {
+            // Nobody listens any more when the call was dropped.
+            let _ = sessions.unbounded_send(session);
+            return;
+        }
+    };
+    if !text.is_empty() {
+        voice.say(kind, text, |text| context.output(kind, text));
+    }
+}
+
+fn reply(outcome: Outcome) -> Reply {
+    let Outcome { text, value, usage, session, details } = outcome;
+    let reply = value.map_or_else(|| Reply::text(text), |value| Reply::json(&value));
+    Reply {
+        usage,
+        session,
+        details: Some(details)
+            .filter(|details| !details.is_empty())
+            .map(|details| Box::new(Value::Object(details))),
+        ..reply
+    }
+}
+
+fn failure<C: Cli>(trouble: Trouble, end: &End, now: Timestamp) -> ProviderError {
+    let Trouble { reason, mut message, usage } = trouble;
+    let until = (reason == Reason::RateLimited).then(|| quota::until(&message, now)).flatten();
+    let advice = match reason {
+        Reason::NotLoggedIn => format!("; log in with `{}`, or set its key", C::PROGRAM),
+        Reason::ArgumentsRefused => format!("; this was made with version {} of `{}`", C::TESTED, C::PROGRAM),
+        _ => String::new(),
+    };
+    message.push_str(&advice);
+    let mut details = json!({ "reason": reason });
+    if let Some(code) = end.code {
+        details["exit_code"] = code.into();
+    }
+    if !end.stderr.is_empty() {
+        details["stderr_tail"] = end.stderr.clone().into();
+    }
+    ProviderError { until, usage, ..ProviderError::new(reason.class(), message).with_details(details) }
+}

@@ -1,0 +1,117 @@
+//! Agents as providers.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::channel::mpsc::unbounded;
+use futures::future::join;
+use futures::stream::StreamExt as _;
+use serde_json::{Map, Value};
+use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::stop::StopSource;
+
+use crate::agent::cli::{Cli, read_options};
+use crate::process;
+
+/// A provider that drives an agent's command line. Unix only.
+///
+/// What the agent says becomes output entries as it comes: text, thoughts, the use of tools. Its last text is the
+/// node's output, or the value that it gives where a schema was asked for. What it used is told where it tells it; a
+/// cost that it does not tell is unknown, not zero. A call has succeeded when the agent says so *and* exits well.
+///
+/// A failure's details have a `reason`: `not_installed`, `arguments_refused`, `not_logged_in`, `rate_limited` (with the
+/// time until which the run waits, where the agent tells it), `overloaded`, `context_too_long`, `budget`, `max_turns`,
+/// `permission_denied`, `refused`, `session_unknown`, `empty_answer`, `killed`, `stream_cut`, `silent`, `failed`.
+///
+/// The session is recorded as soon as it is known, so that `session: continue` goes on in it.
+///
+/// Nothing is left running: see [`CommandProvider`](crate::CommandProvider), of which all that is said of processes
+/// and of the environment holds here as well.
+pub struct AgentProvider<C> {
+    pub(super) settings: Arc<Settings>,
+    pub(super) cli: PhantomData<C>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) work_root: PathBuf,
+    pub(super) program: OsString,
+    pub(super) arguments: Vec<String>,
+    pub(super) allow_env: Vec<OsString>,
+    pub(super) env: Vec<(OsString, OsString)>,
+    /// What the agent must not change.
+    pub(super) denied: Vec<PathBuf>,
+    pub(super) grace: Duration,
+    pub(super) patience: Duration,
+}
+
+impl<C> Clone for AgentProvider<C> {
+    fn clone(&self) -> Self {
+        Self { settings: self.settings.clone(), cli: PhantomData }
+    }
+}
+
+impl<C: Cli> fmt::Debug for AgentProvider<C> {
+    /// Without the variables that the host sets: they can be keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(C::NAME).field("program", &self.settings.program).finish_non_exhaustive()
+    }
+}
+
+impl<C: Cli> Default for AgentProvider<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl<C: Cli> Provider for AgentProvider<C> {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        let (settings, stop, of_call) = (self.settings.clone(), context.stop().clone(), context.clone());
+        let (found, mut sessions) = unbounded();
+        let work = process::on_own_thread(&stop, move |control| {
+            settings.carry_out::<C>(&request, &of_call, &found, control)
+        });
+        let record = async {
+            while let Some(session) = sessions.next().await {
+                let session: String = session;
+                // Where it cannot be recorded the run is driven elsewhere, and this call is told to stop.
+                let _ = context.record_session(&session).await;
+            }
+        };
+        join(work, record).await.0
+    }
+
+    async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
+        let (call, grace) = (call.clone(), self.settings.grace);
+        let never = StopSource::new().signal();
+        process::on_own_thread(&never, move |control| process::reclaim(&call, grace, control)).await
+    }
+
+    fn needs_grace(&self) -> bool {
+        true
+    }
+
+    fn options_schema(&self) -> Option<Value> {
+        Some(schemars::schema_for!(C::Options).to_value())
+    }
+
+    fn check_options(&self, options: &Value) -> Result<(), String> {
+        // What a `${…}` will come to is not known yet.
+        let holds_expression = |value: &Value| value.to_string().contains("${");
+        let known: Map<String, Value> = match options {
+            Value::Object(options) => {
+                let known = options.iter().filter(|(_, value)| !holds_expression(value));
+                known.map(|(name, value)| (name.clone(), value.clone())).collect()
+            }
+            Value::Null => Map::new(),
+            _ => return Err("write an object".to_owned()),
+        };
+        read_options::<C>(&known.into()).map(drop)
+    }
+}

@@ -1,0 +1,43 @@
+//! How values stand in the tables.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _};
+use workflow_core::ids::RunId;
+use workflow_core::status::RunStatus;
+
+/// What a status is called in the database.
+pub(super) fn name(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Pending => "pending",
+        RunStatus::Running => "running",
+        RunStatus::Paused => "paused",
+        RunStatus::Completed => "completed",
+        RunStatus::Failed => "failed",
+        RunStatus::Cancelled => "cancelled",
+    }
+}
+
+/// Bytes that are UTF-8 because they were written as JSON.
+pub(super) fn text(bytes: &[u8]) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::Text(bytes))
+}
+
+/// The key of a run.
+pub(super) fn key(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<i64>> {
+    let mut find = connection.prepare_cached("SELECT key FROM run WHERE id = ?1")?;
+    find.query_row([run.as_str()], |row| row.get(0)).optional()
+}
+
+/// A time as it is stored. The farthest times that it can hold are centuries away.
+pub(super) fn nanoseconds(time: jiff::Timestamp) -> i64 {
+    let time = time.as_nanosecond();
+    i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX })
+}
+
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
