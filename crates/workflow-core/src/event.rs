@@ -422,7 +422,7 @@ pub enum BudgetLimit {
     Time,
 }
 
-/// What makes the output of a lane (R4.10).
+/// What makes the output of a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum LaneOutput {

@@ -18,9 +18,9 @@ use workflow_store::{Folders, FsCatalog, MemoryStore};
 use crate::display::Bell;
 use crate::error::Error;
 use crate::home::Home;
-use crate::place::{Opened, Place};
 use crate::reference::RunRef;
 use crate::secrets::{self, Sources};
+use crate::store_url::{Opened, Place};
 
 /// The name of the provider of command lines, which is also that of stages that name none.
 const COMMAND: &str = "command";

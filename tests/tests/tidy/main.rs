@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod dependencies;
+mod imports;
+mod layers;
 mod manifests;
 mod sources;
 mod text;

@@ -301,7 +301,7 @@ impl GraphPlan {
         self.nodes.iter().filter_map(|node| node.kind.calls())
     }
 
-    /// What makes a lane's output of the nodes that completed (R4.10).
+    /// What makes a lane's output of the nodes that completed.
     pub(crate) fn output(&self, completed: impl Fn(&NodeId) -> bool) -> LaneOutput {
         let ids = |wanted: &dyn Fn(&NodePlan) -> bool| -> Vec<NodeId> {
             let nodes = self.nodes.iter().filter(|node| wanted(node) && completed(&node.id));

@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::foreground::Driven;
 use crate::history::History;
 use crate::host::Host;
-use crate::place::Place;
+use crate::store_url::Place;
 use crate::text::{date, word};
 use crate::{own_call, print, words};
 

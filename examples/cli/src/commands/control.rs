@@ -10,9 +10,9 @@ use workflow_exec::ControlOutcome;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
-use crate::place::Place;
 use crate::print;
 use crate::reference::RunRef;
+use crate::store_url::Place;
 use crate::text::word;
 
 /// Asks for a pause.

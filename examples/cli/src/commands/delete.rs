@@ -13,8 +13,8 @@ use crate::args::{DeleteArgs, PruneArgs};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
-use crate::place::Place;
 use crate::print;
+use crate::store_url::Place;
 use crate::text::{count, date, word};
 
 /// Before they are deleted, so many runs are listed.

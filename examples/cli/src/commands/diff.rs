@@ -4,9 +4,9 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::history::History;
 use crate::host::Host;
-use crate::place::Place;
 use crate::print;
 use crate::reference::RunRef;
+use crate::store_url::Place;
 
 /// Shows what a run changed, as far as it is committed.
 pub(crate) async fn diff(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {

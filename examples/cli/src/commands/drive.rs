@@ -20,9 +20,9 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground::{self, Driven};
 use crate::host::Host;
-use crate::place::Place;
 use crate::reference::RunRef;
 use crate::source::Source;
+use crate::store_url::Place;
 use crate::text::word;
 use crate::{home, print, signals, words};
 

@@ -7,9 +7,9 @@ use crate::display::Story;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
-use crate::place::Place;
 use crate::print;
 use crate::reference::RunRef;
+use crate::store_url::Place;
 use crate::text::date;
 
 /// Events are read in steps of so many.

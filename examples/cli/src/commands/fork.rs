@@ -11,9 +11,9 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground::Driven;
 use crate::host::Host;
-use crate::place::Place;
 use crate::print;
 use crate::source::Source;
+use crate::store_url::Place;
 
 /// Makes a run that goes on from a point of another one, and drives it until it rests.
 pub(crate) async fn fork(place: &Place, json: bool, args: &ForkArgs) -> Result<Exit, Error> {

@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::history::History;
 use crate::host::Host;
-use crate::place::Place;
 use crate::print;
+use crate::store_url::Place;
 
 /// Entries are read in steps of so many.
 const PAGE: usize = 1_000;

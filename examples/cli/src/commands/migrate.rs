@@ -7,9 +7,9 @@ use workflow_exec::{EngineError, Migration};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
-use crate::place::Place;
 use crate::print;
 use crate::reference::RunRef;
+use crate::store_url::Place;
 
 /// Says what the workflow as it is in the home now would change for a run, or moves the run to it.
 pub(crate) async fn migrate(place: &Place, json: bool, run: &RunRef, apply: bool) -> Result<Exit, Error> {

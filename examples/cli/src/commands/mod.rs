@@ -28,7 +28,7 @@ use crate::args::{Args, Command};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::home::Home;
-use crate::place::{self, Place};
+use crate::store_url::{self, Place};
 
 /// Does what the arguments say.
 pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
     let home = &found;
     // Commands that touch no run do not mind what is said of the store.
     let place = || match &args.store_file {
-        Some(file) => Place::new(found.clone(), Some(&place::read_url(file)?), args.trust_store),
+        Some(file) => Place::new(found.clone(), Some(&store_url::read_url(file)?), args.trust_store),
         None => Place::new(found.clone(), args.store.as_deref(), args.trust_store),
     };
     block_on(async {

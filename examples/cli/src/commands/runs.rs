@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::failed::reason;
 use crate::host::Host;
-use crate::place::Place;
 use crate::print;
+use crate::store_url::Place;
 use crate::text::{between, date, duration, shorten, word};
 use crate::words::asks;
 

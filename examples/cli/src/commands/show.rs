@@ -12,9 +12,9 @@ use crate::exit::Exit;
 use crate::failed::{failure, last_lines, reason};
 use crate::history::History;
 use crate::host::Host;
-use crate::place::Place;
 use crate::print;
 use crate::reference::RunRef;
+use crate::store_url::Place;
 use crate::text::{between, count, date, duration, shorten, word};
 use crate::words;
 

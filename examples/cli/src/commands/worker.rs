@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground;
 use crate::host::Host;
-use crate::place::Place;
+use crate::store_url::Place;
 use crate::{print, signals};
 
 /// Drives whatever runs nobody drives, until a signal asks for the end.

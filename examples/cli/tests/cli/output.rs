@@ -54,7 +54,7 @@ fn every_command_has_bare_objects_for_programs() {
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{args:?}");
         assert_eq!(keys(&ended.json()[0]), expected, "{args:?}");
     }
-    // R4.2's names, wherever a run is shown.
+    // The names of a run's view, wherever a run is shown.
     let names = [
         "runId",
         "workflowId",

@@ -73,7 +73,7 @@ pub struct StageResult {
     pub spent: Spent,
 }
 
-/// Which lanes make a stage's output (R4.10).
+/// Which lanes make a stage's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::machine) enum OutputOf {
     Nothing,
