@@ -96,7 +96,7 @@ fn measure(shape: Shape, nodes: usize, effort: Effort) -> Result<[Times; 3]> {
         let engine = engine(NoOp)?;
         let (mut compiling, mut running) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..runs {
-            let (plan, time) = busy(|| Plan::compile(bundle.clone()));
+            let (plan, time) = busy(|| Plan::load(bundle.clone()));
             let start = start(&Arc::new(plan?));
             compiling += time;
             let (ended, time) = busy(|| run(&engine, start));
@@ -130,7 +130,7 @@ pub(crate) fn once(what: &str, size: usize) -> Result<String> {
         "filtered" => Shape::Filtered,
         _ => return Err(format!("there is no shape `{what}`").into()),
     };
-    let plan = Arc::new(Plan::compile(bundle(shape.profile(size)?)?)?);
+    let plan = Arc::new(Plan::load(bundle(shape.profile(size)?)?)?);
     run(&engine, shape.start(&plan, size))?;
     Ok("\n".to_owned())
 }

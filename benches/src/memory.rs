@@ -161,7 +161,7 @@ async fn pause(store: &MemoryStore, runs: usize) -> Result<(Vec<RunId>, usize)> 
 /// What a run with a `foreach` over so many items needs: when only the first of them were begun, when all
 /// but the first have ended, or ever.
 async fn foreach(what: &str, items: usize) -> Result<usize> {
-    let plan = Arc::new(Plan::compile(bundle(Shape::Foreach.profile(items)?)?)?);
+    let plan = Arc::new(Plan::load(bundle(Shape::Foreach.profile(items)?)?)?);
     let home = directory()?;
     let held = match what {
         "unstarted" => usize::MAX,

@@ -39,7 +39,7 @@ fn workflow(text: &[u8]) {
         let defaults = Defaults { provider: Some("codex".to_owned()), ..Defaults::default() };
         if let Ok(resolved) = definition::resolve(&workflow, &defaults) {
             // A profile or a role that it names is not here.
-            let _ = Plan::compile(Bundle::new(resolved));
+            let _ = Plan::load(Bundle::new(resolved));
         }
     }
     if let Ok(text) = std::str::from_utf8(text) {

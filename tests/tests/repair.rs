@@ -194,7 +194,7 @@ impl Case {
             "properties": { "title": { "type": "string" }, "score": { "type": "integer" } },
         });
         bundle.schemas.insert("review.json".to_owned(), schema);
-        Arc::new(Plan::compile(bundle).unwrap())
+        Arc::new(Plan::load(bundle).unwrap())
     }
 
     /// Runs it over a store that meets append number `n` of the host number `h` with `script(h, n)`. When

@@ -156,18 +156,18 @@ plan:
 code: { with: {} }
 ";
     let demo = WorkflowId::new("demo").unwrap();
-    let parsed = definition::parse_with(text.as_bytes(), Some(&demo), |workflow| {
-        assert_eq!(workflow.stages.len(), 2);
-        let paths = [
-            "plan.providers[1].provider",
-            "plan.providers[7]",
-            "plan.set.x",
-            "plan.retries",
-            "code.with",
-            "nowhere",
-        ];
-        paths.map(|path| Diagnostic::error("host", path, format!("`{path}`"))).into()
-    });
+    let mut draft = definition::read(text.as_bytes(), Some(&demo));
+    assert_eq!(draft.workflow().unwrap().stages.len(), 2);
+    let paths = [
+        "plan.providers[1].provider",
+        "plan.providers[7]",
+        "plan.set.x",
+        "plan.retries",
+        "code.with",
+        "nowhere",
+    ];
+    draft.report(paths.map(|path| Diagnostic::error("host", path, format!("`{path}`"))).into());
+    let parsed = draft.into_parsed();
     assert_eq!(parsed.workflow, None);
     insta::assert_snapshot!(definition::Diagnostics(parsed.diagnostics), @r"
     1:1: error[host]: `nowhere`

@@ -13,7 +13,7 @@ impl Shared {
     /// The plan that a run goes on with.
     pub(crate) async fn plan_of(&self, state: &State) -> Result<Arc<Plan>, EngineError> {
         match state.migrated() {
-            Some(bundle) => Ok(self.remember(Arc::new(Plan::compile(bundle.clone())?))),
+            Some(bundle) => Ok(self.remember(Arc::new(Plan::load(bundle.clone())?))),
             None => self.plan(state.bundle()).await,
         }
     }
@@ -26,7 +26,7 @@ impl Shared {
             return Ok(plan);
         }
         let bundle = self.store.bundle(hash).await?;
-        Ok(self.remember(Arc::new(Plan::compile(bundle)?)))
+        Ok(self.remember(Arc::new(Plan::load(bundle)?)))
     }
 
     pub(crate) fn remember(&self, plan: Arc<Plan>) -> Arc<Plan> {

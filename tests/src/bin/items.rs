@@ -65,7 +65,7 @@ fn plan() -> Result<Arc<Plan>> {
         "run": { "type": "run", "with": { "item": "${item}" } },
     }] }))?;
     bundle.profiles.insert(id, profile);
-    Ok(Arc::new(Plan::compile(bundle)?))
+    Ok(Arc::new(Plan::load(bundle)?))
 }
 
 fn most_memory() -> Result<usize> {

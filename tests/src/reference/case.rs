@@ -48,7 +48,7 @@ impl Case {
     ///
     /// What is wrong with the definition.
     pub fn plan(&self) -> Result<Plan, Diagnostics> {
-        Plan::compile(self.bundle.clone())
+        Plan::load(self.bundle.clone())
     }
 
     /// Whether its workflow is what resolving makes of it, and can be run.

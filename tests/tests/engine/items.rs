@@ -22,7 +22,7 @@ fn plan(graph: &Value) -> Arc<Plan> {
     let mut bundle = Bundle::new(definition::resolve(&workflow, &Defaults::default()).unwrap());
     let profile: Profile = serde_json::from_value(json!({ "graph": graph })).unwrap();
     bundle.profiles.insert(name, profile);
-    Arc::new(Plan::compile(bundle).unwrap())
+    Arc::new(Plan::load(bundle).unwrap())
 }
 
 /// A run with so many items, each of which becomes a text of two letters: four bytes of JSON.

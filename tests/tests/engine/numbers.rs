@@ -28,7 +28,7 @@ fn plan(yaml: &str, graph: &serde_json::Value) -> Arc<Plan> {
     let mut bundle = Bundle::new(definition::resolve(&workflow, &Defaults::default()).unwrap());
     let profile: Profile = serde_json::from_value(json!({ "graph": graph })).unwrap();
     bundle.profiles.insert(StageId::new("graph").unwrap(), profile);
-    Arc::new(Plan::compile(bundle).unwrap())
+    Arc::new(Plan::load(bundle).unwrap())
 }
 
 const YAML: &str = r#"
@@ -233,7 +233,7 @@ fn survive(numbers: &[String], store: impl RunStore + 'static, reopened: impl Fn
     bundle.profiles.insert(StageId::new("graph").unwrap(), profile);
     let schema = json!({ "type": "array", "items": { "type": "number" } });
     bundle.schemas.insert("schemas/numbers.json".to_owned(), schema);
-    let plan = Arc::new(Plan::compile(bundle).unwrap());
+    let plan = Arc::new(Plan::load(bundle).unwrap());
     let start = StartRun::plan(&plan).run_id(id("r1")).var_data("given", Data::parse(first).unwrap());
     let view = futures::executor::block_on(engine.run(start)).unwrap();
     assert_eq!(view.status, RunStatus::Completed, "{all}: {:?}", view.error);

@@ -31,7 +31,7 @@ fn plan(body: &str) -> Arc<Plan> {
     );
     let role = definition::parse_role(text.as_bytes(), None).role.unwrap();
     bundle.roles.insert(role.id.clone(), role);
-    Arc::new(Plan::compile(bundle).unwrap())
+    Arc::new(Plan::load(bundle).unwrap())
 }
 
 #[test]

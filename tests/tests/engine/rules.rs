@@ -21,7 +21,7 @@ fn of_graph(host: &Host, graph: &Value) -> RunView {
     let mut bundle = Bundle::new(definition::resolve(&workflow, &Defaults::default()).unwrap());
     let profile: Profile = serde_json::from_value(json!({ "graph": graph })).unwrap();
     bundle.profiles.insert(name, profile);
-    let plan = Arc::new(Plan::compile(bundle).unwrap());
+    let plan = Arc::new(Plan::load(bundle).unwrap());
     host.sim.block_on(host.engine.run(StartRun::plan(&plan).run_id(id("r1")))).unwrap()
 }
 

@@ -386,7 +386,7 @@ ask: { provider: service, profile: two, env: { TOKEN: '${secrets.token}' } }
         { "id": "slow", "type": "run", "prompt": "slow", "provider": "ann", "with": { "ann": { "after": after } } },
     ] });
     bundle.profiles.insert("ask".parse().unwrap(), serde_json::from_value(graph).unwrap());
-    StartRun::plan(&Arc::new(Plan::compile(bundle).unwrap())).run_id(id(run))
+    StartRun::plan(&Arc::new(Plan::load(bundle).unwrap())).run_id(id(run))
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn start(run: &str, workflow: &str, profiles: &[(&str, &str)]) -> StartRun {
         let profile = parsed.profile.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
         bundle.profiles.insert(stage.parse().unwrap(), profile);
     }
-    StartRun::plan(&Plan::compile(bundle).unwrap().into()).run_id(id(run))
+    StartRun::plan(&Plan::load(bundle).unwrap().into()).run_id(id(run))
 }
 
 /// The number and the reason of the only thing that a run waits for.

@@ -83,7 +83,7 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
                 let role = Role { output_schema: schema, ..Role::new(name.parse().unwrap(), "Do it.") };
                 bundle.roles.insert(role.id.clone(), role);
             }
-            Case { plan: Arc::new(Plan::compile(bundle).unwrap()), on_failure, interactive }
+            Case { plan: Arc::new(Plan::load(bundle).unwrap()), on_failure, interactive }
         },
     )
 }

@@ -1,7 +1,7 @@
 //! The trait of what keeps definitions: catalogs. What they keep are [parts](Part), and what they can begin with
 //! [templates](templates()).
 
-mod part;
+pub(crate) mod part;
 mod template;
 
 use std::sync::Arc;

@@ -27,9 +27,11 @@
 //! ```
 
 mod check;
+mod draft;
 pub mod edit;
 pub(crate) mod model;
 mod parse;
+mod parts;
 mod read;
 mod report;
 mod resolve;
@@ -40,16 +42,15 @@ pub(crate) use model::{AssignmentsFile, WorkflowFile};
 
 pub use crate::role::{Role, Variable, VariableType};
 pub use crate::suggest::did_you_mean;
+pub use check::{validate, validate_profile, validate_role};
+pub use draft::{Draft, Parsed, SourceRange, parse, read};
 pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, Diagnostic, Diagnostics, Exhausted,
     ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane, LoopSpec, Mode, Node, OnFailure, OnInterrupt,
     OutputFormat, ParallelStrategy, Period, Profile, ReduceNode, ReduceStrategy, RunNode, SessionMode,
     Severity, Stage, Workflow, calls_of, roles_of,
 };
-pub use parse::{
-    Parsed, ParsedProfile, ParsedRole, parse, parse_profile, parse_role, parse_role_with, parse_with,
-    validate, validate_profile, validate_role,
-};
+pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{ParsedAssignments, check_schema, parse_assignments, read_schema, read_value};
-pub use resolve::{Bundled, Defaults, Library, SourceFile, bundle, recommended_provider, resolve, schemas};
+pub use resolve::{CheckedBundle, Defaults, Library, SourceFile, recommended_provider, resolve};
 pub use yaml::NotWritable;

@@ -11,19 +11,35 @@ use super::yaml::{Entry, Kind, Node, Place, Problem};
 /// So many problems are listed; who has more has seen enough.
 const MOST: usize = 200;
 
-/// Diagnostics, placed in the tree that the definition was read from, where there is one.
-pub(crate) struct Report<'t> {
-    /// The text that was read, and its tree.
-    source: Option<(&'t str, &'t Node)>,
-    found: Vec<Diagnostic>,
+/// What was found in a file so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Findings {
+    list: Vec<Diagnostic>,
     /// Where an error is known; what hangs on the same value is only its consequence.
     settled: HashSet<String>,
     more: bool,
 }
 
+/// Diagnostics, placed in the tree that the definition was read from, where there is one.
+pub(crate) struct Report<'t> {
+    /// The text that was read, and its tree.
+    source: Option<(&'t str, &'t Node)>,
+    found: Findings,
+}
+
 impl<'t> Report<'t> {
     pub(crate) fn new(source: Option<(&'t str, &'t Node)>) -> Self {
-        Self { source, found: Vec::new(), settled: HashSet::new(), more: false }
+        Self::resume(source, Findings::default())
+    }
+
+    /// The same, after what was found before.
+    pub(crate) fn resume(source: Option<(&'t str, &'t Node)>, found: Findings) -> Self {
+        Self { source, found }
+    }
+
+    /// What was found, to resume later.
+    pub(crate) fn into_findings(self) -> Findings {
+        self.found
     }
 
     /// An error in the value at `path`.
@@ -60,9 +76,9 @@ impl<'t> Report<'t> {
         message: impl Into<String>,
         replacement: Option<String>,
     ) {
-        let before = self.found.len();
+        let before = self.found.list.len();
         self.refuse(code, path, message);
-        if let Some(found) = self.found.get_mut(before) {
+        if let Some(found) = self.found.list.get_mut(before) {
             found.replacement = replacement.map(Into::into);
         }
     }
@@ -114,10 +130,9 @@ impl<'t> Report<'t> {
     }
 
     /// Diagnostics that were made without the text: each gets the place of as much of its path as there is.
-    /// One is left out where an error was found before in the same value or in a part of it: it may be about
-    /// the same thing.
-    pub(crate) fn by_path(&mut self, diagnostics: Vec<Diagnostic>) {
-        let own = self.found.len();
+    /// One is left out where there is an error among the first `own` ones in the same value or in a part of it: it
+    /// may be about the same thing.
+    pub(crate) fn by_path(&mut self, diagnostics: Vec<Diagnostic>, own: usize) {
         for diagnostic in diagnostics {
             self.one_by_path(diagnostic, own);
         }
@@ -127,14 +142,14 @@ impl<'t> Report<'t> {
         if diagnostic.file.is_some() {
             // It is in another file, and has its place there.
             if !self.is_full() {
-                self.found.push(diagnostic);
+                self.found.list.push(diagnostic);
             }
             return;
         }
         let path = &diagnostic.path;
         let is_known =
-            self.found.iter().take(own).any(|known| known.is_error() && is_inside(&known.path, path));
-        if is_known || self.settled.iter().any(|settled| is_inside(path, settled)) {
+            self.found.list.iter().take(own).any(|known| known.is_error() && is_inside(&known.path, path));
+        if is_known || self.found.settled.iter().any(|settled| is_inside(path, settled)) {
             return;
         }
         let place = self.source.map(|(_, tree)| place_of(tree, &diagnostic.path));
@@ -143,26 +158,26 @@ impl<'t> Report<'t> {
 
     /// Whether nothing more is listed, so that the work of looking for it can be saved.
     pub(crate) fn is_full(&mut self) -> bool {
-        self.more |= self.found.len() == MOST;
-        self.more
+        self.found.more |= self.found.list.len() == MOST;
+        self.found.more
     }
 
     fn add(&mut self, diagnostic: Diagnostic, place: Option<Place>) {
         if !self.is_full() {
             let Place { line, column, .. } = place.unwrap_or(Place { line: 0, column: 0, offset: 0 });
-            self.found.push(diagnostic.at(line, column));
+            self.found.list.push(diagnostic.at(line, column));
         }
     }
 
     /// Says that the value at `path` is known to be wrong, so that nothing more is said about it.
     pub(crate) fn settle(&mut self, path: String) {
-        self.settled.insert(path);
+        self.found.settled.insert(path);
     }
 
     fn is_settled(&self, path: &Path<'_>) -> bool {
         let mut at = Some(path);
-        while let (Some(path), false) = (at, self.settled.is_empty()) {
-            if self.settled.contains(&path.to_string()) {
+        while let (Some(path), false) = (at, self.found.settled.is_empty()) {
+            if self.found.settled.contains(&path.to_string()) {
                 return true;
             }
             at = path.parent();
@@ -176,21 +191,41 @@ impl<'t> Report<'t> {
     }
 
     /// All that was found, in the order of the text.
+    pub(crate) fn finish(self) -> Vec<Diagnostic> {
+        self.found.finish()
+    }
+}
+
+impl Findings {
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.list.iter().any(Diagnostic::is_error)
+    }
+
+    /// All of them, in the order of the text.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         // What is in other files comes after.
-        self.found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        self.list.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         if self.more {
             let message =
                 format!("there are {MOST} problems or more, and no more are listed: begin with these");
-            self.found
+            self.list
                 .push(Diagnostic { severity: Severity::Error, ..Diagnostic::error("too-many", "", message) });
         }
-        self.found
+        self.list
     }
 }
 
 /// The place of the value at a path, or of as much of the path as there is.
 pub(crate) fn place_of(tree: &Node, path: &str) -> Place {
+    node_of(tree, path).0
+}
+
+/// The same with the value there.
+pub(crate) fn node_of<'t>(tree: &'t Node, path: &str) -> (Place, &'t Node) {
     let steps = steps::parse(path).unwrap_or_default();
     let mut at = (tree.start, tree);
     for (depth, step) in steps.iter().enumerate() {
@@ -200,11 +235,11 @@ pub(crate) fn place_of(tree: &Node, path: &str) -> Place {
         };
         at = match (inside, step) {
             (Some(inside), _) => inside,
-            (None, Step::Key(key)) if depth == 0 => return listed(tree, key).unwrap_or(at.0),
+            (None, Step::Key(key)) if depth == 0 => return listed(tree, key).unwrap_or(at),
             (None, _) => break,
         };
     }
-    at.0
+    at
 }
 
 /// The value at `path`, with its place; or only the place of the key of what it is missing from.
@@ -227,10 +262,10 @@ fn of_key<'t>(node: &'t Node, key: &str) -> Option<(Place, &'t Node)> {
 }
 
 /// Where the list of stages names a stage, for one that has no key of its own.
-fn listed(tree: &Node, stage: &str) -> Option<Place> {
+fn listed<'t>(tree: &'t Node, stage: &str) -> Option<(Place, &'t Node)> {
     let Kind::List(stages) = &tree.get("workflow")?.value.get("stages")?.value.kind else { return None };
     let is_it = |item: &&Node| matches!(&item.kind, Kind::Scalar(_, Value::String(name)) if name == stage);
-    stages.iter().find(is_it).map(|item| item.start)
+    stages.iter().find(is_it).map(|item| (item.start, item))
 }
 
 fn of_item(node: &Node, index: usize) -> Option<(Place, &Node)> {

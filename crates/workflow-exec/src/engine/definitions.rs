@@ -1,17 +1,15 @@
 //! From definitions to plans: what a workflow refers to is looked up, and all of it is checked.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use tracing::{error, warn};
 use workflow_core::bundle::Bundle;
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
 use workflow_core::definition::{
-    self, Assignments, Bundled, Defaults, Diagnostic, Diagnostics, Library, Parsed, SourceFile, Workflow,
+    self, CheckedBundle, Defaults, Diagnostic, Diagnostics, Draft, Library, Parsed, Workflow,
 };
-use workflow_core::ids::{ProfileId, RoleId, StageId, WorkflowId};
-use workflow_core::output_schema;
+use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
 
 use crate::engine::Engine;
@@ -40,7 +38,7 @@ impl Engine {
         let id = WorkflowId::new(id).map_err(|error| {
             Diagnostics::from(vec![Diagnostic::error("bad-id", "workflow.id", error.to_string())])
         })?;
-        self.checked(yaml.as_bytes(), Some(&id), &Library::default(), None).ready()
+        self.finish(definition::read(yaml.as_bytes(), Some(&id)), None).ready()
     }
 
     /// Resolves and compiles a workflow that refers to no file; checks it against the registered providers.
@@ -58,24 +56,18 @@ impl Engine {
     ///
     /// [`EngineError::Invalid`] with every problem of the definition.
     pub fn prepare_with(&self, workflow: &Workflow, library: &Library) -> Result<Arc<Plan>, EngineError> {
-        let (bundle, mut problems) = self.shared.bundle(workflow, library, None);
-        problems.extend(definition::validate(workflow));
-        match bundle {
-            Some(bundle) if !problems.iter().any(Diagnostic::is_error) => {
-                Ok(self.shared.remember(Arc::new(Plan::compile(bundle)?)))
-            }
-            _ => Err(Diagnostics::from(problems).into()),
-        }
+        let checked = self.finish(Draft::built(workflow.clone(), library.clone()), None);
+        Ok(checked.plan.ok_or_else(|| Diagnostics::from(checked.diagnostics))?)
     }
 
     /// Reads a definition and says everything that is wrong or doubtful about it, at its place in the
     /// text: also what only this engine knows, such as a provider that is not registered. What it refers to
     /// is not looked up; [`Engine::check`] does.
     pub fn validate(&self, text: &[u8], id: Option<&WorkflowId>) -> Parsed {
-        definition::parse_with(text, id, |workflow| {
-            let (_, problems) = self.shared.bundle(workflow, &Library::default(), None);
-            problems.into_iter().filter(|problem| !problem.code.starts_with("missing-")).collect()
-        })
+        let mut draft = definition::read(text, id);
+        self.shared.report_providers(&mut draft);
+        draft.check_alone(&self.shared.defaults);
+        draft.into_parsed()
     }
 
     /// Reads a definition, looks up in the catalog what it refers to, and says everything that is wrong or
@@ -100,17 +92,49 @@ impl Engine {
         id: Option<&WorkflowId>,
         provider: Option<&str>,
     ) -> Result<Checked, EngineError> {
-        // What it refers to is looked up also where it has errors itself.
-        let mut read = None;
-        definition::parse_with(text, id, |workflow| {
-            read = Some(workflow.clone());
-            Vec::new()
-        });
-        let library = match read {
-            Some(workflow) => self.library(&workflow).await?,
-            None => Library::default(),
+        let mut draft = definition::read(text, id);
+        // Also where it has errors itself.
+        self.look_up(&mut draft).await?;
+        Ok(self.finish(draft, provider))
+    }
+
+    /// Looks up in the catalog what a draft refers to. Without a catalog nothing is there.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Catalog`] when the catalog cannot be read.
+    pub async fn look_up(&self, draft: &mut Draft) -> Result<(), EngineError> {
+        if draft.workflow().is_none() {
+            return Ok(());
+        }
+        if let Some(catalog) = &self.shared.catalog {
+            ask_catalog(look_up(&**catalog, draft, &self.shared.defaults)).await?;
+        }
+        self.shared.add_provided_skills(draft);
+        Ok(())
+    }
+
+    /// Resolves and compiles a draft when everything was [looked up](Engine::look_up), and says everything that is
+    /// wrong or doubtful. `provider` is the one that replaces all others, where there is one.
+    pub fn finish(&self, mut draft: Draft, provider: Option<&str>) -> Checked {
+        let bundle = match provider {
+            None => {
+                self.shared.report_providers(&mut draft);
+                draft.resolve(&self.shared.defaults)
+            }
+            Some(name) => self.shared.resolve_with(&mut draft, name),
         };
-        Ok(self.checked(text, id, &library, provider))
+        let mut diagnostics = draft.finish();
+        let bundle = bundle.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
+        let plan = match bundle.map(Plan::compile) {
+            Some(Ok(plan)) => Some(self.shared.remember(Arc::new(plan))),
+            Some(Err(Diagnostics(refused))) => {
+                diagnostics.extend(refused);
+                None
+            }
+            None => None,
+        };
+        Checked { plan, diagnostics }
     }
 
     /// Looks a workflow up in the catalog, with what it refers to, and prepares it. Warnings go to the host's
@@ -153,59 +177,7 @@ impl Engine {
         if !problems.is_empty() {
             return Err(Diagnostics::from(problems).into());
         }
-        Ok(self.shared.remember(Arc::new(Plan::compile(bundle)?)))
-    }
-
-    /// What the catalog has of what a workflow refers to. Nothing without a catalog.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::Catalog`] when the catalog cannot be read.
-    pub async fn library(&self, workflow: &Workflow) -> Result<Library, EngineError> {
-        let mut library = Library::default();
-        if let Some(catalog) = &self.shared.catalog {
-            let mut loader = Loader {
-                catalog: &**catalog,
-                defaults: &self.shared.defaults,
-                library: &mut library,
-                broken: Vec::new(),
-            };
-            ask_catalog(loader.load(workflow)).await?;
-        }
-        self.shared.add_provided_skills(workflow, &mut library);
-        Ok(library)
-    }
-
-    fn checked(
-        &self,
-        text: &[u8],
-        id: Option<&WorkflowId>,
-        library: &Library,
-        provider: Option<&str>,
-    ) -> Checked {
-        let mut bundle: Option<Bundle> = None;
-        let parsed = definition::parse_with(text, id, |workflow| {
-            let (found, problems) = self.shared.bundle(workflow, library, provider);
-            bundle = found;
-            problems
-        });
-        let mut diagnostics = parsed.diagnostics;
-        if parsed.workflow.is_none() || diagnostics.iter().any(Diagnostic::is_error) {
-            return Checked { plan: None, diagnostics };
-        }
-        let plan = match bundle.map(Plan::compile) {
-            Some(Ok(plan)) => Some(self.shared.remember(Arc::new(plan))),
-            Some(Err(Diagnostics(refused))) => {
-                let new = |new: &Diagnostic| {
-                    !diagnostics.iter().any(|known| known.code == new.code && known.path == new.path)
-                };
-                let refused: Vec<_> = refused.into_iter().filter(new).collect();
-                diagnostics.extend(refused);
-                None
-            }
-            None => None,
-        };
-        Checked { plan, diagnostics }
+        Ok(self.shared.remember(Arc::new(Plan::load(bundle)?)))
     }
 }
 
@@ -221,46 +193,36 @@ impl Checked {
 }
 
 impl Shared {
-    /// A workflow with all that it refers to, and everything that is wrong or doubtful about it. `replacement` is
-    /// the provider of all calls, whatever the definitions say.
-    fn bundle(
-        &self,
-        workflow: &Workflow,
-        library: &Library,
-        replacement: Option<&str>,
-    ) -> (Option<Bundle>, Vec<Diagnostic>) {
-        let mut problems = Vec::new();
-        let mut defaults = self.defaults.clone();
-        match replacement {
-            // What a stage has under `with` is for the provider that it would get.
-            Some(name) => drop(defaults.provider.get_or_insert_with(|| name.to_owned())),
-            None => problems = self.check_providers(workflow, library),
+    /// Adds what is wrong with the providers that a draft names.
+    fn report_providers(&self, draft: &mut Draft) {
+        if let Some(workflow) = draft.workflow() {
+            let problems = self.check_providers(workflow, draft.library());
+            draft.report(problems);
         }
-        match definition::bundle(workflow, &defaults, library) {
-            Ok(Bundled { bundle, warnings }) => {
-                problems.extend(warnings);
-                let Some(name) = replacement else { return (Some(bundle), problems) };
-                let bundle = bundle.with_provider(name);
-                problems.extend(self.check_replaced(&bundle, name));
-                (Some(bundle), problems)
+    }
+
+    /// A bundle with one provider in place of all that the definitions name.
+    fn resolve_with(&self, draft: &mut Draft, name: &str) -> Option<CheckedBundle> {
+        let mut defaults = Cow::Borrowed(&self.defaults);
+        if defaults.provider.is_none() {
+            // What a stage has under `with` is for the provider that it would get.
+            defaults.to_mut().provider = Some(name.to_owned());
+        }
+        match draft.resolve(&defaults)?.with_provider(name) {
+            Ok(bundle) => {
+                draft.report(self.check_replaced(&bundle, name));
+                Some(bundle)
             }
-            Err(Diagnostics(found)) => {
-                // What the definition says by itself is said of the text.
-                let known = definition::validate(workflow);
-                let said = |found: &Diagnostic| {
-                    found.file.is_none()
-                        && known.iter().any(|known| known.code == found.code && known.path == found.path)
-                };
-                problems.extend(found.into_iter().filter(|found| !said(found)));
-                (None, problems)
+            Err(Diagnostics(problems)) => {
+                draft.report(problems);
+                None
             }
         }
     }
 
     /// Skills that the providers of a workflow have by themselves.
-    fn add_provided_skills(&self, workflow: &Workflow, library: &mut Library) {
-        let names = skills(workflow, library);
-        let has = |name: &&String| {
+    fn add_provided_skills(&self, draft: &mut Draft) {
+        let has = |name: &String| {
             self.providers.values().any(|provider| {
                 caught(|| provider.has_skill(name)).unwrap_or_else(|panic| {
                     error!(
@@ -272,203 +234,40 @@ impl Shared {
                 })
             })
         };
-        let provided: Vec<_> = names.iter().filter(has).cloned().collect();
-        library.provided_skills.extend(provided);
-    }
-}
-
-/// Fetches what a workflow refers to.
-struct Loader<'l> {
-    catalog: &'l dyn Catalog,
-    defaults: &'l Defaults,
-    library: &'l mut Library,
-    /// Roles with errors, and the schemas that they name.
-    broken: Vec<(String, String)>,
-}
-
-impl Loader<'_> {
-    async fn load(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
-        if let Some(text) = self.text(&Part::Assignments, "assignments").await? {
-            let parsed = definition::parse_assignments(text.text.as_bytes());
-            self.keep_problems("assignments", &text.origin, parsed.diagnostics);
-            self.library.assignments = parsed.assignments.unwrap_or_default();
-        }
-        for (id, stage) in &workflow.stages {
-            let assigned = self.library.assignments.stages.get(id).and_then(|stage| stage.profile.clone());
-            let default = self.defaults.assignments.stages.get(id).and_then(|stage| stage.profile.clone());
-            let named = stage.profile.clone().or(assigned);
-            // Where the default one does not exist, it is `simple`.
-            let wanted = match named {
-                Some(named) => vec![named],
-                None => default.into_iter().chain(["simple".to_owned()]).collect(),
-            };
-            for profile in wanted.into_iter().filter_map(|profile| ProfileId::new(profile).ok()) {
-                self.profile(id, profile, workflow).await?;
-            }
-        }
-        self.roles(workflow).await?;
-        self.schemas(workflow).await?;
-        for name in skills(workflow, self.library) {
-            match self.catalog.skill(&name).await {
-                Ok(Some(skill)) => drop(self.library.skills.insert(name, skill)),
-                Ok(None) => {}
-                Err(CatalogError::Invalid(message)) => self.cannot_be_read(&format!("skill {name}"), message),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    async fn profile(
-        &mut self,
-        stage: &StageId,
-        profile: ProfileId,
-        workflow: &Workflow,
-    ) -> Result<(), CatalogError> {
-        let what = format!("profile {stage}.{profile}");
-        let part = Part::Profile(stage.clone(), profile.clone());
-        let Some(text) = self.text(&part, &what).await? else { return Ok(()) };
-        let parsed = definition::parse_profile(text.text.as_bytes(), Some(workflow));
-        self.keep_problems(&what, &text.origin, parsed.diagnostics);
-        if let Some(found) = parsed.profile {
-            self.library.profiles.insert((stage.clone(), profile), found);
-        }
-        Ok(())
-    }
-
-    async fn roles(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
-        let mut names = BTreeSet::new();
-        for (id, stage) in &workflow.stages {
-            let role =
-                |assignments: &Assignments| assignments.stages.get(id).and_then(|stage| stage.role.clone());
-            names.extend(
-                [
-                    stage.role.clone(),
-                    role(&self.library.assignments),
-                    role(&self.defaults.assignments),
-                    Some(id.to_string()),
-                ]
-                .into_iter()
-                .flatten(),
-            );
-            names.extend(stage.providers.iter().filter_map(|lane| lane.role.clone()));
-        }
-        for profile in self.library.profiles.values() {
-            names.extend(definition::roles_of(profile).into_iter().map(|(_, role)| role.to_owned()));
-        }
-        names.remove("${stage.role}");
-        let there = self.catalog.parts(PartKind::Roles).await?;
-        let every = names.iter().any(|name| name.contains("${"));
-        for part in there {
-            let Part::Role(id) = &part else { continue };
-            self.library.known_roles.insert(id.to_string());
-            if names.contains(id.as_str()) {
-                self.role(id, &part, Some(workflow)).await?;
-            } else if every {
-                // It may be for other workflows: what does not fit here is told when this one names it.
-                self.role(id, &part, None).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn role(
-        &mut self,
-        id: &RoleId,
-        part: &Part,
-        workflow: Option<&Workflow>,
-    ) -> Result<(), CatalogError> {
-        let what = format!("role {id}");
-        let Some(text) = self.text(part, &what).await? else { return Ok(()) };
-        let parsed = match workflow {
-            Some(workflow) => definition::parse_role_with(text.text.as_bytes(), Some(id), workflow),
-            None => definition::parse_role(text.text.as_bytes(), Some(id)),
-        };
-        self.keep_problems(&what, &text.origin, parsed.diagnostics);
-        if let Some(role) = parsed.role {
-            self.library.roles.insert(id.clone(), role);
-        } else if let Some(schema) = parsed.output_schema {
-            self.broken.push((what, schema));
-        }
-        Ok(())
-    }
-
-    /// The schemas that are named, and those that they refer to; then what is wrong with each, which can be
-    /// said when all are there.
-    async fn schemas(&mut self, workflow: &Workflow) -> Result<(), CatalogError> {
-        let mut open: VecDeque<String> = definition::schemas(workflow, self.library).into();
-        open.extend(self.broken.iter().map(|(_, schema)| schema.clone()));
-        let mut schemas = IndexMap::new();
-        let mut texts = Vec::new();
-        while let Some(name) = open.pop_front() {
-            let what = format!("schema {name}");
-            if schemas.contains_key(&name) || self.library.problems.contains_key(&what) {
-                continue;
-            }
-            let Some(text) = self.text(&Part::Schema(name.clone()), &what).await? else { continue };
-            match definition::read_schema(text.text.as_bytes()) {
-                Ok(schema) => {
-                    open.extend(output_schema::references(&name, &schema).unwrap_or_default());
-                    schemas.insert(name.clone(), schema);
-                    texts.push((name, text));
-                }
-                Err(diagnostics) => self.keep_problems(&what, &text.origin, diagnostics),
-            }
-        }
-        for (name, text) in texts {
-            let found = definition::check_schema(&name, text.text.as_bytes(), &schemas);
-            self.keep_problems(&format!("schema {name}"), &text.origin, found);
-        }
-        self.library.schemas.extend(schemas);
-        // A role that cannot be used refers to nothing: what is wrong with its schema is said with it.
-        for (role, schema) in &self.broken {
-            let found = self.library.problems.get(&format!("schema {schema}")).cloned();
-            self.library.problems.entry(role.clone()).or_default().extend(found.into_iter().flatten());
-        }
-        Ok(())
-    }
-
-    /// The text of a part; what must not or cannot be read is a problem of the part.
-    async fn text(
-        &mut self,
-        part: &Part,
-        what: &str,
-    ) -> Result<Option<workflow_core::catalog::Text>, CatalogError> {
-        match self.catalog.part(part).await {
-            Err(CatalogError::Invalid(message)) => {
-                self.cannot_be_read(what, message);
-                Ok(None)
-            }
-            Ok(Some(found)) => {
-                let file = SourceFile { origin: found.origin.clone(), text: found.text.clone() };
-                self.library.files.insert(what.to_owned(), file);
-                Ok(Some(found))
-            }
-            found => found,
-        }
-    }
-
-    /// Keeps that a file must not or cannot be read; the field that refers to it is told.
-    fn cannot_be_read(&mut self, what: &str, message: String) {
-        let problem = Diagnostic::error("bad-file", "", message);
-        self.library.problems.insert(what.to_owned(), vec![problem]);
-    }
-
-    fn keep_problems(&mut self, what: &str, origin: &str, diagnostics: Vec<Diagnostic>) {
-        if !diagnostics.is_empty() {
-            let found = diagnostics.into_iter().map(|found| found.in_file(origin)).collect();
-            self.library.problems.insert(what.to_owned(), found);
+        for name in draft.skills().into_iter().filter(has) {
+            draft.provided_skill(name);
         }
     }
 }
 
-/// The skills that a workflow, its profiles and its roles name.
-fn skills(workflow: &Workflow, library: &Library) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> =
-        workflow.stages.values().flat_map(|stage| &stage.skills).cloned().collect();
-    for profile in library.profiles.values() {
-        names.extend(definition::calls_of(profile).into_iter().flat_map(|(_, run)| run.skills.clone()));
+/// Looks up what a draft asks for.
+async fn look_up(catalog: &dyn Catalog, draft: &mut Draft, defaults: &Defaults) -> Result<(), CatalogError> {
+    let parts = catalog.parts(PartKind::Roles).await?;
+    let role = |part| match part {
+        Part::Role(id) => Some(id),
+        _ => None,
+    };
+    let roles: Vec<_> = parts.into_iter().filter_map(role).collect();
+    loop {
+        let wanted = draft.wanted(defaults, &roles);
+        if wanted.is_empty() {
+            break;
+        }
+        for part in wanted {
+            draft.give(&part, unless_invalid(catalog.part(&part).await)?);
+        }
     }
-    names.extend(library.roles.values().flat_map(|role| role.skills.clone()));
-    names
+    for name in draft.skills() {
+        let found = unless_invalid(catalog.skill(&name).await)?;
+        draft.give_skill(name, found);
+    }
+    Ok(())
+}
+
+/// What was found; a file that must not or cannot be read is a problem of the definition, and not of the catalog.
+fn unless_invalid<T>(found: Result<T, CatalogError>) -> Result<Result<T, String>, CatalogError> {
+    match found {
+        Err(CatalogError::Invalid(message)) => Ok(Err(message)),
+        found => found.map(Ok),
+    }
 }

@@ -127,6 +127,11 @@ pub(crate) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     }
 }
 
+/// Checks a text of a stage that says who does its work.
+pub(crate) fn choice(text: &str, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
+    Names { place: &Place::Stage(workflow), moment: Moment::Choice, report }.check_text(Some(text), path);
+}
+
 /// Checks all templates of a call in a graph.
 pub(crate) fn run(run: &RunNode, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     let mut names = Names { place, moment: Moment::Choice, report };
@@ -161,18 +166,23 @@ pub(crate) fn set(
 
 /// Checks that a text is a condition.
 pub(crate) fn condition(text: &str, path: &Path<'_>, report: &mut Report<'_>) {
+    parsed(text, path, report);
+}
+
+fn parsed(text: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<Condition> {
     if text.trim().is_empty() {
         let message = format!("`{}` is empty: write a condition, as \"$.done == true\"", path.name());
         report.error("bad-expression", path, message);
-    } else if let Err(error) = Condition::parse(text) {
-        report.error_in_text("bad-expression", path, error.offset, error.message);
+        return None;
     }
+    Condition::parse(text)
+        .map_err(|error| report.error_in_text("bad-expression", path, error.offset, error.message))
+        .ok()
 }
 
 /// Checks that a text is a condition, and that what it asks for can exist where it stands.
 pub(crate) fn condition_at(text: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
-    condition(text, path, report);
-    let Ok(condition) = Condition::parse(text) else { return };
+    let Some(condition) = parsed(text, path, report) else { return };
     for mut names in condition.queries() {
         match (names.next(), names.next(), place) {
             (Some("nodes"), Some(node), Place::Node { names, .. }) if names.place(node).is_none() => {

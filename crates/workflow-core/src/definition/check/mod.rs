@@ -1,5 +1,6 @@
 //! What values have to be: one set of rules for files and for definitions built in Rust.
 
+mod built;
 mod expressions;
 mod fields;
 mod needs;
@@ -11,6 +12,7 @@ mod workflow;
 pub(super) use fields::{file, id, role_name};
 pub(super) use profile::profile;
 pub(super) use role::{role, templates};
-pub(super) use workflow::workflow;
+pub(super) use workflow::{chosen, workflow};
 
+pub use built::{validate, validate_profile, validate_role};
 pub(crate) use needs::{Names, arms, needs};

@@ -36,6 +36,23 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     }
 }
 
+/// Reports what is wrong with provider, role and profile that a stage gets from elsewhere than its own text.
+pub(crate) fn chosen(
+    (provider_name, role, profile): (Option<&str>, Option<&str>, Option<&str>),
+    workflow: &Workflow,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) {
+    provider(provider_name, &path.key("provider"), report);
+    role_name(role, &path.key("role"), report);
+    id(profile, &path.key("profile"), report);
+    for (text, key) in [(provider_name, "provider"), (role, "role")] {
+        if let Some(text) = text {
+            expressions::choice(text, workflow, &path.key(key), report);
+        }
+    }
+}
+
 fn min_iterations(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
     let Some(least @ 2..=100) = stage.min_iterations else { return };
     let path = path.key("min_iterations");

@@ -13,6 +13,7 @@ mod workflow;
 pub(super) use place::PlacedFile;
 pub(super) use profile::profile;
 pub(super) use role::{parts, role};
+pub(super) use schema::{check_tree, schema};
 pub(super) use workflow::workflow;
 
 pub use assignments::{ParsedAssignments, parse_assignments};

@@ -16,11 +16,19 @@ use crate::suggest::{did_you_mean, one_of};
 ///
 /// What is wrong with the text.
 pub fn read_schema(text: &[u8]) -> Result<Value, Vec<Diagnostic>> {
+    schema(text).map(|(_, value)| value)
+}
+
+/// The same with its tree, to be checked when everything that it refers to was read.
+pub(crate) fn schema(text: &[u8]) -> Result<(Node, Value), Vec<Diagnostic>> {
     let tree = tree(text)?;
-    exact::plain(tree.to_value()).map_err(|error| {
-        let message = format!("{error}; what reads schemas keeps numbers of 64 bits");
-        vec![placed(Wrong { pointer: error.path.clone(), message }, &tree)]
-    })
+    match exact::plain(tree.to_value()) {
+        Ok(value) => Ok((tree, value)),
+        Err(error) => {
+            let message = format!("{error}; what reads schemas keeps numbers of 64 bits");
+            Err(vec![placed(Wrong { pointer: error.path.clone(), message }, &tree)])
+        }
+    }
 }
 
 /// Reads a value in JSON or YAML, within the limits of [`parse`](crate::definition::parse()). Its numbers are as they are written:
@@ -49,12 +57,16 @@ pub fn read_value(text: &[u8]) -> Result<Value, Vec<Diagnostic>> {
 /// assert_eq!(found[0].to_string(), "2:22: error[missing-schema]: there is no schema file `lost.json` in the home");
 /// ```
 pub fn check_schema(name: &str, text: &[u8], schemas: &IndexMap<String, Value>) -> Vec<Diagnostic> {
-    let tree = match tree(text) {
-        Ok(tree) => tree,
-        Err(diagnostics) => return diagnostics,
-    };
+    match tree(text) {
+        Ok(tree) => check_tree(name, &tree, schemas),
+        Err(diagnostics) => diagnostics,
+    }
+}
+
+/// The same for one that was read.
+pub(crate) fn check_tree(name: &str, tree: &Node, schemas: &IndexMap<String, Value>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let mut open = vec![&tree];
+    let mut open = vec![tree];
     while let Some(node) = open.pop() {
         match &node.kind {
             Kind::Map(entries) => {
@@ -68,7 +80,7 @@ pub fn check_schema(name: &str, text: &[u8], schemas: &IndexMap<String, Value>) 
         }
     }
     if found.is_empty() {
-        found = problems(name, schemas).into_iter().map(|wrong| placed(wrong, &tree)).collect();
+        found = problems(name, schemas).into_iter().map(|wrong| placed(wrong, tree)).collect();
     }
     found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
     found

@@ -4,40 +4,46 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::IndexMap;
 
+use super::checked::{own_fields, problems_of_role};
 use super::defaults::Defaults;
-use super::fill_in::resolve;
+use super::fill_in::fill_in;
 use super::library::{Library, recommended, role};
 use super::named::{Named, profile_of, schemas_of, skills_of};
 use crate::bundle::Bundle;
-use crate::definition::model::{Assignment, Diagnostic, Diagnostics, Severity, Stage, Workflow, roles_of};
-use crate::definition::parse::validate_profile;
+use crate::definition::check::{chosen, validate_profile};
+use crate::definition::model::{Assignment, Diagnostic, Path, Severity, Stage, Workflow, roles_of};
 use crate::definition::read::PlacedFile;
+use crate::definition::report::Report;
 use crate::ids::{ProfileId, RoleId, StageId};
 use crate::role::Role;
 use crate::suggest::did_you_mean;
 
-/// A workflow with all that it refers to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Bundled {
-    /// The bundle.
-    pub bundle: Bundle,
-    /// What is doubtful.
-    pub warnings: Vec<Diagnostic>,
+/// Where what a workflow refers to comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was read from files and checked for this workflow.
+    Read,
+    /// It was built in Rust, and nothing is known of it.
+    Built,
 }
 
 /// Fills in what a workflow leaves out, from the assignments first and then from `defaults`, and adds the
-/// profiles, roles, schemas and skills that it uses.
+/// profiles, roles, schemas and skills that it uses. Returned is also everything that is wrong or doubtful about
+/// that; the workflow itself has been checked.
 ///
 /// A stage without a role has the one that is called like the stage, if there is one.
-///
-/// # Errors
-///
-/// Everything that [`resolve`] says, and what is named and is not there or cannot be used.
-pub fn bundle(workflow: &Workflow, defaults: &Defaults, library: &Library) -> Result<Bundled, Diagnostics> {
+pub(crate) fn assemble(
+    workflow: &Workflow,
+    defaults: &Defaults,
+    library: &Library,
+    origin: Origin,
+) -> (Bundle, Vec<Diagnostic>) {
     let mut assembly = Assembly {
         library,
         defaults,
+        origin,
         problems: Vec::new(),
+        filled_in: Vec::new(),
         told: BTreeSet::new(),
         placed: HashMap::new(),
         roles: BTreeSet::new(),
@@ -45,33 +51,28 @@ pub fn bundle(workflow: &Workflow, defaults: &Defaults, library: &Library) -> Re
         assigned_profiles: BTreeSet::new(),
     };
     assembly.tell("assignments", "workflow");
-    let mut assigned = workflow.clone();
-    for (id, stage) in &mut assigned.stages {
-        assembly.assign(id, stage);
+    let mut resolved = workflow.clone();
+    for (id, stage) in &mut resolved.stages {
+        assembly.assign(id, stage, workflow);
     }
-    let resolved = resolve(&assigned, defaults);
-    let mut bundle = Bundle::new(match &resolved {
-        Ok(resolved) => resolved.clone(),
-        Err(_) => assigned.clone(),
-    });
+    assembly.filled_in.extend(fill_in(&mut resolved, defaults));
+    let mut bundle = Bundle::new(resolved);
     assembly.profiles(&mut bundle);
     assembly.roles(&mut bundle);
     assembly.schemas(&mut bundle);
     assembly.skills(&mut bundle);
     let mut problems = assembly.problems;
-    if let Err(Diagnostics(found)) = resolved {
-        problems.extend(found);
-    }
-    if problems.iter().any(Diagnostic::is_error) {
-        return Err(Diagnostics::from(problems));
-    }
-    Ok(Bundled { bundle, warnings: problems })
+    problems.extend(assembly.filled_in);
+    (bundle, problems)
 }
 
 struct Assembly<'l> {
     library: &'l Library,
     defaults: &'l Defaults,
+    origin: Origin,
     problems: Vec<Diagnostic>,
+    /// What is wrong with values that were filled in.
+    filled_in: Vec<Diagnostic>,
     /// What was reported already: files, and names that do not exist.
     told: BTreeSet<String>,
     placed: HashMap<String, PlacedFile>,
@@ -90,8 +91,22 @@ struct Field<'f> {
 }
 
 impl Assembly<'_> {
-    /// Fills in provider, role and profile of a stage.
-    fn assign(&mut self, id: &StageId, stage: &mut Stage) {
+    /// Fills in provider, role and profile of a stage, and checks them where they are not its own.
+    fn assign(&mut self, id: &StageId, stage: &mut Stage, workflow: &Workflow) {
+        let had = (stage.provider.is_some(), stage.role.is_some(), stage.profile.is_some());
+        self.fill_in(id, stage);
+        let new = |name: &Option<String>, had: bool| name.clone().filter(|_| !had);
+        let (provider, role) = (new(&stage.provider, had.0), new(&stage.role, had.1));
+        let profile = new(&stage.profile, had.2);
+        let of_stage = (provider.as_deref(), role.as_deref(), profile.as_deref());
+        if of_stage != (None, None, None) {
+            let mut report = Report::new(None);
+            chosen(of_stage, workflow, &Path::Root.key(id.as_str()), &mut report);
+            self.filled_in.extend(report.finish());
+        }
+    }
+
+    fn fill_in(&mut self, id: &StageId, stage: &mut Stage) {
         let nothing = Assignment::default();
         let assigned = self.library.assignments.stages.get(id).unwrap_or(&nothing);
         let default = self.defaults.assignments.stages.get(id).unwrap_or(&nothing);
@@ -190,10 +205,10 @@ impl Assembly<'_> {
                 Some(_) => problem.clone(),
                 None => Diagnostic { path: path.to_owned(), ..problem.clone() },
             };
-            for problem in problems.iter().map(at) {
-                if problem.file.is_none() || !self.problems.contains(&problem) {
-                    self.problems.push(problem);
-                }
+            self.problems.extend(problems.iter().map(at));
+            // A role that cannot be used refers to nothing: what is wrong with its schema is said with it.
+            if let Some(schema) = self.library.broken.get(what) {
+                self.tell(&format!("schema {schema}"), path);
             }
         }
         problems.iter().any(Diagnostic::is_error)
@@ -232,12 +247,13 @@ impl Assembly<'_> {
                     for (path, role) in roles_of(profile) {
                         self.use_role(Some(role), Field { what: Some(&what), path: &path });
                     }
-                    for problem in validate_profile(profile, Some(&bundle.workflow)) {
-                        if problem.code == "dangling-stage" {
+                    if self.origin == Origin::Built {
+                        for problem in validate_profile(profile, Some(&bundle.workflow)) {
                             let field = Field { what: Some(&what), path: &problem.path };
                             self.report(problem.severity, problem.code, field, problem.message.clone());
                         }
                     }
+                    self.problems.extend(own_fields(id, stage));
                     profiles.insert(id.clone(), profile.clone());
                 }
                 None if is_broken || name == "simple" => {}
@@ -260,6 +276,11 @@ impl Assembly<'_> {
         let all: BTreeMap<_, _> = self.defaults.roles.iter().chain(&self.library.roles).collect();
         let used = all.into_iter().filter(|(id, _)| self.every_role || self.roles.contains(*id));
         bundle.roles = used.map(|(id, role)| (id.clone(), role.clone())).collect();
+        for role in bundle.roles.values() {
+            if self.origin == Origin::Built || !self.library.roles.contains_key(&role.id) {
+                self.problems.extend(problems_of_role(role));
+            }
+        }
     }
 
     fn schemas(&mut self, bundle: &mut Bundle) {

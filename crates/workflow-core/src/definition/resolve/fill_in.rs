@@ -1,11 +1,12 @@
 //! Filling in what a definition leaves out.
 
 use super::defaults::Defaults;
+use crate::definition::check::{chosen, validate};
 use crate::definition::model::{
-    Diagnostic, Diagnostics, Lane, Mode, OnFailure, OnInterrupt, ParallelStrategy, Period, SessionMode,
+    Diagnostic, Diagnostics, Lane, Mode, OnFailure, OnInterrupt, ParallelStrategy, Path, Period, SessionMode,
     Stage, Workflow,
 };
-use crate::definition::parse::validate;
+use crate::definition::report::Report;
 
 /// Fills in everything that `workflow` leaves out, so that a run depends on nothing else.
 ///
@@ -20,25 +21,49 @@ use crate::definition::parse::validate;
 pub fn resolve(workflow: &Workflow, defaults: &Defaults) -> Result<Workflow, Diagnostics> {
     let mut diagnostics = validate(workflow);
     let mut resolved = workflow.clone();
-    if let Some(repeat) = &mut resolved.repeat
+    diagnostics.extend(fill_in(&mut resolved, defaults));
+    if diagnostics.iter().any(Diagnostic::is_error) { Err(Diagnostics(diagnostics)) } else { Ok(resolved) }
+}
+
+/// The same for a workflow that was checked. What is wrong with what is filled in is returned.
+pub(super) fn fill_in(workflow: &mut Workflow, defaults: &Defaults) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    if let Some(repeat) = &mut workflow.repeat
         && repeat.fallback_next_stage.is_none()
     {
         repeat.fallback_next_stage = workflow.stages.keys().next().cloned();
     }
-    for (id, stage) in &mut resolved.stages {
-        fill_in(stage, defaults);
+    let mut takes_default = Vec::new();
+    for (id, stage) in &mut workflow.stages {
+        if stage.provider.is_none() && stage.providers.is_empty() && defaults.provider.is_some() {
+            takes_default.push(id.clone());
+        }
+        self::stage(stage, defaults);
         // That no stage can be called so has been said.
         if stage.providers.is_empty() && id.as_str() != "workflow" {
             let message = format!(
                 "stage `{id}` names no provider, and there is no default: write `provider: NAME` there"
             );
-            diagnostics.push(Diagnostic::error("no-provider", id.as_str(), message));
+            problems.push(Diagnostic::error("no-provider", id.as_str(), message));
         }
     }
-    if diagnostics.iter().any(Diagnostic::is_error) { Err(Diagnostics(diagnostics)) } else { Ok(resolved) }
+    let default = defaults.provider.as_deref();
+    for id in default.filter(|name| !is_plain(name)).and(Some(takes_default)).into_iter().flatten() {
+        let stage = Path::Root.key(id.as_str());
+        let providers = stage.key("providers");
+        let mut report = Report::new(None);
+        chosen((default, None, None), workflow, &providers.index(0), &mut report);
+        problems.extend(report.finish());
+    }
+    problems
 }
 
-fn fill_in(stage: &mut Stage, defaults: &Defaults) {
+/// Whether a name needs no further look: it is not empty, and no template.
+pub(super) fn is_plain(name: &str) -> bool {
+    !name.trim().is_empty() && !name.contains("${")
+}
+
+fn stage(stage: &mut Stage, defaults: &Defaults) {
     let single = stage.provider.take();
     if stage.providers.is_empty() {
         stage.providers.extend(single.or_else(|| defaults.provider.clone()).map(Lane::new));

@@ -37,6 +37,8 @@ pub struct Library {
     /// What is wrong or doubtful about each file. Without a [file](Diagnostic::file) it is reported at the field
     /// that refers to it.
     pub problems: BTreeMap<String, Vec<Diagnostic>>,
+    /// Roles with errors, and the schemas that they name.
+    pub(crate) broken: BTreeMap<String, String>,
 }
 
 /// A file that was read.
@@ -100,7 +102,7 @@ pub fn recommended_provider<'l>(
 }
 
 /// The schema files that a workflow, its profiles and its roles name.
-pub fn schemas(workflow: &Workflow, library: &Library) -> Vec<String> {
+pub(crate) fn schemas(workflow: &Workflow, library: &Library) -> Vec<String> {
     let stages = workflow.stages.values().filter_map(|stage| stage.output_schema.as_deref());
     let profiles = library.profiles.values().flat_map(|profile| &profile.graph);
     let nodes = profiles.filter_map(|node| Some(schema_in(&node.node, "")?.1));

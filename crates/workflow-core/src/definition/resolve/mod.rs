@@ -1,13 +1,16 @@
 //! Filling in what a workflow leaves out, and putting it together with what it refers to.
 
 mod assemble;
+mod checked;
 mod coding_agents;
 mod defaults;
 mod fill_in;
 mod library;
 mod named;
 
-pub use assemble::{Bundled, bundle};
+pub(super) use assemble::{Origin, assemble};
+pub use checked::CheckedBundle;
 pub use defaults::Defaults;
 pub use fill_in::resolve;
-pub use library::{Library, SourceFile, recommended_provider, schemas};
+pub(super) use library::schemas;
+pub use library::{Library, SourceFile, recommended_provider};

@@ -1,9 +1,8 @@
 //! From a bundle to a plan.
 //!
-//! [`complete`]: whether the bundle has all that it refers to. [`graph`], [`call`] and [`role`]: its parts.
+//! [`graph`], [`call`] and [`role`]: its parts.
 
 mod call;
-mod complete;
 mod graph;
 mod role;
 
@@ -16,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
-use crate::definition::{self, Diagnostic, Diagnostics, Mode, ParallelStrategy, Period, Stage};
+use crate::definition::{CheckedBundle, Diagnostic, Diagnostics, Mode, ParallelStrategy, Period, Stage};
 use crate::expr::{Condition, SyntaxError, Template, ValueTemplate};
 use crate::ids::{NodeId, StageId};
 use crate::output_schema::OutputSchema;
@@ -24,27 +23,14 @@ use crate::plan::model::{LanePlan, LoopPlan, Plan, StagePlan, Strategy, Work, kn
 use crate::plan::secrets;
 
 impl Plan {
-    /// Checks and compiles a bundle.
+    /// Compiles a bundle that was checked.
     ///
     /// # Errors
     ///
-    /// Every problem of the definition, at once: what is wrong, and what this version does not
-    /// support yet.
-    pub fn compile(bundle: impl Into<Arc<Bundle>>) -> Result<Self, Diagnostics> {
-        let bundle = bundle.into();
-        let mut problems = definition::validate(&bundle.workflow);
-        problems.extend(complete::problems(&bundle));
-        let hash = match bundle.hash() {
-            Ok(hash) => Some(hash),
-            Err(error) => {
-                problems.push(problem("workflow", &error));
-                None
-            }
-        };
-        let problems = Diagnostics::from(problems);
-        if problems.has_errors() {
-            return Err(problems);
-        }
+    /// What no rule of definitions says: schemas and templates that this build cannot use.
+    pub fn compile(checked: CheckedBundle) -> Result<Self, Diagnostics> {
+        let bundle = checked.into_bundle();
+        let hash = bundle.hash().map_err(|error| Diagnostics::from(vec![problem("workflow", &error)]))?;
         let mut problems = Vec::new();
         let mut compiler = Compiler {
             bundle: &bundle,
@@ -52,11 +38,20 @@ impl Plan {
             names: HashMap::default(),
             schemas: HashMap::default(),
         };
-        let plan = hash.and_then(|hash| compiler.plan(&bundle, hash));
+        let plan = compiler.plan(&bundle, hash);
         match plan {
             Some(plan) if problems.is_empty() => Ok(plan),
             _ => Err(Diagnostics::from(problems)),
         }
+    }
+
+    /// Checks and compiles a bundle that was stored, or built in Rust.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the definition, at once.
+    pub fn load(bundle: impl Into<Arc<Bundle>>) -> Result<Self, Diagnostics> {
+        Self::compile(CheckedBundle::check(bundle)?)
     }
 }
 

@@ -1,0 +1,31 @@
+//! Checking what was built in Rust by the rules for files.
+
+use super::{profile, role, workflow};
+use crate::definition::model::{Diagnostic, Profile, Workflow};
+use crate::definition::report::Report;
+use crate::role::Role;
+
+/// Says everything that is wrong with a role that was built in Rust, by the rules of [`parse_role`](crate::definition::parse_role()).
+pub fn validate_role(role: &Role) -> Vec<Diagnostic> {
+    let mut report = Report::new(None);
+    role::role(role, &mut report);
+    let body = role::templates(role, 0, None, &mut report);
+    let mut diagnostics = report.finish();
+    diagnostics.extend(body);
+    diagnostics
+}
+
+/// Says everything that is wrong with a profile that was built in Rust, by the rules of [`parse_profile`](crate::definition::parse_profile()).
+pub fn validate_profile(profile: &Profile, workflow: Option<&Workflow>) -> Vec<Diagnostic> {
+    let mut report = Report::new(None);
+    profile::profile(profile, workflow, &mut report);
+    report.finish()
+}
+
+/// Says everything that is wrong with a workflow that was built in Rust, by the rules that
+/// [`parse`](crate::definition::parse()) has for files.
+pub fn validate(workflow: &Workflow) -> Vec<Diagnostic> {
+    let mut report = Report::new(None);
+    workflow::workflow(workflow, &mut report);
+    report.finish()
+}

@@ -1,0 +1,232 @@
+//! Definitions as they are read: one way for runs, editors and services.
+//!
+//! A text is [read](read()) once. What comes of it asks for the files that it refers to
+//! ([`Draft::wanted`], [`Draft::give`]), and is then put together with them ([`Draft::resolve`]).
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::check;
+use super::model::{Diagnostic, Diagnostics, Severity, Workflow};
+use super::read as reading;
+use super::report::{Findings, Report, node_of};
+use super::resolve::{CheckedBundle, Defaults, Library, Origin, assemble};
+use super::yaml::{self, Node};
+use crate::ids::WorkflowId;
+
+/// A definition whose text was read, and whose rules were checked, once.
+///
+/// ```
+/// use workflow_core::definition::{self, Defaults};
+///
+/// let text = "workflow: { id: demo, name: Demo, stages: [greet] }\ngreet: { provider: command, retries: 2 }\n";
+/// let mut draft = definition::read(text.as_bytes(), None);
+/// let retries = draft.range("greet.retries").expect("it is there");
+/// assert_eq!((retries.line, &text[retries.start..retries.end]), (2, "2"));
+///
+/// let bundle = draft.resolve(&Defaults::default()).expect("no errors");
+/// let plan = workflow_core::plan::Plan::compile(bundle)?;
+/// assert_eq!(plan.workflow().id.as_str(), "demo");
+/// # Ok::<(), definition::Diagnostics>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The text and its tree, where it was read from one.
+    source: Option<(String, Node)>,
+    found: Findings,
+    /// So many of them are about the text by itself.
+    own: usize,
+    workflow: Option<Workflow>,
+    origin: Origin,
+    pub(super) library: Library,
+    pub(super) asks: Asks,
+    /// Schemas that were asked for.
+    pub(super) asked: BTreeSet<String>,
+    /// Schemas that were read, to be checked when everything that they refer to was read.
+    pub(super) schemas: IndexMap<String, (String, Node, Value)>,
+}
+
+/// What a draft asks for next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    Assignments,
+    Profiles,
+    Roles,
+    Schemas,
+    Nothing,
+}
+
+/// Where a value is in its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceRange {
+    /// Its first line, counted from 1.
+    pub line: u32,
+    /// The column there, in characters, counted from 1.
+    pub column: u32,
+    /// Where it starts, in bytes from 0.
+    pub start: usize,
+    /// Where it ends. For a list, a mapping, or a text in a block this may be later than its last character.
+    pub end: usize,
+}
+
+/// Reads the text of a workflow file, and says everything that is wrong with it at once.
+///
+/// `file_id` is the id that the file's name gives; the file may repeat it, and has to have one
+/// where there is no name. Keys that mean nothing are warnings.
+///
+/// The text is not trusted: more than 1 MiB, lists and mappings more than 64 deep, more than 50,000
+/// values, and aliases that expand beyond these limits are errors, found in a time and with a memory
+/// that these limits bound. After 200 problems no more are listed.
+pub fn read(text: &[u8], file_id: Option<&WorkflowId>) -> Draft {
+    let (tree, problems) = yaml::read(text);
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let mut report = Report::new(tree.as_ref().map(|tree| (text, tree)));
+    for problem in problems {
+        report.yaml(problem);
+    }
+    let workflow = tree.as_ref().and_then(|tree| reading::workflow(tree, file_id, &mut report));
+    if let Some(workflow) = &workflow {
+        check::workflow(workflow, &mut report);
+    }
+    let found = report.into_findings();
+    Draft::new(tree.map(|tree| (text.to_owned(), tree)), found, workflow, Origin::Read, Library::default())
+}
+
+impl Draft {
+    /// The draft of a workflow that was built in Rust, with what it refers to.
+    pub fn built(workflow: Workflow, library: Library) -> Self {
+        let mut report = Report::new(None);
+        check::workflow(&workflow, &mut report);
+        let mut draft = Self::new(None, report.into_findings(), Some(workflow), Origin::Built, library);
+        draft.asks = Asks::Nothing;
+        draft
+    }
+
+    fn new(
+        source: Option<(String, Node)>,
+        found: Findings,
+        workflow: Option<Workflow>,
+        origin: Origin,
+        library: Library,
+    ) -> Self {
+        let own = found.len();
+        Self {
+            source,
+            found,
+            own,
+            workflow,
+            origin,
+            library,
+            asks: Asks::Assignments,
+            asked: BTreeSet::new(),
+            schemas: IndexMap::new(),
+        }
+    }
+
+    /// The workflow, as far as it could be read: also one with errors.
+    pub fn workflow(&self) -> Option<&Workflow> {
+        self.workflow.as_ref()
+    }
+
+    /// What it refers to, as far as it was [given](Draft::give).
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Where the value at a path is, as `plan.providers[1].role`; where there is none, that of as much of the path
+    /// as there is. None for a workflow that was built in Rust, and for a text that is not YAML.
+    pub fn range(&self, path: &str) -> Option<SourceRange> {
+        let (_, tree) = self.source.as_ref()?;
+        let (_, Node { start, end, .. }) = node_of(tree, path);
+        Some(SourceRange { line: start.line, column: start.column, start: start.offset, end: end.offset })
+    }
+
+    /// Adds what a host has to say of the workflow: for instance, that it has no such provider. Each diagnostic gets
+    /// the line and column of the field that its path names. One is left out where an error of the text is in the same
+    /// value or in a part of it: it may be about the same thing.
+    pub fn report(&mut self, diagnostics: Vec<Diagnostic>) {
+        let source = self.source.as_ref().map(|(text, tree)| (text.as_str(), tree));
+        let mut report = Report::resume(source, std::mem::take(&mut self.found));
+        report.by_path(diagnostics, self.own);
+        self.found = report.into_findings();
+    }
+
+    /// Fills in what the workflow leaves out, from the assignments first and then from `defaults`, and puts it
+    /// together with the profiles, roles, schemas and skills that it uses. What is wrong or doubtful about that is
+    /// reported. There is a bundle where nothing is wrong.
+    ///
+    /// A stage without a role has the one that is called like the stage, if there is one.
+    pub fn resolve(&mut self, defaults: &Defaults) -> Option<CheckedBundle> {
+        self.assemble(defaults, |_| true)
+    }
+
+    /// The same before anything was looked up: nothing is said of what is missing.
+    pub fn check_alone(&mut self, defaults: &Defaults) {
+        self.assemble(defaults, |problem| !problem.code.starts_with("missing-"));
+    }
+
+    fn assemble(
+        &mut self,
+        defaults: &Defaults,
+        counts: impl Fn(&Diagnostic) -> bool,
+    ) -> Option<CheckedBundle> {
+        let is_wrong = self.found.has_errors();
+        let (bundle, mut problems) = assemble(self.workflow.as_ref()?, defaults, &self.library, self.origin);
+        let is_wrong = is_wrong || problems.iter().any(Diagnostic::is_error);
+        problems.retain(counts);
+        self.report(problems);
+        (!is_wrong).then(|| CheckedBundle::of_checked_parts(bundle))
+    }
+
+    /// Everything that is wrong or doubtful, in the order of the text.
+    pub fn finish(self) -> Vec<Diagnostic> {
+        self.found.finish()
+    }
+
+    /// The workflow, where there is no error, and everything that is wrong or doubtful.
+    pub fn into_parsed(self) -> Parsed {
+        let diagnostics = self.found.finish();
+        let workflow = self.workflow.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
+        Parsed { workflow, diagnostics }
+    }
+}
+
+/// What came of reading a definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// The workflow, when there is no error.
+    pub workflow: Option<Workflow>,
+    /// Everything that is wrong or doubtful, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Parsed {
+    /// The workflow, or everything that is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// The diagnostics, when there is an error among them. Warnings alone are dropped.
+    pub fn into_workflow(self) -> Result<Workflow, Diagnostics> {
+        self.workflow.ok_or(Diagnostics(self.diagnostics))
+    }
+
+    /// The same with unknown keys as errors.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        for diagnostic in self.diagnostics.iter_mut().filter(|diagnostic| diagnostic.code == "unknown-key") {
+            diagnostic.severity = Severity::Error;
+            self.workflow = None;
+        }
+        self
+    }
+}
+
+/// Reads the text of a workflow file and says everything that is wrong with it at once.
+///
+/// It is [`read`](read()) for a workflow that refers to nothing, and within the same limits.
+pub fn parse(text: &[u8], file_id: Option<&WorkflowId>) -> Parsed {
+    read(text, file_id).into_parsed()
+}

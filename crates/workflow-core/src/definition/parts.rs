@@ -1,0 +1,214 @@
+//! What a draft asks for, and what it is given: the files that it refers to.
+
+use std::collections::BTreeSet;
+
+use super::draft::{Asks, Draft};
+use super::model::{Assignments, Diagnostic, Workflow, calls_of, roles_of};
+use super::parse::{parse_profile, parse_role, parse_role_with};
+use super::read::{check_tree, parse_assignments, schema};
+use super::resolve::{Defaults, SourceFile, schemas};
+use crate::bundle::Skill;
+use crate::catalog::part::{Part, Text};
+use crate::ids::{ProfileId, RoleId};
+use crate::output_schema;
+
+impl Draft {
+    /// The files to look up next. Each has to be [given](Draft::give), or that there is none, before this is asked
+    /// again: what is in them may refer to others. Nothing when everything was looked up.
+    ///
+    /// `defaults` are those of [`resolve`](Draft::resolve); `roles` are all that there are.
+    pub fn wanted(&mut self, defaults: &Defaults, roles: &[RoleId]) -> Vec<Part> {
+        loop {
+            let Some(workflow) = self.workflow() else { return Vec::new() };
+            let wanted = match self.asks {
+                Asks::Assignments => vec![Part::Assignments],
+                Asks::Profiles => self.profiles(workflow, defaults),
+                Asks::Roles => self.roles(defaults, roles),
+                Asks::Schemas => self.open_schemas(),
+                Asks::Nothing => return Vec::new(),
+            };
+            self.asks = match self.asks {
+                Asks::Assignments => Asks::Profiles,
+                Asks::Profiles => Asks::Roles,
+                Asks::Roles => {
+                    self.library.known_roles.extend(roles.iter().map(RoleId::to_string));
+                    Asks::Schemas
+                }
+                // Those that were read may refer to others.
+                Asks::Schemas if !wanted.is_empty() => Asks::Schemas,
+                Asks::Schemas | Asks::Nothing => {
+                    self.check_schemas();
+                    Asks::Nothing
+                }
+            };
+            if !wanted.is_empty() {
+                return wanted;
+            }
+        }
+    }
+
+    /// Takes a file that was looked up, or why it must not or cannot be read; none where it does not exist.
+    pub fn give(&mut self, part: &Part, found: Result<Option<Text>, String>) {
+        let what = match part {
+            Part::Assignments => "assignments".to_owned(),
+            Part::Profile(stage, profile) => format!("profile {stage}.{profile}"),
+            Part::Role(role) => format!("role {role}"),
+            Part::Schema(name) => format!("schema {name}"),
+        };
+        match found {
+            Ok(None) => {}
+            Ok(Some(Text { origin, text, .. })) => {
+                self.read_part(part, &what, &origin, &text);
+                self.library.files.insert(what, SourceFile { origin, text });
+            }
+            Err(message) => self.cannot_be_read(what, message),
+        }
+    }
+
+    /// The names of the skills that it uses; to be asked when nothing else is [wanted](Draft::wanted).
+    pub fn skills(&self) -> BTreeSet<String> {
+        let stages = self.workflow().into_iter().flat_map(|workflow| workflow.stages.values());
+        let mut names: BTreeSet<String> = stages.flat_map(|stage| &stage.skills).cloned().collect();
+        for profile in self.library.profiles.values() {
+            names.extend(calls_of(profile).into_iter().flat_map(|(_, run)| run.skills.clone()));
+        }
+        names.extend(self.library.roles.values().flat_map(|role| role.skills.clone()));
+        names
+    }
+
+    /// Takes a skill that was looked up, or why it must not or cannot be read.
+    pub fn give_skill(&mut self, name: String, found: Result<Option<Skill>, String>) {
+        match found {
+            Ok(None) => {}
+            Ok(Some(skill)) => drop(self.library.skills.insert(name, skill)),
+            Err(message) => self.cannot_be_read(format!("skill {name}"), message),
+        }
+    }
+
+    /// Takes the name of a skill that a provider has by itself.
+    pub fn provided_skill(&mut self, name: String) {
+        self.library.provided_skills.insert(name);
+    }
+
+    /// Keeps that a file must not or cannot be read; the field that refers to it is told.
+    fn cannot_be_read(&mut self, what: String, message: String) {
+        self.library.problems.insert(what, vec![Diagnostic::error("bad-file", "", message)]);
+    }
+
+    fn read_part(&mut self, part: &Part, what: &str, origin: &str, text: &str) {
+        let bytes = text.as_bytes();
+        let problems = match part {
+            Part::Assignments => {
+                let parsed = parse_assignments(bytes);
+                self.library.assignments = parsed.assignments.unwrap_or_default();
+                parsed.diagnostics
+            }
+            Part::Profile(stage, id) => {
+                let parsed = parse_profile(bytes, self.workflow());
+                let profile = parsed.profile.map(|profile| ((stage.clone(), id.clone()), profile));
+                self.library.profiles.extend(profile);
+                parsed.diagnostics
+            }
+            Part::Role(id) => {
+                // One that only an expression could name may be for other workflows: what does not fit here is told
+                // when this one names it.
+                let workflow = self.workflow().filter(|_| self.asked.contains(what));
+                let parsed = match workflow {
+                    Some(workflow) => parse_role_with(bytes, Some(id), workflow),
+                    None => parse_role(bytes, Some(id)),
+                };
+                if let Some(role) = parsed.role {
+                    self.library.roles.insert(id.clone(), role);
+                } else if let Some(schema) = parsed.output_schema {
+                    self.library.broken.insert(what.to_owned(), schema);
+                }
+                parsed.diagnostics
+            }
+            Part::Schema(name) => match schema(bytes) {
+                Ok((tree, value)) => {
+                    self.schemas.insert(name.clone(), (origin.to_owned(), tree, value));
+                    Vec::new()
+                }
+                Err(diagnostics) => diagnostics,
+            },
+        };
+        self.keep_problems(what, origin, problems);
+    }
+
+    fn keep_problems(&mut self, what: &str, origin: &str, problems: Vec<Diagnostic>) {
+        if !problems.is_empty() {
+            let found = problems.into_iter().map(|found| found.in_file(origin)).collect();
+            self.library.problems.insert(what.to_owned(), found);
+        }
+    }
+
+    fn profiles(&self, workflow: &Workflow, defaults: &Defaults) -> Vec<Part> {
+        let mut wanted = Vec::new();
+        for (id, stage) in &workflow.stages {
+            let of = |assignments: &Assignments| {
+                assignments.stages.get(id).and_then(|stage| stage.profile.clone())
+            };
+            // Where the default one does not exist, it is `simple`.
+            let names = match stage.profile.clone().or_else(|| of(&self.library.assignments)) {
+                Some(named) => vec![named],
+                None => of(&defaults.assignments).into_iter().chain(["simple".to_owned()]).collect(),
+            };
+            let names = names.into_iter().filter_map(|profile| ProfileId::new(profile).ok());
+            wanted.extend(names.map(|profile| Part::Profile(id.clone(), profile)));
+        }
+        wanted
+    }
+
+    fn roles(&mut self, defaults: &Defaults, there: &[RoleId]) -> Vec<Part> {
+        let Some(workflow) = self.workflow() else { return Vec::new() };
+        let mut names = BTreeSet::new();
+        for (id, stage) in &workflow.stages {
+            let of =
+                |assignments: &Assignments| assignments.stages.get(id).and_then(|stage| stage.role.clone());
+            let named = [stage.role.clone(), of(&self.library.assignments), of(&defaults.assignments)];
+            names.extend(named.into_iter().flatten().chain([id.to_string()]));
+            names.extend(stage.providers.iter().filter_map(|lane| lane.role.clone()));
+        }
+        for profile in self.library.profiles.values() {
+            names.extend(roles_of(profile).into_iter().map(|(_, role)| role.to_owned()));
+        }
+        names.remove("${stage.role}");
+        let every = names.iter().any(|name| name.contains("${"));
+        let wanted = there.iter().filter(|id| every || names.contains(id.as_str()));
+        let wanted = wanted.cloned().map(Part::Role).collect();
+        self.asked.extend(names.into_iter().map(|name| format!("role {name}")));
+        wanted
+    }
+
+    /// The schemas that are named, or that those refer to that were read, and that were not asked for yet.
+    fn open_schemas(&mut self) -> Vec<Part> {
+        let Some(workflow) = self.workflow() else { return Vec::new() };
+        let mut names = schemas(workflow, &self.library);
+        names.extend(self.library.broken.values().cloned());
+        for (name, (_, _, schema)) in &self.schemas {
+            names.extend(output_schema::references(name, schema).unwrap_or_default());
+        }
+        let mut wanted = Vec::new();
+        for name in names {
+            if self.asked.insert(format!("schema {name}")) {
+                wanted.push(Part::Schema(name));
+            }
+        }
+        wanted
+    }
+
+    /// Says what is wrong with each schema, which can be said when all were read.
+    fn check_schemas(&mut self) {
+        let mut trees = Vec::new();
+        let mut values = indexmap::IndexMap::new();
+        for (name, (origin, tree, value)) in std::mem::take(&mut self.schemas) {
+            trees.push((name.clone(), origin, tree));
+            values.insert(name, value);
+        }
+        for (name, origin, tree) in trees {
+            let found = check_tree(&name, &tree, &values);
+            self.keep_problems(&format!("schema {name}"), &origin, found);
+        }
+        self.library.schemas.extend(values);
+    }
+}

@@ -1,0 +1,124 @@
+//! Bundles that are known to keep all rules.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::fill_in::is_plain;
+use crate::bundle::Bundle;
+use crate::definition::check::{validate, validate_profile, validate_role};
+use crate::definition::model::{Diagnostic, Diagnostics, Stage, roles_of};
+use crate::ids::{RoleId, StageId};
+use crate::role::Role;
+use crate::suggest::did_you_mean;
+
+/// A bundle that was checked: its workflow, profiles and roles keep all rules, and it has every profile and role that
+/// they name. It is made of a [`Draft`](crate::definition::Draft), or of a bundle that comes from elsewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedBundle(Arc<Bundle>);
+
+impl CheckedBundle {
+    /// One that was assembled of checked parts.
+    pub(crate) fn of_checked_parts(bundle: Bundle) -> Self {
+        Self(Arc::new(bundle))
+    }
+
+    /// Checks a bundle that was stored, or built in Rust.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn check(bundle: impl Into<Arc<Bundle>>) -> Result<Self, Diagnostics> {
+        let bundle = bundle.into();
+        let mut problems = Diagnostics::from(validate(&bundle.workflow));
+        problems.0.extend(self::problems(&bundle));
+        if problems.has_errors() { Err(problems) } else { Ok(Self(bundle)) }
+    }
+
+    /// The same with `name` as the provider of all calls; see [`Bundle::with_provider`].
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the name.
+    pub fn with_provider(self, name: &str) -> Result<Self, Diagnostics> {
+        let bundle = Arc::unwrap_or_clone(self.0).with_provider(name);
+        if is_plain(name) { Ok(Self(Arc::new(bundle))) } else { Self::check(bundle) }
+    }
+
+    /// The bundle.
+    pub fn into_bundle(self) -> Arc<Bundle> {
+        self.0
+    }
+}
+
+impl Deref for CheckedBundle {
+    type Target = Bundle;
+
+    fn deref(&self) -> &Bundle {
+        &self.0
+    }
+}
+
+/// The profiles and roles that are named and missing, and what is wrong with those that are there.
+fn problems(bundle: &Bundle) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for (id, stage) in &bundle.workflow.stages {
+        let profile = stage.profile.as_deref().unwrap_or("simple");
+        if profile != "simple" && !bundle.profiles.contains_key(id) {
+            let message = format!("there is no profile `{profile}` for the stage `{id}`");
+            problems.push(Diagnostic::error("missing-profile", format!("{id}.profile"), message));
+        }
+        for (n, lane) in stage.providers.iter().enumerate() {
+            problems
+                .extend(missing_role(bundle, lane.role.as_deref(), || format!("{id}.providers[{n}].role")));
+        }
+        if bundle.profiles.contains_key(id) {
+            problems.extend(own_fields(id, stage));
+        }
+    }
+    for (stage, profile) in &bundle.profiles {
+        let found = validate_profile(profile, Some(&bundle.workflow));
+        problems.extend(found.into_iter().map(|mut problem| {
+            problem.path = format!("{stage}: {}", problem.path);
+            problem
+        }));
+        for (path, role) in roles_of(profile) {
+            problems.extend(missing_role(bundle, Some(role), || format!("{stage}: {path}")));
+        }
+    }
+    for role in bundle.roles.values() {
+        problems.extend(problems_of_role(role));
+    }
+    problems
+}
+
+/// The fields of a stage's providers that only a stage without a graph can have.
+pub(super) fn own_fields(id: &StageId, stage: &Stage) -> Vec<Diagnostic> {
+    let profile = stage.profile.as_deref().unwrap_or("simple");
+    let lanes = stage.providers.iter().enumerate();
+    let found = lanes.flat_map(|(n, lane)| {
+        lane.own_fields().map(move |field| {
+            let message = format!(
+                "`{field}` of a provider is for stages without a graph: write it on the nodes of the \
+                 profile `{profile}`"
+            );
+            Diagnostic::error("conflicting-fields", format!("{id}.providers[{n}].{field}"), message)
+        })
+    });
+    found.collect()
+}
+
+/// What is wrong with a role that no file was read for.
+pub(super) fn problems_of_role(role: &Role) -> Vec<Diagnostic> {
+    let mut problems = validate_role(role);
+    for problem in &mut problems {
+        problem.path = format!("roles/{}: {}", role.id, problem.path);
+    }
+    problems
+}
+
+fn missing_role(bundle: &Bundle, role: Option<&str>, path: impl Fn() -> String) -> Option<Diagnostic> {
+    let role = role.filter(|role| !role.contains("${") && !bundle.roles.contains_key(*role))?;
+    let near = did_you_mean(role, bundle.roles.values().map(|Role { id, .. }| RoleId::as_str(id)));
+    let message = format!("there is no role `{role}`{near}");
+    Some(Diagnostic::error("missing-role", path(), message))
+}
