@@ -9,6 +9,7 @@
 //! - [`log`]: a run as text. [`rules`]: what holds for the log of every run.
 //! - [`mod@reference`]: what a run comes to, told by a second, naive reading of its definition.
 //! - [`model_api`]: a fake of the model APIs that agents' command lines talk to.
+//! - `book`: the chapters of the book, as doctests.
 //! - [`simulation`]: several whole engines on one store, and all that can happen to them.
 
 #![allow(
@@ -18,6 +19,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[cfg(doctest)]
+mod book;
 pub mod faulty;
 pub mod inline;
 pub mod log;

@@ -25,7 +25,7 @@ enum Chore {
     Tools,
     /// Write the JSON Schemas under `schemas/` from the Rust types
     Schemas,
-    /// Write the table of what agents can do in `docs/agents.md` from what their modules say
+    /// Write the table of what agents can do in `docs/src/guides/agents.md` from what their modules say
     Capabilities,
     /// Play whole engines in a simulated world, and see what a seed does to them
     Sim(Sim),

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::examples;
-use crate::tools::{DENY, FUZZ, HACK, NEXTEST, Tool};
-use crate::workspace::{cargo, libraries, run};
+use crate::tools::{DENY, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
+use crate::workspace::{cargo, libraries, line, run};
 
 /// One check of CI.
 pub(crate) struct Step {
@@ -20,6 +20,20 @@ pub(crate) struct Step {
 
 pub(crate) const ALL: &[Step] = &[
     Step { name: "fmt", about: "every file is formatted", tool: None, hindrance: None, check: fmt },
+    Step {
+        name: "unused",
+        about: "every dependency is used",
+        tool: Some(MACHETE),
+        hindrance: None,
+        check: || run(&mut MACHETE.command(&[])),
+    },
+    Step {
+        name: "book",
+        about: "the book in docs builds without a warning",
+        tool: Some(MDBOOK),
+        hindrance: None,
+        check: book,
+    },
     Step {
         name: "clippy",
         about: "no lint fires, with all features",
@@ -82,6 +96,18 @@ pub(crate) const ALL: &[Step] = &[
 
 fn fmt() -> Result<()> {
     run(&mut cargo(&["fmt", "--all", "--check"]))
+}
+
+/// Builds the book. mdBook ends with success where it only warned, so what it says is read.
+fn book() -> Result<()> {
+    let mut build = MDBOOK.command(&["build", "docs"]);
+    println!("$ {}", line(&build));
+    let output = build.output().context("cannot start mdbook")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    print!("{said}");
+    ensure!(output.status.success(), "mdbook ended with {}", output.status);
+    ensure!(!said.lines().any(|line| line.trim_start().starts_with("WARN")), "mdbook warned");
+    Ok(())
 }
 
 fn clippy() -> Result<()> {

@@ -1,34 +1,37 @@
-//! The cargo tools that CI needs, and where they are kept.
+//! The tools that CI needs, and where they are kept.
 //!
 //! A machine may have nothing but Rust and a C compiler, so tools are built from source, as debug builds:
 //! they start a little slower and are there minutes sooner. They are kept outside of the clone, for the
 //! next run.
 
 use std::env;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::workspace::{cargo, run, tools_folder};
+use crate::workspace::{cargo, root, run, search_path, tools_folder};
 
-/// A cargo subcommand from crates.io.
+/// A program from crates.io.
 pub(crate) struct Tool {
-    /// What follows `cargo`; the package is `cargo-` and this.
-    subcommand: &'static str,
+    /// The package, and the program. One that begins with `cargo-` is called as a subcommand of cargo.
+    package: &'static str,
     version: [u32; 3],
     install_options: &'static [&'static str],
 }
 
-pub(crate) const DENY: Tool = Tool { subcommand: "deny", version: [0, 20, 2], install_options: &[] };
-pub(crate) const FUZZ: Tool = Tool { subcommand: "fuzz", version: [0, 13, 2], install_options: &[] };
-pub(crate) const HACK: Tool = Tool { subcommand: "hack", version: [0, 6, 46], install_options: &[] };
+pub(crate) const DENY: Tool = Tool { package: "cargo-deny", version: [0, 20, 2], install_options: &[] };
+pub(crate) const FUZZ: Tool = Tool { package: "cargo-fuzz", version: [0, 13, 2], install_options: &[] };
+pub(crate) const HACK: Tool = Tool { package: "cargo-hack", version: [0, 6, 46], install_options: &[] };
+pub(crate) const MACHETE: Tool = Tool { package: "cargo-machete", version: [0, 9, 2], install_options: &[] };
+pub(crate) const MDBOOK: Tool =
+    Tool { package: "mdbook", version: [0, 5, 4], install_options: &["--no-default-features"] };
 pub(crate) const NEXTEST: Tool = Tool {
-    subcommand: "nextest",
+    package: "cargo-nextest",
     version: [0, 9, 143],
     install_options: &["--no-default-features", "--features", "default-no-update"],
 };
 
-pub(crate) const ALL: &[Tool] = &[DENY, NEXTEST, HACK, FUZZ];
+pub(crate) const ALL: &[Tool] = &[MACHETE, MDBOOK, DENY, NEXTEST, HACK, FUZZ];
 
 impl Tool {
     /// Installs the pinned version, unless that one or a later one is there; says whether it had to.
@@ -41,7 +44,7 @@ impl Tool {
             return Ok(false);
         }
         let [major, minor, patch] = self.version;
-        let package = format!("cargo-{}@{major}.{minor}.{patch}", self.subcommand);
+        let package = format!("{}@{major}.{minor}.{patch}", self.package);
         let mut install = cargo(&["install", "--quiet", "--locked", "--debug", "--root"]);
         install.arg(tools_folder()).arg(package).args(self.install_options);
         // Not the clone's target folder and settings: a tool is no part of the workspace.
@@ -53,16 +56,27 @@ impl Tool {
         Ok(true)
     }
 
-    /// The version of the one that cargo would find.
+    /// The tool, as it is found on the `PATH` or in its folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = match self.package.strip_prefix("cargo-") {
+            Some(subcommand) => cargo(&[subcommand]),
+            None => Command::new(self.package),
+        };
+        command.args(arguments).current_dir(root()).env("PATH", search_path());
+        command
+    }
+
+    /// The version of the one that is found.
     fn present(&self) -> Option<[u32; 3]> {
-        let shown = cargo(&[self.subcommand, "--version"]).stderr(Stdio::null()).output().ok()?;
+        let shown = self.command(&["--version"]).stderr(Stdio::null()).output().ok()?;
         parse_version(&String::from_utf8_lossy(&shown.stdout))
     }
 }
 
-/// The version in a line such as `cargo-deny 0.20.2 (commit)`.
+/// The version in a line such as `cargo-deny 0.20.2 (commit)`, `mdbook v0.5.4` or `0.9.2`.
 fn parse_version(line: &str) -> Option<[u32; 3]> {
-    let word = line.split_whitespace().nth(1)?;
+    let word = line.split_whitespace().take(2).last()?;
+    let word = word.strip_prefix('v').unwrap_or(word);
     let mut numbers = word.split('.').map(|number| number.parse().ok());
     let version = [numbers.next()??, numbers.next()??, numbers.next()??];
     numbers.next().is_none().then_some(version)
@@ -73,7 +87,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_the_second_word_of_the_first_line() {
+    fn a_version_is_the_second_word_or_the_only_one() {
+        assert_eq!(parse_version("mdbook v0.5.4\n"), Some([0, 5, 4]));
+        assert_eq!(parse_version("0.9.2\n"), Some([0, 9, 2]));
         assert_eq!(parse_version("cargo-deny 0.20.2\n"), Some([0, 20, 2]));
         assert_eq!(parse_version("cargo-nextest 0.9.143 (60fa45f63 2026-08-04)\nhost: x"), Some([0, 9, 143]));
     }

@@ -30,7 +30,7 @@ pub(crate) fn tools_folder() -> PathBuf {
 }
 
 /// `PATH` with the tools' folder first.
-fn search_path() -> OsString {
+pub(crate) fn search_path() -> OsString {
     let others = env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(tools_folder().join("bin")).chain(env::split_paths(&others));
     env::join_paths(folders).unwrap_or(others)

@@ -88,7 +88,7 @@ const END: &str = "<!-- Capabilities until here. -->";
 /// `cargo xtask capabilities` runs this test so that it writes it.
 #[test]
 fn the_table_of_the_docs_is_committed_as_it_is_generated() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/agents.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/guides/agents.md");
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
@@ -97,7 +97,7 @@ fn the_table_of_the_docs_is_committed_as_it_is_generated() {
         std::fs::write(&path, &generated).unwrap();
         return;
     }
-    assert!(text == generated, "docs/agents.md is out of date: run `cargo xtask capabilities`");
+    assert!(text == generated, "docs/src/guides/agents.md is out of date: run `cargo xtask capabilities`");
 }
 
 #[test]

@@ -17,8 +17,8 @@ for_every_cli! {
     a_thought_is_told_apart_from_the_answer,
     a_tool_is_used,
     a_schema_is_asked_for_and_followed,
-    prose_is_no_value,
-    a_session_is_gone_on_in,
+    prose_is_not_a_value,
+    a_session_is_continued,
     a_session_is_copied,
     a_long_prompt_arrives_whole,
 }
@@ -100,7 +100,7 @@ fn a_schema_is_asked_for_and_followed(cli: Cli) {
     assert!(rig.api.asked().iter().any(|asked| is_asked(&asked.body)));
 }
 
-fn prose_is_no_value(cli: Cli) {
+fn prose_is_not_a_value(cli: Cli) {
     let rig = Rig::new();
     let mut call = Call::new("Answer with JSON.", cli.options());
     call.request.output_schema = Some(Arc::new(schema()));
@@ -117,7 +117,7 @@ fn next(call: &mut Call, prompt: &str, before: &Reply) {
     call.request.session_usage.clone_from(&before.usage);
 }
 
-fn a_session_is_gone_on_in(cli: Cli) {
+fn a_session_is_continued(cli: Cli) {
     let rig = Rig::new();
     let provider = rig.provider(cli, Scenario::Ok);
     let mut call = Call::new("The first word is lighthouse.", cli.options());

@@ -13,8 +13,8 @@ for_every_cli! {
     a_rate_limit_is_told_apart,
     a_failing_service_is_worth_another_attempt,
     a_service_that_failed_once_is_asked_again_by_the_agent_or_by_us,
-    a_cut_stream_is_no_success_and_doubles_no_text,
-    an_empty_answer_is_no_success,
+    a_cut_stream_is_not_a_success_and_doubles_no_text,
+    an_empty_answer_is_not_a_success,
     a_silent_service_is_given_up,
 }
 
@@ -76,7 +76,7 @@ fn a_service_that_failed_once_is_asked_again_by_the_agent_or_by_us(cli: Cli) {
     assert_eq!(reply.unwrap().output.value(), TEXT);
 }
 
-fn a_cut_stream_is_no_success_and_doubles_no_text(cli: Cli) {
+fn a_cut_stream_is_not_a_success_and_doubles_no_text(cli: Cli) {
     let rig = Rig::new();
     let call = Call::new("Go on.", cli.options());
     match call.made(&rig.provider(cli, Scenario::Cut)) {
@@ -90,7 +90,7 @@ fn a_cut_stream_is_no_success_and_doubles_no_text(cli: Cli) {
     }
 }
 
-fn an_empty_answer_is_no_success(cli: Cli) {
+fn an_empty_answer_is_not_a_success(cli: Cli) {
     let (error, _) = failed(cli, Scenario::Empty);
     assert!(error.failure.class.is_retryable(), "{error:?}");
 }

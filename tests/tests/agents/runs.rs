@@ -20,7 +20,7 @@ for_every_cli! {
     a_stage_has_the_answer_as_its_output,
     a_schema_is_followed,
     an_answer_that_follows_no_schema_is_invalid_after_its_repairs,
-    a_loop_goes_on_in_its_session_and_counts_what_it_used_once,
+    a_loop_continues_its_session_and_counts_usage_once,
     a_failing_service_is_asked_again_by_the_run,
     a_silent_service_runs_into_the_idle_timeout,
     a_cancelled_run_leaves_no_process_of_its_tool,
@@ -101,7 +101,7 @@ fn an_answer_that_follows_no_schema_is_invalid_after_its_repairs(cli: Cli) {
     assert_eq!(view.spent.attempts, 2);
 }
 
-fn a_loop_goes_on_in_its_session_and_counts_what_it_used_once(cli: Cli) {
+fn a_loop_continues_its_session_and_counts_usage_once(cli: Cli) {
     let again = ", loop: { max_iters: 3, stop_when: \"$.done == true\", on_exhausted: complete }";
     let host = Host::new(cli, Scenario::Ok, again, ", session: continue");
     let view = host.run();

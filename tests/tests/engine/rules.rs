@@ -1,4 +1,4 @@
-//! What docs/rules.md says: a test for each of the rules that are easy to guess wrong.
+//! What docs/src/reference/rules.md says: a test for each of the rules that are easy to guess wrong.
 
 use std::sync::Arc;
 

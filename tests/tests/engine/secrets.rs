@@ -477,7 +477,7 @@ fn an_answer_that_is_decided_where_the_secret_is_not_known_is_stored_as_it_was_s
         answered.unwrap().accepted().unwrap();
     });
     assert!(collect.text().contains("secrets that are not known here"), "{}", collect.text());
-    // `docs/secrets.md` says so.
+    // `docs/src/guides/secrets.md` says so.
     let events = serde_json::to_string(&host.events("r1")).unwrap();
     assert!(events.contains("it is 4711471147114711"), "{events}");
 }

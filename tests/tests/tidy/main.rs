@@ -4,10 +4,14 @@
 //! the list has to be empty, and to a made-up violation, which it has to find.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod blocks;
+mod codes;
 mod dependencies;
 mod imports;
 mod layers;
+mod links;
 mod manifests;
+mod phrases;
 mod sources;
 mod text;
 mod workspace;

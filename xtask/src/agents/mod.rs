@@ -100,7 +100,7 @@ pub(crate) fn run_tests(options: &Options) -> Result<ExitCode> {
         outcome::write_docs(&outcomes.table(&agents))?;
     } else {
         println!(
-            "docs/agents.md is left as it is: that takes a run in which nothing fails and nothing is skipped"
+            "docs/src/guides/agents.md is left as it is: that takes a run in which nothing fails and nothing is skipped"
         );
     }
     Ok(if outcomes.all_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

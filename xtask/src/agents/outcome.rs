@@ -87,11 +87,11 @@ const END: &str = "<!-- until here. -->";
 
 /// Puts the table into the docs, between its marks.
 pub(crate) fn write_docs(table: &str) -> Result<()> {
-    let path = root().join("docs/agents.md");
+    let path = root().join("docs/src/guides/agents.md");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let marks = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = marks.with_context(|| format!("{} has no marks for the table", path.display()))?;
     std::fs::write(&path, format!("{before}{BEGIN}\n{table}\n{END}{after}"))?;
-    println!("wrote docs/agents.md");
+    println!("wrote docs/src/guides/agents.md");
     Ok(())
 }

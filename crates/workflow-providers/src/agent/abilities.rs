@@ -1,6 +1,6 @@
 //! What an agent can do, as data.
 
-/// What an agent can do; see [`AgentProvider::capabilities`](crate::AgentProvider::capabilities). `docs/agents.md` has it as a table.
+/// What an agent can do; see [`AgentProvider::capabilities`](crate::AgentProvider::capabilities). `docs/src/guides/agents.md` has it as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(clippy::struct_excessive_bools, reason = "none of them depends on another")]

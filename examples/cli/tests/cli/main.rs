@@ -4,11 +4,13 @@
 
 mod answers;
 mod app_home;
+mod book;
 mod damaged;
 mod deadly;
 mod definitions;
 mod deleting;
 mod doctor;
+mod document;
 mod examples;
 mod finding;
 mod forks;

@@ -1,102 +1,19 @@
-//! The README, from top to bottom, in an empty folder: every file that it shows is written, and every line for a shell
-//! is run.
+//! The README works as it is written.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use super::home::{Ended, Home};
-use super::postgres::Database;
-
-/// What the README has where a reader writes the database of their own.
-const DATABASE: &str = "postgres://USER:PASSWORD@HOST/DATABASE";
-
-/// The fenced blocks: the language, the first line's number, and the text.
-fn blocks(text: &str) -> Vec<(&str, usize, String)> {
-    let mut found: Vec<(&str, usize, String)> = Vec::new();
-    let mut open = false;
-    for (number, line) in (1..).zip(text.lines()) {
-        match line.strip_prefix("```") {
-            Some(_) if open => open = false,
-            Some(language) => {
-                open = true;
-                found.push((language, number + 1, String::new()));
-            }
-            None if open => {
-                let (_, _, block) = found.last_mut().unwrap();
-                block.push_str(line);
-                block.push('\n');
-            }
-            None => {}
-        }
-    }
-    found
-}
-
-/// The exit code that a line is said to have.
-fn exit_code(line: &str) -> &str {
-    let code = line.split_once("# exit code ").map_or("0", |(_, code)| code);
-    &code[..code.find(|c: char| !c.is_ascii_digit()).unwrap_or(code.len())]
-}
-
-/// One shell session that does all that the README says, and stops where that is not so.
-fn session(readme: &str, database: &str) -> String {
-    let mut script = String::new();
-    for (language, number, text) in blocks(readme) {
-        match language {
-            "yaml" if text.starts_with("# ") => {
-                let file = text.lines().next().unwrap().trim_start_matches("# ");
-                writeln!(script, "mkdir -p \"$(dirname {file})\"; cat >{file} <<'END'\n{text}END").unwrap();
-            }
-            "sh" => {
-                for (number, line) in
-                    (number..).zip(text.lines()).filter(|(_, line)| !line.starts_with("cargo "))
-                {
-                    let line = line.replace(DATABASE, database);
-                    let expected = exit_code(&line);
-                    writeln!(script, "{line}\ncode=$?; test $code -eq {expected} || fail {number} $code")
-                        .unwrap();
-                }
-            }
-            "text" => {
-                let (command, output) = text.split_once('\n').unwrap();
-                let command = command.strip_prefix("$ ").unwrap();
-                writeln!(
-                    script,
-                    "test \"$({command})\" = \"$(cat <<'END'\n{output}END\n)\" || fail {number} shown"
-                )
-                .unwrap();
-            }
-            _ => {}
-        }
-    }
-    script
-}
+use super::document;
 
 #[test]
 fn the_readme_works_from_top_to_bottom() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let (home, database) = (Home::new(), Database::new());
-    let script = session(&readme, &database.url());
+    let script = document::run("README.md", &readme);
     assert!(script.matches("workflow ").count() > 30, "{script}");
-    let begin = "fail() { echo \"README.md:$1: $2\" >&2; kill $(jobs -p) 2>/dev/null; exit 1; }\n";
-    let program = home.command(&[]);
-    let mut shell = Command::new("bash");
-    shell.args(["-c", &format!("{begin}{script}")]).current_dir(home.path("")).env_clear();
-    shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let programs = Path::new(program.get_program()).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    shell.env("PATH", path);
-    for who in ["AUTHOR", "COMMITTER"] {
-        shell.env(format!("GIT_{who}_NAME"), "Reader").env(format!("GIT_{who}_EMAIL"), "reader@example.com");
-    }
-    let ended = Ended::from(shell.output().unwrap());
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
     // The rest is checked against what it shows.
     let quickstart = fs::read_to_string(root.join("examples/quickstart/src/main.rs")).unwrap();
-    for (language, number, text) in blocks(&readme) {
+    for (language, number, text) in document::blocks(&readme) {
         match language {
             "rust,ignore" => {
                 let missing = text.lines().find(|line| !quickstart.contains(line.trim()));

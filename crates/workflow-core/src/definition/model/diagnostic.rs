@@ -30,6 +30,71 @@ pub struct Diagnostic {
     pub replacement: Option<Box<str>>,
 }
 
+/// Every [code](Diagnostic::code) of this workspace's diagnostics, in alphabetical order. The book's chapter on
+/// troubleshooting has an entry for each.
+///
+/// ```
+/// use workflow_core::definition::{DIAGNOSTIC_CODES, parse};
+///
+/// let parsed = parse(b"workflow: { stages: [] }", None);
+/// assert!(parsed.diagnostics.iter().all(|found| DIAGNOSTIC_CODES.contains(&found.code)));
+/// ```
+pub const DIAGNOSTIC_CODES: &[&str] = &[
+    "ambiguous-number",
+    "bad-duration",
+    "bad-expression",
+    "bad-file",
+    "bad-id",
+    "bad-key",
+    "bad-name",
+    "bad-number",
+    "bad-options",
+    "bad-path",
+    "bad-schema",
+    "bad-tag",
+    "bad-template",
+    "bad-yaml",
+    "conflicting-fields",
+    "control-character",
+    "cycle",
+    "dangling-node",
+    "dangling-stage",
+    "duplicate-key",
+    "duplicate-node",
+    "duplicate-stage",
+    "duplicate-variable",
+    "dynamic-program",
+    "id-mismatch",
+    "merge-key",
+    "missing-field",
+    "missing-profile",
+    "missing-role",
+    "missing-schema",
+    "missing-skill",
+    "no-effect",
+    "no-provider",
+    "no-template",
+    "no-vote",
+    "not-utf8",
+    "open-front-matter",
+    "out-of-range",
+    "reserved-name",
+    "scaled-weights",
+    "secret-in-argument",
+    "several-documents",
+    "shell-interpolation",
+    "too-deep",
+    "too-large",
+    "too-many",
+    "too-many-fields",
+    "unknown-key",
+    "unknown-name",
+    "unknown-provider",
+    "unknown-value",
+    "unreachable-node",
+    "wrong-type",
+];
+
 /// How bad a [`Diagnostic`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -16,7 +16,7 @@ pub(crate) use graph::{call_mut, call_of};
 pub(crate) use path::{Path, shorten};
 
 pub use assignments::{Assignment, Assignments};
-pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,

@@ -1,0 +1,115 @@
+//! Phrases that may not come back into the documents: each reader has to stop at them, and a plain word says more.
+
+use crate::workspace::{TextFile, files, none};
+
+/// The phrases, and what to write instead.
+const PHRASES: &[(&str, &str)] = &[
+    ("go on", "continue, resume"),
+    ("goes on", "continues, resumes"),
+    ("going on", "in progress"),
+    ("gone on", "continued"),
+    ("went on", "continued"),
+    ("take up", "resume, acquire"),
+    ("takes up", "resumes, acquires"),
+    ("taken up", "resumed, acquired"),
+    ("took up", "resumed, acquired"),
+    ("take it up", "resume it, acquire it"),
+    ("takes it up", "resumes it, acquires it"),
+    ("take them up", "resume them, acquire them"),
+    ("takes a run up", "resumes a run, acquires a run"),
+    ("takes the run up", "resumes the run, acquires the run"),
+    ("driven again", "resumed"),
+    ("rests", "is idle, waits"),
+    ("stands at", "is at"),
+    ("nobody", "name the component: no process, no worker, no person"),
+    ("somebody", "name the component: a process, a worker, a person"),
+    ("ended well", "succeeded"),
+    ("ends well", "succeeds"),
+    ("exits well", "exits with success"),
+    ("ended badly", "failed"),
+    ("ends badly", "fails"),
+    ("asked of a run", "a control request"),
+    ("asked of the run", "a control request"),
+    ("waits for no", "does not wait for"),
+    ("taken for dead", "presumed dead"),
+    ("wake up", "resume"),
+    ("wakes up", "resumes"),
+    ("say of being", "login status"),
+    ("comes to", "reaches, results in"),
+    ("came to", "reached, resulted in"),
+    ("has come", "is due"),
+    ("have come", "are due"),
+    ("is there now", "exists"),
+    ("right to drive", "lease"),
+    ("befall", "fault, event"),
+    ("befalls", "fault, event"),
+];
+
+/// The words of a Markdown file outside of code, with their lines; what is no part of a word parts sentences.
+fn words(text: &str) -> Vec<(usize, String)> {
+    let mut fenced = false;
+    let mut found = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            for (n, part) in line.split('`').enumerate() {
+                if n % 2 == 1 {
+                    found.push((number, "`".to_owned()));
+                    continue;
+                }
+                let part = part.to_lowercase();
+                for word in part.split_whitespace() {
+                    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+                    found.push((number, bare.to_owned()));
+                    if word.ends_with(['.', ':', ';', '?', '!', '|']) {
+                        found.push((number, ".".to_owned()));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn violations(file: &TextFile) -> Vec<String> {
+    let words = words(&file.text);
+    let mut found = Vec::new();
+    for (phrase, instead) in PHRASES {
+        let wanted: Vec<&str> = phrase.split(' ').collect();
+        for window in words.windows(wanted.len()) {
+            if window.iter().map(|(_, word)| word).eq(wanted.iter()) {
+                found.push(format!("{}:{}: \"{phrase}\": write: {instead}", file.path, window[0].0));
+            }
+        }
+    }
+    // "is no X" stops every reader; "there is no X" and "is no longer" are idioms.
+    for window in words.windows(4) {
+        let [(_, before), (line, is), (_, no), (_, what)] = window else { continue };
+        if (is == "is" || is == "are") && no == "no" && before != "there" && what != "longer" && what != "." {
+            found.push(format!("{}:{line}: \"{is} no {what}\": write: {is} not", file.path));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_document_has_a_phrase_that_may_not_come_back() {
+    const NAMES: &[&str] = &["README", "ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "DESIGN", "SECURITY"];
+    let is_document = |file: &&TextFile| {
+        let name = file.path.strip_suffix(".md").unwrap_or_default();
+        NAMES.contains(&name) || file.path.starts_with("docs/")
+    };
+    assert!(files(".md").filter(is_document).count() > NAMES.len() + 20);
+    none(&files(".md").filter(is_document).flat_map(violations).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_phrase_is_found_also_over_two_lines_and_not_in_code() {
+    let text = "A run goes\non. It is no store, there is no store, is no longer one. `goes on`\n```sh\nnobody\n```\n\
+                Go. On it rests\n";
+    let file = TextFile { path: "x.md".into(), text: text.into() };
+    let found = violations(&file);
+    let starts: Vec<&str> = found.iter().map(|line| &line[..line.rfind("\":").unwrap()]).collect();
+    assert_eq!(starts, ["x.md:1: \"goes on", "x.md:6: \"rests", "x.md:2: \"is no store"]);
+}
