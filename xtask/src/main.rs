@@ -25,6 +25,8 @@ enum Chore {
     Tools,
     /// Write the JSON Schemas under `schemas/` from the Rust types
     Schemas,
+    /// Write the tables of the book's reference from the schemas, and from what the reader of definitions accepts
+    Reference,
     /// Write the table of what agents can do in `docs/src/guides/agents.md` from what their modules say
     Capabilities,
     /// Play whole engines in a simulated world, and see what a seed does to them
@@ -63,6 +65,10 @@ fn main() -> Result<ExitCode> {
         Chore::Schemas => {
             let mut test = cargo(&["test", "--quiet", "--package", "workflow-core", "--test", "schemas"]);
             run(test.arg("committed").env("UPDATE_SCHEMAS", "1"))?;
+        }
+        Chore::Reference => {
+            let mut test = cargo(&["test", "--quiet", "--package", "workflow-core", "--all-features"]);
+            run(test.args(["--test", "reference", "committed"]).env("UPDATE_REFERENCE", "1"))?;
         }
         Chore::Capabilities => {
             let mut test = cargo(&["test", "--quiet", "--package", "workflow-providers", "--all-features"]);

@@ -126,7 +126,7 @@ pub struct RunNode {
     /// Where the provider works; default: the stage's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
-    /// Whether to go on in the agent session of this node's last call.
+    /// Whether to continue the agent session of this node's last call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionMode>,
     /// What an interruption by a crash means.
@@ -233,8 +233,8 @@ pub struct ExportNode {
     pub when: Option<String>,
 }
 
-/// A node that asks a person, and waits for the answer, which is its output. A run in which nothing else
-/// goes on does so in no process's memory.
+/// A node that asks a person, and waits for the answer, which is its output. While nothing else of the run is in
+/// progress, the run waits in the store and needs no process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AskNode {
     /// The question.

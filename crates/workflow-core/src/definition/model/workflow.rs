@@ -134,7 +134,7 @@ pub struct Stage {
     /// Where the provider works.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
-    /// Whether to go on in the agent session of this stage's last call.
+    /// Whether to continue the agent session of this stage's last call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionMode>,
     /// What an interruption by a crash means.
@@ -245,7 +245,7 @@ pub enum OnFailure {
     /// The run fails.
     #[default]
     Stop,
-    /// The run goes on, and its result names the stage.
+    /// The run continues, and its result names the stage.
     Continue,
     /// What failed is tried again; when that does not help, the run fails.
     Retry,
