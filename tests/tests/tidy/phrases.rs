@@ -72,25 +72,32 @@ fn words(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-fn violations(file: &TextFile) -> Vec<String> {
-    let words = words(&file.text);
+/// The phrases of a text that may not come back, with their lines and what to write instead.
+pub(crate) fn phrases_in(text: &str) -> Vec<(usize, String)> {
+    let words = words(text);
     let mut found = Vec::new();
     for (phrase, instead) in PHRASES {
         let wanted: Vec<&str> = phrase.split(' ').collect();
         for window in words.windows(wanted.len()) {
             if window.iter().map(|(_, word)| word).eq(wanted.iter()) {
-                found.push(format!("{}:{}: \"{phrase}\": write: {instead}", file.path, window[0].0));
+                found.push((window[0].0, format!("\"{phrase}\": write: {instead}")));
             }
         }
     }
     // "is no X" stops every reader; "there is no X" and "is no longer" are idioms.
-    for window in words.windows(4) {
-        let [(_, before), (line, is), (_, no), (_, what)] = window else { continue };
+    for (n, window) in words.windows(3).enumerate() {
+        let [(line, is), (_, no), (_, what)] = window else { continue };
+        let before = n.checked_sub(1).map_or("", |n| &words[n].1);
         if (is == "is" || is == "are") && no == "no" && before != "there" && what != "longer" && what != "." {
-            found.push(format!("{}:{line}: \"{is} no {what}\": write: {is} not", file.path));
+            found.push((*line, format!("\"{is} no {what}\": write: {is} not")));
         }
     }
     found
+}
+
+fn violations(file: &TextFile) -> Vec<String> {
+    let found = phrases_in(&file.text).into_iter();
+    found.map(|(line, phrase)| format!("{}:{line}: {phrase}", file.path)).collect()
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn check(chapter: &str, generated: &[String]) {
 #[test]
 fn the_reference_of_definitions_is_committed_as_it_is_generated() {
     let schema = |wanted: &str| {
-        workflow_core::schemas()
+        workflow_core::schema::schemas()
             .into_iter()
             .find(|(name, _)| *name == wanted)
             .unwrap_or_else(|| panic!("{wanted}"))
