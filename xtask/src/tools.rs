@@ -63,6 +63,8 @@ impl Tool {
             None => Command::new(self.package),
         };
         command.args(arguments).current_dir(root()).env("PATH", search_path());
+        // By this variable of `cargo run`, cargo-machete takes its own name for a folder.
+        command.env_remove("CARGO_PKG_NAME");
         command
     }
 
