@@ -8,7 +8,7 @@ use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, LaneOutput};
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodePath, RoleId};
-use workflow_core::machine::RunView;
+use workflow_core::view::RunView;
 
 use crate::scripted::Call;
 

@@ -7,9 +7,9 @@ use futures::future::{Either, FutureExt as _, OptionFuture, select};
 use serde_json::{Value, json};
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{NodePath, RunId};
-use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{MemoryStore, RunStore, StoreError};
+use workflow_core::view::RunView;
 use workflow_exec::{EngineError, Fork};
 
 use crate::faulty::{Fault, Faulty};

@@ -22,10 +22,11 @@ use workflow_core::catalog::Part;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
-use workflow_core::machine::{RunView, State};
+use workflow_core::machine::State;
 use workflow_core::plan::Plan;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{Control, NewRun, RunStore};
+use workflow_core::view::RunView;
 use workflow_exec::{Clock, Engine, EngineError, Limits};
 
 use crate::scripted::Deeds;

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use workflow_core::event::Event;
-use workflow_core::machine::RunView;
 use workflow_core::store::MemoryStore;
+use workflow_core::view::RunView;
 use workflow_tests::scenario::{self, Scenario};
 use workflow_tests::scripted::{Call, Deeds};
 use workflow_tests::sim::Sim;

@@ -97,6 +97,57 @@ impl Data {
         self.0.as_ref().and_then(|raw| exact::parse(raw.get()).ok()).unwrap_or(Value::Null)
     }
 
+    /// Serialises any value.
+    ///
+    /// ```
+    /// use workflow_core::data::Data;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Review { done: bool }
+    ///
+    /// assert_eq!(Data::from_serialize(&Review { done: true })?.json(), r#"{"done":true}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the value cannot be serialised for: a map whose keys are not texts, for instance.
+    pub fn from_serialize(value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(Self::from_raw)
+    }
+
+    /// Reads the value as a type of the caller's.
+    ///
+    /// ```
+    /// use workflow_core::data::Data;
+    ///
+    /// let data = Data::parse(r#"{ "done": true, "notes": ["a", "b"] }"#)?;
+    /// #[derive(serde::Deserialize)]
+    /// struct Review { done: bool, notes: Vec<String> }
+    /// let review: Review = data.to()?;
+    /// assert!(review.done && review.notes.len() == 2);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the value is of another shape, and what was expected there.
+    pub fn to<'de, T: Deserialize<'de>>(&'de self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.json())
+    }
+
+    /// The text, where the value is a JSON string.
+    ///
+    /// ```
+    /// use workflow_core::data::Data;
+    ///
+    /// assert_eq!(Data::from("Hello").text().as_deref(), Some("Hello"));
+    /// assert_eq!(Data::from(7).text(), None);
+    /// ```
+    pub fn text(&self) -> Option<String> {
+        if self.json().starts_with('"') { self.to().ok() } else { None }
+    }
+
     /// Whether the value is `null`.
     pub fn is_null(&self) -> bool {
         self.0.is_none()
@@ -197,6 +248,18 @@ impl Elements {
         values.next()?.ok().map(Data::from_raw)
     }
 }
+
+macro_rules! from_json {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Data {
+            fn from(value: $type) -> Self {
+                Self::new(&Value::from(value))
+            }
+        }
+    )*};
+}
+
+from_json!(&str, String, bool, i32, i64, u32, u64, f64, Vec<Value>, serde_json::Map<String, Value>);
 
 impl From<Value> for Data {
     fn from(value: Value) -> Self {

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::names::names;
+
 /// What kind of failure it was; it decides whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -38,27 +40,25 @@ pub enum FailureClass {
     SecretInOutput,
 }
 
-impl FailureClass {
-    /// Its name, as in a log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::RateLimited => "rate_limited",
-            Self::InvalidOutput => "invalid_output",
-            Self::Permanent => "permanent",
-            Self::Timeout => "timeout",
-            Self::IdleTimeout => "idle_timeout",
-            Self::Cancelled => "cancelled",
-            Self::Expression => "expression",
-            Self::Stage => "stage",
-            Self::LoopExhausted => "loop_exhausted",
-            Self::Rejected => "rejected",
-            Self::Budget => "budget",
-            Self::Repeated => "repeated",
-            Self::SecretInOutput => "secret_in_output",
-        }
-    }
+names! {
+    FailureClass, "failure class",
+    Transient => "transient",
+    RateLimited => "rate_limited",
+    InvalidOutput => "invalid_output",
+    Permanent => "permanent",
+    Timeout => "timeout",
+    IdleTimeout => "idle_timeout",
+    Cancelled => "cancelled",
+    Expression => "expression",
+    Stage => "stage",
+    LoopExhausted => "loop_exhausted",
+    Rejected => "rejected",
+    Budget => "budget",
+    Repeated => "repeated",
+    SecretInOutput => "secret_in_output",
+}
 
+impl FailureClass {
     /// Whether another attempt may succeed.
     pub fn is_retryable(self) -> bool {
         matches!(

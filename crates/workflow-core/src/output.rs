@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::NodePath;
+use crate::names::names;
 
 /// A line, text delta or tool activity of a provider, numbered in a sequence of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,4 +49,16 @@ pub enum OutputKind {
     Log,
     /// Entries were dropped here; the text is their count.
     Dropped,
+}
+
+names! {
+    OutputKind, "kind of output",
+    Stdout => "stdout",
+    Stderr => "stderr",
+    Text => "text",
+    TextDelta => "text_delta",
+    Thinking => "thinking",
+    Tool => "tool",
+    Log => "log",
+    Dropped => "dropped",
 }

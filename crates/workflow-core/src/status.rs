@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
+use crate::names::names;
 
 /// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +23,16 @@ pub enum RunStatus {
     Failed,
     /// It was cancelled.
     Cancelled,
+}
+
+names! {
+    RunStatus, "run status",
+    Pending => "pending",
+    Running => "running",
+    Paused => "paused",
+    Completed => "completed",
+    Failed => "failed",
+    Cancelled => "cancelled",
 }
 
 impl RunStatus {
@@ -53,6 +64,19 @@ pub enum StageStatus {
     Skipped,
     /// Stopped because its result was not wanted any more.
     Cancelled,
+}
+
+names! {
+    StageStatus, "stage status",
+    Pending => "pending",
+    Queued => "queued",
+    Running => "running",
+    Retrying => "retrying",
+    Waiting => "waiting",
+    Completed => "completed",
+    Failed => "failed",
+    Skipped => "skipped",
+    Cancelled => "cancelled",
 }
 
 /// Why a run does not go on by itself.
@@ -125,4 +149,15 @@ pub enum WaitReason {
     /// The process that drove the run ended again and again before an event was stored. A person resumes the run
     /// when it is known why.
     Crashes,
+}
+
+names! {
+    WaitReason, "reason to wait",
+    Pause => "pause",
+    Approval => "approval",
+    Question => "question",
+    UnknownOutcome => "unknown_outcome",
+    Quota => "quota",
+    Retry => "retry",
+    Crashes => "crashes",
 }

@@ -341,8 +341,8 @@ impl From<Policy> for OnFailure {
 }
 
 fn statuses() -> impl clap::builder::TypedValueParser<Value = RunStatus> {
-    let names = ["pending", "running", "paused", "completed", "failed", "cancelled"];
-    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(Value::String(name)))
+    let names = RunStatus::ALL.iter().map(|status| status.as_str());
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<RunStatus>())
 }
 
 fn schema_names() -> PossibleValuesParser {

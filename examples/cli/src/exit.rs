@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use workflow_core::machine::RunView;
 use workflow_core::status::{RunStatus, Wait};
+use workflow_core::view::RunView;
 
 /// The exit code of a command. The greater of two is the worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,9 +8,9 @@ use futures::select;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use workflow_core::ids::RunId;
-use workflow_core::machine::RunView;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, StoreError};
+use workflow_core::view::RunView;
 use workflow_exec::{ControlOutcome, ControlRefusal, Engine, EngineError};
 
 use crate::display::Bell;

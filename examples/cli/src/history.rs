@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::EventBody;
 use workflow_core::ids::RunId;
-use workflow_core::machine::{RunView, State};
+use workflow_core::machine::State;
 use workflow_core::status::Wait;
 use workflow_core::store::{RunStore, StoreError};
+use workflow_core::view::RunView;
 use workflow_exec::EngineError;
 use workflow_providers::Worktrees;
 

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use workflow_core::event::EventBody;
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodePath, StageId};
-use workflow_core::machine::{LaneView, NodeView};
 use workflow_core::status::StageStatus;
+use workflow_core::view::{LaneView, NodeView};
 
 use super::play::{Played, interruptions};
 

@@ -9,12 +9,12 @@ use futures::future::{Either, join, select};
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{NodePath, RunId};
-use workflow_core::machine::RunView;
 use workflow_core::plan::Plan;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, MemoryStore, RunStore};
+use workflow_core::view::RunView;
 use workflow_exec::{Clock, Engine, EngineError};
 
 use super::answers::{self, answer, usage};

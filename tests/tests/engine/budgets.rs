@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use serde_json::json;
 use workflow_core::failure::FailureClass;
-use workflow_core::machine::RunView;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::usage::Usage;
+use workflow_core::view::RunView;
 
 use crate::host::{Host, id};
 

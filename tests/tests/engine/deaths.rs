@@ -3,9 +3,9 @@
 use futures::future::{Either, select};
 use serde_json::json;
 use workflow_core::event::{Event, EventBody};
-use workflow_core::machine::RunView;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
+use workflow_core::view::RunView;
 
 use crate::host::{Host, id};
 

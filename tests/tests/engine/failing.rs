@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use workflow_core::machine::RunView;
+use workflow_core::view::RunView;
 
 use crate::host::Host;
 

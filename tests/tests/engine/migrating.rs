@@ -3,9 +3,9 @@
 use futures::future::{Either, join, select};
 use workflow_core::event::EventBody;
 use workflow_core::ids::WorkflowId;
-use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{MemoryStore, RunStore, StoreError};
+use workflow_core::view::RunView;
 use workflow_exec::{Engine, EngineError, Migration, StartRun};
 use workflow_tests::faulty::{Fault, Faulty};
 use workflow_tests::scenario::Scenario;

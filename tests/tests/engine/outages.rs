@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use futures::future::join;
 use jiff::{SignedDuration, Timestamp};
-use workflow_core::machine::RunView;
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{MemoryStore, RunStore as _, StoreError};
+use workflow_core::view::RunView;
 use workflow_exec::{Clock as _, EngineError, WorkOptions};
 use workflow_tests::faulty::{Fault, Faulty};
 use workflow_tests::sim::Sim;

@@ -22,7 +22,7 @@ fn engine(setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Engine {
 }
 
 /// How many whole seconds the run took, by its log.
-fn seconds(view: &workflow_core::machine::RunView) -> i64 {
+fn seconds(view: &workflow_core::view::RunView) -> i64 {
     let (from, to) = (view.started_at.unwrap(), view.completed_at.unwrap());
     to.duration_since(from).as_secs()
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use futures::executor::block_on;
 use serde_json::{Value, json};
-use workflow_core::machine::RunView;
 use workflow_core::status::RunStatus;
+use workflow_core::view::RunView;
 use workflow_exec::{Engine, StartRun};
 use workflow_providers::CommandProvider;
 

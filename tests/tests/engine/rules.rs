@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{self, Defaults, Profile, Stage, Workflow};
 use workflow_core::ids::StageId;
-use workflow_core::machine::RunView;
 use workflow_core::plan::Plan;
 use workflow_core::status::{RunStatus, StageStatus};
+use workflow_core::view::RunView;
 use workflow_exec::{EngineError, StartRun};
 
 use crate::host::{Host, id};

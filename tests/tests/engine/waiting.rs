@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{self, Defaults};
 use workflow_core::failure::FailureClass;
-use workflow_core::machine::RunView;
 use workflow_core::plan::Plan;
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
 use workflow_core::store::{Control, RunStore as _};
+use workflow_core::view::RunView;
 use workflow_exec::{Clock as _, Limits, StartRun};
 
 use crate::host::{Host, id};

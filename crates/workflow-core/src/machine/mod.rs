@@ -24,5 +24,4 @@ pub use request::{Call, request};
 pub use state::lane::LaneState;
 pub use state::node::NodeState;
 pub use state::stage::StageResult;
-pub use state::view::{ItemsView, LaneView, NodeView, RunContext, RunView, StageView};
 pub use state::{Broken, State};

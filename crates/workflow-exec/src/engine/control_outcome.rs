@@ -6,9 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use workflow_core::event::{AnswerRefusal, Event, EventBody};
 use workflow_core::ids::RunId;
-use workflow_core::machine::{RunView, State};
+use workflow_core::machine::State;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, order};
+use workflow_core::view::RunView;
 
 use crate::error::EngineError;
 use crate::log::{PAGE, first_state};
@@ -87,7 +88,7 @@ impl ControlOutcome {
 impl fmt::Display for ControlOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Done(view) => write!(f, "done: the run is {}", name(view.status)),
+            Self::Done(view) => write!(f, "done: the run is {}", view.status),
             Self::Recorded { number } => {
                 write!(f, "recorded as control request {number}, not carried out yet")
             }
@@ -96,17 +97,13 @@ impl fmt::Display for ControlOutcome {
     }
 }
 
-fn name(status: RunStatus) -> String {
-    serde_json::to_value(status).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 /// That a run has ended, so that nothing can be asked of it any more.
 pub(crate) fn ended(run: &RunId, status: RunStatus, control: Option<&Control>) -> ControlRefused {
     let instead = match control {
         Some(Control::Resume) => "; a fork of it is a new run that continues from any point",
         _ => "",
     };
-    let reason = format!("run `{run}` has ended ({}){instead}", name(status));
+    let reason = format!("run `{run}` has ended ({status}){instead}");
     ControlRefused { code: ControlRefusal::Ended, reason }
 }
 

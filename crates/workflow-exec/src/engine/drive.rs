@@ -5,11 +5,12 @@ use std::sync::Arc;
 use futures::future::FutureExt as _;
 use tracing::warn;
 use workflow_core::ids::RunId;
-use workflow_core::machine::{RunView, State};
+use workflow_core::machine::State;
 use workflow_core::plan::Plan;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
 use workflow_core::store::{Control, StoreError};
+use workflow_core::view::RunView;
 
 use crate::driver::{self, Driven};
 use crate::engine::Engine;

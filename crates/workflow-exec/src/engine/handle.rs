@@ -9,12 +9,12 @@ use tracing::warn;
 use workflow_core::data::Data;
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
-use workflow_core::machine::RunView;
 use workflow_core::output::OutputEntry;
 use workflow_core::redact;
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Answer, Control, RunRecord, StoreError};
+use workflow_core::view::RunView;
 
 use crate::engine::Engine;
 use crate::engine::control_outcome::{ControlOutcome, ControlRefusal, ControlRefused, Trail, ended};

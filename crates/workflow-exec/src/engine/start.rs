@@ -10,9 +10,10 @@ use workflow_core::data::Data;
 use workflow_core::definition::OnFailure;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
-use workflow_core::machine::{RunView, State};
+use workflow_core::machine::State;
 use workflow_core::plan::Plan;
 use workflow_core::store::{NewRun, StoreError};
+use workflow_core::view::RunView;
 
 use crate::engine::Engine;
 use crate::engine::handle::RunHandle;

@@ -6,9 +6,9 @@ use futures::future::{FutureExt as _, select};
 use jiff::Timestamp;
 use tracing::{Instrument as _, error, warn};
 use workflow_core::ids::RunId;
-use workflow_core::machine::RunView;
 use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
+use workflow_core::view::RunView;
 
 use crate::engine::Engine;
 use crate::error::EngineError;

@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use workflow_core::data::Data;
 use workflow_core::ids::RunId;
-use workflow_core::machine::RunView;
 use workflow_core::plan::Plan;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, StoreError};
+use workflow_core::view::RunView;
 use workflow_exec::{ControlOutcome, EngineError, Limits, RunHandle, StartRun};
 
 use super::{control, worktree};

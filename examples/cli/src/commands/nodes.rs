@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use workflow_core::definition::{GraphNode, Node, Profile};
-use workflow_core::machine::{ItemsView, LaneView, NodeView};
 use workflow_core::status::StageStatus;
+use workflow_core::view::{ItemsView, LaneView, NodeView};
 
 use crate::failed::reason;
 use crate::text::{count, duration, shorten, word};

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use workflow_core::bundle::Bundle;
-use workflow_core::machine::{LaneView, RunView, StageView};
 use workflow_core::status::{StageStatus, WaitReason};
+use workflow_core::view::{LaneView, RunView, StageView};
 use workflow_exec::EngineError;
 
 use super::nodes;

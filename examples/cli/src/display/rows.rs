@@ -8,8 +8,8 @@ use workflow_core::bundle::Bundle;
 use workflow_core::definition::Workflow;
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodeId, NodePath, StageId};
-use workflow_core::machine::{LaneView, NodeView, RunView, StageView};
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
+use workflow_core::view::{LaneView, NodeView, RunView, StageView};
 
 use crate::commands::counts;
 use crate::failed::{failure, reason};

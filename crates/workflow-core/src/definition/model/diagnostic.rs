@@ -190,9 +190,47 @@ impl fmt::Display for Severity {
 }
 
 impl Diagnostics {
+    /// Each of them, in the order of the text.
+    ///
+    /// ```
+    /// use workflow_core::definition::{Diagnostic, Diagnostics};
+    ///
+    /// let found = Diagnostics::from(vec![Diagnostic::error("unknown-key", "plan.retrys", "not a key")]);
+    /// for diagnostic in &found {
+    ///     assert_eq!(diagnostic.to_string(), "plan.retrys: error[unknown-key]: not a key");
+    /// }
+    /// ```
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
     /// Whether there is an error among them, and not only warnings.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(Diagnostic::is_error)
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    fn from_iter<T: IntoIterator<Item = Diagnostic>>(diagnostics: T) -> Self {
+        Self(diagnostics.into_iter().collect())
     }
 }
 
