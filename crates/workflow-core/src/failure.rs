@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 use crate::names::names;
 
 /// What kind of failure it was; it decides whether trying again can help.
+///
+/// ```
+/// use workflow_core::failure::FailureClass;
+///
+/// assert_eq!(FailureClass::RateLimited.to_string(), "rate_limited");
+/// assert_eq!("timeout".parse(), Ok(FailureClass::Timeout));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -69,6 +76,14 @@ impl FailureClass {
 }
 
 /// A failure as it is recorded in a run's log.
+///
+/// ```
+/// use workflow_core::failure::{Failure, FailureClass};
+///
+/// let failure = Failure::new(FailureClass::Timeout, "no result after 60s");
+/// assert_eq!(failure.to_string(), "no result after 60s");
+/// assert!(failure.class.is_retryable());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {

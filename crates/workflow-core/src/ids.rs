@@ -129,10 +129,28 @@ macro_rules! id {
 
 id!(
     /// The id of a workflow definition.
+    ///
+    /// ```
+    /// use workflow_core::ids::WorkflowId;
+    ///
+    /// let id: WorkflowId = "release-notes".parse()?;
+    /// assert_eq!(id.as_str(), "release-notes");
+    /// assert!("../etc".parse::<WorkflowId>().is_err());
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
     WorkflowId, "workflow"
 );
 id!(
     /// The id of a stage.
+    ///
+    /// ```
+    /// use workflow_core::ids::StageId;
+    ///
+    /// let id: StageId = "plan".parse()?;
+    /// assert_eq!(id.as_str(), "plan");
+    /// assert!("../etc".parse::<StageId>().is_err());
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
     StageId, "stage"
 );
 id!(
@@ -149,6 +167,15 @@ id!(
 );
 id!(
     /// The id of a run: the caller's choice, or one the engine made.
+    ///
+    /// ```
+    /// use workflow_core::ids::RunId;
+    ///
+    /// let id: RunId = "release-1-4-0".parse()?;
+    /// assert_eq!(id.as_str(), "release-1-4-0");
+    /// assert!("../etc".parse::<RunId>().is_err());
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
     RunId, "run"
 );
 

@@ -13,6 +13,24 @@ use crate::output::OutputEntry;
 /// many it missed. Events have numbers and can be read again from the store.
 ///
 /// A sink that panics is switched off: it is shown nothing more, the error is logged, and the runs go on.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// use workflow_core::event::Event;
+/// use workflow_core::ids::RunId;
+/// use workflow_core::sink::EventSink;
+///
+/// /// Counts what is stored.
+/// #[derive(Default)]
+/// struct Counter(AtomicUsize);
+///
+/// impl EventSink for Counter {
+///     fn events(&self, _: &RunId, events: &[Event]) {
+///         self.0.fetch_add(events.len(), Ordering::Relaxed);
+///     }
+/// }
+/// ```
 pub trait EventSink: Send + Sync {
     /// Events of one run, in order, just stored.
     fn events(&self, run: &RunId, events: &[Event]);

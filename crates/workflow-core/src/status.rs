@@ -8,6 +8,14 @@ use crate::data::Data;
 use crate::names::names;
 
 /// The status of a run.
+///
+/// ```
+/// use workflow_core::status::RunStatus;
+///
+/// assert!(RunStatus::Failed.is_terminal() && !RunStatus::Paused.is_terminal());
+/// assert_eq!("paused".parse(), Ok(RunStatus::Paused));
+/// assert_eq!(RunStatus::Completed.to_string(), "completed");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {

@@ -16,6 +16,15 @@ use crate::status::{RunStatus, StageStatus, Wait};
 use crate::usage::Spent;
 
 /// A run: where it stands, and all that it knows.
+///
+/// ```
+/// # use workflow_core::view::RunView;
+/// /// One line about a run.
+/// fn line(run: &RunView) -> String {
+///     let stage = run.current_stage.as_ref().map_or("no stage", |stage| stage.as_str());
+///     format!("{} {} at {stage}", run.run_id, run.status)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

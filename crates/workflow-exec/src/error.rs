@@ -38,6 +38,16 @@ pub enum BuildError {
 }
 
 /// Why the engine did not do what it was asked to.
+///
+/// ```
+/// use workflow_exec::{Engine, EngineError};
+///
+/// let engine = Engine::builder().build()?;
+/// let error = engine.parse("workflow: { name: Empty }", "empty").unwrap_err();
+/// let EngineError::Invalid(diagnostics) = error else { panic!("{error}") };
+/// assert!(diagnostics.has_errors());
+/// # Ok::<(), EngineError>(())
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -189,6 +199,63 @@ pub enum EngineError {
         /// What the provider said.
         message: String,
     },
+}
+
+impl EngineError {
+    /// Whether the run or the definition does not exist.
+    ///
+    /// ```
+    /// use workflow_exec::Engine;
+    ///
+    /// let engine = Engine::builder().build()?;
+    /// let missing = futures::executor::block_on(engine.drive(&"r1".parse()?)).unwrap_err();
+    /// assert!(missing.is_not_found() && !missing.is_held() && !missing.is_retryable());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_not_found(),
+            Self::Catalog(error) => error.is_not_found(),
+            _ => false,
+        }
+    }
+
+    /// Whether another process or engine drives the run.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::TakenOver { .. }) || matches!(self, Self::Store(error) if error.is_held())
+    }
+
+    /// Whether there is something else than the caller expected: a run of that id with other inputs, a newer
+    /// definition, runs that use the workflow.
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::OtherInputs(_) | Self::InUse { .. } => true,
+            Self::Store(error) => error.is_conflict(),
+            Self::Catalog(error) => error.is_conflict(),
+            _ => false,
+        }
+    }
+
+    /// Whether the same call may succeed later without anything being changed.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::TakenOver { .. } | Self::Dropped(_) | Self::NotReclaimed { .. } => true,
+            Self::Store(error) => error.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// Whether a part of what was asked for may have been done all the same: a run that was to be created may exist.
+    /// Starting again with the same [run id](crate::StartRun::run_id) is safe.
+    pub fn is_outcome_unknown(&self) -> bool {
+        match self {
+            Self::Panicked { .. } => true,
+            Self::Store(error) => error.is_outcome_unknown(),
+            Self::Catalog(error) => error.is_outcome_unknown(),
+            _ => false,
+        }
+    }
 }
 
 fn list(runs: &[RunId]) -> String {

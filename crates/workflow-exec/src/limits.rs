@@ -10,6 +10,16 @@ use futures::channel::oneshot;
 /// Limits per provider. Share one among engines, and take [places](Place) for work of your own.
 ///
 /// Places are given in the order in which they were asked for.
+///
+/// ```
+/// use workflow_exec::Limits;
+///
+/// let limits = Limits::new().limit("claude-code", 1);
+/// let slot = limits.try_acquire("claude-code");
+/// assert!(slot.is_some() && limits.try_acquire("claude-code").is_none());
+/// drop(slot);
+/// assert!(limits.try_acquire("claude-code").is_some());
+/// ```
 #[derive(Debug, Default)]
 pub struct Limits {
     gates: HashMap<Arc<str>, Arc<Gate>>,

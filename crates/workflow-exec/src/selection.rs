@@ -7,6 +7,14 @@ use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
 
 /// What a worker takes on. Made by [`Default`], and changed field by field.
+///
+/// ```
+/// use workflow_exec::WorkOptions;
+///
+/// let mut options = WorkOptions::default();
+/// options.runs = 8;
+/// options.providers = vec!["claude-code".to_owned()];
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WorkOptions {

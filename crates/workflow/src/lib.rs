@@ -55,7 +55,8 @@
 //! # Modules
 //!
 //! The types that most hosts need are at the root. The modules have the rest, by subject; [`internals`] is for
-//! tools that look inside, and may change in any version.
+//! tools that look inside, and may change in any version. Examples in the documentation of an item name the crate that
+//! it comes from: a host writes `workflow` for `workflow_core` and `workflow_exec`.
 
 #[doc(inline)]
 pub use workflow_core::catalog::Catalog;

@@ -6,10 +6,8 @@ use std::error::Error;
 use std::pin::pin;
 
 use futures::TryStreamExt as _;
-use serde_json::json;
-use workflow_core::provider::Reply;
-use workflow_exec::{Engine, StartRun, Tokio};
-use workflow_providers::FunctionProvider;
+use workflow::serde_json::{self, json};
+use workflow::{Engine, FunctionProvider, Reply, StartRun, Tokio};
 
 const WORKFLOW: &str = r#"
 workflow:

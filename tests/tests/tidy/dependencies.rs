@@ -22,8 +22,9 @@ const LAYERS: &[(&str, u8)] = &[
     ("workflow-exec", 2),
     ("workflow-store", 2),
     ("workflow-providers", 2),
+    ("workflow", 3),
 ];
-const TOP: u8 = 3;
+const TOP: u8 = 4;
 
 /// The simulated world of the testkit is clock, timer and spawner of an engine.
 const EXCEPTION: (&str, &str) = ("workflow-testkit", "workflow-exec");
@@ -110,11 +111,16 @@ fn a_dependency_that_points_the_wrong_way_is_found() {
         ("workflow-store", "workflow-testkit"),
         ("workflow-testkit", "workflow-store"),
         ("workflow-store", "workflow-cli"),
+        ("workflow-exec", "workflow"),
         ("workflow-tests", "workflow-cli"),
     ];
     let edge = |(from, to): (&str, &str), dev| Edge { from: from.into(), to: to.into(), dev };
     assert_eq!(wrong_directions(&wrong.map(|pair| edge(pair, false))).len(), wrong.len());
-    let right = [("workflow-cli", "workflow-store"), ("workflow-testkit", "workflow-core")];
+    let right = [
+        ("workflow-cli", "workflow-store"),
+        ("workflow-quickstart", "workflow"),
+        ("workflow-testkit", "workflow-core"),
+    ];
     none(&wrong_directions(&right.map(|pair| edge(pair, false))));
     none(&wrong_directions(&[edge(("workflow-store", "workflow-testkit"), true)]));
 }

@@ -17,6 +17,16 @@ pub use part::{CatalogEntry, Document, Part, PartKind, Text, Version};
 pub use template::{WorkflowTemplate, templates};
 
 /// Keeps workflow definitions as texts.
+///
+/// ```
+/// use workflow_core::catalog::Catalog;
+///
+/// /// The names of the workflows that can be run, from any catalog.
+/// async fn runnable(catalog: &dyn Catalog) -> Vec<String> {
+///     let entries = catalog.list().await.unwrap_or_default();
+///     entries.into_iter().filter(|entry| entry.problem.is_none()).filter_map(|entry| entry.name).collect()
+/// }
+/// ```
 #[async_trait]
 pub trait Catalog: Send + Sync {
     /// The workflows, by id. One that cannot be read is listed with its problem.
@@ -241,6 +251,35 @@ pub enum CatalogError {
         /// What the system said.
         source: Arc<std::io::Error>,
     },
+}
+
+impl CatalogError {
+    /// Whether the definition does not exist.
+    ///
+    /// ```
+    /// use workflow_core::catalog::CatalogError;
+    ///
+    /// let error = CatalogError::NotFound("workflow `plan`".to_owned());
+    /// assert!(error.is_not_found() && !error.is_conflict());
+    /// ```
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
+
+    /// Whether there is something else than the caller expected: a definition of that id, or a newer text.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Exists(_) | Self::Stale(_))
+    }
+
+    /// Whether the same call may succeed later without anything being changed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+
+    /// Whether a part of the change may have been stored all the same.
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Left { .. })
+    }
 }
 
 macro_rules! forward {

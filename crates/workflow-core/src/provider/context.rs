@@ -13,6 +13,21 @@ use crate::stop::StopSignal;
 use crate::usage::Usage;
 
 /// What a provider has at hand during a call.
+///
+/// ```
+/// use workflow_core::output::OutputKind;
+/// use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+///
+/// struct Echo;
+///
+/// #[async_trait]
+/// impl Provider for Echo {
+///     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+///         context.output(OutputKind::Log, format!("attempt {}", context.id().attempt));
+///         Ok(Reply::text(request.prompt))
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct CallContext {
     id: CallId,

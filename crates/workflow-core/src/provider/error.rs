@@ -10,6 +10,15 @@ use crate::failure::{Failure, FailureClass};
 use crate::usage::Usage;
 
 /// Why a call has no reply, and what to do about it.
+///
+/// ```
+/// use workflow_core::failure::FailureClass;
+/// use workflow_core::provider::ProviderError;
+///
+/// let error = ProviderError::transient("the connection was reset").with_output("the text so far");
+/// assert_eq!(error.failure.class, FailureClass::Transient);
+/// assert_eq!(error.to_string(), "the connection was reset");
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{failure}")]
 pub struct ProviderError {

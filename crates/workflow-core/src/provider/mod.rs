@@ -22,6 +22,22 @@ use crate::data::InexactNumber;
 use crate::exact;
 
 /// Does the work of a node: an agent, a command, a closure.
+///
+/// ```
+/// use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+///
+/// struct Greeter;
+///
+/// #[async_trait]
+/// impl Provider for Greeter {
+///     async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+///         if request.prompt.is_empty() {
+///             return Err(ProviderError::permanent("the prompt is empty: write whom to greet"));
+///         }
+///         Ok(Reply::text(format!("Hello, {}!", request.prompt)))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// Carries out one call.

@@ -7,6 +7,14 @@ use crate::provider::error::ProviderError;
 use crate::usage::Usage;
 
 /// What a provider answers.
+///
+/// ```
+/// use serde_json::json;
+/// use workflow_core::provider::Reply;
+///
+/// assert_eq!(Reply::text("done").output.json(), r#""done""#);
+/// assert_eq!(Reply::json(&json!({ "done": true })).output.json(), r#"{"done":true}"#);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reply {
     /// The output of the node.

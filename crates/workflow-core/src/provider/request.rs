@@ -34,6 +34,16 @@ impl CallId {
 }
 
 /// What a provider is asked to do. All `${…}` are resolved.
+///
+/// ```
+/// use workflow_core::provider::{CallRequest, Reply};
+///
+/// /// What a closure that is a provider does with a request.
+/// fn shout(request: CallRequest) -> Reply {
+///     let mark = request.options["mark"].as_str().unwrap_or("!");
+///     Reply::text(request.prompt.to_uppercase() + mark)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct CallRequest {
     /// Which call it is.

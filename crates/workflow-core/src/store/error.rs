@@ -5,6 +5,15 @@ use std::sync::Arc;
 use crate::ids::RunId;
 
 /// Why a store did not do what it was asked to.
+///
+/// ```
+/// use workflow_core::store::StoreError;
+///
+/// let held = StoreError::Held { run: "r1".parse()?, holder: "worker 7".to_owned() };
+/// assert!(held.is_held() && held.is_retryable());
+/// assert_eq!(held.to_string(), "run `r1` is driven elsewhere (worker 7)");
+/// # Ok::<(), workflow_core::ids::InvalidId>(())
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -26,7 +35,7 @@ pub enum StoreError {
     #[error("run `{0}` has been taken over by another driver")]
     Fenced(RunId),
     /// The leases of this store were not renewed in time: none of them is good any more.
-    #[error("the right to drive runs was not renewed in time and has run out")]
+    #[error("the leases of this process were not renewed in time and have expired")]
     Expired,
     /// The run's last event is not the one that was expected.
     #[error("run `{run}` has {actual} events where {expected} were expected")]
@@ -57,4 +66,44 @@ pub enum StoreError {
     /// The store has been closed or has given up after an earlier error.
     #[error("the store is closed: {0}")]
     Closed(String),
+}
+
+impl StoreError {
+    /// Whether the run or the bundle does not exist.
+    ///
+    /// ```
+    /// use workflow_core::store::{MemoryStore, RunStore};
+    ///
+    /// let missing = futures::executor::block_on(MemoryStore::new().get(&"r1".parse()?)).unwrap_err();
+    /// assert!(missing.is_not_found() && !missing.is_retryable());
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
+
+    /// Whether another process or engine drives the run at the moment.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Held { .. })
+    }
+
+    /// Whether the store holds something else than the caller expected: a run of the same id, or other events.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Exists(_) | Self::Conflict { .. })
+    }
+
+    /// Whether the caller's lease of the run is no longer good.
+    pub fn is_lease_lost(&self) -> bool {
+        matches!(self, Self::Fenced(_) | Self::Expired)
+    }
+
+    /// Whether the same call may succeed later without anything being changed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::Io { .. })
+    }
+
+    /// Whether the change that was asked for may have been stored all the same.
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
 }

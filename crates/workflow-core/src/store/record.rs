@@ -130,6 +130,15 @@ impl<'de> Deserialize<'de> for RunRecord {
 }
 
 /// Which runs to list.
+///
+/// ```
+/// use workflow_core::status::RunStatus;
+/// use workflow_core::store::RunFilter;
+///
+/// let mut filter = RunFilter::all();
+/// filter.statuses = vec![RunStatus::Failed];
+/// filter.limit = Some(20);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunFilter {

@@ -35,6 +35,15 @@ use crate::store::watchers::{Watcher, Watching};
 ///   polls an append between other work, and drops futures of runs that are cancelled.
 /// - Epochs of a run's leases never repeat, also when the run is deleted and another is created with its id: a holder
 ///   from before must not pass for that of the new run.
+///
+/// ```
+/// use workflow_core::store::{RunFilter, RunStore, StoreError};
+///
+/// /// How many runs have not ended, in any store.
+/// async fn unfinished(store: &dyn RunStore) -> Result<usize, StoreError> {
+///     Ok(store.list(&RunFilter::unfinished()).await?.len())
+/// }
+/// ```
 #[async_trait]
 pub trait RunStore: Send + Sync {
     /// Stores a new run with its first event, and claims it for the caller.

@@ -25,6 +25,21 @@ use crate::sinks::Sinks;
 use crate::steady::Steady;
 
 /// An [`Engine`] to be put together. Nothing is required but a provider for what the workflows name.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use workflow_core::store::MemoryStore;
+/// use workflow_exec::{Engine, Limits};
+///
+/// let engine = Engine::builder()
+///     .store(MemoryStore::new())
+///     .limits(Limits::new().limit("claude-code", 2))
+///     .stop_grace(Duration::from_secs(5))
+///     .build()?;
+/// assert!(futures::executor::block_on(engine.unfinished())?.is_empty());
+/// # Ok::<(), workflow_exec::EngineError>(())
+/// ```
 #[must_use]
 pub struct EngineBuilder {
     store: Arc<dyn RunStore>,

@@ -28,6 +28,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STEP: usize = 256;
 
 /// A run, by its id. Cheap to clone; dropping it changes nothing.
+///
+/// ```
+/// use workflow_core::status::RunStatus;
+/// use workflow_exec::{Engine, StartRun};
+///
+/// # use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+/// # struct Echo;
+/// # #[async_trait]
+/// # impl Provider for Echo {
+/// #     async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+/// #         Ok(Reply::text(request.prompt))
+/// #     }
+/// # }
+/// # let engine = Engine::builder().provider("echo", Echo).build()?;
+/// # let plan = engine.parse("workflow: { name: One, stages: [say] }\nsay: { provider: echo, prompt: Hi }", "one")?;
+/// # futures::executor::block_on(async {
+/// let run = engine.create(StartRun::plan(&plan)).await?;
+/// assert_eq!(run.status().await?, RunStatus::Pending);
+/// run.pause().await?;
+/// # Ok::<(), workflow_exec::EngineError>(())
+/// # })?;
+/// # Ok::<(), workflow_exec::EngineError>(())
+/// ```
 #[derive(Clone)]
 pub struct RunHandle {
     pub(crate) engine: Engine,

@@ -44,6 +44,26 @@ use crate::sinks::SinkStatus;
 
 /// Runs workflows. Cheap to clone; all clones are one engine. The example of the
 /// [crate](crate) shows one at work.
+///
+/// ```
+/// use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+/// use workflow_exec::{Engine, StartRun};
+///
+/// struct Echo;
+///
+/// #[async_trait]
+/// impl Provider for Echo {
+///     async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+///         Ok(Reply::text(request.prompt))
+///     }
+/// }
+///
+/// let engine = Engine::builder().provider("echo", Echo).build()?;
+/// let plan = engine.parse("workflow: { name: One, stages: [say] }\nsay: { provider: echo, prompt: Hi }", "one")?;
+/// let run = futures::executor::block_on(engine.run(StartRun::plan(&plan)))?;
+/// assert_eq!(run.output("say").and_then(|output| output.text()).as_deref(), Some("Hi"));
+/// # Ok::<(), workflow_exec::EngineError>(())
+/// ```
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,

@@ -24,6 +24,17 @@ use crate::panics;
 use crate::shared::Hold;
 
 /// A run to be started.
+///
+/// ```
+/// use workflow_core::definition::OnFailure;
+/// use workflow_exec::StartRun;
+///
+/// let start = StartRun::workflow("release".parse()?)
+///     .var("version", "1.4.0")
+///     .run_id("release-1-4-0".parse()?)
+///     .on_failure(OnFailure::Stop);
+/// # Ok::<(), workflow_core::ids::InvalidId>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct StartRun {
     pub(crate) what: What,

@@ -5,6 +5,13 @@ use std::fmt;
 use serde::Serialize;
 
 /// One thing that is wrong with a definition, and where.
+///
+/// ```
+/// use workflow_core::definition::Diagnostic;
+///
+/// let problem = Diagnostic::error("unknown-key", "plan.retrys", "`retrys` is not a key of a stage").at(4, 3);
+/// assert_eq!(problem.to_string(), "4:3: error[unknown-key]: `retrys` is not a key of a stage");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Diagnostic {
@@ -106,6 +113,13 @@ pub enum Severity {
 }
 
 /// The problems of a definition, as an error.
+///
+/// ```
+/// use workflow_core::definition::{Diagnostic, Diagnostics};
+///
+/// let found: Diagnostics = [Diagnostic::warning("unused", "plan.model", "the provider ignores it")].into_iter().collect();
+/// assert!(!found.has_errors() && found.iter().count() == 1);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, thiserror::Error)]
 #[serde(transparent)]
 pub struct Diagnostics(pub Vec<Diagnostic>);

@@ -196,7 +196,7 @@ fn a_stopped_process_keeps_its_runs_until_their_time_has_run_out_and_writes_noth
     append(&store, &lease, 2, &[succeeded(3)]).unwrap();
     process.signal("-CONT");
     block_on(store.request(&id("r1"), Control::Resume)).unwrap();
-    let told = "the right to drive runs was not renewed in time and has run out";
+    let told = "the leases of this process were not renewed in time and have expired";
     assert_eq!(process.line("run `r1` "), format!("has been taken over by another driver; {told}"));
     assert!(process.child.wait().unwrap().success());
     append(&store, &lease, 3, &[succeeded(4)]).unwrap();
