@@ -2,6 +2,7 @@
 //!
 //! Reading waits for nothing, so what counts is what all threads are busy with; what is written waits for the disk.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -141,6 +142,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         workflow: bundle.workflow.id.clone(),
         bundle: hash.clone(),
         vars: IndexMap::new(),
+        labels: BTreeMap::new(),
         on_failure: None,
         interactive: false,
         isolated: false,
@@ -156,6 +158,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         started_at: None,
         completed_at: None,
         error: None,
+        labels: BTreeMap::new(),
     };
     let events = vec![Event { seq: 1, at, body: EventBody::RunCreated(created.into()) }];
     Ok(NewRun { id, bundle, events, head })

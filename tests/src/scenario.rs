@@ -12,6 +12,7 @@
 //! What the workflow refers to follows it, each part after a line that says what it is: `--- # profile
 //! plan.team`, `--- # role critic`, or `--- # schema plan.json`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -245,6 +246,7 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
         workflow,
         bundle,
         vars: [].into(),
+        labels: BTreeMap::new(),
         on_failure: None,
         interactive: false,
         isolated: false,

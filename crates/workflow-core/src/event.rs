@@ -7,6 +7,7 @@
 
 mod wire;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -444,6 +445,9 @@ pub struct RunCreated {
     /// The variables.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub vars: IndexMap<String, Data>,
+    /// The labels: texts by names that lists of runs are filtered by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Replaces `on_failure` of every stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,

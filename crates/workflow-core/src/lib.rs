@@ -26,6 +26,7 @@ mod exact;
 pub mod expr;
 pub mod failure;
 pub mod ids;
+pub mod labels;
 pub mod machine;
 pub mod names;
 pub mod output;

@@ -1,5 +1,6 @@
 //! Runs as hosts see them: their status, the stages and what these returned.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,6 +34,9 @@ pub struct RunView {
     pub run_id: RunId,
     /// The workflow's id.
     pub workflow_id: WorkflowId,
+    /// The labels that it was started with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// The status.
     pub status: RunStatus,
     /// Why it does not go on by itself.

@@ -71,13 +71,18 @@ pub enum EngineError {
     /// Variables that the workflow needs are missing, or of another type.
     #[error("the run cannot start: {}", .0.join("; "))]
     Variables(Vec<String>),
+    /// Labels of the new run are [invalid](workflow_core::labels::check_labels).
+    #[error("the run cannot start: {}", .0.join("; "))]
+    Labels(Vec<String>),
     /// The engine was built without a spawner.
     #[error(
         "the engine has no spawner to drive runs in the background: drive the run yourself with `Engine::drive`"
     )]
     NoSpawner,
     /// There is a run of that id, started with something else.
-    #[error("run `{0}` exists already and was started with another workflow or other variables")]
+    #[error(
+        "run `{0}` exists already and was started with another workflow, or with other variables, labels or options"
+    )]
     OtherInputs(RunId),
     /// A run's id is not one.
     #[error(transparent)]

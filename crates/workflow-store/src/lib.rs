@@ -20,6 +20,8 @@ mod files;
 #[cfg(any(feature = "files", feature = "postgres", feature = "sqlite"))]
 mod host;
 mod job_thread;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod labels;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sinks;

@@ -111,6 +111,8 @@ pub use workflow_core::event;
 pub use workflow_core::failure;
 /// Ids of workflows, runs, stages and nodes.
 pub use workflow_core::ids;
+/// The rules for labels of runs.
+pub use workflow_core::labels;
 /// What providers print while they work.
 pub use workflow_core::output;
 /// What a provider implements and is given.

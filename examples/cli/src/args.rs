@@ -157,6 +157,9 @@ pub(crate) enum Command {
         /// Only runs with this status; can be given several times.
         #[arg(long, value_name = "STATUS", value_parser = statuses())]
         status: Vec<RunStatus>,
+        /// Only runs with this label and exactly this value; can be given several times, and a run must have them all.
+        #[arg(long = "label", value_name = "NAME=VALUE", value_parser = variables::label)]
+        labels: Vec<(String, String)>,
         /// Only so many, the newest.
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
@@ -252,6 +255,10 @@ pub(crate) struct RunArgs {
     /// Set variables from a file with an object in JSON or YAML (`-` for standard input); `--var` comes before it.
     #[arg(long, value_name = "FILE", value_parser = variables::variables)]
     pub var_file: Vec<Map<String, Value>>,
+    /// Label the run, for instance with an owner or a ticket: `name=value`; can be given several times. `runs --label`
+    /// finds it by its labels.
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = variables::label)]
+    pub labels: Vec<(String, String)>,
     /// The run's id. A run of that id with the same inputs is gone on with.
     #[arg(long, value_name = "ID")]
     pub run_id: Option<RunId>,

@@ -142,6 +142,7 @@ impl Error {
             | Self::Engine(
                 EngineError::Invalid(_)
                 | EngineError::Variables(_)
+                | EngineError::Labels(_)
                 | EngineError::SecretInValue { .. }
                 | EngineError::OtherInputs(_)
                 | EngineError::BadId(_)

@@ -1,6 +1,6 @@
 //! What a run comes to when the engine drives it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -57,6 +57,7 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
     let created = RunCreated {
         run: run.clone(),
         vars,
+        labels: BTreeMap::new(),
         on_failure: case.on_failure,
         interactive: case.interactive,
         isolated: false,

@@ -523,6 +523,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
     let created = RunCreated {
         run: id.clone(),
         vars,
+        labels: BTreeMap::new(),
         on_failure: setup.case.on_failure,
         interactive: setup.case.interactive,
         isolated: false,

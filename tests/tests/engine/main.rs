@@ -17,6 +17,7 @@ mod failing;
 mod forking;
 mod host;
 mod items;
+mod labels;
 mod leases;
 mod limits;
 mod migrating;

@@ -123,7 +123,7 @@ login: { provider: ann, prompt: \"${secrets.tokn}\" }
 }
 
 /// Knows these secrets.
-struct These(&'static [(&'static str, &'static str)]);
+pub(crate) struct These(&'static [(&'static str, &'static str)]);
 
 impl Secrets for These {
     fn secret(&self, name: &str) -> Option<String> {
@@ -131,7 +131,7 @@ impl Secrets for These {
     }
 }
 
-const TOKEN: These = These(&[("token", "4711471147114711")]);
+pub(crate) const TOKEN: These = These(&[("token", "4711471147114711")]);
 const ONE: &str = "
 workflow: { name: Secrets, stages: [login] }
 login: { provider: service, env: { TOKEN: '${secrets.token}' } }

@@ -153,6 +153,8 @@ fn what_was_signed_cannot_be_changed() {
         let vars: IndexMap<_, _> = [("what".to_owned(), Data::new(&json!("evil")))].into();
         forge(&world, "r1", with(&|run| run.bundle = evil.hash().clone()), &own, EVIL).await;
         forge(&world, "r1", with(&|run| run.vars = vars.clone()), &own, GOOD).await;
+        let labels = || [("owner".to_owned(), "evil".to_owned())].into();
+        forge(&world, "r1", with(&|run| run.labels = labels()), &own, GOOD).await;
         forge(&world, "r1", with(&|run| run.isolated = true), &own, GOOD).await;
         forge(&world, "r1", with(&|run| run.seed += 1), &own, GOOD).await;
         forge(&world, "r1", with(&|run| run.signature = None), &own, GOOD).await;

@@ -48,6 +48,7 @@ impl World {
             workflow: plan.workflow().id.clone(),
             bundle: plan.hash().clone(),
             vars: [("p".to_owned(), Data::new(&json!("q")))].into(),
+            labels: BTreeMap::new(),
             on_failure: *on_failure,
             interactive: *interactive,
             isolated: false,

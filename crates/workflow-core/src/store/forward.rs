@@ -13,7 +13,8 @@ use crate::ids::RunId;
 use crate::output::OutputEntry;
 use crate::store::control::{Control, ControlRecord};
 use crate::store::error::StoreError;
-use crate::store::record::{Lease, NewRun, RunFilter, RunHead, RunRecord};
+use crate::store::filter::RunFilter;
+use crate::store::record::{Lease, NewRun, RunHead, RunRecord};
 use crate::store::run_store::RunStore;
 use crate::store::watchers::{Watcher, Watching};
 

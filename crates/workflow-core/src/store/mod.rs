@@ -2,6 +2,7 @@
 
 mod control;
 mod error;
+mod filter;
 mod forward;
 mod memory;
 pub mod order;
@@ -12,7 +13,8 @@ mod watchers;
 
 pub use control::{Answer, Control, ControlRecord};
 pub use error::StoreError;
+pub use filter::RunFilter;
 pub use memory::MemoryStore;
-pub use record::{Lease, NewRun, RunFilter, RunHead, RunRecord};
+pub use record::{Lease, NewRun, RunHead, RunRecord};
 pub use run_store::RunStore;
 pub use watchers::{Watcher, Watchers, Watching};

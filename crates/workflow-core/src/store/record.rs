@@ -1,5 +1,6 @@
 //! What a store keeps of a run beside its events, and gives out with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -79,6 +80,9 @@ pub struct RunHead {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Arc<Failure>>,
+    /// The labels that it was started with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl RunHead {
@@ -126,53 +130,6 @@ impl<'de> Deserialize<'de> for RunRecord {
         let head = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
         let Beside { run_id, holder } = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
         Ok(Self { run_id, head, holder })
-    }
-}
-
-/// Which runs to list.
-///
-/// ```
-/// use workflow_core::status::RunStatus;
-/// use workflow_core::store::RunFilter;
-///
-/// let mut filter = RunFilter::all();
-/// filter.statuses = vec![RunStatus::Failed];
-/// filter.limit = Some(20);
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RunFilter {
-    /// Only runs of this workflow.
-    pub workflow: Option<WorkflowId>,
-    /// Only runs with one of these statuses; empty means any.
-    pub statuses: Vec<RunStatus>,
-    /// Only runs that were created at this time or later.
-    pub created_from: Option<Timestamp>,
-    /// Only runs that were created before this time.
-    pub created_before: Option<Timestamp>,
-    /// Only runs after this one in the order of the list.
-    pub after: Option<RunId>,
-    /// At most so many; `None` means all.
-    pub limit: Option<usize>,
-}
-
-impl RunFilter {
-    /// Every run.
-    pub fn all() -> Self {
-        Self::default()
-    }
-
-    /// Runs that have not ended.
-    pub fn unfinished() -> Self {
-        Self { statuses: vec![RunStatus::Pending, RunStatus::Running, RunStatus::Paused], ..Self::default() }
-    }
-
-    /// Whether a run is let through (paging apart).
-    pub fn matches(&self, head: &RunHead) -> bool {
-        self.workflow.as_ref().is_none_or(|workflow| *workflow == head.workflow_id)
-            && (self.statuses.is_empty() || self.statuses.contains(&head.status))
-            && self.created_from.is_none_or(|from| head.created_at >= from)
-            && self.created_before.is_none_or(|before| head.created_at < before)
     }
 }
 

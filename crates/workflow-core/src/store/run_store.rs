@@ -13,7 +13,8 @@ use crate::output::OutputEntry;
 use crate::status::RunStatus;
 use crate::store::control::{Control, ControlRecord};
 use crate::store::error::StoreError;
-use crate::store::record::{Lease, NewRun, RunFilter, RunHead, RunRecord};
+use crate::store::filter::RunFilter;
+use crate::store::record::{Lease, NewRun, RunHead, RunRecord};
 use crate::store::watchers::{Watcher, Watching};
 
 /// Keeps runs: their events, output, heads, controls and bundles.

@@ -1,5 +1,6 @@
 //! Every kind of event beside what stands in a log for it.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 workflow: id("ship"),
                 bundle: hash(),
                 vars: vars(),
+                labels: BTreeMap::from([("owner".to_owned(), "ann".to_owned())]),
                 on_failure: Some(OnFailure::Continue),
                 interactive: true,
                 isolated: true,
@@ -61,7 +63,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             concat!(
                 r#""type":"run_created","data":{"run":"r-1","workflow":"ship","#,
                 r#""bundle":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","#,
-                r#""vars":{"b":1,"a":null},"on_failure":"continue","interactive":true,"#,
+                r#""vars":{"b":1,"a":null},"labels":{"owner":"ann"},"on_failure":"continue","interactive":true,"#,
                 r#""isolated":true,"seed":18446744073709551615,"signature":"5e1f"}"#,
             ),
         ),
@@ -71,6 +73,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 workflow: id("ship"),
                 bundle: hash(),
                 vars: IndexMap::new(),
+                labels: BTreeMap::new(),
                 on_failure: None,
                 interactive: false,
                 isolated: false,

@@ -88,6 +88,45 @@ impl Engine {
         Ok(runs)
     }
 
+    /// The runs of the store that `filter` selects, the newest first.
+    ///
+    /// ```
+    /// # use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+    /// use workflow_core::store::RunFilter;
+    /// use workflow_exec::{Engine, StartRun};
+    ///
+    /// # struct Greeter;
+    /// # #[async_trait]
+    /// # impl Provider for Greeter {
+    /// #     async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+    /// #         Ok(Reply::text(request.prompt))
+    /// #     }
+    /// # }
+    /// # let engine = Engine::builder().provider("greeter", Greeter).build()?;
+    /// # let workflow = engine.parse(
+    /// #     "workflow: { name: Hello, stages: [greet] }\ngreet: { provider: greeter, prompt: Hello }\n",
+    /// #     "hello",
+    /// # )?;
+    /// # futures::executor::block_on(async {
+    /// for owner in ["ann", "bob"] {
+    ///     engine.run(StartRun::plan(&workflow).label("owner", owner)).await?;
+    /// }
+    /// let of_ann = engine.list(&RunFilter::all().label("owner", "ann").limit(20)).await?;
+    /// assert_eq!(of_ann.len(), 1);
+    /// assert_eq!(of_ann[0].head.labels["owner"], "ann");
+    /// # Ok::<(), workflow_exec::EngineError>(())
+    /// # })?;
+    /// # Ok::<(), workflow_exec::EngineError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Store`]: [`StoreError::NotFound`](workflow_core::store::StoreError::NotFound) when the run to
+    /// list after does not exist.
+    pub async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, EngineError> {
+        Ok(self.shared.store.list(filter).await?)
+    }
+
     /// An id for a new run, of which the later ones sort behind the earlier ones. A host that needs to know the id
     /// before the run exists hands it to [`StartRun::run_id`].
     ///

@@ -1,5 +1,6 @@
 //! How a run is started, and with what.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::FutureExt as _;
@@ -10,6 +11,7 @@ use workflow_core::data::Data;
 use workflow_core::definition::OnFailure;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::labels::check_labels;
 use workflow_core::machine::State;
 use workflow_core::plan::Plan;
 use workflow_core::store::{NewRun, StoreError};
@@ -39,6 +41,7 @@ use crate::shared::Hold;
 pub struct StartRun {
     pub(crate) what: What,
     pub(crate) vars: IndexMap<String, Data>,
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) run_id: Option<RunId>,
     pub(crate) provider: Option<String>,
     pub(crate) on_failure: Option<OnFailure>,
@@ -68,6 +71,7 @@ impl StartRun {
         Self {
             what,
             vars,
+            labels: BTreeMap::new(),
             run_id: None,
             provider: None,
             on_failure: None,
@@ -83,11 +87,54 @@ impl StartRun {
         self
     }
 
+    /// Sets several variables.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use workflow_exec::StartRun;
+    ///
+    /// let start = StartRun::workflow("deploy".parse()?).vars([("version", json!(2)), ("region", json!("eu"))]);
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
+    #[must_use]
+    pub fn vars<N: Into<String>, V: Into<Value>>(self, vars: impl IntoIterator<Item = (N, V)>) -> Self {
+        vars.into_iter().fold(self, |start, (name, value)| start.var(name, value))
+    }
+
     /// Sets a variable to JSON that is serialised already, numbers as they are written: [`Data::parse`] reads it.
     #[must_use]
     pub fn var_data(mut self, name: impl Into<String>, value: Data) -> Self {
         self.vars.insert(name.into(), value);
         self
+    }
+
+    /// Gives the run a label: a short text, such as an owner, a tenant or a ticket, that is stored with the run and by
+    /// which [`Engine::list`] finds it. Definitions do not see labels. [`check_labels`] has the rules for names and
+    /// values. Forks of the run have the same labels.
+    ///
+    /// ```
+    /// use workflow_exec::StartRun;
+    ///
+    /// let start = StartRun::workflow("deploy".parse()?).label("owner", "ann").label("ticket", "OPS-7");
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
+    #[must_use]
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Gives the run several [labels](StartRun::label).
+    ///
+    /// ```
+    /// use workflow_exec::StartRun;
+    ///
+    /// let start = StartRun::workflow("deploy".parse()?).labels([("owner", "ann"), ("ticket", "OPS-7")]);
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
+    #[must_use]
+    pub fn labels<N: Into<String>, V: Into<String>>(self, labels: impl IntoIterator<Item = (N, V)>) -> Self {
+        labels.into_iter().fold(self, |start, (name, value)| start.label(name, value))
     }
 
     /// Chooses the run's id. Starting twice with the same id and the same inputs gives the same
@@ -181,8 +228,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Invalid`] for the definition; [`EngineError::OtherInputs`] when there is a run
-    /// of that id with other inputs; [`EngineError::Store`]; [`EngineError::ShutDown`] after a shutdown.
+    /// [`EngineError::Invalid`] for the definition; [`EngineError::Variables`] and [`EngineError::Labels`];
+    /// [`EngineError::OtherInputs`] when there is a run of that id with other inputs; [`EngineError::Store`]; [`EngineError::ShutDown`] after a shutdown.
     pub async fn create(&self, start: StartRun) -> Result<RunHandle, EngineError> {
         let (run, claimed) = self.accept(start).await?;
         if let Some((hold, ..)) = claimed {
@@ -206,9 +253,17 @@ impl Engine {
         if !wrong.is_empty() {
             return Err(EngineError::Variables(wrong));
         }
+        let wrong = check_labels(&start.labels);
+        if !wrong.is_empty() {
+            return Err(EngineError::Labels(wrong));
+        }
         self.shared.check_secrets(&plan)?;
         let vars = start.vars.iter().map(|(name, value)| (format!("the variable `{name}`"), value));
         self.shared.secret_in(&plan, vars)?;
+        let labels: Vec<_> =
+            start.labels.iter().map(|(name, value)| (name, Data::new(&value.as_str().into()))).collect();
+        let labels = labels.iter().map(|(name, value)| (format!("the label `{name}`"), value));
+        self.shared.secret_in(&plan, labels)?;
         let chosen = start.run_id.is_some();
         let (id, seed) = identity(start.run_id, self.shared.clock.now())?;
         let created = RunCreated {
@@ -216,6 +271,7 @@ impl Engine {
             workflow: plan.workflow().id.clone(),
             bundle: plan.hash().clone(),
             vars: start.vars,
+            labels: start.labels,
             on_failure: start.on_failure,
             interactive: start.interactive,
             isolated: start.isolated,

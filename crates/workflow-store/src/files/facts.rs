@@ -34,6 +34,7 @@ impl Facts {
                 started_at: None,
                 completed_at: None,
                 error: None,
+                labels: created.labels.clone(),
             });
         }
         let Some(head) = &mut self.head else { return };

@@ -9,6 +9,7 @@ mod claim;
 mod database;
 mod hints;
 mod lease;
+mod list;
 mod listen;
 mod options;
 mod output;

@@ -7,10 +7,10 @@ use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::run_not_found;
-use workflow_core::store::{Control, ControlRecord, RunFilter, RunRecord, StoreError};
+use workflow_core::store::{Control, ControlRecord, RunRecord, StoreError};
 
 use crate::postgres::database::Query;
-use crate::postgres::row::{controls, nanoseconds, parse, record, signed, text, unsigned, word};
+use crate::postgres::row::{controls, parse, record, signed, text, unsigned};
 use crate::postgres::service::Service;
 
 const EVENTS: Query = Query::new(
@@ -25,8 +25,6 @@ const GET: Query = Query::new(
      LEFT JOIN @.worker w ON w.worker_id = r.owner AND w.expires_at > @.clock() WHERE r.run_id = $1",
     &[Type::TEXT],
 );
-
-const CREATED: Query = Query::new("SELECT created FROM @.run WHERE run_id = $1", &[Type::TEXT]);
 
 const REQUEST: Query = Query::new(
     "UPDATE @.run SET controls = array_append(controls, $2) WHERE run_id = $1 \
@@ -67,56 +65,6 @@ impl Service {
     pub(super) async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {
         let rows = self.database.read(&GET, &[&run.as_str()]).await?;
         record(rows.first().ok_or_else(|| run_not_found(run))?)
-    }
-
-    /// The statement depends on the filter, so that the index can be used that suits it.
-    pub(super) async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
-        let created = match &filter.after {
-            None => None,
-            Some(run) => {
-                let rows = self.database.read(&CREATED, &[&run.as_str()]).await?;
-                Some(rows.first().ok_or_else(|| run_not_found(run))?.get::<_, i64>(0))
-            }
-        };
-        let statuses: Vec<String> =
-            filter.statuses.iter().map(|status| format!("'{}'", word(status))).collect();
-        let workflow = filter.workflow.as_ref().map(ToString::to_string);
-        let after = filter.after.as_ref().map(ToString::to_string);
-        let (from, before) = (filter.created_from.map(nanoseconds), filter.created_before.map(nanoseconds));
-        let limit = filter.limit.map(|limit| signed(limit as u64));
-        let mut conditions = vec!["true".to_owned()];
-        if !statuses.is_empty() {
-            conditions.push(format!("r.status IN ({})", statuses.join(", ")));
-        }
-        let mut params: Vec<(&(dyn ToSql + Sync), Type)> = Vec::new();
-        if let Some(workflow) = &workflow {
-            params.push((workflow, Type::TEXT));
-            conditions.push(format!("r.workflow = ${}", params.len()));
-        }
-        for (bound, sign) in [(&from, ">="), (&before, "<")] {
-            if let Some(bound) = bound {
-                params.push((bound, Type::INT8));
-                conditions.push(format!("r.created {sign} ${}", params.len()));
-            }
-        }
-        if let (Some(created), Some(after)) = (&created, &after) {
-            params.push((created, Type::INT8));
-            params.push((after, Type::TEXT));
-            let last = params.len();
-            conditions.push(format!("(r.created, r.run_id) < (${}, ${last})", last - 1));
-        }
-        params.push((&limit, Type::INT8));
-        let sql = format!(
-            "SELECT r.run_id, r.head, w.name FROM @.run r LEFT JOIN @.worker w \
-             ON w.worker_id = r.owner AND w.expires_at > @.clock() WHERE {} \
-             ORDER BY r.created DESC, r.run_id DESC LIMIT ${}",
-            conditions.join(" AND "),
-            params.len()
-        );
-        // One that is damaged must not hide the others. Reading it tells what is wrong.
-        let rows = self.database.read_once(&sql, &params).await?;
-        let damaged = |error: &StoreError| tracing::error!(%error, "a damaged run");
-        Ok(rows.iter().filter_map(|row| record(row).inspect_err(damaged).ok()).collect())
     }
 
     pub(super) async fn request(&self, run: &RunId, control: &Control) -> Result<u64, StoreError> {

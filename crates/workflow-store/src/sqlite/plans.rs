@@ -1,6 +1,6 @@
 //! How SQLite finds what it is asked for: nothing reads a table that grows from end to end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -113,6 +113,7 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
         started_at: None,
         completed_at: None,
         error: None,
+        labels: BTreeMap::new(),
     };
     let event = |seq, body| Event { seq, at, body };
     let new =
@@ -153,7 +154,7 @@ fn read_everything(reading: &Reading<'_>, run: &RunId, hash: &BundleHash) {
     done(reading.controls(run, 0));
     done(reading.get(run));
     done(reading.bundle(hash));
-    for bits in 0..32_u8 {
+    for bits in 0..64_u8 {
         let mut filter = RunFilter::all();
         let wanted = |bit: u8| bits & (1 << bit) != 0;
         filter.workflow = wanted(0).then(|| WorkflowId::new("w").unwrap());
@@ -162,6 +163,9 @@ fn read_everything(reading: &Reading<'_>, run: &RunId, hash: &BundleHash) {
         filter.created_before = wanted(2).then_some(Timestamp::MAX);
         filter.after = wanted(3).then(|| run.clone());
         filter.limit = wanted(4).then_some(3);
+        if wanted(5) {
+            filter = filter.label("owner", "ann").label("tenant", "acme");
+        }
         done(reading.list(&filter));
     }
 }

@@ -1,6 +1,6 @@
 //! What is read of runs: everything here blocks, on the threads of readers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,6 +19,7 @@ use super::fault::{Fault, Outcome, corrupt};
 use super::lines;
 use super::place::Place;
 use super::registration::is_dead;
+use crate::labels::fragments;
 
 /// A connection within a transaction that sees one state of the database.
 pub(super) struct Reading<'a> {
@@ -186,6 +187,7 @@ impl Reading<'_> {
             started_at: None,
             completed_at: None,
             error: None,
+            labels: BTreeMap::new(),
         })
     }
 
@@ -199,9 +201,16 @@ impl Reading<'_> {
         let mut values: Vec<Value> = Vec::new();
         let sql = query(filter, status, after, &mut values);
         let mut find = self.connection.prepare_cached(&sql)?;
-        let rows = find.query_map(params_from_iter(values), Listed::read)?;
-        for row in rows {
-            found.push(row?);
+        let mut rows = find.query(params_from_iter(values))?;
+        let mut left = filter.limit.unwrap_or(usize::MAX);
+        while left > 0
+            && let Some(row) = rows.next()?
+        {
+            let listed = Listed::read(row)?;
+            if filter.labels.is_empty() || listed.head().is_ok_and(|head| filter.matches(&head)) {
+                found.push(listed);
+                left -= 1;
+            }
         }
         Ok(())
     }
@@ -210,7 +219,7 @@ impl Reading<'_> {
 const COLUMNS: &str = "run.id, run.created_at, run.head, holder.name, holder.lock, holder.expires
     FROM run LEFT JOIN holder ON holder.id = run.holder";
 
-/// The query of a list, the newest first.
+/// The query of a list, the newest first. It finds all runs that the filter selects; with labels it may find others.
 fn query(
     filter: &RunFilter,
     status: Option<&'static str>,
@@ -240,8 +249,12 @@ fn query(
     if let Some((at, run)) = after {
         and("(run.created_at, run.id) < (?, ?)", vec![at.into(), run.as_str().to_owned().into()]);
     }
+    for fragment in fragments(&filter.labels) {
+        and("instr(run.head, ?) > 0", vec![fragment.into()]);
+    }
     sql.push_str(" ORDER BY run.created_at DESC, run.id DESC");
-    if let Some(limit) = filter.limit {
+    // With labels the query may find more than the filter selects.
+    if let Some(limit) = filter.limit.filter(|_| filter.labels.is_empty()) {
         sql.push_str(" LIMIT ?");
         values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
     }
@@ -252,7 +265,7 @@ fn query(
 struct Listed {
     id: String,
     created_at: i64,
-    head: String,
+    head: Vec<u8>,
     holder: Option<Holder>,
 }
 
@@ -268,11 +281,13 @@ impl Listed {
             Some(name) => Some(Holder { name, lock: row.get(4)?, expires: row.get(5)? }),
             None => None,
         };
-        Ok(Self { id: row.get(0)?, created_at: row.get(1)?, head: row.get(2)?, holder })
+        // Damage can be anything, also no UTF-8.
+        let head = row.get_ref(2)?.as_bytes()?.to_vec();
+        Ok(Self { id: row.get(0)?, created_at: row.get(1)?, head, holder })
     }
 
     fn head(&self) -> serde_json::Result<RunHead> {
-        lines::read(&self.head)
+        serde_json::from_slice(&self.head)
     }
 }
 

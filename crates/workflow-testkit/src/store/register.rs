@@ -71,6 +71,10 @@ macro_rules! __store_cases {
             a_list_is_filtered
             a_list_is_bounded_in_time
             a_list_tells_who_holds_a_run
+            a_list_is_filtered_by_labels
+            a_page_is_filled_with_runs_of_the_labels
+            labels_are_compared_exactly
+            a_label_is_not_mistaken_for_what_else_a_run_has
             what_ended_before_a_time_is_deleted
             the_oldest_are_deleted_first_and_no_more_than_asked
             what_is_held_is_not_deleted
@@ -117,6 +121,7 @@ macro_rules! __store_cases {
         $crate::__store_each! { $do $with [
             a_damaged_event_is_refused_and_told
             an_event_of_a_newer_version_is_refused_and_named
+            a_damaged_run_hides_no_other_with_its_labels
         ] }
     };
 }

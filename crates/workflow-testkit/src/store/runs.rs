@@ -1,5 +1,6 @@
 //! Runs to store: what the cases are made of, for tests of a store's own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -56,6 +57,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         workflow: bundle.workflow.id.clone(),
         bundle: hash.clone(),
         vars: IndexMap::from([("feature".to_owned(), Data::new(&json!({"name": "ü\n\u{1b}[31m"})))]),
+        labels: BTreeMap::new(),
         on_failure: None,
         interactive: false,
         isolated: false,
@@ -71,10 +73,22 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         started_at: None,
         completed_at: None,
         error: None,
+        labels: BTreeMap::new(),
     };
     let mut first = event(1, EventBody::RunCreated(created.into()));
     first.at = at(age);
     NewRun { id: id(name), bundle, events: vec![first], head }
+}
+
+/// A run of the workflow `feature` with labels, created `age` seconds after the fixed moment. They need not be valid
+/// ones: a store keeps what it is given.
+pub fn labelled(name: &str, age: u64, labels: &[(&str, &str)]) -> NewRun {
+    let mut run = run_of("feature", name, age);
+    run.head.labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    if let Some(EventBody::RunCreated(created)) = run.events.first_mut().map(|event| &mut event.body) {
+        Arc::make_mut(created).labels = run.head.labels.clone();
+    }
+    run
 }
 
 /// A run of the workflow `feature`.

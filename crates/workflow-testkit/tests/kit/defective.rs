@@ -324,6 +324,32 @@ impl RunStore for Defective {
             Defect::IncludesTheUpperBound => {
                 filter.created_before = filter.created_before.map(|at| at + SignedDuration::from_nanos(1));
             }
+            Defect::IgnoresLabels => filter.labels.clear(),
+            Defect::WantsOneLabelOnly => drop(filter.labels.pop_last()),
+            Defect::CutsThePageBeforeTheLabels => {
+                let labels = std::mem::take(&mut filter.labels);
+                let page = self.inner.list(&filter).await?.into_iter();
+                let has = |record: &RunRecord, name, value| record.head.labels.get(name) == Some(value);
+                return Ok(page
+                    .filter(|run| labels.iter().all(|(name, value)| has(run, name, value)))
+                    .collect());
+            }
+            Defect::TakesLabelsForPatterns | Defect::LooksForLabelsAnywhere => {
+                let wanted: Vec<_> = std::mem::take(&mut filter.labels).into_iter().collect();
+                let limit = filter.limit.take().unwrap_or(usize::MAX);
+                let mut records = self.inner.list(&filter).await?;
+                records.retain(|record| {
+                    wanted.iter().all(|(name, value)| match self.defect {
+                        Defect::LooksForLabelsAnywhere => {
+                            let head = serde_json::to_string(&record.head).unwrap();
+                            head.contains(&format!("\"{name}\":\"{value}\""))
+                        }
+                        _ => record.head.labels.get(name).is_some_and(|label| value == "%" || label == value),
+                    })
+                });
+                records.truncate(limit);
+                return Ok(records);
+            }
             Defect::PagesByPosition => {
                 let after = filter.after.take();
                 let all = self.inner.list(&RunFilter::all()).await?;
@@ -343,6 +369,11 @@ impl RunStore for Defective {
         records.retain(|record| !deleted.contains(&record.run_id));
         match self.defect {
             Defect::ListsTheOldestFirst => records.reverse(),
+            Defect::StopsListingAtDamage => {
+                let damaged = self.shared.damaged.lock().unwrap();
+                let end = records.iter().position(|record| damaged.contains_key(&record.run_id));
+                records.truncate(end.unwrap_or(usize::MAX));
+            }
             Defect::HidesHolders => records.iter_mut().for_each(|record| record.holder = None),
             _ => {}
         }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use workflow_core::data::Data;
 use workflow_core::definition::read_value;
 use workflow_core::ids::is_id;
+use workflow_core::labels::check_labels;
 
 /// No more of a file is read: no run can have a larger value.
 const LIMIT: u64 = 64 << 20;
@@ -29,6 +30,14 @@ pub(super) fn variable(text: &str) -> Result<(String, Value), String> {
     }
     let value = Data::parse(&value).map_err(|error| format!("not JSON: {error}"))?;
     Ok((name.to_owned(), value.exact_value()))
+}
+
+/// A label: `name=value`.
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write name=value")?;
+    let label = (name.to_owned(), value.to_owned());
+    let problems = check_labels(&[label.clone()].into());
+    if problems.is_empty() { Ok(label) } else { Err(problems.join("; ")) }
 }
 
 /// The variables of a file: an object in JSON or YAML.
@@ -89,6 +98,16 @@ mod tests {
             ("name=x@y", json!("x@y")),
         ] {
             assert_eq!(variable(text), Ok(("name".to_owned(), expected)), "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_are_texts_with_a_name() {
+        for (text, value) in [("name=text", "text"), ("name=", ""), ("name=a=b", "a=b"), ("name=@x", "@x")] {
+            assert_eq!(label(text), Ok(("name".to_owned(), value.to_owned())), "{text}");
+        }
+        for text in ["name", "=x", "na me=x", "name:=x", &format!("name={}", "x".repeat(257))] {
+            assert!(label(text).is_err(), "{text}");
         }
     }
 

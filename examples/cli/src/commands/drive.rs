@@ -13,7 +13,7 @@ use workflow_core::store::{Control, StoreError};
 use workflow_core::view::RunView;
 use workflow_exec::{ControlOutcome, EngineError, Limits, RunHandle, StartRun};
 
-use super::{control, worktree};
+use super::{control, unique, worktree};
 use crate::args::RunArgs;
 use crate::display::{self, Feed, Shown, Style};
 use crate::error::Error;
@@ -32,6 +32,7 @@ const RECOVERY: &str = "recovery";
 
 /// Starts a run, and drives it until it rests.
 pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exit, Error> {
+    let labels = unique(&args.labels)?;
     // A workflow that cannot be run makes no store and no home.
     let definitions = Host::for_definitions(&place.home)?;
     let source = Source::read(&definitions, &args.workflow).await?;
@@ -49,7 +50,7 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
         None => false,
     };
     let run = args.run_id.clone().map_or_else(|| host.engine.new_run_id(), Ok)?;
-    let mut start = StartRun::plan(&plan).run_id(run.clone());
+    let mut start = StartRun::plan(&plan).run_id(run.clone()).labels(labels);
     for (name, value) in vars {
         start = start.var(name, value);
     }

@@ -22,7 +22,10 @@ mod worktree;
 
 pub(crate) use nodes::counts;
 
+use std::collections::BTreeMap;
+
 use futures::executor::block_on;
+use workflow_core::store::RunFilter;
 
 use crate::args::{Args, Command};
 use crate::error::Error;
@@ -54,8 +57,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Doctor => doctor::doctor(json).await,
             Command::Schema { name } => definitions::schema(json, name),
             Command::Run(args) => drive::run(&place()?, json, args).await,
-            Command::Runs { workflow, status, limit } => {
-                runs::runs(&place()?, json, workflow.clone(), status.clone(), *limit).await
+            Command::Runs { workflow, status, labels, limit } => {
+                let mut filter = RunFilter::all().statuses(status.iter().copied());
+                (filter.workflow, filter.limit) = (workflow.clone(), *limit);
+                filter.labels = unique(labels)?;
+                runs::runs(&place()?, json, &filter).await
             }
             Command::Show { run } => show::show(&place()?, json, run).await,
             Command::Events { run } => events::events(&place()?, json, run).await,
@@ -75,4 +81,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Worker(args) => worker::worker(&place()?, json, args).await,
         }
     })
+}
+
+/// Labels by their names.
+fn unique(labels: &[(String, String)]) -> Result<BTreeMap<String, String>, Error> {
+    let mut unique = BTreeMap::new();
+    for (name, value) in labels {
+        if unique.insert(name.clone(), value.clone()).is_some() {
+            return Err(Error::Refused(format!("the label `{name}` is given twice: give it one value")));
+        }
+    }
+    Ok(unique)
 }

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use workflow_core::ids::WorkflowId;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{RunFilter, RunRecord};
 use workflow_store::{ForeignRun, foreign_runs};
@@ -22,22 +21,12 @@ const FOREIGN: usize = 40;
 const QUESTION: usize = 120;
 
 /// Lists runs, the newest last.
-pub(crate) async fn runs(
-    place: &Place,
-    json: bool,
-    workflow: Option<WorkflowId>,
-    statuses: Vec<RunStatus>,
-    limit: Option<usize>,
-) -> Result<Exit, Error> {
-    let mut filter = RunFilter::all();
+pub(crate) async fn runs(place: &Place, json: bool, filter: &RunFilter) -> Result<Exit, Error> {
     // Those of another program have its own statuses, and are shown with all the others.
-    let foreign =
-        if workflow.is_none() && statuses.is_empty() { foreign_runs(&place.home.path)? } else { Vec::new() };
-    filter.workflow = workflow;
-    filter.statuses = statuses;
-    filter.limit = limit;
+    let are_all = filter.workflow.is_none() && filter.statuses.is_empty() && filter.labels.is_empty();
+    let foreign = if are_all { foreign_runs(&place.home.path)? } else { Vec::new() };
     let mut runs = match Host::existing(place)? {
-        Some(host) => host.engine.store().list(&filter).await?,
+        Some(host) => host.engine.list(filter).await?,
         None => Vec::new(),
     };
     // The newest is where a person looks: above the next prompt.

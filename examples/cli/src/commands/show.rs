@@ -63,6 +63,9 @@ fn facts(history: &History, holder: Option<&str>) -> Vec<[String; 2]> {
     let mut facts = vec![["run", run.run_id.as_str()].map(str::to_owned)];
     let mut fact = |name: &str, value: String| facts.push([name.to_owned(), value]);
     fact("workflow", run.workflow_id.to_string());
+    for (n, (name, value)) in run.labels.iter().enumerate() {
+        fact(if n == 0 { "labels" } else { "" }, format!("{name}={}", shorten(value, VALUE)));
+    }
     let requested = run.requested.as_ref().map(|what| format!(", {what} requested")).unwrap_or_default();
     fact("status", format!("{}{requested}", word(run.status)));
     for wait in run.waits.iter().filter(|wait| wait.reason != WaitReason::Pause) {

@@ -98,6 +98,54 @@ fn runs_are_listed_the_newest_last_and_filtered() {
 }
 
 #[test]
+fn runs_are_found_by_their_labels() {
+    let home = Home::with_stages(&[("one", "true")]);
+    let run = |id: &str, labels: &[&str]| {
+        let labels: Vec<_> = labels.iter().flat_map(|label| ["--label", label]).collect();
+        home.run(&[&["run", "stages.workflow.yml", "--run-id", id], &labels[..]].concat())
+    };
+    assert_eq!(run("first", &["owner=ann", "ticket=OPS-7"]).code, Some(0));
+    assert_eq!(run("second", &["owner=Ann Müller \"%\" = x"]).code, Some(0));
+    assert_eq!(run("third", &[]).code, Some(0));
+    for (labels, expected) in [
+        (&["owner=ann"][..], &["first"][..]),
+        (&["ticket=OPS-7", "owner=ann"], &["first"]),
+        (&["owner=Ann Müller \"%\" = x"], &["second"]),
+        (&["owner=ann", "ticket=OPS-8"], &[]),
+    ] {
+        let labels: Vec<_> = labels.iter().flat_map(|label| ["--label", label]).collect();
+        let listed = home.run(&[&["runs", "--json", "--limit", "1"], &labels[..]].concat());
+        let ids: Vec<_> = listed.json().iter().map(|run| run["runId"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids, expected, "{labels:?}");
+    }
+    let listed = home.run(&["runs", "--json"]).json();
+    assert_eq!(listed[0]["labels"], json!({ "owner": "ann", "ticket": "OPS-7" }));
+    assert_eq!(listed[2].get("labels"), None);
+    assert_eq!(home.run(&["show", "first", "--json"]).json()[0]["labels"]["ticket"], "OPS-7");
+    stable(|| {
+        insta::assert_snapshot!(home.run(&["show", "first"]).stdout.lines().take(5).collect::<Vec<_>>().join("\n"), @r"
+        run  first
+        workflow  stages
+        labels  owner=ann
+                   ticket=OPS-7
+        status  completed
+        ");
+    });
+    // Nothing is made where a label is wrong, and labels are a part of what a run was started with.
+    for (labels, said) in [
+        (&["the owner=ann"][..], "the label name `the owner` is invalid"),
+        (&["owner"], "write name=value"),
+        (&["owner=ann", "owner=bob"], "the label `owner` is given twice"),
+    ] {
+        let refused = run("fourth", labels);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(said), "{refused:?}");
+    }
+    assert_eq!(home.run(&["runs", "--json"]).json().len(), 3);
+    assert_eq!(run("first", &["owner=bob"]).code, Some(2));
+}
+
+#[test]
 fn variables_reach_the_stages_with_their_types() {
     let home = Home::new();
     home.write(
@@ -136,7 +184,7 @@ fn a_run_of_the_same_id_is_gone_on_with_or_refused() {
     assert_eq!(home.read("trace"), "x\n");
     let other = run("b");
     assert_eq!(other.code, Some(2));
-    assert!(other.stderr.contains("was started with another workflow or other variables"), "{other:?}");
+    assert!(other.stderr.contains("was started with another workflow, or with other variables"), "{other:?}");
 }
 
 #[test]

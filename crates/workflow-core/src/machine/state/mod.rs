@@ -231,6 +231,7 @@ impl State {
             started_at: self.started_at,
             completed_at: self.completed_at,
             error: self.error.clone(),
+            labels: self.created.labels.clone(),
         }
     }
 }

@@ -100,6 +100,7 @@ impl From<State> for RunView {
         Self {
             run_id: state.created.run.clone(),
             workflow_id: state.created.workflow.clone(),
+            labels: state.created.labels.clone(),
             status: state.status,
             wait,
             waits,

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use futures::executor::block_on;
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{RunStore, StoreError};
+use workflow_core::store::{RunFilter, RunStore, StoreError};
 
 use super::*;
 use crate::fixture::*;
@@ -178,6 +178,38 @@ fn options_that_make_no_sense_are_refused() {
         let error = place.options().schema(schema).open().unwrap_err();
         assert!(error.to_string().contains("a schema has"), "{schema}: {error}");
     }
+}
+
+#[test]
+fn a_page_is_full_however_many_runs_are_damaged_or_have_other_labels() {
+    let place = Place::new();
+    let store = place.open();
+    for (name, age) in [("r1", 1), ("r2", 2), ("r3", 3)] {
+        block_on(store.create(labelled(name, age, &[("owner", "ann")]))).unwrap();
+    }
+    // More than a page of runs that are newer: some are damaged, the others have the text of the label elsewhere.
+    place.run(
+        r#"INSERT INTO @.run (run_id, workflow, status, created, head, last_event, epoch)
+        SELECT 'n' || n, workflow, status, created + n,
+            CASE WHEN n % 2 = 0 THEN '{"labels":{"owner":"ann"}'
+            ELSE replace(head, '"labels":{', '"labels":{"x":"y"},"error":{"class":"stage","message":"","details":{') || '}' END,
+            last_event, epoch
+        FROM @.run, generate_series(1, 150) n WHERE run_id = 'r3'"#,
+    );
+    let names = |filter: &RunFilter| {
+        let list = block_on(store.list(filter)).unwrap();
+        list.iter().map(|record| record.run_id.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let of_ann = RunFilter::all().label("owner", "ann");
+    assert_eq!(names(&of_ann), "r3 r2 r1");
+    assert_eq!(names(&of_ann.clone().limit(2)), "r3 r2");
+    assert_eq!(names(&of_ann.clone().limit(1).after(id("n149"))), "r3");
+    assert_eq!(names(&of_ann.clone().limit(1).after(id("r3"))), "r2");
+    assert_eq!(names(&of_ann.label("x", "y")), "");
+    assert_eq!(names(&RunFilter::all().label("x", "y").limit(2)), "n149 n147");
+    // Without labels too a damaged run takes the place of no other.
+    assert_eq!(names(&RunFilter::all().limit(3)), "n149 n147 n145");
+    assert_eq!(block_on(store.list(&RunFilter::all())).unwrap().len(), 75 + 3);
 }
 
 #[test]

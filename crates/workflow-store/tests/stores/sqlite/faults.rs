@@ -230,6 +230,32 @@ fn what_somebody_took_out_of_the_tables_is_missed() {
 }
 
 #[test]
+fn a_damaged_head_hides_no_run_from_a_list_by_labels() {
+    let (store, home) = open();
+    for (name, age) in [("r1", 1), ("r2", 2), ("r3", 3), ("r4", 4)] {
+        let lease = block_on(store.create(labelled(name, age, &[("owner", "ann")]))).unwrap();
+        block_on(store.release(lease)).unwrap();
+    }
+    let change = |sql: &str| Connection::open(database(&home)).unwrap().execute(sql, []).unwrap();
+    // Cut, with the label in what is left; and no UTF-8.
+    change(r#"UPDATE run SET head = '{"labels":{"owner":"ann"}' WHERE id = 'r2'"#);
+    change("UPDATE run SET head = CAST(x'7b22ff' AS TEXT) || head WHERE id = 'r3'");
+    let names = |filter: &RunFilter| {
+        let list = block_on(store.list(filter)).unwrap();
+        list.iter().map(|record| record.run_id.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let of_ann = RunFilter::all().label("owner", "ann");
+    assert_eq!(names(&of_ann), "r4 r1");
+    assert_eq!(names(&of_ann.clone().limit(2)), "r4 r1");
+    assert_eq!(names(&of_ann.limit(1).after(id("r3"))), "r1");
+    assert_eq!(
+        names(&RunFilter::all()),
+        "r4 r3 r2 r1",
+        "what is damaged is not hidden where labels do not matter"
+    );
+}
+
+#[test]
 fn a_run_that_names_another_bundle_than_it_has_is_refused() {
     let (store, _home) = open();
     let mut run = new_run("r1");
