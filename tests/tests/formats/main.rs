@@ -32,7 +32,7 @@ use workflow_tests::scenario;
 use crate::place::Kind;
 
 /// The versions whose formats are read. The last one is that of the version under way.
-const VERSIONS: [&str; 2] = ["0.1.0", "0.1.0-2"];
+const VERSIONS: [&str; 3] = ["0.1.0", "0.1.0-2", "0.1.0-3"];
 
 /// What is beside the stores.
 const LOGS: &str = "logs";
@@ -222,8 +222,9 @@ fn the_formats_are_committed_with_every_kind_of_event() {
     let mut kinds: BTreeSet<_> =
         variants.iter().map(|variant| variant["properties"]["type"]["const"].as_str().unwrap()).collect();
     assert!(kinds.contains("attempt_started") && kinds.len() > 30, "{kinds:?}");
-    let mut waits = 0;
-    for (_, text) in committed(&folder(current)).into_values() {
+    let (mut waits, mut labels) = (0, 0);
+    for (facts, text) in committed(&folder(current)).into_values() {
+        labels += facts.record.head.labels.len();
         for line in text {
             let event: Event = serde_json::from_str(&line).unwrap();
             kinds.remove(event.body.kind());
@@ -233,6 +234,7 @@ fn the_formats_are_committed_with_every_kind_of_event() {
     }
     assert!(kinds.is_empty(), "events that no committed log has: {kinds:?}");
     assert!(waits > 0, "no committed log has a node that waits after an interruption");
+    assert!(labels > 0, "no committed run has labels");
 }
 
 #[test]

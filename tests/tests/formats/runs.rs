@@ -142,7 +142,10 @@ fn id(run: &str) -> RunId {
 }
 
 fn start(run: &str, workflow: &str) -> StartRun {
-    StartRun::workflow(WorkflowId::new(workflow).unwrap()).run_id(id(run)).var("words", "ä \u{1f980} \"\\\n")
+    StartRun::workflow(WorkflowId::new(workflow).unwrap())
+        .run_id(id(run))
+        .var("words", "ä \u{1f980} \"\\\n")
+        .labels([("owner", "ann"), ("ticket", "ä \u{1f980} \"\\\n")])
 }
 
 /// The first thing that a run asks a person.
