@@ -111,7 +111,7 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn get(&self, run: &RunId) -> Result<RunRecord, StoreError>;
 
-    /// Runs that `filter` lets through, the newest first.
+    /// Runs that `filter` selects, the newest first. [`RunFilter::matches`] says which these are; `limit` counts no others.
     ///
     /// # Errors
     ///

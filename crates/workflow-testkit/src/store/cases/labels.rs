@@ -39,6 +39,8 @@ pub fn a_list_is_filtered_by_labels(fixture: &dyn Fixture) {
     ] {
         assert_eq!(list(store, &filter), expected, "{filter:?}");
     }
+    let very_many = (0..70_000).fold(all().label("a", "b"), |filter, n| filter.label(format!("n{n}"), "x"));
+    assert_eq!(list(store, &very_many), "");
     // They are in what is read, and another head replaces them as it does the rest.
     let record = block_on(store.get(&id("r1"))).unwrap();
     assert_eq!(record.head, labelled("r1", 1, &[("owner", "ann"), ("ticket", "OPS-7")]).head);
