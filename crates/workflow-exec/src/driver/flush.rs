@@ -35,6 +35,9 @@ impl<'e> Driver<'e> {
 
     /// Stores what output there is, and does not wait for a store that cannot be used for long.
     pub(super) async fn flush_last(&mut self) {
+        if self.flushing.is_none() && !self.io.has_entries() {
+            return;
+        }
         let limit = self.engine.timer.sleep(LAST_OUTPUT);
         let (flushing, outlet) = (self.flushing.take(), self.outlet());
         let all = async move {

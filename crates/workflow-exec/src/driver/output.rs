@@ -96,6 +96,12 @@ impl RunIo {
         std::mem::take(&mut buffer.entries)
     }
 
+    /// Whether entries wait to be stored.
+    pub(crate) fn has_entries(&self) -> bool {
+        self.is_used.load(Ordering::Acquire)
+            && !self.buffer.lock().unwrap_or_else(PoisonError::into_inner).entries.is_empty()
+    }
+
     /// Keeps entries that are to be stored later, before those that have come since.
     pub(crate) fn put_back(&self, mut entries: Vec<OutputEntry>) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);

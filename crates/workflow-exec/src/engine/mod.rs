@@ -2,11 +2,11 @@
 //!
 //! `builder` puts one together; `definitions` and `providers` check and compile what is to run. `start` creates runs,
 //! `drive` drives one that is held, `waiting` drives it again when its time has come. `work` takes on runs of the store,
-//! with `candidates` and `deaths` saying which. `fork` and `migrate` make something else of a run. `handle` looks at one
+//! with `acquire` and `deaths` saying which. `fork` and `migrate` make something else of a run. `handle` looks at one
 //! run and steers it, and `control_outcome` says what became of a request.
 
+mod acquire;
 mod builder;
-mod candidates;
 mod control_outcome;
 mod deaths;
 mod definitions;

@@ -14,7 +14,7 @@ use workflow_core::ids::RunId;
 use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 
-use crate::engine::candidates::Refused;
+use crate::engine::acquire::Refused;
 use crate::engine::{Engine, deaths};
 use crate::error::EngineError;
 use crate::leases;
@@ -93,7 +93,7 @@ impl Worker<'_> {
             }
             let room = self.room();
             if room > 0 {
-                match self.claim(room).await {
+                match self.engine.acquire(&self.options, &mut self.refused, room).await {
                     Ok(holds) => {
                         if std::mem::take(&mut self.waits) {
                             info!("the store can be used again");
@@ -131,17 +131,6 @@ impl Worker<'_> {
             if let Some((run, result)) = ended {
                 self.ended(run, result);
             }
-        }
-    }
-
-    /// Claims up to `most` runs. A worker that does not take all looks at what the store lists, so that those which it
-    /// leaves to others are not in the way.
-    async fn claim(&mut self, most: usize) -> Result<Vec<Hold>, StoreError> {
-        let engine = self.engine;
-        if self.options.is_selective() || engine.shared.run_key.is_some() {
-            engine.claim_selected(&self.options, &mut self.refused, most).await
-        } else {
-            engine.shared.claim_next(most).await
         }
     }
 

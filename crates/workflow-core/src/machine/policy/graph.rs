@@ -10,7 +10,7 @@ use crate::expr::Condition;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodeId, NodePath};
 use crate::machine::policy::step::Step;
-use crate::machine::policy::verdict::is_closed;
+use crate::machine::policy::strategy::is_closed;
 use crate::machine::request::scope::{RunScope, document_of};
 use crate::machine::request::{evaluate, set};
 use crate::machine::state::Broken;

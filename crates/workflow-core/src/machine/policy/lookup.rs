@@ -3,7 +3,7 @@
 use crate::definition::OnFailure;
 use crate::ids::{NodeId, NodePath, NodePathParts};
 use crate::machine::policy::step::Step;
-use crate::machine::policy::verdict::is_closed;
+use crate::machine::policy::strategy::is_closed;
 use crate::machine::state::lane::LaneState;
 use crate::machine::state::node::NodeState;
 use crate::machine::state::stage::{Current, Position};

@@ -3,17 +3,18 @@
 //! Every file adds methods to [`Step`], one input on its way through the machine. They call each other in this order,
 //! from the top down:
 //!
-//! 1. `step` takes an input and hands it on: `call` has what follows from a grant or from the end of a call, `ask` from
-//!    an answer, `foreach` from collected outputs.
+//! 1. `step` takes an input and hands it on: `call` has what follows from a grant or from the end of a call,
+//!    `approval` from an answer, `foreach` from collected outputs.
 //! 2. `stage` says which stage begins and when it has ended; `iteration` does the same for the loop.
-//! 3. `graph` starts the nodes of a lane. It, `foreach` and `ask` call each other: a node that needs no call ends at
+//! 3. `graph` starts the nodes of a lane. It, `foreach` and `approval` call each other: a node that needs no call ends at
 //!    once, and what waited for it starts.
 //! 4. `effect` asks the driver for places, timers and stops.
-//! 5. `budget`, `retry`, `wait` and `lookup` only look; `verdict` and `backoff` do not even know a `Step`.
+//! 5. `budget`, `retry`, `wait` and `lookup` only read the state; `strategy` (all, race, majority) and `backoff`
+//!    take no `Step` at all.
 //!
 //! Each step of the way is stored with `Step::emit`, which changes the state; what comes next is read from that again.
 
-mod ask;
+mod approval;
 mod backoff;
 mod budget;
 mod call;
@@ -25,7 +26,7 @@ mod lookup;
 mod retry;
 mod stage;
 mod step;
-mod verdict;
+mod strategy;
 mod wait;
 
 pub(super) use step::Step;

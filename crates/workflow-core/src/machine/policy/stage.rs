@@ -10,7 +10,7 @@ use crate::event::EventBody;
 use crate::failure::Failure;
 use crate::ids::{NodePathParts, StageId};
 use crate::machine::policy::step::Step;
-use crate::machine::policy::verdict::{self, Verdict, is_closed};
+use crate::machine::policy::strategy::{self, Verdict, is_closed};
 use crate::machine::request::document::{self, Parts};
 use crate::machine::request::scope::RunScope;
 use crate::machine::request::{set, who};
@@ -87,7 +87,7 @@ impl<'a> Step<'a> {
         let Some((stage, current)) = self.current() else { return Err(self.broken("unknown stage")) };
         let iteration = self.state.iteration;
         let id = stage.id.clone();
-        let verdict = verdict::verdict(stage, current);
+        let verdict = strategy::verdict(stage, current);
         let verdict = match verdict {
             Verdict::Completed(output_of) => match self.stage_set(stage, current, output_of) {
                 Ok(set) => {
@@ -103,7 +103,7 @@ impl<'a> Step<'a> {
             let repeated = if continues { self.repeated(&id, &error) } else { None };
             let continues = continues && repeated.is_none();
             let error = repeated.map_or(error, Arc::new);
-            let output_of = self.current().and_then(|(stage, current)| verdict::failed_lane(stage, current));
+            let output_of = self.current().and_then(|(stage, current)| strategy::failed_lane(stage, current));
             self.emit(EventBody::StageFailed { iteration, stage: id, error, continues, output_of })?;
             return Ok(true);
         }

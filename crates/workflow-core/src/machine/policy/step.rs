@@ -37,10 +37,10 @@ impl<'a> Step<'a> {
 
     pub(super) fn emit(&mut self, body: EventBody) -> Result<(), Broken> {
         self.decision.head_changed |= body.changes_head();
-        let event = Event { seq: self.state.last + 1, at: self.now, body };
-        self.state.apply(&event)?;
-        self.decision.events.push(event);
-        Ok(())
+        // Put where it stays before it is applied: an event is moved once less. After an error neither counts.
+        let events = &mut self.decision.events;
+        events.push(Event { seq: self.state.last + 1, at: self.now, body });
+        events.last().map_or(Ok(()), |event| self.state.apply(event))
     }
 
     /// Inlined into its one caller: an input is large, and is copied once less.

@@ -1,4 +1,4 @@
-//! When a stage has ended, and how, from its lanes.
+//! What the strategy of a stage (sequential, all, race, majority) makes of how its lanes ended.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! The runs that a worker claims, where it does not take all of them.
+//! The runs that a worker acquires: those that no process drives, because they are new, because their time is reached,
+//! or because the process that drove them crashed.
 
 use std::collections::HashMap;
 
@@ -35,9 +36,24 @@ impl Refused {
 }
 
 impl Engine {
+    /// Claims up to `most` runs. A worker that does not take all looks at what the store lists, so that those which it
+    /// leaves to others are not in the way.
+    pub(crate) async fn acquire(
+        &self,
+        options: &WorkOptions,
+        refused: &mut Refused,
+        most: usize,
+    ) -> Result<Vec<Hold>, StoreError> {
+        if options.is_selective() || self.shared.run_key.is_some() {
+            self.claim_selected(options, refused, most).await
+        } else {
+            self.shared.claim_next(most).await
+        }
+    }
+
     /// Claims up to `most` of the runs that continue by themselves and that a worker with these options may take. What a
     /// store lists is a cache: a run is looked at again when its log was read.
-    pub(crate) async fn claim_selected(
+    async fn claim_selected(
         &self,
         options: &WorkOptions,
         refused: &mut Refused,
