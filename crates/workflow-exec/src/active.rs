@@ -16,7 +16,7 @@ use workflow_core::usage::Usage;
 
 use crate::error::EngineError;
 
-/// A session that a call wants recorded.
+/// A provider session that a call asks to have recorded.
 pub(crate) struct SessionNote {
     pub path: NodePath,
     pub attempt: u32,
@@ -24,28 +24,28 @@ pub(crate) struct SessionNote {
     pub done: oneshot::Sender<()>,
 }
 
-/// What a call has told of its usage.
+/// The usage that a call has reported so far.
 pub(crate) struct UsageNote {
     pub path: NodePath,
     pub attempt: u32,
     pub usage: Usage,
 }
 
-/// Why the lease of a run that is driven here may not be good any more.
+/// Why the lease of a run that is driven here may no longer be valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// The store says so: others may have claimed the run.
     Expired = 1,
-    /// It runs out before the store can be asked: what runs has to stop.
+    /// It expires before the store can be asked, so running calls must stop.
     Unreachable = 2,
 }
 
-/// Who has the lease of a run.
+/// The current lease of a run, and the driver that uses it.
 #[derive(Default)]
 struct Claim {
-    /// Whether there is a driver that looks after the lease.
+    /// Whether a driver is responsible for the lease.
     is_driven: bool,
-    /// A lease of the run that this engine was given although its driver believed to have one.
+    /// A lease of the run that this engine received although its driver still assumed that it had one.
     other: Option<Lease>,
 }
 
@@ -56,72 +56,74 @@ pub(crate) struct Inbox {
     news: AtomicBool,
     controls: AtomicBool,
     stop: AtomicU8,
-    /// Why the lease may not be good any more: a bit for each [`Loss`].
+    /// Why the lease may no longer be valid: a bit for each [`Loss`].
     lost: AtomicU8,
     lost_waker: AtomicWaker,
     claim: Mutex<Claim>,
     sessions: Mutex<Vec<SessionNote>>,
-    /// What calls have told of their usage, the newest of each.
+    /// The newest usage report of each call.
     usages: Mutex<Vec<UsageNote>>,
     /// Notified after events or output were stored, and when the run is no longer driven.
     pub changed: Event,
 }
 
 impl Inbox {
-    /// Wakes the driver, if it waits for news.
+    /// Wakes the driver, if it is waiting.
     pub(crate) fn wake(&self) {
         self.news.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// Tells the driver that there may be controls in the store.
+    /// Tells the driver that there may be new controls in the store.
     pub(crate) fn look_for_controls(&self) {
         self.controls.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// Tells the driver to stop its calls and leave the run to be taken up later.
+    /// Tells the driver to stop its calls and leave the run to be resumed later.
     pub(crate) fn shut_down(&self, how: Stop) {
         self.stop.fetch_max(how as u8, Ordering::AcqRel);
         self.lost_waker.wake();
         self.wake();
     }
 
-    /// Whether the lease may not be good any more.
+    /// Whether the lease may no longer be valid.
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire) != 0
     }
 
-    /// Whether it may not be good any more for this reason.
+    /// Whether the lease may no longer be valid for this reason.
     pub(crate) fn is_lost_by(&self, loss: Loss) -> bool {
         self.lost.load(Ordering::Acquire) & loss as u8 != 0
     }
 
-    /// Tells the driver that the lease may not be good any more.
+    /// Tells the driver that the lease may no longer be valid.
     pub(crate) fn lose(&self, loss: Loss) {
         self.lost.fetch_or(loss as u8, Ordering::AcqRel);
         self.lost_waker.wake();
         self.wake();
     }
 
-    /// The driver has seen to it: what it is told from now on is of its next lease.
+    /// Clears the loss once the driver has handled it: later reports concern its next lease.
     pub(crate) fn forget_loss(&self) {
         self.lost.store(0, Ordering::Release);
     }
 
-    /// Has the driver woken when the lease is lost, or when it is to stop. Used by its driver alone.
+    /// Registers the driver to be woken when the lease is lost or when it must stop. Used by its driver
+    /// alone.
     pub(crate) fn watch_loss(&self, cx: &Context<'_>) {
         self.lost_waker.register(cx.waker());
     }
 
-    /// Hands a lease of the run to its driver, which has lost its own and may not know it. Gives it back where
-    /// there is no driver any more.
+    /// Hands a lease of the run to its driver, which has lost its own and may not know it. Returns the lease
+    /// if no driver is left.
     fn offer(&self, mut lease: Lease) -> Option<Lease> {
         let mut claim = lock(&self.claim);
         if !claim.is_driven {
             return Some(lease);
         }
-        // One that the driver has not seen was lost before: this one follows what that one did.
+        // An earlier offer that the driver has not seen was lost already: this lease takes over its
+        // predecessor.
         if let Some(unseen) = claim.other.take().filter(|unseen| unseen.epoch == lease.previous) {
             lease.previous = unseen.previous;
         }
@@ -136,12 +138,12 @@ impl Inbox {
         lock(&self.claim).other.clone()
     }
 
-    /// The same, which the driver has seen with this.
+    /// The lease; reading it marks it as seen by the driver.
     pub(crate) fn take_offered(&self) -> Option<Lease> {
         lock(&self.claim).other.take()
     }
 
-    /// The same where it is the one that is looked for.
+    /// The lease, if it is the one that is looked for.
     pub(crate) fn take_offered_if(&self, is_it: impl Fn(&Lease) -> bool) -> Option<Lease> {
         lock(&self.claim).other.take_if(|lease| is_it(lease))
     }
@@ -150,7 +152,8 @@ impl Inbox {
         lock(&self.claim).is_driven
     }
 
-    /// Nobody looks after the lease any more. Returns one that was offered and not taken.
+    /// Marks that no driver is responsible for the lease any more. Returns a lease that was offered and not
+    /// taken.
     pub(crate) fn end_driving(&self) -> Option<Lease> {
         let mut claim = lock(&self.claim);
         claim.is_driven = false;
@@ -176,7 +179,7 @@ impl Inbox {
         std::mem::take(&mut *lock(&self.usages))
     }
 
-    /// Ready when there may be news since the last time.
+    /// Ready when something may have happened since the last time.
     pub(crate) fn poll_news(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.news.swap(false, Ordering::AcqRel) {
             return Poll::Ready(());
@@ -198,7 +201,7 @@ impl Inbox {
     }
 }
 
-/// At most so many errors of drivers are kept.
+/// At most this many errors of drivers are kept.
 const MOST_FAILED: usize = 1_000;
 
 /// The inboxes of all runs that are driven here.
@@ -210,13 +213,14 @@ pub(crate) struct Active {
     stop: AtomicU8,
     /// Notified when a run is no longer driven.
     pub idle: Event,
-    /// Notified when the store told of something, and when the engine shuts down.
+    /// Notified when the store reports a change, and when the engine shuts down.
     pub hint: Event,
 }
 
 impl Active {
-    /// Registers the run of a lease for as long as the returned value lives. Where it has a driver here, that is
-    /// offered the lease, which may be an older one than its own: the answer of the store can come late.
+    /// Registers the run of a lease for as long as the returned value lives. If the run already has a driver
+    /// here, the lease is offered to that driver. It may be older than the driver's own, because the store
+    /// can answer late.
     pub(crate) fn enter(self: &Arc<Self>, lease: Lease) -> Option<(Entered, Lease)> {
         let inbox = Arc::new(Inbox::default());
         lock(&inbox.claim).is_driven = true;
@@ -238,8 +242,8 @@ impl Active {
         lock(&self.runs).get(run).cloned()
     }
 
-    /// Records what ended the driver of a run. Called while the run is still registered, so that whoever waits for
-    /// its driver finds it.
+    /// Records what ended the driver of a run. Called while the run is still registered, so that a caller
+    /// that waits for the driver finds the error.
     pub(crate) fn driver_failed(&self, run: &RunId, error: EngineError) {
         let mut failed = lock(&self.failed);
         if failed.len() >= MOST_FAILED {
@@ -296,7 +300,7 @@ impl Active {
         }
     }
 
-    /// The leases of all runs that are driven here have run out, or are about to.
+    /// The leases of all runs that are driven here have expired, or are about to.
     pub(crate) fn lose_leases(&self, loss: Loss) {
         lock(&self.runs).values().for_each(|inbox| inbox.lose(loss));
     }
@@ -320,7 +324,7 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let mut runs = lock(&self.active.runs);
-        // Someone else may have taken the run up since the lease was given back.
+        // Another driver may have claimed the run since the lease was released.
         if runs.get(&self.run).is_some_and(|inbox| Arc::ptr_eq(inbox, &self.inbox)) {
             runs.remove(&self.run);
         }

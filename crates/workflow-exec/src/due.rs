@@ -1,4 +1,4 @@
-//! Which runs wait until when, in few bytes: there may be many, and they may wait for long.
+//! Which runs wait until when, stored compactly: there may be many, and they may wait for a long time.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use workflow_core::ids::RunId;
 #[derive(Default)]
 pub(crate) struct Due(BTreeSet<(i64, Name)>);
 
-/// The id of a run. Kept apart from all that it was shared with when the run was driven, which goes.
+/// The id of a run, copied so that it keeps nothing else of the driven run in memory.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Name {
-    /// As the engine makes them.
+    /// An id as the engine generates it.
     Uuid([u8; 16]),
     Chosen(Box<str>),
 }
@@ -23,13 +23,13 @@ impl Due {
         self.0.insert((nanoseconds(until), Name::of(run)));
     }
 
-    /// When the next one goes on.
+    /// When the next run is due.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         let (until, _) = self.0.first()?;
         Some(Timestamp::from_nanosecond(i128::from(*until)).unwrap_or(Timestamp::MAX))
     }
 
-    /// Takes out one whose time has come.
+    /// Removes and returns a run that is due.
     pub(crate) fn take(&mut self, now: Timestamp) -> Option<RunId> {
         if self.next()? > now {
             return None;
@@ -41,12 +41,12 @@ impl Due {
 impl Name {
     fn of(run: &RunId) -> Self {
         let uuid = Uuid::try_parse(run.as_str()).ok();
-        // One that is written in another way is another id.
+        // The same number in another notation is a different id.
         let uuid = uuid.filter(|uuid| uuid.to_string() == run.as_str());
         uuid.map_or_else(|| Self::Chosen(run.as_str().into()), |uuid| Self::Uuid(uuid.into_bytes()))
     }
 
-    /// The id again; there is one, since it comes of one.
+    /// The id again. It is valid, because it was built from one.
     fn run(self) -> Option<RunId> {
         match self {
             Self::Uuid(bytes) => RunId::new(Uuid::from_bytes(bytes).to_string()).ok(),
@@ -55,7 +55,7 @@ impl Name {
     }
 }
 
-/// Since 1970. What is too far away for a number of 64 bits is as good as the last time that is not.
+/// Since 1970. A time beyond the range of 64 bits is stored as the last time within it.
 fn nanoseconds(time: Timestamp) -> i64 {
     let [first, last] = [i64::MIN, i64::MAX].map(i128::from);
     i64::try_from(time.as_nanosecond().clamp(first, last)).unwrap_or(i64::MAX)

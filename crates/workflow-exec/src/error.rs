@@ -1,4 +1,4 @@
-//! Why the engine did not do what it was asked to.
+//! Why an operation of the engine failed.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub enum BuildError {
     },
 }
 
-/// Why the engine did not do what it was asked to.
+/// Why an operation of the engine failed.
 ///
 /// ```
 /// use workflow_exec::{Engine, EngineError};
@@ -65,7 +65,7 @@ pub enum EngineError {
     /// The catalog failed, or has no such workflow.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The engine was built without a catalog.
+    /// A workflow was looked up by name, and the engine was built without a catalog.
     #[error("workflow `{0}` cannot be looked up: the engine has no catalog")]
     NoCatalog(WorkflowId),
     /// Variables that the workflow needs are missing, or of another type.
@@ -79,12 +79,12 @@ pub enum EngineError {
         "the engine has no spawner to drive runs in the background: drive the run yourself with `Engine::drive`"
     )]
     NoSpawner,
-    /// There is a run of that id, started with something else.
+    /// A run with that id exists and was started with another workflow or other inputs.
     #[error(
         "run `{0}` exists already and was started with another workflow, or with other variables, labels or options"
     )]
     OtherInputs(RunId),
-    /// A run's id is not one.
+    /// A run id is invalid.
     #[error(transparent)]
     BadId(#[from] InvalidId),
     /// The workflow is used by runs that have not ended.
@@ -100,7 +100,7 @@ pub enum EngineError {
     NoSuchPoint {
         /// The run.
         run: RunId,
-        /// What is not there.
+        /// What the run does not have, with the points that it does have.
         what: String,
     },
     /// A run cannot be moved to the newer definition.
@@ -108,23 +108,23 @@ pub enum EngineError {
     CannotMigrate {
         /// The run.
         run: RunId,
-        /// What stands in the way.
+        /// The reasons, one line each.
         obstacles: Vec<String>,
     },
-    /// Code that the host plugged in panicked, and nothing but this error could be made of it. A run that was
-    /// being driven can be driven again.
+    /// Code that the host plugged in panicked, and the engine cannot continue without its result. A run that
+    /// was being driven can be resumed.
     #[error("{what} panicked: {message}")]
     Panicked {
-        /// What was being done, or who did it.
+        /// The component that panicked, or what it was doing.
         what: String,
         /// The text of the panic.
         message: String,
     },
-    /// The future that drove a run was dropped by the spawner, or by its runtime. The run can be driven again.
+    /// The future that drove a run was dropped by the spawner, or by its runtime. The run can be resumed.
     #[error("run `{0}`: the spawner dropped the future that drove it")]
     Dropped(RunId),
-    /// The run was driven here, and another process has claimed it since: this one was suspended, or cut off from
-    /// the store, for longer than a lease is good. Calls that were under way here were stopped.
+    /// The run was driven here, and another process has claimed it since: this process was suspended, or cut
+    /// off from the store, for longer than a lease is valid. Its calls here were stopped.
     #[error(
         "run `{run}` was taken over by {} while this process was suspended or cut off from the store",
         .holder.as_deref().unwrap_or("another process")
@@ -132,7 +132,7 @@ pub enum EngineError {
     TakenOver {
         /// The run.
         run: RunId,
-        /// Who drives it now, for a person.
+        /// The process that drives it now, for a person to read.
         holder: Option<String>,
     },
     /// The store failed, or does not let the run be driven from here.
@@ -146,7 +146,7 @@ pub enum EngineError {
         /// What is wrong with it.
         source: Broken,
     },
-    /// A secret cannot be kept out of outputs.
+    /// A secret cannot be redacted from outputs.
     #[error(transparent)]
     Secret(#[from] UnfitSecret),
     /// A value that is given to a run holds a secret of its workflow, and would be stored.
@@ -160,11 +160,11 @@ pub enum EngineError {
         /// The name of the secret.
         secret: String,
     },
-    /// The secrets together cannot be looked for in outputs.
+    /// The secrets together are too large to be searched for in outputs.
     #[error(transparent)]
     Secrets(#[from] TooLong),
-    /// Calls of the run may have been given secrets that are not known here, so they could not be kept out of what the
-    /// run stores. It can be driven where they are known.
+    /// Calls of the run may have received secrets that this process does not have, so they cannot be redacted
+    /// from what the run stores. A process that has them can drive the run.
     #[error(
         "run `{run}` may have used secrets that are not known here ({}), so they cannot be kept out of its output: \
          provide them, and resume the run",
@@ -194,7 +194,7 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
-    /// What a dead host left of the run could not be stopped, so it must not go on.
+    /// Processes that a dead host left running could not be stopped, so the run must not continue.
     #[error("run `{run}`: processes of an earlier call of {path} may still be running: {message}")]
     NotReclaimed {
         /// The run.
@@ -251,8 +251,8 @@ impl EngineError {
         }
     }
 
-    /// Whether a part of what was asked for may have been done all the same: a run that was to be created may exist.
-    /// Starting again with the same [run id](crate::StartRun::run_id) is safe.
+    /// Whether the operation may have taken effect, fully or in part, although it failed: a run that was to
+    /// be created may exist. Starting again with the same [run id](crate::StartRun::run_id) is safe.
     pub fn is_outcome_unknown(&self) -> bool {
         match self {
             Self::Panicked { .. } => true,

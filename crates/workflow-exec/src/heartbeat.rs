@@ -1,12 +1,12 @@
-//! The heartbeat of an engine's leases, as far as it is counted: who renews, which renewal was the last, and when calls have
-//! to be stopped unless there is another.
+//! The state of an engine's heartbeat: which task renews the leases, which renewal was the last, and when
+//! calls must stop unless another one succeeds.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 
-/// When calls have to be stopped unless the leases were renewed.
+/// When calls must stop unless the leases are renewed before.
 pub(crate) type Deadline = BoxFuture<'static, ()>;
 
 /// Which renewal is the last one, and whether one is under way.
@@ -14,17 +14,17 @@ pub(crate) type Deadline = BoxFuture<'static, ()>;
 pub(crate) struct Heartbeat {
     pub(crate) renewals: AtomicU64,
     renewing: AtomicBool,
-    /// How many drivers and workers keep the heart beating.
+    /// How many drivers and workers keep the heartbeat running.
     pub(crate) beats: AtomicUsize,
-    /// Leases were given up, and the store has not said what became of them.
+    /// Leases were given up, and the store has not confirmed their state yet.
     pub(crate) unsettled: AtomicBool,
     /// How often the store is being asked for runs.
     pub(crate) claiming: AtomicUsize,
-    /// Of the last renewal; while one is under way, whoever renews has it.
+    /// The deadline of the last renewal; while a renewal is under way, the renewing task holds it.
     pub(crate) deadline: Mutex<Option<Deadline>>,
 }
 
-/// Somebody renews until this is dropped, and has the deadline.
+/// The task that holds this renews the leases, and has the deadline; dropping it lets another task renew.
 pub(crate) struct Renewing<'h> {
     heartbeat: &'h Heartbeat,
     pub(crate) deadline: Option<Deadline>,
@@ -42,7 +42,7 @@ impl Drop for Renewing<'_> {
     }
 }
 
-/// Counts one up for as long as it lives.
+/// Keeps a counter one higher until it is dropped.
 pub(crate) struct Counted<'h>(&'h AtomicUsize);
 
 impl<'h> Counted<'h> {
@@ -69,14 +69,14 @@ impl Heartbeat {
         self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The store has said what became of the leases; they are good until `deadline`, those that there are.
+    /// The store has confirmed the state of the leases; those that exist are valid until `deadline`.
     pub(crate) fn settled(&self, deadline: Deadline) {
         *self.deadline() = Some(deadline);
         self.unsettled.store(false, Ordering::Release);
         self.renewals.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Whether the store is being asked for runs, and may give out any of them.
+    /// Whether a claim of runs is under way, which may return any of them.
     pub(crate) fn is_claiming(&self) -> bool {
         self.claiming.load(Ordering::Acquire) > 0
     }

@@ -13,20 +13,20 @@ use workflow_core::ids::RunId;
 /// The shortest key, in bytes.
 const SHORTEST: usize = 16;
 
-/// What a signature is of, so that it is good for nothing else.
+/// The domain of a signature, so that it is valid for nothing else.
 const PURPOSE: &str = "workflow run, version 1";
 
-pub(crate) const OTHER_DEFINITION: &str = "its definition is not the one whose hash is signed";
+pub(crate) const OTHER_DEFINITION: &str = "its definition does not have the hash that is signed";
 
-/// A key with which an engine signs the runs that it makes. It drives no others.
+/// A key with which an engine signs the runs that it makes. It does not drive other runs.
 ///
-/// What is signed with HMAC-SHA-256: the id of a run with the hash of its definition, its variables and everything else
-/// that it was created with; what a fork changes; and each definition that it was moved to. What happened to the run
-/// since is not: results, answers and requests. See `SECURITY.md`.
+/// What is signed with HMAC-SHA-256: the id of a run with the hash of its definition, its variables and
+/// everything else that it was created with; what a fork changes; and each definition that it was moved to.
+/// Later results, answers and control requests are not signed. See `SECURITY.md`.
 #[derive(Clone)]
 pub struct RunKey(Arc<[u8]>);
 
-/// A text is no key for signing runs.
+/// A text cannot be used as a key for signing runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key for runs has at least {SHORTEST} bytes: use random ones, as `openssl rand -hex 32` makes")]
 pub struct InvalidRunKey;
@@ -93,7 +93,7 @@ impl fmt::Debug for RunKey {
     }
 }
 
-/// What is signed of an event.
+/// The part of an event that is signed.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Content<'e> {

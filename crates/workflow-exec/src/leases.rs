@@ -1,8 +1,8 @@
 //! The leases of an engine: how runs are claimed, and one heartbeat for all runs that are driven here.
 //!
-//! Every driver and worker has a [`beat`] beside its work. Whoever's turn comes first renews for all; the others
-//! see that it was done. So the heart beats as long as anything is driven, without a spawner. Time is told by
-//! the timer alone: a clock may jump.
+//! Every driver and worker has a [`beat`] beside its work. The first one whose turn it is renews all leases;
+//! the others see that it was done. So the heartbeat runs as long as anything is driven, without a spawner.
+//! Time is measured by the timer alone, because a clock may jump.
 
 use std::future::Future;
 use std::pin::pin;
@@ -19,20 +19,20 @@ use crate::active::Loss;
 use crate::heartbeat::{Counted, Deadline, Renewing};
 use crate::shared::{Hold, Shared};
 
-/// A lease is renewed after this part of its time …
+/// A lease is renewed after this fraction of its duration …
 const EVERY: u32 = 5;
-/// … a renewal that has no answer after this part is asked for again …
+/// … a renewal without an answer after this fraction is tried again …
 const ANSWER: u32 = 4;
-/// … and one that failed after this part.
+/// … and so is a failed one after this fraction.
 const AGAIN: u32 = 20;
-/// This part of its time before a lease ends, calls are stopped unless it was renewed …
+/// Calls are stopped this fraction of the duration before a lease expires, unless it was renewed …
 pub(crate) const TO_STOP: u32 = 10;
-/// … after this part more it is known whether the process was suspended meanwhile …
+/// … after this further fraction it is known whether the process was suspended meanwhile …
 const TO_SEE: u32 = 50;
-/// … and has then this part of the time of a lease to find out what became of it, before calls are stopped.
+/// … and then this fraction remains to ask the store about the lease, before calls are stopped.
 pub(crate) const AWAKE: u32 = 5;
 
-/// Does `work` while the leases of `engine` are renewed, if they have to be.
+/// Polls `work` while renewing the leases of `engine`, if the store's leases expire.
 pub(crate) async fn beating<T>(engine: &Shared, work: impl Future<Output = T>) -> T {
     let Some(lease_time) = engine.store.lease_time() else { return work.await };
     match select(pin!(work), beat(engine, lease_time).boxed()).await {
@@ -41,12 +41,12 @@ pub(crate) async fn beating<T>(engine: &Shared, work: impl Future<Output = T>) -
     }
 }
 
-/// Renews the leases of `engine` for as long as it is polled. When they are lost, or are about to be, it tells every
-/// driver, and goes on for those that they claim anew.
+/// Renews the leases of `engine` for as long as it is polled. When they are lost, or are about to be, it
+/// tells every driver, and continues for the leases that the drivers claim next.
 async fn beat(engine: &Shared, lease_time: Duration) -> std::convert::Infallible {
     let heartbeat = &engine.heartbeat;
     if heartbeat.beats.load(Ordering::Acquire) == 0 {
-        // What was claimed just now has its full time.
+        // A lease that was just claimed has its full duration.
         *heartbeat.deadline() = Some(deadline(engine, lease_time));
     }
     let _beats = Counted::in_(&heartbeat.beats);
@@ -58,7 +58,7 @@ async fn beat(engine: &Shared, lease_time: Duration) -> std::convert::Infallible
             part = EVERY;
             continue;
         }
-        // Whoever renews may leave before that is done.
+        // The task that renews may be dropped before the renewal is done.
         let Some(renewing) = heartbeat.begin() else {
             part = AGAIN;
             continue;
@@ -68,14 +68,14 @@ async fn beat(engine: &Shared, lease_time: Duration) -> std::convert::Infallible
     }
 }
 
-/// Ready when calls have to be stopped for leases that are good from now on.
+/// Ready when calls must stop, for leases that are valid from now on.
 fn deadline(engine: &Shared, lease_time: Duration) -> Deadline {
     let timer = engine.timer.clone();
     let (stop, end) = (timer.sleep(lease_time.saturating_sub(lease_time / TO_STOP)), timer.sleep(lease_time));
     async move {
         stop.await;
         timer.sleep(lease_time / TO_SEE).await;
-        // A process that was suspended finds the end behind it: calls that stop now have gone on for too long
+        // A process that was suspended finds that the deadline has passed: its calls have run too long
         // already, or were suspended too. So the store is asked first.
         if end.now_or_never().is_some() {
             timer.sleep(lease_time / AWAKE).await;
@@ -89,7 +89,7 @@ async fn renew(engine: &Shared, lease_time: Duration, mut renewing: Renewing<'_>
     let heartbeat = &engine.heartbeat;
     loop {
         if let Some(later) = heartbeat.deadline().take() {
-            // Settled by somebody who has claimed a run.
+            // Settled by another task, which has claimed a run.
             renewing.deadline = Some(later);
         }
         let next = deadline(engine, lease_time);
@@ -101,7 +101,7 @@ async fn renew(engine: &Shared, lease_time: Duration, mut renewing: Renewing<'_>
             Ok(()) => return heartbeat.settled(next),
             Err(StoreError::Expired) => {
                 heartbeat.settled(next);
-                warn!("the leases of this process have run out: claiming its runs again");
+                warn!("the leases of this process have expired: claiming its runs again");
                 return engine.active.lose_leases(Loss::Expired);
             }
             Err(error @ StoreError::Closed(_)) => {
@@ -130,7 +130,7 @@ async fn ask(engine: &Shared, lease_time: Duration) -> Result<(), StoreError> {
     }
 }
 
-/// Does `work`, unless the deadline comes first; then there is none any more.
+/// Polls `work` until the deadline; then clears the deadline and returns nothing.
 async fn in_time<T>(deadline: &mut Option<Deadline>, work: impl Future<Output = T>) -> Option<T> {
     let until = async {
         match deadline {
@@ -149,9 +149,10 @@ async fn in_time<T>(deadline: &mut Option<Deadline>, work: impl Future<Output = 
 }
 
 impl Shared {
-    /// The store cannot be used, and the leases are about to end: nothing is to run that others may begin anew.
+    /// The store is unavailable, and the leases are about to expire: no call may run that another driver may
+    /// start again.
     fn halt(&self) {
-        warn!("the leases run out before the store can be used again: what runs here is stopped");
+        warn!("the leases expire before the store is available again: stopping the calls of this process");
         self.heartbeat.unsettled.store(true, Ordering::Release);
         self.active.lose_leases(Loss::Unreachable);
     }
@@ -159,7 +160,7 @@ impl Shared {
     /// [Claims](workflow_core::store::RunStore::claim) a run, and registers it as driven here.
     pub(crate) async fn claim(self: &Arc<Self>, run: &RunId) -> Result<Hold, StoreError> {
         self.settle().await?;
-        // Where its lease has run out, its driver claims it anew.
+        // If its lease has expired, its driver claims it again.
         if self.store.lease_time().is_some() && self.active.get(run).is_some_and(|inbox| inbox.is_driven()) {
             return Err(held_here(run));
         }
@@ -183,8 +184,8 @@ impl Shared {
         Ok(Hold::new(self, self.store.create(run).await?))
     }
 
-    /// Waits until the store has said what became of leases that were given up: whatever is taken before that
-    /// is lost with them.
+    /// Waits until the store has confirmed the state of leases that were given up: a lease that is claimed
+    /// before that is lost with them.
     async fn settle(&self) -> Result<(), StoreError> {
         if self.heartbeat.unsettled.load(Ordering::Acquire) {
             self.learn().await?;
@@ -192,7 +193,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Asks the store whether the leases of this engine are good, and tells every driver if they are not.
+    /// Asks the store whether the leases of this engine are valid, and tells every driver if they are not.
     pub(crate) async fn learn(&self) -> Result<bool, StoreError> {
         let lease_time = self.store.lease_time().unwrap_or_default();
         let next = deadline(self, lease_time);
@@ -203,7 +204,7 @@ impl Shared {
             }
             Err(StoreError::Expired) => {
                 self.heartbeat.settled(next);
-                warn!("the leases of this process have run out: claiming its runs again");
+                warn!("the leases of this process have expired: claiming its runs again");
                 self.active.lose_leases(Loss::Expired);
                 Ok(false)
             }

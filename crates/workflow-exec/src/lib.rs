@@ -1,9 +1,9 @@
 //! The driver of an embeddable workflow engine.
 //!
-//! An [`Engine`] is put together from a store, a catalog and providers; it creates runs and drives
-//! them, or shares with other engines what is to be driven in a store ([`Engine::work`]). A [`RunHandle`] looks at one run, follows it and steers it. [`Limits`] bounds how many calls
-//! of a provider run at once. [`Clock`], [`Timer`] and [`Spawn`] are what the engine needs of the
-//! world; without the feature `tokio` it needs no runtime.
+//! An [`Engine`] is put together from a store, a catalog and providers; it creates runs and drives them, or
+//! shares the runs of a store with other engines ([`Engine::work`]). A [`RunHandle`] reads, follows and
+//! controls one run. [`Limits`] bounds how many calls of a provider run at once. [`Clock`], [`Timer`] and
+//! [`Spawn`] are what the engine needs from its environment; without the feature `tokio` it needs no runtime.
 //!
 //! # Panics in the host's code
 //!

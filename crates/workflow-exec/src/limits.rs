@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foldhash::HashMap;
 use futures::channel::oneshot;
 
-/// Limits per provider. Share one among engines, and take [places](Place) for work of your own.
+/// Limits per provider. Share one among engines, and take [slots](Place) for work of your own.
 ///
-/// Places are given in the order in which they were asked for.
+/// Slots are given out in the order of the requests.
 ///
 /// ```
 /// use workflow_exec::Limits;
@@ -25,7 +25,7 @@ pub struct Limits {
     gates: HashMap<Arc<str>, Arc<Gate>>,
 }
 
-/// The right to make one call; dropping it gives it back.
+/// A slot for one call; dropping it frees the slot.
 #[derive(Debug)]
 pub struct Place(Option<Arc<Gate>>);
 
@@ -55,7 +55,7 @@ impl Limits {
         self
     }
 
-    /// Takes a place if one is free and nobody waits for it.
+    /// Takes a slot if one is free and no other request is queued.
     pub fn try_acquire(&self, provider: &str) -> Option<Place> {
         let Some(gate) = self.gates.get(provider) else { return Some(Place(None)) };
         let mut state = gate.lock();
@@ -65,8 +65,8 @@ impl Limits {
         })
     }
 
-    /// Waits for a place. The place in the queue is taken at once, before the future is polled;
-    /// dropping the future gives it up.
+    /// Waits for a slot. The request is queued at once, before the future is polled; dropping the future
+    /// removes it.
     pub fn acquire(&self, provider: &str) -> impl Future<Output = Place> + Send + use<> {
         let place = self.try_acquire(provider);
         let turn = match &place {
@@ -74,7 +74,7 @@ impl Limits {
             None => self.gates.get(provider).map(|gate| {
                 let (sender, receiver) = oneshot::channel();
                 gate.lock().waiting.push_back(sender);
-                // A place may have come free since it was tried for.
+                // A slot may have become free since the first try.
                 gate.hand_out();
                 receiver
             }),
@@ -99,7 +99,7 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives free places to those who wait longest.
+    /// Gives free slots to the requests that have waited longest.
     fn hand_out(self: &Arc<Self>) {
         loop {
             let next = {
@@ -112,7 +112,8 @@ impl Gate {
                 next
             };
             if let Err(mut refused) = next.send(Place(Some(self.clone()))) {
-                // Whoever waited has gone; the place is taken back without handing out from within.
+                // The waiting future was dropped; the slot is taken back without handing out slots
+                // recursively.
                 refused.0 = None;
                 self.lock().taken -= 1;
             }

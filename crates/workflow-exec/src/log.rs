@@ -8,7 +8,7 @@ use workflow_core::store::StoreError;
 use crate::error::EngineError;
 use crate::shared::Shared;
 
-/// Reads a log in steps of so many events.
+/// How many events of a log are read at a time.
 pub(crate) const PAGE: usize = 1_000;
 
 impl Shared {
@@ -17,7 +17,7 @@ impl Shared {
         self.fold_with(run, |_| Ok(())).await
     }
 
-    /// The same, unless `check` refuses some of its events.
+    /// The state of a run from its log; an error if `check` refuses some of its events.
     pub(crate) async fn fold_with(
         &self,
         run: &RunId,

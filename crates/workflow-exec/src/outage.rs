@@ -1,4 +1,4 @@
-//! Waiting for a store that cannot be used for a while.
+//! Retrying while a store is unavailable.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long the store is still tried once the engine shuts down.
 const LEAVING: Duration = Duration::from_secs(2);
 
-/// A time in which a store does not do what it is asked to. It begins with the first error.
+/// A period in which a store fails. It begins with the first error.
 pub(crate) struct Outage<'e> {
     engine: &'e Shared,
     /// What is tried, for the log.
     what: &'static str,
     pause: Duration,
-    /// Ready when the engine's patience is over.
+    /// Ready when the engine stops retrying.
     patience: Option<BoxFuture<'static, ()>>,
     leaving: Option<BoxFuture<'static, ()>>,
 }
@@ -42,7 +42,7 @@ impl<'e> Outage<'e> {
         let timer = &self.engine.timer;
         if self.patience.is_none() {
             let what = self.what;
-            warn!(%error, "the store cannot be used: trying again ({what})");
+            warn!(%error, "the store is unavailable: trying again ({what})");
         }
         let patience = self.patience.get_or_insert_with(|| timer.sleep(self.engine.store_patience));
         let leaving = match self.engine.active.stopping() {
@@ -63,14 +63,14 @@ impl Drop for Outage<'_> {
     fn drop(&mut self) {
         if self.patience.is_some() {
             let what = self.what;
-            info!("done with a store that could not be used ({what})");
+            info!("no longer retrying the store ({what})");
         }
     }
 }
 
 impl Shared {
-    /// Tries `attempt` until the store does it, for as long as the engine's patience lasts. What has an effect on
-    /// the store must bear to be done again.
+    /// Repeats `attempt` until it succeeds, for as long as the engine waits for its store. An attempt that
+    /// changes the store must be safe to repeat.
     pub(crate) async fn patiently<'a, T, E: Into<EngineError>>(
         &self,
         what: &'static str,

@@ -39,7 +39,7 @@ pub(crate) fn while_driving<T>(
     })
 }
 
-/// Awaits what the host's catalog is asked.
+/// Awaits a future of the host's catalog.
 pub(crate) async fn ask_catalog<T>(
     asked: impl Future<Output = Result<T, CatalogError>>,
 ) -> Result<T, EngineError> {
@@ -93,7 +93,7 @@ impl<C: Clock> Clock for GuardedClock<C> {
     }
 }
 
-/// A timer of the host. When it panics, the wait is made by [`ThreadTimer`].
+/// A timer of the host. When it panics, [`ThreadTimer`] waits instead.
 pub(crate) struct GuardedTimer<T>(pub T);
 
 impl<T: Timer> Timer for GuardedTimer<T> {

@@ -1,4 +1,4 @@
-//! Runs that wait for a time, in no memory but for their ids.
+//! Runs that wait for a time; only their ids are kept in memory.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,7 @@ pub(crate) struct Parked {
 #[derive(Default)]
 pub(crate) struct Waiting {
     pub(crate) by_time: Due,
-    /// Whether somebody sees to it that they go on.
+    /// Whether a task is watching for runs that become due.
     pub(crate) is_watched: bool,
 }
 
@@ -29,7 +29,7 @@ impl Parked {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the next one goes on; none, and nobody watches any more, when there is none.
+    /// When the next run is due. None if no run waits; the watching task then ends.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         let mut runs = self.lock();
         let next = runs.by_time.next();

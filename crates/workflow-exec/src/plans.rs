@@ -10,7 +10,7 @@ use crate::error::EngineError;
 use crate::shared::Shared;
 
 impl Shared {
-    /// The plan that a run goes on with.
+    /// The plan that a run continues with.
     pub(crate) async fn plan_of(&self, state: &State) -> Result<Arc<Plan>, EngineError> {
         match state.migrated() {
             Some(bundle) => Ok(self.remember(Arc::new(Plan::load(bundle.clone())?))),
@@ -18,7 +18,7 @@ impl Shared {
         }
     }
 
-    /// The plan of a bundle: one that is in use, or compiled anew.
+    /// The plan of a bundle: the one in use, or a newly compiled one.
     pub(crate) async fn plan(&self, hash: &BundleHash) -> Result<Arc<Plan>, EngineError> {
         let known =
             self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(hash).and_then(Weak::upgrade);

@@ -1,4 +1,4 @@
-//! The secrets of one run, which are taken out of all that its calls give back.
+//! The secrets of one run, which are redacted from everything that its calls return.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -46,7 +46,7 @@ impl Known {
         Ok(())
     }
 
-    /// Takes the secrets out of what a call has come to.
+    /// Redacts the result of a call.
     pub(crate) fn result(&self, result: &mut Result<Reply, ProviderError>) {
         let Some(redactor) = self.redactor() else { return };
         match result {
@@ -79,14 +79,14 @@ impl Known {
         is_in
     }
 
-    /// Takes the secrets out of an answer that was given where they are not known. One that has a key with a secret is
-    /// none.
+    /// Redacts an answer that was given in a process without the secrets. Discards one that has a secret in a
+    /// key.
     pub(crate) fn control(&self, control: &mut Control) {
         let (Control::Answer(answer), Some(redactor)) = (control, self.redactor()) else { return };
         if !redactor.is_in_data(&answer.value) {
             return;
         }
-        warn!(wait = answer.wait, "an answer holds a secret, which is taken out of it");
+        warn!(wait = answer.wait, "an answer holds a secret, which is redacted");
         if redactor.data(&mut answer.value).is_err() {
             answer.value = Data::NULL;
         }
@@ -129,8 +129,8 @@ fn look_up(secrets: &dyn Secrets, name: &str) -> Result<Option<String>, String> 
 }
 
 impl Shared {
-    /// Refuses a plan with secrets that cannot be kept out of outputs. One that is not known here may be known to
-    /// whoever drives the run.
+    /// Refuses a plan with secrets that cannot be kept out of outputs. A secret that is not known here may be
+    /// known to the process that drives the run.
     pub(crate) fn check_secrets(&self, plan: &Plan) -> Result<(), EngineError> {
         for (name, _) in plan.secrets() {
             if let Ok(Some(value)) = look_up(&*self.secrets, name) {
@@ -175,8 +175,8 @@ impl Shared {
         unknown
     }
 
-    /// Looks up all secrets of a run before its first call is made here: another process may have handed them out, and
-    /// they can be in whatever comes back from now on.
+    /// Looks up all secrets of a run before its first call is made here: another process may have passed them
+    /// to calls, so any later result can contain them.
     pub(crate) fn know_secrets(&self, plan: &Plan, state: &State, known: &Known) -> Result<(), EngineError> {
         let mut missing = Vec::new();
         for (name, stages) in plan.secrets() {
@@ -189,7 +189,11 @@ impl Shared {
                     missing.push(name.to_owned());
                 }
                 Ok(None) => {
-                    warn!(secret = name, "a secret is not known here: the calls that need it will fail");
+                    warn!(
+                        secret = name,
+                        "a secret is not known in this process: the calls that need it \
+                                          will fail"
+                    );
                 }
                 Err(problem) => warn!(secret = name, problem, "a secret cannot be looked up"),
             }

@@ -1,4 +1,4 @@
-//! What the engine needs of the world: time, timers, and — if the host wishes — a place to run.
+//! What the engine needs from its environment: a clock, a timer and, if the host wishes, a spawner.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
 
-    /// The time since some fixed moment, by a clock that is never set. Durations are measured by it: how long attempts
-    /// take, what a budget of time has left, how long a call was silent. `None`, unless overridden: they are measured
-    /// by [`now`](Clock::now), which counts as standing still while it is set back.
+    /// The time since some fixed moment, by a clock that is never set. Durations are measured by it: how long
+    /// attempts take, what a budget of time has left, how long a call was silent. `None`, unless overridden:
+    /// they are measured by [`now`](Clock::now), which counts as stopped while it is set back.
     fn monotonic(&self) -> Option<Duration> {
         None
     }
@@ -64,9 +64,9 @@ impl Timer for ThreadTimer {
 /// Timer, spawner and clock on the tokio runtime that is current when they are used.
 ///
 /// As a clock it shows the time of the system, and the runtime's where that is
-/// [paused](https://docs.rs/tokio/latest/tokio/time/fn.pause.html): so a test waits for no hour that a run waits for.
-/// Time that is paused goes on by itself whenever nothing is left to be polled, also while a thread is at work: such
-/// tests need a store that has none, as that in memory.
+/// [paused](https://docs.rs/tokio/latest/tokio/time/fn.pause.html): so a test of a run that waits for an hour
+/// does not take an hour. Paused time advances by itself whenever no future is left to be polled, also while
+/// a thread is working: such tests need a store without threads, such as the memory store.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -92,7 +92,7 @@ impl Clock for Tokio {
         if before <= real && real <= tokio::time::Instant::now().into_std() {
             return Timestamp::now();
         }
-        // Its time is paused, or was once.
+        // The runtime's time is paused, or was paused once.
         let (start, at) = started();
         let shown = match before.checked_duration_since(start) {
             Some(since) => at.checked_add(since),

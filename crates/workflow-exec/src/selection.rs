@@ -6,7 +6,7 @@ use std::time::Duration;
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
 
-/// What a worker takes on. Made by [`Default`], and changed field by field.
+/// Which runs a worker drives, and how many. Made by [`Default`], and changed field by field.
 ///
 /// ```
 /// use workflow_exec::WorkOptions;
@@ -20,13 +20,13 @@ use workflow_core::plan::Plan;
 pub struct WorkOptions {
     /// How many runs are driven at a time; 64 unless set.
     pub runs: usize,
-    /// How often the store is asked for runs when it does not tell of them by itself, and after an error;
-    /// one second unless set.
+    /// How often the worker polls a store that does not notify it of runs, and after an error; one second
+    /// unless set.
     pub poll: Duration,
     /// A run that could not be driven is left alone for twice as long each time, up to this; five
     /// minutes unless set.
     pub longest_pause: Duration,
-    /// Only runs of these workflows are driven; of all when there are none.
+    /// Only runs of these workflows are driven; an empty list means all workflows.
     pub workflows: Vec<WorkflowId>,
     /// Only runs all of whose providers are among these, none of them named by an expression; all when there are none.
     pub providers: Vec<String>,
@@ -62,7 +62,11 @@ impl WorkOptions {
             return None;
         }
         if !plan.has_known_providers() {
-            return Some("an expression names a provider, so it is not known which ones it calls".to_owned());
+            return Some(
+                "an expression chooses a provider, so it is not known which providers the run \
+                         calls"
+                    .to_owned(),
+            );
         }
         let other = |name: &Arc<str>| self.providers.iter().all(|known| **known != **name);
         let other = plan.providers().into_iter().find(other)?;

@@ -1,4 +1,4 @@
-//! What all drivers of one engine share, and the runs that are held by it.
+//! What all drivers of one engine share, and the runs that the engine holds.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -59,24 +59,23 @@ impl Shared {
     }
 }
 
-/// A run that is driven here. When it is dropped, its lease is given back, and then the run is no
-/// longer registered.
+/// A run that is driven here. Dropping it releases the lease, and then unregisters the run.
 pub(crate) struct Hold {
     shared: Arc<Shared>,
     run: RunId,
-    /// That of the newest lease.
+    /// The epoch of the newest lease.
     epoch: AtomicU64,
     deaths: u32,
     /// Whether another driver had the run between two of the leases.
     taken: AtomicBool,
     held: bool,
     entered: Entered,
-    /// What says whether it is driven, where a worker has it.
+    /// Where a worker claimed it: the flag that tells the worker whether it is driven.
     pub(crate) selected_by: Option<Arc<WorkOptions>>,
 }
 
 impl Hold {
-    /// Registers a run whose lease was just taken as driven here, unless it is.
+    /// Registers a run that was just claimed as driven here, unless it is registered already.
     pub(crate) fn new(shared: &Arc<Shared>, lease: Lease) -> Option<Self> {
         let (entered, lease) = shared.active.enter(lease)?;
         let Lease { run, epoch, deaths, .. } = lease;
@@ -85,7 +84,7 @@ impl Hold {
         Some(Self { shared, run, epoch, deaths, taken, held: true, entered, selected_by: None })
     }
 
-    /// How many drivers of the run have died in a row, when it was claimed.
+    /// How many drivers of the run had died in a row when it was claimed.
     pub(crate) fn deaths(&self) -> u32 {
         self.deaths
     }
@@ -110,19 +109,19 @@ impl Hold {
         }
     }
 
-    /// Whether another driver may have had the run since this was last asked.
+    /// Whether another driver may have had the run since the last call of this method.
     pub(crate) fn was_taken(&self) -> bool {
         self.taken.swap(false, Ordering::AcqRel)
     }
 
-    /// Records the error that ends the driver, for whoever waits for the run.
+    /// Records the error that ends the driver, for callers that wait for the run.
     pub(crate) fn failed(&self, error: impl Into<EngineError>) -> EngineError {
         let error = error.into();
         self.shared.active.driver_failed(&self.run, error.clone());
         error
     }
 
-    /// Gives the lease back, and stays registered.
+    /// Releases the lease, and stays registered.
     pub(crate) async fn give_back(&mut self) -> Result<(), StoreError> {
         self.held = false;
         self.give_back_offered();
@@ -146,7 +145,7 @@ impl Drop for Hold {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let what = format!("driving run `{}`", self.run);
-            let message = "the panic's text is where this program's panics are reported".to_owned();
+            let message = "see this program's panic report for the text of the panic".to_owned();
             self.failed(EngineError::Panicked { what, message });
         }
         if self.held {

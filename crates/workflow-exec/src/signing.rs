@@ -9,8 +9,8 @@ use crate::key::{OTHER_DEFINITION, is_of, set_signature, signature};
 use crate::shared::Shared;
 
 impl Shared {
-    /// Signs those of the events of a run that are signed. Without a key they have no signature, also where one was
-    /// copied from another run.
+    /// Signs those events of a run that need a signature. Without a key, removes the signature that an event
+    /// may have been copied with from another run.
     pub(crate) fn sign(&self, run: &RunId, events: &mut [Event]) {
         for event in events {
             match &self.run_key {
@@ -28,8 +28,8 @@ impl Shared {
         problem.map_or(Ok(()), |problem| Err(EngineError::NotSigned { run: run.clone(), problem }))
     }
 
-    /// Refuses a definition that is not the one whose hash was signed, if this engine has a key: a store looks it up by
-    /// that hash and can return another one.
+    /// Refuses a definition that is not the one whose hash was signed, if this engine has a key: a store
+    /// looks it up by that hash and may return a different one.
     pub(crate) fn check_bundle(
         &self,
         run: &RunId,

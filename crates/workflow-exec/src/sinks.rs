@@ -1,4 +1,4 @@
-//! The event sinks of an engine. One that panics is switched off, and the runs go on.
+//! The event sinks of an engine. One that panics is switched off, and the runs continue.
 
 use std::any::type_name;
 use std::sync::OnceLock;
@@ -62,7 +62,7 @@ impl Slot {
         }
         if let Err(panic) = caught(|| shown(&*self.sink)) {
             error!(sink = self.name, panic, "the event sink panicked and is switched off");
-            // Another run may have come first; the first text counts.
+            // Another run may have recorded a panic first; the first text is kept.
             let _ = self.off.set(panic);
         }
     }

@@ -1,4 +1,4 @@
-//! The time by which an engine works: it never goes back, whatever becomes of the clock of the machine.
+//! The engine's clock: it never goes back, whatever happens to the machine's clock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::runtime::Clock;
 
-/// A difference between two clocks up to this may come of reading them one after the other.
+/// A difference between two clocks up to this can result from reading them one after the other.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
-/// For so long after the host's clock was read, the time is told by the monotonic clock alone: a reading takes longer
-/// than much of what happens between two of them.
+/// For so long after the host's clock was read, only the monotonic clock is read: reading the host's clock
+/// takes longer than much of what happens between two readings.
 const FRESH: Duration = Duration::from_millis(1);
 
 /// A clock of the host, made steady.
@@ -28,7 +28,7 @@ struct Shown {
     at: Timestamp,
     /// By the monotonic clock.
     elapsed: Duration,
-    /// What that showed when the host's clock was read last.
+    /// What the monotonic clock showed when the host's clock was last read.
     read: Duration,
     /// How far it is ahead of the host's clock.
     ahead: SignedDuration,
@@ -123,7 +123,7 @@ impl Shown {
 }
 
 fn plus(at: Timestamp, time: SignedDuration) -> Timestamp {
-    // As it nearly always is.
+    // The usual case.
     if time.is_zero() {
         return at;
     }

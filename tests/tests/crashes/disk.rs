@@ -20,7 +20,7 @@ fn fill_the_disk(mut fleet: Fleet, blocks: usize) {
     let run = RunId::new("r0").unwrap();
     office.create(1);
     fleet.hire_with_small_files(blocks);
-    let waits = "the store cannot be used: trying again (storing events)";
+    let waits = "the store is unavailable: trying again (storing events)";
     fleet.until("the worker says that it cannot go on", || fleet.log().contains(waits));
     let log = fleet.log();
     let line = log.lines().find(|line| line.contains(waits)).unwrap();
@@ -60,7 +60,7 @@ fn output_that_there_was_no_room_for_is_stored_once_there_is() {
     let run = RunId::new("r0").unwrap();
     office.create(1);
     fleet.hire_with_small_files(150);
-    let is_full = "the store cannot be used: trying again (storing output)";
+    let is_full = "the store is unavailable: trying again (storing output)";
     fleet.until("the worker says that output cannot be stored", || fleet.log().contains(is_full));
     fleet.make_room(0);
     std::fs::write(fleet.orders.calls().with_extension("room"), "").unwrap();

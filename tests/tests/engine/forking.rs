@@ -359,11 +359,11 @@ fn points_that_a_run_has_not_are_errors_that_name_those_it_has() {
     let cases = [
         (
             fork().at(ForkPoint::Stage(stage("ship"))),
-            "it has not come to a stage `ship`, only to `plan`, `code`, `check`, `risky`".to_owned(),
+            "it has not reached a stage `ship`, only `plan`, `code`, `check`, `risky`".to_owned(),
         ),
         (
             fork().at(node("3/code[0]/run")),
-            format!("nothing has happened to a node `3/code[0]/run`, only to {nodes}"),
+            format!("it has no events of a node `3/code[0]/run`, only of {nodes}"),
         ),
         (fork().at(ForkPoint::Event(0)), format!("its events have the numbers 1 to {last}")),
         (fork().at(ForkPoint::Event(u64::MAX)), format!("its events have the numbers 1 to {last}")),

@@ -121,13 +121,13 @@ fn newer() -> Vec<(&'static str, String, Vec<&'static str>, Vec<&'static str>)> 
         (
             "stages are in another order",
             OLD.replace("[plan, ship, tell]", "[tell, plan, ship]"),
-            vec!["stages: in another order"],
+            vec!["stages: in a different order"],
             vec![ship],
         ),
         (
             "a stage that has run comes after the one that is asked about",
             OLD.replace("[plan, ship, tell]", "[ship, plan, tell]"),
-            vec!["stages: in another order"],
+            vec!["stages: in a different order"],
             vec![ship, "cid: Tell"],
         ),
         (
@@ -179,7 +179,7 @@ fn what_is_another_is_named_exactly_and_the_run_goes_on_by_it() {
 #[test]
 fn a_run_is_not_moved_where_it_could_not_go_on() {
     let gone = OLD.replace("ship, ", "").replace("ship:", "#");
-    let cases = [(gone.as_str(), "the run stands at the stage `ship`, which is no more")];
+    let cases = [(gone.as_str(), "the run is at the stage `ship`, which the newer definition does not have")];
     for (text, obstacle) in cases {
         let host = Host::new();
         before_ship(&host, OLD);
@@ -252,7 +252,7 @@ fn a_stage_that_is_under_way_must_stay_as_it_is_and_the_others_need_not() {
         (UNDER_WAY.replace("prompt: Tell", "prompt: Tell all"), None),
         (
             UNDER_WAY.replace("prompt: Plan", "prompt: Plan well"),
-            Some("the stage `plan` is under way and is another in the newer definition"),
+            Some("the stage `plan` is under way and is different in the newer definition"),
         ),
     ];
     for (text, obstacle) in cases {
@@ -298,7 +298,11 @@ fn a_run_that_is_paused_after_a_stage_goes_on_with_what_follows_it_in_the_newer_
         (added, None, vec!["ann: Plan", "bob: Ship", "cid: Tell"]),
         (first, None, vec!["ann: Plan"]),
         (UNDER_WAY.replace(", tell]", "]").replace(tell, ""), None, vec!["ann: Plan"]),
-        (gone, Some("the run stands at the stage `plan`, which is no more"), vec!["ann: Plan", "cid: Tell"]),
+        (
+            gone,
+            Some("the run is at the stage `plan`, which the newer definition does not have"),
+            vec!["ann: Plan", "cid: Tell"],
+        ),
     ];
     for (text, obstacle, calls) in cases {
         let host = Host::new();

@@ -476,7 +476,7 @@ fn an_answer_that_is_decided_where_the_secret_is_not_known_is_stored_as_it_was_s
         let answered = host.sim.block_on(other.handle(&id("r1")).answer(wait, "it is 4711471147114711"));
         answered.unwrap().accepted().unwrap();
     });
-    assert!(collect.text().contains("secrets that are not known here"), "{}", collect.text());
+    assert!(collect.text().contains("secrets that are not known in this process"), "{}", collect.text());
     // `docs/src/guides/secrets.md` says so.
     let events = serde_json::to_string(&host.events("r1")).unwrap();
     assert!(events.contains("it is 4711471147114711"), "{events}");

@@ -224,9 +224,9 @@ fn a_call_that_ignores_its_time_out_is_dropped_after_the_grace_period() {
        0  run_started
        0  stage_started      1/plan
        0  attempt_started    1/plan[0] #1 ann
-    4000  attempt_failed     1/plan[0] #1 idle_timeout: nothing heard for 1s; it did not stop in time and was dropped
-    4000  stage_failed       1/plan idle_timeout: nothing heard for 1s; it did not stop in time and was dropped
-    4000  run_failed         idle_timeout: nothing heard for 1s; it did not stop in time and was dropped
+    4000  attempt_failed     1/plan[0] #1 idle_timeout: no activity for 1s; it did not stop in time and was dropped
+    4000  stage_failed       1/plan idle_timeout: no activity for 1s; it did not stop in time and was dropped
+    4000  run_failed         idle_timeout: no activity for 1s; it did not stop in time and was dropped
     ");
     insta::assert_snapshot!(host.calls(), @"  1/plan[0] #1 ann 0–4000 dropped");
 }

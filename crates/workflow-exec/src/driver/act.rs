@@ -1,4 +1,4 @@
-//! What was decided is stored, shown and acted on.
+//! Stores a decision, shows it to the sinks, and carries out its effects.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::driver::{collect, spans};
 use crate::redact::Remembering;
 
 impl<'e> Driver<'e> {
-    /// Stores what was decided, shows it, and acts on it.
+    /// Stores the decision, shows its events to the sinks, and carries out its effects.
     pub(super) async fn commit(&mut self) -> Result<(), Ending> {
         if !self.decision.events.is_empty() {
             if std::mem::take(&mut self.has_last_words) {
@@ -55,13 +55,14 @@ impl<'e> Driver<'e> {
                     Arrival::Collected(path, outputs)
                 });
             }
-            // Reclaimed before the run was taken up; places are answered while deciding.
+            // Interrupted calls were reclaimed before the run was resumed; requests for slots are answered
+            // while deciding.
             Effect::Reclaim { .. } | Effect::Acquire { .. } => {}
         }
     }
 
     fn call(&mut self, path: NodePath, attempt: u32, name: &str, admission: Option<Admission<'e>>) {
-        // The machine calls for nothing but what was granted.
+        // The machine starts only calls whose slot was granted.
         let Some(admission) = admission else { return };
         let (secrets, known) = (&*self.engine.secrets, &self.io.secrets);
         let secrets = Remembering { secrets, known, problem: OnceLock::new() };

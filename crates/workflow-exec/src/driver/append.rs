@@ -1,4 +1,4 @@
-//! The driver's dealings with the store: one conditional append per decision.
+//! How the driver writes to the store: one conditional append per decision.
 
 use workflow_core::event::Event;
 use workflow_core::store::{ControlRecord, StoreError};
@@ -9,11 +9,12 @@ use crate::driver::watch::meanwhile;
 use crate::outage::Outage;
 
 impl Driver<'_> {
-    /// Stores the events of the decision. Calls go on meanwhile.
+    /// Stores the events of the decision. Calls continue meanwhile.
     ///
-    /// Where the store fails, it is tried again for as long as the lease is good and the engine is patient. An
-    /// append of which the outcome is not known is read back first. What is found there may be the same by another
-    /// driver, which decided on it at the same time: an append of nothing tells that the lease was good.
+    /// If the store fails, the append is repeated for as long as the lease is valid and the engine waits for
+    /// its store. If the outcome of an append is unknown, the log is read back first. Equal events in the log
+    /// may have been written by another driver that decided the same at the same time: an empty append shows
+    /// whether the lease was still valid.
     pub(super) async fn append(&mut self) -> Result<(), Ending> {
         let engine = self.engine;
         let mut outage = Outage::new(engine, "storing events");
@@ -22,7 +23,7 @@ impl Driver<'_> {
             let log = match self.try_append(is_found).await {
                 Some(Ok(controls)) => {
                     if is_found {
-                        // Others came with the answer that was lost, and are not skipped.
+                        // The lost answer contained controls too, which must not be skipped.
                         self.entered.inbox.look_for_controls();
                     } else {
                         self.add_controls(controls);
@@ -32,7 +33,7 @@ impl Driver<'_> {
                 // In the middle of an append or before it.
                 None => self.regain(false).await?,
                 Some(Err(error)) if self.is_lost(&error) => self.regain(true).await?,
-                // With what an earlier try has stored, perhaps.
+                // The log may have what an earlier try stored.
                 Some(Err(error @ StoreError::Conflict { .. })) if in_doubt && !is_found => {
                     match self.read_back().await {
                         Ok(Log::Unchanged | Log::Changed) => return Err(error.into()),
@@ -44,8 +45,8 @@ impl Driver<'_> {
                 Some(Err(error)) => {
                     self.pause(&mut outage, error).await?;
                     in_doubt = true;
-                    // Where reading fails the append is tried again, and is refused if it was stored. Whether another
-                    // driver has written to the log, the next try tells too.
+                    // If reading fails, the append is tried again; the store refuses it if the events are
+                    // stored already. The next try also shows whether another driver has written to the log.
                     is_found |= matches!(self.read_back().await, Ok(Log::Stored));
                     continue;
                 }
@@ -61,7 +62,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Appends the events of the decision, or nothing where they are there. `None` when the lease was lost meanwhile.
+    /// Appends the events of the decision, or nothing if they are stored already. `None` if the lease was
+    /// lost meanwhile.
     async fn try_append(&mut self, is_found: bool) -> Option<Result<Vec<ControlRecord>, StoreError>> {
         if self.entered.inbox.is_lost() {
             return None;

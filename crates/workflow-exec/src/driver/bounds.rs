@@ -1,15 +1,15 @@
-//! What comes back from a call is bounded before it goes into the log.
+//! Limits the size and depth of a call's result before it is written to the log.
 
 use serde_json::{Value, json};
 use workflow_core::data::{Data, plain_or_text};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::provider::{ProviderError, Reply};
 
-/// How deeply an output may be nested: less than readers of JSON allow, so that outputs can stand
-/// inside of others.
+/// How deeply an output may be nested: less than JSON parsers allow, so that outputs can be nested inside
+/// others.
 const MOST_NESTED: usize = 64;
 
-/// Makes an output that is too large or too deep an error.
+/// Turns an output that is too large or too deep into an error.
 pub(super) fn check(result: &mut Result<Reply, ProviderError>, most_bytes: usize) {
     let reply = match result {
         Ok(reply) => reply,
@@ -39,8 +39,8 @@ fn check_error(error: &mut ProviderError, most_bytes: usize) {
     error.output = error.output.take().and_then(|output| partial(output, most_bytes));
 }
 
-/// What a failed call gave, as far as it is kept: of a longer text the end, of anything else that is too large or too
-/// deep nothing.
+/// Limits the output of a failed call: of a longer text the end is kept; any other output that is too large
+/// or too deep is dropped.
 fn partial(output: Data, most_bytes: usize) -> Option<Data> {
     if output.len() <= most_bytes {
         return Some(output).filter(|output| depth(output.json()) <= MOST_NESTED);
@@ -54,7 +54,7 @@ fn partial(output: Data, most_bytes: usize) -> Option<Data> {
         if cut.len() <= most_bytes {
             return Some(cut);
         }
-        // What is escaped takes more room than it has bytes.
+        // Escaped characters take more room than their bytes.
         length /= 2;
     }
 }
@@ -80,7 +80,7 @@ fn depth(json: &str) -> usize {
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
             b'"' => {
-                // To the end of the text, past what is escaped.
+                // Skips to the end of the string, past escaped characters.
                 while let Some(byte) = bytes.next() {
                     match byte {
                         b'\\' => drop(bytes.next()),

@@ -19,7 +19,7 @@ use crate::limits::Place;
 use crate::panics::{caught, caught_async};
 use crate::runtime::Timer;
 
-/// What a call needs to begin: a provider, and a place there.
+/// What a call needs to begin: a provider, and a slot of its limit.
 pub(super) struct Admission<'e> {
     pub provider: &'e dyn Provider,
     pub place: Place,
@@ -30,7 +30,7 @@ pub(super) struct Ended {
     pub path: NodePath,
     pub attempt: u32,
     pub result: Result<Reply, ProviderError>,
-    /// When it began, by the clock that is not set.
+    /// When it began, by the monotonic clock.
     pub began: Duration,
     pub span: Span,
 }
@@ -41,7 +41,7 @@ pub(super) struct Call<'e> {
     /// The provider, until the call was dropped.
     provider: Option<&'e dyn Provider>,
     io: Arc<CallIo>,
-    /// None once it was dropped.
+    /// `None` once the call was dropped.
     future: Option<BoxFuture<'e, Result<Reply, ProviderError>>>,
     began: Duration,
     span: Span,
@@ -83,7 +83,7 @@ impl<'e> Call<'e> {
         &self.io
     }
 
-    /// Drops what was begun, before what follows is polled.
+    /// Drops the provider's future before what follows is polled.
     fn go_on_with(&mut self, next: BoxFuture<'e, Result<Reply, ProviderError>>) {
         self.provider = None;
         self.drop_future();
@@ -146,13 +146,13 @@ impl Future for Call<'_> {
 /// How long a call may take.
 pub(super) struct Patience<'e> {
     pub timeout: Option<Duration>,
-    /// What a call fails with after that time, where it is not its own that is over.
+    /// The failure of the call after that time, if a budget and not its own time-out has expired.
     pub over_budget: Option<Box<Failure>>,
     pub idle_timeout: Option<Duration>,
     pub timer: &'e dyn Timer,
 }
 
-/// The call, told to stop when it takes too long, and dropped when it does not.
+/// The call with its time-outs: it is told to stop when it takes too long, and dropped when it does not stop.
 async fn in_time(
     call: BoxFuture<'_, Result<Reply, ProviderError>>,
     patience: Patience<'_>,
@@ -184,12 +184,12 @@ async fn in_time(
     }
 }
 
-/// Of a call that had time to end after it was told to stop.
+/// The call had its grace period after it was told to stop.
 fn too_late(why: &str, class: FailureClass) -> ProviderError {
     ProviderError::new(class, format!("{why}; it did not stop in time and was dropped"))
 }
 
-/// Gives a call options that its provider can read.
+/// Converts the options of a call to the form that its provider reads.
 pub(super) fn fit(request: &mut CallRequest, provider: &dyn Provider) -> Result<(), Failure> {
     let (class, message) = match caught(|| request.fit_options(provider)) {
         Ok(Ok(())) => return Ok(()),
@@ -199,12 +199,12 @@ pub(super) fn fit(request: &mut CallRequest, provider: &dyn Provider) -> Result<
     Err(Failure::new(class, format!("{}.with: {message}", request.id.path.stage)))
 }
 
-/// Whether calls of a provider need time to end after they were told to stop.
+/// Whether calls of a provider need a grace period after they are told to stop.
 pub(super) fn needs_grace(provider: &dyn Provider) -> bool {
     caught(|| provider.needs_grace()).unwrap_or(false)
 }
 
-/// Sees to it that nothing is left of a call that was told to stop because of `late`, and was dropped.
+/// Cleans up what is left of a call that was told to stop because of `late`, and was dropped.
 async fn dropped(provider: &dyn Provider, call: CallId, late: ProviderError) -> Result<Reply, ProviderError> {
     Err(match reclaim(provider, &call).await {
         Ok(()) => late,
@@ -216,7 +216,7 @@ fn may_run(message: &str, error: &ProviderError) -> ProviderError {
     ProviderError::permanent(format!("{message}, and what it started may still be running: {error}"))
 }
 
-/// Sees to it that nothing is left of a call that panicked.
+/// Cleans up what is left of a call that panicked.
 async fn after_panic(provider: &dyn Provider, call: CallId, panic: String) -> Result<Reply, ProviderError> {
     let error = panicked(&panic);
     warn!(path = %call.path, attempt = call.attempt, "{error}");
@@ -235,8 +235,8 @@ pub(super) async fn reclaim(provider: &dyn Provider, call: &CallId) -> Result<()
     caught_async(provider.reclaim(call)).await.unwrap_or_else(|panic| Err(panicked(&panic)))
 }
 
-/// Waits, and goes on waiting where the host's monotonic clock shows that less time has passed: as when it stood still
-/// while the process was suspended.
+/// Waits, and waits again if the host's monotonic clock shows that less time has passed: for example because
+/// it stopped while the process was suspended.
 async fn wait(patience: &Patience<'_>, io: &CallIo, time: Duration) {
     let until = io.monotonic().map(|now| now.saturating_add(time));
     patience.timer.sleep(time).await;
@@ -266,7 +266,7 @@ async fn too_long(patience: &Patience<'_>, io: &CallIo) -> ProviderError {
         while let Some(left) = limit.checked_sub(io.quiet()).filter(|left| !left.is_zero()) {
             patience.timer.sleep(left).await;
         }
-        ProviderError::new(FailureClass::IdleTimeout, format!("nothing heard for {limit:?}"))
+        ProviderError::new(FailureClass::IdleTimeout, format!("no activity for {limit:?}"))
     };
     match select(pin!(total), pin!(silence)).await {
         Either::Left((error, _)) | Either::Right((error, _)) => error,

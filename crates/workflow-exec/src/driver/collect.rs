@@ -10,13 +10,13 @@ use crate::driver::bounds;
 use crate::outage::Outage;
 use crate::shared::Shared;
 
-/// So many events are read at a time.
+/// How many events are read at a time.
 const PAGE: usize = 64;
-/// All outputs together may have so many times the bytes of one.
+/// All outputs together may have this many times the bytes of one.
 const MOST: usize = 8;
 
 /// An array of the outputs that the events with the numbers `ended` have, in that order. The inner error is
-/// for the node: there is more than can be kept.
+/// the node's failure: the outputs together are too large.
 pub(super) async fn outputs(
     engine: &Shared,
     run: &RunId,
@@ -49,7 +49,7 @@ pub(super) async fn outputs(
 fn output(event: Event) -> Data {
     match event.body {
         EventBody::AttemptSucceeded { output, .. } | EventBody::NodeCompleted { output, .. } => output,
-        // Of an item that was skipped.
+        // The item was skipped.
         _ => Data::NULL,
     }
 }

@@ -1,4 +1,4 @@
-//! Control requests, from this process and from others: the driver reads them in the store.
+//! Reads control requests, sent by this process or others, from the store.
 
 use workflow_core::store::ControlRecord;
 

@@ -1,4 +1,4 @@
-//! What has come is handed to the machine, and its questions for places are answered.
+//! Passes new inputs to the machine, and answers its requests for slots.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::driver::{bounds, spans};
 use crate::error::EngineError;
 
 impl<'e> Driver<'e> {
-    /// Decides on everything that has come.
+    /// Decides on all new inputs.
     pub(super) fn take_in(&mut self, notes: &[SessionNote]) -> Result<(), EngineError> {
         for note in notes {
             let (path, session) = (note.path.clone(), note.session.clone());
@@ -56,7 +56,7 @@ impl<'e> Driver<'e> {
             }
             Arrival::Place(path, provider, admission) => {
                 self.waiting.remove(&path);
-                // A driver that is about to stop begins nothing.
+                // A driver that is about to stop starts no call.
                 if self.watch.stopping() > Stop::None {
                     return Ok(());
                 }
@@ -65,7 +65,7 @@ impl<'e> Driver<'e> {
             }
             Arrival::Due(path) => self.decide(Input::Due { path }),
             Arrival::Collected(path, outcome) => self.decide(Input::Collected { path, result: outcome? }),
-            // Dropped as soon as it came.
+            // The slot is dropped at once.
             Arrival::Overdue(..) => Ok(()),
         }
     }
@@ -74,7 +74,7 @@ impl<'e> Driver<'e> {
         self.decide_all(self.engine.clock.both(), input, None)
     }
 
-    /// Lets the machine decide, and answers its questions for places on the way.
+    /// Lets the machine decide, and answers its requests for slots on the way.
     fn decide_all(
         &mut self,
         (now, decided): (Timestamp, Duration),
@@ -91,7 +91,7 @@ impl<'e> Driver<'e> {
             for effect in effects.drain(..) {
                 match effect {
                     Effect::Acquire { path, provider } => match self.answer(path, provider) {
-                        // Nearly always the only one, for which a queue would be made in vain.
+                        // Nearly always the only input; a queue for it would be wasted.
                         answer if next.is_none() && later.is_empty() => next = answer,
                         answer => later.extend(answer),
                     },
@@ -100,7 +100,7 @@ impl<'e> Driver<'e> {
                 }
             }
             self.decision.effects = effects;
-            // A place that the machine did not want is given back here.
+            // A slot that the machine did not use is freed here.
             match next.or_else(|| later.pop_front()) {
                 Some(answer) => (input, admission) = answer,
                 None => return Ok(()),

@@ -1,4 +1,4 @@
-//! What calls say is stored beside the events, in batches.
+//! Stores the output of calls beside the events, in batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::driver::watch::meanwhile;
 use crate::outage::Outage;
 use crate::shared::Shared;
 
-/// So long the end of a call waits for its output to be stored.
+/// How long the end of a call waits for its output to be stored.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long a driver that leaves tries to store the last output.
@@ -33,7 +33,7 @@ impl<'e> Driver<'e> {
         }
     }
 
-    /// Stores what output there is, and does not wait for a store that cannot be used for long.
+    /// Stores the remaining output, and waits only briefly for a store that is unavailable.
     pub(super) async fn flush_last(&mut self) {
         if self.flushing.is_none() && !self.io.has_entries() {
             return;
@@ -54,11 +54,11 @@ impl<'e> Driver<'e> {
         }
     }
 
-    /// Stores what calls have said up to now, so that a reader who sees the end of a call sees all its output. A
-    /// store that takes longer than [`LAST_WORDS`] for it delays no state change any further.
+    /// Stores the output of calls up to now, so that a reader who sees the end of a call sees all its output.
+    /// A store that takes longer than [`LAST_WORDS`] does not delay a state change further.
     pub(super) async fn store_last_words(&mut self) {
         let mut longest = None;
-        // First what is under way, then what came meanwhile.
+        // First the flush that is under way, then what was added meanwhile.
         for _ in 0..2 {
             self.flush();
             let Some(mut flushing) = self.flushing.take() else { return };
@@ -78,7 +78,7 @@ impl<'e> Driver<'e> {
     }
 }
 
-/// Where output goes.
+/// Where output is written to.
 struct Outlet<'e> {
     engine: &'e Shared,
     lease: Lease,
@@ -97,7 +97,7 @@ impl<'e> Outlet<'e> {
     }
 }
 
-/// Stores output entries. While the store cannot be used they wait, and the next ones are gathered behind them.
+/// Stores output entries. While the store is unavailable they wait, and the next ones queue behind them.
 async fn store_output(
     engine: &Shared,
     lease: &Lease,
@@ -106,7 +106,7 @@ async fn store_output(
     mut entries: Vec<OutputEntry>,
 ) {
     let mut outage = Outage::new(engine, "storing output");
-    // Whether the numbers were refused although the entries before them are there.
+    // Whether the numbers were refused although the entries before them are stored.
     let mut is_refused = false;
     while let Some(last) = entries.last().map(|entry| entry.number) {
         let error = match engine.store.append_output(lease, &entries).await {
@@ -125,7 +125,7 @@ async fn store_output(
                 io.put_back(entries);
                 return inbox.lose(Loss::Expired);
             }
-            // What was tried before may be there.
+            // An earlier try may have stored them.
             StoreError::Conflict { .. } if !is_refused => is_refused = true,
             error => match outage.failed(error) {
                 Ok(pause) => pause.await,

@@ -1,5 +1,5 @@
-//! A driver that has lost its lease, or may have: it claims the run again, and goes on where nobody has written to
-//! it. Calls go on meanwhile, for as long as nobody else may be driving the run.
+//! A driver that has lost its lease, or may have lost it: it claims the run again, and continues if no other
+//! driver has written to the log. Calls continue meanwhile, for as long as no other driver can have the run.
 
 use std::time::Duration;
 
@@ -16,28 +16,28 @@ use crate::leases;
 use crate::outage::Outage;
 use crate::shared::{Hold, Shared};
 
-/// How long it is waited when another part of this engine may be claiming the run.
+/// How long to wait when another part of this engine may be claiming the run.
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// What became of the log while the driver did not know whether it had the run.
+/// How the log changed while the driver did not know whether it had the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Log {
     /// Nothing.
     Unchanged,
-    /// What was to be appended is there.
+    /// The events that were to be appended are stored.
     Stored,
-    /// Others have written to it, or may have stopped what the calls of this driver had started.
+    /// Another driver has written to it, or may have stopped processes that this driver's calls had started.
     Changed,
 }
 
 impl<'e> Driver<'e> {
-    /// Whether a store error says that the lease is not good any more, and it can be had again.
+    /// Whether a store error says that the lease is no longer valid, and that the run can be claimed again.
     pub(super) fn is_lost(&self, error: &StoreError) -> bool {
         matches!(error, StoreError::Fenced(_) | StoreError::Expired)
             && self.engine.store.lease_time().is_some()
     }
 
-    /// Waits after a failure of the store while calls go on, or until the lease is lost.
+    /// Waits after a failure of the store while calls continue, or until the lease is lost.
     pub(super) async fn pause(
         &mut self,
         outage: &mut Outage<'e>,
@@ -48,10 +48,11 @@ impl<'e> Driver<'e> {
         Ok(())
     }
 
-    /// Claims the run again, and reads what became of its log.
+    /// Claims the run again, and reads how its log has changed.
     ///
-    /// Where another driver had the run in between, it may have stopped what this driver's calls had started, although
-    /// it wrote nothing. So nothing that those calls return is recorded: the run is read anew.
+    /// Another driver that had the run in between may have stopped processes of this driver's calls, even if
+    /// it wrote nothing. In that case no result of those calls is recorded, and the run is read again from
+    /// its log.
     pub(super) async fn regain(&mut self, mut is_fenced: bool) -> Result<Log, Ending> {
         let lease_time = self.engine.store.lease_time().unwrap_or_default();
         let mut outage = Outage::new(self.engine, "claiming the run again");
@@ -62,7 +63,10 @@ impl<'e> Driver<'e> {
             claimed?;
             self.lease = self.hold.lease();
             if self.hold.was_taken() {
-                info!("another driver had the run meanwhile: its calls are stopped, and it is read again");
+                info!(
+                    "another driver had the run meanwhile: stopping the calls here and reading the run \
+                       again"
+                );
                 return Ok(Log::Changed);
             }
             is_fenced = false;
@@ -78,12 +82,12 @@ impl<'e> Driver<'e> {
         }
     }
 
-    /// Claims the run for [`Hold`], unless it is held still.
+    /// Claims the run for [`Hold`], unless its lease is still valid.
     async fn claim_again(&mut self, outage: &mut Outage<'e>, is_fenced: bool) -> Result<(), EngineError> {
         let (engine, hold) = (self.engine, self.hold);
         let mut is_lost = is_fenced;
         loop {
-            // The answer is waited for: a lease that was given out is not to be lost on the way.
+            // Waits for the answer: a lease that the store has given out must not be lost.
             let claim = claim_again(engine, hold, &mut is_lost).boxed();
             let Some(claimed) = meanwhile(&mut self.underway, &mut self.watch, false, claim).await else {
                 continue;
@@ -109,7 +113,7 @@ impl<'e> Driver<'e> {
         }
     }
 
-    /// What became of the log since the last event that is known to be stored.
+    /// How the log changed since the last event that is known to be stored.
     pub(super) async fn read_back(&mut self) -> Result<Log, StoreError> {
         let events: &[Event] = &self.decision.events;
         let stored = self.state.last_event() - events.len() as u64;
@@ -124,14 +128,15 @@ impl<'e> Driver<'e> {
     }
 }
 
-/// Asks the store what became of the lease, and for another one if it is lost: the store may say so once.
+/// Asks the store whether the lease is valid, and for a new one if it is lost: a store may report an expired
+/// lease only once.
 async fn claim_again(engine: &Shared, hold: &Hold, is_lost: &mut bool) -> Result<(), StoreError> {
     let inbox = &hold.entered().inbox;
     let is_good = engine.learn().await?;
     *is_lost |= !is_good || inbox.is_lost_by(Loss::Expired);
     inbox.forget_loss();
-    // Not before the store has answered: a newer one takes the place of one that was not taken, and follows what
-    // that one did.
+    // Not before the store has answered: a newer lease replaces one that was not taken, and takes over its
+    // predecessor.
     if let Some(offered) = inbox.take_offered() {
         let own = hold.lease().epoch;
         if offered.previous == own || offered.epoch > own {
@@ -145,10 +150,10 @@ async fn claim_again(engine: &Shared, hold: &Hold, is_lost: &mut bool) -> Result
     if !*is_lost {
         return Ok(());
     }
-    // It is lost. Should it not be, it is given back.
+    // The lease is lost; if it is still valid after all, this releases it.
     engine.store.release(hold.lease()).await?;
     let lease = engine.store.claim(hold.run()).await?;
-    // This engine was given one meanwhile, and has lost it again.
+    // This engine received a lease meanwhile, and has lost it again.
     if let Some(unseen) = inbox.take_offered_if(|unseen| unseen.epoch == lease.previous) {
         hold.renew(&unseen);
     }

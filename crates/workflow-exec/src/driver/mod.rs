@@ -1,8 +1,9 @@
 //! The driver of one run: collect what happened, decide, store, act.
 //!
-//! `turn` is the loop. It takes in what `underway` has — ends of calls, timers, places — and what `controls` reads, lets
-//! the machine decide in `decide`, stores that with `append`, and acts in `act`. `call` is one call, `output` what calls
-//! say, `flush` how that is stored. `lease` claims a run again whose lease was lost, and `watch` stops calls before that.
+//! `turn` is the loop. It takes the inputs of `underway` (ends of calls, timers, slots) and of `controls`,
+//! lets the machine decide in `decide`, stores the decision with `append`, and carries it out in `act`.
+//! `call` is one call, `output` buffers what calls write, and `flush` stores that. `lease` claims a run again
+//! whose lease was lost, and `watch` stops calls before that.
 
 mod act;
 mod append;
@@ -39,17 +40,17 @@ use crate::shared::{Hold, Shared};
 
 /// How a driver left its run.
 pub(crate) enum Driven {
-    /// It rests.
+    /// It is idle: it has ended, or waits.
     Rested(Box<State>),
-    /// It is held still, and goes on from what is in its log: calls were stopped for fear of another driver, or there
-    /// was one.
+    /// Its lease is still held, and it is to be continued from its log: another driver had the run, or might
+    /// have had it, so the calls were stopped.
     Again,
 }
 
-/// Drives a run that is held until it rests: until it has ended, waits for somebody, or the engine shuts down.
+/// Drives a run that is held until it is idle: until it has ended, waits for a person or a time, or the
+/// engine shuts down.
 ///
-/// Dropping the future stops the calls, as dropping their futures does, and leaves the run to be
-/// taken up again.
+/// Dropping the future stops the calls, as dropping their futures does, and leaves the run to be resumed.
 pub(crate) fn drive<'e>(
     engine: &'e Shared,
     hold: &'e Hold,
@@ -85,7 +86,7 @@ pub(crate) fn drive<'e>(
     if let Some((iteration, stage)) = driver.state.stage_and_iteration() {
         driver.stage = spans::stage(&span, iteration, stage);
     }
-    // A block and not an `async fn`: that would keep a second place for each argument.
+    // A block and not an `async fn`, which would store each argument twice.
     async move {
         if leases::beating(engine, driver.run_and_leave()).await? {
             Ok(Driven::Again)

@@ -1,4 +1,4 @@
-//! What calls say, on its way to the store: bounded, never in the way of a state change.
+//! Buffers the output of calls on its way to the store: bounded, and without delaying state changes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,14 +21,14 @@ use crate::redact::Known;
 use crate::runtime::Timer;
 use crate::steady::Steady;
 
-/// A run holds at most so many entries, and so many bytes of text, that are not stored yet.
+/// A run buffers at most this many entries, and this many bytes of text, that are not stored yet.
 const MOST_ENTRIES: usize = 8_192;
 const MOST_BYTES: usize = 4 << 20;
 
-/// Providers cut lines from here on, between two characters: the next entry may go on with the same line.
+/// Providers split longer lines, between two characters: the next entry may continue the same line.
 const LONG_LINE: usize = 64 * 1024 - 3;
 
-/// The outgoing side of a run, shared by its calls.
+/// The output buffer of a run, shared by its calls.
 pub(crate) struct RunIo {
     clock: Arc<Steady>,
     timer: Arc<dyn Timer>,
@@ -36,7 +36,7 @@ pub(crate) struct RunIo {
     pub secrets: Known,
     stored: AtomicU64,
     buffer: Mutex<Buffer>,
-    /// Whether anything was ever put into the buffer, told without its lock: many a call says nothing.
+    /// Whether anything was ever put into the buffer, readable without its lock: many calls write nothing.
     is_used: AtomicBool,
 }
 
@@ -53,13 +53,14 @@ pub(crate) struct CallIo {
     run: Arc<RunIo>,
     pub attempt: u32,
     pub stop: StopSource,
-    /// How long the call may take to end after it was told to stop; none: its future is dropped at once.
+    /// How long the call may take to end after it was told to stop. `None`: its future is dropped at once.
     pub grace: Option<Duration>,
-    /// When the call was last heard of, in milliseconds by the clock that is not set.
+    /// When the call last showed activity, in milliseconds of the monotonic clock.
     heard: AtomicU64,
     abandoned: AtomicBool,
     waker: AtomicWaker,
-    /// What was said of each kind, where there are secrets: one can begin in one entry and end in the next.
+    /// A redactor for each kind of output, if there are secrets: one can begin in one entry and end in the
+    /// next.
     said: Mutex<Vec<(OutputKind, Stream)>>,
 }
 
@@ -76,7 +77,7 @@ impl RunIo {
         }
     }
 
-    /// Notes the number of the last stored entry. Entries come after this.
+    /// Notes the number of the last stored entry. New entries are numbered after it.
     pub(crate) fn go_on_after(&self, last_output: u64) {
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner).next = last_output + 1;
     }
@@ -102,7 +103,7 @@ impl RunIo {
             && !self.buffer.lock().unwrap_or_else(PoisonError::into_inner).entries.is_empty()
     }
 
-    /// Keeps entries that are to be stored later, before those that have come since.
+    /// Puts entries that could not be stored yet before those that were added since.
     pub(crate) fn put_back(&self, mut entries: Vec<OutputEntry>) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         buffer.bytes += entries.iter().map(|entry| entry.text.len()).sum::<usize>();
@@ -126,7 +127,7 @@ impl RunIo {
         buffer.entries.iter_mut().for_each(|entry| entry.number -= shift);
     }
 
-    /// Adds the count of dropped entries that no entry has told of yet.
+    /// Adds an entry with the number of dropped entries that no entry has reported yet.
     pub(crate) fn finish(&self, path: &NodePath, attempt: u32) {
         if !self.is_used.load(Ordering::Acquire) {
             return;
@@ -172,7 +173,7 @@ impl CallIo {
         }
     }
 
-    /// Lets the call end without its provider, which has had its time to stop.
+    /// Ends the call without its provider, whose grace period is over.
     pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
         self.waker.wake();
@@ -188,13 +189,13 @@ impl CallIo {
         self.heard.store(milliseconds(self.run.clock.elapsed()), Ordering::Release);
     }
 
-    /// How long nothing was heard of the call.
+    /// How long the call has shown no activity.
     pub(crate) fn quiet(&self) -> Duration {
         let now = milliseconds(self.run.clock.elapsed());
         Duration::from_millis(now.saturating_sub(self.heard.load(Ordering::Acquire)))
     }
 
-    /// What the host's clock shows that is never set, where it has one.
+    /// The host's monotonic clock, if it has one.
     pub(crate) fn monotonic(&self) -> Option<Duration> {
         self.run.clock.monotonic()
     }
@@ -203,7 +204,7 @@ impl CallIo {
         &self.run.secrets
     }
 
-    /// Passes on what was held back, because it could have been the beginning of a secret.
+    /// Passes on text that was held back because it could have been the beginning of a secret.
     pub(crate) fn last_words(&self, call: &CallId) {
         if !self.run.secrets.are_any() {
             return;

@@ -31,7 +31,7 @@ pub(super) fn node(stage: &Span, path: &NodePath, attempt: u32, provider: &str) 
     )
 }
 
-/// Records how an attempt ended, as the events that were decided on say it.
+/// Records how an attempt ended, according to the events of the decision.
 pub(super) fn ended(node: &Span, events: &[Event]) {
     if node.is_disabled() {
         return;
@@ -50,7 +50,7 @@ pub(super) fn ended(node: &Span, events: &[Event]) {
         };
         node.record("status", status);
         let Usage { input_tokens, output_tokens, cost_usd } = usage.cloned().unwrap_or_default();
-        // What is not known stays empty.
+        // Unknown fields stay empty.
         node.record("input_tokens", input_tokens);
         node.record("output_tokens", output_tokens);
         node.record("cost_usd", cost_usd);
@@ -60,7 +60,7 @@ pub(super) fn ended(node: &Span, events: &[Event]) {
 
 /// Opens and closes the stage's span, and reports the events that were stored.
 pub(super) fn stored(run: &Span, open: &mut Span, events: &[Event]) {
-    // Without a subscriber there is nothing to do for any of them.
+    // Without a subscriber there is nothing to do.
     if LevelFilter::current() == LevelFilter::OFF && open.is_disabled() {
         return;
     }

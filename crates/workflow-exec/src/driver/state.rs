@@ -28,14 +28,14 @@ pub(super) struct Driver<'e> {
     pub(super) state: Box<State>,
     pub(super) io: Arc<RunIo>,
     pub(super) decision: Decision,
-    /// Effects of the decision that are carried out once its events are stored; those that call a
-    /// provider with what the call begins with.
+    /// Effects of the decision, which are carried out once its events are stored; a call of a provider comes
+    /// with what it needs to begin.
     pub(super) effects: Vec<(Effect, Option<Admission<'e>>)>,
     pub(super) underway: Underway<'e>,
     pub(super) watch: Watch<'e>,
-    /// Nodes that wait for a place, so that each waits once.
+    /// Nodes that wait for a slot, so that each is queued once.
     pub(super) waiting: HashSet<NodePath>,
-    /// Controls that were read and have not been decided on.
+    /// Controls that were read and that the machine has not decided on.
     pub(super) controls: Vec<ControlRecord>,
     pub(super) last_control: u64,
     /// The number of the last output entry of former drivers.
@@ -45,14 +45,14 @@ pub(super) struct Driver<'e> {
     pub(super) has_last_words: bool,
     pub(super) run_span: Span,
     pub(super) stage: Span,
-    /// When the last decision was made, by the clock that is not set.
+    /// When the last decision was made, by the monotonic clock.
     pub(super) decided: Duration,
 }
 
-/// Why a driver does not go on.
+/// Why a driver stops.
 pub(super) enum Ending {
     Failed(EngineError),
-    /// Others have written to the log.
+    /// Another driver has written to the log.
     Changed,
 }
 

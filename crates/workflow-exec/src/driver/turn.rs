@@ -1,4 +1,4 @@
-//! The loop of a driver: wait, take in, decide, store, act.
+//! The loop of a driver: wait, collect inputs, decide, store, act.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -15,11 +15,11 @@ use crate::driver::lease::Log;
 use crate::driver::state::{Driver, Ending};
 use crate::error::EngineError;
 
-/// At most so much of what has come goes into one decision.
+/// At most this many inputs go into one decision.
 const BATCH: usize = 256;
 
 impl Driver<'_> {
-    /// Tells whether the run is to be driven on from its log.
+    /// Returns whether the run is to be continued from its log.
     pub(super) async fn run_and_leave(&mut self) -> Result<bool, EngineError> {
         let driven = self.run().await;
         self.leave(driven.is_ok()).await;
@@ -36,8 +36,8 @@ impl Driver<'_> {
         let last_output = engine.patiently("reading", || engine.store.last_output(run)).await?;
         self.io.go_on_after(last_output);
         self.last_output = last_output;
-        // A driver that is about to stop makes no call and can do without one of them, but what it decides on is
-        // redacted too: answers of processes that know no secrets.
+        // A driver that is about to stop makes no call and does not need all secrets, but it redacts what it
+        // decides on: an answer may come from a process without the secrets.
         let known = engine.know_secrets(&self.plan, &self.state, &self.io.secrets);
         if self.entered.inbox.shutdown() == Stop::None {
             known?;
@@ -64,17 +64,17 @@ impl Driver<'_> {
             self.take_in(&notes)?;
             self.commit().await?;
             for note in notes {
-                // Nobody waits for it any more when the call has ended meanwhile.
+                // If the call has ended meanwhile, there is no receiver left.
                 let _ = note.done.send(());
             }
         }
     }
 
-    /// Sees to it that nothing is left of the calls of a former driver. Tells whether there were any.
+    /// Stops what is left of the calls of a former driver. Returns whether there were any.
     ///
-    /// The log may have been read while another driver had the run: by a process that was suspended between claiming
-    /// the run and reading it, for example. What that driver's calls have started is not to be stopped. So the store is
-    /// asked first whether the lease is good and the log is still what was read.
+    /// The log may have been read while another driver had the run: for example by a process that was
+    /// suspended between claiming the run and reading it. Processes of that driver's calls must not be
+    /// stopped. So this first asks the store whether the lease is valid and the log is unchanged.
     async fn reclaim(&mut self) -> Result<bool, Ending> {
         let mut any = false;
         for effect in machine::pending(&self.plan, &self.state) {
@@ -99,7 +99,7 @@ impl Driver<'_> {
         Ok(any)
     }
 
-    /// When a call of a former driver last said something.
+    /// When a call of a former driver last wrote output.
     async fn last_heard(&mut self) -> Result<Option<Timestamp>, EngineError> {
         let Some(before) = self.last_output.checked_sub(1) else { return Ok(None) };
         let (engine, run) = (self.engine, self.hold.run());
@@ -112,7 +112,7 @@ impl Driver<'_> {
         poll_fn(|cx| {
             self.underway.poll(cx, BATCH);
             let mut news = self.underway.has_arrivals() || !self.controls.is_empty();
-            // Who does not wait need not be woken.
+            // A driver that does not wait need not be woken.
             news = news || self.entered.inbox.poll_news(cx).is_ready();
             self.flush();
             if let Some(flushing) = &mut self.flushing
@@ -130,14 +130,14 @@ impl Driver<'_> {
         .await;
     }
 
-    /// Gives back the memory that decisions need: a run waits for longer than it decides.
+    /// Frees the memory that decisions need: a run spends more time waiting than deciding.
     fn rest(&mut self) {
         self.underway.rest();
         self.decision = Decision::new();
         self.effects = Vec::new();
     }
 
-    /// Ends what goes on: on the way out, whether the run rests or could not be driven on.
+    /// Ends what is under way when the driver leaves, whether the run is idle or the driver failed.
     async fn leave(&mut self, well: bool) {
         if !well {
             let (grace, timer) = (self.watch.grace(), &*self.engine.timer);

@@ -1,4 +1,4 @@
-//! What a run waits for: its calls, its timers, and places in queues.
+//! What a run waits for: its calls, its timers, and slots for calls.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -21,14 +21,14 @@ use super::call::{Admission, Call, Ended};
 use super::output::CallIo;
 use crate::runtime::Timer;
 
-/// What was waited for has come.
+/// Something that the run waited for has happened.
 pub(super) enum Arrival<'e> {
     Ended(Ended),
     Place(NodePath, Arc<str>, Admission<'e>),
     Due(NodePath),
     /// The outputs of a `foreach` node's items were read.
     Collected(NodePath, Result<Result<Data, Failure>, StoreError>),
-    /// A call that was told to stop has had its time.
+    /// The grace period of a call that was told to stop is over.
     Overdue(NodePath, u32),
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Underway<'e> {
     /// Calls that have not been polled yet.
     begun: VecDeque<Call<'e>>,
     awaited: FuturesUnordered<Awaited<'e>>,
-    /// The calls among those that are awaited, and among those that have begun once one of them was to be stopped.
+    /// The calls among the awaited futures; those not polled yet are added once a call is to be stopped.
     calls: HashMap<NodePath, Arc<CallIo>>,
     arrived: VecDeque<Arrival<'e>>,
 }
@@ -59,17 +59,18 @@ impl<'e> Underway<'e> {
         self.awaited.push(Awaited::Other(arrival.boxed()));
     }
 
-    /// Adds what came without being waited for.
+    /// Adds an input that is available at once.
     pub(super) fn arrive(&mut self, arrival: Arrival<'e>) {
         self.arrived.push_back(arrival);
     }
 
-    /// Goes on with all that is waited for, until that many things have come that were not taken.
+    /// Polls everything that is waited for, until this many inputs are ready and not taken.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, most: usize) {
         while self.arrived.len() < most
             && let Some(mut call) = self.begun.pop_front()
         {
-            // Many a call is ready at once, and need not be put among those that are woken one by one and can be stopped.
+            // Many calls are ready at once, and need not be added to the set of futures that are woken one by
+            // one and can be stopped.
             match call.poll_unpin(cx) {
                 Poll::Ready(ended) => self.ended(ended),
                 Poll::Pending => {
@@ -98,7 +99,7 @@ impl<'e> Underway<'e> {
         self.arrived.push_back(Arrival::Ended(ended));
     }
 
-    /// Takes what came first.
+    /// Takes the oldest input.
     pub(super) fn take(&mut self) -> Option<Arrival<'e>> {
         self.arrived.pop_front()
     }
@@ -107,12 +108,12 @@ impl<'e> Underway<'e> {
         !self.arrived.is_empty()
     }
 
-    /// Whether any call goes on.
+    /// Whether any call is under way.
     pub(super) fn has_calls(&self) -> bool {
         !self.calls.is_empty() || !self.begun.is_empty()
     }
 
-    /// Makes the calls that were not polled yet known by their nodes.
+    /// Registers the calls that were not polled yet under their nodes.
     fn register(&mut self) {
         for call in &self.begun {
             self.calls.entry(call.path().clone()).or_insert_with(|| call.io().clone());
@@ -135,19 +136,19 @@ impl<'e> Underway<'e> {
         self.expect(timer.sleep(grace.min(most)).map(move |()| Arrival::Overdue(path, attempt)));
     }
 
-    /// Tells every call to stop that was not told so.
+    /// Tells every call to stop that was not told so already.
     pub(super) fn stop_all(&mut self, how: Stop, most: Duration, timer: &dyn Timer) {
         self.register();
         let unasked = self.calls.iter().filter(|(_, call)| call.stop.signal().now() < how);
         let mut paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
-        // In an order that is the same each time: so is the log, then.
+        // In a fixed order, so that the log is deterministic.
         paths.sort_unstable();
         for path in paths {
             self.stop_registered(&path, how, most, timer);
         }
     }
 
-    /// Drops a call that had its time to stop.
+    /// Drops a call whose grace period is over.
     fn abandon(&self, path: &NodePath, attempt: u32) {
         if let Some(call) = self.calls.get(path).filter(|call| call.attempt == attempt) {
             warn!(%path, attempt, "the call did not stop in time and is dropped");
@@ -155,7 +156,7 @@ impl<'e> Underway<'e> {
         }
     }
 
-    /// Waits until no call goes on any more, and forgets all else.
+    /// Waits until no call is under way, and drops everything else.
     pub(super) async fn end(&mut self) {
         std::future::poll_fn(|cx| {
             self.poll(cx, usize::MAX);
@@ -165,7 +166,7 @@ impl<'e> Underway<'e> {
         .await;
     }
 
-    /// Gives back the memory that is not needed while nothing comes.
+    /// Frees the memory that is not needed while the run waits.
     pub(super) fn rest(&mut self) {
         self.begun = VecDeque::new();
         self.arrived = VecDeque::new();

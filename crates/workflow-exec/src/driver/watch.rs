@@ -1,4 +1,4 @@
-//! Which calls have to stop, and when: for the engine, or for a lease that is not good any more.
+//! Which calls must stop, and when: because the engine stops, or because the lease is no longer valid.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::driver::underway::Underway;
 use crate::leases;
 use crate::shared::Shared;
 
-/// How calls were told to stop, and when they will be.
+/// How calls were told to stop, and when they will be told next.
 pub(super) struct Watch<'e> {
     engine: &'e Shared,
     inbox: &'e Arc<Inbox>,
     /// How they were told to stop last.
     told: Stop,
-    /// Whether they were stopped because nobody knows whether others drive the run.
+    /// Whether they were stopped because another driver may have the run.
     pub(super) halted: bool,
-    /// When they will be, unless the lease is good until then.
+    /// When they will be told to stop, unless the lease is renewed before.
     pub(super) halts: Option<BoxFuture<'static, ()>>,
 }
 
@@ -36,7 +36,7 @@ impl<'e> Watch<'e> {
         self.inbox.shutdown().max(halting)
     }
 
-    /// Tells calls to stop that have to and were not told.
+    /// Tells calls to stop that must stop and were not told yet.
     pub(super) fn stop(&mut self, underway: &mut Underway<'e>) {
         self.halted |= self.inbox.is_lost_by(Loss::Unreachable);
         let how = self.stopping();
@@ -46,7 +46,7 @@ impl<'e> Watch<'e> {
         }
     }
 
-    /// How long a call may take to stop before it is dropped: not longer than the lease is good.
+    /// How long a call may take to stop before it is dropped: not longer than the lease is valid.
     pub(super) fn grace(&self) -> Duration {
         let grace = self.engine.stop_grace;
         match self.engine.store.lease_time().filter(|_| self.halted) {
@@ -56,7 +56,8 @@ impl<'e> Watch<'e> {
     }
 }
 
-/// Carries out `work` while calls go on. `None` when it was dropped because the lease was lost, where that matters.
+/// Polls `work` while calls continue. `None` if `work` was dropped because the lease was lost and that
+/// matters to it.
 pub(super) async fn meanwhile<'e, T>(
     underway: &mut Underway<'e>,
     watch: &mut Watch<'e>,

@@ -15,10 +15,11 @@ use crate::error::EngineError;
 use crate::selection::WorkOptions;
 use crate::shared::Hold;
 
-/// The runs that a worker was given and does not take, and what it knows of others.
+/// The runs that a worker claimed and does not take, and what it knows about others.
 #[derive(Default)]
 pub(crate) struct Refused {
-    /// With the definition that the run had then, once that is known: another one may be taken.
+    /// With the definition that the run had then, once that is known: with another definition the worker may
+    /// take it.
     runs: HashMap<RunId, Option<BundleHash>>,
 }
 
@@ -36,8 +37,8 @@ impl Refused {
 }
 
 impl Engine {
-    /// Claims up to `most` runs. A worker that does not take all looks at what the store lists, so that those which it
-    /// leaves to others are not in the way.
+    /// Claims up to `most` runs. A worker whose options exclude runs chooses from what the store lists, so
+    /// that excluded runs do not take up its capacity.
     pub(crate) async fn acquire(
         &self,
         options: &WorkOptions,
@@ -51,8 +52,8 @@ impl Engine {
         }
     }
 
-    /// Claims up to `most` of the runs that continue by themselves and that a worker with these options may take. What a
-    /// store lists is a cache: a run is looked at again when its log was read.
+    /// Claims up to `most` of the runs that can continue and that a worker with these options may take. What
+    /// a store lists is a cache: a run is checked again when its log has been read.
     async fn claim_selected(
         &self,
         options: &WorkOptions,
@@ -74,11 +75,11 @@ impl Engine {
             }
             match shared.claim(&record.run_id).await {
                 Ok(hold) => holds.push(hold),
-                // Another worker was quicker.
+                // Another worker has claimed it.
                 Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
                 Err(error) => {
                     for hold in holds {
-                        // What is returned is the error that came first.
+                        // The first error is returned.
                         let _ = hold.release().await;
                     }
                     return Err(error);
@@ -88,7 +89,7 @@ impl Engine {
         Ok(holds)
     }
 
-    /// Whether a run may be one that the worker takes, by what the store lists of it.
+    /// Whether the worker may take a run, according to what the store lists of it.
     async fn may_take(
         &self,
         options: &WorkOptions,
@@ -105,7 +106,8 @@ impl Engine {
         if let Some(verdict) = verdicts.get(&head.bundle) {
             return *verdict;
         }
-        // A definition that cannot be had here is in the run's log, or the reading of it tells what is wrong.
+        // If the definition cannot be loaded here, it is in the run's log, or reading the log reports the
+        // problem.
         let verdict = match self.shared.plan(&head.bundle).await {
             Ok(plan) => self.check_selected(options, &head.workflow_id, &plan).await.is_none(),
             Err(_) => true,
@@ -133,12 +135,12 @@ impl Engine {
                 "its definition of the workflow `{workflow}` is not the one of the catalog here"
             )),
             Err(error) => {
-                Some(format!("the workflow `{workflow}` cannot be had of the catalog here: {error}"))
+                Some(format!("the workflow `{workflow}` cannot be loaded from the catalog here: {error}"))
             }
         }
     }
 
-    /// Refuses a run that was read and is not one that the worker takes.
+    /// Refuses a run whose log was read and that the worker does not take.
     pub(crate) async fn check_is_selected(
         &self,
         options: &WorkOptions,

@@ -1,4 +1,4 @@
-//! Putting an engine together.
+//! The builder of an engine.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::sinks::Sinks;
 use crate::steady::Steady;
 
-/// An [`Engine`] to be put together. Nothing is required but a provider for what the workflows name.
+/// Builds an [`Engine`]. Only the providers that the workflows name are required.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct EngineBuilder {
     store: Arc<dyn RunStore>,
     catalog: Option<Arc<dyn Catalog>>,
     providers: HashMap<Arc<str>, Arc<dyn Provider>>,
-    /// The first thing that is wrong with what was registered.
+    /// The first problem with what was registered.
     wrong: Option<BuildError>,
     defaults: Defaults,
     sinks: Sinks,
@@ -91,7 +91,7 @@ impl Default for EngineBuilder {
 }
 
 impl Engine {
-    /// An engine to be put together.
+    /// A builder with the defaults: runs in memory, no catalog, no providers.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
     }
@@ -110,9 +110,9 @@ impl EngineBuilder {
         self
     }
 
-    /// Registers a provider under the name that definitions use. [`build`](Self::build) refuses a name that is
-    /// registered already, that is empty or longer than 100 characters, that begins or ends with white space, or
-    /// that has control characters.
+    /// Registers a provider under the name that definitions use. [`build`](Self::build) refuses a name that
+    /// is registered already, is empty or longer than 100 characters, begins or ends with white space, or has
+    /// control characters.
     pub fn provider(mut self, name: impl Into<Arc<str>>, provider: impl Provider + 'static) -> Self {
         let name = name.into();
         if let Some(problem) = problem_with(&name) {
@@ -129,7 +129,7 @@ impl EngineBuilder {
         self
     }
 
-    /// What workflows have that say nothing themselves, for instance [`Defaults::coding_agents`]. Replaces the
+    /// The defaults for what workflows do not specify, for instance [`Defaults::coding_agents`]. Replaces the
     /// default provider too.
     pub fn defaults(mut self, defaults: Defaults) -> Self {
         self.defaults = defaults;
@@ -154,14 +154,14 @@ impl EngineBuilder {
         self
     }
 
-    /// Tells the time by `clock` instead of the system's. Within an engine time never goes back: a clock that is
-    /// [set](Clock::monotonic) back is followed from where it was.
+    /// Reads the time from `clock` instead of the system's clock. Within an engine time never goes back: a
+    /// clock that is [set](Clock::monotonic) back is followed from where it was.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(Steady::new(GuardedClock::new(clock)));
         self
     }
 
-    /// Waits by `timer` instead of a thread of its own.
+    /// Waits with `timer` instead of a thread of the engine.
     pub fn timer(mut self, timer: impl Timer + 'static) -> Self {
         self.timer = Arc::new(GuardedTimer(timer));
         self
@@ -184,10 +184,10 @@ impl EngineBuilder {
     /// How long a driver waits for a store that fails with [`StoreError::Io`] before it gives its run up: a database
     /// that is down or locked, a disk that is full; ten minutes unless set.
     ///
-    /// Calls that are under way go on meanwhile, and what they return is stored as soon as that is possible;
-    /// nothing new is started. Where the store has [leases](RunStore::lease_time), calls are stopped before the
-    /// lease ends, and made again once the run could be claimed again. Without leases they go on for as long as
-    /// the driver waits.
+    /// Calls that are under way continue meanwhile, and their results are stored as soon as possible; no new
+    /// call is started. If the store's [leases](RunStore::lease_time) expire, calls are stopped before the
+    /// lease ends, and made again once the driver has claimed the run again. Otherwise they continue for as
+    /// long as the driver waits.
     ///
     /// [`StoreError::Io`]: workflow_core::store::StoreError::Io
     pub fn store_patience(mut self, patience: Duration) -> Self {
@@ -201,19 +201,19 @@ impl EngineBuilder {
         self
     }
 
-    /// Signs the runs that the engine makes, and drives only runs that are signed with the same key: those of others
-    /// end with [`EngineError::NotSigned`](crate::EngineError::NotSigned), and workers leave them to others. Without a
-    /// key whoever can write to the store can execute commands here.
+    /// Signs the runs that the engine creates, and drives only runs that are signed with the same key:
+    /// driving another run is [`EngineError::NotSigned`](crate::EngineError::NotSigned), and workers do not
+    /// claim it. Without a key, anyone who can write to the store can execute commands here.
     pub fn run_key(mut self, key: RunKey) -> Self {
         self.run_key = Some(key);
         self
     }
 
-    /// Puts the engine together.
+    /// Builds the engine.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] for the first thing that is wrong with what was registered.
+    /// [`BuildError`] for the first problem with what was registered.
     pub fn build(mut self) -> Result<Engine, BuildError> {
         if let Some(wrong) = self.wrong {
             return Err(wrong);

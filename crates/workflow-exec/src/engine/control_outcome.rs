@@ -1,4 +1,4 @@
-//! What becomes of a control request, read off the run's log.
+//! The outcome of a control request, determined from the run's log.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,14 +15,14 @@ use crate::error::EngineError;
 use crate::log::{PAGE, first_state};
 use crate::shared::Shared;
 
-/// What became of a [`Control`] that was sent to a run.
+/// The outcome of a [`Control`] that was sent to a run.
 #[must_use = "the request may have been refused"]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ControlOutcome {
-    /// The run took it in. A pause or a cancellation is complete when what runs has ended: until then
-    /// [`RunView::requested`] says so.
+    /// The run accepted it. A pause or a cancellation is complete when the running calls have ended: until
+    /// then it is in [`RunView::requested`].
     Done(Box<RunView>),
     /// It is recorded, and the driver of the run, which is usually in another process, has not decided on it yet.
     /// [`RunHandle::settled`](crate::RunHandle::settled) waits until it has.
@@ -30,22 +30,22 @@ pub enum ControlOutcome {
         /// Its number within the run.
         number: u64,
     },
-    /// It changes nothing.
+    /// It has no effect.
     Refused(ControlRefused),
 }
 
-/// Why a control request changes nothing.
+/// Why a control request has no effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{reason}")]
 #[non_exhaustive]
 pub struct ControlRefused {
     /// Why, for a program.
     pub code: ControlRefusal,
-    /// Why, for a person; of an invalid answer with what its schema says.
+    /// Why, for a person; for an invalid answer with the schema's message.
     pub reason: String,
 }
 
-/// Why a control request changes nothing, for a program.
+/// Why a control request has no effect, for a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -54,16 +54,16 @@ pub enum ControlRefusal {
     Ended,
     /// The run is being cancelled.
     Cancelling,
-    /// The run does not ask that, or not any more.
+    /// The run does not ask that question, or no longer asks it.
     NoSuchQuestion,
     /// Another answer came first.
     AlreadyAnswered,
-    /// The answer is not one that the question allows.
+    /// The question does not allow this answer.
     InvalidAnswer,
 }
 
 impl ControlOutcome {
-    /// The run where the request was taken in, and `None` where it is recorded only.
+    /// The run if the request was accepted, and `None` if it is only recorded.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl fmt::Display for ControlOutcome {
     }
 }
 
-/// That a run has ended, so that nothing can be asked of it any more.
+/// The message for a control request to a run that has ended.
 pub(crate) fn ended(run: &RunId, status: RunStatus, control: Option<&Control>) -> ControlRefused {
     let instead = match control {
         Some(Control::Resume) => "; a fork of it is a new run that continues from any point",
@@ -107,13 +107,13 @@ pub(crate) fn ended(run: &RunId, status: RunStatus, control: Option<&Control>) -
     ControlRefused { code: ControlRefusal::Ended, reason }
 }
 
-/// Reads the log of a run for what became of one control request.
+/// Reads the log of a run for the outcome of one control request.
 pub(crate) struct Trail {
     number: u64,
     control: Option<Control>,
     state: Option<Box<State>>,
     pausing: bool,
-    /// Whether the run waits for being resumed without being paused.
+    /// Whether the run waits to be resumed without being paused.
     is_resumed: bool,
     cancelling: bool,
     /// The questions that were answered.
@@ -165,7 +165,7 @@ impl Trail {
             if number == self.number {
                 self.fate = Some(self.decided(event));
             } else if number > self.number {
-                // It was read before that one, and nothing had to be done.
+                // The driver read it before that one, and it had no effect.
                 self.fate = Some(self.passed_over());
             }
         }
@@ -184,7 +184,7 @@ impl Trail {
         Ok(())
     }
 
-    /// What the event says that obeys the control.
+    /// The outcome according to the event that obeys the control.
     fn decided(&self, event: &Event) -> Result<(), ControlRefused> {
         let EventBody::AnswerRefused { wait, reason, code, .. } = &event.body else { return Ok(()) };
         let code = code.unwrap_or_else(|| self.refusal_of(*wait));
@@ -204,7 +204,7 @@ impl Trail {
         })
     }
 
-    /// Why an answer was refused whose event does not say so: it is of an earlier version.
+    /// Why an answer was refused, for an event of an earlier version, which does not record the reason.
     fn refusal_of(&self, wait: u64) -> AnswerRefusal {
         let waits = self.state.as_ref().map(|state| state.waits()).unwrap_or_default();
         if self.cancelling {
@@ -216,7 +216,7 @@ impl Trail {
         }
     }
 
-    /// What a control means that no event obeys: the run is paused, resumed or cancelled already.
+    /// The outcome of a control that no event obeys: the run is paused, resumed or cancelled already.
     fn passed_over(&self) -> Result<(), ControlRefused> {
         match self.control {
             Some(Control::Pause | Control::Resume) if self.cancelling => Err(cancelling()),
@@ -224,7 +224,7 @@ impl Trail {
         }
     }
 
-    /// Whether the control would change nothing, where every earlier one was decided on. The log does not show
+    /// Whether the control would have no effect, if every earlier one was decided on. The log does not show
     /// such a control.
     async fn foresee(
         &self,

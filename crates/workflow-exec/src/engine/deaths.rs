@@ -1,5 +1,6 @@
-//! Runs whose driver's process dies before an event is stored, time after time: for lack of memory, or by a bug. After
-//! a number of such deaths the run waits for a person, so that it does not end one worker after another.
+//! Runs whose drivers' processes repeatedly die before an event is stored: for lack of memory, or because of
+//! a bug. After a number of such deaths the run waits for a person, so that it does not crash one worker
+//! after another.
 //!
 //! The store counts the deaths, because the process cannot: see [`Lease::deaths`](workflow_core::store::Lease::deaths).
 
@@ -12,15 +13,15 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::shared::Hold;
 
-/// After so many deaths in a row, no worker drives the run.
+/// After this many deaths in a row, no worker drives the run.
 pub(crate) const MOST: u32 = 5;
 
-/// After so many it is one of those that may be the cause. A worker drives one of them at a time and begins nothing
-/// beside it until it has stored an event, so that runs which were only held by the same process are cleared.
+/// After this many deaths the run may be their cause. A worker drives only one such run at a time, and starts
+/// no other run until it has stored an event. This clears runs that were only held by the same process.
 pub(crate) const SUSPECT: u32 = 2;
 
 impl Engine {
-    /// Has a run wait for a person. Its log is not read: that may be what ends the process.
+    /// Makes a run wait for a person. Its log is not read, since reading it may be what crashes the process.
     pub(crate) async fn hold_back(&self, hold: Hold, deaths: u32) -> Result<(), EngineError> {
         let (shared, lease) = (&self.shared, hold.lease());
         let mut head = shared.store.get(&lease.run).await?.head;
@@ -29,7 +30,7 @@ impl Engine {
             let body = EventBody::RunWaiting { wait: Box::new(wait.clone()) };
             Event { seq, at: shared.clock.now(), body }
         };
-        // A run has an event, so this is refused, with the number of the last one.
+        // A run has at least one event, so the store refuses this append with the number of the last one.
         let last = match shared.store.append(&lease, 0, &[waiting(1)], None).await {
             Err(StoreError::Conflict { actual, .. }) => actual,
             refused => {

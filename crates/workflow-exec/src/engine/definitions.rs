@@ -1,4 +1,4 @@
-//! From definitions to plans: what a workflow refers to is looked up, and all of it is checked.
+//! Turns definitions into plans: looks up what a workflow refers to, and checks all of it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::error::EngineError;
 use crate::panics::{ask_catalog, caught};
 use crate::shared::Shared;
 
-/// What came of checking a definition.
+/// The result of checking a definition.
 #[derive(Debug)]
 pub struct Checked {
-    /// The workflow, ready to be run, when there is no error.
+    /// The workflow, ready to be run, if there is no error.
     pub plan: Option<Arc<Plan>>,
-    /// Everything that is wrong or doubtful, in the order of the text; what is wrong with other files that
-    /// the workflow refers to stands where it does.
+    /// All errors and warnings, in the order of the text; those of other files are listed where the workflow
+    /// refers to the file.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -50,7 +50,7 @@ impl Engine {
         self.prepare_with(workflow, &Library::default())
     }
 
-    /// The same with the roles, profiles, schemas and skills that the workflow refers to.
+    /// Prepares a bundle: a workflow with the roles, profiles, schemas and skills that it refers to.
     ///
     /// # Errors
     ///
@@ -60,9 +60,9 @@ impl Engine {
         Ok(checked.plan.ok_or_else(|| Diagnostics::from(checked.diagnostics))?)
     }
 
-    /// Reads a definition and says everything that is wrong or doubtful about it, at its place in the
-    /// text: also what only this engine knows, such as a provider that is not registered. What it refers to
-    /// is not looked up; [`Engine::check`] does.
+    /// Reads a definition and returns all its errors and warnings, with their places in the text: also those
+    /// that only this engine can find, such as a provider that is not registered. Other files that it refers
+    /// to are not looked up; [`Engine::check`] does that.
     pub fn validate(&self, text: &[u8], id: Option<&WorkflowId>) -> Parsed {
         let mut draft = definition::read(text, id);
         self.shared.report_providers(&mut draft);
@@ -70,8 +70,8 @@ impl Engine {
         draft.into_parsed()
     }
 
-    /// Reads a definition, looks up in the catalog what it refers to, and says everything that is wrong or
-    /// doubtful about all of it.
+    /// Reads a definition, looks up in the catalog what it refers to, and returns the errors and warnings of
+    /// all of it.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Engine {
         self.check_with(text, id, None).await
     }
 
-    /// The same for a run in which one provider replaces all that the definition names, as with
+    /// Checks a definition for a run in which one provider replaces all that the definition names, as with
     /// [`StartRun::provider`](crate::StartRun::provider).
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Engine {
         Ok(self.finish(draft, provider))
     }
 
-    /// Looks up in the catalog what a draft refers to. Without a catalog nothing is there.
+    /// Looks up in the catalog what a draft refers to. Without a catalog nothing is found.
     ///
     /// # Errors
     ///
@@ -114,8 +114,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Resolves and compiles a draft when everything was [looked up](Engine::look_up), and says everything that is
-    /// wrong or doubtful. `provider` is the one that replaces all others, where there is one.
+    /// Resolves and compiles a draft when everything was [looked up](Engine::look_up), and returns its errors
+    /// and warnings. `provider` is the one that replaces all others, where there is one.
     pub fn finish(&self, mut draft: Draft, provider: Option<&str>) -> Checked {
         let bundle = match provider {
             None => {
@@ -147,7 +147,7 @@ impl Engine {
         self.load_with(workflow, None).await
     }
 
-    /// The same for a run in which one provider replaces all that the definition names.
+    /// Loads a workflow for a run in which one provider replaces all that the definition names.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl Engine {
 }
 
 impl Checked {
-    /// The plan; what is doubtful goes to the host's log.
+    /// The plan; warnings go to the host's log.
     fn ready(self) -> Result<Arc<Plan>, EngineError> {
         let Some(plan) = self.plan else { return Err(Diagnostics::from(self.diagnostics).into()) };
         for warning in &self.diagnostics {
@@ -193,7 +193,7 @@ impl Checked {
 }
 
 impl Shared {
-    /// Adds what is wrong with the providers that a draft names.
+    /// Adds the problems of the providers that a draft names.
     fn report_providers(&self, draft: &mut Draft) {
         if let Some(workflow) = draft.workflow() {
             let problems = self.check_providers(workflow, draft.library());
@@ -205,7 +205,8 @@ impl Shared {
     fn resolve_with(&self, draft: &mut Draft, name: &str) -> Option<CheckedBundle> {
         let mut defaults = Cow::Borrowed(&self.defaults);
         if defaults.provider.is_none() {
-            // What a stage has under `with` is for the provider that it would get.
+            // The options under `with` are for the provider that the stage would have without the
+            // replacement.
             defaults.to_mut().provider = Some(name.to_owned());
         }
         match draft.resolve(&defaults)?.with_provider(name) {
@@ -220,7 +221,7 @@ impl Shared {
         }
     }
 
-    /// Skills that the providers of a workflow have by themselves.
+    /// Skills that the providers of a workflow have without the catalog.
     fn add_provided_skills(&self, draft: &mut Draft) {
         let has = |name: &String| {
             self.providers.values().any(|provider| {
@@ -264,7 +265,8 @@ async fn look_up(catalog: &dyn Catalog, draft: &mut Draft, defaults: &Defaults) 
     Ok(())
 }
 
-/// What was found; a file that must not or cannot be read is a problem of the definition, and not of the catalog.
+/// What was found; a file that may not or cannot be read is an error of the definition, and not of the
+/// catalog.
 fn unless_invalid<T>(found: Result<T, CatalogError>) -> Result<Result<T, String>, CatalogError> {
     match found {
         Err(CatalogError::Invalid(message)) => Ok(Err(message)),

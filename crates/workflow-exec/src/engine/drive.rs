@@ -1,4 +1,4 @@
-//! Driving a run that is held until it rests, and again where something was asked of it meanwhile.
+//! Drives a run that is held until it is idle, and again if a control request arrived meanwhile.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use crate::shared::Hold;
 use crate::{leases, panics};
 
 impl Engine {
-    /// Takes a run up and drives it in the caller's own future until it rests. A run that rests
-    /// already is left as it is. Dropping the future stops the run's calls.
+    /// Claims a run and drives it in the caller's own future until it is idle. A run that is idle already is
+    /// not changed. Dropping the future stops the run's calls.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Held`] when a living driver has the run, here or elsewhere;
+    /// [`StoreError::Held`] when another driver has the run, in this process or another;
     /// [`StoreError::NotFound`]; [`EngineError::Broken`]; [`EngineError::NotReclaimed`];
     /// [`EngineError::ShutDown`] after a shutdown.
     pub async fn drive(&self, run: &RunId) -> Result<RunView, EngineError> {
@@ -43,7 +43,7 @@ impl Engine {
         panics::while_driving(run, driving).await
     }
 
-    /// Reads the run that is held, as soon as the store can be read.
+    /// Reads the run that is held, waiting while the store is unavailable.
     async fn read(&self, hold: &Hold) -> Result<(Arc<Plan>, Box<State>), EngineError> {
         let shared = &self.shared;
         let read = || async {
@@ -76,7 +76,7 @@ impl Engine {
                     continue;
                 }
             };
-            // What was driven is stored, and a lease that cannot be given back is given back by the store later.
+            // The progress is stored; if the lease cannot be released now, the store releases it later.
             if let Err(error) = hold.give_back().await {
                 warn!(run = %hold.run(), %error, "the run could not be released");
             }
@@ -95,8 +95,9 @@ impl Engine {
         Ok((*state).into())
     }
 
-    /// Carries out the control requests of a run that no process drives, begins nothing before that is stored, and
-    /// gives the run back; a run that can continue then does so in the background, where there is a spawner.
+    /// Carries out the control requests of a run that no process drives, starts no call before that is
+    /// stored, and releases the run. A run that can then continue does so in the background, if there is a
+    /// spawner.
     pub(crate) async fn carry_out(&self, mut hold: Hold) -> Result<(), EngineError> {
         loop {
             let run = hold.run().clone();
@@ -110,22 +111,22 @@ impl Engine {
                 if self.shared.spawn.is_some() && self.check_not_shut_down().is_ok() {
                     match self.shared.claim(&run).await {
                         Ok(hold) => self.drive_in_background(hold),
-                        // Another process was quicker.
+                        // Another process has claimed it.
                         Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
                         Err(error) => return Err(error.into()),
                     }
                 }
                 return Ok(());
             }
-            // Whoever sent a request meanwhile relied on this.
+            // The sender of a request that arrived meanwhile relied on this driver.
             let state = self.shared.fold(&run).await?;
             let Some(again) = self.claim_if_asked(&run, &state).await? else { return Ok(()) };
             hold = again;
         }
     }
 
-    /// Whoever asked for something while the run was held relied on its driver. So, after the
-    /// lease was given back, the driver looks once more.
+    /// The sender of a control request relies on the driver while the run is held. So the driver checks for
+    /// requests once more after it has released the lease.
     async fn claim_if_asked(&self, run: &RunId, state: &State) -> Result<Option<Hold>, EngineError> {
         if state.status().is_terminal() {
             return Ok(None);
@@ -135,18 +136,18 @@ impl Engine {
         }
         match self.shared.claim(run).await {
             Ok(hold) => Ok(Some(hold)),
-            // Whoever holds it now has the controls too.
+            // The driver that holds it now reads the controls too.
             Err(StoreError::Held { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Whether something was asked of a run that rests and that has not been taken in.
+    /// Whether there is a control request that an idle run has not handled yet.
     pub(crate) async fn is_asked(&self, state: &State) -> Result<bool, EngineError> {
         let (shared, run) = (&self.shared, &state.created().run);
         let read = || shared.store.controls(run, state.last_control());
         let controls = shared.patiently("reading controls", read).await?;
-        // What changes nothing is obeyed by no event, so it would be found again and again.
+        // A control without effect is not recorded by an event, so it would be found again and again.
         let wait = state.wait();
         let is_paused = wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause);
         let can_resume = wait.is_some_and(|wait| wait.is_resumed());

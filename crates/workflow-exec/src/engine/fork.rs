@@ -1,4 +1,4 @@
-//! Forks: new runs that go on from a point of an old one. A rerun is one.
+//! Forks: new runs that continue from a point of an old one. A rerun is one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::engine::migrate::obstacles;
 use crate::error::EngineError;
 use crate::log::PAGE;
 
-/// A run to be made of another one.
+/// A new run to be forked from another one.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Fork {
@@ -33,17 +33,17 @@ pub struct Fork {
     provider: Option<String>,
 }
 
-/// Where a fork leaves the run that it is made of.
+/// The point of the old run from which a fork continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForkPoint {
-    /// Before anything happened: the whole is run again.
+    /// At the beginning: everything is run again.
     Start,
     /// Before the latest start of a stage.
     Stage(StageId),
     /// Before the latest start of the stage whose failure was the last.
     Failed,
-    /// Before anything happened to a node. What happened to others after it is left behind too.
+    /// Before the first event of a node. Later events of other nodes are not taken over either.
     Node(NodePath),
     /// After the event of that number.
     Event(u64),
@@ -63,7 +63,7 @@ impl Fork {
         }
     }
 
-    /// Goes on from a point of the run.
+    /// Continues from a point of the run.
     pub fn at(mut self, point: ForkPoint) -> Self {
         self.at = point;
         self
@@ -75,22 +75,22 @@ impl Fork {
         self
     }
 
-    /// Gives a stage that has ended another output. What came after that stage is left behind, because it may
-    /// depend on it.
+    /// Gives a stage that has ended another output. What came after that stage is not taken over, because it
+    /// may depend on the output.
     pub fn output(mut self, stage: StageId, value: impl Into<Value>) -> Self {
         self.outputs.insert(stage, Data::new(&value.into()));
         self
     }
 
-    /// Goes on with another definition, for instance the workflow as [`Engine::load`] finds it now. What is taken
-    /// over of the old run stays as it was.
+    /// Continues with another definition, for instance the workflow as [`Engine::load`] finds it now. What is
+    /// taken over from the old run is not changed.
     pub fn definition(mut self, plan: &Arc<Plan>) -> Self {
         self.definition = Some(plan.clone());
         self
     }
 
-    /// Has every call made by this provider, as with [`StartRun::provider`](crate::StartRun::provider). Without it
-    /// the new run has the providers of the old one.
+    /// Makes every call with this provider, as with [`StartRun::provider`](crate::StartRun::provider).
+    /// Without it the new run has the providers of the old one.
     pub fn provider(mut self, name: impl Into<String>) -> Self {
         self.provider = Some(name.into());
         self
@@ -104,25 +104,25 @@ impl Fork {
 }
 
 impl Engine {
-    /// Makes a new run that goes on from a point of an old one, which stays as it is and may still be under
-    /// way. Nobody drives the new run yet.
+    /// Creates a new run that continues from a point of an old one, which is not changed and may still be
+    /// under way. The new run is not driven yet.
     ///
-    /// What was under way at that point counts as not begun, and agents begin new sessions. What the old run
-    /// used until then is shown and not charged to the new one.
+    /// Attempts that were under way at that point count as not begun, and agents begin new sessions. The
+    /// usage of the old run until then is shown, but not charged to the new one.
     ///
     /// Dropping the future leaves either no run or one that is complete.
     ///
     /// # Errors
     ///
     /// [`EngineError::NoSuchPoint`] when the old run has no such stage, node or event;
-    /// [`EngineError::CannotMigrate`] when the run cannot go on with the other definition from there;
-    /// [`EngineError::OtherInputs`] when there is a run of the chosen id;
-    /// [`StoreError::NotFound`] and others of the store; [`EngineError::ShutDown`] after a shutdown.
+    /// [`EngineError::CannotMigrate`] when the run cannot continue with the other definition from there;
+    /// [`EngineError::OtherInputs`] when a run with the chosen id exists; [`StoreError::NotFound`] and others
+    /// of the store; [`EngineError::ShutDown`] after a shutdown.
     pub async fn fork(&self, fork: Fork) -> Result<RunHandle, EngineError> {
         self.check_not_shut_down()?;
         let events = self.log(&fork.from).await?;
         self.shared.check_signatures(&fork.from, &events)?;
-        // Only for the check: the fork is made of a part of them.
+        // Only for the check: the fork takes over a part of them.
         State::fold(&events).map_err(|source| EngineError::Broken { run: fork.from.clone(), source })?;
         let cut = cut(&events, &fork)?;
         let (id, seed) = identity(fork.run_id.clone(), self.shared.clock.now())?;
@@ -171,7 +171,7 @@ impl Engine {
             let outputs =
                 body.outputs.iter().map(|(stage, value)| (format!("the output of `{stage}`"), value));
             self.shared.secret_in(&plan, vars.chain(outputs))?;
-            // What the stage wrote into variables is of its former output.
+            // The variables that the stage has written are those of its former output.
             for (stage, output) in &body.outputs {
                 let set = machine::set_of_edited(&plan, &state, stage, output).map_err(|failure| {
                     let what = format!("the new output of `{stage}` does not fit: {failure}");
@@ -186,7 +186,7 @@ impl Engine {
         events.push(event);
         if let Some(plan) = fork.definition {
             let old = self.shared.plan_of(&state).await?;
-            // A provider that replaces all others stays that.
+            // A provider that replaces all others continues to do so.
             let plan = match &old.bundle().provider {
                 Some(provider) => self.plan_with(plan.bundle(), provider)?,
                 None => plan,
@@ -267,7 +267,7 @@ impl Engine {
     }
 }
 
-/// What the last of the calls that changed files of the run told of them.
+/// The files report of the last call that changed files of the run.
 fn last_worktree(events: &[Event]) -> Option<Data> {
     events.iter().rev().find_map(|event| {
         let details = match &event.body {
@@ -302,9 +302,9 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
                 _ => false,
             };
             let Some(last) = events.iter().rposition(starts) else {
-                return none(format!("it has not come to a stage `{stage}`, only to {}", stages(events)));
+                return none(format!("it has not reached a stage `{stage}`, only {}", stages(events)));
             };
-            // The question before a stage belongs to it.
+            // The question before a stage belongs to the stage.
             match last.checked_sub(1).map(|before| &events[..=before]) {
                 Some(before) => {
                     before.iter().rposition(|event| !belongs_to_asking(event, stage)).map_or(1, |n| n + 1)
@@ -315,7 +315,7 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
         ForkPoint::Node(path) => match events.iter().position(|event| event.body.path() == Some(path)) {
             Some(first) => first,
             None => {
-                return none(format!("nothing has happened to a node `{path}`, only to {}", nodes(events)));
+                return none(format!("it has no events of a node `{path}`, only of {}", nodes(events)));
             }
         },
         ForkPoint::Event(number) => {
@@ -326,7 +326,7 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
             number
         }
     };
-    // What comes after a stage whose output is another now is left behind.
+    // What comes after a stage whose output is replaced is not taken over.
     let mut cut = at;
     for stage in fork.outputs.keys() {
         let ends = |event: &Event| match &event.body {
@@ -350,7 +350,7 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
     Ok(if ended { cut - 1 } else { cut })
 }
 
-/// The stages that a run has come to.
+/// The stages that a run has reached.
 fn stages(events: &[Event]) -> String {
     listed(events.iter().filter_map(|event| match &event.body {
         EventBody::StageStarted { stage, .. }
@@ -360,12 +360,12 @@ fn stages(events: &[Event]) -> String {
     }))
 }
 
-/// The nodes that something has happened to.
+/// The nodes that have events.
 fn nodes(events: &[Event]) -> String {
     listed(events.iter().filter_map(|event| event.body.path()).map(ToString::to_string))
 }
 
-/// Names, each once, and not too many for a person.
+/// Lists names for a message, each once, and only the first of many.
 fn listed(names: impl Iterator<Item = String>) -> String {
     const MOST: usize = 20;
     let names: IndexSet<String> = names.collect();
@@ -376,7 +376,7 @@ fn listed(names: impl Iterator<Item = String>) -> String {
     if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
 }
 
-/// Whether an event is a part of asking about a stage that has not begun.
+/// Whether an event belongs to the question before a stage that has not begun.
 fn belongs_to_asking(event: &Event, stage: &StageId) -> bool {
     match &event.body {
         EventBody::StageAsked { stage: asked, .. } => asked == stage,
@@ -385,8 +385,8 @@ fn belongs_to_asking(event: &Event, stage: &StageId) -> bool {
     }
 }
 
-/// The events of a run as another one's: without requests and waits, which were that run's alone, without
-/// sessions, and without attempts that had not ended, or ended because the run was to.
+/// The events of a run that a fork takes over: without requests and waits, which concern the old run alone,
+/// without sessions, and without attempts that had not ended, or ended because the run was to end.
 fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
     let mut open: HashMap<&NodePath, usize> = HashMap::new();
     let mut not_begun = HashSet::new();
@@ -397,8 +397,8 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
             EventBody::AttemptStarted { path, .. } => {
                 open.insert(path, place);
             }
-            // It is not wanted in that run, and may well be in this one. A failure may have come of the
-            // stop, and was not tried again because of it.
+            // The old run no longer wants it, but the fork may. A failure may be a result of the stop, which
+            // also prevented a retry.
             EventBody::AttemptFailed { path, .. } | EventBody::AttemptCancelled { path, .. }
                 if cancelling =>
             {
@@ -442,7 +442,7 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
                 *created = Arc::new(RunCreated { run: run.clone(), seed, ..RunCreated::clone(created) });
             }
             EventBody::Answered { control, wait, .. } => {
-                // It was that run's control; this one's begin anew.
+                // The control belongs to the old run; the numbers of the fork's controls begin at 1.
                 *control = 0;
                 *wait = numbers.get(wait).copied().unwrap_or_default();
             }

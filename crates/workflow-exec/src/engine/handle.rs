@@ -1,4 +1,4 @@
-//! A handle of one run: look at it, follow it, steer it.
+//! A handle of one run: reads, follows and controls it.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use crate::engine::Engine;
 use crate::engine::control_outcome::{ControlOutcome, ControlRefusal, ControlRefused, Trail, ended};
 use crate::error::EngineError;
 
-/// How often a run that is driven elsewhere is looked at.
+/// How often a run that is driven elsewhere is polled.
 const TICK: Duration = Duration::from_millis(40);
-/// How long the decision of a driver in this engine is waited for, which may not be polled.
+/// How long to wait for the decision of a driver in this engine, whose future the host may not poll.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Events and output entries are read in steps of so many.
+/// How many events or output entries are read at a time.
 const STEP: usize = 256;
 
 /// A run, by its id. Cheap to clone; dropping it changes nothing.
@@ -88,9 +88,9 @@ impl RunHandle {
         Ok(self.engine.shared.store.get(&self.run).await?.head.status)
     }
 
-    /// Waits until the run has ended or waits for somebody, or this engine has stopped driving it, and
-    /// returns it. A run that waits for a time goes on by itself, and so does this. Waits for ever if no process
-    /// drives a run that could go on.
+    /// Waits until the run has ended or waits for a person, or this engine has stopped driving it, and
+    /// returns it. A run that waits for a time resumes by itself, so this keeps waiting. Waits forever if no
+    /// process drives a run that could continue.
     ///
     /// # Errors
     ///
@@ -104,7 +104,8 @@ impl RunHandle {
                 let RunRecord { head, holder, .. } = self.engine.shared.store.get(&self.run).await?;
                 let rests = head.status.is_terminal() || head.status == RunStatus::Paused;
                 let has_time = head.wait.is_some_and(|wait| wait.until.is_some());
-                // Where it was not driven here when this wait began, what others have done since counts more.
+                // If the run was not driven here when this wait began, the progress by other processes takes
+                // precedence.
                 let failed =
                     if driven_here { !head.status.is_terminal() } else { !rests && holder.is_none() };
                 if failed && let Some(error) = self.engine.shared.active.failure(&self.run) {
@@ -119,9 +120,9 @@ impl RunHandle {
         }
     }
 
-    /// The run's events with numbers above `after`: those stored and those to come, without gaps,
-    /// until the one that ends the run, or until the engine has [shut down](Engine::shutdown). Reads from the store, so a slow reader misses nothing and
-    /// delays nobody.
+    /// The run's events with numbers above `after`: those stored and those to come, without gaps, until the
+    /// one that ends the run, or until the engine has [shut down](Engine::shutdown). Reads from the store, so
+    /// a slow reader misses nothing and delays no driver or other reader.
     pub fn events(&self, after: u64) -> impl Stream<Item = Result<Event, EngineError>> + Send + use<> {
         let follow =
             Follow { handle: self.clone(), after, page: Vec::new().into_iter(), ended: false, over: false };
@@ -140,7 +141,7 @@ impl RunHandle {
         })
     }
 
-    /// Asks for a pause: nothing new starts, and when what runs has ended the run is paused.
+    /// Asks for a pause: no new call starts, and the run is paused when its running calls have ended.
     ///
     /// # Errors
     ///
@@ -149,8 +150,8 @@ impl RunHandle {
         self.control(Control::Pause).await
     }
 
-    /// Asks for the run to go on. When nobody drives the run, it goes on in the background if the
-    /// engine has a spawner, and otherwise as soon as it is [driven](Engine::drive).
+    /// Asks to resume the run. If no process drives the run, it resumes in the background if the engine has a
+    /// spawner, and otherwise as soon as it is [driven](Engine::drive).
     ///
     /// # Errors
     ///
@@ -168,8 +169,8 @@ impl RunHandle {
         self.control(Control::Cancel).await
     }
 
-    /// Answers what the run asks: the wait of that [number](workflow_core::status::Wait::number). The run
-    /// goes on as with [`resume`](RunHandle::resume).
+    /// Answers a question of the run: the wait of that [number](workflow_core::status::Wait::number). The run
+    /// continues as with [`resume`](RunHandle::resume).
     ///
     /// Of several answers to one question the first is taken, and the others are
     /// [refused](ControlOutcome::Refused), as is one that the question does not allow.
@@ -186,13 +187,14 @@ impl RunHandle {
         self.control(Control::Answer(Answer { wait, value })).await
     }
 
-    /// Sends a control request to the run, and tells what became of it. When no process drives the run, the request
-    /// is carried out here before this returns. When this engine does, its driver's decision is waited for, at
-    /// most for some seconds. When another process does, the request is [recorded](ControlOutcome::Recorded) and
-    /// its driver carries it out; [`settled`](RunHandle::settled) waits for that.
+    /// Sends a control request to the run, and returns its outcome. When no process drives the run, the
+    /// request is carried out here before this returns. When this engine does, this waits for its driver's
+    /// decision, at most for some seconds. When another process does, the request is
+    /// [recorded](ControlOutcome::Recorded) and its driver carries it out; [`settled`](RunHandle::settled)
+    /// waits for that.
     ///
-    /// Dropping the future can leave the request recorded and not carried out; whoever drives the run next does
-    /// that.
+    /// Dropping the future can leave the request recorded and not carried out; the next driver of the run
+    /// does that.
     ///
     /// # Errors
     ///
@@ -211,7 +213,7 @@ impl RunHandle {
         let number = shared.store.request(&self.run, control.clone()).await?;
         match shared.claim(&self.run).await {
             Ok(hold) => self.engine.carry_out(hold).await?,
-            // Its holder sees the request, if not before then after it has given the lease back.
+            // The driver that holds the run sees the request, at the latest after it has released the lease.
             Err(StoreError::Held { .. }) if shared.active.get(&self.run).is_none() => {
                 return Ok(ControlOutcome::Recorded { number });
             }
@@ -221,7 +223,7 @@ impl RunHandle {
         self.settle(Trail::new(number, Some(control)), number, PATIENCE).await
     }
 
-    /// Refuses an answer with a secret of the run: it would be stored.
+    /// Refuses an answer that contains a secret of the run, because answers are stored.
     async fn secret_in(&self, answer: &Answer) -> Result<Option<ControlRefused>, EngineError> {
         if answer.value.len() < redact::SHORTEST {
             return Ok(None);
@@ -245,7 +247,8 @@ impl RunHandle {
                     warn!(
                         run = %self.run,
                         secrets = unknown.join(", "),
-                        "the run may have used secrets that are not known here: an answer that holds one is stored as it is"
+                        "the run may have used secrets that are not known in this process: an answer that \
+                         holds one is stored unredacted"
                     );
                 }
                 Ok(None)
@@ -253,9 +256,9 @@ impl RunHandle {
         }
     }
 
-    /// Waits until the control request of that number was carried out or refused, but not for longer than `within`:
-    /// then it is still [recorded](ControlOutcome::Recorded). A request that was left by the driver it was sent
-    /// to is carried out here.
+    /// Waits until the control request of that number was carried out or refused, but not for longer than
+    /// `within`: then it is still [recorded](ControlOutcome::Recorded). If the driver stopped before it
+    /// handled the request, the request is carried out here.
     ///
     /// # Errors
     ///
@@ -303,16 +306,16 @@ impl RunHandle {
         }
     }
 
-    /// What tells of changes, if the run is driven here. Asked for before looking, so that no change
+    /// Registers a listener for changes, if the run is driven here. Called before reading, so that no change
     /// is missed.
     fn listen(&self) -> Option<EventListener> {
         let active = &self.engine.shared.active;
         let changed = active.get(&self.run)?.changed.listen();
-        // Its last notification may have come before there was a listener.
+        // Its last notification may have been sent before the listener was registered.
         active.get(&self.run).map(|_| changed)
     }
 
-    /// Waits for a change of a run that is driven here, or a moment.
+    /// Waits for a change of a run that is driven here, or for the polling interval.
     async fn pause_for(&self, changed: Option<EventListener>) {
         if let Some(changed) = changed {
             changed.await;
@@ -329,7 +332,7 @@ impl RunHandle {
     }
 }
 
-/// Where a reader of a run's events or output stands.
+/// The position of a reader of a run's events or output.
 struct Follow<T> {
     handle: RunHandle,
     after: u64,
@@ -359,7 +362,7 @@ impl Follow<Event> {
             if self.ended {
                 self.over = true;
             } else if self.handle.is_left() || self.handle.status().await?.is_terminal() {
-                // It may have ended since the events were read. Who begins behind the last event
+                // It may have ended since the events were read. A reader that begins behind the last event
                 // finds none the second time either.
                 self.ended = true;
             } else {
@@ -380,7 +383,7 @@ impl Follow<OutputEntry> {
                 return Ok(None);
             }
             let changed = self.handle.listen();
-            // Asked before the read: what was written until the run's end is in that read.
+            // Checked before the read: that read contains everything written until the run's end.
             let record = self.handle.engine.shared.store.get(&self.handle.run).await?;
             let ended = record.head.status.is_terminal() && changed.is_none() && record.holder.is_none();
             let ended = ended || self.handle.is_left();

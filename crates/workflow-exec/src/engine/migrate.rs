@@ -10,25 +10,25 @@ use workflow_core::plan::Plan;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
-/// What a newer definition would change for a run.
+/// The changes that a newer definition would make to a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Migration {
     /// The run.
     pub run_id: RunId,
-    /// The bundle that it goes on with now.
+    /// The bundle that the run continues with now.
     pub from: BundleHash,
     /// The bundle of the newer definition.
     pub to: BundleHash,
-    /// What is another: one line each; none when nothing is.
+    /// The differences, one line each; empty if there are none.
     pub diverges: Vec<String>,
-    /// Why the run cannot be moved just now; none when it can.
+    /// Why the run cannot be moved at the moment; empty if it can.
     pub obstacles: Vec<String>,
 }
 
 impl Engine {
-    /// Says what the workflow as it is in the catalog now would change for a run, and whether the run could be
-    /// moved over.
+    /// Returns what the catalog's current definition of the workflow would change for a run, and whether the
+    /// run can be moved to it.
     ///
     /// # Errors
     ///
@@ -39,15 +39,15 @@ impl Engine {
         Ok(self.compare(run, &state).await?.0)
     }
 
-    /// Moves a run that nobody drives to the workflow as it is in the catalog now. From here on it goes by
-    /// that; what it has done stays done.
+    /// Moves a run that no process drives to the catalog's current definition of the workflow. The run
+    /// follows that definition from here on; completed work is kept.
     ///
     /// Dropping the future leaves the run moved or not moved.
     ///
     /// # Errors
     ///
-    /// [`EngineError::CannotMigrate`] with what stands in the way; [`workflow_core::store::StoreError::Held`]
-    /// when somebody drives the run; [`EngineError::ShutDown`] after a shutdown; as for
+    /// [`EngineError::CannotMigrate`] with the reasons; [`workflow_core::store::StoreError::Held`] when
+    /// another driver has the run; [`EngineError::ShutDown`] after a shutdown; as for
     /// [`plan_migration`](Engine::plan_migration).
     pub async fn migrate(&self, run: &RunId) -> Result<Migration, EngineError> {
         self.check_not_shut_down()?;
@@ -86,7 +86,7 @@ impl Engine {
     }
 }
 
-/// Why a run cannot go on with the newer bundle from where it is.
+/// Why a run cannot continue with the newer bundle from where it is.
 pub(crate) fn obstacles(state: &State, old: &Bundle, plan: &Plan) -> Vec<String> {
     let new = plan.bundle();
     let mut obstacles = Vec::new();
@@ -95,10 +95,13 @@ pub(crate) fn obstacles(state: &State, old: &Bundle, plan: &Plan) -> Vec<String>
     }
     for stage in state.anchors() {
         if !new.workflow.stages.contains_key(stage) {
-            obstacles.push(format!("the run stands at the stage `{stage}`, which is no more"));
+            obstacles.push(format!(
+                "the run is at the stage `{stage}`, which the newer definition does not \
+                                    have"
+            ));
         } else if state.is_within(stage) && !is_alike(old, new, stage) {
             obstacles
-                .push(format!("the stage `{stage}` is under way and is another in the newer definition"));
+                .push(format!("the stage `{stage}` is under way and is different in the newer definition"));
         }
     }
     if obstacles.is_empty() {
@@ -107,13 +110,13 @@ pub(crate) fn obstacles(state: &State, old: &Bundle, plan: &Plan) -> Vec<String>
     obstacles
 }
 
-/// Whether a stage does the same by both.
+/// Whether a stage is the same in both plans.
 fn is_alike(old: &Bundle, new: &Bundle, stage: &StageId) -> bool {
     old.workflow.stages.get(stage) == new.workflow.stages.get(stage)
         && old.profiles.get(stage) == new.profiles.get(stage)
 }
 
-/// What is another in the newer bundle.
+/// What differs in the newer bundle.
 fn diverges(old: &Bundle, new: &Bundle) -> Vec<String> {
     let mut found = Vec::new();
     let (before, after) = (&old.workflow, &new.workflow);
@@ -132,7 +135,7 @@ fn diverges(old: &Bundle, new: &Bundle) -> Vec<String> {
         workflow.stages.keys().filter(both).cloned().collect::<Vec<_>>()
     };
     if order(before) != order(after) {
-        found.push("stages: in another order".to_owned());
+        found.push("stages: in a different order".to_owned());
     }
     if before.repeat != after.repeat {
         found.push("workflow.loop: changed".to_owned());
@@ -146,7 +149,7 @@ fn diverges(old: &Bundle, new: &Bundle) -> Vec<String> {
     found
 }
 
-/// The fields of a stage that are others.
+/// The fields of a stage that differ.
 fn fields(old: &Bundle, new: &Bundle, stage: &StageId) -> Vec<String> {
     let of = |bundle: &Bundle| {
         let fields = serde_json::to_value(bundle.workflow.stages.get(stage)).unwrap_or_default();

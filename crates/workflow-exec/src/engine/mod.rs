@@ -1,9 +1,9 @@
-//! The engine: what a host holds on to.
+//! The engine, which hosts use.
 //!
-//! `builder` puts one together; `definitions` and `providers` check and compile what is to run. `start` creates runs,
-//! `drive` drives one that is held, `waiting` drives it again when its time has come. `work` takes on runs of the store,
-//! with `acquire` and `deaths` saying which. `fork` and `migrate` make something else of a run. `handle` looks at one
-//! run and steers it, and `control_outcome` says what became of a request.
+//! `builder` builds one; `definitions` and `providers` check and compile what is to run. `start` creates
+//! runs, `drive` drives one that is held, `waiting` drives it again when its time has come. `work` takes on
+//! runs of the store, with `acquire` and `deaths` saying which. `fork` and `migrate` make something else of a
+//! run. `handle` looks at one run and steers it, and `control_outcome` says what became of a request.
 
 mod acquire;
 mod builder;
@@ -42,8 +42,8 @@ use crate::panics::ask_catalog;
 use crate::shared::Shared;
 use crate::sinks::SinkStatus;
 
-/// Runs workflows. Cheap to clone; all clones are one engine. The example of the
-/// [crate](crate) shows one at work.
+/// Runs workflows. Cheap to clone; all clones are one engine. The example of the [crate](crate) shows how to
+/// use one.
 ///
 /// ```
 /// use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
@@ -70,8 +70,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The runs that have not ended, do not wait for anybody — those that wait for a time do not — and are
-    /// driven by no living driver: after a crash, those to take up again with [`Engine::drive`].
+    /// The runs that have not ended, do not wait for a person (those that wait for a time are included), and
+    /// have no live driver: after a crash, those to resume with [`Engine::drive`].
     ///
     /// # Errors
     ///
@@ -137,19 +137,19 @@ impl Engine {
         run_id(new_uuid(self.shared.clock.now()))
     }
 
-    /// The limits per provider, to take places for work of the host's own.
+    /// The limits per provider, to take slots for the host's own work.
     pub fn limits(&self) -> &Arc<Limits> {
         &self.shared.limits
     }
 
-    /// The store.
+    /// The store that keeps the engine's runs.
     pub fn store(&self) -> &Arc<dyn RunStore> {
         &self.shared.store
     }
 
     /// The event sinks, in the order in which they were [registered](crate::EngineBuilder::sink). A sink that
-    /// panics is switched off for good: it is shown nothing more, and the runs go on. What it missed can be read
-    /// from the store.
+    /// panics is switched off for good: it receives nothing more, and the runs continue. What it missed can
+    /// be read from the store.
     pub fn sinks(&self) -> Vec<SinkStatus> {
         self.shared.sinks.statuses()
     }
@@ -183,13 +183,14 @@ impl Engine {
         self.shared.fold_with(run, |events| self.shared.check_signatures(run, events)).await.map(drop)
     }
 
-    /// Stops every call of every run that is driven here, and leaves the runs to be taken up again.
-    /// Waits until nothing is driven here any more; a second call with [`Stop::AtOnce`] hurries.
+    /// Stops every call of every run that is driven here, and leaves the runs to be resumed later. Waits
+    /// until no run is driven here any more; a second call with [`Stop::AtOnce`] hurries.
     ///
     /// The engine starts and drives no run afterwards: [`run`](Engine::run), [`start`](Engine::start),
     /// [`create`](Engine::create), [`drive`](Engine::drive), [`fork`](Engine::fork) and
-    /// [`migrate`](Engine::migrate) return [`EngineError::ShutDown`], [`RunHandle::wait`] returns, and the streams of
-    /// [`RunHandle::events`] and [`RunHandle::output`] end. Runs can still be looked at, and sent control requests.
+    /// [`migrate`](Engine::migrate) return [`EngineError::ShutDown`], [`RunHandle::wait`] returns, and the
+    /// streams of [`RunHandle::events`] and [`RunHandle::output`] end. Runs can still be read, and sent
+    /// control requests.
     pub async fn shutdown(&self, how: Stop) {
         self.shared.active.shut_down(how.max(Stop::Gracefully));
         loop {

@@ -9,7 +9,7 @@ use workflow_core::ids::{ProfileId, StageId};
 use crate::panics::caught;
 use crate::shared::Shared;
 
-/// So many problems of providers are listed: each is looked up in its file.
+/// At most this many problems of providers are listed, because each is located in its file.
 const MOST: usize = 50;
 
 /// A provider of a stage.
@@ -40,7 +40,7 @@ impl Chosen<'_> {
         }
     }
 
-    /// Why the stage has it, where the stage does not say so itself.
+    /// Why the stage has this provider, if it does not name it itself.
     fn why(&self, stage: &StageId) -> String {
         let from = match self.by {
             By::Stage | By::Lane(_) => return String::new(),
@@ -57,12 +57,12 @@ impl Chosen<'_> {
 }
 
 impl Shared {
-    /// Everything that is wrong with the providers of a workflow.
+    /// All problems of the providers of a workflow.
     pub(crate) fn check_providers(&self, workflow: &Workflow, library: &Library) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         for (id, stage) in &workflow.stages {
             let profile = self.profile(id, stage, library);
-            // Nothing is known of what another profile takes that was not looked up.
+            // A profile that was not looked up may take any options.
             let is_simple = || stage.profile.as_deref().is_none_or(|profile| profile == "simple");
             let mut checked = Vec::new();
             for chosen in self.chosen(id, stage, library) {
@@ -127,7 +127,7 @@ impl Shared {
         found.into_iter().collect()
     }
 
-    /// The graph of a stage, where it has one.
+    /// The graph of a stage, if it has one.
     fn profile<'l>(
         &self,
         id: &StageId,
@@ -149,7 +149,7 @@ impl Shared {
         }
     }
 
-    /// What is wrong with what the nodes of a profile name themselves, at their places in it.
+    /// Problems of the providers that nodes of a profile name, with their places in the profile.
     fn check_nodes(
         &self,
         id: &StageId,
@@ -172,7 +172,7 @@ impl Shared {
                     let path = || format!("{path}.with");
                     problems.extend(self.check_options(name, run.with.as_ref(), path, String::new));
                 }
-                // Those of the stage have been checked.
+                // The stage's own options have been checked.
                 None if run.with.is_none() => {}
                 None => {
                     let lanes = self.chosen(id, stage, library);
@@ -187,7 +187,7 @@ impl Shared {
         problems
     }
 
-    /// What is wrong with the provider that replaces all others.
+    /// Problems of the provider that replaces all others.
     pub(crate) fn check_replaced(&self, bundle: &Bundle, name: &str) -> Vec<Diagnostic> {
         if !self.providers.contains_key(name) {
             return vec![Diagnostic::error("unknown-provider", "", self.unknown_provider(name))];

@@ -1,4 +1,4 @@
-//! How a run is started, and with what.
+//! How a run is started, and with which inputs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -137,17 +137,17 @@ impl StartRun {
         labels.into_iter().fold(self, |start, (name, value)| start.label(name, value))
     }
 
-    /// Chooses the run's id. Starting twice with the same id and the same inputs gives the same
-    /// run; with other inputs it is an error.
+    /// Chooses the run's id. Starting twice with the same id and the same inputs returns the same run; with
+    /// other inputs it is an error.
     #[must_use]
     pub fn run_id(mut self, id: RunId) -> Self {
         self.run_id = Some(id);
         self
     }
 
-    /// Has every call made by this provider, whatever the definitions say. It is recorded with the run, so that it
-    /// also holds where another process drives the run, and for forks and reruns of it. Options under `with` that
-    /// are another provider's are left out.
+    /// Makes every call with this provider, whatever the definitions say. It is recorded with the run, so
+    /// that it also applies when another process drives the run, and to forks and reruns. Options under
+    /// `with` for another provider are left out.
     #[must_use]
     pub fn provider(mut self, name: impl Into<String>) -> Self {
         self.provider = Some(name.into());
@@ -161,8 +161,8 @@ impl StartRun {
         self
     }
 
-    /// Has the calls work in a workspace of the run's own. The host has to have providers that make one, as
-    /// `Worktrees` of `workflow-providers` does; others that work in files refuse such calls.
+    /// Makes the calls work in a workspace of the run's own. This needs providers that create one, such as
+    /// `Worktrees` of `workflow-providers`; other providers that work on files refuse such calls.
     #[must_use]
     pub fn isolated(mut self) -> Self {
         self.isolated = true;
@@ -178,16 +178,16 @@ impl StartRun {
 }
 
 impl Engine {
-    /// Creates a run and drives it in the caller's own future until it rests: until it has ended,
-    /// or waits for somebody. Where it waits for a time, so does this, and the run is not held meanwhile. Starting with the id of a run that exists goes on with that run.
+    /// Creates a run and drives it in the caller's own future until it is idle: until it has ended, or waits
+    /// for a person. If the run waits for a time, this waits too, without holding the run. Starting with the
+    /// id of a run that exists continues that run.
     ///
-    /// Dropping the future stops the run's calls; the run can be taken up again with
-    /// [`Engine::drive`].
+    /// Dropping the future stops the run's calls; the run can be resumed with [`Engine::drive`].
     ///
     /// # Errors
     ///
-    /// [`EngineError`]; once the run was created, [`EngineError::Store`] and
-    /// [`EngineError::Broken`] leave it to be taken up again. [`EngineError::ShutDown`] after a shutdown.
+    /// [`EngineError`]; once the run was created, it can be resumed after [`EngineError::Store`] and
+    /// [`EngineError::Broken`]. [`EngineError::ShutDown`] after a shutdown.
     pub async fn run(&self, start: StartRun) -> Result<RunView, EngineError> {
         let (run, claimed) = self.accept(start).await?;
         match claimed {
@@ -195,7 +195,7 @@ impl Engine {
                 let view = panics::while_driving(run, self.drive_on(hold, plan, state)).await?;
                 if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
             }
-            // Rare, and larger than all that a run needs.
+            // Rare, and larger than everything else that a run needs.
             None => self.drive(&run).boxed().await,
         }
     }
@@ -222,7 +222,7 @@ impl Engine {
         Ok(self.handle(&run))
     }
 
-    /// Creates a run that nobody drives yet.
+    /// Creates a run without driving it.
     ///
     /// Dropping the future leaves either no run or one that is complete.
     ///

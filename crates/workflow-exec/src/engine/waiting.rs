@@ -1,4 +1,4 @@
-//! Runs that wait for a time are driven again when it has come.
+//! Resumes runs that wait for a time when they are due.
 
 use std::time::Duration;
 
@@ -15,30 +15,30 @@ use crate::error::EngineError;
 use crate::panics::{self, caught_async};
 use crate::shared::Hold;
 
-/// When a run whose time had come and that could not be claimed is tried again.
+/// How long to wait before claiming a due run again that could not be claimed.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How often the clock is read while runs wait for a time: timers stand still while a machine sleeps.
+/// How often the clock is read while runs wait for a time: timers do not advance while a machine sleeps.
 const LOOK: Duration = Duration::from_secs(60);
-/// How often a run is looked at that waits, and that somebody has claimed.
+/// How often a waiting run is checked that another driver has claimed.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Why a run is not waited for any longer.
+/// Why waiting for a run ends.
 enum Woken {
-    /// Its time has come, or something was asked of it: it is to be taken up.
+    /// It is due, or has a control request: it must be claimed.
     Due,
-    /// It waits for something else, or does not wait.
+    /// It waits for something other than a time, or does not wait.
     Changed,
     /// The engine stops.
     Stopping,
 }
 
-/// Until when a run waits that goes on by itself.
+/// Until when a run waits that resumes by itself.
 fn until(view: &RunView) -> Option<Timestamp> {
     view.wait.as_ref()?.until.filter(|_| !view.status.is_terminal())
 }
 
 impl Engine {
-    /// Drives a run on whenever a time has come that it waits for, until it rests otherwise.
+    /// Resumes a run whenever it is due, until it is idle for another reason than waiting for a time.
     pub(crate) async fn wait_and_drive(&self, mut view: RunView) -> Result<RunView, EngineError> {
         let run = view.run_id.clone();
         while let Some(until) = until(&view) {
@@ -47,7 +47,7 @@ impl Engine {
                     let shared = &self.shared;
                     match shared.patiently("claiming the run", || shared.claim(&run).boxed()).await {
                         Ok(hold) => view = self.take_up(hold).await?,
-                        // What becomes of the wait shows whether somebody else goes on with it.
+                        // The wait in the store shows whether another driver continues the run.
                         Err(EngineError::Store(StoreError::Held { .. })) => shared.timer.sleep(TICK).await,
                         Err(error) => return Err(error),
                     }
@@ -59,7 +59,7 @@ impl Engine {
         Ok(view)
     }
 
-    /// Waits until the time has come, something was asked of the run, or something happened to it.
+    /// Waits until the run is due, has a control request, or has changed.
     async fn wait_until(&self, run: &RunId, until: Timestamp) -> Result<Woken, EngineError> {
         let (shared, mut seen) = (&self.shared, 0);
         loop {
@@ -72,7 +72,7 @@ impl Engine {
                 return Ok(Woken::Changed);
             }
             if record.holder.is_some() {
-                // No hint tells when that has been done for which somebody has claimed it.
+                // The store does not notify this engine when the other driver is done.
                 shared.timer.sleep(TICK).await;
                 continue;
             }
@@ -89,8 +89,8 @@ impl Engine {
         }
     }
 
-    /// Drives a run in the background; where it waits for a time, it goes on then, and until then is kept
-    /// as its id alone.
+    /// Drives a run in the background. If it waits for a time, it is resumed then; until then only its id is
+    /// kept.
     pub(crate) fn drive_in_background(&self, hold: Hold) {
         let engine = self.clone();
         let run = hold.run().clone();
@@ -102,15 +102,16 @@ impl Engine {
         self.spawn(driving.in_current_span());
     }
 
-    /// Keeps a run in mind that waits for a time.
+    /// Remembers a run that waits for a time.
     pub(crate) fn park(&self, run: &RunId, driven: Result<RunView, EngineError>) {
         let until = match driven {
             Ok(view) => until(&view),
             Err(EngineError::Store(error @ StoreError::Io { .. })) => {
-                warn!(%run, %error, "the store could not be used for too long; the run is claimed again later");
+                warn!(%run, %error, "the store was unavailable for too long; the run will be claimed again \
+                                     later");
                 self.shared.clock.now().checked_add(AGAIN).ok()
             }
-            Err(error) => return warn!(%run, %error, "the run could not be driven on"),
+            Err(error) => return warn!(%run, %error, "the run could not be resumed"),
         };
         let Some(until) = until else { return };
         let parked = &self.shared.parked;
@@ -128,7 +129,7 @@ impl Engine {
         }
     }
 
-    /// Takes up whatever is due, for as long as anything waits.
+    /// Resumes runs that are due, for as long as any run waits.
     async fn watch_parked(&self) {
         let shared = &self.shared;
         loop {
@@ -156,11 +157,11 @@ impl Engine {
         }
     }
 
-    /// Tells whether the spawner took it.
+    /// Returns whether the spawner accepted the run.
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> bool {
         let Some(spawn) = &self.shared.spawn else { return false };
         let spawned = panics::spawn(&**spawn, future.boxed());
-        spawned.inspect_err(|error| error!(%error, "nothing can be driven in the background")).is_ok()
+        spawned.inspect_err(|error| error!(%error, "runs cannot be driven in the background")).is_ok()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Worker mode: an engine that takes on whatever runs of its store nobody drives.
+//! Worker mode: an engine that claims the runs of its store that no process drives.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -23,20 +23,21 @@ use crate::selection::WorkOptions;
 use crate::shared::Hold;
 
 impl Engine {
-    /// Drives whatever runs of the store go on by themselves and are driven by nobody, until the engine
-    /// [shuts down](Engine::shutdown): runs that were created without being driven, and those whose driver
-    /// has died or left. Any number of engines, in any number of processes and on any number of machines
-    /// where the store allows it, share the runs: each is driven by one.
+    /// Drives the runs of the store that can continue and have no driver, until the engine [shuts
+    /// down](Engine::shutdown): runs that were created without being driven, and those whose driver has died
+    /// or stopped. Any number of engines, in any number of processes and on any number of machines where the
+    /// store allows it, share the runs: each is driven by one.
     ///
-    /// A run that [ends its drivers' processes](workflow_core::store::Lease::deaths) before anything is recorded is left to a person after
-    /// five of them: it [waits](workflow_core::status::WaitReason::Crashes) until it is
-    /// [resumed](crate::RunHandle::resume). From the second on a worker begins nothing beside such a run until it has
-    /// stored an event, so that others do not wait with it.
+    /// A run that [crashes its drivers' processes](workflow_core::store::Lease::deaths) before anything is
+    /// recorded is left to a person after five crashes: it
+    /// [waits](workflow_core::status::WaitReason::Crashes) until it is [resumed](crate::RunHandle::resume).
+    /// From the second crash on, a worker starts no other run beside such a run until it has stored an event,
+    /// so that a crash does not affect others.
     ///
-    /// Runs are driven by the engine's spawner where there is one, and in this future otherwise.
+    /// Runs are driven by the engine's spawner if there is one, and in this future otherwise.
     ///
-    /// Dropping the future stops the calls of the runs that it drives itself, and leaves all to be taken up
-    /// again; a shutdown does so in order.
+    /// Dropping the future stops the calls of the runs that it drives itself, and leaves all runs to be
+    /// resumed; a shutdown does this gracefully.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl Engine {
             match caught_async(leases::beating(&self.shared, worker.run())).await {
                 Ok(ended) => return ended,
                 Err(panic) => {
-                    error!(panic, "the store panicked when it was asked for runs; asking again");
+                    error!(panic, "the store panicked while claiming runs; trying again");
                     self.shared.timer.sleep(worker.options.poll).await;
                 }
             }
@@ -71,12 +72,12 @@ struct Worker<'e> {
     /// Runs that are left to others.
     refused: Refused,
     driven: FuturesUnordered<BoxFuture<'e, (RunId, Result<(), EngineError>)>>,
-    /// How often runs could not be driven, one after the other.
+    /// For each run that could not be driven, how often in a row.
     failures: HashMap<RunId, u32>,
-    /// Whether the store could not be asked for runs the last time.
+    /// Whether the last claim of runs failed.
     waits: bool,
-    /// The run that may be what ended its drivers' processes, and what tells of its next event. Nothing is claimed
-    /// beside it until then.
+    /// The run that may have crashed its drivers' processes, and a listener for its next event. No other run
+    /// is claimed until then.
     suspect: Option<(RunId, EventListener)>,
     /// Whether there are more of them.
     is_careful: bool,
@@ -96,14 +97,15 @@ impl Worker<'_> {
                 match self.engine.acquire(&self.options, &mut self.refused, room).await {
                     Ok(holds) => {
                         if std::mem::take(&mut self.waits) {
-                            info!("the store can be used again");
+                            info!("the store is available again");
                         }
                         self.take(holds).await;
                     }
                     Err(error @ StoreError::Closed(_)) => return Err(error.into()),
-                    Err(error) if self.waits => debug!(%error, "the store cannot be asked for runs"),
+                    Err(error) if self.waits => debug!(%error, "runs cannot be claimed from the store"),
                     Err(error) => {
-                        warn!(%error, "the store cannot be asked for runs; asking again until it can");
+                        warn!(%error, "runs cannot be claimed from the store; retrying until it is \
+                                       available");
                         self.waits = true;
                     }
                 }
@@ -146,8 +148,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Drives runs that were claimed. Of those whose drivers died it drives one: the others are given back, before
-    /// that one can end this process too.
+    /// Drives runs that were claimed. Of the runs whose drivers died it drives only one, and first releases
+    /// the others, in case that one crashes this process too.
     async fn take(&mut self, holds: Vec<Hold>) {
         let is_suspect = |hold: &Hold| (deaths::SUSPECT..deaths::MOST).contains(&hold.deaths());
         let (mut suspects, others): (Vec<_>, Vec<_>) = holds.into_iter().partition(is_suspect);
@@ -165,12 +167,13 @@ impl Worker<'_> {
         }
         if let Some(hold) = last {
             let (run, deaths) = (hold.run(), hold.deaths());
-            info!(%run, deaths, "the drivers of this run died before: nothing is begun beside it");
+            info!(%run, deaths, "earlier drivers of this run died: no other run is started until it stores \
+                                 an event");
             self.drive(hold);
         }
     }
 
-    /// Waits for the runs that are driven here: they were told to stop.
+    /// Waits for the runs that are driven here, which were told to stop.
     async fn finish(&mut self) -> Result<(), EngineError> {
         while let Some((run, result)) = self.driven.next().await {
             self.ended(run, result);
@@ -189,7 +192,7 @@ impl Worker<'_> {
         }
         let driven = async move {
             if let Some(pause) = pause {
-                // Held meanwhile, so that it is not claimed over and over again.
+                // The lease is held meanwhile, so that the run is not claimed over and over again.
                 let stop = engine.shared.active.stopped();
                 select(engine.shared.timer.sleep(pause), Box::pin(stop)).await;
                 if engine.shared.active.stopping() > Stop::None {
@@ -206,7 +209,7 @@ impl Worker<'_> {
             Some(spawn) => {
                 let (done, ended) = oneshot::channel();
                 let driving = async move {
-                    // A worker that was dropped does not ask how it ended.
+                    // The worker's receiver is gone if the worker was dropped.
                     let _ = done.send(driven.await);
                 };
                 let spawned = panics::spawn(&**spawn, driving.boxed());
@@ -235,21 +238,21 @@ impl Worker<'_> {
             Ok(()) => {
                 self.failures.remove(&run);
             }
-            // Somebody else goes on with it.
+            // Another driver continues it.
             Err(
                 error @ (EngineError::TakenOver { .. }
                 | EngineError::Store(
                     StoreError::Fenced(_) | StoreError::Expired | StoreError::NotFound(_),
                 )),
             ) => {
-                info!(%run, %error, "the run is not driven here any more");
+                info!(%run, %error, "the run is no longer driven here");
             }
             Err(error @ (EngineError::NotSigned { .. } | EngineError::NotSelected { .. })) => {
                 warn!(%error, "the run is left to others");
                 self.refused.add(run);
             }
             Err(error) => {
-                warn!(%run, %error, "the run could not be driven on; it is tried again later");
+                warn!(%run, %error, "the run could not be driven; trying again later");
                 let failures = self.failures.entry(run).or_default();
                 *failures = failures.saturating_add(1);
             }

@@ -50,7 +50,7 @@ fn server_is_down_when_a_call_ends(home: &Home, server: &mut Server, driver: &mu
     until_both_began(home);
     server.stop().unwrap();
     home.write("gate-0", "");
-    driver.wait_for_stderr("the store cannot be used: trying again");
+    driver.wait_for_stderr("the store is unavailable: trying again");
     sleep(DOWN);
     server.go_on().unwrap();
     home.write("gate-1", "");

@@ -235,7 +235,7 @@ fn a_worker_that_wakes_up_after_its_lease_has_run_out_changes_nothing() {
 
     // The call that it made was stopped. Its end is not for it to record any more.
     asleep.signal(Signal::CONT);
-    asleep.wait_for_stderr("the run is not driven here any more");
+    asleep.wait_for_stderr("the run is no longer driven here");
     home.write("gate", "");
     until_status(&home, "first", "completed");
     for worker in [asleep, worker] {
@@ -264,7 +264,7 @@ fn a_worker_whose_leases_have_run_out_goes_on_with_what_nobody_took() {
     leave(&home, "first");
     let mut worker = home.start_until(&["worker"], "begun-first");
     database.advance(31);
-    worker.wait_for_stderr("the leases of this process have run out: claiming its runs again");
+    worker.wait_for_stderr("the leases of this process have expired: claiming its runs again");
     home.write("gate", "");
     until_status(&home, "first", "completed");
     // The call that was under way went on.
