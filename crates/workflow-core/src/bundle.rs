@@ -16,8 +16,8 @@ use crate::role::Role;
 /// The version of the bundle format that this crate writes.
 pub const BUNDLE_FORMAT: u32 = 1;
 
-/// A workflow with everything filled in that its runs need, so that editing files never changes
-/// a run. Two bundles with the same content have the same [hash](Bundle::hash).
+/// A workflow with everything that its runs need, so that editing files never changes a run. Two bundles with
+/// the same content have the same [hash](Bundle::hash).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Bundle {
     /// The format; see [`BUNDLE_FORMAT`].
@@ -58,7 +58,7 @@ pub struct Skill {
 #[schemars(with = "String")]
 pub struct BundleHash(Arc<str>);
 
-/// A text is not a bundle hash.
+/// A text is not a valid bundle hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a bundle hash: it has 64 hexadecimal digits")]
 pub struct InvalidHash(String);
@@ -67,7 +67,7 @@ pub struct InvalidHash(String);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// It is not a bundle.
+    /// The text is not a bundle.
     #[error("not a bundle: {0}")]
     Malformed(#[from] serde_json::Error),
     /// It was written by a newer version.
@@ -89,9 +89,9 @@ impl Bundle {
         }
     }
 
-    /// The same with `name` as the provider of all calls. Options under `with` that are another provider's are left
-    /// out. It is a part of the bundle, so every process that drives the run, and every run that is made of it, has
-    /// it as well.
+    /// The bundle with `name` as the provider of all calls. Options under `with` for another provider are
+    /// left out. The provider is a part of the bundle, so every process that drives the run, and every fork
+    /// of the run, uses it as well.
     #[must_use]
     pub fn with_provider(mut self, name: &str) -> Self {
         let mut kept = Vec::new();
@@ -142,7 +142,7 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// [`BundleError`] when it is none, or of another format.
+    /// [`BundleError`] when the text is not a bundle, or has another format.
     pub fn from_json(json: &str) -> Result<Self, BundleError> {
         #[derive(Deserialize)]
         struct Format {

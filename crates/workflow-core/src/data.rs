@@ -11,12 +11,12 @@ use crate::exact;
 
 pub use crate::exact::InexactNumber;
 
-/// A JSON value kept as its serialised text: cheap to clone, written to a log without being
-/// serialised again, parsed only by who looks inside.
+/// A JSON value kept as its serialised text: cheap to clone, written to a log without being serialised again,
+/// parsed only when its content is read.
 ///
-/// Its numbers stay as they were written, however long they are: `1e400`, `0.1000`, `23000000000000000001`. Who
-/// looks inside chooses: [`value`](Data::value) rounds them to 64 bits, [`try_value`](Data::try_value) refuses those
-/// that would be others then, and [`exact_value`](Data::exact_value) keeps their texts.
+/// Its numbers stay as they were written, however long they are: `1e400`, `0.1000`, `23000000000000000001`. A
+/// reader chooses: [`value`](Data::value) rounds them to 64 bits, [`try_value`](Data::try_value) refuses
+/// numbers that would change, and [`exact_value`](Data::exact_value) keeps their texts.
 ///
 /// ```
 /// use workflow_core::data::Data;
@@ -41,7 +41,7 @@ impl Data {
         if !exact::may_be_marked(raw.get()) {
             return Self::from_raw(raw);
         }
-        // What is left without the marks is JSON.
+        // Without the marks, the text is JSON.
         RawValue::from_string(exact::text(value)).map_or(Self::NULL, Self::from_raw)
     }
 
@@ -90,9 +90,9 @@ impl Data {
         exact::plain(self.exact_value())
     }
 
-    /// The value, parsed, for who hands it on: a number that a [`Value`] would not write as it was written is an
-    /// object `{"$serde_json::private::Number": "1e400"}` in it, as in builds of `serde_json` that keep all numbers
-    /// exactly. [`Data::new`] makes a number of it again.
+    /// The value, parsed, to be passed on: a number that a [`Value`] would not write as it was written is an
+    /// object `{"$serde_json::private::Number": "1e400"}` in it, as in builds of `serde_json` that keep all
+    /// numbers exactly. [`Data::new`] makes a number of it again.
     pub fn exact_value(&self) -> Value {
         self.0.as_ref().and_then(|raw| exact::parse(raw.get()).ok()).unwrap_or(Value::Null)
     }
@@ -192,7 +192,7 @@ impl Data {
         RawValue::from_string(text).map_or(Self::NULL, Self::from_raw)
     }
 
-    /// The elements of a JSON array, each without parsing it. `None` for what is no array.
+    /// The elements of a JSON array, each without parsing it. `None` for a value that is not an array.
     pub fn elements(&self) -> Option<Elements> {
         let parts: Vec<&RawValue> = serde_json::from_str(self.json()).ok()?;
         let start = self.json().as_ptr() as usize;
@@ -212,8 +212,8 @@ pub fn plain(value: Value) -> Result<Value, InexactNumber> {
     if exact::has_marked(&value) { exact::plain(value) } else { Ok(value) }
 }
 
-/// An [exact](Data::exact_value) value in which the numbers that cannot be held in 64 bits are texts, for what only persons
-/// read.
+/// An [exact](Data::exact_value) value in which the numbers that cannot be held in 64 bits are texts, for
+/// output that only people read.
 pub fn plain_or_text(value: Value) -> Value {
     if !exact::has_marked(&value) {
         return value;

@@ -44,14 +44,15 @@ pub struct Event {
 pub enum EventBody {
     /// The run was accepted. Always the first event.
     RunCreated(Arc<RunCreated>),
-    /// The run goes on from here as another run's did: the events before are that run's, with what was
-    /// under way taken out.
+    /// The run is a fork and continues from here: the events before come from the other run, without what was
+    /// under way.
     RunForked(Box<RunForked>),
-    /// The run goes on with another definition from here.
+    /// The run continues with another definition from here.
     RunMigrated {
         /// The hash of its bundle.
         hash: BundleHash,
-        /// Its bundle: what a run was started with is shared by runs, and this is this run's alone.
+        /// Its bundle: the bundle that a run was started with is shared by runs, and this one belongs to this
+        /// run alone.
         bundle: Arc<Bundle>,
         /// As [`RunCreated::signature`], for the hash.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,7 +98,7 @@ pub enum EventBody {
         /// Its items: an array.
         items: Data,
     },
-    /// A node that calls no provider ended well.
+    /// A node that calls no provider succeeded.
     NodeCompleted {
         /// The node.
         path: NodePath,
@@ -108,7 +109,7 @@ pub enum EventBody {
         #[schemars(with = "IndexMap<String, Data>")]
         set: Option<Arc<IndexMap<String, Data>>>,
     },
-    /// A node ended badly, and not for a failed attempt of its own.
+    /// A node failed, and not because of a failed attempt of its own.
     NodeFailed {
         /// The node.
         path: NodePath,
@@ -120,7 +121,7 @@ pub enum EventBody {
         /// The node.
         path: NodePath,
     },
-    /// A node waits for a free place at its provider.
+    /// A node waits for a free slot at its provider.
     NodeQueued {
         /// The node.
         path: NodePath,
@@ -148,8 +149,8 @@ pub enum EventBody {
         /// The session id, as the provider names it.
         session: Arc<str>,
     },
-    /// A session that a node was to go on in failed in the same way twice in a row, or a person wants a new one after
-    /// an interruption; the next attempt begins a new one.
+    /// A session that a node was to continue failed in the same way twice in a row, or a person wants a new
+    /// one after an interruption; the next attempt begins a new one.
     SessionDropped {
         /// The node.
         path: NodePath,
@@ -171,7 +172,7 @@ pub enum EventBody {
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,
-        /// More about how the call went, where the provider told it.
+        /// Details about the call, if the provider reported any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         details: Option<Box<serde_json::Value>>,
         /// When the call ended by the clock by which it began, where that was set, or the machine slept, in between;
@@ -195,7 +196,7 @@ pub enum EventBody {
         /// Whether it only waits for a quota to be refilled: no retry is spent.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         parked: bool,
-        /// Whether the next attempt mends a wrong output: no retry is spent.
+        /// Whether the next attempt corrects a wrong output: no retry is spent.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         repair: bool,
         /// What the call used, where known.
@@ -206,7 +207,7 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
         ran_until: Option<Box<Timestamp>>,
-        /// What the call gave before it failed.
+        /// The output of the call before it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Box<Data>>,
     },
@@ -236,13 +237,12 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
         ran_until: Option<Timestamp>,
-        /// When the node runs again, where its driver has died before and nothing came of it since; absent: at
-        /// once.
+        /// When the node runs again, if its drivers died several times in a row; absent: at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
         retry_at: Option<Timestamp>,
     },
-    /// A lane that has a graph ended well.
+    /// A lane that has a graph succeeded.
     LaneCompleted {
         /// The iteration, counted from 1.
         iteration: u32,
@@ -253,7 +253,7 @@ pub enum EventBody {
         /// The node whose output is the lane's, or the nodes whose outputs are, as an object.
         output_of: LaneOutput,
     },
-    /// A lane that has a graph ended badly.
+    /// A lane that has a graph failed.
     LaneFailed {
         /// The iteration, counted from 1.
         iteration: u32,
@@ -264,7 +264,7 @@ pub enum EventBody {
         /// Why.
         error: Arc<Failure>,
     },
-    /// A stage ended well.
+    /// A stage succeeded.
     StageCompleted {
         /// The iteration, counted from 1.
         iteration: u32,
@@ -278,7 +278,7 @@ pub enum EventBody {
         #[schemars(with = "IndexMap<String, Data>")]
         set: Option<Arc<IndexMap<String, Data>>>,
     },
-    /// A stage ended badly.
+    /// A stage failed.
     StageFailed {
         /// The iteration, counted from 1.
         iteration: u32,
@@ -286,13 +286,13 @@ pub enum EventBody {
         stage: StageId,
         /// Why.
         error: Arc<Failure>,
-        /// Whether the run goes on all the same (`on_failure: continue`).
+        /// Whether the run continues despite the failure (`on_failure: continue`).
         continues: bool,
         /// The one of several lanes whose output stays as the stage's; absent: all of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output_of: Option<u32>,
     },
-    /// The last stage of an iteration of a loop ended and the run goes on or completes.
+    /// The last stage of an iteration of a loop ended, and the run continues or completes.
     IterationEnded {
         /// The iteration, counted from 1.
         iteration: u32,
@@ -302,12 +302,13 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<StageId>,
     },
-    /// A budget is nearly used up: at least 80% and less than all of it. One that is crossed at once is not warned of.
+    /// A budget is nearly used up: at least 80% and less than all of it. There is no warning for a budget
+    /// that goes from below 80% to used up at once.
     BudgetWarning {
         /// The stage whose budget it is; absent: the run's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stage: Option<StageId>,
-        /// What of.
+        /// The quantity that it limits.
         limit: BudgetLimit,
         /// How much was used: US dollars, tokens, or seconds.
         used: f64,
@@ -344,38 +345,39 @@ pub enum EventBody {
         /// The answer.
         answer: Data,
     },
-    /// An answer came to what nobody waits for any more, or is none that could be given.
+    /// An answer was refused: the question is no longer open, or does not allow the answer.
     AnswerRefused {
         /// The number of the control.
         control: u64,
         /// The number that it named.
         wait: u64,
-        /// Why it does not count, for a person.
+        /// Why it was refused, for a person.
         reason: String,
-        /// The same for a program. Absent in logs of earlier versions.
+        /// Why it was refused, for a program. Absent in logs of earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<AnswerRefusal>,
     },
-    /// Nothing goes on by itself any more, or not for long; nobody needs to keep the run in memory.
+    /// The run waits: nothing continues by itself, or not for a while, so no process needs to keep the run in
+    /// memory.
     RunWaiting {
         /// What it waits for; of several things the first.
         wait: Box<Wait>,
     },
-    /// The time that the run waited for has come.
+    /// The time that the run waited for is reached.
     RunContinued,
-    /// Someone asked for a pause: nothing new starts.
+    /// A pause was requested: nothing new starts.
     PauseRequested {
         /// The number of the control.
         control: u64,
     },
     /// Nothing runs any more; the run waits until it is resumed.
     RunPaused,
-    /// The run goes on.
+    /// The run was resumed.
     RunResumed {
         /// The number of the control.
         control: u64,
     },
-    /// Someone asked for the run to be cancelled: nothing new starts, calls are stopped.
+    /// A cancellation was requested: nothing new starts, calls are stopped.
     CancelRequested {
         /// The number of the control.
         control: u64,
@@ -383,13 +385,13 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         at_once: bool,
     },
-    /// The run ended well.
+    /// The run completed.
     RunCompleted {
         /// The stages that failed on the way (`on_failure: continue`), each once.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         failed_stages: Vec<StageId>,
     },
-    /// The run ended badly.
+    /// The run failed.
     RunFailed {
         /// Why.
         error: Arc<Failure>,
@@ -398,16 +400,16 @@ pub enum EventBody {
     RunCancelled,
 }
 
-/// Why an answer does not count.
+/// Why an answer was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AnswerRefusal {
     /// The run is being cancelled.
     Cancelling,
-    /// The run does not ask that, or not any more.
+    /// The run does not ask that question, or no longer asks it.
     NoSuchQuestion,
-    /// It is not an answer that the question allows.
+    /// The question does not allow this answer.
     InvalidAnswer,
 }
 
@@ -433,7 +435,7 @@ pub enum LaneOutput {
     Nodes(Vec<NodeId>),
 }
 
-/// All that a run was started with.
+/// Everything that a run was started with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunCreated {
     /// The run.
@@ -457,10 +459,10 @@ pub struct RunCreated {
     /// Whether the calls work in a workspace of the run's own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub isolated: bool,
-    /// Drawn once for the run: seeds its jitter, and tells its processes from those of a run of
-    /// the same id elsewhere.
+    /// Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
+    /// same id in another store.
     pub seed: u64,
-    /// By the engine that made the run, in hexadecimal, if it has a key for that.
+    /// The signature of the engine that created the run, in hexadecimal, if the engine has a run key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Box<str>>,
 }
@@ -481,7 +483,7 @@ pub struct RunForked {
     /// The seed of the other run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// What the last call before that point told of the run's own files.
+    /// What the last call before that point reported about the run's own files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<Data>,
     /// As [`RunCreated::signature`].
@@ -543,7 +545,7 @@ impl EventBody {
         }
     }
 
-    /// The node that it happened to, if it did to one.
+    /// The node of the event, if it has one.
     pub fn path(&self) -> Option<&NodePath> {
         match self {
             Self::NodeStarted { path, .. }

@@ -21,13 +21,13 @@ pub enum FailureClass {
     Transient,
     /// The provider is over its quota or rate limit.
     RateLimited,
-    /// The reply was not of the form that was asked for.
+    /// The reply did not have the required form.
     InvalidOutput,
     /// It cannot go away by itself: a missing binary, a bad key, a bad option.
     Permanent,
     /// The attempt took longer than its `timeout`.
     Timeout,
-    /// Nothing was heard of the provider for longer than its `idle_timeout`.
+    /// The provider showed no activity for longer than its `idle_timeout`.
     IdleTimeout,
     /// The call was stopped because the run, or its part in it, was cancelled.
     Cancelled,

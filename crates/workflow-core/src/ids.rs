@@ -1,4 +1,4 @@
-//! Names and addresses: everything that events, stores and hosts refer to a thing by.
+//! Names and addresses: the ids that events, stores and hosts use.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -31,7 +31,7 @@ macro_rules! id {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Arc<str>);
 
-        // Mostly it is compared with a clone of itself, and then not even read.
+        // It is mostly compared with a clone of itself, whose text need not be read.
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
                 Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
@@ -179,10 +179,10 @@ id!(
     RunId, "run"
 );
 
-/// Where a node stands in a run: `iteration/stage[lane]/node`, for instance `2/test[1]/run`. What a
-/// `foreach` node does for an item has the item's place after it, counted from 0: `1/plan[0]/review[3]`.
+/// The position of a node in a run: `iteration/stage[lane]/node`, for instance `2/test[1]/run`. An item of a
+/// `foreach` node has its index after that, counted from 0: `1/plan[0]/review[3]`.
 ///
-/// Cheap to clone: nearly everything that is said about a run names a node.
+/// Cheap to clone, because most events and messages name a node.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NodePath(Arc<NodePathParts>);
@@ -194,7 +194,7 @@ pub struct NodePathParts {
     pub iteration: u32,
     /// The stage.
     pub stage: StageId,
-    /// The lane: the place of its provider among the stage's, counted from 0.
+    /// The lane: the index of its provider among the stage's, counted from 0.
     pub lane: u32,
     /// The node in the stage's graph.
     pub node: NodeId,

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::ids::is_id;
 
-/// A run has at most so many labels.
+/// A run has at most this many labels.
 pub const MAX_LABELS: usize = 32;
 
-/// The value of a label has at most so many characters.
+/// The value of a label has at most this many characters.
 pub const MAX_VALUE: usize = 256;
 
-/// So many characters of a bad name are shown.
+/// How many characters of an invalid name are shown.
 const SHOWN: usize = 80;
 
 /// Checks the labels of a new run and returns one message for each problem; none if the labels are valid.

@@ -1,4 +1,4 @@
-//! The pure heart of an embeddable workflow engine: no I/O, no clock, no randomness, no runtime.
+//! The pure core of an embeddable workflow engine: no I/O, no clock, no randomness, no runtime.
 //!
 //! What a user writes is a [`definition`]; with its gaps filled in it is a [`bundle`], and compiled a
 //! [`plan`]. A run of a plan is a log of [`event`]s. The [`machine`] folds them into a state and decides
@@ -6,8 +6,8 @@
 //!
 //! A host implements the traits, or takes what the other crates bring:
 //!
-//! - [`provider::Provider`] does the work of a node; [`usage`], [`failure`] and [`stop`] are what it and
-//!   the engine tell each other.
+//! - [`provider::Provider`] does the work of a node; [`usage`], [`failure`] and [`stop`] are what it and the
+//!   engine exchange.
 //! - [`store::RunStore`] keeps runs: events, controls, and the [`output`] of providers, which is not part
 //!   of a run's state. [`store::MemoryStore`] keeps them in memory.
 //! - [`catalog::Catalog`] keeps definitions; [`catalog::templates`] are definitions to start from.

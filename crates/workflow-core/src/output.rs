@@ -1,4 +1,4 @@
-//! Output entries: what providers say while they work. Not part of a run's state.
+//! Output entries: what providers write while they work. Not part of a run's state.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -12,9 +12,9 @@ use crate::names::names;
 pub struct OutputEntry {
     /// Its number among the run's output entries, from 1.
     pub number: u64,
-    /// The last event that was stored when it came.
+    /// The last event that was stored when the entry was added.
     pub after_event: u64,
-    /// When it came.
+    /// When it was added.
     #[schemars(with = "String")]
     pub at: Timestamp,
     /// The node it came from.
@@ -38,10 +38,10 @@ pub enum OutputKind {
     Stderr,
     /// Text of the model.
     Text,
-    /// A piece of the model's text, as it comes. The pieces of an attempt, put together, are its text; only
-    /// here a text may hold line ends, and end with one.
+    /// A piece of the model's text, as it is produced. The pieces of an attempt, put together, are its text;
+    /// only here a text may hold line ends, and end with one.
     TextDelta,
-    /// What the model thinks before it answers: no part of the answer.
+    /// The model's reasoning before it answers: not a part of the answer.
     Thinking,
     /// What a tool does.
     Tool,

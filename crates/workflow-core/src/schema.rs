@@ -1,7 +1,7 @@
 //! JSON Schemas of what this crate reads and writes, for editors and other programs.
 //!
-//! They are generated from the Rust types. They say what types and ranges are; what depends on
-//! more than one value, like the names of stages, only [`parse`](crate::definition::parse()) knows.
+//! They are generated from the Rust types. They describe types and ranges; rules that involve more than one
+//! value, like the names of stages, are checked only by [`parse`](crate::definition::parse()).
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;

@@ -1,4 +1,4 @@
-//! The trait of what looks on: event sinks.
+//! The trait of event sinks, which observe runs.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use crate::event::Event;
 use crate::ids::RunId;
 use crate::output::OutputEntry;
 
-/// Takes what happens to runs, after it was stored.
+/// Receives the events and output of runs, after they were stored.
 ///
 /// It is called from the driver of a run, so it must not block: a sink with slow work hands
 /// events on to a thread or a channel of its own, bounds what it holds, and tells its consumer how
 /// many it missed. Events have numbers and can be read again from the store.
 ///
-/// A sink that panics is switched off: it is shown nothing more, the error is logged, and the runs go on.
+/// A sink that panics is switched off: it receives nothing more, the error is logged, and the runs continue.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};

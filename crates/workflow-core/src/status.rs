@@ -19,15 +19,15 @@ use crate::names::names;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
-    /// Accepted; nobody has begun to drive it.
+    /// Accepted; no driver has begun to drive it.
     Pending,
-    /// It goes on by itself, or would if somebody drove it.
+    /// In progress, or would be if a process drove it.
     Running,
-    /// It waits, for the reason its [`Wait`] gives.
+    /// It waits, for the reason in its [`Wait`].
     Paused,
-    /// It ended well.
+    /// It succeeded.
     Completed,
-    /// It ended badly.
+    /// It failed.
     Failed,
     /// It was cancelled.
     Cancelled,
@@ -56,21 +56,21 @@ impl RunStatus {
 pub enum StageStatus {
     /// Not begun.
     Pending,
-    /// Waits for a free place at its provider.
+    /// Waits for a free slot at its provider.
     Queued,
     /// Begun.
     Running,
     /// Waits to be tried again.
     Retrying,
-    /// Waits for a person to say something.
+    /// Waits for an answer of a person.
     Waiting,
-    /// Ended well.
+    /// Succeeded.
     Completed,
-    /// Ended badly.
+    /// Failed.
     Failed,
-    /// Its `when` was false, or it was not needed any more before it began.
+    /// Its `when` was false, or it was no longer needed before it began.
     Skipped,
-    /// Stopped because its result was not wanted any more.
+    /// Stopped because its result was no longer needed.
     Cancelled,
 }
 
@@ -87,13 +87,13 @@ names! {
     Cancelled => "cancelled",
 }
 
-/// Why a run does not go on by itself.
+/// Why a run does not continue by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Wait {
     /// The reason.
     pub reason: WaitReason,
-    /// When it goes on by itself, if it does.
+    /// When it continues by itself, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub until: Option<Timestamp>,
@@ -112,7 +112,7 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Waits until somebody resumes the run.
+    /// Waits until the run is resumed.
     pub fn paused() -> Self {
         Self::of(WaitReason::Pause)
     }
@@ -120,8 +120,9 @@ impl Wait {
     /// Waits until a person resumes the run, because so many drivers in a row died before an event was stored.
     pub fn after_crashes(deaths: u32) -> Self {
         let question = format!(
-            "the process that drove the run ended {deaths} times in a row before anything was recorded (a crash, too \
-             little memory, a kill). No worker drives the run any more. Resume it when the reason is known"
+            "the process that drove the run ended {deaths} times in a row before anything was recorded (a \
+             crash, too little memory, a kill). No worker drives the run any more. Find the cause, then \
+             resume the run"
         );
         Self { question: Some(question), ..Self::of(WaitReason::Crashes) }
     }
@@ -131,7 +132,7 @@ impl Wait {
         matches!(self.reason, WaitReason::Pause | WaitReason::Crashes)
     }
 
-    /// Waits for that reason, and nothing is known beside.
+    /// Waits for that reason, without further details.
     pub fn of(reason: WaitReason) -> Self {
         Self { reason, until: None, number: None, place: None, question: None, schema: None }
     }
@@ -142,20 +143,20 @@ impl Wait {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WaitReason {
-    /// Somebody asked for it.
+    /// A pause was requested.
     Pause,
-    /// A person has to agree before it goes on.
+    /// A person has to agree before it continues.
     Approval,
     /// A person is asked something.
     Question,
-    /// What became of a call is not known: a person or the host has to say so.
+    /// The outcome of a call is unknown: a person or the host has to provide it.
     UnknownOutcome,
     /// A provider's quota is used up.
     Quota,
     /// A node is tried again later. The run shows as running.
     Retry,
-    /// The process that drove the run ended again and again before an event was stored. A person resumes the run
-    /// when it is known why.
+    /// The process that drove the run repeatedly died before an event was stored. A person resumes the run
+    /// once the cause is known.
     Crashes,
 }
 

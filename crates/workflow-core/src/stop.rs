@@ -1,4 +1,4 @@
-//! How a call is told to stop: once politely, once for good.
+//! How a call is told to stop: gracefully, then at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,9 +8,9 @@ use event_listener::Event;
 /// How urgently a call is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// Go on.
+    /// Keep running.
     None,
-    /// End soon: ask what runs to stop, and give it its grace period.
+    /// End soon: ask running processes to stop, and give them their grace period.
     Gracefully,
     /// End now.
     AtOnce,
@@ -31,7 +31,7 @@ pub struct StopSource(Arc<Shared>);
 pub struct StopSignal(Arc<Shared>);
 
 impl StopSource {
-    /// A source that has not asked for anything.
+    /// A source without a request to stop.
     pub fn new() -> Self {
         Self::default()
     }
@@ -41,7 +41,7 @@ impl StopSource {
         StopSignal(self.0.clone())
     }
 
-    /// Asks for the call to end. An earlier, more urgent request stands.
+    /// Asks for the call to end. An earlier, more urgent request is kept.
     pub fn stop(&self, how: Stop) {
         self.0.level.fetch_max(how as u8, Ordering::SeqCst);
         self.0.changed.notify(usize::MAX);
@@ -58,7 +58,7 @@ impl StopSignal {
         }
     }
 
-    /// Waits until at least `how` is asked for. Dropping the future leaves nothing behind.
+    /// Waits until at least `how` is asked for. Dropping the future has no effect.
     pub async fn wait(&self, how: Stop) {
         while self.now() < how {
             let changed = self.0.changed.listen();
@@ -69,8 +69,8 @@ impl StopSignal {
         }
     }
 
-    /// Blocks the calling thread until at least `how` is asked for, or until `timeout` is over;
-    /// tells what has been asked for. For providers that work on a thread of their own.
+    /// Blocks the calling thread until at least `how` is asked for, or until `timeout` is over; returns what
+    /// has been asked for. For providers that work on a thread of their own.
     pub fn wait_blocking(&self, how: Stop, timeout: std::time::Duration) -> Stop {
         use event_listener::Listener as _;
         let changed = self.0.changed.listen();

@@ -6,7 +6,8 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
     nearest(name, candidates).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
-/// The same; or all candidates where none is near and they are few: ": write `a` or `b`".
+/// The nearest candidate, as the end of a message; or all candidates if none is near and they are few: ":
+/// write `a` or `b`".
 pub(crate) fn near_or_all<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let near = did_you_mean(name, known.clone());
     if near.is_empty() && (1..=8).contains(&known.clone().count()) {
@@ -22,7 +23,8 @@ pub(crate) fn one_of<'a>(choices: impl Iterator<Item = &'a str>) -> String {
     if choices.is_empty() { last } else { format!("{} or {last}", choices.join(", ")) }
 }
 
-/// The id that is nearest to a text that is not one: `my-plan` for `My plan!`. None where nothing of it is left.
+/// The id that is nearest to a text that is not one: `my-plan` for `My plan!`. `None` if no valid character
+/// is left.
 pub(crate) fn slug(text: &str) -> Option<String> {
     let mut slug = String::new();
     for c in text.chars() {
@@ -39,7 +41,7 @@ pub(crate) fn slug(text: &str) -> Option<String> {
     (!slug.is_empty()).then(|| slug.to_owned())
 }
 
-/// So many candidates are compared.
+/// At most this many candidates are compared.
 const MOST: usize = 100;
 
 /// The nearest candidate within a third of the name's length, whatever its case and its `_` and `-`.

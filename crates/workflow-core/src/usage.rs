@@ -17,7 +17,7 @@ pub struct Usage {
     pub cost_usd: Option<f64>,
 }
 
-/// What several calls used together. What is not known of a call is counted and never taken for zero.
+/// What several calls used together. Calls with unknown values are counted, and never treated as zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Spent {
@@ -56,7 +56,7 @@ impl Spent {
         }
     }
 
-    /// Adds what others used together.
+    /// Adds the usage of several calls.
     pub(crate) fn add_all(&mut self, others: Self) {
         self.attempts += others.attempts;
         self.add_known(others.cost_usd, others.tokens);
@@ -67,7 +67,7 @@ impl Spent {
 }
 
 impl Usage {
-    /// Adds what another call used; what is known of one of them only is known of both.
+    /// Adds the usage of another call; a value that is known for only one of them is kept.
     pub(crate) fn add(&mut self, other: &Self) {
         let tokens = |sum: &mut Option<u64>, more: Option<u64>| {
             *sum = more.map(|more| sum.unwrap_or(0).saturating_add(more)).or(*sum);

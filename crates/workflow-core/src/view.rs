@@ -16,7 +16,7 @@ use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::usage::Spent;
 
-/// A run: where it stands, and all that it knows.
+/// A run: its status, its stages, and its data.
 ///
 /// ```
 /// # use workflow_core::view::RunView;
@@ -39,13 +39,13 @@ pub struct RunView {
     pub labels: BTreeMap<String, String>,
     /// The status.
     pub status: RunStatus,
-    /// Why it does not go on by itself.
+    /// Why it does not continue by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
-    /// Everything that persons are asked, and when it goes on by itself.
+    /// All open questions to people, and when it continues by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<Wait>,
-    /// What was asked for and is not done yet: `pause` or `cancel`.
+    /// The control request that is not complete yet: `pause` or `cancel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<String>,
     /// The stage that is under way.
@@ -60,10 +60,10 @@ pub struct RunView {
     /// The run that it was forked from, at which event, and what was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked: Option<Arc<RunForked>>,
-    /// What the attempts used that were taken over from that run; not charged to this one.
+    /// The usage of attempts that were taken over from that run; not charged to this one.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub inherited: Spent,
-    /// The stages that failed while the run went on.
+    /// The stages whose failure the run continued after.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_stages: Vec<StageId>,
     /// When it was created.
@@ -99,7 +99,7 @@ pub struct StageView {
     pub status: StageStatus,
     /// The iteration of the pass.
     pub iteration: u32,
-    /// The output, where there is one; of a stage that failed what its failed attempt gave.
+    /// The output, if there is one; for a stage that failed, the output of its failed attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Data>,
     /// What its attempts used, in all iterations.
@@ -137,18 +137,18 @@ pub struct LaneView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub retry_at: Option<Timestamp>,
-    /// The output; after a failed attempt what that gave. Null where there is none.
+    /// The output; after a failed attempt that attempt's output. Null if there is none.
     pub output: Data,
     /// The last failure.
     pub error: Option<Arc<Failure>>,
     /// From the first attempt's start to the last one's end, in milliseconds.
     pub duration: Option<i64>,
-    /// The nodes of its graph that something has happened to, in that order; none without a graph.
+    /// The nodes of its graph that have events, in the order of their first events; none without a graph.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeView>,
 }
 
-/// A node of a lane's graph, or what a `foreach` node does for one item.
+/// A node of a lane's graph, or one item of a `foreach` node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -170,7 +170,7 @@ pub struct NodeView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub retry_at: Option<Timestamp>,
-    /// The output, once it has succeeded; after a failed attempt what that gave.
+    /// The output, once it has succeeded; after a failed attempt that attempt's output.
     #[serde(default, skip_serializing_if = "Data::is_null")]
     pub output: Data,
     /// The last failure.
@@ -191,9 +191,9 @@ pub struct NodeView {
 pub struct ItemsView {
     /// How many there are.
     pub total: u32,
-    /// How many have ended well.
+    /// How many have succeeded.
     pub done: u32,
-    /// Those that have begun and have not ended well.
+    /// Those that have begun and have not succeeded.
     pub open: Vec<NodeView>,
 }
 
@@ -239,7 +239,7 @@ impl RunView {
         self.context.stages.get(stage)?.output.as_ref()
     }
 
-    /// The run where it has completed; otherwise an error that tells what it did instead.
+    /// The run if it has completed; otherwise an error with its actual status.
     ///
     /// # Errors
     ///

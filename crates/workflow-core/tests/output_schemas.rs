@@ -178,7 +178,8 @@ fn a_file_that_is_missing_or_outside_is_named() {
     assert_eq!(error(json!({ "$ref": "lost.json" })), "there is no schema file `lost.json`");
     assert!(error(json!({ "$ref": "../x.json" })).starts_with("`a.json` refers to `../x.json`: "));
     assert!(
-        error(json!({ "$dynamicRef": "https://example.org/x" })).starts_with("`a.json` is no JSON Schema: ")
+        error(json!({ "$dynamicRef": "https://example.org/x" }))
+            .starts_with("`a.json` is not a valid JSON Schema: ")
     );
     let absent = OutputSchema::compile("b.json", &IndexMap::new()).unwrap_err();
     assert_eq!(absent, SchemaError::Missing("b.json".to_owned()));

@@ -182,7 +182,7 @@ tell: { role: asker, provider: agent }
     config/assignments.yml:2:25: warning[unknown-key]: `modle` is not known here and is ignored
     roles/asker.md:2:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
     roles/asker.md:5:1: error[bad-template]: `lost` is not declared: write it under `variables` or `inputs` (known: guards, inputs, item, iteration, nodes, run, stage, stages, vars, plan, ask, tell)
-    schemas/a.json:1:11: error[bad-schema]: `objet` is no type: write `string`, `number`, `integer`, `boolean`, `array`, `object` or `null`; did you mean `object`?
+    schemas/a.json:1:11: error[bad-schema]: `objet` is not a type: write `string`, `number`, `integer`, `boolean`, `array`, `object` or `null`; did you mean `object`?
     workflows/stages/ask.two.yml:2:27: warning[unknown-key]: `nme` is not known here and is ignored
     ");
 }

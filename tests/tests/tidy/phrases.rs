@@ -1,4 +1,4 @@
-//! Phrases that may not come back into the documents: each reader has to stop at them, and a plain word says more.
+//! Phrases that may not come back into documents, comments and messages: a plain word says more.
 
 use crate::workspace::{TextFile, files, none};
 
@@ -43,13 +43,26 @@ const PHRASES: &[(&str, &str)] = &[
     ("right to drive", "lease"),
     ("befall", "fault, event"),
     ("befalls", "fault, event"),
+    ("what became of", "the outcome of, the state of"),
+    ("what becomes of", "the outcome of, the state of"),
+    ("anew", "again"),
+    ("good any more", "still valid"),
+    ("no list but", "must be a list, found"),
+    ("the run stands", "the run is at"),
+    ("is doubtful", "is a warning"),
+    ("wrong or doubtful", "errors and warnings"),
+    ("sees to it", "name the action: stops, cleans up, checks"),
 ];
 
-/// The words of a Markdown file outside of code, with their lines; what is no part of a word parts sentences.
-fn words(text: &str) -> Vec<(usize, String)> {
+/// Where comments and messages are checked too.
+const SOURCES: &[&str] = &["crates/workflow-core/src/", "crates/workflow-exec/src/"];
+
+/// The words of a Markdown text outside of code, with their lines, which are counted from `first`; what is not a
+/// part of a word separates sentences.
+fn words(text: &str, first: usize) -> Vec<(usize, String)> {
     let mut fenced = false;
     let mut found = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
+    for (number, line) in (first..).zip(text.lines()) {
         if line.trim_start().starts_with("```") {
             fenced = !fenced;
         } else if !fenced {
@@ -72,9 +85,12 @@ fn words(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The phrases of a text that may not come back, with their lines and what to write instead.
+/// The phrases of a Markdown text that may not come back, with their lines and what to write instead.
 pub(crate) fn phrases_in(text: &str) -> Vec<(usize, String)> {
-    let words = words(text);
+    phrases_among(&words(text, 1))
+}
+
+fn phrases_among(words: &[(usize, String)]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (phrase, instead) in PHRASES {
         let wanted: Vec<&str> = phrase.split(' ').collect();
@@ -95,9 +111,63 @@ pub(crate) fn phrases_in(text: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// The comments and the string literals of Rust code, each with its first line. Lines of comments that follow one
+/// another are one text, and so is a literal that is continued by a backslash; placeholders are marked as code.
+fn prose(code: &str) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let (mut line, mut last_comment) = (1, 0);
+    let mut rest = code;
+    while let Some(at) = rest.find(['/', '"', '\'', 'r']) {
+        let (before, here) = rest.split_at(at);
+        line += before.matches('\n').count();
+        rest = here;
+        let raw =
+            rest.strip_prefix('r').map(|raw| raw.trim_start_matches('#')).filter(|raw| raw.starts_with('"'));
+        if rest.starts_with("//") {
+            let comment = rest.lines().next().unwrap_or_default();
+            rest = &rest[comment.len()..];
+            let before = &code[..code.len() - rest.len() - comment.len()];
+            let comment = comment.trim_start_matches(['/', '!']);
+            let is_first_in_line = before.rsplit('\n').next().is_some_and(|indent| indent.trim().is_empty());
+            match found.last_mut().filter(|_| is_first_in_line && last_comment + 1 == line) {
+                Some((_, text)) => text.extend(["\n", comment]),
+                None => found.push((line, comment.to_owned())),
+            }
+            last_comment = line;
+        } else if let Some(raw) = raw.filter(|_| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+        {
+            let end = format!("\"{}", "#".repeat(rest.len() - raw.len() - 1));
+            let (text, after) = raw[1..].split_once(&end).unwrap_or((&raw[1..], ""));
+            found.push((line, text.to_owned()));
+            line += text.matches('\n').count();
+            (rest, last_comment) = (after, 0);
+        } else if rest.starts_with('"') {
+            let mut escaped = false;
+            let closes = |c: char| {
+                let is_end = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                is_end
+            };
+            let (text, after) = rest[1..].split_once(closes).unwrap_or((&rest[1..], ""));
+            found.push((line, text.replace("\\\n", "\n").replace("\\n", " . ").replace(['{', '}'], "`")));
+            line += text.matches('\n').count();
+            (rest, last_comment) = (after, 0);
+        } else {
+            let quoted =
+                ["'\"'", "'\\\"'", "'/'", "'\\''"].into_iter().find(|quoted| rest.starts_with(quoted));
+            rest = &rest[quoted.map_or(1, str::len)..];
+        }
+    }
+    found
+}
+
 fn violations(file: &TextFile) -> Vec<String> {
-    let found = phrases_in(&file.text).into_iter();
-    found.map(|(line, phrase)| format!("{}:{line}: {phrase}", file.path)).collect()
+    let found = if file.path.ends_with(".rs") {
+        prose(&file.text).iter().flat_map(|(line, text)| phrases_among(&words(text, *line))).collect()
+    } else {
+        phrases_in(&file.text)
+    };
+    found.into_iter().map(|(line, phrase)| format!("{}:{line}: {phrase}", file.path)).collect()
 }
 
 #[test]
@@ -119,4 +189,35 @@ fn a_phrase_is_found_also_over_two_lines_and_not_in_code() {
     let found = violations(&file);
     let starts: Vec<&str> = found.iter().map(|line| &line[..line.rfind("\":").unwrap()]).collect();
     assert_eq!(starts, ["x.md:1: \"goes on", "x.md:6: \"rests", "x.md:2: \"is no store"]);
+}
+
+#[test]
+fn no_comment_or_message_has_a_phrase_that_may_not_come_back() {
+    let is_checked = |file: &&TextFile| SOURCES.iter().any(|folder| file.path.starts_with(folder));
+    for folder in SOURCES {
+        assert!(files(".rs").any(|file| file.path.starts_with(folder)), "{folder} has no files");
+    }
+    none(&files(".rs").filter(is_checked).flat_map(violations).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_phrase_is_found_in_comments_and_literals_and_not_in_names() {
+    let cases: &[(&str, &[&str])] = &[
+        ("/// A run goes\n/// on.\nfn f() {}", &["1: \"goes on"]),
+        ("let a = 1; // nobody", &["1: \"nobody"]),
+        ("//! It\n\n// is no\n// store", &["3: \"is no store"]),
+        ("fail!(\n    \"`{name}` is \\\n     no store: {why}\",\n);", &["2: \"is no store"]),
+        ("let a = r#\"it says \"nobody\"\"#; // rests", &["1: \"nobody", "1: \"rests"]),
+        ("let quote = ['\"', '\\'']; // nobody", &["1: \"nobody"]),
+        ("use nobody::rests;\nlet rests = state.rests(nobody);", &[]),
+        ("// `nobody`, [`rests`](Self::rests)\n// ```\n// nobody\n// ```", &[]),
+        ("f(\"it goes {rests} on\", \"goes\", \"on\"); // goes\nlet on = 1; // on", &[]),
+    ];
+    for (code, expected) in cases {
+        let file = TextFile { path: "x.rs".into(), text: (*code).to_owned() };
+        let found = violations(&file);
+        let starts: Vec<&str> =
+            found.iter().map(|line| &line["x.rs:".len()..line.rfind("\":").unwrap()]).collect();
+        assert_eq!(starts, *expected, "{code}");
+    }
 }

@@ -1,5 +1,5 @@
-//! The trait of what keeps definitions: catalogs. What they keep are [parts](Part), and what they can begin with
-//! [templates](templates()).
+//! The trait of catalogs, which keep definitions. Their contents are [parts](Part), and new workflows can be
+//! made from [templates](templates()).
 
 pub(crate) mod part;
 mod template;
@@ -85,14 +85,14 @@ pub trait Catalog: Send + Sync {
         self.update(id, &text, read).await
     }
 
-    /// Deletes a workflow. Whether runs still use it is for the caller to know.
+    /// Deletes a workflow. The caller has to check whether runs still use it.
     ///
     /// # Errors
     ///
     /// [`CatalogError::NotFound`] or [`CatalogError::Io`].
     async fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError>;
 
-    /// The parts of a kind that there are, in order. A catalog of workflows alone has none.
+    /// All parts of a kind, in order. A catalog of workflows alone has none.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ pub trait Catalog: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// The text of a part, where there is one.
+    /// The text of a part, if it exists.
     ///
     /// # Errors
     ///
@@ -142,8 +142,8 @@ pub trait Catalog: Send + Sync {
         Ok(templates())
     }
 
-    /// Adds a workflow that is made of a template, with the parts that it uses. Never overwrites: a part
-    /// that is there with the same text is kept, and one with another text is an error before anything is
+    /// Adds a workflow that is made from a template, with the parts that it uses. Never overwrites: a part
+    /// that exists with the same text is kept, and one with another text is an error before anything is
     /// written. What was written is taken back when it fails.
     ///
     /// Dropping the future leaves the parts that were written by then, and no workflow; doing it again goes
@@ -151,8 +151,8 @@ pub trait Catalog: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Exists`] names everything that is in the way; those of [`create`](Catalog::create) and
-    /// [`put_part`](Catalog::put_part); [`CatalogError::Left`] when something could not be taken back.
+    /// [`CatalogError::Exists`] names everything that exists already; those of [`create`](Catalog::create)
+    /// and [`put_part`](Catalog::put_part); [`CatalogError::Left`] when something could not be removed again.
     async fn create_from(
         &self,
         id: &WorkflowId,
@@ -185,7 +185,7 @@ pub trait Catalog: Send + Sync {
                 }
             }
         }
-        // It comes last: while it is not there, nothing uses what is not all there.
+        // The workflow is written last: until then nothing uses the incomplete set of parts.
         let error = match failed {
             None => match self.create(id, &template.workflow).await {
                 Ok(document) => return Ok(document),
@@ -216,31 +216,31 @@ pub trait Catalog: Send + Sync {
     }
 }
 
-/// Why a catalog did not do what it was asked to.
+/// Why an operation of a catalog failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
-    /// There is no such definition.
+    /// The definition does not exist.
     #[error("there is no {0}")]
     NotFound(String),
-    /// There is one of that id already.
+    /// A definition with that id exists already.
     #[error("there is a {0} already")]
     Exists(String),
     /// It has changed since it was read.
     #[error("{0} has changed since it was read: read it again")]
     Stale(String),
     /// It can be read and not changed.
-    #[error("{0} cannot be changed here: it is in a folder that is only read")]
+    #[error("{0} cannot be changed here: it is in a read-only folder")]
     ReadOnly(String),
     /// The text is not a definition that may be stored.
     #[error("{0}")]
     Invalid(String),
-    /// It failed, and not everything that had been written could be taken back.
+    /// It failed, and not everything that had been written could be removed again.
     #[error("{error}; what was written and could not be removed again: {left}")]
     Left {
         /// Why it failed.
         error: Box<CatalogError>,
-        /// What is left.
+        /// What was written and could not be removed.
         left: String,
     },
     /// The medium failed.

@@ -1,4 +1,4 @@
-//! What catalogs keep, and what they say of it.
+//! What catalogs keep and list.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ pub struct Text {
     pub origin: String,
     /// The text.
     pub text: String,
-    /// Tells this text from another.
+    /// Identifies this version of the text.
     pub version: Version,
 }
 
@@ -57,11 +57,11 @@ pub struct Document {
     pub origin: String,
     /// The YAML text.
     pub text: String,
-    /// Tells this text from another.
+    /// Identifies this version of the text.
     pub version: Version,
 }
 
-/// Tells one state of a definition from another.
+/// Identifies one version of a definition's text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Version(pub String);
 

@@ -1,8 +1,8 @@
-//! Workflows to start from, with all that they use.
+//! Workflows to start from, with everything that they use.
 //!
-//! A template is what a catalog makes a workflow of; see [`Catalog::create_from`]. Those that come with this
-//! crate are in its folder `templates`, laid out like a home. They run as they are with a provider that is
-//! registered as `demo` and calls nobody; comments in them say which lines to change to work with an agent.
+//! A catalog creates workflows from templates; see [`Catalog::create_from`]. Those that come with this crate
+//! are in its folder `templates`, laid out like a home. They run unchanged with a provider that is registered
+//! as `demo` and makes no calls; comments in them say which lines to change to work with an agent.
 //!
 //! [`Catalog::create_from`]: crate::catalog::Catalog::create_from
 
@@ -39,7 +39,7 @@ macro_rules! files {
 /// The files of a template: their paths in a home, and their texts.
 type Files = [(&'static str, &'static str)];
 
-/// From the simplest on.
+/// The simplest first.
 const TEMPLATES: &[(&str, &Files)] = files! {
     "single-stage": [
         "workflows/single-stage.workflow.yml",
@@ -90,14 +90,14 @@ const TEMPLATES: &[(&str, &Files)] = files! {
     ],
 };
 
-/// The templates that come with this crate, from the simplest on.
+/// The templates that come with this crate, the simplest first.
 ///
 /// ```
 /// let templates = workflow_core::catalog::templates();
 /// assert_eq!(templates[0].id.as_str(), "single-stage");
 /// ```
 pub fn templates() -> Vec<WorkflowTemplate> {
-    // A test reads all of them without an error.
+    // Cannot fail: a test reads all of them.
     let read = |(id, files): &(&str, &Files)| {
         WorkflowTemplate::from_files(WorkflowId::new(id).ok()?, files.iter().copied()).ok()
     };
@@ -110,7 +110,8 @@ impl WorkflowTemplate {
     ///
     /// # Errors
     ///
-    /// What is wrong with the workflow, which must not say its id, and every path that is none of a home.
+    /// What is wrong with the workflow, which must not contain its id, and every path that is not valid in a
+    /// home.
     pub fn from_files<P: AsRef<str>, T: Into<String>>(
         id: WorkflowId,
         files: impl IntoIterator<Item = (P, T)>,
@@ -131,9 +132,10 @@ impl WorkflowTemplate {
         let workflow: String = workflow.unwrap_or_default();
         let parsed = parse(workflow.as_bytes(), Some(&id));
         problems.extend(parsed.diagnostics.into_iter().filter(Diagnostic::is_error));
-        // Without a name of the file, only the text can have given it one.
+        // Without a file name, the id can only come from the text.
         if parse(workflow.as_bytes(), None).workflow.is_some() {
-            let message = "leave the id out: a template has that of the file that is made of it";
+            let message = "leave the id out: the workflow gets the id of the file that is made from the \
+                           template";
             problems.push(Diagnostic::error("no-template", "workflow.id", message));
         }
         match parsed.workflow {
@@ -154,7 +156,7 @@ fn is_workflow(name: &str) -> bool {
     !name.contains('/') && (name.ends_with(".workflow.yml") || name.ends_with(".workflow.yaml"))
 }
 
-/// What stands at a path of a home.
+/// The kind of definition that is at a path of a home.
 fn part(path: &str) -> Option<Part> {
     let (folder, name) = path.rsplit_once('/')?;
     match folder {

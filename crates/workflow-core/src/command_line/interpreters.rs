@@ -1,6 +1,6 @@
-//! The programs that execute text: what they are called, and which of their arguments are that text.
+//! The interpreters: their names, and which of their arguments they execute as program text.
 
-/// How a program that executes text reads its command line.
+/// How an interpreter reads its command line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Interpreter {
     names: &'static [&'static str],
@@ -23,7 +23,7 @@ pub(super) struct Interpreter {
     pub operands: Operands,
 }
 
-/// What the arguments of a program that are no options mean.
+/// What the arguments of a program mean that are not options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operands {
     /// As for a shell: a script, or with `-c` the text, and then arguments of it. Without any, the text is read

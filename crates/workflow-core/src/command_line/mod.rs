@@ -26,7 +26,7 @@ pub(crate) struct ProgramText {
     pub(crate) stdin: bool,
 }
 
-/// What is wrong with a program that a value decides.
+/// The message for a program that is chosen by a value.
 pub(crate) const DYNAMIC_PROGRAM: &str = "a value decides which program runs: name the program, or allow it with \
                                           `dynamic_command: true` beside `command`";
 
@@ -41,7 +41,7 @@ pub(crate) const ADVICE: &str = "pass it as an argument after the text (`[sh, -c
 /// The option by which a definition allows an expression to decide which program runs.
 pub(crate) const DYNAMIC: &str = "dynamic_command";
 
-/// Finds what is executed of the command line `words`.
+/// Finds the parts of the command line `words` that are executed.
 pub(crate) fn program_text(words: &[&str]) -> ProgramText {
     let mut found = ProgramText::default();
     // `xargs -I {}` puts what it reads from standard input into the words.

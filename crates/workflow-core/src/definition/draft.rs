@@ -1,7 +1,7 @@
-//! Definitions as they are read: one way for runs, editors and services.
+//! Drafts of definitions: one way of reading for runs, editors and services.
 //!
-//! A text is [read](read()) once. What comes of it asks for the files that it refers to
-//! ([`Draft::wanted`], [`Draft::give`]), and is then put together with them ([`Draft::resolve`]).
+//! A text is [read](read()) once. The resulting draft names the files that it refers to ([`Draft::wanted`],
+//! [`Draft::give`]), and is then combined with them ([`Draft::resolve`]).
 
 use std::collections::BTreeSet;
 
@@ -36,19 +36,19 @@ pub struct Draft {
     /// The text and its tree, where it was read from one.
     source: Option<(String, Node)>,
     found: Findings,
-    /// So many of them are about the text by itself.
+    /// How many of them are about the text by itself.
     own: usize,
     workflow: Option<Workflow>,
     origin: Origin,
     pub(super) library: Library,
     pub(super) asks: Asks,
-    /// Schemas that were asked for.
+    /// Schemas that were requested.
     pub(super) asked: BTreeSet<String>,
     /// Schemas that were read, to be checked when everything that they refer to was read.
     pub(super) schemas: IndexMap<String, (String, Node, Value)>,
 }
 
-/// What a draft asks for next.
+/// A file that a draft needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asks {
     Assignments,
@@ -72,10 +72,10 @@ pub struct SourceRange {
     pub end: usize,
 }
 
-/// Reads the text of a workflow file, and says everything that is wrong with it at once.
+/// Reads the text of a workflow file, and reports all its problems at once.
 ///
-/// `file_id` is the id that the file's name gives; the file may repeat it, and has to have one
-/// where there is no name. Keys that mean nothing are warnings.
+/// `file_id` is the id from the file's name; the file may repeat it, and must have one if there is no name.
+/// Unknown keys are warnings.
 ///
 /// The text is not trusted: more than 1 MiB, lists and mappings more than 64 deep, more than 50,000
 /// values, and aliases that expand beyond these limits are errors, found in a time and with a memory
@@ -136,17 +136,18 @@ impl Draft {
         &self.library
     }
 
-    /// Where the value at a path is, as `plan.providers[1].role`; where there is none, that of as much of the path
-    /// as there is. None for a workflow that was built in Rust, and for a text that is not YAML.
+    /// The position of the value at a path such as `plan.providers[1].role`; if it does not exist, that of
+    /// the longest part of the path that does. None for a workflow that was built in Rust, and for a text
+    /// that is not YAML.
     pub fn range(&self, path: &str) -> Option<SourceRange> {
         let (_, tree) = self.source.as_ref()?;
         let (_, Node { start, end, .. }) = node_of(tree, path);
         Some(SourceRange { line: start.line, column: start.column, start: start.offset, end: end.offset })
     }
 
-    /// Adds what a host has to say of the workflow: for instance, that it has no such provider. Each diagnostic gets
-    /// the line and column of the field that its path names. One is left out where an error of the text is in the same
-    /// value or in a part of it: it may be about the same thing.
+    /// Adds diagnostics of the host about the workflow: for instance, that a provider is not registered. Each
+    /// diagnostic gets the line and column of the field that its path names. One is left out where an error
+    /// of the text is in the same value or in a part of it: it may be about the same thing.
     pub fn report(&mut self, diagnostics: Vec<Diagnostic>) {
         let source = self.source.as_ref().map(|(text, tree)| (text.as_str(), tree));
         let mut report = Report::resume(source, std::mem::take(&mut self.found));
@@ -154,16 +155,16 @@ impl Draft {
         self.found = report.into_findings();
     }
 
-    /// Fills in what the workflow leaves out, from the assignments first and then from `defaults`, and puts it
-    /// together with the profiles, roles, schemas and skills that it uses. What is wrong or doubtful about that is
-    /// reported. There is a bundle where nothing is wrong.
+    /// Fills in what the workflow leaves out, from the assignments first and then from `defaults`, and puts
+    /// it together with the profiles, roles, schemas and skills that it uses. Errors and warnings about that
+    /// are reported. The result has a bundle if there are no errors.
     ///
-    /// A stage without a role has the one that is called like the stage, if there is one.
+    /// A stage without a role gets the role with the stage's name, if there is one.
     pub fn resolve(&mut self, defaults: &Defaults) -> Option<CheckedBundle> {
         self.assemble(defaults, |_| true)
     }
 
-    /// The same before anything was looked up: nothing is said of what is missing.
+    /// Resolves the draft before anything was looked up: missing files are not reported.
     pub fn check_alone(&mut self, defaults: &Defaults) {
         self.assemble(defaults, |problem| !problem.code.starts_with("missing-"));
     }
@@ -181,12 +182,12 @@ impl Draft {
         (!is_wrong).then(|| CheckedBundle::of_checked_parts(bundle))
     }
 
-    /// Everything that is wrong or doubtful, in the order of the text.
+    /// All errors and warnings, in the order of the text.
     pub fn finish(self) -> Vec<Diagnostic> {
         self.found.finish()
     }
 
-    /// The workflow, where there is no error, and everything that is wrong or doubtful.
+    /// The workflow, if there is no error, and all errors and warnings.
     pub fn into_parsed(self) -> Parsed {
         let diagnostics = self.found.finish();
         let workflow = self.workflow.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
@@ -194,17 +195,17 @@ impl Draft {
     }
 }
 
-/// What came of reading a definition.
+/// The result of reading a definition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
     /// The workflow, when there is no error.
     pub workflow: Option<Workflow>,
-    /// Everything that is wrong or doubtful, in the order of the text.
+    /// All errors and warnings, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Parsed {
-    /// The workflow, or everything that is wrong with it.
+    /// The workflow, or all its errors.
     ///
     /// # Errors
     ///
@@ -213,7 +214,7 @@ impl Parsed {
         self.workflow.ok_or(Diagnostics(self.diagnostics))
     }
 
-    /// The same with unknown keys as errors.
+    /// The workflow, or all its errors, with unknown keys as errors.
     #[must_use]
     pub fn strict(mut self) -> Self {
         for diagnostic in self.diagnostics.iter_mut().filter(|diagnostic| diagnostic.code == "unknown-key") {
@@ -224,9 +225,9 @@ impl Parsed {
     }
 }
 
-/// Reads the text of a workflow file and says everything that is wrong with it at once.
+/// Reads the text of a workflow file and reports all its problems at once.
 ///
-/// It is [`read`](read()) for a workflow that refers to nothing, and within the same limits.
+/// Like [`read`](read()), for a workflow that refers to nothing, and with the same limits.
 pub fn parse(text: &[u8], file_id: Option<&WorkflowId>) -> Parsed {
     read(text, file_id).into_parsed()
 }

@@ -1,7 +1,7 @@
 //! Definitions: what a user writes.
 //!
 //! A definition is read from a file with [`parse`] or built in Rust with [`Workflow::new`], and
-//! [resolved](resolve) before it runs. Both ways it has to keep the same rules: [`validate`].
+//! [resolved](resolve) before it runs. The same rules apply to both: [`validate`].
 //!
 //! ```
 //! use workflow_core::definition::{self, Defaults};

@@ -8,17 +8,17 @@ use super::yaml;
 use crate::ids::RoleId;
 use crate::role::Role;
 
-/// What came of reading a profile.
+/// The result of reading a profile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParsedProfile {
     /// The profile, when there is no error.
     pub profile: Option<Profile>,
-    /// Everything that is wrong or doubtful, in the order of the text.
+    /// All errors and warnings, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads the text of a profile file and says everything that is wrong with it at once, by the rules and
-/// within the limits of [`parse`](super::parse()). What it says of stages is checked where the workflow is given.
+/// Reads the text of a profile file and reports all its problems at once, by the rules and within the limits
+/// of [`parse`](super::parse()). What it says of stages is checked where the workflow is given.
 pub fn parse_profile(text: &[u8], workflow: Option<&Workflow>) -> ParsedProfile {
     let (tree, problems) = yaml::read(text);
     let mut report =
@@ -35,30 +35,30 @@ pub fn parse_profile(text: &[u8], workflow: Option<&Workflow>) -> ParsedProfile 
     ParsedProfile { profile, diagnostics }
 }
 
-/// What came of reading a role.
+/// The result of reading a role.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParsedRole {
     /// The role, when there is no error.
     pub role: Option<Role>,
     /// The schema file that it names, also when there are errors.
     pub output_schema: Option<String>,
-    /// Everything that is wrong or doubtful, in the order of the text.
+    /// All errors and warnings, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads the text of a role file, front matter between lines of `---` and then the template, and says
-/// everything that is wrong with it at once, within the limits of [`parse`](super::parse()).
+/// Reads the text of a role file, front matter between lines of `---` and then the template, and reports all
+/// its problems at once, within the limits of [`parse`](super::parse()).
 ///
 /// A text without front matter is a template and nothing else. `file_id` is the id that the file's name
 /// gives.
 ///
-/// A template can name the stages of the workflow that the role is used in, so whether all its names are
-/// known is told by [`parse_role_with`] alone.
+/// A template can name the stages of the workflow that the role is used in, so only [`parse_role_with`]
+/// checks whether all its names are known.
 pub fn parse_role(text: &[u8], file_id: Option<&RoleId>) -> ParsedRole {
     role_of(text, file_id, None)
 }
 
-/// The same for a role as `workflow` uses it: a name that its templates do not know there is an error.
+/// Reads a role as `workflow` uses it: a name that its templates do not know there is an error.
 pub fn parse_role_with(text: &[u8], file_id: Option<&RoleId>, workflow: &Workflow) -> ParsedRole {
     role_of(text, file_id, Some(workflow))
 }

@@ -1,4 +1,4 @@
-//! What a draft asks for, and what it is given: the files that it refers to.
+//! The files that a draft refers to: those that it needs, and those that it was given.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::ids::{ProfileId, RoleId};
 use crate::output_schema;
 
 impl Draft {
-    /// The files to look up next. Each has to be [given](Draft::give), or that there is none, before this is asked
-    /// again: what is in them may refer to others. Nothing when everything was looked up.
+    /// The files to look up next. Each has to be [given](Draft::give), or reported as missing, before this is
+    /// called again: its content may refer to other files. Nothing when everything was looked up.
     ///
     /// `defaults` are those of [`resolve`](Draft::resolve); `roles` are all that there are.
     pub fn wanted(&mut self, defaults: &Defaults, roles: &[RoleId]) -> Vec<Part> {
@@ -47,7 +47,7 @@ impl Draft {
         }
     }
 
-    /// Takes a file that was looked up, or why it must not or cannot be read; none where it does not exist.
+    /// Takes a file that was looked up, or why it may not or cannot be read; `None` if it does not exist.
     pub fn give(&mut self, part: &Part, found: Result<Option<Text>, String>) {
         let what = match part {
             Part::Assignments => "assignments".to_owned(),
@@ -65,7 +65,7 @@ impl Draft {
         }
     }
 
-    /// The names of the skills that it uses; to be asked when nothing else is [wanted](Draft::wanted).
+    /// The names of the skills that it uses; to be called when nothing else is [wanted](Draft::wanted).
     pub fn skills(&self) -> BTreeSet<String> {
         let stages = self.workflow().into_iter().flat_map(|workflow| workflow.stages.values());
         let mut names: BTreeSet<String> = stages.flat_map(|stage| &stage.skills).cloned().collect();
@@ -76,7 +76,7 @@ impl Draft {
         names
     }
 
-    /// Takes a skill that was looked up, or why it must not or cannot be read.
+    /// Takes a skill that was looked up, or why it may not or cannot be read.
     pub fn give_skill(&mut self, name: String, found: Result<Option<Skill>, String>) {
         match found {
             Ok(None) => {}
@@ -85,12 +85,12 @@ impl Draft {
         }
     }
 
-    /// Takes the name of a skill that a provider has by itself.
+    /// Takes the name of a skill that a provider has without the catalog.
     pub fn provided_skill(&mut self, name: String) {
         self.library.provided_skills.insert(name);
     }
 
-    /// Keeps that a file must not or cannot be read; the field that refers to it is told.
+    /// Records that a file may not or cannot be read; this is reported at the field that refers to it.
     fn cannot_be_read(&mut self, what: String, message: String) {
         self.library.problems.insert(what, vec![Diagnostic::error("bad-file", "", message)]);
     }
@@ -110,8 +110,8 @@ impl Draft {
                 parsed.diagnostics
             }
             Part::Role(id) => {
-                // One that only an expression could name may be for other workflows: what does not fit here is told
-                // when this one names it.
+                // A role that only an expression could name may be for other workflows: what does not fit
+                // this one is reported when it names the role.
                 let workflow = self.workflow().filter(|_| self.asked.contains(what));
                 let parsed = match workflow {
                     Some(workflow) => parse_role_with(bytes, Some(id), workflow),
@@ -180,7 +180,7 @@ impl Draft {
         wanted
     }
 
-    /// The schemas that are named, or that those refer to that were read, and that were not asked for yet.
+    /// The schemas that are named, or referred to by schemas that were read, and that were not requested yet.
     fn open_schemas(&mut self) -> Vec<Part> {
         let Some(workflow) = self.workflow() else { return Vec::new() };
         let mut names = schemas(workflow, &self.library);
@@ -197,7 +197,7 @@ impl Draft {
         wanted
     }
 
-    /// Says what is wrong with each schema, which can be said when all were read.
+    /// Reports the problems of each schema, once all schemas were read.
     fn check_schemas(&mut self) {
         let mut trees = Vec::new();
         let mut values = indexmap::IndexMap::new();

@@ -8,14 +8,14 @@ use super::model::steps::{self, Step};
 use super::model::{Diagnostic, Path, Severity};
 use super::yaml::{Entry, Kind, Node, Place, Problem};
 
-/// So many problems are listed; who has more has seen enough.
+/// At most this many problems are listed.
 const MOST: usize = 200;
 
-/// What was found in a file so far.
+/// The problems found in a file so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Findings {
     list: Vec<Diagnostic>,
-    /// Where an error is known; what hangs on the same value is only its consequence.
+    /// Where an error is known; other problems of the same value are only its consequences.
     settled: HashSet<String>,
     more: bool,
 }
@@ -32,12 +32,12 @@ impl<'t> Report<'t> {
         Self::resume(source, Findings::default())
     }
 
-    /// The same, after what was found before.
+    /// A report that continues with the problems found before.
     pub(crate) fn resume(source: Option<(&'t str, &'t Node)>, found: Findings) -> Self {
         Self { source, found }
     }
 
-    /// What was found, to resume later.
+    /// The problems found so far, to continue the report later.
     pub(crate) fn into_findings(self) -> Findings {
         self.found
     }
@@ -67,8 +67,8 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// An error that leaves no value at `path`: what follows from its absence is not reported. `replacement` is
-    /// what to write there.
+    /// An error that leaves no value at `path`: the consequences of its absence are not reported.
+    /// `replacement` is what to write there.
     pub(crate) fn refuse_with(
         &mut self,
         code: &'static str,
@@ -122,7 +122,7 @@ impl<'t> Report<'t> {
     /// An error in the text of the file.
     pub(crate) fn yaml(&mut self, problem: Problem) {
         let Problem { code, path, at, message } = problem;
-        // Of keys that stand twice, the first is read on.
+        // If a key occurs twice, the first one is used.
         if code != "duplicate-key" {
             self.settle(path.clone());
         }
@@ -156,7 +156,7 @@ impl<'t> Report<'t> {
         self.add(diagnostic, place);
     }
 
-    /// Whether nothing more is listed, so that the work of looking for it can be saved.
+    /// Whether nothing more is listed, so that the search for more problems can stop.
     pub(crate) fn is_full(&mut self) -> bool {
         self.found.more |= self.found.list.len() == MOST;
         self.found.more
@@ -169,7 +169,7 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// Says that the value at `path` is known to be wrong, so that nothing more is said about it.
+    /// Marks the value at `path` as wrong, so that nothing more is reported about it.
     pub(crate) fn settle(&mut self, path: String) {
         self.found.settled.insert(path);
     }
@@ -190,7 +190,7 @@ impl<'t> Report<'t> {
         self.source.map(|(_, tree)| find(tree, path).0)
     }
 
-    /// All that was found, in the order of the text.
+    /// All problems, in the order of the text.
     pub(crate) fn finish(self) -> Vec<Diagnostic> {
         self.found.finish()
     }
@@ -207,11 +207,10 @@ impl Findings {
 
     /// All of them, in the order of the text.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
-        // What is in other files comes after.
+        // Problems of other files come last.
         self.list.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         if self.more {
-            let message =
-                format!("there are {MOST} problems or more, and no more are listed: begin with these");
+            let message = format!("only the first {MOST} problems are listed: correct these first");
             self.list
                 .push(Diagnostic { severity: Severity::Error, ..Diagnostic::error("too-many", "", message) });
         }

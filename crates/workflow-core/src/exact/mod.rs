@@ -145,8 +145,8 @@ pub(crate) fn numbers(text: &str) -> String {
     text.replace(&open, "").replace(&close, "").replace(READABLE[0], "").replace(READABLE[1], "")
 }
 
-/// The number in other notation than a `Value` has for it; none where a `Value` gives it back, or where it is no number
-/// of JSON.
+/// The number in other notation than a `Value` has for it; none where a `Value` gives it back, or where it is
+/// not a number of JSON.
 pub(crate) fn spelling(number: &str) -> Option<&str> {
     Some(number.strip_prefix('+').unwrap_or(number)).filter(|number| is_number(number) && !is_kept(number))
 }

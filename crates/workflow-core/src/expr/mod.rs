@@ -1,6 +1,6 @@
 //! Expressions: `${…}` in the texts of a definition, and conditions.
 //!
-//! Both are parsed once, when a definition is compiled, and evaluated while a run goes on.
+//! Both are parsed once, when a definition is compiled, and evaluated during a run.
 //!
 //! # Interpolation
 //!

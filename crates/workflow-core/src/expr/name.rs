@@ -155,7 +155,7 @@ fn unexpected(rest: &str, at: usize) -> SyntaxError {
         Some('.') => "a key must stand between two `.`, as in `vars.x`".to_owned(),
         Some(':') => "a default begins with `:-`, as in `${vars.x:-text}`".to_owned(),
         Some(c) => format!(
-            "{c:?} cannot stand in a name: keys have letters, digits, `-` and `_`, with `.` between them"
+            "{c:?} is not allowed in a name: keys have letters, digits, `-` and `_`, with `.` between them"
         ),
     };
     SyntaxError::new(at, message)

@@ -1,4 +1,4 @@
-//! The two ways into the machine: what follows from an input, and what a loaded state calls for.
+//! The two entry points of the machine: one decides on an input, the other on a loaded state.
 
 use jiff::Timestamp;
 
@@ -8,12 +8,13 @@ use crate::machine::state::stage::Position;
 use crate::machine::state::{Broken, State, running};
 use crate::plan::Plan;
 
-/// Decides what follows from `input`, applies it to `state`, and adds it to `decision`. An input that
-/// has been overtaken — a grant for a stage that has ended, a control that was seen — adds nothing.
+/// Decides which events and effects follow from `input`, applies them to `state`, and adds them to
+/// `decision`. An input that has been overtaken — a grant for a stage that has ended, a control that was seen
+/// — adds nothing.
 ///
 /// # Errors
 ///
-/// [`Broken`] when the state is not of a run of this plan; it is of no further use then.
+/// [`Broken`] when the state is not of a run of this plan; it must not be used any more.
 pub fn decide(
     plan: &Plan,
     state: &mut State,
@@ -24,8 +25,8 @@ pub fn decide(
     Step::new(plan, state, now, decision).take(input)
 }
 
-/// What has to be done for a run that was just loaded before it can be taken up, from its state alone: to
-/// reclaim the calls that a former driver left.
+/// What the driver must do for a run that was just loaded before it resumes it: reclaim the calls that a
+/// former driver left. Derived from the state alone.
 pub fn pending(plan: &Plan, state: &State) -> Vec<Effect> {
     let Position::In(current) = &state.position else { return Vec::new() };
     let Some(stage) = plan.stage(&current.stage) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! What goes into the machine, and what comes out.
+//! The inputs and the outputs of the machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,24 +14,24 @@ use crate::stop::Stop;
 use crate::store::ControlRecord;
 use crate::usage::Usage;
 
-/// What the machine is told.
+/// An input of the machine.
 #[derive(Debug)]
 pub enum Input {
-    /// A driver has taken the run up. Calls that a former driver left are gone by now.
+    /// A driver has acquired the run. The calls that a former driver left have been stopped.
     TakenUp {
-        /// The controls that came while nobody drove the run.
+        /// The controls that were requested while no process drove the run.
         controls: Vec<ControlRecord>,
-        /// When a call of the former driver was last heard of, events apart.
+        /// When a call of the former driver last showed activity, other than by an event.
         heard: Option<Timestamp>,
     },
-    /// There is a place for the node at its provider.
+    /// The node has a slot at its provider.
     Granted {
         /// The node.
         path: NodePath,
         /// The provider.
         provider: Arc<str>,
     },
-    /// There is no place for the node at its provider now; `Granted` follows when there is.
+    /// No slot is free at the node's provider; `Granted` follows when there is one.
     Queued {
         /// The node.
         path: NodePath,
@@ -45,7 +45,7 @@ pub enum Input {
         /// Why.
         failure: Failure,
     },
-    /// The time of a timer has come.
+    /// A timer is due.
     Due {
         /// The node.
         path: NodePath,
@@ -58,7 +58,7 @@ pub enum Input {
         attempt: u32,
         /// How.
         result: Result<Reply, ProviderError>,
-        /// How long after it was decided on, by a clock that is not set, where known.
+        /// How long after it was decided on, by the monotonic clock, if known.
         took: Option<Duration>,
     },
     /// The driver stopped a call because it is itself about to stop.
@@ -75,7 +75,7 @@ pub enum Input {
         /// An array of them, in the order of the items.
         result: Result<Data, Failure>,
     },
-    /// A call has told how much it has used so far.
+    /// A call has reported how much it has used so far.
     Used {
         /// The node.
         path: NodePath,
@@ -93,15 +93,15 @@ pub enum Input {
         /// The session.
         session: Arc<str>,
     },
-    /// A person or the host asks for something.
+    /// A person or the host has sent a control request.
     Control(ControlRecord),
 }
 
-/// What the machine wants done.
+/// What the driver must do, as the machine decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Get a place for the node at its provider; answer with `Granted`, or with `Queued` first. A
-    /// node that is waiting already need not be asked for twice.
+    /// Get a slot for the node at its provider; answer with `Granted`, or with `Queued` first. A node that is
+    /// waiting already need not be queued twice.
     Acquire {
         /// The node.
         path: NodePath,
@@ -117,7 +117,7 @@ pub enum Effect {
         /// The provider.
         provider: Arc<str>,
     },
-    /// Stop the call of the node; its `Finished` still comes.
+    /// Stop the call of the node; its `Finished` still follows.
     Stop {
         /// The node.
         path: NodePath,
@@ -139,8 +139,8 @@ pub enum Effect {
         /// was skipped has no output.
         ended: Vec<u64>,
     },
-    /// See to it that nothing of the call that a former driver left is running any more, before
-    /// `TakenUp`. Comes from [`pending`](super::pending) alone.
+    /// Stop what is still running of a call that a former driver left, before `TakenUp`. Only
+    /// [`pending`](super::pending) returns this effect.
     Reclaim {
         /// The node.
         path: NodePath,
@@ -158,7 +158,7 @@ pub struct Decision {
     pub events: Vec<Event>,
     /// What to do once the events are stored.
     pub effects: Vec<Effect>,
-    /// Whether the run's head is another now.
+    /// Whether the run's head has changed.
     pub head_changed: bool,
 }
 

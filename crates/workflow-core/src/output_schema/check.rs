@@ -13,9 +13,9 @@ use super::cost::{Cost, TooComplex};
 use super::whole::whole;
 use super::{SchemaError, Violation, Wrong, references};
 
-/// What is wrong with one value is told up to here.
+/// At most this many problems of one value are listed.
 const MOST: usize = 100;
-/// A message is told up to here: it can hold the value that is wrong.
+/// A message is cut at this length: it can contain the value that is wrong.
 const LONGEST: usize = 300;
 /// Stands before the names of files, so that they are absolute.
 const HOME: &str = "home:///";

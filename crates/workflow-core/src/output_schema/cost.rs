@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::references::{DEEPEST, is_data};
 
-/// So many evaluations of subschemas one place of a value may need at most.
+/// How many evaluations of subschemas one place of a value may need at most.
 const MOST_AT_A_PLACE: u64 = 100_000;
-/// So many evaluations a value may need at most.
+/// How many evaluations a value may need at most.
 const MOST: u64 = 100_000_000;
-/// As many references and subschemas may follow one another.
+/// How many references and subschemas may follow one another.
 const LONGEST_CHAIN: usize = 400;
 
 /// What checking a value can cost.

@@ -16,7 +16,7 @@ pub enum SchemaError {
     /// There is no such file.
     #[error("there is no schema file `{0}`")]
     Missing(String),
-    /// It refers to something that is no file of the home.
+    /// It refers to something that is not a file of the home.
     #[error(
         "`{file}` refers to `{reference}`: a schema can refer to files of the home alone, by their relative names"
     )]
@@ -26,8 +26,8 @@ pub enum SchemaError {
         /// What it refers to.
         reference: String,
     },
-    /// It is no JSON Schema.
-    #[error("`{file}` is no JSON Schema: {message}")]
+    /// It is not a valid JSON Schema.
+    #[error("`{file}` is not a valid JSON Schema: {message}")]
     Invalid {
         /// The file.
         file: String,

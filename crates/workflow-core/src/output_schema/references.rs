@@ -7,8 +7,8 @@ use super::SchemaError;
 /// As deep as a schema is looked into: as deep as JSON is read.
 pub(super) const DEEPEST: usize = 128;
 
-/// The files of the home that the schema file `name` refers to by `$ref`, each once. For whoever loads
-/// files: those that they refer to in turn have to be there too.
+/// The files of the home that the schema file `name` refers to by `$ref`, each once. For callers that load
+/// the files: those that they refer to in turn are needed too.
 ///
 /// # Errors
 ///

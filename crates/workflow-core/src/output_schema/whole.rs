@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::references::{DEEPEST, file, is_data};
 
 /// The file `name` with all other files under its `$defs`, by their names. Every `$ref` is a place in this
-/// one schema, so that whoever is given it needs neither files nor a base for their names.
+/// one schema, so that its reader needs neither files nor a base for their names.
 pub(super) fn whole(name: &str, files: &BTreeMap<String, Value>) -> Value {
     let mut others = Map::new();
     for (other, schema) in files.iter().filter(|(other, _)| *other != name) {

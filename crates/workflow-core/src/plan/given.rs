@@ -1,4 +1,4 @@
-//! Whether a run is given the variables that it needs.
+//! Whether a run has the variables that it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ impl Plan {
         }
         for (role, place) in first {
             let Some(role) = self.roles.get(role) else { continue };
-            // Mostly nothing is missing, and nobody need know what earlier stages write.
+            // Usually nothing is missing, and what earlier stages write need not be determined.
             if !role.role.check_variables(vars, |_| false).is_empty() {
                 let written = self.written_before(place);
                 wrong.extend(role.role.check_variables(vars, |name| written.contains(name)));
@@ -56,8 +56,8 @@ impl Plan {
                     if graph.is_certain(place) && !is_written() {
                         let (stage, node) = (&stage.id, &node.id);
                         wrong.push(format!(
-                            "the items of the node `{node}` of the stage `{stage}` are `${{vars.{name}}}`, and there is \
-                             no variable `{name}`"
+                            "the items of the node `{node}` of the stage `{stage}` are `${{vars.{name}}}`, \
+                             and there is no variable `{name}`: set it"
                         ));
                     }
                 }
@@ -82,7 +82,7 @@ impl GraphPlan {
         before
     }
 
-    /// Whether nothing can keep a node from being run but a failure.
+    /// Whether only a failure can prevent a node from running.
     pub(super) fn is_certain(&self, place: usize) -> bool {
         let is_certain = |place: &usize| {
             self.nodes.get(*place).is_some_and(|node| node.when.is_none() && node.arm_of.is_empty())

@@ -1,7 +1,7 @@
 //! Plans: bundles compiled and checked, ready to be run.
 //!
-//! `model`: what a plan is made of. `compile`: from a bundle to a plan. `given` and `variables`: whether a run is
-//! given the variables that it needs, and none that nothing uses. `secrets`: which ones a run needs.
+//! `model`: what a plan is made of. `compile`: from a bundle to a plan. `given` and `variables`: whether a
+//! run has the variables that it needs, and none that nothing uses. `secrets`: which ones a run needs.
 
 mod compile;
 mod given;

@@ -27,7 +27,7 @@ pub struct Plan {
     pub(crate) repeat: Option<LoopPlan>,
     pub(crate) min_iterations: u32,
     pub(crate) roles: HashMap<RoleId, RolePlan>,
-    /// Roles that only an expression could name and that this workflow cannot use, and why.
+    /// Roles that only an expression could name and that this workflow cannot use, each with the reason.
     pub(crate) unfit: HashMap<RoleId, String>,
     pub(crate) skills: HashMap<Arc<str>, Arc<Skill>>,
     pub(in crate::plan) secrets: Secrets,
@@ -55,7 +55,7 @@ pub(crate) struct StagePlan {
     /// What a person is asked before the stage.
     pub approval: Option<Template>,
     pub budget: Option<Budget>,
-    /// What its nodes have for variables that the run does not have.
+    /// The profile's defaults for variables that the run does not have.
     pub vars: IndexMap<String, Data>,
     pub set: Vec<(String, ValueTemplate)>,
     pub work: Work,
@@ -68,7 +68,7 @@ pub(crate) struct LanePlan {
     pub provider: Template,
     pub role: Option<Template>,
     pub weight: u32,
-    /// How it is called, where that is not as its stage says.
+    /// How it is called, if that differs from the stage.
     pub call: Option<Box<CallPlan>>,
 }
 
@@ -176,11 +176,11 @@ pub(crate) struct CallPlan {
     pub skills: Vec<String>,
     /// What a person is asked before the call.
     pub approval: Option<Template>,
-    /// Whether it goes on in the agent session of the last call.
+    /// Whether it continues the agent session of the last call.
     pub continues: bool,
     /// What the node may use.
     pub budget: Option<Budget>,
-    /// Whether a person is asked what became of a call that was interrupted.
+    /// Whether a person is asked for the outcome of a call that was interrupted.
     pub asks_after_interrupt: bool,
     pub timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
@@ -286,7 +286,7 @@ impl StagePlan {
 }
 
 impl GraphPlan {
-    /// The node at that path, and within it the body that its items go through.
+    /// The node at that path, or for an item the body of its `foreach`.
     pub(crate) fn kind(&self, node: &NodeId, depth: usize) -> Option<&NodeKind> {
         let mut kind = &self.nodes.get(*self.names.get(node)?)?.kind;
         for _ in 0..depth {
@@ -301,7 +301,7 @@ impl GraphPlan {
         self.nodes.iter().filter_map(|node| node.kind.calls())
     }
 
-    /// What makes a lane's output of the nodes that completed.
+    /// Which nodes that completed make the lane's output.
     pub(crate) fn output(&self, completed: impl Fn(&NodeId) -> bool) -> LaneOutput {
         let ids = |wanted: &dyn Fn(&NodePlan) -> bool| -> Vec<NodeId> {
             let nodes = self.nodes.iter().filter(|node| wanted(node) && completed(&node.id));

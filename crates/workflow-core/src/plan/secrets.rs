@@ -7,8 +7,8 @@ use crate::ids::{RoleId, StageId};
 use crate::plan::model::{CallPlan, InputPlan, Plan, RoleInput, RolePlan, Secrets, StagePlan, Work};
 
 impl Plan {
-    /// The names that calls look up as `${secrets.x}`, each with the stages that have no default for it. Whoever drives a
-    /// run has to know the values, so that they are found in what is given back.
+    /// The names that calls look up as `${secrets.x}`, each with the stages that have no default for it. The
+    /// driver of a run needs the values to redact them from the results of calls.
     pub fn secrets(&self) -> impl ExactSizeIterator<Item = (&str, &[StageId])> {
         self.secrets.iter().map(|(name, stages)| (name.as_str(), stages.as_slice()))
     }

@@ -10,14 +10,14 @@ use crate::expr::{Condition, Template};
 use crate::ids::is_id;
 use crate::plan::model::Plan;
 
-/// The fields whose text is a condition over the run. `stop_when` is none: it looks at an output.
+/// The fields whose text is a condition over the run. `stop_when` is not among them: it reads an output.
 const CONDITIONS: [&str; 2] = ["when", "condition"];
 /// The fields whose keys are variables.
 const VARIABLES: [&str; 2] = ["set", "vars"];
 
 impl Plan {
-    /// Those of the given variables that nothing in the definition uses, each with a message that has the near name.
-    /// None where something can use any variable.
+    /// Those of the given variables that nothing in the definition uses, each with a message that has the
+    /// near name. Empty if something can use any variable.
     pub fn unused_variables<'v>(&self, given: impl IntoIterator<Item = &'v str>) -> Vec<String> {
         let mut used = Used::default();
         let bundle = self.bundle();

@@ -12,7 +12,7 @@ use crate::redact::Redactor;
 use crate::stop::StopSignal;
 use crate::usage::Usage;
 
-/// What a provider has at hand during a call.
+/// What a provider can use during a call.
 ///
 /// ```
 /// use workflow_core::output::OutputKind;
@@ -52,7 +52,7 @@ impl CallContext {
         &self.id
     }
 
-    /// Tells when and how the call is to end before its time.
+    /// The signal that tells when and how the call must stop early.
     pub fn stop(&self) -> &StopSignal {
         &self.stop
     }
@@ -89,14 +89,14 @@ impl CallContext {
         self.host.output(&self.id, kind, text.into());
     }
 
-    /// Tells that the call is alive although it has nothing to show yet: puts `idle_timeout` off, as
-    /// output does.
+    /// Reports that the call is active although it has no output yet: restarts `idle_timeout`, as output
+    /// does.
     pub fn alive(&self) {
         self.host.alive();
     }
 
-    /// Tells what this call has used so far, all in all: so a budget can be kept while the call goes on. A
-    /// call that uses a budget up is told to stop. What the reply or the error says in the end counts more.
+    /// Reports the total usage of this call so far: so a budget can be enforced while the call is running. A
+    /// call that uses a budget up is told to stop. The usage in the reply or the error takes precedence.
     pub fn usage(&self, usage: Usage) {
         self.host.usage(&self.id, usage);
     }
@@ -126,9 +126,9 @@ impl CallContext {
     }
 }
 
-/// What the engine gives to [`CallContext`]; tests of providers write their own.
+/// What the engine implements for [`CallContext`]; tests of providers write their own.
 pub trait CallHost: Send + Sync {
-    /// Takes what a call says. Never blocks; may drop and count.
+    /// Takes the output of a call. Never blocks; may drop entries and count them.
     fn output(&self, call: &CallId, kind: OutputKind, text: String);
 
     /// The time by the engine's clock.

@@ -61,8 +61,8 @@ pub trait Provider: Send + Sync {
     /// before a node runs again whose host died, and for a call that did not stop and was dropped. Does nothing unless
     /// overridden.
     ///
-    /// A later attempt is left alone: a host that was stopped in the middle of this may go on after another host has
-    /// taken the run, and a later attempt is that host's.
+    /// Must not stop a later attempt: a host that was suspended during this call may continue after another
+    /// host has claimed the run, and a later attempt belongs to that host.
     ///
     /// # Errors
     ///

@@ -56,7 +56,7 @@ pub struct CallRequest {
     pub env: IndexMap<String, String>,
     /// Where to work, as the definition says it.
     pub cwd: Option<String>,
-    /// The session to go on in.
+    /// The session to continue.
     pub session: Option<String>,
     /// What the calls in that session have used so far, as far as it is recorded. Agents that tell what a
     /// session has used all in all are asked for the difference.
@@ -83,8 +83,8 @@ pub enum Workspace {
     /// In those that the provider works in by default: for a command, its work root.
     #[default]
     Shared,
-    /// In some of the run's own, which somebody around the provider has to make first. A provider that is
-    /// asked for that itself, and would touch the shared files, refuses.
+    /// In files of the run's own, which a wrapper around the provider has to create first. A provider that
+    /// receives this itself, and would change the shared files, refuses the call.
     Isolated,
     /// The same in a run that was forked: its files begin as those of the other run were there.
     Forked(Arc<Origin>),
@@ -97,7 +97,7 @@ pub enum Workspace {
 pub struct Origin {
     /// The run that it was forked from, and its seed; then the run that that one was forked from.
     pub runs: Vec<(RunId, u64)>,
-    /// What the last call that was taken over and that changed files told of them: the member `worktree` of its
-    /// details.
+    /// What the last call that was taken over and that changed files reported about them: the member
+    /// `worktree` of its details.
     pub worktree: Option<Data>,
 }

@@ -67,7 +67,7 @@ impl Escape {
         }
     }
 
-    /// Takes the end of the text: what was begun is no escape.
+    /// Takes the end of the text: an escape that was begun is incomplete, and so not an escape.
     pub(super) fn finish(&mut self, take: &mut impl FnMut(Step<'_>)) {
         while !self.bytes.is_empty() {
             self.give_up(take);

@@ -23,8 +23,8 @@
 //!
 //! # What takes its place
 //!
-//! [`MARK`], the same for every secret: neither its name nor its length is told. It is kept short and constant so that
-//! what a run stored can be compared and searched for.
+//! [`MARK`], the same for every secret: neither its name nor its length is shown. It is kept short and
+//! constant so that what a run stored can be compared and searched for.
 
 mod decode;
 mod json;

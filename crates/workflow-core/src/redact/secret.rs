@@ -3,13 +3,15 @@
 /// What stands in the place of a secret.
 pub const MARK: &str = "[redacted]";
 
-/// A secret has at least so many characters: shorter ones stand in many texts that have nothing to do with them.
+/// A secret has at least this many characters: shorter ones occur in many texts that have nothing to do with
+/// them.
 pub const SHORTEST: usize = 6;
 
-/// A line of a secret with several lines is a secret of its own if it has at least so many bytes.
+/// A line of a secret with several lines is a secret of its own if it has at least this many bytes.
 pub const SHORTEST_LINE: usize = 8;
 
-/// A secret has at most so many bytes: so much of an output may be held back until it is known whether it is one.
+/// A secret has at most this many bytes: so much of an output may be held back until it is known whether it
+/// is one.
 pub const LONGEST: usize = 64 * 1024;
 
 /// A value cannot be used as a secret.

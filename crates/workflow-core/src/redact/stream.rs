@@ -15,9 +15,10 @@ const SHORT: usize = 4;
 /// How a piece belongs to the one after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
-    /// The text goes on in the next piece, and where it is cut means nothing.
+    /// The text continues in the next piece, and the cut has no meaning.
     Delta,
-    /// The text goes on in the next piece, and the two are to stay apart: a line that is too long for one piece.
+    /// The text continues in the next piece, and the two must stay separate: a line that is too long for one
+    /// piece.
     Part,
     /// The end of a line.
     Line,

@@ -137,8 +137,8 @@ impl Read {
 fn unparsed(reason: &TemplateErrorReason) -> String {
     match reason {
         TemplateErrorReason::InvalidSyntax(_) => {
-            "this is no tag: write `{{name}}`, `{{json name}}` or `{{#if name}}…{{/if}}`, or `\\{{` where the text \
-             `{{` is meant"
+            "this is not a tag: write `{{name}}`, `{{json name}}` or `{{#if name}}…{{/if}}`, or `\\{{` \
+             where the text `{{` is meant"
                 .to_owned()
         }
         other => other.to_string(),

@@ -6,7 +6,7 @@ use crate::suggest::did_you_mean;
 struct Form {
     name: &'static str,
     is_block: bool,
-    /// So many values it takes.
+    /// How many values it takes.
     values: (usize, usize),
     example: &'static str,
 }
@@ -57,7 +57,7 @@ pub(super) fn check<'a>(
         return Err(format!("there is no {what} `{name}` (known: {}){near}", names.join(", ")));
     };
     if form.is_block != is_block {
-        let what = if form.is_block { "is a block" } else { "is no block" };
+        let what = if form.is_block { "is a block" } else { "is not a block" };
         return Err(format!("`{name}` {what}: write `{}`", form.example));
     }
     let (least, most) = form.values;

@@ -3,7 +3,7 @@
 //! A role's text is a Handlebars template. It knows the role's variables, the names in its `inputs`, the
 //! stages of the workflow by their ids, and `inputs`, `guards`, `vars`, `stages`, `nodes`, `stage`, `item`,
 //! `iteration` and `run`; any other name is an error. Beside the blocks `each`, `if`, `unless` and `with`
-//! there are `{{json x}}`, `{{length xs}}` and `{{#ifEquals a b}}`. Nothing is escaped: a prompt is no HTML.
+//! there are `{{json x}}`, `{{length xs}}` and `{{#ifEquals a b}}`. Nothing is escaped: a prompt is not HTML.
 //! A value is data, and never looked at for templates.
 //!
 //! A template comes from a file, and what it goes through from anywhere, so both are bounded: a template has at

@@ -1,4 +1,4 @@
-//! The type of a role: who an agent is, and what it is told.
+//! The type of a role: the agent's name and instructions.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -74,7 +74,7 @@ impl VariableType {
         }
     }
 
-    /// What stands for a value that nobody gave: an empty text, 0, false, an empty list.
+    /// The default of an optional variable without a value: an empty text, 0, false, an empty list.
     pub fn empty(self) -> Value {
         match self {
             Self::String => "".into(),

@@ -1,4 +1,4 @@
-//! What is wrong with a template's tags, before it is parsed: told in the words of who wrote it, and within
+//! What is wrong with a template's tags, before it is parsed: reported in the terms of its author, and within
 //! bounds that keep parsing cheap. What is left for the parser is the inside of single tags.
 
 /// A template is no longer than this, in bytes.

@@ -1,28 +1,28 @@
-//! What a person or a host asks of a run.
+//! A control request of a person or a host to a run.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
 
-/// What a person or a host asks of a run.
+/// A control request of a person or a host to a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Control {
-    /// Start nothing new; wait when what runs has ended.
+    /// Start no new calls; pause when the running calls have ended.
     Pause,
-    /// Go on.
+    /// Resume the run.
     Resume,
-    /// Stop what runs, and end.
+    /// Stop the running calls, and cancel the run.
     Cancel,
-    /// Stop what runs without a grace period, and end.
+    /// Stop the running calls without a grace period, and cancel the run.
     Kill,
-    /// What a person says to something that the run waits for.
+    /// A person's answer to a question that the run waits for.
     Answer(Answer),
 }
 
-/// What a person, or the host, says to something that a run waits for.
+/// An answer of a person or the host to a question that a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     /// The [number](crate::status::Wait::number) of the wait.
@@ -31,11 +31,11 @@ pub struct Answer {
     pub value: Data,
 }
 
-/// A control as it was recorded.
+/// A control request as the store recorded it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlRecord {
     /// Its number within the run, from 1.
     pub number: u64,
-    /// What was asked.
+    /// The request.
     pub control: Control,
 }

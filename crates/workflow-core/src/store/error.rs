@@ -1,10 +1,10 @@
-//! Why a store did not do what it was asked to.
+//! Why an operation of a store failed.
 
 use std::sync::Arc;
 
 use crate::ids::RunId;
 
-/// Why a store did not do what it was asked to.
+/// Why an operation of a store failed.
 ///
 /// ```
 /// use workflow_core::store::StoreError;
@@ -17,10 +17,10 @@ use crate::ids::RunId;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no such run or bundle.
+    /// The run or bundle does not exist.
     #[error("{0} was not found")]
     NotFound(String),
-    /// There is a run of that id already.
+    /// A run with that id exists already.
     #[error("a run with the id `{0}` exists already")]
     Exists(RunId),
     /// Another living holder drives the run.
@@ -28,13 +28,13 @@ pub enum StoreError {
     Held {
         /// The run.
         run: RunId,
-        /// Who drives it, for a person.
+        /// The current holder, described for a person.
         holder: String,
     },
-    /// The lease is not good any more: someone else has taken the run over.
+    /// The lease is no longer valid: another driver has claimed the run.
     #[error("run `{0}` has been taken over by another driver")]
     Fenced(RunId),
-    /// The leases of this store were not renewed in time: none of them is good any more.
+    /// The leases of this store were not renewed in time: none of them is valid any more.
     #[error("the leases of this process were not renewed in time and have expired")]
     Expired,
     /// The run's last event is not the one that was expected.
@@ -102,7 +102,7 @@ impl StoreError {
         matches!(self, Self::Held { .. } | Self::Io { .. })
     }
 
-    /// Whether the change that was asked for may have been stored all the same.
+    /// Whether the change may have been stored although the operation failed.
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::Io { .. })
     }

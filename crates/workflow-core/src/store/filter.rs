@@ -32,7 +32,7 @@ pub struct RunFilter {
     pub labels: BTreeMap<String, String>,
     /// Only runs after this one in the order of the list.
     pub after: Option<RunId>,
-    /// At most so many; `None` means all.
+    /// At most this many; `None` means all.
     pub limit: Option<usize>,
 }
 
@@ -144,7 +144,7 @@ impl RunFilter {
         self
     }
 
-    /// Selects at most so many runs, the newest.
+    /// Selects at most this many runs, the newest.
     ///
     /// ```
     /// # use workflow_core::store::RunFilter;

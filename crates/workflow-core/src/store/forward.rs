@@ -1,4 +1,4 @@
-//! What points to a store is one.
+//! Implements the store trait for pointers to stores.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,8 @@ macro_rules! forward {
                 (**self).create(run).await
             }
 
-            // By hand what `async_trait` would write: the append of a step costs one box and not two.
+            // Written by hand instead of with `async_trait`: the append of a step then costs one box and not
+            // two.
             fn append<'store, 'lease, 'events, 'head, 'append>(
                 &'store self,
                 lease: &'lease Lease,

@@ -1,4 +1,4 @@
-//! What keeps runs: the trait of run stores, and what they keep.
+//! The trait of run stores, and the data that they keep.
 
 mod control;
 mod error;

@@ -1,11 +1,12 @@
-//! For those who write stores: what all stores mean by numbering, by the order of lists, and by a control that was obeyed.
+//! For implementors of stores: how all stores number entries, order lists, and determine which controls were
+//! obeyed.
 
 use super::{RunFilter, RunRecord, StoreError};
 use crate::event::{Event, EventBody};
 use crate::ids::RunId;
 use crate::output::OutputEntry;
 
-/// Refuses events that do not go on from `expected` one by one.
+/// Refuses events that are not numbered consecutively from `expected` on.
 ///
 /// # Errors
 ///
@@ -74,7 +75,7 @@ pub fn page(mut records: Vec<RunRecord>, filter: &RunFilter) -> Result<Vec<RunRe
     Ok(records.into_iter().skip(start).filter(|record| filter.matches(&record.head)).take(limit).collect())
 }
 
-/// There is no such run.
+/// The run does not exist.
 pub fn run_not_found(run: &RunId) -> StoreError {
     StoreError::NotFound(format!("run `{run}`"))
 }

@@ -1,4 +1,4 @@
-//! What a store keeps of a run beside its events, and gives out with it.
+//! What a store keeps of a run beside its events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,25 +28,27 @@ pub struct NewRun {
     pub head: RunHead,
 }
 
-/// The right to drive a run: good until it is released, or its holder is gone.
+/// The lease of a run: only its holder may drive the run. Valid until it is released, its holder dies, or it
+/// expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The run.
     pub run: RunId,
-    /// Grows with every claim; fences off former holders. Does not begin anew for a run that is created with the id
-    /// of a deleted one.
+    /// Grows with every claim; fences off former holders. Does not restart for a run that is created with the
+    /// id of a deleted one.
     pub epoch: u64,
     /// The epoch of the lease of this run that was given out before this one; 0 where there was none, or where the
     /// store cannot tell.
     ///
-    /// A driver that has lost its lease and claims the run again learns from it whether another one had the run in
-    /// between, and may have stopped what the run's calls had started. Only where it is the epoch that the driver had
-    /// do calls that are under way go on. So a store whose [leases run out](super::RunStore::lease_time) tells it; one whose
-    /// leases do not need not.
+    /// A driver that has lost its lease and claims the run again learns from it whether another driver had
+    /// the run in between, and may have stopped processes of the run's calls. Calls that are under way
+    /// continue only if it is the epoch that the driver had. So a store whose [leases
+    /// expire](super::RunStore::lease_time) must set it; other stores need not.
     pub previous: u64,
-    /// How many holders of this run in a row ended without giving it back, since its last event was stored: each of
-    /// them claimed it, and died before it recorded anything. A lease that was given back, or that its own process
-    /// claims again after it ran out, does not count, and leaves the count as it is. The next event begins it anew.
+    /// How many holders of this run in a row ended without releasing it, since its last event was stored:
+    /// each of them claimed it, and died before it recorded anything. A lease that was released, or that its
+    /// own process claims again after it expired, does not count, and leaves the count unchanged. The next
+    /// event resets it.
     ///
     /// A worker leaves a run whose drivers die again and again to a person. So a store that more than one process uses one
     /// after the other keeps this, on the disk and before it gives the lease out.
@@ -63,7 +65,7 @@ pub struct RunHead {
     pub bundle: BundleHash,
     /// The status.
     pub status: RunStatus,
-    /// Why it does not go on by itself.
+    /// Why it does not continue by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
     /// When it was created.
@@ -86,7 +88,7 @@ pub struct RunHead {
 }
 
 impl RunHead {
-    /// From when on the run goes on by itself, if somebody drives it; [`Timestamp::MIN`] where it does at once.
+    /// From when on a driver can continue the run without a person; [`Timestamp::MIN`] if at once.
     pub fn goes_on_from(&self) -> Option<Timestamp> {
         let until = self.wait.as_ref().and_then(|wait| wait.until);
         match self.status {
@@ -96,7 +98,7 @@ impl RunHead {
         }
     }
 
-    /// Whether the run goes on by itself at the time `now`, if somebody drives it.
+    /// Whether a driver can continue the run at the time `now` without a person.
     pub fn goes_on(&self, now: Timestamp) -> bool {
         self.goes_on_from().is_some_and(|from| from <= now)
     }
@@ -111,7 +113,7 @@ pub struct RunRecord {
     /// Its head.
     #[serde(flatten)]
     pub head: RunHead,
-    /// Who drives it just now, in words for a person; absent when nobody does.
+    /// The current holder of the lease, described for a person; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The trait of what keeps runs.
+//! The trait of run stores.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,18 +24,18 @@ use crate::store::watchers::{Watcher, Watching};
 /// - What a method has acknowledged survives a crash of the host, unless the store says that it is
 ///   in memory only. Output entries may be lost in a crash; events never.
 /// - Events of a run are numbered from 1 without gaps; `append` is atomic and conditional.
-/// - At most one [`Lease`] of a run is good at a time. A holder that died does not keep it.
-/// - Dropping a future of this trait leaves either all of its effect or none; a lease that nobody
-///   waits for any more is given back.
-/// - A store whose [leases run out](RunStore::lease_time) tells the time by one clock for all who use
-///   it, and has an append check the lease and store the events in one step: who was taken for dead and
-///   wakes up writes nothing.
+/// - At most one [`Lease`] of a run is valid at a time. A holder that died does not keep it.
+/// - Dropping a future of this trait leaves either all of its effect or none; a lease whose future was
+///   dropped is released.
+/// - A store whose [leases expire](RunStore::lease_time) uses one clock for all processes, and its append
+///   checks the lease and stores the events in one step: a driver that was presumed dead and then resumes
+///   cannot write anything.
 /// - No method blocks the thread that polls it: the futures of all runs of an engine, with the calls of their
-///   providers, may share that thread. Work that blocks (files, a database without an async client) belongs on
-///   threads of the store. A future that is not polled any more holds nothing that other calls wait for: an engine
-///   polls an append between other work, and drops futures of runs that are cancelled.
-/// - Epochs of a run's leases never repeat, also when the run is deleted and another is created with its id: a holder
-///   from before must not pass for that of the new run.
+///   providers, may share that thread. Work that blocks (files, a database without an async client) belongs
+///   on threads of the store. A future that is no longer polled holds nothing that other calls wait for: an
+///   engine polls an append between other work, and drops futures of runs that are cancelled.
+/// - Epochs of a run's leases never repeat, also when the run is deleted and another is created with its id:
+///   an earlier holder must not be mistaken for the holder of the new run.
 ///
 /// ```
 /// use workflow_core::store::{RunFilter, RunStore, StoreError};
@@ -51,19 +51,19 @@ pub trait RunStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Exists`] when there is a run of that id. The caller compares.
+    /// [`StoreError::Exists`] when there is a run of that id. The caller compares the runs.
     async fn create(&self, run: NewRun) -> Result<Lease, StoreError>;
 
-    /// Adds `events`, the first of which has the number `expected + 1`, to the run that `lease`
-    /// holds, and replaces its head where one is given. Returns the controls that this lease was
-    /// not given yet, in order; a new lease begins after the last control that an event obeys.
-    /// Without events and head it tells whether the lease is good.
+    /// Adds `events`, the first of which has the number `expected + 1`, to the run that `lease` holds, and
+    /// replaces its head where one is given. Returns the controls that this lease has not received yet, in
+    /// order; a new lease begins after the last control that an event obeys. Without events and head it only
+    /// checks whether the lease is valid.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Fenced`] when the lease is not good any more; [`StoreError::Conflict`] when
-    /// the run's last event has another number. Nothing was stored then. After
-    /// [`StoreError::Io`] the outcome is not known: read the events back.
+    /// [`StoreError::Fenced`] when the lease is no longer valid; [`StoreError::Conflict`] when the run's last
+    /// event has another number. Nothing was stored then. After [`StoreError::Io`] the outcome is unknown:
+    /// read the events back.
     async fn append(
         &self,
         lease: &Lease,
@@ -104,7 +104,7 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn last_output(&self, run: &RunId) -> Result<u64, StoreError>;
 
-    /// The run's head and who holds it.
+    /// The run's head and its current holder.
     ///
     /// # Errors
     ///
@@ -115,56 +115,56 @@ pub trait RunStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`] when the run to list after is not there any more;
-    /// [`StoreError::Corrupt`] or [`StoreError::Io`].
+    /// [`StoreError::NotFound`] when the run to list after no longer exists; [`StoreError::Corrupt`] or
+    /// [`StoreError::Io`].
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError>;
 
-    /// Takes the right to drive a run.
+    /// Claims the lease of a run.
     ///
     /// # Errors
     ///
     /// [`StoreError::Held`] when a living holder has it; [`StoreError::NotFound`].
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError>;
 
-    /// Takes the right to drive up to `most` of the runs that go on by themselves at the time `now` and that
-    /// nobody drives: those without a living holder that are pending or running and do not wait for a later
-    /// time ([`Wait::until`](crate::status::Wait::until)), and those that are paused until a time that has come. They come in no order
-    /// that a caller could rely on; of several callers each gets other runs.
+    /// Claims the leases of up to `most` runs that can continue at the time `now` and that no process drives:
+    /// those without a live holder that are pending or running and do not wait for a later time
+    /// ([`Wait::until`](crate::status::Wait::until)), and those that are paused until a time that is due. The
+    /// order is unspecified; several callers get different runs.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] or [`StoreError::Io`]. Runs that were claimed before it are given back.
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`]. Runs that were claimed before the error are released.
     async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         claim_one_by_one(self, most, now).await
     }
 
-    /// How long a lease is good after it was given out or [renewed](RunStore::renew). `None`: until it is
+    /// How long a lease is valid after it was given out or [renewed](RunStore::renew). `None`: until it is
     /// released or its holder's process has ended, and nothing has to be renewed.
     fn lease_time(&self) -> Option<Duration> {
         None
     }
 
-    /// Renews every lease that was given out through this store and not given back: one heartbeat,
-    /// however many runs are held.
+    /// Renews every lease that was given out through this store and not released: one heartbeat, however many
+    /// runs are held.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Expired`] when they had run out already: none of them is good any more, and the runs
-    /// may be driven elsewhere. Runs can be claimed anew after it, those among them that nobody has taken.
-    /// [`StoreError::Io`]: not known.
+    /// [`StoreError::Expired`] when they had expired already: none of them is valid any more, and the runs
+    /// may be driven elsewhere. The runs that no other process has claimed can be claimed again after it.
+    /// [`StoreError::Io`]: the outcome is unknown.
     async fn renew(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Gives the right to drive a run back. A lease that is not good any more is given back too.
-    /// It is begun at the first poll and ends by itself, so that a destructor can poll it once.
+    /// Releases a lease. A lease that is no longer valid can be released too. The release starts at the first
+    /// poll and completes by itself, so that a destructor can poll it once.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`].
     async fn release(&self, lease: Lease) -> Result<(), StoreError>;
 
-    /// Records a control for whoever drives the run, and returns its number.
+    /// Records a control for the driver of the run, and returns its number.
     ///
     /// # Errors
     ///
@@ -178,17 +178,17 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError>;
 
-    /// Deletes a run that nobody drives, with all that belongs to it alone. Its id is free then; leases of the
-    /// deleted run stay fenced off from a new run with that id, so what numbers epochs outlives the run, or an append
-    /// compares more than the epoch.
+    /// Deletes a run that no process drives, with everything that belongs to it alone. Its id is free then;
+    /// leases of the deleted run stay fenced off from a new run with that id, so the counter of epochs
+    /// outlives the run, or an append compares more than the epoch.
     ///
     /// # Errors
     ///
     /// [`StoreError::Held`] when a living holder has it; [`StoreError::NotFound`].
     async fn delete(&self, run: &RunId) -> Result<(), StoreError>;
 
-    /// Deletes up to `most` of the runs that ended before that time, the oldest first, and returns how
-    /// many it deleted: retention, in steps that hold nobody up.
+    /// Deletes up to `most` of the runs that ended before that time, the oldest first, and returns how many
+    /// it deleted: retention, in steps that do not block other work.
     ///
     /// # Errors
     ///
@@ -204,10 +204,10 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError>;
 
-    /// Calls `watcher` whenever a control was requested, by this process or another, and, where the store
-    /// can tell, when there is a run that [`claim_next`](RunStore::claim_next) would give; at most once
-    /// for several that come together. The watcher must not block. It is called until the returned
-    /// value is dropped. A call is a hint: the watcher reads again.
+    /// Calls `watcher` whenever a control was requested, by this process or another, and, where the store can
+    /// tell, when there is a run that [`claim_next`](RunStore::claim_next) would return; at most once for
+    /// several that arrive together. The watcher must not block. It is called until the returned value is
+    /// dropped. A call is a hint: the watcher reads again.
     fn watch(&self, watcher: Watcher) -> Watching;
 }
 
@@ -226,11 +226,11 @@ async fn claim_one_by_one<S: RunStore + ?Sized>(
         }
         match store.claim(&run.run_id).await {
             Ok(lease) => leases.push(lease),
-            // Somebody else was quicker.
+            // Another process has claimed it.
             Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
             Err(error) => {
                 for lease in leases {
-                    // What is told is the error that came first.
+                    // The first error is returned.
                     let _ = store.release(lease).await;
                 }
                 return Err(error);
@@ -258,7 +258,7 @@ async fn delete_one_by_one<S: RunStore + ?Sized>(
         }
         match store.delete(&run.run_id).await {
             Ok(()) => deleted += 1,
-            // Somebody has it in hand, or was quicker.
+            // Another process drives it, or has deleted it.
             Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
             Err(error) => return Err(error),
         }

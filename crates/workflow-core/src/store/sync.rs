@@ -1,4 +1,4 @@
-//! Locks of which a panic elsewhere does not matter: every section they guard leaves its data whole.
+//! Locks that ignore poisoning: every section that they guard leaves its data consistent, even if it panics.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -1,4 +1,4 @@
-//! For those who write stores: who watches a store.
+//! For implementors of stores: the watchers of a store.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use crate::ids::RunId;
 use crate::store::sync::lock;
 
-/// What [`RunStore::watch`](super::RunStore::watch) calls: with the run a control came for, or `None` when it may have
-/// been any.
+/// What [`RunStore::watch`](super::RunStore::watch) calls: with the run that has a new control, or `None` if
+/// it may be any run.
 pub type Watcher = Arc<dyn Fn(Option<&RunId>) + Send + Sync>;
 
 /// Keeps a [`Watcher`] registered; dropping it ends that.
@@ -26,7 +26,7 @@ impl fmt::Debug for Watching {
     }
 }
 
-/// Those who want to know of new controls.
+/// The registered watchers.
 #[derive(Clone, Default)]
 pub struct Watchers(Arc<Mutex<List>>);
 
@@ -37,7 +37,7 @@ struct List {
 }
 
 impl Watchers {
-    /// Adds one until the returned value is dropped.
+    /// Registers a watcher until the returned value is dropped.
     pub fn add(&self, watcher: Watcher) -> Watching {
         let mut list = lock(&self.0);
         list.last += 1;
@@ -46,12 +46,12 @@ impl Watchers {
         Watching::new(Guard { list: Arc::clone(&self.0), key })
     }
 
-    /// Whether there is none.
+    /// Whether no watcher is registered.
     pub fn is_empty(&self) -> bool {
         lock(&self.0).watchers.is_empty()
     }
 
-    /// Calls every one, outside of any lock.
+    /// Calls every watcher, outside of any lock.
     pub fn call(&self, run: Option<&RunId>) {
         let watchers: Vec<Watcher> = lock(&self.0).watchers.iter().map(|(_, w)| Arc::clone(w)).collect();
         for watcher in watchers {

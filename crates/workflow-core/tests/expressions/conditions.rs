@@ -174,7 +174,7 @@ const JOIN: &str = "write `&&` or `||` before this, or remove it";
 const INSIDE: &str = "write `&&`, `||` or `)` before this, or remove it";
 const SINGULAR: &str =
     "a query in a comparison must select one value: use names and indexes only, as in `$.xs[0].y`";
-const ALONE: &str = "a value alone is no condition: compare it, as in `$.x == 1`";
+const ALONE: &str = "a value alone is not a condition: compare it, as in `$.x == 1`";
 const NAME: &str = "a name must stand after the dot, as in `$.vars.x`";
 const INTERPOLATION: &str = "`${…}` has no place in a condition: write the name as a query, as in `$.vars.x`";
 const PATH: &str = "the query is not JSONPath (RFC 9535) from here on: \
@@ -221,14 +221,18 @@ fn what_is_no_condition_says_what_to_write() {
         ("$.a and $.b", 4, "write `&&` for and"),
         ("$.a or $.b", 4, "write `||` for or"),
         ("not $.a", 0, "write `!` for not"),
-        ("done", 0, "`done` is no operand: write `$.done` for the name or `'done'` for the text"),
-        ("$.a == yes", 7, "`yes` is no operand: write `$.yes` for the name or `'yes'` for the text"),
-        ("True", 0, "`True` is no operand: write `$.True` for the name or `'True'` for the text"),
-        ("$vars", 1, "`vars` is no operand: write `$.vars` for the name or `'vars'` for the text"),
+        ("done", 0, "`done` is not an operand: write `$.done` for the name or `'done'` for the text"),
+        ("$.a == yes", 7, "`yes` is not an operand: write `$.yes` for the name or `'yes'` for the text"),
+        ("True", 0, "`True` is not an operand: write `$.True` for the name or `'True'` for the text"),
+        ("$vars", 1, "`vars` is not an operand: write `$.vars` for the name or `'vars'` for the text"),
         ("@.a", 0, "`@` has a meaning only in a filter, `[?@.x]`: write `$`"),
-        ("length($.a) > 1", 0, "functions can stand only in a filter: `$.xs[?length(@.y)]`, not `length(…)`"),
-        ("true ; false", 5, "';' cannot stand here: write a query, `$.x`, a number or a text in quotes"),
-        ("🦀", 0, "'🦀' cannot stand here: write a query, `$.x`, a number or a text in quotes"),
+        (
+            "length($.a) > 1",
+            0,
+            "functions are allowed only in a filter: `$.xs[?length(@.y)]`, not `length(…)`",
+        ),
+        ("true ; false", 5, "';' is not allowed here: write a query, `$.x`, a number or a text in quotes"),
+        ("🦀", 0, "'🦀' is not allowed here: write a query, `$.x`, a number or a text in quotes"),
         ("${vars.x}", 0, INTERPOLATION),
         ("$.a == ${vars.x}", 7, INTERPOLATION),
         // Literals.

@@ -127,7 +127,9 @@ fn what_is_no_template_says_what_to_write() {
     const BRACES: &str =
         "a default is plain text and cannot contain braces: write the text itself after `:-`";
     let bad = |c: char| {
-        format!("{c:?} cannot stand in a name: keys have letters, digits, `-` and `_`, with `.` between them")
+        format!(
+            "{c:?} is not allowed in a name: keys have letters, digits, `-` and `_`, with `.` between them"
+        )
     };
     let table: [(&str, usize, String); 24] = [
         ("${", 0, CLOSE.into()),

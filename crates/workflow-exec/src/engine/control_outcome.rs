@@ -198,7 +198,7 @@ impl Trail {
                 ControlRefused { code: ControlRefusal::InvalidAnswer, reason: reason.clone() }
             }
             _ => {
-                let reason = format!("the run does not ask question {wait}, or not any more");
+                let reason = format!("the run does not ask question {wait}, or no longer asks it");
                 ControlRefused { code: ControlRefusal::NoSuchQuestion, reason }
             }
         })

@@ -5,7 +5,8 @@ use crate::definition::model::{Diagnostic, Profile, Workflow};
 use crate::definition::report::Report;
 use crate::role::Role;
 
-/// Says everything that is wrong with a role that was built in Rust, by the rules of [`parse_role`](crate::definition::parse_role()).
+/// Reports all problems of a role that was built in Rust, by the rules of
+/// [`parse_role`](crate::definition::parse_role()).
 pub fn validate_role(role: &Role) -> Vec<Diagnostic> {
     let mut report = Report::new(None);
     role::role(role, &mut report);
@@ -15,15 +16,16 @@ pub fn validate_role(role: &Role) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Says everything that is wrong with a profile that was built in Rust, by the rules of [`parse_profile`](crate::definition::parse_profile()).
+/// Reports all problems of a profile that was built in Rust, by the rules of
+/// [`parse_profile`](crate::definition::parse_profile()).
 pub fn validate_profile(profile: &Profile, workflow: Option<&Workflow>) -> Vec<Diagnostic> {
     let mut report = Report::new(None);
     profile::profile(profile, workflow, &mut report);
     report.finish()
 }
 
-/// Says everything that is wrong with a workflow that was built in Rust, by the rules that
-/// [`parse`](crate::definition::parse()) has for files.
+/// Reports all problems of a workflow that was built in Rust, by the rules of
+/// [`parse`](crate::definition::parse()) for files.
 pub fn validate(workflow: &Workflow) -> Vec<Diagnostic> {
     let mut report = Report::new(None);
     workflow::workflow(workflow, &mut report);

@@ -13,7 +13,7 @@ use crate::suggest::{did_you_mean, near_or_all, one_of};
 /// When a template is rendered, which decides what it can name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// To know who is called.
+    /// To choose the provider and the role.
     Choice,
     /// For the call.
     Call,
@@ -55,7 +55,7 @@ impl Place<'_> {
 }
 
 impl Moment {
-    /// What a name can begin with, and go on with.
+    /// What a name can begin with, and continue with.
     fn roots(self, place: &Place<'_>) -> Vec<(&'static str, Keys)> {
         let mut roots = self.of_stage().to_vec();
         if let Place::Node { in_body, .. } = place {
@@ -63,7 +63,7 @@ impl Moment {
             if *in_body {
                 roots.push(("item", Keys::Value));
             }
-            // Who does the work of the lane is known before its nodes begin.
+            // The provider and the role of the lane are known before its nodes begin.
             for root in &mut roots {
                 if root.0 == "stage" {
                     root.1 = Keys::These(&["id", "provider", "role"]);
@@ -103,7 +103,7 @@ pub(crate) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
         names.check_text(Some(&lane.provider), &path.key("provider"));
         names.check_text(lane.role.as_deref(), &path.key("role"));
     }
-    // It is stored and shown: no secret has a place in it.
+    // It is stored and shown, so it must not contain a secret.
     names.check_text(stage.approval.as_deref(), &path.key("approval"));
     names.moment = Moment::Call;
     names.check_prompt(stage.prompt.as_deref(), &path.key("prompt"));
@@ -127,7 +127,7 @@ pub(crate) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     }
 }
 
-/// Checks a text of a stage that says who does its work.
+/// Checks a text of a stage that chooses its provider or role.
 pub(crate) fn choice(text: &str, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
     Names { place: &Place::Stage(workflow), moment: Moment::Choice, report }.check_text(Some(text), path);
 }
@@ -205,7 +205,7 @@ pub(crate) fn condition_at(text: &str, place: &Place<'_>, path: &Path<'_>, repor
     }
 }
 
-/// A query for what is never there is false without a word, so its author is told.
+/// A query for something that never exists is silently false, so it is reported.
 fn root_of_query(root: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     let known: &[&str] = match place {
         Place::Stage(_) => &["vars", "stages", "iteration"],
@@ -215,12 +215,12 @@ fn root_of_query(root: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Re
     if !known.contains(&root) {
         let near = did_you_mean(root, known.iter().copied());
         let known: Vec<_> = known.iter().map(|root| format!("`$.{root}`")).collect();
-        let message = format!("`$.{}` is never there: write {}{near}", shorten(root), known.join(", "));
+        let message = format!("`$.{}` never exists: write {}{near}", shorten(root), known.join(", "));
         report.warning("unknown-name", path, message);
     }
 }
 
-/// Says that no node has a name, and which may have been meant.
+/// The message that no node has a name, with the one that was probably meant.
 pub(crate) fn no_node(name: &str, names: &needs::Names) -> String {
     let mut known: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
     known.sort_unstable();
@@ -379,8 +379,8 @@ fn handlebars_tag(text: &str) -> Option<&str> {
     inside.into_iter().find(is_tag)
 }
 
-/// That something is not known, and what is.
+/// The message that a name is unknown, with the known ones.
 fn no_such<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let near = did_you_mean(name, known.clone());
-    format!("`{}` is no {what}: write {}{near}", shorten(name), one_of(known))
+    format!("`{}` is not a {what}: write {}{near}", shorten(name), one_of(known))
 }

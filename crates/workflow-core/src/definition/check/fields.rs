@@ -35,7 +35,10 @@ pub(crate) fn role_name(name: Option<&str>, path: &Path<'_>, report: &mut Report
 pub(crate) fn id(name: Option<&str>, path: &Path<'_>, report: &mut Report<'_>) {
     if let Some(name) = name.filter(|name| !is_id(name)) {
         let (what, name) = (path.name(), shorten(name));
-        let message = format!("`{name}` is no id for `{what}`: use 1 to 64 letters, digits, `-` and `_`");
+        let message = format!(
+            "`{name}` is not an id for `{what}`: use 1 to 64 letters, digits, `-` and \
+                               `_`"
+        );
         report.error("bad-id", path, message);
     }
 }

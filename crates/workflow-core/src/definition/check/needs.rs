@@ -116,7 +116,7 @@ impl Found<'_> {
         self.places.extend(self.names.place(name));
     }
 
-    // What cannot be parsed is told elsewhere, and needs nothing.
+    // Texts that cannot be parsed are reported elsewhere, and need no node.
 
     fn text(&mut self, text: &str) {
         if let Ok(template) = Template::parse(text) {

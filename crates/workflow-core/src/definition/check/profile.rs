@@ -17,8 +17,7 @@ use crate::ids::is_id;
 /// The names that a node cannot have: they mean something else where a node is named.
 const RESERVED: [&str; 1] = ["item"];
 
-/// Reports everything that is wrong with `profile`; what it says of stages only where the workflow is
-/// known.
+/// Reports all problems of `profile`; what it says about stages is checked only if the workflow is known.
 pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &mut Report<'_>) {
     range(profile.concurrency, 1, 1000, &Path::Root.key("concurrency"), report);
     let vars = Path::Root.key("vars");

@@ -54,7 +54,7 @@ pub(crate) fn role(role: &Role, report: &mut Report<'_>) {
             report.error("wrong-type", &path.key("default"), message);
         }
         if variable.required && variable.default.is_some() {
-            let message = "a variable that is required has no use for a `default`: leave one of them out";
+            let message = "a required variable cannot have a `default`: leave one of them out";
             report.warning("no-effect", &path.key("default"), message);
         }
     }

@@ -10,7 +10,7 @@ use crate::suggest::near_or_all;
 /// Reports everything that is wrong with `workflow`.
 pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     let path = Path::Root.key("workflow");
-    // The id stands for a name that is left out.
+    // The id is used as the name if the name is left out.
     if !(2..=100).contains(&workflow.name.chars().count()) && workflow.name != workflow.id.as_str() {
         report.error("out-of-range", &path.key("name"), "`name` must have 2 to 100 characters");
     }
@@ -36,7 +36,7 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     }
 }
 
-/// Reports what is wrong with provider, role and profile that a stage gets from elsewhere than its own text.
+/// Reports problems of a provider, role and profile that a stage does not name itself.
 pub(crate) fn chosen(
     (provider_name, role, profile): (Option<&str>, Option<&str>, Option<&str>),
     workflow: &Workflow,
@@ -102,7 +102,7 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
         let message = "with a `weight` of 0 everywhere no provider has a vote: give one of them more";
         report.error("out-of-range", &providers, message);
     }
-    // The default is no mistake: a resolved workflow has it everywhere.
+    // The default is allowed: a resolved workflow has it everywhere.
     let strategy = stage.parallel_strategy.unwrap_or_default();
     if strategy != ParallelStrategy::default() && stage.mode.unwrap_or_default() != Mode::Parallel {
         let message = "`parallel_strategy` does nothing here: write `mode: parallel` beside it";

@@ -43,7 +43,7 @@ use super::yaml::{self, Entry, Kind, Node};
 #[non_exhaustive]
 pub enum EditError {
     /// The text is not YAML that can be read.
-    #[error("the file cannot be changed as long as it cannot be read:\n{0}")]
+    #[error("the file cannot be read, so it cannot be changed:\n{0}")]
     NotReadable(Diagnostics),
     /// The path is not of the form `test.providers[1].role`.
     #[error("`{0}` is not the path of a field: write for instance `test.providers[1].role`")]
@@ -56,7 +56,7 @@ pub enum EditError {
     NotAlone {
         /// The path.
         path: String,
-        /// What stands in the way.
+        /// What prevents the change.
         reason: &'static str,
     },
 }
@@ -67,7 +67,7 @@ pub enum EditError {
 /// added to the end of the mapping that it belongs to, together with mappings that are missing on
 /// the way there, and a stage in its short form becomes a mapping. Items of lists have to exist.
 ///
-/// Whether the new text is a good workflow is for [`parse`](super::parse()) to say.
+/// The new text may be an invalid workflow: use [`parse`](super::parse()) to check it.
 ///
 /// # Errors
 ///
@@ -309,7 +309,7 @@ impl At<'_> {
 fn nested(steps: &[Step], value: &Value) -> Value {
     steps.iter().rev().fold(value.clone(), |value, step| match step {
         Step::Key(key) => Value::Object(Map::from_iter([(key.clone(), value)])),
-        // There is no list to have such an item; `set` has refused it.
+        // There is no list with such an item; `set` has refused it.
         Step::Index(_) => value,
     })
 }

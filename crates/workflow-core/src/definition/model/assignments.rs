@@ -1,4 +1,4 @@
-//! `config/assignments.yml`: what stages have that say nothing themselves.
+//! `config/assignments.yml`: what stages have by default.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 
 use crate::ids::StageId;
 
-/// What stages have that say nothing themselves, in whichever workflow.
+/// The provider, role and profile that stages have by default, in every workflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assignments {
     /// By stage.
@@ -35,7 +35,7 @@ pub(crate) enum AssignmentsFile {
     Empty(()),
 }
 
-/// What a stage has that says nothing itself.
+/// The defaults of one stage.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[allow(dead_code, reason = "only its schema is of use")]

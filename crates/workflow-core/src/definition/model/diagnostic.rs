@@ -1,4 +1,4 @@
-//! What is wrong with a definition, said so that a person can put it right.
+//! Problems of a definition, described so that a person can correct them.
 
 use std::fmt;
 

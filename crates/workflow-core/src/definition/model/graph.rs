@@ -6,10 +6,10 @@
 //! `from` and `items`, in `${nodes.x…}` and in `$.nodes.x` of its conditions, and the branches that name
 //! it as an arm. `x` is the id of a node, or the `out` of one.
 //!
-//! A node is *skipped* when its `when` is false, when it is an arm and no branch took it, or when it
-//! needs other nodes and all of those were skipped. So an arm that a branch took runs, even where all else
-//! that it needs was skipped. What a skipped node would have given is left out of `inputs` and `from`, and
-//! absent in expressions.
+//! A node is *skipped* when its `when` is false, when it is an arm and no branch took it, or when it needs
+//! other nodes and all of those were skipped. So an arm that a branch took runs, even if everything else that
+//! it needs was skipped. The output of a skipped node is left out of `inputs` and `from`, and absent in
+//! expressions.
 //!
 //! A node that fails lets the running ones of its lane finish; nothing new starts, and the lane fails.
 
@@ -78,7 +78,7 @@ pub enum Node {
     Ask(AskNode),
 }
 
-/// A node that calls a provider. What is absent and marked so comes from the stage.
+/// A node that calls a provider. Absent fields whose default is the stage's are taken from the stage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RunNode {
@@ -140,8 +140,8 @@ pub struct RunNode {
     pub budget: Option<Budget>,
 }
 
-/// A node that does one thing for each of many items. Its output is the array of what came of them,
-/// in the order of the items, with null for one that was skipped.
+/// A node that does one thing for each of many items. Its output is the array of their outputs, in the order
+/// of the items, with null for one that was skipped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ForeachNode {
     /// The items: a list, an expression for one as `${vars.files}`, or the name of a node.

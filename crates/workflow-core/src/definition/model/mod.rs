@@ -1,4 +1,4 @@
-//! The types of what users write, without a rule. Nothing here knows of texts.
+//! The types of what users write, without rules and independent of texts.
 
 mod assignments;
 mod build;

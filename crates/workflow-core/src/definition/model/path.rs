@@ -1,5 +1,5 @@
-//! Where in a definition something stands, as a chain of borrowed steps: written out only when
-//! there is something to report.
+//! The path of something in a definition, as a chain of borrowed steps: written out only when there is
+//! something to report.
 
 use std::fmt;
 

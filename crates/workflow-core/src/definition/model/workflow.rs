@@ -61,7 +61,7 @@ pub enum Exhausted {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Stage {
-    /// Who does the work: claude-code, codex, gemini, grok, or a name that the host registers.
+    /// The provider: claude-code, codex, gemini, grok, or a name that the host registers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The role; default: the one that is called like the stage, if there is one.
@@ -151,7 +151,7 @@ pub struct Stage {
 /// One of several providers of a stage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Lane {
-    /// Who does the work.
+    /// The provider that does the work.
     pub provider: String,
     /// The role; default: the stage's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,12 +11,12 @@ use crate::definition::report::Report;
 use crate::definition::yaml::{self, Kind, Node};
 use crate::ids::StageId;
 
-/// What came of reading assignments.
+/// The result of reading assignments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParsedAssignments {
     /// The assignments, when there is no error.
     pub assignments: Option<Assignments>,
-    /// Everything that is wrong or doubtful, in the order of the text.
+    /// All errors and warnings, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
 

@@ -1,4 +1,4 @@
-//! Finding fields of files that were read before.
+//! Finds fields of files that were read before.
 
 use super::role;
 use crate::definition::report::place_of;

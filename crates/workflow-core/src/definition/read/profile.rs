@@ -144,7 +144,8 @@ fn foreach(
         (Some(node), Some(deeper)) => {
             let mut body = Fields::of(node, &body_path, report).of_kind(Unknown::Node);
             let kind = kind(&mut body, &body_path, report, deeper);
-            // A node that does something else than what was written, for each item, is no warning.
+            // A node that would do something other than what was written, for each item, is more than a
+            // warning.
             body.finish_strict(&["id", "name", "description", "isDefault", "protected", "source"], report);
             Some(kind)
         }

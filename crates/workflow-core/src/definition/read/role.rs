@@ -44,8 +44,10 @@ pub(crate) fn parts(text: &[u8]) -> Result<Parts<'_>, Diagnostic> {
     };
     let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}');
     if let Some((offset, character)) = whole.char_indices().find(|(_, c)| is_bad(*c)) {
-        let message =
-            format!("the control character {} cannot stand in a file: remove it", character.escape_unicode());
+        let message = format!(
+            "the control character {} is not allowed in a file: remove it",
+            character.escape_unicode()
+        );
         return refused("control-character", after(&whole[..offset]), message);
     }
     let text = whole.strip_prefix('\u{feff}').unwrap_or(whole);

@@ -189,15 +189,15 @@ fn explained(pointer: &str, node: Option<&Node>, message: String) -> String {
         (Some("type"), None) => format!("`type` has to be {}, or a list of such", one_of(TYPES.into_iter())),
         (Some("type"), Some(text)) => {
             let near = did_you_mean(text, TYPES);
-            format!("`{}` is no type: write {}{near}", shorten(text), one_of(TYPES.into_iter()))
+            format!("`{}` is not a type: write {}{near}", shorten(text), one_of(TYPES.into_iter()))
         }
         (Some("pattern"), Some(_)) => {
-            "`pattern` is no regular expression that can be used: it has a mistake, looks around, refers back, or \
-             is too large"
+            "`pattern` cannot be used as a regular expression: it has a syntax error, look-around or \
+             back-references, or is too large"
                 .to_owned()
         }
         (Some("$schema"), _) => {
-            "`$schema` names no draft that is known: write `https://json-schema.org/draft/2020-12/schema` or \
+            "`$schema` names an unknown draft: write `https://json-schema.org/draft/2020-12/schema` or \
              `http://json-schema.org/draft-07/schema#`, or leave it out"
                 .to_owned()
         }

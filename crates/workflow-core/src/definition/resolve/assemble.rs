@@ -31,7 +31,7 @@ pub(crate) enum Origin {
 /// profiles, roles, schemas and skills that it uses. Returned is also everything that is wrong or doubtful about
 /// that; the workflow itself has been checked.
 ///
-/// A stage without a role has the one that is called like the stage, if there is one.
+/// A stage without a role gets the role with the stage's name, if there is one.
 pub(crate) fn assemble(
     workflow: &Workflow,
     defaults: &Defaults,
@@ -130,7 +130,7 @@ impl Assembly<'_> {
             let named = [default.role.as_deref(), Some(id.as_str())].into_iter().flatten();
             let found = named.filter_map(|role| RoleId::new(role).ok()).find(|role| self.has_role(role));
             if let Some(role) = found {
-                // One that cannot be used is no reason to go on without it.
+                // A role that exists and cannot be used must not be left out silently.
                 self.use_role(Some(role.as_str()), Field { what: None, path: id.as_str() });
                 stage.role = Some(role.to_string());
             }
@@ -197,7 +197,7 @@ impl Assembly<'_> {
         }
     }
 
-    /// Reports what is wrong or doubtful about a file, once, and says whether it cannot be used.
+    /// Reports the errors and warnings of a file, once, and returns whether it cannot be used.
     fn tell(&mut self, what: &str, path: &str) -> bool {
         let Some(problems) = self.library.problems.get(what) else { return false };
         if self.told.insert(what.to_owned()) {

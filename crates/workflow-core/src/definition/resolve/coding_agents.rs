@@ -25,7 +25,7 @@ const PROVIDER: &str = "claude-code";
 /// The schema of what a checker says: it is what loops end by.
 const VERDICT: &str = "coding-agents/verdict.schema.json";
 
-/// What every role is told of the run.
+/// What the text of every role says about the run.
 const GIVEN: &str = "
 {{#if inputs}}
 What you work with:
@@ -39,7 +39,7 @@ The variables of this run:
 {{/if}}
 ";
 
-/// The roles: id, name, what it is told.
+/// The roles: id, name, text.
 const ROLES: [(&str, &str, &str); 5] = [
     (
         "planner",

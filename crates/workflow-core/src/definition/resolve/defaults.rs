@@ -14,10 +14,11 @@ use crate::role::Role;
 pub struct Defaults {
     /// The provider of stages that name none.
     pub provider: Option<String>,
-    /// What stages of these names have, where neither they nor the assignments of the home say anything. A role or
-    /// a profile among them that does not exist is none.
+    /// What stages of these names have, where neither they nor the assignments of the home say anything. A
+    /// role or a profile among them that does not exist is ignored.
     pub assignments: Assignments,
-    /// The providers that there are, where that is known: what a role recommends and is not there does not count.
+    /// The providers that there are, where that is known: a recommendation of a role that is not among them
+    /// is ignored.
     pub providers: Option<Arc<BTreeSet<String>>>,
     /// Roles that exist without a file. One in the home takes precedence.
     pub roles: BTreeMap<RoleId, Role>,

@@ -34,7 +34,7 @@ pub struct Library {
     pub known_roles: BTreeSet<String>,
     /// The files that were read, so that what is found later can be reported where it stands in them.
     pub files: BTreeMap<String, SourceFile>,
-    /// What is wrong or doubtful about each file. Without a [file](Diagnostic::file) it is reported at the field
+    /// The errors and warnings of each file. Without a [file](Diagnostic::file) it is reported at the field
     /// that refers to it.
     pub problems: BTreeMap<String, Vec<Diagnostic>>,
     /// Roles with errors, and the schemas that they name.
@@ -68,7 +68,7 @@ pub(super) fn role<'l>(id: &RoleId, defaults: &'l Defaults, library: &'l Library
     })
 }
 
-/// The provider that a role recommends. One that is not there counts only where there is no default either.
+/// The provider that a role recommends. One that does not exist counts only if there is no default either.
 pub(super) fn recommended<'l>(role: &str, defaults: &'l Defaults, library: &'l Library) -> Option<&'l str> {
     let role = self::role(&RoleId::new(role).ok()?, defaults, library)?;
     let provider = role.recommended_provider.as_deref().filter(|provider| !provider.is_empty())?;

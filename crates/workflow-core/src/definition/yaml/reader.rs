@@ -34,7 +34,7 @@ fn fatal(code: &'static str, at: Place, message: impl Into<String>) -> Fatal {
 /// Checks what can be told before any parsing.
 fn text(bytes: &[u8]) -> Result<&str, Fatal> {
     if bytes.len() > MAX_BYTES {
-        // How many there are is not known here: who reads a file stops after the first too many.
+        // How many there are is not known here: the reader of a file stops after the first too many.
         let message =
             format!("the file has more than {MAX_BYTES} bytes: keep long texts in files of their own");
         return Err(fatal("too-large", Place::START, message));
@@ -47,7 +47,7 @@ fn text(bytes: &[u8]) -> Result<&str, Fatal> {
     if let Some(offset) = text.find(control) {
         let c = text[offset..].chars().next().unwrap_or_default();
         let message = format!(
-            "the control character {} cannot stand in a file: write it as an escape in double quotes",
+            "the control character {} is not allowed in a file: write it as an escape in double quotes",
             c.escape_unicode()
         );
         return Err(fatal("control-character", end_of(&text[..offset]), message));
@@ -224,7 +224,7 @@ impl<'t> Reader<'t> {
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(Node, Size), Fatal> {
         let at = self.place(span.start);
         let Some((node, size)) = self.anchors.get(&anchor) else {
-            return Err(fatal("bad-yaml", at, "an alias cannot stand inside the value that it names"));
+            return Err(fatal("bad-yaml", at, "an alias cannot be inside the value that it names"));
         };
         let size = *size;
         if self.open.len() + size.depth > MAX_DEPTH {
@@ -292,7 +292,7 @@ impl<'t> Reader<'t> {
         entries.retain(|Entry { key, at, .. }| {
             let Some(Some(first)) = firsts.next() else { return true };
             let message = format!(
-                "the key `{}` stands at {}:{} already: remove one of them",
+                "the key `{}` is at {}:{} already: remove one of them",
                 shorten(key),
                 first.line,
                 first.column

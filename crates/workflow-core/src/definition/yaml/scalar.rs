@@ -1,4 +1,4 @@
-//! What a YAML scalar stands for in JSON: the core schema of YAML 1.2.
+//! The JSON value of a YAML scalar: the core schema of YAML 1.2.
 
 use std::borrow::Cow;
 

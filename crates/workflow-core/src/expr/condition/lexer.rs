@@ -91,7 +91,7 @@ fn word(rest: &str, start: usize) -> Result<(Token, usize), SyntaxError> {
             Some('|') => "write `||` for or".to_owned(),
             Some('@') => "`@` has a meaning only in a filter, `[?@.x]`: write `$`".to_owned(),
             c => format!(
-                "{:?} cannot stand here: write a query, `$.x`, a number or a text in quotes",
+                "{:?} is not allowed here: write a query, `$.x`, a number or a text in quotes",
                 c.unwrap_or_default()
             ),
         },
@@ -99,10 +99,13 @@ fn word(rest: &str, start: usize) -> Result<(Token, usize), SyntaxError> {
         "or" | "OR" => "write `||` for or".to_owned(),
         "not" | "NOT" => "write `!` for not".to_owned(),
         name if rest[length..].starts_with('(') => {
-            format!("functions can stand only in a filter: `$.xs[?{0}(@.y)]`, not `{0}(…)`", short(name))
+            format!("functions are allowed only in a filter: `$.xs[?{0}(@.y)]`, not `{0}(…)`", short(name))
         }
         name => {
-            format!("`{0}` is no operand: write `$.{0}` for the name or `'{0}'` for the text", short(name))
+            format!(
+                "`{0}` is not an operand: write `$.{0}` for the name or `'{0}'` for the text",
+                short(name)
+            )
         }
     };
     Err(SyntaxError::new(start, message))

@@ -119,9 +119,11 @@ impl Parser<'_> {
         match left {
             Operand::Query(query) => Ok(Expr::Test(query)),
             Operand::Literal(Value::Bool(value)) => Ok(Expr::Const(value)),
-            Operand::Literal(_) => {
-                Err(SyntaxError::new(place, "a value alone is no condition: compare it, as in `$.x == 1`"))
-            }
+            Operand::Literal(_) => Err(SyntaxError::new(
+                place,
+                "a value alone is not a condition: compare it, as in `$.x == \
+                                             1`",
+            )),
         }
     }
 

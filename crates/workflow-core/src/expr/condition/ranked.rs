@@ -150,7 +150,7 @@ fn replaced(value: &Value, ranks: &Ranks) -> Value {
 fn numbers(query: &str) -> Vec<Range<usize>> {
     let bytes = query.as_bytes();
     let (mut found, mut open, mut at) = (Vec::new(), Vec::new(), 0);
-    // The last byte that is no blank.
+    // The last byte that is not a blank.
     let mut before = b' ';
     while let Some(&byte) = bytes.get(at) {
         let start = at;

@@ -1,5 +1,5 @@
-//! When a person is asked, and what follows from the answer: approvals, questions, and what became of a call that was
-//! interrupted.
+//! When a person is asked, and what follows from the answer: approvals, questions, and the outcomes of
+//! interrupted calls.
 
 use serde_json::json;
 
@@ -17,22 +17,23 @@ use crate::provider::Reply;
 use crate::status::{StageStatus, WaitReason};
 use crate::store::Answer;
 
-/// A call that may be what ends its process is not made more often than this in a row without a person. As many as
-/// what queues of jobs allow (3 to 6): enough for a machine that is restarted a few times during a long call, and
-/// few enough when each call costs money.
+/// A call that may be what crashes its process is not made more often than this in a row without asking a
+/// person. As many as what queues of jobs allow (3 to 6): enough for a machine that is restarted a few times
+/// during a long call, and few enough when each call costs money.
 const MOST_DEATHS: u32 = 5;
 
-/// No more characters of a schema are shown to who gives a result that does not follow it.
+/// At most this many characters of a schema are quoted in the message about a result that does not follow it.
 const MOST_OF_SCHEMA: usize = 500;
 
 impl<'a> Step<'a> {
-    /// Asks before a stage, where somebody wants to be asked. Tells whether the stage has to wait.
+    /// Asks a person before a stage, if the run or the stage requires it. Returns whether the stage has to
+    /// wait.
     pub(super) fn ask_before(&mut self, iteration: u32, stage: &'a StagePlan) -> Result<bool, Broken> {
         let question = match &stage.approval {
             Some(question) => {
                 match question.render_text(&RunScope { iteration, ..RunScope::stage(self.state, stage) }) {
                     Ok(question) => question,
-                    // The question is asked as far as it can be: who decides sees what is wrong.
+                    // The question is asked even if it cannot be rendered: the person sees what is wrong.
                     Err(error) => format!("(the question cannot be shown: {error})"),
                 }
             }
@@ -43,7 +44,7 @@ impl<'a> Step<'a> {
         Ok(true)
     }
 
-    /// Asks before a call, where the node says so.
+    /// Asks a person before a call, if the node requires it.
     pub(super) fn ask_before_call(&mut self, path: &NodePath, call: &CallPlan) -> Result<bool, Broken> {
         let (Some(stage), Some(question)) = (self.stage, &call.approval) else { return Ok(false) };
         match self.node(path) {
@@ -64,7 +65,7 @@ impl<'a> Step<'a> {
         Ok(true)
     }
 
-    /// Asks what a node wants to know.
+    /// Asks the question of an `ask` node.
     pub(super) fn ask_question(&mut self, path: NodePath, ask: &AskPlan) -> Result<(), Broken> {
         let Some(stage) = self.stage else { return Ok(()) };
         match self.node(&path) {
@@ -98,14 +99,14 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Whether a person is asked about a call that was interrupted: where the node says so, and after so many
-    /// deaths in a row; if its result is still wanted.
+    /// Whether a person is asked about a call that was interrupted: if the node says so, and after a number
+    /// of deaths in a row; only if its result is still needed.
     pub(super) fn asks_after_interrupt(&self, path: &NodePath, deaths: u32) -> bool {
         let asks = self.call(path).is_some_and(|call| call.asks_after_interrupt);
         (asks || deaths >= MOST_DEATHS) && !self.is_closed_for(path)
     }
 
-    /// Asks what became of a call that was interrupted.
+    /// Asks for the outcome of a call that was interrupted.
     pub(super) fn ask_what_became_of(&mut self, path: NodePath, deaths: u32) -> Result<(), Broken> {
         let question = if deaths >= MOST_DEATHS {
             format!(
@@ -122,7 +123,7 @@ impl<'a> Step<'a> {
         self.emit(EventBody::NodeAsked { path, reason, question: question.into(), schema: None })
     }
 
-    /// Takes an answer in.
+    /// Handles an answer.
     pub(super) fn answer(&mut self, control: u64, Answer { wait, value }: Answer) -> Result<(), Broken> {
         let said = match self.state.asks.get(&wait) {
             _ if self.state.cancelling => {
@@ -130,7 +131,7 @@ impl<'a> Step<'a> {
             }
             Some(Ask { path: Some(path), .. }) if !self.is_here(path) || self.is_closed_for(path) => Err((
                 AnswerRefusal::NoSuchQuestion,
-                "the answer is not needed any more: what it was asked for has ended".to_owned(),
+                "the answer is no longer needed: the stage or node that asked has ended".to_owned(),
             )),
             Some(ask) => self
                 .allowed(ask, &value)
@@ -138,7 +139,7 @@ impl<'a> Step<'a> {
                 .map_err(|reason| (AnswerRefusal::InvalidAnswer, reason)),
             None => Err((
                 AnswerRefusal::NoSuchQuestion,
-                "the run does not ask this question, or not any more".to_owned(),
+                "the run does not ask this question, or no longer asks it".to_owned(),
             )),
         };
         let (path, said) = match said {
@@ -167,7 +168,7 @@ impl<'a> Step<'a> {
             Said::Agreed | Said::RunsAgain { .. } if self.state.pausing => Ok(()),
             Said::Agreed | Said::RunsAgain { .. } => {
                 self.ask_for_place(path.clone())?;
-                // It may have failed, and may have been the last that its lane waited for.
+                // The node may have failed, and may have been the last that its lane waited for.
                 self.go_on_from(&path)
             }
         }
@@ -179,7 +180,7 @@ impl<'a> Step<'a> {
         self.go_on_from(path)
     }
 
-    /// What an answer says, by the schema of the plan too.
+    /// What an answer says, checked against the schema in the plan too.
     fn allowed(&self, ask: &Ask, answer: &Data) -> Result<Said, String> {
         let said = ask.read(answer)?;
         if ask.reason == WaitReason::UnknownOutcome

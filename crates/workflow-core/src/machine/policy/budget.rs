@@ -1,8 +1,8 @@
 //! Budgets: what a run, a stage or a node may use, over all attempts, lanes and resumes.
 //!
-//! A call starts only while no budget that it counts for is used up, and one that tells how much it uses is
-//! stopped when it uses one up. So what is used is above a budget by no more than the calls that were under
-//! way when it was crossed.
+//! A call starts only while no budget that it counts for is used up, and a call that reports its usage is
+//! stopped when it uses one up. So a budget is exceeded by no more than the calls that were under way when it
+//! was reached.
 
 use crate::event::EventBody;
 use crate::failure::Failure;
@@ -31,13 +31,13 @@ impl Step<'_> {
         scopes.into_iter().flatten().find_map(|scope| scope.over())
     }
 
-    /// Whether nothing of the run may be called any more.
+    /// Whether no further call of the run may start.
     pub(super) fn is_run_over_budget(&self) -> bool {
         budget::of_run(self.plan, self.state).is_some_and(|scope| scope.over().is_some())
     }
 
-    /// Warns of budgets that are nearly used up, once each. Of one that is used up a failure tells, where anything
-    /// is called after that.
+    /// Warns of budgets that are nearly used up, once each. A budget that is used up is reported by the
+    /// failure of the next call.
     pub(super) fn warn_of_budgets(&mut self) -> Result<(), Broken> {
         let Some(stage) = self.stage else { return Ok(()) };
         if stage.budget.is_none() && self.plan.workflow().budget.is_none() {
@@ -62,7 +62,7 @@ impl Step<'_> {
         warnings.into_iter().try_for_each(|warning| self.emit(warning))
     }
 
-    /// A call has told how much it has used so far; it is stopped if that is too much.
+    /// Handles a call's report of its usage so far: the call is stopped if that is too much.
     pub(super) fn used(&mut self, path: NodePath, attempt: u32, usage: Usage) {
         if !self.is_running(&path, attempt) {
             return;
@@ -77,7 +77,7 @@ impl Step<'_> {
         }
     }
 
-    /// The budget that is used up if a call has used `usage` and others what they told.
+    /// The budget that is used up by `usage` of a call and the reported usage of the others.
     fn over_with(&self, path: &NodePath, usage: &Usage) -> Option<Failure> {
         let (stage, call) = (self.stage?, self.call(path)?);
         let mut live = Spent::default();

@@ -90,7 +90,7 @@ impl Step<'_> {
             }
         };
         let graph = self.graph();
-        // A loser writes no variables.
+        // A lane that lost does not write variables.
         let (set, error) = match graph
             .filter(|_| !self.is_unwanted())
             .map(|graph| self.node_set(graph, &path, &output))
@@ -121,7 +121,7 @@ impl Step<'_> {
         self.go_on_from(&path)
     }
 
-    /// The output as it was asked for; a loser's is taken as it is.
+    /// The output in the form that the call requires; the output of a lane that lost is not checked.
     pub(super) fn checked(&self, path: &NodePath, output: Data) -> Result<Data, Failure> {
         let Some(call) = self.call(path).filter(|_| !self.is_unwanted()) else { return Ok(output) };
         let role = self.node(path).and_then(|node| node.role.as_ref());
@@ -192,14 +192,14 @@ impl Step<'_> {
         }
     }
 
-    /// What a call has told of its usage.
+    /// The usage that a call has reported.
     fn told(&self, path: &NodePath) -> Option<Usage> {
         Some(self.node(path)?.live.0.as_ref()?.usage.clone())
     }
 }
 
-/// When a call ended that took so long, by the clock by which it began: none where that is now, as it is unless the
-/// clock was set, or the machine slept, in between.
+/// When a call of this duration ended, by the clock by which it began. `None` if that is now, which holds
+/// unless the clock was set, or the machine slept, in between.
 fn ran_until(node: &NodeState, took: Option<Duration>, now: Timestamp) -> Option<Timestamp> {
     let (began, took) = (node.began()?, took?);
     let passed = Duration::try_from(now.duration_since(began)).ok()?;

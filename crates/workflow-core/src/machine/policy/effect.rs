@@ -1,4 +1,4 @@
-//! What a step asks of the driver: a place for a call, a timer, an end to calls. And calls that are refused.
+//! What a step requests from the driver: slots for calls, timers, and stopping calls. Also refuses calls.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::status::StageStatus;
 use crate::stop::Stop;
 
 impl Step<'_> {
-    /// Gets a place for the next attempt at a node's call, or waits for its time.
+    /// Requests a slot for the next attempt at a node's call, or waits until it is due.
     pub(super) fn ask_for_place(&mut self, path: NodePath) -> Result<(), Broken> {
         let (Some(stage), Some(call)) = (self.stage, self.call(&path)) else { return Ok(()) };
         let state = self.node(&path);
@@ -35,7 +35,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Forgets places and times that were asked for: what is begun anew asks again.
+    /// Forgets the slots and timers that were requested: what starts again requests them again.
     pub(super) fn withdraw(&mut self) {
         self.decision.effects.retain(|effect| {
             !matches!(effect, Effect::Acquire { .. } | Effect::Timer { .. } | Effect::Collect { .. })
@@ -46,7 +46,7 @@ impl Step<'_> {
         if self.may_start(&path) { self.refused(path, failure) } else { Ok(()) }
     }
 
-    /// A call that was not allowed to begin: no attempt is made.
+    /// Records a call that was not allowed to begin: no attempt is made.
     pub(super) fn refused(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
         let attempt = self.node(&path).map_or(0, |node| node.attempt);
         let body = EventBody::AttemptFailed {
@@ -82,7 +82,7 @@ impl Step<'_> {
         }
     }
 
-    /// A lane has succeeded: those that lost against it are stopped.
+    /// A lane has succeeded: stops the lanes that lost against it.
     pub(super) fn lane_succeeded(&mut self) {
         if let Some((stage, current)) = self.current()
             && stage.strategy == Strategy::Race

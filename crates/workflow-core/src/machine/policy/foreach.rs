@@ -11,7 +11,7 @@ use crate::plan::{ForeachPlan, GraphPlan};
 use crate::status::StageStatus;
 
 impl<'a> Step<'a> {
-    /// Begins items as far as there is room, and asks for their outputs when all have ended.
+    /// Begins as many items as may run at a time, and requests their outputs when all have ended.
     pub(super) fn go_on_items(
         &mut self,
         graph: &'a GraphPlan,
@@ -58,7 +58,7 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// The outputs of a `foreach` node's items have come.
+    /// Handles the outputs of a `foreach` node's items.
     pub(super) fn collected(&mut self, path: &NodePath, result: Result<Data, Failure>) -> Result<(), Broken> {
         let Some(graph) = self.graph() else { return Ok(()) };
         let asked = |node: &NodeState| {

@@ -32,7 +32,7 @@ impl<'a> Step<'a> {
         self.settle(graph, lane)
     }
 
-    /// The same after something happened to the node, or the item, at `path`.
+    /// Starts what can start in a lane after something happened to the node, or the item, at `path`.
     pub(super) fn go_on_from(&mut self, path: &NodePath) -> Result<(), Broken> {
         if let Some(parent) = path.parent()
             && let Some(graph) = self.graph()
@@ -97,7 +97,7 @@ impl<'a> Step<'a> {
         let is_skipped =
             |place: &usize| of(*place).is_some_and(|needed| needed.status == StageStatus::Skipped);
         if !node.arm_of.is_empty() {
-            // A branch that takes it is something that it needs and that was not skipped.
+            // A branch that takes the node counts as a needed node that was not skipped.
             return !node.arm_of.iter().any(takes);
         }
         !node.needs.is_empty() && node.needs.iter().all(is_skipped)
@@ -108,7 +108,7 @@ impl<'a> Step<'a> {
         when.eval(&document_of(&RunScope::node(self.state, stage, path), &node.needs, [when]))
     }
 
-    /// Begins a node or an item, or takes it up again.
+    /// Begins a node or an item, or resumes it.
     pub(super) fn begin(
         &mut self,
         graph: &'a GraphPlan,
@@ -150,7 +150,7 @@ impl<'a> Step<'a> {
         if path.items.is_empty()
             && let Some(work) = self.work(path.lane)
         {
-            // It was not begun, and counts down with those that were.
+            // It was not begun, but is counted down like those that were.
             work.under_way += 1;
         }
         self.count_down(graph, path);
@@ -193,7 +193,7 @@ impl<'a> Step<'a> {
         self.emit(EventBody::NodeFailed { path, error: Arc::new(failure) })
     }
 
-    /// A node or an item has ended well, or was skipped: what waited for it is one nearer.
+    /// A node or an item has succeeded, or was skipped: counts down the nodes that waited for it.
     pub(super) fn count_down(&mut self, graph: &GraphPlan, path: &NodePath) {
         if !path.items.is_empty() {
             let foreach = self.lane_mut(path.lane).and_then(|lane| lane.foreach_mut(path));
@@ -265,7 +265,7 @@ impl<'a> Step<'a> {
         self.emit(EventBody::LaneFailed { iteration, stage, lane: number, error })
     }
 
-    /// Forgets what was derived, to derive it again: what was begun is begun again.
+    /// Discards what was derived, and derives it again: what was begun is begun again.
     pub(super) fn start_over(&mut self) {
         self.withdraw();
         let Some(current) = self.current_mut() else { return };
@@ -297,7 +297,7 @@ fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
         .collect();
     let mut ready: Vec<_> =
         (0..ended.len()).filter(|place| !ended[*place] && waits_for[*place] == 0).collect();
-    // What is under way keeps its room: it comes before what is new.
+    // What is under way keeps its slot: it takes precedence over new nodes.
     ready.sort_by_key(|place| !state.nodes.contains_key(&graph.nodes[*place].id));
     let ready = ready.into();
     let left = ended.iter().filter(|ended| !**ended).count();

@@ -57,7 +57,8 @@ impl Step<'_> {
         self.emit(EventBody::RunFailed { error })
     }
 
-    /// What to write where the output that `stop_when` reads is a text with JSON in it: a condition sees nothing of that.
+    /// A hint for the case that `stop_when` reads an output that is a text with JSON in it: a condition
+    /// cannot look into it.
     fn text_is_json(&self) -> Option<String> {
         let last = self.plan.stages.last()?;
         let value = self.state.results.get(&last.id)?.output()?.value();
@@ -72,7 +73,8 @@ impl Step<'_> {
         })
     }
 
-    /// That a stage has failed as it did in the iteration before: going on would not help.
+    /// The failure of a run in which a stage failed as in the iteration before: another iteration would not
+    /// help.
     pub(super) fn repeated(&self, stage: &StageId, error: &Failure) -> Option<Failure> {
         self.plan.repeat.as_ref()?;
         let iteration = self.state.iteration;

@@ -1,4 +1,4 @@
-//! What a step finds in its state and its plan.
+//! Looks up what a step needs in its state and its plan.
 
 use crate::definition::OnFailure;
 use crate::ids::{NodeId, NodePath, NodePathParts};
@@ -26,7 +26,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Whether `path` is of the stage and the iteration that are under way.
+    /// Whether `path` belongs to the stage and the iteration that are under way.
     pub(super) fn is_here(&self, path: &NodePath) -> bool {
         self.state.iteration == path.iteration
             && self.current().is_some_and(|(stage, _)| stage.id == path.stage)
@@ -80,7 +80,7 @@ impl<'a> Step<'a> {
         self.current_mut()?.lanes.get_mut(lane as usize)
     }
 
-    /// The node at `path`, where something has happened to it.
+    /// The node at `path`, if it has any events.
     pub(super) fn node_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
         if !self.is_here(path) {
             return None;
@@ -88,12 +88,12 @@ impl<'a> Step<'a> {
         self.lane_mut(path.lane)?.known_mut(path)
     }
 
-    /// The call of the node at `path`, where its stage is under way.
+    /// The call of the node at `path`, if its stage is under way.
     pub(super) fn call(&self, path: &NodePath) -> Option<&'a CallPlan> {
         self.stage.filter(|stage| stage.id == path.stage)?.call(path)
     }
 
-    /// The node, or the item, at `path`, where something has happened to it.
+    /// The node, or the item, at `path`, if it has any events.
     pub(super) fn node(&self, path: &NodePath) -> Option<&NodeState> {
         self.state.current_lane(path.lane).filter(|_| self.is_here(path))?.node(path)
     }
@@ -106,7 +106,8 @@ impl<'a> Step<'a> {
         self.node(path).is_some_and(|node| node.is_running(attempt))
     }
 
-    /// Whether nothing new starts where `path` is, because of what failed or was won.
+    /// Whether nothing new starts in the lane or `foreach` at `path`, because something failed, or another
+    /// lane has won.
     pub(super) fn is_closed_for(&self, path: &NodePath) -> bool {
         self.current().is_none_or(|(stage, current)| {
             is_closed(stage.strategy, current)
@@ -117,8 +118,7 @@ impl<'a> Step<'a> {
         })
     }
 
-    /// Whether the node belongs to the stage under way, has not begun its next attempt, and nothing
-    /// keeps it from it.
+    /// Whether the node belongs to the stage under way, has not begun its next attempt, and may begin it.
     pub(super) fn may_start(&self, path: &NodePath) -> bool {
         if self.state.pausing || self.state.cancelling || self.state.rests() {
             return false;
@@ -132,7 +132,7 @@ impl<'a> Step<'a> {
         self.node(path).map_or_else(|| self.is_begun(path), waits)
     }
 
-    /// Whether a node of a graph to which nothing has happened yet has its turn.
+    /// Whether a node of a graph that has no events yet can start.
     fn is_begun(&self, path: &NodePath) -> bool {
         let Some(graph) = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_ref()) else {
             return false;

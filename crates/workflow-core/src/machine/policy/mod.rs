@@ -1,14 +1,14 @@
-//! All policy: what follows from what.
+//! All policy: which events and effects follow from an input.
 //!
 //! Every file adds methods to [`Step`], one input on its way through the machine. They call each other in this order,
 //! from the top down:
 //!
 //! 1. `step` takes an input and hands it on: `call` has what follows from a grant or from the end of a call,
 //!    `approval` from an answer, `foreach` from collected outputs.
-//! 2. `stage` says which stage begins and when it has ended; `iteration` does the same for the loop.
+//! 2. `stage` decides which stage begins and when it has ended; `iteration` does the same for the loop.
 //! 3. `graph` starts the nodes of a lane. It, `foreach` and `approval` call each other: a node that needs no call ends at
 //!    once, and what waited for it starts.
-//! 4. `effect` asks the driver for places, timers and stops.
+//! 4. `effect` requests slots, timers and stops from the driver.
 //! 5. `budget`, `retry`, `wait` and `lookup` only read the state; `strategy` (all, race, majority) and `backoff`
 //!    take no `Step` at all.
 //!

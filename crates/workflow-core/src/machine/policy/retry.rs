@@ -24,7 +24,7 @@ impl Step<'_> {
             && !self.is_closed_for(path)
     }
 
-    /// The session that a call went on in and that has now failed in the same way twice in a row.
+    /// The session that a call continued and that has now failed in the same way twice in a row.
     pub(super) fn session_to_drop(&self, path: &NodePath, failure: &Failure) -> Option<Arc<str>> {
         self.call(path).filter(|call| call.continues)?;
         let node = self.node(path)?;
@@ -46,7 +46,7 @@ impl Step<'_> {
             return None;
         }
         if let Some(until) = parked {
-            // A quota that was refilled in the past is asked for again after a moment.
+            // A quota whose refill time is in the past is tried again after a short delay.
             return Some(until.max(later(self.now, Duration::from_secs(1))));
         }
         let failures = self.node(path).map_or(0, |node| node.failures) + 1;
@@ -58,8 +58,9 @@ impl Step<'_> {
         Some(later(self.now, delay))
     }
 
-    /// When a node is called again whose driver died so often in a row: at once after the first time, which may
-    /// be anything, and later and later when it may be the call that ends the process.
+    /// When to call a node again whose driver died this many times in a row: at once after the first time,
+    /// which may have any cause, and with growing delays after that, since the call may be what crashes the
+    /// process.
     pub(super) fn again_after_death(&self, path: &NodePath, deaths: u32) -> Option<Timestamp> {
         let again = deaths.checked_sub(1).filter(|again| *again > 0)?;
         let stage = self.stage.filter(|_| !self.is_closed_for(path))?;

@@ -23,7 +23,7 @@ use crate::plan::{LanePlan, StagePlan, Strategy, Work};
 use crate::status::{StageStatus, Wait};
 
 impl<'a> Step<'a> {
-    /// Goes as far as the run goes without anybody's help.
+    /// Advances the run until it needs an input.
     pub(super) fn advance(&mut self) -> Result<(), Broken> {
         loop {
             if self.state.cancelling {
@@ -63,7 +63,8 @@ impl<'a> Step<'a> {
                     };
                     let mut to_come =
                         ended.and_then(|stage| self.plan.stages.get(stage.place + 1..)).into_iter().flatten();
-                    // A run that was moved can have been through a stage that now comes after this one.
+                    // A run that was moved to another definition may have completed a stage that now comes
+                    // after this one.
                     if let Some(next) = to_come.find(|next| !self.state.has_ended(&next.id)) {
                         self.enter(self.state.iteration, Some(next))?
                     } else {
@@ -82,7 +83,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Ends the current stage if its lanes say so.
+    /// Ends the current stage if its lanes decide it.
     fn advance_stage(&mut self) -> Result<bool, Broken> {
         let Some((stage, current)) = self.current() else { return Err(self.broken("unknown stage")) };
         let iteration = self.state.iteration;
@@ -118,9 +119,9 @@ impl<'a> Step<'a> {
         Ok(false)
     }
 
-    /// Lets the run wait, in nobody's memory.
+    /// Makes the run wait; it need not stay in memory.
     fn rest(&mut self, wait: Wait) -> Result<(), Broken> {
-        // What was asked for on the way here is of a stage that has ended.
+        // The effects requested so far belong to a stage that has ended.
         self.withdraw();
         self.emit(EventBody::RunWaiting { wait: Box::new(wait) })
     }
@@ -162,7 +163,7 @@ impl<'a> Step<'a> {
         self.begin_stage(iteration, stage)
     }
 
-    /// Goes on as a person said, or waits for it.
+    /// Continues according to a person's answer, or waits for the answer.
     fn after_asking(&mut self, iteration: u32, stage: &StageId, said: Option<Said>) -> Result<bool, Broken> {
         let Some(stage) = self.plan.stage(stage) else { return Err(self.broken("unknown stage")) };
         match said {
@@ -194,13 +195,14 @@ impl<'a> Step<'a> {
         self.state.place = Derived(Some(stage.place));
         self.emit(EventBody::StageStarted { iteration, stage: stage.id.clone(), lanes })?;
         self.open()?;
-        // Lanes that were refused, or that needed nobody, can have ended the stage already, and those that
-        // ask can have nothing else to do.
+        // Lanes that were refused, or that needed no call, may have ended the stage already; if the others
+        // ask a person, there may be nothing else to do.
         let has_ended = |(_, current): (_, &Current)| current.failed + current.succeeded > 0;
         Ok(!self.state.asks.is_empty() || self.current().is_some_and(has_ended))
     }
 
-    /// Goes on after something of a lane has ended: with the next lane, where lanes follow each other.
+    /// Continues after something of a lane has ended: with the next lane, if the lanes run one after the
+    /// other.
     pub(super) fn go_on_after(&mut self, lane: u32) -> Result<(), Broken> {
         if self.is_sequential() && self.has_succeeded(lane) {
             self.open()?;
@@ -208,7 +210,7 @@ impl<'a> Step<'a> {
         self.advance()
     }
 
-    /// Asks for what the lanes of the current stage need that may go on.
+    /// Requests what those lanes of the current stage need that may continue.
     pub(super) fn open(&mut self) -> Result<(), Broken> {
         let Some(stage) = self.stage else { return Ok(()) };
         for (number, lane) in (0u32..).zip(&stage.lanes) {

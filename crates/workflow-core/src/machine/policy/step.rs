@@ -17,7 +17,7 @@ pub(in crate::machine) struct Step<'a> {
     pub(super) plan: &'a Plan,
     pub(super) state: &'a mut State,
     pub(super) now: Timestamp,
-    /// When the call that this is about ended, where the clock was set meanwhile.
+    /// When the call of this input ended, if the clock was set meanwhile.
     pub(super) ran_until: Option<Timestamp>,
     pub(super) decision: &'a mut Decision,
     /// The plan of the stage that is or was last under way.
@@ -93,7 +93,8 @@ impl<'a> Step<'a> {
     }
 
     fn take_up(&mut self, controls: Vec<ControlRecord>, heard: Option<Timestamp>) -> Result<(), Broken> {
-        // Nobody knows when the driver died, and how long nobody drove the run is not the calls' time.
+        // It is unknown when the driver died, and the time without a driver does not count as the calls'
+        // time.
         let known = heard.map_or(self.state.last_at, |heard| heard.max(self.state.last_at));
         let ran_until = Some(known.min(self.now));
         for (path, attempt) in self.running() {
@@ -153,14 +154,14 @@ impl<'a> Step<'a> {
             self.start_over();
             self.open()?;
         }
-        // The lane may have ended with the answer.
+        // The answer may have ended the lane.
         match lane {
             Some(lane) => self.go_on_after(lane),
             None => self.advance(),
         }
     }
 
-    /// Takes a control in. Tells whether it changes anything.
+    /// Handles a control. Returns whether it has an effect.
     fn obey(&mut self, ControlRecord { number, control }: ControlRecord) -> Result<bool, Broken> {
         if number <= self.state.controls {
             return Ok(false);

@@ -18,13 +18,13 @@ pub(super) fn is_closed(strategy: Strategy, current: &Current) -> bool {
     }
 }
 
-/// What the lanes make of their stage.
+/// What the lanes decide about their stage.
 pub(super) enum Verdict {
-    /// It goes on.
+    /// The stage continues.
     Open,
-    /// It ended well; the lane whose output is the stage's, or none for an array of all.
+    /// The stage succeeded; with the lane whose output is the stage's, or none for an array of all.
     Completed(Option<u32>),
-    /// It ended badly.
+    /// The stage failed.
     Failed(Arc<Failure>),
 }
 
@@ -58,7 +58,7 @@ pub(super) fn verdict(stage: &StagePlan, current: &Current) -> Verdict {
     }
 }
 
-/// The lane of several that follow each other which failed: its output is what is left of the stage.
+/// The failed lane of several that run one after the other: its output is kept as the stage's.
 pub(super) fn failed_lane(stage: &StagePlan, current: &Current) -> Option<u32> {
     if stage.strategy != Strategy::Sequential || stage.lanes.len() < 2 {
         return None;
@@ -78,7 +78,7 @@ fn failed(stage: &StagePlan, current: &Current) -> Verdict {
     if let ([_], [(_, _, error)]) = (stage.lanes.as_slice(), errors.as_slice()) {
         return Verdict::Failed(error.clone());
     }
-    // Where all weigh the same, their number says it.
+    // If all weights are equal, the number of lanes is enough.
     let by_weight = matches!(stage.strategy, Strategy::Majority)
         && stage.lanes.windows(2).any(|lanes| lanes[0].weight != lanes[1].weight);
     let weight = |number: usize| stage.lanes.get(number).map_or(0, |lane| u64::from(lane.weight));

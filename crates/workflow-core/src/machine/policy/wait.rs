@@ -1,4 +1,5 @@
-//! When nothing of a run goes on by itself any more, or not for long: it need not stay in memory.
+//! Decides when a run waits: when nothing continues by itself, or not for a while, so that the run need not
+//! stay in memory.
 
 use std::time::Duration;
 
@@ -16,13 +17,13 @@ use crate::status::{StageStatus, Wait, WaitReason};
 /// A wait that is no longer than this is waited for in memory.
 const MOMENT: Duration = Duration::from_secs(30);
 
-/// How what has not ended goes on.
+/// What a part of the run that has not ended waits for.
 enum Way {
-    /// By itself, or with what was asked for.
+    /// Nothing: it continues by itself, or with an effect that was requested.
     Soon,
-    /// At that time.
+    /// That time.
     At(Timestamp, WaitReason),
-    /// When a person says something.
+    /// An answer of a person.
     Asked,
 }
 
@@ -41,7 +42,7 @@ impl Step<'_> {
                 (Work::Graph(plan), LaneState { graph: Some(graph), .. }) => ways_of(plan, graph, &mut ways),
                 (_, LaneState { whole, .. }) => ways.push(way(whole)),
             }
-            // The next one of a sequence waits for this one.
+            // The next lane of a sequence waits for this one.
             if stage.strategy == Strategy::Sequential && lane.whole.status != StageStatus::Completed {
                 break;
             }
@@ -82,11 +83,11 @@ fn way(node: &NodeState) -> Way {
     }
 }
 
-/// The ways of the nodes of a graph that have begun and have not ended.
+/// What the nodes of a graph wait for that have begun and have not ended.
 fn ways_of(plan: &GraphPlan, graph: &GraphState, ways: &mut Vec<Way>) {
     let Some(work) = &graph.work.0 else { return ways.push(Way::Soon) };
     let open: Vec<_> = graph.nodes.iter().filter(|(_, node)| !has_ended(node)).collect();
-    // Of some that were begun nothing is known yet, or others have their turn.
+    // Some nodes that were begun have no state yet, or other nodes can start.
     let begun = usize::try_from(work.under_way).unwrap_or(usize::MAX);
     if begun > open.len() || (!work.ready.is_empty() && work.under_way < plan.concurrency) {
         return ways.push(Way::Soon);

@@ -1,4 +1,4 @@
-//! Whether an output is of the form that was asked for.
+//! Whether an output has the required form.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::output_schema::OutputSchema;
 use crate::plan::{CallPlan, Plan};
 use crate::provider::Reply;
 
-/// As much of a wrong output goes into the log, and back to the provider.
+/// How much of a wrong output is written to the log, and sent back to the provider.
 const SHOWN: usize = 4096;
 
 /// The schema that the output of a call has to follow: its own, or its role's.
@@ -52,7 +52,7 @@ pub(in crate::machine) fn output(
     }
 }
 
-/// What a call that has to give JSON gave before it failed: parsed where it is JSON.
+/// The output of a failed call that has to return JSON: parsed if it is JSON.
 pub(in crate::machine) fn partial(output: Data) -> Data {
     match output.exact_value() {
         Value::String(text) => Reply::parse_json(&text).map_or(output, |reply| reply.output),
@@ -102,7 +102,7 @@ fn with_output(mut failure: Failure, output: &Data) -> Failure {
     failure
 }
 
-/// What is said to a provider whose last output was wrong.
+/// The text that is sent to a provider whose last output was wrong.
 pub(in crate::machine) fn correction(failure: &Failure) -> String {
     let mut text = String::from("Your last answer was not accepted.");
     let details = failure.details.as_ref();

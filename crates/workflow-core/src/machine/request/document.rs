@@ -9,13 +9,13 @@ use crate::machine::state::State;
 use crate::machine::state::stage::StageResult;
 use crate::role::RoleTemplate;
 
-/// The parts of a document that somebody looks at: only those are put into it, so that what is asked costs
-/// the same however much a run knows.
+/// The parts of a document that are read: only those are put into it, so that the cost does not grow with the
+/// data of the run.
 #[derive(Default)]
 pub(in crate::machine) struct Parts<'p>(Vec<Vec<&'p str>>);
 
 impl<'p> Parts<'p> {
-    /// Those that conditions look at.
+    /// The parts that conditions read.
     pub(in crate::machine) fn of(conditions: impl IntoIterator<Item = &'p Condition>) -> Self {
         let queries = conditions.into_iter().flat_map(Condition::queries);
         Self(queries.map(Iterator::collect).collect())
@@ -26,7 +26,7 @@ impl<'p> Parts<'p> {
         Self(template.names().map(Iterator::collect).collect())
     }
 
-    /// The members of what is at `path` that are looked at, each once; `None` when all can be.
+    /// The members of what is at `path` that are read, each once; `None` if all can be.
     pub(in crate::machine) fn members(&self, path: &[&str]) -> Option<Vec<&'p str>> {
         let mut members = Vec::new();
         let found = self.0.iter().filter(|found| found.iter().zip(path).all(|(name, other)| name == other));
@@ -39,7 +39,7 @@ impl<'p> Parts<'p> {
         Some(members)
     }
 
-    /// Whether what is at `path`, or a part of it, is looked at.
+    /// Whether what is at `path`, or a part of it, is read.
     pub(in crate::machine) fn have(&self, path: &[&str]) -> bool {
         self.members(path).is_none_or(|members| !members.is_empty())
     }
@@ -114,7 +114,7 @@ pub(in crate::machine) fn results(result: &StageResult) -> Value {
     lanes.collect()
 }
 
-/// The nodes that something has happened to, by all their names: of those at `places`, or of all.
+/// The nodes that have events, by all their names: of those at `places`, or of all.
 pub(in crate::machine) fn nodes(graph: Graph<'_>, places: Option<&[usize]>, parts: &Parts<'_>) -> Value {
     let one = |name: &str| {
         let place = graph.place(name)?;

@@ -1,4 +1,4 @@
-//! The nodes that need nobody: `reduce`, `branch`, `export`, and the items of a `foreach`.
+//! The nodes that make no call: `reduce`, `branch`, `export`, and the items of a `foreach`.
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
@@ -13,7 +13,7 @@ use crate::machine::request::scope::{RunScope, document_of};
 use crate::machine::request::text::text;
 use crate::plan::{ForeachPlan, Items, NodeKind, Source};
 
-/// The output of a node that calls nobody.
+/// The output of a node that makes no call.
 pub(in crate::machine) fn output(
     kind: &NodeKind,
     scope: &RunScope<'_>,
@@ -54,10 +54,10 @@ pub(in crate::machine) fn items(foreach: &ForeachPlan, scope: &RunScope<'_>) -> 
     if data.json().starts_with('[') {
         return Ok(data);
     }
-    Err(failure(format!("items: they are no list but {}", kind_of(&data.exact_value()))))
+    Err(failure(format!("items: must be a list, found {}", kind_of(&data.exact_value()))))
 }
 
-/// The values that a reduce has to make one of.
+/// The values that a `reduce` node combines.
 pub(in crate::machine) fn values(from: &[Source], scope: &RunScope<'_>) -> Vec<Data> {
     let mut values: Vec<_> = from.iter().filter_map(|source| scope.source(source)).collect();
     if let ([_], [only]) = (from, values.as_slice())
@@ -78,9 +78,7 @@ fn reduce(strategy: ReduceStrategy, values: &[Data]) -> Result<Data, Failure> {
                     Value::Object(members) if value.json().starts_with('{') => merged.extend(members),
                     other => {
                         let what = kind_of(&other);
-                        return Err(failure(format!(
-                            "`merge` makes one object of objects, and there is {what}"
-                        )));
+                        return Err(failure(format!("`merge` combines objects only, found {what}")));
                     }
                 }
             }

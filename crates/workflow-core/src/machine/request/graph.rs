@@ -5,7 +5,7 @@ use crate::machine::state::lane::{GraphState, LaneState};
 use crate::plan::{GraphPlan, StagePlan, Work};
 use crate::status::StageStatus;
 
-/// A lane's graph, and how far it has come.
+/// A lane's graph, and its progress.
 #[derive(Clone, Copy)]
 pub(in crate::machine) struct Graph<'a> {
     pub plan: &'a GraphPlan,

@@ -1,8 +1,8 @@
-//! What a call is given, and what a reply means: all `${…}` of a node, resolved when it starts.
+//! What a call receives, and what a reply means: all `${…}` of a node are resolved when it starts.
 //!
-//! [`scope`]: what a name stands for; [`document`]: the same for conditions. [`prompt`]: the text that a provider is
-//! given. [`who`]: the provider and the role of a call. [`evaluate`]: nodes that call nobody. [`answer`]: whether a reply
-//! has the form that was asked for. [`set`]: the variables that a result writes.
+//! [`scope`]: what a name stands for; [`document`]: the same for conditions. [`prompt`]: the text that a
+//! provider is given. [`who`]: the provider and the role of a call. [`evaluate`]: nodes that make no call.
+//! [`answer`]: whether a reply has the required form. [`set`]: the variables that a result writes.
 
 pub(super) mod answer;
 pub(super) mod document;
@@ -41,13 +41,13 @@ pub struct Call {
     pub request: CallRequest,
     /// How long it may take.
     pub timeout: Option<Duration>,
-    /// What it fails with after that time, where it is not its own `timeout` that is over but a budget.
+    /// The failure of the call after that time, if a budget and not its own `timeout` is over.
     pub over_budget: Option<Box<Failure>>,
-    /// How long nothing may be heard of it.
+    /// How long it may show no activity.
     pub idle_timeout: Option<Duration>,
 }
 
-/// Resolves the call of an attempt that has started.
+/// Resolves the call of an attempt that has begun.
 ///
 /// # Errors
 ///
@@ -107,7 +107,7 @@ pub fn request(
             continue;
         }
         match input {
-            // What a node that was skipped would have given is left out.
+            // The output of a skipped node is left out.
             InputPlan::Of(source) => inputs.extend(scope.source(source).map(|data| data.exact_value())),
             InputPlan::All(from) => inputs.extend(values(from, &scope).iter().map(Data::exact_value)),
             InputPlan::Value(template) => {
@@ -195,7 +195,7 @@ pub fn request(
     })
 }
 
-/// What an input of a role is, so that a node need not be told it again.
+/// What an input of a role is, so that the prompt does not contain it twice.
 #[derive(PartialEq)]
 enum Told<'a> {
     Variable(&'a str),
@@ -214,7 +214,7 @@ impl<'a> Told<'a> {
         node.map(Self::Node).or_else(|| plan.stage_named(name).map(|_| Self::Stage(name)))
     }
 
-    /// What an expression stands for, where it is all of a value and no part of one.
+    /// What an expression stands for, if it is a whole value and not a part of one.
     fn of(scope: &RunScope<'_>, name: &'a Name) -> Option<Self> {
         let (second, is_output) = (name.segment(1)?, name.segment(2) == Some("output"));
         match (name.root(), name.segments().len()) {

@@ -9,7 +9,7 @@ use crate::machine::request::text::{append, text};
 use crate::machine::state::stage::StageResult;
 use crate::plan::{Plan, RolePlan};
 
-/// A text, and the inputs after it.
+/// A text with the inputs after it.
 pub(in crate::machine) fn join(mut prompt: String, inputs: Vec<Value>) -> String {
     for input in inputs {
         append(&mut prompt, &text(input));
@@ -17,8 +17,8 @@ pub(in crate::machine) fn join(mut prompt: String, inputs: Vec<Value>) -> String
     prompt
 }
 
-/// The role's text, or the prompt that replaces it, with the guards and the inputs where the text does not
-/// say where they stand.
+/// The role's text, or the prompt that replaces it, followed by the guards and the inputs unless the text
+/// places them itself.
 pub(in crate::machine) fn of_role(
     role: &RolePlan,
     own: Option<String>,
@@ -49,11 +49,11 @@ pub(in crate::machine) fn of_role(
     Ok(if follow { join(prompt, inputs) } else { prompt })
 }
 
-/// What a role's template names, of all that it can.
+/// The values that a role's template names.
 fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan) -> Value {
     let parts = Parts::of_role(&role.template);
     let mut members = Map::new();
-    // Of two things with the same name the later counts.
+    // Of two values with the same name, the later one takes precedence.
     let stage_output = |name: &str| {
         plan.stage_named(name)?;
         let result = scope.state.results.get(name);

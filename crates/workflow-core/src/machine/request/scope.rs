@@ -1,4 +1,4 @@
-//! What `${…}` can name while a run goes on.
+//! What `${…}` can name during a run.
 
 use std::borrow::Cow;
 
@@ -69,7 +69,7 @@ impl<'a> RunScope<'a> {
         }
     }
 
-    /// A value that a definition names by itself: a node's output, or the item.
+    /// A value that a definition names without `${…}`: a node's output, or the item.
     pub(in crate::machine) fn source(&self, source: &Source) -> Option<Data> {
         match source {
             Source::Node(place) => self.graph?.output(*place).cloned(),
@@ -83,12 +83,12 @@ impl<'a> RunScope<'a> {
         items.get(number)
     }
 
-    /// A variable of the run, or what the stage's profile has in its place.
+    /// A variable of the run, or else the default of the stage's profile.
     pub(in crate::machine) fn variable(&self, name: &str) -> Option<&'a Data> {
         self.state.vars.get(name).or_else(|| self.stage.vars.get(name))
     }
 
-    /// Adds what the stage's profile has for variables that the run does not have.
+    /// Adds the profile's defaults for variables that the run does not have.
     pub(in crate::machine) fn add_defaults(&self, vars: &mut Value, parts: &Parts<'_>) {
         let Value::Object(vars) = vars else { return };
         for (name, value) in &self.stage.vars {
@@ -98,7 +98,7 @@ impl<'a> RunScope<'a> {
         }
     }
 
-    /// What a name stands for, as it is kept, where that is a value of its own and no part of one.
+    /// The stored value of a name, if it is a whole value and not a part of one.
     pub(in crate::machine) fn whole(&self, name: &Name) -> Option<Data> {
         let is_output = name.segment(2) == Some("output");
         match (name.root(), name.segments().len()) {

@@ -1,8 +1,8 @@
 //! Where the values of `${secrets.x}` come from.
 
-/// Gives the values of `${secrets.x}` at the moment of a call. Must not block: a host that keeps
-/// its secrets far away fetches them before the run.
+/// Returns the values of `${secrets.x}` when a call begins. Must not block: a host with remote secrets
+/// fetches them before the run.
 pub trait Secrets: Send + Sync {
-    /// The secret of that name.
+    /// The secret of that name; `None` if there is none.
     fn secret(&self, name: &str) -> Option<String>;
 }

@@ -1,4 +1,4 @@
-//! Values as text, and texts one below the other.
+//! Writes values as text, and joins texts.
 
 use serde_json::Value;
 

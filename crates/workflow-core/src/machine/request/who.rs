@@ -74,7 +74,7 @@ fn name(template: &Template, scope: &RunScope<'_>, field: &str) -> Result<String
     template.render_text(scope).map_err(|error| unresolved(field, &error))
 }
 
-/// A role that there is.
+/// A role that exists and can be used.
 fn role(plan: &Plan, template: &Template, scope: &RunScope<'_>, field: &str) -> Result<RoleId, Failure> {
     let name = name(template, scope, field)?;
     if let Some((id, _)) = plan.roles.get_key_value(name.as_str()) {

@@ -14,7 +14,7 @@ use crate::machine::state::node::NodeState;
 use crate::plan::{CallPlan, Plan, StagePlan};
 use crate::usage::Spent;
 
-/// The part of a budget at which it is warned of.
+/// The fraction of a budget at which a warning is recorded.
 const WARNED_AT: f64 = 0.8;
 
 /// A budget, and what was used of it.
@@ -75,7 +75,7 @@ impl Scope<'_> {
         limits.into_iter().flatten()
     }
 
-    /// That a limit is reached, as a failure.
+    /// The failure of a call for which a limit is reached.
     pub(in crate::machine) fn over(&self) -> Option<Failure> {
         let limit = self.limits().find(|limit| limit.used >= limit.of)?;
         Some(self.used_up(&limit))

@@ -1,5 +1,5 @@
-//! What the machine keeps beside the facts, so that a step costs no more in a large graph than in a
-//! small one. All of it can be derived from plan and facts again; events neither hold nor need it.
+//! What the machine keeps beside the facts, so that the cost of a step does not grow with the graph. All of
+//! it can be derived from plan and facts again; events neither hold nor need it.
 
 use std::collections::VecDeque;
 
@@ -22,12 +22,12 @@ impl<T> PartialEq for Derived<T> {
     }
 }
 
-/// How far a lane's graph has come.
+/// The progress of a lane's graph.
 #[derive(Debug, Clone)]
 pub(in crate::machine) struct GraphWork {
-    /// For each node of the plan, how many of those that it waits for have not ended.
+    /// For each node of the plan, how many of the nodes that it waits for have not ended.
     pub waits_for: Vec<u32>,
-    /// Nodes that wait for nothing and have not been looked at.
+    /// Nodes that wait for nothing and have not been considered yet.
     pub ready: VecDeque<usize>,
     /// How many nodes have been begun and have not ended.
     pub under_way: u32,
@@ -35,10 +35,10 @@ pub(in crate::machine) struct GraphWork {
     pub left: usize,
 }
 
-/// How far a `foreach` has come.
+/// The progress of a `foreach`.
 #[derive(Debug, Clone, Default)]
 pub(in crate::machine) struct ItemsWork {
-    /// The first item that has not been looked at.
+    /// The first item that has not been considered yet.
     pub next: u32,
     /// How many items have been begun and have not ended.
     pub under_way: u32,
@@ -46,7 +46,7 @@ pub(in crate::machine) struct ItemsWork {
     pub asked: bool,
 }
 
-/// What a call that runs has said of its usage.
+/// The usage that a running call has reported.
 #[derive(Debug, Clone)]
 pub(in crate::machine) struct Live {
     pub usage: Usage,

@@ -14,7 +14,7 @@ use crate::status::StageStatus;
 /// node, and `graph` is absent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LaneState {
-    /// How the lane stands as a whole.
+    /// The status of the lane as a whole.
     pub whole: NodeState,
     /// The nodes of its graph, once it has begun.
     pub(in crate::machine) graph: Option<Box<GraphState>>,
@@ -23,7 +23,7 @@ pub struct LaneState {
 /// The nodes of a lane's graph.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::machine) struct GraphState {
-    /// Those that something has happened to.
+    /// The nodes that have events.
     pub nodes: IndexMap<NodeId, NodeState, RandomState>,
     /// How many calls are running, those of items included.
     pub running: u32,
@@ -35,8 +35,7 @@ pub(in crate::machine) struct GraphState {
 impl LaneState {
     pub(in crate::machine) const UNSTARTED: Self = Self { whole: NodeState::UNSTARTED, graph: None };
 
-    /// The node, or the item, at `path`, where something has happened to it and it is no item that has
-    /// ended well.
+    /// The node, or the item, at `path`, if it has events and is not an item that has succeeded.
     pub(in crate::machine) fn node(&self, path: &NodePath) -> Option<&NodeState> {
         match &self.graph {
             None => Some(&self.whole).filter(|_| path.items.is_empty()),
@@ -75,18 +74,18 @@ impl LaneState {
             None if path.items.is_empty() => Ok(&mut self.whole),
             None => Err("the node has no items"),
             Some(graph) => {
-                // Mostly it is there, and the id need not be cloned.
+                // Usually it exists, and the id need not be cloned.
                 let place = match graph.nodes.get_index_of(&path.node) {
                     Some(place) => place,
                     None => graph.nodes.insert_full(path.node.clone(), NodeState::UNSTARTED).0,
                 };
-                let (_, node) = graph.nodes.get_index_mut(place).ok_or("the node is not there")?;
+                let (_, node) = graph.nodes.get_index_mut(place).ok_or("the node does not exist")?;
                 node.below_mut(&path.items)
             }
         }
     }
 
-    /// An item that has ended well is kept as the number of the event alone.
+    /// Of an item that has succeeded, only the number of the event is kept.
     pub(in crate::machine) fn fold_item(&mut self, path: &NodePath, seq: u64) {
         let foreach = self.foreach_mut(path).and_then(|node| node.items.as_mut());
         if let (Some(items), Some(item)) = (foreach, path.items.last()) {
@@ -113,8 +112,7 @@ impl LaneState {
         if self.whole.status == StageStatus::Completed { &self.whole.output } else { NULL }
     }
 
-    /// What a lane that fails has given: the output of its node that failed, or an object with those of
-    /// several.
+    /// The output of a lane that fails: that of its failed node, or an object with those of several.
     pub(in crate::machine) fn output_in_vain(&self) -> Data {
         let Some(graph) = &self.graph else { return self.whole.output.clone() };
         let nodes = graph.nodes.iter().map(|(id, node)| (id.as_str(), node.output_in_vain()));
@@ -126,7 +124,7 @@ impl LaneState {
         }
     }
 
-    /// What its nodes used was another run's.
+    /// The usage of its nodes belongs to another run.
     pub(in crate::machine) fn begin_spending(&mut self) {
         self.whole.begin_spending();
         if let Some(graph) = &mut self.graph {

@@ -1,8 +1,9 @@
 //! The state of a run: the fold of its events.
 //!
-//! [`apply`] is the only way to change it. [`stage`], [`lane`] and [`node`] are its parts, [`question`] what persons
-//! are asked, [`derived`] what can be computed again. [`budget`], [`session`], [`running`] and [`unmet`] answer
-//! questions about it; [`view`] is how hosts see it. Nothing here knows why anything happens, or what a call is given.
+//! [`apply`] is the only way to change it. [`stage`], [`lane`] and [`node`] are its parts, [`question`] what
+//! people are asked, [`derived`] what can be computed again. [`budget`], [`session`], [`running`] and
+//! [`unmet`] answer questions about it; [`view`] is how hosts see it. Nothing here decides what happens, or
+//! what a call receives.
 
 pub(super) mod apply;
 pub(super) mod budget;
@@ -64,7 +65,7 @@ pub struct State {
     pub(in crate::machine) forked: Option<Arc<RunForked>>,
     /// Where its own files come from, in a run that was forked.
     pub(in crate::machine) origin: Option<Arc<Origin>>,
-    /// What the attempts used that were taken over from another run: shown, and never charged.
+    /// The usage of attempts that were taken over from another run: shown, and never charged.
     pub(in crate::machine) inherited: Spent,
     pub(in crate::machine) status: RunStatus,
     pub(in crate::machine) iteration: u32,
@@ -78,12 +79,12 @@ pub struct State {
     pub(in crate::machine) spent: Spent,
     /// The budgets that were warned of.
     pub(in crate::machine) warned: BTreeSet<(Option<StageId>, BudgetLimit)>,
-    /// The session of each node of a lane that was recorded last and not given up, over all iterations. That of
-    /// an item is only in its own state.
+    /// For each node of a lane, the session that was recorded last and not given up, over all iterations. The
+    /// session of an item is only in the item's state.
     pub(in crate::machine) sessions: BTreeMap<(StageId, u32, NodeId), Session>,
-    /// What persons are asked, by the numbers of the events that asked.
+    /// The open questions to people, by the numbers of the events that asked.
     pub(in crate::machine) asks: BTreeMap<u64, Ask>,
-    /// What the run waits for, where nothing goes on by itself.
+    /// What the run waits for, if it does not continue by itself.
     pub(in crate::machine) waiting: Option<Box<Wait>>,
     pub(in crate::machine) pausing: bool,
     pub(in crate::machine) cancelling: bool,
@@ -115,7 +116,7 @@ impl State {
         &self.created
     }
 
-    /// The hash of the bundle that it goes on with.
+    /// The hash of the bundle that the run continues with.
     pub fn bundle(&self) -> &BundleHash {
         &self.bundle
     }
@@ -158,7 +159,8 @@ impl State {
         matches!(&self.position, Position::In(current) if current.stage == *stage)
     }
 
-    /// The stages that the way on depends on: those that it may go on from or to without looking.
+    /// The stages that may come next, and the one that is under way: what the run does next depends on their
+    /// definitions.
     pub fn anchors(&self) -> Vec<&StageId> {
         match &self.position {
             Position::Start => Vec::new(),
@@ -173,7 +175,7 @@ impl State {
         self.status
     }
 
-    /// Why the run does not go on by itself.
+    /// Why the run does not continue by itself.
     pub fn wait(&self) -> Option<Wait> {
         match &self.waiting {
             Some(wait) => Some(Wait::clone(wait)),
@@ -181,30 +183,29 @@ impl State {
         }
     }
 
-    /// Everything that persons are asked, and when the run goes on by itself if it does.
+    /// All open questions to people, and when the run resumes by itself, if it does.
     pub fn waits(&self) -> Vec<Wait> {
         let asked = self.asks.iter().map(|(number, ask)| ask.wait(*number));
         let by_itself = self.wait().filter(|wait| wait.number.is_none());
         asked.chain(by_itself).collect()
     }
 
-    /// Whether a resume changes something: it is paused or about to be, or was given up after crashes.
+    /// Whether a resume has an effect: the run is paused or about to be, or was given up after crashes.
     pub(in crate::machine) fn can_be_resumed(&self) -> bool {
         self.pausing || self.waiting.as_ref().is_some_and(|wait| wait.is_resumed())
     }
 
-    /// Whether nothing happens until somebody says something, or for a while: the run has ended, or
-    /// [waits](Self::wait).
+    /// Whether the run is idle: it has ended, or [waits](Self::wait) for a person or a time.
     pub fn rests(&self) -> bool {
         self.status.is_terminal() || self.status == RunStatus::Paused || self.waiting.is_some()
     }
 
-    /// The number of the last control that was taken in.
+    /// The number of the last control that was handled.
     pub fn last_control(&self) -> u64 {
         self.controls
     }
 
-    /// What the stage that is under way has used, in all iterations.
+    /// The usage of the stage that is under way, in all iterations.
     pub(in crate::machine) fn current_spent(&self) -> Option<Spent> {
         match &self.position {
             Position::In(current) => Some(current.spent),

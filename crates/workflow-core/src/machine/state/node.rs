@@ -15,14 +15,14 @@ use crate::usage::{Spent, Usage};
 /// One node of a lane, or what a `foreach` node does for one item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeState {
-    /// Where it stands.
+    /// The status of the node.
     pub status: StageStatus,
     /// The number of the last attempt; 0 before the first. Of a lane with a graph: how many attempts its
     /// nodes have made.
     pub attempt: u32,
     /// How many attempts have failed in a way that counts against the retries.
     pub failures: u32,
-    /// How many attempts were followed by one that mends their output.
+    /// How many attempts were followed by one that corrects their output.
     pub repairs: u32,
     /// When it is tried again.
     pub retry_at: Option<Timestamp>,
@@ -30,7 +30,8 @@ pub struct NodeState {
     pub provider: Option<Arc<str>>,
     /// The role of the last attempt.
     pub role: Option<RoleId>,
-    /// The output, once it has succeeded; after a failed attempt what that gave, and null where that is nothing.
+    /// The output, once it has succeeded; after a failed attempt that attempt's output, and null if there is
+    /// none.
     pub output: Data,
     /// The last failure.
     pub error: Option<Arc<Failure>>,
@@ -42,14 +43,14 @@ pub struct NodeState {
     pub ended_at: Option<Timestamp>,
     /// What is known of its attempts once one did not succeed: mostly there is none.
     pub(in crate::machine) tried: Option<Box<Tried>>,
-    /// What the call that runs has said of its usage, and whether it was stopped for it.
+    /// The usage that the running call has reported, and whether the call was stopped for it.
     pub(in crate::machine) live: Derived<Box<Live>>,
     /// Whether a person has agreed to it, or has answered it.
     pub(in crate::machine) approved: bool,
     /// Whether the session is that of its last attempt, rather than of one before it.
     pub(in crate::machine) in_session: bool,
-    /// Whether the attempt that is under way, or the next, goes on in the session of one that was interrupted, also
-    /// where its calls have sessions of their own.
+    /// Whether the attempt that is under way, or the next, continues the session of one that was interrupted,
+    /// even if its calls normally begin new sessions.
     pub(in crate::machine) resumes: bool,
     /// The items of a `foreach` node that has begun.
     pub(in crate::machine) items: Option<Box<ItemsState>>,
@@ -62,10 +63,10 @@ pub(in crate::machine) struct Tried {
     pub at: Option<Timestamp>,
     /// What the attempts that did not succeed used.
     pub spent: Spent,
-    /// Whether the last failure was one in the session that it goes on in.
+    /// Whether the last failure occurred in the session that it continues.
     pub session_failed: bool,
     /// How many attempts in a row were interrupted by the death of their driver. A result, a failure and a
-    /// person's decision end the row; an interruption in order, by a shutdown, does not count.
+    /// person's decision end the row; an orderly interruption, by a shutdown, does not count.
     pub deaths: u32,
 }
 
@@ -81,11 +82,11 @@ pub(in crate::machine) struct Session {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::machine) struct ItemsState {
     pub items: Elements,
-    /// For each item up to the last that has ended well, the number of the event that says so, or 0.
+    /// For each item up to the last that has succeeded, the number of the event that says so, or 0.
     pub ended: Vec<u64>,
-    /// How many items have ended well.
+    /// How many items have succeeded.
     pub done: u32,
-    /// The items that something has happened to and that have not ended well.
+    /// The items that have events and have not succeeded.
     pub open: BTreeMap<u32, NodeState>,
     pub work: Derived<ItemsWork>,
 }
@@ -118,14 +119,14 @@ impl NodeState {
         i64::try_from(to.duration_since(from).as_millis()).ok()
     }
 
-    /// What a node that failed has given: its output, or of a `foreach` that of its item that failed, or an
-    /// array of those of several.
+    /// The output of a node that failed: its own, or for a `foreach` that of its failed item, or an array of
+    /// those of several.
     pub(super) fn output_in_vain(&self) -> Data {
         if self.status != StageStatus::Failed {
             return Data::NULL;
         }
         let Some(items) = &self.items else {
-            // What a person answered is not what a call gave.
+            // A person's answer is not the output of a call.
             return if self.provider.is_some() { self.output.clone() } else { Data::NULL };
         };
         let given = items.open.values().map(Self::output_in_vain).filter(|output| !output.is_null());
@@ -171,8 +172,9 @@ impl NodeState {
         self.tried.as_ref().map_or(self.started_at, |tried| tried.at)
     }
 
-    /// The attempt that is under way ends at `at`: how long it took. None where none is under way: a person has
-    /// said what became of one that was counted when it was interrupted. The first attempt began when the node did.
+    /// The attempt that is under way ends at `at`: how long it took. None if no attempt is under way: a
+    /// person has told the outcome of one that was counted when it was interrupted. The first attempt began
+    /// when the node did.
     pub(in crate::machine) fn took(&mut self, at: Timestamp) -> Option<u64> {
         let began = match &mut self.tried {
             Some(tried) => tried.at.take(),
@@ -198,7 +200,7 @@ impl NodeState {
             StageStatus::Pending | StageStatus::Queued | StageStatus::Waiting if self.attempt == 0 => {
                 StageStatus::Skipped
             }
-            // Interrupted, and not wanted any more before it could run again.
+            // It was interrupted, and no longer needed before it could run again.
             StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying if self.error.is_none() => {
                 StageStatus::Cancelled
             }

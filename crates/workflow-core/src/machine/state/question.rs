@@ -1,5 +1,4 @@
-//! What a run asks of persons, and what they say: approvals, questions, and what became of a call that was
-//! interrupted.
+//! What a run asks people, and their answers: approvals, questions, and the outcomes of interrupted calls.
 
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, StageId};
 use crate::status::{Wait, WaitReason};
 
-/// Something that a person is asked.
+/// A question to a person.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::machine) struct Ask {
     /// The node; none for a stage.
@@ -22,11 +21,11 @@ pub(in crate::machine) struct Ask {
     schema: Option<Data>,
 }
 
-/// What a person said.
+/// A person's decision.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::machine) enum Said {
     Agreed,
-    /// With the person's words, if there were any.
+    /// With the person's comment, if there is one.
     Disagreed(Option<Arc<str>>),
     /// The answer to a question.
     Value(Data),
@@ -80,7 +79,7 @@ impl Ask {
         }
     }
 
-    /// What an answer says, where it is one that could be given.
+    /// What an answer says, if it is valid.
     pub(in crate::machine) fn read(&self, answer: &Data) -> Result<Said, String> {
         let said = Said::read(self.reason, answer)?;
         if self.reason != WaitReason::Question {
@@ -102,7 +101,7 @@ impl Ask {
 }
 
 impl Said {
-    /// Reads an answer to what was asked for `reason`.
+    /// Reads an answer to a question that was asked for `reason`.
     pub(in crate::machine) fn read(reason: WaitReason, answer: &Data) -> Result<Self, String> {
         let value = answer.exact_value();
         match reason {

@@ -7,15 +7,15 @@ use crate::machine::state::State;
 use crate::machine::state::node::{NodeState, Session};
 
 impl State {
-    /// The session of a node that is no item.
+    /// The session of a node that is not an item.
     pub(in crate::machine) fn session(&self, path: &NodePath) -> Option<&Session> {
         let path = path.items.is_empty().then_some(path)?;
         self.sessions.get(&(path.stage.clone(), path.lane, path.node.clone()))
     }
 }
 
-/// The session that a call goes on in: the one that was recorded last, in this iteration or in one before. What
-/// an item is, is another matter in each iteration.
+/// The session that a call continues: the one that was recorded last, in this iteration or in one before.
+/// Items have no session from earlier iterations, because the items may differ in each iteration.
 pub(in crate::machine) fn session(state: &State, path: &NodePath) -> Option<Arc<str>> {
     if path.items.is_empty() {
         return Some(state.session(path)?.id.clone());

@@ -17,7 +17,7 @@ use crate::usage::Spent;
 /// The most lanes that a stage can have.
 pub(crate) const MAX_LANES: usize = 10_000;
 
-/// Where a run stands among its stages.
+/// The position of a run among its stages.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::machine) enum Position {
     /// Before the first stage.
@@ -26,7 +26,7 @@ pub(in crate::machine) enum Position {
     Asked { iteration: u32, stage: StageId, said: Option<Said> },
     /// In a stage.
     In(Current),
-    /// A stage ended; `Some` error: it failed, and the run does not go on.
+    /// A stage ended; `Some` error: it failed, and the run does not continue.
     After(StageId, Option<Arc<Failure>>),
     /// An iteration ended; what comes next, and whether `stop_when` was met.
     Between { next: Option<StageId>, done: bool },
@@ -87,7 +87,7 @@ pub(in crate::machine) enum OutputOf {
 }
 
 impl OutputOf {
-    /// What is left of a stage that failed: the outputs of its lanes, where one that failed has any.
+    /// The output of a stage that failed: the outputs of its lanes, if a failed lane has any.
     pub(in crate::machine) fn in_vain(lanes: &[LaneState], of: Option<u32>) -> Self {
         let has_any = |lane: &LaneState| {
             matches!(lane.whole.status, StageStatus::Failed | StageStatus::Retrying)

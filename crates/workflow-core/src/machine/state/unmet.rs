@@ -1,4 +1,4 @@
-//! Whether a run can go on by a plan: whether what its next stages need is there.
+//! Whether a run can continue with a plan: whether the outputs and variables that its next stages need exist.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,9 @@ use crate::machine::state::stage::Position;
 use crate::plan::{Plan, StagePlan};
 
 impl State {
-    /// What the stages that come next need by `plan` and will not have: the output of a stage that comes before the one
-    /// that the run is at, and so does not run any more, or a variable that only such a stage writes. One line each.
+    /// What the next stages need according to `plan` and will not have: the output of a stage that comes
+    /// before the run's current one, and so will not run, or a variable that only such a stage writes. One
+    /// line each.
     ///
     /// Only what is needed for certain counts: nothing that a condition may leave out, and no name with a default.
     pub fn unmet(&self, plan: &Plan) -> Vec<String> {

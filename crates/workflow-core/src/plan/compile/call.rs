@@ -11,7 +11,7 @@ use crate::output_schema::OutputSchema;
 use crate::plan::compile::Compiler;
 use crate::plan::model::{CallPlan, InputPlan, Source};
 
-/// How often a wrong output goes back to the provider, where nothing else is said.
+/// How often a wrong output goes back to the provider, by default.
 const REPAIRS: u32 = 2;
 
 impl Compiler<'_> {

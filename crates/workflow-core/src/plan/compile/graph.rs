@@ -7,9 +7,9 @@ use crate::expr::{Condition, Template, ValueTemplate};
 use crate::plan::compile::Compiler;
 use crate::plan::model::{ArmPlan, AskPlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source};
 
-/// How many nodes of a lane are under way at a time, where nothing is said.
+/// How many nodes of a lane are under way at a time, by default.
 const NODES: u32 = 64;
-/// How many items of a parallel `foreach` are.
+/// How many items of a parallel `foreach` are under way at a time, by default.
 const ITEMS: u32 = 16;
 
 impl Compiler<'_> {

@@ -55,7 +55,7 @@ impl Plan {
     }
 }
 
-/// Compiles the parts of one bundle, and collects what is wrong with them.
+/// Compiles the parts of one bundle, and collects their problems.
 pub(in crate::plan) struct Compiler<'a> {
     pub bundle: &'a Bundle,
     pub problems: &'a mut Vec<Diagnostic>,
@@ -91,7 +91,7 @@ impl Compiler<'_> {
             if let Some(role) = self.role(role) {
                 roles.insert(id.clone(), role);
             } else if !known.contains(id.as_str()) {
-                // It is there only because an expression may name any: it may be for other workflows.
+                // It is included only because an expression may name any role: it may be for other workflows.
                 let problems = self.problems.split_off(before).into_iter();
                 let messages: Vec<_> = problems.map(|problem| problem.message).collect();
                 unfit.insert(id.clone(), messages.join("; "));

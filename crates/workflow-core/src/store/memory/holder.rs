@@ -1,4 +1,4 @@
-//! Who holds leases, and until when they are good.
+//! The holders of leases, and until when the leases are valid.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -8,16 +8,16 @@ use jiff::Timestamp;
 
 use super::super::sync::lock;
 
-/// Tells the time for leases that run out.
+/// The clock for leases that expire.
 pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// For how long leases are good.
+/// How long leases are valid.
 pub(super) struct Term {
     pub(super) time: Duration,
     pub(super) clock: Clock,
 }
 
-/// What stands for a process: all leases that it was given are renewed together, and run out together.
+/// Stands for a process: all of its leases are renewed together, and expire together.
 pub(super) struct Holder {
     number: u64,
     term: Option<Arc<Term>>,
@@ -26,18 +26,18 @@ pub(super) struct Holder {
 
 #[derive(Default)]
 struct Heart {
-    /// Grows whenever its leases have run out: those of an earlier life are never good again.
+    /// Grows whenever its leases have expired: those of an earlier life never become valid again.
     life: u64,
-    /// How many leases of this life were not given back.
+    /// How many leases of this life were not released.
     leases: usize,
-    /// Until when they are good. It counts only while there are some.
+    /// Until when they are valid. Only meaningful while there are leases.
     until: Timestamp,
-    /// Whether leases have run out and the holder was not told.
+    /// Whether leases have expired without the holder having been told.
     untold: bool,
 }
 
 impl Heart {
-    /// Ends this life when its leases have run out.
+    /// Ends this life when its leases have expired.
     fn look(&mut self, now: Timestamp) {
         if self.leases > 0 && now >= self.until {
             self.die();
@@ -77,7 +77,7 @@ impl Holder {
         heart.life
     }
 
-    /// Whether leases of that life are good.
+    /// Whether leases of that life are valid.
     pub(super) fn lives(&self, life: u64) -> bool {
         let Some(term) = &self.term else { return true };
         let mut heart = lock(&self.heart);
@@ -85,7 +85,7 @@ impl Holder {
         heart.life == life
     }
 
-    /// One lease of that life was given back.
+    /// Counts the release of one lease of that life.
     pub(super) fn give_back(&self, life: u64) {
         let mut heart = lock(&self.heart);
         if heart.life == life {
@@ -93,14 +93,15 @@ impl Holder {
         }
     }
 
-    /// Puts off the end of all leases. False when they had run out: then none is good.
+    /// Extends all leases. Returns false if they had expired: then none is valid.
     pub(super) fn renew(&self) -> bool {
         let Some(term) = &self.term else { return true };
         let mut heart = lock(&self.heart);
         let now = (term.clock)();
         heart.look(now);
         if heart.untold {
-            // What was taken before the holder was told is given up too: it believes to have nothing.
+            // Runs that were claimed before the holder was told are given up too: the holder assumes that it
+            // has none.
             heart.die();
             heart.untold = false;
             return false;

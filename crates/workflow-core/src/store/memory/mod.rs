@@ -31,16 +31,15 @@ const OUTPUT_LIMIT: usize = 16 << 20;
 
 /// Keeps runs in memory, as long as the store lives.
 ///
-/// All of its methods are done when they are first polled; they never wait. A run stays until it
-/// is [deleted](RunStore::delete), also after it has ended. Of a run's output the newest 16 MiB
-/// are kept; what was dropped before them is told by an entry of the kind
-/// [`Dropped`](crate::output::OutputKind::Dropped).
+/// All of its methods are done when they are first polled; they never wait. A run stays until it is
+/// [deleted](RunStore::delete), also after it has ended. Of a run's output the newest 16 MiB are kept; an
+/// entry of the kind [`Dropped`](crate::output::OutputKind::Dropped) has the number of older entries that
+/// were dropped.
 ///
-/// A lease is good until its holder releases it: there is no other process whose death could end
-/// it. A holder that is dropped releases it in its destructor, by polling
-/// [`release`](RunStore::release) once. Leases that run out by a clock, and holders that are like
-/// processes of their own, are there for tests: see [`with_leases`](Self::with_leases) and
-/// [`another_process`](Self::another_process).
+/// A lease is valid until its holder releases it: there is no other process whose death could end it. A
+/// holder that is dropped releases it in its destructor, by polling [`release`](RunStore::release) once.
+/// Leases that expire by a clock, and holders that act like separate processes, are for tests: see
+/// [`with_leases`](Self::with_leases) and [`another_process`](Self::another_process).
 ///
 /// ```
 /// use workflow_core::store::{MemoryStore, RunFilter, RunStore};
@@ -59,7 +58,7 @@ pub struct MemoryStore {
 struct Shared {
     runs: RwLock<HashMap<RunId, Box<Mutex<Run>>>>,
     bundles: RwLock<HashMap<BundleHash, Arc<Bundle>>>,
-    /// Epochs are drawn for all runs together, so that no two leases are ever alike.
+    /// Epochs are numbered for all runs together, so that no two leases have the same epoch.
     epochs: AtomicU64,
     holders: AtomicU64,
     watchers: Watchers,
@@ -83,7 +82,7 @@ impl MemoryStore {
         Self::with(bytes, None)
     }
 
-    /// An empty store whose leases are good for `lease_time` by `clock`, after which they have to be
+    /// An empty store whose leases are valid for `lease_time` by `clock`; within that time they have to be
     /// [renewed](RunStore::renew).
     ///
     /// ```
@@ -115,8 +114,8 @@ impl MemoryStore {
         Self { shared: Arc::new(shared), holder: Arc::new(Holder::new(1, term)) }
     }
 
-    /// The same runs as another process finds them: leases belong to the process that they were given to.
-    /// A clone is the same process.
+    /// The same store as seen by another process: leases belong to the process that claimed them. A clone is
+    /// the same process.
     #[must_use]
     pub fn another_process(&self) -> Self {
         let number = self.shared.holders.fetch_add(1, Ordering::Relaxed) + 1;
@@ -124,8 +123,8 @@ impl MemoryStore {
         Self { shared: Arc::clone(&self.shared), holder: Arc::new(holder) }
     }
 
-    /// The same runs as a host finds them that starts again after its death: every lease that was
-    /// given out so far is fenced off, and every run can be claimed. For tests of crashes.
+    /// The same store as seen by a host that restarts after a crash: every lease that was given out so far is
+    /// fenced off, and every run can be claimed. For tests of crashes.
     #[must_use]
     pub fn reopen(&self) -> Self {
         for run in read(&self.shared.runs).values() {
@@ -144,7 +143,7 @@ impl MemoryStore {
         Ok(look(&mut lock(run)))
     }
 
-    /// The run of a lease that is good.
+    /// The run of a lease, if the lease is valid.
     fn held<T>(
         &self,
         lease: &Lease,
@@ -156,12 +155,12 @@ impl MemoryStore {
         if run.is_held(lease, &self.holder) { change(&mut run) } else { Err(fenced()) }
     }
 
-    /// Lends a run that nobody holds.
+    /// Gives out the lease of a run that has no holder.
     fn lend(&self, id: &RunId, run: &mut Run) -> Result<Lease, StoreError> {
         if let Some(holder) = run.holder() {
             return Err(StoreError::Held { run: id.clone(), holder: holder.to_string() });
         }
-        // Its holder may have lost it by the clock: nothing is given back then.
+        // The holder's lease may have expired: there is nothing to release then.
         let deaths = run.bury(&self.holder);
         let previous = run.epoch;
         run.lend(&self.holder, self.epoch());
@@ -253,7 +252,7 @@ impl RunStore for MemoryStore {
                 (run.head.goes_on(now) && run.holder().is_none()).then_some((run.head.created_at, id))
             })
             .collect();
-        // Nobody is promised an order, but a simulated world has to be the same each time.
+        // The order is unspecified, but simulations need a deterministic one.
         free.sort_unstable();
         let lent = free.into_iter().filter_map(|(_, id)| {
             let mut run = lock(runs.get(id)?);

@@ -11,20 +11,20 @@ use crate::ids::RunId;
 use crate::output::{OutputEntry, OutputKind};
 use crate::status::RunStatus;
 
-/// What a kept output entry counts for besides its text.
+/// The size that a kept output entry counts for besides its text.
 const ENTRY_SIZE: usize = size_of::<OutputEntry>();
 
 pub(super) struct Run {
     pub(super) epoch: u64,
-    /// Who was given the newest lease, unless it was given back, and in which of its lives.
+    /// The holder of the newest lease, unless it was released, and the life it belongs to.
     holder: Option<(Arc<Holder>, u64)>,
     pub(super) head: RunHead,
     /// What was appended, as it was appended: a log that grows is never copied.
     appends: Vec<Box<[Event]>>,
     pub(super) controls: Vec<ControlRecord>,
-    /// How many controls the holder was given.
+    /// How many controls the holder has received.
     handed: usize,
-    /// The highest control that an event obeys: what a new holder need not be given.
+    /// The highest control that an event obeys: a new holder receives only later ones.
     obeyed: u64,
     /// How many holders in a row died, and the number of the last event then.
     deaths: (u32, u64),
@@ -55,19 +55,19 @@ impl Run {
         run
     }
 
-    /// Who holds it, as long as the lease is good.
+    /// The holder, if the lease is valid.
     pub(super) fn holder(&self) -> Option<&Arc<Holder>> {
         let (holder, life) = self.holder.as_ref()?;
         holder.lives(*life).then_some(holder)
     }
 
-    /// Whether the lease is good, for `holder`.
+    /// Whether the lease is valid, for `holder`.
     pub(super) fn is_held(&self, lease: &Lease, holder: &Arc<Holder>) -> bool {
         self.epoch == lease.epoch
             && self.holder.as_ref().is_some_and(|(of, life)| Arc::ptr_eq(of, holder) && of.lives(*life))
     }
 
-    /// Whether it goes on by itself.
+    /// Whether a driver can continue it without a person.
     pub(super) fn goes_on(&self) -> bool {
         matches!(self.head.status, RunStatus::Pending | RunStatus::Running)
     }
@@ -78,8 +78,8 @@ impl Run {
         self.handed = self.controls.partition_point(|control| control.number <= self.obeyed);
     }
 
-    /// Takes the run from a holder that is dead, unless it is `next`. Returns how many holders in a row died since the
-    /// last event.
+    /// Takes the run from a dead holder, unless that is `next`. Returns how many holders in a row died since
+    /// the last event.
     pub(super) fn bury(&mut self, next: &Arc<Holder>) -> u32 {
         if self.holder.as_ref().is_some_and(|(holder, _)| !Arc::ptr_eq(holder, next)) {
             self.lose_holder();
@@ -88,7 +88,7 @@ impl Run {
         if self.deaths.1 == self.last_event() { self.deaths.0 } else { 0 }
     }
 
-    /// Its holder is dead, if it has one.
+    /// If it has a holder, that holder is dead.
     pub(super) fn lose_holder(&mut self) {
         if self.holder.is_some() {
             let last = self.last_event();
@@ -126,7 +126,7 @@ impl Run {
         events.skip_while(|event| event.seq <= after).take(limit).cloned().collect()
     }
 
-    /// The controls that the holder was not given yet.
+    /// The controls that the holder has not received yet.
     pub(super) fn hand_controls(&mut self) -> Vec<ControlRecord> {
         let new = self.controls[self.handed..].to_vec();
         self.handed = self.controls.len();
@@ -164,7 +164,7 @@ impl Output {
             self.entries.push_back(entry.clone());
         }
         let mut last = None;
-        // The newest entry stays, however large, so that the numbers go on.
+        // The newest entry is kept, however large, so that the numbers continue.
         while self.size > limit && self.entries.len() > 1 {
             if let Some(entry) = self.entries.pop_front() {
                 self.size -= entry.text.len() + ENTRY_SIZE;

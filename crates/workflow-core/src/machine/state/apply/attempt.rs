@@ -14,7 +14,8 @@ use crate::status::StageStatus;
 use crate::usage::Usage;
 
 impl State {
-    /// Adds the attempt at `path` that ends at `at`, and tells how long it took, where it was not added before.
+    /// Adds the attempt at `path` that ends at `at`, and returns how long it took, if it was not added
+    /// before.
     pub(super) fn spend(
         &mut self,
         path: &NodePath,
@@ -66,7 +67,7 @@ impl State {
         if path.items.is_empty() {
             let node = (path.stage.clone(), path.lane, path.node.clone());
             match session {
-                // What was used stays: a session that was forked off has used what the former has.
+                // The usage is kept: a forked session has used what its original has.
                 Some(id) => {
                     let used = self.sessions.remove(&node).and_then(|before| before.used);
                     self.sessions.insert(node, Session { id: id.clone(), used });
@@ -78,7 +79,7 @@ impl State {
     }
 
     pub(super) fn answered(&mut self, ask: &Ask, answer: &Data) -> Result<(), &'static str> {
-        let said = Said::read(ask.reason, answer).map_err(|_| "it is no answer to that")?;
+        let said = Said::read(ask.reason, answer).map_err(|_| "the answer does not fit the question")?;
         let Some(path) = &ask.path else {
             let Position::Asked { said: place, .. } = &mut self.position else {
                 return Err("no stage is asked about");

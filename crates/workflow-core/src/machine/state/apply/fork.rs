@@ -13,7 +13,7 @@ use crate::status::{RunStatus, StageStatus};
 use crate::usage::Spent;
 
 impl State {
-    /// Makes a run of its own of what another one had come to.
+    /// Turns the state that another run had reached into the state of a new run.
     pub(super) fn fork(&mut self, forked: &RunForked, at: Timestamp) -> Result<(), &'static str> {
         self.set(Some(&forked.vars));
         for (stage, output) in &forked.outputs {
@@ -21,7 +21,7 @@ impl State {
             result.status = StageStatus::Completed;
             result.error = None;
             result.output = OutputOf::Edited(output.clone());
-            // It has not failed any more, so the run goes on after it.
+            // The stage no longer counts as failed, so the run continues after it.
             if let Position::After(ended, error) = &mut self.position
                 && ended == stage
             {

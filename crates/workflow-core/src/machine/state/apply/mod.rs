@@ -84,7 +84,7 @@ impl State {
         })
     }
 
-    /// Takes in the next event. On an error the state is of no further use.
+    /// Applies the next event. After an error the state must not be used any more.
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ impl State {
                 current.retrying -= u32::from(was == StageStatus::Retrying);
             }
             EventBody::NodeStarted { path, items } => {
-                let elements = items.elements().ok_or("the items are no array")?;
+                let elements = items.elements().ok_or("the items are not an array")?;
                 let node = self.current(path)?.node_of_graph(path)?;
                 node.status = StageStatus::Running;
                 node.started_at = Some(event.at);
@@ -317,7 +317,7 @@ impl State {
             }
             EventBody::Answered { control, wait, answer } => {
                 self.controls = *control;
-                let ask = self.asks.remove(wait).ok_or("nobody asked")?;
+                let ask = self.asks.remove(wait).ok_or("the question was not asked")?;
                 self.answered(&ask, answer)?;
                 self.go_on();
             }
@@ -379,7 +379,7 @@ impl State {
         }
     }
 
-    /// What the nodes of a lane that has ended asked for is not wanted any more.
+    /// The requests of the nodes of a lane that has ended are no longer needed.
     fn forget_asks_of(&mut self, lane: u32) {
         self.asks.retain(|_, ask| ask.path.as_ref().is_none_or(|path| path.lane != lane));
     }

@@ -66,7 +66,7 @@ impl State {
         if current.running > 0 {
             return Err("the stage has running nodes");
         }
-        // What its nodes asked for is not wanted any more.
+        // The requests of its nodes are no longer needed.
         if !self.asks.is_empty() {
             self.asks.clear();
         }
