@@ -17,18 +17,18 @@ pub enum Stop {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Signal {
     level: AtomicU8,
     changed: Event,
 }
 
 /// The sending side: held by the driver of a run.
 #[derive(Debug, Clone, Default)]
-pub struct StopSource(Arc<Shared>);
+pub struct StopSource(Arc<Signal>);
 
 /// The receiving side: handed to a provider with each call.
 #[derive(Debug, Clone)]
-pub struct StopSignal(Arc<Shared>);
+pub struct StopSignal(Arc<Signal>);
 
 impl StopSource {
     /// A source without a request to stop.

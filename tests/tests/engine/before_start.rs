@@ -188,7 +188,7 @@ fn items_that_no_variable_gives_are_said_before_the_run_starts() {
     let home =
         Home::new(&[("workflows/stages/ask.all.yml", &always), ("workflows/stages/ask.maybe.yml", &maybe)]);
     let all = format!("{FLOW}ask: {{ profile: all }}\n");
-    let expected = "the items of the node `who` of the stage `ask` are `${vars.people}`, and there is no variable `people`";
+    let expected = "the items of the node `who` of the stage `ask` are `${vars.people}`, and there is no variable `people`: set it";
     assert_eq!(wrong(&home, &all), expected);
     assert_eq!(home.outputs(&all, &[("people", json!(["a"]))]).unwrap(), [r#"["standard: a"]"#]);
     // What may not be run, or is given by another stage, need not be there.

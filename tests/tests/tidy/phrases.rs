@@ -162,7 +162,8 @@ fn prose(code: &str) -> Vec<(usize, String)> {
 }
 
 fn violations(file: &TextFile) -> Vec<String> {
-    let found = if file.path.ends_with(".rs") {
+    let is_code = std::path::Path::new(&file.path).extension().is_some_and(|extension| extension == "rs");
+    let found = if is_code {
         prose(&file.text).iter().flat_map(|(line, text)| phrases_among(&words(text, *line))).collect()
     } else {
         phrases_in(&file.text)

@@ -144,10 +144,10 @@ pub trait Catalog: Send + Sync {
 
     /// Adds a workflow that is made from a template, with the parts that it uses. Never overwrites: a part
     /// that exists with the same text is kept, and one with another text is an error before anything is
-    /// written. What was written is taken back when it fails.
+    /// written. On an error, the parts that were written are removed again.
     ///
-    /// Dropping the future leaves the parts that were written by then, and no workflow; doing it again goes
-    /// on from there.
+    /// Dropping the future leaves the parts that were written by then, and no workflow; calling it again
+    /// continues from there.
     ///
     /// # Errors
     ///

@@ -39,7 +39,7 @@ pub(super) enum Operands {
     TextAfterFirst,
     /// What follows the operand `eval` is text.
     Eval,
-    /// None of them is text; so many can stand before the options.
+    /// None of them is text; this many may precede the options.
     Other(usize),
 }
 
@@ -207,7 +207,7 @@ const STARTS_NOTHING: &[&str] = &[
     "rm", "sort", "tail", "test", "touch", "wc", "which",
 ];
 
-/// The interpreter that `word` starts, where it stands for a program.
+/// The interpreter that `word` starts, if it is in the place of a program.
 pub(super) fn find(word: &str) -> Option<&'static Interpreter> {
     let name = name(word);
     let without_version = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');

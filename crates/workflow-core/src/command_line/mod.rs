@@ -147,7 +147,7 @@ impl<'w> Reading<'w> {
         true
     }
 
-    /// Reads short options that stand in one word.
+    /// Reads short options that are combined in one word.
     fn letters(&mut self, word: &str) {
         let interpreter = self.interpreter;
         let is_shell = interpreter.operands == Operands::Shell;
@@ -163,7 +163,7 @@ impl<'w> Reading<'w> {
                 self.at += 1;
             } else if interpreter.code.contains(letter) {
                 self.has_text = true;
-                // Several can stand together: `node -pe`.
+                // Several can be combined: `node -pe`.
                 self.at += usize::from(rest.chars().all(|letter| interpreter.code.contains(letter)));
                 self.text.push(self.at);
                 return;

@@ -37,7 +37,7 @@ mod report;
 mod resolve;
 mod yaml;
 
-pub(crate) use check::{Names, arms, needs};
+pub(crate) use check::{NodeNames, arms, needs};
 pub(crate) use model::{AssignmentsFile, WorkflowFile};
 
 pub use crate::role::{Role, Variable, VariableType};

@@ -1,4 +1,4 @@
-//! Names: what stands between `${` and `}`.
+//! Names: the text between `${` and `}`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,7 +42,7 @@ impl Name {
         self.default.as_deref()
     }
 
-    /// Where the name's `${` stands in its template, in bytes.
+    /// The position of the name's `${` in its template, in bytes.
     pub fn offset(&self) -> usize {
         self.offset
     }
@@ -152,7 +152,7 @@ fn take(text: &str, part_of: impl Fn(char) -> bool) -> (&str, &str) {
 fn unexpected(rest: &str, at: usize) -> SyntaxError {
     let message = match rest.chars().next() {
         None => "a name cannot end with `.`: add a key, as in `vars.x`".to_owned(),
-        Some('.') => "a key must stand between two `.`, as in `vars.x`".to_owned(),
+        Some('.') => "a key must be between two `.`, as in `vars.x`".to_owned(),
         Some(':') => "a default begins with `:-`, as in `${vars.x:-text}`".to_owned(),
         Some(c) => format!(
             "{c:?} is not allowed in a name: keys have letters, digits, `-` and `_`, with `.` between them"

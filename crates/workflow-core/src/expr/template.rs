@@ -19,7 +19,7 @@ enum Part {
 }
 
 impl Template {
-    /// Parses a text; see the [module](super) for what can stand in it.
+    /// Parses a text; see the [module](super) for its syntax.
     ///
     /// # Errors
     ///

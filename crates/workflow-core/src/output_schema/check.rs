@@ -17,7 +17,7 @@ use super::{SchemaError, Violation, Wrong, references};
 const MOST: usize = 100;
 /// A message is cut at this length: it can contain the value that is wrong.
 const LONGEST: usize = 300;
-/// Stands before the names of files, so that they are absolute.
+/// The prefix of file names that makes them absolute.
 const HOME: &str = "home:///";
 
 #[derive(Debug)]

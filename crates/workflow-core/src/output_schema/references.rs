@@ -57,7 +57,7 @@ fn walk(name: &str, schema: &Value, found: &mut Vec<String>, deeper: usize) -> R
     Ok(())
 }
 
-/// Whether what stands under a key of a schema is data, and not looked into.
+/// Whether the value of a key of a schema is data, and not searched.
 pub(super) fn is_data(key: &str) -> bool {
     matches!(key, "const" | "enum" | "default" | "examples")
 }

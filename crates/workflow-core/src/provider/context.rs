@@ -101,8 +101,8 @@ impl CallContext {
         self.host.usage(&self.id, usage);
     }
 
-    /// What finds the secrets of the run in a text. The engine takes them out of all that a call gives; a provider that
-    /// shortens a text does so before, because a secret that was cut in two is not found any more.
+    /// Finds the secrets of the run in a text. The engine redacts everything that a call returns; a provider
+    /// that shortens a text does so before, because a secret that was cut in two is no longer found.
     ///
     /// ```
     /// # use workflow_core::provider::CallContext;

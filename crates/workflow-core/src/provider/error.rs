@@ -22,16 +22,16 @@ use crate::usage::Usage;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{failure}")]
 pub struct ProviderError {
-    /// What goes into the log.
+    /// The failure as it is written to the log.
     pub failure: Box<Failure>,
     /// For [`FailureClass::RateLimited`]: when to try again.
     pub until: Option<Timestamp>,
     /// For [`FailureClass::RateLimited`], where `until` is not known: in how long to try again, counted from the end
     /// of the call.
     pub retry_after: Option<Duration>,
-    /// What the call used all the same.
+    /// What the call used although it failed.
     pub usage: Option<Usage>,
-    /// What the call gave before it failed: what a command printed, the text of an agent so far. Later
+    /// The output of the call before it failed: what a command printed, the text of an agent so far. Later
     /// stages read it as `${stages.x.output}` where the stage has `on_failure: continue`.
     pub output: Option<Data>,
 }
@@ -48,17 +48,17 @@ impl ProviderError {
         }
     }
 
-    /// It may work another time.
+    /// A failure that may not occur again.
     pub fn transient(message: impl Into<String>) -> Self {
         Self::new(FailureClass::Transient, message)
     }
 
-    /// It will not work another time either.
+    /// A failure that will occur again.
     pub fn permanent(message: impl Into<String>) -> Self {
         Self::new(FailureClass::Permanent, message)
     }
 
-    /// The reply was not what was asked for.
+    /// The reply did not have the required form.
     pub fn invalid_output(message: impl Into<String>) -> Self {
         Self::new(FailureClass::InvalidOutput, message)
     }
@@ -93,7 +93,7 @@ impl ProviderError {
         self
     }
 
-    /// The same with what the call gave before it failed.
+    /// The error with the output of the call before it failed.
     #[must_use]
     pub fn with_output(mut self, output: impl Into<Data>) -> Self {
         self.output = Some(output.into());

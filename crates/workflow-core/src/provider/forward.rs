@@ -1,4 +1,4 @@
-//! What points to a provider is one.
+//! Implements the provider trait for pointers to providers.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ macro_rules! forward {
     ($($pointer:ty),*) => {$(
         #[async_trait]
         impl<T: Provider + ?Sized> Provider for $pointer {
-            // By hand what `async_trait` would write: a call costs one box and not two.
+            // Written by hand instead of with `async_trait`: a call then costs one box and not two.
             fn call<'provider, 'call>(
                 &'provider self,
                 request: CallRequest,

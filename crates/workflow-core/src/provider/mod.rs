@@ -1,4 +1,4 @@
-//! The trait of what does the work of a node: providers.
+//! The trait of providers, which do the work of nodes.
 //!
 //! `request`: what a call is given. `context`: what it can do while it runs. `reply` and `error`: how it ends.
 
@@ -13,7 +13,7 @@ pub use error::ProviderError;
 pub use reply::Reply;
 pub use request::{CallId, CallRequest, Origin, Workspace};
 
-/// What implementations of [`Provider`] are annotated with.
+/// The attribute for implementations of [`Provider`].
 pub use async_trait::async_trait;
 
 use serde_json::Value;

@@ -23,8 +23,8 @@ pub struct Reply {
     pub usage: Option<Usage>,
     /// The session that the call ended in.
     pub session: Option<String>,
-    /// More about how the call went, for a person: turns, tools that were not allowed. Recorded with the
-    /// result; no other node sees it.
+    /// Details about the call, for a person: turns, tools that were not allowed. Recorded with the result; no
+    /// other node sees it.
     pub details: Option<Box<Value>>,
 }
 

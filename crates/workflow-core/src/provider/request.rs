@@ -71,7 +71,7 @@ pub struct CallRequest {
 }
 
 impl fmt::Debug for CallRequest {
-    /// Names the call only: prompt, options and environment may hold secrets.
+    /// Shows only which call it is: prompt, options and environment may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallRequest").field("id", &self.id).finish_non_exhaustive()
     }

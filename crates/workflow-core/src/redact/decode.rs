@@ -11,7 +11,7 @@ pub(super) enum Escaped {
 
 /// What a byte leads to.
 pub(super) enum Step<'b> {
-    /// A byte that stands for itself, and where it stands.
+    /// A byte that stands for itself, and its place.
     Byte(u8, usize),
     /// What an escape stands for, and its place.
     Decoded(&'b [u8], Range<usize>),

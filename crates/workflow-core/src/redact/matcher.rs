@@ -10,7 +10,7 @@ use crate::redact::secret::SHORTEST_LINE;
 pub(super) struct Matcher {
     automaton: NFA,
     start: StateID,
-    /// How many bytes of a secret have come where the automaton is in a state.
+    /// For each state of the automaton, how many bytes of a secret were matched.
     depths: Vec<u32>,
     /// The bytes that a secret can begin with: with all others the automaton stays where it starts.
     first: [bool; 256],
@@ -76,7 +76,7 @@ impl Matcher {
         self.first[usize::from(byte)]
     }
 
-    /// The state after one more byte, and how many bytes of a secret have come then.
+    /// The state after one more byte, and how many bytes of a secret are matched then.
     pub(super) fn next(&self, state: StateID, byte: u8) -> (StateID, usize) {
         let state = self.automaton.next_state(Anchored::No, state, byte);
         (state, self.depths.get(state.as_usize()).map_or(0, |depth| *depth as usize))

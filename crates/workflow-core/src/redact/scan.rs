@@ -11,7 +11,7 @@ use crate::redact::matcher::{Matcher, is_line_end};
 /// More line ends than this one after the other are none of those that a secret is wrapped with.
 const MOST_LINE_ENDS: u8 = 8;
 
-/// A text as it is read in one encoding, and how much of a secret has come last.
+/// A text as it is read in one encoding, and how much of a secret its end matches.
 struct View {
     state: StateID,
     /// Where each byte of what may become a secret begins in the text.
@@ -43,7 +43,7 @@ impl View {
         }
     }
 
-    /// Takes the next byte, which stands at `place` in the text.
+    /// Takes the next byte, which is at `place` in the text.
     #[inline]
     fn feed(&mut self, matcher: &Matcher, byte: u8, place: Range<usize>, found: &mut Vec<Range<usize>>) {
         // Nearly always so.
@@ -76,7 +76,7 @@ impl View {
 /// A row of digits of which several make a byte.
 #[derive(Default)]
 struct Row {
-    /// The last digit, and where it stands.
+    /// The last digit, and its place.
     last: Option<(u8, usize)>,
     /// How many there were, as far as that tells how they can belong together.
     number: usize,

@@ -1,6 +1,6 @@
-//! What can be a secret, and what is written in its place.
+//! Which values can be secrets, and what replaces them.
 
-/// What stands in the place of a secret.
+/// The mark that replaces a secret.
 pub const MARK: &str = "[redacted]";
 
 /// A secret has at least this many characters: shorter ones occur in many texts that have nothing to do with
@@ -14,7 +14,7 @@ pub const SHORTEST_LINE: usize = 8;
 /// is one.
 pub const LONGEST: usize = 64 * 1024;
 
-/// A value cannot be used as a secret.
+/// Why a value cannot be used as a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnfitSecret {

@@ -24,26 +24,26 @@ pub enum Piece {
     Line,
 }
 
-/// Takes secrets out of a text that comes in pieces, wherever it is cut. The end of a piece that may be the beginning of
-/// a secret is held back until more has come, or until the [end](Stream::finish).
+/// Takes secrets out of a text that comes in pieces, wherever it is cut. The end of a piece that may be the
+/// beginning of a secret is held back until more text arrives, or until the [end](Stream::finish).
 ///
 /// So little is held back that a person does not notice it: mostly nothing, or the last character; at most what the
 /// longest secret takes in the longest of its encodings.
 pub struct Stream {
     matcher: Option<Arc<Matcher>>,
     scan: Option<Scan>,
-    /// What has not been given on, and where in the text it begins.
+    /// The text that has not been passed on, and where in the whole text it begins.
     held: String,
     held_from: usize,
-    /// Where pieces end that stay apart, in what is held.
+    /// The ends of separate pieces in the text that is held back.
     ends: VecDeque<usize>,
-    found: Vec<Place>,
+    found: Vec<SecretPlace>,
 }
 
-/// Where a secret is in what is held.
-struct Place {
+/// The place of a secret in the text that is held back.
+struct SecretPlace {
     range: Range<usize>,
-    /// It began in what was given on, and stands marked there.
+    /// It began in text that was passed on, and is marked there.
     is_marked: bool,
 }
 
@@ -54,7 +54,7 @@ impl Stream {
         Self { matcher, scan, held, held_from: 0, ends, found }
     }
 
-    /// Takes a piece, and gives on all that is certain by now.
+    /// Takes a piece, and passes on everything that is certain by now.
     pub fn push(&mut self, text: String, piece: Piece, mut take: impl FnMut(String)) {
         let (Some(matcher), Some(scan)) = (&self.matcher, &mut self.scan) else { return take(text) };
         for byte in text.bytes() {
@@ -78,7 +78,7 @@ impl Stream {
         self.release(certain, piece == Piece::Line, &mut take);
     }
 
-    /// Gives on what is held back.
+    /// Passes on what is held back.
     pub fn finish(&mut self, mut take: impl FnMut(String)) {
         if let (Some(matcher), Some(scan)) = (&self.matcher, &mut self.scan) {
             scan.finish(matcher);
@@ -87,18 +87,18 @@ impl Stream {
         *self = Self::new(self.matcher.take());
     }
 
-    /// Gives on what comes before `certain`; in whole pieces, where that is asked for.
+    /// Passes on the text before `certain`; only whole pieces, if requested.
     fn release(&mut self, certain: usize, whole: bool, take: &mut impl FnMut(String)) {
         if let Some(scan) = &mut self.scan {
             for mut range in scan.found.drain(..) {
                 range.start = range.start.max(self.held_from);
-                self.found.push(Place { range, is_marked: false });
+                self.found.push(SecretPlace { range, is_marked: false });
             }
         }
         merge(&mut self.found);
         let mut upto = certain.clamp(self.held_from, self.held_from + self.held.len());
         // What is found may still become a part of something longer.
-        if let Some(Place { range, .. }) =
+        if let Some(SecretPlace { range, .. }) =
             self.found.iter().find(|place| place.range.start < upto && upto < place.range.end)
         {
             upto = range.start;
@@ -127,11 +127,13 @@ impl Stream {
         let rest = self.held.split_off(upto - self.held_from);
         let mut text = std::mem::replace(&mut self.held, rest);
         let from = std::mem::replace(&mut self.held_from, upto);
-        for Place { range, is_marked } in self.found.iter().rev().filter(|place| place.range.start < upto) {
+        for SecretPlace { range, is_marked } in
+            self.found.iter().rev().filter(|place| place.range.start < upto)
+        {
             let part = range.start - from..range.end.min(upto) - from;
             text.replace_range(whole_characters(&text, part), if *is_marked { "" } else { MARK });
         }
-        self.found.retain_mut(|Place { range, is_marked }| {
+        self.found.retain_mut(|SecretPlace { range, is_marked }| {
             *is_marked |= range.start < upto;
             range.start = range.start.max(upto);
             range.start < range.end
@@ -141,7 +143,7 @@ impl Stream {
 }
 
 /// Sorts places, and makes one of those that overlap.
-fn merge(places: &mut Vec<Place>) {
+fn merge(places: &mut Vec<SecretPlace>) {
     places.sort_by_key(|place| place.range.start);
     places.dedup_by(|next, place| {
         let overlaps = next.range.start < place.range.end;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::helpers::{self, Bounded, LONGEST, MOST};
 use super::known::{Known, Problem, RoleError, Used};
 use super::model::Role;
-use super::names::Names;
+use super::names::TemplateNames;
 use super::{numbers, scan};
 
 /// The templates of a role: the body, and the guards.
@@ -14,7 +14,7 @@ use super::{numbers, scan};
 pub(super) struct Engine {
     body: Template,
     guards: Vec<Template>,
-    /// Names that a template only asks for, and that need not be there.
+    /// Names that a template only tests for, and that need not exist.
     optional: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ impl Engine {
     }
 }
 
-/// Why rendering ended.
+/// Why rendering was aborted.
 fn said(reason: &RenderErrorReason) -> String {
     match reason {
         RenderErrorReason::MissingVariable(Some(name)) => format!("there is no `{name}`"),
@@ -98,7 +98,7 @@ fn said(reason: &RenderErrorReason) -> String {
     }
 }
 
-/// The templates of a role, and where they stand.
+/// The templates of a role, and their places.
 fn texts(role: &Role) -> impl Iterator<Item = (Option<usize>, &str)> {
     let guards = role.guards.iter().enumerate().map(|(n, guard)| (Some(n), guard.as_str()));
     [(None, role.body.as_str())].into_iter().chain(guards)
@@ -122,7 +122,7 @@ impl Read {
         }
         match Template::compile(text) {
             Ok(mut template) => {
-                let mut names = Names::new(known);
+                let mut names = TemplateNames::new(known);
                 names.template(&template);
                 helpers::measure(&mut template);
                 let problems = names.errors.into_iter().map(|(place, message)| problem(place, message));

@@ -24,7 +24,7 @@ pub(super) const TOO_MUCH: &str = "it goes through too much";
 /// Called by every block, each time that it is gone through. No name that a template may call.
 const PASS: &str = "-pass-";
 
-/// What one rendering has gone through.
+/// How much one rendering has gone through.
 #[derive(Clone, Default)]
 struct Spent(Arc<AtomicU64>);
 
@@ -60,7 +60,7 @@ pub(super) fn registry() -> Handlebars<'static> {
     registry
 }
 
-/// Has every block of a template say that it is gone through.
+/// Makes every block of a template count its passes.
 pub(super) fn measure(template: &mut Template) {
     for element in &mut template.elements {
         if let TemplateElement::HelperBlock(block) = element {

@@ -9,7 +9,7 @@ use crate::ids::is_id;
 use crate::suggest::did_you_mean;
 
 /// What was found in one template.
-pub(super) struct Names<'k> {
+pub(super) struct TemplateNames<'k> {
     known: &'k Known<'k>,
     /// The names that it uses, each with those of the parts that follow it; one without any is of all that
     /// the template is given.
@@ -35,7 +35,7 @@ struct Scope {
     place: (usize, usize),
 }
 
-impl<'k> Names<'k> {
+impl<'k> TemplateNames<'k> {
     pub(super) fn new(known: &'k Known<'k>) -> Self {
         Self { known, used: Vec::new(), errors: Vec::new(), optional: Vec::new(), undeclared: Vec::new() }
     }

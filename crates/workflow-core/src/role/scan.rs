@@ -5,7 +5,7 @@
 const LONGEST: usize = 256 << 10;
 /// So many tags; the parser looks for the place of each from the beginning.
 const MOST_TAGS: usize = 1000;
-/// So deep may blocks stand in blocks, and brackets in brackets.
+/// How deep blocks and brackets may be nested.
 const DEEPEST: usize = 32;
 /// So many backslashes in a row; the parser looks at each run from each of its places.
 const MOST_BACKSLASHES: usize = 64;
@@ -88,7 +88,7 @@ impl<'t> Scan<'t> {
         };
         if let Some(rest) = inside.strip_prefix('#') {
             if self.open.len() == DEEPEST {
-                return problem(start, format!("blocks stand more than {DEEPEST} deep in each other"));
+                return problem(start, format!("blocks are nested more than {DEEPEST} deep"));
             }
             self.open.push((name(rest), start));
         } else if let Some(closed) = inside.strip_prefix('/').map(name) {
@@ -132,7 +132,7 @@ fn inside(rest: &str, start: usize) -> Result<Option<usize>, Problem> {
             _ => {}
         }
         if depth > DEEPEST {
-            return problem(start, format!("brackets stand more than {DEEPEST} deep in this tag"));
+            return problem(start, format!("brackets are nested more than {DEEPEST} deep in this tag"));
         }
         at += character.len_utf8();
     }

@@ -36,12 +36,12 @@ impl RoleTemplate {
         Ok(Self { engine, used })
     }
 
-    /// Whether the body says where the inputs stand; if not, they follow it.
+    /// Whether the body contains the inputs; if not, they follow it.
     pub fn uses_inputs(&self) -> bool {
         self.uses("inputs")
     }
 
-    /// Whether the body says where the guards stand; if not, they follow it.
+    /// Whether the body contains the guards; if not, they follow it.
     pub fn uses_guards(&self) -> bool {
         self.uses("guards")
     }

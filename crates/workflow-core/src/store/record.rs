@@ -144,14 +144,14 @@ mod tests {
         let text = r#"{"runId":"r1","workflowId":"w","bundle":"BUNDLE","status":"paused",
             "wait":{"reason":"question","schema":{"enum":["a",1.50]}},
             "createdAt":"2026-01-02T03:04:05Z",
-            "error":{"class":"repeated","message":"again","details":{"first":[1]}},"holder":"somebody"}"#
+            "error":{"class":"repeated","message":"again","details":{"first":[1]}},"holder":"worker 1"}"#
             .replace("BUNDLE", &"0a".repeat(32));
         let record: RunRecord = serde_json::from_str(&text).unwrap();
         assert_eq!(
             record.head.wait.as_ref().unwrap().schema.as_ref().unwrap().json(),
             r#"{"enum":["a",1.50]}"#
         );
-        assert_eq!(record.holder.as_deref(), Some("somebody"));
+        assert_eq!(record.holder.as_deref(), Some("worker 1"));
         let written = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<RunRecord>(&written).unwrap(), record);
     }

@@ -121,7 +121,7 @@ fn a_template_renders_to_its_value() {
 fn what_is_no_template_says_what_to_write() {
     const CLOSE: &str = "`${` is not closed: add a `}`, or write `$${` where the text `${` is meant";
     const EMPTY: &str = "`${` needs a name after it, as in `${vars.x}`";
-    const DOTS: &str = "a key must stand between two `.`, as in `vars.x`";
+    const DOTS: &str = "a key must be between two `.`, as in `vars.x`";
     const INDEX: &str = "`[` needs a number and `]` after it, as in `results[0]`";
     const DEFAULT: &str = "a default begins with `:-`, as in `${vars.x:-text}`";
     const BRACES: &str =

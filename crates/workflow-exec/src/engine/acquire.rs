@@ -38,7 +38,7 @@ impl Refused {
 
 impl Engine {
     /// Claims up to `most` runs. A worker whose options exclude runs chooses from what the store lists, so
-    /// that excluded runs do not take up its capacity.
+    /// that excluded runs do not use its capacity.
     pub(crate) async fn acquire(
         &self,
         options: &WorkOptions,

@@ -1,9 +1,10 @@
 //! The engine, which hosts use.
 //!
 //! `builder` builds one; `definitions` and `providers` check and compile what is to run. `start` creates
-//! runs, `drive` drives one that is held, `waiting` drives it again when its time has come. `work` takes on
-//! runs of the store, with `acquire` and `deaths` saying which. `fork` and `migrate` make something else of a
-//! run. `handle` looks at one run and steers it, and `control_outcome` says what became of a request.
+//! runs, `drive` drives one that is held, and `waiting` resumes it when it is due. `work` claims runs of the
+//! store, and `acquire` and `deaths` choose which. `fork` and `migrate` continue a run under other
+//! conditions. `handle` reads and controls one run, and `control_outcome` determines the outcome of a
+//! request.
 
 mod acquire;
 mod builder;

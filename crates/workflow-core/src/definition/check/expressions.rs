@@ -37,15 +37,15 @@ enum Keys {
     Value,
 }
 
-/// Where a template stands.
-pub(crate) enum Place<'c> {
+/// Where a template is used.
+pub(crate) enum TemplatePlace<'c> {
     /// In a stage.
     Stage(&'c Workflow),
     /// In a node of a graph, or in the body of a `foreach`.
-    Node { names: &'c needs::Names, workflow: Option<&'c Workflow>, in_body: bool },
+    Node { names: &'c needs::NodeNames, workflow: Option<&'c Workflow>, in_body: bool },
 }
 
-impl Place<'_> {
+impl TemplatePlace<'_> {
     fn workflow(&self) -> Option<&Workflow> {
         match self {
             Self::Stage(workflow) => Some(workflow),
@@ -56,9 +56,9 @@ impl Place<'_> {
 
 impl Moment {
     /// What a name can begin with, and continue with.
-    fn roots(self, place: &Place<'_>) -> Vec<(&'static str, Keys)> {
+    fn roots(self, place: &TemplatePlace<'_>) -> Vec<(&'static str, Keys)> {
         let mut roots = self.of_stage().to_vec();
-        if let Place::Node { in_body, .. } = place {
+        if let TemplatePlace::Node { in_body, .. } = place {
             roots.push(("nodes", Keys::Node(&["output", "status"])));
             if *in_body {
                 roots.push(("item", Keys::Value));
@@ -93,8 +93,8 @@ const DEEPEST: usize = 64;
 
 /// Checks all templates and the condition of a stage.
 pub(crate) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
-    let place = Place::Stage(workflow);
-    let mut names = Names { place: &place, moment: Moment::Choice, report };
+    let place = TemplatePlace::Stage(workflow);
+    let mut names = NameCheck { place: &place, moment: Moment::Choice, report };
     names.check_text(stage.provider.as_deref(), &path.key("provider"));
     names.check_text(stage.role.as_deref(), &path.key("role"));
     let lanes = path.key("providers");
@@ -129,12 +129,13 @@ pub(crate) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
 
 /// Checks a text of a stage that chooses its provider or role.
 pub(crate) fn choice(text: &str, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
-    Names { place: &Place::Stage(workflow), moment: Moment::Choice, report }.check_text(Some(text), path);
+    NameCheck { place: &TemplatePlace::Stage(workflow), moment: Moment::Choice, report }
+        .check_text(Some(text), path);
 }
 
 /// Checks all templates of a call in a graph.
-pub(crate) fn run(run: &RunNode, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
-    let mut names = Names { place, moment: Moment::Choice, report };
+pub(crate) fn run(run: &RunNode, place: &TemplatePlace<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    let mut names = NameCheck { place, moment: Moment::Choice, report };
     names.check_text(run.provider.as_deref(), &path.key("provider"));
     names.check_text(run.role.as_deref(), &path.key("role"));
     names.check_text(run.approval.as_deref(), &path.key("approval"));
@@ -150,18 +151,18 @@ pub(crate) fn run(run: &RunNode, place: &Place<'_>, path: &Path<'_>, report: &mu
 }
 
 /// Checks the templates of a value that decides what is called or asked.
-pub(crate) fn value(value: &Value, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
-    Names { place, moment: Moment::Choice, report }.check_value(value, path, DEEPEST);
+pub(crate) fn value(value: &Value, place: &TemplatePlace<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+    NameCheck { place, moment: Moment::Choice, report }.check_value(value, path, DEEPEST);
 }
 
 /// Checks the templates of variables to write.
 pub(crate) fn set(
     set: &indexmap::IndexMap<String, Value>,
-    place: &Place<'_>,
+    place: &TemplatePlace<'_>,
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) {
-    Names { place, moment: Moment::Set, report }.check_values(set, path);
+    NameCheck { place, moment: Moment::Set, report }.check_values(set, path);
 }
 
 /// Checks that a text is a condition.
@@ -180,15 +181,15 @@ fn parsed(text: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<Condit
         .ok()
 }
 
-/// Checks that a text is a condition, and that what it asks for can exist where it stands.
-pub(crate) fn condition_at(text: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+/// Checks that a text is a condition, and that what it reads can exist where it is used.
+pub(crate) fn condition_at(text: &str, place: &TemplatePlace<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     let Some(condition) = parsed(text, path, report) else { return };
     for mut names in condition.queries() {
         match (names.next(), names.next(), place) {
-            (Some("nodes"), Some(node), Place::Node { names, .. }) if names.place(node).is_none() => {
+            (Some("nodes"), Some(node), TemplatePlace::Node { names, .. }) if names.place(node).is_none() => {
                 report.error("dangling-node", path, no_node(node, names));
             }
-            (Some("item"), _, Place::Node { in_body: false, .. }) => {
+            (Some("item"), _, TemplatePlace::Node { in_body: false, .. }) => {
                 let message = "`$.item` is known only in the `run` of a `foreach`";
                 report.error("unknown-name", path, message);
             }
@@ -206,11 +207,11 @@ pub(crate) fn condition_at(text: &str, place: &Place<'_>, path: &Path<'_>, repor
 }
 
 /// A query for something that never exists is silently false, so it is reported.
-fn root_of_query(root: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Report<'_>) {
+fn root_of_query(root: &str, place: &TemplatePlace<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     let known: &[&str] = match place {
-        Place::Stage(_) => &["vars", "stages", "iteration"],
-        Place::Node { in_body: false, .. } => &["vars", "stages", "nodes", "iteration"],
-        Place::Node { in_body: true, .. } => &["vars", "stages", "nodes", "iteration", "item"],
+        TemplatePlace::Stage(_) => &["vars", "stages", "iteration"],
+        TemplatePlace::Node { in_body: false, .. } => &["vars", "stages", "nodes", "iteration"],
+        TemplatePlace::Node { in_body: true, .. } => &["vars", "stages", "nodes", "iteration", "item"],
     };
     if !known.contains(&root) {
         let near = did_you_mean(root, known.iter().copied());
@@ -221,7 +222,7 @@ fn root_of_query(root: &str, place: &Place<'_>, path: &Path<'_>, report: &mut Re
 }
 
 /// The message that no node has a name, with the one that was probably meant.
-pub(crate) fn no_node(name: &str, names: &needs::Names) -> String {
+pub(crate) fn no_node(name: &str, names: &needs::NodeNames) -> String {
     let mut known: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
     known.sort_unstable();
     format!("there is no node `{}`{}", shorten(name), near_or_all(name, known.into_iter()))
@@ -233,13 +234,13 @@ fn near_stage(name: &str, workflow: &Workflow) -> String {
 }
 
 /// Checks templates of one stage or node.
-struct Names<'c, 'r, 't> {
-    place: &'c Place<'c>,
+struct NameCheck<'c, 'r, 't> {
+    place: &'c TemplatePlace<'c>,
     moment: Moment,
     report: &'r mut Report<'t>,
 }
 
-impl Names<'_, '_, '_> {
+impl NameCheck<'_, '_, '_> {
     fn check_values<'v>(
         &mut self,
         values: impl IntoIterator<Item = (&'v String, &'v Value)>,
@@ -332,7 +333,7 @@ impl Names<'_, '_, '_> {
             (Keys::Stage(_), None) => unknown("`stages` needs the name of a stage after it".to_owned()),
             (Keys::Node(_), None) => unknown("`nodes` needs the name of a node after it".to_owned()),
             (Keys::Node(fields), Some(node)) => {
-                let Place::Node { names, .. } = self.place else { return Ok(()) };
+                let TemplatePlace::Node { names, .. } = self.place else { return Ok(()) };
                 if names.place(node).is_none() {
                     return Err(("dangling-node", no_node(node, names)));
                 }
@@ -369,7 +370,7 @@ impl Names<'_, '_, '_> {
     }
 }
 
-/// What stands in the first `{{…}}` of a text that looks like a tag of Handlebars.
+/// The content of the first `{{…}}` of a text that looks like a tag of Handlebars.
 fn handlebars_tag(text: &str) -> Option<&str> {
     let inside = text.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
     let is_tag = |tag: &&str| {

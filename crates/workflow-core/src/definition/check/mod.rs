@@ -15,4 +15,4 @@ pub(super) use role::{role, templates};
 pub(super) use workflow::{chosen, workflow};
 
 pub use built::{validate, validate_profile, validate_role};
-pub(crate) use needs::{Names, arms, needs};
+pub(crate) use needs::{NodeNames, arms, needs};

@@ -8,9 +8,9 @@ use crate::expr::{Condition, Name, Template, ValueTemplate};
 use crate::ids::{NodeId, is_id};
 
 /// The names of a graph's nodes: their ids, and what they call their outputs.
-pub(crate) struct Names(HashMap<NodeId, usize>);
+pub(crate) struct NodeNames(HashMap<NodeId, usize>);
 
-impl Names {
+impl NodeNames {
     /// Of two nodes with the same name the first counts.
     pub(crate) fn of(graph: &[GraphNode]) -> Self {
         let mut names = HashMap::default();
@@ -37,7 +37,7 @@ pub(crate) fn named(value: &Value) -> Option<&str> {
 }
 
 /// The places of the nodes that `node` needs, without the branches that name it, in order.
-pub(crate) fn needs(node: &GraphNode, names: &Names) -> Vec<usize> {
+pub(crate) fn needs(node: &GraphNode, names: &NodeNames) -> Vec<usize> {
     let mut found = Found { names, places: Vec::new() };
     found.node(&node.node);
     for value in node.set.values() {
@@ -49,7 +49,7 @@ pub(crate) fn needs(node: &GraphNode, names: &Names) -> Vec<usize> {
 }
 
 /// For each node, the places of the branches that name it as an arm.
-pub(crate) fn arms(graph: &[GraphNode], names: &Names) -> Vec<Vec<usize>> {
+pub(crate) fn arms(graph: &[GraphNode], names: &NodeNames) -> Vec<Vec<usize>> {
     let mut arm_of = vec![Vec::new(); graph.len()];
     for (place, node) in graph.iter().enumerate() {
         let Node::Branch(branch) = &node.node else { continue };
@@ -63,7 +63,7 @@ pub(crate) fn arms(graph: &[GraphNode], names: &Names) -> Vec<Vec<usize>> {
 }
 
 struct Found<'n> {
-    names: &'n Names,
+    names: &'n NodeNames,
     places: Vec<usize>,
 }
 

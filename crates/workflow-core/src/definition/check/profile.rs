@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::expressions::{self, Place, no_node};
+use super::expressions::{self, TemplatePlace, no_node};
 use super::fields::{budget, file, id, limits_of_call, provider, range, role_name, variable};
-use super::needs::{self, Names, named};
+use super::needs::{self, NodeNames, named};
 use super::shell;
 use crate::definition::model::{
     AskNode, ForeachNode, GraphNode, Mode, Node, Path, Profile, ReduceStrategy, RunNode, Workflow, shorten,
@@ -50,7 +50,7 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
             }
         }
     }
-    let names = Names::of(&profile.graph);
+    let names = NodeNames::of(&profile.graph);
     let checker = Checker { names: &names, workflow };
     for (n, node) in profile.graph.iter().enumerate() {
         checker.graph_node(node, &path.index(n), report);
@@ -59,7 +59,7 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
 }
 
 struct Checker<'a> {
-    names: &'a Names,
+    names: &'a NodeNames,
     workflow: Option<&'a Workflow>,
 }
 
@@ -78,8 +78,8 @@ impl Checker<'_> {
         self.node(&node.node, path, false, report);
     }
 
-    fn place(&self, in_body: bool) -> Place<'_> {
-        Place::Node { names: self.names, workflow: self.workflow, in_body }
+    fn place(&self, in_body: bool) -> TemplatePlace<'_> {
+        TemplatePlace::Node { names: self.names, workflow: self.workflow, in_body }
     }
 
     fn node(&self, node: &Node, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
@@ -225,7 +225,7 @@ impl Checker<'_> {
 }
 
 /// Reports cycles, and nodes that can never run.
-fn order(profile: &Profile, names: &Names, path: &Path<'_>, report: &mut Report<'_>) {
+fn order(profile: &Profile, names: &NodeNames, path: &Path<'_>, report: &mut Report<'_>) {
     let arms = needs::arms(&profile.graph, names);
     let before: Vec<Vec<usize>> = profile
         .graph
@@ -284,7 +284,7 @@ fn cycle(before: &[Vec<usize>], open: &[usize]) -> Option<Vec<usize>> {
 /// Arms after one that is always taken, where nothing else leads to their nodes.
 fn unreachable(
     profile: &Profile,
-    names: &Names,
+    names: &NodeNames,
     arms: &[Vec<usize>],
     path: &Path<'_>,
     report: &mut Report<'_>,

@@ -97,7 +97,7 @@ pub(crate) fn templates(
     body
 }
 
-/// How many bytes stand before a line and column.
+/// How many bytes are before a line and column.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let in_line = text[before..].char_indices().nth(column.saturating_sub(1));

@@ -1,4 +1,4 @@
-//! Where in the text of a file the parts of its values stand.
+//! Finds where the parts of values are in the text of a file.
 
 use std::ops::Range;
 
@@ -76,7 +76,7 @@ impl<'t> Layout<'t> {
         if entry.value.start.offset > entry.at.offset {
             return self.end(&entry.value);
         }
-        // The value stands elsewhere, and here is its alias.
+        // The value is elsewhere, and this is its alias.
         let colon = self.after_colon(entry)?;
         let alias = self.0[colon..].trim_start();
         let start = self.0.len() - alias.len();
@@ -178,7 +178,7 @@ impl<'t> Layout<'t> {
         self.0[range].trim().is_empty()
     }
 
-    /// The lines that `range` is in, when nothing else but a comment stands on them.
+    /// The lines of `range`, if there is nothing else but a comment on them.
     pub(super) fn whole_lines(&self, range: Range<usize>) -> Option<Range<usize>> {
         let start = self.line_start(range.start);
         let end = self.0[range.end..].find('\n').map_or(self.0.len(), |length| range.end + length + 1);

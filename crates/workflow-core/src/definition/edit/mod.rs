@@ -63,9 +63,9 @@ pub enum EditError {
 
 /// The text with the field at `path` set to `value`.
 ///
-/// A value is replaced where it stands, with the comments inside of it. A field that is missing is
-/// added to the end of the mapping that it belongs to, together with mappings that are missing on
-/// the way there, and a stage in its short form becomes a mapping. Items of lists have to exist.
+/// A value is replaced in its place, with the comments inside of it. A field that is missing is added to the
+/// end of the mapping that it belongs to, together with mappings that are missing on the way there, and a
+/// stage in its short form becomes a mapping. Items of lists have to exist.
 ///
 /// The new text may be an invalid workflow: use [`parse`](super::parse()) to check it.
 ///
@@ -130,7 +130,7 @@ fn set(at: &mut Value, steps: &[Step], value: &Value, depth: usize) -> Option<()
     }
 }
 
-/// A part of the text, and what is to stand there instead.
+/// A part of the text, and its replacement.
 type Splice = (Range<usize>, String);
 
 /// A file, and the path of the field that is to be changed in it.
@@ -184,7 +184,7 @@ impl<'t> File<'t> {
         Ok(vec![(range, format!("{before}{}", self.layout.lines(&render::value(value, indent))))])
     }
 
-    /// Adds a key to what stands at `at`.
+    /// Adds a key to the value at `at`.
     fn add(&self, at: At<'_>, key: &str, value: &Value, depth: usize) -> Result<Vec<Splice>, EditError> {
         let unusual = || self.not_alone(UNUSUAL);
         let is_flow = self.is_in_flow(at.node.start.offset);

@@ -59,7 +59,7 @@ pub fn parse_assignments(text: &[u8]) -> ParsedAssignments {
     ParsedAssignments { assignments, diagnostics }
 }
 
-/// Warns about what stands beside the key that holds the stages.
+/// Warns about keys beside the one that holds the stages.
 fn beside(tree: &Node, key: &str, report: &mut Report<'_>) {
     let Kind::Map(entries) = &tree.kind else { return };
     for entry in entries.iter().filter(|entry| entry.key != key) {

@@ -281,7 +281,7 @@ pub(crate) fn unknown_key<'a>(
     report.warning_at_key("unknown-key", &parent.key(&entry.key), entry.at, message);
 }
 
-/// A text, or an error that says how to make one of what stands there.
+/// A text, or an error that says how to turn the value into one.
 pub(crate) fn text<'n>(node: &'n Node, path: &Path<'_>, report: &mut Report<'_>) -> Option<&'n str> {
     match &node.kind {
         Kind::Scalar(_, Value::String(text)) => return Some(text),

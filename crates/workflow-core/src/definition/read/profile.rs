@@ -14,10 +14,10 @@ use crate::definition::yaml::{self, Kind};
 use crate::ids::NodeId;
 use crate::suggest::one_of;
 
-/// As deep as a `foreach` stands in the body of another.
+/// How deep `foreach` nodes may be nested.
 const DEEPEST_FOREACH: usize = 8;
 
-/// Reads what can be read. Everything that is left out or replaced has an error in `report`.
+/// Reads as much as possible. Everything that is left out or replaced has an error in `report`.
 pub(crate) fn profile(root: &yaml::Node, report: &mut Report<'_>) -> Profile {
     let path = Path::Root;
     let mut fields = Fields::of(root, &path, report);

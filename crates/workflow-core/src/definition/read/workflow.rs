@@ -16,7 +16,7 @@ use crate::definition::yaml::{Kind, Node};
 use crate::ids::{StageId, WorkflowId};
 use crate::suggest::{nearest, slug};
 
-/// Reads what can be read. Everything that is left out or replaced has an error in `report`.
+/// Reads as much as possible. Everything that is left out or replaced has an error in `report`.
 pub(crate) fn workflow(
     root: &Node,
     file_id: Option<&WorkflowId>,
@@ -101,7 +101,7 @@ fn workflow_id(
     }
 }
 
-/// Stands for an id that is wrong, so that the rest can be checked.
+/// A placeholder for an invalid id, so that the rest can be checked.
 fn placeholder() -> Option<WorkflowId> {
     WorkflowId::new("unnamed").ok()
 }

@@ -28,8 +28,8 @@ pub(crate) enum Origin {
 }
 
 /// Fills in what a workflow leaves out, from the assignments first and then from `defaults`, and adds the
-/// profiles, roles, schemas and skills that it uses. Returned is also everything that is wrong or doubtful about
-/// that; the workflow itself has been checked.
+/// profiles, roles, schemas and skills that it uses. Also returns all errors and warnings about that; the
+/// workflow itself has been checked.
 ///
 /// A stage without a role gets the role with the stage's name, if there is one.
 pub(crate) fn assemble(
@@ -214,7 +214,7 @@ impl Assembly<'_> {
         problems.iter().any(Diagnostic::is_error)
     }
 
-    /// Reports a problem of a field, in the file that it stands in.
+    /// Reports a problem of a field, in the file that contains it.
     fn report(&mut self, severity: Severity, code: &'static str, field: Field<'_>, message: String) {
         let problem = Diagnostic { severity, ..Diagnostic::error(code, field.path, message) };
         let file = field.what.and_then(|what| Some((what, self.library.files.get(what)?)));

@@ -32,7 +32,7 @@ pub struct Library {
     pub provided_skills: BTreeSet<String>,
     /// The names of all roles that there are, for suggestions.
     pub known_roles: BTreeSet<String>,
-    /// The files that were read, so that what is found later can be reported where it stands in them.
+    /// The files that were read, so that later problems can be reported at their places in them.
     pub files: BTreeMap<String, SourceFile>,
     /// The errors and warnings of each file. Without a [file](Diagnostic::file) it is reported at the field
     /// that refers to it.

@@ -354,7 +354,7 @@ fn too_deep(at: Place) -> Fatal {
     fatal("too-deep", at, format!("lists and mappings are nested more than {MAX_DEPTH} deep"))
 }
 
-/// Where in bytes the characters of a text stand.
+/// The byte positions of the characters of a text.
 enum Offsets {
     Ascii(usize),
     Table(Vec<u32>),

@@ -44,7 +44,7 @@ pub(crate) enum Kind {
     Map(Vec<Entry>),
 }
 
-/// How a scalar is written, as far as it tells where its characters stand.
+/// How a scalar is written, as far as the positions of its characters depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     Plain,
@@ -99,7 +99,7 @@ impl Node {
             Style::Quoted => (0, 1),
             Style::Block => (before.trim_start_matches('\n').matches('\n').count(), 0),
         };
-        // What stands before it in its line has to stand in the text just so.
+        // The text before it in its line must match the file exactly.
         let before =
             if *style == Style::Block { before.rsplit('\n').next().unwrap_or(before) } else { before };
         let first = text[..self.start.offset].rfind('\n').map_or(0, |end| end + 1);

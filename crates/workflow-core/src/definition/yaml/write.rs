@@ -45,7 +45,7 @@ pub(crate) fn quoted(text: &str) -> String {
     escape(&Value::from(text).to_string())
 }
 
-/// JSON without characters that cannot stand in a YAML file. Outside of its strings it has none.
+/// JSON without characters that are not allowed in a YAML file. Outside of its strings it has none.
 fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {

@@ -2,10 +2,10 @@
 
 use crate::expr::error::SyntaxError;
 
-/// How deep brackets may stand in brackets: filters in filters. The JSONPath parser reads a filter
-/// more than once to find out what it is, so its time doubles with every level.
+/// How deep brackets may be nested: filters in filters. The JSONPath parser reads a filter more than once to
+/// find out what it is, so its time doubles with every level.
 const DEEPEST_BRACKETS: usize = 4;
-/// How deep parentheses may stand in parentheses. Each costs the JSONPath parser stack.
+/// How deep parentheses may be nested. Each costs the JSONPath parser stack.
 const DEEPEST_PARENTHESES: usize = 8;
 
 /// Where the bracket is closed that opens at `open`.

@@ -8,7 +8,7 @@
 use super::brackets::{bracket, is_singular, string_length};
 use crate::expr::SyntaxError;
 
-/// So many `..` may stand in a whole query, its filters included; one in each chain.
+/// How many `..` a whole query may have, its filters included; one in each chain.
 const MOST_DESCENTS: usize = 2;
 /// The numbers of selectors in the lists of a query may multiply to this.
 const MOST_SELECTORS: usize = 64;
@@ -19,7 +19,7 @@ struct Count {
     selectors: usize,
 }
 
-/// Refuses a well-formed query that is not linear. `start` is where the query stands in the condition.
+/// Refuses a well-formed query that is not linear. `start` is the position of the query in the condition.
 pub(super) fn check(query: &str, start: usize) -> Result<(), SyntaxError> {
     let mut count = Count { descents: 0, selectors: 1 };
     chain(query, start, &mut count)

@@ -39,7 +39,7 @@ fn is_plain_number(number: &Number) -> bool {
     }
 }
 
-/// Whether the numbers that stand in the filters of a query are held as they are written.
+/// Whether the numbers in the filters of a query can be held as they are written.
 pub(super) fn has_plain_numbers(query: &str) -> bool {
     let is_plain = |text: &str| {
         serde_json::from_str::<Number>(text).is_ok_and(|read| match (read.as_i64(), read.as_u64()) {
@@ -146,7 +146,8 @@ fn replaced(value: &Value, ranks: &Ranks) -> Value {
     }
 }
 
-/// Where numbers that are compared stand in a well-formed query: not those that are indexes or parts of slices.
+/// The places of numbers that are compared in a well-formed query: not those that are indexes or parts of
+/// slices.
 fn numbers(query: &str) -> Vec<Range<usize>> {
     let bytes = query.as_bytes();
     let (mut found, mut open, mut at) = (Vec::new(), Vec::new(), 0);

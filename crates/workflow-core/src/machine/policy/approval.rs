@@ -10,7 +10,7 @@ use crate::ids::NodePath;
 use crate::machine::policy::step::Step;
 use crate::machine::request::answer;
 use crate::machine::request::scope::{RunScope, unresolved};
-use crate::machine::state::question::{Ask, Said, rejected};
+use crate::machine::state::question::{Ask, Response, rejected};
 use crate::machine::state::{Broken, session};
 use crate::plan::{AskPlan, CallPlan, NodeKind, StagePlan, Work};
 use crate::provider::Reply;
@@ -150,23 +150,23 @@ impl<'a> Step<'a> {
         };
         self.emit(EventBody::Answered { control, wait, answer: value })?;
         let Some(path) = path else { return Ok(()) };
-        if said == (Said::RunsAgain { in_new_session: true })
+        if said == (Response::RunsAgain { in_new_session: true })
             && let Some(session) = session::session(self.state, &path)
         {
             self.emit(EventBody::SessionDropped { path: path.clone(), session })?;
         }
         match said {
-            Said::Happened(output) => {
+            Response::Happened(output) => {
                 let attempt = self.node(&path).map_or(0, |node| node.attempt);
                 self.succeeded(path, attempt, Reply { output, ..Reply::default() })
             }
-            Said::Disagreed(comment) => {
+            Response::Disagreed(comment) => {
                 self.refused(path.clone(), rejected(comment.as_deref()))?;
                 self.go_on_from(&path)
             }
-            Said::Value(value) => self.answered_question(&path, value),
-            Said::Agreed | Said::RunsAgain { .. } if self.state.pausing => Ok(()),
-            Said::Agreed | Said::RunsAgain { .. } => {
+            Response::Value(value) => self.answered_question(&path, value),
+            Response::Agreed | Response::RunsAgain { .. } if self.state.pausing => Ok(()),
+            Response::Agreed | Response::RunsAgain { .. } => {
                 self.ask_for_place(path.clone())?;
                 // The node may have failed, and may have been the last that its lane waited for.
                 self.go_on_from(&path)
@@ -181,7 +181,7 @@ impl<'a> Step<'a> {
     }
 
     /// What an answer says, checked against the schema in the plan too.
-    fn allowed(&self, ask: &Ask, answer: &Data) -> Result<Said, String> {
+    fn allowed(&self, ask: &Ask, answer: &Data) -> Result<Response, String> {
         let said = ask.read(answer)?;
         if ask.reason == WaitReason::UnknownOutcome
             && let Some(session) = answer.value().get("session")
@@ -190,7 +190,7 @@ impl<'a> Step<'a> {
         {
             return Err("`session` is `new` or `continue`".to_owned());
         }
-        if let (Some(path), Said::Happened(result)) = (&ask.path, &said) {
+        if let (Some(path), Response::Happened(result)) = (&ask.path, &said) {
             let role = self.node(path).and_then(|node| node.role.as_ref());
             let schema = self.call(path).and_then(|call| answer::schema(self.plan, call, role));
             self.checked(path, result.clone()).map_err(|Failure { message, .. }| match schema {

@@ -17,7 +17,7 @@ use crate::machine::request::{set, who};
 use crate::machine::state::Broken;
 use crate::machine::state::derived::Derived;
 use crate::machine::state::lane::LaneState;
-use crate::machine::state::question::{Said, rejected};
+use crate::machine::state::question::{Response, rejected};
 use crate::machine::state::stage::{Current, Position};
 use crate::plan::{LanePlan, StagePlan, Strategy, Work};
 use crate::status::{StageStatus, Wait};
@@ -164,7 +164,12 @@ impl<'a> Step<'a> {
     }
 
     /// Continues according to a person's answer, or waits for the answer.
-    fn after_asking(&mut self, iteration: u32, stage: &StageId, said: Option<Said>) -> Result<bool, Broken> {
+    fn after_asking(
+        &mut self,
+        iteration: u32,
+        stage: &StageId,
+        said: Option<Response>,
+    ) -> Result<bool, Broken> {
         let Some(stage) = self.plan.stage(stage) else { return Err(self.broken("unknown stage")) };
         match said {
             None => {
@@ -173,7 +178,7 @@ impl<'a> Step<'a> {
                 }
                 Ok(false)
             }
-            Some(Said::Disagreed(comment)) => {
+            Some(Response::Disagreed(comment)) => {
                 let (id, continues) = (stage.id.clone(), self.on_failure(stage) == OnFailure::Continue);
                 let error = Arc::new(rejected(comment.as_deref()));
                 self.emit(EventBody::StageFailed {

@@ -55,7 +55,7 @@ pub(in crate::machine) struct Limit {
 }
 
 impl Scope<'_> {
-    #[allow(clippy::cast_precision_loss, reason = "compared with limits that are no larger")]
+    #[allow(clippy::cast_precision_loss, reason = "compared with limits that are not larger")]
     pub(in crate::machine) fn limits(&self) -> impl Iterator<Item = Limit> {
         let Budget { cost_usd, tokens, time } = self.budget;
         let spent = self.spent;

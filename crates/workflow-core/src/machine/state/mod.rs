@@ -159,8 +159,8 @@ impl State {
         matches!(&self.position, Position::In(current) if current.stage == *stage)
     }
 
-    /// The stages that may come next, and the one that is under way: what the run does next depends on their
-    /// definitions.
+    /// The stages that define the run's position: the one that is under way, that a person is asked about, or
+    /// that ended last, or else the next one. The run continues from or to them without looking for them.
     pub fn anchors(&self) -> Vec<&StageId> {
         match &self.position {
             Position::Start => Vec::new(),

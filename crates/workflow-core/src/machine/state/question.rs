@@ -23,7 +23,7 @@ pub(in crate::machine) struct Ask {
 
 /// A person's decision.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::machine) enum Said {
+pub(in crate::machine) enum Response {
     Agreed,
     /// With the person's comment, if there is one.
     Disagreed(Option<Arc<str>>),
@@ -80,8 +80,8 @@ impl Ask {
     }
 
     /// What an answer says, if it is valid.
-    pub(in crate::machine) fn read(&self, answer: &Data) -> Result<Said, String> {
-        let said = Said::read(self.reason, answer)?;
+    pub(in crate::machine) fn read(&self, answer: &Data) -> Result<Response, String> {
+        let said = Response::read(self.reason, answer)?;
         if self.reason != WaitReason::Question {
             return Ok(said);
         }
@@ -100,7 +100,7 @@ impl Ask {
     }
 }
 
-impl Said {
+impl Response {
     /// Reads an answer to a question that was asked for `reason`.
     pub(in crate::machine) fn read(reason: WaitReason, answer: &Data) -> Result<Self, String> {
         let value = answer.exact_value();

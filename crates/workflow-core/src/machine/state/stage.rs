@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::ids::{NodePath, StageId};
 use crate::machine::state::lane::{GraphState, LaneState};
 use crate::machine::state::node::NodeState;
-use crate::machine::state::question::Said;
+use crate::machine::state::question::Response;
 use crate::status::StageStatus;
 use crate::usage::Spent;
 
@@ -23,7 +23,7 @@ pub(in crate::machine) enum Position {
     /// Before the first stage.
     Start,
     /// Before a stage that a person is asked about, and what the person said.
-    Asked { iteration: u32, stage: StageId, said: Option<Said> },
+    Asked { iteration: u32, stage: StageId, said: Option<Response> },
     /// In a stage.
     In(Current),
     /// A stage ended; `Some` error: it failed, and the run does not continue.

@@ -14,7 +14,7 @@ const ITEMS: u32 = 16;
 
 impl Compiler<'_> {
     pub(super) fn graph(&mut self, path: &str, profile: &Profile, stage: &Stage) -> Option<GraphPlan> {
-        let names = definition::Names::of(&profile.graph);
+        let names = definition::NodeNames::of(&profile.graph);
         let needs: Vec<_> = profile.graph.iter().map(|node| definition::needs(node, &names)).collect();
         let arm_of = definition::arms(&profile.graph, &names);
         self.names = names.iter().map(|(name, place)| (name.clone(), place)).collect();

@@ -8,7 +8,7 @@ use crate::data::Data;
 use crate::ids::NodePath;
 use crate::machine::state::State;
 use crate::machine::state::node::{Session, Tried};
-use crate::machine::state::question::{Ask, Said};
+use crate::machine::state::question::{Ask, Response};
 use crate::machine::state::stage::Position;
 use crate::status::StageStatus;
 use crate::usage::Usage;
@@ -79,7 +79,7 @@ impl State {
     }
 
     pub(super) fn answered(&mut self, ask: &Ask, answer: &Data) -> Result<(), &'static str> {
-        let said = Said::read(ask.reason, answer).map_err(|_| "the answer does not fit the question")?;
+        let said = Response::read(ask.reason, answer).map_err(|_| "the answer does not fit the question")?;
         let Some(path) = &ask.path else {
             let Position::Asked { said: place, .. } = &mut self.position else {
                 return Err("no stage is asked about");
@@ -90,15 +90,15 @@ impl State {
         let current = self.current(path)?;
         let node = current.lane_of(path)?.node_mut(path)?;
         if node.status != StageStatus::Waiting {
-            return Err("the node waits for no answer");
+            return Err("the node does not wait for an answer");
         }
         match said {
-            Said::Agreed => node.approved = true,
-            Said::Value(value) => {
+            Response::Agreed => node.approved = true,
+            Response::Value(value) => {
                 node.approved = true;
                 node.output = value;
             }
-            Said::Happened(_) => {
+            Response::Happened(_) => {
                 node.status = StageStatus::Running;
                 current.running += 1;
                 if let Some(graph) = &mut current.lane_of(path)?.graph {
@@ -106,8 +106,8 @@ impl State {
                 }
                 return Ok(());
             }
-            Said::RunsAgain { .. } => node.tried.iter_mut().for_each(|tried| tried.deaths = 0),
-            Said::Disagreed(_) => {}
+            Response::RunsAgain { .. } => node.tried.iter_mut().for_each(|tried| tried.deaths = 0),
+            Response::Disagreed(_) => {}
         }
         node.status = StageStatus::Pending;
         Ok(())
