@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line: global options, commands and their arguments.
 
 mod deleting;
 mod steering;
@@ -24,84 +24,87 @@ pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  completed, or done
+  0  the run completed, or the command succeeded
   1  the run failed
   2  wrong usage, or an invalid definition
   3  the run was cancelled
-  4  the run waits for a person: it asks something, or is paused
-  5  not found, driven elsewhere (also: taken over by another process), or the store failed
-  6  the run refused the request: it has ended, is being cancelled, does not ask that, or was answered already
-  7  the request is recorded, and the driver of the run has not decided on it yet
-  129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
+  4  the run waits for a person: it has a question, or is paused
+  5  not found, driven or taken over by another process, or the store failed
+  6  the run refused the request: it has ended, is being cancelled, has no such question, or was answered already
+  7  the request is recorded, and the process that drives the run has not decided on it yet
+  129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` resumes the run
 
-While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
-period. Ctrl-C again kills them. Ctrl-Z stops the calls with the program, and `fg` continues both. A worker
-that is asked to end, by whichever signal, stops its calls, leaves its runs to others, and ends with 0; asked
-again, it kills what has not stopped.
+To drive a run is to execute its steps; one process at a time does that. While this program drives a run in the
+foreground, Ctrl-C cancels it: its calls are asked to stop and have a grace period. Ctrl-C again kills them. Ctrl-Z
+suspends the calls with the program, and `fg` continues both. A worker that receives any of the signals SIGINT,
+SIGTERM and SIGHUP stops its calls, leaves its runs to other processes, and exits with 0; a second signal, or
+SIGQUIT, kills the calls that have not stopped.
 
-A run that asks something (an approval, a question, what became of a call) is left by who drives it:
-`workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` answers it. A run whose provider
-is over its quota continues by itself when the quota is refilled, if a worker, `recover` or the command that
-drove it is there then.
+A run pauses when it needs a person: for an approval, for the answer to a question, or to say whether an interrupted
+call did its work. `workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` answers it. A run whose
+provider is over its quota continues by itself when the quota is refilled, if a worker, `recover` or the command that
+drove it is running then.
 
 Stores:
-  file:DIR           files that a person can read, for the processes of one machine
+  file:DIR           human-readable files, for the processes of one machine
   sqlite:PATH        a database in one file, for the processes of one machine
   postgres://USER:PASSWORD@HOST/DATABASE
                      a PostgreSQL database, for any number of machines
-Without --store, runs are in the database runs.db of the home. A home that has runs in files, as earlier
-versions kept them, and no such database stays with its files (file:HOME).
+Without --store, runs are in the database runs.db of the home. A home without that database in which an earlier
+version stored runs as files keeps using them (file:HOME).
 
 Providers:
-  command  runs a command line; stages that name no provider have it. In a home of the desktop app, which has the
-           file config/providers.yml, they have claude-code, and the stages plan, code, test, check, analyze and
-           review have their roles; the roles planner, coder, tester, checker and reviewer need no file there
-  demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it; it can
-           also play failures, quotas, usage and sessions
+  command  runs a command line; the default of stages that name no provider. In a home of the desktop app, which has
+           the file config/providers.yml, the default is claude-code, the stages plan, code, test, check, analyze
+           and review have default roles, and the roles planner, coder, tester, checker and reviewer need no file
+  demo     calls no program or service and makes up its answers, to try workflows out: all templates use it; it can
+           also simulate failures, quotas, usage and sessions
   claude-code, codex, gemini, grok
-           drive the vendors' agents, where they are installed; `doctor` says what is there
+           run the vendors' agents; `workflow doctor` lists those that are installed
 
 Environment:
-  WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
+  WORKFLOW_STORE     the store, unless --store names one; keeps a password out of the list of processes
   WORKFLOW_SECRETS_DIR
                      a folder with a file for each secret: ${secrets.X} is the text of the file X
   WORKFLOW_SECRET_X  the value of ${secrets.X} where there is no such file
-  WORKFLOW_KEY_FILE  a file with a key: runs are signed with it when they are made, and only such runs are driven
-  WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
+  WORKFLOW_KEY_FILE  a file with a key: new runs are signed with it, and only runs with its signature are driven
+  WORKFLOW_LOG       the log level on standard error: off, error, warn (default), info, debug, trace
 
-RUN is an id, the beginning of one, the id of a workflow that has one run, `@latest`, or `WORKFLOW@latest`.
+RUN is the id of a run, the beginning of one, the id of a workflow that has one run, `@latest`, or
+`WORKFLOW@latest`.
 
-The home is the directory .orch, here or in the nearest directory above that has one, up to the root of the git
-repository or your home directory. Stages work in the directory that has it, and below, wherever the command was
-given; with --home, in the current directory. With `run --worktree` they work in a git worktree of the run,
-HOME/worktrees/ID, that begins with what is committed here; this checkout stays as it is. `diff ID` shows what
-was changed. Go on with such a run from the same repository. Of the runs that have ended the oldest worktrees are
-removed when there are more than 20, or 10 GiB of them; the branches stay.";
+The home is the directory .orch, in the current directory or in the nearest one above it, up to the root of the git
+repository or your home directory. Stages work in the directory that contains the home, wherever in it the command
+was started; with --home, in the current directory. With `run --worktree` they work in a git worktree of the run,
+HOME/worktrees/ID, which starts from the last commit here; this checkout is not changed. `workflow diff RUN` shows
+the changes. Resume such a run from the same repository. When there are more than 20 worktrees, or 10 GiB of them,
+the oldest worktrees of runs that have ended are removed; their branches stay.";
 
-/// Runs workflows of stages that are written in YAML.
+/// Runs workflows that are written in YAML: stages with command lines, AI agents and approvals.
 #[derive(Debug, Parser)]
 #[command(name = "workflow", version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`].
+    /// The directory of the workflows, and of the runs unless `--store` names another place [default: the nearest
+    /// `.orch`].
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
-    /// A folder of roles beside the home's own, which is only read; can be given several times, and be listed in the
-    /// home's `config/roles.yml` (`folders: [DIR]`).
+    /// Another folder of roles, which is only read; can be given several times. The home's `config/roles.yml` can list
+    /// folders too (`folders: [DIR]`).
     #[arg(long, global = true, value_name = "DIR")]
     pub roles: Vec<PathBuf>,
-    /// Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`.
+    /// The store of the runs: `file:DIR`, `sqlite:PATH` or `postgres://…`.
     // Read by hand: the parser's errors would repeat it, and a password with it.
     #[arg(long, global = true, value_name = "URL", env = "WORKFLOW_STORE", hide_env = true)]
     pub store: Option<String>,
-    /// A file with the URL of the store, in place of `--store`: no other process sees it there. `/dev/fd/3` is a
-    /// descriptor.
+    /// A file that contains the URL of the store, in place of `--store`: other processes can read the command line.
+    /// `/dev/fd/3` reads the file descriptor 3.
     #[arg(long, global = true, value_name = "FILE")]
     pub store_file: Option<PathBuf>,
-    /// Drive the runs of this store from now on, although this program has not made it for you: a run can execute
-    /// commands, so a store that came with a checkout is only looked at.
+    /// Trust this store from now on. A run can execute commands, so the runs of a store that this program has not
+    /// created for you, such as one that came with a checkout, are shown and not driven.
     #[arg(long, global = true)]
     pub trust_store: bool,
-    /// Print bare JSON objects, one per line, and everything else on standard error.
+    /// Print JSON objects on standard output, one per line, and messages on standard error.
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
@@ -112,9 +115,9 @@ pub(crate) struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a home with a workflow to try. Overwrites nothing.
+    /// Create a home with an example workflow. Overwrites nothing.
     Init,
-    /// Make a workflow of a template, with the roles, profiles and schemas that it uses. Overwrites nothing.
+    /// Create a workflow from a template, with the roles, profiles and schemas that it uses. Overwrites nothing.
     New {
         /// The workflow's id.
         id: WorkflowId,
@@ -124,30 +127,30 @@ pub(crate) enum Command {
     },
     /// List the workflows of the home.
     List,
-    /// List the templates to make workflows of.
+    /// List the templates for `new`.
     Templates,
     /// List the roles of the home, and the variables that they use.
     Roles,
-    /// List the profiles of the home, and their nodes.
+    /// List the profiles (the graphs of stages) of the home, and their nodes.
     Profiles,
-    /// Say everything that is wrong with workflows.
+    /// Check workflows, and print all errors and warnings.
     Validate {
-        /// Files, or ids of workflows of the home.
+        /// Files, or ids of workflows in the home.
         #[arg(required = true, value_name = "FILE|ID")]
         workflows: Vec<String>,
-        /// Unknown keys are errors.
+        /// Treat unknown keys as errors.
         #[arg(long)]
         strict: bool,
     },
-    /// Say which agents are there, in which versions, and what they say of being logged in.
+    /// Show which agents are installed, their versions and their login status.
     Doctor,
-    /// Print a JSON Schema.
+    /// Print a JSON Schema of a file format.
     Schema {
-        /// What it describes.
+        /// The format.
         #[arg(value_parser = schema_names())]
         name: String,
     },
-    /// Start a run and drive it until it rests, or leave it to workers.
+    /// Start a run, and drive it until it ends or pauses, or leave it to a worker.
     Run(RunArgs),
     /// List runs, the newest last.
     Runs {
@@ -160,11 +163,11 @@ pub(crate) enum Command {
         /// Only runs with this label and exactly this value; can be given several times, and a run must have them all.
         #[arg(long = "label", value_name = "NAME=VALUE", value_parser = variables::label)]
         labels: Vec<(String, String)>,
-        /// Only so many, the newest.
+        /// Only the newest N runs.
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
     },
-    /// Show a run: its stages, lanes and nodes, its variables, and what went wrong.
+    /// Show a run: its status, stages, lanes, nodes, variables and errors.
     Show {
         /// The run.
         run: RunRef,
@@ -174,69 +177,69 @@ pub(crate) enum Command {
         /// The run.
         run: RunRef,
     },
-    /// List what happened to a run, with the numbers that `fork --at` takes.
+    /// List the events of a run, with the numbers for `fork --at`.
     Events {
         /// The run.
         run: RunRef,
     },
-    /// Show what the providers of a run said.
+    /// Show the output of the programs and agents that a run called.
     Logs(LogsArgs),
-    /// Start nothing new; the run is paused when what runs has ended.
+    /// Pause a run: it starts no new calls, and is paused when its current calls have ended.
     Pause {
         /// The run.
         run: RunRef,
     },
-    /// Stop what runs, and end the run.
+    /// Cancel a run: stop its calls, and end it.
     Cancel {
         /// The run.
         run: RunRef,
     },
-    /// Go on with a run, and drive it until it rests, or leave it to workers.
+    /// Resume a run, and drive it until it ends or pauses, or leave it to a worker.
     Resume {
         /// The run.
         run: RunRef,
-        /// Drive nothing: a worker, or whoever drives the run, goes on with it.
+        /// Only record the request: the process that drives the run, or a worker, continues it.
         #[arg(long)]
         detach: bool,
     },
-    /// Show what a run asks, or answer it and drive the run until it rests, or leave it to workers.
+    /// Show what a run asks, or answer it, and drive the run until it ends or pauses, or leave it to a worker.
     Answer(AnswerArgs),
-    /// Make a new run that continues from a point of another one, which stays as it is.
+    /// Create a new run that continues from a point of another run, which is not changed.
     Fork(ForkArgs),
-    /// Run a run again, from the start or from a stage, as a new run.
+    /// Repeat a run as a new run, from the start or from a stage.
     Rerun(RerunArgs),
-    /// Say what the workflow as it is in the home now would change for a run, or move the run to it.
+    /// Compare the definition of a run with the current workflow in the home, or move the run to it.
     Migrate {
         /// The run.
         run: RunRef,
-        /// Move it.
+        /// Move the run to the current workflow.
         #[arg(long)]
         apply: bool,
     },
     /// Delete runs that have ended, with their output.
     Delete(DeleteArgs),
-    /// Delete the runs that ended some time ago, ended in some way, or are not among the newest.
+    /// Delete runs that have ended: old ones, those with a status, or all but the newest.
     Prune(PruneArgs),
-    /// Drive all unfinished runs that nobody drives, as after a crash, also those that wait for a time. Runs
-    /// that wait for a person stay as they are.
+    /// Resume all unfinished runs that no process drives, as after a crash, including those that wait until a time.
+    /// Runs that wait for a person stay paused.
     Recover,
-    /// Drive whatever runs of the store nobody drives, also those to come, until it is asked to end.
+    /// Drive the runs of the store that no other process drives, and new ones, until it is stopped.
     Worker(WorkerArgs),
 }
 
 /// What `worker` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WorkerArgs {
-    /// How many runs are driven at a time.
+    /// How many runs to drive at a time.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub runs: u16,
-    /// Only runs of these workflows; others are left to other workers.
+    /// Only runs of these workflows.
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub workflow: Vec<WorkflowId>,
-    /// Only runs that call none but these providers, and name none by an expression.
+    /// Only runs that call only these providers, and name no provider by an expression.
     #[arg(long, value_name = "NAME", num_args = 1.., value_parser = PossibleValuesParser::new(PROVIDERS))]
     pub provider: Vec<String>,
-    /// Only runs whose definition is that of the workflow as it is in the home now.
+    /// Only runs whose definition equals the current workflow in the home.
     #[arg(long)]
     pub only_catalog: bool,
 }
@@ -245,40 +248,40 @@ pub(crate) struct WorkerArgs {
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct RunArgs {
-    /// A file, or the id of a workflow of the home.
+    /// A file, or the id of a workflow in the home.
     #[arg(value_name = "FILE|ID")]
     pub workflow: String,
-    /// Set a variable: `name=text` or `name:=json`, or `name=@file` with what is in a file (`-` for standard
-    /// input); can be given several times.
+    /// Set a variable: `name=text`, `name:=json`, or `name=@file` for the text of a file (`@-` for standard input); can
+    /// be given several times.
     #[arg(long = "var", value_name = "NAME=TEXT|NAME:=JSON", value_parser = variables::variable)]
     pub vars: Vec<(String, Value)>,
-    /// Set variables from a file with an object in JSON or YAML (`-` for standard input); `--var` comes before it.
+    /// Set variables from a file with a JSON or YAML object (`-` for standard input); `--var` overrides it.
     #[arg(long, value_name = "FILE", value_parser = variables::variables)]
     pub var_file: Vec<Map<String, Value>>,
     /// Label the run, for instance with an owner or a ticket: `name=value`; can be given several times. `runs --label`
     /// finds it by its labels.
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = variables::label)]
     pub labels: Vec<(String, String)>,
-    /// The run's id. A run of that id with the same inputs is gone on with.
+    /// The id of the run. If a run with this id and the same inputs exists, it is resumed.
     #[arg(long, value_name = "ID")]
     pub run_id: Option<RunId>,
-    /// What a failure does, for every stage.
+    /// What happens when a stage fails, for all stages.
     #[arg(long, value_name = "POLICY")]
     pub on_failure: Option<Policy>,
-    /// Have every call made by this provider, whatever the definitions say; it is recorded with the run. `demo`
-    /// tries a workflow out without an agent.
+    /// Make all calls with this provider, in place of those of the definition; recorded with the run. `demo` tries a
+    /// workflow out without an agent.
     #[arg(long, value_name = "NAME")]
     pub provider: Option<String>,
-    /// Ask a person before every stage.
+    /// Ask for approval before every stage.
     #[arg(long)]
     pub interactive: bool,
-    /// Work in a git worktree of the run's own, on the branch `workflow/ID`, and commit what each node changes.
+    /// Work in a separate git worktree, on the branch `workflow/ID`, and commit the changes of each node.
     #[arg(long)]
     pub worktree: bool,
-    /// Unknown keys in the definition are errors.
+    /// Treat unknown keys in the definition as errors.
     #[arg(long)]
     pub strict: bool,
-    /// Drive nothing: print the run's id, and leave the run to a worker.
+    /// Only create the run: print its id, and leave it to a worker.
     #[arg(long)]
     pub detach: bool,
 }
@@ -288,22 +291,22 @@ pub(crate) struct RunArgs {
 pub(crate) struct LogsArgs {
     /// The run.
     pub run: RunRef,
-    /// Go on until the run has ended.
+    /// Print new output until the run has ended.
     #[arg(long, short)]
     pub follow: bool,
-    /// Only what this stage said.
+    /// Only the output of this stage.
     #[arg(long, value_name = "ID")]
     pub stage: Option<StageId>,
     /// Only this stream.
     #[arg(long)]
     pub stream: Option<Stream>,
-    /// Only what failed attempts said.
+    /// Only the output of failed attempts.
     #[arg(long, conflicts_with = "follow")]
     pub failed: bool,
-    /// Only the last lines, so many.
+    /// Only the last N lines.
     #[arg(long, value_name = "N")]
     pub tail: Option<usize>,
-    /// Only what was said since then: `10m` ago, a time of day (`14:30`), or a date (`2026-01-31T14:30`).
+    /// Only output since then: `10m` ago, a time of day (`14:30`), or a date (`2026-01-31T14:30`).
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub since: Option<Timestamp>,
 }
@@ -331,9 +334,9 @@ impl Stream {
 pub(crate) enum Policy {
     /// The run fails.
     Stop,
-    /// The run goes on, and its result names the stage.
+    /// The run continues, and its result names the stage.
     Continue,
-    /// What failed is tried again.
+    /// What failed is retried.
     Retry,
 }
 

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked to.
+//! Errors of commands, with their messages and exit codes.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use workflow_exec::{ControlRefusal, ControlRefused, EngineError};
 use crate::exit::Exit;
 use crate::words;
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The engine refused.
@@ -23,16 +23,16 @@ pub(crate) enum Error {
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// What was said of the store makes no sense.
+    /// The URL of the store is invalid.
     #[error("the store (`--store`, or WORKFLOW_STORE): {0}")]
     BadStore(String),
     /// There is no such store.
-    #[error("there is no store yet: {0} (`workflow run` makes it)")]
+    #[error("the store {0} does not exist yet (`workflow run` creates it)")]
     NoStore(String),
     /// A definition has errors; they have been shown.
     #[error("{0} is not a valid workflow")]
     Invalid(String),
-    /// It makes no sense for a run that has ended.
+    /// The request is not possible for a run that has ended.
     #[error("run `{run}` cannot be {what}: it has ended ({status}){}", instead(run, what, status))]
     Ended {
         /// The run.
@@ -42,21 +42,21 @@ pub(crate) enum Error {
         /// How it ended.
         status: String,
     },
-    /// The run is another program's.
+    /// The run belongs to another program.
     #[error(
-        "run `{0}` was written by another program: its files in the home are left alone, and can be read only there"
+        "run `{0}` was written by another program: only that program can show or change it, and its files are not changed"
     )]
     Foreign(String),
-    /// Several runs are meant by one name.
+    /// The name matches several runs.
     #[error("{0}")]
     Ambiguous(String),
-    /// It is not done, for the reason that is given.
+    /// The command refuses, for the given reason.
     #[error("{0}")]
     Refused(String),
     /// A run has no such stage.
     #[error("{0}")]
     NoStage(String),
-    /// The run refused what was asked of it.
+    /// The run refused the control request.
     #[error("run `{run}`: {}", if refused.code == ControlRefusal::Ended { "it has ended" } else { &refused.reason })]
     ControlRefused {
         /// The run.
@@ -64,7 +64,7 @@ pub(crate) enum Error {
         /// Why.
         refused: ControlRefused,
     },
-    /// The run does not ask what was answered.
+    /// The run has no such question.
     #[error("{0}")]
     NothingAsked(String),
     /// An answer that cannot be given, or a run that does not ask for one.
@@ -81,9 +81,9 @@ pub(crate) enum Error {
     NoWorktree(String),
     /// The runs of a store are not driven.
     #[error(
-        "the runs of {store} are not driven: this program has not made that store for you (its id is not in {known}), and \
-         whoever wrote it could execute commands here. Look at them (`workflow runs`, `show`), and add --trust-store if \
-         you know where it comes from"
+        "the runs of {store} are not driven: this program has not created that store for you (its id is not in {known}), \
+         and its runs can execute commands here. Inspect them with `workflow runs` and `workflow show`, and add \
+         --trust-store if you trust their origin"
     )]
     Untrusted {
         /// The store.
@@ -99,7 +99,7 @@ pub(crate) enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Signals or threads cannot be had.
+    /// Signals cannot be received, or threads not started.
     #[error("{0}")]
     System(io::Error),
     /// Standard output cannot be written.
@@ -107,7 +107,7 @@ pub(crate) enum Error {
     Output(io::Error),
 }
 
-/// What can be done with a run that has ended, where somebody wanted it to do more.
+/// A hint how to repeat a run that has ended and so cannot be resumed.
 fn instead(run: &str, what: &str, status: &str) -> String {
     if what == "resumed" { format!("; {}", words::instead(run, status == "failed")) } else { String::new() }
 }
@@ -123,7 +123,7 @@ impl From<EngineError> for Error {
 }
 
 impl Error {
-    /// The exit code that says so.
+    /// The exit code of the error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::ControlRefused { refused, .. } if refused.code == ControlRefusal::InvalidAnswer => {

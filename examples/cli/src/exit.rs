@@ -1,4 +1,4 @@
-//! How a command ends: its exit code.
+//! The exit codes of commands.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use workflow_core::view::RunView;
 pub(crate) struct Exit(u8);
 
 impl Exit {
-    /// The run completed, or the command did what it was asked to.
+    /// The run completed, or the command succeeded.
     pub(crate) const DONE: Self = Self(0);
     /// The run failed.
     pub(crate) const FAILED: Self = Self(1);
@@ -20,11 +20,11 @@ impl Exit {
     pub(crate) const CANCELLED: Self = Self(3);
     /// The run waits for a person.
     pub(crate) const WAITS: Self = Self(4);
-    /// Not found, driven elsewhere or taken over from there, or a failure of the store.
+    /// Not found, driven or taken over by another process, or a failure of the store.
     pub(crate) const UNAVAILABLE: Self = Self(5);
-    /// The run refused what was asked of it.
+    /// The run refused the control request.
     pub(crate) const REFUSED: Self = Self(6);
-    /// What was asked is recorded, and the driver of the run has not decided on it yet.
+    /// The control request is recorded, and the driver of the run has not decided on it yet.
     pub(crate) const RECORDED: Self = Self(7);
 
     /// The exit code of a process.
@@ -37,21 +37,21 @@ impl Exit {
         Self(u8::try_from(128 + number).unwrap_or(u8::MAX))
     }
 
-    /// How a run rests; absent when it goes on by itself, now or when a time has come.
+    /// The exit code for the status of a run; none when the run continues by itself, now or at a later time.
     pub(crate) fn of(run: &RunView) -> Option<Self> {
         match run.status {
             RunStatus::Completed => Some(Self::DONE),
             RunStatus::Failed => Some(Self::FAILED),
             RunStatus::Cancelled => Some(Self::CANCELLED),
-            RunStatus::Paused if run.wait.as_ref().is_some_and(goes_on) => None,
+            RunStatus::Paused if run.wait.as_ref().is_some_and(ends_by_itself) => None,
             RunStatus::Paused => Some(Self::WAITS),
             RunStatus::Pending | RunStatus::Running => None,
         }
     }
 }
 
-/// Whether a time ends the wait, and nobody has to say anything.
-fn goes_on(wait: &Wait) -> bool {
+/// Whether the wait ends at a time, without an answer.
+fn ends_by_itself(wait: &Wait) -> bool {
     wait.number.is_none() && wait.until.is_some()
 }
 

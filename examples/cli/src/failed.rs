@@ -1,12 +1,12 @@
-//! Failures as a person reads them: what happened, of which class, and what the program printed at its end.
+//! Failures as text: the message, the class, and the last lines that the program printed.
 
 use workflow_core::failure::Failure;
 
 use crate::text::{harmless, word};
 
-/// So many lines of what a program printed are shown beside a failure,
+/// How many of the lines that a program printed are shown beside a failure.
 const LINES: usize = 3;
-/// and of them no more than so many characters.
+/// How many of their characters.
 const MOST: usize = 160;
 
 /// A failure in one line: its message, and its class in parentheses.
@@ -14,7 +14,7 @@ pub(crate) fn failure(failure: &Failure) -> String {
     format!("{} ({})", failure.message, word(failure.class))
 }
 
-/// The same with the end of what the program printed, where there is such: `…: error: no such file`.
+/// The same with the end of what the program printed, if it printed anything: `…: error: no such file`.
 pub(crate) fn reason(error: &Failure) -> String {
     let printed = last_lines(error, LINES).join(" | ");
     if printed.is_empty() {

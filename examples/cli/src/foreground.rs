@@ -1,4 +1,4 @@
-//! Driving runs in the foreground: until they rest, or until a signal says otherwise.
+//! Drives runs in the foreground until they end or pause, or until a signal stops them.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ use crate::host::Host;
 pub(crate) struct Driven<'a> {
     /// The run.
     pub run: RunId,
-    /// Drives it until it rests; gives nothing when somebody else does.
+    /// Drives it until it ends or pauses; `None` when another process drives it.
     pub future: BoxFuture<'a, Result<Option<RunView>, EngineError>>,
 }
 
-/// How long to wait before a run that is only being created is asked again to be cancelled.
+/// How long to wait before a request to a run that is still being created is repeated.
 const CREATION: Duration = Duration::from_millis(10);
 
-/// Drives runs at the same time, and hands each to `rested` when it rests.
+/// Drives runs at the same time, and passes each to `rested` when it has ended or paused.
 ///
-/// The first interrupt cancels them, the next kills their calls. A request to end stops the calls
-/// and leaves the runs to be recovered; the exit code says then which signal it was.
+/// The first SIGINT cancels them, the next kills their calls. SIGTERM and SIGHUP stop the calls and leave the runs to be
+/// recovered; the exit code then names the signal.
 pub(crate) async fn drive(
     Host { engine, bell, .. }: &Host,
     driven: Vec<Driven<'_>>,
@@ -51,7 +51,7 @@ pub(crate) async fn drive(
                     runs.retain(|under_way| *under_way != run);
                     let Some(result) = result.transpose() else { continue };
                     if let (Err(EngineError::ShutDown), Some(exit)) = (&result, ended_by) {
-                        // It had not begun when the program was told to end.
+                        // It had not started when the program received the signal.
                         worst = worst.max(exit);
                         continue;
                     }
@@ -63,17 +63,17 @@ pub(crate) async fn drive(
             },
             signal = signals.select_next_some() => {
                 if matches!(signal, SIGINT | SIGQUIT) {
-                    // Ctrl-\ is as good as Ctrl-C twice.
+                    // Ctrl-\ counts as Ctrl-C twice.
                     interrupts += if signal == SIGQUIT { 2 } else { 1 };
                     let control = if interrupts == 1 { Control::Cancel } else { Control::Kill };
                     bell.say(match control {
-                        Control::Cancel => "cancelling; press Ctrl-C again to kill what runs",
-                        _ => "killing what runs",
+                        Control::Cancel => "cancelling; press Ctrl-C again to kill the calls",
+                        _ => "killing the calls",
                     });
                     requests.extend(runs.iter().map(|run| ask(engine, bell, run.clone(), control.clone()).boxed()));
                 } else {
                     let how = if ended_by.is_none() { Stop::Gracefully } else { Stop::AtOnce };
-                    bell.say(format!("{}: stopping what runs", name(signal)));
+                    bell.say(format!("{}: stopping the calls", name(signal)));
                     ended_by.get_or_insert(Exit::signal(signal));
                     requests.push(engine.shutdown(how).boxed());
                 }
@@ -83,7 +83,7 @@ pub(crate) async fn drive(
     }
 }
 
-/// Asks a run for something, as soon as there is such a run.
+/// Sends a control request to a run, as soon as the run is created.
 async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
     let handle = engine.handle(&run);
     loop {
@@ -96,7 +96,7 @@ async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
             Err(EngineError::Store(error @ StoreError::Io { .. })) if control == Control::Cancel => {
                 bell.say(format!("error: {error}"));
                 return bell
-                    .say("press Ctrl-C again to kill what runs, and leave the run to `workflow recover`");
+                    .say("press Ctrl-C again to kill the calls, and leave the run to `workflow recover`");
             }
             Err(EngineError::Store(error @ StoreError::Io { .. })) if control == Control::Kill => {
                 bell.say(format!("error: {error}"));
@@ -107,7 +107,7 @@ async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
     }
 }
 
-/// What a signal is called.
+/// The name of a signal.
 pub(crate) fn name(signal: i32) -> &'static str {
     match signal {
         SIGINT => "SIGINT",

@@ -1,4 +1,4 @@
-//! What only a run's log tells: since when it waits, and to what it was moved.
+//! Facts about a run that only its log has: since when it waits, and its migrations.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use workflow_providers::Worktrees;
 
 use crate::error::Error;
 
-/// Events are read in steps of so many.
+/// How many events are read at once.
 const PAGE: usize = 1_000;
 
-/// A run, and what its view does not say.
+/// A run, with facts that its view does not have.
 pub(crate) struct History {
     /// The run.
     pub view: RunView,
-    /// What it goes on with.
+    /// The definition that it uses now.
     pub bundle: Arc<Bundle>,
     /// When it was moved to which definition.
     pub migrated: Vec<(Timestamp, BundleHash)>,
-    /// The branch that it commits on, where it works in a worktree.
+    /// The branch that it commits to, if it works in a worktree.
     pub branch: Option<String>,
     /// When something was asked, by the number of the event.
     asked: HashMap<u64, Timestamp>,

@@ -1,4 +1,4 @@
-//! The home: which directory has the workflows, and where stages work.
+//! The home: the directory of the workflows, and where stages work.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// What a home is called, unless `--home` names another.
+/// The name of a home, unless `--home` names another.
 const NAME: &str = ".orch";
 /// What git is to ignore in a home: all that the program stores. Definitions are the user's to commit.
 const IGNORED: &str = "\
@@ -39,14 +39,15 @@ impl Home {
         }
         let user = std::env::home_dir().and_then(|directory| directory.canonicalize().ok());
         let current = std::env::current_dir().and_then(|directory| directory.canonicalize());
-        // Without a current directory, whatever uses the home says so.
+        // Without a current directory, the first use of the home fails and reports it.
         current.map_or_else(|_| Self::in_directory(""), |current| Self::above(&current, user.as_deref()))
     }
 
     fn above(current: &Path, user: Option<&Path>) -> Self {
         let mut way = String::new();
         for directory in current.ancestors() {
-            // In the current directory it may be anybody's, as it always was; what is above was not chosen.
+            // In the current directory the home may belong to any user. In a directory above, which the user did not
+            // choose, it must belong to this user.
             let home = directory.join(NAME);
             let found = if way.is_empty() { home.exists() } else { is_own_directory(&home) };
             if found {
@@ -110,7 +111,7 @@ fn is_own_directory(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == user)
 }
 
-/// Makes a home, with a `.gitignore`, unless it is there.
+/// Creates a home with a `.gitignore`, unless it exists.
 pub(crate) fn make(home: &Path) -> Result<(), Error> {
     let failed = |path: &Path, source| Error::File { path: path.to_owned(), source };
     if let Some(parent) = home.parent() {
@@ -145,7 +146,7 @@ mod tests {
             ("user/own/a/b", "user", "../../.orch"),
             ("user/git/a", "user", ".orch"),
             ("user/git", "user", ".orch"),
-            // The link beside it is none.
+            // The symbolic link beside it does not count.
             ("user/plain/deep", "user", "../../.orch"),
             ("user/plain/deep", "user/plain", ".orch"),
         ] {

@@ -22,30 +22,30 @@ use crate::reference::RunRef;
 use crate::secrets::{self, Sources};
 use crate::store_url::{Opened, Place};
 
-/// The name of the provider of command lines, which is also that of stages that name none.
+/// The provider of command lines, which is also the default of stages that name none.
 const COMMAND: &str = "command";
-/// The name of the provider that calls nobody.
+/// The provider that calls no program or service.
 const DEMO: &str = "demo";
 
 /// The names of all providers.
 pub(crate) const PROVIDERS: [&str; 6] = [COMMAND, "claude-code", "codex", "gemini", "grok", DEMO];
 
-/// What every command works with.
+/// The parts that commands work with.
 pub(crate) struct Host {
     /// The engine.
     pub engine: Engine,
-    /// The catalog, also for what engines do not do.
+    /// The catalog, for what the engine does not offer, such as creating workflows.
     pub catalog: Arc<FsCatalog>,
-    /// The worktrees of the runs that work in one.
+    /// The worktrees of runs.
     pub worktrees: Worktrees,
-    /// Rings when a run that is driven here has something new to show.
+    /// Wakes the display when a run that this process drives has something new to show.
     pub bell: Arc<Bell>,
     /// Why the runs of the store are not driven, if they are not.
     distrust: Option<Error>,
 }
 
 impl Host {
-    /// Opens a place to drive runs, which is made unless it is there.
+    /// Opens a place to drive runs, and creates it if it does not exist.
     pub(crate) fn open(place: &Place) -> Result<Self, Error> {
         Self::with(&place.home, place.open()?, |builder| builder)?.trusted()
     }
@@ -63,13 +63,12 @@ impl Host {
         }
     }
 
-    /// Opens a place to look at its runs. There is nothing to see where there is none, and looking
-    /// makes none.
+    /// Opens a place to read its runs; `None` if it does not exist. It is not created.
     pub(crate) fn existing(place: &Place) -> Result<Option<Self>, Error> {
         place.open_existing()?.map(|store| Self::with(&place.home, store, |builder| builder)).transpose()
     }
 
-    /// Opens the place of a run, and says which run is meant.
+    /// Opens the place of a run, and finds the run.
     pub(crate) async fn of_run(place: &Place, run: &RunRef) -> Result<(Self, RunId), Error> {
         let found = match Self::existing(place)? {
             Some(host) => run.find(&**host.engine.store()).await.map(|run| (host, run)),
@@ -85,7 +84,7 @@ impl Host {
         }
     }
 
-    /// Opens a home for its workflows alone.
+    /// Opens only the workflows of a home.
     pub(crate) fn for_definitions(home: &Home) -> Result<Self, Error> {
         let opened = Opened { store: Arc::new(MemoryStore::new()), distrust: None };
         Self::with(home, opened, |builder| builder)

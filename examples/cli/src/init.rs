@@ -1,7 +1,7 @@
 //! The program as the first process of a container: it reaps processes that lost their parent.
 //!
-//! The system hands orphans to process 1, which has to wait for them. Waiting for any child would take the calls'
-//! exit codes away from whoever started them, so the program itself runs as a child.
+//! The system reparents orphans to process 1, which has to wait for them. Waiting for any child would also consume the
+//! exit codes of the calls, which the providers wait for, so the program itself runs as a child.
 
 use std::env;
 use std::io;
@@ -17,7 +17,7 @@ use signal_hook::iterator::Signals;
 use crate::exit::Exit;
 use crate::{print, signals};
 
-/// Whether this process is the one that gets all orphans.
+/// Whether this process is process 1, which gets all orphans.
 pub(crate) fn is_needed() -> bool {
     getpid().is_init()
 }
@@ -31,7 +31,7 @@ pub(crate) fn run() -> Exit {
 }
 
 fn supervise() -> io::Result<Exit> {
-    // Before there is a child, so that none is lost.
+    // Before the child starts, so that no signal is lost.
     let all = [SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH];
     let mut signals = Signals::new(signals::not_ignored(&all))?;
     let mut program = Command::new(env::current_exe()?);
@@ -50,7 +50,7 @@ fn supervise() -> io::Result<Exit> {
     thread::Builder::new().name("signals".into()).spawn(pass_on)?;
     loop {
         match wait(WaitOptions::UNTRACED) {
-            // There is no shell behind it that could continue it.
+            // No shell could continue process 1.
             Ok(Some((stopped, status))) if stopped == child && status.stopped() => {
                 let _ = kill_process(child, Signal::CONT);
             }

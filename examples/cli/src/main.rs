@@ -1,20 +1,18 @@
 //! The terminal host of the workflow engine: `workflow run FILE`, and all that belongs to it.
 //!
-//! - [`args`] says what can be typed; [`commands`] has a module for each command.
-//! - [`home`] and [`place`] say where workflows and runs are, [`mod@reference`] which run is meant; [`host`] puts the engine
-//!   together: that store, which [`trust`] knows or does not, the
-//!   providers, and [`secrets`] from files and the environment.
+//! - [`args`] defines the command line; [`commands`] has a module for each command.
+//! - [`home`] finds the workflows, [`store_url`] the store, and [`mod@reference`] the run that a name means; [`host`]
+//!   builds the engine with that store, the providers, and the [`secrets`] from files and the environment. [`trust`]
+//!   records which stores belong to the user.
 //! - [`private`] keeps the memory and the environment of this process from the programs that it starts.
-//! - [`foreground`] drives runs until they rest, and passes [`signals`] on to them.
-//! - [`display`] shows runs while they go on, from a thread of its own; [`words`] says what runs wait for and
-//!   what they used, and [`history`] when.
-//! - [`init`] reaps orphans where the program is the first process of a container.
-//! - [`failed`] says why something failed.
-//! - [`exit`] and [`error`] are how a command ends.
+//! - [`foreground`] drives runs until they end or pause, and translates [`signals`] into requests.
+//! - [`display`] shows the progress of runs, from a thread of its own; [`words`] puts what a run waits for and used into
+//!   words, and [`history`] reads since when it waits.
+//! - [`init`] reaps orphans when the program is the first process of a container.
+//! - [`failed`] formats failures; [`exit`] and [`error`] map the result of a command to its exit code and message.
 //!
-//! Everything runs on `futures::executor::block_on`. A run is driven by one future, stores and
-//! providers have threads of their own, and no signal or timer needs a runtime, so one would only
-//! be more to compile and to start.
+//! Everything runs on `futures::executor::block_on`: a run is driven by one future, stores and providers have threads
+//! of their own, and neither signals nor timers need an asynchronous runtime.
 
 mod args;
 mod commands;
@@ -73,7 +71,7 @@ fn main() -> ExitCode {
 /// Prints help, the version, or what is wrong with the arguments.
 fn explain(usage: &clap::Error) -> Exit {
     if usage.use_stderr() {
-        // It repeats what was typed.
+        // It repeats the arguments, which may contain control characters.
         print::to_stderr(&usage.render().to_string());
         return Exit::INVALID;
     }
@@ -83,7 +81,7 @@ fn explain(usage: &clap::Error) -> Exit {
     }
 }
 
-/// Reports a panic, whose text can come from anywhere.
+/// Reports a panic. Its text may contain control characters.
 fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
     let backtrace = std::backtrace::Backtrace::capture();
     print::to_stderr(&panic.to_string());
@@ -92,13 +90,13 @@ fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
     }
 }
 
-/// What the engine, the store and the providers warn of. `WORKFLOW_LOG` asks for more or less.
+/// Logs the warnings of the engine, the store and the providers to standard error. `WORKFLOW_LOG` sets another level.
 fn log_to_stderr() {
     let level = std::env::var("WORKFLOW_LOG").ok().and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
         .with_max_level(level.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN))
         .with_writer(|| print::Log)
-        // An escape in a line would be one of somebody else.
+        // So every escape sequence in a line comes from the logged text, and is made harmless.
         .with_ansi(false)
         .with_target(false)
         .init();

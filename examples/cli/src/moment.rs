@@ -1,4 +1,4 @@
-//! Points in time as they are typed.
+//! Points in time on the command line.
 
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};

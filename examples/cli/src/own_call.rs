@@ -1,6 +1,7 @@
-//! Whether this process was started by a call of a run: an agent is not to approve its own work.
+//! Whether a call of a run started this process: an agent must not approve its own work.
 //!
-//! It is a guard and no boundary. A process that clears its environment and leaves its parents escapes it.
+//! This guards against mistakes and is not a security boundary: a process that clears its environment and detaches from
+//! its parents evades it.
 
 use std::fs;
 
@@ -8,7 +9,7 @@ use workflow_core::ids::RunId;
 
 /// The variable that every process of a call inherits; its value begins with the run.
 const CALL: &str = "WORKFLOW_CALL";
-/// Only a damaged system has longer chains of parents.
+/// The longest chain of parents that is followed.
 const MOST_ANCESTORS: usize = 1_000;
 
 /// Whether this process, or one above it, belongs to a call of the run.
@@ -21,7 +22,7 @@ fn is_of(run: &RunId, value: &[u8]) -> bool {
     value.strip_prefix(run.as_str().as_bytes()).is_some_and(|rest| rest.starts_with(b":"))
 }
 
-/// The environment that a process was started with. Where it cannot be read nothing is known of it.
+/// The environment that a process was started with. Empty where it cannot be read.
 fn environment_says(process: u32, run: &RunId) -> bool {
     let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
     let mut entries = environment.split(|byte| *byte == 0);

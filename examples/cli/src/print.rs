@@ -48,8 +48,8 @@ fn write(text: &[u8]) -> Result<(), Error> {
     out.write_all(text).and_then(|()| out.flush()).map_err(Error::Output)
 }
 
-/// Says that standard output cannot be written. Not so when its reader went away, which has seen what it wanted to
-/// see: then this is false.
+/// Reports that standard output cannot be written, and returns true. A closed pipe is not reported: the reader has
+/// read what it wanted.
 pub(crate) fn failed(error: &io::Error) -> bool {
     let failed = error.kind() != io::ErrorKind::BrokenPipe;
     if failed {
@@ -58,7 +58,7 @@ pub(crate) fn failed(error: &io::Error) -> bool {
     failed
 }
 
-/// Prints lines for a person on standard error. There is nobody to tell when that fails.
+/// Prints lines for a person on standard error. A failure to do so cannot be reported and is ignored.
 pub(crate) fn to_stderr(text: &str) {
     let mut out = io::stderr().lock();
     for line in text.lines() {
@@ -66,13 +66,13 @@ pub(crate) fn to_stderr(text: &str) {
     }
 }
 
-/// Where log lines go: to standard error, an event a line.
+/// Writes log lines to standard error, one event per line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Log;
 
 impl io::Write for Log {
-    /// Takes an event as a whole, which is how they are written. A line end within one is shown and not obeyed, so that
-    /// no text can pass for another event.
+    /// Takes a whole event, as the subscriber writes it. A line end within it is replaced, so that no text can pass for
+    /// another event.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let _ = writeln!(io::stderr().lock(), "{}", harmless(text.strip_suffix('\n').unwrap_or(&text)));

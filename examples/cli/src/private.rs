@@ -1,14 +1,14 @@
 //! Keeps what this process knows from the programs that it starts: the URL of the store, secrets that a stage is not
 //! given, what other runs say.
 //!
-//! They run as the same user, whom Linux lets read the environment and the memory of a process. Not of one that cannot
-//! be dumped: its files in `/proc` belong to root, and nobody but root can trace it. That holds for the whole process,
-//! and ends with `exec`, so the programs that are started are as open as ever. It is no boundary for files: what the
-//! user can read, they can read.
+//! They run as the same user, and Linux lets a user read the environment and the memory of their processes, except of a
+//! process that is not dumpable: its files in `/proc` belong to root, and only root can trace it. That holds for the
+//! whole process and ends with `exec`, so the programs that it starts are dumpable. It does not protect files: the
+//! programs can read what the user can read.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Makes this process one that cannot be looked into. Where the system refuses, it goes on without.
+/// Makes this process not dumpable. If the system refuses, the process continues without the protection.
 pub(crate) fn hide() {
     #[cfg(target_os = "linux")]
     {

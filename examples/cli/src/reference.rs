@@ -1,4 +1,4 @@
-//! Runs as they are named on the command line: by id, by a prefix of it, by workflow, or as the latest one.
+//! How the command line names a run: by its id, a prefix of it, its workflow, or as the latest one.
 
 use std::fmt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::text::{date, word};
 
 /// The name of the run that was created last.
 const LATEST: &str = "latest";
-/// An ambiguous name lists so many runs, the newest.
+/// How many of the newest runs the error for an ambiguous name lists.
 const LISTED: usize = 10;
 
 /// A run as it is named on the command line.
@@ -61,7 +61,7 @@ impl RunRef {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`], and [`Error::Ambiguous`] with the runs that are meant by the name.
+    /// [`StoreError::NotFound`], and [`Error::Ambiguous`] with the runs that the name matches.
     pub(crate) async fn find(&self, store: &dyn RunStore) -> Result<RunId, Error> {
         match self {
             Self::Latest(workflow) => {
@@ -99,7 +99,7 @@ async fn search(store: &dyn RunStore, name: &RunId, what: String) -> Result<RunI
 fn ambiguous(name: &str, found: &[RunRecord]) -> String {
     let of_one = found.iter().all(|run| run.head.workflow_id.as_str() == name);
     let hint = if of_one { format!(", or `{name}@{LATEST}`") } else { String::new() };
-    let mut lines = vec![format!("`{name}` stands for {} runs; write more of the id{hint}:", found.len())];
+    let mut lines = vec![format!("`{name}` matches {} runs; write more of the id{hint}:", found.len())];
     if found.len() > LISTED {
         lines.push(format!("  … {} older ones", found.len() - LISTED));
     }

@@ -1,4 +1,4 @@
-//! Where secrets come from: a file each, or the environment.
+//! Reads secrets from files or the environment.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -41,7 +41,7 @@ impl Sources {
     }
 }
 
-/// The key that runs are signed with: what is in the file that `WORKFLOW_KEY_FILE` names.
+/// The key that runs are signed with: the content of the file that `WORKFLOW_KEY_FILE` names.
 pub(crate) fn run_key() -> Result<Option<RunKey>, Error> {
     let Some(path) = std::env::var_os("WORKFLOW_KEY_FILE").filter(|path| !path.is_empty()) else {
         return Ok(None);

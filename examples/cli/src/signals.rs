@@ -1,4 +1,4 @@
-//! Signals of the system, as a stream.
+//! The signals that this process receives, as a stream.
 
 use std::fs;
 use std::thread;
@@ -12,10 +12,10 @@ use workflow_providers::suspend_calls;
 
 use crate::error::Error;
 
-/// Takes in the signals that ask this process to end, until the returned stream is dropped. From
-/// then on they do what they do by default. Those that were ignored when the program started (`nohup`) stay ignored.
+/// Receives the signals that ask this process to end, until the returned stream is dropped. From then on they have their
+/// default effect. Those that were ignored when the program started (`nohup`) stay ignored.
 ///
-/// Until the process ends, Ctrl-Z suspends the calls together with this process, and what continues it resumes them.
+/// Until the process ends, Ctrl-Z suspends the calls together with this process, and SIGCONT resumes both.
 pub(crate) fn listen() -> Result<UnboundedReceiver<i32>, Error> {
     let mut wanted = not_ignored(&[SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP]);
     wanted.push(SIGCONT);
@@ -30,7 +30,7 @@ fn forward(mut signals: Signals, sender: &UnboundedSender<i32>) {
     let mut suspended = None;
     loop {
         let arrived: Vec<_> = signals.wait().collect();
-        // Of a stop and a continuation that came together, the order is not known: a process that runs is the safer end.
+        // When SIGTSTP and SIGCONT arrive together their order is unknown: it is safer to keep running.
         let continues = arrived.contains(&SIGCONT);
         if continues {
             suspended = None;
@@ -46,7 +46,7 @@ fn forward(mut signals: Signals, sender: &UnboundedSender<i32>) {
                     let _ = kill_process(getpid(), Signal::STOP);
                 }
                 signal if sender.unbounded_send(signal).is_err() => {
-                    // It ends the process, so there is no error to speak of.
+                    // It ends the process, so there is no error to report.
                     let _ = emulate_default_handler(signal);
                 }
                 _ => {}

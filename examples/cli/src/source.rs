@@ -1,4 +1,4 @@
-//! Workflows that are named on the command line: files, or ids of the home.
+//! The workflows that the command line names: files, or ids of workflows in the home.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -13,23 +13,23 @@ use workflow_core::plan::Plan;
 use crate::error::Error;
 use crate::host::Host;
 
-/// More of a file is not read: it is too large for a definition in any case.
+/// The largest file that is read: more than a definition may have.
 const LIMIT: u64 = (1 << 20) + 1;
 
 /// The text of a workflow.
 pub(crate) struct Source {
-    /// What diagnostics call it.
+    /// Its name in diagnostics.
     pub name: String,
     /// The id that the file's name gives.
     id: Option<WorkflowId>,
     text: Vec<u8>,
 }
 
-/// What came of checking a workflow.
+/// The result of checking a workflow.
 pub(crate) struct Checked {
-    /// The workflow, ready to be run, when there is no error.
+    /// The workflow, ready to run, if it has no errors.
     pub plan: Option<Arc<Plan>>,
-    /// Everything that is wrong or doubtful, in the order of the text.
+    /// All errors and warnings, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -58,8 +58,8 @@ impl Source {
         Ok(Self { name: name.to_owned(), id: id_of(&path), text })
     }
 
-    /// Says everything that is wrong with the workflow and what it refers to, what this host cannot run
-    /// included. `provider` replaces all that it names.
+    /// Checks the workflow and the parts that it refers to, also for what this host cannot run. `provider` replaces the
+    /// providers that it names.
     pub(crate) async fn check(
         &self,
         host: &Host,
@@ -92,7 +92,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// `ship` for `flows/ship.workflow.yml` and `ship.yml`; none when the name is no id.
+/// `ship` for `flows/ship.workflow.yml` and `ship.yml`; `None` when the name is not an id.
 fn id_of(path: &Path) -> Option<WorkflowId> {
     let name = path.file_name()?.to_str()?;
     let name = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml"))?;

@@ -1,4 +1,4 @@
-//! Where things are: workflows in a home, and runs in a store, which a URL names.
+//! Where workflows and runs are: workflows in a home, and runs in a store, which a URL names.
 
 use std::fmt;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::home::{self, Home};
 use crate::print;
 use crate::trust::{Known, StoreId};
 
-/// What can be written.
+/// The forms of a URL, as a hint.
 const ACCEPTED: &str = "write file:DIR, sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE";
 /// The kinds of stores, as a URL names them.
 const KINDS: [&str; 4] = ["file", "sqlite", "postgres", "postgresql"];
@@ -24,16 +24,16 @@ const ID: &str = "store-id";
 /// The database of a home.
 const DATABASE: &str = "runs.db";
 
-/// Where things are.
+/// Where workflows and runs are.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// Where workflows are, and runs unless another place was named for them.
+    /// The workflows, and the runs unless a store is named.
     pub home: Home,
     /// Where runs are.
     store: Store,
-    /// Whether somebody named that store.
+    /// Whether `--store`, `--store-file` or the environment named the store.
     named: bool,
-    /// Whether the store is to be one of the user's from now on.
+    /// Whether the user trusts the store from now on (`--trust-store`).
     trusts: bool,
 }
 
@@ -69,7 +69,7 @@ impl Place {
         Ok(Self { home, store, named, trusts })
     }
 
-    /// Opens the store, which is created unless it is there.
+    /// Opens the store, and creates it if it does not exist.
     pub(crate) fn open(&self) -> Result<Opened, Error> {
         if !self.named {
             home::make(&self.home.path)?;
@@ -84,12 +84,12 @@ impl Place {
                 let (store, id, is_made) = self.open_database(path, &known)?;
                 (Arc::new(store), id, is_made)
             }
-            // Nobody checks out a database server, and its URL was given with a password.
+            // A database server does not come with a checkout, and the user named it with its password.
             Store::Postgres(url) => {
                 return Ok(Opened { store: Arc::new(PostgresStore::open(url)?), distrust: None });
             }
         };
-        // What was made here is the user's, also where that could not be noted.
+        // A store that this process created is trusted, also if that could not be recorded.
         let is_known = is_made || id.is_some_and(|id| known.contains(id));
         if self.trusts
             && !is_known
@@ -101,13 +101,14 @@ impl Place {
         Ok(Opened { store, distrust: (!is_known && !self.trusts).then(distrust) })
     }
 
-    /// Opens a database, and tells whether it was made here. Then it is noted as the user's before anybody can see it.
+    /// Opens a database, and returns whether this process created it. If so, it is recorded as trusted before other
+    /// processes can see it.
     fn open_database(
         &self,
         path: &Path,
         known: &Known,
     ) -> Result<(SqliteStore, Option<StoreId>, bool), Error> {
-        // Whether it will be made cannot be told: another process may be about to make it, or to give up.
+        // It is unknown whether this process will create it: another process may be about to, or may fail to.
         let new = StoreId::random();
         let noted = known.note(new, self);
         let opened = SqliteStore::open_with(path, SqliteOptions::new().new_id(new.0));
@@ -121,8 +122,8 @@ impl Place {
         Ok((opened?, id, is_made))
     }
 
-    /// The id of a store in files, which is in a file beside the runs, and whether it was made here: a store that is new,
-    /// or trusted and has none, gets one.
+    /// The id of a store in files, which is in a file beside the runs, and whether it was created here: a store that is
+    /// new, or trusted and without an id, gets one.
     fn id_of_files(&self, directory: &Path, known: &Known) -> Result<(Option<StoreId>, bool), Error> {
         let file = directory.join(ID);
         let failed = |source| Error::File { path: file.clone(), source };
@@ -139,7 +140,7 @@ impl Place {
         fs::create_dir_all(directory).map_err(failed)?;
         let id = StoreId::random();
         known.add(id, self);
-        // As a whole or not at all, and the first one stays.
+        // Linked atomically, and only if no other process was first.
         let whole = directory.join(format!(".{ID}-{id}"));
         let written = fs::write(&whole, format!("{id}\n")).and_then(|()| fs::hard_link(&whole, &file));
         let _ = fs::remove_file(&whole);
@@ -156,12 +157,12 @@ impl Place {
         }
     }
 
-    /// Opens the store to look at its runs. Looking makes none: there is nothing to see in one that
-    /// is not there, and where somebody named it, that is told.
+    /// Opens the store to read its runs, without creating it. A store that does not exist is an error if it was named,
+    /// and `None` otherwise.
     pub(crate) fn open_existing(&self) -> Result<Option<Opened>, Error> {
         let there = match &self.store {
             Store::Files(path) | Store::Sqlite(path) => exists(path)?,
-            // Its server knows.
+            // Opening it asks the server.
             Store::Postgres(_) => true,
         };
         match (there, self.named) {
@@ -176,7 +177,7 @@ impl Place {
 }
 
 impl Place {
-    /// Opens a store that cannot be written, or returns why not. What has to write it fails then.
+    /// Opens a store that cannot be written, or returns why not. Later attempts to write to it fail.
     fn open_read_only(&self, unwritable: Error) -> Result<Opened, Error> {
         match &self.store {
             Store::Sqlite(path) => {
@@ -188,7 +189,7 @@ impl Place {
     }
 }
 
-/// Whether permissions, or a read-only mount, are in the way.
+/// Whether permissions or a read-only file system caused the error.
 fn is_unwritable(error: &Error) -> bool {
     let kind = match error {
         Error::Store(StoreError::Io { source, .. }) => source.kind(),
@@ -206,16 +207,16 @@ impl fmt::Display for Place {
 }
 
 impl Store {
-    /// What a URL names, or what is wrong with it. A URL can hold a password, so it is never repeated.
+    /// Parses a URL. It can contain a password, so errors do not repeat it.
     fn parse(url: &str) -> Result<Self, String> {
         let is_kind = |kind: &str| !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_alphanumeric());
         let Some((kind, rest)) = url.split_once(':').filter(|(kind, _)| is_kind(kind)) else {
-            return Err(format!("no kind of store is named: {ACCEPTED}"));
+            return Err(format!("the URL does not begin with a kind of store: {ACCEPTED}"));
         };
         match kind {
             "file" => path(kind, rest).map(Self::Files),
             "sqlite" if rest == ":memory:" => {
-                Err("runs in memory would end with the command: name a file, sqlite:PATH".to_owned())
+                Err("runs in memory would be lost when the command ends: name a file, sqlite:PATH".to_owned())
             }
             "sqlite" => path(kind, rest).map(Self::Sqlite),
             "postgres" | "postgresql" => {
@@ -223,12 +224,12 @@ impl Store {
                 Ok(Self::Postgres(url.to_owned()))
             }
             other => {
-                Err(format!("`{other}:` is no kind of store{} ({ACCEPTED})", did_you_mean(other, KINDS)))
+                Err(format!("`{other}:` is not a kind of store{} ({ACCEPTED})", did_you_mean(other, KINDS)))
             }
         }
     }
 
-    /// Where the runs of a home are when nobody says otherwise.
+    /// The default store of a home.
     fn of_home(home: &Path) -> Result<Self, Error> {
         let database = home.join(DATABASE);
         let in_files = has_runs(&home.join("runs"), &foreign_runs(home)?)?;
@@ -236,7 +237,7 @@ impl Store {
             if in_files {
                 let files = Self::Files(home.to_owned());
                 print::to_stderr(&format!(
-                    "there are runs in files too, beside those in {}: `--store {files}` shows them",
+                    "note: this home has runs in files too, beside those in {}: use `--store {files}` for them",
                     database.display()
                 ));
             }
@@ -253,8 +254,8 @@ fn path(kind: &str, text: &str) -> Result<PathBuf, String> {
         Some(path) if path.starts_with('/') => path,
         Some(_) => {
             return Err(format!(
-                "`{kind}://` would begin with a host, and files are here: write {kind}:PATH, or {kind}:/PATH \
-                 for one that begins at the root"
+                "`{kind}://` begins with a host, and files are on this machine: write {kind}:PATH, or {kind}:/PATH for an \
+                 absolute path"
             ));
         }
         None => text,
@@ -267,7 +268,7 @@ fn path(kind: &str, text: &str) -> Result<PathBuf, String> {
         None => Ok(PathBuf::from(path)),
         Some(rest) if rest.is_empty() || rest.starts_with('/') => match std::env::home_dir() {
             Some(home) => Ok(home.join(rest.trim_start_matches('/'))),
-            None => Err("`~` is your home directory, and HOME does not say which that is".to_owned()),
+            None => Err("`~` is your home directory, and HOME is not set".to_owned()),
         },
         Some(_) => Err(format!(
             "`~` can only stand for your own home directory, as in {kind}:~/PATH; write {kind}:./{path} for a \
@@ -276,7 +277,7 @@ fn path(kind: &str, text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Checks what is behind `postgres:`, so that no part of a password is taken for the host, which is shown.
+/// Checks the URL after `postgres:`, so that no part of a password is taken for the host, which is shown.
 fn check_postgres(text: &str) -> Result<(), String> {
     let rest = text.strip_prefix("//").filter(|rest| !rest.is_empty());
     let rest = rest.ok_or_else(|| format!("`postgres:` names no database: {ACCEPTED}"))?;
@@ -284,8 +285,8 @@ fn check_postgres(text: &str) -> Result<(), String> {
     let ats = |text: &str| text.matches('@').count();
     if ats(rest) > 1 || ats(rest) != ats(authority) {
         return Err(
-            "a character in the URL of the database means something there: write %40 for `@`, %2F for `/`, \
-             %3F for `?` where they belong to a name or a password"
+            "the URL of the database has an `@`, `/` or `?` that must be escaped: write %40 for `@`, %2F for `/`, %3F \
+             for `?` in a user name or a password"
                 .to_owned(),
         );
     }
@@ -306,14 +307,14 @@ impl fmt::Display for Store {
     }
 }
 
-/// Without what is secret, as for a person.
+/// Without secrets, like `Display`.
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// Whether there is something of that name. A name that cannot be followed is an error, and not "nothing".
+/// Whether the path exists. A dangling symbolic link is an error, and not "does not exist".
 fn exists(path: &Path) -> Result<bool, Error> {
     match fs::metadata(path) {
         Ok(_) => Ok(true),
@@ -322,7 +323,7 @@ fn exists(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Whether there are runs in files, beside those of another program.
+/// Whether there are runs in files, not counting those of another program.
 fn has_runs(runs: &Path, foreign: &[ForeignRun]) -> Result<bool, Error> {
     let failed = |source| Error::File { path: runs.to_owned(), source };
     let entries = match fs::read_dir(runs) {
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_show_a_part_of_a_password_is_refused_without_it() {
+    fn a_url_that_would_show_a_part_of_a_password_is_refused_without_showing_it() {
         for url in [
             "postgres://ann:s3c@ret@db/runs",
             "postgres://ann:s3c/ret@db/runs",

@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 /// `text` without anything that a terminal would act on, or that a person would not see: control characters become
-/// pictures of themselves, and characters that change the direction or the line, or have no width, become `�`.
+/// their symbols, and characters that change the direction or the line, or have no width, become `�`.
 ///
-/// What providers say, and what definitions and values hold, can come from anywhere.
+/// Output, definitions and values can come from untrusted sources.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| match c {

@@ -1,8 +1,8 @@
-//! Which stores are this user's: their ids are in the user's state folder.
+//! Which stores the user trusts: their ids are in the user's state folder.
 //!
-//! A run carries its definition, so whoever drives the runs of a store executes what its writers put there. A store
-//! that came with a checkout is not driven before somebody says `--trust-store`. The id is in the store and random, so
-//! another one in the same place is another one.
+//! A run carries its definition, so a process that drives the runs of a store executes commands that the writers of the
+//! store chose. The runs of a store that came with a checkout are not driven until the user passes `--trust-store`. The
+//! id is random and kept in the store, so a different store at the same path is not trusted.
 
 use std::fmt;
 use std::fs;
@@ -17,13 +17,13 @@ use crate::print;
 pub(crate) struct StoreId(pub u64);
 
 impl StoreId {
-    /// The id of a store that is about to be made.
+    /// The id of a store that is about to be created.
     pub(crate) fn random() -> Self {
         // A positive number in every database.
         Self(uuid::Uuid::now_v7().as_u64_pair().1 & i64::MAX.cast_unsigned())
     }
 
-    /// The id that a text says.
+    /// Parses an id.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         u64::from_str_radix(text.trim(), 16).ok().map(Self)
     }
@@ -52,14 +52,14 @@ impl Known {
         self.folder.as_ref().is_some_and(|folder| folder.join(id.to_string()).is_file())
     }
 
-    /// Adds a store. Where that fails it is said, and the next command will ask for `--trust-store`.
+    /// Adds a store. If that fails it is reported, and the next command asks for `--trust-store`.
     pub(crate) fn add(&self, id: StoreId, place: &dyn fmt::Display) {
         if let Err(error) = self.note(id, place) {
             self.cannot_note(place, &error);
         }
     }
 
-    /// Adds a store, and says nothing where that fails.
+    /// Adds a store, without a message if that fails.
     pub(crate) fn note(&self, id: StoreId, place: &dyn fmt::Display) -> io::Result<()> {
         let folder = self.folder.as_ref().ok_or_else(|| io::Error::from(ErrorKind::NotFound))?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -68,11 +68,11 @@ impl Known {
 
     pub(crate) fn cannot_note(&self, place: &dyn fmt::Display, error: &io::Error) {
         print::to_stderr(&format!(
-            "that {place} is a store of yours cannot be noted in {self} ({error}): later commands need --trust-store"
+            "warning: cannot record in {self} that you trust the store {place} ({error}): later commands need --trust-store"
         ));
     }
 
-    /// Takes back what was added for a store that was not made.
+    /// Removes a store that was added and then not created.
     pub(crate) fn remove(&self, id: StoreId) {
         if let Some(folder) = &self.folder {
             let _ = fs::remove_file(folder.join(id.to_string()));

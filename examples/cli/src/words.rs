@@ -1,4 +1,4 @@
-//! What runs wait for, and what they used, in words.
+//! What runs wait for, and what they used, as text.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use workflow_core::usage::Spent;
 
 use crate::text::{count, date, duration, shorten};
 
-/// So many characters of a value are shown.
+/// How many characters of a value are shown.
 const VALUE: usize = 80;
 
 /// What a run waits for: `approval of 1/ship`, `its quota, until 2026-01-02 03:04:05`.
@@ -21,14 +21,14 @@ pub(crate) fn waits_for(wait: &Wait) -> String {
     let what = match wait.reason {
         WaitReason::Approval => format!("approval of {place}"),
         WaitReason::Question => format!("an answer to {place}"),
-        WaitReason::UnknownOutcome => format!("word of what became of {place}"),
+        WaitReason::UnknownOutcome => format!("the outcome of {place}, which was interrupted"),
         WaitReason::Quota => "its quota".to_owned(),
         WaitReason::Retry => "another attempt".to_owned(),
         WaitReason::Crashes => "a person to resume it after crashes".to_owned(),
         _ => "a person to resume it".to_owned(),
     };
     match wait.until {
-        // What is asked has no time; something beside it has.
+        // A question has no time; the time belongs to another wait.
         Some(until) if wait.number.is_none() => format!("{what}, until {}", date(until)),
         _ => what,
     }
@@ -40,7 +40,7 @@ pub(crate) fn asks(wait: &Wait) -> String {
     format!("{}{question}", waits_for(wait))
 }
 
-/// What can be answered.
+/// The answers that the wait accepts.
 pub(crate) fn accepted(wait: &Wait) -> String {
     match (wait.reason, &wait.schema) {
         (WaitReason::Approval, _) => "--approve, or --reject [--comment TEXT]".to_owned(),
@@ -61,7 +61,7 @@ pub(crate) fn accepted(wait: &Wait) -> String {
     }
 }
 
-/// A choice as it can be typed.
+/// A choice as it is typed.
 fn choice(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -69,7 +69,7 @@ fn choice(value: &Value) -> String {
     }
 }
 
-/// The command that answers, where a run asks so many things.
+/// The command that answers; `asked` is the number of questions of the run.
 pub(crate) fn command(run: &RunId, wait: &Wait, asked: usize) -> String {
     match wait.number {
         Some(number) if asked > 1 => format!("workflow answer {run} --wait {number}"),
@@ -77,7 +77,7 @@ pub(crate) fn command(run: &RunId, wait: &Wait, asked: usize) -> String {
     }
 }
 
-/// What makes a new run of one that has ended.
+/// The commands that repeat a run that has ended.
 pub(crate) fn instead(run: impl std::fmt::Display, failed: bool) -> String {
     let current = if failed {
         format!(
@@ -89,7 +89,7 @@ pub(crate) fn instead(run: impl std::fmt::Display, failed: bool) -> String {
     format!("`workflow rerun {run}` runs it again as a new run, with `--from STAGE` from a stage{current}")
 }
 
-/// What calls used: `2 attempts, 1.2s, $0.0400, 300 tokens`. What is not known is called so.
+/// What calls used: `2 attempts, 1.2s, $0.0400, 300 tokens`. Unknown amounts are reported as unknown.
 pub(crate) fn used(spent: &Spent) -> String {
     [
         count(spent.attempts, "attempt"),
@@ -113,7 +113,7 @@ fn dollars(spent: &Spent) -> String {
     format!("${:.4}", spent.cost_usd.unwrap_or(0.0))
 }
 
-/// Of which run a run was made, and what is another.
+/// From which run a run was forked, and what was changed.
 pub(crate) fn forked(RunForked { from, event, vars, outputs, .. }: &RunForked) -> String {
     let mut parts = vec![format!("run {from} after its event {event}")];
     parts.extend(vars.iter().map(|(name, value)| format!("{name} = {}", shorten(value.json(), VALUE))));
@@ -125,7 +125,7 @@ pub(crate) fn forked(RunForked { from, event, vars, outputs, .. }: &RunForked) -
     parts.join("; ")
 }
 
-/// An amount of which something may not be known, and what it may be at most.
+/// An amount of which a part may be unknown, and its limit.
 fn known(amount: &str, what: &str, unknown: u64, attempts: u64, most: Option<&str>) -> String {
     let of = most.map(|most| format!(" of {most}")).unwrap_or_default();
     match (unknown, most) {
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_is_never_nothing() {
+    fn an_unknown_amount_is_reported_as_unknown_and_not_as_zero() {
         let priced = Usage { cost_usd: Some(0.25), ..Usage::default() };
         let counted = Usage { input_tokens: Some(7), ..Usage::default() };
         for (usages, expected) in [
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn budgets_are_told_with_what_is_left_unknown() {
+    fn budgets_are_shown_with_unknown_amounts() {
         let mut of: Budget = Budget::default();
         (of.cost_usd, of.tokens) = (Some(1.5), Some(100));
         let mut spent = Spent::default();

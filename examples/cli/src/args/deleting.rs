@@ -1,4 +1,4 @@
-//! What can be typed to delete runs.
+//! The arguments of `delete` and `prune`.
 
 use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -15,7 +15,7 @@ pub(crate) struct DeleteArgs {
     /// The runs. They must have ended.
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<RunRef>,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     pub yes: bool,
 }
@@ -27,16 +27,16 @@ pub(crate) struct PruneArgs {
     /// Only runs that ended longer ago: `30d`, `12h`.
     #[arg(long, value_name = "TIME", group = "which")]
     pub older_than: Option<Period>,
-    /// Only runs that ended so; can be given several times.
+    /// Only runs with this status; can be given several times.
     #[arg(long, value_name = "STATUS", group = "which", value_parser = ended())]
     pub status: Vec<RunStatus>,
-    /// Keep so many of them, the newest.
+    /// Keep the newest N of them.
     #[arg(long, value_name = "N", group = "which")]
     pub keep: Option<usize>,
     /// Only runs of this workflow.
     #[arg(long, value_name = "ID")]
     pub workflow: Option<WorkflowId>,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     pub yes: bool,
 }

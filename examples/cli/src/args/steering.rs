@@ -1,4 +1,4 @@
-//! What can be typed to answer a run, and to make another of one.
+//! The arguments of `answer`, `fork` and `rerun`.
 
 use clap::ArgGroup;
 use serde_json::Value;
@@ -14,35 +14,36 @@ use crate::reference::RunRef;
 pub(crate) struct AnswerArgs {
     /// The run.
     pub run: RunRef,
-    /// The answer: JSON where it is JSON that fits, a text otherwise. Without any, what the run asks is shown.
+    /// The answer: read as JSON if it is JSON that the question accepts, and as text otherwise. Without an answer, the
+    /// command shows what the run asks.
     #[arg(group = "said", allow_negative_numbers = true)]
     pub answer: Option<String>,
-    /// Which of several things is answered: the number that is shown before it.
+    /// Which question is answered, if there are several: the number that is shown before it.
     #[arg(long, value_name = "N")]
     pub wait: Option<u64>,
-    /// Agree.
+    /// Approve.
     #[arg(long, group = "said")]
     pub approve: bool,
-    /// Do not agree.
+    /// Reject.
     #[arg(long, group = "said")]
     pub reject: bool,
-    /// Why not.
+    /// Why it is rejected.
     #[arg(long, value_name = "TEXT", requires = "reject")]
     pub comment: Option<String>,
-    /// The call that was interrupted did its work, with this result (JSON, or a text).
+    /// The interrupted call did its work, with this result (JSON or text).
     #[arg(long, value_name = "RESULT", group = "said", allow_hyphen_values = true)]
     pub happened: Option<String>,
-    /// It did not do its work: it is made again.
+    /// The interrupted call did not do its work: it is repeated.
     #[arg(long, groups = ["said", "again"])]
     pub not_happened: bool,
-    /// Whether it did its work does not matter: it is made again.
+    /// It does not matter whether the interrupted call did its work: it is repeated.
     #[arg(long, groups = ["said", "again"])]
     pub rerun: bool,
-    /// With `--rerun` or `--not-happened`: make the call in a new session of the agent. Default: in the session of the
-    /// call that was interrupted, where it has one.
+    /// With `--rerun` or `--not-happened`: repeat the call in a new session of the agent. Default: in the session of
+    /// the interrupted call, if it has one.
     #[arg(long, requires = "again")]
     pub new_session: bool,
-    /// Drive nothing: leave the run to a worker, or to the process that drives it.
+    /// Only record the answer: the process that drives the run, or a worker, continues it.
     #[arg(long, requires = "said")]
     pub detach: bool,
 }
@@ -52,8 +53,8 @@ pub(crate) struct AnswerArgs {
 pub(crate) struct ForkArgs {
     /// The run.
     pub run: RunRef,
-    /// Where to leave it: after the event of a number (`12`; `events` lists them), before the latest start of a stage (`test`), or
-    /// before anything happened to a node (`1/plan[0]/draft`).
+    /// Where the new run starts: after an event (`12`; `events` lists the numbers), before the latest start of a stage
+    /// (`test`), or before the start of a node (`1/plan[0]/draft`).
     #[arg(long, value_name = "EVENT|STAGE|NODE", value_parser = point)]
     pub at: ForkPoint,
     #[command(flatten)]
@@ -65,34 +66,33 @@ pub(crate) struct ForkArgs {
 pub(crate) struct RerunArgs {
     /// The run.
     pub run: RunRef,
-    /// The stage, or the node (`1/plan[0]/draft`), that is run again with all that comes after it. Default: all.
+    /// The stage, or the node (`1/plan[0]/draft`), from which the run is repeated. Default: from the start.
     #[arg(long, value_name = "STAGE|NODE", value_parser = place)]
     pub from: Option<ForkPoint>,
-    /// Go on with the workflow as it is now: that of the home, or of a file. Without `--from`, from the stage that
-    /// failed.
+    /// Continue with the current workflow: that of the home, or of a file. Without `--from`, from the stage that failed.
     #[arg(long, value_name = "FILE|ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub current: Option<String>,
     #[command(flatten)]
     pub other: Other,
 }
 
-/// What a run that is made of another one has of its own.
+/// What `fork` and `rerun` change in the new run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Other {
-    /// Give a variable another value: `name=text`, `name:=json` or `name=@file`; can be given several times.
+    /// Change a variable: `name=text`, `name:=json` or `name=@file`; can be given several times.
     #[arg(long = "set", value_name = "NAME=TEXT|NAME:=JSON", value_parser = super::variables::variable)]
     pub vars: Vec<(String, Value)>,
-    /// Give a stage that has ended another output, `stage=text`, `stage:=json` or `stage=@file`, and leave behind
-    /// what came after it; can be given several times.
+    /// Change the output of a stage that has ended, `stage=text`, `stage:=json` or `stage=@file`, and discard what came
+    /// after it; can be given several times.
     #[arg(long = "output", value_name = "STAGE=TEXT|STAGE:=JSON", value_parser = output)]
     pub outputs: Vec<(StageId, Value)>,
-    /// Have every call made by this provider. Default: as in the old run.
+    /// Make all calls with this provider. Default: as in the old run.
     #[arg(long, value_name = "NAME")]
     pub provider: Option<String>,
-    /// The new run's id.
+    /// The id of the new run.
     #[arg(long, value_name = "ID")]
     pub run_id: Option<RunId>,
-    /// Drive nothing: print the run's id, and leave the run to a worker.
+    /// Only create the run: print its id, and leave it to a worker.
     #[arg(long)]
     pub detach: bool,
 }

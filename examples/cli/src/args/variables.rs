@@ -1,4 +1,4 @@
-//! Values that are typed: `name=text`, `name:=json`, and the same from files.
+//! Variables and labels on the command line: `name=text`, `name:=json`, and the same from files.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -10,7 +10,7 @@ use workflow_core::definition::read_value;
 use workflow_core::ids::is_id;
 use workflow_core::labels::check_labels;
 
-/// No more of a file is read: no run can have a larger value.
+/// The largest file that is read: no run can have a larger value.
 const LIMIT: u64 = 64 << 20;
 
 /// A variable, its numbers as they are written: `name=text`, `name:=json`, `name=@file` with the text of a file, `name:=@file` with its JSON.
@@ -50,7 +50,7 @@ pub(super) fn variables(file: &str) -> Result<Map<String, Value>, String> {
         }
         Err(_) => match read_value(text.as_bytes()) {
             Ok(value) => value,
-            // Larger than a definition may be, or no YAML.
+            // Larger than a definition may be, or not YAML.
             Err(_) => serde_yaml::from_str(&text).map_err(|error| format!("{file}: not YAML: {error}"))?,
         },
     };
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_variable_is_refused() {
+    fn an_invalid_variable_is_refused() {
         for text in ["name", "=x", ":=1", "na me=x", "name:=", "name:={", "a.b=x", "name=@no/such/file"] {
             assert!(variable(text).is_err(), "{text}");
         }

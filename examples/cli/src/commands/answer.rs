@@ -1,4 +1,4 @@
-//! `answer`: what a run asks, and what a person says to it.
+//! `answer`: shows what a run asks, and answers it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +24,7 @@ use crate::store_url::Place;
 use crate::text::{date, word};
 use crate::{own_call, print, words};
 
-/// Shows what a run asks, or answers it and drives it until it rests.
+/// Shows what a run asks, or answers it and drives the run until it ends or pauses.
 pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Result<Exit, Error> {
     let (mut host, run) = Host::of_run(place, &args.run).await?;
     let run = &run;
@@ -49,33 +49,39 @@ pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Resu
         leave(&host, json, run, number, value).await
     } else {
         host = host.trusted()?;
-        go_on(&host, json, run, number, value).await
+        answer_and_drive(&host, json, run, number, value).await
     }
 }
 
-/// Answers, and leaves the run to whoever drives it.
+/// Answers, and leaves the run to its driver or to a worker.
 async fn leave(host: &Host, json: bool, run: &RunId, number: u64, value: Value) -> Result<Exit, Error> {
     let handle = host.engine.handle(run);
     match control::settled(host, run, handle.answer(number, value).await?).await? {
         ControlOutcome::Refused(refused) => return Err(Error::ControlRefused { run: run.clone(), refused }),
         ControlOutcome::Recorded { .. } => return control::recorded(host, json, run).await,
         _ if json => print::json(&handle.view().await?)?,
-        _ => print::line(format!("run {run}: answered ({})", control::who_goes_on(host, run).await?))?,
+        _ => print::line(format!("run {run}: answered ({})", control::who_continues(host, run).await?))?,
     }
     Ok(Exit::DONE)
 }
 
-/// Answers, and drives the run until it rests.
-async fn go_on(host: &Host, json: bool, run: &RunId, number: u64, value: Value) -> Result<Exit, Error> {
+/// Answers, and drives the run until it ends or pauses.
+async fn answer_and_drive(
+    host: &Host,
+    json: bool,
+    run: &RunId,
+    number: u64,
+    value: Value,
+) -> Result<Exit, Error> {
     let store = host.engine.store();
     let shown = Shown::from_now(&**store, run).await?;
     let (sent, left) = (OnceLock::new(), AtomicBool::new(false));
     let future = async {
-        // Nothing more than recorded, so that no worker is quicker to take the run up.
+        // The answer is only recorded: were the run resumed already here, a worker could claim it first.
         let answer = Answer { wait: number, value: Data::new(&value) };
         let _ = sent.set(store.request(run, Control::Answer(answer)).await?);
         match host.engine.drive(run).await {
-            // A worker, or another answer, was quicker all the same, and has this answer too.
+            // A worker, or another `answer`, claimed the run first all the same, and reads this answer too.
             Err(EngineError::Store(StoreError::Held { .. })) => {
                 left.store(true, Ordering::Relaxed);
                 Ok(None)
@@ -91,7 +97,7 @@ async fn go_on(host: &Host, json: bool, run: &RunId, number: u64, value: Value) 
         ControlOutcome::Recorded { .. } => control::recorded(host, json, run).await,
         _ => {
             if left.into_inner() {
-                let who = control::who_goes_on(host, run).await?;
+                let who = control::who_continues(host, run).await?;
                 print::to_stderr(&format!("run {run}: answered ({who})"));
             }
             Ok(exit)
@@ -99,12 +105,12 @@ async fn go_on(host: &Host, json: bool, run: &RunId, number: u64, value: Value) 
     }
 }
 
-/// What the run asks, each with its number.
+/// The questions of the run, with their numbers.
 fn all_asked(history: &History) -> Vec<(u64, &Wait)> {
     history.view.waits.iter().filter_map(|wait| Some((wait.number?, wait))).collect()
 }
 
-/// What is answered.
+/// The question that is answered.
 fn asked<'h>(args: &AnswerArgs, run: &RunId, history: &'h History) -> Result<(u64, &'h Wait), Error> {
     let all = all_asked(history);
     let list = || {
@@ -112,16 +118,19 @@ fn asked<'h>(args: &AnswerArgs, run: &RunId, history: &'h History) -> Result<(u6
         lines.collect::<String>()
     };
     match (args.wait, all.as_slice()) {
-        (_, []) => {
-            Err(Error::NothingAsked(format!("run `{run}` asks nothing ({})", word(history.view.status))))
-        }
+        (_, []) => Err(Error::NothingAsked(format!(
+            "run `{run}` has no open question ({})",
+            word(history.view.status)
+        ))),
         (None, [only]) => Ok(*only),
-        (None, _) => Err(Error::NoAnswer(format!("run `{run}` asks several things; say which:{}", list()))),
+        (None, _) => {
+            Err(Error::NoAnswer(format!("run `{run}` has several questions; choose one:{}", list())))
+        }
         (Some(number), _) => {
             let found = all.iter().find(|(asked, _)| *asked == number);
             found.copied().ok_or_else(|| {
                 Error::NothingAsked(format!(
-                    "run `{run}` asks nothing of the number {number}; it asks:{}",
+                    "run `{run}` has no open question with the number {number}; it has:{}",
                     list()
                 ))
             })
@@ -129,7 +138,7 @@ fn asked<'h>(args: &AnswerArgs, run: &RunId, history: &'h History) -> Result<(u6
     }
 }
 
-/// Shows what a run asks, and what it waits for beside.
+/// Shows the questions of a run, and its other waits.
 fn show(json: bool, args: &AnswerArgs, run: &RunId, history: &History) -> Result<Exit, Error> {
     let mut waits: Vec<_> = history.view.waits.iter().collect();
     if args.wait.is_some() {
@@ -141,7 +150,7 @@ fn show(json: bool, args: &AnswerArgs, run: &RunId, history: &History) -> Result
     }
     let asks = all_asked(history).len();
     if asks == 0 {
-        print::to_stderr(&format!("run {run} asks nothing ({})", word(history.view.status)));
+        print::to_stderr(&format!("run {run} has no open question ({})", word(history.view.status)));
     }
     let mut lines = Vec::new();
     for wait in waits.into_iter().filter(|wait| wait.reason != WaitReason::Pause) {
@@ -158,13 +167,13 @@ fn show(json: bool, args: &AnswerArgs, run: &RunId, history: &History) -> Result
     Ok(Exit::DONE)
 }
 
-/// What a person says.
+/// The answer of a person.
 enum Said<'a> {
-    /// Something that was typed.
+    /// The text on the command line.
     Typed(&'a str),
     /// To an approval.
     Approval(Value),
-    /// To what became of a call.
+    /// What happened to an interrupted call.
     Outcome(Value),
 }
 
@@ -199,30 +208,32 @@ impl<'a> Said<'a> {
         }
     }
 
-    /// The answer, where it is one to what is asked.
+    /// The value of the answer, if the question accepts it.
     fn value(self, wait: &Wait) -> Result<Value, String> {
         match (self, wait.reason) {
             (Self::Typed(text), reason) => {
                 typed(text, wait.schema.as_ref()).map_err(|problem| match reason {
                     WaitReason::Question => problem,
-                    _ => format!("`{text}` is no answer to it"),
+                    _ => format!("`{text}` is not an accepted answer"),
                 })
             }
             (Self::Approval(value), WaitReason::Approval)
             | (Self::Outcome(value), WaitReason::UnknownOutcome) => Ok(value),
-            (Self::Approval(_), _) => Err("it can be neither approved nor rejected".to_owned()),
-            (Self::Outcome(_), _) => Err("it does not ask what became of a call".to_owned()),
+            (Self::Approval(_), _) => {
+                Err("it is not an approval, so it cannot be approved or rejected".to_owned())
+            }
+            (Self::Outcome(_), _) => Err("it does not ask about an interrupted call".to_owned()),
         }
     }
 }
 
-/// Reads an answer: JSON where it is JSON that fits, a text otherwise.
+/// Reads an answer: as JSON if it is JSON that follows the schema, and as text otherwise.
 fn typed(text: &str, schema: Option<&Data>) -> Result<Value, String> {
     let as_text = Value::from(text);
-    // What answers a question of any text is the text as it was typed.
+    // A question without a schema takes the text as it was typed.
     let Some(schema) = schema else { return Ok(as_text) };
     let schema = [("answer".to_owned(), schema.value())].into_iter().collect();
-    // A schema that cannot be read here is checked by who drives the run.
+    // The driver of the run checks a schema that cannot be read here.
     let Ok(schema) = OutputSchema::compile("answer", &schema) else { return Ok(as_text) };
     let json = Data::parse(text).ok().map(|data| data.exact_value());
     let mut wrong = None;
@@ -240,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_typed_is_json_where_that_fits_and_a_text_otherwise() {
+    fn an_answer_is_json_if_it_follows_the_schema_and_text_otherwise() {
         let choices = json!({ "enum": ["a", "1", { "b": 1 }] });
         let number = json!({ "type": "integer", "minimum": 3 });
         let object =

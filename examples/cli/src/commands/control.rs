@@ -1,4 +1,4 @@
-//! `pause`, `cancel` and `resume --detach`: asking something of a run, wherever it is driven.
+//! `pause`, `cancel` and `resume --detach`: control requests to a run, whichever process drives it.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::reference::RunRef;
 use crate::store_url::Place;
 use crate::text::word;
 
-/// Asks for a pause.
+/// Requests a pause.
 pub(crate) async fn pause(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     ask(place, json, run, Control::Pause, RunStatus::Paused).await
 }
 
-/// Asks for the run to be cancelled.
+/// Requests that the run is cancelled.
 pub(crate) async fn cancel(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     ask(place, json, run, Control::Cancel, RunStatus::Cancelled).await
 }
 
-/// Asks for the run to go on, and leaves it to whoever drives it.
+/// Requests that the run is resumed, and leaves it to its driver or to a worker.
 pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, run).await?;
     let run = &run;
@@ -38,15 +38,15 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
         ControlOutcome::Refused(refused) => return Err(Error::ControlRefused { run: run.clone(), refused }),
         ControlOutcome::Recorded { .. } => return recorded(&host, json, run).await,
         _ if json => print::json(&handle.view().await?)?,
-        _ => print::line(format!("run {run}: resume requested ({})", who_goes_on(&host, run).await?))?,
+        _ => print::line(format!("run {run}: resume requested ({})", who_continues(&host, run).await?))?,
     }
     Ok(Exit::DONE)
 }
 
-/// How long a request is waited for that the driver of the run has to decide on.
+/// How long to wait for the driver of the run to decide on a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What becomes of a request, as far as that shows soon.
+/// The outcome of a request, if the driver decides within [`PATIENCE`].
 pub(super) async fn settled(
     host: &Host,
     run: &RunId,
@@ -58,26 +58,28 @@ pub(super) async fn settled(
     })
 }
 
-/// Says that the driver of the run has not decided yet.
+/// Reports that the driver of the run has not decided yet.
 pub(super) async fn recorded(host: &Host, json: bool, run: &RunId) -> Result<Exit, Error> {
     if json {
         print::json(&host.engine.handle(run).view().await?)?;
     } else {
-        let who = who_goes_on(host, run).await?;
-        print::line(format!("run {run}: the request is recorded, and not carried out yet ({who})"))?;
+        let who = who_continues(host, run).await?;
+        print::line(format!(
+            "run {run}: the request is recorded, and its driver has not decided on it yet ({who})"
+        ))?;
     }
     Ok(Exit::RECORDED)
 }
 
-/// Who goes on with a run that was asked for something.
-pub(super) async fn who_goes_on(host: &Host, run: &RunId) -> Result<String, Error> {
+/// Which process carries a request out.
+pub(super) async fn who_continues(host: &Host, run: &RunId) -> Result<String, Error> {
     Ok(match host.engine.store().get(run).await?.holder {
         Some(holder) => format!("{holder} drives it"),
         None => "a worker continues it".to_owned(),
     })
 }
 
-/// Asks for something, and says what came of it. What nobody drives is `wanted` at once.
+/// Sends a control request, and reports its outcome. A run without a driver has the `wanted` status at once.
 async fn ask(
     place: &Place,
     json: bool,

@@ -27,7 +27,7 @@ pub(crate) async fn list(home: &Home, json: bool) -> Result<Exit, Error> {
             print::json(&workflow)?;
         }
     } else if workflows.is_empty() {
-        print::to_stderr(&format!("there are no workflows in {}", home.path.join("workflows").display()));
+        print::to_stderr(&format!("no workflows in {}", home.path.join("workflows").display()));
     } else {
         let head = ["WORKFLOW", "NAME", "STAGES"].map(str::to_owned);
         let rows: Vec<_> = std::iter::once(head).chain(workflows.iter().map(row)).collect();
@@ -44,7 +44,7 @@ fn row(workflow: &CatalogEntry) -> [String; 3] {
     [workflow.id.to_string(), workflow.name.clone().unwrap_or_default(), stages]
 }
 
-/// Says everything that is wrong with workflows.
+/// Checks workflows, and prints all errors and warnings.
 pub(crate) async fn validate(
     home: &Home,
     json: bool,
@@ -56,7 +56,7 @@ pub(crate) async fn validate(
     for workflow in workflows {
         let source = match Source::read(&host, workflow).await {
             Ok(source) => source,
-            // The others are checked all the same.
+            // The other workflows are checked all the same.
             Err(error) => {
                 print::to_stderr(&format!("error: {error}"));
                 worst = worst.max(error.exit());

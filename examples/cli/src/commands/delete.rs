@@ -17,7 +17,7 @@ use crate::print;
 use crate::store_url::Place;
 use crate::text::{count, date, word};
 
-/// Before they are deleted, so many runs are listed.
+/// How many runs the confirmation lists.
 const LISTED: usize = 20;
 
 /// Deletes runs that have ended.
@@ -41,7 +41,7 @@ pub(crate) async fn delete(place: &Place, json: bool, args: &DeleteArgs) -> Resu
     remove(place, &host, json, &runs, args.yes).await
 }
 
-/// Deletes the runs that have ended and that the arguments let through.
+/// Deletes the runs that have ended and match the arguments.
 pub(crate) async fn prune(place: &Place, json: bool, args: &PruneArgs) -> Result<Exit, Error> {
     let mut filter = RunFilter::all();
     filter.workflow.clone_from(&args.workflow);
@@ -65,7 +65,7 @@ pub(crate) async fn prune(place: &Place, json: bool, args: &PruneArgs) -> Result
 }
 
 fn nothing() -> Exit {
-    print::to_stderr("there are no such runs to delete");
+    print::to_stderr("no runs to delete");
     Exit::DONE
 }
 
@@ -92,7 +92,7 @@ async fn remove(
                 }
                 deleted.push(run.clone());
             }
-            // Somebody else was quicker.
+            // Another process deleted it first.
             Err(StoreError::NotFound(_)) => {}
             // The others are deleted all the same.
             Err(error) => {
@@ -123,12 +123,12 @@ async fn worktrees(place: &Place, deleted: Vec<RunId>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a person at the terminal agrees.
+/// Asks the person at the terminal to confirm.
 fn agreed(runs: &[RunRecord]) -> Result<bool, Error> {
     let what = count(runs.len() as u64, "run");
     if !io::stdin().is_terminal() {
         return Err(Error::Refused(format!(
-            "{what} would be deleted; say so with --yes. Nothing was deleted"
+            "{what} would be deleted; confirm it with --yes. Nothing was deleted"
         )));
     }
     for RunRecord { run_id, head, .. } in runs.iter().take(LISTED) {
@@ -138,7 +138,7 @@ fn agreed(runs: &[RunRecord]) -> Result<bool, Error> {
     if runs.len() > LISTED {
         print::to_stderr(&format!("… {} more", runs.len() - LISTED));
     }
-    print::to_stderr(&format!("delete {what} with their output? Type y to agree:"));
+    print::to_stderr(&format!("delete {what} with their output? Type y to confirm:"));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(Error::System)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

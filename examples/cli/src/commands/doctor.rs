@@ -1,4 +1,4 @@
-//! `doctor`: which agents are there, and what they say of themselves.
+//! `doctor`: the installed agents, their versions and their login status.
 
 use futures::join;
 use serde_json::json;
@@ -41,7 +41,7 @@ pub(crate) async fn doctor(json: bool) -> Result<Exit, Error> {
 fn version(checkup: &Checkup) -> String {
     match &checkup.version {
         Ok(version) if checkup.is_tested() => format!("{version} (tested: {})", checkup.tested),
-        Ok(version) => format!("{version}, which was not tested; {} was", checkup.tested),
+        Ok(version) => format!("{version} (not tested; tested: {})", checkup.tested),
         Err(problem) => problem.clone(),
     }
 }
@@ -51,7 +51,7 @@ fn login(checkup: &Checkup) -> String {
     let keys = checkup.keys.iter().map(|name| format!("{name} is set"));
     let known: Vec<_> = says.into_iter().chain(keys).collect();
     match (known.is_empty(), checkup.version.is_ok()) {
-        (true, true) => "cannot be asked, and no key is set".to_owned(),
+        (true, true) => "unknown, and no key is set".to_owned(),
         (_, false) => String::new(),
         _ => known.join("; "),
     }

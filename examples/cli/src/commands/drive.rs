@@ -26,14 +26,14 @@ use crate::store_url::Place;
 use crate::text::word;
 use crate::{home, print, signals, words};
 
-/// So many runs are recovered at the same time: each keeps files open.
+/// How many runs are recovered at the same time: each keeps files open.
 const AT_ONCE: usize = 64;
 const RECOVERY: &str = "recovery";
 
-/// Starts a run, and drives it until it rests.
+/// Starts a run, and drives it until it ends or pauses.
 pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exit, Error> {
     let labels = unique(&args.labels)?;
-    // A workflow that cannot be run makes no store and no home.
+    // An invalid workflow creates neither a store nor a home.
     let definitions = Host::for_definitions(&place.home)?;
     let source = Source::read(&definitions, &args.workflow).await?;
     let checked = source.check(&definitions, args.strict, args.provider.as_deref()).await?;
@@ -73,7 +73,7 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     drive_one(&host, json, shown, driven).await
 }
 
-/// Refuses variables that the roles of the workflow do not take, and says which ones nothing uses.
+/// Refuses variables that the roles of the workflow do not accept, and warns of unused ones.
 async fn check_variables(
     definitions: &Host,
     source: &Source,
@@ -86,7 +86,7 @@ async fn check_variables(
     if !wrong.is_empty() {
         return Err(EngineError::Variables(wrong).into());
     }
-    // Another provider leaves out the options that may use them.
+    // With another provider, the options that may use them are left out.
     let plain = match &args.provider {
         Some(_) => source.check(definitions, args.strict, None).await?.plan,
         None => Some(plan.clone()),
@@ -97,12 +97,12 @@ async fn check_variables(
     Ok(())
 }
 
-/// Creates a run, and leaves it to whoever drives runs of this store.
+/// Creates a run, and leaves it to a worker.
 async fn detach(host: &Host, json: bool, start: StartRun) -> Result<Exit, Error> {
     left(&host.engine.create(start).await?, json).await
 }
 
-/// Tells of a new run that is left to whoever drives runs of this store.
+/// Reports a new run that is left to a worker.
 pub(super) async fn left(handle: &RunHandle, json: bool) -> Result<Exit, Error> {
     if json {
         print::json(&handle.view().await?)?;
@@ -112,7 +112,7 @@ pub(super) async fn left(handle: &RunHandle, json: bool) -> Result<Exit, Error> 
     Ok(Exit::DONE)
 }
 
-/// Takes a run up, resumed if it was paused, and drives it until it rests.
+/// Resumes a run, and drives it until it ends or pauses.
 pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, run).await?;
     let (host, run) = (host.trusted()?, &run);
@@ -127,8 +127,8 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
     let future = async {
         let before = handle.view().await?;
         if !before.status.is_terminal() {
-            // Whoever drives the run obeys it too, also if that is not this process. Nothing more, so that
-            // no worker is quicker to take it up.
+            // The request is only recorded: whichever process drives the run carries it out. Were the run resumed
+            // already here, a worker could claim it first.
             let number = host.engine.store().request(run, Control::Resume).await?;
             let is_paused = before.status == RunStatus::Paused || before.requested.is_some();
             requested.get_or_init(|| (number, is_paused));
@@ -150,7 +150,7 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
         ControlOutcome::Refused(refused) => Err(Error::ControlRefused { run: run.clone(), refused }),
         ControlOutcome::Recorded { .. } => control::recorded(&host, json, run).await,
         _ if is_paused => {
-            print::to_stderr(&format!("run {run}: resumed ({})", control::who_goes_on(&host, run).await?));
+            print::to_stderr(&format!("run {run}: resumed ({})", control::who_continues(&host, run).await?));
             Ok(exit)
         }
         // It was not paused: there was nothing to resume, and it is not driven here.
@@ -158,7 +158,7 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
     }
 }
 
-/// Drives the unfinished runs that nobody drives.
+/// Drives the unfinished runs that no process drives.
 pub(crate) async fn recover(place: &Place, json: bool) -> Result<Exit, Error> {
     let Some(host) = Host::existing(place)? else { return Ok(nothing_to_recover()) };
     let host = host.trusted()?;
@@ -174,7 +174,7 @@ pub(crate) async fn recover(place: &Place, json: bool) -> Result<Exit, Error> {
                 shown.push(new);
                 readable.push(run);
             }
-            // It keeps no other run from being recovered.
+            // The other runs are recovered all the same.
             Err(error) => {
                 let error = Error::from(error);
                 print::to_stderr(&format!("error: run {run} cannot be recovered: {error}"));
@@ -193,7 +193,7 @@ pub(crate) async fn recover(place: &Place, json: bool) -> Result<Exit, Error> {
         let future = async {
             let _place = places.acquire(RECOVERY).await;
             match host.engine.drive(run).await {
-                // Somebody else was quicker.
+                // Another process claimed it first.
                 Err(EngineError::Store(StoreError::Held { .. })) => Ok(None),
                 result => result.map(Some),
             }
@@ -204,7 +204,7 @@ pub(crate) async fn recover(place: &Place, json: bool) -> Result<Exit, Error> {
 }
 
 fn nothing_to_recover() -> Exit {
-    print::to_stderr("there is nothing to recover");
+    print::to_stderr("no runs to recover");
     Exit::DONE
 }
 
@@ -218,7 +218,7 @@ pub(super) async fn drive_one(
     drive(host, json, true, style, vec![shown], vec![driven]).await
 }
 
-/// Drives runs: the one that was named, or all that there are to recover.
+/// Drives runs: one that was named, or all that `recover` found.
 async fn drive(
     host: &Host,
     json: bool,
@@ -246,7 +246,7 @@ async fn drive(
             let which = if is_one { String::new() } else { format!("run {run} cannot be recovered: ") };
             host.bell.say(format!("error: {which}{error}"));
             if let Some(run) = taken {
-                host.bell.say(format!("`workflow logs {run} --follow` follows it"));
+                host.bell.say(format!("`workflow logs {run} --follow` shows its output"));
             }
             error.exit()
         }
@@ -261,7 +261,9 @@ async fn drive(
             None => host.engine.store().get(&view.run_id).await.ok().and_then(|record| record.holder),
         };
         match elsewhere {
-            Some(holder) => print::to_stderr(&format!("run {} is driven elsewhere ({holder})", view.run_id)),
+            Some(holder) => {
+                print::to_stderr(&format!("run {} is driven by another process ({holder})", view.run_id));
+            }
             None => advise(view),
         }
         if json
@@ -274,7 +276,7 @@ async fn drive(
     Ok(exit)
 }
 
-/// Says how a run that has not ended goes on.
+/// Prints how a run that has not ended can be continued.
 fn advise(view: &RunView) {
     let run = &view.run_id;
     match (view.status, &view.wait) {
@@ -285,23 +287,23 @@ fn advise(view: &RunView) {
                 print::to_stderr(&format!("run {run} waits for {} (`{command}`)", words::asks(wait)));
             }
             if wait.as_ref().is_none_or(|wait| wait.number.is_none()) {
-                print::to_stderr(&format!("run {run} is paused: `workflow resume {run}` continues it"));
+                print::to_stderr(&format!("run {run} is paused: `workflow resume {run}` resumes it"));
             }
         }
         (RunStatus::Paused, Some(wait)) => {
             let what = words::waits_for(wait);
             print::to_stderr(&format!(
-                "run {run} was left and waits for {what}: `workflow recover` continues it then"
+                "run {run} was left and waits for {what}: `workflow recover` resumes it then"
             ));
         }
         (RunStatus::Pending | RunStatus::Running | RunStatus::Paused, _) => {
-            print::to_stderr(&format!("run {run} was left: `workflow recover` continues it"));
+            print::to_stderr(&format!("run {run} was left unfinished: `workflow recover` resumes it"));
         }
         (RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled, _) => {}
     }
 }
 
-/// Whether there is a run of that id. Says so when it has ended, because nothing else will.
+/// Whether a run with that id exists. Reports it when it has ended, because then the command prints nothing else.
 async fn is_known(host: &Host, run: &RunId) -> Result<bool, Error> {
     match host.engine.handle(run).status().await {
         Ok(status) => {

@@ -12,7 +12,7 @@ use crate::reference::RunRef;
 use crate::store_url::Place;
 use crate::text::date;
 
-/// Events are read in steps of so many.
+/// How many events are read at once.
 const PAGE: usize = 1_000;
 
 /// Lists the events of a run.
@@ -48,7 +48,7 @@ fn row(event: &Event, story: &mut Story) -> [String; 4] {
     [event.seq.to_string(), date(event.at), what, node]
 }
 
-/// The kind of an event in words.
+/// The type of an event, as words.
 fn kind(event: &Event) -> String {
     let event = serde_json::to_value(event).unwrap_or_default();
     event["type"].as_str().unwrap_or_default().replace('_', " ")

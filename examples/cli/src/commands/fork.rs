@@ -1,4 +1,4 @@
-//! `fork` and `rerun`: new runs that go on from a point of another one.
+//! `fork` and `rerun`: new runs that continue from a point of another run.
 
 use futures::{FutureExt as _, TryFutureExt as _};
 use workflow_core::catalog::CatalogError;
@@ -15,14 +15,14 @@ use crate::print;
 use crate::source::Source;
 use crate::store_url::Place;
 
-/// Makes a run that goes on from a point of another one, and drives it until it rests.
+/// Creates a run that continues from a point of another run, and drives it until it ends or pauses.
 pub(crate) async fn fork(place: &Place, json: bool, args: &ForkArgs) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, &args.run).await?;
     let host = host.trusted()?;
     make(&host, json, Fork::of(run).at(args.at.clone()), &args.other).await
 }
 
-/// Runs a run again as a new one, and drives it until it rests.
+/// Repeats a run as a new run, and drives it until it ends or pauses.
 pub(crate) async fn rerun(place: &Place, json: bool, args: &RerunArgs) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, &args.run).await?;
     let host = host.trusted()?;

@@ -26,7 +26,7 @@ pub(crate) async fn init(home: &Home, json: bool) -> Result<Exit, Error> {
     if json {
         print::json(&json!({ "workflow": ID, "file": path, "created": created }))?;
     } else {
-        print::line(if created { format!("created {path}") } else { format!("{path} is there already") })?;
+        print::line(if created { format!("created {path}") } else { format!("{path} exists already") })?;
         print::line(format!("try it with: workflow run {ID} --var name=you"))?;
     }
     Ok(Exit::DONE)

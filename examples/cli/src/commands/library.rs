@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::print;
 use crate::text::word;
 
-/// What a file says, or why it cannot be used.
+/// The content of a file, or why it cannot be used.
 type Content<T> = Result<T, String>;
 
 /// Lists the roles of the home.
@@ -116,7 +116,7 @@ fn profile_row(stage: &StageId, id: &ProfileId, file: String, profile: Content<P
     [stage.to_string(), id.to_string(), nodes, file]
 }
 
-/// Where a part is, and what is in it; none when it was deleted just now.
+/// The file of a part and its content; `None` when it was deleted meanwhile.
 async fn content<T>(
     host: &Host,
     part: &Part,
@@ -124,7 +124,7 @@ async fn content<T>(
 ) -> Result<Option<(String, Content<T>)>, Error> {
     match host.catalog.part(part).await {
         Ok(text) => Ok(text.map(|text| (text.origin, read(&text.text)))),
-        // The others are listed all the same.
+        // The other parts are listed all the same.
         Err(CatalogError::Invalid(problem)) => Ok(Some((String::new(), Err(problem)))),
         Err(error) => Err(error.into()),
     }
@@ -148,12 +148,12 @@ fn cannot_be_used(problem: &str) -> String {
     format!("(cannot be used: {problem})")
 }
 
-/// Prints the rows below the head; `what` there are none of otherwise.
+/// Prints the rows below the head, or that there are no `what`.
 fn finish(json: bool, rows: &[[String; 4]], what: &str) -> Result<Exit, Error> {
     if rows.len() > 1 {
         print::lines(print::table(rows))?;
     } else if !json {
-        print::to_stderr(&format!("there are no {what}"));
+        print::to_stderr(&format!("no {what}"));
     }
     Ok(Exit::DONE)
 }

@@ -1,4 +1,4 @@
-//! `logs`: what the providers of a run said.
+//! `logs`: the output of the calls of a run.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -18,10 +18,10 @@ use crate::host::Host;
 use crate::print;
 use crate::store_url::Place;
 
-/// Entries are read in steps of so many.
+/// How many entries are read at once.
 const PAGE: usize = 1_000;
 
-/// Shows output entries: those there are, and with `--follow` those to come until the run has ended.
+/// Shows the output entries of a run, and with `--follow` new ones until the run has ended.
 pub(crate) async fn logs(place: &Place, json: bool, args: &LogsArgs) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, &args.run).await?;
     let store = &**host.engine.store();
@@ -53,7 +53,7 @@ pub(crate) async fn logs(place: &Place, json: bool, args: &LogsArgs) -> Result<E
     printer.end()
 }
 
-/// That the run has such a stage: a name that is mistyped is not one that said nothing.
+/// Checks that the run has the stage, so that a mistyped name is an error and not a stage without output.
 async fn check_stage(store: &dyn RunStore, run: &RunId, stage: &StageId) -> Result<(), Error> {
     let History { view, bundle, .. } = History::read(store, run).await?;
     let stages = &bundle.workflow.stages;
@@ -80,14 +80,14 @@ async fn failed_attempts(store: &dyn RunStore, run: &RunId) -> Result<HashSet<(N
     }
 }
 
-/// Prints the entries that are asked for.
+/// Selects and prints entries.
 struct Printer<'a> {
     json: bool,
     args: &'a LogsArgs,
-    /// The attempts of which entries are shown, where it is not all.
+    /// The attempts whose entries are shown; all if absent.
     failed: Option<HashSet<(NodePath, u32)>>,
     pieces: Pieces,
-    /// So many entries are kept back, where only the last ones are shown.
+    /// How many of the last entries are shown; all if absent.
     tail: Option<(usize, VecDeque<OutputEntry>)>,
 }
 
@@ -103,7 +103,7 @@ impl Printer<'_> {
     }
 
     fn is_asked_for(&self, entry: &OutputEntry) -> bool {
-        // That entries are missing is told whichever stream is asked for: they may have been of it.
+        // Dropped entries are reported for each stream: they may have belonged to it.
         let of_stream = |stream: Stream| stream.is(entry.kind) || entry.kind == OutputKind::Dropped;
         let args = self.args;
         args.stage.as_ref().is_none_or(|stage| *stage == entry.path.stage)
@@ -121,7 +121,7 @@ impl Printer<'_> {
         if self.json { print::objects(&entries) } else { print::lines(entries.iter().map(entry_line)) }
     }
 
-    /// Prints what was kept back, and keeps nothing back any more.
+    /// Prints the last entries that were kept back. Later entries are printed at once.
     fn end_of_tail(&mut self) -> Result<(), Error> {
         match self.tail.take() {
             Some((_, kept)) => self.print(kept.into()),

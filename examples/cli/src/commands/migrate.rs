@@ -1,4 +1,4 @@
-//! `migrate`: what a newer definition changes for a run, and the way over to it.
+//! `migrate`: compares the definition of a run with a newer one, and moves the run to it.
 
 use workflow_core::catalog::Catalog as _;
 use workflow_core::definition::Diagnostics;
@@ -11,7 +11,7 @@ use crate::print;
 use crate::reference::RunRef;
 use crate::store_url::Place;
 
-/// Says what the workflow as it is in the home now would change for a run, or moves the run to it.
+/// Compares the definition of a run with the current workflow in the home, or moves the run to it.
 pub(crate) async fn migrate(place: &Place, json: bool, run: &RunRef, apply: bool) -> Result<Exit, Error> {
     let (Host { engine, catalog, .. }, run) = Host::of_run(place, run).await?;
     let migration = if apply { engine.migrate(&run).await } else { engine.plan_migration(&run).await };
@@ -39,12 +39,12 @@ fn lines(
     moved: bool,
 ) -> Vec<String> {
     if from == to {
-        return vec![format!("run {run} goes by the workflow as it is in the home")];
+        return vec![format!("run {run} uses the current workflow in the home: nothing to migrate")];
     }
     let head = if moved {
-        format!("run {run} was moved to the workflow as it is in the home; what is another:")
+        format!("run {run} was moved to the current workflow in the home. Changes:")
     } else {
-        format!("run {run} goes by an earlier definition; what is another in the home:")
+        format!("run {run} uses an earlier definition. Changes in the home since then:")
     };
     let mut lines = vec![head];
     lines.extend(diverges.iter().map(|what| format!("  {what}")));
@@ -54,7 +54,7 @@ fn lines(
     if obstacles.is_empty() {
         lines.push(format!("`workflow migrate {run} --apply` moves it"));
     } else {
-        lines.push("it cannot be moved now:".to_owned());
+        lines.push("it cannot be moved, because:".to_owned());
         lines.extend(obstacles.iter().map(|what| format!("  {what}")));
     }
     lines

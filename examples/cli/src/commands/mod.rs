@@ -33,12 +33,12 @@ use crate::exit::Exit;
 use crate::home::Home;
 use crate::store_url::{self, Place};
 
-/// Does what the arguments say.
+/// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
     let (mut found, json) = (Home::find(args.home.as_deref()), args.json);
     found.roles = [args.roles.clone(), found.configured_roles()?].concat();
     let home = &found;
-    // Commands that touch no run do not mind what is said of the store.
+    // Commands that use no run ignore the options of the store.
     let place = || match &args.store_file {
         Some(file) => Place::new(found.clone(), Some(&store_url::read_url(file)?), args.trust_store),
         None => Place::new(found.clone(), args.store.as_deref(), args.trust_store),

@@ -10,19 +10,19 @@ use workflow_core::view::{ItemsView, LaneView, NodeView};
 use crate::failed::reason;
 use crate::text::{count, duration, shorten, word};
 
-/// So many characters of an output are shown.
+/// How many characters of an output are shown.
 const VALUE: usize = 80;
-/// So many items of a node are shown: the failed ones first.
+/// How many items of a node are shown, the failed ones first.
 const ITEMS: usize = 10;
 
-/// A row for each node of a lane that has begun: its name, status, attempts, time, and what came of it.
+/// A row for each started node of a lane: its name, status, attempts, time, and its output or error.
 pub(super) fn rows(lane: &LaneView, profile: Option<&Profile>, indent: &str) -> Vec<[String; 5]> {
     if lane.nodes.is_empty() {
         return Vec::new();
     }
     let graph = profile.map_or(&[][..], |profile| &profile.graph);
     let seen = |node: &GraphNode| lane.nodes.iter().find(|seen| seen.id == node.id);
-    // In the order of the file; without it, in that in which they began.
+    // In the order of the file; without it, in the order of their start.
     let mut nodes: Vec<_> = graph.iter().map(|node| (Some(node), seen(node))).collect();
     let is_other = |seen: &&NodeView| graph.iter().all(|node| node.id != seen.id);
     nodes.extend(lane.nodes.iter().filter(is_other).map(|seen| (None, Some(seen))));
@@ -79,7 +79,7 @@ impl Twig<'_> {
     }
 }
 
-/// The items that have not ended well; there may be very many.
+/// The items that have not succeeded; there may be very many.
 fn items(items: &ItemsView, body: Option<&Node>, indent: &str, rows: &mut Vec<[String; 5]>) {
     let mut open: Vec<_> = items.open.iter().collect();
     open.sort_by_key(|item| item.status != StageStatus::Failed);
@@ -101,7 +101,7 @@ fn note(seen: &NodeView, node: Option<&Node>) -> String {
     let counts = seen.items.as_ref().map(counts);
     let error = seen.error.as_ref().filter(|_| seen.status != StageStatus::Completed);
     let error = error.map(|error| reason(error));
-    // The errors of items stand below.
+    // The errors of items have rows of their own.
     let has_failed = |items: &ItemsView| items.open.iter().any(|item| item.status == StageStatus::Failed);
     let error = error.filter(|_| !seen.items.as_ref().is_some_and(has_failed));
     if counts.is_some() || error.is_some() {
@@ -119,7 +119,7 @@ fn note(seen: &NodeView, node: Option<&Node>) -> String {
     }
 }
 
-/// How far the items of a node are.
+/// How many items of a node are done, failed or open.
 pub(crate) fn counts(items: &ItemsView) -> String {
     let failed = items.open.iter().filter(|item| item.status == StageStatus::Failed).count();
     let mut parts = vec![format!("{} of {} done", items.done, items.total)];
@@ -131,7 +131,7 @@ pub(crate) fn counts(items: &ItemsView) -> String {
     parts.join(", ")
 }
 
-/// Which nodes a branch led to.
+/// The nodes that a branch chose.
 fn took(names: &Value) -> String {
     let names: Vec<_> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if names.is_empty() { "no arm".to_owned() } else { format!("→ {}", names.join(", ")) }

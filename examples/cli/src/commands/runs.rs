@@ -15,27 +15,27 @@ use crate::store_url::Place;
 use crate::text::{between, date, duration, shorten, word};
 use crate::words::asks;
 
-/// So many characters of what another program wrote are shown.
+/// How many characters of a text of another program are shown.
 const FOREIGN: usize = 40;
-/// So many characters of what a run waits for are shown.
+/// How many characters of a wait are shown.
 const QUESTION: usize = 120;
 
 /// Lists runs, the newest last.
 pub(crate) async fn runs(place: &Place, json: bool, filter: &RunFilter) -> Result<Exit, Error> {
-    // Those of another program have its own statuses, and are shown with all the others.
+    // The runs of another program have statuses of their own, and are shown only without a filter.
     let are_all = filter.workflow.is_none() && filter.statuses.is_empty() && filter.labels.is_empty();
     let foreign = if are_all { foreign_runs(&place.home.path)? } else { Vec::new() };
     let mut runs = match Host::existing(place)? {
         Some(host) => host.engine.list(filter).await?,
         None => Vec::new(),
     };
-    // The newest is where a person looks: above the next prompt.
+    // The newest run is last: just above the next prompt.
     runs.reverse();
     if json {
         print::objects(foreign.iter().map(Foreign::of))?;
         print::objects(&runs)?;
     } else if runs.is_empty() && foreign.is_empty() {
-        print::to_stderr("there are no such runs");
+        print::to_stderr("no runs found");
     } else {
         let head = ["RUN", "WORKFLOW", "STATUS", "CREATED", "TOOK", ""].map(str::to_owned);
         let rows: Vec<_> = std::iter::once(head)
@@ -47,7 +47,7 @@ pub(crate) async fn runs(place: &Place, json: bool, filter: &RunFilter) -> Resul
     Ok(Exit::DONE)
 }
 
-/// A run of another program, for programs.
+/// A run of another program, as JSON.
 #[derive(Serialize)]
 struct Foreign<'a> {
     #[serde(flatten)]
@@ -69,7 +69,7 @@ fn foreign_row(run: &ForeignRun) -> [String; 6] {
         text(&run.status),
         text(&run.created_at),
         String::new(),
-        "written by another program, and left alone".to_owned(),
+        "written by another program, not changed".to_owned(),
     ]
 }
 
@@ -95,7 +95,7 @@ fn row(run: &RunRecord) -> [String; 6] {
     ]
 }
 
-/// What a run that nobody drives waits for; whoever paused one knows.
+/// What a run without a driver waits for; empty for a run that a person paused.
 fn note(wait: Option<&Wait>) -> String {
     match wait {
         Some(wait) if wait.reason != WaitReason::Pause => {

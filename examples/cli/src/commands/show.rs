@@ -20,12 +20,12 @@ use crate::words;
 
 /// So many characters of a value are shown; `--json` has all of it.
 const VALUE: usize = 200;
-/// So many of the last lines are shown that a failed call printed.
+/// How many of the last lines of a failed call are shown.
 const PRINTED: usize = 10;
-/// So many characters tell a definition from others.
+/// How many characters of the hash of a definition are shown.
 const HASH: usize = 12;
 
-/// Shows a run: what it waits for and used, its stages, lanes and nodes, variables, and what went wrong.
+/// Shows a run: its status, waits, usage, stages, lanes, nodes, variables and errors.
 pub(crate) async fn show(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, run).await?;
     if let Err(error @ EngineError::NotSigned { .. }) = host.engine.check_signed(&run).await {

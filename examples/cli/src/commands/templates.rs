@@ -1,4 +1,4 @@
-//! `templates` and `new`: workflows to start from.
+//! `templates` and `new`: lists templates, and creates workflows from them.
 
 use serde_json::json;
 use workflow_core::catalog::{Catalog as _, CatalogError};
@@ -34,7 +34,7 @@ pub(crate) async fn templates(home: &Home, json: bool) -> Result<Exit, Error> {
     Ok(Exit::DONE)
 }
 
-/// Makes a workflow of a template.
+/// Creates a workflow from a template.
 pub(crate) async fn new(home: &Home, json: bool, id: &WorkflowId, name: &str) -> Result<Exit, Error> {
     let host = Host::for_definitions(home)?;
     let templates = host.catalog.templates().await?;

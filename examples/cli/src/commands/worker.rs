@@ -1,4 +1,4 @@
-//! `worker`: drives what others leave in the store.
+//! `worker`: drives the unclaimed runs of a store.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::host::Host;
 use crate::store_url::Place;
 use crate::{print, signals};
 
-/// Drives whatever runs nobody drives, until a signal asks for the end.
+/// Drives the runs that no process drives, until a signal arrives.
 ///
-/// The first signal stops the calls and leaves the runs to others; the next does not wait for what does
-/// not stop.
+/// The first signal stops the calls and leaves the runs to other processes; the next one kills the calls that have not
+/// stopped.
 pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Result<Exit, Error> {
     let mut signals = signals::listen()?;
     let roll = Roll::new();
@@ -50,8 +50,8 @@ pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Resu
                     how = Stop::AtOnce;
                 }
                 print::to_stderr(&format!("{}: {}", foreground::name(signal), match how {
-                    Stop::Gracefully => "stopping what runs, and leaving it to others",
-                    _ => "killing what runs",
+                    Stop::Gracefully => "stopping the calls, and leaving the runs to other processes",
+                    _ => "killing the calls",
                 }));
                 requests.push(host.engine.shutdown(how).boxed());
                 how = Stop::AtOnce;
@@ -64,7 +64,7 @@ pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Resu
     Ok(if is_written { Exit::DONE } else { Exit::UNAVAILABLE })
 }
 
-/// Which runs it takes, where these are not all.
+/// Which runs the worker selects, unless it selects all.
 fn selection(args: &WorkerArgs) -> String {
     let mut only = Vec::new();
     if !args.workflow.is_empty() {
@@ -80,10 +80,10 @@ fn selection(args: &WorkerArgs) -> String {
     if only.is_empty() { String::new() } else { format!(", only those {}", only.join(" and ")) }
 }
 
-/// How often a store that is away is tried.
+/// How long to wait between two attempts to open an unavailable store.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Opens the place as soon as its store can be reached; nothing when a signal came first.
+/// Opens the place as soon as its store is available; `None` when a signal arrives first.
 async fn open(
     place: &Place,
     roll: &Arc<Roll>,
@@ -95,7 +95,7 @@ async fn open(
             Ok(host) => return Ok(Some(host)),
             Err(Error::Store(error)) if is_away(&error) => {
                 if !is_told {
-                    print::to_stderr(&format!("{error}: waiting until {place} can be used"));
+                    print::to_stderr(&format!("{error}: waiting until {place} is available"));
                     is_told = true;
                 }
                 select! {
@@ -108,7 +108,7 @@ async fn open(
     }
 }
 
-/// Whether a store may do later what it does not do now, without anybody changing anything.
+/// Whether a store may become available again without a change of its configuration.
 fn is_away(error: &StoreError) -> bool {
     let StoreError::Io { source, .. } = error else { return false };
     matches!(

@@ -1,4 +1,4 @@
-//! What is done before a run that is to work in a worktree of its own.
+//! The preparation of a run that works in a worktree of its own.
 
 use std::path::Path;
 
@@ -9,16 +9,18 @@ use crate::host::Host;
 use crate::print;
 use crate::text::count;
 
-/// Says what such a run will not see, and removes worktrees that are no longer needed.
+/// Warns of files that such a run does not see, and removes worktrees that are no longer needed.
 pub(super) async fn prepare(host: &Host, home: &Path) -> Result<(), Error> {
     let mut missing = host.worktrees.uncommitted().await.map_err(|e| Error::NoWorktree(e.to_string()))?;
-    // What this program keeps is no work of the user's.
+    // The files of the home are not the user's work.
     if let Ok(home) = home.canonicalize() {
         missing.retain(|path| !path.starts_with(&home));
     }
     if !missing.is_empty() {
         let files = count(missing.len() as u64, "file");
-        print::to_stderr(&format!("the run does not see what is not committed here ({files})"));
+        print::to_stderr(&format!(
+            "warning: the run does not see uncommitted changes ({files}): it starts from the last commit"
+        ));
     }
     if let Err(error) = clean_up(host).await {
         print::to_stderr(&format!("worktrees that are no longer needed could not be removed: {error}"));
@@ -32,7 +34,7 @@ async fn clean_up(host: &Host) -> Result<(), Error> {
     for run in host.worktrees.runs().await.map_err(git)? {
         match host.engine.handle(&run).status().await {
             Ok(status) if status.is_terminal() => over.push(run),
-            // One of another store, perhaps.
+            // The run may be in another store.
             Ok(_) | Err(EngineError::Store(_)) => {}
             Err(error) => return Err(error.into()),
         }

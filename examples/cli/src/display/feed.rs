@@ -1,4 +1,4 @@
-//! The thread that reads what is new, and shows it.
+//! The thread that reads new events and output, and shows them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,12 +17,12 @@ use super::Display;
 use crate::error::Error;
 use crate::print;
 
-/// Events and output entries are read in steps of so many.
+/// How many events or output entries are read at once.
 const PAGE: usize = 256;
 /// How often a display is refreshed when nothing happens.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Rings when something was stored of a run that is driven here.
+/// Wakes the display when something was stored for a run that this process drives.
 #[derive(Default)]
 pub(crate) struct Bell {
     state: Mutex<Rung>,
@@ -47,7 +47,7 @@ impl EventSink for Bell {
 }
 
 impl Bell {
-    /// Has something said where runs are shown.
+    /// Prints a message where runs are shown.
     pub(crate) fn say(&self, text: impl Into<String>) {
         self.ring(|state| state.notes.push(text.into()));
     }
@@ -73,29 +73,29 @@ impl Bell {
     }
 }
 
-/// A run to be shown, and what is known of it already.
+/// A run to show, and how far it has been shown.
 pub(crate) struct Shown {
     run: RunId,
     /// The last event that is not new.
     known: u64,
-    /// The first event is shown too: it has the id of the run.
+    /// Whether the first event is shown too: it has the id of the run.
     first: bool,
     /// The last event and output entry that the display was given.
     event: u64,
     output: u64,
-    /// Events that were read and come after output that was not: they can be large, and are read once.
+    /// Events that were read already and follow output that was not: they can be large, and are read once.
     waiting: VecDeque<Event>,
     failed: bool,
 }
 
 impl Shown {
-    /// A run of which everything is new.
+    /// Shows all of a run.
     pub(crate) fn new(run: &RunId) -> Self {
         let waiting = VecDeque::new();
         Self { run: run.clone(), known: 0, first: false, event: 0, output: 0, waiting, failed: false }
     }
 
-    /// A run of which only what is stored from now on is new.
+    /// Shows what is stored from now on.
     pub(crate) async fn from_now(store: &dyn RunStore, run: &RunId) -> Result<Self, StoreError> {
         let mut known = 0;
         while let Some(last) = store.events(run, known, PAGE).await?.last() {
@@ -104,7 +104,7 @@ impl Shown {
         Ok(Self { known, output: store.last_output(run).await?, ..Self::new(run) })
     }
 
-    /// A run that was just made of another one: of what is stored, only that is new, and for programs the first event,
+    /// Shows a run that was just forked, from the event of the fork on, and for programs (`first`) also the first event,
     /// which has its id.
     pub(crate) async fn from_fork(
         store: &dyn RunStore,
@@ -130,7 +130,7 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Begins to show `runs`.
+    /// Starts to show `runs`.
     pub(crate) fn begin(
         bell: &Arc<Bell>,
         store: Arc<dyn RunStore>,
@@ -144,11 +144,10 @@ impl Feed {
         Ok(Self { bell: bell.clone(), thread })
     }
 
-    /// Shows what is left, and ends. Tells whether everything could be written; a reader that went away has seen
-    /// what it wanted to see.
+    /// Shows the rest, and ends. Returns whether everything could be written; a closed pipe counts as written.
     pub(crate) fn close(self) -> bool {
         self.bell.ring(|state| state.closing = true);
-        // A panic of a display has been reported, and is nothing to the run.
+        // A panic of a display has been reported, and does not affect the run.
         self.thread.join().unwrap_or(false)
     }
 }
@@ -164,7 +163,7 @@ impl Reader {
         loop {
             let rung = bell.wait();
             if let Err(error) = self.react(&rung) {
-                // A reader that went away is no reason to stop a run.
+                // A closed pipe does not stop the run.
                 return !print::failed(&error);
             }
             if rung.closing {
@@ -190,7 +189,7 @@ impl Reader {
                             break;
                         }
                     }
-                    // It is only being created.
+                    // The run is still being created.
                     Err(StoreError::NotFound(_)) => break,
                     Err(error) => {
                         shown.failed = true;
@@ -204,7 +203,7 @@ impl Reader {
 }
 
 impl Shown {
-    /// Reads the next events, and then the output: what a call said is mostly stored before its end is.
+    /// Reads the next events, and then the output: the output of a call is mostly stored before the event of its end.
     fn page(&mut self, store: &dyn RunStore) -> Result<Vec<OutputEntry>, StoreError> {
         block_on(async {
             if self.waiting.is_empty() {
@@ -214,8 +213,8 @@ impl Shown {
         })
     }
 
-    /// Gives entries after the event that they follow, and before the next. Tells whether there was
-    /// anything to give.
+    /// Passes output entries on after the event that they follow, and before the next. Returns whether there was
+    /// anything.
     fn give(&mut self, entries: &[OutputEntry], to: &mut dyn Display) -> io::Result<bool> {
         let before = (self.event, self.output);
         // Behind a full page there can be more entries that come before the later events.
@@ -254,7 +253,7 @@ mod tests {
 
     use super::*;
 
-    /// A run of one event, which comes after its output, that counts how often the event is read.
+    /// A store with a run of one event, which follows its output, that counts how often the event is read.
     struct Counting {
         entries: Vec<OutputEntry>,
         event: Event,
@@ -327,7 +326,7 @@ mod tests {
         }
     }
 
-    /// What it is given, in words.
+    /// Records the numbers of the events and entries that it is given.
     #[derive(Default)]
     struct Given(Arc<Mutex<Vec<String>>>);
 

@@ -21,8 +21,8 @@ use super::rows::{LastLines, Mark, Row, caller, rows};
 use super::{Display, Pieces};
 use crate::text::{clock, harmless};
 
-/// Below: the run and its stages as they are now. Above: what would be lost otherwise, the
-/// failures and the ends of iterations.
+/// A view of the run and its stages that is redrawn, and above it lines for what the view does not keep: failures and
+/// ends of iterations.
 pub(super) struct Live {
     store: Arc<dyn RunStore>,
     bundle: Option<Arc<Bundle>>,
@@ -30,14 +30,14 @@ pub(super) struct Live {
     story: Story,
     said: LastLines,
     pieces: Pieces,
-    /// All of the view is the message of one bar, so that it changes as a whole.
+    /// The whole view is the message of one bar, so that it is redrawn at once.
     view: ProgressBar,
     begun: Instant,
     drawn: Option<Instant>,
     time: EventTime,
 }
 
-/// The time by the clock of the run's events, which is not set back while they come.
+/// The current time by the clock of the run's events. New events do not set it back.
 struct EventTime {
     at: Timestamp,
     then: Instant,
@@ -52,7 +52,7 @@ impl EventTime {
         self.at.checked_add(self.then.elapsed()).unwrap_or(self.at)
     }
 
-    /// Something happened at that time.
+    /// Takes the time of an event.
     fn follow(&mut self, at: Timestamp) {
         if at > self.now() {
             *self = Self::new(at);
@@ -60,9 +60,9 @@ impl EventTime {
     }
 }
 
-/// The view is not drawn more often.
+/// The shortest time between two redraws.
 const FRAME: Duration = Duration::from_millis(50);
-/// What turns while something runs.
+/// The frames of the spinner.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
 impl Live {
@@ -150,7 +150,7 @@ impl Live {
         let spinner = SPINNER[turn % SPINNER.len()];
         let rows = rows(&state.view(), bundle, &self.said, self.time.now());
         let lines = rows.iter().take(usize::from(height).saturating_sub(1)).map(|row| {
-            // A line that fills the width would move the cursor on.
+            // A line that fills the width would move the cursor to the next line.
             truncate_str(&line(row, spinner), usize::from(width).saturating_sub(1), "…").into_owned()
         });
         Some(lines.collect::<Vec<_>>().join("\n"))
@@ -179,7 +179,7 @@ fn line(Row { mark, text }: &Row, spinner: &str) -> String {
     }
 }
 
-/// Whether the view below does not go on showing it.
+/// Whether the event gets a line of its own, because the view does not keep it.
 fn stays(body: &EventBody) -> bool {
     matches!(
         body,

@@ -1,8 +1,7 @@
-//! Runs, shown while they go on.
+//! The progress of runs on the terminal.
 //!
-//! A [`Feed`] reads what is stored of the runs that are driven here, on a thread of its own, and
-//! gives it to a [`Display`]. So a terminal that is slow, or stopped, never stalls a run; and what
-//! is shown is what is stored, without gaps.
+//! A [`Feed`] reads the stored events and output of the runs that this process drives, on a thread of its own, and gives
+//! them to a [`Display`]. So a slow or stopped terminal never stalls a run, and nothing that is stored is left out.
 
 mod feed;
 mod json;
@@ -29,13 +28,13 @@ pub(crate) use roll::{Log, Roll};
 
 /// A way to show runs.
 pub(crate) trait Display: Send {
-    /// Takes an event of a run. One that is not `new` is only to know where the run stands.
+    /// Takes an event of a run. One that is not `new` only updates the state of the run.
     fn event(&mut self, run: &RunId, event: &Event, new: bool) -> io::Result<()>;
 
     /// Takes a new output entry of a run.
     fn output(&mut self, run: &RunId, entry: &OutputEntry) -> io::Result<()>;
 
-    /// Takes what this program itself has to say.
+    /// Takes a message of this program.
     fn note(&mut self, text: &str) -> io::Result<()> {
         print::to_stderr(text);
         Ok(())
@@ -47,7 +46,7 @@ pub(crate) trait Display: Send {
     }
 }
 
-/// What is shown of runs in the foreground.
+/// How runs in the foreground are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     /// Nothing.

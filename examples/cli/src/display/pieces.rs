@@ -1,19 +1,19 @@
-//! Text that comes in pieces, as lines.
+//! Assembles text that arrives in pieces into lines.
 
 use std::collections::HashMap;
 
 use workflow_core::ids::NodePath;
 use workflow_core::output::{OutputEntry, OutputKind};
 
-/// Puts pieces of text together to lines, a node's apart from those of others.
+/// Assembles pieces of text into lines, separately for each node.
 #[derive(Default)]
 pub(crate) struct Pieces {
     open: HashMap<NodePath, OutputEntry>,
 }
 
 impl Pieces {
-    /// Takes an entry, and returns the entries that are whole now: lines, where it is a piece; where it is not, itself,
-    /// after what its node had begun to say.
+    /// Takes an entry, and returns the entries that are complete: lines, if the entry is a piece of text; otherwise the
+    /// unfinished line of its node and the entry itself.
     pub(crate) fn push(&mut self, entry: OutputEntry) -> Vec<OutputEntry> {
         if entry.kind != OutputKind::TextDelta {
             return self.end(&entry.path).into_iter().chain([entry]).collect();
@@ -29,17 +29,17 @@ impl Pieces {
         lines
     }
 
-    /// What a node has begun to say.
+    /// The unfinished line of a node.
     pub(crate) fn line(&self, path: &NodePath) -> Option<&str> {
         self.open.get(path).map(|entry| &*entry.text)
     }
 
-    /// A node says no more: its last line, where that has no end.
+    /// A node has ended: returns its unfinished line.
     pub(crate) fn end(&mut self, path: &NodePath) -> Option<OutputEntry> {
         self.open.remove(path).filter(|entry| !entry.text.is_empty())
     }
 
-    /// Nobody says more.
+    /// All nodes have ended: returns their unfinished lines.
     pub(crate) fn finish(self) -> Vec<OutputEntry> {
         let mut left: Vec<_> = self.open.into_values().filter(|entry| !entry.text.is_empty()).collect();
         left.sort_unstable_by_key(|entry| entry.number);
@@ -49,7 +49,7 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
     use super::*;
 

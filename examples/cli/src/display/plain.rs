@@ -1,4 +1,4 @@
-//! Runs as plain lines: what happened, and what providers said.
+//! Runs as plain lines: their events and their output.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -15,12 +15,12 @@ use crate::failed::{failure, reason};
 use crate::text::{between, clock, count, duration, harmless, shorten};
 use crate::words;
 
-/// So many characters of an answer are shown.
+/// How many characters of an answer are shown.
 const ANSWER: usize = 80;
-/// So many characters tell a definition from others.
+/// How many characters of the hash of a definition are shown.
 const HASH: usize = 12;
 
-/// One line per event that is worth it, and per output entry.
+/// One line for each event that a person needs, and for each output entry.
 pub(super) struct Plain {
     out: BufWriter<Stdout>,
     named: bool,
@@ -28,7 +28,7 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    /// Lines that name their run, or not.
+    /// `named` lines begin with the id of their run.
     pub(super) fn new(named: bool) -> Self {
         Self { out: BufWriter::new(io::stdout()), named, runs: HashMap::new() }
     }
@@ -89,7 +89,7 @@ pub(crate) fn entry_line(entry: &OutputEntry) -> String {
     }
 }
 
-/// Tells what happened to one run.
+/// Puts the events of one run into words.
 #[derive(Default)]
 pub(crate) struct Story {
     run: Option<RunId>,
@@ -100,7 +100,7 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// The event in words, if it is worth them.
+    /// The line for an event, if a person needs it.
     pub(crate) fn tell(&mut self, event: &Event) -> Option<String> {
         let at = event.at;
         Some(match &event.body {
@@ -118,7 +118,7 @@ impl Story {
             EventBody::StageStarted { stage, .. } => format!("{stage} started"),
             EventBody::StageSkipped { stage, .. } => format!("{stage} skipped: its condition is false"),
             EventBody::NodeQueued { path, provider } => {
-                format!("{} waits for a place at {provider}", place(path))
+                format!("{} waits for a free slot of {provider}", place(path))
             }
             EventBody::AttemptStarted { path, attempt, provider, role } => {
                 self.attempts.insert(path.clone(), at);
@@ -138,7 +138,7 @@ impl Story {
             EventBody::AttemptFailed { path, error, retry_at, parked, ran_until, .. } => {
                 let again = match retry_at {
                     Some(then) if *parked => format!("; continues in {}", duration(between(at, *then))),
-                    Some(then) => format!("; tried again in {}", duration(between(at, *then))),
+                    Some(then) => format!("; retries in {}", duration(between(at, *then))),
                     None => String::new(),
                 };
                 let took = self.took(path, ran_until.as_deref().copied().unwrap_or(at));
@@ -147,14 +147,14 @@ impl Story {
             EventBody::AttemptCancelled { path, ran_until, .. } => {
                 format!("{} was stopped{}", place(path), self.took(path, ran_until.unwrap_or(at)))
             }
-            // Whether it runs again is told by what follows: a person may be asked before.
+            // Whether the call is repeated shows in the following events: a person may be asked first.
             EventBody::AttemptInterrupted { path, attempt, retry_at, .. } => {
                 let again = retry_at.map(|then| format!("; runs again in {}", duration(between(at, then))));
                 let again = again.unwrap_or_default();
                 format!("{} was interrupted in attempt {attempt}{again}", place(path))
             }
             EventBody::SessionDropped { path, session } => {
-                format!("{} gives its session {session} up and begins a new one", place(path))
+                format!("{} abandons its session {session} and starts a new one", place(path))
             }
             EventBody::NodeStarted { path, items } => {
                 let items = items.value().as_array().map_or(0, Vec::len);
@@ -166,8 +166,8 @@ impl Story {
             EventBody::StageCompleted { stage, .. } => format!("{stage} completed"),
             EventBody::StageFailed { stage, error, continues, .. } => {
                 self.failed = Some(stage.clone()).filter(|_| !continues);
-                let goes_on = if *continues { "; the run continues" } else { "" };
-                format!("{stage} failed: {}{goes_on}", failure(error))
+                let then = if *continues { "; the run continues" } else { "" };
+                format!("{stage} failed: {}{then}", failure(error))
             }
             EventBody::IterationEnded { iteration, done, next } => {
                 let done = if *done { "done" } else { "not done" };
@@ -194,10 +194,10 @@ impl Story {
                 format!("{wait} was answered: {}", shorten(answer.json(), ANSWER))
             }
             EventBody::AnswerRefused { wait, reason, .. } => {
-                format!("an answer to {wait} does not count: {reason}")
+                format!("an answer to {wait} was refused: {reason}")
             }
             EventBody::RunWaiting { wait } => format!("run waits for {}", words::waits_for(wait)),
-            EventBody::RunContinued => "run continues: it is due".to_owned(),
+            EventBody::RunContinued => "run continues: its wait is over".to_owned(),
             EventBody::RunForked(forked) => {
                 let run = self.run.as_ref().map(|run| format!("run {run} ")).unwrap_or_default();
                 format!("{run}forked from {}", words::forked(forked))
@@ -222,7 +222,7 @@ impl Story {
                 format!("run failed{stage}{}: {}", self.took_all(at), reason(error))
             }
             EventBody::RunCancelled => format!("run cancelled{}", self.took_all(at)),
-            // Sessions that go well are for providers.
+            // Of sessions, only the abandoned ones are shown.
             _ => return None,
         })
     }
@@ -236,7 +236,7 @@ impl Story {
     }
 }
 
-/// How long something took. Nothing where that is not known: the clock of another process can be behind.
+/// How long something took; empty if that is unknown, because the clock of another process was behind.
 fn after(since: Option<Timestamp>, at: Timestamp) -> String {
     let since = since.filter(|since| *since <= at);
     since.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
@@ -244,7 +244,7 @@ fn after(since: Option<Timestamp>, at: Timestamp) -> String {
 
 /// The lane, and in a graph the node and the item: `plan[0]`, `plan[0]/reviews[3]`.
 fn place(path: &NodePath) -> String {
-    /// What the one node of a stage without a graph is called.
+    /// The name of the only node of a stage without a graph.
     const SIMPLE: &str = "run";
     let lane = format!("{}[{}]", path.stage, path.lane);
     if path.node.as_str() == SIMPLE && path.items.is_empty() {
@@ -263,7 +263,7 @@ mod tests {
 
     use super::*;
 
-    /// What is told of the last of some events, which come at these seconds.
+    /// The line for the last of some events, each with its second.
     fn told(events: &[(i64, &str, Value)]) -> Option<String> {
         let mut story = Story::default();
         let event = |seq: usize, (second, kind, data): &(i64, &str, Value)| -> Event {
@@ -300,7 +300,7 @@ mod tests {
         };
         for (second, until, expected) in [
             (12, None, "plan[0] succeeded after 2.0s"),
-            // The machine slept, or its clock was set, in between.
+            // The machine was suspended, or its clock was set, in between.
             (3_600, Some("1970-01-01T00:00:13Z"), "plan[0] succeeded after 3.0s"),
             // The clock of another process is behind.
             (5, None, "plan[0] succeeded"),

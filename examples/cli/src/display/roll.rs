@@ -1,6 +1,6 @@
-//! What a worker does, in a line for each run that it takes up, and for how that rests.
+//! The log of a worker: a line for each run that it acquires, and for how that run ends, pauses or is left.
 //!
-//! The lines are written by a thread of their own: whoever reads them slowly stalls no run.
+//! A thread of its own writes the lines, so a slow reader does not stall the runs.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -24,7 +24,7 @@ use crate::print;
 use crate::text::{clock, harmless, word};
 use crate::words;
 
-/// Keeps the roll of the runs that are driven here.
+/// The list of the runs that this process drives.
 pub(crate) struct Roll {
     state: Mutex<State>,
 }
@@ -32,11 +32,11 @@ pub(crate) struct Roll {
 #[derive(Default)]
 struct State {
     driven: BTreeSet<RunId>,
-    /// Who writes of it; nobody before the log has begun, and after it was closed.
+    /// The channel to the writing thread; none before the log is started and after it is closed.
     log: Option<Sender<News>>,
 }
 
-/// What happened to a run that is driven here.
+/// What happened to a run that this process drives.
 struct News {
     at: Timestamp,
     run: RunId,
@@ -44,7 +44,7 @@ struct News {
     why: Option<Why>,
 }
 
-/// Why a run rests.
+/// The wait or the failure that a line reports.
 enum Why {
     Waits(Box<Wait>),
     Failed(Arc<Failure>),
@@ -75,7 +75,7 @@ impl Roll {
 impl State {
     fn tell(&self, at: Timestamp, run: &RunId, what: What, why: Option<Why>) {
         if let Some(log) = &self.log {
-            // A reader that went away is no reason to stop a run.
+            // A closed pipe does not stop the runs.
             let _ = log.send(News { at, run: run.clone(), what, why });
         }
     }
@@ -111,7 +111,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Begins to write.
+    /// Starts to write.
     pub(crate) fn begin(roll: &Arc<Roll>, store: Arc<dyn RunStore>, json: bool) -> Result<Self, Error> {
         let (log, news) = channel();
         let writer = Writer { store: store.clone(), json };
@@ -121,19 +121,19 @@ impl Log {
         Ok(Self { roll: roll.clone(), store, thread })
     }
 
-    /// Tells which runs are left, writes what is still to be written, and ends. Tells whether everything could be
+    /// Logs which runs are left to other processes, writes the rest, and ends. Returns whether everything could be
     /// written.
     pub(crate) async fn close(self) -> bool {
         let driven = std::mem::take(&mut self.roll.lock().driven);
         for run in &driven {
-            // One that others took over before may have ended.
+            // A run that another process took over may have ended.
             let record = self.store.get(run).await;
             if record.is_ok_and(|record| !record.head.status.is_terminal()) {
                 self.roll.lock().tell(Timestamp::now(), run, What::Left, None);
             }
         }
         self.roll.lock().log = None;
-        // A panic of a display has been reported, and is nothing to the runs.
+        // A panic of a display has been reported, and does not affect the runs.
         self.thread.join().unwrap_or(false)
     }
 }
@@ -169,7 +169,7 @@ impl Writer {
     }
 
     fn line(&self, News { at, run, what, why }: &News) -> io::Result<String> {
-        // Of a run that was deleted meanwhile nobody knows any more.
+        // The run may have been deleted meanwhile.
         let workflow_id = block_on(self.store.get(run)).ok().map(|record| record.head.workflow_id);
         let (error, wait) = match why {
             Some(Why::Failed(error)) => (Some(&**error), None),
@@ -187,8 +187,8 @@ impl Writer {
             What::Waiting => {
                 wait.map_or_else(|| word(what), |wait| format!("waits for {}", words::asks(wait)))
             }
-            What::TakenUp => "taken up".to_owned(),
-            What::Left => "left to others".to_owned(),
+            What::TakenUp => "acquired".to_owned(),
+            What::Left => "left to other processes".to_owned(),
             what => word(what),
         };
         Ok(harmless(&format!("{} run {run}{workflow} {what}{error}", clock(*at))))

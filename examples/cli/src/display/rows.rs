@@ -1,4 +1,4 @@
-//! What the live view shows: a row for the run, for each stage and lane, and for the nodes that work.
+//! The rows of the live view: the run, its stages and lanes, and the running nodes.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(super) struct Row {
     pub text: String,
 }
 
-/// What stands before a line.
+/// The symbol before a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Mark {
     None,
@@ -41,7 +41,7 @@ const MOST: usize = 8;
 /// The last line that a node said, by stage, lane and node.
 pub(super) type LastLines = HashMap<(StageId, usize, NodeId), String>;
 
-/// Whose last line it is: items speak for their node.
+/// The key of a path in [`LastLines`]: the items of a node share one line.
 pub(super) fn caller(path: &NodePath) -> (StageId, usize, NodeId) {
     (path.stage.clone(), path.lane as usize, path.node.clone())
 }
@@ -134,7 +134,7 @@ impl Stage<'_> {
         if is_over(stage.status) {
             return;
         }
-        // Of many lanes, those that work are shown first.
+        // Of many lanes, the running ones are shown first.
         let mut lanes: Vec<_> = stage.results.iter().enumerate().collect();
         lanes.sort_by_key(|(_, lane)| (mark(lane.status) != Mark::Running, is_over(lane.status)));
         lanes.truncate(MOST);
@@ -148,7 +148,7 @@ impl Stage<'_> {
         }
     }
 
-    /// What there is to say of a lane; of one with a graph, how far that is.
+    /// The state of a lane; for a lane with a graph, how many nodes have ended.
     fn lane(&self, number: usize, lane: &LaneView) -> Vec<String> {
         if lane.nodes.is_empty() {
             // The one node of a stage without a graph.
@@ -164,7 +164,7 @@ impl Stage<'_> {
         parts
     }
 
-    /// The nodes of a lane that work, and those that failed while others still do.
+    /// The running nodes of a lane, and those that failed while others still run.
     fn nodes(&self, number: usize, lane: &LaneView, rows: &mut Vec<Row>) {
         if is_over(lane.status) {
             return;
@@ -180,7 +180,7 @@ impl Stage<'_> {
         }
     }
 
-    /// What there is to say of a call: the attempt, why it waits or failed, or what it said last.
+    /// The state of a call: the attempt, why it waits or failed, or its last line of output.
     fn news(&self, lane: usize, node: &NodeId, call: &Call<'_>) -> Vec<String> {
         let mut parts = Vec::new();
         if call.attempts > 1 {
@@ -190,7 +190,7 @@ impl Stage<'_> {
             (StageStatus::Queued, _) => parts.push("queued".to_owned()),
             (StageStatus::Retrying, Some(error)) => {
                 let left = call.retry_at.map_or(Duration::ZERO, |then| between(self.now, then));
-                parts.push(format!("{}; tried again in {}", harmless(&failure(error)), duration(left)));
+                parts.push(format!("{}; retries in {}", harmless(&failure(error)), duration(left)));
             }
             (StageStatus::Failed, Some(error)) => parts.push(harmless(&reason(error))),
             _ => {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_lanes_those_that_work_are_shown() {
+    fn of_many_lanes_the_running_ones_are_shown() {
         let events = [
             r#""run_started""#,
             r#""stage_started","data":{"iteration":1,"stage":"s1","lanes":10}"#,
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_graph_the_nodes_that_work_are_shown_and_of_many_items_their_number() {
+    fn of_a_graph_the_running_nodes_are_shown_and_of_many_items_their_number() {
         let graph = "graph: [{ id: one, type: run }, { id: all, type: foreach, items: [], run: { type: run } }, \
                      { id: last, type: reduce, from: [one, all], strategy: last }]";
         let events = [
@@ -362,21 +362,21 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_waits_for_stands_below_its_stages_and_what_is_known_of_its_cost_above() {
+    fn the_waits_of_a_run_are_shown_below_its_stages_and_its_known_cost_above() {
         let events = [
             r#""run_started""#,
             r#""stage_started","data":{"iteration":1,"stage":"s1"}"#,
             r#""attempt_started","data":{"path":"1/s1[0]/run","attempt":1,"provider":"demo"}"#,
             r#""attempt_succeeded","data":{"path":"1/s1[0]/run","attempt":1,"output":"x","usage":{"cost_usd":0.5}}"#,
             r#""stage_completed","data":{"iteration":1,"stage":"s1","output_of":0}"#,
-            r#""stage_asked","data":{"iteration":1,"stage":"s2","question":"Go on?"}"#,
-            r#""run_waiting","data":{"wait":{"reason":"approval","number":7,"place":"1/s2","question":"Go on?"}}"#,
+            r#""stage_asked","data":{"iteration":1,"stage":"s2","question":"Continue?"}"#,
+            r#""run_waiting","data":{"wait":{"reason":"approval","number":7,"place":"1/s2","question":"Continue?"}}"#,
         ];
         insta::assert_snapshot!(view(2, &events), @"
         Pending A long one · run r · paused · $0.5000 · 58s
         Good s1    3.0s
         Pending s2
-        Asks 7 waits for approval of 1/s2: Go on?
+        Asks 7 waits for approval of 1/s2: Continue?
         ");
     }
 }

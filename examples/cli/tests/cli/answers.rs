@@ -43,7 +43,7 @@ fn an_approval_is_given_by_another_process_after_the_one_that_asked_was_killed()
     let [asked] = home.run(&["answer", "first", "--json"]).json().try_into().unwrap();
     assert_eq!((&asked["reason"], &asked["place"]), (&json!("approval"), &json!("1/ship")));
     // A person is waited for, not a process.
-    assert_eq!(home.run(&["recover"]).stderr, "there is nothing to recover\n");
+    assert_eq!(home.run(&["recover"]).stderr, "no runs to recover\n");
     let resumed = home.run(&["resume", "first"]);
     assert_eq!((resumed.code, resumed.stdout.as_str()), (Some(4), ""));
     stable(
@@ -93,7 +93,7 @@ fn of_two_answers_with_a_worker_at_hand_one_is_taken_and_the_other_is_told_so() 
         let ended = started.map(Started::wait);
         let refused: Vec<_> = ended.iter().filter(|ended| ended.code == Some(6)).collect();
         assert_eq!(refused.len(), 1, "{ended:?}");
-        let why = ["answered already", "asks nothing", "has ended"];
+        let why = ["answered already", "has no open question", "has ended"];
         assert!(why.iter().any(|why| refused[0].stderr.contains(why)), "{refused:?}");
         // One that drives the run itself ends as the run does.
         let taken = ended.iter().position(|ended| matches!(ended.code, Some(0 | 1))).expect("one is taken");
@@ -121,7 +121,7 @@ fn of_two_answers_at_once_one_is_taken_and_the_other_is_told_so() {
         let refused: Vec<_> = ended.iter().filter(|ended| ended.code == Some(6)).collect();
         assert_eq!(refused.len(), 1, "{ended:?}");
         // Whoever comes after the run has moved on is told that it does not ask that any more.
-        let why = ["answered already", "asks nothing", "has ended"];
+        let why = ["answered already", "has no open question", "has ended"];
         assert!(why.iter().any(|why| refused[0].stderr.contains(why)), "{refused:?}");
         assert_eq!(ended.iter().filter(|ended| matches!(ended.code, Some(0 | 1))).count(), 1, "{ended:?}");
     }
@@ -238,7 +238,7 @@ graph:
            `workflow answer first --wait 7 …` with a text
         "#);
         insta::assert_snapshot!(home.run(&["answer", "first", "a"]).stderr, @"
-        error: run `first` asks several things; say which:
+        error: run `first` has several questions; choose one:
           --wait 5  an answer to 1/work[0]/pick: Which?
           --wait 6  an answer to 1/work[0]/many: How many?
           --wait 7  an answer to 1/work[0]/why: Why?

@@ -52,7 +52,7 @@ fn every_workflow_of_the_app_runs_with_the_demo_provider() {
     }
     let listed = home.run(&["runs"]).stdout;
     let theirs = listed.lines().find(|line| line.starts_with("run-1 ")).unwrap_or_default();
-    assert!(theirs.ends_with("written by another program, and left alone"), "{listed}");
+    assert!(theirs.ends_with("written by another program, not changed"), "{listed}");
     let after = home.own_files();
     assert!(sources.iter().all(|file| after.contains(file)), "no file of the home is changed");
 }

@@ -54,7 +54,7 @@ fn a_run_that_kills_every_worker_is_left_to_a_person() {
     assert!(ended.stderr.contains("ended 5 times in a row"), "{ended:?}");
     let shown = home.run(&["show", "deadly"]).stdout;
     assert!(shown.contains("to resume it after crashes"), "{shown}");
-    assert_eq!(home.run(&["recover"]).stderr, "there is nothing to recover\n");
+    assert_eq!(home.run(&["recover"]).stderr, "no runs to recover\n");
     assert!(lives(&home, "deadly"), "it was not touched again");
     // A person who knows why sees to it.
     home.write("worker", "");

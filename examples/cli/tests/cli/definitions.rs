@@ -35,14 +35,14 @@ fn a_new_home_has_a_workflow_that_runs() {
     home.write(file, &changed);
     let again = home.run(&["init"]);
     assert_eq!(again.code, Some(0));
-    assert_eq!(again.stdout.lines().next(), Some(".orch/workflows/hello.workflow.yml is there already"));
+    assert_eq!(again.stdout.lines().next(), Some(".orch/workflows/hello.workflow.yml exists already"));
     assert_eq!(home.read(file), changed);
 }
 
 #[test]
 fn workflows_of_the_home_are_listed_with_what_is_wrong_with_them() {
     let home = Home::new();
-    assert_eq!(home.run(&["list"]).stderr, "there are no workflows in .orch/workflows\n");
+    assert_eq!(home.run(&["list"]).stderr, "no workflows in .orch/workflows\n");
     home.run(&["init"]);
     home.write(".orch/workflows/broken.workflow.yml", "workflow: { name: Broken }");
     home.write(".orch/workflows/notes.txt", "not a workflow");

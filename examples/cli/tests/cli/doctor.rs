@@ -35,7 +35,7 @@ fn agents_are_told_with_their_versions_and_what_they_say_of_being_logged_in() {
     insta::assert_snapshot!(text, @r"
         PROVIDER     PROGRAM  VERSION                                                                 LOGIN
         claude-code  claude   2.1.400 (tested: 2.1.330)                                               says: logged in: api_key
-        codex        codex    0.12.3, which was not tested; 0.169.0 was                               says: Not logged in; CODEX_API_KEY is set
+        codex        codex    0.12.3 (not tested; tested: 0.169.0)                                    says: Not logged in; CODEX_API_KEY is set
         gemini       gemini   it does not tell its version
         grok         grok     not installed, or not on the PATH: `npm install -g @xai-official/grok`
     ");

@@ -45,7 +45,7 @@ fn a_name_that_means_several_runs_lists_them_and_one_that_means_none_is_not_foun
         let refused = home.run(&["cancel", name]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
         for expected in
-            [&format!("`{name}` stands for 2 runs")[..], "\n  first-a  stages  completed  ", "\n  first-b  "]
+            [&format!("`{name}` matches 2 runs")[..], "\n  first-a  stages  completed  ", "\n  first-b  "]
         {
             assert!(refused.stderr.contains(expected), "{expected}: {refused:?}");
         }

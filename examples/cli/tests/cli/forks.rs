@@ -101,7 +101,7 @@ ship: { provider: demo, approval: Ship it?, with: { answers: [shipped] } }
     let same = home.run(&["migrate", "first"]);
     assert_eq!(
         (same.code, same.stdout.as_str()),
-        (Some(0), "run first goes by the workflow as it is in the home\n")
+        (Some(0), "run first uses the current workflow in the home: nothing to migrate\n")
     );
 
     let newer =
@@ -110,7 +110,7 @@ ship: { provider: demo, approval: Ship it?, with: { answers: [shipped] } }
     let before = home.log("first");
     stable(|| {
         insta::assert_snapshot!(home.run(&["migrate", "first"]).stdout, @"
-    run first goes by an earlier definition; what is another in the home:
+    run first uses an earlier definition. Changes in the home since then:
       ship.with: changed
       stage `tell`: added
     `workflow migrate first --apply` moves it
@@ -121,7 +121,7 @@ ship: { provider: demo, approval: Ship it?, with: { answers: [shipped] } }
     assert_eq!(moved.code, Some(0), "{moved:?}");
     stable(|| {
         insta::assert_snapshot!(moved.stdout, @"
-        run first was moved to the workflow as it is in the home; what is another:
+        run first was moved to the current workflow in the home. Changes:
           ship.with: changed
           stage `tell`: added
         ");

@@ -269,103 +269,105 @@ fn exit_codes_tell_what_came_of_it() {
 fn help_names_the_exit_codes_and_where_secrets_come_from() {
     let help = Home::new().run(&["--help"]).stdout;
     insta::assert_snapshot!(help, @r"
-    Runs workflows of stages that are written in YAML
+    Runs workflows that are written in YAML: stages with command lines, AI agents and approvals
 
     Usage: workflow [OPTIONS] <COMMAND>
 
     Commands:
-      init       Make a home with a workflow to try. Overwrites nothing
-      new        Make a workflow of a template, with the roles, profiles and schemas that it uses. Overwrites nothing
+      init       Create a home with an example workflow. Overwrites nothing
+      new        Create a workflow from a template, with the roles, profiles and schemas that it uses. Overwrites nothing
       list       List the workflows of the home
-      templates  List the templates to make workflows of
+      templates  List the templates for `new`
       roles      List the roles of the home, and the variables that they use
-      profiles   List the profiles of the home, and their nodes
-      validate   Say everything that is wrong with workflows
-      doctor     Say which agents are there, in which versions, and what they say of being logged in
-      schema     Print a JSON Schema
-      run        Start a run and drive it until it rests, or leave it to workers
+      profiles   List the profiles (the graphs of stages) of the home, and their nodes
+      validate   Check workflows, and print all errors and warnings
+      doctor     Show which agents are installed, their versions and their login status
+      schema     Print a JSON Schema of a file format
+      run        Start a run, and drive it until it ends or pauses, or leave it to a worker
       runs       List runs, the newest last
-      show       Show a run: its stages, lanes and nodes, its variables, and what went wrong
+      show       Show a run: its status, stages, lanes, nodes, variables and errors
       diff       Show what a run with a worktree has changed and committed
-      events     List what happened to a run, with the numbers that `fork --at` takes
-      logs       Show what the providers of a run said
-      pause      Start nothing new; the run is paused when what runs has ended
-      cancel     Stop what runs, and end the run
-      resume     Go on with a run, and drive it until it rests, or leave it to workers
-      answer     Show what a run asks, or answer it and drive the run until it rests, or leave it to workers
-      fork       Make a new run that continues from a point of another one, which stays as it is
-      rerun      Run a run again, from the start or from a stage, as a new run
-      migrate    Say what the workflow as it is in the home now would change for a run, or move the run to it
+      events     List the events of a run, with the numbers for `fork --at`
+      logs       Show the output of the programs and agents that a run called
+      pause      Pause a run: it starts no new calls, and is paused when its current calls have ended
+      cancel     Cancel a run: stop its calls, and end it
+      resume     Resume a run, and drive it until it ends or pauses, or leave it to a worker
+      answer     Show what a run asks, or answer it, and drive the run until it ends or pauses, or leave it to a worker
+      fork       Create a new run that continues from a point of another run, which is not changed
+      rerun      Repeat a run as a new run, from the start or from a stage
+      migrate    Compare the definition of a run with the current workflow in the home, or move the run to it
       delete     Delete runs that have ended, with their output
-      prune      Delete the runs that ended some time ago, ended in some way, or are not among the newest
-      recover    Drive all unfinished runs that nobody drives, as after a crash, also those that wait for a time. Runs that wait for a person stay as they are
-      worker     Drive whatever runs of the store nobody drives, also those to come, until it is asked to end
+      prune      Delete runs that have ended: old ones, those with a status, or all but the newest
+      recover    Resume all unfinished runs that no process drives, as after a crash, including those that wait until a time. Runs that wait for a person stay paused
+      worker     Drive the runs of the store that no other process drives, and new ones, until it is stopped
       help       Print this message or the help of the given subcommand(s)
 
     Options:
-          --home <DIR>         Where workflows are kept, and runs unless `--store` says otherwise [default: the nearest `.orch`]
-          --roles <DIR>        A folder of roles beside the home's own, which is only read; can be given several times, and be listed in the home's `config/roles.yml` (`folders: [DIR]`)
-          --store <URL>        Where runs are kept: `file:DIR`, `sqlite:PATH` or `postgres://…`
-          --store-file <FILE>  A file with the URL of the store, in place of `--store`: no other process sees it there. `/dev/fd/3` is a descriptor
-          --trust-store        Drive the runs of this store from now on, although this program has not made it for you: a run can execute commands, so a store that came with a checkout is only looked at
-          --json               Print bare JSON objects, one per line, and everything else on standard error
+          --home <DIR>         The directory of the workflows, and of the runs unless `--store` names another place [default: the nearest `.orch`]
+          --roles <DIR>        Another folder of roles, which is only read; can be given several times. The home's `config/roles.yml` can list folders too (`folders: [DIR]`)
+          --store <URL>        The store of the runs: `file:DIR`, `sqlite:PATH` or `postgres://…`
+          --store-file <FILE>  A file that contains the URL of the store, in place of `--store`: other processes can read the command line. `/dev/fd/3` reads the file descriptor 3
+          --trust-store        Trust this store from now on. A run can execute commands, so the runs of a store that this program has not created for you, such as one that came with a checkout, are shown and not driven
+          --json               Print JSON objects on standard output, one per line, and messages on standard error
       -h, --help               Print help
       -V, --version            Print version
 
     Exit codes:
-      0  completed, or done
+      0  the run completed, or the command succeeded
       1  the run failed
       2  wrong usage, or an invalid definition
       3  the run was cancelled
-      4  the run waits for a person: it asks something, or is paused
-      5  not found, driven elsewhere (also: taken over by another process), or the store failed
-      6  the run refused the request: it has ended, is being cancelled, does not ask that, or was answered already
-      7  the request is recorded, and the driver of the run has not decided on it yet
-      129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` takes the run up again
+      4  the run waits for a person: it has a question, or is paused
+      5  not found, driven or taken over by another process, or the store failed
+      6  the run refused the request: it has ended, is being cancelled, has no such question, or was answered already
+      7  the request is recorded, and the process that drives the run has not decided on it yet
+      129, 143  SIGHUP, SIGTERM: calls were stopped; `workflow recover` resumes the run
 
-    While a run is driven in the foreground, Ctrl-C cancels it: calls are asked to stop and have a grace
-    period. Ctrl-C again kills them. Ctrl-Z stops the calls with the program, and `fg` continues both. A worker
-    that is asked to end, by whichever signal, stops its calls, leaves its runs to others, and ends with 0; asked
-    again, it kills what has not stopped.
+    To drive a run is to execute its steps; one process at a time does that. While this program drives a run in the
+    foreground, Ctrl-C cancels it: its calls are asked to stop and have a grace period. Ctrl-C again kills them. Ctrl-Z
+    suspends the calls with the program, and `fg` continues both. A worker that receives any of the signals SIGINT,
+    SIGTERM and SIGHUP stops its calls, leaves its runs to other processes, and exits with 0; a second signal, or
+    SIGQUIT, kills the calls that have not stopped.
 
-    A run that asks something (an approval, a question, what became of a call) is left by who drives it:
-    `workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` answers it. A run whose provider
-    is over its quota continues by itself when the quota is refilled, if a worker, `recover` or the command that
-    drove it is there then.
+    A run pauses when it needs a person: for an approval, for the answer to a question, or to say whether an interrupted
+    call did its work. `workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` answers it. A run whose
+    provider is over its quota continues by itself when the quota is refilled, if a worker, `recover` or the command that
+    drove it is running then.
 
     Stores:
-      file:DIR           files that a person can read, for the processes of one machine
+      file:DIR           human-readable files, for the processes of one machine
       sqlite:PATH        a database in one file, for the processes of one machine
       postgres://USER:PASSWORD@HOST/DATABASE
                          a PostgreSQL database, for any number of machines
-    Without --store, runs are in the database runs.db of the home. A home that has runs in files, as earlier
-    versions kept them, and no such database stays with its files (file:HOME).
+    Without --store, runs are in the database runs.db of the home. A home without that database in which an earlier
+    version stored runs as files keeps using them (file:HOME).
 
     Providers:
-      command  runs a command line; stages that name no provider have it. In a home of the desktop app, which has the
-               file config/providers.yml, they have claude-code, and the stages plan, code, test, check, analyze and
-               review have their roles; the roles planner, coder, tester, checker and reviewer need no file there
-      demo     calls nobody and answers by itself, so that workflows can be tried: all templates have it; it can
-               also play failures, quotas, usage and sessions
+      command  runs a command line; the default of stages that name no provider. In a home of the desktop app, which has
+               the file config/providers.yml, the default is claude-code, the stages plan, code, test, check, analyze
+               and review have default roles, and the roles planner, coder, tester, checker and reviewer need no file
+      demo     calls no program or service and makes up its answers, to try workflows out: all templates use it; it can
+               also simulate failures, quotas, usage and sessions
       claude-code, codex, gemini, grok
-               drive the vendors' agents, where they are installed; `doctor` says what is there
+               run the vendors' agents; `workflow doctor` lists those that are installed
 
     Environment:
-      WORKFLOW_STORE     the store where --store is not given; a password stays out of the list of processes
+      WORKFLOW_STORE     the store, unless --store names one; keeps a password out of the list of processes
       WORKFLOW_SECRETS_DIR
                          a folder with a file for each secret: ${secrets.X} is the text of the file X
       WORKFLOW_SECRET_X  the value of ${secrets.X} where there is no such file
-      WORKFLOW_KEY_FILE  a file with a key: runs are signed with it when they are made, and only such runs are driven
-      WORKFLOW_LOG       what is logged to standard error: off, error, warn (default), info, debug, trace
+      WORKFLOW_KEY_FILE  a file with a key: new runs are signed with it, and only runs with its signature are driven
+      WORKFLOW_LOG       the log level on standard error: off, error, warn (default), info, debug, trace
 
-    RUN is an id, the beginning of one, the id of a workflow that has one run, `@latest`, or `WORKFLOW@latest`.
+    RUN is the id of a run, the beginning of one, the id of a workflow that has one run, `@latest`, or
+    `WORKFLOW@latest`.
 
-    The home is the directory .orch, here or in the nearest directory above that has one, up to the root of the git
-    repository or your home directory. Stages work in the directory that has it, and below, wherever the command was
-    given; with --home, in the current directory. With `run --worktree` they work in a git worktree of the run,
-    HOME/worktrees/ID, that begins with what is committed here; this checkout stays as it is. `diff ID` shows what
-    was changed. Go on with such a run from the same repository. Of the runs that have ended the oldest worktrees are
-    removed when there are more than 20, or 10 GiB of them; the branches stay.
+    The home is the directory .orch, in the current directory or in the nearest one above it, up to the root of the git
+    repository or your home directory. Stages work in the directory that contains the home, wherever in it the command
+    was started; with --home, in the current directory. With `run --worktree` they work in a git worktree of the run,
+    HOME/worktrees/ID, which starts from the last commit here; this checkout is not changed. `workflow diff RUN` shows
+    the changes. Resume such a run from the same repository. When there are more than 20 worktrees, or 10 GiB of them,
+    the oldest worktrees of runs that have ended are removed; their branches stay.
     ");
 }
 

@@ -18,7 +18,7 @@ fn an_interrupt_cancels_the_run() {
     run.signal(Signal::INT);
     let ended = run.wait();
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert_eq!(ended.stderr, "cancelling; press Ctrl-C again to kill what runs\n");
+    assert_eq!(ended.stderr, "cancelling; press Ctrl-C again to kill the calls\n");
     assert_eq!(home.read("asked"), "asked\n");
     assert!(!home.path("two").exists());
     assert_eq!(home.events("first").last().unwrap(), "run_cancelled");
@@ -47,7 +47,10 @@ fn a_request_to_end_leaves_the_run_to_be_recovered() {
         run.signal(signal);
         let ended = run.wait();
         assert_eq!(ended.code, Some(code), "{ended:?}");
-        assert_eq!(ended.stderr.lines().last(), Some("run first was left: `workflow recover` continues it"));
+        assert_eq!(
+            ended.stderr.lines().last(),
+            Some("run first was left unfinished: `workflow recover` resumes it")
+        );
         assert!(!lives(&home, "pid"));
         assert_eq!(home.show("first")["status"], "running");
         assert!(!home.path("two").exists());
@@ -64,7 +67,7 @@ fn a_second_request_to_end_does_not_wait_for_the_stubborn() {
     let home = Home::with_stages(&[("one", STUBBORN)]);
     let mut run = home.start_until(&RUN, "begun");
     run.signal(Signal::TERM);
-    run.wait_for_stderr("stopping what runs");
+    run.wait_for_stderr("stopping the calls");
     run.signal(Signal::TERM);
     assert_eq!(run.wait().code, Some(143));
     assert!(!lives(&home, "pid"));
@@ -119,7 +122,7 @@ fn a_quit_kills_what_runs_at_once() {
     run.signal(Signal::QUIT);
     let ended = run.wait();
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert_eq!(ended.stderr, "killing what runs\n");
+    assert_eq!(ended.stderr, "killing the calls\n");
     assert!(!lives(&home, "pid"));
 }
 

@@ -25,13 +25,13 @@ fn a_run_is_paused_and_resumed_from_other_processes() {
     home.write("gate", "");
     let paused = run.wait();
     assert_eq!(paused.code, Some(4), "{paused:?}");
-    insta::assert_snapshot!(paused.stderr, @"run first is paused: `workflow resume first` continues it");
+    insta::assert_snapshot!(paused.stderr, @"run first is paused: `workflow resume first` resumes it");
     assert_eq!(home.show("first")["status"], "paused");
     assert_eq!(home.read("trace"), "one\n");
 
     // Paused is not crashed.
     let recover = home.run(&["recover"]);
-    assert_eq!((recover.code, recover.stderr.as_str()), (Some(0), "there is nothing to recover\n"));
+    assert_eq!((recover.code, recover.stderr.as_str()), (Some(0), "no runs to recover\n"));
     assert_eq!(home.run(&["pause", "first"]).stdout, "run first is paused\n");
 
     let resumed = home.run(&["resume", "first"]);
@@ -84,7 +84,7 @@ fn what_nobody_drives_is_paused_by_who_asks_and_not_recovered() {
     run.signal(Signal::KILL);
     run.wait();
     assert_eq!(home.run(&["pause", "first"]).stdout, "run first is paused\n");
-    assert_eq!(home.run(&["recover"]).stderr, "there is nothing to recover\n");
+    assert_eq!(home.run(&["recover"]).stderr, "no runs to recover\n");
     home.write("gate", "");
     assert_eq!(home.run(&["resume", "first"]).code, Some(0));
     assert_eq!(home.read("trace"), "one\none\ntwo\n", "the interrupted stage ran again");
@@ -101,7 +101,7 @@ fn two_processes_never_drive_one_run() {
         || insta::assert_snapshot!(refused[0].stderr, @"error: run `first` is driven elsewhere ([process])"),
     );
     // What is driven is not to be recovered.
-    assert_eq!(home.run(&["recover"]).stderr, "there is nothing to recover\n");
+    assert_eq!(home.run(&["recover"]).stderr, "no runs to recover\n");
     home.write("gate", "");
     assert_eq!(run.wait().code, Some(0));
     assert_eq!(home.read("trace"), "one\ntwo\n");
@@ -130,7 +130,7 @@ fn a_request_that_the_driver_does_not_decide_on_is_recorded_and_exits_with_7() {
     let pause = home.run(&["pause", "first"]);
     assert_eq!(pause.code, Some(7), "{pause:?}");
     stable(|| {
-        insta::assert_snapshot!(pause.stdout, @"run first: the request is recorded, and not carried out yet ([process] drives it)");
+        insta::assert_snapshot!(pause.stdout, @"run first: the request is recorded, and its driver has not decided on it yet ([process] drives it)");
     });
     run.signal(Signal::CONT);
     until("the request", || home.show("first")["requested"] == "pause");

@@ -111,8 +111,7 @@ fn a_home_with_runs_in_files_stays_with_them() {
 
     // Once somebody has named the database, it is what is meant; the files are not forgotten.
     home.run(&[&["--store", "sqlite:.orch/runs.db"], &run("newer")[..]].concat());
-    let hint =
-        "there are runs in files too, beside those in .orch/runs.db: `--store file:.orch` shows them\n";
+    let hint = "note: this home has runs in files too, beside those in .orch/runs.db: use `--store file:.orch` for them\n";
     assert_eq!(ids(&[]), ("newer".to_owned(), hint.to_owned()));
     assert_eq!(ids(&["--store", "file:.orch"]), ("old new".to_owned(), String::new()));
 }

@@ -116,8 +116,8 @@ fn new_overwrites_nothing_and_says_what_is_in_the_way() {
 #[test]
 fn roles_and_profiles_of_the_home_are_listed_with_what_is_wrong_with_them() {
     let home = Home::new();
-    assert_eq!(home.run(&["roles"]).stderr, "there are no roles in .orch/roles\n");
-    assert_eq!(home.run(&["profiles"]).stderr, "there are no profiles in .orch/workflows/stages\n");
+    assert_eq!(home.run(&["roles"]).stderr, "no roles in .orch/roles\n");
+    assert_eq!(home.run(&["profiles"]).stderr, "no profiles in .orch/workflows/stages\n");
     home.run(&["new", "plan", "--template", "committee-plan"]);
     home.write(
         ".orch/roles/typed.md",

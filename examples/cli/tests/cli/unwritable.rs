@@ -77,7 +77,7 @@ fn runs_of_another_program_are_listed_and_left_alone() {
     for (run, workflow, status) in [("theirs", "ship", "running"), ("broken", "?", "?")] {
         let words: Vec<_> = line(run).split_whitespace().map(str::to_owned).collect();
         assert_eq!(words[1..3], [workflow, status], "{listed}");
-        assert!(line(run).ends_with("written by another program, and left alone"), "{listed}");
+        assert!(line(run).ends_with("written by another program, not changed"), "{listed}");
     }
     assert!(line("ours").contains("completed"), "{listed}");
     let objects = home.run(&["runs", "--json"]).json();

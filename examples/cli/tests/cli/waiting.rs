@@ -48,8 +48,8 @@ work:
     assert_eq!(left.code, Some(143), "{left:?}");
     stable(|| {
         insta::assert_snapshot!(left.stderr, @"
-    SIGTERM: stopping what runs
-    run first was left and waits for its quota, until [date]: `workflow recover` continues it then
+    SIGTERM: stopping the calls
+    run first was left and waits for its quota, until [date]: `workflow recover` resumes it then
     ");
     });
     // Who asks for nothing but time can be answered nothing.
@@ -57,7 +57,7 @@ work:
 
     let recovered = home.run(&["recover"]);
     assert_eq!(recovered.code, Some(0), "{recovered:?}");
-    assert!(recovered.stdout.contains("run continues: it is due"), "{recovered:?}");
+    assert!(recovered.stdout.contains("run continues: its wait is over"), "{recovered:?}");
     let events = home.log("first");
     let at = |kind: &str| {
         let event = events.iter().find(|event| event["type"] == kind).unwrap();
@@ -141,9 +141,9 @@ work:
     );
     let run = home.run(&RUN);
     assert_eq!(run.code, Some(0), "{run:?}");
-    let told: Vec<_> = run.stdout.lines().filter(|line| line.contains("gives its session")).collect();
+    let told: Vec<_> = run.stdout.lines().filter(|line| line.contains("abandons its session")).collect();
     assert_eq!(told.len(), 1, "{run:?}");
-    assert!(told[0].ends_with("work[0] gives its session s-1 up and begins a new one"), "{told:?}");
+    assert!(told[0].ends_with("work[0] abandons its session s-1 and starts a new one"), "{told:?}");
     assert_eq!(said(&home, "demo: begins the session s-1").len(), 2);
 }
 

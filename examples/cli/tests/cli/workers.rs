@@ -106,16 +106,16 @@ fn a_worker_tells_what_it_takes_up_and_how_it_rests() {
     let ended = end(worker);
     stable(|| {
         insta::assert_snapshot!(ended.stdout, @"
-        [time] run good of workflow stages taken up
+        [time] run good of workflow stages acquired
         [time] run good completed
-        [time] run bad of workflow stages taken up
+        [time] run bad of workflow stages acquired
         [time] run bad failed: `sh` exited with code 3 (transient)
-        [time] run slow of workflow stages taken up
-        [time] run slow left to others
+        [time] run slow of workflow stages acquired
+        [time] run slow left to other processes
         ");
         insta::assert_snapshot!(ended.stderr, @"
         working on sqlite:.orch/runs.db, on 64 runs at a time
-        SIGTERM: stopping what runs, and leaving it to others
+        SIGTERM: stopping the calls, and leaving the runs to other processes
         ");
     });
 }
@@ -131,7 +131,9 @@ fn a_worker_that_is_asked_to_end_hands_its_runs_over() {
             let ended = worker.wait();
             assert_eq!(ended.code, Some(0), "{ended:?}");
             assert!(
-                ended.stderr.contains(&format!("{name}: stopping what runs, and leaving it to others\n"))
+                ended.stderr.contains(&format!(
+                    "{name}: stopping the calls, and leaving the runs to other processes\n"
+                ))
             );
             assert_eq!(deeds(&ended), [("first".into(), "taken_up".into()), ("first".into(), "left".into())]);
             assert!(!lives(&home, "pid-first"));
@@ -156,10 +158,10 @@ fn a_worker_that_is_asked_twice_does_not_wait_for_the_stubborn() {
     leave(&home, "first");
     let mut worker = home.start_until(&["worker"], "begun");
     worker.signal(Signal::TERM);
-    worker.wait_for_stderr("stopping what runs");
+    worker.wait_for_stderr("stopping the calls");
     assert!(lives(&home, "pid"));
     worker.signal(Signal::TERM);
-    worker.wait_for_stderr("killing what runs");
+    worker.wait_for_stderr("killing the calls");
     assert_eq!(worker.wait().code, Some(0));
     assert!(!lives(&home, "pid"));
     assert_eq!(home.show("first")["status"], "running");

@@ -113,7 +113,7 @@ fn a_run_with_a_worktree_says_that_it_does_not_see_what_is_not_committed() {
     home.write("mine", "mine\n");
     let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.stderr.contains("the run does not see what is not committed here (2 files)"), "{run:?}");
+    assert!(run.stderr.contains("the run does not see uncommitted changes (2 files)"), "{run:?}");
     assert_eq!(home.show("first")["context"]["stages"]["look"]["output"], "old");
     assert_eq!((home.read("old"), home.read("mine")), ("changed\n".to_owned(), "mine\n".to_owned()));
 }
