@@ -17,7 +17,7 @@ use workflow_tests::simulation::plot::Plot;
 use workflow_tests::simulation::{shrink, simulate};
 
 /// So many seeds are played by each test.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 200;
 
 /// A defect is found within as many seeds.
 const FOUND_WITHIN: u64 = 1_000;
