@@ -3,6 +3,7 @@
 
 use std::io::{self, Write as _};
 
+use console::{Alignment, measure_text_width, pad_str};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -86,11 +87,27 @@ impl io::Write for Log {
 
 /// Lines with the columns of `rows` under each other.
 pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    // Some characters take two columns of a terminal, and some none.
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| std::array::from_fn(|column| harmless(&row[column]))).collect();
+    let width = |column: usize| rows.iter().map(|row| measure_text_width(&row[column])).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let line = |row: &[String; N]| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<_> =
+            row.iter().zip(widths).map(|(cell, width)| pad_str(cell, width, Alignment::Left, None)).collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_after_wide_and_combined_characters() {
+        let rows = ["plain", "日本語", "e\u{301}te\u{301}", "\x1b[1mbold"]
+            .map(|name| [name.to_owned(), "|".to_owned()]);
+        assert_eq!(table(&rows), ["plain     |", "日本語    |", "e\u{301}te\u{301}       |", "␛[1mbold  |"]);
+    }
 }
