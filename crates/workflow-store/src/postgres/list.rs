@@ -7,7 +7,7 @@ use workflow_core::store::{RunFilter, RunRecord, StoreError};
 
 use crate::labels::fragments;
 use crate::postgres::database::Query;
-use crate::postgres::row::{nanoseconds, record, signed, word};
+use crate::postgres::row::{nanoseconds, record, signed};
 use crate::postgres::service::Service;
 
 const CREATED: Query = Query::new("SELECT created FROM @.run WHERE run_id = $1", &[Type::TEXT]);
@@ -56,8 +56,7 @@ impl Service {
         after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let statuses: Vec<String> =
-            filter.statuses.iter().map(|status| format!("'{}'", word(status))).collect();
+        let statuses: Vec<String> = filter.statuses.iter().map(|status| format!("'{status}'")).collect();
         let workflow = filter.workflow.as_ref().map(ToString::to_string);
         let (from, before) = (filter.created_from.map(nanoseconds), filter.created_before.map(nanoseconds));
         let labels = fragments(&filter.labels);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio_postgres::Row;
 use workflow_core::ids::RunId;
 use workflow_core::store::{Control, ControlRecord, RunHead, RunRecord, StoreError};
@@ -22,7 +21,7 @@ impl HeadRow {
     pub(super) fn new(head: &RunHead, place: &str) -> Result<Self, StoreError> {
         let ended = head.completed_at.filter(|_| head.status.is_terminal()).map(nanoseconds);
         let wakes = head.goes_on_from().map(nanoseconds);
-        Ok(Self { text: text(head, place)?, status: word(&head.status), ended, wakes })
+        Ok(Self { text: text(head, place)?, status: head.status.to_string(), ended, wakes })
     }
 }
 
@@ -44,15 +43,6 @@ pub(super) fn nanoseconds(time: Timestamp) -> i64 {
 pub(super) fn text(value: &impl Serialize, place: &str) -> Result<String, StoreError> {
     serde_json::to_string(value)
         .map_err(|error| StoreError::Io { place: place.to_owned(), source: Arc::new(error.into()) })
-}
-
-/// What is serialised as one word.
-pub(super) fn word(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(word)) => word,
-        // Statuses are words.
-        _ => String::new(),
-    }
 }
 
 pub(super) fn parse<T: DeserializeOwned>(

@@ -6,7 +6,7 @@ use workflow_core::event::Event;
 use workflow_core::store::order::{check_numbers, control_of};
 use workflow_core::store::{ControlRecord, Lease, RunHead, StoreError};
 
-use super::column::{name, nanoseconds, signed, text};
+use super::column::{nanoseconds, signed, text};
 use super::controls::controls;
 use super::fault::{Outcome, unwritable};
 use super::lines::{Row, rows};
@@ -46,7 +46,7 @@ impl Head {
     pub(super) fn new(path: &Path, head: &RunHead) -> Result<Self, StoreError> {
         Ok(Self {
             text: serde_json::to_string(head).map_err(|error| unwritable(path, error))?,
-            status: name(head.status),
+            status: head.status.as_str(),
             completed_at: head.completed_at.map(nanoseconds),
             wakes: head.goes_on_from().map(nanoseconds),
         })

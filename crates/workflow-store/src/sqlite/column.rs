@@ -1,21 +1,8 @@
-//! How values stand in the tables.
+//! How values are stored in the columns of the tables.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _};
 use workflow_core::ids::RunId;
-use workflow_core::status::RunStatus;
-
-/// What a status is called in the database.
-pub(super) fn name(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Pending => "pending",
-        RunStatus::Running => "running",
-        RunStatus::Paused => "paused",
-        RunStatus::Completed => "completed",
-        RunStatus::Failed => "failed",
-        RunStatus::Cancelled => "cancelled",
-    }
-}
 
 /// Bytes that are UTF-8 because they were written as JSON.
 pub(super) fn text(bytes: &[u8]) -> ToSqlOutput<'_> {

@@ -13,7 +13,7 @@ use workflow_core::output::OutputEntry;
 use workflow_core::store::order::run_not_found;
 use workflow_core::store::{ControlRecord, RunFilter, RunHead, RunRecord, StoreError};
 
-use super::column::{key, name, nanoseconds, signed, unsigned};
+use super::column::{key, nanoseconds, signed, unsigned};
 use super::controls;
 use super::fault::{Fault, Outcome, corrupt};
 use super::lines;
@@ -139,7 +139,7 @@ impl Reading<'_> {
         } else {
             // Each by the index of its own: together they would be sorted.
             for status in &filter.statuses {
-                self.find(filter, Some(name(*status)), after, &mut found)?;
+                self.find(filter, Some(status.as_str()), after, &mut found)?;
             }
             found.sort_unstable_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| b.id.cmp(&a.id)));
             found.dedup_by(|a, b| a.id == b.id);
