@@ -11,7 +11,9 @@
 //! - [`store::RunStore`] keeps runs: events, controls, and the [`output`] of providers, which is not part
 //!   of a run's state. [`store::MemoryStore`] keeps them in memory.
 //! - [`catalog::Catalog`] keeps definitions; [`catalog::templates`] are definitions to start from.
-//! - [`sink::EventSink`] looks on.
+//! - [`sink::EventSink`] observes runs.
+//!
+//! [`runs::Runs`] is what a host does with the runs of an engine, whichever engine executes them.
 //!
 //! [`expr`] has the `${…}` templates and the conditions of definitions; [`ids`], [`data`] and [`status`] the
 //! words that everything else uses; [`schema`] the JSON Schemas of what is written and stored.
@@ -35,6 +37,7 @@ pub mod plan;
 pub mod provider;
 pub mod redact;
 pub mod role;
+pub mod runs;
 pub mod schema;
 pub mod sink;
 pub mod status;

@@ -14,7 +14,7 @@ use workflow_core::stop::Stop;
 use workflow_core::store::Lease;
 use workflow_core::usage::Usage;
 
-use crate::error::EngineError;
+use workflow_core::runs::EngineError;
 
 /// A provider session that a call asks to have recorded.
 pub(crate) struct SessionNote {
@@ -215,6 +215,8 @@ pub(crate) struct Active {
     pub idle: Event,
     /// Notified when the store reports a change, and when the engine shuts down.
     pub hint: Event,
+    /// Notified when the status of a run that is driven here has changed, and when it is no longer driven.
+    pub changed: Event,
 }
 
 impl Active {
@@ -331,6 +333,7 @@ impl Drop for Entered {
         drop(runs);
         self.inbox.changed.notify(usize::MAX);
         self.active.idle.notify(usize::MAX);
+        self.active.changed.notify(usize::MAX);
     }
 }
 

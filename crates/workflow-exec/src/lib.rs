@@ -56,7 +56,6 @@ mod active;
 mod driver;
 mod due;
 mod engine;
-mod error;
 mod heartbeat;
 mod key;
 mod leases;
@@ -74,11 +73,7 @@ mod signing;
 mod sinks;
 mod steady;
 
-pub use engine::{
-    Checked, ControlOutcome, ControlRefusal, ControlRefused, Engine, EngineBuilder, Fork, ForkPoint,
-    Migration, RunHandle, StartRun,
-};
-pub use error::{BuildError, EngineError};
+pub use engine::{Checked, Engine, EngineBuilder, RunHandle};
 pub use key::{InvalidRunKey, RunKey};
 pub use limits::{Limits, Place};
 #[cfg(feature = "tokio")]
@@ -86,3 +81,7 @@ pub use runtime::Tokio;
 pub use runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
 pub use selection::WorkOptions;
 pub use sinks::SinkStatus;
+pub use workflow_core::runs::{
+    BuildError, ControlOutcome, ControlRefusal, ControlRefused, EngineError, Fork, ForkPoint, Migration,
+    Runs, StartRun,
+};

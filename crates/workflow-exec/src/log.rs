@@ -5,8 +5,8 @@ use workflow_core::ids::RunId;
 use workflow_core::machine::State;
 use workflow_core::store::StoreError;
 
-use crate::error::EngineError;
 use crate::shared::Shared;
+use workflow_core::runs::EngineError;
 
 /// How many events of a log are read at a time.
 pub(crate) const PAGE: usize = 1_000;

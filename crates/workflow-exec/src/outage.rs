@@ -7,8 +7,8 @@ use tracing::{info, warn};
 use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 
-use crate::error::EngineError;
 use crate::shared::Shared;
+use workflow_core::runs::EngineError;
 
 /// The pause before the second try; each later one is twice as long …
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

@@ -15,8 +15,8 @@ use tracing::error;
 use workflow_core::catalog::CatalogError;
 use workflow_core::ids::RunId;
 
-use crate::error::EngineError;
 use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
+use workflow_core::runs::EngineError;
 
 /// Runs `code`; a panic is returned as its text.
 pub(crate) fn caught<T>(code: impl FnOnce() -> T) -> Result<T, String> {

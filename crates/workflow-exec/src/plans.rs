@@ -6,8 +6,8 @@ use workflow_core::bundle::BundleHash;
 use workflow_core::machine::State;
 use workflow_core::plan::Plan;
 
-use crate::error::EngineError;
 use crate::shared::Shared;
+use workflow_core::runs::EngineError;
 
 impl Shared {
     /// The plan that a run continues with.

@@ -12,9 +12,9 @@ use workflow_core::provider::{ProviderError, Reply};
 use workflow_core::redact::{self, Redactor};
 use workflow_core::store::Control;
 
-use crate::error::EngineError;
 use crate::panics::caught;
 use crate::shared::Shared;
+use workflow_core::runs::EngineError;
 
 /// The secrets that a run is known to have.
 #[derive(Default)]

@@ -16,7 +16,6 @@ use workflow_core::provider::Provider;
 use workflow_core::store::{Lease, RunStore, StoreError, Watching};
 
 use crate::active::{Active, Entered};
-use crate::error::EngineError;
 use crate::heartbeat::Heartbeat;
 use crate::key::RunKey;
 use crate::limits::Limits;
@@ -26,6 +25,7 @@ use crate::runtime::{Spawn, Timer};
 use crate::selection::WorkOptions;
 use crate::sinks::Sinks;
 use crate::steady::Steady;
+use workflow_core::runs::EngineError;
 
 pub(crate) struct Shared {
     pub store: Arc<dyn RunStore>,

@@ -4,9 +4,9 @@ use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 
-use crate::error::EngineError;
 use crate::key::{OTHER_DEFINITION, is_of, set_signature, signature};
 use crate::shared::Shared;
+use workflow_core::runs::EngineError;
 
 impl Shared {
     /// Signs those events of a run that need a signature. Without a key, removes the signature that an event

@@ -117,6 +117,8 @@ pub use workflow_core::labels;
 pub use workflow_core::output;
 /// What a provider implements and is given.
 pub use workflow_core::provider;
+/// The runs of an engine: what hosts do with them, whichever engine executes them.
+pub use workflow_core::runs;
 /// The JSON Schemas of what is written and stored.
 pub use workflow_core::schema;
 /// What an event sink implements.

@@ -29,6 +29,7 @@ mod paused;
 mod program_text;
 mod roles;
 mod rules;
+mod runs;
 mod secrets;
 mod selection;
 mod sessions;

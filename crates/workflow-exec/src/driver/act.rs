@@ -29,6 +29,9 @@ impl<'e> Driver<'e> {
             self.engine.sinks.events(&self.lease.run, &self.decision.events);
             spans::stored(&self.run_span, &mut self.stage, &self.decision.events);
             self.entered.inbox.changed.notify(usize::MAX);
+            if self.decision.head_changed {
+                self.engine.active.changed.notify(usize::MAX);
+            }
             self.decision.clear();
         }
         let mut effects = std::mem::take(&mut self.effects);

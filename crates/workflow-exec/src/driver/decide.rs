@@ -16,7 +16,7 @@ use crate::driver::call::{Admission, Ended};
 use crate::driver::state::Driver;
 use crate::driver::underway::Arrival;
 use crate::driver::{bounds, spans};
-use crate::error::EngineError;
+use workflow_core::runs::EngineError;
 
 impl<'e> Driver<'e> {
     /// Decides on all new inputs.

@@ -11,10 +11,10 @@ use workflow_core::store::StoreError;
 use crate::active::Loss;
 use crate::driver::state::{Driver, Ending};
 use crate::driver::watch::meanwhile;
-use crate::error::EngineError;
 use crate::leases;
 use crate::outage::Outage;
 use crate::shared::{Hold, Shared};
+use workflow_core::runs::EngineError;
 
 /// How long to wait when another part of this engine may be claiming the run.
 const MOMENT: Duration = Duration::from_millis(20);

@@ -34,9 +34,9 @@ use crate::driver::output::RunIo;
 use crate::driver::state::Driver;
 use crate::driver::underway::Underway;
 use crate::driver::watch::Watch;
-use crate::error::EngineError;
 use crate::leases;
 use crate::shared::{Hold, Shared};
+use workflow_core::runs::EngineError;
 
 /// How a driver left its run.
 pub(crate) enum Driven {

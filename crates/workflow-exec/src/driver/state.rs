@@ -16,8 +16,8 @@ use crate::driver::call::Admission;
 use crate::driver::output::RunIo;
 use crate::driver::underway::Underway;
 use crate::driver::watch::Watch;
-use crate::error::EngineError;
 use crate::shared::{Hold, Shared};
+use workflow_core::runs::EngineError;
 
 pub(super) struct Driver<'e> {
     pub(super) engine: &'e Shared,

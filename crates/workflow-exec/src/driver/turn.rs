@@ -13,7 +13,7 @@ use workflow_core::stop::Stop;
 use crate::driver::call;
 use crate::driver::lease::Log;
 use crate::driver::state::{Driver, Ending};
-use crate::error::EngineError;
+use workflow_core::runs::EngineError;
 
 /// At most this many inputs go into one decision.
 const BATCH: usize = 256;

@@ -11,9 +11,9 @@ use workflow_core::plan::Plan;
 use workflow_core::store::{RunFilter, RunRecord, StoreError};
 
 use crate::engine::Engine;
-use crate::error::EngineError;
 use crate::selection::WorkOptions;
 use crate::shared::Hold;
+use workflow_core::runs::EngineError;
 
 /// The runs that a worker claimed and does not take, and what it knows about others.
 #[derive(Default)]

@@ -13,7 +13,6 @@ use workflow_core::store::{MemoryStore, RunStore};
 
 use crate::active::Active;
 use crate::engine::Engine;
-use crate::error::BuildError;
 use crate::heartbeat::Heartbeat;
 use crate::key::RunKey;
 use crate::limits::Limits;
@@ -23,6 +22,7 @@ use crate::runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};
 use crate::shared::Shared;
 use crate::sinks::Sinks;
 use crate::steady::Steady;
+use workflow_core::runs::BuildError;
 
 /// Builds an [`Engine`]. Only the providers that the workflows name are required.
 ///

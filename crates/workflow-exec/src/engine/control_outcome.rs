@@ -1,101 +1,16 @@
 //! The outcome of a control request, determined from the run's log.
 
 use std::collections::HashSet;
-use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use workflow_core::event::{AnswerRefusal, Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::machine::State;
+use workflow_core::runs::{ControlOutcome, ControlRefusal, ControlRefused, EngineError};
 use workflow_core::status::RunStatus;
 use workflow_core::store::{Control, order};
-use workflow_core::view::RunView;
 
-use crate::error::EngineError;
 use crate::log::{PAGE, first_state};
 use crate::shared::Shared;
-
-/// The outcome of a [`Control`] that was sent to a run.
-#[must_use = "the request may have been refused"]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ControlOutcome {
-    /// The run accepted it. A pause or a cancellation is complete when the running calls have ended: until
-    /// then it is in [`RunView::requested`].
-    Done(Box<RunView>),
-    /// It is recorded, and the driver of the run, which is usually in another process, has not decided on it yet.
-    /// [`RunHandle::settled`](crate::RunHandle::settled) waits until it has.
-    Recorded {
-        /// Its number within the run.
-        number: u64,
-    },
-    /// It has no effect.
-    Refused(ControlRefused),
-}
-
-/// Why a control request has no effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{reason}")]
-#[non_exhaustive]
-pub struct ControlRefused {
-    /// Why, for a program.
-    pub code: ControlRefusal,
-    /// Why, for a person; for an invalid answer with the schema's message.
-    pub reason: String,
-}
-
-/// Why a control request has no effect, for a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ControlRefusal {
-    /// The run has ended.
-    Ended,
-    /// The run is being cancelled.
-    Cancelling,
-    /// The run does not ask that question, or no longer asks it.
-    NoSuchQuestion,
-    /// Another answer came first.
-    AlreadyAnswered,
-    /// The question does not allow this answer.
-    InvalidAnswer,
-}
-
-impl ControlOutcome {
-    /// The run if the request was accepted, and `None` if it is only recorded.
-    ///
-    /// # Errors
-    ///
-    /// [`ControlRefused`].
-    pub fn accepted(self) -> Result<Option<RunView>, ControlRefused> {
-        match self {
-            Self::Done(view) => Ok(Some(*view)),
-            Self::Recorded { .. } => Ok(None),
-            Self::Refused(refused) => Err(refused),
-        }
-    }
-
-    /// Why the request was refused, if it was.
-    pub fn refusal(&self) -> Option<ControlRefusal> {
-        match self {
-            Self::Refused(refused) => Some(refused.code),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for ControlOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Done(view) => write!(f, "done: the run is {}", view.status),
-            Self::Recorded { number } => {
-                write!(f, "recorded as control request {number}, not carried out yet")
-            }
-            Self::Refused(refused) => write!(f, "refused: {refused}"),
-        }
-    }
-}
 
 /// The message for a control request to a run that has ended.
 pub(crate) fn ended(run: &RunId, status: RunStatus, control: Option<&Control>) -> ControlRefused {
@@ -104,7 +19,7 @@ pub(crate) fn ended(run: &RunId, status: RunStatus, control: Option<&Control>) -
         _ => "",
     };
     let reason = format!("run `{run}` has ended ({status}){instead}");
-    ControlRefused { code: ControlRefusal::Ended, reason }
+    ControlRefused::new(ControlRefusal::Ended, reason)
 }
 
 /// Reads the log of a run for the outcome of one control request.
@@ -192,14 +107,14 @@ impl Trail {
             AnswerRefusal::Cancelling => cancelling(),
             _ if self.answered.contains(wait) => {
                 let reason = format!("question {wait} has been answered already");
-                ControlRefused { code: ControlRefusal::AlreadyAnswered, reason }
+                ControlRefused::new(ControlRefusal::AlreadyAnswered, reason)
             }
             AnswerRefusal::InvalidAnswer => {
-                ControlRefused { code: ControlRefusal::InvalidAnswer, reason: reason.clone() }
+                ControlRefused::new(ControlRefusal::InvalidAnswer, reason.clone())
             }
             _ => {
                 let reason = format!("the run does not ask question {wait}, or no longer asks it");
-                ControlRefused { code: ControlRefusal::NoSuchQuestion, reason }
+                ControlRefused::new(ControlRefusal::NoSuchQuestion, reason)
             }
         })
     }
@@ -252,5 +167,5 @@ impl Trail {
 
 fn cancelling() -> ControlRefused {
     let reason = "the run is being cancelled".to_owned();
-    ControlRefused { code: ControlRefusal::Cancelling, reason }
+    ControlRefused::new(ControlRefusal::Cancelling, reason)
 }

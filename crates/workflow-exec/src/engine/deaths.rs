@@ -10,8 +10,8 @@ use workflow_core::status::{RunStatus, Wait};
 use workflow_core::store::StoreError;
 
 use crate::engine::Engine;
-use crate::error::EngineError;
 use crate::shared::Hold;
+use workflow_core::runs::EngineError;
 
 /// After this many deaths in a row, no worker drives the run.
 pub(crate) const MOST: u32 = 5;

@@ -13,9 +13,9 @@ use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
 
 use crate::engine::Engine;
-use crate::error::EngineError;
 use crate::panics::{ask_catalog, caught};
 use crate::shared::Shared;
+use workflow_core::runs::EngineError;
 
 /// The result of checking a definition.
 #[derive(Debug)]

@@ -14,9 +14,9 @@ use workflow_core::view::RunView;
 
 use crate::driver::{self, Driven};
 use crate::engine::Engine;
-use crate::error::EngineError;
 use crate::shared::Hold;
 use crate::{leases, panics};
+use workflow_core::runs::EngineError;
 
 impl Engine {
     /// Claims a run and drives it in the caller's own future until it is idle. A run that is idle already is

@@ -3,105 +3,21 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use indexmap::{IndexMap, IndexSet};
-use serde_json::Value;
+use indexmap::IndexSet;
 use workflow_core::bundle::Bundle;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
 use workflow_core::ids::{NodePath, RunId, StageId};
 use workflow_core::machine::{self, State};
 use workflow_core::plan::Plan;
+use workflow_core::runs::{EngineError, Fork, ForkPoint};
 use workflow_core::store::{NewRun, RunHead, StoreError};
 
 use crate::engine::Engine;
 use crate::engine::handle::RunHandle;
 use crate::engine::identity::identity;
 use crate::engine::migrate::obstacles;
-use crate::error::EngineError;
 use crate::log::PAGE;
-
-/// A new run to be forked from another one.
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct Fork {
-    from: RunId,
-    at: ForkPoint,
-    vars: IndexMap<String, Data>,
-    outputs: IndexMap<StageId, Data>,
-    run_id: Option<RunId>,
-    definition: Option<Arc<Plan>>,
-    provider: Option<String>,
-}
-
-/// The point of the old run from which a fork continues.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ForkPoint {
-    /// At the beginning: everything is run again.
-    Start,
-    /// Before the latest start of a stage.
-    Stage(StageId),
-    /// Before the latest start of the stage whose failure was the last.
-    Failed,
-    /// Before the first event of a node. Later events of other nodes are not taken over either.
-    Node(NodePath),
-    /// After the event of that number.
-    Event(u64),
-}
-
-impl Fork {
-    /// A run of the same workflow with the same variables, from the start.
-    pub fn of(run: RunId) -> Self {
-        Self {
-            from: run,
-            at: ForkPoint::Start,
-            vars: IndexMap::new(),
-            outputs: IndexMap::new(),
-            run_id: None,
-            definition: None,
-            provider: None,
-        }
-    }
-
-    /// Continues from a point of the run.
-    pub fn at(mut self, point: ForkPoint) -> Self {
-        self.at = point;
-        self
-    }
-
-    /// Gives a variable another value.
-    pub fn var(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.vars.insert(name.into(), Data::new(&value.into()));
-        self
-    }
-
-    /// Gives a stage that has ended another output. What came after that stage is not taken over, because it
-    /// may depend on the output.
-    pub fn output(mut self, stage: StageId, value: impl Into<Value>) -> Self {
-        self.outputs.insert(stage, Data::new(&value.into()));
-        self
-    }
-
-    /// Continues with another definition, for instance the workflow as [`Engine::load`] finds it now. What is
-    /// taken over from the old run is not changed.
-    pub fn definition(mut self, plan: &Arc<Plan>) -> Self {
-        self.definition = Some(plan.clone());
-        self
-    }
-
-    /// Makes every call with this provider, as with [`StartRun::provider`](crate::StartRun::provider).
-    /// Without it the new run has the providers of the old one.
-    pub fn provider(mut self, name: impl Into<String>) -> Self {
-        self.provider = Some(name.into());
-        self
-    }
-
-    /// Chooses the id of the new run.
-    pub fn run_id(mut self, id: RunId) -> Self {
-        self.run_id = Some(id);
-        self
-    }
-}
 
 impl Engine {
     /// Creates a new run that continues from a point of an old one, which is not changed and may still be
@@ -292,7 +208,7 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
             let Some(stage) = failed else {
                 return none(format!("no stage of it has failed; choose one of {}", stages(events)));
             };
-            return cut(events, &Fork { at: ForkPoint::Stage(stage), ..fork.clone() });
+            return cut(events, &fork.clone().at(ForkPoint::Stage(stage)));
         }
         ForkPoint::Stage(stage) => {
             let starts = |event: &Event| match &event.body {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use event_listener::EventListener;
-use futures::future::{Either, select};
+use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use futures::stream::{self, Stream};
 use tracing::warn;
 use workflow_core::data::Data;
@@ -11,14 +11,14 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::redact;
+use workflow_core::runs::{ControlOutcome, ControlRefusal, ControlRefused, EngineError};
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{Answer, Control, RunRecord, StoreError};
 use workflow_core::view::RunView;
 
 use crate::engine::Engine;
-use crate::engine::control_outcome::{ControlOutcome, ControlRefusal, ControlRefused, Trail, ended};
-use crate::error::EngineError;
+use crate::engine::control_outcome::{Trail, ended};
 
 /// How often a run that is driven elsewhere is polled.
 const TICK: Duration = Duration::from_millis(40);
@@ -238,7 +238,7 @@ impl RunHandle {
         };
         match shared.secret_in(&plan, [("the answer".to_owned(), &answer.value)]) {
             Err(error @ EngineError::SecretInValue { .. }) => {
-                Ok(Some(ControlRefused { code: ControlRefusal::InvalidAnswer, reason: error.to_string() }))
+                Ok(Some(ControlRefused::new(ControlRefusal::InvalidAnswer, error.to_string())))
             }
             Err(error) => Err(error),
             Ok(()) => {
@@ -323,6 +323,12 @@ impl RunHandle {
             let stopped = Box::pin(self.engine.shared.active.stopped());
             select(self.engine.shared.timer.sleep(TICK), stopped).await;
         }
+    }
+
+    /// Completes when the run may have changed since the call; see [`Runs::changed`](workflow_core::runs::Runs::changed).
+    pub(crate) fn changed(self) -> BoxFuture<'static, ()> {
+        let changed = self.listen();
+        async move { self.pause_for(changed).await }.boxed()
     }
 
     /// Whether the engine has shut down, and does not drive the run any more.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 use workflow_core::ids::RunId;
 
-use crate::error::EngineError;
+use workflow_core::runs::EngineError;
 
 /// The id of a new run, and its seed.
 pub(super) fn identity(chosen: Option<RunId>, now: Timestamp) -> Result<(RunId, u64), EngineError> {

@@ -1,30 +1,13 @@
 //! Moving a run to a newer definition.
 
-use serde::Serialize;
-use workflow_core::bundle::{Bundle, BundleHash};
+use workflow_core::bundle::Bundle;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{RunId, StageId};
 use workflow_core::machine::State;
 use workflow_core::plan::Plan;
+use workflow_core::runs::{EngineError, Migration};
 
 use crate::engine::Engine;
-use crate::error::EngineError;
-
-/// The changes that a newer definition would make to a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Migration {
-    /// The run.
-    pub run_id: RunId,
-    /// The bundle that the run continues with now.
-    pub from: BundleHash,
-    /// The bundle of the newer definition.
-    pub to: BundleHash,
-    /// The differences, one line each; empty if there are none.
-    pub diverges: Vec<String>,
-    /// Why the run cannot be moved at the moment; empty if it can.
-    pub obstacles: Vec<String>,
-}
 
 impl Engine {
     /// Returns what the catalog's current definition of the workflow would change for a run, and whether the

@@ -17,31 +17,29 @@ mod handle;
 mod identity;
 mod migrate;
 mod providers;
+mod runs;
 mod start;
 mod waiting;
 mod work;
 
 pub use builder::EngineBuilder;
-pub use control_outcome::{ControlOutcome, ControlRefusal, ControlRefused};
 pub use definitions::Checked;
-pub use fork::{Fork, ForkPoint};
 pub use handle::RunHandle;
-pub use migrate::Migration;
-pub use start::StartRun;
 
 use std::sync::Arc;
 
+use workflow_core::catalog::Catalog;
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{RunFilter, RunRecord, RunStore};
 
 use crate::engine::identity::{new_uuid, run_id};
-use crate::error::EngineError;
 use crate::limits::Limits;
 use crate::panics::ask_catalog;
 use crate::shared::Shared;
 use crate::sinks::SinkStatus;
+use workflow_core::runs::EngineError;
 
 /// Runs workflows. Cheap to clone; all clones are one engine. The example of the [crate](crate) shows how to
 /// use one.
@@ -146,6 +144,11 @@ impl Engine {
     /// The store that keeps the engine's runs.
     pub fn store(&self) -> &Arc<dyn RunStore> {
         &self.shared.store
+    }
+
+    /// The catalog in which the engine looks workflows up, if it has one.
+    pub fn catalog(&self) -> Option<&Arc<dyn Catalog>> {
+        self.shared.catalog.as_ref()
     }
 
     /// The event sinks, in the order in which they were [registered](crate::EngineBuilder::sink). A sink that

@@ -11,9 +11,9 @@ use workflow_core::store::StoreError;
 use workflow_core::view::RunView;
 
 use crate::engine::Engine;
-use crate::error::EngineError;
 use crate::panics::{self, caught_async};
 use crate::shared::Hold;
+use workflow_core::runs::EngineError;
 
 /// How long to wait before claiming a due run again that could not be claimed.
 const AGAIN: Duration = Duration::from_secs(5);

@@ -16,11 +16,11 @@ use workflow_core::store::StoreError;
 
 use crate::engine::acquire::Refused;
 use crate::engine::{Engine, deaths};
-use crate::error::EngineError;
 use crate::leases;
 use crate::panics::{self, caught_async};
 use crate::selection::WorkOptions;
 use crate::shared::Hold;
+use workflow_core::runs::EngineError;
 
 impl Engine {
     /// Drives the runs of the store that can continue and have no driver, until the engine [shuts

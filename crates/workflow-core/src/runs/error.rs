@@ -1,13 +1,13 @@
-//! Why an operation of the engine failed.
+//! Why an operation of an engine failed.
 
 use std::sync::Arc;
 
-use workflow_core::catalog::CatalogError;
-use workflow_core::definition::Diagnostics;
-use workflow_core::ids::{InvalidId, RunId, WorkflowId};
-use workflow_core::machine::Broken;
-use workflow_core::redact::{TooLong, UnfitSecret};
-use workflow_core::store::StoreError;
+use crate::catalog::CatalogError;
+use crate::definition::Diagnostics;
+use crate::ids::{InvalidId, RunId, WorkflowId};
+use crate::machine::Broken;
+use crate::redact::{TooLong, UnfitSecret};
+use crate::store::StoreError;
 
 /// Why an engine could not be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,13 +40,12 @@ pub enum BuildError {
 /// Why an operation of the engine failed.
 ///
 /// ```
-/// use workflow_exec::{Engine, EngineError};
+/// use workflow_core::runs::EngineError;
+/// use workflow_core::store::StoreError;
 ///
-/// let engine = Engine::builder().build()?;
-/// let error = engine.parse("workflow: { name: Empty }", "empty").unwrap_err();
-/// let EngineError::Invalid(diagnostics) = error else { panic!("{error}") };
-/// assert!(diagnostics.has_errors());
-/// # Ok::<(), EngineError>(())
+/// let error = EngineError::from(StoreError::NotFound("run `r1`".to_owned()));
+/// assert!(error.is_not_found() && !error.is_retryable());
+/// assert_eq!(error.to_string(), "run `r1` was not found");
 /// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -54,7 +53,7 @@ pub enum EngineError {
     /// The engine could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The engine was [shut down](crate::Engine::shutdown).
+    /// The engine was shut down.
     #[error(
         "the engine has been shut down: it starts and drives no more runs; build another engine for that"
     )]
@@ -71,7 +70,7 @@ pub enum EngineError {
     /// Variables that the workflow needs are missing, or of another type.
     #[error("the run cannot start: {}", .0.join("; "))]
     Variables(Vec<String>),
-    /// Labels of the new run are [invalid](workflow_core::labels::check_labels).
+    /// Labels of the new run are [invalid](crate::labels::check_labels).
     #[error("the run cannot start: {}", .0.join("; "))]
     Labels(Vec<String>),
     /// The engine was built without a spawner.
@@ -176,7 +175,7 @@ pub enum EngineError {
         /// The names of the secrets.
         names: Vec<String>,
     },
-    /// The engine has a [key](crate::EngineBuilder::run_key), and the run is not signed with it.
+    /// The engine has a key, and the run is not signed with it.
     #[error(
         "run `{run}` is not driven here: {problem}, and this engine drives only runs that are signed with its key"
     )]
@@ -186,7 +185,7 @@ pub enum EngineError {
         /// What is wrong.
         problem: String,
     },
-    /// A worker [does not take](crate::WorkOptions) the run.
+    /// A worker does not take the run.
     #[error("run `{run}` is not driven by this worker: {reason}")]
     NotSelected {
         /// The run.
@@ -210,12 +209,10 @@ impl EngineError {
     /// Whether the run or the definition does not exist.
     ///
     /// ```
-    /// use workflow_exec::Engine;
+    /// use workflow_core::{runs::EngineError, store::StoreError};
     ///
-    /// let engine = Engine::builder().build()?;
-    /// let missing = futures::executor::block_on(engine.drive(&"r1".parse()?)).unwrap_err();
+    /// let missing = EngineError::from(StoreError::NotFound("run `r1`".to_owned()));
     /// assert!(missing.is_not_found() && !missing.is_held() && !missing.is_retryable());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_not_found(&self) -> bool {
         match self {
@@ -252,7 +249,7 @@ impl EngineError {
     }
 
     /// Whether the operation may have taken effect, fully or in part, although it failed: a run that was to
-    /// be created may exist. Starting again with the same [run id](crate::StartRun::run_id) is safe.
+    /// be created may exist. Starting again with the same [run id](super::StartRun::run_id) is safe.
     pub fn is_outcome_unknown(&self) -> bool {
         match self {
             Self::Panicked { .. } => true,
