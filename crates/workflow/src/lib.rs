@@ -48,6 +48,7 @@
 //! | `sqlite` | `SqliteStore`: runs in an SQLite database |
 //! | `postgres` | `PostgresStore`: runs in a PostgreSQL database, for any number of machines |
 //! | `sinks` | `ChannelSink`, `JsonlSink`, `TracingSink` |
+//! | `service` | the host interface: every operation as JSON, for desktop apps, web pages, editors and agents |
 //! | `tokio` | `Tokio`: timer, spawner and clock on a tokio runtime |
 //! | `json-schema` | outputs are checked against JSON Schemas |
 //! | `roles` | roles with templates |
@@ -143,6 +144,12 @@ pub mod engine {
 #[cfg(feature = "functions")]
 pub mod providers {
     pub use workflow_providers::*;
+}
+
+/// The host interface: operations with one envelope.
+#[cfg(feature = "service")]
+pub mod service {
+    pub use workflow_service::*;
 }
 
 /// Stores, file catalogs and event sinks.

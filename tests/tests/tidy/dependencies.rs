@@ -22,9 +22,10 @@ const LAYERS: &[(&str, u8)] = &[
     ("workflow-exec", 2),
     ("workflow-store", 2),
     ("workflow-providers", 2),
-    ("workflow", 3),
+    ("workflow-service", 3),
+    ("workflow", 4),
 ];
-const TOP: u8 = 4;
+const TOP: u8 = 5;
 
 /// The simulated world of the testkit is clock, timer and spawner of an engine.
 const EXCEPTION: (&str, &str) = ("workflow-testkit", "workflow-exec");

@@ -1,0 +1,54 @@
+//! What operations work with.
+
+use std::sync::Arc;
+
+use workflow_core::catalog::Catalog;
+use workflow_core::runs::Runs;
+use workflow_exec::Engine;
+
+use crate::caller::Policy;
+use crate::code::Code;
+use crate::error::ServiceError;
+
+/// What operations work with: an engine, its runs, and who may do what.
+pub struct Host {
+    engine: Engine,
+    runs: Arc<dyn Runs>,
+    policy: Box<dyn Policy>,
+}
+
+impl Host {
+    pub(crate) fn new(engine: Engine, runs: Option<Arc<dyn Runs>>, policy: Box<dyn Policy>) -> Self {
+        let runs = runs.unwrap_or_else(|| Arc::new(engine.clone()));
+        Self { engine, runs, policy }
+    }
+
+    /// The engine that checks definitions.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The runs.
+    pub fn runs(&self) -> &dyn Runs {
+        &*self.runs
+    }
+
+    /// The catalog.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NotSupported`] when the engine has none.
+    pub fn catalog(&self) -> Result<&dyn Catalog, ServiceError> {
+        match self.engine.catalog() {
+            Some(catalog) => Ok(&**catalog),
+            None => Err(ServiceError::new(
+                Code::NotSupported,
+                "this host keeps no workflows: its engine was built without a catalog",
+            )),
+        }
+    }
+
+    pub(crate) fn policy(&self) -> &dyn Policy {
+        &*self.policy
+    }
+}

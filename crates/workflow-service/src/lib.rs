@@ -1,0 +1,59 @@
+//! The host interface of the workflow engine: every operation that a desktop app, a web page, an editor or another
+//! agent needs, over one envelope, and one stream of events.
+//!
+//! [`Service`] is made of an engine. An [`Operation`] is a request type with a name, a scope and a response type;
+//! [`operations`] lists all of them with their JSON Schemas. A Rust host calls [`Service::ask`] with a request; a
+//! binding (standard input and output, HTTP, another language) calls [`Service::call`] with the operation's name and
+//! its request as JSON, and passes the [`Envelope`] on. Every call names its [`Caller`], and a [`Policy`] decides
+//! what the caller may do.
+//!
+//! ```
+//! use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+//! use workflow_exec::Engine;
+//! use workflow_service::{Caller, Service, runs::ListRuns};
+//!
+//! # struct Greeter;
+//! # #[async_trait]
+//! # impl Provider for Greeter {
+//! #     async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+//! #         Ok(Reply::text(request.prompt))
+//! #     }
+//! # }
+//! let service = Service::new(Engine::builder().provider("greeter", Greeter).build()?);
+//! # futures::executor::block_on(async {
+//! let me = Caller::host();
+//! assert!(service.ask(&me, ListRuns::default()).await?.runs.is_empty());
+//! let answer = service.call("workflow:runs:get", r#"{ "runId": "r1" }"#, &me).await;
+//! assert_eq!(answer.error.as_ref().unwrap().code.as_str(), "not_found");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # JSON
+//!
+//! Names of members are in camelCase in requests, responses and stream messages; keys that users wrote (variables,
+//! outputs, labels) are passed on unchanged. Times are RFC 3339 in UTC, durations are milliseconds unless the name
+//! says otherwise.
+
+mod caller;
+mod camel;
+mod code;
+mod envelope;
+mod error;
+mod host;
+mod operation;
+pub mod runs;
+mod service;
+mod table;
+pub mod workflows;
+
+pub use caller::{Caller, OperationMeta, Policy, Scope, ScopePolicy, Target};
+pub use camel::camel_schema;
+pub use code::Code;
+pub use envelope::Envelope;
+pub use error::ServiceError;
+pub use host::Host;
+pub use operation::{Operation, OperationInfo};
+pub use service::{Service, ServiceBuilder};
+pub use table::operations;

@@ -1,0 +1,120 @@
+//! Forking and rerunning runs, and moving them to a newer definition.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use workflow_core::data::Data;
+use workflow_core::ids::{NodePath, RunId, StageId};
+use workflow_core::runs::{Fork, ForkPoint, Migration};
+
+use crate::caller::{Caller, Scope, Target};
+use crate::error::ServiceError;
+use crate::host::Host;
+use crate::operation::Operation;
+use crate::workflows::Started;
+
+/// Starts a new run that continues from a point of an old one.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ForkRun {
+    /// The old run, which is not changed.
+    pub run_id: RunId,
+    /// Where the new run continues; from the start unless given.
+    #[serde(default)]
+    pub at: Option<ForkPointName>,
+    /// Variables with other values.
+    #[serde(default)]
+    pub vars: IndexMap<String, Data>,
+    /// Stages that have ended, with other outputs.
+    #[serde(default)]
+    pub outputs: IndexMap<StageId, Data>,
+    /// The id of the new run.
+    #[serde(default)]
+    pub new_run_id: Option<RunId>,
+    /// The provider that makes every call.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// Whether the new run follows the workflow as it is in the catalog now.
+    #[serde(default)]
+    pub current: bool,
+}
+
+/// A point of a run to continue from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum ForkPointName {
+    /// At the beginning.
+    Start,
+    /// Before the stage whose failure was the last.
+    Failed,
+    /// Before the latest start of a stage.
+    Stage(StageId),
+    /// Before the first event of a node.
+    Node(NodePath),
+    /// After the event of that number.
+    Event(u64),
+}
+
+impl From<ForkPointName> for ForkPoint {
+    fn from(point: ForkPointName) -> Self {
+        match point {
+            ForkPointName::Start => Self::Start,
+            ForkPointName::Failed => Self::Failed,
+            ForkPointName::Stage(stage) => Self::Stage(stage),
+            ForkPointName::Node(path) => Self::Node(path),
+            ForkPointName::Event(number) => Self::Event(number),
+        }
+    }
+}
+
+impl Operation for ForkRun {
+    const NAME: &'static str = "workflow:runs:fork";
+    const SCOPE: Scope = Scope::Run;
+    const ABOUT: &'static str =
+        "Starts a new run that continues from a point of an old one, with other variables or outputs.";
+    type Response = Started;
+
+    fn target(&self) -> Target<'_> {
+        Target::Run(&self.run_id)
+    }
+
+    async fn run(self, host: &Host, _: &Caller) -> Result<Started, ServiceError> {
+        let mut fork = Fork::of(self.run_id.clone());
+        fork.at = self.at.map_or(ForkPoint::Start, ForkPoint::from);
+        (fork.vars, fork.outputs) = (self.vars, self.outputs);
+        (fork.run_id, fork.provider) = (self.new_run_id, self.provider);
+        if self.current {
+            let workflow = host.runs().get(&self.run_id).await?.head.workflow_id;
+            fork.definition = Some(host.engine().load(&workflow).await?);
+        }
+        Ok(Started { run_id: host.runs().fork(fork).await? })
+    }
+}
+
+/// Shows what the catalog's current definition would change for a run, or moves the run to it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MigrateRun {
+    /// The run.
+    pub run_id: RunId,
+    /// Whether to move the run. Otherwise the changes are only shown.
+    #[serde(default)]
+    pub apply: bool,
+}
+
+impl Operation for MigrateRun {
+    const NAME: &'static str = "workflow:runs:migrate";
+    const SCOPE: Scope = Scope::Run;
+    const ABOUT: &'static str =
+        "Shows what the current definition of the workflow would change for a run, or moves the run to it.";
+    type Response = Migration;
+
+    fn target(&self) -> Target<'_> {
+        Target::Run(&self.run_id)
+    }
+
+    async fn run(self, host: &Host, _: &Caller) -> Result<Migration, ServiceError> {
+        Ok(host.runs().migrate(&self.run_id, self.apply).await?)
+    }
+}

@@ -1,0 +1,121 @@
+//! Listing and reading runs.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::status::RunStatus;
+use workflow_core::store::{RunFilter, RunRecord};
+use workflow_core::view::RunView;
+
+use crate::caller::{Caller, Scope, Target};
+use crate::error::ServiceError;
+use crate::host::Host;
+use crate::operation::Operation;
+
+/// How many runs a list has, unless the caller asks for another number.
+const PAGE: usize = 50;
+/// How many runs a list has at most.
+const MOST: usize = 1_000;
+
+/// Lists runs, the newest first.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListRuns {
+    /// Only runs of this workflow.
+    #[serde(default)]
+    pub workflow: Option<WorkflowId>,
+    /// Only runs with one of these statuses; all unless given.
+    #[serde(default)]
+    pub statuses: Vec<RunStatus>,
+    /// Only runs that were created at this time or later.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub from: Option<Timestamp>,
+    /// Only runs that were created before this time.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub to: Option<Timestamp>,
+    /// Only runs with all of these labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The `next` of the page before.
+    #[serde(default)]
+    pub after: Option<RunId>,
+    /// How many runs to return: 50 unless given, 1,000 at most.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// A page of runs.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RunList {
+    /// The runs, the newest first.
+    pub runs: Vec<RunRecord>,
+    /// What to name as `after` to get the next page; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<RunId>,
+}
+
+impl Operation for ListRuns {
+    const NAME: &'static str = "workflow:runs:list";
+    const SCOPE: Scope = Scope::Read;
+    const ABOUT: &'static str = "Lists runs, the newest first, by workflow, status, time and labels.";
+    type Response = RunList;
+
+    async fn run(self, host: &Host, _: &Caller) -> Result<RunList, ServiceError> {
+        let limit = self.limit.unwrap_or(PAGE).clamp(1, MOST);
+        let mut filter = RunFilter::all().statuses(self.statuses).limit(limit + 1);
+        filter.workflow = self.workflow;
+        filter.created_from = self.from;
+        filter.created_before = self.to;
+        filter.labels = self.labels;
+        filter.after = self.after;
+        let mut runs = host.runs().list(&filter).await?;
+        let is_last = runs.len() <= limit;
+        runs.truncate(limit);
+        let next = runs.last().filter(|_| !is_last).map(|run| run.run_id.clone());
+        Ok(RunList { runs, next })
+    }
+}
+
+/// Reads a run.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GetRun {
+    /// The run.
+    pub run_id: RunId,
+}
+
+/// A run with its stages and data.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RunDetail {
+    /// The run.
+    pub run: RunView,
+    /// Who drives it at the moment, for people; absent when no process does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+}
+
+impl Operation for GetRun {
+    const NAME: &'static str = "workflow:runs:get";
+    const SCOPE: Scope = Scope::Read;
+    const ABOUT: &'static str = "Reads a run: its status, stages, outputs, open questions, usage.";
+    type Response = RunDetail;
+
+    fn target(&self) -> Target<'_> {
+        Target::Run(&self.run_id)
+    }
+
+    async fn run(self, host: &Host, _: &Caller) -> Result<RunDetail, ServiceError> {
+        let run = host.runs().view(&self.run_id).await?;
+        let holder = host.runs().get(&self.run_id).await?.holder;
+        Ok(RunDetail { run, holder })
+    }
+}

@@ -1,0 +1,104 @@
+//! The service: an engine, and who may do what with it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use workflow_core::runs::Runs;
+use workflow_exec::Engine;
+
+use crate::caller::{Caller, Policy, ScopePolicy};
+use crate::envelope::Envelope;
+use crate::error::ServiceError;
+use crate::host::Host;
+use crate::operation::{Operation, ask};
+use crate::table::find;
+
+/// Carries out operations. Cheap to clone; all clones are one service. The [crate](crate) has an example.
+#[derive(Clone)]
+pub struct Service {
+    host: Arc<Host>,
+}
+
+/// Builds a [`Service`].
+///
+/// ```
+/// use workflow_exec::Engine;
+/// use workflow_service::{ScopePolicy, Service};
+///
+/// let engine = Engine::builder().build()?;
+/// let service = Service::builder(engine).policy(ScopePolicy).build();
+/// # Ok::<(), workflow_exec::EngineError>(())
+/// ```
+#[must_use]
+pub struct ServiceBuilder {
+    engine: Engine,
+    runs: Option<Arc<dyn Runs>>,
+    policy: Box<dyn Policy>,
+}
+
+impl ServiceBuilder {
+    /// Uses the runs of another engine. The engine of the builder then only checks definitions.
+    pub fn runs(mut self, runs: impl Runs + 'static) -> Self {
+        self.runs = Some(Arc::new(runs));
+        self
+    }
+
+    /// Decides which caller may do what; by their scopes unless set.
+    pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
+        self.policy = Box::new(policy);
+        self
+    }
+
+    /// The service.
+    pub fn build(self) -> Service {
+        Service { host: Arc::new(Host::new(self.engine, self.runs, self.policy)) }
+    }
+}
+
+impl Service {
+    /// A service of an engine, with the defaults of [`ServiceBuilder`].
+    pub fn new(engine: Engine) -> Self {
+        Self::builder(engine).build()
+    }
+
+    /// A builder of a service.
+    pub fn builder(engine: Engine) -> ServiceBuilder {
+        ServiceBuilder { engine, runs: None, policy: Box::new(ScopePolicy) }
+    }
+
+    /// Carries out an operation, if the policy allows it.
+    ///
+    /// Dropping the future leaves what the operation has done until then; each operation says more.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError`], with a code of [`Code`](crate::Code).
+    pub async fn ask<O: Operation>(&self, caller: &Caller, request: O) -> Result<O::Response, ServiceError> {
+        ask(&self.host, caller, request).await
+    }
+
+    /// Carries out the operation of that name, with its request as JSON, and returns the response as JSON: for
+    /// bindings. An empty text is an empty request.
+    pub async fn call(&self, name: &str, request: &str, caller: &Caller) -> Envelope {
+        match find(name) {
+            Ok(operation) => (operation.call)(&self.host, request, caller).await.into(),
+            Err(error) => Err(error).into(),
+        }
+    }
+
+    /// The engine that checks definitions.
+    pub fn engine(&self) -> &Engine {
+        self.host.engine()
+    }
+
+    /// The runs.
+    pub fn runs(&self) -> &dyn Runs {
+        self.host.runs()
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}

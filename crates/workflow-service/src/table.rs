@@ -1,0 +1,48 @@
+//! The table of operations.
+
+use workflow_core::definition::did_you_mean;
+
+use crate::code::Code;
+use crate::error::ServiceError;
+use crate::operation::OperationInfo;
+use crate::{runs, workflows};
+
+/// All operations, by name.
+///
+/// ```
+/// let names: Vec<_> = workflow_service::operations().iter().map(|operation| operation.meta.name).collect();
+/// assert!(names.contains(&"workflow:list") && names.is_sorted());
+/// ```
+pub fn operations() -> &'static [OperationInfo] {
+    const OPERATIONS: &[OperationInfo] = &[
+        OperationInfo::of::<workflows::CreateWorkflow>(),
+        OperationInfo::of::<workflows::DeleteWorkflow>(),
+        OperationInfo::of::<workflows::GetWorkflow>(),
+        OperationInfo::of::<workflows::ListWorkflows>(),
+        OperationInfo::of::<workflows::RunWorkflow>(),
+        OperationInfo::of::<runs::AnswerRun>(),
+        OperationInfo::of::<runs::CancelRun>(),
+        OperationInfo::of::<runs::DeleteRun>(),
+        OperationInfo::of::<runs::ForkRun>(),
+        OperationInfo::of::<runs::GetRun>(),
+        OperationInfo::of::<runs::KillRun>(),
+        OperationInfo::of::<runs::ListRuns>(),
+        OperationInfo::of::<runs::MigrateRun>(),
+        OperationInfo::of::<runs::PauseRun>(),
+        OperationInfo::of::<runs::ResumeRun>(),
+        OperationInfo::of::<workflows::UpdateWorkflow>(),
+        OperationInfo::of::<workflows::ValidateWorkflow>(),
+    ];
+    OPERATIONS
+}
+
+/// The operation of that name.
+pub(crate) fn find(name: &str) -> Result<&'static OperationInfo, ServiceError> {
+    let operations = operations();
+    if let Ok(place) = operations.binary_search_by(|operation| operation.meta.name.cmp(name)) {
+        return Ok(&operations[place]);
+    }
+    let near = did_you_mean(name, operations.iter().map(|operation| operation.meta.name));
+    let message = format!("there is no operation `{name}` in this version{near}");
+    Err(ServiceError::new(Code::UnknownOperation, message))
+}

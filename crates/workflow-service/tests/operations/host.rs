@@ -1,0 +1,58 @@
+//! A host with a catalog on the disk, runs in memory, and a provider that answers at once.
+
+use futures::executor::block_on;
+use serde_json::Value;
+use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+use workflow_exec::Engine;
+use workflow_service::{Caller, Envelope, Service};
+use workflow_store::FsCatalog;
+
+/// Repeats its prompt; fails when it is asked to.
+struct Echo;
+
+#[async_trait]
+impl Provider for Echo {
+    async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+        if request.prompt.contains("fail") {
+            return Err(ProviderError::permanent("told to fail"));
+        }
+        Ok(Reply::text(request.prompt))
+    }
+}
+
+/// A service and what it works on.
+pub(crate) struct Host {
+    pub service: Service,
+    _home: tempfile::TempDir,
+}
+
+impl Host {
+    /// A host with an empty home.
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let catalog = FsCatalog::open(home.path()).unwrap();
+        let engine = Engine::builder().catalog(catalog).provider("echo", Echo).build().unwrap();
+        Self { service: Service::new(engine), _home: home }
+    }
+
+    /// Calls an operation as the host itself.
+    pub(crate) fn call(&self, name: &str, request: &str) -> Envelope {
+        block_on(self.service.call(name, request, &Caller::host()))
+    }
+
+    /// Drives a run until it is idle.
+    pub(crate) fn drive(&self, run: &str) {
+        block_on(self.service.engine().drive(&run.parse().unwrap())).unwrap();
+    }
+
+    /// The response of a call that has to succeed.
+    pub(crate) fn data(&self, name: &str, request: &str) -> Value {
+        data(&self.call(name, request))
+    }
+}
+
+/// The response in an envelope, which must be a success.
+pub(crate) fn data(envelope: &Envelope) -> Value {
+    assert!(envelope.success, "{}", envelope.to_json());
+    serde_json::from_str(envelope.data.as_ref().unwrap().get()).unwrap()
+}

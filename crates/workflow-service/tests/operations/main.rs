@@ -1,0 +1,5 @@
+//! Every operation: success, and each way in which it can fail, by name and JSON.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is to say where")]
+
+mod host;
+mod table;

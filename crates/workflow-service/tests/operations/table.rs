@@ -1,0 +1,228 @@
+//! The operations, one after the other, with what they return.
+
+use std::collections::BTreeSet;
+
+use futures::executor::block_on;
+use serde_json::{Value, json};
+use workflow_service::{Caller, Code, Scope, camel_schema, operations};
+
+use crate::host::{Host, data};
+
+const HELLO: &str = "workflow: { name: Hello, stages: [greet] }\\ngreet: { provider: echo, prompt: \\\"Hi ${vars.who:-all}\\\" }\\n";
+const ASKS: &str = "workflow: { name: Asks, stages: [greet] }\\ngreet: { provider: echo, prompt: Hi, approval: \\\"Greet?\\\" }\\n";
+
+/// What a call is expected to return.
+enum Expected {
+    /// Success, with these members in the response.
+    Ok(Value),
+    /// An error of this code.
+    Fails(Code),
+    /// The run is driven until it is idle; no call.
+    Drive,
+}
+
+use Expected::{Drive, Fails, Ok};
+
+/// A call by name with its request, and what it returns. The calls build on one another.
+fn calls() -> Vec<(&'static str, String, Expected)> {
+    let call = |name, request: &str, expected| {
+        (name, request.replace("HELLO", HELLO).replace("ASKS", ASKS), expected)
+    };
+    vec![
+        call("workflow:list", "", Ok(json!({ "workflows": [] }))),
+        call("workflow:create", r#"{ "id": "hello", "text": "HELLO" }"#, Ok(json!({ "id": "hello" }))),
+        call("workflow:create", r#"{ "id": "hello", "text": "HELLO" }"#, Fails(Code::Exists)),
+        call(
+            "workflow:create",
+            r#"{ "id": "wrong", "text": "workflow: {}" }"#,
+            Fails(Code::InvalidDefinition),
+        ),
+        call("workflow:create", r#"{ "id": "a b", "text": "" }"#, Fails(Code::InvalidRequest)),
+        call("workflow:create", r#"{ "id": "asks", "text": "ASKS" }"#, Ok(json!({}))),
+        call(
+            "workflow:list",
+            r#"{ "search": "HELL" }"#,
+            Ok(
+                json!({ "workflows": [{ "id": "hello", "name": "Hello", "description": null, "stages": ["greet"], "problem": null }] }),
+            ),
+        ),
+        call("workflow:get", r#"{ "id": "hello" }"#, Ok(json!({ "id": "hello" }))),
+        call("workflow:get", r#"{ "id": "nothing" }"#, Fails(Code::NotFound)),
+        call(
+            "workflow:validate",
+            r#"{ "id": "hello", "text": "HELLO" }"#,
+            Ok(json!({ "valid": true, "diagnostics": [] })),
+        ),
+        call("workflow:validate", r#"{ "text": "workflow: {}" }"#, Ok(json!({ "valid": false }))),
+        call(
+            "workflow:update",
+            r#"{ "id": "hello", "version": "old", "text": "HELLO" }"#,
+            Fails(Code::Stale),
+        ),
+        call(
+            "workflow:run",
+            r#"{ "id": "hello", "runId": "r1", "vars": { "who": "you" } }"#,
+            Ok(json!({ "runId": "r1" })),
+        ),
+        call(
+            "workflow:run",
+            r#"{ "id": "hello", "runId": "r1", "vars": { "who": "me" } }"#,
+            Fails(Code::OtherInputs),
+        ),
+        call("workflow:run", r#"{ "id": "nothing" }"#, Fails(Code::NotFound)),
+        call("workflow:run", r#"{ "id": "hello", "labels": { "": "" } }"#, Fails(Code::InvalidInputs)),
+        call("workflow:delete", r#"{ "id": "hello" }"#, Fails(Code::InUse)),
+        call("workflow:runs:pause", r#"{ "runId": "r1" }"#, Ok(json!({}))),
+        call("workflow:runs:resume", r#"{ "runId": "r1" }"#, Ok(json!({}))),
+        call("", "r1", Drive),
+        call("workflow:runs:get", r#"{ "runId": "r1" }"#, Ok(json!({}))),
+        call("workflow:runs:list", r#"{ "statuses": ["completed"], "limit": 1 }"#, Ok(json!({}))),
+        call("workflow:runs:list", r#"{ "after": "nothing" }"#, Fails(Code::NotFound)),
+        call("workflow:runs:cancel", r#"{ "runId": "r1" }"#, Fails(Code::Refused)),
+        call(
+            "workflow:runs:fork",
+            r#"{ "runId": "r1", "at": { "stage": "greet" }, "newRunId": "r2", "current": true }"#,
+            Ok(json!({ "runId": "r2" })),
+        ),
+        call(
+            "workflow:runs:fork",
+            r#"{ "runId": "r1", "at": { "stage": "deploy" } }"#,
+            Fails(Code::NoSuchPoint),
+        ),
+        call("workflow:runs:migrate", r#"{ "runId": "r2" }"#, Ok(json!({ "diverges": [], "obstacles": [] }))),
+        call("workflow:runs:migrate", r#"{ "runId": "r1", "apply": true }"#, Fails(Code::CannotMigrate)),
+        call("workflow:runs:kill", r#"{ "runId": "r2" }"#, Ok(json!({}))),
+        call("workflow:run", r#"{ "id": "asks", "runId": "r3" }"#, Ok(json!({}))),
+        call("", "r3", Drive),
+        call("workflow:runs:answer", r#"{ "runId": "r3", "wait": 99, "value": true }"#, Fails(Code::Refused)),
+        call("workflow:runs:cancel", r#"{ "runId": "r3" }"#, Ok(json!({}))),
+        call("workflow:runs:delete", r#"{ "runId": "r3" }"#, Ok(json!(null))),
+        call("workflow:runs:delete", r#"{ "runId": "r3" }"#, Fails(Code::NotFound)),
+        call("workflow:delete", r#"{ "id": "hello" }"#, Ok(json!(null))),
+        call("workflow:delete", r#"{ "id": "hello" }"#, Fails(Code::NotFound)),
+        call("workflow:lost", "", Fails(Code::UnknownOperation)),
+    ]
+}
+
+#[test]
+fn every_operation_returns_what_it_should() {
+    let host = Host::new();
+    for (name, request, expected) in calls() {
+        if let Drive = expected {
+            host.drive(&request);
+            continue;
+        }
+        let answer = host.call(name, &request);
+        match expected {
+            Ok(members) => {
+                let data = data(&answer);
+                if let Value::Object(members) = members {
+                    for (member, value) in members {
+                        assert_eq!(data[&member], value, "{name} {request}: {data}");
+                    }
+                } else {
+                    assert_eq!(data, members, "{name} {request}");
+                }
+            }
+            Fails(code) => {
+                let error = answer.error.as_ref().unwrap_or_else(|| panic!("{name} {request}: it succeeded"));
+                assert_eq!(error.code, code, "{name} {request}: {}", error.message);
+                assert!(!error.message.is_empty());
+            }
+            Drive => {}
+        }
+    }
+}
+
+#[test]
+fn responses_follow_their_schemas() {
+    let host = Host::new();
+    for (name, request, expected) in calls() {
+        if let Drive = expected {
+            host.drive(&request);
+            continue;
+        }
+        let answer = host.call(name, &request);
+        let Some(operation) = operations().iter().find(|operation| operation.meta.name == name) else {
+            continue;
+        };
+        let mut generator = schemars::SchemaGenerator::default();
+        let mut schema = operation.response_schema(&mut generator);
+        schema.insert("$defs".to_owned(), generator.take_definitions(true).into());
+        camel_schema(&mut schema);
+        if answer.success {
+            let data = data(&answer);
+            let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+            let wrong: Vec<_> = validator.iter_errors(&data).map(|error| error.to_string()).collect();
+            assert!(wrong.is_empty(), "{name} {request}: {wrong:?}: {data}");
+        }
+    }
+}
+
+#[test]
+fn an_update_with_the_version_that_was_read_is_stored() {
+    let host = Host::new();
+    host.data("workflow:create", &format!(r#"{{ "id": "hello", "text": "{HELLO}" }}"#));
+    let read = host.data("workflow:get", r#"{ "id": "hello" }"#);
+    let text = read["text"].as_str().unwrap().replace("Hi", "Good morning,");
+    let request = json!({ "id": "hello", "version": read["version"], "text": text });
+    assert_eq!(host.data("workflow:update", &request.to_string())["text"], text);
+}
+
+#[test]
+fn an_answer_is_given_by_the_number_of_the_wait() {
+    let host = Host::new();
+    host.data("workflow:create", &format!(r#"{{ "id": "asks", "text": "{ASKS}" }}"#));
+    host.data("workflow:run", r#"{ "id": "asks", "runId": "r1" }"#);
+    host.drive("r1");
+    let run = host.data("workflow:runs:get", r#"{ "runId": "r1" }"#);
+    let wait = &run["run"]["waits"][0];
+    assert_eq!(wait["question"], "Greet?");
+    let request = json!({ "runId": "r1", "wait": wait["number"], "value": { "approved": true } });
+    assert_eq!(host.data("workflow:runs:answer", &request.to_string())["run"]["status"], "running");
+    host.drive("r1");
+    assert_eq!(host.data("workflow:runs:get", r#"{ "runId": "r1" }"#)["run"]["status"], "completed");
+}
+
+#[test]
+fn the_table_has_each_operation_and_a_request_that_is_not_understood_is_refused_by_all() {
+    let host = Host::new();
+    let tried: BTreeSet<_> = calls().into_iter().map(|(name, ..)| name).collect();
+    for operation in operations() {
+        assert!(
+            tried.contains(operation.meta.name),
+            "{} is not in the table of this test",
+            operation.meta.name
+        );
+        for request in [r#"{ "nonsense": 1 }"#, "[", "{} {}"] {
+            let error = host.call(operation.meta.name, request).error.unwrap();
+            assert_eq!(error.code, Code::InvalidRequest, "{} {request}", operation.meta.name);
+            assert!(error.message.contains(operation.meta.name), "{}", error.message);
+        }
+    }
+}
+
+#[test]
+fn a_caller_uses_the_operations_of_its_scopes_only() {
+    let host = Host::new();
+    let reader = Caller::new("page", "http").scopes([Scope::Read]);
+    for operation in operations() {
+        // A valid request is not needed where the caller may not call at all; one that may is told what is wrong.
+        let requests: Vec<_> = calls()
+            .into_iter()
+            .filter(|(name, ..)| *name == operation.meta.name)
+            .map(|(_, request, _)| request)
+            .collect();
+        for request in requests {
+            let answer = block_on(host.service.call(operation.meta.name, &request, &reader));
+            let is_refused = answer.error.is_some_and(|error| error.code == Code::Forbidden);
+            let is_valid = !request.contains("a b");
+            assert_eq!(
+                is_refused,
+                operation.meta.scope != Scope::Read && is_valid,
+                "{} {request}",
+                operation.meta.name
+            );
+        }
+    }
+}
