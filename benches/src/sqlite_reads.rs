@@ -18,7 +18,7 @@ use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::RunId;
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::status::RunStatus;
-use workflow_core::store::{Lease, NewRun, RunHead, RunStore};
+use workflow_core::store::{Lease, NewRun, OutputFilter, RunHead, RunStore};
 use workflow_store::{SqliteOptions, SqliteStore};
 
 use crate::measure::{Effort, Result, Times, all_busy, repeat, timed};
@@ -27,6 +27,7 @@ use crate::work::{all, chain, directory};
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let mut rows = vec![long_run(effort)?, unfinished(effort)?];
+    rows.extend(log_windows(effort)?);
     rows.extend(output(effort)?);
     Ok(rows)
 }
@@ -79,6 +80,45 @@ fn unfinished(effort: Effort) -> Result<Row> {
     })?;
     let row = Row::times(format!("claiming and reading {count} unfinished runs in SQLite"), ready, None);
     Ok(row.goal("G10 ≤ 1 s", ready.median <= 1e9))
+}
+
+/// A page of a long log, and what a search in it takes that counts all it finds.
+fn log_windows(effort: Effort) -> Result<Vec<Row>> {
+    let count = effort.amount(1_000_000) as u64;
+    let home = directory()?;
+    let options = SqliteOptions::new().lease_time(Duration::from_secs(3_600)).output_limit(1 << 30);
+    let store = SqliteStore::open_with(home.path().join("runs.db"), options)?;
+    let lease = block_on(store.create(new_run("log")?))?;
+    let mut number = 1;
+    while number <= count {
+        let entries = (number..).take(256).map(line).collect::<Result<Vec<_>>>()?;
+        number += entries.len() as u64;
+        block_on(store.append_output(&lease, &entries))?;
+    }
+    let page = OutputFilter::all().limit(100);
+    let search = |text: &str| OutputFilter::all().text(text).limit(100).counted();
+    let windows = [
+        ("the newest 100 lines of SQLite's", page, None),
+        (
+            "searching and counting in them, 1 line in 1,000 found",
+            search("WARNING"),
+            Some((number - 1) / 1_000),
+        ),
+        ("searching and counting in them, every line found", search("Line"), Some(number - 1)),
+    ];
+    let mut rows = Vec::new();
+    for (n, (what, filter, total)) in windows.into_iter().enumerate() {
+        let [read] = repeat(effort.repetitions().min(5), 1, || {
+            let (window, time) = timed(|| block_on(store.output_window(&lease.run, &filter)));
+            let window = window?;
+            assert_eq!((window.entries.len(), window.total), (100.min(window.entries.len()), total));
+            Ok([time])
+        })?;
+        let row =
+            Row::times(if n == 0 { format!("{what} {count}") } else { format!("  {what}") }, read, None);
+        rows.push(if total.is_some() { row.goal("≤ 300 ms", read.median <= 300e6) } else { row });
+    }
+    Ok(rows)
 }
 
 /// How long a state change takes, alone and beside as much output as can be stored.
@@ -186,6 +226,9 @@ fn line(number: u64) -> Result<OutputEntry> {
         path: "1/plan[0]/run".parse()?,
         attempt: 1,
         kind: OutputKind::Stdout,
-        text: "a line of what a program says while it works, of the usual length".to_owned(),
+        text: match number % 1_000 {
+            0 => "warning: a line of what a program says while it works, as long as others".to_owned(),
+            _ => "a line of what a program says while it works, of the usual length".to_owned(),
+        },
     })
 }

@@ -14,6 +14,7 @@ use crate::output::OutputEntry;
 use crate::store::control::{Control, ControlRecord};
 use crate::store::error::StoreError;
 use crate::store::filter::RunFilter;
+use crate::store::output_filter::{OutputFilter, OutputWindow};
 use crate::store::record::{Lease, NewRun, RunHead, RunRecord};
 use crate::store::run_store::RunStore;
 use crate::store::watchers::{Watcher, Watching};
@@ -55,6 +56,14 @@ macro_rules! forward {
 
             async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
                 (**self).output(run, after, limit).await
+            }
+
+            async fn output_window(
+                &self,
+                run: &RunId,
+                filter: &OutputFilter,
+            ) -> Result<OutputWindow, StoreError> {
+                (**self).output_window(run, filter).await
             }
 
             async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {

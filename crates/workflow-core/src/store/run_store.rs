@@ -14,8 +14,10 @@ use crate::status::RunStatus;
 use crate::store::control::{Control, ControlRecord};
 use crate::store::error::StoreError;
 use crate::store::filter::RunFilter;
+use crate::store::output_filter::{OutputFilter, OutputWindow};
 use crate::store::record::{Lease, NewRun, RunHead, RunRecord};
 use crate::store::watchers::{Watcher, Watching};
+use crate::store::window::WindowScan;
 
 /// Keeps runs: their events, output, heads, controls and bundles.
 ///
@@ -96,6 +98,17 @@ pub trait RunStore: Send + Sync {
     ///
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
     async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError>;
+
+    /// Reads a window of the output: the entries that `filter` selects, from the end that it names, and how many there are
+    /// of them if that is asked for. [`OutputFilter::matches`] says which are selected. The newest entries without further
+    /// conditions are read without reading the older ones.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, StoreError> {
+        read_window(self, run, filter).await
+    }
 
     /// The number of the last output entry stored; 0 when there is none.
     ///
@@ -209,6 +222,42 @@ pub trait RunStore: Send + Sync {
     /// several that arrive together. The watcher must not block. It is called until the returned value is
     /// dropped. A call is a hint: the watcher reads again.
     fn watch(&self, watcher: Watcher) -> Watching;
+}
+
+/// How many numbers of output entries are read at a time, at first and at most.
+const PAGES: (u64, u64) = (256, 8_192);
+
+/// Reads the output page by page, from the end that the filter names.
+async fn read_window<S: RunStore + ?Sized>(
+    store: &S,
+    run: &RunId,
+    filter: &OutputFilter,
+) -> Result<OutputWindow, StoreError> {
+    let mut scan = WindowScan::new(filter);
+    let (mut after, mut before) = scan.range();
+    let (mut size, most) = PAGES;
+    let last = store.last_output(run).await?;
+    before = before.min(last.saturating_add(1));
+    while !scan.is_done() && after.saturating_add(1) < before {
+        let limit = usize::try_from(size).unwrap_or(usize::MAX);
+        if scan.is_backwards() {
+            let from = before.saturating_sub(size + 1).max(after);
+            let page = store.output(run, from, limit).await?;
+            for entry in page.iter().rev().filter(|entry| entry.number < before) {
+                scan.add(entry);
+            }
+            before = from + 1;
+        } else {
+            let page = store.output(run, after, limit).await?;
+            let Some(read) = page.last() else { break };
+            for entry in &page {
+                scan.add(entry);
+            }
+            after = read.number;
+        }
+        size = (size * 2).min(most);
+    }
+    Ok(scan.finish())
 }
 
 /// Lists what could be claimed, and tries one after the other.

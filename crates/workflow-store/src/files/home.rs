@@ -11,7 +11,9 @@ use std::time::Duration;
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::{check_numbers, page, run_not_found};
-use workflow_core::store::{Control, ControlRecord, Lease, NewRun, RunFilter, RunRecord, StoreError};
+use workflow_core::store::{
+    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunRecord, StoreError,
+};
 
 use super::bundles::Bundles;
 use super::foreign::{self, is_foreign};
@@ -203,6 +205,14 @@ impl Home {
         limit: usize,
     ) -> Result<Vec<workflow_core::output::OutputEntry>, StoreError> {
         output::read(&self.directory(run)?, after, limit)
+    }
+
+    pub(super) fn output_window(
+        &self,
+        run: &RunId,
+        filter: &OutputFilter,
+    ) -> Result<OutputWindow, StoreError> {
+        output::window(&self.directory(run)?, filter)
     }
 
     pub(super) fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {

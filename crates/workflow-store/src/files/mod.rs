@@ -24,8 +24,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
-    Watching,
+    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    RunStore, StoreError, Watcher, Watching,
 };
 
 pub use self::foreign::{ForeignRun, foreign_runs};
@@ -202,6 +202,11 @@ impl RunStore for FileStore {
     async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
         let run = run.clone();
         self.read(move |home| home.output(&run, after, limit)).await
+    }
+
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, StoreError> {
+        let (run, filter) = (run.clone(), filter.clone());
+        self.read(move |home| home.output_window(&run, &filter)).await
     }
 
     async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {

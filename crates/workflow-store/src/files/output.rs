@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
-use workflow_core::store::StoreError;
 use workflow_core::store::order::check_output;
+use workflow_core::store::window::WindowScan;
+use workflow_core::store::{OutputFilter, OutputWindow, StoreError};
 
 use super::lines::{Lines, number, seek};
 use crate::disk::{at, private};
@@ -132,6 +133,79 @@ pub(super) fn read(directory: &Path, after: u64, limit: usize) -> Result<Vec<Out
         Ok(entries)
     };
     read().map_err(at(&path))
+}
+
+/// How many bytes are read at a time from the end.
+const BLOCK: u64 = 256 << 10;
+
+/// Reads a window of the output of the run in `directory`.
+pub(super) fn window(directory: &Path, filter: &OutputFilter) -> Result<OutputWindow, StoreError> {
+    let path = directory.join(FILE);
+    let mut scan = WindowScan::new(filter);
+    let Some((file, length)) = open(&path)? else { return Ok(scan.finish()) };
+    let damaged = |error: &serde_json::Error| {
+        tracing::warn!(path = %path.display(), %error, "skipped damaged output");
+    };
+    let read = |scan: &mut WindowScan<'_>| {
+        let (after, before) = scan.range();
+        if scan.is_backwards() {
+            let end = if before == u64::MAX {
+                tail(&file, length)?.bytes
+            } else {
+                end_before(&file, length, before)?
+            };
+            return scan_back(&file, end, scan, damaged);
+        }
+        let mut lines = Lines::new(&file, seek(&file, length, KEY, after)?, length)?;
+        while !scan.is_done()
+            && let Some(line) = lines.next()?
+        {
+            scan.add_lines(line.bytes, damaged);
+        }
+        Ok(())
+    };
+    read(&mut scan).map_err(at(&path))?;
+    Ok(scan.finish())
+}
+
+/// Where the first line starts that has a number from `before` on.
+fn end_before(file: &File, length: u64, before: u64) -> io::Result<u64> {
+    let from = seek(file, length, KEY, before.saturating_sub(1))?;
+    let mut lines = Lines::new(file, from, length)?;
+    let mut end = from;
+    while let Some(line) = lines.next()? {
+        if number(line.bytes, KEY).is_some_and(|number| number >= before) {
+            break;
+        }
+        end = line.end();
+    }
+    Ok(end)
+}
+
+/// Passes the lines before the byte `end`, where one ends, from the last to the first.
+fn scan_back(
+    mut file: &File,
+    mut end: u64,
+    scan: &mut WindowScan<'_>,
+    damaged: impl Fn(&serde_json::Error),
+) -> io::Result<()> {
+    let mut size = BLOCK;
+    while end > 0 && !scan.is_done() {
+        let from = end.saturating_sub(size);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        file.take(end - from).read_to_end(&mut bytes)?;
+        let line = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |before| before + 1);
+        let start = if from == 0 { 0 } else { line };
+        if from > 0 && start >= bytes.len() {
+            // The whole block is a part of one line.
+            size *= 4;
+            continue;
+        }
+        scan.add_lines(&bytes[start..], &damaged);
+        (end, size) = (from + start as u64, BLOCK);
+    }
+    Ok(())
 }
 
 /// The number of the last entry of the run in `directory`.

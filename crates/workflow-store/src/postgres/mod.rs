@@ -20,6 +20,7 @@ mod schema;
 mod service;
 mod thread;
 mod tls;
+mod window;
 mod wire;
 
 use std::fmt;
@@ -35,8 +36,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
-    Watchers, Watching,
+    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    RunStore, StoreError, Watcher, Watchers, Watching,
 };
 
 use self::append::Append;
@@ -214,6 +215,11 @@ impl RunStore for PostgresStore {
     async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
         let run = run.clone();
         self.ask(None, async move |service| service.output(&run, after, limit).await).await
+    }
+
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, StoreError> {
+        let (run, filter) = (run.clone(), filter.clone());
+        self.ask(None, async move |service| service.output_window(&run, &filter).await).await
     }
 
     async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {

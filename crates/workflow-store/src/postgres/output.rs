@@ -8,6 +8,7 @@ use deadpool_postgres::Object;
 use futures::channel::oneshot;
 use futures::future::join_all;
 use tokio::sync::Notify;
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use workflow_core::ids::RunId;
 use workflow_core::output::{OutputEntry, OutputKind};
@@ -69,6 +70,15 @@ const LAST: Query = Query::new(
     "SELECT coalesce(l.last, 0) FROM @.run r LEFT JOIN @.log l ON l.key = r.key WHERE r.run_id = $1",
     &[Type::TEXT],
 );
+
+/// The entry in place of those that were dropped, of a row that begins with their number and the last of them.
+pub(super) fn dropped(row: &Row, place: impl FnOnce() -> String) -> Result<Option<OutputEntry>, StoreError> {
+    let Some(marker) = row.get::<_, Option<&str>>(1) else { return Ok(None) };
+    let mut entry: OutputEntry = parse(marker, place)?;
+    entry.kind = OutputKind::Dropped;
+    entry.text = row.get::<_, i64>(0).to_string();
+    Ok(Some(entry))
+}
 
 /// Entries as they are sent.
 pub(super) struct AppendOutput {
@@ -208,12 +218,7 @@ impl Service {
         let first = rows.first().ok_or_else(|| run_not_found(run))?;
         let place = || format!("run `{run}`, output");
         let mut entries = Vec::new();
-        if let Some(marker) = first.get::<_, Option<&str>>(1) {
-            let mut entry: OutputEntry = parse(marker, place)?;
-            entry.kind = OutputKind::Dropped;
-            entry.text = first.get::<_, i64>(0).to_string();
-            entries.push(entry);
-        }
+        entries.extend(dropped(first, place)?);
         for body in rows.iter().filter_map(|row| row.get::<_, Option<&str>>(2)) {
             for line in body.split('\n') {
                 entries.push(parse(line, place)?);

@@ -13,7 +13,7 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::output::OutputEntry;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{Control, NewRun, RunFilter, RunHead};
+use workflow_core::store::{Control, NewRun, OutputFilter, RunFilter, RunHead};
 
 use super::append::Append;
 use super::fault::Outcome;
@@ -150,6 +150,9 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
 fn read_everything(reading: &Reading<'_>, run: &RunId, hash: &BundleHash) {
     done(reading.events(run, 0, 9));
     done(reading.output(run, 0, 9));
+    for filter in [OutputFilter::all().after(3).counted(), OutputFilter::all().before(3).limit(1)] {
+        done(reading.output_window(run, &filter));
+    }
     done(reading.last_output(run));
     done(reading.controls(run, 0));
     done(reading.get(run));

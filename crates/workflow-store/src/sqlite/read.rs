@@ -11,7 +11,10 @@ use workflow_core::event::Event;
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::output::OutputEntry;
 use workflow_core::store::order::run_not_found;
-use workflow_core::store::{ControlRecord, RunFilter, RunHead, RunRecord, StoreError};
+use workflow_core::store::window::WindowScan;
+use workflow_core::store::{
+    ControlRecord, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord, StoreError,
+};
 
 use super::column::{key, nanoseconds, signed, unsigned};
 use super::controls;
@@ -88,6 +91,27 @@ impl Reading<'_> {
             }
         }
         Ok(entries)
+    }
+
+    pub(super) fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Outcome<OutputWindow> {
+        let key = self.key(run)?;
+        let mut scan = WindowScan::new(filter);
+        let (after, before) = scan.range();
+        // A row has the number of its last entry: the first row that ends at or after `before` may begin before it.
+        let sql = format!(
+            "SELECT body FROM output WHERE run = ?1 AND number > ?2 AND number <= coalesce(
+                (SELECT min(number) FROM output WHERE run = ?1 AND number >= ?3), ?3) ORDER BY number {}",
+            if scan.is_backwards() { "DESC" } else { "ASC" }
+        );
+        let mut find = self.connection.prepare_cached(&sql)?;
+        let mut rows = find.query((key, signed(after), signed(before)))?;
+        while !scan.is_done()
+            && let Some(row) = rows.next()?
+        {
+            let lines = row.get_ref(0)?.as_bytes().unwrap_or_default();
+            scan.add_lines(lines, |error| tracing::warn!(%run, %error, "skipped a damaged output entry"));
+        }
+        Ok(scan.finish())
     }
 
     pub(super) fn last_output(&self, run: &RunId) -> Outcome<u64> {

@@ -11,8 +11,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
-    Watching,
+    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    RunStore, StoreError, Watcher, Watching,
 };
 
 use super::{FaultStore, WriteKind, unknown};
@@ -53,6 +53,12 @@ impl RunStore for FaultStore {
         let store = self.alive().await;
         self.sync_output().await?;
         store.output(run, after, limit).await
+    }
+
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, StoreError> {
+        let store = self.alive().await;
+        self.sync_output().await?;
+        store.output_window(run, filter).await
     }
 
     async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {

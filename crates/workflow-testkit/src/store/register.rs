@@ -62,6 +62,11 @@ macro_rules! __store_cases {
             output_numbers_grow
             what_was_dropped_is_told_where_it_is_missing
             output_does_not_move_the_events
+            a_window_has_the_output_that_its_filter_selects
+            a_window_is_read_from_the_end_that_its_filter_names
+            output_is_searched_without_the_case_of_ascii_letters
+            output_is_searched_in_its_text_alone
+            output_is_counted_whatever_the_window_has
             controls_are_delivered_once_and_in_order
             controls_that_no_event_obeys_are_delivered_to_the_next_holder
             a_control_is_recorded_while_nobody_drives

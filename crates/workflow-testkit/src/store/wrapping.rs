@@ -12,8 +12,8 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
-    Watching,
+    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    RunStore, StoreError, Watcher, Watching,
 };
 
 use super::runs::{at, entry, head, id, new_run, started};
@@ -57,12 +57,13 @@ impl<F: Fixture, W: Fn(Box<dyn RunStore>) -> Box<dyn RunStore>> Fixture for Wrap
 }
 
 /// The methods of [`RunStore`], in the order in which it has them.
-pub const METHODS: [&str; 19] = [
+pub const METHODS: [&str; 20] = [
     "create",
     "append",
     "append_output",
     "events",
     "output",
+    "output_window",
     "last_output",
     "get",
     "list",
@@ -131,6 +132,7 @@ fn call(store: &dyn RunStore, method: &str) -> String {
         "append_output" => format!("{:?}", block_on(store.append_output(&lease, &[entry(1, "x")]))),
         "events" => format!("{:?}", block_on(store.events(&run, 1, 2))),
         "output" => format!("{:?}", block_on(store.output(&run, 1, 2))),
+        "output_window" => format!("{:?}", block_on(store.output_window(&run, &OutputFilter::all()))),
         "last_output" => format!("{:?}", block_on(store.last_output(&run))),
         "get" => format!("{:?}", block_on(store.get(&run))),
         "list" => format!("{:?}", block_on(store.list(&RunFilter::all()))),
@@ -184,6 +186,11 @@ impl RunStore for Recorder {
     async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
         self.called("output");
         Err(told((run, after, limit)))
+    }
+
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, StoreError> {
+        self.called("output_window");
+        Err(told((run, filter)))
     }
 
     async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {

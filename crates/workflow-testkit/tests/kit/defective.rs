@@ -14,8 +14,8 @@ use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::async_trait;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, MemoryStore, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError,
-    Watcher, Watchers, Watching,
+    Control, ControlRecord, Lease, MemoryStore, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead,
+    RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
 };
 use workflow_testkit::store::Damage;
 use workflow_testkit::store::runs::{id, output_of, started};
@@ -302,6 +302,44 @@ impl RunStore for Defective {
             Defect::LosesOutputOnReopen if self.number > 1 => Ok(Vec::new()),
             _ => self.inner.output(run, after, limit).await,
         }
+    }
+
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, StoreError> {
+        let mut changed = filter.clone();
+        match self.defect {
+            Defect::WindowsIgnoreThePlace => {
+                (changed.stage, changed.lane, changed.node, changed.items) = (None, None, None, Vec::new());
+            }
+            Defect::WindowsAreOfTheWrongEnd => changed.after = changed.after.or(Some(0)),
+            Defect::WindowsAreCutBeforeTheyAreFiltered => changed.limit = None,
+            Defect::SearchesWithCase | Defect::SearchesTheStoredForm | Defect::FoldsTheCaseOfAllLetters => {
+                changed.text = None;
+            }
+            _ => {}
+        }
+        let mut window = self.inner.output_window(run, &changed).await?;
+        let wanted = filter.text.clone().unwrap_or_default();
+        window.entries.retain(|entry| match self.defect {
+            Defect::SearchesWithCase => entry.text.contains(&wanted),
+            Defect::SearchesTheStoredForm => {
+                let json = serde_json::to_string(entry).unwrap();
+                json.to_ascii_lowercase().contains(&wanted.to_ascii_lowercase())
+            }
+            Defect::FoldsTheCaseOfAllLetters => entry.text.to_lowercase().contains(&wanted.to_lowercase()),
+            _ => true,
+        });
+        match self.defect {
+            Defect::WindowsAreCutBeforeTheyAreFiltered => {
+                let limit = filter.limit.unwrap_or(usize::MAX);
+                let page = self.inner.output(run, 0, limit).await?;
+                window.entries.retain(|entry| page.contains(entry));
+            }
+            Defect::CountsTheWindow => {
+                window.total = window.total.map(|_| window.entries.len() as u64);
+            }
+            _ => {}
+        }
+        Ok(window)
     }
 
     async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {

@@ -114,6 +114,10 @@ macro_rules! hand_on {
 hand_on!(Old, self => self.0, {});
 
 hand_on!(Forgetful, self => self.old.0, {
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Answer<OutputWindow> {
+        self.of("output_window").output_window(run, filter).await
+    }
+
     async fn claim_next(&self, most: usize, now: Timestamp) -> Answer<Vec<Lease>> {
         self.of("claim_next").claim_next(most, now).await
     }

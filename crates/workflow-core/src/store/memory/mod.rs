@@ -18,8 +18,8 @@ use super::order::{check_numbers, check_output, page, run_not_found};
 use super::sync::{lock, read, write};
 use super::watchers::Watchers;
 use super::{
-    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
-    Watching,
+    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    RunStore, StoreError, Watcher, Watching,
 };
 use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
@@ -224,6 +224,10 @@ impl RunStore for MemoryStore {
 
     async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, StoreError> {
         self.run(run, |run| run.output(after, limit))
+    }
+
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, StoreError> {
+        self.run(run, |run| run.output_window(filter))
     }
 
     async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {

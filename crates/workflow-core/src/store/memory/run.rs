@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::super::order::control_of;
-use super::super::{ControlRecord, Lease, RunHead, RunRecord};
+use super::super::window::WindowScan;
+use super::super::{ControlRecord, Lease, OutputFilter, OutputWindow, RunHead, RunRecord};
 use super::holder::Holder;
 use crate::event::Event;
 use crate::ids::RunId;
@@ -148,8 +149,34 @@ impl Run {
         output.entries.range(start..).take(limit).cloned().collect()
     }
 
+    pub(super) fn output_window(&self, filter: &OutputFilter) -> OutputWindow {
+        let mut scan = WindowScan::new(filter);
+        let entries = self.output.as_ref().map(|output| &output.entries);
+        let (after, before) = scan.range();
+        if let Some(entries) = entries {
+            let start = entries.partition_point(|entry| entry.number <= after);
+            let end = entries.partition_point(|entry| entry.number < before).max(start);
+            let range = entries.range(start..end);
+            if scan.is_backwards() {
+                pass(&mut scan, range.rev());
+            } else {
+                pass(&mut scan, range);
+            }
+        }
+        scan.finish()
+    }
+
     pub(super) fn add_output(&mut self, entries: &[OutputEntry], limit: usize) {
         self.output.get_or_insert_default().add(entries, limit);
+    }
+}
+
+fn pass<'a>(scan: &mut WindowScan<'_>, entries: impl Iterator<Item = &'a OutputEntry>) {
+    for entry in entries {
+        if scan.is_done() {
+            break;
+        }
+        scan.add(entry);
     }
 }
 

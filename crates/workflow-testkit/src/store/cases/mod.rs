@@ -13,6 +13,7 @@ mod listing;
 mod output;
 mod processes;
 mod retention;
+mod windows;
 
 pub use claiming::*;
 pub use controls::*;
@@ -27,3 +28,4 @@ pub use listing::*;
 pub use output::*;
 pub use processes::*;
 pub use retention::*;
+pub use windows::*;
