@@ -9,18 +9,20 @@ use workflow_exec::Engine;
 use crate::caller::Policy;
 use crate::code::Code;
 use crate::error::ServiceError;
+use crate::feed::Feeds;
 
 /// What operations work with: an engine, its runs, and who may do what.
 pub struct Host {
     engine: Engine,
     runs: Arc<dyn Runs>,
     policy: Box<dyn Policy>,
+    feeds: Feeds,
 }
 
 impl Host {
     pub(crate) fn new(engine: Engine, runs: Option<Arc<dyn Runs>>, policy: Box<dyn Policy>) -> Self {
         let runs = runs.unwrap_or_else(|| Arc::new(engine.clone()));
-        Self { engine, runs, policy }
+        Self { engine, runs, policy, feeds: Feeds::default() }
     }
 
     /// The engine that checks definitions.
@@ -46,6 +48,10 @@ impl Host {
                 "this host keeps no workflows: its engine was built without a catalog",
             )),
         }
+    }
+
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.feeds
     }
 
     pub(crate) fn policy(&self) -> &dyn Policy {

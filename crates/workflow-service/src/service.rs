@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures::stream::Stream;
 use workflow_core::runs::Runs;
 use workflow_exec::Engine;
 
@@ -10,7 +11,9 @@ use crate::caller::{Caller, Policy, ScopePolicy};
 use crate::envelope::Envelope;
 use crate::error::ServiceError;
 use crate::host::Host;
+use crate::message::Batch;
 use crate::operation::{Operation, ask};
+use crate::stream::{self, Subscribe};
 use crate::table::find;
 
 /// Carries out operations. Cheap to clone; all clones are one service. The [crate](crate) has an example.
@@ -84,6 +87,37 @@ impl Service {
             Ok(operation) => (operation.call)(&self.host, request, caller).await.into(),
             Err(error) => Err(error).into(),
         }
+    }
+
+    /// Follows runs: events and output of some, the heads of all. Each batch has what was stored since the one before
+    /// was taken; a client that reconnects names the numbers that it has, and misses nothing. The stream ends when
+    /// all runs that it follows have ended, unless it follows the heads. Dropping it ends the subscription.
+    ///
+    /// ```
+    /// use futures::StreamExt as _;
+    /// use workflow_service::{Caller, FollowRun, Service, Subscribe};
+    ///
+    /// # async fn follow(service: &Service) -> Result<(), workflow_service::ServiceError> {
+    /// let run = FollowRun { run_id: "r1".parse().unwrap(), after: 0, after_output: Some(0) };
+    /// let request = Subscribe { runs: vec![run], heads: false };
+    /// let mut stream = service.subscribe(&Caller::host(), request).await?;
+    /// while let Some(batch) = stream.next().await {
+    ///     send(batch.to_json());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # fn send(_: String) {}
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError`] when the request is invalid, a run does not exist, or the policy refuses.
+    pub async fn subscribe(
+        &self,
+        caller: &Caller,
+        request: Subscribe,
+    ) -> Result<impl Stream<Item = Batch> + Send + Unpin + use<>, ServiceError> {
+        stream::subscribe(self.host.clone(), caller, request).await
     }
 
     /// The engine that checks definitions.
