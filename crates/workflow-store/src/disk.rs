@@ -1,4 +1,4 @@
-//! Files and directories: private ones, locked ones, and making what was done to them last.
+//! Files and directories: private permissions, locks, and durability.
 
 #[cfg(feature = "files")]
 mod replace;
@@ -15,17 +15,17 @@ use workflow_core::store::StoreError;
 #[cfg(feature = "files")]
 pub(crate) use self::replace::{Content, UNFINISHED, replace, unfinished};
 
-/// Makes a store's error of an error at a place.
+/// Converts an I/O error at a path to a store error.
 pub(crate) fn at(place: &Path) -> impl FnOnce(io::Error) -> StoreError {
     move |source| StoreError::Io { place: place.display().to_string(), source: Arc::new(source) }
 }
 
-/// An error at a place, in words for a person.
+/// An error at a path with a message for users.
 pub(crate) fn fault(place: &Path, kind: io::ErrorKind, message: &str) -> StoreError {
     at(place)(io::Error::new(kind, message))
 }
 
-/// Creates a directory that only its owner may enter, and those above it, so that they last.
+/// Creates a directory that only its owner can enter, and its missing parents, durably.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -39,7 +39,7 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     parent.map_or(Ok(()), sync_dir)
 }
 
-/// Creates a directory that only its owner may enter.
+/// Creates a directory that only its owner can enter.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     #[cfg_attr(not(unix), expect(unused_mut))]
     let mut builder = DirBuilder::new();
@@ -48,7 +48,7 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Options that create files which only their owner may read.
+/// Options that create files which only their owner can read.
 pub(crate) fn private() -> OpenOptions {
     #[cfg_attr(not(unix), expect(unused_mut))]
     let mut options = OpenOptions::new();
@@ -57,11 +57,12 @@ pub(crate) fn private() -> OpenOptions {
     options
 }
 
-/// Takes the right to write a file or directory from everybody but its owner: who can write it can have commands run.
+/// Removes write permission from everyone but the owner of a file or directory, because a user who can write
+/// it can have commands executed.
 ///
 /// # Errors
 ///
-/// When it is somebody else's, so that its mode cannot be changed.
+/// If another user owns it, so that its mode cannot be changed.
 pub(crate) fn writable_by_owner_alone(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     {
@@ -73,14 +74,14 @@ pub(crate) fn writable_by_owner_alone(path: &Path) -> Result<(), StoreError> {
         };
         if mode & WRITE != 0 {
             let tightened = std::fs::Permissions::from_mode(mode & 0o7777 & !WRITE);
-            let message = "other users can write it, and only its owner can change that: have them run \
-                           `chmod -R go-w` on it, or name a store of your own";
+            let message = "other users can write it, and only its owner can change that: ask the owner to run \
+                           `chmod -R go-w` on it, or use a store that you own";
             std::fs::set_permissions(path, tightened).map_err(|error| match error.kind() {
-                // Of no use for reading either: what is in it may be anybody's.
+                // Such a file is not safe to read either: its content may come from another user.
                 io::ErrorKind::PermissionDenied => fault(path, io::ErrorKind::Other, message),
                 _ => at(path)(error),
             })?;
-            tracing::warn!(path = %path.display(), "other users could write it: changed its mode");
+            tracing::warn!(path = %path.display(), "removed write permission for other users");
         }
     }
     #[cfg(not(unix))]
@@ -88,15 +89,15 @@ pub(crate) fn writable_by_owner_alone(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the names in a directory last: files created in it, renamed into it, removed from it.
+/// Makes changes of directory entries durable: created, renamed and removed files.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
-    // Only Unix lets a directory be opened; elsewhere names last with the files.
+    // Only Unix can open a directory to sync it; on other platforms entries are durable with the files.
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
-/// Takes the lock of a file for this process alone; `false` when somebody else has it so.
+/// Takes an exclusive lock on a file; `false` if another process holds it.
 pub(crate) fn lock(file: &File) -> io::Result<bool> {
-    // Who only looks whether it is locked shares the lock for a moment: that is no holder.
+    // A process that only checks the lock takes a shared lock for a moment; it is not a holder.
     for _ in 0..100 {
         match file.try_lock() {
             Ok(()) => return Ok(true),
@@ -113,8 +114,8 @@ pub(crate) fn lock(file: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Waits for the lock of a file that others keep for a moment; not for ever, as they may have been
-/// stopped.
+/// Waits for the lock of a file that other processes hold briefly. Times out, because such a process may be
+/// suspended.
 pub(crate) fn take_turn(file: &File) -> io::Result<()> {
     for _ in 0..1_000 {
         if lock(file)? {
@@ -122,5 +123,5 @@ pub(crate) fn take_turn(file: &File) -> io::Result<()> {
         }
         thread::sleep(Duration::from_millis(2));
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "another process keeps it locked"))
+    Err(io::Error::new(io::ErrorKind::TimedOut, "another process holds the lock"))
 }

@@ -1,8 +1,8 @@
-//! Who this is, for others who use the same store.
+//! How this process identifies itself to other users of the same store.
 
 use std::fs;
 
-/// The name of this machine, where the system tells it.
+/// The host name of this machine, if the system provides it.
 pub(crate) fn host_name() -> Option<String> {
     let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
         .iter()
@@ -12,7 +12,7 @@ pub(crate) fn host_name() -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// What others are told of a process that drives runs.
+/// Describes a process that drives runs, for other processes.
 pub(crate) fn describe(process: u32, host: Option<&str>) -> String {
     match host {
         Some(host) => format!("process {process} on {host}"),

@@ -1,4 +1,4 @@
-//! Threads that do what would block.
+//! Threads for blocking work.
 
 use std::io;
 use std::sync::mpsc;
@@ -7,20 +7,20 @@ use std::thread::{self, JoinHandle};
 #[cfg(feature = "files")]
 use futures::channel::oneshot;
 
-/// A thread that does one job after the other. Dropping it waits until all are done.
+/// A thread that executes jobs one after the other. Dropping it waits until all are done.
 #[derive(Debug)]
 pub(crate) struct JobThread {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// A job gets a buffer that is empty, and is reused from job to job.
+/// A job receives an empty buffer that is reused between jobs.
 type Job = Box<dyn FnOnce(&mut Vec<u8>) + Send>;
 
 /// The largest buffer that is kept for the next job.
 const KEPT_BUFFER: usize = 1 << 20;
 
-/// The thread has ended: the job was not done, or its result is not known.
+/// The thread has stopped: the job was not executed, or its result is not known.
 #[cfg(feature = "files")]
 #[derive(Debug)]
 pub(crate) struct Ended;
@@ -39,8 +39,8 @@ impl JobThread {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Does `job` on the thread, after all that came before. Once the future was polled the job is
-    /// done, also when the future is dropped.
+    /// Executes `job` on the thread, after all earlier jobs. Once the future was polled, the job is executed
+    /// even if the future is dropped.
     #[cfg(feature = "files")]
     pub(crate) async fn run<T: Send + 'static>(
         &self,
@@ -48,16 +48,16 @@ impl JobThread {
     ) -> Result<T, Ended> {
         let (answer, result) = oneshot::channel();
         self.submit(move |buffer| {
-            // Nobody may be waiting any more.
+            // The caller may have dropped its future.
             let _ = answer.send(job(buffer));
         });
         result.await.map_err(|_| Ended)
     }
 
-    /// Does `job` on the thread, unless that has ended.
+    /// Executes `job` on the thread, unless the thread has stopped.
     pub(crate) fn submit(&self, job: impl FnOnce(&mut Vec<u8>) + Send + 'static) {
         if let Some(queue) = &self.queue {
-            // A job that is not taken drops what its result would be sent to.
+            // If the thread has stopped, the job is dropped together with its result channel.
             let _ = queue.send(Box::new(job));
         }
     }
@@ -69,7 +69,7 @@ impl Drop for JobThread {
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {
-            // A job that panicked has said so already.
+            // The panic of a job was reported already.
             let _ = thread.join();
         }
     }

@@ -1,14 +1,15 @@
-//! How a database looks for labels in heads that are stored as JSON.
+//! How a database searches for labels in heads that are stored as JSON.
 
 use std::collections::BTreeMap;
 
 use workflow_core::labels::MAX_LABELS;
 
-/// For each label a text that is in the head of every run with that label: `"owner":"ann"`.
+/// For each label a fragment that occurs in the head of every run with that label: `"owner":"ann"`.
 ///
-/// It can be in other heads too, for instance in the text of a question. So a store compares the labels of what a
-/// query finds. That needs no column of its own, and a query does not fail at a head that is not JSON. Of very many labels
-/// only the first are looked for, because databases bound the size of a query.
+/// The fragment can occur in other heads too, for instance in the text of a question, so a store compares the
+/// labels of the runs that a query finds. This needs no extra column, and a query does not fail on a head
+/// that is not JSON. If there are very many labels, only the first are searched for, because databases limit
+/// the size of a query.
 pub(crate) fn fragments(labels: &BTreeMap<String, String>) -> Vec<String> {
     labels
         .iter()

@@ -1,15 +1,12 @@
-//! Where runs are kept, where definitions come from, and where events go.
+//! Stores for runs, catalogs of definitions, and sinks for events.
 //!
-//! - [`MemoryStore`] keeps runs in memory: for tests, and for hosts whose runs may end with them.
-//! - [`FileStore`] keeps runs as files that a person can read, and survives crashes (feature
-//!   `files`).
-//! - [`SqliteStore`] keeps runs in an SQLite database: the store of a host on one machine (feature
-//!   `sqlite`).
-//! - [`PostgresStore`] keeps runs in a PostgreSQL database, for any number of machines (feature
-//!   `postgres`).
-//! - [`FsCatalog`] keeps definitions as the files that people edit (feature `files`).
-//! - [`ChannelSink`], [`JsonlSink`] and [`TracingSink`] take events to a task of the host, to a file
-//!   or a pipe, and to its log.
+//! - [`MemoryStore`] keeps runs in memory: for tests, and for hosts whose runs need not outlive the process.
+//! - [`FileStore`] keeps runs as readable files, and survives crashes (feature `files`).
+//! - [`SqliteStore`] keeps runs in an SQLite database: the store for hosts on one machine (feature `sqlite`).
+//! - [`PostgresStore`] keeps runs in a PostgreSQL database, for any number of machines (feature `postgres`).
+//! - [`FsCatalog`] keeps definitions as files that users edit (feature `files`).
+//! - [`ChannelSink`], [`JsonlSink`] and [`TracingSink`] send events to a task of the host, to a file or pipe,
+//!   and to its log.
 
 #[cfg(feature = "files")]
 mod catalog;

@@ -1,4 +1,4 @@
-//! A lock of which a panic elsewhere does not matter: every section it guards leaves its data whole.
+//! Locks a mutex and ignores poisoning: every critical section leaves its data consistent, even on a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -232,8 +232,8 @@ fn what_cannot_be_read_is_listed_with_its_problem() {
     good: Good
     large: it has 1048671 bytes: a definition has at most 1048576
     latin: it is not UTF-8: invalid utf-8 sequence of 1 bytes from index 18
-    lost: it is a link that leads nowhere, or out of the home
-    out: it is a link that leads nowhere, or out of the home
+    lost: it is a symbolic link that is broken or leads out of the home
+    out: it is a symbolic link that is broken or leads out of the home
     twice: there are both twice.workflow.yml and twice.workflow.yaml: delete one of them
     within: Shared
     ");

@@ -18,29 +18,29 @@ use workflow_core::ids::WorkflowId;
 use crate::disk::{Content, create_dir_all, replace, sync_dir, take_turn, unfinished};
 use crate::job_thread::{Ended, JobThread};
 
-/// How the names of definitions end. New ones get the first.
+/// The file name endings of definitions. New files get the first one.
 const ENDINGS: [&str; 2] = [".workflow.yml", ".workflow.yaml"];
 
-/// The largest definition, in bytes.
+/// The maximum size of a definition, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// Keeps workflow definitions as the files `<home>/workflows/{id}.workflow.yml`, which people edit
-/// too; `.yaml` is read as well.
+/// Keeps workflow definitions as the files `<home>/workflows/{id}.workflow.yml`, which users can edit
+/// directly; `.yaml` is read as well.
 ///
-/// A file that leads out of the home, that is larger than 1 MiB or is not UTF-8 is listed with its
-/// problem and not read; so are two files for one id. Other files and folders there are left alone.
+/// A file that resolves to a path outside the home, is larger than 1 MiB or is not UTF-8 is listed with its
+/// problem and not read; so are two files with the same id. Other files and folders are ignored.
 ///
 /// Beside them it keeps `roles/{id}.md`, `workflows/stages/{stage}.{profile}.yml`, `config/assignments.yml`,
-/// the JSON Schemas that definitions name, and `skills/{name}/SKILL.md` or, in the form of the desktop app,
-/// `skills/{name}.json`. A README among roles is not a role.
+/// the JSON Schemas that definitions name, and `skills/{name}/SKILL.md` or, in the desktop app's format,
+/// `skills/{name}.json`. A README among the roles is not a role.
 ///
-/// Changes are on the disk when they are acknowledged, and readers see a file as it was before or
-/// as it is after. Processes that use a catalog of the same home take turns. A text with errors is
-/// not stored.
+/// Changes are durable when they are acknowledged, and a reader sees a file either before or after a change,
+/// never in between. Processes that use the same home change it one at a time. A text with errors is not
+/// stored.
 ///
-/// The work is done by a thread of the catalog: no method blocks. A method that was polled once
-/// does its work to the end, also when its future is dropped; what takes several changes, as
-/// [`create_from`](Catalog::create_from) does, ends with the one that it is at.
+/// A thread of the catalog does the work, so no method blocks. Once a method was polled, it completes even if
+/// its future is dropped; a method that makes several changes, such as [`create_from`](Catalog::create_from),
+/// then stops after the change in progress.
 ///
 /// ```
 /// use workflow_core::catalog::Catalog;
@@ -70,7 +70,7 @@ pub struct FsCatalog {
 }
 
 impl FsCatalog {
-    /// The catalog of `home`, of which nothing has to be there yet.
+    /// Opens the catalog in `home`, which does not need to exist yet.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl FsCatalog {
         Self::with_folders(home, Folders::default())
     }
 
-    /// The same with folders that are only read.
+    /// Like [`open`](Self::open), with additional read-only folders.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl FsCatalog {
         let folder = Arc::clone(&self.folder);
         let done = self.worker.run(move |_| job(&folder)).await;
         done.unwrap_or_else(|Ended| {
-            Err(at(&self.folder.shown)(io::Error::other("the catalog's thread has ended")))
+            Err(at(&self.folder.shown)(io::Error::other("the thread of the catalog has stopped")))
         })
     }
 }
@@ -161,26 +161,26 @@ impl Catalog for FsCatalog {
     }
 }
 
-/// Folders beside the home, which are only read. What the home has comes first, then they, in order.
+/// Read-only folders beside the home. Parts in the home take precedence, then these folders, in order.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Folders {
-    /// Folders of roles, as `{id}.md`.
+    /// Folders with roles, as `{id}.md`.
     pub roles: Vec<PathBuf>,
-    /// Folders of skills, as `{name}/SKILL.md`.
+    /// Folders with skills, as `{name}/SKILL.md`.
     pub skills: Vec<PathBuf>,
 }
 
-/// The folder of definitions. Everything here blocks.
+/// The folder with the definitions. All methods block.
 struct Folder {
     home: PathBuf,
     workflows: PathBuf,
-    /// The folder as the host names it, for messages.
+    /// The folder as the host named it, for messages.
     shown: PathBuf,
     more: Folders,
 }
 
-/// Why a file is not read.
+/// Why a file was not read.
 #[derive(Debug)]
 enum Unreadable {
     Problem(String),
@@ -206,7 +206,9 @@ impl Folder {
             let Some(stem) = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)) else { continue };
             match WorkflowId::new(stem) {
                 Ok(id) => found.entry(id).or_default().push(name.to_owned()),
-                Err(error) => tracing::warn!(file = name, %error, "not a workflow: its name gives no id"),
+                Err(error) => {
+                    tracing::warn!(file = name, %error, "skipped a file: its name is not a valid workflow id");
+                }
             }
         }
         Ok(found.into_iter().filter_map(|(id, names)| self.entry(id, &names)).collect())
@@ -230,7 +232,7 @@ impl Folder {
                 }
             }
             Err(Unreadable::Problem(problem)) => entry.problem = Some(problem),
-            // Deleted just now.
+            // The file was deleted in the meantime.
             Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(Unreadable::Io(error)) => entry.problem = Some(format!("it cannot be read: {error}")),
         }
@@ -245,7 +247,7 @@ impl Folder {
         inside(&self.home, path)
     }
 
-    /// The file's name of a definition.
+    /// The file name of a definition.
     fn name(&self, id: &WorkflowId) -> Result<String, CatalogError> {
         let names = ENDINGS.map(|ending| format!("{id}{ending}"));
         let there = names.each_ref().map(|name| fs::symlink_metadata(self.workflows.join(name)).is_ok());
@@ -308,12 +310,13 @@ impl Folder {
         removed.map_err(at(&self.shown.join(name)))
     }
 
-    /// Waits for others that are changing something, and keeps them out until it is dropped.
+    /// Waits until no other process is changing the folder, and locks it until the returned file is dropped.
     fn turn(&self, id: &WorkflowId) -> Result<Option<File>, CatalogError> {
         let take = || {
             let folder = self.inside(&self.workflows)?;
             if !cfg!(unix) {
-                // A folder cannot be opened here: one process at a time has to do.
+                // This platform cannot open a folder to lock it: only one process at a time may change the
+                // folder.
                 return Ok(None);
             }
             let folder = File::open(folder)?;
@@ -327,20 +330,22 @@ impl Folder {
     }
 
     fn write(&self, path: &Path, id: &WorkflowId, text: &str) -> io::Result<()> {
-        // A link within the home stays one.
+        // A symbolic link within the home is kept.
         let path = if path.is_symlink() { self.inside(path)? } else { path.to_owned() };
         let temporary = path.with_file_name(unfinished(id.as_str()));
         replace(&path, &temporary, text.as_bytes(), Content::Personal)
     }
 }
 
-/// The text of a file in a folder or below, if it may be read.
+/// The text of a file under `root`, if it may be read.
 fn read_within(root: &Path, path: &Path) -> Result<String, Unreadable> {
     let problem = |text: String| Err(Unreadable::Problem(text));
     let metadata = match fs::symlink_metadata(path)? {
         link if link.is_symlink() => match inside(root, path) {
             Ok(target) => fs::metadata(target)?,
-            Err(_) => return problem("it is a link that leads nowhere, or out of the home".to_owned()),
+            Err(_) => {
+                return problem("it is a symbolic link that is broken or leads out of the home".to_owned());
+            }
         },
         metadata => metadata,
     };
@@ -359,17 +364,17 @@ fn read_within(root: &Path, path: &Path) -> Result<String, Unreadable> {
     String::from_utf8(text).or_else(|error| problem(format!("it is not UTF-8: {}", error.utf8_error())))
 }
 
-/// The real place of something in a folder or below.
+/// Resolves symbolic links, and refuses a path outside of `root`.
 fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
     let real = fs::canonicalize(path)?;
     if real.starts_with(fs::canonicalize(root)?) {
         Ok(real)
     } else {
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it leads out of the home"))
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "the path leads out of the home"))
     }
 }
 
-/// Refuses a text that is no definition of that id.
+/// Refuses a text that is not a valid definition with that id.
 fn check(id: &WorkflowId, text: &str) -> Result<(), CatalogError> {
     if text.len() as u64 > LARGEST {
         return Err(CatalogError::Invalid(too_large(text.len() as u64)));

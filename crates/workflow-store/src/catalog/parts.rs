@@ -15,7 +15,7 @@ use workflow_core::ids::{ProfileId, RoleId, StageId, is_id};
 use super::{Folder, LARGEST, Unreadable, at, inside, read_within, too_large};
 use crate::disk::{Content, create_dir_all, replace, sync_dir, take_turn, unfinished};
 
-/// Where profiles are, in the home.
+/// The folder of profiles, relative to the home.
 const PROFILES: &str = "workflows/stages";
 const ROLES: &str = "roles";
 const ENDINGS: [&str; 2] = ["yml", "yaml"];
@@ -28,7 +28,7 @@ impl Folder {
                 let own = self.home.join(ROLES);
                 for folder in [&own].into_iter().chain(&self.more.roles) {
                     for name in names(folder)? {
-                        // It tells people about the folder.
+                        // A README describes the folder.
                         let stem =
                             name.strip_suffix(".md").filter(|stem| !stem.eq_ignore_ascii_case("readme"));
                         let id = stem.and_then(|stem| RoleId::new(stem).ok());
@@ -53,7 +53,7 @@ impl Folder {
         Ok(self.find(part)?.map(|(_, text)| text))
     }
 
-    /// The file of a part, and its text. The home comes before the folders that are only read.
+    /// The file of a part, and its text. The home takes precedence over the read-only folders.
     fn find(&self, part: &Part) -> Result<Option<(PathBuf, Text)>, CatalogError> {
         let own = places(part)?.into_iter().map(|place| (self.home.as_path(), self.home.join(place)));
         let more = match part {
@@ -93,7 +93,7 @@ impl Folder {
             (Some((path, _)), None) if path.starts_with(&self.home) => {
                 return Err(CatalogError::Exists(part.to_string()));
             }
-            // One in the home hides one that is only read.
+            // A part in the home hides one in a read-only folder.
             (None | Some(_), None) => default,
             (Some((path, _)), Some(_)) if !path.starts_with(&self.home) => {
                 return Err(CatalogError::ReadOnly(part.to_string()));
@@ -107,7 +107,7 @@ impl Folder {
         Ok(self.text(&path, text))
     }
 
-    /// Makes a folder of the home, where what is there of it does not lead out.
+    /// Creates a folder in the home, unless an existing part of its path leads out of the home.
     fn make(&self, folder: &Path) -> io::Result<()> {
         let there =
             folder.ancestors().take_while(|part| part.starts_with(&self.home)).find(|part| part.exists());
@@ -118,7 +118,7 @@ impl Folder {
     }
 
     fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
-        // A link within the home stays one, and nothing is written through one that leads out.
+        // A symbolic link within the home is kept; a write through a link that leads out is refused.
         let path = if path.is_symlink() { inside(&self.home, path)? } else { path.to_owned() };
         inside(&self.home, path.parent().unwrap_or(&self.home))?;
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("part").to_owned();
@@ -158,7 +158,7 @@ impl Folder {
         }
     }
 
-    /// A skill in the form of the desktop app: an object whose `instructions` are the text.
+    /// Reads a skill in the desktop app's format: an object with the text in `instructions`.
     fn skill_of_app(&self, path: &Path, text: &str) -> Result<Skill, CatalogError> {
         #[derive(serde::Deserialize)]
         struct File {
@@ -187,7 +187,7 @@ impl Folder {
         Text { origin: self.show(path).display().to_string(), text, version }
     }
 
-    /// A path as the host names it.
+    /// A path as the host named it.
     fn show(&self, path: &Path) -> PathBuf {
         let shown_home = self.shown.parent().unwrap_or(&self.shown);
         path.strip_prefix(&self.home).map_or_else(|_| path.to_owned(), |rest| shown_home.join(rest))
@@ -206,7 +206,7 @@ impl Folder {
     }
 }
 
-/// Where a part can be in the home; a new one is put at the first.
+/// The possible files of a part in the home; a new part is written to the first.
 fn places(part: &Part) -> Result<Vec<PathBuf>, CatalogError> {
     Ok(match part {
         Part::Role(id) => vec![Path::new(ROLES).join(format!("{id}.md"))],
@@ -234,7 +234,7 @@ fn role_name(part: &Part) -> &str {
     }
 }
 
-/// Refuses a text that is no part of that kind.
+/// Refuses a text that is not a valid part of that kind.
 fn check(part: &Part, text: &str) -> Result<(), CatalogError> {
     if text.len() as u64 > LARGEST {
         return Err(CatalogError::Invalid(too_large(text.len() as u64)));
@@ -249,7 +249,7 @@ fn check(part: &Part, text: &str) -> Result<(), CatalogError> {
     if errors.is_empty() { Ok(()) } else { Err(CatalogError::Invalid(Diagnostics(errors).to_string())) }
 }
 
-/// The names of what is in a folder, which may be missing.
+/// The names of the entries of a folder, which may be missing.
 fn names(folder: &Path) -> Result<Vec<String>, CatalogError> {
     match fs::read_dir(folder) {
         Err(error) if is_absent(&error) => Ok(Vec::new()),
@@ -261,7 +261,7 @@ fn names(folder: &Path) -> Result<Vec<String>, CatalogError> {
     }
 }
 
-/// Whether nothing is there; also where a folder on the way is a file.
+/// Whether the error means that the file does not exist, also because a parent of its path is a file.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

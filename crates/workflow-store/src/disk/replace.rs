@@ -1,4 +1,4 @@
-//! Files that are replaced as a whole, and names for what is not finished.
+//! Replaces whole files atomically, and names temporary files.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{private, sync_dir};
 
-/// What kind of file is replaced.
+/// The kind of file that is replaced.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// Private, and known from elsewhere too: a crash may take it.
+    /// Private, and derived from other files: it may be lost in a crash.
     Derived,
-    /// Private.
+    /// Readable only by its owner.
     Private,
-    /// A person's: it keeps its permissions.
+    /// Belongs to the user: keeps its permissions.
     Personal,
 }
 
-/// Replaces the file at `path`, or creates it: readers see the old bytes or the new ones.
-/// `temporary` is in the same directory, and is nobody else's.
+/// Replaces the file at `path`, or creates it: readers see either the old or the new bytes. `temporary` is in
+/// the same directory, and no other thread or process uses it.
 pub(crate) fn replace(path: &Path, temporary: &Path, bytes: &[u8], content: Content) -> io::Result<()> {
     let write = || {
         let mut options = if content == Content::Personal { OpenOptions::new() } else { private() };
@@ -42,10 +42,10 @@ pub(crate) fn replace(path: &Path, temporary: &Path, bytes: &[u8], content: Cont
     }
 }
 
-/// How the names begin of what is not finished, or half removed. No id begins so.
+/// The prefix of names of unfinished or partly removed files. No id starts with it.
 pub(crate) const UNFINISHED: &str = ".tmp-";
 
-/// A name for something unfinished that no other thread or process uses.
+/// A temporary name that no other thread or process uses.
 pub(crate) fn unfinished(name: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! `bundles/{hash}.json`: what runs were started with, shared by those of the same content.
+//! `bundles/{hash}.json`: the bundles of runs, shared by runs with the same content.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::sync::lock;
 
 pub(super) struct Bundles {
     directory: PathBuf,
-    /// Those that were stored or read before.
+    /// Bundles that were stored or read before.
     known: Mutex<HashSet<BundleHash>>,
 }
 
@@ -39,14 +39,15 @@ impl Bundles {
         let text = String::from_utf8(text).map_err(|error| corrupt(error.to_string()))?;
         if BundleHash::of(&text) != *hash {
             return Err(corrupt(
-                "the content has another hash than the name: the file was changed or damaged".to_owned(),
+                "the hash of the content differs from the file name: the file was changed or damaged"
+                    .to_owned(),
             ));
         }
         let bundle = Bundle::from_json(&text).map_err(|error| corrupt(error.to_string()))?;
         Ok(Arc::new(bundle))
     }
 
-    /// Stores a bundle, unless it is there and whole.
+    /// Stores a bundle, unless it is already stored and intact.
     pub(super) fn store(&self, hash: &BundleHash, bundle: &Bundle) -> Result<(), StoreError> {
         if lock(&self.known).contains(hash) {
             return Ok(());
@@ -56,11 +57,11 @@ impl Bundles {
         if BundleHash::of(&text) != *hash {
             return Err(StoreError::Corrupt {
                 place: path.display().to_string(),
-                message: "the run names another hash than its bundle has".to_owned(),
+                message: "the hash of the bundle differs from the hash that the run names".to_owned(),
             });
         }
         if fs::read(&path).is_ok_and(|stored| stored == text.as_bytes()) {
-            // Its writer may have died before it had synced the name.
+            // The process that wrote it may have died before it synced the directory.
             sync_dir(&self.directory).map_err(at(&self.directory))?;
         } else {
             let temporary = self.directory.join(unfinished(hash.as_str()));

@@ -1,4 +1,4 @@
-//! `controls.jsonl`: what was asked of a run, by any process.
+//! `controls.jsonl`: the control requests of a run, from any process.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -11,7 +11,7 @@ use crate::disk::{at, private, sync_dir, take_turn};
 
 const FILE: &str = "controls.jsonl";
 
-/// Adds a control to those of the run in `directory`, and returns its number.
+/// Appends a control request to the run in `directory`, and returns its number.
 pub(super) fn request(directory: &Path, control: Control) -> Result<u64, StoreError> {
     let path = directory.join(FILE);
     let mut file = private().read(true).append(true).create(true).open(&path).map_err(at(&path))?;
@@ -20,7 +20,7 @@ pub(super) fn request(directory: &Path, control: Control) -> Result<u64, StoreEr
     let length = file.metadata().map_err(at(&path))?.len();
     let number = records.last().map_or(0, |record| record.number) + 1;
     let write = || {
-        // What another process did not finish was not acknowledged.
+        // A line that another process did not finish was not acknowledged.
         if length > end {
             file.set_len(end)?;
         }
@@ -34,12 +34,12 @@ pub(super) fn request(directory: &Path, control: Control) -> Result<u64, StoreEr
     Ok(number)
 }
 
-/// The controls with numbers above `after`.
+/// The control requests with numbers above `after`.
 pub(super) fn controls(directory: &Path, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
     Delivery { given: after, read: 0 }.next(directory)
 }
 
-/// Which controls the holder of a run was given.
+/// Which control requests were delivered to the holder of a run.
 #[derive(Debug)]
 pub(super) struct Delivery {
     given: u64,
@@ -48,12 +48,12 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// Begins after the control of that number.
+    /// Starts after the control request with that number.
     pub(super) fn after(control: u64) -> Self {
         Self { given: control, read: 0 }
     }
 
-    /// Those that were not given yet.
+    /// The control requests that were not delivered yet.
     pub(super) fn next(&mut self, directory: &Path) -> Result<Vec<ControlRecord>, StoreError> {
         let path = directory.join(FILE);
         match fs::metadata(&path) {
@@ -66,7 +66,8 @@ impl Delivery {
         let (mut records, end) = read(&path, &file)?;
         records.retain(|record| record.number > self.given);
         if let Some(last) = records.last() {
-            // Nobody may act on a control that a crash takes back: its number would be given again.
+            // A control request must be durable before it is acted on: if a crash lost it, its number would
+            // be used again.
             file.sync_data().map_err(at(&path))?;
             self.given = last.number;
         }
@@ -75,7 +76,7 @@ impl Delivery {
     }
 }
 
-/// All controls, and where the last complete line ends.
+/// All control requests, and the end of the last complete line.
 fn read(path: &Path, file: &File) -> Result<(Vec<ControlRecord>, u64), StoreError> {
     let length = file.metadata().map_err(at(path))?.len();
     let mut lines = Lines::new(file, 0, length).map_err(at(path))?;
@@ -90,7 +91,7 @@ fn read(path: &Path, file: &File) -> Result<(Vec<ControlRecord>, u64), StoreErro
             serde_json::from_slice(line.bytes).map_err(|error| corrupt(error.to_string()))?;
         let expected = records.len() as u64 + 1;
         if record.number != expected {
-            let message = format!("this is control {} where control {expected} belongs", record.number);
+            let message = format!("found control request {}, expected {expected}", record.number);
             return Err(corrupt(message));
         }
         end = line.end();

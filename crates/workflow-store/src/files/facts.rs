@@ -1,21 +1,21 @@
-//! What a store has to know of a run: derived from its events when nothing else tells it.
+//! The facts that a store needs of a run, derived from its events when they are not stored elsewhere.
 
 use workflow_core::event::{Event, EventBody};
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::RunHead;
 use workflow_core::store::order::control_of;
 
-/// The head of a run, and the controls that were obeyed.
+/// The head of a run, and the control requests that were applied.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Facts {
-    /// Absent before the first event.
+    /// `None` before the first event.
     pub(super) head: Option<RunHead>,
-    /// The highest control that an event obeys.
+    /// The highest control request that an event applies.
     pub(super) obeyed: u64,
 }
 
 impl Facts {
-    /// Whether events of that type tell something here.
+    /// Whether events of this type change any of the facts.
     pub(super) fn come_from(kind: &str) -> bool {
         kind.starts_with("run_") || kind.starts_with("answer") || kind.ends_with("_requested")
     }
@@ -61,7 +61,7 @@ impl Facts {
                 head.wait = Some(Wait::clone(wait));
                 return;
             }
-            // A wait ends with them; a pause does not.
+            // These events end a wait, but not a pause.
             EventBody::Answered { .. }
             | EventBody::PauseRequested { .. }
             | EventBody::CancelRequested { .. }

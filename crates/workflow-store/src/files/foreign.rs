@@ -1,4 +1,4 @@
-//! Runs of another program in the same home: they are recognised, listed, and left alone.
+//! Runs of another program in the same home: they are recognised and listed, but never changed.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -11,30 +11,30 @@ use workflow_core::store::StoreError;
 use super::record;
 use crate::disk::at;
 
-/// The files by which a directory is known as a run of another program, where ours is not there.
+/// The files that identify a directory as a run of another program, unless ours is there too.
 const THEIRS: [&str; 2] = ["state.json", "meta.json"];
-/// So much of a file of another program is read.
+/// At most this many bytes of a file of another program are read.
 const LONGEST: u64 = 1 << 20;
 
 /// A run that another program wrote into a home: a directory `runs/ID` with `state.json`, `meta.json` and
-/// `events.jsonl` of that program's format. No store reads, changes or deletes it.
+/// `events.jsonl` in that program's format. No store reads, changes or deletes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ForeignRun {
-    /// What the directory is called.
+    /// The name of the directory.
     pub run_id: String,
-    /// The directory.
+    /// The path of the directory.
     pub directory: PathBuf,
-    /// The workflow, where `state.json` names it.
+    /// The workflow, if `state.json` names it.
     pub workflow_id: Option<String>,
-    /// The status, as that program calls it.
+    /// The status, in that program's words.
     pub status: Option<String>,
-    /// When it was created, as that program writes it.
+    /// The creation time, in that program's format.
     pub created_at: Option<String>,
 }
 
-/// What is read of `state.json`; whatever is not a text counts as not there.
+/// The fields read from `state.json`; a value that is not a string is ignored.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct State {
@@ -43,14 +43,14 @@ struct State {
     created_at: serde_json::Value,
 }
 
-/// The runs in `home` that another program wrote, in the order of their names. None where there is no home.
+/// The runs in `home` that another program wrote, ordered by name. Empty if the home does not exist.
 ///
-/// This reads files, so it blocks for a moment.
+/// Reads files, so it blocks briefly.
 ///
 /// # Errors
 ///
-/// [`StoreError::Io`] when the directory of runs cannot be read. A file of a run that cannot be read leaves the
-/// fields of [`ForeignRun`] empty.
+/// [`StoreError::Io`] if the directory of runs cannot be read. If a file of a run cannot be read, the fields
+/// of its [`ForeignRun`] are `None`.
 pub fn foreign_runs(home: &Path) -> Result<Vec<ForeignRun>, StoreError> {
     let runs = home.join("runs");
     let entries = match fs::read_dir(&runs) {
@@ -82,18 +82,17 @@ pub fn foreign_runs(home: &Path) -> Result<Vec<ForeignRun>, StoreError> {
     Ok(found)
 }
 
-/// Whether a directory of runs has a run that another program wrote.
+/// Whether a directory in `runs` contains a run that another program wrote.
 pub(super) fn is_foreign(directory: &Path) -> bool {
-    // Ours is looked for first: it is nearly always there.
+    // Checks for our own file first, because it nearly always exists.
     !directory.join(record::FILE).exists() && THEIRS.iter().any(|name| directory.join(name).is_file())
 }
 
-/// Why nothing is done with such a run.
+/// The error for an operation on such a run.
 pub(super) fn refused(directory: &Path) -> StoreError {
     StoreError::Corrupt {
         place: directory.display().to_string(),
-        message: "this run was written by another program: it is left alone, and can be read only there"
-            .to_owned(),
+        message: "this run was written by another program: use that program to read it".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A run that this store holds: its files, open.
+//! A run that this store holds, with its open files.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -21,7 +21,7 @@ use super::record::Record;
 use crate::disk::{at, private};
 use crate::sync::lock;
 
-/// The file of events in a run's directory: the one that makes it a run.
+/// The event log in a run's directory. Its existence makes the directory a run.
 pub(super) const EVENTS: &str = "events.jsonl";
 
 /// A run that this store holds.
@@ -32,7 +32,7 @@ pub(super) struct HeldRun {
     /// How many holders before this one died since the last event.
     deaths: u32,
     holder: String,
-    /// How many bytes of events are on the disk for sure.
+    /// How many bytes of events are known to be durable.
     durable: AtomicU64,
     head: Mutex<RunHead>,
     log: Mutex<Log>,
@@ -42,7 +42,7 @@ pub(super) struct HeldRun {
 struct Log {
     file: File,
     mark: Mark,
-    /// What is in `run.json`.
+    /// The content of `run.json`.
     record: Record,
     obeyed: u64,
     delivery: Delivery,
@@ -52,8 +52,7 @@ struct Log {
 }
 
 impl HeldRun {
-    /// Writes the files of a new run into a directory that is not in its place yet, and whose lock
-    /// is held.
+    /// Writes the files of a new run into a temporary directory whose lock is held.
     pub(super) fn create(
         run: &NewRun,
         unfinished: &Path,
@@ -82,10 +81,10 @@ impl HeldRun {
         let length = file.metadata().map_err(at(&path))?.len();
         if mark.bytes < length {
             let bytes = length - mark.bytes;
-            tracing::warn!(path = %path.display(), bytes, "cut off an append that was not finished");
+            tracing::warn!(path = %path.display(), bytes, "removed an unfinished append");
             file.set_len(mark.bytes).map_err(at(&path))?;
         }
-        // The last holder may have died before it had synced what it wrote.
+        // The last holder may have died before it synced its writes.
         file.sync_data().map_err(at(&path))?;
         let record = Record::new(run, head, facts.obeyed, mark);
         if saved.as_ref() != Some(&record) {
@@ -134,7 +133,7 @@ impl HeldRun {
         RunRecord { run_id: self.run.clone(), head, holder: Some(self.holder.clone()) }
     }
 
-    /// How many bytes of events may be shown.
+    /// How many bytes of events readers may see.
     pub(super) fn durable(&self) -> u64 {
         self.durable.load(Ordering::Acquire)
     }
@@ -161,7 +160,7 @@ impl HeldRun {
             log.write(buffer, events.len()).map_err(at(&path))?;
             if is_deleted(&log.file).map_err(at(&path))? {
                 let reason = format!(
-                    "{} was deleted while it was in use: what a run does now is lost",
+                    "{} was deleted while it was in use: further events of the run would be lost",
                     path.display()
                 );
                 log.broken = Some(reason.clone());
@@ -174,10 +173,10 @@ impl HeldRun {
             lock(&self.head).clone_from(head);
             log.save(&self.run, &self.directory, head.clone());
         }
-        // The events are stored: an error of the controls must not say that they may not be.
-        // Whoever asks for the controls gets it.
+        // The events are stored, so an error while reading control requests must not fail the append. The
+        // next read of the control requests returns the error.
         Ok(log.delivery.next(&self.directory).unwrap_or_else(|error| {
-            tracing::error!(run = %self.run, %error, "cannot read the controls");
+            tracing::error!(run = %self.run, %error, "cannot read the control requests");
             Vec::new()
         }))
     }
@@ -190,12 +189,12 @@ impl HeldRun {
         lock(&self.output).append(&self.run, &self.directory, entries, buffer)
     }
 
-    /// The number of the last output entry, where it is known without reading.
+    /// The number of the last output entry, if it is known without reading.
     pub(super) fn last_output(&self) -> Option<u64> {
         lock(&self.output).last()
     }
 
-    /// Gives the run back, after what was under way.
+    /// Releases the run, after writes in progress.
     pub(super) fn release(&self) -> Result<(), StoreError> {
         let mut log = lock(&self.log);
         *lock(&self.output) = Output::Closed;
@@ -213,7 +212,7 @@ impl Log {
     fn write(&mut self, lines: &[u8], events: usize) -> io::Result<()> {
         let result = self.file.write_all(lines).and_then(|()| self.file.sync_data());
         if let Err(error) = result {
-            // The next append must not go on behind a part of this one.
+            // The next append must not follow a partial one.
             let cut = self.file.set_len(self.mark.bytes).and_then(|()| self.file.sync_data());
             if let Err(cut) = cut {
                 self.broken = Some(format!("an append failed ({error}) and could not be undone ({cut})"));
@@ -229,13 +228,13 @@ impl Log {
         let record = Record::new(run, head, self.obeyed, self.mark);
         match record.save(directory) {
             Ok(()) => self.record = record,
-            // It is derived from the events again by whoever needs it.
+            // It is derived from the events again when it is needed.
             Err(error) => tracing::warn!(%run, %error, "cannot write run.json"),
         }
     }
 }
 
-/// Whether an open file has no name any more. What is written to it then is gone with the process.
+/// Whether an open file was deleted. Data written to it would be lost with the process.
 fn is_deleted(file: &File) -> io::Result<bool> {
     #[cfg(unix)]
     {
@@ -244,13 +243,14 @@ fn is_deleted(file: &File) -> io::Result<bool> {
     }
     #[cfg(not(unix))]
     {
-        // Elsewhere a file that is open cannot be deleted.
+        // On other platforms an open file cannot be deleted.
         let _ = file;
         Ok(false)
     }
 }
 
-/// What the events tell: from `saved` on where that can be trusted, else from the first one.
+/// The facts that follow from the events: read from `saved` on if that can be trusted, else from the first
+/// event.
 pub(super) fn state(path: &Path, file: &File, saved: Option<&Record>) -> Result<(Facts, Mark), StoreError> {
     if let Some(saved) = saved
         && log::is_line_end(file, saved.log).map_err(at(path))?
@@ -263,7 +263,7 @@ pub(super) fn state(path: &Path, file: &File, saved: Option<&Record>) -> Result<
 pub(super) fn no_event(path: &Path) -> StoreError {
     StoreError::Corrupt {
         place: path.display().to_string(),
-        message: "it does not begin with a run_created event".to_owned(),
+        message: "the log does not begin with a run_created event".to_owned(),
     }
 }
 

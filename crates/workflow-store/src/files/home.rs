@@ -1,4 +1,4 @@
-//! The runs of a home, and what is done to them: everything here blocks.
+//! The runs of a home, and the operations on them. All methods block.
 
 use std::collections::HashMap;
 use std::fs::{self, DirEntry, File};
@@ -28,7 +28,7 @@ use crate::disk::{
 use crate::host::host_name;
 use crate::sync::lock;
 
-/// How old something unfinished must be to be removed when no lock tells whether its maker lives.
+/// The minimum age of a temporary file before it is removed, if no lock shows whether its creator is alive.
 const ABANDONED: Duration = Duration::from_secs(60);
 
 pub(super) struct Home {
@@ -37,8 +37,8 @@ pub(super) struct Home {
     pub(super) signal: Signal,
     host: Option<String>,
     held: Mutex<HashMap<RunId, Arc<HeldRun>>>,
-    /// The highest epoch that was given out here. A run that was deleted takes its epochs along: a new one of
-    /// its id begins above all that anybody here may still hold.
+    /// The highest epoch that this store gave out. The epochs of a deleted run are deleted with it, so a new
+    /// run with the same id starts above every epoch that a process may still hold.
     highest: AtomicU64,
 }
 
@@ -60,7 +60,7 @@ impl Home {
         })
     }
 
-    /// The directory of a run. One that is not ours, or is somewhere else, is none.
+    /// The directory of a run, if it is one of ours and not a symbolic link to another place.
     fn directory(&self, run: &RunId) -> Result<PathBuf, StoreError> {
         let directory = self.runs.join(run.as_str());
         let ours = fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir());
@@ -77,7 +77,7 @@ impl Home {
         lock(&self.held).get(run).cloned()
     }
 
-    /// The run of a lease that is good.
+    /// The run of a valid lease.
     pub(super) fn held(&self, lease: &Lease) -> Result<Arc<HeldRun>, StoreError> {
         let held = self.holding(&lease.run).filter(|held| held.epoch() == lease.epoch);
         held.ok_or_else(|| StoreError::Fenced(lease.run.clone()))
@@ -97,14 +97,14 @@ impl Home {
             return Err(self.in_the_way(&run.id, &directory));
         }
         self.bundles.store(&run.head.bundle, &run.bundle)?;
-        // A run is in its place as a whole or not at all. Its lock is held from the beginning, and
-        // tells others that its maker is alive.
+        // A run becomes visible as a whole or not at all. Its lock is held from the start, which tells other
+        // processes that its creator is alive.
         let unfinished = self.runs.join(unfinished(run.id.as_str()));
         let mut prepare = || {
             create_dir(&unfinished).map_err(at(&unfinished))?;
             let taken = self.lock(&unfinished).map_err(at(&unfinished))?;
             let Taken::Lock(lock) = taken else {
-                return Err(fault(&unfinished, io::ErrorKind::Other, "somebody locked it"));
+                return Err(fault(&unfinished, io::ErrorKind::Other, "another process locked it"));
             };
             let held = HeldRun::create(run, &unfinished, directory.clone(), lock, buffer)?;
             sync_dir(&unfinished).map_err(at(&unfinished))?;
@@ -121,13 +121,15 @@ impl Home {
         Ok(self.hold(&run.id, held))
     }
 
-    /// Why a run cannot be created where something is already.
+    /// Why a run cannot be created where a file or directory exists.
     fn in_the_way(&self, run: &RunId, directory: &Path) -> StoreError {
         match self.directory(run) {
             Ok(_) => StoreError::Exists(run.clone()),
-            Err(_) => {
-                fault(directory, io::ErrorKind::AlreadyExists, "something that is not a run has this name")
-            }
+            Err(_) => fault(
+                directory,
+                io::ErrorKind::AlreadyExists,
+                "a file or directory that is not a run has this name",
+            ),
         }
     }
 
@@ -149,7 +151,7 @@ impl Home {
         RunLock::take(directory, self.host.as_deref(), self.highest.load(Ordering::Relaxed), length)
     }
 
-    /// Takes the lock of a run that nobody alive holds.
+    /// Takes the lock of a run, unless a living process holds it.
     fn take(&self, run: &RunId) -> Result<(PathBuf, RunLock), StoreError> {
         let held = |holder: String| StoreError::Held { run: run.clone(), holder };
         if let Some(run) = self.holding(run) {
@@ -160,7 +162,7 @@ impl Home {
             match self.lock(&directory) {
                 Ok(Taken::Lock(lock)) => return Ok((directory, lock)),
                 Ok(Taken::Held(holder)) => return Err(held(holder)),
-                // A run that was deleted is not in its place; another one may be by now.
+                // The run was deleted; another run with its id may exist by now.
                 Ok(Taken::Deleted) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(run_not_found(run)),
                 Err(error) => return Err(at(&directory)(error)),
@@ -191,8 +193,8 @@ impl Home {
         let length = file.metadata().map_err(at(&path))?.len();
         let events = log::read(&path, &file, durable.unwrap_or(length), after, limit)?;
         if durable.is_none() && !events.is_empty() {
-            // Its holder, in another process, may not have synced yet what was read: nobody is
-            // told what a crash could take back.
+            // The holder, in another process, may not have synced these events yet: readers must not see what
+            // a crash could undo.
             file.sync_data().map_err(at(&path))?;
         }
         Ok(events)
@@ -271,23 +273,23 @@ impl Home {
         page(records, filter)
     }
 
-    /// A run as it is listed: one that is damaged must not hide the others, nor be hidden if there
-    /// is a way to show it. Claiming or reading it tells what is wrong.
+    /// The list entry of a run. A damaged run must not hide the others, and is listed too if possible.
+    /// Claiming or reading it reports the damage.
     fn listed(&self, run: &RunId, directory: &Path) -> Result<Option<RunRecord>, StoreError> {
         match self.look(run, directory) {
             Ok(record) => Ok(Some(record)),
             Err(error @ StoreError::Corrupt { .. }) => {
-                tracing::error!(%run, %error, "a damaged run");
+                tracing::error!(%run, %error, "a run is damaged");
                 let record = Record::load(run, directory);
                 Ok(record.map(|record| RunRecord { run_id: run.clone(), head: record.head, holder: None }))
             }
-            // Not ours, or deleted just now.
+            // Not ours, or deleted in the meantime.
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Removes what died unfinished.
+    /// Removes temporary files whose creators died.
     pub(super) fn sweep(&self) {
         for directory in [&self.runs, self.bundles.directory()] {
             let Ok(entries) = fs::read_dir(directory) else { continue };
@@ -296,7 +298,7 @@ impl Home {
                     let path = entry.path();
                     let removed =
                         if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-                    tracing::info!(path = %path.display(), ?removed, "removed what was left unfinished");
+                    tracing::info!(path = %path.display(), ?removed, "removed temporary files of a process that died");
                 }
             }
         }

@@ -1,9 +1,9 @@
-//! Files of numbered lines: JSON objects whose first field is a number that grows from line to line.
+//! Files of numbered lines: JSON objects whose first field is a number that increases from line to line.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Take};
 
-/// Reads lines one after the other.
+/// Reads lines in order.
 pub(super) struct Lines<'a> {
     reader: BufReader<Take<&'a File>>,
     line: Vec<u8>,
@@ -11,29 +11,29 @@ pub(super) struct Lines<'a> {
     next: u64,
 }
 
-/// A line, with its end.
+/// A line, including its line ending.
 pub(super) struct Line<'a> {
     pub(super) bytes: &'a [u8],
-    /// Where it starts in the file.
+    /// Its offset in the file.
     pub(super) start: u64,
 }
 
 impl Line<'_> {
-    /// Where it ends in the file.
+    /// The offset of its end in the file.
     pub(super) fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of `file` from the byte `from`, where one starts, up to the byte `end`.
+    /// The lines of `file` from the offset `from`, which must be the start of a line, up to the offset `end`.
     pub(super) fn new(mut file: &'a File, from: u64, end: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(from))?;
         let reader = BufReader::with_capacity(64 << 10, file.take(end.saturating_sub(from)));
         Ok(Self { reader, line: Vec::new(), next: from })
     }
 
-    /// The next complete line; what is left after the last line end is none.
+    /// The next complete line; `None` at the end, also if an incomplete line follows.
     pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         let start = self.next;
@@ -51,15 +51,15 @@ pub(super) fn number(line: &[u8], key: &str) -> Option<u64> {
     str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
-/// A place from which reading on finds the first line with a number above `after`: a line start
-/// near it, found by halving, so that a reader that comes back does not read all again.
+/// An offset from which reading forward finds the first line with a number above `after`: a nearby start of a
+/// line, found by binary search, so that a repeated reader does not read the whole file.
 pub(super) fn seek(file: &File, end: u64, key: &str, after: u64) -> io::Result<u64> {
     const NEAR: u64 = 64 << 10;
     if after == 0 {
         return Ok(0);
     }
-    // Every line before `low` has a number up to `after`; none that starts from `high` on has to be
-    // looked at. A line that cannot be read moves `high`: whoever reads on finds it.
+    // Every line before `low` has a number up to `after`; no line that starts at `high` or later needs to be
+    // searched. An unreadable line moves `high`: reading forward finds it.
     let (mut low, mut high) = (0, end);
     while high - low > NEAR {
         let middle = low + (high - low) / 2;
@@ -72,7 +72,7 @@ pub(super) fn seek(file: &File, end: u64, key: &str, after: u64) -> io::Result<u
     Ok(low)
 }
 
-/// Where the first line starts that starts after the byte `from` and before `end`, and its number.
+/// The offset and number of the first line that starts after the offset `from` and before `end`.
 fn line_after(mut file: &File, from: u64, end: u64, key: &str) -> io::Result<Option<(u64, Option<u64>)>> {
     file.seek(SeekFrom::Start(from))?;
     let mut reader = BufReader::with_capacity(4 << 10, file);
@@ -85,7 +85,7 @@ fn line_after(mut file: &File, from: u64, end: u64, key: &str) -> io::Result<Opt
     Ok(Some((start, number(&head, key))))
 }
 
-/// The line, counted from 1, that starts at the byte `start`: for messages.
+/// The number, counted from 1, of the line that starts at the offset `start`: for messages.
 pub(super) fn line_number(file: &File, start: u64) -> u64 {
     let mut count = 1;
     if let Ok(mut lines) = Lines::new(file, 0, start) {
@@ -107,7 +107,7 @@ mod tests {
         let mut starts = Vec::new();
         for n in 1..=300_u64 {
             starts.push(file.stream_position().unwrap());
-            // Some are longer than the window, some are not numbered, some numbers are left out.
+            // Some lines are longer than the search window, some are not numbered, some numbers are left out.
             let filler = "x".repeat(if n % 50 == 0 { 200_000 } else { 900 });
             let key = if n % 70 == 0 { "damaged" } else { "seq" };
             writeln!(file, "{{\"{key}\":{},\"filler\":\"{filler}\"}}", 2 * n).unwrap();

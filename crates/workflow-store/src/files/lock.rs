@@ -1,8 +1,8 @@
-//! `lock`: who drives a run.
+//! `lock`: which process drives a run.
 //!
-//! The right itself is the operating system's lock on the file, so it ends with its holder, however
-//! that ends. What is written in the file is for people and for the next holder: the epoch, and
-//! whether the last holder gave the run back in order.
+//! The lease itself is the operating system's lock on the file, so it ends with the process that holds it.
+//! The content of the file is for users and for the next holder: the epoch, and whether the last holder
+//! released the run properly.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -18,10 +18,10 @@ const FILE: &str = "lock";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
-    /// By whoever has the lock; by nobody when nobody has it.
+    /// By the process that has the lock, if any has it.
     Held,
     Released,
-    /// The run of this file is no more; there may be another one of its id.
+    /// The run of this file was deleted; another run with its id may exist.
     Deleted,
 }
 
@@ -32,7 +32,8 @@ struct Note {
     process: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<String>,
-    /// How many holders in a row died, and how long the log was then. A log that has grown since begins the count anew.
+    /// How many holders in a row died, and the length of the log then. If the log has grown since, counting
+    /// starts over.
     #[serde(default, skip_serializing_if = "is_zero")]
     deaths: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -50,18 +51,18 @@ pub(super) struct RunLock {
     note: Note,
 }
 
-/// What came of trying to take a lock.
+/// The result of trying to take a lock.
 pub(super) enum Taken {
     Lock(RunLock),
-    /// A living holder has it.
+    /// A living process has it.
     Held(String),
-    /// The run was deleted meanwhile.
+    /// The run was deleted in the meantime.
     Deleted,
 }
 
 impl RunLock {
-    /// Takes the lock of the run in `directory`, and writes down who has it now. Its epoch is higher than
-    /// that of its former holders, and than `above`. `length` is that of the run's log.
+    /// Takes the lock of the run in `directory`, and records the new holder. Its epoch is higher than those
+    /// of its former holders, and than `above`. `length` is the length of the run's log.
     pub(super) fn take(
         directory: &Path,
         host: Option<&str>,
@@ -72,7 +73,7 @@ impl RunLock {
         if !lock(&file)? {
             return Ok(Taken::Held(describe(read(&mut file).as_ref())));
         }
-        // A note that cannot be read was cut off by a crash: the lock itself counts.
+        // A record that cannot be read was truncated by a crash: only the lock counts.
         let before = read(&mut file);
         if before.as_ref().is_some_and(|note| note.state == State::Deleted) {
             return Ok(Taken::Deleted);
@@ -93,7 +94,7 @@ impl RunLock {
         };
         let mut lock = Self { file, note };
         lock.write()?;
-        // A first note that a power failure takes is written again as it was: its holder is gone too.
+        // If a power failure loses this first record, the same one is written again: its holder is gone too.
         if epoch > 0 {
             lock.file.sync_data()?;
         }
@@ -109,7 +110,7 @@ impl RunLock {
         self.note.deaths
     }
 
-    /// The holder, for a person.
+    /// Describes the holder, for messages.
     pub(super) fn holder(&self) -> String {
         describe(Some(&self.note))
     }
@@ -118,7 +119,7 @@ impl RunLock {
         self.unlock_as(State::Released)
     }
 
-    /// Releases the lock of a run whose directory has been moved away.
+    /// Releases the lock of a run whose directory was moved away.
     pub(super) fn release_deleted(mut self) -> io::Result<()> {
         self.unlock_as(State::Deleted)
     }
@@ -139,7 +140,7 @@ impl RunLock {
     }
 }
 
-/// Who drives the run in `directory`, in words for a person; absent when nobody alive does.
+/// Describes the living process that drives the run in `directory`, if there is one.
 pub(super) fn holder(directory: &Path) -> io::Result<Option<String>> {
     let mut file = match File::open(path(directory)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -156,7 +157,8 @@ pub(super) fn holder(directory: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// Whether nobody has the lock of the directory of an unfinished run; absent when it has none yet.
+/// Whether no process has the lock of the directory of an unfinished run; `None` if the directory has no lock
+/// file yet.
 pub(super) fn is_abandoned(directory: &Path) -> io::Result<Option<bool>> {
     match File::open(path(directory)) {
         Ok(file) => match file.try_lock() {
@@ -177,7 +179,7 @@ fn read(file: &mut File) -> Option<Note> {
     let mut text = Vec::new();
     file.rewind().ok()?;
     file.take(4096).read_to_end(&mut text).ok()?;
-    // A longer note that was there before may still follow the line.
+    // The end of a longer former record may still follow the line.
     serde_json::from_slice(text.split(|byte| *byte == b'\n').next()?).ok()
 }
 

@@ -1,8 +1,8 @@
 //! `events.jsonl`: one event per line.
 //!
-//! An append is atomic, also when it has several events and the machine stops in the middle of it:
-//! every line of it but the last has the field `"more":true` at its end. What follows the last line
-//! without it was never acknowledged; readers ignore it, and who claims the run next cuts it off.
+//! An append is atomic, even if it has several events and the machine stops in the middle of it: every line
+//! but its last ends with the field `"more":true`. Lines after the last line without that field were never
+//! acknowledged; readers ignore them, and the next claim of the run removes them.
 
 use std::fs::File;
 use std::io;
@@ -19,16 +19,16 @@ use crate::disk::at;
 const KEY: &str = "seq";
 const MORE: &[u8] = b",\"more\":true}";
 
-/// A place between two appends.
+/// A boundary between two appends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
-    /// How many events are before it.
+    /// How many events come before it.
     pub(super) events: u64,
-    /// How many bytes they have.
+    /// How many bytes come before it.
     pub(super) bytes: u64,
 }
 
-/// What every line has.
+/// The fields that every line has.
 #[derive(Deserialize)]
 struct Outline<'a> {
     seq: u64,
@@ -49,7 +49,7 @@ pub(super) fn encode(events: &[Event], buffer: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads up to `limit` events with numbers above `after` of those in the first `end` bytes.
+/// Reads up to `limit` events with numbers above `after` from the first `end` bytes.
 pub(super) fn read(
     path: &Path,
     file: &File,
@@ -61,7 +61,7 @@ pub(super) fn read(
     if limit == 0 {
         return Ok(events);
     }
-    // How many of the events belong to appends that are there as a whole.
+    // How many of the events belong to complete appends.
     let mut whole = 0;
     let from = seek(file, end, KEY, after).map_err(at(path))?;
     let mut lines = Lines::new(file, from, end).map_err(at(path))?;
@@ -69,11 +69,11 @@ pub(super) fn read(
         let last = !has_more(&line);
         if events.len() < limit {
             let corrupt = |message: &str| corrupt(path, file, &line, message);
-            let number = number(line.bytes, KEY).ok_or_else(|| corrupt("this is not an event"))?;
+            let number = number(line.bytes, KEY).ok_or_else(|| corrupt("this line is not an event"))?;
             if number > after {
                 let expected = after + 1 + events.len() as u64;
                 if number != expected {
-                    return Err(corrupt(&format!("this is event {number} where event {expected} belongs")));
+                    return Err(corrupt(&format!("found event {number}, expected event {expected}")));
                 }
                 let event =
                     serde_json::from_slice(line.bytes).map_err(|error| corrupt(&error.to_string()))?;
@@ -91,8 +91,8 @@ pub(super) fn read(
     Ok(events)
 }
 
-/// Reads what comes after `mark` into `facts`. Returns the end of the last whole append, and the
-/// facts as they are there.
+/// Folds the events after `mark` into `facts`. Returns the end of the last complete append, and the facts at
+/// that point.
 pub(super) fn scan(
     path: &Path,
     file: &File,
@@ -109,7 +109,7 @@ pub(super) fn scan(
             serde_json::from_slice(line.bytes).map_err(|error| corrupt(&error.to_string()))?;
         events += 1;
         if outline.seq != events {
-            return Err(corrupt(&format!("this is event {} where event {events} belongs", outline.seq)));
+            return Err(corrupt(&format!("found event {}, expected event {events}", outline.seq)));
         }
         if outline.v != EVENT_VERSION {
             return Err(corrupt(&format!(
@@ -144,13 +144,13 @@ pub(super) fn is_line_end(file: &File, mark: Mark) -> io::Result<bool> {
 }
 
 fn has_more(line: &Line<'_>) -> bool {
-    // Without it, a line ends with the end of an object or of a string before the last brace.
+    // Without the marker, the byte before the last brace ends an object or a string.
     line.bytes.strip_suffix(b"\n").is_some_and(|line| line.ends_with(MORE))
 }
 
 fn corrupt(path: &Path, file: &File, line: &Line<'_>, message: &str) -> StoreError {
     StoreError::Corrupt {
         place: format!("{}:{}", path.display(), line_number(file, line.start)),
-        message: format!("{message}. The file was changed or damaged: put the line right, or delete the run"),
+        message: format!("{message}. The file was changed or damaged: correct the line, or delete the run"),
     }
 }

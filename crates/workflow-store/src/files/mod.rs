@@ -33,10 +33,10 @@ pub use self::foreign::{ForeignRun, foreign_runs};
 use self::home::Home;
 use crate::job_thread::{Ended, JobThread};
 
-/// Threads that write and sync: appends of different runs reach the disk side by side.
+/// Threads that write and sync: appends of different runs are written in parallel.
 const WRITERS: usize = 4;
 
-/// Keeps runs as files that a person can read, in a directory per run.
+/// Keeps runs as readable files, with one directory per run.
 ///
 /// ```text
 /// <home>/runs/{run}/events.jsonl    the events, one per line: all else is derived from them
@@ -47,22 +47,21 @@ const WRITERS: usize = 4;
 /// <home>/bundles/{hash}.json        what runs were started with
 /// ```
 ///
-/// Files and directories are private to their owner. Other directories in `runs` are left alone.
-/// Bundles stay when the runs that used them are deleted.
+/// Files and directories are private to their owner. Other directories in `runs` are ignored. Bundles are
+/// kept when the runs that used them are deleted.
 ///
-/// Any number of processes of one machine can use a home at the same time. A run is driven by one
-/// of them: it holds the operating system's lock on the run's `lock` file, which ends with the
-/// process, however that ends. Within a process a lease is good until it is
-/// [released](RunStore::release), or until the store is dropped. A held run keeps two or three
-/// files open; the system's limit of open files bounds how many runs can be held.
+/// Any number of processes on one machine can use a home at the same time. One of them drives a run: it holds
+/// the operating system's lock on the run's `lock` file, which ends with the process. Within a process a
+/// lease is valid until it is [released](RunStore::release), or until the store is dropped. A held run keeps
+/// two or three files open, so the system's limit of open files bounds how many runs can be held.
 ///
-/// An append is on the disk when it is acknowledged. After a crash the run goes on from the last
-/// append that was there as a whole: what was written of an unfinished one is cut off when the run
-/// is claimed. A file that was damaged otherwise is refused, with its line, and left as it is.
+/// An append is durable when it is acknowledged. After a crash the run continues from the last complete
+/// append: a claim removes an incomplete one. A file with other damage is refused with the line number, and
+/// is not changed.
 ///
-/// The work is done by threads of the store: no method blocks. A method that was polled once does
-/// its work to the end, also when its future is dropped; a lease that nobody waits for any more is
-/// given back. Dropping the store waits for what is under way, and frees its runs.
+/// Threads of the store do the work, so no method blocks. Once a method was polled, it completes even if its
+/// future is dropped; a lease whose future was dropped is released. Dropping the store waits for operations
+/// in progress, and releases its runs.
 ///
 /// ```
 /// use workflow_core::store::{RunFilter, RunStore};
@@ -75,7 +74,7 @@ const WRITERS: usize = 4;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct FileStore {
-    // Before the home, so that their jobs are done when the runs are let go.
+    // Declared before the home, so that queued jobs finish before the runs are released.
     writers: Vec<JobThread>,
     output: JobThread,
     reader: JobThread,
@@ -84,11 +83,11 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Opens the store in `home`, which is created unless it is there. This blocks for a moment.
+    /// Opens the store in `home`, and creates it if it does not exist. Blocks briefly.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when the directories cannot be created, or the threads not started.
+    /// [`StoreError::Io`] if the directories cannot be created or the threads not started.
     pub fn open(home: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = home.as_ref();
         let spawn = |name: &str| JobThread::spawn(name).map_err(crate::disk::at(path));
@@ -104,7 +103,7 @@ impl FileStore {
         Ok(store)
     }
 
-    /// Does `job` on the thread of `run`, after all that was asked of that run before.
+    /// Executes `job` on the thread of `run`, after all earlier requests for that run.
     async fn write<T: Send + 'static>(
         &self,
         run: &RunId,
@@ -126,7 +125,7 @@ impl FileStore {
     }
 }
 
-/// A lease on its way to whoever asked for it. It is given back when nobody waits for it any more.
+/// A lease on its way to the caller. It is released if the caller's future was dropped.
 struct Lent {
     home: Arc<Home>,
     lease: Option<Lease>,
@@ -147,13 +146,13 @@ impl Drop for Lent {
         if let Some(lease) = self.lease.take()
             && let Err(error) = self.home.release(&lease)
         {
-            tracing::warn!(run = %lease.run, %error, "a lease that nobody waits for was not given back in order");
+            tracing::warn!(run = %lease.run, %error, "cannot release a lease whose caller is gone");
         }
     }
 }
 
 fn ended<T>(_: Ended) -> Result<T, StoreError> {
-    Err(StoreError::Closed("its thread has ended".to_owned()))
+    Err(StoreError::Closed("the thread of the store has stopped".to_owned()))
 }
 
 impl fmt::Debug for FileStore {

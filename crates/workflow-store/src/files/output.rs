@@ -1,7 +1,7 @@
 //! `output.jsonl`: one output entry per line.
 //!
-//! It is not synced: a crash of the machine may take the newest entries. A line that cannot be
-//! read is skipped; the numbers tell that something is missing.
+//! It is not synced: a crash of the machine may lose the newest entries. An unreadable line is skipped; gaps
+//! in the numbers show that entries are missing.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -19,7 +19,7 @@ use crate::disk::{at, private};
 const FILE: &str = "output.jsonl";
 const KEY: &str = "number";
 
-/// The output file of a run that is held.
+/// The output file of a held run.
 #[derive(Debug)]
 pub(super) enum Output {
     Unopened,
@@ -33,11 +33,11 @@ pub(super) struct Writer {
     path: PathBuf,
     file: File,
     end: Tail,
-    /// A write failed, and may have left a part of its lines behind the end.
+    /// A write failed, and may have left partial lines after the end.
     torn: bool,
 }
 
-/// The end of what can be read.
+/// The end of the readable part.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tail {
     number: u64,
@@ -45,7 +45,7 @@ struct Tail {
 }
 
 impl Output {
-    /// Adds entries to the file of `run`.
+    /// Appends entries to the file of `run`.
     pub(super) fn append(
         &mut self,
         run: &RunId,
@@ -66,7 +66,7 @@ impl Output {
         writer.write(entries, buffer).map_err(at(&writer.path))
     }
 
-    /// The number of the last entry, where it is known without reading.
+    /// The number of the last entry, if it is known without reading.
     pub(super) fn last(&self) -> Option<u64> {
         match self {
             Self::Open(writer) => Some(writer.end.number),
@@ -82,7 +82,7 @@ impl Writer {
             let length = file.metadata()?.len();
             let end = tail(&file, length)?;
             if end.bytes < length {
-                tracing::warn!(path = %path.display(), bytes = length - end.bytes, "cut off unfinished output");
+                tracing::warn!(path = %path.display(), bytes = length - end.bytes, "removed incomplete output");
                 file.set_len(end.bytes)?;
             }
             Ok((file, end))
@@ -96,7 +96,7 @@ impl Writer {
             serde_json::to_writer(&mut *buffer, entry)?;
             buffer.push(b'\n');
         }
-        // A disk that was full may have taken the first of several lines: they count as not stored.
+        // On a full disk only the first of several lines may be written: all of them count as not stored.
         if std::mem::replace(&mut self.torn, true) {
             self.file.set_len(self.end.bytes)?;
         }
@@ -226,7 +226,7 @@ fn open(path: &Path) -> Result<Option<(File, u64)>, StoreError> {
     }
 }
 
-/// The last line that can be read, looked for from the end.
+/// The last readable line, searched from the end.
 fn tail(mut file: &File, length: u64) -> io::Result<Tail> {
     let mut size = 64 << 10;
     loop {
@@ -235,7 +235,7 @@ fn tail(mut file: &File, length: u64) -> io::Result<Tail> {
         file.seek(SeekFrom::Start(from))?;
         file.take(length - from).read_to_end(&mut bytes)?;
         let mut rest = &bytes[..];
-        // Each turn looks at what is before the last line end but one.
+        // Each pass reads the line before the last line ending.
         while let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') {
             let start = rest[..end].iter().rposition(|byte| *byte == b'\n').map(|before| before + 1);
             if start.is_none() && from > 0 {

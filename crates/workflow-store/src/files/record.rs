@@ -1,7 +1,7 @@
-//! `run.json`: the head of a run, for lists and for people.
+//! `run.json`: the head of a run, for lists and for users.
 //!
-//! It is derived from the events, written after them and not synced: whoever finds that it is
-//! behind them, or missing, derives it again.
+//! It is derived from the events, written after them and not synced: a reader that finds it outdated or
+//! missing derives it again.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ use crate::disk::{Content, replace};
 
 pub(super) const FILE: &str = "run.json";
 
-/// A head, and up to which event it tells the state of the run.
+/// A head, and the position in the log that it describes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Record {
@@ -49,7 +49,7 @@ impl Record {
         replace(&directory.join(FILE), &directory.join("run.json.new"), &text, Content::Derived)
     }
 
-    /// The record in a run's directory, unless it is missing or damaged.
+    /// Reads the record in a run's directory, unless it is missing or damaged.
     pub(super) fn load(run: &RunId, directory: &Path) -> Option<Self> {
         let text = fs::read(directory.join(FILE)).ok()?;
         serde_json::from_slice::<Self>(&text).ok().filter(|record| record.run_id == *run)

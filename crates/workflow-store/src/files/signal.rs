@@ -1,6 +1,6 @@
-//! `.controls`: one file that changes whenever any process asks something of any run.
+//! `.controls`: one file that changes whenever any process sends a control request to any run.
 //!
-//! So one thread that looks at one file sees the controls of all runs.
+//! With it, one thread that polls one file notices the control requests of all runs.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -15,13 +15,13 @@ use workflow_core::store::{Watcher, Watchers, Watching};
 use crate::disk::private;
 use crate::sync::lock;
 
-/// How often the file is looked at while somebody watches.
+/// How often the file is polled while there are watchers.
 const EVERY: Duration = Duration::from_millis(25);
 
-/// The file grows by a byte with each control up to here, and begins again.
+/// The file grows by a byte with each control request up to this size, and is truncated then.
 const LARGEST: u64 = 64 << 10;
 
-/// Tells watchers of controls, those of other processes too.
+/// Notifies watchers of control requests, including those of other processes.
 pub(super) struct Signal {
     shared: Arc<Shared>,
 }
@@ -35,7 +35,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Look {
-    /// What the file was when it was last looked at.
+    /// The state of the file at the last poll.
     seen: Seen,
     polling: bool,
     closed: bool,
@@ -59,17 +59,19 @@ impl Signal {
             let thread = thread::Builder::new().name("workflow-controls".to_owned());
             match thread.spawn(move || shared.poll()) {
                 Ok(_) => look.polling = true,
-                Err(error) => tracing::error!(%error, "controls of other processes are seen late"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot watch for control requests of other processes; they are noticed late");
+                }
             }
         }
         watching
     }
 
-    /// Tells everybody that something was asked of `run`.
+    /// Notifies all watchers of a control request for `run`.
     pub(super) fn send(&self, run: &RunId) {
         if let Err(error) = self.shared.bump() {
             let path = self.shared.path.display();
-            tracing::warn!(%path, %error, "other processes see a control late");
+            tracing::warn!(%path, %error, "cannot signal a control request; other processes notice it late");
         }
         self.shared.watchers.call(Some(run));
     }
@@ -97,7 +99,7 @@ impl Shared {
         }
         file.write_all(b".")?;
         let after = self.stat();
-        // When nobody else wrote in between, the watchers of this process need no second call.
+        // If no other process wrote in between, the watchers of this process need no second notification.
         let length = |seen: Seen| seen.map_or(0, |(length, _)| length);
         if before == look.seen && length(after) == length(before) + 1 {
             look.seen = after;

@@ -1,4 +1,4 @@
-//! Appends: those that wait at the same time are stored by one statement, each with its own outcome.
+//! Appends: waiting appends are stored with one statement, each with its own outcome.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -16,11 +16,11 @@ use super::database::{Fault, Query};
 use super::row::{HeadRow, controls, signed, text, unsigned};
 use super::service::{Service, Turn};
 
-/// How much goes into one statement at most.
+/// The maximum number of appends in one statement.
 const MOST_APPENDS: usize = 512;
 const MOST_BYTES: usize = 8 << 20;
 
-/// The update of the run's row is the condition, the lock, and the source of the events' key.
+/// The update of the run's row checks the lease, locks the row, and provides the key of the events.
 const APPEND: Query = Query::new(
     "WITH me AS MATERIALIZED ( \
          SELECT FROM @.worker WHERE worker_id = $1 AND expires_at > @.clock()), \
@@ -58,7 +58,7 @@ const APPEND: Query = Query::new(
     ],
 );
 
-/// An append as it is sent.
+/// An append, encoded for the database.
 pub(super) struct Append {
     lease: Lease,
     expected: u64,
@@ -66,13 +66,13 @@ pub(super) struct Append {
     bytes: usize,
     obeyed: u64,
     head: Option<HeadRow>,
-    /// What is wrong with the numbers among themselves.
+    /// Why the numbers of the events are inconsistent.
     misnumbered: Option<StoreError>,
     answer: oneshot::Sender<Result<Vec<ControlRecord>, StoreError>>,
 }
 
 impl Append {
-    /// Writes the events down, on the caller's thread.
+    /// Encodes the events, on the caller's thread.
     pub(super) fn new(
         lease: &Lease,
         expected: u64,
@@ -99,7 +99,7 @@ impl Append {
     }
 }
 
-/// Appends that wait, at most one of each run.
+/// Waiting appends, at most one of each run.
 #[derive(Default)]
 pub(super) struct AppendQueue {
     waiting: RefCell<VecDeque<(Append, Turn)>>,
@@ -107,7 +107,7 @@ pub(super) struct AppendQueue {
 }
 
 impl AppendQueue {
-    /// All that waits, as far as it fits into a statement.
+    /// All waiting appends, up to the limit of one statement.
     async fn next(&self) -> Vec<(Append, Turn)> {
         loop {
             {
@@ -133,7 +133,7 @@ impl AppendQueue {
     }
 }
 
-/// The controls that came with each append that was stored, by its place in the batch.
+/// The control requests returned with each stored append, by its position in the batch.
 type Stored = HashMap<usize, Result<Vec<ControlRecord>, StoreError>>;
 
 impl Service {
@@ -145,7 +145,7 @@ impl Service {
     pub(super) async fn store_appends(self: Rc<Self>) {
         loop {
             let mut batch = self.appends.next().await;
-            // Rows that others lock too are locked in one order by everybody.
+            // All statements lock rows in the same order, so that they do not deadlock.
             batch.sort_unstable_by(|(a, _), (b, _)| a.lease.run.cmp(&b.lease.run));
             self.store_batch(batch).await;
         }
@@ -156,7 +156,7 @@ impl Service {
             batch.iter().map(|(append, _)| append).filter(|append| append.misnumbered.is_none()).collect();
         let mut stored = match self.try_batch(&good).await {
             Ok(stored) => good_runs(&good, stored),
-            // Nothing was stored. One of them may be to blame, and not the others.
+            // Nothing was stored. One of the appends may be at fault; the others can still succeed.
             Err(fault) if fault.refused && good.len() > 1 => {
                 let mut alone = HashMap::new();
                 for append in &good {
@@ -179,7 +179,7 @@ impl Service {
                 None => refused.push((append, turn)),
             }
         }
-        // Nobody waits for those that have to be looked into.
+        // The other appends do not wait for those that need to be examined.
         for (append, turn) in refused {
             let error = self.why_not(&append).await;
             self.answer(append, Err(error), turn);
@@ -190,13 +190,13 @@ impl Service {
         if let Ok(controls) = &result {
             self.leases.borrow_mut().give(&append.lease, controls.len());
         }
-        // Nobody may be waiting any more.
+        // The caller may have dropped its future.
         let _ = append.answer.send(result);
         drop(turn);
     }
 
     async fn try_batch(&self, batch: &[&Append]) -> Result<Stored, Fault> {
-        // What this store was not given, or has given back, is not looked for.
+        // Leases that this store was not given, or has released, are not searched for.
         let given: Vec<_> = {
             let leases = self.leases.borrow();
             batch.iter().map(|append| leases.given(&append.lease)).collect()
@@ -277,9 +277,10 @@ impl Service {
                 if actual != append.expected {
                     return StoreError::Conflict { run: run.clone(), expected: append.expected, actual };
                 }
-                // A reason that is over by now is no reason that the caller could act on.
-                let over =
-                    || self.database.fault("an append was refused for a reason that is over: try again");
+                // The caller could not act on a reason that no longer holds.
+                let over = || {
+                    self.database.fault("an append was refused for a reason that no longer holds: try again")
+                };
                 append.misnumbered.clone().unwrap_or_else(over)
             }
             _ => StoreError::Fenced(run.clone()),

@@ -1,4 +1,4 @@
-//! Taking the right to drive runs.
+//! Claiming the leases of runs.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use super::database::{Fault, Query};
 use super::row::{HeadRow, nanoseconds, run_id, signed, text};
 use super::service::Service;
 
-/// How often a claim is tried for which something changed meanwhile.
+/// How often a claim is retried when the row changed in the meantime.
 const TRIES: usize = 5;
 
-/// Begins what gives a lease to the worker `$1`: whether it is alive, and `$2` more seconds of life where
-/// it has had some of them, so that a lease begins with its full time.
+/// The start of every statement that gives a lease to the worker `$1`: checks whether the worker is alive,
+/// and extends its life to `$2` seconds if a part of them has passed, so that a new lease has its full time.
 macro_rules! alive {
     ($rest:literal) => {
         concat!(
@@ -66,8 +66,8 @@ const CREATE: Query = Query::new(
     ],
 );
 
-/// That the epoch is still the one that was looked at tells that nobody was quicker: whether the owner
-/// of a row that has changed since is alive cannot be seen by the statement any more.
+/// Comparing the epoch detects a concurrent claim: a statement cannot check whether the owner of a row that
+/// has changed since is alive.
 const CLAIM: Query = Query::new(
     alive!(
         "free AS ( \
@@ -85,7 +85,7 @@ const CLAIM: Query = Query::new(
     &[Type::UUID, Type::FLOAT8, Type::TEXT, Type::BOOL],
 );
 
-/// The inner look at the epoch is at the time at which the statement began.
+/// The inner query reads the epoch as of the start of the statement.
 const CLAIM_NEXT: Query = Query::new(
     alive!(
         "dead AS MATERIALIZED ( \
@@ -122,7 +122,7 @@ const LOOK: Query = Query::new(
     &[Type::UUID, Type::TEXT],
 );
 
-/// A run as it is sent to be created.
+/// A new run, encoded for the database.
 pub(super) struct Create {
     run: RunId,
     workflow: WorkflowId,
@@ -152,21 +152,21 @@ impl Create {
         })
     }
 
-    /// The bundle as it is stored.
+    /// The bundle, encoded as it is stored.
     fn bundle(&self) -> Result<String, StoreError> {
         let corrupt = |message: String| StoreError::Corrupt { place: self.place.clone(), message };
         let json = self.bundle.to_json().map_err(|error| corrupt(error.to_string()))?;
         if BundleHash::of(&json) == self.hash {
             Ok(json)
         } else {
-            Err(corrupt("the run names another hash than its bundle has".to_owned()))
+            Err(corrupt("the hash of the bundle differs from the hash that the run names".to_owned()))
         }
     }
 }
 
-/// What is found of a run when a statement did not do what it should.
+/// The state of a run after a statement had no effect.
 pub(super) struct Found {
-    /// Whether the others take this store to be alive.
+    /// Whether other stores consider this store alive.
     pub(super) alive: bool,
     pub(super) run: Option<FoundRun>,
 }
@@ -175,7 +175,7 @@ pub(super) struct FoundRun {
     epoch: i64,
     pub(super) last_event: i64,
     owner: Option<Uuid>,
-    /// Who holds it and is alive.
+    /// The living holder.
     pub(super) holder: Option<String>,
 }
 
@@ -237,12 +237,13 @@ impl Service {
                 self.revive().await?;
             }
         }
-        Err(self.database.fault("a run could not be created for a reason that is over: try again"))
+        Err(self.database.fault("a run could not be created for a reason that no longer holds: try again"))
     }
 
     pub(super) async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
         for _ in 0..TRIES {
-            // What the database takes this store to hold, but was never told of, may be taken again.
+            // A lease that the database assigns to this store, but whose response was lost, may be claimed
+            // again.
             let again = !self.leases.borrow().holds(run);
             let rows = self
                 .database
@@ -263,11 +264,11 @@ impl Service {
                 Some(FoundRun { holder: Some(holder), .. }) => {
                     return Err(StoreError::Held { run: run.clone(), holder });
                 }
-                // It has just been given back.
+                // It has just been released.
                 Some(_) => {}
             }
         }
-        Err(StoreError::Held { run: run.clone(), holder: "one after the other".to_owned() })
+        Err(StoreError::Held { run: run.clone(), holder: "several stores in turn".to_owned() })
     }
 
     pub(super) async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
@@ -294,7 +295,7 @@ impl Service {
         Ok(Vec::new())
     }
 
-    /// Remembers that a lease may have been given of which nobody knows.
+    /// Records that the database may have given out a lease whose response was lost.
     fn in_doubt(&self, fault: Fault) -> StoreError {
         if !fault.refused {
             self.leases.borrow_mut().unsettled = true;

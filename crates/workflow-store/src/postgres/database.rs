@@ -1,4 +1,4 @@
-//! Statements, connections to run them on, and what went wrong with them.
+//! Statements, the connections that execute them, and their errors.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,13 +18,13 @@ use workflow_core::store::StoreError;
 use super::options::{PostgresOptions, place};
 use super::wire::Connector;
 
-/// How many connections there are for appends, output and the heartbeat, which wait for nobody else.
+/// How many connections are reserved for appends, output and the heartbeat.
 const WRITERS: usize = 4;
 
-/// How much longer than the server the client waits for the end of a statement.
+/// How much longer than the server's time limit the client waits for a statement.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// A statement, with `@.` for the schema, and the types of its parameters.
+/// A statement, with `@.` in place of the schema, and the types of its parameters.
 pub(super) struct Query {
     text: &'static str,
     types: &'static [Type],
@@ -41,7 +41,7 @@ impl Query {
 /// Why a statement failed.
 pub(super) struct Fault {
     pub(super) error: StoreError,
-    /// Whether the server said so: then nothing was stored, and the connection is good.
+    /// Whether the server reported the error: then nothing was stored, and the connection is usable.
     pub(super) refused: bool,
 }
 
@@ -51,19 +51,19 @@ impl From<Fault> for StoreError {
     }
 }
 
-/// The database as this store uses it.
+/// The database, as this store uses it.
 pub(super) struct Database {
-    /// For reads, and whatever changes leases.
+    /// For reads, and for changes of leases.
     general: Pool,
     /// For appends, output and the heartbeat.
     writers: Pool,
-    /// The name of the schema, in quotes.
+    /// The quoted name of the schema.
     schema: String,
     place: String,
     prepared: bool,
     limit: Duration,
     connector: Connector,
-    /// The statements with the name of the schema in them, by the address of their text.
+    /// The statements with the name of the schema inserted, by the address of their text.
     texts: RefCell<HashMap<usize, Rc<str>>>,
 }
 
@@ -72,7 +72,7 @@ impl Database {
         let (mut config, connector) = options.config()?;
         let place = place(&config, &options.schema);
         if options.prepared_statements && config.get_options().is_none() {
-            // Poolers do not know this, and are used without prepared statements.
+            // Poolers do not support this option, and are used without prepared statements.
             config.options(format!("-c statement_timeout={}", options.time_limit.as_millis()));
         }
         let pool = |size| pool(&config, &connector, size, options.time_limit, &place);
@@ -88,7 +88,7 @@ impl Database {
         })
     }
 
-    /// The name of the schema, in quotes.
+    /// The quoted name of the schema.
     pub(super) fn schema(&self) -> &str {
         &self.schema
     }
@@ -97,7 +97,7 @@ impl Database {
         &self.place
     }
 
-    /// Runs a statement that can be run twice: once more where a connection turns out to be lost.
+    /// Executes an idempotent statement, with one retry if the connection was lost.
     pub(super) async fn read(&self, query: &Query, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         match self.run(&self.general, query, params).await {
             Err(fault) if !fault.refused => Ok(self.run(&self.general, query, params).await?),
@@ -105,18 +105,18 @@ impl Database {
         }
     }
 
-    /// Runs a statement that changes something. After an error that the server did not tell the outcome
-    /// is not known.
+    /// Executes a statement that changes something. After an error that the server did not report, the
+    /// outcome is unknown.
     pub(super) async fn change(&self, query: &Query, params: Params<'_>) -> Result<Vec<Row>, Fault> {
         self.run(&self.general, query, params).await
     }
 
-    /// The same on a connection for which only few wait.
+    /// The same on a connection reserved for writes.
     pub(super) async fn write(&self, query: &Query, params: Params<'_>) -> Result<Vec<Row>, Fault> {
         self.run(&self.writers, query, params).await
     }
 
-    /// A connection for several statements that are sent without waiting for one another.
+    /// A connection on which several statements are pipelined.
     pub(super) async fn writer(&self) -> Result<Object, StoreError> {
         self.writers.get().await.map_err(|error| self.pool_error(error))
     }
@@ -125,7 +125,7 @@ impl Database {
         let connection = pool.get().await.map_err(|error| lost(self.pool_error(error)))?;
         let rows = self.run_on(&connection, query, params).await;
         if rows.as_ref().is_err_and(|fault| !fault.refused) {
-            // What else is on its way on this connection is not for the next who uses it.
+            // The connection still has responses in flight, so it must not return to the pool.
             drop(Object::take(connection));
         }
         rows
@@ -158,7 +158,7 @@ impl Database {
         Rc::clone(text)
     }
 
-    /// Reads with a statement that was put together for this occasion.
+    /// Reads with a statement that was built for this call.
     pub(super) async fn read_once(
         &self,
         text: &str,
@@ -174,12 +174,12 @@ impl Database {
                 Ok(rows) => return Ok(rows),
                 Err(fault) => fault.error,
             };
-            tracing::debug!(%error, "reading again");
+            tracing::debug!(%error, "a read failed; trying again");
             drop(Object::take(connection));
         }
     }
 
-    /// Waits for a statement; one that takes too long is given up, by the server too if it can be told.
+    /// Waits for a statement; one that takes too long is cancelled, on the server too if possible.
     async fn in_time<T>(
         &self,
         connection: &Object,
@@ -198,7 +198,7 @@ impl Database {
         })
     }
 
-    /// Does `work` in a transaction that begins with the statement `first`.
+    /// Executes `work` in a transaction that begins with the statement `first`.
     pub(super) async fn transaction(
         &self,
         first: &str,
@@ -215,15 +215,15 @@ impl Database {
             .await
             .unwrap_or_else(|_| Err(self.io(io::ErrorKind::TimedOut, "the database did not answer in time")));
         if result.is_err() {
-            // The end of the connection is the end of the transaction.
+            // Closing the connection rolls the transaction back.
             drop(Object::take(connection));
         }
         result
     }
 
-    /// The first of rows of which there is one by the nature of the statement.
+    /// The first row of a statement that always returns one.
     pub(super) fn one<'r>(&self, rows: &'r [Row]) -> Result<&'r Row, StoreError> {
-        rows.first().ok_or_else(|| self.fault("a statement that always has a row had none"))
+        rows.first().ok_or_else(|| self.fault("a statement that always returns a row returned none"))
     }
 
     pub(super) fn fault(&self, message: &str) -> StoreError {
@@ -234,7 +234,7 @@ impl Database {
         StoreError::Io { place: self.place.clone(), source: Arc::new(io::Error::new(kind, message)) }
     }
 
-    /// In the words of server or client. Details are left out: they can hold what is stored.
+    /// The message of the server or client. Details are omitted because they can contain stored data.
     pub(super) fn error(&self, error: &tokio_postgres::Error) -> StoreError {
         let message = match (error.as_db_error(), error.source()) {
             (Some(told), _) => format!("{} (SQLSTATE {})", told.message(), told.code().code()),
@@ -248,18 +248,18 @@ impl Database {
         match error {
             PoolError::Backend(error) => self.error(&error),
             PoolError::Timeout(_) => {
-                self.io(io::ErrorKind::TimedOut, "no connection to the database could be had in time")
+                self.io(io::ErrorKind::TimedOut, "no connection to the database was available in time")
             }
             error => self.fault(&error.to_string()),
         }
     }
 }
 
-/// Of what kind an error is: whether the server is away is told by it.
+/// The kind of an error: it shows whether the server is unavailable.
 fn kind(error: &tokio_postgres::Error) -> io::ErrorKind {
     let system = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     match (error.code(), system.map(io::Error::kind)) {
-        // There is no socket of that name while the server is down.
+        // While the server is down, its Unix socket does not exist.
         (_, Some(io::ErrorKind::NotFound)) => io::ErrorKind::NotConnected,
         (_, Some(kind)) => kind,
         (Some(code), _) if AWAY.contains(code) => io::ErrorKind::NotConnected,
@@ -268,7 +268,7 @@ fn kind(error: &tokio_postgres::Error) -> io::ErrorKind {
     }
 }
 
-/// What a server says that starts, stops, or has as many connections as it can.
+/// Errors of a server that is starting, stopping, or out of connections.
 const AWAY: [SqlState; 4] = [
     SqlState::ADMIN_SHUTDOWN,
     SqlState::CRASH_SHUTDOWN,

@@ -1,7 +1,7 @@
-//! Hints: that there is something to read, for the watchers of this store and of others.
+//! Hints: notifications that there is something to read, for the watchers of this store and of others.
 //!
-//! A notification within the transaction of an append would hold a lock of the whole server until its
-//! commit is on the disk. So hints are gathered for a moment, and are sent in a transaction of their own.
+//! A notification within the transaction of an append would hold a server-wide lock until the commit is on
+//! disk. So hints are collected for a moment, and sent in a transaction of their own.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -18,21 +18,21 @@ use super::database::Query;
 use super::row::run_id;
 use super::service::Service;
 
-/// How long hints are gathered.
+/// How long hints are collected.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// How many runs are named; when there are more, any may be meant.
+/// How many runs are named; if there are more, the notification stands for any run.
 const MOST: usize = 256;
 
-/// The payload of a notification: who sends it, and the run, or nothing when it may be any.
+/// The payload of a notification: the sender, and the run, or no run if it may be any.
 const SEND: Query = Query::new(
     "WITH moved AS MATERIALIZED (SELECT nextval('@.signal')) \
      SELECT pg_notify($1, payload) FROM moved, unnest($2::text[]) payload",
     &[Type::TEXT, Type::TEXT_ARRAY],
 );
 
-/// How far the signal has moved, 0 before it ever did; which runs of this worker were asked something that no event obeys; and
-/// which runs can be claimed.
+/// The position of the signal, 0 if it never moved; the runs of this worker with control requests that no
+/// event applies; and the claimable runs.
 const POLL: Query = Query::new(
     "SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM @.signal), \
          ARRAY(SELECT run_id FROM @.run \
@@ -46,7 +46,7 @@ const POLL: Query = Query::new(
 
 pub(super) struct Hints {
     pub(super) watchers: Watchers,
-    /// Whether notifications come.
+    /// Whether notifications arrive.
     pub(super) listening: Cell<bool>,
     gathered: RefCell<BTreeSet<String>>,
     wake: Notify,
@@ -57,8 +57,8 @@ impl Hints {
         Self { watchers, listening: Cell::new(false), gathered: RefCell::default(), wake: Notify::new() }
     }
 
-    /// Tells the watchers of this store now, and those of others soon: there is something to read of a
-    /// run, or of any.
+    /// Notifies the watchers of this store now, and those of others soon, that there is something to read of
+    /// a run, or of any run.
     pub(super) fn tell(&self, run: Option<&RunId>) {
         self.watchers.call(run);
         let mut gathered = self.gathered.borrow_mut();
@@ -73,7 +73,7 @@ impl Hints {
 }
 
 impl Service {
-    /// What notifications are sent and listened to as.
+    /// The name of the notification channel.
     pub(super) fn channel(&self) -> &str {
         self.database.schema().trim_matches('"')
     }
@@ -94,11 +94,11 @@ impl Service {
         let payloads: Vec<String> =
             gathered.iter().map(|run| format!("{} {run}", self.worker.get())).collect();
         if let Err(fault) = self.database.change(&SEND, &[&self.channel(), &payloads]).await {
-            tracing::warn!(error = %fault.error, "others see late what was asked of runs");
+            tracing::warn!(error = %fault.error, "cannot send notifications; other processes notice control requests late");
         }
     }
 
-    /// Takes a notification in. One that this store has sent is no news.
+    /// Handles a notification. One that this store sent itself is ignored.
     pub(super) fn heard(&self, payload: &str) {
         let Some((sender, run)) = payload.split_once(' ') else { return };
         if sender.parse::<Uuid>().is_ok_and(|sender| sender == self.worker.get()) {
@@ -107,7 +107,7 @@ impl Service {
         self.hints.watchers.call(RunId::new(run).ok().as_ref());
     }
 
-    /// Looks for what no notification tells of, while somebody watches.
+    /// Polls for changes without notifications, while there are watchers.
     pub(super) async fn poll(self: Rc<Self>, every: Duration) {
         let mut seen = None;
         loop {
@@ -119,7 +119,7 @@ impl Service {
             match self.look_around(&mut seen).await {
                 Ok(()) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "the database could not be asked for controls");
+                    tracing::warn!(%error, "cannot poll the database for control requests");
                     seen = None;
                 }
             }
@@ -135,12 +135,12 @@ impl Service {
             runs.extend(row.get::<_, Vec<String>>(column));
         }
         match seen {
-            // Whatever came before the first look.
+            // Changes before the first poll are unknown.
             None => self.hints.watchers.call(None),
             Some((before, _)) if *before != signal && !self.hints.listening.get() => {
                 self.hints.watchers.call(None);
             }
-            // Each is told of once.
+            // Each run is reported once.
             Some((_, before)) => {
                 for run in runs.difference(before) {
                     self.hints.watchers.call(Some(&run_id(run)?));

@@ -1,4 +1,4 @@
-//! Leases: what this store holds, its heartbeat, and giving back.
+//! Leases: which runs this store holds, its heartbeat, and the release of leases.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,7 +17,7 @@ use super::service::Service;
 use super::thread::Request;
 use crate::host;
 
-/// A worker that has been dead for long is forgotten when no run refers to it.
+/// Registers a worker; the row of a worker that has long been dead is deleted when no run refers to it.
 const REGISTER: Query = Query::new(
     "WITH gone AS ( \
          DELETE FROM @.worker w WHERE w.expires_at < @.clock() - interval '1 day' \
@@ -44,23 +44,23 @@ const RELEASE: Query = Query::new(
     &[Type::UUID, Type::TEXT, Type::INT8],
 );
 
-/// What the database takes this store to hold and the store does not.
+/// Releases the leases that the database assigns to this store, but the store does not know of.
 const SETTLE: Query = Query::new(
     "UPDATE @.run SET owner = NULL WHERE owner = $1 AND NOT run_id = ANY($2)",
     &[Type::UUID, Type::TEXT_ARRAY],
 );
 
-/// The leases that this store gave out and did not get back.
+/// The leases that this store gave out and that were not released.
 #[derive(Default)]
 pub(super) struct Leases {
     runs: HashMap<RunId, Held>,
-    /// Whether a lease may have been stored of which the store was not told.
+    /// Whether the database may have stored a lease of which the store was not told.
     pub(super) unsettled: bool,
 }
 
 struct Held {
     epoch: u64,
-    /// The number of the last control that its holder was given.
+    /// The number of the last control request that was delivered to the holder.
     given: u64,
 }
 
@@ -86,7 +86,7 @@ impl Leases {
         self.runs.is_empty()
     }
 
-    /// The last control that the holder of a lease was given, if the lease is out.
+    /// The last control request that was delivered to the holder of a lease, if the lease is held.
     pub(super) fn given(&self, lease: &Lease) -> Option<u64> {
         self.runs.get(&lease.run).filter(|held| held.epoch == lease.epoch).map(|held| held.given)
     }
@@ -125,7 +125,7 @@ impl Lent for Vec<Lease> {
     }
 }
 
-/// Leases on their way to whoever asked for them. They are given back when nobody waits any more.
+/// Leases on their way to a caller. They are released if the caller's future was dropped.
 pub(super) struct Loan<T: Lent> {
     lent: Option<T>,
     back: mpsc::WeakUnboundedSender<Request>,
@@ -133,19 +133,19 @@ pub(super) struct Loan<T: Lent> {
 
 impl<T: Lent> Loan<T> {
     pub(super) fn take(mut self) -> Result<T, StoreError> {
-        self.lent.take().ok_or_else(|| StoreError::Closed("the lease is gone".to_owned()))
+        self.lent.take().ok_or_else(|| StoreError::Closed("the lease was released already".to_owned()))
     }
 }
 
 impl<T: Lent> Drop for Loan<T> {
     fn drop(&mut self) {
-        // A store that is closed has given all back.
+        // A store that is closed has released all its leases.
         let Some((lent, back)) = self.lent.take().zip(self.back.upgrade()) else { return };
         for lease in lent.into_leases() {
             let run = lease.run.clone();
             let release = async move |service: Rc<Service>| {
                 if let Err(error) = service.release(&lease).await {
-                    tracing::warn!(run = %lease.run, %error, "a lease that nobody waits for was not given back");
+                    tracing::warn!(run = %lease.run, %error, "cannot release a lease whose caller is gone");
                 }
             };
             let _ = back.send(Request::job(Some(run), release));
@@ -154,7 +154,7 @@ impl<T: Lent> Drop for Loan<T> {
 }
 
 impl Service {
-    /// Does `job` with the right to change leases, of one run or of any, and hands over what comes of it.
+    /// Executes `job` while it may change the lease of one run or of any, and hands its result over.
     pub(super) async fn lend<T: Lent>(
         self: Rc<Self>,
         any: bool,
@@ -167,7 +167,7 @@ impl Service {
         let loan = result.map(|lent| Loan { lent: Some(lent), back: self.back.clone() });
         if let Err(Ok(mut loan)) = answer.send(loan) {
             for lease in loan.lent.take().map(Lent::into_leases).unwrap_or_default() {
-                // An error leaves it to be settled later.
+                // On an error, `settle` releases it later.
                 let _ = self.give_back(&lease).await;
             }
         }
@@ -183,7 +183,7 @@ impl Service {
         Ok(())
     }
 
-    /// How long a lease is good.
+    /// The lease time.
     pub(super) fn seconds(&self) -> f64 {
         self.lease_time.as_secs_f64()
     }
@@ -196,35 +196,35 @@ impl Service {
             return Err(StoreError::Expired);
         }
         if self.leases.borrow().unsettled {
-            // It waits for its turn, and the heartbeat does not.
+            // It waits for its turn, which the heartbeat must not.
             let service = Rc::clone(self);
             spawn_local(async move {
                 let _any = service.any_run.write().await;
                 if let Err(error) = service.settle().await {
-                    tracing::warn!(%error, "leases that nobody has could not be given back yet");
+                    tracing::warn!(%error, "cannot release leases that the store does not hold; trying again later");
                 }
             });
         }
         Ok(())
     }
 
-    /// None of the leases is good any more: goes on as another worker.
+    /// All leases of this store have expired: continues as a new worker.
     async fn expire(&self) {
         self.leases.borrow_mut().runs.clear();
         let _one = self.registering.lock().await;
-        // What was claimed since they ran out is free now, and not only when this worker's time is over.
+        // Runs that were claimed after the expiry are free now, not only when this worker's time is over.
         if let Err(fault) = self.database.write(&LEAVE, &[&self.worker.get()]).await {
-            tracing::warn!(error = %fault.error, "a store could not end its leases: they run out");
+            tracing::warn!(error = %fault.error, "cannot end the leases of this store; they expire on their own");
         }
         self.hints.tell(None);
         if let Err(error) = self.register().await {
             // The next claim tries again.
-            tracing::warn!(%error, "a store whose leases ran out could not register again yet");
+            tracing::warn!(%error, "cannot register again after the leases of this store expired; trying again later");
         }
     }
 
-    /// After it was found that this store is taken for dead: goes on as another worker. Holders of leases are
-    /// told at the next renewal, if an append does not tell them before.
+    /// Continues as a new worker after other stores presumed this store dead. Holders of leases learn it from
+    /// the next renewal, or from an earlier append.
     pub(super) async fn revive(&self) -> Result<(), StoreError> {
         let worker = self.worker.get();
         let _one = self.registering.lock().await;
@@ -235,14 +235,14 @@ impl Service {
             self.leases.borrow_mut().runs.clear();
             self.lapsed.set(true);
         }
-        // It did not die: whoever claims its runs now is not told so.
+        // The store did not die, so the next claims of its runs must not count a death.
         if let Err(fault) = self.database.write(&LEAVE, &[&worker]).await {
-            tracing::warn!(error = %fault.error, "a store whose leases ran out could not say that it is alive");
+            tracing::warn!(error = %fault.error, "cannot report that this store is alive after its leases expired");
         }
         self.register().await
     }
 
-    /// Gives back what was given to this store without its being told.
+    /// Releases leases that the database gave to this store without its knowledge.
     pub(super) async fn settle(&self) -> Result<(), StoreError> {
         if self.leases.borrow().unsettled {
             let runs: Vec<String> = self.leases.borrow().runs.keys().map(ToString::to_string).collect();
@@ -277,13 +277,13 @@ impl Service {
         }
     }
 
-    /// The last that the store does: its leases end, and others are told.
+    /// The last step of the store: ends its leases, and notifies others.
     pub(super) async fn leave(&self) {
         if !self.leases.borrow().is_empty() {
             self.hints.tell(None);
         }
         if let Err(fault) = self.database.write(&LEAVE, &[&self.worker.get()]).await {
-            tracing::warn!(error = %fault.error, "a store that is dropped could not end its leases: they run out");
+            tracing::warn!(error = %fault.error, "cannot end the leases of a dropped store; they expire on their own");
         }
         self.flush_hints().await;
     }

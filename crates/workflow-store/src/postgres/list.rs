@@ -12,10 +12,10 @@ use crate::postgres::service::Service;
 
 const CREATED: Query = Query::new("SELECT created FROM @.run WHERE run_id = $1", &[Type::TEXT]);
 
-/// A query that may find runs which the filter does not select asks for at least so many at a time.
+/// The minimum page size of a query that may find runs which the filter does not select.
 const FEWEST: usize = 64;
 
-/// Where a page begins: after the run that was created then and has that id.
+/// Where a page begins: after the run with this creation time and id.
 type After = (i64, String);
 
 impl Service {
@@ -30,9 +30,9 @@ impl Service {
         };
         let most = filter.limit.unwrap_or(usize::MAX);
         let mut records: Vec<RunRecord> = Vec::new();
-        // A run that is damaged must not hide the others. Reading it tells what is wrong.
-        let damaged = |error: &StoreError| tracing::error!(%error, "a damaged run");
-        // More than one round is needed only after a run that is damaged, or whose labels are others.
+        // A damaged run must not hide the others. Reading it reports the damage.
+        let damaged = |error: &StoreError| tracing::error!(%error, "a run is damaged");
+        // A second query is needed only if runs were damaged or had other labels.
         while records.len() < most {
             let left = most - records.len();
             let asked = if filter.labels.is_empty() { left } else { left.max(FEWEST) };
@@ -48,8 +48,8 @@ impl Service {
         Ok(records)
     }
 
-    /// At most `limit` runs, the newest first: all that the filter selects, and with labels perhaps others. The
-    /// statement depends on the filter, so that the index can be used that suits it.
+    /// At most `limit` runs, the newest first: all that the filter selects, and with a filter by labels
+    /// perhaps others. The statement depends on the filter, so that the matching index can be used.
     async fn page(
         &self,
         filter: &RunFilter,

@@ -1,4 +1,4 @@
-//! The connection that listens.
+//! The connection that listens for notifications.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -14,17 +14,17 @@ use super::database::Query;
 use super::service::Service;
 use super::wire::Connector;
 
-/// How long to wait before the next try: longer each time up to the last.
+/// The delay before the next attempt: it grows up to the second value.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How long a notification of its own may take to come.
+/// How long the store's own test notification may take to arrive.
 const SELF_TEST: Duration = Duration::from_secs(5);
 
 const TEST: Query = Query::new("SELECT pg_notify($1, $2)", &[Type::TEXT, Type::TEXT]);
 
 impl Service {
-    /// Listens, and connects again when the connection is lost.
+    /// Listens, and reconnects when the connection is lost.
     pub(super) async fn listen(self: Rc<Self>, config: Config, connector: Connector, limit: Duration) {
         let mut pause = PAUSE;
         loop {
@@ -33,22 +33,28 @@ impl Service {
                     if self.hears(&mut ears.payloads).await {
                         pause = PAUSE;
                         self.hints.listening.set(true);
-                        // What came while nobody listened.
+                        // Notifications may have been missed while not connected.
                         self.hints.watchers.call(None);
                         while let Some(payload) = ears.payloads.recv().await {
                             self.heard(&payload);
                         }
                         self.hints.listening.set(false);
-                        tracing::info!("the connection that listens was lost");
+                        tracing::info!(
+                            "lost the connection that listens for notifications; connecting again"
+                        );
                     } else {
                         tracing::warn!(
-                            "no notification comes through: a pooler may be in between; controls are looked for"
+                            "notifications do not arrive, perhaps because of a connection pooler: polling instead"
                         );
                         pause = LONGEST_PAUSE;
                     }
                 }
-                Ok(Err(error)) => tracing::warn!(error = %self.database.error(&error), "cannot listen"),
-                Err(_) => tracing::warn!("cannot listen: the database did not answer in time"),
+                Ok(Err(error)) => {
+                    tracing::warn!(error = %self.database.error(&error), "cannot listen for notifications");
+                }
+                Err(_) => {
+                    tracing::warn!("cannot listen for notifications: the database did not answer in time");
+                }
             }
             tokio::time::sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);
@@ -72,9 +78,9 @@ impl Service {
         Ok(ears)
     }
 
-    /// Whether a notification that is sent in the way of all others arrives.
+    /// Whether a notification that is sent like all others arrives.
     async fn hears(&self, payloads: &mut mpsc::UnboundedReceiver<String>) -> bool {
-        // It has not the form of a hint.
+        // Its payload differs from that of a hint.
         let payload = format!("test:{}", self.worker.get());
         if self.database.read(&TEST, &[&self.channel(), &payload]).await.is_err() {
             return false;
@@ -91,7 +97,7 @@ impl Service {
     }
 }
 
-/// A connection on which notifications come, until it is dropped.
+/// A connection that receives notifications until it is dropped.
 struct Ears {
     #[allow(dead_code, reason = "the connection ends with it")]
     client: Client,

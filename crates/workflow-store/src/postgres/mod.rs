@@ -1,8 +1,9 @@
 //! A store that keeps runs in a PostgreSQL database.
 //!
-//! All of it is one actor: [`thread`] hands requests to the [`service`](Service), and [`append`], [`output`], [`lease`]
-//! and [`hints`] each bring a queue that the service has and methods that it gets. So these files import each other.
-//! `row`, `database`, `schema` and `options` are below them and know nothing of the service.
+//! All of it is one actor: [`thread`] passes requests to the [`service`](Service), and [`append`],
+//! [`output`], [`lease`] and [`hints`] each contribute a queue that the service owns and methods of the
+//! service. So these files import each other. `row`, `database`, `schema` and `options` are below them and do
+//! not depend on the service.
 
 mod append;
 mod claim;
@@ -49,54 +50,51 @@ use self::schema::migration;
 use self::service::Service;
 use self::thread::{Request, Thread};
 
-/// Keeps runs in a PostgreSQL database (15 is tested), for any number of processes on any number of
+/// Keeps runs in a PostgreSQL database (tested with version 15), for any number of processes on any number of
 /// machines.
 ///
-/// The tables are in a schema of their own, `workflow` unless the [options](PostgresOptions) say
-/// otherwise. Opening the store makes them and brings them up to date; several may do that at once. A
-/// schema that a later release has made is refused.
+/// The tables are in a schema of their own, `workflow` unless the [options](PostgresOptions) name another.
+/// Opening the store creates and migrates them; several processes may do that at once. A schema that a later
+/// release has migrated is refused.
 ///
 /// # Leases
 ///
-/// A run is driven by one store at a time. Its lease is good for the [lease
-/// time](PostgresOptions::lease_time), up to a thirtieth less, unless the store is
-/// [renewed](RunStore::renew) before; once it has run out, others may take the run over. Only the
-/// database's clock counts. Every append is conditional on the lease, in the statement that stores the
-/// events: who was taken for dead and wakes up writes nothing.
+/// One store drives a run at a time. Its lease is valid for the [lease time](PostgresOptions::lease_time), or
+/// up to a thirtieth less, unless the store is [renewed](RunStore::renew) before; once it has expired, other
+/// stores may claim the run. Only the database's clock counts. Every append is conditional on the lease, in
+/// the statement that stores the events: a store that was presumed dead and then resumes cannot write.
 ///
-/// # What is promised of an append
+/// # Guarantees of an append
 ///
-/// One statement stores the events of an append, and those of other runs that were waiting just then:
-/// all of an append or nothing, each with an outcome of its own. It is acknowledged when the database
-/// has committed it: on its disk, unless `fsync` or `synchronous_commit` are off. When the connection is
-/// lost meanwhile, or the time limit is over, the outcome is not known. Lost connections are made anew
-/// when they are needed. Output entries may be lost when the server crashes; of each run the newest are
-/// kept, and an entry of the kind [`Dropped`](workflow_core::output::OutputKind::Dropped) tells how many
-/// were before them.
+/// One statement stores the events of an append, together with those of other runs that were waiting: an
+/// append is stored completely or not at all, and each has an outcome of its own. It is acknowledged when the
+/// database has committed it: durably, unless `fsync` or `synchronous_commit` are off. If the connection is
+/// lost or the time limit expires, the outcome is unknown. Lost connections are opened again when they are
+/// needed. Output entries may be lost when the server crashes; the newest of each run are kept, and an entry
+/// of the kind [`Dropped`](workflow_core::output::OutputKind::Dropped) says how many came before them.
 ///
 /// # Watching
 ///
-/// Controls, and runs that can be claimed, come as notifications on a connection of its own. Where that
-/// does not work the database is asked [every second](PostgresOptions::poll_every); runs whose holder died
-/// are always found in this way.
+/// Control requests and claimable runs are announced by notifications on a dedicated connection. If
+/// notifications do not work, the database is polled [every second](PostgresOptions::poll_every); runs whose
+/// holder died are always found by polling.
 ///
-/// Behind a pooler that hands out sessions for a transaction (PgBouncer's transaction mode), turn
-/// [prepared statements](PostgresOptions::prepared_statements) off, and give a [URL to listen
-/// at](PostgresOptions::listen_url) that leads to the server itself. TLS is not spoken: put a tunnel or a
-/// pooler on the same machine in between.
+/// With a pooler that assigns a session per transaction (PgBouncer's transaction mode), turn [prepared
+/// statements](PostgresOptions::prepared_statements) off, and set a [URL to listen
+/// at](PostgresOptions::listen_url) that connects to the server directly.
 ///
 /// # Growth
 ///
-/// [`prune`](RunStore::prune) deletes what has ended. Bundles stay when the runs that used them are
-/// deleted. The tables are plain ones, and events are found by their primary key. Where there are so
-/// many that deleting them is a burden, `event` and `chunk` can be partitioned by ranges of `key`, which
-/// grows with time: the statements of the store work on both.
+/// [`prune`](RunStore::prune) deletes completed runs. Bundles are kept when the runs that used them are
+/// deleted. The tables are not partitioned, and events are found by their primary key. If there are so many
+/// that deleting them is a burden, `event` and `chunk` can be partitioned by ranges of `key`, which grows
+/// with time: the statements of the store work with both.
 ///
 /// # Threads
 ///
-/// The work is done by a thread of the store: no method blocks, and any executor will do. A method that
-/// was polled once does its work to the end, also when its future is dropped; a lease that nobody waits
-/// for any more is given back. Dropping the store waits for what is under way, and frees its runs.
+/// A thread of the store does the work: no method blocks, and any executor can be used. Once a method was
+/// polled, it completes even if its future is dropped; a lease whose future was dropped is released. Dropping
+/// the store waits for operations in progress, and releases its runs.
 pub struct PostgresStore {
     thread: Thread,
     watchers: Watchers,
@@ -105,24 +103,24 @@ pub struct PostgresStore {
 }
 
 impl PostgresOptions {
-    /// Opens the store: connects, and brings the schema up to date. This blocks until that is done.
+    /// Opens the store: connects, and migrates the schema. Blocks until that is done.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when an option makes no sense, or the database cannot be reached or used;
-    /// [`StoreError::Corrupt`] when a later release has made the schema.
+    /// [`StoreError::Io`] if an option is invalid, or the database cannot be reached or used;
+    /// [`StoreError::Corrupt`] if a later release has migrated the schema.
     pub fn open(self) -> Result<PostgresStore, StoreError> {
         PostgresStore::with(self)
     }
 
-    /// The statements that make the schema in an empty database, for who wants to run them by hand.
+    /// The statements that create the schema in an empty database, for running them manually.
     pub fn migration_sql(&self) -> String {
         migration(&format!("\"{}\"", self.schema), 0)
     }
 }
 
 impl PostgresStore {
-    /// Opens the store in the database at `url`; see [`PostgresOptions`]. This blocks until it is done.
+    /// Opens the store in the database at `url`; see [`PostgresOptions`]. Blocks until that is done.
     ///
     /// # Errors
     ///
@@ -138,7 +136,7 @@ impl PostgresStore {
         Ok(Self { thread, watchers, place, lease_time })
     }
 
-    /// Does `job` on the store's thread, after all that was asked of the run `turn` before.
+    /// Executes `job` on the store's thread, after all earlier requests for the run `turn`.
     async fn ask<T: Send + 'static>(
         &self,
         turn: Option<&RunId>,
@@ -146,14 +144,14 @@ impl PostgresStore {
     ) -> Result<T, StoreError> {
         let (answer, result) = oneshot::channel();
         self.thread.send(Request::job(turn.cloned(), async move |service| {
-            // Nobody may be waiting any more.
+            // The caller may have dropped its future.
             let _ = answer.send(job(service).await);
         }));
         result.await.unwrap_or_else(|_| closed())
     }
 
-    /// The same for a job that gives a lease: it is given back, before anything else is done with the run,
-    /// when nobody waits for it.
+    /// The same for a job that gives out a lease: if the caller's future was dropped, the lease is released
+    /// before the next request for the run.
     async fn ask_for_leases<T: Lent>(
         &self,
         turn: Option<&RunId>,
@@ -168,7 +166,7 @@ impl PostgresStore {
 }
 
 fn closed<T>() -> Result<T, StoreError> {
-    Err(StoreError::Closed("its thread has ended".to_owned()))
+    Err(StoreError::Closed("the thread of the store has stopped".to_owned()))
 }
 
 impl fmt::Debug for PostgresStore {

@@ -1,4 +1,4 @@
-//! How a store is opened.
+//! Options for opening a store.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use workflow_core::store::StoreError;
 use super::tls::TlsSettings;
 use super::wire::Connector;
 
-/// How a [`PostgresStore`](super::PostgresStore) is opened. What it shows of itself holds no password.
+/// Options for opening a [`PostgresStore`](super::PostgresStore). Its `Debug` output contains no password.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -46,15 +46,15 @@ pub(super) enum Listen {
 }
 
 impl PostgresOptions {
-    /// The database at `url`: `postgres://user:password@host:port/database`, or `key=value` pairs as
-    /// libpq takes them.
+    /// The database at `url`: `postgres://user:password@host:port/database`, or `key=value` pairs as in
+    /// libpq.
     ///
-    /// `sslmode` means what it means to libpq: `disable`, `prefer` (TLS where the server offers it, and the
-    /// default), `require`, `verify-ca`, `verify-full`. The first three do not check who the server is; use
+    /// `sslmode` has the meaning that libpq gives it: `disable`, `prefer` (TLS if the server offers it, the
+    /// default), `require`, `verify-ca`, `verify-full`. The first three do not verify the server; use
     /// `verify-full` for a server on another machine. `sslrootcert=FILE` names the certificates of trusted
-    /// authorities; without it they are the system's. A Unix socket has no TLS. Whatever the mode, no
-    /// password is sent in clear text (`password` in `pg_hba.conf`) to a server that is neither on this
-    /// machine nor verified.
+    /// authorities; the default are those of the system. A Unix socket has no TLS. In every mode, a password
+    /// is never sent in clear text (`password` in `pg_hba.conf`) to a server that is neither local nor
+    /// verified.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -70,83 +70,84 @@ impl PostgresOptions {
         }
     }
 
-    /// The schema that the tables are in: up to 40 lower-case letters, digits and `_`. Without it,
-    /// `workflow`.
+    /// The schema of the tables: up to 40 lower-case letters, digits and `_`. The default is `workflow`.
     #[must_use]
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = schema.into();
         self
     }
 
-    /// What others are told who holds a run. Without it, the process and the host.
+    /// The name that other processes see as the holder of a run. The default is the process id and the host
+    /// name.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The URL of the connection that listens, where the other one leads to a pooler that hands out
-    /// sessions for a transaction only.
+    /// The URL for the connection that listens, if the other URL leads to a pooler that assigns a session per
+    /// transaction.
     #[must_use]
     pub fn listen_url(mut self, url: impl Into<String>) -> Self {
         self.listen = Listen::At(url.into());
         self
     }
 
-    /// Opens no connection that listens: what others ask for is seen by looking only.
+    /// Opens no connection for notifications: control requests of other processes are found by polling only.
     #[must_use]
     pub fn without_listening(mut self) -> Self {
         self.listen = Listen::Nowhere;
         self
     }
 
-    /// Whether statements are prepared once per connection. Without it they are; a pooler that hands out
-    /// sessions for a transaction only does not always bear it.
+    /// Whether statements are prepared once per connection, which is the default. A pooler that assigns a
+    /// session per transaction may not support it.
     #[must_use]
     pub fn prepared_statements(mut self, prepared: bool) -> Self {
         self.prepared_statements = prepared;
         self
     }
 
-    /// How many connections there are at most for what is neither append nor heartbeat, which have up to
-    /// four of their own, besides the one that listens. Without it, 4.
+    /// The maximum number of connections for everything but appends and the heartbeat, which have up to four
+    /// of their own, and the connection that listens. The default is 4.
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections.max(1);
         self
     }
 
-    /// How long a lease is good. Without it, 30 seconds.
+    /// How long a lease is valid. The default is 30 seconds.
     #[must_use]
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;
         self
     }
 
-    /// How often the database is asked, while somebody watches, for what no notification told of: runs
-    /// whose holder died, and controls where nothing listens. Without it, every second.
+    /// How often the database is polled, while there are watchers, for changes without notifications: runs
+    /// whose holder died, and control requests if no connection listens. The default is every second.
     #[must_use]
     pub fn poll_every(mut self, time: Duration) -> Self {
         self.poll_every = time;
         self
     }
 
-    /// How long connecting may take, and how long a statement: an append that takes longer has an unknown
-    /// outcome. Without it, 30 seconds.
+    /// The time limit for connecting and for each statement: an append that takes longer has an unknown
+    /// outcome. The default is 30 seconds.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// About how many bytes of the newest output are kept of each run. Without it, 16 MiB.
+    /// The approximate number of bytes of output that are kept of each run, the newest. The default is 16
+    /// MiB.
     #[must_use]
     pub fn output_limit(mut self, bytes: usize) -> Self {
         self.output_limit = bytes;
         self
     }
 
-    /// What the client is told, for everything but listening.
+    /// The client's configuration, for all connections but the one that listens.
     pub(super) fn config(&self) -> Result<(Config, Connector), StoreError> {
         let schema = self.schema.as_bytes();
         let plain = schema.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_');
@@ -156,7 +157,7 @@ impl PostgresOptions {
         self.read(&self.url)
     }
 
-    /// What the client is told that listens, if there is one.
+    /// The client's configuration for the connection that listens, if there is one.
     pub(super) fn listen_config(&self) -> Result<Option<(Config, Connector)>, StoreError> {
         match &self.listen {
             Listen::There => self.read(&self.url).map(Some),
@@ -173,9 +174,9 @@ impl PostgresOptions {
 
     fn parse(&self, url: &str) -> Result<(Config, TlsSettings), StoreError> {
         let (tls, url) = TlsSettings::take(url).map_err(|problem| invalid(&problem))?;
-        // The parser's own words could repeat a part of the password.
+        // The parser's own message could repeat a part of the password.
         let mut config: Config = url.parse().map_err(|_| invalid(UNREADABLE))?;
-        // What follows an `@` within a password would be shown as the name of the host.
+        // If a password contains `@`, the rest of it would be shown as the name of the host.
         let is_torn = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
         if config.get_hosts().iter().any(is_torn) {
             return Err(invalid(UNREADABLE));
@@ -189,21 +190,21 @@ impl PostgresOptions {
         Ok((config, tls))
     }
 
-    /// Which database that is, for a person.
+    /// Describes the database, for messages.
     pub(super) fn place(&self) -> Result<String, StoreError> {
         Ok(place(&self.parse(&self.url)?.0, &self.schema))
     }
 }
 
 const UNREADABLE: &str = "the URL of the database cannot be read: write \
-    postgres://user:password@host:port/database, with %XX for characters that mean something in a URL";
+    postgres://user:password@host:port/database, with %XX for reserved characters";
 
 fn invalid(message: &str) -> StoreError {
     let source = io::Error::new(io::ErrorKind::InvalidInput, message);
     StoreError::Io { place: "the options of the PostgreSQL store".to_owned(), source: Arc::new(source) }
 }
 
-/// Which database that is, for a person.
+/// Describes the database, for messages.
 pub(super) fn place(config: &Config, schema: &str) -> String {
     let host = match config.get_hosts().first() {
         Some(Host::Tcp(host)) => host.clone(),

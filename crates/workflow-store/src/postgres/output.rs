@@ -19,10 +19,10 @@ use super::database::{Fault, Query};
 use super::row::{parse, signed, text, unsigned};
 use super::service::{Service, Turn};
 
-/// How many appends of output are on their way at once.
+/// How many appends of output are in flight at once.
 const AT_ONCE: usize = 64;
 
-/// Output may be lost in a crash of the server: its commit is waited for by nobody.
+/// Does not wait for the commit: a crash of the server may lose output.
 const APPEND: Query = Query::new(
     "WITH fast AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS set), \
      held AS ( \
@@ -40,7 +40,7 @@ const APPEND: Query = Query::new(
     &[Type::UUID, Type::TEXT, Type::INT8, Type::INT8, Type::INT8, Type::INT8, Type::INT8, Type::TEXT],
 );
 
-/// Keeps the newest chunks of `$2` bytes, and one at least.
+/// Keeps the newest chunks of `$2` bytes, and at least one.
 const TRIM: Query = Query::new(
     "WITH sums AS ( \
          SELECT last, sum(bytes) OVER newest AS upto, row_number() OVER newest AS place \
@@ -57,7 +57,7 @@ const TRIM: Query = Query::new(
     &[Type::INT8, Type::INT8],
 );
 
-/// Chunks that hold up to `$3` entries above `$2`, or some more.
+/// Chunks that hold up to `$3` entries above `$2`, or a few more.
 const READ: Query = Query::new(
     "SELECT l.dropped, l.marker, c.body FROM @.run r LEFT JOIN @.log l ON l.key = r.key \
      LEFT JOIN LATERAL ( \
@@ -80,7 +80,7 @@ pub(super) fn dropped(row: &Row, place: impl FnOnce() -> String) -> Result<Optio
     Ok(Some(entry))
 }
 
-/// Entries as they are sent.
+/// Entries, encoded for the database.
 pub(super) struct AppendOutput {
     lease: Lease,
     first: u64,
@@ -93,7 +93,7 @@ pub(super) struct AppendOutput {
 }
 
 impl AppendOutput {
-    /// Writes the entries down, on the caller's thread. `None` when there are none.
+    /// Encodes the entries, on the caller's thread. `None` if there are none.
     pub(super) fn new(
         lease: &Lease,
         entries: &[OutputEntry],
@@ -118,7 +118,7 @@ impl AppendOutput {
     }
 }
 
-/// Output that waits.
+/// Waiting output.
 #[derive(Default)]
 pub(super) struct OutputQueue {
     waiting: RefCell<VecDeque<(AppendOutput, Turn)>>,
@@ -146,7 +146,7 @@ impl OutputQueue {
 }
 
 impl Service {
-    /// Sends what waits on one connection, one after the other without waiting for answers in between.
+    /// Sends the waiting output, pipelined on one connection.
     pub(super) async fn store_output(self: Rc<Self>) {
         loop {
             let batch = self.outputs.next().await;
@@ -198,10 +198,10 @@ impl Service {
         };
         let (key, bytes): (i64, i64) = (row.get(0), row.get(1));
         if bytes > self.output_limit {
-            // Somewhat more than has to go, so that it need not be done each time.
+            // Drops somewhat more than needed, so that it does not happen at each append.
             let keep = self.output_limit - self.output_limit / 8;
             if let Err(fault) = self.database.run_on(connection, &TRIM, &[&key, &keep]).await {
-                tracing::warn!(%run, error = %fault.error, "old output could not be dropped yet");
+                tracing::warn!(%run, error = %fault.error, "cannot drop old output; trying again later");
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Reading.
+//! Reads of events, heads, control requests and bundles.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl Service {
             let place = || format!("run `{run}`, event {number}");
             let event: Event = parse(body, place)?;
             if event.seq != number {
-                let message = format!("event {} is where event {number} belongs", event.seq);
+                let message = format!("found event {}, expected event {number}", event.seq);
                 return Err(StoreError::Corrupt { place: place(), message });
             }
             events.push(event);
@@ -88,7 +88,7 @@ impl Service {
         let text: &str = rows.first().ok_or_else(not_found)?.get(0);
         let corrupt = |message: String| StoreError::Corrupt { place: format!("bundle `{hash}`"), message };
         if BundleHash::of(text) != *hash {
-            return Err(corrupt("the content has another hash: it was changed or damaged".to_owned()));
+            return Err(corrupt("the hash of the content differs: it was changed or damaged".to_owned()));
         }
         Bundle::from_json(text).map(Arc::new).map_err(|error| corrupt(error.to_string()))
     }

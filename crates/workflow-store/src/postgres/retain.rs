@@ -1,4 +1,4 @@
-//! Deleting runs.
+//! Deletes runs.
 
 use jiff::Timestamp;
 use tokio_postgres::types::Type;
@@ -11,10 +11,10 @@ use super::database::Query;
 use super::row::{nanoseconds, signed};
 use super::service::Service;
 
-/// How many runs are deleted by one statement.
+/// How many runs one statement deletes.
 const AT_ONCE: usize = 64;
 
-/// Deletes the runs that a query called `free` finds, with all that belongs to them.
+/// Deletes the runs that a query named `free` selects, and all their rows.
 macro_rules! delete {
     ($free:literal) => {
         concat!(
@@ -30,7 +30,7 @@ macro_rules! delete {
     };
 }
 
-/// See [`claim`](super::claim) about the epoch.
+/// See [`claim`](super::claim) for the epoch.
 const DELETE: Query = Query::new(
     delete!(
         "SELECT r.key FROM @.run r, time WHERE r.run_id = $1 AND (r.owner IS NULL OR (r.owner = $2 AND $3) \
@@ -62,7 +62,7 @@ impl Service {
         match self.look(run).await?.run {
             None => Err(run_not_found(run)),
             Some(FoundRun { holder, .. }) => {
-                let holder = holder.unwrap_or_else(|| "who has given it back since".to_owned());
+                let holder = holder.unwrap_or_else(|| "a process that has released it since".to_owned());
                 Err(StoreError::Held { run: run.clone(), holder })
             }
         }

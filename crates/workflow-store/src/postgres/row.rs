@@ -1,4 +1,4 @@
-//! How values stand in the tables.
+//! How values are stored in the tables.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use workflow_core::ids::RunId;
 use workflow_core::store::{Control, ControlRecord, RunHead, RunRecord, StoreError};
 
-/// A head, and what lists look for in it.
+/// A head, and its fields that lists filter by.
 pub(super) struct HeadRow {
     pub(super) text: String,
     pub(super) status: String,
@@ -25,7 +25,7 @@ impl HeadRow {
     }
 }
 
-/// A number of this crate as the database has them. None that is counted comes near the end of either.
+/// Converts a counter to the database's signed integers. No counter approaches the limit of either type.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -34,7 +34,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// Exact for three centuries around 1970, which `timestamptz` is not.
+/// Exact for three centuries around 1970, unlike `timestamptz`.
 pub(super) fn nanoseconds(time: Timestamp) -> i64 {
     let all = time.as_nanosecond();
     i64::try_from(all).unwrap_or(if all < 0 { i64::MIN } else { i64::MAX })
@@ -58,7 +58,7 @@ pub(super) fn run_id(text: &str) -> Result<RunId, StoreError> {
         .map_err(|error| StoreError::Corrupt { place: format!("run `{text}`"), message: error.to_string() })
 }
 
-/// The controls of a run, of which the first comes after the number `after`.
+/// The control requests of a run; the first has the number `after` + 1.
 pub(super) fn controls(run: &RunId, after: u64, texts: &[String]) -> Result<Vec<ControlRecord>, StoreError> {
     let record = |(number, text): (u64, &String)| {
         let control: Control = serde_json::from_str(text).map_err(|error| StoreError::Corrupt {

@@ -1,14 +1,14 @@
-//! The tables of the store, and how a database gets them.
+//! The tables of the store, and their migrations.
 
 use tokio_postgres::types::Type;
 use workflow_core::store::StoreError;
 
 use super::database::{Database, Query};
 
-/// What each version adds to the one before it. Committed ones never change.
+/// What each version changes. Committed migrations never change.
 const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
-/// Whether there is a table of versions, and how the server treats texts and commits.
+/// Whether the table of versions exists, and the server's settings for encoding and commits.
 const LOOK: Query = Query::new(
     "SELECT to_regclass($1) IS NOT NULL, current_setting('server_encoding'), \
      current_setting('synchronous_commit')",
@@ -17,11 +17,11 @@ const LOOK: Query = Query::new(
 
 const VERSION: Query = Query::new("SELECT coalesce(max(number), 0) FROM @.version", &[]);
 
-/// Before the first version.
+/// Executed before the first migration.
 const BEGINNING: &str = "CREATE SCHEMA IF NOT EXISTS $schema;\n\
      CREATE TABLE IF NOT EXISTS @.version (number integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());\n";
 
-/// The statements that bring a schema from `version` to this crate's.
+/// The statements that migrate a schema from `version` to the current version.
 pub(super) fn migration(schema: &str, version: usize) -> String {
     let beginning = (version == 0).then(|| BEGINNING.to_owned());
     let steps = (1..)
@@ -32,7 +32,7 @@ pub(super) fn migration(schema: &str, version: usize) -> String {
     sql.replace("$schema", schema).replace("@.", &format!("{schema}."))
 }
 
-/// Brings the database to the version that this crate works with.
+/// Migrates the database to the current version.
 pub(super) async fn prepare(database: &Database) -> Result<(), StoreError> {
     let table = format!("{}.version", database.schema());
     let look = async || {
@@ -48,7 +48,7 @@ pub(super) async fn prepare(database: &Database) -> Result<(), StoreError> {
     if commit == "off" {
         tracing::warn!(
             place = database.place(),
-            "synchronous_commit is off: a crash of the server can take back what was acknowledged"
+            "synchronous_commit is off: a crash of the server can lose acknowledged events"
         );
     }
     if there && known(database, version(database).await?)? == MIGRATIONS.len() {
@@ -56,7 +56,7 @@ pub(super) async fn prepare(database: &Database) -> Result<(), StoreError> {
     }
     database
         .transaction(&format!("SELECT pg_advisory_xact_lock(2037412, hashtext('{table}'))"), async |client| {
-            // Somebody else may have been at it while the lock was waited for.
+            // Another process may have migrated it while this one waited for the lock.
             let (there, ..) = look().await?;
             let found = if there { known(database, version(database).await?)? } else { 0 };
             if found < MIGRATIONS.len() {
@@ -68,7 +68,7 @@ pub(super) async fn prepare(database: &Database) -> Result<(), StoreError> {
                     place = database.place(),
                     from = found,
                     to = MIGRATIONS.len(),
-                    "brought the schema up to date"
+                    "migrated the schema"
                 );
             }
             Ok(())
@@ -81,13 +81,13 @@ async fn version(database: &Database) -> Result<i32, StoreError> {
     Ok(database.one(&rows)?.get(0))
 }
 
-/// Refuses what a later release has made of the schema.
+/// Refuses a schema that a later release has migrated.
 fn known(database: &Database, version: i32) -> Result<usize, StoreError> {
     usize::try_from(version).ok().filter(|version| *version <= MIGRATIONS.len()).ok_or_else(|| {
         StoreError::Corrupt {
             place: database.place().to_owned(),
             message: format!(
-                "the schema has version {version}, made by a later release; this one knows {}: use the later one",
+                "the schema has version {version}, made by a later release; this release supports up to {}: use the later release",
                 MIGRATIONS.len()
             ),
         }

@@ -1,4 +1,4 @@
-//! What the store's thread knows, and the order in which it does things.
+//! The state of the store's thread, and the order in which it executes requests.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -21,7 +21,7 @@ use super::output::OutputQueue;
 use super::schema;
 use super::thread::{Request, Underway, Work};
 
-/// How many statements with appends are under way at most.
+/// The maximum number of append statements in progress.
 const APPENDERS: usize = 2;
 
 pub(super) struct Service {
@@ -29,26 +29,26 @@ pub(super) struct Service {
     pub(super) name: Option<String>,
     pub(super) lease_time: Duration,
     pub(super) output_limit: i64,
-    /// Who this store is to the others.
+    /// The id of this store as a worker.
     pub(super) worker: Cell<Uuid>,
     pub(super) registering: Mutex<()>,
-    /// Whether leases have run out of which no renewal has told.
+    /// Whether leases have expired and no renewal has reported it yet.
     pub(super) lapsed: Cell<bool>,
     pub(super) leases: RefCell<Leases>,
-    /// Shared by what changes the lease of a run; alone is who takes any runs, so that it sees them as
-    /// everything asked before has left them.
+    /// Held shared by requests that change the lease of one run, and exclusively by a claim of any runs, so
+    /// that such a claim sees the effects of all earlier requests.
     pub(super) any_run: RwLock<()>,
     pub(super) appends: AppendQueue,
     pub(super) outputs: OutputQueue,
     pub(super) hints: Hints,
     pub(super) bundles: RefCell<HashSet<BundleHash>>,
-    /// Where leases go that were dropped on their way.
+    /// Where leases are sent that were dropped on their way to a caller.
     pub(super) back: mpsc::WeakUnboundedSender<Request>,
-    /// The runs for which something is under way, with what waits for its turn.
+    /// The runs with a request in progress, and the requests that wait for their turn.
     turns: RefCell<HashMap<RunId, VecDeque<(Work, Underway)>>>,
 }
 
-/// The turn of a request. When it is dropped, the next one of the run is carried out.
+/// The turn of a request. Dropping it starts the next request of the run.
 pub(super) struct Turn {
     service: Rc<Service>,
     run: Option<RunId>,
@@ -62,7 +62,7 @@ impl Service {
         back: mpsc::WeakUnboundedSender<Request>,
     ) -> Result<Rc<Self>, StoreError> {
         let database = Database::new(options)?;
-        // A wrong URL to listen at is told at once.
+        // Reports an invalid URL for the connection that listens at once.
         options.listen_config()?;
         schema::prepare(&database).await?;
         let service = Self {
@@ -86,21 +86,21 @@ impl Service {
         Ok(Rc::new(service))
     }
 
-    /// Starts what goes on as long as the store is open.
+    /// Starts the tasks that run as long as the store is open.
     pub(super) fn background(self: &Rc<Self>, options: &PostgresOptions) -> Vec<JoinHandle<()>> {
         let mut tasks: Vec<_> =
             (0..APPENDERS).map(|_| spawn_local(Rc::clone(self).store_appends())).collect();
         tasks.push(spawn_local(Rc::clone(self).store_output()));
         tasks.push(spawn_local(Rc::clone(self).send_hints()));
         tasks.push(spawn_local(Rc::clone(self).poll(options.poll_every)));
-        // It was read when the store was opened.
+        // The options were validated when the store was opened.
         if let Ok(Some((config, connector))) = options.listen_config() {
             tasks.push(spawn_local(Rc::clone(self).listen(config, connector, options.time_limit)));
         }
         tasks
     }
 
-    /// Carries a request out when it is its turn.
+    /// Executes a request when it is its turn.
     pub(super) fn take(self: &Rc<Self>, request: Request, underway: Underway) {
         if let Some(run) = &request.turn {
             let mut turns = self.turns.borrow_mut();

@@ -1,4 +1,4 @@
-//! The store's thread: takes requests, has them carried out in order, and ends with the store.
+//! The store's thread: receives requests, has them executed in order, and ends with the store.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,15 +17,15 @@ use super::options::PostgresOptions;
 use super::output::AppendOutput;
 use super::service::Service;
 
-/// How many requests are taken at once.
+/// How many requests are received at once.
 const AT_ONCE: usize = 256;
 
-/// How much longer than a statement may take a store that is dropped waits for what is under way.
+/// How much longer than the time limit of a statement a dropped store waits for requests in progress.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What the thread is to do.
+/// A request to the thread.
 pub(super) struct Request {
-    /// The run whose requests are carried out one after the other.
+    /// The run whose requests are executed one after the other.
     pub(super) turn: Option<RunId>,
     pub(super) work: Work,
 }
@@ -38,7 +38,7 @@ pub(super) enum Work {
 
 type Job = Box<dyn FnOnce(Rc<Service>) -> LocalBoxFuture<'static, ()> + Send>;
 
-/// Something that the thread waits for before it ends.
+/// Keeps the thread alive until the request is done.
 pub(super) type Underway = mpsc::Sender<Infallible>;
 
 impl Request {
@@ -56,7 +56,7 @@ impl Request {
     }
 }
 
-/// The thread. Dropping it waits until what was asked is done.
+/// The thread. Dropping it waits until all requests are done.
 pub(super) struct Thread {
     requests: Option<mpsc::UnboundedSender<Request>>,
     thread: Option<JoinHandle<()>>,
@@ -80,7 +80,7 @@ impl Thread {
                 }
             });
             if let Err(error) = result {
-                tracing::error!(%error, "the store's thread cannot work");
+                tracing::error!(%error, "cannot start the runtime of the store's thread");
             }
         };
         let closed = |message: String| StoreError::Closed(message);
@@ -89,11 +89,11 @@ impl Thread {
             .spawn(work)
             .map_err(|error| closed(format!("its thread cannot be started: {error}")))?;
         let started = Self { requests: Some(requests), thread: Some(thread) };
-        open.recv().unwrap_or_else(|_| Err(closed("its thread cannot work".to_owned())))?;
+        open.recv().unwrap_or_else(|_| Err(closed("the thread of the store could not start".to_owned())))?;
         Ok(started)
     }
 
-    /// Has something done, unless the thread has ended: then what the answer would come from is dropped.
+    /// Sends a request, unless the thread has stopped: then the sender of the answer is dropped.
     pub(super) fn send(&self, request: Request) {
         if let Some(requests) = &self.requests {
             let _ = requests.send(request);
@@ -107,7 +107,7 @@ impl Drop for Thread {
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {
-            // One that panicked has said so already.
+            // The thread's panic was reported already.
             let _ = thread.join();
         }
     }
@@ -119,8 +119,8 @@ fn within_runtime(work: impl Future<Output = ()>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Takes requests until there can be no more, and waits for those under way: not for ever. Returns whether
-/// they are done.
+/// Receives requests until all senders are dropped, and then waits for those in progress, up to a limit.
+/// Returns whether they are done.
 async fn serve(
     service: &Rc<Service>,
     options: &PostgresOptions,
@@ -138,7 +138,9 @@ async fn serve(
     drop(underway);
     let done = tokio::time::timeout(limit, ended.recv()).await.is_ok();
     if !done {
-        tracing::warn!("a store was dropped while the database did not answer");
+        tracing::warn!(
+            "dropped a store while the database did not answer: requests in progress were abandoned"
+        );
     }
     for task in background {
         task.abort();

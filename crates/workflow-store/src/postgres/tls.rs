@@ -1,4 +1,4 @@
-//! TLS to the server: what the URL says of it, and which certificates are trusted.
+//! TLS to the server: the URL's TLS settings, and the trusted certificates.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 pub(super) enum SslMode {
     /// No TLS.
     Disable,
-    /// TLS where the server offers it; its certificate is not checked.
+    /// TLS if the server offers it; its certificate is not checked.
     #[default]
     Prefer,
     /// TLS; the certificate is not checked, unless there is an `sslrootcert`.
     Require,
     /// TLS; the certificate is signed by a trusted authority.
     VerifyCa,
-    /// The same, and it names the host.
+    /// Like `VerifyCa`, and the certificate names the host.
     VerifyFull,
 }
 
-/// What a URL says of TLS.
+/// The TLS settings of a URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TlsSettings {
     pub(super) mode: SslMode,
-    /// The file with the certificates of trusted authorities; without it, those of the system.
+    /// The file with the certificates of trusted authorities; the default are those of the system.
     root: Option<PathBuf>,
 }
 
@@ -49,15 +49,15 @@ impl SslMode {
         })
     }
 
-    /// Whether the server has proved who it is.
+    /// Whether the server is authenticated.
     pub(super) fn verifies(self) -> bool {
         matches!(self, Self::VerifyCa | Self::VerifyFull)
     }
 }
 
 impl TlsSettings {
-    /// Takes `sslmode` and `sslrootcert` out of a URL or of `key=value` pairs: the client library knows
-    /// not all values of the first, and does not know the second.
+    /// Removes `sslmode` and `sslrootcert` from a URL or `key=value` pairs: the client library does not
+    /// support all values of the first, nor the second.
     pub(super) fn take(url: &str) -> Result<(Self, String), String> {
         let mut settings = Self::default();
         let mut mode = None;
@@ -82,7 +82,7 @@ impl TlsSettings {
         Ok((settings, rest))
     }
 
-    /// What the TLS library needs.
+    /// The configuration of the TLS library.
     pub(super) fn client_config(&self) -> Result<ClientConfig, String> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -109,7 +109,7 @@ impl TlsSettings {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
             if roots.is_empty() {
-                return Err("the system has no certificates of authorities: name a file of them \
+                return Err("the system has no certificates of authorities: name a file with certificates \
                      with `sslrootcert`"
                     .to_owned());
             }
@@ -141,13 +141,13 @@ fn take_from_query(url: &str, set: Set<'_>) -> Result<String, String> {
     Ok(if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) })
 }
 
-/// Values may stand in single quotes; a backslash takes the next character as it is.
+/// Values may be quoted with single quotes; a backslash escapes the next character.
 fn take_from_pairs(text: &str, set: Set<'_>) -> Result<String, String> {
     let mut rest = String::new();
     let mut left = text.trim_start();
     while !left.is_empty() {
         let Some((key, after)) = left.split_once('=') else {
-            // The client library says what is wrong with it.
+            // The client library reports what is wrong with it.
             rest.push_str(left);
             break;
         };
@@ -164,7 +164,7 @@ fn take_from_pairs(text: &str, set: Set<'_>) -> Result<String, String> {
     Ok(rest)
 }
 
-/// The value at the beginning of `text`, and how long it is as it is written.
+/// The value at the start of `text`, and its length including quotes and escapes.
 fn quoted_value(text: &str) -> (String, usize) {
     let quoted = text.starts_with('\'');
     let mut value = String::new();
@@ -180,7 +180,7 @@ fn quoted_value(text: &str) -> (String, usize) {
     (value, text.len())
 }
 
-/// Encryption without knowing to whom.
+/// Accepts any certificate: encryption without authentication.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -219,7 +219,7 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// A certificate of a trusted authority, whichever host it names.
+/// Accepts a certificate of a trusted authority, whichever host it names.
 #[derive(Debug)]
 struct AnyName(Arc<WebPkiServerVerifier>);
 
@@ -233,7 +233,7 @@ impl ServerCertVerifier for AnyName {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.0.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
-            // The name is looked at last.
+            // The verifier checks the name last.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -285,7 +285,7 @@ mod tests {
                 Some("/a b/ca.pem"),
                 "postgres://u@h/d",
             ),
-            // As in libpq: who names authorities wants them to be looked at.
+            // As in libpq: `sslrootcert` implies that the certificate is verified.
             ("postgres://h?sslrootcert=ca&sslmode=require", SslMode::VerifyCa, Some("ca"), "postgres://h"),
             (
                 "postgres://h?sslrootcert=system&sslmode=verify-full",

@@ -1,5 +1,5 @@
-//! The connection to the server: TLS is negotiated here, and no password leaves in clear text for a server
-//! that is neither local nor has proved who it is.
+//! The connection to the server: negotiates TLS, and refuses to send a password in clear text to a server
+//! that is neither local nor authenticated.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,15 +19,15 @@ use super::tls::{SslMode, TlsSettings};
 type Tls<S> = <MakeRustlsConnect as MakeTlsConnect<S>>::Stream;
 type ConnectTls<S> = <MakeRustlsConnect as MakeTlsConnect<S>>::TlsConnect;
 
-/// `SSLRequest` of the protocol: its length, and the number that stands for it.
+/// `SSLRequest` of the protocol: its length, and its code.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// How connections are made. The client library leaves the negotiation to it.
+/// Opens connections. The client library delegates the negotiation to it.
 #[derive(Clone)]
 pub(super) struct Connector {
     mode: SslMode,
     tls: MakeRustlsConnect,
-    /// Addresses that connections go to whatever the names of the hosts are.
+    /// The addresses to connect to, regardless of the host names.
     addresses: Vec<IpAddr>,
 }
 
@@ -45,12 +45,12 @@ impl Connector {
         }
         let remote = config.get_hosts().iter().filter(|host| matches!(host, Host::Tcp(_))).count();
         if remote == 0 {
-            // A Unix socket: the server speaks no TLS there.
+            // The server does not support TLS on a Unix socket.
             config.ssl_mode(ClientMode::Disable);
         } else if remote < config.get_hosts().len() {
             return Err("Unix sockets and network hosts cannot be mixed".to_owned());
         } else {
-            // The library hands the bare connection over before anything was said on it.
+            // The library passes on the bare connection before it sends anything.
             config.ssl_mode(ClientMode::Require).ssl_negotiation(SslNegotiation::Direct);
         }
         Ok(Self { mode: settings.mode, tls: MakeRustlsConnect::new(settings.client_config()?), addresses })
@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for C
     }
 }
 
-/// What is said before the protocol begins.
+/// The negotiation before the protocol starts.
 pub(super) struct Negotiation<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     mode: SslMode,
     tls: ConnectTls<S>,
@@ -177,13 +177,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Wire<S> 
     }
 }
 
-/// Reads along until the server has let the client in, and refuses a request for the password in clear text.
+/// Follows the messages until the server has authenticated the client, and refuses a request for the password
+/// in clear text.
 #[derive(Default)]
 struct Guard {
     is_off: bool,
-    /// The beginning of a message: its kind, its length, and for an `Authentication` what is asked for.
+    /// The start of a message: its kind, its length, and for an `Authentication` the requested method.
     head: Vec<u8>,
-    /// How much of a message is still to come that does not matter.
+    /// How many bytes of a message are still to be skipped.
     skip: usize,
 }
 
@@ -222,16 +223,16 @@ impl Guard {
 }
 
 const CLEAR_TEXT: &str = "the server asks for the password in clear text, and it is neither on this machine \
-     nor has proved who it is: use sslmode=verify-full, or scram-sha-256 in the server's pg_hba.conf";
+     nor authenticated: use sslmode=verify-full, or scram-sha-256 in the server's pg_hba.conf";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The server's side of a connection for which only the password counts.
+    /// The server's side of a connection that only asks for the password.
     async fn serve(mut stream: tokio::io::DuplexStream, messages: &[&[u8]]) -> Vec<u8> {
         for message in messages {
-            // Every byte by itself: messages come in any pieces.
+            // One byte at a time: messages can arrive in pieces of any size.
             for byte in *message {
                 if stream.write_all(&[*byte]).await.is_err() {
                     break;
@@ -243,7 +244,8 @@ mod tests {
         said
     }
 
-    /// What a server has read that lets `host` connect with the password `hunter2` and sends `messages`.
+    /// The bytes that a server receives that lets `host` connect with the password `hunter2` and sends
+    /// `messages`.
     fn said_to(host: &str, sslmode: &str, messages: &[&[u8]]) -> (String, String) {
         let (settings, rest) =
             TlsSettings::take(&format!("postgres://u:hunter2@{host}/d?sslmode={sslmode}")).unwrap();

@@ -1,4 +1,4 @@
-//! A sink that hands on what it gets to a task or a thread of the host.
+//! A sink that forwards events and output to a task or a thread of the host.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,10 +14,10 @@ use workflow_core::sink::EventSink;
 
 use crate::sync::lock;
 
-/// Hands on events and output through a bounded queue.
+/// Forwards events and output through a bounded queue.
 ///
-/// When the queue is full, what comes is left out, and the receiver is told how much at the place
-/// where it is missing; events can be read again from the store, by their numbers.
+/// When the queue is full, new entries are dropped, and the receiver learns at that point how many are
+/// missing; events can be read from the store, by their numbers.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -40,36 +40,36 @@ pub struct ChannelSink {
     shared: Arc<Mutex<Channel>>,
 }
 
-/// What a [`ChannelSink`] hands on, in order. It ends when the sink is dropped.
+/// The receiver of a [`ChannelSink`], in order. It ends when the sink is dropped.
 ///
-/// Dropping it makes the sink let go of everything.
+/// Dropping it makes the sink discard everything.
 pub struct Notices {
     shared: Arc<Mutex<Channel>>,
 }
 
-/// Something that a sink was given.
+/// An item that the sink received.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Notice {
     /// An event of a run.
     Event {
-        /// The run.
+        /// The run that it belongs to.
         run: RunId,
-        /// The event.
+        /// The event as it was stored.
         event: Event,
     },
     /// An output entry of a run.
     Output {
-        /// The run.
+        /// The run that it belongs to.
         run: RunId,
-        /// The entry.
+        /// The entry as it was stored.
         entry: OutputEntry,
     },
-    /// The receiver was too slow here.
+    /// The receiver was too slow, and items are missing here.
     Missed {
-        /// How many events of any run were left out.
+        /// How many events of any run were dropped.
         events: u64,
-        /// How many output entries of any run were left out.
+        /// How many output entries of any run were dropped.
         output: u64,
     },
 }
@@ -85,7 +85,7 @@ struct Channel {
 }
 
 impl ChannelSink {
-    /// A sink, and what receives from it. At most `capacity` events and entries wait to be received.
+    /// Creates a sink and its receiver. At most `capacity` events and entries are queued.
     pub fn new(capacity: usize) -> (Self, Notices) {
         let shared = Arc::new(Mutex::new(Channel {
             queue: VecDeque::new(),

@@ -17,18 +17,18 @@ use crate::sync::lock;
 /// Writes a line for each event and output entry of all runs: `{"run":"…","event":{…}}` or
 /// `{"run":"…","output":{…}}`.
 ///
-/// A thread writes them, and flushes when nothing waits. At most as many wait as the sink was made
-/// for; what comes beyond that is left out, and a line `{"dropped":{"events":1,"output":2}}` tells
-/// how much is missing there. Dropping the sink waits until everything is written.
+/// A thread writes them, and flushes when the queue is empty. The queue has a limited capacity; further items
+/// are dropped, and a line `{"dropped":{"events":1,"output":2}}` says how many are missing at that point.
+/// Dropping the sink waits until everything is written.
 ///
-/// What cannot be written, because the disk is full for instance, is left out in the same way: later lines are written
-/// again once that is possible. A line of which only a part was written is ended first, so a reader finds a line there
-/// that is not JSON, before the one that tells what is missing.
+/// Items that cannot be written, because the disk is full for instance, are dropped in the same way; writing
+/// continues once it is possible again. A partly written line is ended first, so a reader finds a line that
+/// is not JSON before the one that says how many items are missing.
 pub struct JsonlSink {
     worker: JobThread,
     shared: Arc<Shared>,
     capacity: usize,
-    /// What was left out since the last line that was taken.
+    /// What was dropped since the last line that was queued.
     gap: Mutex<Gap>,
 }
 
@@ -40,25 +40,25 @@ struct Shared {
 
 struct Out {
     writer: Box<dyn Write + Send>,
-    /// Whole lines that are not written yet.
+    /// Complete lines that are not written yet.
     buffer: Vec<u8>,
-    /// Where each of them ends, and what is missing without it.
+    /// Where each line ends, and what is missing if it is not written.
     lines: Vec<(usize, Without)>,
     /// What is missing since the last line that was written.
     missing: Gap,
-    /// The last line that was written has no end.
+    /// The last line that was written is incomplete.
     torn: bool,
     failing: bool,
 }
 
-/// What is missing without a line, and how much of that was not counted as lost before.
+/// What is missing without a line, and how much of it was not counted as lost before.
 #[derive(Debug, Clone, Copy)]
 struct Without {
     gap: Gap,
     uncounted: u64,
 }
 
-/// So much is gathered before it is written.
+/// How many bytes are collected before they are written.
 const BUFFER: usize = 8 * 1024;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -86,11 +86,11 @@ enum Line<'a> {
 }
 
 impl JsonlSink {
-    /// Writes to `writer`. At most `capacity` events and entries wait to be written.
+    /// Writes to `writer`. At most `capacity` events and entries are queued.
     ///
     /// # Errors
     ///
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub fn new(writer: impl Write + Send + 'static, capacity: usize) -> io::Result<Self> {
         let out = Out {
             writer: Box::new(writer),
@@ -112,13 +112,12 @@ impl JsonlSink {
         })
     }
 
-    /// How many events and entries will never be written: because too many waited, or because
-    /// writing failed.
+    /// How many events and entries were lost because the queue was full or writing failed.
     pub fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
-    /// Has `write` write `count` events or entries, unless too many wait.
+    /// Queues `count` events or entries, which `write` encodes, unless the queue is full.
     fn push(&self, count: usize, missing: Gap, write: impl FnOnce(&mut Out) -> u64 + Send + 'static) {
         let gap = {
             let mut gap = lock(&self.gap);
@@ -143,7 +142,8 @@ impl JsonlSink {
 }
 
 impl Out {
-    /// Has `write` add its lines. Returns how many events and entries are lost, these or earlier ones.
+    /// Adds the lines that `write` encodes. Returns how many events and entries are lost, these or earlier
+    /// ones.
     fn write(&mut self, gap: Gap, flush: bool, write: impl FnOnce(&mut Self) -> u64) -> u64 {
         self.missing.add(gap);
         let mut lost = 0;
@@ -172,12 +172,13 @@ impl Out {
         0
     }
 
-    /// Writes what was gathered. What cannot be written is given up. Returns how many events and entries that are.
+    /// Writes the collected lines. Lines that cannot be written are dropped. Returns how many events and
+    /// entries those are.
     fn flush(&mut self) -> u64 {
         let (mut written, mut lost) = (0, 0);
         let result = self.write_out(&mut written);
         for (end, Without { gap, uncounted }) in self.lines.drain(..) {
-            // Where nothing but its end is missing, that is written first of all.
+            // If only the end of a line is missing, it is written first.
             if end > written + 1 {
                 self.missing.add(gap);
                 lost += uncounted;
@@ -188,16 +189,16 @@ impl Out {
         }
         self.buffer.clear();
         match result {
-            Ok(()) if std::mem::take(&mut self.failing) => tracing::info!("events are written again"),
+            Ok(()) if std::mem::take(&mut self.failing) => tracing::info!("writing events works again"),
             Err(error) if !std::mem::replace(&mut self.failing, true) => {
-                tracing::error!(%error, "cannot write events; they are dropped until that is possible again");
+                tracing::error!(%error, "cannot write events; they are dropped until writing works again");
             }
             Ok(()) | Err(_) => {}
         }
         lost
     }
 
-    /// Tells in `written` how much of the buffer was.
+    /// Reports in `written` how much of the buffer was written.
     fn write_out(&mut self, written: &mut usize) -> io::Result<()> {
         if self.torn {
             self.writer.write_all(b"\n")?;
@@ -237,7 +238,7 @@ impl EventSink for JsonlSink {
 
 impl Drop for JsonlSink {
     fn drop(&mut self) {
-        // What was left out last is told too.
+        // Reports what was dropped last.
         let gap = std::mem::take(&mut *lock(&self.gap));
         let shared = Arc::clone(&self.shared);
         self.worker.submit(move |_| {

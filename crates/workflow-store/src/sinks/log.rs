@@ -7,9 +7,8 @@ use workflow_core::sink::EventSink;
 
 /// Logs events with `tracing`, under the target `workflow_run`.
 ///
-/// What happened to the run and its stages has the level info, attempts have debug, failures warn,
-/// a failed run error; output has trace. Texts that come from providers are logged with their
-/// control characters escaped.
+/// Events of the run and its stages have the level info, attempts debug, failures warn, a failed run error;
+/// output has trace. Control characters in texts of providers are escaped.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingSink;
 

@@ -1,4 +1,4 @@
-//! Where events go: none of these holds up the run that they come from.
+//! Sinks for events: none of them blocks the run.
 
 mod channel;
 mod jsonl;

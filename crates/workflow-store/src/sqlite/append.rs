@@ -12,10 +12,10 @@ use super::fault::{Outcome, unwritable};
 use super::lines::{Row, rows};
 use super::writing::{Held, Writing};
 
-/// A row of events begins anew after so many bytes.
+/// A new row of events starts after this many bytes.
 const ROW: usize = 64 << 10;
 
-/// An append, as it is written: made on the thread of whoever asks for it.
+/// An append, encoded on the caller's thread.
 pub(super) struct Append {
     lease: Lease,
     expected: u64,
@@ -23,22 +23,22 @@ pub(super) struct Append {
     head: Option<Head>,
 }
 
-/// Events, as they are written.
+/// Encoded events.
 pub(super) struct Events {
     rows: Vec<Row>,
     count: u64,
-    /// The last control that one of them obeys.
+    /// The last control request that one of them applies.
     pub(super) obeyed: Option<u64>,
     /// Why they cannot be stored.
     misnumbered: Option<StoreError>,
 }
 
-/// A head, as it is written.
+/// An encoded head.
 pub(super) struct Head {
     pub(super) text: String,
     pub(super) status: &'static str,
     pub(super) completed_at: Option<i64>,
-    /// From when on the run goes on by itself.
+    /// The time at which the run can continue by itself.
     pub(super) wakes: Option<i64>,
 }
 

@@ -4,7 +4,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _};
 use workflow_core::ids::RunId;
 
-/// Bytes that are UTF-8 because they were written as JSON.
+/// Converts bytes that are UTF-8 because they were written as JSON.
 pub(super) fn text(bytes: &[u8]) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(ValueRef::Text(bytes))
 }
@@ -15,7 +15,7 @@ pub(super) fn key(connection: &Connection, run: &RunId) -> rusqlite::Result<Opti
     find.query_row([run.as_str()], |row| row.get(0)).optional()
 }
 
-/// A time as it is stored. The farthest times that it can hold are centuries away.
+/// A time as it is stored. The limits of its range are centuries away.
 pub(super) fn nanoseconds(time: jiff::Timestamp) -> i64 {
     let time = time.as_nanosecond();
     i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX })

@@ -1,4 +1,4 @@
-//! Connections to a database, and databases that are new.
+//! Opens connections, and creates new databases.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -14,19 +14,19 @@ use crate::disk::{
     at, create_dir, create_dir_all, fault, private, sync_dir, take_turn, writable_by_owner_alone,
 };
 
-/// "wkfl": says that a database is one of ours.
+/// "wkfl": identifies a database as one of ours.
 const APPLICATION: i32 = 0x776b_666c;
 
-/// What makes a database of one format one of the next: forward only.
+/// The migrations from each format to the next: forward only.
 const FORMATS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// How many statements of a connection stay prepared: more than there are.
 const STATEMENTS: usize = 64;
 
-/// The log is written back when it has so many pages.
+/// The write-ahead log is checkpointed when it has this many pages.
 const LOG_PAGES: i64 = 4_000;
 
-/// Opens the database at `path` for writing, and creates it unless it is there.
+/// Opens the database at `path` for writing, and creates it if it does not exist.
 pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(Place, Connection), StoreError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
@@ -38,17 +38,18 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(Place, Conne
         return Err(fault(
             &path,
             ErrorKind::PermissionDenied,
-            "the database is read-only: let its owner write it",
+            "the database is read-only: give its owner write permission",
         ));
     }
     let mut place = Place::new(path);
     for path in place.all() {
         writable_by_owner_alone(&path)?;
     }
-    // On a read-only mount this says so; SQLite would say that the database cannot be opened.
+    // On a read-only file system this fails with a clear error; SQLite would only report that it cannot open
+    // the database.
     let used_before = if place.holders.is_dir() { Some(turn(&place.holders)?) } else { None };
     let mut connection = connect(&place, options)?;
-    // Before anything is written: it may be somebody else's.
+    // Checked before anything is written: it may be another program's database.
     format(&connection, &place)?;
     let _turn = if let Some(turn) = used_before {
         turn
@@ -65,7 +66,7 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(Place, Conne
     Ok((place, connection))
 }
 
-/// Opens the database at `path`, which has to exist, for reading alone.
+/// Opens the database at `path`, which must exist, for reading only.
 pub(super) fn open_read_only(
     path: &Path,
     options: &SqliteOptions,
@@ -74,16 +75,12 @@ pub(super) fn open_read_only(
     let place = Place::new(path);
     let connection = connect(&place, options)?;
     if format(&connection, &place)? == 0 {
-        return Err(fault(
-            &place.path,
-            ErrorKind::NotFound,
-            "the database is empty: there are no runs in it",
-        ));
+        return Err(fault(&place.path, ErrorKind::NotFound, "the database is empty: it contains no runs"));
     }
     Ok((place, connection))
 }
 
-/// One after the other opens a database: what makes it a new one is not done twice.
+/// Locks the creation of a database, so that only one process at a time initialises it.
 fn turn(holders: &Path) -> Result<File, StoreError> {
     let path = holders.join("opening");
     let open = || -> io::Result<File> {
@@ -108,7 +105,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
 fn prepare(connection: &mut Connection, have: usize, options: &SqliteOptions) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     synchronous(connection, options.synchronous)?;
-    // Where a sync leaves bytes in the disk's own memory, one that does not is asked for.
+    // On platforms where a sync leaves data in the disk's cache, requests a full sync.
     let full = options.synchronous == Synchronous::Full;
     for name in ["fullfsync", "checkpoint_fullfsync"] {
         connection.pragma_update(None, name, full)?;
@@ -116,7 +113,8 @@ fn prepare(connection: &mut Connection, have: usize, options: &SqliteOptions) ->
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.pragma_update(None, "cache_size", -16_000)?;
-    // Also when there is nothing to do: it shows that the database can be written, and makes its log.
+    // Also if there is nothing to migrate: the transaction shows that the database is writable, and creates
+    // its log.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (format, sql) in (1_i64..).zip(FORMATS).skip(have) {
         transaction.execute_batch(sql)?;
@@ -131,21 +129,22 @@ fn prepare(connection: &mut Connection, have: usize, options: &SqliteOptions) ->
     transaction.commit()
 }
 
-/// What tells a database from all others; absent in one of an earlier version that is only read.
+/// The id that distinguishes a database from all others; `None` for a database of an earlier version that is
+/// opened read-only.
 pub(super) fn id(connection: &Connection) -> rusqlite::Result<Option<u64>> {
     let sql = "SELECT value FROM sequence WHERE name = 'store'";
     let id = connection.query_row(sql, [], |row| row.get::<_, i64>(0)).optional()?;
     Ok(id.map(i64::cast_unsigned))
 }
 
-/// A connection to the same database that only reads.
+/// A read-only connection to the same database.
 pub(super) fn reader(place: &Place, options: &SqliteOptions) -> Result<Connection, StoreError> {
     let connection = connect(place, options)?;
     connection.pragma_update(None, "query_only", true).map_err(|error| explain(&place.path, &error))?;
     Ok(connection)
 }
 
-/// Whether commits wait for the disk from here on.
+/// Sets whether commits wait for the disk.
 pub(super) fn synchronous(connection: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
     let value = if synchronous == Synchronous::Full { "full" } else { "normal" };
     connection.pragma_update(None, "synchronous", value)
@@ -163,14 +162,14 @@ fn connect(place: &Place, options: &SqliteOptions) -> Result<Connection, StoreEr
     connect().map_err(|error| explain(&place.path, &error))
 }
 
-/// What is opened, and how.
+/// What to open, and with which flags.
 fn target(place: &Place, options: &SqliteOptions) -> (PathBuf, OpenFlags) {
     let path = place.path.clone();
     if !options.read_only {
         return (path, OpenFlags::SQLITE_OPEN_READ_WRITE);
     }
-    // Where nobody has it open, its log and the index of that are not there, and cannot be made: what is in the file
-    // is all there is.
+    // If no process has the database open, its write-ahead log and index do not exist, and cannot be created
+    // on a read-only file system: the database file is complete.
     match path.to_str() {
         Some(text) if !place.log.exists() => {
             let escaped = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
@@ -181,7 +180,7 @@ fn target(place: &Place, options: &SqliteOptions) -> (PathBuf, OpenFlags) {
     }
 }
 
-/// Which format the database has; 0 when it is empty. One that is not ours, or newer, is refused.
+/// The format of the database; 0 if it is empty. A foreign or newer database is refused.
 fn format(connection: &Connection, place: &Place) -> Result<usize, StoreError> {
     let read = || -> rusqlite::Result<(i32, i64, i64)> {
         let value = |name| connection.pragma_query_value(None, name, |row| row.get(0));
@@ -198,7 +197,7 @@ fn format(connection: &Connection, place: &Place) -> Result<usize, StoreError> {
         return Ok(0);
     }
     if application != APPLICATION {
-        let message = "this database holds something else than workflow runs: name another file";
+        let message = "this database does not contain workflow runs: name another file";
         return Err(refuse(message.to_owned()));
     }
     match usize::try_from(version) {

@@ -1,4 +1,4 @@
-//! What was asked of runs.
+//! Control requests.
 
 use rusqlite::Connection;
 use rusqlite::types::Type;
@@ -11,7 +11,7 @@ use super::column::{signed, unsigned};
 use super::fault::Outcome;
 use super::writing::{Held, Writing};
 
-/// Records a control, and returns its number.
+/// Stores a control request, and returns its number.
 pub(super) fn request(writing: &mut Writing, run: &RunId, control: &Control) -> Outcome<u64> {
     let key = key(&writing.connection, run)?.ok_or_else(|| run_not_found(run))?;
     let text = serde_json::to_string(control)
@@ -27,7 +27,7 @@ pub(super) fn request(writing: &mut Writing, run: &RunId, control: &Control) -> 
     Ok(unsigned(number))
 }
 
-/// The controls of a run with numbers above `after`.
+/// The control requests of a run with numbers above `after`.
 pub(super) fn controls(
     connection: &Connection,
     run: i64,

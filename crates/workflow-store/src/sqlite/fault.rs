@@ -1,4 +1,4 @@
-//! What SQLite says, as a store's errors.
+//! Converts SQLite errors to store errors.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -8,11 +8,11 @@ use workflow_core::store::StoreError;
 
 use crate::disk::fault;
 
-/// Why something asked of the database was not done.
+/// Why an operation on the database failed.
 pub(super) enum Fault {
-    /// By the rules of stores. What was written before it stays.
+    /// The store refused it. Earlier writes of the transaction are kept.
     Refused(StoreError),
-    /// The database failed. Nothing of the transaction may stay.
+    /// The database failed. The transaction must be rolled back.
     Failed(rusqlite::Error),
 }
 
@@ -30,7 +30,7 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
-/// What is stored at `place` cannot be read.
+/// The data stored at `place` cannot be read.
 pub(super) fn corrupt(place: String, message: &str) -> StoreError {
     StoreError::Corrupt {
         place,
@@ -54,28 +54,28 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
             damaged("this is not a database of workflow runs: name another file, or move this one away")
         }
         Some(ErrorCode::DiskFull) => {
-            failed(ErrorKind::StorageFull, "there is no room on the disk: make some, and try again")
+            failed(ErrorKind::StorageFull, "the disk is full: free some space, and try again")
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => failed(
             ErrorKind::TimedOut,
-            "another process has kept the database locked for too long: look for one that hangs, and try again",
+            "another process has locked the database for too long: look for one that hangs, and try again",
         ),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => failed(
             ErrorKind::PermissionDenied,
-            "the database, or the folder that it is in, cannot be written: change its permissions",
+            "the database or its folder is not writable: change its permissions",
         ),
         Some(ErrorCode::SystemIoFailure) => failed(
             ErrorKind::Other,
-            "the system failed to read or write the database: look at the disk, and at limits of space and size",
+            "the system failed to read or write the database: check the disk, and limits of space and file size",
         ),
         Some(ErrorCode::CannotOpen) => {
-            failed(ErrorKind::NotFound, "the database cannot be opened: look whether it is there")
+            failed(ErrorKind::NotFound, "the database cannot be opened: check whether the file exists")
         }
         _ => fault(path, ErrorKind::Other, &error.to_string()),
     }
 }
 
-/// What cannot be written as JSON.
+/// The error for a value that cannot be written as JSON.
 pub(super) fn unwritable(path: &Path, error: serde_json::Error) -> StoreError {
     crate::disk::at(path)(io::Error::from(error))
 }

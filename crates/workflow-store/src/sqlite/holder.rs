@@ -1,8 +1,8 @@
-//! Who drives runs: one row for each opened store that does, with a time until which it is good.
+//! Which stores drive runs: one row for each open store that does, with the time at which its leases expire.
 //!
-//! Beside it each has the operating system's lock on a file of its own. The lock ends with the process, however
-//! that ends, so that the runs of a dead one are free at once; one that has been stopped keeps them until its
-//! time has come.
+//! In addition each holds the operating system's lock on a file of its own. The lock ends with the process,
+//! so the runs of a dead process can be claimed at once; a suspended process keeps them until its leases
+//! expire.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::sqlite::fault::{Fault, Outcome};
 use crate::sqlite::registration::{LockFile, Registration, is_dead};
 use crate::sqlite::writing::Writing;
 
-/// Frees the runs of a holder.
+/// Releases the runs of a holder.
 const FREE: &str = "UPDATE run SET holder = NULL WHERE holder = ?1 RETURNING status";
 
-/// Frees the runs of a holder that died, and counts that for each.
+/// Releases the runs of a holder that died, and counts the death for each.
 const FREE_OF_THE_DEAD: &str = "UPDATE run SET holder = NULL, died_at = last,
         deaths = CASE WHEN died_at = last THEN deaths + 1 ELSE 1 END
     FROM (SELECT key AS of, coalesce((SELECT max(number) FROM event WHERE run = key), 0) AS last
@@ -26,7 +26,7 @@ const FREE_OF_THE_DEAD: &str = "UPDATE run SET holder = NULL, died_at = last,
     WHERE key = of RETURNING status";
 
 impl Writing {
-    /// Reads anew whether this store may drive runs.
+    /// Reads again whether this store may drive runs.
     pub(super) fn look_after_registration(&mut self) -> rusqlite::Result<()> {
         let Some(registration) = &self.registration else { return Ok(()) };
         let sql = "SELECT expires FROM holder WHERE id = ?1";
@@ -37,13 +37,13 @@ impl Writing {
         Ok(())
     }
 
-    /// The registration of this store, if it has one that is good.
+    /// The registration of this store, if it has a valid one.
     pub(super) fn good_registration(&self) -> Option<i64> {
         let registration = self.registration.as_ref()?;
         (registration.expires > self.now).then_some(registration.id)
     }
 
-    /// Lets this store drive runs from now on for the whole time of a lease.
+    /// Registers this store as a holder with the full lease time.
     pub(super) fn register(&mut self) -> Outcome<i64> {
         let expires = self.end_of_lease();
         if self.good_registration().is_some()
@@ -67,7 +67,7 @@ impl Writing {
         Ok(id)
     }
 
-    /// Gives back all that this store holds. Returns whether there were leases that somebody counts on.
+    /// Releases all leases of this store. Returns whether there were leases that a driver relies on.
     pub(super) fn leave(&mut self) -> rusqlite::Result<bool> {
         let any = self.forget_all();
         let Some(registration) = self.registration.take() else { return Ok(any) };
@@ -75,7 +75,7 @@ impl Writing {
         Ok(any || freed || registration.untold)
     }
 
-    /// Renews the leases of this store, or says that they have run out.
+    /// Renews the leases of this store, or fails if they have expired.
     pub(super) fn renew(&mut self) -> Outcome<()> {
         let Some(registration) = &self.registration else { return Ok(()) };
         let untold = registration.untold;
@@ -84,11 +84,11 @@ impl Writing {
             return Ok(());
         }
         let lost = self.leave()?;
-        // With nothing to lose nothing was lost.
+        // Without leases, nothing was lost.
         if lost { Err(StoreError::Expired.into()) } else { Ok(()) }
     }
 
-    /// Ends the holder of that number. Returns whether it drove any run.
+    /// Deletes that holder. Returns whether it drove any run.
     fn free(&mut self, holder: i64, sql: &str) -> rusqlite::Result<bool> {
         let freed = {
             let mut free = self.statement(sql)?;
@@ -103,7 +103,7 @@ impl Writing {
         Ok(!freed.is_empty())
     }
 
-    /// Ends every holder that is dead, so that its runs can be claimed.
+    /// Deletes every dead holder, so that its runs can be claimed.
     pub(super) fn bury(&mut self) -> rusqlite::Result<()> {
         let own = self.registration.as_ref().map(|registration| registration.id);
         let others = {
@@ -115,7 +115,7 @@ impl Writing {
         };
         for (id, lock, expires) in others {
             if is_dead(&self.place.holders, &lock, expires, self.now) {
-                tracing::info!(holder = %lock, "frees the runs of one that is dead or has run out of time");
+                tracing::info!(holder = %lock, "released the runs of a process that died or whose leases expired");
                 self.free(id, FREE_OF_THE_DEAD)?;
                 self.after.buried.push(self.place.holders.join(lock));
             }
@@ -123,7 +123,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Who has that number, in words for a person; absent when it is nobody alive.
+    /// Describes that holder, if it is alive.
     pub(super) fn living(&self, holder: i64) -> rusqlite::Result<Option<String>> {
         if let Some(own) = self.registration.as_ref().filter(|own| own.id == holder) {
             return Ok((own.expires > self.now).then(|| own.name.to_string()));
@@ -142,7 +142,7 @@ impl Writing {
     }
 }
 
-/// Whether a run of that status goes on by itself.
+/// Whether a run with that status continues by itself.
 pub(super) fn is_claimable(status: &str) -> bool {
     matches!(status, "pending" | "running")
 }

@@ -1,4 +1,4 @@
-//! Leases: who drives a run, and the epoch that fences off former holders.
+//! Leases: which store drives a run, and the epoch that fences off former holders.
 
 use jiff::Timestamp;
 use rusqlite::OptionalExtension as _;
@@ -11,7 +11,7 @@ use super::fault::Outcome;
 use super::holder::is_claimable;
 use super::writing::{Held, Writing};
 
-/// Gives out the lease of a run that no one living has, unless nobody waits for it.
+/// Gives out the lease of a run that no living process holds, unless the caller is gone.
 pub(super) fn claim(writing: &mut Writing, run: &RunId, wanted: bool) -> Outcome<Vec<Lease>> {
     settle(writing)?;
     let key = free(writing, run)?;
@@ -23,7 +23,7 @@ pub(super) fn claim(writing: &mut Writing, run: &RunId, wanted: bool) -> Outcome
     Ok(vec![lend(writing, run, key, holder, epoch)?])
 }
 
-/// Gives out leases of up to `most` runs that go on by themselves.
+/// Gives out leases of up to `most` runs that can continue by themselves.
 pub(super) fn claim_next(
     writing: &mut Writing,
     most: usize,
@@ -37,7 +37,8 @@ pub(super) fn claim_next(
     let holder = writing.register()?;
     writing.bury()?;
     let runs = {
-        // The index that holds no others: else it would be found by status, those that are held too.
+        // Uses the index that contains only unclaimed runs; SQLite would choose the index by status, which
+        // contains claimed runs too.
         let sql = "SELECT key, id FROM run INDEXED BY run_claimable
             WHERE holder IS NULL AND wakes IS NOT NULL AND wakes <= ?2 ORDER BY wakes, created_at LIMIT ?1";
         let mut free = writing.statement(sql)?;
@@ -53,17 +54,17 @@ pub(super) fn claim_next(
     let mut leases = Vec::with_capacity(runs.len());
     let first = writing.epochs(runs.len())?;
     for ((key, id), epoch) in runs.into_iter().zip(first..) {
-        // One whose name is damaged is nobody's to drive.
+        // A run with a damaged id cannot be driven.
         let Ok(run) = RunId::new(&id) else { continue };
         leases.push(lend(writing, &run, key, holder, epoch)?);
     }
     Ok(leases)
 }
 
-/// The key of a run that no one living has.
+/// The key of a run that no living process holds.
 pub(super) fn free(writing: &mut Writing, run: &RunId) -> Outcome<i64> {
     if writing.registration.is_some() && writing.good_registration().is_none() {
-        // What it had is not its own any more.
+        // The leases that it had are no longer its own.
         writing.register()?;
     }
     let sql = "SELECT key, holder FROM run WHERE id = ?1";
@@ -108,18 +109,18 @@ fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -
     Ok(Lease { run: run.clone(), epoch, previous: unsigned(previous), deaths })
 }
 
-/// Renews the leases of this store, or says that they have run out.
+/// Renews the leases of this store, or fails if they have expired.
 pub(super) fn renew(writing: &mut Writing) -> Outcome<()> {
     settle(writing)?;
     writing.renew()
 }
 
-/// Takes back what could not be taken back before.
+/// Releases the leases that could not be released before.
 fn settle(writing: &mut Writing) -> Outcome<()> {
     writing.pay().iter().try_for_each(|lease| release(writing, lease))
 }
 
-/// Takes a lease back, if it is still good.
+/// Releases a lease, if it is still valid.
 pub(super) fn release(writing: &mut Writing, lease: &Lease) -> Outcome<()> {
     let Some(held) = writing.holding(&lease.run).filter(|held| held.epoch == lease.epoch) else {
         return Ok(());

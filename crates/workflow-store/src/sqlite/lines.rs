@@ -1,4 +1,4 @@
-//! What was appended at once, one JSON text a line, in rows of bounded size.
+//! Rows of bounded size with several JSON texts, one per line.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,10 +11,10 @@ pub(super) struct Row {
     pub(super) body: Vec<u8>,
 }
 
-/// A row holds at most so many lines, so that who reads a few of them does not read many.
+/// The maximum number of lines in a row, so that reading a few of them does not read many.
 const MOST_LINES: usize = 64;
 
-/// What a line is about as long as.
+/// The approximate length of a line.
 const LINE: usize = 256;
 
 /// Writes `items` as rows of about `size` bytes each.
@@ -41,7 +41,7 @@ pub(super) fn rows<T: Serialize>(
     Ok(rows)
 }
 
-/// Reads one line.
+/// Parses one line.
 pub(super) fn read<T: DeserializeOwned>(line: &str) -> serde_json::Result<T> {
     serde_json::from_str(line)
 }

@@ -53,28 +53,28 @@ use self::runs::Creation;
 use self::watch::Watch;
 use self::writer::Writer;
 
-/// Keeps runs in an SQLite database: the store of a host on one machine.
+/// Keeps runs in an SQLite database: the store for hosts on one machine.
 ///
-/// The database is one file, with two of SQLite's own beside it while it is in use (`-wal`, `-shm`) and a
-/// directory (`-holders`) with a small file for each process that drives runs. All are private to their owner.
-/// A bundle goes with the last run that uses it.
+/// The database is one file, with two files of SQLite beside it while it is in use (`-wal`, `-shm`) and a
+/// directory (`-holders`) with a small file for each process that drives runs. All are private to their
+/// owner. A bundle is deleted with the last run that uses it.
 ///
-/// An append is on the disk when it is acknowledged, unless [`Synchronous::Normal`] was chosen. Appends of
-/// many runs that come at the same time share one transaction and one sync; each has an outcome of its own.
-/// Readers see nothing that is not stored, and wait for no writer. Output entries may be lost in a
-/// power failure. Of a run's output the newest 16 MiB are kept; what was dropped before them is told by an entry
-/// of the kind [`Dropped`](workflow_core::output::OutputKind::Dropped).
+/// An append is durable when it is acknowledged, unless [`Synchronous::Normal`] was chosen. Concurrent
+/// appends of many runs share one transaction and one sync; each has an outcome of its own. Readers see only
+/// stored data, and do not wait for writers. Output entries may be lost in a power failure. The newest 16 MiB
+/// of a run's output are kept; an entry of the kind [`Dropped`](workflow_core::output::OutputKind::Dropped)
+/// says what was dropped before them.
 ///
-/// Any number of processes of one machine can use a database at the same time. A run is driven by one of them:
-/// its lease is good for [a time](RunStore::lease_time), and has to be [renewed](RunStore::renew). When a
-/// process dies its runs are free at once, because the operating system's lock on its file ends with it; one
-/// that has been stopped keeps them until the time has run out, and can write nothing to them after it. (One that
-/// was stopped in the middle of a write keeps everybody from writing until it goes on or is killed.)
-/// The file must not be on a network's file system.
+/// Any number of processes on one machine can use a database at the same time. One of them drives a run: its
+/// lease is valid for [a time](RunStore::lease_time), and must be [renewed](RunStore::renew). When a process
+/// dies, its runs can be claimed at once, because the operating system's lock on its file ends with it; a
+/// suspended process keeps them until its leases expire, and cannot write to them after that. (A process that
+/// is suspended in the middle of a write blocks all other writers until it continues or is killed.) The file
+/// must not be on a network file system.
 ///
-/// The work is done by threads of the store: no method blocks. A method that was polled once does its work to
-/// the end, also when its future is dropped; a lease that nobody waits for any more is given back. Dropping
-/// the store waits for what is under way, and frees its runs.
+/// Threads of the store do the work, so no method blocks. Once a method was polled, it completes even if its
+/// future is dropped; a lease whose future was dropped is released. Dropping the store waits for operations
+/// in progress, and releases its runs.
 ///
 /// ```
 /// use workflow_core::store::{RunFilter, RunStore};
@@ -87,7 +87,7 @@ use self::writer::Writer;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SqliteStore {
-    // In the order in which they end: what is queued is done first.
+    // In drop order: queued writes are done first.
     writer: Writer,
     readers: Readers,
     watch: Eye,
@@ -97,7 +97,7 @@ pub struct SqliteStore {
     output_limit: usize,
 }
 
-/// Ends the thread that looks for what others have written.
+/// Stops the thread that polls for writes of other processes.
 struct Eye(Arc<Watch>);
 
 impl Drop for Eye {
@@ -107,18 +107,18 @@ impl Drop for Eye {
 }
 
 impl SqliteStore {
-    /// Opens the database at `path`, which is created unless it is there. This blocks for a moment.
+    /// Opens the database at `path`, and creates it if it does not exist. Blocks briefly.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when the file cannot be created or written, or others keep it locked;
-    /// [`StoreError::Corrupt`] when it is damaged, of a newer version, or no database of runs at all. It is
-    /// left as it is then.
+    /// [`StoreError::Io`] if the file cannot be created or written, or other processes keep it locked;
+    /// [`StoreError::Corrupt`] if it is damaged, of a newer version, or not a database of runs. The file is
+    /// not changed then.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with(path, SqliteOptions::new())
     }
 
-    /// Opens the database at `path` in another way than the usual one.
+    /// Opens the database at `path` with options.
     ///
     /// # Errors
     ///
@@ -139,19 +139,20 @@ impl SqliteStore {
         Ok(Self { writer, readers, watch: Eye(watch), place, id, lease_time, output_limit })
     }
 
-    /// A random number that the database has had since it was made, so that a host can tell the ones that it knows from
-    /// others in the same place. A copy has the same. Absent where a database of an earlier version is only read.
+    /// A random number that the database got when it was created, so that a host can recognise it and detect
+    /// another database at the same path. A copy has the same number. `None` for a database of an earlier
+    /// version that is opened read-only.
     pub fn id(&self) -> Option<u64> {
         self.id
     }
 
-    /// Gives the room of what was deleted back to the file system. It writes the whole database anew and
-    /// needs as much room again meanwhile; what is to be stored waits until it is done. Dropping the
-    /// future does not stop it.
+    /// Returns unused space to the file system. This rewrites the whole database, needs as much free space
+    /// again, and blocks writes until it is done. Dropping the future does not stop it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when there is no room, or others keep the database locked; nothing is lost then.
+    /// [`StoreError::Io`] if the disk is full, or other processes keep the database locked; nothing is lost
+    /// then.
     pub async fn vacuum(&self) -> Result<(), StoreError> {
         let (answer, done) = oneshot::channel();
         self.writer.queue.push_vacuum(answer);
@@ -165,7 +166,7 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// The one lease of those that were asked for.
+/// The single lease that was requested.
 fn only(leases: Vec<Lease>) -> Result<Lease, StoreError> {
     leases.into_iter().next().ok_or_else(ended)
 }

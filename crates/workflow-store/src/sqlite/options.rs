@@ -1,4 +1,4 @@
-//! What a host can choose of a store in SQLite.
+//! Options of a store in SQLite.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Tells a store the time.
+/// Provides the time to a store.
 pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What a power failure can take back. Whatever is chosen, the death of a process takes back nothing.
+/// What a power failure can undo. With every option, the death of a process undoes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Synchronous {
-    /// Nothing: what was acknowledged is on the disk. Every commit waits for the disk.
+    /// Nothing: acknowledged data is on disk. Every commit waits for the disk.
     #[default]
     Full,
-    /// The newest commits: those since SQLite last wrote its log back, which it does after 16 MB. What is left
-    /// is whole: a run goes on from an earlier event, and a provider that had answered since is called
-    /// again. Commits do not wait for the disk.
+    /// The newest commits: those since SQLite's last checkpoint, which happens every 16 MB. The database
+    /// stays consistent: a run continues from an earlier event, and a provider call that completed since is
+    /// made again. Commits do not wait for the disk.
     Normal,
 }
 
-/// What a host can choose of a [`SqliteStore`](super::SqliteStore).
+/// Options of a [`SqliteStore`](super::SqliteStore).
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,8 +43,8 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// Every commit on the disk, leases of 30 seconds, 16 MiB of output per run, 10 seconds of waiting for
-    /// other processes, the clock of the system.
+    /// The defaults: every commit is on disk, leases of 30 seconds, 16 MiB of output per run, 10 seconds of
+    /// waiting for other processes, the system clock.
     pub fn new() -> Self {
         Self {
             synchronous: Synchronous::Full,
@@ -57,47 +57,48 @@ impl SqliteOptions {
         }
     }
 
-    /// What a power failure can take back.
+    /// Sets what a power failure can undo.
     #[must_use]
     pub fn synchronous(self, synchronous: Synchronous) -> Self {
         Self { synchronous, ..self }
     }
 
-    /// How long a lease is good unless it is renewed. It bounds how long the runs of a process stay held
-    /// that has been stopped and lives; those of one that has died are free at once.
+    /// Sets how long a lease is valid unless it is renewed. This bounds how long a suspended process keeps
+    /// its runs; those of a dead process can be claimed at once.
     #[must_use]
     pub fn lease_time(self, lease_time: Duration) -> Self {
         Self { lease_time, ..self }
     }
 
-    /// About how many bytes of the newest output of a run are kept.
+    /// Sets the approximate number of bytes of output that are kept of each run, the newest.
     #[must_use]
     pub fn output_limit(self, bytes: usize) -> Self {
         Self { output_limit: bytes, ..self }
     }
 
-    /// How long to wait for another process that is writing, before it is an error.
+    /// Sets how long to wait for another process that is writing, before it is an error.
     #[must_use]
     pub fn busy_timeout(self, timeout: Duration) -> Self {
         Self { busy_timeout: timeout, ..self }
     }
 
-    /// Opens a database that exists, and writes nothing: also one that this process cannot write, as on a read-only
-    /// mount. Methods that store something return an error. Where the folder cannot be written and no other process
-    /// has the database open, it is read as it is: what others write to it from then on may not be seen.
+    /// Opens an existing database, and writes nothing: this works for a database that this process cannot
+    /// write, for example on a read-only file system. Methods that store something return an error. If the
+    /// folder is not writable and no other process has the database open, it is read as a snapshot: later
+    /// writes of other processes may not be seen.
     #[must_use]
     pub fn read_only(self) -> Self {
         Self { read_only: true, ..self }
     }
 
-    /// The [id](super::SqliteStore::id) of the database, if it is made; a random one unless set. The highest bit is left
-    /// out.
+    /// Sets the [id](super::SqliteStore::id) of the database, if it is created; the default is random. The
+    /// highest bit is ignored.
     #[must_use]
     pub fn new_id(self, id: u64) -> Self {
         Self { new_id: Some((id & i64::MAX.cast_unsigned()).cast_signed()), ..self }
     }
 
-    /// What tells the time that leases run out by. All who use the database have to go by the same one.
+    /// Sets the clock for the expiry of leases. All processes that use the database must use the same clock.
     #[must_use]
     pub fn clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self { clock: Arc::new(clock), ..self }

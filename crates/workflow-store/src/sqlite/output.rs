@@ -11,7 +11,7 @@ use super::fault::{Fault, Outcome, corrupt, unwritable};
 use super::lines::{self, Row, rows};
 use super::writing::{Held, Writing};
 
-/// Output entries, as they are written.
+/// Encoded output entries.
 pub(super) struct OutputAppend {
     lease: Lease,
     rows: Vec<Row>,
@@ -45,7 +45,7 @@ impl OutputAppend {
         })
     }
 
-    /// How many bytes are written.
+    /// The number of bytes to write.
     pub(super) fn bytes(&self) -> usize {
         self.rows.iter().map(|row| row.body.len()).sum()
     }
@@ -71,7 +71,7 @@ impl OutputAppend {
         }
         let limit = writing.options.output_limit as u64;
         if size > limit {
-            // A little more than has to be, so that it is not done again at once.
+            // Drops a little more than needed, so that the next append does not drop again.
             size -= drop_oldest(writing, &self.lease, held.key, size - (limit - limit / 16))?;
         }
         let last = self.rows.last().map_or(last, |row| row.last);
@@ -95,8 +95,8 @@ fn insert(writing: &Writing, run: i64, last: u64, entries: u64, body: &[u8]) -> 
     Ok(())
 }
 
-/// Drops the oldest rows of a run, at least so many bytes of them, but for the newest row; an entry in their
-/// place says how many entries are not there. Returns by how much the run's output is smaller.
+/// Drops the oldest rows of a run, at least `bytes` bytes of them, but never the newest row; an entry in
+/// their place says how many entries were dropped. Returns by how much the run's output has shrunk.
 fn drop_oldest(writing: &Writing, lease: &Lease, run: i64, bytes: u64) -> Outcome<u64> {
     let (mut dropped, mut entries, mut up_to, mut newest) = (0, 0, 0, String::new());
     {

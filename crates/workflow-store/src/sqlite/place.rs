@@ -1,4 +1,4 @@
-//! Where a database is, and whether it still is there.
+//! The path of a database, and whether its files still exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,26 +12,26 @@ use crate::disk::at;
 pub(super) struct Place {
     pub(super) path: PathBuf,
     pub(super) log: PathBuf,
-    /// The directory with the lock files of those who drive runs.
+    /// The directory with the lock files of the processes that drive runs.
     pub(super) holders: PathBuf,
     seen: [Option<Identity>; 2],
 }
 
-/// What tells a file from another one of the same name.
+/// Identifies a file, also after another one replaced it under the same name.
 type Identity = (u64, u64);
 
 impl Place {
-    /// `path` is as the system resolves it.
+    /// `path` is canonical.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { log: beside(&path, "-wal"), holders: beside(&path, "-holders"), seen: [None, None], path }
     }
 
-    /// All that is read of the database, whether it is there or not.
+    /// All files of the database that are opened, whether they exist or not.
     pub(super) fn all(&self) -> impl Iterator<Item = PathBuf> {
         ["", "-wal", "-shm", "-journal", "-holders"].into_iter().map(|suffix| beside(&self.path, suffix))
     }
 
-    /// Remembers which files are there.
+    /// Remembers the identity of the existing files.
     pub(super) fn remember(&mut self) -> Result<(), StoreError> {
         for (seen, path) in self.seen.iter_mut().zip([&self.path, &self.log]) {
             *seen = Some(identity(path).map_err(at(path))?);
@@ -39,13 +39,13 @@ impl Place {
         Ok(())
     }
 
-    /// Refuses when the files have been deleted or replaced: what is written then is lost with the
-    /// process, however well it was synced.
+    /// Fails if the files were deleted or replaced: later writes would be lost with the process, even if they
+    /// are synced.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         for (seen, path) in self.seen.iter().zip([&self.path, &self.log]) {
             if seen.is_some() && identity(path).ok() != *seen {
                 return Err(StoreError::Closed(format!(
-                    "{} was deleted or replaced while it was in use: put it back, or open the store anew",
+                    "{} was deleted or replaced while it was in use: restore it, or open the store again",
                     path.display()
                 )));
             }
@@ -54,14 +54,14 @@ impl Place {
     }
 }
 
-/// The path with more at its end.
+/// The path with a suffix appended to its file name.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// Never opens the file: closing it again would end the locks that SQLite has on it in this process.
+/// Never opens the file: closing it again would release SQLite's locks on it in this process.
 fn identity(path: &Path) -> std::io::Result<Identity> {
     let metadata = fs::metadata(path)?;
     #[cfg(unix)]
@@ -71,7 +71,7 @@ fn identity(path: &Path) -> std::io::Result<Identity> {
     }
     #[cfg(not(unix))]
     {
-        // Elsewhere a file that is open can be neither deleted nor replaced.
+        // On other platforms an open file can be neither deleted nor replaced.
         let _ = metadata;
         Ok((0, 0))
     }

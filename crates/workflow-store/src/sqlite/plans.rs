@@ -1,4 +1,4 @@
-//! How SQLite finds what it is asked for: nothing reads a table that grows from end to end.
+//! Checks query plans: no statement scans a table that grows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -25,9 +25,9 @@ use super::runs::Creation;
 use super::writing::Writing;
 use super::{Prune, connect, controls, lease, runs, watch};
 
-/// What is wrong with the way in which a statement is carried out.
+/// Whether a query plan is inefficient.
 fn wrong(plan: &str) -> bool {
-    // The holders are as few as there are processes.
+    // There are only as many holders as processes.
     let scan = plan.starts_with("SCAN ") && !plan.starts_with("SCAN holder");
     let in_order =
         plan.contains(" USING ") && !plan.starts_with("SCAN event") && !plan.starts_with("SCAN output");
@@ -89,7 +89,7 @@ fn no_statement_reads_a_table_that_grows_from_end_to_end() {
     }
     assert!(bad.is_empty(), "{}", bad.join("\n"));
 
-    // What would be found.
+    // Statements that the check must find.
     for sql in [
         "SELECT body FROM event WHERE number > 3",
         "SELECT number FROM output ORDER BY size",

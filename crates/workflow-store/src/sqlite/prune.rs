@@ -1,4 +1,4 @@
-//! Retention: a few runs in each transaction, so that nobody is held up.
+//! Retention: deletes a few runs per transaction, so that other writes are not delayed.
 
 use std::mem;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct Prune {
     ended_before: i64,
     left: usize,
     deleted: usize,
-    /// How many the transaction under way deletes, and whether there may be more.
+    /// How many runs the current transaction deletes, and whether there may be more.
     now: usize,
     more: bool,
     answer: oneshot::Sender<Result<usize, StoreError>>,

@@ -1,4 +1,4 @@
-//! What waits to be written.
+//! The queue of the writer.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -12,30 +12,30 @@ use super::lease;
 use super::writing::Writing;
 use crate::sync::lock;
 
-/// At most so many jobs share a transaction, so that the first of them does not wait for long.
+/// The maximum number of jobs in a transaction, so that the first of them does not wait for long.
 const MOST_JOBS: usize = 1_024;
 
-/// At most so many bytes of output entries do, so that they are not in the way of what else is written.
+/// The maximum number of bytes of output entries in a transaction, so that they do not delay other writes.
 const MOST_OUTPUT: usize = 256 << 10;
 
-/// Something to be written.
+/// A write.
 pub(super) trait Job: Send {
-    /// Does it within a transaction. What can be refused is refused before anything is written. After an
-    /// error the whole transaction is taken back, and the job may be done once more.
+    /// Executes the job within a transaction. Everything that can be refused is refused before anything is
+    /// written. After an error the whole transaction is rolled back, and the job may be executed again.
     ///
-    /// `doubt` is given when the job was done before and it is not known whether that was stored.
+    /// `doubt` is set if the job was executed before and it is unknown whether that was stored.
     fn apply(&mut self, writing: &mut Writing, doubt: Option<&StoreError>) -> rusqlite::Result<()>;
 
-    /// The leases that are given back by it, and have to be whatever happens.
+    /// The leases that this job releases. They must be released whatever happens.
     fn gives_back(&self) -> &[Lease] {
         &[]
     }
 
-    /// Tells whoever waits, after the transaction was stored or was not.
+    /// Reports the outcome to the caller, after the transaction was stored or failed.
     fn settle(self: Box<Self>, stored: Result<(), StoreError>);
 }
 
-/// What waits for the writer.
+/// The jobs that wait for the writer.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     filled: Condvar,
@@ -50,7 +50,7 @@ struct Waiting {
     closed: bool,
 }
 
-/// What is written next.
+/// The jobs of the next transaction.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) jobs: Vec<Box<dyn Job>>,
@@ -64,12 +64,12 @@ impl Queue {
         Self { waiting: Mutex::default(), filled: Condvar::new() }
     }
 
-    /// A job that is not taken any more drops what its answer would be sent to.
+    /// If the queue is closed, the job is dropped together with its result channel.
     pub(super) fn push(&self, job: Box<dyn Job>) {
         self.add(|waiting| waiting.jobs.push_back(job));
     }
 
-    /// Before all that waits.
+    /// Before all waiting jobs.
     fn push_first(&self, job: Box<dyn Job>) {
         self.add(|waiting| waiting.jobs.push_front(job));
     }
@@ -88,7 +88,7 @@ impl Queue {
             return;
         }
         add(&mut waiting);
-        // Whoever is at work looks again when it is done.
+        // If the writer is busy, it checks the queue again when it is done.
         let wake = mem::take(&mut waiting.idle);
         drop(waiting);
         if wake {
@@ -96,7 +96,7 @@ impl Queue {
         }
     }
 
-    /// All that waits, up to what one transaction may hold; `None` when nothing comes any more.
+    /// All waiting jobs, up to the limits of one transaction; `None` after the queue was closed and is empty.
     pub(super) fn take(&self) -> Option<Batch> {
         let mut waiting = lock(&self.waiting);
         while waiting.jobs.is_empty() && waiting.output.is_empty() && waiting.vacuum.is_empty() {
@@ -121,25 +121,25 @@ impl Queue {
         Some(batch)
     }
 
-    /// Nothing is taken in any more; what waits is still done.
+    /// Closes the queue: no new jobs are accepted; waiting jobs are still executed.
     pub(super) fn close(&self) {
         lock(&self.waiting).closed = true;
         self.filled.notify_one();
     }
 
-    /// Drops what waits: nobody does it any more.
+    /// Drops the waiting jobs, which will not be executed.
     pub(super) fn abandon(&self) {
         let mut waiting = lock(&self.waiting);
         waiting.closed = true;
         let dropped =
             (mem::take(&mut waiting.jobs), mem::take(&mut waiting.output), mem::take(&mut waiting.vacuum));
-        // What they own is dropped without the lock.
+        // The jobs are dropped without the lock held.
         drop(waiting);
         drop(dropped);
     }
 
-    /// Has `work` done in a transaction. Once the future was polled it is done, also when the future is
-    /// dropped; `work` is told whether anybody waits for its result.
+    /// Executes `work` in a transaction. Once the future was polled, it is executed even if the future is
+    /// dropped; `work` is told whether the caller still waits for its result.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Writing, bool) -> Outcome<T> + Send + 'static,
@@ -149,8 +149,8 @@ impl Queue {
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// Gives leases back, as soon as the database can be written. What was asked of the runs of those that come
-    /// `first`, before all that waits, expects that nobody has them.
+    /// Releases leases, as soon as the database can be written. With `first` the release is executed before
+    /// all waiting jobs, which may expect that the runs are not held.
     fn give_back(&self, leases: Vec<Lease>, first: bool) -> Answer<()> {
         let (job, answer) = given_back(leases);
         if first {
@@ -161,12 +161,12 @@ impl Queue {
         answer
     }
 
-    /// Gives a lease back. It is not needed to wait for it.
+    /// Releases a lease. The caller does not need to wait for the result.
     pub(super) async fn release(&self, lease: Lease) -> Result<(), StoreError> {
         self.give_back(vec![lease], false).await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// The same for output entries of so many bytes.
+    /// The same for output entries of this many bytes.
     pub(super) async fn write_output(
         &self,
         bytes: usize,
@@ -177,7 +177,7 @@ impl Queue {
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// The same for leases. One that nobody waits for any more is given back.
+    /// The same for leases. If the caller's future was dropped, they are released.
     pub(super) async fn lend(
         self: &Arc<Self>,
         work: impl FnMut(&mut Writing, bool) -> Outcome<Vec<Lease>> + Send + 'static,
@@ -189,7 +189,7 @@ impl Queue {
     }
 }
 
-/// Leases on their way to whoever asked for them.
+/// Leases on their way to the caller.
 struct Lent {
     queue: Arc<Queue>,
     leases: Vec<Lease>,
@@ -211,7 +211,7 @@ impl Drop for Lent {
     }
 }
 
-/// Work, and whoever waits for what comes of it.
+/// A job, and the caller that waits for its result.
 struct Asked<T, U, W, F> {
     work: W,
     gives_back: Vec<Lease>,
@@ -268,11 +268,11 @@ where
 
     fn settle(self: Box<Self>, stored: Result<(), StoreError>) {
         let outcome = stored.and(self.outcome.unwrap_or_else(|| Err(ended())));
-        // Nobody may be waiting any more.
+        // The caller may have dropped its future.
         let _ = self.answer.send(outcome.map(self.finish));
     }
 }
 
 pub(super) fn ended() -> StoreError {
-    StoreError::Closed("its thread has ended".to_owned())
+    StoreError::Closed("the thread of the store has stopped".to_owned())
 }

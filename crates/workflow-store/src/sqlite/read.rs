@@ -1,4 +1,4 @@
-//! What is read of runs: everything here blocks, on the threads of readers.
+//! Reads of runs. All methods block, on the threads of readers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Reading<'_> {
                 let event: Event =
                     lines::read(line).map_err(|error| self.corrupt(&place(), &error.to_string()))?;
                 if number != expected || event.seq != expected {
-                    let message = format!("there is event {} in its place", event.seq);
+                    let message = format!("found event {} in its place", event.seq);
                     return Err(self.corrupt(&place(), &message));
                 }
                 events.push(event);
@@ -85,7 +85,7 @@ impl Reading<'_> {
                 match lines::read::<OutputEntry>(line) {
                     Ok(entry) if entry.number > after && entries.len() < limit => entries.push(entry),
                     Ok(_) => {}
-                    // The numbers tell that something is missing.
+                    // Gaps in the numbers show that entries are missing.
                     Err(error) => tracing::warn!(%run, %error, "skipped a damaged output entry"),
                 }
             }
@@ -131,7 +131,7 @@ impl Reading<'_> {
         let text = text.ok_or_else(|| StoreError::NotFound(format!("bundle `{hash}`")))?;
         let damaged = |message: &str| self.corrupt(&format!("bundle `{hash}`"), message);
         if BundleHash::of(&text) != *hash {
-            return Err(damaged("it has another content than its hash says"));
+            return Err(damaged("the hash of its content differs: it was changed or damaged"));
         }
         Ok(Arc::new(Bundle::from_json(&text).map_err(|error| damaged(&error.to_string()))?))
     }
@@ -161,7 +161,7 @@ impl Reading<'_> {
         if filter.statuses.is_empty() {
             self.find(filter, None, after, &mut found)?;
         } else {
-            // Each by the index of its own: together they would be sorted.
+            // Queries each status with its own index; one query for all would have to sort.
             for status in &filter.statuses {
                 self.find(filter, Some(status.as_str()), after, &mut found)?;
             }
@@ -174,9 +174,9 @@ impl Reading<'_> {
             let alive = listed.holder.as_ref().is_some_and(|holder| {
                 *living.entry(holder.lock.clone()).or_insert_with(|| !holder.is_dead(self))
             });
-            // One that is damaged must not hide the others, nor be hidden. Reading it tells what is wrong.
+            // A damaged run must not hide the others, and is listed too. Reading it reports the damage.
             let damaged = |error: &dyn std::fmt::Display| {
-                tracing::error!(run = listed.id, %error, "a damaged run");
+                tracing::error!(run = listed.id, %error, "a run is damaged");
             };
             let run_id = RunId::new(&listed.id).inspect_err(|error| damaged(error)).ok()?;
             let head = match listed.head() {
@@ -192,7 +192,7 @@ impl Reading<'_> {
         Ok(records.collect())
     }
 
-    /// What is known of a run whose head cannot be read.
+    /// The known fields of a run whose head cannot be read.
     fn head_by_columns(&self, run: &RunId) -> Option<RunHead> {
         let sql = "SELECT workflow, status, created_at, hash FROM run JOIN bundle ON bundle.key = run.bundle
             WHERE id = ?1";
@@ -243,7 +243,8 @@ impl Reading<'_> {
 const COLUMNS: &str = "run.id, run.created_at, run.head, holder.name, holder.lock, holder.expires
     FROM run LEFT JOIN holder ON holder.id = run.holder";
 
-/// The query of a list, the newest first. It finds all runs that the filter selects; with labels it may find others.
+/// The query of a list, the newest first. It finds all runs that the filter selects; with a filter by labels
+/// it may find others.
 fn query(
     filter: &RunFilter,
     status: Option<&'static str>,
@@ -260,7 +261,7 @@ fn query(
         and("run.workflow = ?", vec![workflow.as_str().to_owned().into()]);
     }
     if let Some(status) = status {
-        // With both, that of the workflow is the one to look by.
+        // With both filters, the index by workflow is used.
         let column = if filter.workflow.is_some() { "+run.status" } else { "run.status" };
         and(&format!("{column} = ?"), vec![status.to_owned().into()]);
     }
@@ -277,7 +278,7 @@ fn query(
         and("instr(run.head, ?) > 0", vec![fragment.into()]);
     }
     sql.push_str(" ORDER BY run.created_at DESC, run.id DESC");
-    // With labels the query may find more than the filter selects.
+    // With a filter by labels the query may find more than the filter selects.
     if let Some(limit) = filter.limit.filter(|_| filter.labels.is_empty()) {
         sql.push_str(" LIMIT ?");
         values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
@@ -285,7 +286,7 @@ fn query(
     sql
 }
 
-/// A run as a list finds it.
+/// A run as a list query finds it.
 struct Listed {
     id: String,
     created_at: i64,
@@ -305,7 +306,7 @@ impl Listed {
             Some(name) => Some(Holder { name, lock: row.get(4)?, expires: row.get(5)? }),
             None => None,
         };
-        // Damage can be anything, also no UTF-8.
+        // Damaged data can be anything, including invalid UTF-8.
         let head = row.get_ref(2)?.as_bytes()?.to_vec();
         Ok(Self { id: row.get(0)?, created_at: row.get(1)?, head, holder })
     }

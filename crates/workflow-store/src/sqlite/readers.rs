@@ -1,4 +1,4 @@
-//! Threads that read, each with a connection of its own: never behind what is written.
+//! Threads that read, each with its own connection: reads never wait for writes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::read::Reading;
 use crate::disk::at;
 use crate::sync::lock;
 
-/// How many there are, so that a long list is not in the way of a short look.
+/// The number of threads: a long list does not delay a short read.
 const READERS: usize = 2;
 
 /// The threads. Dropping them waits until all reads are done.
@@ -68,7 +68,7 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Has `look` done within a transaction.
+    /// Executes `look` within a transaction.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Reading<'_>) -> Outcome<T> + Send + 'static,
@@ -98,7 +98,7 @@ impl Reader {
             Fault::Refused(error) => error,
             Fault::Failed(error) => explain(&self.place.path, &error),
         });
-        // What is not where others find it any more is nothing to tell.
+        // If the file was deleted or replaced, its data is not returned.
         self.place.check().and(found)
     }
 }
@@ -124,7 +124,7 @@ impl Drop for Readers {
         self.queue.filled.notify_all();
         for thread in self.threads.drain(..) {
             if thread.thread().id() != thread::current().id() {
-                // A read that panicked has said so already.
+                // The panic of a read was reported already.
                 let _ = thread.join();
             }
         }

@@ -1,4 +1,4 @@
-//! That a store may drive runs: until when, and the lock that ends with its process.
+//! The registration of a store that drives runs: its expiry, and the lock that ends with its process.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -9,12 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::disk::{lock, private};
 
-/// That this store may drive runs.
+/// The registration of this store as a holder.
 #[derive(Debug, Clone)]
 pub(super) struct Registration {
     pub(super) id: i64,
     pub(super) expires: i64,
-    /// Whether leases were lost since it was last renewed, and nobody was told.
+    /// Whether leases were lost since the last renewal, and no driver was told.
     pub(super) untold: bool,
     pub(super) name: Arc<str>,
     pub(super) _lock: Arc<LockFile>,
@@ -28,13 +28,13 @@ pub(super) struct LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // Whoever finds it later sees that nobody has its lock.
+        // If this fails, another process finds later that the file is not locked.
         let _ = fs::remove_file(&self.path);
     }
 }
 
 impl LockFile {
-    /// A name is never used twice: whoever removes a file removes the one it means.
+    /// A name is never used twice, so removing a file by name never removes another store's file.
     pub(super) fn create(directory: &Path) -> io::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -44,7 +44,7 @@ impl LockFile {
         if lock(&file)? {
             Ok(Self { path, _file: file })
         } else {
-            Err(io::Error::other("somebody else locked a new file"))
+            Err(io::Error::other("another process locked a new file"))
         }
     }
 
@@ -53,7 +53,7 @@ impl LockFile {
     }
 }
 
-/// Whether somebody alive has the lock of that file. Where the system cannot tell, somebody has.
+/// Whether a living process has the lock of that file. If the system cannot tell, the answer is yes.
 fn is_locked(path: &Path) -> bool {
     match File::open(path).map(|file| file.try_lock_shared()) {
         Ok(Ok(())) => false,
@@ -62,7 +62,7 @@ fn is_locked(path: &Path) -> bool {
     }
 }
 
-/// Whether the holder of such a row is dead or has run out of time.
+/// Whether the holder of such a row is dead or its leases have expired.
 pub(super) fn is_dead(holders: &Path, lock: &str, expires: i64, now: i64) -> bool {
     expires <= now || !is_locked(&holders.join(lock))
 }

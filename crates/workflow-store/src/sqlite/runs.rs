@@ -1,4 +1,4 @@
-//! Runs that come and go.
+//! Creates and deletes runs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::fault::{Outcome, unwritable};
 use super::lease;
 use super::writing::{Held, Writing};
 
-/// A new run, as it is written.
+/// An encoded new run.
 pub(super) struct Creation {
     id: RunId,
     workflow: Box<str>,
@@ -39,7 +39,7 @@ impl Creation {
         })
     }
 
-    /// Stores the run, and gives out its lease, unless nobody waits for it.
+    /// Stores the run, and gives out its lease, unless the caller is gone.
     pub(super) fn write(&self, writing: &mut Writing, wanted: bool) -> Outcome<Vec<Lease>> {
         self.events.check()?;
         if key(&writing.connection, &self.id)?.is_some() {
@@ -81,7 +81,7 @@ impl Creation {
         Ok(vec![Lease { run: self.id.clone(), epoch, previous: 0, deaths: 0 }])
     }
 
-    /// The key of the bundle, which is stored unless it is there.
+    /// The key of the bundle, which is stored if it is not there yet.
     fn bundle(&self, writing: &Writing) -> Outcome<i64> {
         let mut find = writing.statement("SELECT key FROM bundle WHERE hash = ?1")?;
         if let Some(key) = find.query_row([self.hash.as_str()], |row| row.get(0)).optional()? {
@@ -91,7 +91,7 @@ impl Creation {
         let text = self.bundle.to_json().map_err(|error| unwritable(path, error))?;
         if BundleHash::of(&text) != self.hash {
             let place = format!("{}, run `{}`", path.display(), self.id);
-            let message = "the run names another hash than its bundle has".to_owned();
+            let message = "the hash of the bundle differs from the hash that the run names".to_owned();
             return Err(StoreError::Corrupt { place, message }.into());
         }
         let sql = "INSERT INTO bundle (hash, body) VALUES (?1, ?2)";
@@ -100,14 +100,14 @@ impl Creation {
     }
 }
 
-/// Deletes a run that no one living has.
+/// Deletes a run that no living process holds.
 pub(super) fn delete(writing: &mut Writing, run: &RunId) -> Outcome<()> {
     let key = lease::free(writing, run)?;
     remove(writing, key)?;
     Ok(())
 }
 
-/// Removes a run with all that belongs to it alone, and its bundle after the last run that uses it.
+/// Deletes a run with all its rows, and its bundle after the last run that uses it.
 pub(super) fn remove(writing: &Writing, key: i64) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM event WHERE run = ?1",

@@ -1,7 +1,8 @@
-//! Telling watchers of what other processes have asked of runs, and of runs that can be claimed.
+//! Notifies watchers of control requests by other processes, and of claimable runs.
 //!
-//! Who asks something in this process calls its watchers itself. For the others a thread looks, while somebody
-//! watches, whether anything was written at all, and only then at the number that such changes raise.
+//! A control request from this process calls the watchers directly. For other processes a thread polls, while
+//! there are watchers: first whether anything was written at all, and only then the signal number that such
+//! changes increment.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -20,13 +21,13 @@ use super::place::Place;
 use super::registration::is_dead;
 use crate::sync::lock;
 
-/// How often the thread looks.
+/// How often the thread polls.
 const EVERY: Duration = Duration::from_millis(25);
 
-/// Each time that it has looked so often it looks for those who died or ran out of time, too.
+/// Every this many polls it also looks for processes that died or whose leases expired.
 const LOOKS: u32 = 20;
 
-/// Those who watch, and the thread that looks for them.
+/// The watchers, and the thread that polls for them.
 pub(super) struct Watch {
     place: Arc<Place>,
     options: SqliteOptions,
@@ -37,7 +38,7 @@ pub(super) struct Watch {
 
 #[derive(Default)]
 struct Look {
-    /// The number that was last seen.
+    /// The signal number that was last seen.
     seen: i64,
     polling: bool,
     closed: bool,
@@ -67,7 +68,9 @@ impl Watch {
                     look.polling = true;
                     look.thread = Some(thread);
                 }
-                Err(error) => tracing::error!(%error, "controls of other processes are seen late"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot watch for control requests of other processes; they are noticed late");
+                }
             }
         }
         watching
@@ -77,10 +80,10 @@ impl Watch {
         self.watchers.call(run);
     }
 
-    /// This store has raised the number to `signal`, and calls the watchers itself.
+    /// This store has incremented the number to `signal`, and calls the watchers itself.
     pub(super) fn sent(&self, signal: i64) {
         let mut look = lock(&self.look);
-        // When nobody else raised it in between, they need no second call.
+        // If no other process incremented it in between, the watchers need no second call.
         if look.seen == signal - 1 {
             look.seen = signal;
         }
@@ -96,7 +99,7 @@ impl Watch {
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
         {
-            // A watcher that panicked has said so already.
+            // The panic of a watcher was reported already.
             let _ = thread.join();
         }
     }
@@ -111,7 +114,7 @@ impl Watch {
                 Err(error) => {
                     if !std::mem::replace(&mut failed, true) {
                         let error = explain(&self.place.path, &error);
-                        tracing::error!(%error, "controls of other processes are seen late");
+                        tracing::error!(%error, "cannot poll for control requests of other processes; they are noticed late");
                     }
                     eyes.connection = None;
                 }
@@ -119,7 +122,7 @@ impl Watch {
         }
     }
 
-    /// Waits until it is time to look; `false` when nobody wants it any more.
+    /// Waits until the next poll; `false` if the thread must stop.
     fn wait(&self) -> bool {
         let look = lock(&self.look);
         let (mut look, _) = self.changed.wait_timeout(look, EVERY).unwrap_or_else(PoisonError::into_inner);
@@ -130,18 +133,18 @@ impl Watch {
     }
 }
 
-/// What the thread knows.
+/// The state of the polling thread.
 #[derive(Default)]
 struct Eyes {
     connection: Option<Connection>,
     version: i64,
     looks: u32,
-    /// Those whose end the watchers were told of.
+    /// The dead holders that were reported to the watchers.
     dead: HashSet<i64>,
 }
 
 impl Eyes {
-    /// Whether there is something that the watchers were not told of.
+    /// Whether there is a change that the watchers were not told of.
     fn look(&mut self, watch: &Watch) -> rusqlite::Result<bool> {
         if self.connection.is_none() {
             self.connection = connect::reader(&watch.place, &watch.options).ok();
@@ -175,7 +178,7 @@ impl Eyes {
     }
 }
 
-/// The number that changes when there is something to look at.
+/// The signal number, which is incremented when there is a change.
 pub(super) fn signal(connection: &Connection) -> rusqlite::Result<i64> {
     let mut read = connection.prepare_cached("SELECT value FROM sequence WHERE name = 'signal'")?;
     read.query_row([], |row| row.get(0))

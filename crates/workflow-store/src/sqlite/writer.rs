@@ -1,9 +1,9 @@
-//! The thread that writes: it takes all that is queued, and commits it as one transaction.
+//! The thread that writes: it takes all queued jobs, and commits them as one transaction.
 //!
-//! While one transaction is on its way to the disk the next one gathers, so that many runs share a sync and a
-//! single one waits for nothing but its own. Each job has an outcome of its own: what a store refuses it refuses
-//! before it has written anything. When the database fails, all is taken back and each job is done alone, so
-//! that only those fail that cannot be done.
+//! While one transaction is being committed, the next jobs are queued, so that many runs share a sync and a
+//! single one waits only for its own. Each job has an outcome of its own: a store refuses a job before the
+//! job has written anything. If the database fails, the transaction is rolled back and each job is executed
+//! alone, so that only the jobs at fault fail.
 
 use std::slice;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::watch::Watch;
 use super::writing::{After, Writing};
 use crate::disk::at;
 
-/// The thread. Dropping it waits until all that is queued is done, and gives back what the store holds.
+/// The thread. Dropping it waits until all queued jobs are done, and releases the leases of the store.
 pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
@@ -54,7 +54,7 @@ impl Drop for Writer {
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {
-            // A job that panicked has said so already.
+            // The panic of a job was reported already.
             let _ = thread.join();
         }
     }
@@ -64,7 +64,7 @@ struct Work {
     writing: Writing,
     queue: Arc<Queue>,
     watch: Arc<Watch>,
-    /// Whether commits wait for the disk just now.
+    /// Whether commits currently wait for the disk.
     synced: bool,
     /// Why nothing is written any more.
     closed: Option<StoreError>,
@@ -72,17 +72,17 @@ struct Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        // Nobody may wait for a thread that has ended, however it did.
+        // No caller may wait for a thread that has stopped, whatever the reason.
         self.queue.abandon();
     }
 }
 
-/// When a transaction failed.
+/// The step at which a transaction failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Begin,
     Job,
-    /// What was written may be there after a crash, or not.
+    /// The outcome is unknown: the writes may be there after a crash, or not.
     Commit,
 }
 
@@ -97,7 +97,7 @@ impl Work {
     fn write(&mut self, batch: Batch) {
         let Batch { mut jobs, output, vacuum } = batch;
         if !jobs.is_empty() {
-            // Output alone need not last: what comes after it takes it to the disk.
+            // A transaction with only output need not be durable: the next sync includes it.
             let result = self.sync(jobs.len() > output).and_then(|()| self.together(&mut jobs, None));
             match result {
                 Ok(()) => {
@@ -111,7 +111,7 @@ impl Work {
                     }
                 }
                 Err((stage, error)) => {
-                    tracing::warn!(%error, jobs = jobs.len(), "a transaction failed; doing each part of it alone");
+                    tracing::warn!(%error, jobs = jobs.len(), "a transaction failed; trying each of its writes alone");
                     let doubt = (stage == Stage::Commit).then_some(&error);
                     for mut job in jobs {
                         let result = self.together(slice::from_mut(&mut job), doubt);
@@ -142,7 +142,7 @@ impl Work {
         }
         match self.transaction(jobs, doubt) {
             Ok(after) => {
-                // Only what is where others find it is stored.
+                // Data counts as stored only if the file is still at its path.
                 if let Err(closed) = self.writing.place.check() {
                     self.closed = Some(closed.clone());
                     return Err((Stage::Commit, closed));
@@ -169,10 +169,10 @@ impl Work {
         self.writing.commit().map_err(|error| (Stage::Commit, error))
     }
 
-    /// Does what follows from a transaction, before anybody is told of it.
+    /// Handles the effects of a transaction, before its callers are told the outcome.
     fn follow(&self, after: After) {
         for path in after.buried {
-            // A file that stays is in nobody's way.
+            // A file that remains does no harm.
             let _ = std::fs::remove_file(path);
         }
         if let Some(signal) = after.signal {
@@ -212,7 +212,7 @@ impl Work {
         vacuum().map_err(|error| explain(&self.writing.place.path, &error))
     }
 
-    /// Gives back what the store holds.
+    /// Releases the leases of the store.
     fn leave(&mut self) {
         if self.writing.registration.is_none() || self.closed.is_some() {
             return;
@@ -226,8 +226,8 @@ impl Work {
             Ok(after) => self.follow(after),
             Err(error) => {
                 self.writing.roll_back();
-                // Its lock is given up with the process at the latest, and its runs with it.
-                tracing::warn!(%error, "the runs of a store that is closed were not given back in order");
+                // Its lock ends with the process at the latest, and its leases with it.
+                tracing::warn!(%error, "cannot release the runs of a closed store; other processes can claim them when this one ends");
             }
         }
     }

@@ -1,9 +1,9 @@
-//! The one connection that writes, and what it knows.
+//! The one connection that writes, and its cached state.
 //!
-//! What this store has written itself it need not read again. Whether anybody else has written since is told
-//! by one number, which is looked at once in each transaction, when nobody else can write any more: only
-//! after that is the lease of a run, and what was asked of it, read anew. So appends of many runs cost one
-//! check together, and it is as good as one of each.
+//! The store need not read again what it has written itself. One number tells whether another process has
+//! written since. It is read once in each transaction, when other processes can no longer write; only if it
+//! has changed are the lease and the control requests of a run read again. So appends of many runs share one
+//! check, which is as strict as one check each.
 
 use std::collections::HashMap;
 use std::mem;
@@ -20,43 +20,43 @@ use super::options::SqliteOptions;
 use super::place::Place;
 use super::registration::Registration;
 
-/// The connection that writes, within a transaction while jobs are done.
+/// The connection that writes; within a transaction while jobs are executed.
 pub(super) struct Writing {
     pub(super) connection: Connection,
     pub(super) place: Arc<Place>,
     pub(super) options: SqliteOptions,
-    /// What tells whether somebody else has written.
+    /// The number that changes when another process has written.
     version: Option<i64>,
-    /// Grows when somebody else has.
+    /// Incremented when another process has written.
     generation: u64,
-    /// The time at which this transaction began, in nanoseconds.
+    /// The start time of this transaction, in nanoseconds.
     pub(super) now: i64,
     /// The runs that this store drives.
     held: HashMap<RunId, Held>,
     pub(super) registration: Option<Registration>,
-    /// Leases that could not be given back: whoever had them does not try again.
+    /// Leases that must still be released: their former holders do not try again.
     owed: Vec<Lease>,
-    /// Whether this transaction gives them back.
+    /// Whether this transaction releases them.
     paid: bool,
-    /// What was before this transaction.
+    /// The state before this transaction.
     undo: Undo,
-    /// What has to be done after it.
+    /// What to do after the transaction.
     pub(super) after: After,
 }
 
-/// What is known of a run that this store drives.
+/// The cached state of a run that this store drives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
     pub(super) key: i64,
     pub(super) epoch: u64,
     /// The number of its last event.
     pub(super) last: u64,
-    /// The last control that was asked for, and the last one that this lease was given.
+    /// The last control request, and the last one that was delivered to this lease.
     pub(super) asked: u64,
     pub(super) given: u64,
-    /// The number of its last output entry, and the size of all; absent until there is one.
+    /// The number of its last output entry, and the size of all; `None` until there is one.
     pub(super) output: Option<(u64, u64)>,
-    /// When its lease was last looked at.
+    /// The generation at which its lease was last checked.
     pub(super) generation: u64,
 }
 
@@ -66,16 +66,16 @@ struct Undo {
     registration: Option<Registration>,
 }
 
-/// What follows from a transaction that was stored.
+/// The effects of a stored transaction.
 #[derive(Default)]
 pub(super) struct After {
-    /// The runs of which something was asked.
+    /// The runs with new control requests.
     pub(super) asked: Vec<RunId>,
     /// Whether a run can be claimed.
     pub(super) claimable: bool,
-    /// The lock files of those who are dead.
+    /// The lock files of dead holders.
     pub(super) buried: Vec<PathBuf>,
-    /// What the signal is now.
+    /// The new signal number.
     pub(super) signal: Option<i64>,
 }
 
@@ -97,7 +97,7 @@ impl Writing {
         }
     }
 
-    /// Begins a transaction: nobody else writes until it ends.
+    /// Begins a transaction: no other process writes until it ends.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         self.undo.registration = self.registration.clone();
         self.execute("BEGIN IMMEDIATE", [])?;
@@ -112,7 +112,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Ends it, and tells what follows from it.
+    /// Commits it, and returns its effects.
     pub(super) fn commit(&mut self) -> rusqlite::Result<After> {
         self.execute("COMMIT", [])?;
         self.undo = Undo::default();
@@ -122,12 +122,12 @@ impl Writing {
         Ok(mem::take(&mut self.after))
     }
 
-    /// Takes it back, with all that this store has learned by it.
+    /// Rolls it back, together with the state that was cached during it.
     pub(super) fn roll_back(&mut self) {
         if !self.connection.is_autocommit()
             && let Err(error) = self.execute("ROLLBACK", [])
         {
-            tracing::error!(%error, "a transaction could not be taken back");
+            tracing::error!(%error, "cannot roll back a transaction");
         }
         for (run, held) in mem::take(&mut self.undo.held).into_iter().rev() {
             match held {
@@ -138,11 +138,11 @@ impl Writing {
         self.registration = self.undo.registration.take();
         self.after = After::default();
         self.paid = false;
-        // What was read of others within it is read again.
+        // Data of other processes that was read within it is read again.
         self.version = None;
     }
 
-    /// As if somebody else had written just now.
+    /// Invalidates the cache, as if another process had written.
     #[cfg(test)]
     pub(super) fn look_again(&mut self) {
         self.generation += 1;
@@ -156,7 +156,7 @@ impl Writing {
         self.connection.prepare_cached(sql)
     }
 
-    /// The run of a lease that is good.
+    /// The run of a valid lease.
     pub(super) fn held(&mut self, lease: &Lease) -> Outcome<Held> {
         let fenced = || StoreError::Fenced(lease.run.clone());
         let known = self.held.get(&lease.run).filter(|held| held.epoch == lease.epoch).copied();
@@ -183,20 +183,20 @@ impl Writing {
         Ok(held)
     }
 
-    /// Begins to hold a run whose lease was just given out, or learns more of one that is held.
+    /// Caches a run whose lease was just given out, or updates the cache of a held run.
     pub(super) fn keep(&mut self, run: &RunId, held: Held) {
         let before = self.held.insert(run.clone(), held);
         self.undo.held.push((run.clone(), before));
     }
 
-    /// Holds a run no longer.
+    /// Removes a run from the cache.
     pub(super) fn forget(&mut self, run: &RunId) {
         if let Some(before) = self.held.remove(run) {
             self.undo.held.push((run.clone(), Some(before)));
         }
     }
 
-    /// Holds none any more. Returns whether there were any.
+    /// Removes all runs from the cache. Returns whether there were any.
     pub(super) fn forget_all(&mut self) -> bool {
         let held = mem::take(&mut self.held);
         let any = !held.is_empty();
@@ -204,18 +204,18 @@ impl Writing {
         any
     }
 
-    /// Remembers leases that have to be given back, until that is stored.
+    /// Remembers leases that have to be released, until that is stored.
     pub(super) fn owe(&mut self, leases: &[Lease]) {
         self.owed.extend_from_slice(leases);
     }
 
-    /// What has to be given back, by this transaction.
+    /// The leases that this transaction must release.
     pub(super) fn pay(&mut self) -> Vec<Lease> {
         self.paid = true;
         self.owed.clone()
     }
 
-    /// What is known of a run, if this store drives it.
+    /// The cached state of a run, if this store drives it.
     pub(super) fn holding(&self, run: &RunId) -> Option<Held> {
         self.held.get(run).copied()
     }
@@ -224,7 +224,7 @@ impl Writing {
         self.generation
     }
 
-    /// So many epochs that nobody else has: the first of them.
+    /// Reserves `count` epochs that no other process gets, and returns the first of them.
     pub(super) fn epochs(&self, count: usize) -> rusqlite::Result<u64> {
         let sql = "UPDATE sequence SET value = value + ?1 WHERE name = 'epoch' RETURNING value";
         let count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -232,7 +232,7 @@ impl Writing {
         Ok(unsigned(last - count + 1))
     }
 
-    /// Tells other processes that there is something to look at.
+    /// Signals a change to other processes.
     pub(super) fn signal(&mut self) -> rusqlite::Result<()> {
         if self.after.signal.is_none() {
             let sql = "UPDATE sequence SET value = value + 1 WHERE name = 'signal' RETURNING value";

@@ -198,5 +198,5 @@ fn processes_that_are_killed_before_they_store_an_event_are_counted() {
     append(&store, &lease, 1, &[started(2)]).unwrap();
     block_on(store.release(lease)).unwrap();
     drop(Driver::start_test(name, home.path()));
-    assert_eq!(block_on(store.claim(&id("r1"))).unwrap().deaths, 1, "counted anew from the event on");
+    assert_eq!(block_on(store.claim(&id("r1"))).unwrap().deaths, 1, "counted again from the event on");
 }

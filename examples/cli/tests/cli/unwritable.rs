@@ -181,7 +181,7 @@ fn a_home_that_cannot_be_written_can_be_looked_at() {
     ] {
         let refused = run(args);
         assert_eq!(refused.code, Some(5), "{args:?}: {refused:?}");
-        let why = ["Permission denied", "Read-only file system", "cannot be written", "read-only"];
+        let why = ["Permission denied", "Read-only file system", "is not writable", "read-only"];
         assert!(why.iter().any(|why| refused.stderr.contains(why)), "{args:?}: {refused:?}");
     }
     set_modes(&home.path(".orch"), 0o200);
@@ -211,7 +211,7 @@ fn a_home_on_a_read_only_mount_can_be_looked_at() {
     for args in [&["run", "stages.workflow.yml"][..], &["rerun", "r1"], &["delete", "r1", "--yes"]] {
         let refused = run(args);
         assert_eq!(refused.code, Some(5), "{args:?}: {refused:?}");
-        let why = ["Read-only file system", "cannot be written"];
+        let why = ["Read-only file system", "is not writable"];
         assert!(why.iter().any(|why| refused.stderr.contains(why)), "{args:?}: {refused:?}");
     }
 }

@@ -43,7 +43,7 @@ fn a_schema_of_a_later_release_is_refused_and_left_as_it_is() {
     let error = place.options().open().unwrap_err();
     let StoreError::Corrupt { place: told, message } = error else { panic!("{error}") };
     assert!(told.contains(&place.schema), "{told}");
-    assert!(message.contains("version 7") && message.contains("knows 2"), "{message}");
+    assert!(message.contains("version 7") && message.contains("supports up to 2"), "{message}");
     assert_eq!(place.query("SELECT max(number) FROM @.version"), ["7"]);
 }
 

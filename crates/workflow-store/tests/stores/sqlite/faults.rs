@@ -40,7 +40,7 @@ fn what_is_no_database_of_runs_is_refused_and_left_alone() {
     drop(other);
     let (place, message) = refusal(&path);
     assert_eq!(place, path.display().to_string());
-    assert!(message.contains("something else than workflow runs"), "{message}");
+    assert!(message.contains("does not contain workflow runs"), "{message}");
 
     // One that is empty is nobody's.
     fs::write(&path, "").unwrap();
@@ -101,7 +101,10 @@ fn a_lock_that_others_keep_for_too_long_is_an_error_and_nothing_is_stored() {
     ] {
         let Err(StoreError::Io { place, source }) = result else { panic!("{result:?}") };
         assert_eq!(source.kind(), ErrorKind::TimedOut, "{source}");
-        assert!(place.ends_with("runs.db") && source.to_string().contains("locked for too long"), "{source}");
+        assert!(
+            place.ends_with("runs.db") && source.to_string().contains("locked the database for too long"),
+            "{source}"
+        );
     }
     // Readers are not in the way of writers, nor the other way round.
     assert_eq!(numbers(&events(&store, &id("r1"))), [1]);
