@@ -1,4 +1,4 @@
-//! Calls of a closure that blocks, each on a thread.
+//! Calls of a blocking closure, each on a thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
@@ -11,20 +11,20 @@ use workflow_core::stop::{Stop, StopSignal, StopSource};
 
 use crate::threads::Threads;
 
-/// A closure runs on at most so many threads.
+/// The maximum number of threads of a closure.
 const MOST_THREADS: usize = 64;
 
 type Function = dyn Fn(CallRequest, CallContext) -> Result<Reply, ProviderError> + Send + Sync;
 
-/// A closure that blocks, and the threads that it runs on.
+/// A blocking closure, and the threads that it runs on.
 pub(crate) struct Blocking {
     function: Box<Function>,
     threads: Threads,
-    /// The calls that are on a thread.
+    /// The calls that are executing on a thread.
     running: Mutex<Vec<CallId>>,
 }
 
-/// A call that has not begun. Whoever takes it decides: a thread, or who stops or drops the call.
+/// A call that has not begun. It is taken either by a thread, or when the call is stopped or dropped.
 #[derive(Clone)]
 struct Waiting(Arc<Mutex<Option<(CallRequest, CallContext)>>>);
 
@@ -55,7 +55,8 @@ impl Blocking {
         Self { function: Box::new(function), threads: Threads::new(MOST_THREADS), running: Mutex::default() }
     }
 
-    /// Calls the closure on a thread, unless the call is told to stop before one is free. A panic goes on here.
+    /// Calls the closure on a thread, unless the call is told to stop before one is free. A panic of the
+    /// closure is resumed here.
     ///
     /// Dropping the future tells the closure to stop; it returns on its own thread.
     pub(crate) async fn call(
@@ -74,11 +75,11 @@ impl Blocking {
         let (result, returned) = oneshot::channel();
         let blocking = self.clone();
         let job = move || {
-            // Nobody waits for the result of a call whose future was dropped.
+            // The receiver is gone if the future of the call was dropped.
             let _ = waiting.take().map(|(request, context)| result.send(blocking.run(request, context)));
         };
         self.threads.run(Box::new(job)).map_err(|error| {
-            ProviderError::transient(format!("no thread could be started for the call: {error}"))
+            ProviderError::transient(format!("cannot start a thread for the call: {error}"))
         })?;
         let returned = match select(returned, pin!(pass_on(&stop, &call))).await {
             Either::Left((returned, _)) => returned,
@@ -88,7 +89,7 @@ impl Blocking {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => resume_unwind(panic),
             Err(oneshot::Canceled) => {
-                Err(ProviderError::permanent("the thread of the call ended without a result"))
+                Err(ProviderError::permanent("the thread of the call stopped without a result"))
             }
         }
     }
@@ -105,7 +106,7 @@ impl Blocking {
         returned
     }
 
-    /// An error while a thread is still at that call, or at an earlier attempt at its node.
+    /// Fails while a thread is still executing that call, or an earlier attempt of its node.
     pub(crate) fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
         let is_of_it = |running: &CallId| {
             running.attempt <= call.attempt && CallId { attempt: call.attempt, ..running.clone() } == *call
@@ -120,7 +121,7 @@ impl Blocking {
 /// The call was stopped before a thread was free.
 struct NotBegun;
 
-/// Passes the signal on, until that shows that the call has not begun.
+/// Forwards the stop signal, until it turns out that the call has not begun.
 async fn pass_on(stop: &StopSignal, call: &StopOnDrop) -> NotBegun {
     for how in [Stop::Gracefully, Stop::AtOnce] {
         stop.wait(how).await;
@@ -133,6 +134,6 @@ async fn pass_on(stop: &StopSignal, call: &StopOnDrop) -> NotBegun {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing of the host runs under these locks.
+    // No code of the host runs under these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

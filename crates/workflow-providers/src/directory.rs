@@ -1,14 +1,15 @@
-//! Where a command works.
+//! The working directory of a command.
 
 use std::path::{Path, PathBuf};
 
 use workflow_core::provider::{CallRequest, ProviderError, Workspace};
 
-/// The directory `directory` inside of the workspace that the call asks for; that is `work_root` unless it is another.
+/// The directory `directory` inside the workspace that the call asks for, by default `work_root`.
 ///
 /// # Errors
 ///
-/// Those of [`inside`], and a permanent one when nobody has made the workspace that the run asks for.
+/// Those of [`inside`], and a permanent error if no component has created the workspace that the run asks
+/// for.
 pub(crate) fn of_call(
     work_root: &Path,
     request: &CallRequest,
@@ -18,17 +19,16 @@ pub(crate) fn of_call(
         Workspace::Shared => inside(work_root, directory),
         Workspace::At(workspace) => inside(workspace, directory),
         Workspace::Isolated | Workspace::Forked(_) => Err(ProviderError::permanent(
-            "the run asks for a workspace of its own, and nothing here makes one for this provider",
+            "the run asks for an isolated workspace, and none was created for this provider",
         )),
     }
 }
 
-/// The directory `directory` inside of `root`, without symbolic links. It may be absolute, as
-/// long as it is inside.
+/// The directory `directory` inside `root`, without symbolic links. It may be absolute if it is inside.
 ///
 /// # Errors
 ///
-/// A permanent error when there is no such directory, or when it is outside of `root`.
+/// A permanent error if there is no such directory, or if it is outside of `root`.
 fn inside(root: &Path, directory: &str) -> Result<PathBuf, ProviderError> {
     let unusable = |what: &str, error| {
         ProviderError::permanent(format!("{what} cannot be used as a directory: {error}"))

@@ -1,4 +1,4 @@
-//! The whole environment of a program; nothing is inherited but what is allowed.
+//! The whole environment of a program; only allowed variables are inherited.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,8 +11,8 @@ use crate::process::Marker;
 pub(crate) const DEFAULT: [&str; 11] =
     ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM"];
 
-/// Those of this process that are allowed, then those of the stage, then `own`, then the marks of the call; what
-/// comes later replaces what came before.
+/// The allowed variables of this process, then those of the stage, then `own`, then the markers of the call;
+/// later variables replace earlier ones.
 pub(crate) fn of_call(
     allowed: &[OsString],
     request: &CallRequest,
@@ -27,12 +27,12 @@ pub(crate) fn of_call(
     Ok(all.collect::<BTreeMap<_, _>>().into_iter().collect())
 }
 
-/// Those variables of this process that are allowed.
+/// The allowed variables of this process.
 pub(crate) fn inherited(allowed: &[OsString]) -> impl Iterator<Item = (OsString, OsString)> {
     allowed.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?)))
 }
 
-/// Whether an environment can hold a variable of this name.
+/// Whether an environment can contain a variable with this name.
 pub(crate) fn is_variable_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
 }

@@ -33,10 +33,10 @@ type Function =
 /// # Stopping
 ///
 /// The engine tells a call to stop through [`CallContext::stop`], polls its future once more, and drops it: a
-/// cancel or a time-out takes no longer than that, whether the closure watches the signal or not. A closure that
-/// awaits nothing but other futures needs no more. One that has to undo something, or that starts what outlives its
-/// future (a thread, a request elsewhere), asks for a grace period ([`with_grace`](Self::with_grace)), watches the
-/// signal, and answers [`ProviderError::cancelled`].
+/// cancel or a time-out takes no longer than that, whether the closure watches the signal or not. A closure
+/// that only awaits other futures needs no more. One that must undo something, or that starts work that
+/// outlives its future (a thread, a remote request), requests a grace period
+/// ([`with_grace`](Self::with_grace)), watches the signal, and returns [`ProviderError::cancelled`].
 pub struct FunctionProvider {
     function: Box<Function>,
     needs_grace: bool,
@@ -44,10 +44,10 @@ pub struct FunctionProvider {
 }
 
 impl FunctionProvider {
-    /// A provider that awaits what `function` returns.
+    /// Creates a provider that awaits the future that `function` returns.
     ///
-    /// The future is polled by the driver of the run, together with all else that the run does:
-    /// work that would block belongs on a thread; see [`blocking`](Self::blocking).
+    /// The driver of the run polls the future, together with everything else that the run does. Blocking work
+    /// belongs on a thread; see [`blocking`](Self::blocking).
     pub fn new<F, R>(function: F) -> Self
     where
         F: Fn(CallRequest, CallContext) -> R + Send + Sync + 'static,
@@ -57,8 +57,8 @@ impl FunctionProvider {
         Self { function: Box::new(function), needs_grace: false, blocking: None }
     }
 
-    /// A provider that calls `function` on the driver's own thread, so it has to be quick: while it
-    /// works, nothing else of the run goes on, and it cannot be stopped.
+    /// Creates a provider that calls `function` on the driver's own thread, so it must be quick: while it
+    /// works, nothing else of the run makes progress, and it cannot be stopped.
     pub fn from_fn<F>(function: F) -> Self
     where
         F: Fn(CallRequest) -> Result<Reply, ProviderError> + Send + Sync + 'static,
@@ -70,15 +70,16 @@ impl FunctionProvider {
         })
     }
 
-    /// A provider that calls `function` on a thread of its own, so it may block. There are at most 64 threads, which
-    /// are used again; further calls wait for one.
+    /// Creates a provider that calls `function` on a separate thread, so it may block. There are at most 64
+    /// threads, which are reused; further calls wait for one.
     ///
-    /// A thread cannot be stopped from outside. A call that is cancelled or timed out is told so by
-    /// [`CallContext::stop`], which the closure has to look at between its steps, with
+    /// A thread cannot be stopped from outside. A call that is cancelled or times out learns it from
+    /// [`CallContext::stop`], which the closure must check between its steps, with
     /// [`now`](workflow_core::stop::StopSignal::now) or
-    /// [`wait_blocking`](workflow_core::stop::StopSignal::wait_blocking). It has the grace period of the engine to
-    /// return. After that the call has ended for the engine, and what the closure returns later is thrown away; the
-    /// failure says that it may still be running, and the same node is not called again before it has returned.
+    /// [`wait_blocking`](workflow_core::stop::StopSignal::wait_blocking). It has the engine's grace period to
+    /// return. After that the call has ended for the engine, and a later result of the closure is dropped;
+    /// the failure says that the closure may still be running, and the same node is not called again before
+    /// it has returned.
     ///
     /// ```
     /// use std::time::Duration;
@@ -106,8 +107,8 @@ impl FunctionProvider {
         Self { blocking: Some(calls), ..provider.with_grace() }
     }
 
-    /// Gives a call that is told to stop the grace period of the engine to end, in place of dropping its future
-    /// at once.
+    /// Gives a call that is told to stop the engine's grace period to end, instead of dropping its future at
+    /// once.
     #[must_use]
     pub fn with_grace(self) -> Self {
         Self { needs_grace: true, ..self }
@@ -120,7 +121,7 @@ impl fmt::Debug for FunctionProvider {
     }
 }
 
-// By hand what `async_trait` would write, so that a call costs one box and not two.
+// Written by hand in the form of `async_trait`, so that a call allocates one box instead of two.
 impl Provider for FunctionProvider {
     fn call<'a, 'call>(
         &'a self,

@@ -1,10 +1,12 @@
-//! Providers of an embeddable workflow engine: what does the work of a node.
+//! Providers of an embeddable workflow engine: they execute the nodes.
 //!
 //! - [`FunctionProvider`]: a closure of the host.
-//! - `DemoProvider` (feature `demo`): calls nobody, so that workflows can be tried.
-//! - `CommandProvider` (feature `process`, Unix): a command line, stopped with all that it started.
-//! - `ClaudeCodeProvider`, `CodexProvider`, `GeminiProvider`, `GrokProvider` (a feature each, Unix): agents.
-//! - `Worktrees` (feature `worktree`, Unix): around others, so that a run works in a git worktree of its own.
+//! - `DemoProvider` (feature `demo`): calls no service, for trying workflows.
+//! - `CommandProvider` (feature `process`, Unix): a command line, stopped with all processes that it started.
+//! - `ClaudeCodeProvider`, `CodexProvider`, `GeminiProvider`, `GrokProvider` (one feature each, Unix):
+//!   agents.
+//! - `Worktrees` (feature `worktree`, Unix): wraps other providers, so that a run works in its own git
+//!   worktree.
 
 mod blocking;
 #[cfg(feature = "demo")]
@@ -19,7 +21,7 @@ pub use demo::DemoProvider;
 pub use function::FunctionProvider;
 
 #[cfg(all(feature = "process", not(unix)))]
-compile_error!("the feature `process` of workflow-providers needs Unix: processes are ended by their group");
+compile_error!("the feature `process` of workflow-providers needs Unix: it stops processes by their group");
 
 #[cfg(all(feature = "process", unix))]
 mod command;
@@ -46,7 +48,7 @@ mod worktree;
 #[cfg(all(feature = "worktree", unix))]
 pub use worktree::{Changes, Commit, InWorktree, Worktrees, WorktreesBuilder};
 
-// Each agent needs a part of what they have in common.
+// Each agent uses only a part of the common code.
 #[cfg(all(feature = "agent", unix))]
 #[cfg_attr(
     not(all(feature = "claude-code", feature = "codex", feature = "gemini", feature = "grok")),

@@ -1,23 +1,23 @@
-//! Bytes as they come out of a pipe, made into lines of text.
+//! Splits the bytes from a pipe into lines of text.
 
 /// The longest line that is passed on in one piece.
 const LIMIT: usize = 64 * 1024;
 
-/// Puts lines together from chunks of bytes. Holds at most one line, and of that at most 64 KiB:
-/// longer lines come in several pieces. A carriage return ends a line too: programs write one after each state of a
+/// Assembles lines from chunks of bytes. Holds at most one line, up to 64 KiB: longer lines are passed on in
+/// several pieces. A carriage return ends a line too, because programs write one after each state of a
 /// progress line.
 #[derive(Default)]
 pub(crate) struct Lines {
     line: Vec<u8>,
     /// A piece of this line was passed on already.
     continued: bool,
-    /// The last line was ended by a carriage return; a line feed right after it is a part of that end.
+    /// A carriage return ended the last line; a line feed right after it belongs to the same line ending.
     returned: bool,
 }
 
 impl Lines {
-    /// Takes a chunk, and passes on the lines that it completes, without their ends. What is not
-    /// UTF-8 is replaced.
+    /// Adds a chunk, and passes on the lines that it completes, without their endings. Invalid UTF-8 is
+    /// replaced.
     pub(crate) fn push(&mut self, mut chunk: &[u8], mut complete: impl FnMut(String)) {
         while let Some(first) = chunk.first() {
             let returned = std::mem::take(&mut self.returned);
@@ -33,7 +33,7 @@ impl Lines {
             match chunk.split_first().filter(|_| end.is_some()) {
                 Some((byte, rest)) => {
                     chunk = rest;
-                    // A state of a progress line that is empty is none.
+                    // An empty state of a progress line is skipped.
                     let said = !self.line.is_empty() || self.continued;
                     if said || *byte == b'\n' {
                         self.end(&mut complete);
@@ -51,7 +51,7 @@ impl Lines {
         }
     }
 
-    /// Passes on a last line that has no end.
+    /// Passes on a last line without a line ending.
     pub(crate) fn finish(mut self, mut complete: impl FnMut(String)) {
         if !self.line.is_empty() {
             self.end(&mut complete);
@@ -67,7 +67,7 @@ impl Lines {
     }
 }
 
-/// How many bytes at the end of `line` wait for what comes next: a part of a character.
+/// How many bytes at the end of `line` are an incomplete character.
 fn unfinished(line: &[u8]) -> usize {
     for (n, byte) in line.iter().rev().take(3).enumerate() {
         let length = match byte {

@@ -1,18 +1,18 @@
-//! Reading what stands under `with`, with problems in the words of the file.
+//! Reads the options under `with`, and reports problems in the terms of the file.
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What is wrong with options: where, and what.
+/// A problem with options: where, and what.
 pub(crate) struct Wrong {
     /// The path of the option; `.` for all of them.
     pub(crate) path: String,
     pub(crate) problem: String,
 }
 
-/// Reads options of a provider.
+/// Reads the options of a provider.
 pub(crate) fn read<T: DeserializeOwned>(options: &Value) -> Result<T, Wrong> {
     serde_path_to_error::deserialize(options).map_err(|error| {
         let (path, problem) = (error.path().to_string(), error.inner().to_string());
@@ -21,7 +21,7 @@ pub(crate) fn read<T: DeserializeOwned>(options: &Value) -> Result<T, Wrong> {
 }
 
 impl Wrong {
-    /// The problem with its place, where it does not name it itself.
+    /// The problem with its place, unless the message names it.
     pub(crate) fn told(self) -> String {
         let Self { path, problem } = self;
         if path == "." || problem.starts_with("unknown option") {
@@ -32,7 +32,7 @@ impl Wrong {
     }
 }
 
-/// What `serde` says, without the names of types and forms of Rust.
+/// The message of `serde`, without names of Rust types.
 fn plain(problem: &str) -> Cow<'_, str> {
     for (theirs, ours) in [("unknown variant", "unknown value"), ("unknown field", "unknown option")] {
         if let Some(rest) = problem.strip_prefix(theirs) {

@@ -1,4 +1,4 @@
-//! Programs that are started by their names.
+//! Resolves the programs to start, and explains why they fail to start.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -9,18 +9,18 @@ use workflow_core::provider::ProviderError;
 
 use crate::process::RunError;
 
-/// A relative path is one from where the program will work, on every system; a name is looked up
+/// A relative path is relative to the working directory of the program, on every system; a name is looked up
 /// in the `PATH` of the program's own environment.
 pub(crate) fn program(name: &str, directory: &Path) -> OsString {
     if name.contains('/') { directory.join(name).into() } else { name.into() }
 }
 
-/// What is wrong with the first line of a script that was started by its path, where that is why it did not run: the
-/// system and `env` take a carriage return there for a part of the interpreter's name.
+/// What is wrong with the first line of a script that was started by its path, if that is why it did not run:
+/// the system and `env` read a carriage return there as a part of the interpreter's name.
 pub(crate) fn wrong_first_line(program: &OsStr) -> Option<String> {
     let mut head = Vec::new();
     let file = Path::new(program);
-    // A name is one of the PATH, which may be another one than ours.
+    // A name is looked up in the program's `PATH`, which may differ from ours.
     if file.parent()?.as_os_str().is_empty() {
         return None;
     }
@@ -40,7 +40,7 @@ pub(crate) fn wrong_first_line(program: &OsStr) -> Option<String> {
 pub(crate) fn run_error(program: &str, error: &RunError) -> ProviderError {
     match error {
         RunError::Start(error) => {
-            let message = format!("`{program}` could not be started: {error}");
+            let message = format!("cannot start `{program}`: {error}");
             let is_passing = matches!(
                 error.kind(),
                 io::ErrorKind::WouldBlock
@@ -54,7 +54,7 @@ pub(crate) fn run_error(program: &str, error: &RunError) -> ProviderError {
             if is_passing { ProviderError::transient(message) } else { ProviderError::permanent(message) }
         }
         RunError::Watch(_) => ProviderError::transient(format!("`{program}`: {error}")),
-        // Another attempt beside them would do the work twice.
+        // Another attempt while they are still running would do the work twice.
         RunError::Survivors(_) => ProviderError::permanent(format!("`{program}`: {error}")),
     }
 }

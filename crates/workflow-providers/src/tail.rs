@@ -1,14 +1,14 @@
-//! The end of an output that may be too long to be kept.
+//! The end of an output that may be too long to keep.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use workflow_core::redact::Redactor;
 
-/// Keeps the last bytes of what it is given, and counts the others.
+/// Keeps the last bytes of its input, and counts the others.
 ///
-/// Where something is left out, secrets are taken out of the rest first: what is left of one that was cut would not be
-/// found any more. So as many bytes more are kept as a secret can take, and never shown.
+/// If something is left out, secrets are redacted from the rest first: a secret that was cut could not be
+/// found any more. So additional bytes are kept, as many as a secret can have, and never shown.
 pub(crate) struct Tail {
     kept: VecDeque<u8>,
     limit: usize,
@@ -18,7 +18,7 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Keeps at most `limit` bytes, without the secrets that these find.
+    /// Keeps at most `limit` bytes, without the secrets that `redactors` find.
     pub(crate) fn without(limit: usize, redactors: impl IntoIterator<Item = Redactor>) -> Self {
         let redactors: Vec<_> = redactors.into_iter().filter(|redactor| !redactor.is_empty()).collect();
         let reach = redactors.iter().map(Redactor::reach).max().unwrap_or(0);
@@ -39,20 +39,19 @@ impl Tail {
         self.left_out + self.kept.len().saturating_sub(self.limit) as u64
     }
 
-    /// The bytes that were kept: all, where none is left out.
+    /// The bytes that were kept: all, if none is left out.
     pub(crate) fn bytes(&mut self) -> &[u8] {
         self.kept.make_contiguous()
     }
 
-    /// The last `limit` bytes as text, with a mark in front where more came before.
+    /// The last `limit` bytes as text, with a marker in front if more came before.
     pub(crate) fn excerpt(&mut self, limit: usize) -> String {
         let (left_out, text) = self.last(limit);
         marked(left_out, text.trim_end())
     }
 
-    /// All that was kept as text, cut further where that is needed for it to take at most
-    /// `limit` bytes as a JSON string, with a mark in front where something is left out.
-    /// Line ends at the end are not part of it.
+    /// The kept bytes as text without trailing line endings. It is cut further if needed to take at most
+    /// `limit` bytes as a JSON string, with a marker in front if something is left out.
     pub(crate) fn text(&mut self, limit: usize) -> String {
         let (left_out, text) = self.last(usize::MAX);
         let mut text = text.trim_end_matches(['\n', '\r']).to_owned();
@@ -72,8 +71,8 @@ impl Tail {
         }
     }
 
-    /// The last `limit` bytes as text, and how many bytes came before them. Where something is left
-    /// out the text begins with a whole line, or with a whole character where there is one line only.
+    /// The last `limit` bytes as text, and how many bytes came before them. If something is left out, the
+    /// text begins with a whole line, or with a whole character if there is only one line.
     fn last(&mut self, limit: usize) -> (u64, Cow<'_, str>) {
         let (limit, left_out) = (limit.min(self.limit), self.left_out);
         self.kept.make_contiguous();
@@ -89,7 +88,7 @@ impl Tail {
         let mut start = 0;
         if self.reach > 0 {
             self.redact(&mut text);
-            // The beginning can be the rest of a secret that was cut.
+            // The start can be the rest of a secret that was cut.
             start = if before > 0 { self.reach.min(text.len()) } else { 0 };
             start = start.max(text.len().saturating_sub(limit));
             start = (start..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
@@ -100,7 +99,7 @@ impl Tail {
     }
 }
 
-/// More than the mark takes.
+/// More bytes than the marker takes.
 const MARK: usize = 80;
 
 fn marked(left_out: u64, text: &str) -> String {
@@ -198,7 +197,7 @@ mod tests {
                     assert!(shown.starts_with("[… "), "{limit}: {shown}");
                 }
             }
-            // What is not cut is left to the engine.
+            // Text that is not cut is redacted by the engine.
             let mut tail = Tail::without(10_000, [redactor()]);
             tail.push(text.as_bytes());
             assert_eq!((tail.text(20_000), tail.left_out()), (text, 0));

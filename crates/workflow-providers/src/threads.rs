@@ -1,4 +1,4 @@
-//! Threads for closures that block: started when there is work, kept for a while, bounded.
+//! A bounded pool of threads for blocking closures: started on demand, and kept for a while.
 
 use std::collections::VecDeque;
 use std::io;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// A thread that has had no work for so long ends.
+/// A thread ends after this long without work.
 const IDLE: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -28,21 +28,21 @@ struct State {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
-    /// Nothing is added any more.
+    /// No more jobs are accepted.
     closed: bool,
 }
 
 impl Threads {
-    /// At most so many threads. None is started yet.
+    /// Creates a pool with at most `most` threads. None is started yet.
     pub(crate) fn new(most: usize) -> Self {
         Self { shared: Arc::default(), most }
     }
 
-    /// Has a thread do `job` as soon as one is free. A job must not panic.
+    /// Executes `job` on a thread as soon as one is free. A job must not panic.
     ///
     /// # Errors
     ///
-    /// When there is no thread, and none can be started.
+    /// If there is no thread, and none can be started.
     pub(crate) fn run(&self, job: Job) -> io::Result<()> {
         let mut state = self.shared.lock();
         if state.idle <= state.jobs.len() && state.threads < self.most {
@@ -52,7 +52,7 @@ impl Threads {
             match spawned {
                 Ok(_) => state.threads += 1,
                 Err(error) if state.threads == 0 => return Err(error),
-                // Those that there are do it later.
+                // The existing threads execute it later.
                 Err(_) => {}
             }
         }

@@ -1,7 +1,7 @@
 //! The docs say of the agents what the code says.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 #[allow(dead_code, reason = "little is asked here")]
 mod common;

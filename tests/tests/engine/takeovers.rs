@@ -59,7 +59,7 @@ impl Provider for Machine {
         let ended = match select(work, stopped).await {
             Either::Left((Either::Left(_), _)) => Ok(Reply::text(format!("by attempt {attempt}"))),
             Either::Left(_) => Err(ProviderError::cancelled()),
-            Either::Right(_) => Err(ProviderError::permanent("`sh` was ended by signal 15")),
+            Either::Right(_) => Err(ProviderError::permanent("`sh` was terminated by signal 15")),
         };
         self.processes.lock().unwrap().remove(&(path.to_string(), *attempt));
         ended

@@ -1,6 +1,7 @@
-//! What an agent can do, as data.
+//! The capabilities of an agent, as data.
 
-/// What an agent can do; see [`AgentProvider::capabilities`](crate::AgentProvider::capabilities). `docs/src/guides/agents.md` has it as a table.
+/// What an agent can do; see [`AgentProvider::capabilities`](crate::AgentProvider::capabilities).
+/// `docs/src/guides/agents.md` shows it as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(clippy::struct_excessive_bools, reason = "none of them depends on another")]
@@ -9,43 +10,44 @@ pub struct Capabilities {
     pub name: &'static str,
     /// The program.
     pub program: &'static str,
-    /// Its package in npm.
+    /// Its npm package.
     pub package: &'static str,
-    /// The version that the provider was made with, and tried with.
+    /// The version that the provider was developed and tested with.
     pub tested: &'static str,
-    /// What it may do without a person.
+    /// What it may do without asking.
     pub permissions: Permissions,
-    /// How it is told of the schema that an output has to follow.
+    /// How it receives the schema of the output.
     pub schema: SchemaBy,
-    /// Whether it goes on in a session.
+    /// Whether it can resume a session.
     pub sessions: bool,
-    /// Whether it goes on in a copy of a session, and leaves that as it is: the option `fork_session`.
+    /// Whether it can resume a copy of a session and keep the original unchanged: the option `fork_session`.
     pub forked_sessions: bool,
-    /// How its text comes.
+    /// How its text is streamed.
     pub text: TextIn,
-    /// Whether it tells its thoughts.
+    /// Whether it reports its thoughts.
     pub thoughts: bool,
-    /// What the tokens are of that it tells.
+    /// What its token counts refer to.
     pub usage: UsageOf,
-    /// Whether it tells what it used while it works, so that a budget stops it in the middle of a call.
+    /// Whether it reports its usage while it works, so that a budget can stop it in the middle of a call.
     pub usage_as_it_works: bool,
-    /// Whether it tells what a call cost.
+    /// Whether it reports the cost of a call.
     pub cost: Cost,
-    /// Whether it takes a number of turns: the option `max_turns`.
+    /// Whether it accepts a number of turns: the option `max_turns`.
     pub max_turns: bool,
-    /// Whether it takes a budget itself: the option `max_budget_usd`. The engine keeps those of a definition in any case.
+    /// Whether it accepts a budget itself: the option `max_budget_usd`. The engine enforces the budgets of a
+    /// definition in any case.
     pub budget: bool,
-    /// The signals that it is asked to stop with, one after the other, before it is killed.
+    /// The signals that ask it to stop, one after the other, before it is killed.
     pub stopped_with: Vec<&'static str>,
 }
 
-/// How an agent is told what it may do without a person.
+/// How an agent is told what it may do without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Permissions {
     /// The option under `with`.
     pub option: &'static str,
-    /// What holds without it, in a few words.
+    /// The default, in a few words.
     pub default: &'static str,
 }
 
@@ -55,17 +57,17 @@ impl Permissions {
     }
 }
 
-/// How an agent is told of the schema that an output has to follow.
+/// How an agent receives the schema of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SchemaBy {
-    /// By an option of its own, so that it holds its model to it.
+    /// With an option of its own, so that it enforces the schema.
     Option,
     /// In the prompt.
     Prompt,
 }
 
-/// How the text of an agent comes.
+/// How the text of an agent is streamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextIn {
@@ -75,29 +77,29 @@ pub enum TextIn {
     Messages,
 }
 
-/// What the tokens are of that an agent tells.
+/// What the token counts of an agent refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UsageOf {
-    /// Of the call.
+    /// The call.
     Call,
-    /// Of the session, all in all: a call is told the difference.
+    /// The whole session: the usage of a call is the difference.
     Session,
 }
 
-/// Whether an agent tells what a call cost.
+/// Whether an agent reports the cost of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cost {
     /// Always.
     Told,
-    /// Where its service tells it.
+    /// If its service reports it.
     Sometimes,
-    /// Never: it is unknown, not zero.
+    /// Never: the cost is unknown, not zero.
     Unknown,
 }
 
-/// What an agent can do, as far as only its module can say it; see [`Capabilities`].
+/// The capabilities that only the agent's module can name; see [`Capabilities`].
 #[derive(Debug)]
 pub struct Abilities {
     pub(crate) permissions: Permissions,

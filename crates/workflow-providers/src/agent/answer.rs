@@ -1,22 +1,22 @@
-//! The text of an answer that comes in pieces.
+//! The text of an answer that is streamed in pieces.
 
-/// Puts an answer together. Some agents begin an answer anew after a broken connection and do not say so: a
-/// piece that the answer so far begins with is held back until it is clear whether that is happening.
+/// Assembles an answer. Some agents restart an answer after a broken connection and do not report it: a piece
+/// that repeats the start of the answer is held back until it is clear whether that happened.
 #[derive(Default)]
 pub(super) struct Answer {
-    /// The last part that is not empty: what was said after the last use of a tool.
+    /// The last part that is not empty: the text after the last use of a tool.
     part: String,
-    /// What may be the beginning of `part` once more.
+    /// Text that may repeat the start of `part`.
     again: String,
     /// A tool was used since: the next piece begins a new part.
     ended: bool,
 }
 
-/// Shorter texts than this are said twice on purpose more often than by accident.
+/// Shorter texts than this are repeated on purpose more often than by accident.
 const ACCIDENT: usize = 16;
 
 impl Answer {
-    /// Takes a piece, and returns what of it is new.
+    /// Adds a piece, and returns its new text.
     pub(super) fn push(&mut self, piece: &str) -> String {
         if piece.is_empty() {
             return String::new();
@@ -29,11 +29,11 @@ impl Answer {
             return self.accept();
         }
         if self.part.starts_with(&self.again) {
-            // Maybe once more, maybe not.
+            // It is not yet clear whether the piece is a repetition.
             return String::new();
         }
         match self.again.strip_prefix(&*self.part) {
-            // Begun anew once more.
+            // The answer restarted once more.
             Some(new) if !new.is_empty() && self.part.starts_with(new) => {
                 self.again = new.to_owned();
                 String::new()
@@ -48,7 +48,7 @@ impl Answer {
         }
     }
 
-    /// A tool is used, or the answer is over. Returns what was held back and is new.
+    /// Ends the part at the use of a tool or at the end. Returns the text that was held back and is new.
     pub(super) fn end_part(&mut self) -> String {
         self.ended = true;
         let held = if self.part == self.again || self.is_accident() { 0 } else { self.again.len() };
@@ -59,7 +59,7 @@ impl Answer {
         String::new()
     }
 
-    /// Whether what is held back is the beginning of an answer that was cut off again.
+    /// Whether the held-back text is the start of a restarted answer that broke off again.
     fn is_accident(&self) -> bool {
         self.again.len() >= ACCIDENT
     }

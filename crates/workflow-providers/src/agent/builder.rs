@@ -10,7 +10,7 @@ use super::cli::Cli;
 use super::provider::{AgentProvider, Settings};
 use crate::environment;
 
-/// Sets up an [`AgentProvider`].
+/// Configures an [`AgentProvider`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct AgentBuilder<C> {
@@ -19,12 +19,12 @@ pub struct AgentBuilder<C> {
 }
 
 impl<C: Cli> AgentProvider<C> {
-    /// A provider with the defaults of [`AgentBuilder`].
+    /// Creates a provider with the defaults of [`AgentBuilder`].
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Sets what the defaults are not right for.
+    /// Creates a builder for other settings than the defaults.
     pub fn builder() -> AgentBuilder<C> {
         AgentBuilder::new()
     }
@@ -48,28 +48,28 @@ impl<C: Cli> AgentBuilder<C> {
         }
     }
 
-    /// The directory that every `cwd` has to be inside of, and where stages without one work.
-    /// Default: the current directory when the provider is built.
+    /// Sets the directory that every `cwd` must be inside of, and the working directory of stages without a
+    /// `cwd`. Default: the current directory when the provider is built.
     pub fn work_root(mut self, directory: impl AsRef<Path>) -> Self {
         directory.as_ref().clone_into(&mut self.settings.work_root);
         self
     }
 
-    /// The program, by name or by path. Default: the agent's usual name.
+    /// Sets the program, by name or by path. Default: the agent's usual name.
     pub fn program(mut self, program: impl Into<OsString>) -> Self {
         self.settings.program = program.into();
         self
     }
 
-    /// Arguments that every call gets, before those of its options.
+    /// Sets arguments for every call, before those of its options.
     pub fn arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.settings.arguments = arguments.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The variables that the agent inherits, in place of the default: those of
-    /// [`CommandBuilder::DEFAULT_ENV`](crate::CommandBuilder::DEFAULT_ENV), of proxies and certificates, and those that
-    /// the agent reads its key, its home and its service from.
+    /// Replaces the list of variables that the agent inherits. The default are those of
+    /// [`CommandBuilder::DEFAULT_ENV`](crate::CommandBuilder::DEFAULT_ENV), of proxies and certificates, and
+    /// those for the agent's key, home and service.
     pub fn allow_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.settings.allow_env = names.into_iter().map(Into::into).collect();
         self
@@ -81,33 +81,34 @@ impl<C: Cli> AgentBuilder<C> {
         self
     }
 
-    /// How long an agent that was asked to stop has before it is killed. Default: 5 seconds.
+    /// Sets how long an agent has after it was asked to stop, before it is killed. Default: 5 seconds.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self
     }
 
-    /// How long an agent may print nothing before it is stopped, whatever a definition's `idle_timeout` says: some
-    /// agents wait for ever for a service that does not answer. Default: 30 minutes.
+    /// Sets how long an agent may print nothing before it is stopped, whatever a definition's `idle_timeout`
+    /// says: some agents wait forever for a service that does not answer. Default: 30 minutes.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.settings.patience = patience;
         self
     }
 
-    /// Files and folders that the agent's own tools must not change. `claude-code` gets `Edit` deny rules for them, which
-    /// hold in every permission mode; the other providers ignore it. Commands that the agent executes are not bound by it:
-    /// it keeps an agent from changing them by mistake, or as it was told in passing, and is no boundary.
+    /// Names files and folders that the agent's own tools must not change. `claude-code` receives `Edit` deny
+    /// rules for them, which hold in every permission mode; the other providers ignore them. Commands that
+    /// the agent executes are not restricted: this prevents accidental changes and changes that some text
+    /// asked for, and is not a security boundary.
     pub fn deny_write<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        // It fails only for an empty path.
+        // It only fails for an empty path.
         let absolute = |path: P| std::path::absolute(path.as_ref()).ok();
         self.settings.denied = paths.into_iter().filter_map(absolute).collect();
         self
     }
 
-    /// The provider.
+    /// Builds the provider.
     pub fn build(mut self) -> AgentProvider<C> {
         let root = &mut self.settings.work_root;
-        // It fails only when there is no current directory; then the first call says so.
+        // It only fails if there is no current directory; the first call reports that.
         *root = std::path::absolute(&*root).unwrap_or_else(|_| root.clone());
         AgentProvider { settings: Arc::new(self.settings), cli: PhantomData }
     }

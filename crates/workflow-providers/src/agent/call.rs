@@ -1,4 +1,4 @@
-//! One call of an agent: its program is run, and what it says becomes output, a reply or a failure.
+//! One call of an agent: runs its program, and turns its records into output, a reply or a failure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,13 +22,13 @@ use crate::program::{program, run_error};
 use crate::tail::Tail;
 use crate::{directory, environment};
 
-/// How much of standard error goes into a failure.
+/// How many bytes of standard error a failure contains.
 const EXCERPT: usize = 4 * 1024;
 
-/// How much of what it has said is kept of a call that fails.
+/// How many bytes of its text are kept of a call that fails.
 const PARTIAL: usize = 256 * 1024;
 
-/// How long an agent may take to exit once it has said all.
+/// How long an agent may take to exit after its last record.
 const FAREWELL: Duration = Duration::from_secs(30);
 
 impl Settings {
@@ -47,7 +47,7 @@ impl Settings {
         let cwd = request.cwd.as_deref().unwrap_or(".");
         let directory = directory::of_call(&self.work_root, request, cwd)?;
         let unable =
-            |error| ProviderError::transient(format!("no directory for the call could be made: {error}"));
+            |error| ProviderError::transient(format!("cannot create a directory for the call: {error}"));
         let scratch = tempfile::Builder::new().prefix("workflow-").tempdir().map_err(unable)?;
         let new_session = uuid::Uuid::new_v4().to_string();
         let call = Call {
@@ -107,7 +107,8 @@ impl Settings {
             }
             tell(context, sessions, &mut voice, said);
         };
-        // An agent that is stopped may well say that this is the end: it had not said all before.
+        // The last record of an agent that is being stopped may look like a regular end: it was not done
+        // before.
         let mut has_said_all = false;
         let ended = process::run(launch, control, &mut |stream, bytes| {
             context.alive();
@@ -125,14 +126,14 @@ impl Settings {
         };
         let result = match ended.map_err(|error| not_run::<C>(&name, &error, context.now()))? {
             Ended::Stopped => {
-                // What it used until then is told all the same.
+                // The usage until then is reported all the same.
                 let usage = used(transcript.end(&end, &mut say));
                 Err(ProviderError { usage, ..ProviderError::cancelled() })
             }
             Ended::Silent if !has_said_all => {
                 let usage = used(transcript.end(&end, &mut say));
                 let silence = self.patience.as_secs();
-                let message = format!("{} was silent for {silence} seconds and was stopped", C::NAME);
+                let message = format!("{} printed nothing for {silence} seconds and was stopped", C::NAME);
                 Err(failed(Trouble::new(Reason::Silent, message).using(usage), &end))
             }
             ended => {
@@ -162,7 +163,7 @@ fn not_run<C: Cli>(name: &str, error: &RunError, now: Timestamp) -> ProviderErro
     }
 }
 
-/// What was used, whatever it came to.
+/// The usage, whatever the outcome.
 fn used(result: Result<Outcome, Trouble>) -> Option<Usage> {
     result.map_or_else(|trouble| trouble.usage, |outcome| outcome.usage)
 }
@@ -176,7 +177,7 @@ fn tell(context: &CallContext, sessions: &UnboundedSender<String>, voice: &mut V
         Said::Log(text) => (OutputKind::Log, voice.short(text, &context.redactor())),
         Said::Usage(usage) => return context.usage(usage),
         Said::Session(session) => {
-            // Nobody listens any more when the call was dropped.
+            // The receiver is gone if the call was dropped.
             let _ = sessions.unbounded_send(session);
             return;
         }
@@ -204,7 +205,9 @@ fn failure<C: Cli>(trouble: Trouble, end: &End, now: Timestamp) -> ProviderError
     let until = (reason == Reason::RateLimited).then(|| quota::until(&message, now)).flatten();
     let advice = match reason {
         Reason::NotLoggedIn => format!("; log in with `{}`, or set its key", C::PROGRAM),
-        Reason::ArgumentsRefused => format!("; this was made with version {} of `{}`", C::TESTED, C::PROGRAM),
+        Reason::ArgumentsRefused => {
+            format!("; this provider was tested with version {} of `{}`", C::TESTED, C::PROGRAM)
+        }
         _ => String::new(),
     };
     message.push_str(&advice);

@@ -1,4 +1,4 @@
-//! What an agent can do, as its module says it.
+//! Combines the capabilities of an agent from its module's constants.
 
 use crate::agent::abilities::{Abilities, Capabilities};
 use crate::agent::cli::Cli;

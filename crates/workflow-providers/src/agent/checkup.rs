@@ -1,4 +1,4 @@
-//! What an agent says of itself: whether it is there, its version, and whether it is logged in.
+//! Checks whether an agent is installed, its version, and its login status.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,30 +13,30 @@ use crate::process::{self, Control, Ended, Launch, Marker, RunError, TERMINATE};
 use crate::program::program;
 use crate::tail::Tail;
 
-/// How long an agent may take to say something of itself.
+/// How long an agent may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How much of what it says is read.
+/// How many bytes of its answer are read.
 const LIMIT: usize = 64 * 1024;
 
-/// What an agent says of itself; see [`AgentProvider::checkup`].
+/// What an agent reports about itself; see [`AgentProvider::checkup`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checkup {
     /// The program that was asked.
     pub program: String,
-    /// Its version, or why there is none.
+    /// Its version, or why it is unknown.
     pub version: Result<String, String>,
-    /// The version that the provider was made with, and tried with.
+    /// The version that the provider was developed and tested with.
     pub tested: &'static str,
-    /// What it says of being logged in; absent where it cannot be asked.
+    /// Its login status; `None` if it cannot be asked.
     pub login: Option<String>,
-    /// The variables that are set here for it and are named like keys. Their values are not looked at.
+    /// The environment variables that are set for it and named like keys. Their values are not read.
     pub keys: Vec<&'static str>,
 }
 
 impl Checkup {
-    /// Whether the version is of the series that was tested: the first two of its numbers are the same.
+    /// Whether the version is of the tested series: its first two numbers are the same.
     pub fn is_tested(&self) -> bool {
         let series = |version: &str| version.splitn(3, '.').take(2).map(str::to_owned).collect::<Vec<_>>();
         self.version.as_ref().is_ok_and(|version| series(version) == series(self.tested))
@@ -44,10 +44,10 @@ impl Checkup {
 }
 
 impl<C: Cli> AgentProvider<C> {
-    /// Asks the agent's program for its version and whether it is logged in, as far as it can be asked. No model is
-    /// called; nothing secret is read. Whatever is wrong is part of the answer.
+    /// Asks the agent's program for its version and login status, as far as it can be asked. This calls no
+    /// model and reads no secrets. Problems are part of the result.
     ///
-    /// Dropping the future ends what was started.
+    /// Dropping the future stops the program.
     pub async fn checkup(&self) -> Checkup {
         let settings = &self.settings;
         let keys = C::ENV.iter().copied().filter(|name| {
@@ -60,7 +60,7 @@ impl<C: Cli> AgentProvider<C> {
             let mut words = said.split_whitespace();
             let number =
                 words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'));
-            number.map(str::to_owned).ok_or_else(|| "it does not tell its version".to_owned())
+            number.map(str::to_owned).ok_or_else(|| "it does not report its version".to_owned())
         });
         let login = match C::LOGIN.filter(|_| version.is_ok()) {
             Some(question) => Some(self.ask(question).await.map_or_else(|why| why, |said| C::login(&said))),
@@ -70,7 +70,7 @@ impl<C: Cli> AgentProvider<C> {
         Checkup { program, version, tested: C::TESTED, login, keys: keys.collect() }
     }
 
-    /// What the program says, on both streams, when it is asked.
+    /// The program's answer to a question, on both streams.
     async fn ask(&self, question: &'static [&'static str]) -> Result<String, String> {
         let (settings, never) = (self.settings.clone(), StopSource::new().signal());
         let asked =
@@ -98,7 +98,7 @@ impl Settings {
             patience: Some(PATIENCE),
         };
         let mut said = Tail::without(LIMIT, []);
-        // On either stream: warnings stand on standard error, and of one of the four the answer.
+        // Reads both streams: warnings are on standard error, and one of the four agents answers there.
         let ended = process::run(launch, control, &mut |_, bytes| {
             said.push(bytes);
             None
@@ -106,7 +106,7 @@ impl Settings {
         match ended {
             Ok(Ended::ByItself(_)) => Ok(said.text(LIMIT)),
             Ok(Ended::Silent | Ended::Stopped) => {
-                Err(format!("it says nothing for {} seconds", PATIENCE.as_secs()))
+                Err(format!("it did not answer within {} seconds", PATIENCE.as_secs()))
             }
             Err(RunError::Start(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 Err(format!("not installed, or not on the PATH: {}", C::install()))

@@ -21,21 +21,23 @@ pub enum ClaudeCode {}
 pub struct Options {
     /// The model.
     model: Option<String>,
-    /// What the agent may do without a person; default: `default`, where all that would be asked is denied.
+    /// What the agent may do without asking; default: `default`, which denies everything that it would ask
+    /// for.
     permission_mode: Option<PermissionMode>,
-    /// Tools that are allowed without being asked for, as `Bash(cargo test *)`.
+    /// Tools that are allowed without asking, as `Bash(cargo test *)`.
     allowed_tools: Vec<String>,
     /// Tools that are denied.
     disallowed_tools: Vec<String>,
-    /// What is added to the system prompt.
+    /// Text that is appended to the system prompt.
     system_prompt: Option<String>,
-    /// MCP servers, by their names, as they stand under `mcpServers` of the agent's configuration; no others are used.
+    /// MCP servers, by their names, in the format of `mcpServers` in the agent's configuration; no others are
+    /// used.
     mcp_servers: Option<Map<String, Value>>,
-    /// How many turns it may take.
+    /// The maximum number of turns.
     max_turns: Option<u32>,
-    /// How many US dollars it may spend in this call.
+    /// The maximum cost of this call in US dollars.
     max_budget_usd: Option<f64>,
-    /// Go on in a copy of the session, and leave the session as it is.
+    /// Resume a copy of the session, and keep the session unchanged.
     fork_session: bool,
 }
 
@@ -58,7 +60,7 @@ impl Cli for ClaudeCode {
     const PACKAGE: &'static str = "@anthropic-ai/claude-code";
     const TESTED: &'static str = "2.1.330";
     const ABILITIES: Abilities = Abilities {
-        permissions: Permissions::new("permission_mode", "what would be asked is denied"),
+        permissions: Permissions::new("permission_mode", "denies what it would ask for"),
         schema: SchemaBy::Option,
         sessions: true,
         text: TextIn::Pieces,
@@ -81,13 +83,13 @@ impl Cli for ClaudeCode {
         "IS_SANDBOX",
     ];
     const SET: &'static [(&'static str, &'static str)] = &[("DISABLE_AUTOUPDATER", "1")];
-    // It ends its tools, which run in sessions of their own, and tells what it used.
+    // On these signals it stops its tools, which run in sessions of their own, and reports its usage.
     const SIGNALS: &'static [Signal] = &[Signal::INT, Signal::TERM];
 
     const LOGIN: Option<&'static [&'static str]> = Some(&["auth", "status"]);
 
     fn login(said: &str) -> String {
-        // Warnings may stand before it, and after it.
+        // Warnings may be printed before and after the status.
         let status = said.find('{').and_then(|start| {
             serde_json::Deserializer::from_str(&said[start..]).into_iter::<Value>().next()?.ok()
         });
@@ -96,7 +98,7 @@ impl Cli for ClaudeCode {
                 format!("logged in: {}", text(&status, "authMethod"))
             }
             Some(status) if status["loggedIn"] == false => "not logged in".to_owned(),
-            _ => "it does not say".to_owned(),
+            _ => "unknown".to_owned(),
         }
     }
 
@@ -121,8 +123,8 @@ impl Cli for ClaudeCode {
         );
         let mut disallowed = options.disallowed_tools.clone();
         for path in call.denied {
-            // Of all tools that edit files. A path from the root has two slashes there, and holds also where nothing is
-            // asked for.
+            // The rules hold for all tools that edit files. A path from the root has two slashes in them, and
+            // holds also if the agent asks for nothing.
             let path = path.display();
             disallowed.extend([format!("Edit(/{path})"), format!("Edit(/{path}/**)")]);
         }
@@ -130,9 +132,11 @@ impl Cli for ClaudeCode {
         {
             if !tools.is_empty() {
                 if let Some(option) = tools.iter().find(|tool| tool.starts_with('-')) {
-                    return Err(format!("`{option}` is not the rule of a tool: it would be an option"));
+                    return Err(format!(
+                        "`{option}` is not a tool rule: the agent would read it as an option"
+                    ));
                 }
-                // An argument each: a rule can have a comma in it.
+                // One argument each: a rule can contain a comma.
                 to.push([name]);
                 to.arguments.extend(tools.iter().cloned());
             }
@@ -146,7 +150,8 @@ impl Cli for ClaudeCode {
             to.push(["--json-schema", &schema.to_string()]);
         }
         if let Some(servers) = &options.mcp_servers {
-            // Not an argument: it can hold keys, and every user of the machine sees arguments.
+            // Not passed as an argument: it can contain keys, and every user of the machine can see
+            // arguments.
             to.files.push(("mcp.json", json!({ "mcpServers": servers }).to_string()));
             to.push([
                 "--strict-mcp-config",
@@ -160,7 +165,7 @@ impl Cli for ClaudeCode {
                 to.push(["--fork-session"]);
             }
         }
-        // Its sockets are else in a folder that all users share.
+        // By default its sockets are in a folder that all users share.
         to.environment.push(("CLAUDE_CODE_TMPDIR".to_owned(), call.scratch.to_string_lossy().into_owned()));
         Ok(to)
     }
@@ -181,7 +186,7 @@ pub struct Stream {
     resumed: bool,
     before: Option<Usage>,
     session: Option<String>,
-    /// A message is under way, and pieces of it were shown.
+    /// A message is in progress, and pieces of it were shown.
     open: bool,
     shown: bool,
     thought: String,
@@ -189,7 +194,7 @@ pub struct Stream {
     used: Usage,
     /// The kind of the last error of the service.
     error: Option<String>,
-    /// When the quota is refilled, in seconds since 1970.
+    /// When the quota is reset, in seconds since 1970.
     resets_at: Option<u64>,
     result: Option<Value>,
     seen: bool,
@@ -291,11 +296,11 @@ impl Reader for Stream {
             _ => return trouble(Reason::Failed, &errors.join("; ")),
         }
         if !end.is_well() {
-            return trouble(Reason::Failed, "claude told of a success and then exited with an error");
+            return trouble(Reason::Failed, "claude reported success and then exited with an error");
         }
         let value = result.get("structured_output").filter(|value| !value.is_null()).cloned();
         if said.is_empty() && value.is_none() {
-            return trouble(Reason::EmptyAnswer, "claude gave no answer");
+            return trouble(Reason::EmptyAnswer, "claude returned no answer");
         }
         let mut details = Map::new();
         if let Some(turns) = number(result, "num_turns") {
@@ -316,7 +321,7 @@ impl Stream {
         match text(event, "type") {
             "message_start" => {
                 if self.open && self.shown {
-                    say(Said::Log("the answer is begun anew".to_owned()));
+                    say(Said::Log("the answer is restarted".to_owned()));
                 }
                 (self.open, self.shown) = (true, false);
                 self.thought.clear();
@@ -345,7 +350,7 @@ impl Stream {
         }
     }
 
-    /// The blocks of a message that is whole; its text was shown already where it came in pieces.
+    /// The blocks of a complete message; its text was shown already if it was streamed in pieces.
     fn blocks(&mut self, message: &Value, of_main: bool, say: &mut dyn FnMut(Said)) {
         for block in message["content"].as_array().into_iter().flatten() {
             match text(block, "type") {
@@ -361,7 +366,7 @@ impl Stream {
         }
     }
 
-    /// What this call used: newer versions tell it, others what the session has used all in all.
+    /// The usage of this call: newer versions report it, older ones report the total of the session.
     fn usage(&self, result: &Value) -> Usage {
         let cost_of = |models: &Map<String, Value>| -> f64 {
             models.values().filter_map(|model| model["costUSD"].as_f64()).fold(0.0, |sum, cost| sum + cost)

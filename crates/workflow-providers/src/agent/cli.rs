@@ -1,4 +1,4 @@
-//! What one agent's command line has of its own.
+//! What differs between the command lines of agents.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use workflow_core::usage::Usage;
 use super::abilities::Abilities;
 use super::reason::Reason;
 
-/// One agent's command line: how it is called, what it says, how it is stopped.
+/// One agent's command line: how it is called, what it prints, how it is stopped.
 pub trait Cli: Send + Sync + Sized + 'static {
     /// The options under `with`.
     #[doc(hidden)]
@@ -25,39 +25,40 @@ pub trait Cli: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// The program.
     const PROGRAM: &'static str;
-    /// Its package in npm.
+    /// Its npm package.
     const PACKAGE: &'static str;
-    /// The version that this was made with.
+    /// The version that the module was written for.
     const TESTED: &'static str;
-    /// What it can do, as far as nothing else here says it.
+    /// The capabilities that no other item here shows.
     #[doc(hidden)]
     const ABILITIES: Abilities;
-    /// The variables that it inherits besides the usual ones, where they are set: its keys, its home, its service.
+    /// The variables that it inherits besides the usual ones, if they are set: its keys, its home, its
+    /// service.
     const ENV: &'static [&'static str];
     /// The variables that are set for it.
     #[doc(hidden)]
     const SET: &'static [(&'static str, &'static str)];
-    /// What it is asked to stop with, one after the other.
+    /// The signals that ask it to stop, one after the other.
     #[doc(hidden)]
     const SIGNALS: &'static [Signal];
 
-    /// How it is installed.
+    /// How to install it.
     #[doc(hidden)]
     fn install() -> String {
         format!("`npm install -g {}`", Self::PACKAGE)
     }
 
-    /// How it is asked whether it is logged in, where it can be.
+    /// The arguments that ask for its login status, if there are any.
     #[doc(hidden)]
     const LOGIN: Option<&'static [&'static str]>;
 
-    /// What it says to that, in a few words.
+    /// The login status from the answer, in a few words.
     #[doc(hidden)]
     fn login(said: &str) -> String {
-        said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing").to_owned()
+        said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it printed nothing").to_owned()
     }
 
-    /// How it is called.
+    /// The command line of a call.
     #[doc(hidden)]
     fn arguments(options: &Self::Options, call: &Call<'_>) -> Result<Invocation, String>;
 
@@ -66,26 +67,26 @@ pub trait Cli: Send + Sync + Sized + 'static {
     fn reader(call: &Call<'_>) -> Self::Reader;
 }
 
-/// A call, as far as a command line has to know it.
+/// The properties of a call that a command line depends on.
 #[derive(Debug)]
 pub struct Call<'c> {
     pub(crate) request: &'c CallRequest,
-    /// The session that a new one gets, where the agent lets us choose it.
+    /// The id for a new session, if the agent lets the caller choose it.
     pub(crate) new_session: &'c str,
-    /// A directory of this call only; it is gone afterwards.
+    /// A temporary directory of this call; it is deleted afterwards.
     pub(crate) scratch: &'c Path,
-    /// Where the agent works.
+    /// The working directory.
     pub(crate) directory: &'c Path,
-    /// What it must not change, if it can be told so: whole paths.
+    /// The absolute paths that it must not change, if it can be told so.
     pub(crate) denied: &'c [PathBuf],
 }
 
-/// How an agent is called.
+/// The command line of an agent.
 #[derive(Debug, Default)]
 pub struct Invocation {
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
-    /// Files to write into the scratch directory before.
+    /// Files to write into the scratch directory before the start.
     pub(crate) files: Vec<(&'static str, String)>,
 }
 
@@ -98,7 +99,7 @@ impl Invocation {
         self.arguments.extend(arguments.map(str::to_owned));
     }
 
-    /// An option with its value, where there is one.
+    /// Adds an option with its value, if there is one.
     pub(crate) fn option(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.push([name, value]);
@@ -106,20 +107,20 @@ impl Invocation {
     }
 }
 
-/// Something that an agent said, as it is shown.
+/// A piece of an agent's output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Said {
-    /// Text, whole.
+    /// A complete text.
     Text(String),
     /// A piece of text.
     TextDelta(String),
     /// A thought.
     Thinking(String),
-    /// The use of a tool, or what came of it.
+    /// The use of a tool, or its result.
     Tool(String),
     /// A notice.
     Log(String),
-    /// What the call has used so far.
+    /// The usage of the call so far.
     Usage(Usage),
     /// The session.
     Session(String),
@@ -127,34 +128,34 @@ pub enum Said {
 
 /// Reads the records of one call.
 pub trait Reader: Send {
-    /// Takes a record.
+    /// Reads a record.
     fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said));
 
-    /// Whether the record was the last one: from now on the agent only has to exit.
+    /// Whether the record was the last one: the agent only needs to exit.
     fn is_done(&self) -> bool;
 
-    /// What it comes to.
+    /// The outcome of the call.
     fn end(self, end: &End) -> Result<Outcome, Trouble>;
 }
 
 /// How an agent ended.
 #[derive(Debug, Clone, Default)]
 pub struct End {
-    /// Its exit code; none where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// The end of its standard error.
     pub stderr: String,
-    /// It had said all, and was stopped because it did not exit.
+    /// It was done, and was stopped because it did not exit.
     pub lingered: bool,
 }
 
 impl End {
-    /// Whether it exited well, or has at least said all.
+    /// Whether it exited with success, or was done at least.
     pub(crate) fn is_well(&self) -> bool {
         self.lingered || self.code == Some(0)
     }
 
-    /// What it means that the records have no end.
+    /// The failure of a call whose records are incomplete.
     pub(crate) fn cut(&self, name: &str, seen: bool) -> Trouble {
         let stderr = self.stderr.trim();
         let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -164,8 +165,10 @@ impl End {
         };
         let last = lines().find(names_it).or_else(|| lines().next_back()).unwrap_or_default();
         match self.code {
-            None => Trouble::new(Reason::Killed, format!("{name} was ended by a signal")),
-            Some(130 | 137 | 143) => Trouble::new(Reason::Killed, format!("{name} was ended from outside")),
+            None => Trouble::new(Reason::Killed, format!("{name} was terminated by a signal")),
+            Some(130 | 137 | 143) => {
+                Trouble::new(Reason::Killed, format!("{name} was terminated by another process"))
+            }
             Some(code) if !seen && code != 0 && !last.is_empty() => {
                 let lower = stderr.to_lowercase();
                 let is_usage = code == 2
@@ -193,18 +196,18 @@ impl End {
     }
 }
 
-/// What a call came to.
+/// The outcome of a successful call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outcome {
     pub(crate) text: String,
-    /// The answer as a value, where the agent gives one.
+    /// The answer as a value, if the agent returns one.
     pub(crate) value: Option<Value>,
     pub(crate) usage: Option<Usage>,
     pub(crate) session: Option<String>,
     pub(crate) details: Map<String, Value>,
 }
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trouble {
     pub(crate) reason: Reason,
@@ -222,17 +225,17 @@ impl Trouble {
     }
 }
 
-/// Text out of a record; none where it is something else.
+/// A text field of a record; empty if it is missing or not a text.
 pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A number out of a record.
+/// A numeric field of a record.
 pub(crate) fn number(value: &Value, name: &str) -> Option<u64> {
     value.get(name).and_then(Value::as_u64)
 }
 
-/// The sum of those numbers that are there.
+/// The sum of those fields that exist.
 pub(crate) fn sum(value: &Value, names: &[&str]) -> Option<u64> {
     names.iter().filter_map(|name| number(value, name)).reduce(u64::saturating_add)
 }

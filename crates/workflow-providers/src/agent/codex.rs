@@ -23,11 +23,11 @@ pub struct Options {
     model: Option<String>,
     /// What commands may do; default: `read-only`.
     sandbox: Sandbox,
-    /// Instructions beside the prompt.
+    /// Instructions in addition to the prompt.
     system_prompt: Option<String>,
     /// Values of the agent's configuration, by their dotted names. Other users of the machine can see them.
     config: Map<String, Value>,
-    /// Go on in a copy of the session, and leave the session as it is.
+    /// Resume a copy of the session, and keep the session unchanged.
     fork_session: bool,
 }
 
@@ -40,7 +40,7 @@ enum Sandbox {
     DangerFullAccess,
 }
 
-/// The longest prompt that it takes, in characters.
+/// The longest prompt that it accepts, in characters.
 const PROMPT_LIMIT: usize = 1_048_576;
 
 impl Cli for Codex {
@@ -63,14 +63,16 @@ impl Cli for Codex {
     };
     const ENV: &'static [&'static str] = &["CODEX_API_KEY", "CODEX_HOME", "OPENAI_API_KEY"];
     const SET: &'static [(&'static str, &'static str)] = &[];
-    // Interrupted, it leaves empty folders in the workspace.
+    // After an interrupt it leaves empty folders in the workspace.
     const SIGNALS: &'static [Signal] = &[Signal::TERM];
 
     const LOGIN: Option<&'static [&'static str]> = Some(&["login", "status"]);
 
     fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
         if call.request.prompt.chars().count() > PROMPT_LIMIT {
-            return Err(format!("the prompt is longer than the {PROMPT_LIMIT} characters that codex takes"));
+            return Err(format!(
+                "the prompt is longer than the {PROMPT_LIMIT} characters that codex accepts"
+            ));
         }
         let mut to = Invocation::new(["exec", "--json", "--skip-git-repo-check", "-s"]);
         to.push([match options.sandbox {
@@ -90,9 +92,9 @@ impl Cli for Codex {
             to.push(["--output-schema", &call.scratch.join("schema.json").to_string_lossy()]);
         }
         if let Some(session) = &call.request.session {
-            // It takes what is no UUID for a name, and begins a new session without a word.
+            // It reads an argument that is not a UUID as a name, and silently begins a new session.
             if session.parse::<uuid::Uuid>().is_err() {
-                return Err(format!("`{session}` is not a session of codex"));
+                return Err(format!("`{session}` is not a session id of codex"));
             }
             to.push([if options.fork_session { "fork" } else { "resume" }, session]);
         }
@@ -106,11 +108,11 @@ impl Cli for Codex {
     }
 }
 
-/// A value as its configuration has it.
+/// Encodes a value for its configuration.
 fn toml(value: &Value) -> Result<String, String> {
     Ok(match value {
         Value::Null => return Err("`config`: there is no null in TOML".to_owned()),
-        // Strings of JSON are strings of TOML, but for the escape of a slash, which is not written.
+        // JSON strings are TOML strings, except for an escaped slash, which is not written.
         Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
         Value::Array(values) => {
             let values: Result<Vec<_>, _> = values.iter().map(toml).collect();
@@ -183,14 +185,14 @@ impl Reader for Stream {
         };
         let usage = self.usage(total);
         if !end.is_well() {
-            let message = "codex told of a success and then exited with an error";
+            let message = "codex reported success and then exited with an error";
             return Err(Trouble::new(Reason::Failed, message).using(usage));
         }
         match self.answer {
             Some(text) if !text.is_empty() => {
                 Ok(Outcome { text, usage, session: self.session, ..Outcome::default() })
             }
-            _ => Err(Trouble::new(Reason::EmptyAnswer, "codex gave no answer").using(usage)),
+            _ => Err(Trouble::new(Reason::EmptyAnswer, "codex returned no answer").using(usage)),
         }
     }
 }
@@ -218,15 +220,15 @@ impl Stream {
         }
     }
 
-    /// It tells what the session has used all in all.
+    /// It reports the total usage of the session.
     fn usage(&self, total: &Value) -> Option<Usage> {
         let before = self.before.as_ref();
         let since = |name: &str, before: Option<u64>| {
             let total = number(total, name)?;
             match before {
-                // Less than before: it is another session.
+                // A smaller total belongs to another session.
                 Some(before) => Some(total.checked_sub(before).unwrap_or(total)),
-                // What a session had used that is gone on in is not known.
+                // The former usage of a resumed session is unknown.
                 None => Some(total).filter(|_| !self.resumed),
             }
         };

@@ -1,5 +1,5 @@
-//! Captured streams of the agents, through their readers.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Reads captured streams of the agents.
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ struct Capture {
     stderr: String,
 }
 
-/// Those captures of `prefix`; all but those of other output formats than the one that is read.
+/// The captures with this prefix, except those of other output formats than the one that is read.
 fn captures(prefix: &str) -> Vec<Capture> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let read = |name: &str| std::fs::read(folder.join(name));
@@ -35,7 +35,7 @@ fn captures(prefix: &str) -> Vec<Capture> {
     let all = manifest.into_iter().filter_map(|entry| {
         let case = entry["case"].as_str().unwrap().to_owned();
         case.starts_with(prefix).then_some(())?;
-        // 124 stands for the end of the capture's own patience; the others that are no number ran on.
+        // 124 stands for the time-out of the capture; the others without a number did not exit.
         let code = entry["exit"].as_str().unwrap().parse().ok().filter(|code| *code >= 0 && *code != 124);
         let stdout = read(entry["file"].as_str().unwrap()).unwrap();
         let stderr = read(&format!("{case}.stderr")).map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -149,7 +149,7 @@ fn every_capture_comes_to_what_it_was_reviewed_to_come_to() {
     insta::assert_snapshot!("grok", table::<Grok>("grok-"));
 }
 
-/// Cut off anywhere, a stream is never taken for a success that it does not tell of, whatever the exit code.
+/// A truncated stream is never read as a success that it does not report, whatever the exit code.
 fn cuts<C: Cli>(prefix: &str) -> usize {
     let (mut chance, mut played) = (0x9e37_79b9_7f4a_7c15_u64, 0);
     for capture in captures(prefix) {
@@ -167,11 +167,11 @@ fn cuts<C: Cli>(prefix: &str) -> usize {
                 let (_, result) = play::<C>(&capture, &capture.stdout[..end], code);
                 played += 1;
                 if let Ok(outcome) = result {
-                    // One of the captures has two turns, and with them two ends.
+                    // One of the captures has two turns, and so two ends.
                     if capture.case.ends_with("-two") {
                         continue;
                     }
-                    // Only where its last record is there.
+                    // Only if its last record is complete.
                     assert!(
                         code == Some(0) && last.is_none_or(|last| end > last),
                         "{} cut at {end}",
@@ -193,7 +193,7 @@ fn no_beginning_of_a_stream_is_a_success() {
     assert!(cuts::<Grok>("grok-") > 1000);
 }
 
-/// Bytes that were changed at random: a typed outcome, whatever they are.
+/// Randomly damaged bytes result in a typed outcome.
 fn damaged<C: Cli>(prefix: &str) {
     let mut chance = 7_u64;
     let mut draw = |below: usize| {
@@ -222,7 +222,7 @@ fn damaged_streams_come_to_something_typed() {
     damaged::<Grok>("grok-");
 }
 
-/// What an agent can do, by what its captures show and how it is called.
+/// What an agent can do, according to its captures and its command line.
 fn shown<C: Cli>(prefix: &str) -> Capabilities
 where
     C::Options: Default,
@@ -232,7 +232,7 @@ where
     for capture in captures(prefix) {
         let (all, result) = play::<C>(&capture, &capture.stdout, capture.code);
         said.extend(all);
-        // Of a session that is gone on in without what it had cost before, nothing can be told.
+        // If the former cost of a resumed session is unknown, so is that of the call.
         costs.extend(result.ok().and_then(|outcome| outcome.usage).map(|usage| usage.cost_usd.is_some()));
     }
     let says = |what: fn(&Said) -> bool| said.iter().any(what);
@@ -262,7 +262,7 @@ where
         usage: if counts_sessions::<C>(prefix) { UsageOf::Session } else { UsageOf::Call },
         usage_as_it_works: says(|said| matches!(said, Said::Usage(_))),
         cost: match claimed.cost {
-            // The service of the captures tells none.
+            // The service of the captures reports none.
             Cost::Sometimes => Cost::Sometimes,
             _ if costs.iter().all(|told| *told) => Cost::Told,
             _ if costs.iter().any(|told| *told) => Cost::Sometimes,
@@ -272,7 +272,7 @@ where
     }
 }
 
-/// Whether the tokens of a call that goes on in a session depend on what the session had used before.
+/// Whether the token counts of a call in a resumed session depend on the former usage of the session.
 fn counts_sessions<C: Cli>(prefix: &str) -> bool {
     let resumed = captures(prefix).into_iter().filter(|capture| capture.case.contains("-resume"));
     let tokens = |capture: &Capture, before: Option<u64>| {
@@ -298,7 +298,7 @@ fn counts_sessions<C: Cli>(prefix: &str) -> bool {
     let mut counts: Vec<_> =
         resumed.map(|capture| (tokens(&capture, Some(1)), tokens(&capture, Some(2)))).collect();
     counts.retain(|(one, other)| one.is_some() || other.is_some());
-    assert!(!counts.is_empty(), "no capture of {prefix} goes on in a session");
+    assert!(!counts.is_empty(), "no capture of {prefix} resumes a session");
     counts.iter().any(|(one, other)| one != other)
 }
 

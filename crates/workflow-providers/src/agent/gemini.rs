@@ -22,7 +22,7 @@ pub enum Gemini {}
 pub struct Options {
     /// The model.
     model: Option<String>,
-    /// What the agent may do without a person; default: `default`, without commands and edits.
+    /// What the agent may do without asking; default: `default`, without commands and edits.
     approval_mode: ApprovalMode,
 }
 
@@ -36,7 +36,7 @@ enum ApprovalMode {
     Yolo,
 }
 
-/// The longest prompt that it takes, in bytes; what is longer is cut without an error.
+/// The longest prompt that it accepts, in bytes; it cuts a longer one without an error.
 const PROMPT_LIMIT: usize = 8 * 1024 * 1024;
 
 impl Cli for Gemini {
@@ -66,7 +66,7 @@ impl Cli for Gemini {
         "GOOGLE_GENAI_USE_VERTEXAI",
         "GEMINI_SYSTEM_MD",
     ];
-    // Else it starts itself anew, and what it was first takes no signals.
+    // Otherwise it starts itself again, and the first process ignores signals.
     const SET: &'static [(&'static str, &'static str)] = &[("GEMINI_CLI_NO_RELAUNCH", "true")];
     const SIGNALS: &'static [Signal] = &[Signal::TERM];
 
@@ -74,7 +74,7 @@ impl Cli for Gemini {
 
     fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
         if call.request.prompt.len() >= PROMPT_LIMIT {
-            return Err(format!("the prompt is longer than the {PROMPT_LIMIT} bytes that gemini takes"));
+            return Err(format!("the prompt is longer than the {PROMPT_LIMIT} bytes that gemini accepts"));
         }
         let mut to = Invocation::new(["--skip-trust", "-o", "stream-json", "--approval-mode"]);
         to.push([match options.approval_mode {
@@ -146,7 +146,7 @@ impl Reader for Stream {
                 Some(42) if end.stderr.contains("session") => trouble(Reason::SessionUnknown),
                 Some(42 | 44 | 52 | 55) => trouble(Reason::Refused),
                 Some(53) => trouble(Reason::MaxTurns),
-                // It does that when it was told to stop.
+                // It exits like that after it was asked to stop.
                 Some(0 | 130) if self.seen => {
                     Trouble::new(Reason::Killed, "gemini ended before its answer did")
                 }
@@ -161,7 +161,7 @@ impl Reader for Stream {
         let usage = Usage {
             input_tokens: number(stats, "input_tokens"),
             output_tokens: match (number(stats, "total_tokens"), number(stats, "input_tokens")) {
-                // Thoughts are in the total alone.
+                // Only the total includes thoughts.
                 (Some(total), Some(input)) => Some(total.saturating_sub(input)),
                 _ => number(stats, "output_tokens"),
             },
@@ -181,19 +181,19 @@ impl Reader for Stream {
             return Err(Trouble::new(reason, message).using(usage));
         }
         if !end.is_well() {
-            let message = "gemini told of a success and then exited with an error";
+            let message = "gemini reported success and then exited with an error";
             return Err(Trouble::new(Reason::Failed, message).using(usage));
         }
         let text = self.answer.into_text();
         if text.is_empty() {
-            return Err(Trouble::new(Reason::EmptyAnswer, "gemini gave no answer").using(usage));
+            return Err(Trouble::new(Reason::EmptyAnswer, "gemini returned no answer").using(usage));
         }
         let details = number(stats, "tool_calls").map(|calls| ("tool_calls".to_owned(), calls.into()));
         Ok(Outcome { text, usage, session: self.session, details: Map::from_iter(details), value: None })
     }
 }
 
-/// It exits with the status of HTTP, of which a system keeps eight bits.
+/// It exits with the HTTP status, of which the system keeps the low eight bits.
 fn status(code: i32) -> Option<u16> {
     u16::try_from(code).ok().filter(|code| (144..=255).contains(code)).map(|code| code + 256)
 }

@@ -22,15 +22,16 @@ pub enum Grok {}
 pub struct Options {
     /// The model.
     model: Option<String>,
-    /// What the agent may do without a person; default: its own. What is not allowed ends the call.
+    /// What the agent may do without asking; default: the agent's own. A tool that is not allowed ends the
+    /// call.
     permission_mode: Option<PermissionMode>,
     /// The tools that it has.
     tools: Vec<String>,
-    /// What is added to the system prompt.
+    /// Text that is appended to the system prompt.
     system_prompt: Option<String>,
-    /// How many turns it may take.
+    /// The maximum number of turns.
     max_turns: Option<u32>,
-    /// Go on in a copy of the session, and leave the session as it is.
+    /// Resume a copy of the session, and keep the session unchanged.
     fork_session: bool,
 }
 
@@ -53,7 +54,7 @@ impl Cli for Grok {
     const PACKAGE: &'static str = "@xai-official/grok";
     const TESTED: &'static str = "1.0.41";
     const ABILITIES: Abilities = Abilities {
-        permissions: Permissions::new("permission_mode", "what would be asked ends the call"),
+        permissions: Permissions::new("permission_mode", "asking ends the call"),
         schema: SchemaBy::Option,
         sessions: true,
         text: TextIn::Pieces,
@@ -78,7 +79,7 @@ impl Cli for Grok {
     const LOGIN: Option<&'static [&'static str]> = None;
 
     fn arguments(options: &Options, call: &Call<'_>) -> Result<Invocation, String> {
-        // It reads standard input only where that is named.
+        // It reads standard input only as a named file.
         let mut to = Invocation::new(["--prompt-file", "/dev/stdin", "--output-format", "streaming-json"]);
         to.push(["--cwd", &call.directory.to_string_lossy()]);
         to.option("-m", options.model.as_deref());
@@ -123,7 +124,8 @@ impl Cli for Grok {
 /// Reads `--output-format streaming-json`.
 #[derive(Default)]
 pub struct Stream {
-    /// The session that a new one was given. It tells it at the very end only, and has it once it says anything.
+    /// The id that was chosen for a new session. The agent reports it only at the very end, but uses it from
+    /// its first record on.
     chosen: Option<String>,
     answer: Answer,
     thought: String,
@@ -218,12 +220,12 @@ impl Reader for Stream {
             other => return trouble(Reason::Failed, &format!("grok stopped: {other}")),
         }
         if !end.is_well() {
-            return trouble(Reason::Failed, "grok told of a success and then exited with an error");
+            return trouble(Reason::Failed, "grok reported success and then exited with an error");
         }
         let text_said = self.answer.into_text();
         let value = last.get("structuredOutput").filter(|value| !value.is_null()).cloned();
         if text_said.is_empty() && value.is_none() {
-            return trouble(Reason::EmptyAnswer, "grok gave no answer");
+            return trouble(Reason::EmptyAnswer, "grok returned no answer");
         }
         let details = number(last, "num_turns").map(|turns| ("turns".to_owned(), turns.into()));
         let session = last.get("sessionId").and_then(Value::as_str).map(str::to_owned);
@@ -231,7 +233,7 @@ impl Reader for Stream {
     }
 }
 
-/// Tokens of a record; those that were not read from a cache are told apart.
+/// The token counts of a record; tokens that were not read from a cache are counted separately.
 fn usage(usage: &Value, cost_usd: Option<f64>) -> Usage {
     let input = sum(usage, &["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]);
     Usage { input_tokens: input, output_tokens: number(usage, "output_tokens"), cost_usd }

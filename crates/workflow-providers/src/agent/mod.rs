@@ -1,6 +1,7 @@
-//! Agents: the vendors' command lines, without a person.
+//! Agents: the vendors' command lines, running unattended.
 //!
-//! What all have in common is in `provider` and `call`; a module an agent has what is its own. [`cli`] says what that is.
+//! The common parts are in `provider` and `call`; a module per agent has the differences, which [`cli`]
+//! defines.
 
 mod abilities;
 mod answer;

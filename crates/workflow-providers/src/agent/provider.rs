@@ -20,18 +20,20 @@ use crate::process;
 
 /// A provider that drives an agent's command line. Unix only.
 ///
-/// What the agent says becomes output entries as it comes: text, thoughts, the use of tools. Its last text is the
-/// node's output, or the value that it gives where a schema was asked for. What it used is told where it tells it; a
-/// cost that it does not tell is unknown, not zero. A call has succeeded when the agent says so *and* exits well.
+/// What the agent prints becomes output entries immediately: text, thoughts, the use of tools. Its last text
+/// is the node's output, or the value that it returns if a schema was requested. Its usage is reported if the
+/// agent reports it; a cost that it does not report is unknown, not zero. A call has succeeded if the agent
+/// reports success *and* exits with success.
 ///
-/// A failure's details have a `reason`: `not_installed`, `arguments_refused`, `not_logged_in`, `rate_limited` (with the
-/// time until which the run waits, where the agent tells it), `overloaded`, `context_too_long`, `budget`, `max_turns`,
-/// `permission_denied`, `refused`, `session_unknown`, `empty_answer`, `killed`, `stream_cut`, `silent`, `failed`.
+/// A failure's details have a `reason`: `not_installed`, `arguments_refused`, `not_logged_in`, `rate_limited`
+/// (with the time until which the run waits, if the agent reports it), `overloaded`, `context_too_long`,
+/// `budget`, `max_turns`, `permission_denied`, `refused`, `session_unknown`, `empty_answer`, `killed`,
+/// `stream_cut`, `silent`, `failed`.
 ///
-/// The session is recorded as soon as it is known, so that `session: continue` goes on in it.
+/// The session is recorded as soon as it is known, so that `session: continue` resumes it.
 ///
-/// Nothing is left running: see [`CommandProvider`](crate::CommandProvider), of which all that is said of processes
-/// and of the environment holds here as well.
+/// No process is left running: everything that [`CommandProvider`](crate::CommandProvider) guarantees about
+/// processes and the environment holds here as well.
 pub struct AgentProvider<C> {
     pub(super) settings: Arc<Settings>,
     pub(super) cli: PhantomData<C>,
@@ -44,7 +46,7 @@ pub(super) struct Settings {
     pub(super) arguments: Vec<String>,
     pub(super) allow_env: Vec<OsString>,
     pub(super) env: Vec<(OsString, OsString)>,
-    /// What the agent must not change.
+    /// The paths that the agent must not change.
     pub(super) denied: Vec<PathBuf>,
     pub(super) grace: Duration,
     pub(super) patience: Duration,
@@ -57,7 +59,7 @@ impl<C> Clone for AgentProvider<C> {
 }
 
 impl<C: Cli> fmt::Debug for AgentProvider<C> {
-    /// Without the variables that the host sets: they can be keys.
+    /// Omits the variables that the host sets: they can be keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(C::NAME).field("program", &self.settings.program).finish_non_exhaustive()
     }
@@ -80,7 +82,7 @@ impl<C: Cli> Provider for AgentProvider<C> {
         let record = async {
             while let Some(session) = sessions.next().await {
                 let session: String = session;
-                // Where it cannot be recorded the run is driven elsewhere, and this call is told to stop.
+                // If it cannot be recorded, another process drives the run, and this call is told to stop.
                 let _ = context.record_session(&session).await;
             }
         };
@@ -102,7 +104,7 @@ impl<C: Cli> Provider for AgentProvider<C> {
     }
 
     fn check_options(&self, options: &Value) -> Result<(), String> {
-        // What a `${…}` will come to is not known yet.
+        // The value of a `${…}` is not known yet.
         let holds_expression = |value: &Value| value.to_string().contains("${");
         let known: Map<String, Value> = match options {
             Value::Object(options) => {

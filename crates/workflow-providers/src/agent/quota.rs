@@ -1,9 +1,10 @@
-//! When a quota is refilled, as agents say it to people.
+//! Parses when a quota is reset from agents' messages.
 
 use jiff::{SignedDuration, Span, Timestamp};
 
-/// Reads until when a quota is used up from what an agent said. Known forms: seconds since 1970 after a `|`, a length
-/// of time after words like "try again in", and a time of RFC 3339. A time of day without a zone is none.
+/// Reads until when a quota is used up from an agent's message. Known forms: seconds since 1970 after a `|`,
+/// a duration after words like "try again in", and an RFC 3339 time. A time of day without a zone is not
+/// used.
 pub(super) fn until(message: &str, now: Timestamp) -> Option<Timestamp> {
     let of_epoch = message.rsplit_once('|').and_then(|(_, rest)| {
         let digits: String = rest.trim().chars().take_while(char::is_ascii_digit).collect();
@@ -32,12 +33,12 @@ pub(super) fn until(message: &str, now: Timestamp) -> Option<Timestamp> {
     words.find_map(|word| word.trim_end_matches('.').parse::<Timestamp>().ok()).filter(|at| *at > now)
 }
 
-/// The length of time that `text` begins with.
+/// The duration that `text` begins with.
 fn length(text: &str) -> Option<SignedDuration> {
     let mut ends: Vec<usize> =
         text.char_indices().filter(|(_, c)| !c.is_ascii_alphanumeric()).map(|(at, _)| at).collect();
     ends.push(text.len());
-    // The longest beginning that is one; people do not write more than a few words.
+    // The longest prefix that is a duration; messages use only a few words.
     ends.iter().take(12).rev().find_map(|end| {
         let text = text[..*end].trim();
         let text =

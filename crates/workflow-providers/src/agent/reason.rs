@@ -1,13 +1,13 @@
-//! Why an agent did not do what it was asked, and what that means for the engine.
+//! Why a call of an agent failed, and what that means for the engine.
 
 use workflow_core::failure::FailureClass;
 
-/// Why a call of an agent failed. Its name stands in the failure's details as `reason`.
+/// Why a call of an agent failed. The failure's details contain the name as `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reason {
     NotInstalled,
-    /// It does not take the arguments: most likely another version than those that were tested.
+    /// It refuses the arguments: most likely its version differs from those that were tested.
     ArgumentsRefused,
     NotLoggedIn,
     RateLimited,
@@ -16,17 +16,17 @@ pub(crate) enum Reason {
     Budget,
     MaxTurns,
     PermissionDenied,
-    /// The service, or the agent, refuses the request as it is.
+    /// The service, or the agent, refuses the request.
     Refused,
     SessionUnknown,
     EmptyAnswer,
-    /// It was ended from outside.
+    /// Another process terminated it.
     Killed,
-    /// It ended, and its stream has no end.
+    /// It exited, and its stream is incomplete.
     StreamCut,
-    /// Nothing was heard of it for too long.
+    /// It printed nothing for too long.
     Silent,
-    /// Whatever else it says.
+    /// Any other failure.
     Failed,
 }
 
@@ -52,7 +52,7 @@ impl Reason {
         }
     }
 
-    /// What a status of HTTP means.
+    /// The reason for an HTTP status.
     pub(super) fn of_status(status: u16, message: &str) -> Self {
         let message = message.to_lowercase();
         let too_long = ["too long", "context window", "context length", "maximum context", "too many tokens"];
@@ -66,7 +66,7 @@ impl Reason {
         }
     }
 
-    /// What a message means that was written for a person.
+    /// The reason for a message that was written for users.
     pub(super) fn of_message(message: &str) -> Self {
         if let Some(status) = status(message) {
             return Self::of_status(status, message);
@@ -97,7 +97,7 @@ impl Reason {
     }
 }
 
-/// The status of HTTP that a message names.
+/// The HTTP status that a message names.
 fn status(message: &str) -> Option<u16> {
     let numbers = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != ':');
     let statuses = numbers.filter_map(|word| word.trim_matches(['.', ':']).parse().ok());

@@ -1,21 +1,21 @@
-//! JSON values, one a line, out of the bytes that an agent prints.
+//! Reads JSON values, one per line, from the bytes that an agent prints.
 
 use std::io::{BufRead as _, Read as _};
 
 use serde_json::Value;
 use workflow_core::data::Data;
 
-/// The members of a record that hold what the agent was asked for: their numbers stay as they are written.
+/// The fields of a record with the requested answer: their numbers keep their exact notation.
 const ANSWERS: [&str; 2] = ["structured_output", "structuredOutput"];
 
-/// The longest line that is read: more than an output may have, and than a prompt that is echoed.
+/// The longest line that is read: longer than the largest output, and than an echoed prompt.
 const LIMIT: usize = 32 * 1024 * 1024;
 
-/// Puts records together from chunks of bytes. Holds at most one line, and of that at most 32 MiB.
+/// Assembles records from chunks of bytes. Holds at most one line, up to 32 MiB.
 #[derive(Default)]
 pub(super) struct Records {
     line: Vec<u8>,
-    /// This line is too long, and what is left of it is not kept.
+    /// This line is too long, and the rest of it is dropped.
     skips: bool,
 }
 
@@ -23,14 +23,14 @@ pub(super) struct Records {
 pub(super) enum Record {
     /// A JSON object.
     Json(Value),
-    /// Something else, as text.
+    /// Anything else, as text.
     Other(String),
-    /// More than can be held.
+    /// A line over the limit.
     TooLong,
 }
 
 impl Records {
-    /// Takes a chunk, and passes on the records that it completes.
+    /// Adds a chunk, and passes on the records that it completes.
     pub(super) fn push(&mut self, mut chunk: &[u8], mut each: impl FnMut(Record)) {
         while !chunk.is_empty() {
             let room = LIMIT.saturating_sub(self.line.len()).max(1);
@@ -45,7 +45,7 @@ impl Records {
         }
     }
 
-    /// Passes on a last line that has no end.
+    /// Passes on a last line without a line ending.
     pub(super) fn finish(mut self, mut each: impl FnMut(Record)) {
         if !self.line.is_empty() || self.skips {
             self.end(&mut each);
@@ -68,7 +68,7 @@ impl Records {
     }
 }
 
-/// A record that is an object, with the nearest numbers of 64 bits, but for those of the answer.
+/// A record that is an object, with numbers rounded to 64 bits except for those of the answer.
 fn object(line: &Data) -> Option<Value> {
     let mut record = line.value();
     let members = record.as_object_mut()?;

@@ -1,4 +1,4 @@
-//! Keys that an agent is given: services like to repeat them in their errors.
+//! Redacts the keys that an agent receives: services tend to repeat them in errors.
 
 use std::ffi::OsString;
 
@@ -7,29 +7,29 @@ use workflow_core::output::OutputKind;
 use workflow_core::provider::{ProviderError, Reply};
 use workflow_core::redact::{Piece, Redactor, SHORTEST, Stream};
 
-/// So many characters of a line about the use of a tool are shown.
+/// At most this many characters of a line about the use of a tool are shown.
 const LIMIT: usize = 2000;
 
-/// The values of those variables that are named like secrets.
+/// The values of the variables that are named like secrets.
 pub(super) struct Secrets(Redactor);
 
-/// What an agent says, without them.
+/// Passes on an agent's output without secrets.
 pub(super) struct Voice {
     redactor: Redactor,
-    /// What was said of each kind: a secret can begin in one piece and end in the next.
+    /// The text of each kind so far: a secret can begin in one piece and end in the next.
     said: Vec<(OutputKind, Stream)>,
 }
 
 impl Secrets {
     /// # Errors
     ///
-    /// When they cannot be looked for.
+    /// If the redactor cannot be built.
     pub(super) fn of(environment: &[(OsString, OsString)]) -> Result<Self, ProviderError> {
         let is_secret =
             |name: &str| ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word));
         let secrets = environment.iter().filter_map(|(name, value)| {
             let name = name.to_str()?.to_uppercase();
-            // It is no secret, and stands in many texts.
+            // It is not a secret, and occurs in many texts.
             let is_ours = name.starts_with("WORKFLOW_");
             value.to_str().filter(|value| is_secret(&name) && !is_ours && value.trim().len() >= SHORTEST)
         });
@@ -37,16 +37,16 @@ impl Secrets {
         redactor.map(Self).map_err(|error| ProviderError::permanent(format!("environment: {error}")))
     }
 
-    /// The text without them.
+    /// The text without secrets.
     pub(super) fn hidden(&self, mut text: String) -> String {
         self.0.text(&mut text);
         text
     }
 
-    /// The reply without them.
+    /// The reply without secrets.
     pub(super) fn reply(&self, mut reply: Reply) -> Result<Reply, ProviderError> {
         if self.0.data(&mut reply.output).is_err() {
-            let message = "a key of the answer holds a secret of the agent's environment";
+            let message = "a key of the answer contains a secret of the agent's environment";
             let error = ProviderError::new(FailureClass::SecretInOutput, message);
             return Err(ProviderError { usage: reply.usage, ..error });
         }
@@ -66,8 +66,8 @@ impl Secrets {
 }
 
 impl Voice {
-    /// The first characters of a text that may be long. Secrets are taken out first, also those that `of_run` finds: one
-    /// that was cut in two would not be found any more.
+    /// The first characters of a text that may be long. Secrets are redacted first, including those of
+    /// `of_run`: a secret that is cut in two could not be found any more.
     pub(super) fn short(&self, mut text: String, of_run: &Redactor) -> String {
         if text.len() > LIMIT {
             self.redactor.text(&mut text);
@@ -79,7 +79,7 @@ impl Voice {
         }
     }
 
-    /// Passes on what is said.
+    /// Passes on a piece of output.
     pub(super) fn say(&mut self, kind: OutputKind, text: String, output: impl FnMut(String)) {
         if self.redactor.is_empty() {
             return std::iter::once(text).for_each(output);
@@ -93,7 +93,7 @@ impl Voice {
         self.said[number].1.push(text, piece, output);
     }
 
-    /// Passes on what was held back, because it could have been the beginning of one.
+    /// Passes on text that was held back because it could have been the start of a secret.
     pub(super) fn finish(&mut self, mut output: impl FnMut(OutputKind, String)) {
         for (kind, mut stream) in std::mem::take(&mut self.said) {
             stream.finish(|text| output(kind, text));

@@ -1,9 +1,9 @@
-//! What an agent prints, read record by record.
+//! Reads an agent's output record by record.
 
 use crate::agent::cli::{Call, Cli, End, Outcome, Reader, Said, Trouble};
 use crate::agent::records::{Record, Records};
 
-/// What an agent prints, as far as it has come.
+/// An agent's output so far.
 pub(super) struct Transcript<C: Cli> {
     records: Records,
     pub(super) reader: C::Reader,
@@ -30,6 +30,6 @@ fn take(reader: &mut impl Reader, record: Record, say: &mut dyn FnMut(Said)) {
     match record {
         Record::Json(value) => reader.record(&value, say),
         Record::Other(text) => say(Said::Log(text)),
-        Record::TooLong => say(Said::Log("(a line that is too long to be read was left out)".to_owned())),
+        Record::TooLong => say(Said::Log("(omitted a line that is too long to read)".to_owned())),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{CommandProvider, Settings};
 
-/// Sets up a [`CommandProvider`].
+/// Configures a [`CommandProvider`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct CommandBuilder {
@@ -18,15 +18,15 @@ pub struct CommandBuilder {
 }
 
 impl CommandProvider {
-    /// Sets what the defaults are not right for.
+    /// Creates a builder for other settings than the defaults.
     pub fn builder() -> CommandBuilder {
         CommandBuilder::new()
     }
 }
 
 impl CommandBuilder {
-    /// The variables that commands inherit by default: who and where the user is, in which
-    /// language, and where programs are; none that is used for secrets.
+    /// The variables that commands inherit by default: the user and home, the language, and where programs
+    /// are; none that is used for secrets.
     pub const DEFAULT_ENV: [&str; 11] = crate::environment::DEFAULT;
 
     pub(super) fn new() -> Self {
@@ -38,36 +38,36 @@ impl CommandBuilder {
         }
     }
 
-    /// The directory that every `cwd` has to be inside of, and where commands without one work.
-    /// Default: the current directory when the provider is built.
+    /// Sets the directory that every `cwd` must be inside of, and the working directory of commands without a
+    /// `cwd`. Default: the current directory when the provider is built.
     pub fn work_root(mut self, directory: impl AsRef<Path>) -> Self {
         directory.as_ref().clone_into(&mut self.work_root);
         self
     }
 
-    /// The variables that commands inherit, in place of [`Self::DEFAULT_ENV`].
+    /// Replaces the list of variables that commands inherit, by default [`Self::DEFAULT_ENV`].
     pub fn allow_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.allow_env = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How long a process that was asked to stop has before it is killed. Default: 5 seconds.
+    /// Sets how long a process has after it was asked to stop, before it is killed. Default: 5 seconds.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// How many bytes an output may have. Default: 8 MiB. However much a program
-    /// prints, a call keeps no more of it than that.
+    /// Sets the maximum size of an output in bytes. Default: 8 MiB. A call never keeps more of a program's
+    /// output than that.
     pub fn max_output(mut self, bytes: usize) -> Self {
         self.max_output = bytes;
         self
     }
 
-    /// The provider.
+    /// Builds the provider.
     pub fn build(self) -> CommandProvider {
         let Self { work_root, allow_env, grace, max_output } = self;
-        // It fails only when there is no current directory; then the first call says so.
+        // It only fails if there is no current directory; the first call reports that.
         let work_root = std::path::absolute(&work_root).unwrap_or(work_root);
         CommandProvider(Arc::new(Settings { work_root, allow_env, grace, max_output }))
     }

@@ -42,47 +42,45 @@ pub use self::builder::CommandBuilder;
 ///
 /// # Values and program text
 ///
-/// A `${…}` never gets into text that an interpreter executes: the argument of `sh -c`, `python3 -c` or
-/// `ssh host`, or the standard input of a shell without a script. Known interpreters are found by their names
-/// anywhere in the command line, when the definition is validated and again in the rendered command line before
-/// each call, which then fails. Other arguments take any value, which they get unchanged. A program, or a whole
-/// `command`, that is itself an expression needs `dynamic_command: true` beside it.
+/// The value of a `${…}` is never inserted into text that an interpreter executes: the argument of `sh -c`,
+/// `python3 -c` or `ssh host`, or the standard input of a shell without a script. Known interpreters are
+/// recognised by their names anywhere in the command line, when the definition is validated and again in the
+/// rendered command line before each call, which then fails. All other arguments accept any value, which is
+/// passed on unchanged. A program, or a whole `command`, that is itself an expression needs `dynamic_command:
+/// true` beside it.
 ///
-/// This does not find an interpreter under another name, nor a program that executes its arguments in a way of its
-/// own (`git -c alias.x=…`, `make VAR=…`), nor a literal text that does so itself (`sh -c 'eval "$1"'`).
+/// This does not recognise an interpreter with another name, a program that executes its arguments in its own
+/// way (`git -c alias.x=…`, `make VAR=…`), or a literal text that does so itself (`sh -c 'eval "$1"'`).
 ///
 /// # Output
 ///
-/// What the command prints becomes output entries, line by line, as it comes. Standard output is
-/// also the node's output: text without the line ends at its end, one JSON value (which may stand
-/// in a code fence), or an array of the values that the lines are. Text longer than the limit of
-/// [`CommandBuilder::max_output`] loses its beginning, and says so; JSON of that length is an
-/// error. What a command that fails or takes too long has printed is its output as well, for stages
-/// after one with `on_failure: continue`. Any other exit code than those of `success_codes` is a failure that may be retried; a
-/// program that does not exist is one that may not.
+/// What the command prints becomes output entries, line by line, immediately. Standard output is also the
+/// node's output: text without trailing line endings, one JSON value (which may be in a code fence), or an
+/// array with the JSON value of each line. Text longer than the limit of [`CommandBuilder::max_output`] loses
+/// its beginning, and says so; JSON of that length is an error. The output of a command that fails or times
+/// out is kept as well, for stages after one with `on_failure: continue`. An exit code that is not in
+/// `success_codes` is a failure that may be retried; a program that does not exist is a failure that may not.
 ///
 /// # Environment
 ///
-/// Only the variables of an allow-list are inherited ([`CommandBuilder::allow_env`]). The stage's
-/// `env` comes on top, then that under `with`, then three of this provider: `WORKFLOW_RUN_ID`,
-/// `WORKFLOW_IDEMPOTENCY_KEY` (the same for every attempt at a node) and `WORKFLOW_CALL`, by which
-/// the processes of a call are recognised.
+/// Only the variables of an allow-list are inherited ([`CommandBuilder::allow_env`]). The stage's `env` is
+/// added, then that under `with`, then three of this provider: `WORKFLOW_RUN_ID`, `WORKFLOW_IDEMPOTENCY_KEY`
+/// (the same for every attempt of a node) and `WORKFLOW_CALL`, which identifies the processes of a call.
 ///
-/// # Nothing is left running
+/// # No process is left running
 ///
-/// A call ends once its program and all that the program started are gone. Told to stop, it sends
-/// `SIGTERM` to the process group, waits for [`CommandBuilder::grace`], and sends `SIGKILL`; told
-/// to stop at once, or dropped, it sends `SIGKILL` right away. When a program exits by itself, what
-/// it has left in the background is ended in the same way.
+/// A call ends once its program and all processes that the program started are gone. Told to stop, it sends
+/// `SIGTERM` to the process group, waits for [`CommandBuilder::grace`], and sends `SIGKILL`; told to stop at
+/// once, or dropped, it sends `SIGKILL` immediately. When a program exits by itself, the processes that it
+/// left in the background are stopped in the same way.
 ///
-/// On Linux that includes processes that have left the group or the session: they are found in
-/// `/proc` by `WORKFLOW_CALL`, and by their parents. One that has dropped its environment, left the
-/// group and lost its parent before anyone looked cannot be found; nor can one be ended that
-/// belongs to another user. On other systems the group is all that can be found, and nothing of a
-/// host that died.
+/// On Linux that includes processes that have left the group or the session: they are found in `/proc` by
+/// `WORKFLOW_CALL`, and by their parents. A process that has cleared its environment, left the group and lost
+/// its parent before it was seen cannot be found; one that belongs to another user cannot be killed. On other
+/// systems only the group can be found, and no processes of a host that died.
 ///
-/// Commands are not in the terminal's foreground group: they do not see its Ctrl-C, and one that
-/// reads from the terminal itself, and not from standard input, is stopped by the system.
+/// Commands are not in the terminal's foreground group: its Ctrl-C does not reach them, and the system stops
+/// a command that reads from the terminal instead of from standard input.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -105,7 +103,7 @@ struct Settings {
 }
 
 impl CommandProvider {
-    /// A provider with the defaults of [`CommandBuilder`].
+    /// Creates a provider with the defaults of [`CommandBuilder`].
     pub fn new() -> Self {
         Self::builder().build()
     }
@@ -180,7 +178,7 @@ impl Settings {
         let mut printed = Printed { stdout: tail(self.max_output), stderr: tail(EXCERPT) };
         let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
         let ended = process::run(launch, control, &mut |stream, bytes| {
-            // A line that is not complete yet is a sign of life too.
+            // An incomplete line is a sign of life too.
             context.alive();
             match stream {
                 Stream::Stdout => {
@@ -199,7 +197,7 @@ impl Settings {
 
         let ended = ended.map_err(|error| match (&error, wrong_first_line(&program)) {
             (RunError::Start(start), Some(wrong)) if start.kind() == std::io::ErrorKind::NotFound => {
-                ProviderError::permanent(format!("`{name}` could not be started: {wrong}"))
+                ProviderError::permanent(format!("cannot start `{name}`: {wrong}"))
             }
             _ => run_error(&name, &error),
         })?;
@@ -213,7 +211,7 @@ impl Settings {
                 printed.reply(options.output, self.max_output)
             }
             Ended::ByItself(status) => {
-                // What a shell and `env` exit with when they do not find the program.
+                // The exit codes of a shell and of `env` when they do not find the program.
                 let wrong = wrong_first_line(&program).filter(|_| status.code() == Some(127));
                 Err(printed.failure(&name, status, wrong.as_deref(), self.max_output))
             }

@@ -1,4 +1,4 @@
-//! What stands under `with` for a command.
+//! The options of a command under `with`.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -27,10 +27,9 @@ pub(super) struct CommandOptions {
     /// Environment variables to set.
     #[serde(default)]
     pub(super) env: IndexMap<String, Text>,
-    /// The directory to work in, inside the work root; default: the stage's `cwd`, or the work
-    /// root itself.
+    /// The working directory, inside the work root; default: the stage's `cwd`, or the work root itself.
     pub(super) cwd: Option<String>,
-    /// What standard output is.
+    /// The format of standard output.
     #[serde(default)]
     pub(super) output: OutputFormat,
     /// The exit codes that mean success; default: 0.
@@ -43,21 +42,20 @@ fn zero() -> Vec<i32> {
     vec![0]
 }
 
-/// What standard output is.
+/// The format of standard output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum OutputFormat {
     /// Text.
     #[default]
     Text,
-    /// One JSON value, which may stand in a code fence.
+    /// One JSON value, which may be in a code fence.
     Json,
     /// A JSON value in each line that is not blank.
     JsonLines,
 }
 
-/// A string, or the value of a `${…}` as it would stand inside of a longer text: JSON, where it
-/// is not a string.
+/// A string, or the value of a `${…}` as it would appear inside a longer text: JSON, if it is not a string.
 #[derive(Debug)]
 pub(super) struct Text(pub(super) String);
 
@@ -65,8 +63,8 @@ impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(Self(text)),
-            Value::Null => Err(serde::de::Error::custom("write a string; there is nothing here")),
-            // Its numbers are as they were written.
+            Value::Null => Err(serde::de::Error::custom("write a string; this is empty")),
+            // Numbers keep their exact notation.
             value => Ok(Self(Data::new(&value).json().to_owned())),
         }
     }
@@ -91,7 +89,7 @@ impl CommandOptions {
     ///
     /// # Errors
     ///
-    /// What to write instead.
+    /// A message with what to write instead.
     pub(super) fn read(options: &Value) -> Result<Self, String> {
         const COMMAND: &str = "write the program and its arguments, as in `command: [\"cargo\", \"test\"]`";
         if !(options.is_null() || options.is_object()) {
@@ -112,7 +110,7 @@ impl CommandOptions {
             Some(_) => {}
         }
         if read.success_codes.is_empty() {
-            return Err("`success_codes` is empty: write at least one exit code, or leave it away".to_owned());
+            return Err("`success_codes` is empty: write at least one exit code, or leave it out".to_owned());
         }
         if let Some(name) = read.env.keys().find(|name| !is_variable_name(name)) {
             return Err(format!("`env`: {name:?} cannot be the name of an environment variable"));
@@ -120,11 +118,11 @@ impl CommandOptions {
         Ok(read)
     }
 
-    /// Checks options in which `${…}` may still stand for what is not known yet.
+    /// Checks options in which a `${…}` may still stand for an unknown value.
     ///
     /// # Errors
     ///
-    /// What to write instead.
+    /// A message with what to write instead.
     pub(super) fn check(options: &Value) -> Result<(), String> {
         let mut likely = options.clone();
         put_in_for_expressions(&mut likely);
@@ -140,13 +138,12 @@ impl CommandOptions {
     }
 }
 
-/// Whether `value` is text with a `${…}` in it; text that is not well-formed counts, it has an
-/// error of its own.
+/// Whether `value` is text with a `${…}` in it. Malformed text counts; it has an error of its own.
 fn holds_expression(value: &Value) -> bool {
     value.as_str().is_some_and(|text| Template::parse(text).map_or(true, |text| !text.is_literal()))
 }
 
-/// Puts values of the right type where an expression stands for something other than text.
+/// Inserts values of the right type where an expression stands for something other than text.
 fn put_in_for_expressions(options: &mut Value) {
     for (name, value) in [
         ("command", json!(["program"])),
@@ -163,8 +160,7 @@ fn put_in_for_expressions(options: &mut Value) {
     }
 }
 
-/// Lists and objects become text where a `${…}` brings them in; where they are written, they are
-/// a mistake.
+/// Lists and objects that result from a `${…}` become text; written literally, they are a mistake.
 fn check_literals(options: &Value) -> Result<(), String> {
     let arguments = options["command"].as_array().into_iter().flatten().enumerate();
     let arguments = arguments.map(|(n, argument)| (format!("command[{n}]"), argument));
@@ -224,7 +220,7 @@ mod tests {
                 json!({"command": "cargo test"}),
                 format!("`command`: invalid type: string \"cargo test\", expected a list: {COMMAND}"),
             ),
-            (json!({"command": [null]}), "`command[0]`: write a string; there is nothing here".to_owned()),
+            (json!({"command": [null]}), "`command[0]`: write a string; this is empty".to_owned()),
             (json!({"command": [["cargo"]]}), "`command[0]`: write a string".to_owned()),
             (json!({"command": ["a"], "env": {"A": {}}}), "`env.A`: write a string".to_owned()),
             (
@@ -243,7 +239,7 @@ mod tests {
             ),
             (
                 json!({"command": ["a"], "success_codes": []}),
-                "`success_codes` is empty: write at least one exit code, or leave it away".to_owned(),
+                "`success_codes` is empty: write at least one exit code, or leave it out".to_owned(),
             ),
             (
                 json!({"command": ["a"], "output": "yaml"}),

@@ -1,4 +1,4 @@
-//! What a command's end means.
+//! Converts the exit of a command to a reply or a failure.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -10,17 +10,17 @@ use workflow_core::provider::{ProviderError, Reply};
 use super::options::OutputFormat;
 use crate::tail::Tail;
 
-/// How much of an output goes into a failure.
+/// How many bytes of an output a failure contains.
 pub(super) const EXCERPT: usize = 4 * 1024;
 
-/// What a command has printed.
+/// The output of a command.
 pub(super) struct Printed {
     pub(super) stdout: Tail,
     pub(super) stderr: Tail,
 }
 
 impl Printed {
-    /// The failure of a command that ended with `status`, where it is known because of what is `wrong` with it.
+    /// The failure of a command that exited with `status`; `wrong` is its cause, if it is known.
     pub(super) fn failure(
         mut self,
         program: &str,
@@ -30,7 +30,7 @@ impl Printed {
     ) -> ProviderError {
         let (how, name, number) = match (status.code(), status.signal()) {
             (Some(code), _) => ("exited with code", "exit_code", code),
-            (None, signal) => ("was ended by signal", "signal", signal.unwrap_or_default()),
+            (None, signal) => ("was terminated by signal", "signal", signal.unwrap_or_default()),
         };
         let mut details = self.excerpts();
         details.insert(name.to_owned(), number.into());
@@ -41,7 +41,7 @@ impl Printed {
         error.with_details(details.into()).with_output(self.text(limit))
     }
 
-    /// What is on standard output, as text.
+    /// Standard output, as text.
     pub(super) fn text(&mut self, limit: usize) -> Value {
         self.stdout.text(limit).into()
     }

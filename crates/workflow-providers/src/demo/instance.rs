@@ -1,14 +1,14 @@
-//! Making a value that follows a schema.
+//! Generates a value that matches a schema.
 
 use serde_json::{Map, Value, json};
 
-/// As deep as schemas are followed: one that refers to itself has no smallest value.
+/// How deep schemas are followed: a recursive schema has no smallest value.
 const DEEPEST: usize = 32;
-/// The most elements that are made of an array.
+/// The maximum number of elements of a generated array.
 const MOST: usize = 100;
 
-/// A value that follows `schema`, in most cases: nothing is searched for. Of several examples, that of the
-/// turn, counted from 0.
+/// A value that matches `schema`, in most cases: constraints are not solved. Of several examples, the one for
+/// `turn`, counted from 0.
 pub(super) fn instance(schema: &Value, turn: usize) -> Value {
     Builder { root: schema, turn }.value(schema, DEEPEST)
 }
@@ -40,7 +40,7 @@ impl Builder<'_> {
         value.unwrap_or_else(|| json!("demo"))
     }
 
-    /// What the schema itself says that a value can be.
+    /// A value that the schema itself contains.
     fn suggested<'s>(&self, schema: &'s Value) -> Option<&'s Value> {
         let list = |key| schema.get(key).and_then(Value::as_array);
         let examples = list("examples").and_then(|examples| examples.get(self.turn).or(examples.last()));
@@ -50,12 +50,12 @@ impl Builder<'_> {
             .or_else(|| schema.get("default"))
     }
 
-    /// What a `$ref` refers to: a place in this schema, also where it was put together of several files.
+    /// The target of a `$ref`: a place in this schema, also if it was bundled from several files.
     fn target(&self, reference: &str) -> Option<&Value> {
         self.root.pointer(reference.strip_prefix('#')?)
     }
 
-    /// What its `type` asks for, or what else tells the type.
+    /// A value of its `type`, or of the type that other keywords imply.
     fn of_type(&self, schema: &Value, deeper: usize) -> Option<Value> {
         let kind = match schema.get("type") {
             Some(Value::Array(kinds)) => {
@@ -79,7 +79,7 @@ impl Builder<'_> {
         })
     }
 
-    /// The required members, and those that the schema suggests a value for.
+    /// The required properties, and those that the schema suggests a value for.
     fn object(&self, schema: &Value, deeper: usize) -> Value {
         let required = schema.get("required").and_then(Value::as_array);
         let required: Vec<_> = required.into_iter().flatten().filter_map(Value::as_str).collect();
@@ -99,7 +99,7 @@ impl Builder<'_> {
         members.into()
     }
 
-    /// As many elements as it has to have.
+    /// The minimum number of elements.
     fn array(&self, schema: &Value, deeper: usize) -> Value {
         let first = schema.get("prefixItems").and_then(Value::as_array);
         let mut elements: Vec<_> = first.into_iter().flatten().map(|item| self.value(item, deeper)).collect();

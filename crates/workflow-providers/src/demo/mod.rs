@@ -1,4 +1,4 @@
-//! A provider that calls nobody, so that workflows can be tried before there is an agent.
+//! A provider that calls no service, for trying workflows before an agent is set up.
 
 mod instance;
 mod options;
@@ -15,25 +15,25 @@ use workflow_core::stop::Stop;
 use self::instance::instance;
 use self::options::{Attempt, DemoOptions};
 
-/// A demo provider: it calls nobody, and answers by itself, so that workflows and templates can be tried
-/// without an agent. Hosts register it as `demo`. Everything that it says tells that it is a demo.
+/// A demo provider: it calls no service and generates its answers, so that workflows and templates can be
+/// tried without an agent. Hosts register it as `demo`. All its texts say that it is a demo.
 ///
-/// It answers, the first of these that there is:
+/// Its answer is the first of these that exists:
 ///
-/// 1. one of the `answers` under `with`: the n-th in the n-th iteration, and the last one from then on;
-/// 2. where the output has to follow a schema, an instance of it: in the same way one of its `examples`,
-///    else what can be made of its `const`, `enum`, `default`, `type` and required properties;
-/// 3. a text that says that this is a demo, with the head of the prompt.
+/// 1. one of the `answers` under `with`: the n-th in the n-th iteration, the last one from then on;
+/// 2. if the output has a schema, an instance of it: one of its `examples` in the same way, else a value
+///    generated from its `const`, `enum`, `default`, `type` and required properties;
+/// 3. a text that says that this is a demo, with the start of the prompt.
 ///
-/// An answer that does not follow the schema is a permanent error that says what is wrong.
+/// An answer that does not match the schema is a permanent error with a message that says why.
 ///
-/// It can also play what agents do, under `with`, so that it can be seen how a workflow copes:
+/// It can also simulate the behaviour of agents, under `with`, to test how a workflow handles it:
 ///
 /// ```yaml
 /// with:
-///   usage: { input_tokens: 900, output_tokens: 100, cost_usd: 0.02 }   # of each call; what is left out is unknown
-///   session: s-1                # a call begins it, unless it is to go on in one
-///   attempts:                   # what the first attempts of an iteration do; those after them answer
+///   usage: { input_tokens: 900, output_tokens: 100, cost_usd: 0.02 }   # of each call; omitted values are unknown
+///   session: s-1                # a call begins it, unless it is to resume one
+///   attempts:                   # the behaviour of the first attempts of an iteration; later ones answer
 ///     - { fail: rate_limited, again_in: 1h, message: over the quota }  # transient, invalid_output, permanent
 ///     - { delay: 5s, usage: { cost_usd: 0.5 } }
 /// ```
@@ -50,11 +50,11 @@ use self::options::{Attempt, DemoOptions};
 #[non_exhaustive]
 pub struct DemoProvider;
 
-/// So many characters of a prompt are repeated.
+/// How many characters of a prompt are repeated.
 const HEAD: usize = 300;
 
 impl DemoProvider {
-    /// A demo provider.
+    /// Creates a demo provider.
     pub fn new() -> Self {
         Self
     }
@@ -65,7 +65,7 @@ impl Provider for DemoProvider {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
         let options = DemoOptions::read(&request.options).map_err(ProviderError::permanent)?;
         context.output(OutputKind::Log, "demo: no service is called; the prompt is:");
-        // What is shown of it can end within a secret.
+        // The shown part could end within a secret, so secrets are redacted first.
         let mut prompt = request.prompt.clone();
         context.redactor().text(&mut prompt);
         for line in head(&prompt).lines() {
@@ -100,7 +100,7 @@ impl Provider for DemoProvider {
     }
 }
 
-/// The session that the call is in, if in any: recorded before anything else happens.
+/// The session of the call, if any: recorded before anything else happens.
 async fn session(
     request: &CallRequest,
     options: &DemoOptions,
@@ -117,7 +117,7 @@ async fn session(
     Ok(Some(session.clone()))
 }
 
-/// How the attempt fails, where it is to.
+/// The simulated failure of the attempt, if any.
 fn failure(attempt: &Attempt, context: &CallContext) -> Option<ProviderError> {
     let class = attempt.fail?.class();
     let message = attempt.message.as_deref().unwrap_or("the demo was told to fail");
@@ -144,7 +144,7 @@ fn text(prompt: &str) -> String {
     format!("This is a demo: no service was called. The prompt was:\n\n{}", head(prompt))
 }
 
-/// The first characters of a prompt.
+/// The start of a prompt.
 fn head(prompt: &str) -> Cow<'_, str> {
     let prompt = prompt.trim();
     match prompt.char_indices().nth(HEAD) {
@@ -154,7 +154,7 @@ fn head(prompt: &str) -> Cow<'_, str> {
     }
 }
 
-/// The engine would send a wrong answer back, and would get the same again.
+/// The engine would return a wrong answer for repair, and would get the same one again.
 fn check(schema: &Value, answer: &Value) -> Result<(), ProviderError> {
     let checker = jsonschema::validator_for(schema)
         .map_err(|error| ProviderError::permanent(format!("the demo cannot use this schema: {error}")))?;
@@ -162,7 +162,7 @@ fn check(schema: &Value, answer: &Value) -> Result<(), ProviderError> {
     let place = error.instance_path().to_string();
     let place = if place.is_empty() { String::new() } else { format!("at {place}: ") };
     Err(ProviderError::permanent(format!(
-        "the demo has no answer that follows the schema: {place}{error}; write one that does under \
+        "the demo has no answer that matches the schema: {place}{error}; write a matching one under \
          `examples` in the schema"
     )))
 }

@@ -1,4 +1,4 @@
-//! What stands under `with` for a demo.
+//! The options of a demo under `with`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,33 +17,33 @@ use crate::options;
 pub(super) struct DemoOptions {
     /// How long an answer takes; default: no time.
     pub(super) delay: Option<Period>,
-    /// What is answered: the first in the first iteration, and so on; the last one is repeated.
+    /// The answers: the first in the first iteration, and so on; the last one is repeated.
     pub(super) answers: Vec<Value>,
-    /// What a call says that it used; default: nothing is known.
+    /// The usage that a call reports; default: unknown.
     pub(super) usage: Option<Used>,
-    /// The session that a call begins, unless it is to go on in one.
+    /// The session that a call begins, unless it is to resume one.
     pub(super) session: Option<String>,
-    /// What the first attempts of each iteration do, one each; those after them answer.
+    /// The behaviour of the first attempts of each iteration, one entry each; later attempts answer.
     pub(super) attempts: Vec<Attempt>,
 }
 
-/// What one attempt does in another way than the rest.
+/// The behaviour of one attempt that differs from the others.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with what one attempt does")]
 pub(super) struct Attempt {
     /// How long it takes.
     pub(super) delay: Option<Period>,
-    /// What it says that it used.
+    /// The usage that it reports.
     pub(super) usage: Option<Used>,
     /// How it fails; default: it does not.
     pub(super) fail: Option<Fail>,
-    /// What it says when it fails.
+    /// The message of the failure.
     pub(super) message: Option<String>,
-    /// In how long the quota is refilled, where it fails with `rate_limited`; default: nothing is known.
+    /// When the quota is reset, for a failure with `rate_limited`; default: unknown.
     pub(super) again_in: Option<Period>,
 }
 
-/// The failures that can be played.
+/// The failures that can be simulated.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", expecting = "the name of a failure")]
 pub(super) enum Fail {
@@ -53,7 +53,7 @@ pub(super) enum Fail {
     Permanent,
 }
 
-/// Tokens and US dollars; what is left out is not known.
+/// Tokens and US dollars; omitted values are unknown.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
@@ -88,7 +88,7 @@ impl DemoOptions {
     ///
     /// # Errors
     ///
-    /// What to write instead.
+    /// A message with what to write instead.
     pub(super) fn read(options: &Value) -> Result<Self, String> {
         if options.is_null() {
             return Ok(Self::default());
@@ -102,11 +102,11 @@ impl DemoOptions {
         })
     }
 
-    /// Checks options in which `${…}` may still stand for what is not known yet.
+    /// Checks options in which a `${…}` may still stand for an unknown value.
     ///
     /// # Errors
     ///
-    /// What to write instead.
+    /// A message with what to write instead.
     pub(super) fn check(options: &Value) -> Result<(), String> {
         let mut likely = options.clone();
         leave_out(&mut likely, &["delay", "answers", "usage", "session", "attempts"]);
@@ -117,14 +117,14 @@ impl DemoOptions {
     }
 }
 
-/// Leaves out those of the members that are not known yet. None is required.
+/// Removes those of the fields that are not known yet. None is required.
 fn leave_out(options: &mut Value, names: &[&str]) {
     if let Some(options) = options.as_object_mut() {
         options.retain(|name, value| !names.contains(&name.as_str()) || !holds_expression(value));
     }
 }
 
-/// Whether `value` is text with a `${…}` in it; text that is not well-formed has an error of its own.
+/// Whether `value` is text with a `${…}` in it; malformed text has an error of its own.
 fn holds_expression(value: &Value) -> bool {
     value.as_str().is_some_and(|text| Template::parse(text).map_or(true, |text| !text.is_literal()))
 }

@@ -1,4 +1,4 @@
-//! What the future of a call, its supervising thread and its waiting thread share.
+//! State that the future of a call, its supervising thread and its waiting thread share.
 
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,8 +13,8 @@ use super::groups;
 
 /// Wakes the supervising thread, and says why.
 ///
-/// Both ends of the pipe live as long as the last who may write to it: a host that has not
-/// ignored `SIGPIPE` is not ended by a late wake-up.
+/// Both ends of the pipe live as long as the last possible writer: a late wake-up must not kill a host that
+/// does not ignore `SIGPIPE`.
 pub(crate) struct Control {
     asked: AtomicU8,
     exited: AtomicBool,
@@ -39,13 +39,13 @@ impl Control {
         })
     }
 
-    /// Asks for the call to end.
+    /// Requests the end of the call.
     pub(super) fn stop(&self, how: Stop) {
         self.asked.fetch_max(how as u8, Ordering::SeqCst);
         self.wake();
     }
 
-    /// What has been asked for so far.
+    /// The strongest request so far.
     pub(crate) fn asked(&self) -> Stop {
         match self.asked.load(Ordering::SeqCst) {
             0 => Stop::None,
@@ -54,8 +54,8 @@ impl Control {
         }
     }
 
-    /// The future was dropped. The group is killed from here, because the host may be about to
-    /// exit and give the supervising thread no more time; that thread does the rest if it can.
+    /// Called when the future is dropped. It kills the group itself, because the host may be about to exit
+    /// and leave the supervising thread no time; that thread does the rest if it can.
     pub(super) fn abandon(&self) {
         self.stop(Stop::AtOnce);
         self.with_group(|group| {
@@ -63,15 +63,16 @@ impl Control {
         });
     }
 
-    /// Begins with the program that leads this group. A call may run several, one after the other.
+    /// Starts tracking the program that leads this group. A call may run several programs, one after the
+    /// other.
     pub(super) fn begin(&self, group: Pid) {
         self.exited.store(false, Ordering::SeqCst);
         self.silent.store(false, Ordering::SeqCst);
         self.set_group(Some(group));
     }
 
-    /// Sets the process group of the call. It has to be unset before its leader is reaped: from
-    /// then on the number may mean another group.
+    /// Sets the process group of the call. It must be unset before its leader is reaped: after that the
+    /// number may refer to another group.
     pub(super) fn set_group(&self, group: Option<Pid>) {
         let mut current = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *current, group).into_iter().for_each(groups::remove);
@@ -83,7 +84,7 @@ impl Control {
         group.map(act);
     }
 
-    /// Says that the program has exited.
+    /// Records that the program has exited.
     pub(super) fn set_exited(&self) {
         self.exited.store(true, Ordering::SeqCst);
         self.wake();
@@ -93,19 +94,20 @@ impl Control {
         self.exited.load(Ordering::SeqCst)
     }
 
-    /// Says that the program was silent for too long, and is being stopped for that.
+    /// Records that the program printed nothing for too long, and is being stopped for that.
     pub(super) fn set_silent(&self) {
         self.silent.store(true, Ordering::SeqCst);
     }
 
-    /// Whether what the program says is its answer to being stopped for its silence.
+    /// Whether the program is being stopped because it printed nothing, so that its output is a reaction to
+    /// that.
     #[cfg(feature = "agent")]
     pub(crate) fn was_silent(&self) -> bool {
         self.silent.load(Ordering::SeqCst)
     }
 
     fn wake(&self) {
-        // A pipe that is full wakes all the same.
+        // A full pipe wakes the thread too.
         let _ = (&self.wake).write(&[0]);
     }
 
@@ -114,7 +116,7 @@ impl Control {
         self.woken.as_fd()
     }
 
-    /// Forgets the wake-ups so far.
+    /// Discards the wake-ups so far.
     pub(super) fn clear_wake_ups(&self) {
         while (&self.woken).read(&mut [0; 64]).is_ok_and(|n| n > 0) {}
     }

@@ -1,4 +1,4 @@
-//! Ends processes: asks, gives time, kills, and looks again until none is left.
+//! Stops processes: asks, waits, kills, and checks again until none is left.
 
 use std::collections::HashSet;
 use std::io;
@@ -9,24 +9,24 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::family::{Family, Identity, Look, Process};
 use super::groups::working_time;
 
-/// How long what was killed may take to be gone. Only a process that is stuck in the kernel, or
-/// that belongs to another user, takes longer.
+/// How long a killed process may take to end. Only a process that is stuck in the kernel, or that belongs to
+/// another user, takes longer.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest grace period: short enough for every clock.
 const GRACE_LIMIT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// How often processes are looked for, at first and at most.
+/// How often processes are looked for: the first and the longest pause.
 const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(100)];
 
 pub(super) struct Escalation {
     family: Family,
-    /// What the group is asked with, one after the other.
+    /// The signals to ask the group with, one after the other.
     signals: &'static [Signal],
     /// How many of them were sent.
     sent: u32,
     grace: Duration,
-    /// By [`working_time`].
+    /// In terms of [`working_time`].
     kill_at: Option<Duration>,
     asked: HashSet<Identity>,
     none_seen: bool,
@@ -41,17 +41,17 @@ pub(super) struct Leader {
 }
 
 pub(super) enum Step {
-    /// Look again after this time, or sooner.
+    /// Check again after this time, or sooner.
     Wait(Duration),
     /// None is left.
     Gone,
-    /// These live on.
+    /// These are still alive.
     GaveUp(Vec<i32>),
 }
 
 impl Escalation {
-    /// Ends the processes of `family`; those that were asked to have `grace` to comply. The group is asked with
-    /// each of `signals`, at equal distances.
+    /// Stops the processes of `family`; after the request to stop they have `grace` to comply. The group
+    /// receives each of `signals`, at equal intervals.
     pub(super) fn new(family: Family, signals: &'static [Signal], grace: Duration) -> Self {
         Self {
             family,
@@ -65,19 +65,19 @@ impl Escalation {
         }
     }
 
-    /// Does what is due now. The grace period begins with the first step.
+    /// Executes the next step. The grace period begins with the first step.
     ///
-    /// While the leader lives, only its group is asked to stop: a program that minds processes of
-    /// its own in other groups knows best how to end them.
+    /// While the leader lives, only its group is asked to stop: a program that manages processes in other
+    /// groups knows best how to stop them.
     ///
     /// # Errors
     ///
-    /// When processes cannot be looked for and there is no group to make do with.
+    /// If the processes cannot be looked for and there is no group to fall back on.
     pub(super) fn step(&mut self, leader: Option<Leader>, at_once: bool) -> io::Result<Step> {
         let now = working_time();
         let Look { found, is_sure } = match self.family.look() {
             Err(error) if leader.is_some() => {
-                tracing::debug!(%error, "processes outside of the group cannot be looked for");
+                tracing::debug!(%error, "cannot look for processes outside of the group");
                 Look { found: Vec::new(), is_sure: true }
             }
             look => look?,
@@ -131,7 +131,7 @@ impl Escalation {
 
 fn signal_group(leader: Option<Leader>, signal: Signal) {
     if let Some(leader) = leader {
-        // It fails when none is left, which the next look shows.
+        // It fails if none is left, which the next check shows.
         let _ = kill_process_group(leader.group, signal);
     }
 }

@@ -1,9 +1,8 @@
-//! Which processes belong to a call, found in `/proc`.
+//! Finds the processes of a call in `/proc`.
 //!
-//! A process belongs when it carries the call's marker in its environment, is in the program's
-//! process group, descends from one that belongs, or did at an earlier look. What escapes: a
-//! process that has thrown away its environment, left the group *and* lost its parent before
-//! anyone looked.
+//! A process belongs to a call if its environment contains the call's marker, it is in the program's process
+//! group, it is a descendant of one that belongs, or it did belong at an earlier scan. Not found: a process
+//! that has cleared its environment, left the group *and* lost its parent before a scan.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -17,10 +16,10 @@ use rustix::process::{
 
 use super::Marker;
 
-/// The kernel allows no longer environment.
+/// The kernel's limit for the size of an environment.
 const ENVIRONMENT_LIMIT: u64 = 8 * 1024 * 1024;
 
-/// A process, told from a later one of the same number by when it started.
+/// Identifies a process by its start time too, so that a later process with the same number differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     pid: Pid,
@@ -28,7 +27,7 @@ pub(super) struct Identity {
     started: u64,
 }
 
-/// A line of the process table.
+/// An entry of the process table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Process {
     pub(super) identity: Identity,
@@ -46,30 +45,30 @@ impl Process {
         self.group == group.as_raw_pid()
     }
 
-    /// Sends `signal` to this process, never to another that has come to its number.
+    /// Sends `signal` to this process, never to another one that has reused its number.
     pub(super) fn signal(&self, signal: Signal) {
         let pid = self.identity.pid;
         let is_same = || Self::read(pid).is_some_and(|now| now.identity == self.identity);
         let sent = match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(fd) if is_same() => pidfd_send_signal(fd, signal),
-            // Kernels before 5.3, and sandboxes that filter it.
+            // Kernels before 5.3, and sandboxes that filter the call.
             Err(Errno::NOSYS | Errno::PERM) if is_same() => kill_process(pid, signal),
             _ => Ok(()),
         };
         if let Err(error) = sent
             && error != Errno::SRCH
         {
-            tracing::debug!(pid = self.id(), ?signal, %error, "a signal could not be sent");
+            tracing::debug!(pid = self.id(), ?signal, %error, "cannot send a signal");
         }
     }
 
     fn read(pid: Pid) -> Option<Self> {
-        // The fields that matter come first, and one read gives all of them.
+        // The fields that matter come first, and one read returns all of them.
         let mut stat = [0; 1024];
         let mut file = File::open(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
         let length = file.read(&mut stat).ok()?;
         let stat = &stat[..length];
-        // The name comes second, in parentheses, and can hold anything, parentheses included.
+        // The second field is the name in parentheses, which can contain anything, including parentheses.
         let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
         let fields = str::from_utf8(&stat[after_name..]).ok()?;
         let mut fields = fields.split_ascii_whitespace();
@@ -78,13 +77,13 @@ impl Process {
         let group = fields.next()?.parse().ok()?;
         let threads: i64 = fields.nth(14)?.parse().ok()?;
         let started = fields.nth(1)?.parse().ok()?;
-        // A process whose first thread has ended shows as a zombie while others go on.
+        // A process whose first thread has ended is shown as a zombie while other threads continue.
         let lives = !matches!(state, "Z" | "X" | "x") || threads > 1;
         Some(Self { identity: Identity { pid, started }, parent, group, lives })
     }
 
-    /// The environment that the process was started with; empty when it is in the middle of
-    /// `exec` or has just ended. That of other users' processes is none of our business.
+    /// The environment that the process was started with; empty if it is in the middle of `exec` or has just
+    /// ended. `None` for processes of other users.
     fn environment(&self) -> Option<Vec<u8>> {
         let mut environment = Vec::new();
         let directory = format!("/proc/{}", self.id());
@@ -100,18 +99,18 @@ impl Process {
     }
 }
 
-/// What a look at the process table shows.
+/// The result of a scan of the process table.
 pub(super) struct Look {
     /// The living processes that belong, without the leader.
     pub(super) found: Vec<Process>,
-    /// Whether another could have escaped this look: one that was being born, or changing its
-    /// program, at that moment.
+    /// Whether the scan is complete: none could have been missed because it was just created or in the middle
+    /// of `exec`.
     pub(super) is_sure: bool,
 }
 
 pub(super) struct Family {
     marker: Marker,
-    /// The program, where it is a child of this process: waited for elsewhere, never listed here.
+    /// The program, if it is a child of this process: it is waited for elsewhere, never listed here.
     leader: Option<Process>,
     known: HashSet<Identity>,
 }
@@ -127,11 +126,11 @@ impl Family {
         Self { marker, leader: None, known: HashSet::new() }
     }
 
-    /// Looks for the processes that belong.
+    /// Scans for the processes that belong.
     ///
     /// # Errors
     ///
-    /// When there is no `/proc` to look at.
+    /// If `/proc` cannot be read.
     pub(super) fn look(&mut self) -> io::Result<Look> {
         let (mut others, mut is_sure) = self.candidates()?;
         let mut found = Vec::new();
@@ -148,7 +147,7 @@ impl Family {
             }
             !belongs
         });
-        // Relatives, until there are no more: children can have lower numbers than their parents.
+        // Adds descendants until there are no more: children can have lower numbers than their parents.
         loop {
             let before = found.len();
             others.retain(|process| {
@@ -167,9 +166,9 @@ impl Family {
         Ok(Look { found, is_sure })
     }
 
-    /// All living processes that can belong: none that started before the leader did, and not
-    /// this process, which may itself run inside a call. And whether those are all: one that has
-    /// ended since the table was listed may have had a child that was not listed yet.
+    /// All living processes that can belong: those that started after the leader, without this process, which
+    /// may itself run inside a call. And whether that is complete: a process that has ended since the table
+    /// was listed may have had a child that was not listed yet.
     fn candidates(&self) -> io::Result<(Vec<Process>, bool)> {
         let (mut candidates, mut are_all) = (Vec::new(), true);
         for entry in fs::read_dir("/proc")? {

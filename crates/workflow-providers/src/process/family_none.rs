@@ -1,5 +1,5 @@
-//! Where there is no `/proc`, a call has its program and the program's group, and nothing else
-//! can be found.
+//! Without `/proc`, only the program of a call and the program's group are known, and other processes cannot
+//! be found.
 
 use std::io;
 

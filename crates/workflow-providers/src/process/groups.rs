@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Read while a program is being started: none is, while the calls are suspended.
+/// Read-locked while a program is being started, and write-locked while the calls are suspended.
 static STARTING: RwLock<()> = RwLock::new(());
 static GROUPS: Mutex<Groups> =
     Mutex::new(Groups { running: Vec::new(), suspended_at: None, suspended_for: Duration::ZERO });
 
 struct Groups {
     running: Vec<Pid>,
-    /// What [`working_time`] was when the calls were suspended; absent when they are not.
+    /// The [`working_time`] at which the calls were suspended; `None` if they are not.
     suspended_at: Option<Duration>,
-    /// How long they were suspended until then.
+    /// How long they were suspended before.
     suspended_for: Duration,
 }
 
@@ -25,13 +25,13 @@ impl Groups {
 
     fn signal(&self, signal: Signal) {
         for group in &self.running {
-            // It fails when no process is left in the group.
+            // It fails if no process is left in the group.
             let _ = kill_process_group(*group, signal);
         }
     }
 }
 
-/// The calls that run programs in this process are suspended as long as this exists.
+/// Suspends the calls that run programs in this process as long as it exists.
 #[derive(Debug)]
 #[must_use = "dropping it resumes the calls"]
 pub struct SuspendedCalls {
@@ -39,15 +39,16 @@ pub struct SuspendedCalls {
     _none_starts: RwLockWriteGuard<'static, ()>,
 }
 
-/// Suspends the process groups of all calls that run programs in this process (`SIGSTOP`). Calls that are made
-/// meanwhile begin when the returned value is dropped, which resumes the others (`SIGCONT`).
+/// Suspends the process groups of all calls that run programs in this process (`SIGSTOP`). Calls that are
+/// made meanwhile begin when the returned value is dropped, which resumes the others (`SIGCONT`).
 ///
-/// For a host that is about to be suspended itself, as by Ctrl-Z: the programs are in process groups of their own, which
-/// a terminal does not reach. A process that has left the group of its call is not suspended. If the host is killed
-/// meanwhile, the system sends the groups `SIGHUP` and `SIGCONT`, as it does with stopped groups that are orphaned.
+/// For a host that is about to be suspended itself, for example by Ctrl-Z: the programs are in process groups
+/// of their own, which the terminal does not reach. A process that has left the group of its call is not
+/// suspended. If the host is killed meanwhile, the system sends `SIGHUP` and `SIGCONT` to the groups, as to
+/// all stopped groups that are orphaned.
 ///
-/// The time that calls may be silent, and the time that they have to stop, do not pass meanwhile; for the time limits
-/// of the engine, have its clock show [`working_time`].
+/// The idle time-outs and grace periods of calls do not advance meanwhile; for the time limits of the engine,
+/// let its clock return [`working_time`].
 pub fn suspend_calls() -> SuspendedCalls {
     let none_starts = STARTING.write().unwrap_or_else(PoisonError::into_inner);
     let mut groups = Groups::get();
@@ -66,8 +67,8 @@ impl Drop for SuspendedCalls {
     }
 }
 
-/// The time since some fixed moment, without the time in which calls were [suspended](suspend_calls). It is never set:
-/// a host whose calls can be suspended has its clock's `monotonic` show it.
+/// The monotonic time since a fixed moment, without the time in which calls were [suspended](suspend_calls).
+/// A host whose calls can be suspended returns it from its clock's `monotonic`.
 pub fn working_time() -> Duration {
     // Read under the lock: a thread may be suspended between any two steps.
     let groups = Groups::get();
@@ -88,7 +89,7 @@ pub(super) fn add(group: Pid) {
     Groups::get().running.push(group);
 }
 
-/// Has to be called before the leader of the group is reaped: from then on the number may mean another group.
+/// Must be called before the leader of the group is reaped: after that the number may refer to another group.
 pub(super) fn remove(group: Pid) {
     Groups::get().running.retain(|running| *running != group);
 }

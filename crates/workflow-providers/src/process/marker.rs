@@ -1,4 +1,4 @@
-//! How a process tells whose it is, also after its parent and its host are gone.
+//! Marks processes with their call, so that they are recognised after their parent and their host are gone.
 
 use std::ffi::OsString;
 
@@ -8,13 +8,13 @@ const CALL: &str = "WORKFLOW_CALL";
 
 /// An environment variable that every process of a call inherits.
 ///
-/// Its value, `{run}:{seed}:{path}:{attempt}`, is the call's alone: the seed is drawn at random
-/// when a run is created.
+/// Its value, `{run}:{seed}:{path}:{attempt}`, is unique to the call: the seed is drawn at random when a run
+/// is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Marker {
     entry: String,
-    /// Where `entry` stops before the attempt: the last attempt that matches, as every earlier one does. `None` where
-    /// `entry` is the whole.
+    /// If set, `entry` ends before the attempt, and this is the last attempt that matches, together with all
+    /// earlier ones. `None` if `entry` is complete.
     up_to: Option<u32>,
 }
 
@@ -24,7 +24,7 @@ impl Marker {
         Self { entry: format!("{}{}", Self::before_attempt(call), call.attempt), up_to: None }
     }
 
-    /// The marker of something that is asked of a program outside of any run, and its variable.
+    /// The marker of a program that is started outside of any run, and its variable.
     #[cfg(any(feature = "agent", feature = "worktree"))]
     pub(crate) fn of_question(unique: &uuid::Uuid) -> (Self, (OsString, OsString)) {
         let value = format!("question:{unique}");
@@ -32,7 +32,7 @@ impl Marker {
         (marker, (CALL.into(), value.into()))
     }
 
-    /// The markers of this attempt and of all earlier ones at the call's node.
+    /// The markers of this attempt and of all earlier ones of the call's node.
     pub(super) fn up_to(call: &CallId) -> Self {
         Self { entry: Self::before_attempt(call), up_to: Some(call.attempt) }
     }

@@ -1,8 +1,8 @@
-//! Runs one program with all that it starts, on a thread of its own, and leaves none of it behind.
+//! Runs one program with all processes that it starts, on a separate thread, and leaves none of them running.
 //!
-//! A call has two threads: one that feeds, hears and stops the program ([`supervisor`]), and one
-//! that sleeps until the program has exited. Both end with the call. The future that the driver
-//! polls only passes on the stop signal, so any executor will do.
+//! A call has two threads: one that feeds, reads and stops the program ([`supervisor`]), and one that sleeps
+//! until the program has exited. Both end with the call. The future that the driver polls only forwards the
+//! stop signal, so any executor can be used.
 
 mod control;
 mod escalation;
@@ -33,10 +33,10 @@ pub(crate) use pipes::Stream;
 pub(crate) use reclaim::reclaim;
 pub(crate) use supervisor::{Ended, Launch, RunError, run};
 
-/// What programs are asked to stop with that need nothing else.
+/// The signals for programs without special needs.
 pub(crate) const TERMINATE: &[Signal] = &[Signal::TERM];
 
-/// Does blocking `work` on a thread of its own, and passes the stop signal on to it.
+/// Executes blocking `work` on a separate thread, and forwards the stop signal to it.
 ///
 /// Dropping the future tells the work to end at once; it does so on its own thread.
 pub(crate) async fn on_own_thread<T: Send + 'static>(
@@ -44,17 +44,17 @@ pub(crate) async fn on_own_thread<T: Send + 'static>(
     work: impl FnOnce(&Arc<Control>) -> Result<T, ProviderError> + Send + 'static,
 ) -> Result<T, ProviderError> {
     let unable = |what: &str, error| ProviderError::transient(format!("{what}: {error}"));
-    let control = Arc::new(Control::new().map_err(|error| unable("no pipe could be made", error))?);
+    let control = Arc::new(Control::new().map_err(|error| unable("cannot create a pipe", error))?);
     control.stop(stop.now());
     let (result, done) = oneshot::channel();
     let theirs = control.clone();
     thread::Builder::new()
         .name("workflow-call".to_owned())
         .spawn(move || {
-            // Nobody waits for the result of a call whose future was dropped.
+            // The receiver is gone if the future of the call was dropped.
             let _ = result.send(catch_unwind(AssertUnwindSafe(|| work(&theirs))));
         })
-        .map_err(|error| unable("no thread could be started", error))?;
+        .map_err(|error| unable("cannot start a thread", error))?;
     let abandon = AbandonOnDrop(control);
 
     let pass_on = async {
@@ -67,7 +67,7 @@ pub(crate) async fn on_own_thread<T: Send + 'static>(
     match select(done, pin!(pass_on)).await {
         Either::Left((Ok(Ok(result)), _)) => result,
         Either::Left((Ok(Err(panic)), _)) => resume_unwind(panic),
-        _ => Err(ProviderError::permanent("the thread of the call ended without a result")),
+        _ => Err(ProviderError::permanent("the thread of the call stopped without a result")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The three pipes to a program, none of which is ever waited for alone.
+//! The three pipes to a program, which are always waited for together.
 
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::os::fd::AsFd;
@@ -10,10 +10,10 @@ use rustix::io::ioctl_fionbio;
 
 use super::Control;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// How much is read of a pipe whose writers are gone, or ought to be: more than a pipe holds.
+/// How many bytes are read from a pipe whose writers are gone, or should be: more than a pipe holds.
 const LAST_WORDS: usize = 1024 * 1024;
 
 /// Where output came from.
@@ -33,7 +33,7 @@ pub(super) struct Pipes {
 }
 
 impl Pipes {
-    /// Takes the pipes of `child`; `stdin` is what it is told.
+    /// Takes the pipes of `child`; `stdin` is its input.
     pub(super) fn new(child: &mut Child, stdin: Vec<u8>) -> Self {
         Self {
             stdin: child.stdin.take(),
@@ -45,7 +45,7 @@ impl Pipes {
         }
     }
 
-    /// Makes this side of the pipes return at once. Has to be called before anything else.
+    /// Makes this side of the pipes non-blocking. Must be called before anything else.
     pub(super) fn set_nonblocking(&self) -> io::Result<()> {
         let stdin = self.stdin.iter().map(AsFd::as_fd);
         let stdout = self.stdout.iter().map(AsFd::as_fd);
@@ -56,19 +56,18 @@ impl Pipes {
         Ok(())
     }
 
-    /// Whether something may still be heard.
+    /// Whether more output may follow.
     pub(super) fn are_open(&self) -> bool {
         self.stdout.is_some() || self.stderr.is_some()
     }
 
-    /// Says no more.
+    /// Closes the program's standard input.
     pub(super) fn close_stdin(&mut self) {
         self.stdin = None;
         self.to_say = Vec::new();
     }
 
-    /// Waits until there is something to hear or room to say something, for a wake-up, or until
-    /// `timeout` is over.
+    /// Waits until output can be read or input can be written, for a wake-up, or until `timeout` expires.
     pub(super) fn wait(&self, control: &Control, timeout: Option<Duration>) -> io::Result<()> {
         let mut fds = vec![PollFd::from_borrowed_fd(control.wake_ups(), PollFlags::IN)];
         fds.extend(self.stdin.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
@@ -106,7 +105,7 @@ impl Pipes {
                 Ok(n) if n > 0 => self.said += n,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // All is said, or the program does not listen any more, which is its right.
+                // All input is written, or the program has closed it, which is allowed.
                 _ => self.close_stdin(),
             }
         }

@@ -1,4 +1,4 @@
-//! Ends what a host that died has left running.
+//! Stops processes that a dead host has left running.
 
 use std::sync::Arc;
 use std::thread;
@@ -11,12 +11,12 @@ use super::escalation::{Escalation, Step};
 use super::family::Family;
 use super::{Control, Marker, RunError, TERMINATE};
 
-/// Stops the processes of `call` and of every earlier attempt at its node, and waits until they are gone.
+/// Stops the processes of `call` and of every earlier attempt of its node, and waits until they are gone.
 ///
-/// Those of a later attempt are not ours: when this process was stopped for so long that another host took the run,
-/// they are what that host has started since.
+/// Those of a later attempt are not touched: if this process was suspended for so long that another host
+/// acquired the run, that host has started them since.
 ///
-/// They are no children of this process, so there is nothing to wait for but the process table.
+/// They are not children of this process, so only the process table shows when they end.
 pub(crate) fn reclaim(call: &CallId, grace: Duration, control: &Arc<Control>) -> Result<(), ProviderError> {
     let mut escalation = Escalation::new(Family::of_marker(Marker::up_to(call)), TERMINATE, grace);
     loop {
@@ -25,10 +25,10 @@ pub(crate) fn reclaim(call: &CallId, grace: Duration, control: &Arc<Control>) ->
             Ok(Step::Gone) => return Ok(()),
             Ok(Step::GaveUp(processes)) => {
                 let error = RunError::Survivors(processes);
-                return Err(ProviderError::transient(format!("of an interrupted call, {error}")));
+                return Err(ProviderError::transient(format!("after an interrupted call, {error}")));
             }
             Err(error) => {
-                let message = format!("processes of an interrupted call cannot be looked for: {error}");
+                let message = format!("cannot look for processes of an interrupted call: {error}");
                 return Err(ProviderError::transient(message));
             }
         }

@@ -1,4 +1,4 @@
-//! Runs a program from its start until it and all that it started are gone.
+//! Runs a program until it and all processes that it started are gone.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,53 +18,52 @@ use super::groups::{self, working_time};
 use super::pipes::{Pipes, Stream};
 use super::{Control, Marker};
 
-/// How long a program that has exited may leave its pipes to processes it started, before those
-/// are stopped.
+/// How long a program that has exited may leave its pipes to processes it started, before those are stopped.
 const LINGER: Duration = Duration::from_millis(200);
 
 /// What to run, and how.
 pub(crate) struct Launch {
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<String>,
-    /// The whole environment; nothing is inherited.
+    /// The whole environment; nothing else is inherited.
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) directory: PathBuf,
     pub(crate) stdin: Vec<u8>,
-    /// What `environment` marks the processes with.
+    /// The marker of the processes, which `environment` contains.
     pub(crate) marker: Marker,
-    /// What its group is asked to stop with, one after the other.
+    /// The signals that ask its group to stop, one after the other.
     pub(crate) signals: &'static [Signal],
-    /// How long a process that was asked to stop has before it is killed.
+    /// How long a process has after it was asked to stop, before it is killed.
     pub(crate) grace: Duration,
-    /// How long it may be silent.
+    /// How long it may print nothing.
     pub(crate) patience: Option<Duration>,
 }
 
-/// Takes what a program prints. Returns how long it may be silent from now on, where that changes.
+/// Receives what a program prints. Returns a new limit for how long it may print nothing, if that changes.
 pub(crate) type Heard<'h> = dyn FnMut(Stream, &[u8]) -> Option<Duration> + 'h;
 
-/// How a program ended. Nothing that it started is left.
+/// How a program ended. No process that it started is left.
 pub(crate) enum Ended {
     /// It exited by itself.
     ByItself(ExitStatus),
     /// It was stopped, before it had begun or while it ran.
     Stopped,
-    /// It was silent for too long, and was stopped.
+    /// It printed nothing for too long, and was stopped.
     Silent,
 }
 
-/// Why a program has no end to tell of.
+/// Why a program could not be run to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     #[error("{0}")]
     Start(io::Error),
-    #[error("the program could not be watched: {0}")]
+    #[error("cannot watch the program: {0}")]
     Watch(#[from] io::Error),
-    #[error("processes could not be ended: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error("cannot stop processes: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Survivors(Vec<i32>),
 }
 
-/// Runs the program to its end, and hands on what it prints as it comes.
+/// Runs the program to its end, and passes on its output immediately.
 pub(crate) fn run(launch: Launch, control: &Arc<Control>, heard: &mut Heard<'_>) -> Result<Ended, RunError> {
     if control.asked() != Stop::None {
         return Ok(Ended::Stopped);
@@ -103,7 +102,7 @@ impl Program {
             Escalation::new(Family::of_child(group, launch.marker), launch.signals, launch.grace);
         control.begin(group);
         drop(starting);
-        // From here on dropping it ends the program.
+        // From here on dropping it stops the program.
         let program = Self {
             child: Some(child),
             group,
@@ -117,8 +116,8 @@ impl Program {
         Ok(program)
     }
 
-    /// Starts the thread that sleeps until the program has exited. It does not reap it: while the
-    /// program is a zombie its id, which is that of its group, cannot come to mean another.
+    /// Starts the thread that sleeps until the program has exited. It does not reap it: while the program is
+    /// a zombie, its id, which is also the id of its group, cannot be reused.
     fn watch_for_exit(&self) -> io::Result<()> {
         let (group, control) = (self.group, self.control.clone());
         let wait = move || {
@@ -142,7 +141,7 @@ impl Program {
             let _ = heard(stream, bytes);
         };
         if by_itself {
-            // Processes that the program left behind may have a last word to say.
+            // Processes that the program left behind may still write some output.
             let lingering =
                 |program: &Self| program.pipes.are_open() && program.control.asked() == Stop::None;
             self.listen_while(lingering, Some(LINGER), heard)?;
@@ -169,12 +168,12 @@ impl Program {
         })
     }
 
-    /// Feeds and hears the program while `go_on` holds, until it is silent for too long.
+    /// Feeds and reads the program while `go_on` holds, until it prints nothing for too long.
     fn listen_patiently(&mut self, go_on: impl Fn(&Self) -> bool, heard: &mut Heard<'_>) -> io::Result<()> {
         let mut patience = self.patience;
         loop {
             let mut is_silent = true;
-            // Whatever is said ends this wait, and the next one begins anew.
+            // Any output ends this wait, and the next one starts over.
             let until = patience.map(|patience| working_time().saturating_add(patience));
             while is_silent && go_on(self) {
                 let left = until.map(|until| until.saturating_sub(working_time()));
@@ -194,7 +193,7 @@ impl Program {
         }
     }
 
-    /// Feeds and hears the program while `go_on` holds, at most for `time`.
+    /// Feeds and reads the program while `go_on` holds, at most for `time`.
     fn listen_while(
         &mut self,
         go_on: impl Fn(&Self) -> bool,
@@ -215,7 +214,7 @@ impl Program {
     }
 
     fn reap(&mut self) -> io::Result<ExitStatus> {
-        // For what cannot be seen where there is no `/proc`.
+        // For processes that cannot be found without `/proc`.
         let _ = kill_process_group(self.group, Signal::KILL);
         self.control.set_group(None);
         self.child.take().ok_or(io::ErrorKind::NotFound)?.wait()
@@ -223,7 +222,7 @@ impl Program {
 }
 
 impl Drop for Program {
-    /// Ends what an error, or a host that panicked when it was told of output, left running.
+    /// Stops what is still running after an error, or after a panic of the host's output handler.
     fn drop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let now = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
@@ -236,7 +235,7 @@ impl Drop for Program {
             }
         }
         self.control.set_group(None);
-        // What is stuck in the kernel is reaped whenever it comes out.
+        // A process that is stuck in the kernel is reaped whenever it ends.
         let _ = thread::Builder::new().spawn(move || child.wait());
     }
 }

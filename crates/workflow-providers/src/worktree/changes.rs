@@ -1,4 +1,4 @@
-//! What a run changed.
+//! The changes of a run.
 
 use std::path::PathBuf;
 
@@ -10,18 +10,18 @@ use super::Worktrees;
 use super::git::At;
 use super::open::bases;
 
-/// What a run changed in its worktree, as far as it is committed.
+/// The committed changes of a run in its worktree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changes {
-    /// The commit that the run began with.
+    /// The commit that the run started from.
     pub base: String,
     /// The branch of the run.
     pub branch: String,
-    /// The commits since, the first one first.
+    /// The commits since then, oldest first.
     pub commits: Vec<Commit>,
-    /// The files that are different now.
+    /// The files that differ from the base.
     pub files: Vec<String>,
-    /// How, as git writes it.
+    /// The diff in git's format.
     pub diff: String,
 }
 
@@ -30,16 +30,16 @@ pub struct Changes {
 pub struct Commit {
     /// Its id.
     pub id: String,
-    /// The node that it is of, and whether that did not succeed.
+    /// The node that it belongs to, and whether that failed or was stopped.
     pub subject: String,
 }
 
 impl Worktrees {
-    /// The files of the checkout with changes that are not committed: a run that begins now does not see those.
+    /// The files of the checkout with uncommitted changes: a run that begins now does not see those changes.
     ///
     /// # Errors
     ///
-    /// When there is no repository, or no commit that a run could begin with.
+    /// If there is no repository, or no commit that a run could start from.
     pub async fn uncommitted(&self) -> Result<Vec<PathBuf>, ProviderError> {
         self.ask(|settings, git| {
             let at = At::Checkout(&settings.repository);
@@ -53,11 +53,11 @@ impl Worktrees {
         .await
     }
 
-    /// What a run changed. `None` when it has not worked in a worktree of this repository.
+    /// The changes of a run. `None` if it has not worked in a worktree of this repository.
     ///
     /// # Errors
     ///
-    /// When git has an error, or the changes are too many to be held in memory.
+    /// If git fails, or the changes are too large to hold in memory.
     pub async fn changes(&self, run: &RunId) -> Result<Option<Changes>, ProviderError> {
         let run = run.clone();
         self.ask(move |settings, git| {

@@ -1,4 +1,4 @@
-//! Removes worktrees that are no longer needed. Branches stay.
+//! Removes worktrees that are no longer needed. Branches are kept.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -18,28 +18,28 @@ use super::pinned::Pinned;
 use super::settings::Settings;
 
 impl Worktrees {
-    /// The runs that have a worktree, those first that were used last the longest ago.
+    /// The runs that have a worktree, the least recently used first.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be read.
+    /// If the directory cannot be read.
     pub async fn runs(&self) -> Result<Vec<RunId>, ProviderError> {
         self.ask(|settings, _| settings.runs()).await
     }
 
-    /// Removes worktrees of the runs that are `over` until there are no more runs, and no more bytes, than are to be
-    /// kept; those first that were used last the longest ago. Says which.
+    /// Removes worktrees of the runs that are `over`, the least recently used first, until no more runs and
+    /// no more bytes are left than are to be kept. Returns the runs whose worktrees were removed.
     ///
-    /// A worktree with changes that are not committed stays, and so does one that a call works in, here or in another
-    /// process. The branch of the run stays in any case, so only files that git ignores are lost.
+    /// A worktree with uncommitted changes is kept, and so is one that a call works in, here or in another
+    /// process. The branch of the run is kept in any case, so only files that git ignores are lost.
     ///
-    /// The record of a run (`.pinned`), with git's configuration and the tokens that may be in it, is removed with its
-    /// worktree; that of a run which is `over` and whose worktree is already gone is removed in any case. A call of such
-    /// a run records the configuration anew.
+    /// The record of a run (`.pinned`), with git's configuration and the tokens that may be in it, is removed
+    /// with its worktree; the record of a run that is `over` and whose worktree is already gone is removed in
+    /// any case. A call of such a run records the configuration again.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be read.
+    /// If the directory cannot be read.
     pub async fn clean_up(&self, over: impl IntoIterator<Item = RunId>) -> Result<Vec<RunId>, ProviderError> {
         let over: HashSet<RunId> = over.into_iter().collect();
         self.ask(move |settings, git| settings.clean_up(&over, git)).await
@@ -96,7 +96,8 @@ impl Settings {
         Ok(removed)
     }
 
-    /// Has git remove it, which refuses where something would be lost. What is not as it was made stays as well.
+    /// Lets git remove it, which refuses if something would be lost. A worktree that is not as it was created
+    /// is kept as well.
     fn remove(&self, directory: &Path, run: &RunId, git: &Git<'_>) -> Result<bool, ProviderError> {
         let recorded = self.recorded(directory, run, git);
         let Ok(Some(pinned)) = recorded else { return Ok(false) };
@@ -112,8 +113,8 @@ impl Settings {
     }
 }
 
-/// Whether there are files whose changes git was told not to look for (`update-index --assume-unchanged`,
-/// `--skip-worktree`): it would take them for unchanged.
+/// Whether there are files whose changes git was told to ignore (`update-index --assume-unchanged`,
+/// `--skip-worktree`): git would consider them unchanged.
 fn hides(pinned: &Pinned, git: &Git<'_>) -> Result<bool, ProviderError> {
     let said = git.ask(&At::Worktree(pinned), &["ls-files", "-v", "-z"])?.bytes();
     Ok(said.split(|byte| *byte == 0).any(|entry| match entry {
@@ -125,7 +126,7 @@ fn hides(pinned: &Pinned, git: &Git<'_>) -> Result<bool, ProviderError> {
     }))
 }
 
-/// What the files in a folder take; nothing is followed out of it.
+/// The size of the files in a folder; symbolic links are not followed.
 fn bytes_in(folder: &Path) -> u64 {
     let (mut bytes, mut folders) = (0, vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -133,7 +134,7 @@ fn bytes_in(folder: &Path) -> u64 {
             match entry.metadata() {
                 Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
                 Ok(metadata) => bytes += metadata.len(),
-                // It was removed meanwhile.
+                // It was removed in the meantime.
                 Err(_) => {}
             }
         }

@@ -1,4 +1,4 @@
-//! The configuration of git as it is at one moment, written down as one file.
+//! Writes the current configuration of git to one file.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -8,8 +8,8 @@ use workflow_core::provider::ProviderError;
 
 use super::git::{At, Git};
 
-/// Settings that are left out: what they name was read as well (`include`), or is another in a worktree of a run. Hooks
-/// never run.
+/// Settings that are left out: the files that they name were read as well (`include`), or their values differ
+/// in a worktree of a run. Hooks never run.
 const LEFT_OUT: [&str; 6] = [
     "core.bare",
     "core.worktree",
@@ -25,8 +25,8 @@ const SECTIONS_LEFT_OUT: [&str; 2] = ["includeif", "hook"];
 /// Where the large files of git-lfs are; by default, in the folder with the configuration that it finds.
 const LFS: &str = "lfs.storage";
 
-/// Everything that is set for a repository, be it in the configuration of the system, of the user, of the repository,
-/// or in a file that one of those includes.
+/// All settings for a repository, from the configuration of the system, of the user, of the repository, and
+/// of files that one of those includes.
 pub(super) fn read(repository: &Path, directory: &Path, git: &Git<'_>) -> Result<Vec<u8>, ProviderError> {
     let ask = ["config", "--list", "--null", "--includes"];
     let said = git.ask(&At::Repository(repository, directory), &ask)?.bytes();
@@ -46,7 +46,7 @@ pub(super) fn read(repository: &Path, directory: &Path, git: &Git<'_>) -> Result
     Ok(config)
 }
 
-/// Writes one setting; `section.name`, or `section.with.anything.name`.
+/// Writes one setting: `section.name`, or `section.with.anything.name`.
 fn write(config: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
     let is_dot = |byte: &u8| *byte == b'.';
     let (Some(first), Some(last)) = (key.iter().position(is_dot), key.iter().rposition(is_dot)) else {

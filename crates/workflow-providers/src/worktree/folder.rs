@@ -1,4 +1,4 @@
-//! The folder of the worktrees, which is its owner's alone, and what is never followed there: symbolic links.
+//! The folder of the worktrees, which is private to its owner. Symbolic links in it are never followed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -8,14 +8,15 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::OFlags;
 use workflow_core::provider::ProviderError;
 
-/// The bits of a mode that are not the owner's.
+/// The permission bits of other users.
 const OF_OTHERS: u32 = 0o077;
 
 pub(super) fn unable(what: &Path, error: &io::Error) -> ProviderError {
     ProviderError::transient(format!("{}: {error}", what.display()))
 }
 
-/// Makes the folder, or takes one that is there from everybody else. Returns its path without symbolic links.
+/// Creates the folder, or removes the permissions of other users from an existing one. Returns its path
+/// without symbolic links.
 pub(super) fn private(folder: &Path) -> Result<PathBuf, ProviderError> {
     if let Some(parent) = folder.parent() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(parent);
@@ -25,7 +26,7 @@ pub(super) fn private(folder: &Path) -> Result<PathBuf, ProviderError> {
     checked(folder)?.ok_or_else(|| unable(folder, &ErrorKind::NotFound.into()))
 }
 
-/// The same for a folder that is not made. `None` where there is none.
+/// The same without creating the folder. `None` if it does not exist.
 pub(super) fn checked(folder: &Path) -> Result<Option<PathBuf>, ProviderError> {
     let found = match folder.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -33,8 +34,8 @@ pub(super) fn checked(folder: &Path) -> Result<Option<PathBuf>, ProviderError> {
     };
     if !found.is_dir() {
         let message = format!(
-            "{} has to be a folder, and is a symbolic link or a file: nothing is written there; remove it, or name \
-             the folder itself",
+            "{} must be a folder, but is a symbolic link or a file: nothing is written there; remove \
+             it, or name the folder itself",
             folder.display()
         );
         return Err(ProviderError::permanent(message));
@@ -43,8 +44,8 @@ pub(super) fn checked(folder: &Path) -> Result<Option<PathBuf>, ProviderError> {
     if mode & OF_OTHERS != 0 {
         fs::set_permissions(folder, Permissions::from_mode(mode & 0o700)).map_err(|error| {
             ProviderError::permanent(format!(
-                "other users may enter {}, and that cannot be changed: {error}; have its owner remove it, or run \
-                 `chmod 700` on it",
+                "other users may enter {}, and its permissions cannot be changed: {error}; ask its owner \
+                 to remove it, or to run `chmod 700` on it",
                 folder.display()
             ))
         })?;
@@ -52,7 +53,7 @@ pub(super) fn checked(folder: &Path) -> Result<Option<PathBuf>, ProviderError> {
     folder.canonicalize().map(Some).map_err(|error| unable(folder, &error))
 }
 
-/// Makes the folder for its owner alone, unless something is there.
+/// Creates the folder for its owner alone, unless something exists there.
 pub(super) fn create(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -60,7 +61,7 @@ pub(super) fn create(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens a file that only its owner may read or lock, and makes it where it is missing.
+/// Opens a file that only its owner may read or lock, and creates it if it is missing.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let mut how = OpenOptions::new();
@@ -79,7 +80,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The folder `part` of a worktree, made where it is missing. `None` where a part of the way is no folder.
+/// The folder `part` of a worktree, created if it is missing. `None` if a part of the path is not a folder.
 pub(super) fn within(worktree: &Path, part: &Path) -> Result<Option<PathBuf>, ProviderError> {
     let mut folder = worktree.to_owned();
     for part in part.components() {

@@ -1,4 +1,4 @@
-//! Runs git so that nothing of it is left, and nothing of the user's configuration runs programs of its own accord.
+//! Runs git so that no process of it is left, and no program of the user's configuration runs on its own.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -16,17 +16,16 @@ use crate::tail::Tail;
 
 use super::pinned::Pinned;
 
-/// How long a git that was asked to stop has: it removes its locks then.
+/// How long git has after it was asked to stop: it removes its locks then.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// How long it may be silent: a large checkout takes its time.
+/// How long it may print nothing: a large checkout takes its time.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The most that it may say. Whoever wants more asks git.
+/// The maximum size of its output. Larger results must be requested from git directly.
 const LIMIT: usize = 64 << 20;
 
-/// No hooks, no signatures, nothing that goes on in the background; untracked files always count, and what is said is
-/// said without colours.
+/// No hooks, no signatures, no background work; untracked files always count, and output has no colours.
 const CONFIGURATION: [&str; 9] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -39,7 +38,7 @@ const CONFIGURATION: [&str; 9] = [
     "color.ui=false",
 ];
 
-/// Git, for a call or for a question.
+/// Git, for a call or for a query.
 pub(super) struct Git<'c> {
     control: &'c Arc<Control>,
     marker: Marker,
@@ -48,16 +47,16 @@ pub(super) struct Git<'c> {
 
 /// Where git works, and whose configuration it reads.
 pub(super) enum At<'p> {
-    /// In a folder of a checkout, which is looked for upwards. The configuration is what it is now, so this is only for
-    /// what executes nothing of it.
+    /// In a folder of a checkout, which is searched for upwards. The configuration is the current one, so
+    /// this is only for commands that execute nothing of it.
     Checkout(&'p Path),
-    /// On the repository with this folder, from that directory; for the configuration, the same holds.
+    /// On the repository with this folder, from that directory; the same holds for the configuration.
     Repository(&'p Path, &'p Path),
-    /// In the worktree of a run, and nowhere else. The configuration is that which was recorded.
+    /// In the worktree of a run, and nowhere else. The configuration is the recorded one.
     Worktree(&'p Pinned),
     /// On the repository of a run, from the folder of the worktrees, with the recorded configuration.
     Around(&'p Pinned),
-    /// In a repository inside of a run's worktree, whose own configuration is not read.
+    /// In a repository inside a run's worktree, whose own configuration is not read.
     Nested(&'p Pinned, &'p Path),
 }
 
@@ -65,9 +64,9 @@ pub(super) enum At<'p> {
 type Variables = Vec<(&'static str, OsString)>;
 
 impl At<'_> {
-    /// The directory, and what git is told of it.
+    /// The directory, and the variables that tell git about it.
     fn place(&self) -> Result<(&Path, Variables), ProviderError> {
-        // A missing object is fetched by programs that the configuration names.
+        // Programs that the configuration names would fetch a missing object.
         let no_fetch = ("GIT_ALLOW_PROTOCOL", "none".into());
         let pinned = |pinned: &Pinned, own: Variables| {
             pinned.verify()?;
@@ -102,7 +101,7 @@ impl At<'_> {
     }
 }
 
-/// What git said.
+/// The output of git.
 pub(super) struct Answer {
     status: ExitStatus,
     stdout: Vec<u8>,
@@ -123,13 +122,13 @@ impl<'c> Git<'c> {
         self.control
     }
 
-    /// What git says, if it is content.
+    /// The output of git, if it succeeded.
     pub(super) fn ask(&self, at: &At<'_>, arguments: &[&str]) -> Result<Answer, ProviderError> {
         let answer = self.run(at, arguments, "")?;
         if answer.is_yes() { Ok(answer) } else { Err(answer.error(arguments)) }
     }
 
-    /// The same, with something to read.
+    /// The same, with input.
     pub(super) fn tell(
         &self,
         at: &At<'_>,
@@ -140,7 +139,7 @@ impl<'c> Git<'c> {
         if answer.is_yes() { Ok(()) } else { Err(answer.error(arguments)) }
     }
 
-    /// What git says, whatever it is.
+    /// The output of git, whatever its exit code.
     pub(super) fn run(
         &self,
         at: &At<'_>,
@@ -152,7 +151,7 @@ impl<'c> Git<'c> {
         let set = [
             ("LC_ALL", "C"),
             ("GIT_TERMINAL_PROMPT", "0"),
-            // To look at a checkout changes nothing in it.
+            // Reading a checkout must change nothing in it.
             ("GIT_OPTIONAL_LOCKS", "0"),
             ("GIT_AUTHOR_NAME", "workflow"),
             ("GIT_AUTHOR_EMAIL", "workflow@localhost"),
@@ -186,7 +185,7 @@ impl<'c> Git<'c> {
         });
         match ended.map_err(|error| run_error("git", &error))? {
             Ended::ByItself(_) if stdout.left_out() > 0 => {
-                let message = format!("`git {}` says more than {LIMIT} bytes", arguments.join(" "));
+                let message = format!("`git {}` printed more than {LIMIT} bytes", arguments.join(" "));
                 Err(ProviderError::permanent(message))
             }
             Ended::ByItself(status) => {
@@ -195,7 +194,7 @@ impl<'c> Git<'c> {
             }
             Ended::Stopped => Err(ProviderError::cancelled()),
             Ended::Silent => {
-                let message = format!("`git {}` was silent for too long", arguments.join(" "));
+                let message = format!("`git {}` printed nothing for too long", arguments.join(" "));
                 Err(ProviderError::transient(message))
             }
         }
@@ -207,17 +206,17 @@ impl Answer {
         self.status.success()
     }
 
-    /// What was said, without the last line end.
+    /// The output, without the last line ending.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned()
     }
 
-    /// All that was said, as it was.
+    /// The output as bytes.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.stdout.clone()
     }
 
-    /// All that was said.
+    /// The whole output.
     pub(super) fn whole(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }

@@ -1,4 +1,4 @@
-//! Who may do what in the directory of the worktrees, across threads and processes. A lock goes with the process that
+//! Locks in the directory of the worktrees, across threads and processes. A lock ends with the process that
 //! holds it.
 
 use std::fs::{self, File, TryLockError};
@@ -16,17 +16,17 @@ use crate::process::Control;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Held by the host that makes, commits or removes a worktree.
+/// Held by the host that creates, commits or removes a worktree.
 pub(super) struct Turn<'c> {
     file: File,
     timeout: Duration,
     control: &'c Control,
 }
 
-/// Held, together with others, by the calls of a run that are under way.
+/// Held, together with others, by the calls of a run that are in progress.
 pub(super) struct InUse(File);
 
-/// Waits until `lock` has it, unless the call is told to stop or it takes too long.
+/// Waits until `lock` succeeds, unless the call is told to stop or it takes too long.
 fn wait(
     path: &Path,
     timeout: Duration,
@@ -55,8 +55,8 @@ fn held(path: &Path, timeout: Duration) -> ProviderError {
     };
     let path = path.display();
     ProviderError::transient(format!(
-        "{path} was locked for more than {timeout:?} by another process, which makes, commits or removes a \
-         worktree{last}: wait for it, or see with `fuser {path}` which one it is, and end it if it hangs"
+        "{path} was locked for more than {timeout:?} by another process, which creates, commits or removes a \
+         worktree{last}: wait for it, or find it with `fuser {path}`, and kill it if it hangs"
     ))
 }
 
@@ -78,7 +78,7 @@ impl<'c> Turn<'c> {
 }
 
 impl InUse {
-    /// Notes, in its turn, that a call of the run is under way. Tells whether it is the only one.
+    /// Records, in its turn, that a call of the run is in progress. Returns whether it is the only one.
     pub(super) fn begin(
         turn: &Turn<'_>,
         directory: &Path,
@@ -91,17 +91,18 @@ impl InUse {
         file.unlock().map_err(wrong)?;
         // The exclusive lock is held by the host that has the turn, or by another program.
         wait(&path, turn.timeout, turn.control, || file.try_lock_shared())?;
-        // The worktrees that were used last are kept longest.
+        // The most recently used worktrees are kept longest.
         file.set_modified(SystemTime::now()).map_err(wrong)?;
         Ok((Self(file), is_alone))
     }
 
-    /// Whether, in this turn, no other call of the run is under way. This one no longer is.
+    /// Ends the use by this call. Returns whether, in this turn, no other call of the run is in progress.
     pub(super) fn end(self, _turn: &Turn<'_>) -> bool {
         self.0.unlock().is_ok() && self.0.try_lock().is_ok()
     }
 
-    /// Does `remove` unless a call of the run is under way, and forgets the run when it says so.
+    /// Executes `remove` unless a call of the run is in progress, and deletes the lock file of the run if
+    /// `remove` returns `true`.
     pub(super) fn unless(
         _turn: &Turn<'_>,
         directory: &Path,
@@ -118,7 +119,8 @@ impl InUse {
     }
 }
 
-// By hand: a program that is being started has a copy of the file for a moment, which would keep the lock.
+// Written by hand: a program that is being started has a copy of the file for a moment, which would keep the
+// lock.
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let _ = self.file.unlock();

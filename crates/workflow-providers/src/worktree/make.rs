@@ -1,4 +1,4 @@
-//! The worktree of one run: made, and found again.
+//! Creates the worktree of a run, or finds it again.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -16,7 +16,7 @@ use super::pinned::{Pinned, git_dir};
 use super::settings::{Settings, branch as branch_of};
 
 impl Settings {
-    /// The worktree of a run as it was recorded, made unless it is there.
+    /// The worktree of a run as it was recorded, created if it does not exist.
     pub(super) fn pinned(
         &self,
         call: &CallId,
@@ -37,7 +37,7 @@ impl Settings {
         let there = git.ask(&at, &["for-each-ref", "--format=%(refname)", &bases, &heads])?.text();
         let has_branch = there.lines().any(|name| name == heads);
         let has_base = there.lines().any(|name| name == base);
-        // A record is of this run only where the run has a commit that it began with.
+        // A record belongs to this run only if the run has a base commit.
         let recorded = if has_base { Pinned::config(directory, &call.run, &self.known)? } else { None };
         let config = || recorded.map_or_else(|| config::read(repository, directory, git), Ok);
 
@@ -46,11 +46,11 @@ impl Settings {
             Some(own) if own.parent().and_then(Path::parent) != Some(repository) => {
                 let (worktree, own) = (worktree.display(), own.display());
                 let message = format!(
-                    "the worktree {worktree} of this run is one of another repository, with its files in {own}"
+                    "the worktree {worktree} of this run belongs to another repository, with its files in {own}"
                 );
                 return Err(ProviderError::permanent(message));
             }
-            // It was made before there were records, or the host died just before it made one.
+            // It was created before there were records, or the host died just before it wrote one.
             Some(own) if has_base && !is_half_made(own) => {
                 let pinned = Pinned::new(directory, &call.run, repository, own.clone(), config()?)?;
                 pinned.write()?;
@@ -59,23 +59,25 @@ impl Settings {
             }
             _ if !has_base && !there.is_empty() => {
                 return Err(ProviderError::permanent(format!(
-                    "the branch `{branch}` is not of this run, but of another of the same id: delete it, and what \
-                     `git for-each-ref {bases}` shows"
+                    "the branch `{branch}` belongs to another run with the same id: delete it, and the \
+                     refs that `git for-each-ref {bases}` shows"
                 )));
             }
             Some(own) if !is_half_made(own) => {
                 let message = format!(
-                    "the worktree {} is there, and nothing in the repository tells of which run it is: move it away",
+                    "the worktree {} exists, but the repository does not say which run it belongs to: move it \
+                     away",
                     worktree.display()
                 );
                 return Err(ProviderError::permanent(message));
             }
             _ => {}
         }
-        // A host died while it made the worktree: no call has run in it yet.
+        // A host died while it created the worktree: no call has run in it yet.
         match fs::remove_dir(&worktree) {
             Err(error) if error.kind() != ErrorKind::NotFound && found.is_none() => {
-                let message = format!("{} is there, and is no worktree of git", worktree.display());
+                let message =
+                    format!("{} exists, but is not a git worktree: move it away", worktree.display());
                 return Err(ProviderError::permanent(message));
             }
             _ => {}
@@ -91,7 +93,8 @@ impl Settings {
             git.ask(&at, &["update-ref", &base, &head, &"0".repeat(head.len())])?;
         }
         let config = config()?;
-        // The files come afterwards, with the filters of the recorded configuration. Until then the worktree is locked.
+        // The files are written later, with the filters of the recorded configuration. Until then the
+        // worktree is locked.
         let mut add = vec!["worktree", "add", "--quiet", "--no-checkout", "--lock"];
         add.extend(if has_branch { vec![name.as_str(), &branch] } else { vec!["-b", &branch, &name, &base] });
         git.ask(&at, &add)?;
@@ -105,7 +108,7 @@ impl Settings {
         Ok(pinned)
     }
 
-    /// The worktree of a run that is to be removed, as it was recorded. None where nothing is known of it.
+    /// The worktree of a run that is to be removed, as it was recorded. `None` if nothing is known of it.
     pub(super) fn recorded(
         &self,
         directory: &Path,
@@ -115,7 +118,7 @@ impl Settings {
         if let Some(pinned) = Pinned::load(directory, run, &self.known)? {
             return Ok(Some(pinned));
         }
-        // It was made before there were records.
+        // It was created before there were records.
         let own = git_dir(&directory.join(run.as_str()));
         let Some((own, repository)) = own.as_deref().and_then(|own| Some((own, own.parent()?.parent()?)))
         else {
@@ -132,8 +135,8 @@ impl Settings {
     }
 }
 
-/// The commit that a forked run begins with: the one that the other run was at, or what that one began with. None
-/// where no call of theirs has worked in files yet.
+/// The commit that a forked run begins with: the one that the other run was at, or its base. `None` if no
+/// call of either has worked in files yet.
 fn begin(origin: &Origin, at: &At<'_>, git: &Git<'_>) -> Result<Option<String>, ProviderError> {
     let commit = |name: &str| {
         let name = format!("{name}^{{commit}}");
@@ -157,9 +160,10 @@ fn begin(origin: &Origin, at: &At<'_>, git: &Git<'_>) -> Result<Option<String>, 
     Ok(None)
 }
 
-/// Whether a host died while it made the worktree: it is locked until all of its files are there.
+/// Whether a host died while it created the worktree: it is locked until all of its files are written.
 fn is_half_made(git_dir: &Path) -> bool {
-    // The first is what git itself writes, and all that there was before the files were written in a step of their own.
+    // The first is the reason that git itself writes, and the only one before the files were written in a
+    // separate step.
     let reasons = ["initializing", "added with --lock"];
     fs::read_to_string(git_dir.join("locked")).is_ok_and(|why| reasons.contains(&why.trim()))
 }

@@ -30,26 +30,28 @@ use crate::process::{self, Control};
 
 pub use self::changes::{Changes, Commit};
 
-/// Gives each run that asks for it ([`Workspace::Isolated`]) a git worktree of its own: a folder with the files of the
-/// commit that the repository's checkout was at when the run first worked. The checkout itself is not touched; what is
-/// not committed there is not in the worktree.
+/// Gives each run that asks for it ([`Workspace::Isolated`]) a git worktree of its own: a folder with the
+/// files of the commit that the repository's checkout was at when the run first worked. The checkout itself
+/// is not changed; its uncommitted changes are not in the worktree.
 ///
-/// Calls work there, in the folder that the repository was named by. After a call that changed files, all of them but
-/// the ignored are committed on the branch `workflow/<run>`, with the node's path as message; calls in parallel work
-/// in the same files, and whichever ends first commits what is there. What a call leaves that failed, was stopped, or
-/// died with its host is committed as well, and the message says so. Hooks do not run, nothing is signed. The id of
-/// the commit and what it changed are in [`Reply::details`], or in those of the failure, under `worktree`.
+/// Calls work there, in the folder that corresponds to the one that the repository was named by. After a call
+/// that changed files, all of them but the ignored ones are committed on the branch `workflow/<run>`, with
+/// the node's path as message; parallel calls work in the same files, and each call commits what it finds
+/// when it ends. The changes of a call that failed, was stopped, or died with its host are committed as well,
+/// and the message says so. Hooks do not run, and nothing is signed. The id of the commit and a summary of
+/// its changes are in [`Reply::details`], or in the details of the failure, under `worktree`.
 ///
-/// All state is git's: the branch, and `refs/workflow/<run>/…`, the commit that the run began with. So another
-/// process, or one after a crash, goes on in the same worktree; where it was removed it is made again of the branch.
-/// A fork is a run of its own: it begins with the commit that the checkout is at then.
+/// All state is kept in git: the branch, and `refs/workflow/<run>/…`, the base commit of the run. So another
+/// process, or one after a crash, continues in the same worktree; if it was removed, it is created again from
+/// the branch. A fork is a run of its own: it begins with the commit that the checkout is at then.
 ///
-/// Git's configuration is read once, before the first call of the run, and recorded beside the worktrees (`.pinned`)
-/// together with where the worktree is, until [`Worktrees::clean_up`] removes both. Whatever a call changes in the configuration, in the `.git` of its worktree or in
-/// repositories that it makes there, the git of the host does not read it: filters are those that the user had set, and
-/// nothing else is executed. A worktree that is no longer the one that was recorded, or has lost its branch, fails the
-/// call with `changed_worktree` in the details of the failure: the files stay as they are, and the message tells how to
-/// repair it. Filters whose program is a file of the repository are the exception: that file is what the calls made of it.
+/// Git's configuration is read once, before the first call of the run, and recorded beside the worktrees
+/// (`.pinned`) together with the path of the worktree, until [`Worktrees::clean_up`] removes both. Whatever a
+/// call changes in the configuration, in the `.git` of its worktree or in repositories that it creates there,
+/// the host's git does not read it: only the filters that the user had configured are executed. A worktree
+/// that differs from the recorded one, or has lost its branch, fails the call with `changed_worktree` in the
+/// details of the failure: the files are kept as they are, and the message says how to repair it. Filters
+/// whose program is a file of the repository are the exception: calls can change that file.
 ///
 /// ```
 /// use workflow_providers::{CommandProvider, Worktrees};
@@ -60,42 +62,45 @@ pub use self::changes::{Changes, Commit};
 #[derive(Debug, Clone)]
 pub struct Worktrees(Arc<Settings>);
 
-/// Sets up [`Worktrees`].
+/// Configures [`Worktrees`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct WorktreesBuilder(Settings);
 
 impl WorktreesBuilder {
-    /// How many runs' worktrees are kept by [`Worktrees::clean_up`]. Default: 20.
+    /// Sets how many runs' worktrees [`Worktrees::clean_up`] keeps. Default: 20.
     pub fn keep_runs(mut self, runs: usize) -> Self {
         self.0.keep_runs = runs;
         self
     }
 
-    /// How many bytes the files in all worktrees may have for [`Worktrees::clean_up`] to keep them. Default: 10 GiB.
+    /// Sets how many bytes the files in all worktrees may have before [`Worktrees::clean_up`] removes some.
+    /// Default: 10 GiB.
     pub fn keep_bytes(mut self, bytes: u64) -> Self {
         self.0.keep_bytes = bytes;
         self
     }
 
-    /// How long a call waits while another process makes, commits or removes a worktree, before it fails (and is tried
-    /// again, as the node says). Default: 15 minutes, as to make a large one takes its time.
+    /// Sets how long a call waits while another process creates, commits or removes a worktree, before it
+    /// fails (and is retried, as the node says). Default: 15 minutes, because creating a large one takes
+    /// time.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.0.lock_timeout = timeout;
         self
     }
 
-    /// The worktrees.
+    /// Builds the worktrees.
     pub fn build(self) -> Worktrees {
         Worktrees(Arc::new(self.0))
     }
 }
 
 impl Worktrees {
-    /// Worktrees of the repository that has the folder `repository`, made in `directory`, which is made when it is
-    /// needed. Several processes, and several repositories, may use the same directory.
+    /// Creates a builder for worktrees of the repository that contains the folder `repository`. They are
+    /// created in `directory`, which is created when it is needed. Several processes, and several
+    /// repositories, may use the same directory.
     pub fn builder(repository: impl AsRef<Path>, directory: impl AsRef<Path>) -> WorktreesBuilder {
-        // It fails only when there is no current directory; then the first call says so.
+        // It only fails if there is no current directory; the first call reports that.
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         WorktreesBuilder(Settings {
             repository: absolute(repository.as_ref()),
@@ -107,7 +112,8 @@ impl Worktrees {
         })
     }
 
-    /// The provider, in worktrees: calls of runs that ask for it. Others go to it as they are.
+    /// Wraps the provider, so that calls of runs that ask for it work in worktrees. Other calls are passed on
+    /// unchanged.
     pub fn wrap<P: Provider>(&self, provider: P) -> InWorktree<P> {
         InWorktree { provider, worktrees: self.clone() }
     }
@@ -117,7 +123,7 @@ impl Worktrees {
         settings::branch(run)
     }
 
-    /// Does `work` with git, outside of any call.
+    /// Executes `work` with git, outside of any call.
     async fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Settings, &Git<'_>) -> Result<T, ProviderError> + Send + 'static,
@@ -150,7 +156,7 @@ impl<P: Provider> Provider for InWorktree<P> {
         request.workspace = Workspace::At(open.work_root.clone());
         let id = request.id.clone();
         let result = self.provider.call(request, context).await;
-        // A call that was told to stop keeps what it did all the same.
+        // The changes of a call that was told to stop are kept all the same.
         let never = StopSource::new().signal();
         process::on_own_thread(&never, move |control| finish(&id, open, result, control)).await
     }
@@ -159,14 +165,14 @@ impl<P: Provider> Provider for InWorktree<P> {
         self.provider.takes_exact_numbers()
     }
 
-    /// To commit what a call did that was told to stop.
+    /// Needed to commit the changes of a call that was told to stop.
     fn needs_grace(&self) -> bool {
         true
     }
 
     async fn reclaim(&self, call: &CallId) -> Result<(), ProviderError> {
         self.provider.reclaim(call).await?;
-        // The git of a host that died: what it leaves locked is unlocked by the next call, which relies on this.
+        // Stops the git of a host that died: the next call relies on that when it removes stale locks.
         let (call, never) = (call.clone(), StopSource::new().signal());
         process::on_own_thread(&never, move |control| process::reclaim(&call, git::GRACE, control)).await
     }
@@ -184,7 +190,7 @@ impl<P: Provider> Provider for InWorktree<P> {
     }
 }
 
-/// Commits what a call changed, and says so in what it came to.
+/// Commits the changes of a call, and adds them to its result.
 fn finish(
     id: &CallId,
     open: Open,
@@ -216,7 +222,7 @@ fn finish(
             Err(ProviderError { usage: reply.usage, output: Some(reply.output), ..error })
         }
         (Err(mut error), Err(unsaved)) => {
-            // What the call itself came to decides what is done next.
+            // The result of the call itself decides what is done next.
             error.failure.message = format!("{}; and: {unsaved}", error.failure.message);
             Err(error)
         }

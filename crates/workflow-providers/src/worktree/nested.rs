@@ -1,7 +1,8 @@
-//! Repositories that calls leave inside of a run's worktree: a clone, or another worktree.
+//! Repositories that calls leave inside a run's worktree: a clone, or another worktree.
 //!
-//! To git they are no files, but a link to a commit that is in no repository but theirs. So their files are added one by
-//! one; once some of them are in the index, git takes the folder for one like any other. What they ignore stays out.
+//! Git does not see them as files, but as a link to a commit that exists only in their repository. So their
+//! files are added one by one; once some of them are in the index, git treats the folder like any other.
+//! Files that they ignore are left out.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -18,10 +19,10 @@ const LINK: &[u8] = b"160000";
 /// A path within the worktree, as git writes it.
 type Name = Vec<u8>;
 
-/// Puts everything that is changed into the index. Tells whether anything is.
+/// Adds all changes to the index. Returns whether there are any.
 ///
-/// By `update-index` and not by `add`, which asks the git of a submodule whether something is changed there, and that
-/// executes what the configuration of the submodule says.
+/// Uses `update-index` instead of `add`: `add` asks the git of a submodule for changes, and that executes
+/// commands from the configuration of the submodule.
 pub(super) fn stage(pinned: &Pinned, git: &Git<'_>) -> Result<bool, ProviderError> {
     let at = At::Worktree(pinned);
     let Status { is_changed, gone, mut names } = status(&at, git)?;
@@ -53,7 +54,7 @@ pub(super) fn stage(pinned: &Pinned, git: &Git<'_>) -> Result<bool, ProviderErro
         let found = repositories(&at, git)?;
         let new: Vec<_> = found.into_iter().filter(|name| known.insert(name.clone())).collect();
         if new.is_empty() {
-            // Those that are left have no files.
+            // The remaining repositories have no files.
             return Ok(staged(&at, git)?.0);
         }
         for repository in new {
@@ -62,14 +63,14 @@ pub(super) fn stage(pinned: &Pinned, git: &Git<'_>) -> Result<bool, ProviderErro
     }
 }
 
-/// How the files are different from the index.
+/// How the files differ from the index.
 #[derive(Default)]
 struct Status {
     /// Or the index from the last commit.
     is_changed: bool,
-    /// The paths that are no more.
+    /// The paths that were deleted.
     gone: Vec<Name>,
-    /// The others; those of repositories end with a slash.
+    /// The others; paths of repositories end with a slash.
     names: Vec<Name>,
 }
 
@@ -86,8 +87,8 @@ fn status(at: &At<'_>, git: &Git<'_>) -> Result<Status, ProviderError> {
     let mut status = Status::default();
     for entry in said.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
         status.is_changed = true;
-        // `1 XY sub mode mode mode id id path`, `u XY sub mode mode mode mode id id id path`, or `? path`. `Y` is what
-        // became of the file.
+        // `1 XY sub mode mode mode id id path`, `u XY sub mode mode mode mode id id id path`, or `? path`.
+        // `Y` is the state of the file.
         let (fields, is_gone) = match entry {
             [b'?', ..] => (2, false),
             [b'1', b' ', _, b'.', ..] => continue,
@@ -102,7 +103,7 @@ fn status(at: &At<'_>, git: &Git<'_>) -> Result<Status, ProviderError> {
     Ok(status)
 }
 
-/// Has the index forget these paths.
+/// Removes these paths from the index.
 fn remove(at: &At<'_>, names: &[Name], git: &Git<'_>) -> Result<(), ProviderError> {
     if names.is_empty() {
         return Ok(());
@@ -110,7 +111,7 @@ fn remove(at: &At<'_>, names: &[Name], git: &Git<'_>) -> Result<(), ProviderErro
     git.tell(at, &["update-index", "--force-remove", "-z", "--stdin"], terminated(names))
 }
 
-/// Has the index take the files of these paths as they are, or are no more.
+/// Updates these paths in the index to the current files, or removes them if the files were deleted.
 fn update(at: &At<'_>, names: &[Name], git: &Git<'_>) -> Result<(), ProviderError> {
     if names.is_empty() {
         return Ok(());
@@ -136,7 +137,7 @@ fn staged(at: &At<'_>, git: &Git<'_>) -> Result<(bool, Vec<Name>), ProviderError
     Ok((is_changed, links))
 }
 
-/// The submodules that are declared: what they link to can be fetched.
+/// The declared submodules: the commits that they link to can be fetched.
 fn declared(at: &At<'_>, git: &Git<'_>) -> Result<BTreeSet<Name>, ProviderError> {
     let ask = ["config", "--null", "--file", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$"];
     let said = git.run(at, &ask, "")?.bytes();
@@ -145,26 +146,26 @@ fn declared(at: &At<'_>, git: &Git<'_>) -> Result<BTreeSet<Name>, ProviderError>
     Ok(entries.filter_map(path).collect())
 }
 
-/// The repositories below, as far as their files are not in the index.
+/// The nested repositories whose files are not in the index.
 fn repositories(at: &At<'_>, git: &Git<'_>) -> Result<Vec<Name>, ProviderError> {
     let said = git.ask(at, &["ls-files", "--others", "--exclude-standard", "-z"])?.bytes();
     let names = said.split(|byte| *byte == 0).filter_map(|name| name.strip_suffix(b"/"));
     Ok(names.map(<[u8]>::to_vec).collect())
 }
 
-/// The files of a repository below, that it does not ignore.
+/// The files of a nested repository that it does not ignore.
 fn files(pinned: &Pinned, repository: &[u8], git: &Git<'_>) -> Result<Vec<Name>, ProviderError> {
     let folder = pinned.worktree.join(OsStr::from_bytes(repository));
     let ask = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z"];
     let said = git.ask(&At::Nested(pinned, &folder), &ask).map_err(|error| {
         let folder = folder.display();
         ProviderError::permanent(format!(
-            "{folder} is a repository inside of the run's worktree, and its files cannot be committed: {error}; remove \
-             it, or add it to `.gitignore`"
+            "{folder} is a repository inside the run's worktree, and its files cannot be committed: {error}; \
+             remove it, or add it to `.gitignore`"
         ))
     })?;
     let said = said.bytes();
-    // One within it is looked at later, and what was removed from it is no file.
+    // A repository within it is examined later, and deleted files are skipped.
     let names = said.split(|byte| *byte == 0).filter(|name| !name.is_empty() && !name.ends_with(b"/"));
     let is_there = |name: &&[u8]| {
         let found = folder.join(OsStr::from_bytes(name)).symlink_metadata();
@@ -173,7 +174,7 @@ fn files(pinned: &Pinned, repository: &[u8], git: &Git<'_>) -> Result<Vec<Name>,
     Ok(names.filter(is_there).map(|name| [repository, b"/", name].concat()).collect())
 }
 
-/// Names as git reads them: each with a zero after it.
+/// Names in git's input format: each followed by a zero byte.
 fn terminated(names: &[Name]) -> Vec<u8> {
     names.iter().flat_map(|name| name.iter().copied().chain([0])).collect()
 }

@@ -1,4 +1,4 @@
-//! The worktree of one run while a call works in it: opened, and committed.
+//! The worktree of one run while a call works in it: opens and commits it.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -16,7 +16,7 @@ use super::nested;
 use super::pinned::{Pinned, changed};
 use super::settings::{Settings, branch};
 
-/// So often, and so long in between, is looked whether a git of a call in parallel is done.
+/// How often, and at which interval, to check whether the git of a parallel call is done.
 const LOOKS: u32 = 100;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -30,11 +30,11 @@ pub(super) struct Open {
     lock_timeout: Duration,
 }
 
-/// What was committed: its id, and what it changed in a few lines.
+/// A commit: its id, and a short summary of its changes.
 type Committed = Option<(String, String)>;
 
 impl Settings {
-    /// Opens the worktree of a run, which is made unless it is there.
+    /// Opens the worktree of a run, which is created if it does not exist.
     pub(super) fn open(
         &self,
         call: &CallId,
@@ -44,7 +44,7 @@ impl Settings {
         let directory = folder::private(&self.directory)?;
         let (repository, prefix) = self.repository(git)?;
         let turn = Turn::wait(&directory, self.lock_timeout, git.control())?;
-        // Where it is inside of a checkout, it is no part of what the user commits there.
+        // Inside a checkout, it must not become a part of what the user commits there.
         let ignore = directory.join(".gitignore");
         if ignore.symlink_metadata().is_err() {
             fs::write(&ignore, "*\n").map_err(|error| unable(&ignore, &error))?;
@@ -53,7 +53,7 @@ impl Settings {
         if pinned.repository != repository {
             let (worktree, other) = (pinned.worktree.display(), pinned.repository.display());
             let message =
-                format!("the worktree {worktree} of this run is one of another repository, {other}");
+                format!("the worktree {worktree} of this run belongs to another repository, {other}");
             return Err(ProviderError::permanent(message));
         }
         expect(&pinned, &call.run, git)?;
@@ -62,15 +62,16 @@ impl Settings {
             let message = format!("left before {}\n\nBy a call that was interrupted.\n", call.path);
             commit(&pinned, &call.run, is_alone, &message, git)?;
         }
-        // A folder without files is no part of a commit.
+        // A commit does not contain folders without files.
         let work_root = folder::within(&pinned.worktree, &prefix)?.ok_or_else(|| {
-            let what = format!("has no folder `{}` any more, but something else there", prefix.display());
+            let what =
+                format!("no longer has a folder `{}`, but something else in its place", prefix.display());
             changed(&pinned.worktree, "folder", &what)
         })?;
         Ok(Open { work_root, pinned, run: call.run.clone(), in_use, lock_timeout: self.lock_timeout })
     }
 
-    /// Where git keeps the repository, and which folder of it is worked in.
+    /// The folder of the repository, and the folder within it to work in.
     pub(super) fn repository(&self, git: &Git<'_>) -> Result<(PathBuf, PathBuf), ProviderError> {
         let question = ["rev-parse", "--path-format=absolute", "--git-common-dir", "--show-prefix"];
         let paths = git.ask(&At::Checkout(&self.repository), &question)?.paths();
@@ -91,13 +92,13 @@ impl Settings {
     }
 }
 
-/// The commits that a run began with.
+/// The refs of the base commits of a run.
 pub(super) fn bases(run: &RunId) -> String {
     format!("refs/workflow/{run}/")
 }
 
 impl Open {
-    /// Commits what the call changed.
+    /// Commits the changes of the call.
     pub(super) fn finish(self, message: &str, git: &Git<'_>) -> Result<Committed, ProviderError> {
         let directory = self.pinned.worktree.parent().unwrap_or(&self.pinned.worktree);
         let turn = Turn::wait(directory, self.lock_timeout, git.control())?;
@@ -112,8 +113,8 @@ impl Pinned {
         self.git_dir.join("index.lock")
     }
 
-    /// Waits until nobody else works on the index. Where nobody can any more, what is locked was left by a git that
-    /// died: that of an interrupted call, which was reclaimed, or that of the call that has just ended.
+    /// Waits until no other git works on the index. If none can be working, a lock was left by a git that
+    /// died: one of an interrupted call, which was reclaimed, or one of the call that has just ended.
     fn unlock(&self, run: &RunId, is_alone: bool) -> Result<(), ProviderError> {
         if is_alone {
             let branch = self.repository.join(format!("refs/heads/{}.lock", branch(run)));
@@ -142,14 +143,15 @@ fn expect(pinned: &Pinned, run: &RunId, git: &Git<'_>) -> Result<(), ProviderErr
     let what = match git.ask(&At::Worktree(pinned), &ask)?.whole().trim_end_matches('\n') {
         "*" => return Ok(()),
         "" => format!(
-            "has lost its branch `{branch}`: run `git branch {branch} COMMIT`, with the one that `git reflog` shows there"
+            "has lost its branch `{branch}`: run `git branch {branch} COMMIT` there, with the commit that `git \
+             reflog` shows"
         ),
-        _ => format!("is not on the branch `{branch}` any more: `git switch {branch}` there"),
+        _ => format!("is no longer on the branch `{branch}`: run `git switch {branch}` there"),
     };
     Err(changed(&pinned.worktree, "branch", &what))
 }
 
-/// Commits whatever is changed.
+/// Commits all changes.
 fn commit(
     pinned: &Pinned,
     run: &RunId,

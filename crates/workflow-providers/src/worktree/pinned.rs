@@ -1,8 +1,9 @@
-//! What is recorded of a run's worktree when it is made, and holds for every call of git in it from then on.
+//! The record of a run's worktree, which is written when it is created and used by every git command in it.
 //!
-//! The record is a folder beside the worktrees that git takes for the common folder of the repository
-//! (`GIT_COMMON_DIR`): links to all that the repository has, but a configuration of its own. So whatever is written into
-//! the configuration of the repository, the worktree or the user during a run, git does not read it here.
+//! The record is a folder beside the worktrees that git uses as the common folder of the repository
+//! (`GIT_COMMON_DIR`): it links to everything in the repository, but has a configuration of its own. So git
+//! does not read what is written into the configuration of the repository, the worktree or the user during a
+//! run.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -21,34 +22,34 @@ use workflow_core::provider::ProviderError;
 
 use super::folder::{self, unable};
 
-/// Where the records are, in the folder of the worktrees. No run has such an id.
+/// Where the records are, in the folder of the worktrees. It is not a valid run id.
 const RECORDS: &str = ".pinned";
 
 /// What of a repository is not linked to.
 const NOT_LINKED: [&str; 3] = ["config", "config.worktree", "hooks"];
 
-/// What may be missing in a repository and come later.
+/// What may be missing in a repository and be created later.
 const LINKED: [&str; 5] = ["info", "logs", "packed-refs", "shallow", "worktrees"];
 
 /// The worktree of a run as it was recorded.
 pub(super) struct Pinned {
     pub(super) worktree: PathBuf,
-    /// Where git keeps what belongs to the worktree.
+    /// Where git keeps the data of the worktree.
     pub(super) git_dir: PathBuf,
     pub(super) repository: PathBuf,
     config: Vec<u8>,
     record: PathBuf,
 }
 
-/// A hash of each configuration that this process has recorded or read: a call that changes a record is found out, also
-/// by the next call.
+/// A hash of each configuration that this process has recorded or read: it detects a call that changes a
+/// record, also during the next call.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     hasher: RandomState,
     records: Mutex<HashMap<PathBuf, u64>>,
 }
 
-/// An error about a worktree that is not as it was made.
+/// The error for a worktree that is not as it was created.
 pub(super) fn changed(worktree: &Path, problem: &str, what: &str) -> ProviderError {
     let path = worktree.display().to_string();
     let message = format!("the worktree {path} {what}; nothing in it is changed");
@@ -56,7 +57,7 @@ pub(super) fn changed(worktree: &Path, problem: &str, what: &str) -> ProviderErr
     ProviderError::permanent(message).with_details(details)
 }
 
-/// The folder of git that the `.git` of a worktree names, where that is a file and names one that is there.
+/// The git folder that the `.git` of a worktree names, if that is a file and the folder exists.
 pub(super) fn git_dir(worktree: &Path) -> Option<PathBuf> {
     named(worktree)?.canonicalize().ok()
 }
@@ -68,13 +69,13 @@ fn named(worktree: &Path) -> Option<PathBuf> {
     Some(worktree.join(path(text.strip_prefix(b"gitdir: ")?)))
 }
 
-/// The path in a file of git's.
+/// The path in a file of git.
 fn path(text: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(text.trim_ascii_end()))
 }
 
 impl Pinned {
-    /// A record that is to be made, with this configuration.
+    /// A record that is to be written, with this configuration.
     pub(super) fn new(
         directory: &Path,
         run: &RunId,
@@ -98,7 +99,7 @@ impl Pinned {
         Ok(Some(Self { worktree, git_dir, repository, config, record }))
     }
 
-    /// The configuration of a run that began earlier, whatever became of its worktree.
+    /// The configuration of a run that began earlier, even if its worktree is gone.
     pub(super) fn config(
         directory: &Path,
         run: &RunId,
@@ -113,7 +114,7 @@ impl Pinned {
         }
     }
 
-    /// Notes that a worktree is going to be made: there is none that is complete.
+    /// Removes the mark of a complete record: the worktree is going to be created.
     pub(super) fn begin(directory: &Path, run: &RunId) -> Result<(), ProviderError> {
         let record = record(directory, run)?;
         remove_file(&record.join("record")).map_err(|error| unable(&record, &error))
@@ -137,27 +138,27 @@ impl Pinned {
                     _ => {}
                 }
             }
-            // Git makes none where it finds a link.
+            // Git creates none where it finds a link.
             folder::create(&self.repository.join("logs"))?;
             self.write_file("config", &self.config)
         };
         link().map_err(|error| unable(&self.record, &error))
     }
 
-    /// Notes that the worktree is made. No call has run in it before.
+    /// Marks the record as complete: the worktree is created. No call has run in it before.
     pub(super) fn complete(&self, known: &Known) -> Result<(), ProviderError> {
         self.write_file("record", &self.text()).map_err(|error| unable(&self.record, &error))?;
         known.note(self);
         Ok(())
     }
 
-    /// Whether there is a record of a run, complete or not.
+    /// Whether a run has a record, complete or not.
     pub(super) fn exists(directory: &Path, run: &RunId) -> Result<bool, ProviderError> {
         let record = record(directory, run)?;
         Ok(record.symlink_metadata().is_ok())
     }
 
-    /// Removes the record of a run whose worktree was removed. Its configuration may hold tokens.
+    /// Removes the record of a run whose worktree was removed. Its configuration may contain tokens.
     pub(super) fn remove(directory: &Path, run: &RunId, known: &Known) -> Result<(), ProviderError> {
         // Without this file the record is incomplete, whatever else is left of it.
         Self::begin(directory, run)?;
@@ -170,7 +171,7 @@ impl Pinned {
         Ok(())
     }
 
-    /// What every call of git is given that works for this run.
+    /// The environment of every git command for this run.
     pub(super) fn environment(&self) -> [(&'static str, &OsStr); 3] {
         [
             ("GIT_COMMON_DIR", self.record.as_os_str()),
@@ -184,14 +185,17 @@ impl Pinned {
         let worktree = &self.worktree;
         let wrong = |problem, what: &str| Err(changed(worktree, problem, what));
         if !worktree.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-            return wrong("folder", "is not the folder any more that was made for the run: put that back");
+            return wrong(
+                "folder",
+                "is no longer the folder that was created for the run: restore that folder",
+            );
         }
         let is_own = |named: PathBuf| {
             named == self.git_dir || named.canonicalize().is_ok_and(|dir| dir == self.git_dir)
         };
         if !named(worktree).is_some_and(is_own) {
             let text = format!(
-                "has lost the `.git` that it was made with: make it a file again, with the line `gitdir: {}`",
+                "has lost its original `.git`: create it again as a file with the line `gitdir: {}`",
                 self.git_dir.display()
             );
             return wrong("git_file", &text);
@@ -204,7 +208,7 @@ impl Pinned {
         let is_folder = self.git_dir.canonicalize().is_ok_and(|dir| dir == self.git_dir);
         if !is_folder || !back || leads_to("commondir").as_ref() != Some(&self.repository) {
             let text = format!(
-                "is no longer the one that git has in {}: run `git worktree repair`, or put that folder back",
+                "is no longer the one that git has in {}: run `git worktree repair`, or restore that folder",
                 self.git_dir.display()
             );
             return wrong("git_dir", &text);
@@ -219,7 +223,7 @@ impl Pinned {
         [self.git_dir.as_os_str().as_bytes(), b"\0", self.repository.as_os_str().as_bytes()].concat()
     }
 
-    /// Writes a file of the record, whole or not at all.
+    /// Writes a file of the record atomically.
     fn write_file(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let part = self.record.join(format!("{name}.part"));
         remove_file(&part)?;
@@ -230,14 +234,14 @@ impl Pinned {
 
 fn is_changed(worktree: &Path, record: &Path) -> ProviderError {
     let text = format!(
-        "has another record than the one that was made with it: put the file `config` in {} back, or delete that folder \
-         and the worktree when all of it that is to be kept is committed",
+        "has a record that was changed: restore the file `config` in {}, or delete that folder \
+         and the worktree after committing everything that is to be kept",
         record.display()
     );
     changed(worktree, "record", &text)
 }
 
-/// Where the record of a run is, or will be.
+/// The path of the record of a run.
 fn record(directory: &Path, run: &RunId) -> Result<PathBuf, ProviderError> {
     let records = directory.join(RECORDS);
     let record = records.join(run.as_str());
@@ -270,7 +274,8 @@ impl Known {
         self.records().remove(record);
     }
 
-    /// Whether it is what this process knows. What it reads for the first time is what it knows from then on.
+    /// Whether the configuration matches what this process knows. The first one that it reads counts from
+    /// then on.
     fn agrees(&self, record: &Path, config: Option<&[u8]>) -> bool {
         let hash = config.map(|config| self.hasher.hash_one(config));
         match (self.records().entry(record.to_owned()), hash) {

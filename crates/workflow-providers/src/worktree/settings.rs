@@ -1,4 +1,4 @@
-//! What worktrees are set up with, and how the branches of runs are called.
+//! The settings of worktrees, and the names of the branches of runs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use workflow_core::ids::RunId;
 
 use super::pinned::Known;
 
-/// What worktrees are set up with.
+/// The settings of worktrees.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) repository: PathBuf,

@@ -93,7 +93,7 @@ fn a_gigabyte_in_one_line_is_left_out_and_costs_bounded_room() {
     let script = "echo \"$BEGIN\"; head -c 1073741824 /dev/zero | tr '\\0' x; echo; echo \"$END\"";
     let (reply, said) = Agent::new(script).call();
     assert_eq!(reply.unwrap().output.value(), json!("done"));
-    assert_eq!(said.of(OutputKind::Log), ["(a line that is too long to be read was left out)"]);
+    assert_eq!(said.of(OutputKind::Log), ["(omitted a line that is too long to read)"]);
     let peak = peak_memory();
     assert!(peak < 256 * 1024 * 1024, "{peak} bytes");
 }
@@ -130,7 +130,7 @@ fn a_value_does_not_become_an_option() {
     let call = agent.start_with(DEADLINE, json!({"allowed_tools": ["--dangerously-skip-permissions"]}));
     let error = call.end().unwrap_err();
     assert_eq!(error.failure.class, FailureClass::Permanent);
-    assert!(error.to_string().contains("it would be an option"), "{error}");
+    assert!(error.to_string().contains("would read it as an option"), "{error}");
 }
 
 #[test]

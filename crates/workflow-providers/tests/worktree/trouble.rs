@@ -37,7 +37,7 @@ fn a_command_that_nobody_made_a_workspace_for_does_not_run() {
     let commands = CommandProvider::builder().work_root(folder.path()).build();
     let asked = request("r", "1/work[0]/run", "touch made");
     let (context, _, _stop) = common::context(&asked);
-    permanent(&block_on(commands.call(asked, context)).unwrap_err(), "a workspace of its own");
+    permanent(&block_on(commands.call(asked, context)).unwrap_err(), "an isolated workspace");
     assert!(!folder.path().join("made").exists());
 }
 
@@ -67,10 +67,10 @@ fn a_worktree_that_lost_its_git_never_touches_the_checkout_around_it() {
     let before = repository.of_user();
     let error =
         call(&provider, repository.request("r", "1/work[0]/run", "rm .git; echo x > kept")).unwrap_err();
-    permanent(&error, "has lost the `.git` that it was made with");
+    permanent(&error, "has lost its original `.git`");
     permanent(
         &call(&provider, repository.request("r", "1/work[0]/run", "true")).unwrap_err(),
-        "has lost the `.git` that it was made with",
+        "has lost its original `.git`",
     );
     assert_eq!(fs::read_to_string(inside.join("r/kept")).unwrap(), "x\n");
     fs::remove_dir_all(&inside).unwrap();
@@ -96,7 +96,7 @@ fn a_run_does_not_go_on_in_the_branch_of_another_of_the_same_id() {
     let provider = Worktrees::builder(repository.checkout(), elsewhere).build().wrap(CommandProvider::new());
     let mut asked = repository.request("r", "1/work[0]/run", "true");
     asked.id.seed += 1;
-    permanent(&call(&provider, asked).unwrap_err(), "of another of the same id");
+    permanent(&call(&provider, asked).unwrap_err(), "belongs to another run with the same id");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_worktree_that_another_run_of_the_same_id_left_is_not_removed() {
         asked.id.seed += 1;
         call(&repository.commands(), asked).unwrap_err()
     };
-    permanent(&call_of_another(), "of another of the same id");
+    permanent(&call_of_another(), "belongs to another run with the same id");
     let base = format!("refs/workflow/r/{:016x}", repository.seed);
     for name in [&*base, "refs/heads/workflow/r"] {
         repository.git(&["-c", "core.hooksPath=/dev/null", "update-ref", "-d", name]);

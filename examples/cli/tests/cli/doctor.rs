@@ -36,7 +36,7 @@ fn agents_are_told_with_their_versions_and_what_they_say_of_being_logged_in() {
         PROVIDER     PROGRAM  VERSION                                                                 LOGIN
         claude-code  claude   2.1.400 (tested: 2.1.330)                                               says: logged in: api_key
         codex        codex    0.12.3 (not tested; tested: 0.169.0)                                    says: Not logged in; CODEX_API_KEY is set
-        gemini       gemini   it does not tell its version
+        gemini       gemini   it does not report its version
         grok         grok     not installed, or not on the PATH: `npm install -g @xai-official/grok`
     ");
     let json = String::from_utf8(doctor(&["doctor", "--json"]).stdout).unwrap();

@@ -186,7 +186,7 @@ fn a_worktree_that_a_stage_took_apart_fails_the_run_and_is_kept() {
     let home = repository(&[("work", "echo work > work; test -e ../moved || mv .git ../moved")]);
     let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]);
     assert_eq!(run.code, Some(1), "{run:?}");
-    assert!(run.stdout.contains("has lost the `.git` that it was made with"), "{run:?}");
+    assert!(run.stdout.contains("has lost its original `.git`"), "{run:?}");
     let log = serde_json::Value::from(home.log("first")).to_string();
     assert!(log.contains(r#""problem":"git_file""#), "{log}");
     let rerun = home.run(&["rerun", "first", "--run-id", "second"]);
