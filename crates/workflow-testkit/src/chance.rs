@@ -1,6 +1,6 @@
-//! Chance that a seed decides.
+//! Random numbers from a seed.
 
-/// Draws numbers; the same seed draws the same ones.
+/// Draws random numbers; the same seed results in the same numbers.
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);
 
@@ -9,7 +9,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// A number from 0 to `most`. Seeds that lie close together draw unlike numbers (`SplitMix64`).
+    /// A number from 0 to `most`. Similar seeds draw unrelated numbers (`SplitMix64`).
     pub(crate) fn draw(&mut self, most: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

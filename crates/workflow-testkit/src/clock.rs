@@ -1,4 +1,4 @@
-//! A clock that a test moves.
+//! A clock that a test controls.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::store::runs::at;
 
-/// Time that goes by only when it is told to. Clones are the same clock.
+/// A clock that only advances when it is told to. Clones share the time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,23 +23,23 @@ use crate::store::runs::at;
 pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
 impl ManualClock {
-    /// A clock that stands at a fixed moment.
+    /// A clock at a fixed moment.
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(at(0))))
     }
 
-    /// What it shows.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         *self.0.lock().unwrap()
     }
 
-    /// Lets time go by.
+    /// Advances the time.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock().unwrap();
         *now = now.checked_add(by).unwrap_or(Timestamp::MAX);
     }
 
-    /// A closure that reads it.
+    /// A closure that reads the clock.
     pub fn reader(&self) -> impl Fn() -> Timestamp + Send + Sync + Clone + 'static {
         let clock = self.clone();
         move || clock.now()

@@ -1,22 +1,22 @@
-//! For implementors of the traits of `workflow-core`: whether a store, a provider or a sink does what an
-//! engine relies on, and worlds in which engines are tested.
+//! Test kit for implementors of the traits of `workflow-core`: conformance suites for stores, providers and
+//! sinks, and simulated environments for engines.
 //!
-//! - [`store_suite!`] makes a test of every case that a [`RunStore`](workflow_core::store::RunStore) has to
-//!   show; [`store::wrapping`] is for stores that wrap others.
+//! - [`store_suite!`] makes a test of every conformance case for a
+//!   [`RunStore`](workflow_core::store::RunStore); [`store::wrapping`] is for stores that wrap others.
 //! - [`provider_suite!`] and [`sink_suite!`] do the same for a
 //!   [`Provider`](workflow_core::provider::Provider) and an [`EventSink`](workflow_core::sink::EventSink).
-//! - [`cassette`] has recorded providers: a [`Recorder`](cassette::Recorder) writes down what a provider does, and a
-//!   [`Cassette`](cassette::Cassette) does it again in tests.
-//! - [`scripted::ScriptedProvider`] does in tests of workflows what a script says, and keeps what it was called with.
+//! - [`cassette`] has recorded providers: a [`Recorder`](cassette::Recorder) records what a provider does,
+//!   and a [`Cassette`](cassette::Cassette) replays it in tests.
+//! - [`scripted::ScriptedProvider`] follows a script in tests of workflows, and records its calls.
 //! - [`fault::FaultStore`] is a store that fails, is slow, or dies with its host.
-//! - [`ManualClock`] is a clock that a test moves. With the feature `sim`, `sim::Sim` is a world with a time
-//!   of its own, in which a seed decides who goes first. With `postgres-server`, `postgres::Server` is a
-//!   PostgreSQL server that a test starts, stops and starts again. With `tokio`, `provider::Runtime::tokio` polls a
-//!   provider that needs its reactor.
+//! - [`ManualClock`] is a clock that a test controls. With the feature `sim`, `sim::Sim` is a simulation with
+//!   its own time, in which a seed decides the order of events. With `postgres-server`, `postgres::Server` is
+//!   a PostgreSQL server that a test starts, stops and restarts. With `tokio`, `provider::Runtime::tokio`
+//!   polls a provider that needs its reactor.
 //!
-//! # A store's tests
+//! # Testing a store
 //!
-//! A store's package has this one among its `dev-dependencies`, and a file of tests:
+//! Add this package to the `dev-dependencies` of the store's package, and write a test file:
 //!
 //! ```
 //! use std::time::Duration;
@@ -25,7 +25,7 @@
 //! use workflow_testkit::ManualClock;
 //! use workflow_testkit::store::Fixture;
 //!
-//! /// One body of data, and whoever opens it.
+//! /// The shared data, and a handle that opens it.
 //! struct Mine {
 //!     clock: ManualClock,
 //!     data: MemoryStore,
@@ -52,14 +52,14 @@
 //! workflow_testkit::store_suite!(Mine::new(); durable, processes, leases, hints);
 //! ```
 //!
-//! Every case is a test with a name of its own, so a test runner shows which of a store's promises is broken.
-//! What a store cannot do is left out of the list of its capabilities, and then there are no tests of it.
+//! Every case is a test with a name of its own, so a test runner shows which guarantee of a store is broken.
+//! Omit a capability that the store lacks, and the suite has no tests of it.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot continue has failed"
 )]
 
 pub mod cassette;

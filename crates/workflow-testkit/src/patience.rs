@@ -1,4 +1,4 @@
-//! How long a case waits for what has to happen. What happens ends the wait; only what is broken takes as long.
+//! How long a case waits for a condition. Only a failing case waits that long.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +9,7 @@ pub(crate) fn patience() -> Duration {
     Duration::from_millis(MILLISECONDS.load(Ordering::Relaxed))
 }
 
-/// For the tests of the kit, which show it what is broken.
+/// For the tests of the kit, in which cases must fail.
 pub fn set_patience(most: Duration) {
     MILLISECONDS.store(u64::try_from(most.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }

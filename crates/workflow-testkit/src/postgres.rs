@@ -1,9 +1,9 @@
-//! A PostgreSQL server of a process's own, or shared by all processes of a test run. Unix only.
+//! A PostgreSQL server for one process, or shared by all processes of a test run. Unix only.
 //!
-//! It listens on a Unix socket only. A shell keeps it, and reads what to do from a pipe: when the last
-//! who has the pipe open has ended, however that came, it stops the server and removes its directory. It
-//! keeps a shared one, whose pipe has a name, for two seconds more. What `initdb` makes is kept as an
-//! archive beside the program, because making it takes seconds.
+//! It only listens on a Unix socket. A keeper, a shell script, reads commands from a pipe: when the last
+//! process that has the pipe open has ended, it stops the server and removes its directory. It keeps a shared
+//! server, whose pipe has a name, for two more seconds. The result of `initdb` is kept as an archive beside
+//! the program, because creating it takes seconds.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write};
@@ -16,18 +16,18 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 
-/// Who the database belongs to.
+/// The user that owns the database.
 const USER: &str = "workflow";
 
-/// How long a start may take, in looks of ten milliseconds.
+/// How long a start may take, in polls of ten milliseconds.
 const LOOKS: usize = 6_000;
 
 const MISSING: &str = "the programs of the PostgreSQL server (initdb, postgres) were not found: install \
      them (Debian and Ubuntu: `apt install postgresql`, Fedora: `dnf install postgresql-server`, macOS: \
      `brew install postgresql`)";
 
-/// `$1` is the directory, `$2` the program; what follows are settings. Once the named pipe is gone nobody
-/// can come in any more; who came just before is waited for.
+/// `$1` is the directory, `$2` the program, and the rest are settings. Once the named pipe is removed, no
+/// process can join any more; processes that joined just before are waited for.
 const KEEPER: &str = r#"
 dir=$1; program=$2; shift 2; server=
 start() { "$program" -D "$dir/data" -k "$dir" "$@" >>"$dir/log" 2>&1 </dev/null & server=$!; }
@@ -53,7 +53,7 @@ cd / && rm -rf "$dir"
 
 type Result<T> = std::result::Result<T, String>;
 
-/// A running server. Dropping it stops it at once, as a power failure would.
+/// A running server. Dropping it stops it at once, like a power failure.
 pub struct Server {
     directory: PathBuf,
     keeper: Child,
@@ -65,32 +65,32 @@ pub struct Server {
 /// A server that other processes use too, which lives as long as any of them.
 pub struct SharedServer {
     directory: PathBuf,
-    /// Who has it open is waited for.
+    /// The server runs as long as a process has it open.
     _pipe: File,
 }
 
-/// Who runs the server, which refuses to be run by root.
+/// The user that runs the server, which refuses to run as root.
 struct User {
     name: Option<String>,
 }
 
 impl Server {
-    /// Starts a server whose directory is made in `parent`, which anybody must be able to enter. With
-    /// `sync` it waits for the disk, as it should; without, it is quicker.
+    /// Starts a server with a directory in `parent`, which every user must be able to enter. With `sync` it
+    /// waits for the disk, as in production; without it is faster.
     ///
     /// # Errors
     ///
-    /// What went wrong, for a person.
+    /// A message for the developer.
     pub fn start(parent: &Path, sync: bool) -> Result<Self> {
         Self::start_with(parent, sync, &[], &[])
     }
 
-    /// The same with more settings (`port=5433`), and with files in its data directory that only it can
-    /// read (`pg_hba.conf`, `server.key`).
+    /// The same with additional settings (`port=5433`), and with files in its data directory that only the
+    /// server can read (`pg_hba.conf`, `server.key`).
     ///
     /// # Errors
     ///
-    /// What went wrong, for a person.
+    /// A message for the developer.
     pub fn start_with(parent: &Path, sync: bool, settings: &[&str], files: &[(&str, &str)]) -> Result<Self> {
         let (mut keeper, directory) = prepare(parent, sync)?;
         for setting in settings {
@@ -121,28 +121,28 @@ impl Server {
         Ok(server)
     }
 
-    /// Where a database of the server is found.
+    /// The connection string of a database of the server.
     pub fn url(&self) -> String {
         url(&self.directory)
     }
 
-    /// Stops the server at once: what it has not written is gone.
+    /// Stops the server at once: data that it has not written is lost.
     ///
     /// # Errors
     ///
-    /// What went wrong, for a person.
+    /// A message for the developer.
     pub fn stop(&mut self) -> Result<()> {
         self.say("stop")?;
         let mut line = String::new();
         self.answers.read_line(&mut line).map_err(|error| error.to_string())?;
-        if line == "stopped\n" { Ok(()) } else { Err("the keeper of the server has ended".to_owned()) }
+        if line == "stopped\n" { Ok(()) } else { Err("the keeper of the server has exited".to_owned()) }
     }
 
     /// Starts it again after a stop.
     ///
     /// # Errors
     ///
-    /// What went wrong, for a person.
+    /// A message for the developer.
     pub fn go_on(&mut self) -> Result<()> {
         self.say("start")?;
         for _ in 0..LOOKS {
@@ -151,7 +151,7 @@ impl Server {
                 return Ok(());
             }
             if let Ok(Some(status)) = self.keeper.try_wait() {
-                return Err(format!("the keeper of the server has ended: {status}"));
+                return Err(format!("the keeper of the server has exited: {status}"));
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -159,7 +159,7 @@ impl Server {
         Err(format!("the server did not start:\n{log}"))
     }
 
-    /// Leaves the server to who else has its pipe open.
+    /// Leaves the server to the other processes that have its pipe open.
     fn let_go(mut self) {
         self.words = None;
         self.shared = true;
@@ -181,11 +181,11 @@ impl Drop for Server {
 }
 
 impl SharedServer {
-    /// The server that is there, or a new one: its disk does not matter.
+    /// Joins the shared server, or starts it. It does not wait for the disk.
     ///
     /// # Errors
     ///
-    /// What went wrong, for a person.
+    /// A message for the developer.
     pub fn join() -> Result<Self> {
         let error = |error: std::io::Error| error.to_string();
         let beside = beside()?;
@@ -194,7 +194,7 @@ impl SharedServer {
         let note = beside.join("postgres-shared");
         if let Ok(directory) = fs::read_to_string(&note) {
             let directory = PathBuf::from(directory);
-            // Without waiting: a pipe that nobody reads any more cannot be opened.
+            // Non-blocking, so that opening a pipe without a reader fails.
             let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
             if let Ok(pipe) = rustix::fs::open(directory.join("pipe"), flags, Mode::empty()) {
                 let mut pipe = File::from(pipe);
@@ -209,12 +209,12 @@ impl SharedServer {
         let server = Server::keep(keeper, directory.clone(), Stdio::null(), Some(&pipe))?;
         fs::write(&note, directory.to_string_lossy().as_bytes()).map_err(error)?;
         let pipe = File::options().write(true).open(&pipe).map_err(error)?;
-        // The keeper outlives this process when others use the server.
+        // The keeper outlives this process if others use the server.
         server.let_go();
         Ok(Self { directory, _pipe: pipe })
     }
 
-    /// Where a database of the server is found.
+    /// The connection string of a database of the server.
     pub fn url(&self) -> String {
         url(&self.directory)
     }
@@ -244,15 +244,15 @@ fn prepare(parent: &Path, sync: bool) -> Result<(Command, PathBuf)> {
         keeper.args(["-c", setting]);
     }
     keeper.current_dir("/").stdout(Stdio::piped()).stderr(Stdio::null());
-    // What interrupts the tests must not keep it from cleaning up.
+    // An interrupt of the tests must not prevent its clean-up.
     keeper.process_group(0);
     Ok((keeper, directory))
 }
 
-/// Where servers are made whose disk does not matter.
+/// The directory for servers that need no durable disk.
 pub fn anywhere() -> PathBuf {
     let directory = std::env::temp_dir();
-    // The path of a socket is short.
+    // The path of a socket has a short limit.
     if directory.as_os_str().len() > 60 { PathBuf::from("/tmp") } else { directory }
 }
 
@@ -268,7 +268,7 @@ impl User {
         Self { name }
     }
 
-    /// `program` as it is run by this user.
+    /// The command that runs `program` as this user.
     fn command(&self, program: impl AsRef<Path>) -> Command {
         let program = program.as_ref();
         let Some(name) = &self.name else { return Command::new(program) };
@@ -320,7 +320,7 @@ fn programs() -> Option<PathBuf> {
     let on_path = std::env::var_os("PATH")
         .into_iter()
         .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
-    // A link leads to where its program looks for the others.
+    // A symbolic link leads to the directory where its program finds the others.
     let linked = on_path.filter_map(|directory| {
         Some(fs::canonicalize(directory.join("postgres")).ok()?.parent()?.to_owned())
     });
@@ -335,7 +335,7 @@ fn programs() -> Option<PathBuf> {
     linked.chain(configured).chain(versions.into_iter().map(|(_, path)| path)).find(has_both)
 }
 
-/// A directory of the user's own in `parent`.
+/// A private directory of the user in `parent`.
 fn directory(parent: &Path, user: &User) -> Result<PathBuf> {
     let directory = tempfile::Builder::new().prefix("workflow-pg-").tempdir_in(parent);
     let directory = directory.map_err(|error| format!("{}: {error}", parent.display()))?;
@@ -343,13 +343,13 @@ fn directory(parent: &Path, user: &User) -> Result<PathBuf> {
     Ok(directory.keep())
 }
 
-/// Where this program is.
+/// The directory of the running program.
 fn beside() -> Result<PathBuf> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     Ok(program.parent().ok_or("the program is in no directory")?.to_owned())
 }
 
-/// What `initdb` has made, as an archive.
+/// The result of `initdb`, as an archive.
 fn archive(programs: &Path, user: &User) -> Result<PathBuf> {
     let beside = beside()?;
     let version = said(&programs.join("postgres").to_string_lossy(), &["--version"]).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A world of its own: time that stands still until nothing else can happen, and an executor that
-//! polls one future at a time, in an order drawn from a seed.
+//! A simulation: time advances only when nothing else can happen, and an executor polls one future at a time,
+//! in an order drawn from a seed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,8 +17,7 @@ use workflow_exec::{Clock, Spawn, Timer};
 use crate::ManualClock;
 use crate::chance::Chance;
 
-/// A simulated world. Clones are the same world; it is clock, timer and spawner of the engines in
-/// it.
+/// A simulated world. Clones are the same world; it is the clock, timer and spawner of the engines in it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,7 +28,7 @@ use crate::chance::Chance;
 /// let sim = Sim::seeded(7);
 /// let clock = sim.clone();
 /// let store = MemoryStore::with_leases(Duration::from_secs(30), move || clock.now());
-/// // Two processes, one store, and a time that goes by as fast as nothing happens in it.
+/// // Two processes, one store, and time that passes as fast as nothing happens.
 /// let engines = [store.another_process(), store.another_process()].map(|store| {
 ///     Engine::builder().store(store).clock(sim.clone()).timer(sim.clone()).spawner(sim.clone()).build().unwrap()
 /// });
@@ -92,12 +91,12 @@ impl Default for Sim {
 }
 
 impl Sim {
-    /// A world in which what is ready first goes first.
+    /// Creates a world that polls ready futures in order.
     pub fn new() -> Self {
         Self::with_chance(None)
     }
 
-    /// A world in which `seed` decides who goes first of those who are ready.
+    /// Creates a world in which `seed` decides the order of ready futures.
     pub fn seeded(seed: u64) -> Self {
         Self::with_chance(Some(Chance::new(seed)))
     }
@@ -116,16 +115,16 @@ impl Sim {
         })))
     }
 
-    /// The same world, in which [`block_on`](Sim::block_on) panics once `time` has passed since the world began: a
-    /// day unless set.
+    /// Makes [`block_on`](Sim::block_on) panic once `time` has passed since the world began: by default a
+    /// day.
     #[must_use]
     pub fn with_time_limit(self, time: Duration) -> Self {
         self.world().time_limit = time;
         self
     }
 
-    /// The same world, in which [`block_on`](Sim::block_on) panics after so many polls without any time passing: a
-    /// million unless set. Futures that wake themselves or each other for ever are found by it.
+    /// Makes [`block_on`](Sim::block_on) panic after this many polls without any time passing: by default a
+    /// million. This finds futures that wake themselves or each other forever.
     #[must_use]
     pub fn with_poll_limit(self, polls: u64) -> Self {
         self.world().poll_limit = polls;
@@ -136,7 +135,7 @@ impl Sim {
         lock(&self.0)
     }
 
-    /// A future that is ready so many milliseconds from now.
+    /// A future that is ready after this many milliseconds.
     pub fn sleep_ms(&self, ms: u64) -> BoxFuture<'static, ()> {
         self.sleep(Duration::from_millis(ms))
     }
@@ -147,13 +146,14 @@ impl Sim {
         drop(tasks);
     }
 
-    /// Runs `future`, and what is spawned meanwhile, until it is ready.
+    /// Runs `future`, and the futures that are spawned meanwhile, until it is ready.
     ///
     /// # Panics
     ///
-    /// When the world is stuck: nothing can happen any more and `future` is not ready, or it is not ready within
-    /// the [time limit](Sim::with_time_limit) or the [poll limit](Sim::with_poll_limit). The message says which
-    /// timers are set. A panic fails the test it is in; nothing that is dropped meanwhile panics again.
+    /// If the world is stuck: nothing can happen any more and `future` is not ready, or it is not ready
+    /// within the [time limit](Sim::with_time_limit) or the [poll limit](Sim::with_poll_limit). The message
+    /// lists the timers that are set. A panic fails its test; destructors that run meanwhile do not panic
+    /// again.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut main = pin!(future);
         let flag = Flag::up();
@@ -214,7 +214,7 @@ impl Sim {
         }
     }
 
-    /// Goes forward to the next timer, and returns by how much; or why that cannot be.
+    /// Advances to the next timer, and returns by how much; or why that is impossible.
     fn ring_next(&self) -> Result<Duration, String> {
         let mut world = self.world();
         let (key, alarm) =
@@ -233,7 +233,7 @@ impl Sim {
         Ok(now.duration_since(before).unsigned_abs())
     }
 
-    /// Fails the test. Nothing is locked meanwhile: what unwinding drops uses the world.
+    /// Fails the test. Nothing is locked meanwhile: destructors that run during unwinding use the world.
     fn stuck(&self, reason: &str) -> ! {
         let world = self.world();
         let tasks = world.tasks.iter().flatten().count();
@@ -246,13 +246,13 @@ impl Sim {
     }
 }
 
-/// Locks also what a panic has poisoned: a test that fails says why, and no destructor panics on its way.
+/// Locks a poisoned mutex too: a failing test reports its own message, and no destructor panics.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl World {
-    /// A number from 0 to `most`; 0 in a world without chance.
+    /// A number from 0 to `most`; 0 in a world without a seed.
     fn draw(&mut self, most: u64) -> u64 {
         self.chance.as_mut().map_or(0, |chance| chance.draw(most))
     }
@@ -289,7 +289,7 @@ impl Timer for Sim {
         let mut world = self.world();
         let at = world.now.checked_add(duration).unwrap_or(Timestamp::MAX);
         world.last += 1;
-        // Of two timers of the same instant, chance decides which comes first.
+        // If two timers have the same instant, a random number decides which one is first.
         let key = (at, world.draw(1_000), world.last);
         let alarm = Arc::new(Alarm::default());
         world.sleeps.insert(key, alarm.clone());

@@ -1,7 +1,7 @@
 //! A provider whose client needs the reactor and the timers of tokio, as HTTP clients do, in the suite.
 
 #![cfg(test)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};

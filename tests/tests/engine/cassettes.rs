@@ -152,6 +152,6 @@ fn a_run_that_asks_what_is_not_recorded_fails_and_says_so() {
     let view = host.sim.block_on(host.engine.run(host.start("r1", &other))).unwrap();
     assert_eq!(view.status, RunStatus::Failed);
     let log = host.log("r1");
-    assert!(log.contains("`work[0]/run` was asked something else") && log.contains("of the party"), "{log}");
+    assert!(log.contains("the request of `work[0]/run` differs") && log.contains("of the party"), "{log}");
     assert_eq!(log.matches("attempt_started").count(), 1, "{log}");
 }

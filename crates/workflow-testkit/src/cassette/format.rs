@@ -1,4 +1,4 @@
-//! The file: lines of JSON, of which the first tells the format and each other one is a call, whole.
+//! The file format: lines of JSON. The first line names the format; each other line is one complete call.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -22,47 +22,47 @@ pub enum CassetteError {
     /// The file cannot be read or written.
     #[error("the cassette {path}: {error}")]
     File {
-        /// The file.
+        /// The path of the cassette.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The I/O error.
         #[source]
         error: io::Error,
     },
-    /// The first line is not that of a cassette.
-    #[error("{path} is no cassette: its first line is not {{\"cassette\":{FORMAT}}}")]
+    /// The first line is not the header of a cassette.
+    #[error("{path} is not a cassette: its first line is not {{\"cassette\":{FORMAT}}}")]
     NoCassette {
-        /// The file.
+        /// The path of the cassette.
         path: PathBuf,
     },
     /// It was written in a format that this version does not know.
     #[error(
-        "the cassette {path} has the format {found}, and this version reads {FORMAT} only: record it anew"
+        "the cassette {path} has the format {found}, and this version reads only {FORMAT}: record it again"
     )]
     UnknownFormat {
-        /// The file.
+        /// The path of the cassette.
         path: PathBuf,
         /// Its format.
         found: u64,
     },
-    /// The last line has no end.
+    /// The last line has no line ending.
     #[error(
-        "the cassette {path}: line {line} is torn, as a host leaves it that dies while it writes: delete the line, or \
-         record on, which does"
+        "the cassette {path}: line {line} is incomplete, as after a crash while recording: delete the line, or \
+         continue recording, which deletes it"
     )]
     Torn {
-        /// The file.
+        /// The path of the cassette.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
     },
-    /// A line is no call.
-    #[error("the cassette {path}: line {line} is no recorded call: {error}")]
+    /// A line is not a call.
+    #[error("the cassette {path}: line {line} is not a recorded call: {error}")]
     NoCall {
-        /// The file.
+        /// The path of the cassette.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         #[source]
         error: serde_json::Error,
     },
@@ -73,7 +73,7 @@ struct Header {
     cassette: u64,
 }
 
-/// A call as it is recorded.
+/// A recorded call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Call {
     /// The node, without its iteration.
@@ -85,13 +85,13 @@ pub(super) struct Call {
     pub(super) result: Recorded,
 }
 
-/// What a call is recognised by, besides its node.
+/// What identifies a call, besides its node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Asked {
     pub(super) prompt: String,
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) options: Value,
-    /// Whether it went on in a session.
+    /// Whether it resumed a session.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) session: bool,
     #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -107,7 +107,7 @@ impl Asked {
     pub(super) fn of(request: &CallRequest) -> Self {
         Self {
             prompt: request.prompt.clone(),
-            // Also those of a provider that takes exact numbers.
+            // Without exact notation, also for a provider that takes exact numbers.
             options: Data::new(&request.options).value(),
             session: request.session.is_some(),
             output_schema: request.output_schema.as_deref().cloned().unwrap_or_default(),
@@ -121,10 +121,10 @@ pub(super) fn node(request: &CallRequest) -> String {
     path.split_once('/').map(|(_, node)| node.to_owned()).unwrap_or(path)
 }
 
-/// Something that was said during a call.
+/// A report of the provider during a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Said {
-    /// How many milliseconds after the call began.
+    /// How many milliseconds after the start of the call.
     pub(super) at: u64,
     #[serde(flatten)]
     pub(super) what: What,
@@ -139,7 +139,7 @@ pub(super) enum What {
     Alive {},
 }
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Recorded {
@@ -155,16 +155,16 @@ pub(super) enum Recorded {
     Error {
         #[serde(flatten)]
         failure: Failure,
-        /// How many milliseconds after its end it may be tried again.
+        /// How many milliseconds after its end it may be retried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<i64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
-        /// What it gave before it failed.
+        /// The output before it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Data>,
     },
-    /// It was told to stop, and did.
+    /// It was told to stop, and stopped.
     Stopped {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
@@ -188,7 +188,7 @@ fn calls(path: &Path, bytes: &[u8]) -> Result<Vec<(usize, Call)>, CassetteError>
     }
     lines
         .map(|(text, line)| {
-            // Even where it can be read: what was appended next would stand on the same line.
+            // Refused even if the line can be parsed: the next call would be appended to the same line.
             if !text.ends_with(b"\n") {
                 return Err(CassetteError::Torn { path: path.to_owned(), line });
             }
@@ -214,7 +214,7 @@ pub(super) struct Tape {
 }
 
 impl Tape {
-    /// Opens or makes one. What a host that died has left of a line is cut off.
+    /// Opens or creates a cassette. An incomplete line of a host that died is removed.
     pub(super) fn open(path: &Path) -> Result<Self, CassetteError> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
@@ -224,13 +224,13 @@ impl Tape {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| failed(path, error))?;
         let header = format!("{{\"cassette\":{FORMAT}}}\n");
-        // A line can be torn within a character, and the first one as well.
+        // A line can be cut within a character, and the first line can be incomplete too.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         if !header.as_bytes().starts_with(&bytes) {
             calls(path, &bytes[..whole])?;
         }
         let mut tape = Self { file, length: u64::try_from(whole).unwrap_or(u64::MAX) };
-        // It may be another's file until here, and is left as it is then.
+        // Until here it may be another program's file, which is not changed.
         tape.begin(&header).map_err(|error| failed(path, error))?;
         Ok(tape)
     }
@@ -257,7 +257,7 @@ impl Tape {
         if written.is_ok() {
             self.length += u64::try_from(line.len()).unwrap_or(u64::MAX);
         } else {
-            // If that fails as well, readers see that the line is torn.
+            // If that fails as well, readers notice the incomplete line.
             let _ = self.file.set_len(self.length);
         }
         written

@@ -1,5 +1,5 @@
-//! Recorded providers: a [`Recorder`] writes down what a provider does, and a [`Cassette`] does it again, in tests that
-//! call nobody and wait for nothing.
+//! Recorded providers: a [`Recorder`] records what a provider does, and a [`Cassette`] replays it, in tests
+//! that call no service and do not wait.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -11,7 +11,7 @@
 //! use workflow_testkit::cassette::{Cassette, Recorder};
 //! use workflow_testkit::provider::Host;
 //!
-//! /// In earnest an agent.
+//! /// In production an agent.
 //! struct Parrot;
 //!
 //! #[async_trait]
@@ -49,7 +49,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("parrot.cassette");
-//! // Once, by hand: `Engine::builder().provider("parrot", recorder)`.
+//! // Once, manually: `Engine::builder().provider("parrot", recorder)`.
 //! let recorder = Recorder::new(Parrot, &path)?.redact(["hunter2"]);
 //! ask(&recorder, "say hunter2")?;
 //!
@@ -61,33 +61,34 @@
 //! # }
 //! ```
 //!
-//! # Which call is which
+//! # How calls are matched
 //!
-//! A call is recognised by its node, without the iteration, and by what it was asked: prompt, options under `with`,
-//! output schema, and whether it goes on in a session. Of the calls that are recorded so, the first that was not played
-//! yet is played: attempts, iterations and repairs follow one another as they did. Run, attempt, the id of the session,
-//! environment, directory and skills make no difference, so that a cassette can be played on another machine.
+//! A call is identified by its node, without the iteration, and by its request: prompt, options under `with`,
+//! output schema, and whether it resumes a session. Of the matching recorded calls, the first that was not
+//! played yet is played: attempts, iterations and repairs follow one another as they were recorded. Run,
+//! attempt, session id, environment, directory and skills are ignored, so that a cassette can be played on
+//! another machine.
 //!
 //! # Time
 //!
-//! Replayed, nothing waits, and a quota that was to be refilled in hours is refilled at once, so that no run goes to rest for it; [`Cassette::pace`] gives
-//! the recorded times back, or a part of them. A call that was told to stop – by a budget, a time-out, a person – says
-//! again what it had said, and then waits to be told to stop.
+//! A replay does not wait, and a quota that was to be reset in hours is reset at once, so that no run is
+//! parked for it; [`Cassette::pace`] restores the recorded times, or a part of them. A call that was told to
+//! stop – by a budget, a time-out, a person – repeats its recorded output, and then waits to be told to stop.
 //!
 //! # Secrets
 //!
-//! `[redacted]` stands in the file where there was a text that the host [named](Recorder::redact), or the value (of at
-//! least six bytes) of a variable of the call that is named like a secret: with `KEY`, `TOKEN`, `SECRET` or `PASSWORD`.
-//! So it is in prompts, options, schemas, in what was said – also where the pieces of an answer cut a secret apart –,
-//! in replies and failures, and in the encodings that [`workflow_core::redact`] knows. What a provider has from
-//! elsewhere, as from the environment of the host, has to be named.
-//! Replayed, what is redacted can be anything in what is asked. The environment itself is not recorded.
+//! The file contains `[redacted]` in place of texts that the host [named](Recorder::redact), and of the
+//! values (of at least six bytes) of variables of the call that are named like a secret: with `KEY`, `TOKEN`,
+//! `SECRET` or `PASSWORD`. This applies to prompts, options, schemas, output – also if a secret is split
+//! between pieces of an answer –, replies and failures, and to the encodings that [`workflow_core::redact`]
+//! knows. Secrets that a provider gets from elsewhere, for example from the environment of the host, must be
+//! named. In a replay, any text in a request matches a redacted one. The environment itself is not recorded.
 //!
 //! # The file
 //!
-//! Lines of JSON: the first is `{"cassette":1}`, which is the format, and each other one is a call. It can be read,
-//! edited and put under version control. A call is written as a whole when it ends; where a host has died over it, the
-//! torn line is refused by a [`Cassette`] and removed by the next [`Recorder`].
+//! Lines of JSON: the first is `{"cassette":1}`, the format, and each other line is a call. The file can be
+//! read, edited and put under version control. A call is written as a whole when it ends; if a host died
+//! while writing, the incomplete line is refused by a [`Cassette`] and removed by the next [`Recorder`].
 
 mod format;
 mod recorder;

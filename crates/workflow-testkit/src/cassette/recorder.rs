@@ -1,4 +1,4 @@
-//! Writes down what a provider does.
+//! Records what a provider does.
 
 use std::fmt;
 use std::path::Path;
@@ -21,10 +21,10 @@ use super::Clock;
 use super::format::{Asked, Call, CassetteError, Recorded, Said, Tape, What, node};
 use super::redact::{hide, redactor};
 
-/// A provider that does what another does, and appends every call to a [cassette](super) as it ends.
+/// A provider that wraps another one, and appends every call to a [cassette](super) when it ends.
 ///
-/// One recorder at a time writes a cassette. A call of which the future is dropped is not recorded. A call that cannot be
-/// recorded fails, whatever it came to: a cassette with a hole would be found out much later.
+/// Only one recorder at a time writes a cassette. A call whose future is dropped is not recorded. A call that
+/// cannot be recorded fails, whatever its result: a gap in the cassette would only be noticed much later.
 pub struct Recorder<P> {
     provider: P,
     tape: Arc<Mutex<Tape>>,
@@ -33,24 +33,25 @@ pub struct Recorder<P> {
 }
 
 impl<P> Recorder<P> {
-    /// Records `provider` into the file at `path`, which only its owner may read. What is in it stays.
+    /// Records `provider` into the file at `path`, which only its owner may read. Existing calls in it are
+    /// kept.
     ///
     /// # Errors
     ///
-    /// [`CassetteError`] where the file cannot be written, or is something else than a cassette of this format.
+    /// [`CassetteError`] if the file cannot be written, or is not a cassette of this format.
     pub fn new(provider: P, path: impl AsRef<Path>) -> Result<Self, CassetteError> {
         let tape = Arc::new(Mutex::new(Tape::open(path.as_ref())?));
         Ok(Self { provider, tape, secrets: Vec::new(), clock: None })
     }
 
-    /// Keeps these texts out of the file, too: see [what is redacted](super#secrets).
+    /// Redacts these texts too: see [what is redacted](super#secrets).
     #[must_use]
     pub fn redact<S: Into<String>>(mut self, secrets: impl IntoIterator<Item = S>) -> Self {
         self.secrets.extend(secrets.into_iter().map(Into::into));
         self
     }
 
-    /// Tells the time by `clock`. Default: by that of the engine.
+    /// Sets the clock. Default: the clock of the engine.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Some(Arc::new(clock));
@@ -59,7 +60,7 @@ impl<P> Recorder<P> {
 }
 
 impl<P> fmt::Debug for Recorder<P> {
-    /// Without the secrets.
+    /// Omits the secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recorder").finish_non_exhaustive()
     }
@@ -68,9 +69,8 @@ impl<P> fmt::Debug for Recorder<P> {
 #[async_trait]
 impl<P: Provider> Provider for Recorder<P> {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
-        let not_recorded = |error: &dyn fmt::Display| {
-            ProviderError::permanent(format!("the call could not be recorded: {error}"))
-        };
+        let not_recorded =
+            |error: &dyn fmt::Display| ProviderError::permanent(format!("cannot record the call: {error}"));
         let redactor = redactor(&self.secrets, &request.env).map_err(|error| not_recorded(&error))?;
         let (node, asked) = (node(&request), Asked::of(&request));
         let (id, stop) = (context.id().clone(), context.stop().clone());
@@ -135,12 +135,12 @@ fn recorded(result: &Result<Reply, ProviderError>, at: Timestamp, is_stopped: bo
     }
 }
 
-/// From one moment to another; none where a clock was put back.
+/// The time between two moments; 0 if the clock was set back.
 fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.as_millisecond().saturating_sub(from.as_millisecond())).unwrap_or(0)
 }
 
-/// Hands on what a call says, and notes it.
+/// Forwards the reports of a call, and records them.
 struct Listener {
     context: CallContext,
     said: Mutex<Vec<Said>>,
@@ -152,7 +152,7 @@ impl Listener {
     fn note(&self, what: What) {
         let at = milliseconds(self.began, (self.clock)());
         let mut said = self.said.lock().unwrap();
-        // Whatever is said tells that it is alive, and agents tell it with every piece that they read.
+        // Every report is a sign of life, and agents send one with each piece that they read.
         if what == (What::Alive {}) && said.last().is_some_and(|last| last.at == at) {
             return;
         }

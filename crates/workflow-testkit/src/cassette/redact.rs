@@ -1,4 +1,4 @@
-//! What is kept out of a cassette.
+//! Redacts secrets in a cassette.
 
 use indexmap::IndexMap;
 use workflow_core::data::Data;
@@ -7,7 +7,8 @@ use workflow_core::redact::{MARK, Redactor, SHORTEST, TooLong};
 
 use super::format::{Asked, Call, Recorded, What};
 
-/// The secrets of a call: those that the host names, and the values of those variables that are named like secrets.
+/// The secrets of a call: those that the host names, and the values of the variables that are named like
+/// secrets.
 pub(super) fn redactor(named: &[String], variables: &IndexMap<String, String>) -> Result<Redactor, TooLong> {
     let is_secret = |name: &str| {
         let name = name.to_uppercase();
@@ -18,7 +19,7 @@ pub(super) fn redactor(named: &[String], variables: &IndexMap<String, String>) -
     Redactor::new(named.iter().chain(variables.map(|(_, value)| value)))
 }
 
-/// Takes the secrets out of all that a person or a model has written.
+/// Redacts all texts that a person or a model has written.
 pub(super) fn hide(redactor: &Redactor, call: &mut Call) {
     if redactor.is_empty() {
         return;
@@ -58,7 +59,7 @@ pub(super) fn hide(redactor: &Redactor, call: &mut Call) {
     }
 }
 
-/// The names in an output are redacted too, because a cassette is read by persons; an engine refuses such an output.
+/// Keys in an output are redacted too, because users read cassettes; an engine refuses such an output.
 fn data(redactor: &Redactor, data: &mut Data) {
     if redactor.data(data).is_err() {
         let mut value = data.value();
@@ -67,7 +68,7 @@ fn data(redactor: &Redactor, data: &mut Data) {
     }
 }
 
-/// Whether a text is what was recorded, in which something may be redacted: that can have been anything.
+/// Whether a text matches the recorded one, in which `[redacted]` matches any text.
 pub(super) fn is_same(recorded: &str, text: &str) -> bool {
     let Some((first, rest)) = recorded.split_once(MARK) else { return recorded == text };
     let Some(mut text) = text.strip_prefix(first) else { return false };

@@ -1,4 +1,4 @@
-//! Does again what was recorded.
+//! Replays what was recorded.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,12 +19,13 @@ use super::redact::{is_same, redactor};
 
 type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A provider that does what is recorded in a [cassette](super), each call once.
+/// A provider that replays a [cassette](super), each call once.
 ///
-/// A call that is not recorded, or was asked something else, fails for good and says what is recorded instead.
+/// A call that is not recorded, or whose request differs, fails permanently with a message that says what is
+/// recorded instead.
 pub struct Cassette {
     path: PathBuf,
-    /// What is left to be played of each node, with its line.
+    /// The calls of each node that were not played yet, each with its line.
     nodes: Mutex<IndexMap<String, VecDeque<(usize, Call)>>>,
     any_prompt: bool,
     pace: f64,
@@ -37,7 +38,7 @@ impl Cassette {
     ///
     /// # Errors
     ///
-    /// [`CassetteError`] where it cannot be read, whole.
+    /// [`CassetteError`] if it cannot be read completely.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CassetteError> {
         let path = path.as_ref();
         let mut nodes: IndexMap<String, VecDeque<_>> = IndexMap::new();
@@ -54,22 +55,22 @@ impl Cassette {
         })
     }
 
-    /// Takes any prompt for the recorded one: for prompts that hold times, paths, or the wording of the day.
+    /// Matches any prompt: for prompts that contain times, paths, or changing words.
     #[must_use]
     pub fn any_prompt(mut self) -> Self {
         self.any_prompt = true;
         self
     }
 
-    /// Lets every time that was recorded take so much of it: 1 is as it was, 0.01 a hundredth. Default: 0, where nothing
-    /// waits.
+    /// Scales the recorded times: 1 is the original pace, 0.01 a hundredth of the time. Default: 0, which
+    /// does not wait.
     #[must_use]
     pub fn pace(mut self, factor: f64) -> Self {
         self.pace = factor;
         self
     }
 
-    /// Waits by `sleep`. Default: by the timer of the engine.
+    /// Sets the timer. Default: the timer of the engine.
     #[must_use]
     pub fn sleep(
         mut self,
@@ -79,19 +80,19 @@ impl Cassette {
         self
     }
 
-    /// Tells by `clock` until when a quota is used up. Default: by that of the engine.
+    /// Sets the clock for the time at which a quota is reset. Default: the clock of the engine.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Some(Arc::new(clock));
         self
     }
 
-    /// How many calls have not been played yet: a test that wants all of them asks at its end.
+    /// How many calls have not been played yet: a test can check at its end that all were played.
     pub fn left(&self) -> usize {
         self.nodes.lock().unwrap().values().map(VecDeque::len).sum()
     }
 
-    /// The first call of the node that was not played yet and was asked the same.
+    /// The first call of the node with the same request that was not played yet.
     fn next(&self, request: &CallRequest) -> Result<Call, String> {
         let (node, asked) = (node(request), Asked::of(request));
         let (mut nodes, path) = (self.nodes.lock().unwrap(), self.path.display());
@@ -110,18 +111,17 @@ impl Cassette {
         redactor(&[], &request.env).map_err(|error| error.to_string())?.text(&mut now);
         let (recorded, now) = (around(&now, &recorded), around(&recorded, &now));
         Err(format!(
-            "`{node}` was asked something else than what is recorded in {path}, line {line}: its {name} `{now}`, and not \
-             `{recorded}`"
+            "the request of `{node}` differs from {path}, line {line}, in its {name}: `{now}` instead of `{recorded}`"
         ))
     }
 
-    /// What is not as it was recorded: its name, how it was, how it is.
+    /// The first difference from the recording: its name, the recorded and the new text.
     fn difference(&self, recorded: &Asked, asked: &Asked) -> Option<(&'static str, String, String)> {
         let parts = |asked: &Asked| {
             [
                 ("prompt", asked.prompt.clone()),
                 ("options", asked.options.to_string()),
-                ("session", if asked.session { "gone on in" } else { "new" }.to_owned()),
+                ("session", if asked.session { "resumed" } else { "new" }.to_owned()),
                 ("output schema", asked.output_schema.to_string()),
             ]
         };
@@ -138,7 +138,7 @@ impl Cassette {
         Duration::try_from_secs_f64(time).unwrap_or_default()
     }
 
-    /// The moment that was so many milliseconds away.
+    /// The moment that is this many milliseconds away.
     fn after(&self, milliseconds: i64, context: &CallContext) -> Timestamp {
         let now = self.clock.as_ref().map_or_else(|| context.now(), |clock| clock());
         let time = self.shrunk(milliseconds.unsigned_abs());
@@ -164,7 +164,7 @@ fn around(other: &str, text: &str) -> String {
 }
 
 impl fmt::Debug for Cassette {
-    /// Names the file only: what was said is for the engine.
+    /// Names only the file, not its content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cassette").field("path", &self.path).finish_non_exhaustive()
     }
@@ -173,7 +173,7 @@ impl fmt::Debug for Cassette {
 #[async_trait]
 impl Provider for Cassette {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
-        // It is not played then, and may be called again.
+        // The call is not played then, and can be replayed later.
         if context.stop().now() != Stop::None {
             return Err(ProviderError::cancelled());
         }
@@ -187,7 +187,7 @@ impl Provider for Cassette {
                     used = Some(usage.clone());
                     context.usage(usage);
                 }
-                // Where it cannot be recorded the run is driven elsewhere, and this call is told to stop.
+                // If it cannot be recorded, another process drives the run, and this call is told to stop.
                 What::Session(session) => drop(context.record_session(&session).await),
                 What::Alive {} => context.alive(),
             }

@@ -1,4 +1,4 @@
-//! A store that fails, is slow, or dies with its host, when a script says so.
+//! A store that fails, is slow, or dies with its host, according to a script.
 
 mod script;
 mod store;
@@ -20,10 +20,10 @@ pub use script::{Fault, Write, WriteKind, seeded};
 
 /// Wraps a store, and does at each write what its script says.
 ///
-/// A host that has died gets no answer any more, to nothing that it asks; [`death`](FaultStore::death) tells
-/// the test, which drops it and goes on with the store inside. What was not acknowledged then may be there
-/// or not: a write that was [delayed](Fault::Delay) is stored at once or at the end of the delay, as chance has
-/// it. Clones are the same store.
+/// A host that has died gets no more responses; [`death`](FaultStore::death) tells the test, which drops the
+/// host and continues with the inner store. Writes that were not acknowledged may be stored or not: a write
+/// that was [delayed](Fault::Delay) is stored at once or at the end of the delay, at random. Clones are the
+/// same store.
 ///
 /// ```
 /// use futures::executor::block_on;
@@ -46,10 +46,10 @@ pub struct FaultStore {
     unwatched: bool,
 }
 
-/// Output entries, with the lease that they came by.
+/// Output entries, with the lease that they were appended with.
 type Unsynced = (Lease, Vec<OutputEntry>);
 
-/// Waits.
+/// Waits for a duration.
 type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 struct Shared {
@@ -63,12 +63,12 @@ struct Shared {
     fails_to_read: Box<dyn Fn(u64) -> bool + Send + Sync>,
     chance: Mutex<Chance>,
     sleep: Option<Sleep>,
-    /// Output that was acknowledged and is not stored; `None`: it is stored at once.
+    /// Output that was acknowledged and is not stored; `None`: output is stored at once.
     unsynced: Option<Mutex<Vec<Unsynced>>>,
 }
 
 impl FaultStore {
-    /// A store over `inner` whose append number `n`, counted from 1, meets with `script(n)`.
+    /// Wraps `inner`; append number `n`, counted from 1, has the fault `script(n)`.
     pub fn new(
         inner: &(impl RunStore + Clone + 'static),
         script: impl Fn(u64) -> Fault + Send + Sync + 'static,
@@ -79,7 +79,7 @@ impl FaultStore {
         })
     }
 
-    /// A store over `inner`, every write of which meets with what `script` says.
+    /// Wraps `inner`; every write has the fault that `script` returns.
     pub fn scripted(
         inner: &(impl RunStore + Clone + 'static),
         script: impl Fn(Write) -> Fault + Send + Sync + 'static,
@@ -100,38 +100,38 @@ impl FaultStore {
         Self { inner: Arc::new(inner.clone()), shared: Arc::new(shared), unwatched: false }
     }
 
-    /// Reads of events fail that `fails` names; they are counted from 1.
+    /// Makes reads of events fail for which `fails` is true; reads are counted from 1.
     #[must_use]
     pub fn unreadable(self, fails: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         self.with(|shared| shared.fails_to_read = Box::new(fails))
     }
 
-    /// What decides where chance does.
+    /// Sets the seed of random decisions.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         self.with(|shared| shared.chance = Mutex::new(Chance::new(seed)))
     }
 
-    /// How to wait for a delayed write. Without one, delays take no time.
+    /// Sets the timer for delayed writes. Without one, delays take no time.
     #[must_use]
     pub fn timer(self, sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
         self.with(|shared| shared.sleep = Some(Arc::new(sleep)))
     }
 
-    /// Keeps output entries back until the next write of events, or until somebody reads output: when the
-    /// host dies before, chance decides how many of them are there.
+    /// Holds output entries back until the next write of events, or until output is read: if the host dies
+    /// before, a random part of them is stored.
     #[must_use]
     pub fn unsynced_output(self) -> Self {
         self.with(|shared| shared.unsynced = Some(Mutex::default()))
     }
 
-    /// The same, without ever telling anybody of a control that was requested.
+    /// Never notifies watchers of control requests.
     #[must_use]
     pub fn unwatched(self) -> Self {
         Self { unwatched: true, ..self }
     }
 
-    /// Changes what no clone has seen yet.
+    /// Changes the settings before the store is cloned.
     fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
         change(Arc::get_mut(&mut self.shared).expect("a store is set up before it is cloned"));
         self
@@ -142,7 +142,7 @@ impl FaultStore {
         self.shared.of_kind[WriteKind::Append as usize].load(Ordering::SeqCst)
     }
 
-    /// How many writes there were, appends among them.
+    /// How many writes there were, including appends.
     pub fn writes(&self) -> u64 {
         self.shared.writes.load(Ordering::SeqCst)
     }
@@ -152,7 +152,7 @@ impl FaultStore {
         self.shared.dead.load(Ordering::SeqCst)
     }
 
-    /// Ready when the host has died. Dropping it leaves nothing behind.
+    /// Ready when the host has died. Dropping it has no effect.
     pub async fn death(&self) {
         while !self.is_dead() {
             let death = self.shared.death.listen();
@@ -162,7 +162,7 @@ impl FaultStore {
         }
     }
 
-    /// The host dies now: whatever it waits for never comes.
+    /// Kills the host: its pending requests never get a response.
     pub async fn kill(&self) {
         if !self.shared.dead.swap(true, Ordering::SeqCst) {
             self.lose_output().await;
@@ -175,7 +175,7 @@ impl FaultStore {
         std::future::pending().await
     }
 
-    /// The store, as long as its host lives.
+    /// The inner store, as long as the host lives.
     async fn alive(&self) -> &dyn RunStore {
         if self.is_dead() {
             return std::future::pending().await;
@@ -187,7 +187,7 @@ impl FaultStore {
         self.shared.chance.lock().unwrap().draw(most)
     }
 
-    /// Carries out a write, as the script has it. What is not polled is not done.
+    /// Executes a write, as the script says. A future that is not polled does nothing.
     async fn write<T>(
         &self,
         kind: WriteKind,
@@ -238,7 +238,7 @@ impl FaultStore {
         }
     }
 
-    /// Keeps output back, once it is clear that it could be stored.
+    /// Holds output back, after checking that it could be stored.
     async fn keep_back(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
         let store = self.alive().await;
         let Some(unsynced) = &self.shared.unsynced else { return store.append_output(lease, entries).await };
@@ -249,7 +249,7 @@ impl FaultStore {
         Ok(())
     }
 
-    /// Stores the output that was kept back.
+    /// Stores the output that was held back.
     async fn sync_output(&self) -> Result<(), StoreError> {
         for (lease, entries) in self.kept_back() {
             self.inner.append_output(&lease, &entries).await?;
@@ -257,11 +257,11 @@ impl FaultStore {
         Ok(())
     }
 
-    /// Of the output that was kept back, stores as much as chance has it.
+    /// Stores a random part of the output that was held back.
     async fn lose_output(&self) {
         for (lease, entries) in self.kept_back() {
             let kept = usize::try_from(self.draw(entries.len() as u64)).unwrap_or_default();
-            // The host is dead: nobody is told.
+            // The host is dead: no caller gets the result.
             let _ = self.inner.append_output(&lease, &entries[..kept]).await;
         }
     }

@@ -1,4 +1,4 @@
-//! What scripts are told of, and scripts that chance writes.
+//! Scripts for faults, including random ones.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use crate::chance::Chance;
 pub enum Fault {
     /// It works.
     None,
-    /// It works after a while; see [`FaultStore::timer`](super::FaultStore::timer).
+    /// It works after a delay; see [`FaultStore::timer`](super::FaultStore::timer).
     Delay(Duration),
     /// The host dies before anything is stored.
     DieBefore,
-    /// The host dies when all is stored, before it hears of it.
+    /// The host dies when all is stored, before it gets the response.
     DieAfter,
-    /// The host dies, and it is a matter of chance whether all is stored, or nothing.
+    /// The host dies, and at random all is stored, or nothing.
     Die,
     /// An error, and nothing is stored.
     Lose,
     /// An error, although all is stored.
     LoseAnswer,
-    /// The same, and the next try to read events back fails too.
+    /// The same, and the next attempt to read events back fails too.
     LoseAnswerAndRead,
 }
 
-/// A write that is about to be carried out.
+/// A write that is about to be executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Write {
-    /// What it is.
+    /// Its kind.
     pub kind: WriteKind,
     /// Its number among all writes, from 1.
     pub number: u64,
@@ -39,7 +39,7 @@ pub struct Write {
     pub of_its_kind: u64,
 }
 
-/// What changes a store.
+/// The methods that change a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WriteKind {
     /// `create`.
@@ -61,7 +61,7 @@ pub enum WriteKind {
 }
 
 impl WriteKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 8] = [
         Self::Create,
         Self::Append,
@@ -74,7 +74,7 @@ impl WriteKind {
     ];
 }
 
-/// A script by which about one in `one_in` writes meets with one of `faults`. The same seed writes the same
+/// A random script: about one in `one_in` writes has one of `faults`. The same seed results in the same
 /// script.
 pub fn seeded(seed: u64, one_in: u64, faults: &[Fault]) -> impl Fn(Write) -> Fault + Send + Sync + use<> {
     let (chance, faults) = (Mutex::new(Chance::new(seed)), faults.to_vec());

@@ -1,4 +1,4 @@
-//! Every method of a store, handed on or met with a fault.
+//! Every method of a store, forwarded or with a fault.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! A call under way, and the host that hears of it.
+//! A call in progress, and the host that receives its reports.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -17,7 +17,7 @@ use super::runtime::Runtime;
 use crate::patience;
 use crate::store::runs::{id, in_the_end};
 
-/// Hears what calls say.
+/// Receives the reports of calls.
 #[derive(Debug, Default)]
 pub struct Host {
     said: Mutex<Vec<(CallId, OutputKind, String)>>,
@@ -25,12 +25,12 @@ pub struct Host {
 }
 
 impl Host {
-    /// What was said by whom, in order.
+    /// All output of calls, in order.
     pub fn said(&self) -> Vec<(CallId, OutputKind, String)> {
         self.said.lock().unwrap().clone()
     }
 
-    /// The sessions that were recorded, in order.
+    /// The recorded sessions, in order.
     pub fn sessions(&self) -> Vec<(CallId, String)> {
         self.sessions.lock().unwrap().clone()
     }
@@ -86,14 +86,14 @@ pub(super) fn request(call: &CallId, ask: Ask) -> CallRequest {
     }
 }
 
-/// The provider under test, and what polls it.
+/// The provider under test, and the runtime that polls it.
 #[derive(Clone)]
 pub(super) struct Subject {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) runtime: Runtime,
 }
 
-/// A call on a thread of its own.
+/// A call on a separate thread.
 pub(super) struct Call {
     pub(super) id: CallId,
     pub(super) host: Arc<Host>,
@@ -107,7 +107,7 @@ impl Call {
         Self::start_stopped(subject, ask, Stop::None)
     }
 
-    /// Starts a call that was told to stop already.
+    /// Starts a call that was already told to stop.
     pub(super) fn start_stopped(subject: &Subject, ask: Ask, how: Stop) -> Self {
         let (id, host, stop) = (new_call(), Arc::new(Host::default()), StopSource::new());
         stop.stop(how);
@@ -115,22 +115,22 @@ impl Call {
         let (request, subject) = (request(&id, ask), subject.clone());
         let ((drop, dropped), (send, ended)) = (oneshot::channel(), mpsc::channel());
         std::thread::spawn(move || {
-            // Also dropped on the runtime, as a future is whose run is cancelled.
+            // Dropped on the runtime too, like the future of a call whose run is cancelled.
             let outcome = subject.runtime.block_on(async {
                 match select(subject.provider.call(request, context), dropped).await {
                     Either::Left((result, _)) => Some(result),
                     Either::Right(_) => None,
                 }
             });
-            // Nobody waits when the case has failed meanwhile.
+            // The receiver is gone if the case has failed in the meantime.
             let _ = send.send(outcome);
         });
         Self { id, host, stop, drop, ended }
     }
 
-    /// Waits until it has said something.
+    /// Waits until it has produced output.
     pub(super) fn has_begun(&self) {
-        in_the_end("the call says something", || !self.host.said.lock().unwrap().is_empty());
+        in_the_end("the call produces output", || !self.host.said.lock().unwrap().is_empty());
     }
 
     pub(super) fn stop(&self, how: Stop) {

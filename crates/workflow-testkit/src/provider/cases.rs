@@ -53,18 +53,18 @@ pub fn a_call_that_is_not_polled_does_nothing(fixture: &dyn Fixture) {
         assert!(host.said().is_empty());
         drop(call);
     });
-    // And nothing keeps what it was given.
-    in_the_end("the context of a dropped call is let go", || Arc::strong_count(&host) == 1);
+    // The context is dropped too.
+    in_the_end("the context of a dropped call is dropped", || Arc::strong_count(&host) == 1);
     assert!(host.said().is_empty());
 }
 
 pub fn a_failure_says_what_to_do(fixture: &dyn Fixture) {
     let (subject, failing) = (subject(fixture), fixture.failing());
-    assert!(!failing.is_empty(), "the fixture knows of no call that fails");
+    assert!(!failing.is_empty(), "the fixture has no failing call");
     for (ask, class) in failing {
         let error = Call::start(&subject, ask.clone()).end().expect_err("a call that fails");
         assert_eq!(error.failure.class, class, "{ask:?}: {error}");
-        assert!(!error.failure.message.trim().is_empty(), "{ask:?} fails and does not say why");
+        assert!(!error.failure.message.trim().is_empty(), "{ask:?} fails without a message");
         assert!(error.until.is_none() || class == FailureClass::RateLimited, "{ask:?}: {error:?}");
     }
 }
@@ -93,7 +93,7 @@ pub fn nothing_is_left_of_a_call_that_never_was(fixture: &dyn Fixture) {
 
 pub fn an_unknown_option_is_refused_and_named(fixture: &dyn Fixture) {
     let provider = subject(fixture).provider;
-    let schema = provider.options_schema().expect("who knows its options has a schema of them");
+    let schema = provider.options_schema().expect("a provider with the capability `options` has a schema");
     assert!(schema.is_object(), "{schema}");
     for ask in [fixture.answered(), fixture.endless()] {
         provider.check_options(&ask.options).unwrap();
@@ -124,7 +124,7 @@ pub fn nothing_goes_on_running_of_a_dropped_call(fixture: &dyn Fixture) {
     call.has_begun();
     assert!(fixture.is_running(&call.id), "the fixture sees what runs");
     let id = call.drop_future();
-    in_the_end("nothing runs any more", || !fixture.is_running(&id));
+    in_the_end("no process of the call is running", || !fixture.is_running(&id));
 }
 
 pub fn a_session_is_recorded_before_the_call_ends(fixture: &dyn Fixture) {

@@ -12,14 +12,15 @@ pub use call::Host;
 pub use fixture::{Ask, Fixture};
 pub use runtime::Runtime;
 
-/// What a provider can do besides what every provider does; see [`provider_suite`](crate::provider_suite).
+/// The optional capabilities of a provider; see [`provider_suite`](crate::provider_suite).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Capability {
-    /// It refuses options that it does not know. Needs
-    /// [`options_schema`](workflow_core::provider::Provider::options_schema): the schema is how editors and checks know the options.
+    /// It refuses unknown options. Needs
+    /// [`options_schema`](workflow_core::provider::Provider::options_schema): editors and checks learn the
+    /// options from the schema.
     Options,
-    /// It starts what outlives a future, and its fixture can look for that.
+    /// It starts processes that outlive a future, and its fixture can look for them.
     Probe,
     /// Its calls have sessions.
     Sessions,
@@ -29,11 +30,11 @@ pub enum Capability {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Case {
-    /// What it shows.
+    /// The behaviour that it checks.
     pub name: &'static str,
-    /// What the provider has to be able to do.
+    /// The capability that it needs.
     pub needs: Option<Capability>,
-    /// Shows it, or panics.
+    /// Runs the case; panics if it fails.
     pub run: fn(&dyn Fixture),
 }
 
@@ -45,12 +46,12 @@ impl fmt::Debug for Case {
 
 /// Makes a test of every case of the [suite](crate::provider) for a provider.
 ///
-/// The first argument is an expression that makes a [`Fixture`](crate::provider::Fixture). What follows are the
-/// provider's capabilities: `options`, `probe`, `sessions`. A case that needs one that is not declared is not
-/// made into a test.
+/// The first argument is an expression that creates a [`Fixture`](crate::provider::Fixture), followed by the
+/// provider's capabilities: `options`, `probe`, `sessions`. A case that needs an undeclared capability does
+/// not become a test.
 ///
-/// Calls are polled by the fixture's [runtime](crate::provider::Fixture::runtime). For a provider that needs tokio it
-/// is
+/// The fixture's [runtime](crate::provider::Fixture::runtime) polls the calls. For a provider that needs
+/// tokio it is
 ///
 /// ```text
 /// fn runtime(&self) -> Runtime {
@@ -159,7 +160,7 @@ macro_rules! __provider_each {
     };
 }
 
-/// Every case that there is.
+/// All cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(__provider_cases!(list (None) every));

@@ -1,4 +1,4 @@
-//! What polls the futures of a provider.
+//! Polls the futures of a provider.
 
 use std::fmt;
 use std::future::Future;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-/// What polls the futures of a provider in the [suite](crate::provider_suite): the runtime that it needs.
+/// Polls the futures of a provider in the [suite](crate::provider_suite): the runtime that it needs.
 ///
 /// ```
 /// use workflow_testkit::provider::Runtime;
@@ -26,7 +26,7 @@ impl Runtime {
         Self(Arc::new(block_on))
     }
 
-    /// The runtime of tokio, with its reactor and its timers; one for all tests of a process.
+    /// The tokio runtime, with its reactor and timers; one for all tests of a process.
     #[cfg(feature = "tokio")]
     pub fn tokio() -> Self {
         static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> = std::sync::LazyLock::new(|| {

@@ -1,4 +1,4 @@
-//! What one call does.
+//! The behaviour of one call.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use workflow_core::provider::{CallContext, ProviderError, Reply};
 use workflow_core::stop::Stop;
 use workflow_core::usage::Usage;
 
-/// What one call does: what it says, how long that takes by the engine's clock, and how it ends. A call that is told
-/// to stop ends as cancelled.
+/// The behaviour of one call: its output, how long it takes by the engine's clock, and how it ends. A call
+/// that is told to stop ends as cancelled.
 #[derive(Debug, Clone)]
 pub struct Act {
     says: Vec<(Duration, OutputKind, String)>,
@@ -27,7 +27,7 @@ pub struct Act {
     stops: Stops,
 }
 
-/// What it does when it is told to stop.
+/// The behaviour when it is told to stop.
 #[derive(Debug, Clone, Copy)]
 enum Stops {
     AtOnce,
@@ -84,82 +84,82 @@ impl Act {
         Self::ends(End::Hang)
     }
 
-    /// Panics.
+    /// Panics with `message`.
     pub fn panic(message: impl Into<String>) -> Self {
         Self::ends(End::Panic(message.into()))
     }
 
-    /// Ends so long after what it says before. At once unless set.
+    /// Ends `delay` after its last output. Without it, the call ends at once.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self { after: delay, ..self }
     }
 
-    /// Says a piece of the text of a model.
+    /// Outputs a piece of the text of a model.
     #[must_use]
     pub fn says(self, text: impl Into<String>) -> Self {
         self.outputs(Duration::ZERO, OutputKind::TextDelta, text)
     }
 
-    /// Shows an entry of output `delay` after the one before.
+    /// Outputs an entry `delay` after the one before.
     #[must_use]
     pub fn outputs(mut self, delay: Duration, kind: OutputKind, text: impl Into<String>) -> Self {
         self.says.push((delay, kind, text.into()));
         self
     }
 
-    /// Tells what it has used so far, before it waits to end.
+    /// Reports the usage so far, before it waits to end.
     #[must_use]
     pub fn reports(mut self, usage: Usage) -> Self {
         self.used.push(usage);
         self
     }
 
-    /// Records a session as it begins; a reply ends in it.
+    /// Records a session at the start; a reply ends in it.
     #[must_use]
     pub fn session(self, session: impl Into<String>) -> Self {
         Self { session: Some(session.into()), ..self }
     }
 
-    /// What a call that fails or is stopped gave before.
+    /// Sets the partial output of a call that fails or is stopped.
     #[must_use]
     pub fn gave(self, output: impl Into<Data>) -> Self {
         Self { gave: Some(output.into()), ..self }
     }
 
-    /// What the reply or the error says that the call used.
+    /// Sets the usage in the reply or the error.
     #[must_use]
     pub fn usage(self, usage: Usage) -> Self {
         Self { usage: Some(usage), ..self }
     }
 
-    /// The details of the reply or of the failure.
+    /// Sets the details of the reply or of the failure.
     #[must_use]
     pub fn details(self, details: Value) -> Self {
         Self { details: Some(details), ..self }
     }
 
-    /// Takes so long to stop after it was told to, unless it is told to stop at once.
+    /// Takes this long to stop after it was told to, unless it is told to stop at once.
     #[must_use]
     pub fn stops_after(self, time: Duration) -> Self {
         Self { stops: Stops::After(time), ..self }
     }
 
-    /// Ignores that it is told to stop.
+    /// Ignores the stop signal.
     #[must_use]
     pub fn ignores_stop(self) -> Self {
         Self { stops: Stops::Never, ..self }
     }
 
-    /// Does it in a call, for providers that are made of this one.
+    /// Executes it in a call, for providers that are built on this one.
     ///
     /// # Errors
     ///
-    /// What it is to fail with, or that it was stopped.
+    /// The error that was set, or that the call was stopped.
     ///
     /// # Panics
     ///
-    /// When it is to panic.
+    /// If it is set to panic.
     pub async fn perform(&self, context: &CallContext) -> Result<Reply, ProviderError> {
         let (work, stopped) = (pin!(self.work(context)), pin!(self.stopped(context)));
         match select(work, stopped).await {
@@ -170,7 +170,7 @@ impl Act {
 
     async fn work(&self, context: &CallContext) {
         if let Some(session) = &self.session {
-            // A run that is no longer driven from here has nobody to tell.
+            // If the run is no longer driven here, the session cannot be recorded.
             let _ = context.record_session(session).await;
         }
         for (delay, kind, text) in &self.says {

@@ -1,4 +1,4 @@
-//! A provider for tests of workflows: it does what a script says, and keeps what it was called with.
+//! A provider for tests of workflows: it follows a script, and records its calls.
 
 mod act;
 mod pattern;
@@ -14,20 +14,20 @@ use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, Provid
 pub use act::Act;
 use pattern::Pattern;
 
-/// A provider that does what a script says. Clones are the same provider: one is registered with the engine, another
-/// tells the test which calls there were.
+/// A provider that follows a script. Clones are the same provider: one is registered with the engine, and
+/// another shows the test which calls there were.
 ///
-/// A script is for the nodes of a pattern, `[iteration/]stage[lane][/node[item]…]`; what a pattern leaves out may be
-/// anything: `test` is every call of the stage `test`, `2/test` those of the second iteration, `test[0]` those of its
-/// first lane, `plan/review[3]` those for the fourth item of the node `review`. Each call does the next act of the
-/// first script, in the order they were added, that is for its node and has one left. So attempts, iterations and runs
-/// take their acts one after the other; calls that run at the same time and need acts of their own need patterns of
-/// their own.
+/// A script is for the nodes that match a pattern, `[iteration/]stage[lane][/node[item]…]`; omitted parts
+/// match anything: `test` is every call of the stage `test`, `2/test` those of the second iteration,
+/// `test[0]` those of its first lane, `plan/review[3]` those for the fourth item of the node `review`. Each
+/// call executes the next act of the first script, in the order they were added, that matches its node and
+/// has an act left. So attempts, iterations and runs use the acts in order; parallel calls that need acts of
+/// their own need separate patterns.
 ///
-/// A call for which no script has an act left fails for good, with a message that says which acts there were, and
+/// A call for which no script has an act left fails permanently, with a message that lists the acts, and
 /// [`assert_finished`](Self::assert_finished) fails the test.
 ///
-/// Delays are by the engine's clock and timer: in a simulated world, or with tokio's time paused, they take no time.
+/// Delays use the engine's clock and timer: in a simulation, or with tokio's time paused, they take no time.
 ///
 /// ```
 /// use serde_json::json;
@@ -77,19 +77,19 @@ struct Script {
     pattern: Pattern,
     acts: Vec<Act>,
     done: usize,
-    /// The last act is done by all further calls.
+    /// All further calls execute the last act.
     repeats: bool,
 }
 
-/// A call that a [`ScriptedProvider`] got.
+/// A call that a [`ScriptedProvider`] received.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ScriptedCall {
-    /// What it was asked.
+    /// The request.
     pub request: CallRequest,
     /// When it began, by the engine's clock.
     pub began: Timestamp,
-    /// When and how it ended; absent while it runs.
+    /// When and how it ended; `None` while it runs.
     pub ended: Option<(Timestamp, Ended)>,
 }
 
@@ -101,30 +101,30 @@ pub enum Ended {
     Replied,
     /// With an error.
     Failed,
-    /// As it was told to stop.
+    /// It was told to stop.
     Stopped,
     /// Its future was dropped, or it panicked.
     Dropped,
 }
 
 impl ScriptedProvider {
-    /// A provider without a script.
+    /// Creates a provider without a script.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a script: what calls of the nodes of `pattern` do, one act each.
+    /// Adds a script: the acts of the calls of the nodes that match `pattern`.
     ///
     /// # Panics
     ///
-    /// When `pattern` is not of the form `[iteration/]stage[lane][/node[item]…]`.
+    /// If `pattern` does not have the form `[iteration/]stage[lane][/node[item]…]`.
     #[must_use]
     #[track_caller]
     pub fn script(self, pattern: &str, acts: impl IntoIterator<Item = Act>) -> Self {
         self.add(pattern, acts.into_iter().collect(), false)
     }
 
-    /// Adds a script: what every call of the nodes of `pattern` does.
+    /// Adds a script: all calls of the nodes that match `pattern` execute `act`.
     ///
     /// # Panics
     ///
@@ -149,7 +149,7 @@ impl ScriptedProvider {
         self.play().calls.clone()
     }
 
-    /// The prompts of the calls of the nodes of `pattern`, in the order they began.
+    /// The prompts of the calls of the nodes that match `pattern`, in the order they began.
     ///
     /// # Panics
     ///
@@ -163,11 +163,11 @@ impl ScriptedProvider {
         calls.filter(|request| pattern.matches(&request.id.path)).map(|request| request.prompt).collect()
     }
 
-    /// Fails the test unless every act of every [script](Self::script) was done, and every call had one.
+    /// Fails the test unless every act of every [script](Self::script) was executed, and every call had one.
     ///
     /// # Panics
     ///
-    /// Then, with what is left and what was missing.
+    /// If acts are left or were missing; the message lists them.
     #[track_caller]
     pub fn assert_finished(&self) {
         let play = self.play();
@@ -184,7 +184,7 @@ impl ScriptedProvider {
     }
 
     fn play(&self) -> MutexGuard<'_, Play> {
-        // Nothing is left half done by a panic: a test that fails says why.
+        // A panic leaves the data consistent, and a failing test reports its own message.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -221,7 +221,7 @@ impl Script {
     }
 }
 
-/// A call under way; it was dropped unless its end is noted before.
+/// A call in progress; it counts as dropped unless its end is recorded.
 struct Underway<'a> {
     provider: &'a ScriptedProvider,
     context: &'a CallContext,

@@ -1,10 +1,10 @@
-//! Which nodes a script is for.
+//! Patterns of nodes.
 
 use std::fmt;
 
 use workflow_core::ids::NodePath;
 
-/// Nodes by their path; what is left out may be anything.
+/// Matches nodes by their path; omitted parts match anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     text: String,
@@ -16,7 +16,7 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Reads `[iteration/]stage[lane][/node[item]…]`. `None` for what is not of that form.
+    /// Parses `[iteration/]stage[lane][/node[item]…]`. `None` if the text does not have that form.
     pub(super) fn read(text: &str) -> Option<Self> {
         let mut parts: Vec<&str> = text.split('/').collect();
         let iteration = parts.first().and_then(|part| part.parse().ok()).filter(|_| parts.len() > 1);

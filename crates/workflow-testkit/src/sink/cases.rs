@@ -9,7 +9,7 @@ use super::fixture::{Consumer, Fixture, Seen};
 use crate::patience;
 use crate::store::runs::{entry, id, succeeded};
 
-/// Hands a sink to a thread of its own, and waits until `work` is done with it.
+/// Calls a sink on a separate thread, and waits until `work` is done with it.
 fn do_unhindered(
     sink: Box<dyn EventSink>,
     work: impl FnOnce(&dyn EventSink) + Send + 'static,
@@ -22,7 +22,7 @@ fn do_unhindered(
         drop(at_work);
         done.send(()).unwrap();
     });
-    wait.recv_timeout(patience()).expect("the sink holds its caller up");
+    wait.recv_timeout(patience()).expect("the sink blocks its caller");
     sink
 }
 
@@ -34,7 +34,7 @@ fn say(sink: &dyn EventSink, run: &RunId, entries: std::ops::RangeInclusive<u64>
     sink.output(run, &entries.map(|number| entry(number, "said")).collect::<Vec<_>>());
 }
 
-/// What the consumer sees when it goes on, and the sink ends.
+/// What the consumer sees when it continues, and the sink ends.
 fn rest(sink: impl Into<Arc<dyn EventSink>>, mut consumer: Box<dyn Consumer>) -> Vec<Seen> {
     consumer.go_on();
     drop(sink.into());
@@ -77,8 +77,8 @@ pub fn a_slow_consumer_holds_nobody_up(fixture: &dyn Fixture) {
         }
     });
     let seen = rest(sink, consumer);
-    assert!(seen.len() < 2_000, "{} are kept, where a few were to wait", seen.len());
-    assert!(seen.contains(&Seen::Event(id("r1"), 1)), "what came first is there");
+    assert!(seen.len() < 2_000, "{} are queued, although the capacity is small", seen.len());
+    assert!(seen.contains(&Seen::Event(id("r1"), 1)), "the first event is missing");
 }
 
 pub fn a_slow_consumer_is_told_what_it_missed_where_it_is_missing(fixture: &dyn Fixture) {
@@ -86,7 +86,7 @@ pub fn a_slow_consumer_is_told_what_it_missed_where_it_is_missing(fixture: &dyn 
     let sink = do_unhindered(sink, |sink| {
         (1..=50).for_each(|number| give(sink, &id("r1"), number..=number));
         (1..=20).for_each(|number| say(sink, &id("r1"), number..=number));
-        // A sink may leave out what came together as a whole.
+        // A sink may drop a whole batch.
         say(sink, &id("r1"), 21..=70);
         give(sink, &id("r1"), 51..=60);
     });
@@ -96,11 +96,11 @@ pub fn a_slow_consumer_is_told_what_it_missed_where_it_is_missing(fixture: &dyn 
     for seen in &seen {
         match seen {
             Seen::Event(_, number) => {
-                assert_eq!(*number, events + missed_events + 1, "{seen:?} is not what comes next");
+                assert_eq!(*number, events + missed_events + 1, "{seen:?} is not next");
                 events += 1;
             }
             Seen::Output(_, number) => {
-                assert_eq!(*number, output + missed_output + 1, "{seen:?} is not what comes next");
+                assert_eq!(*number, output + missed_output + 1, "{seen:?} is not next");
                 output += 1;
             }
             Seen::Missed { events, output } => {

@@ -1,21 +1,21 @@
-//! What a sink's tests give to the suite.
+//! The interface between a sink's tests and the suite.
 
 use workflow_core::ids::RunId;
 use workflow_core::sink::EventSink;
 
-/// What a sink's tests give to the suite.
+/// What a sink's tests provide to the suite.
 pub trait Fixture {
-    /// A sink that lets about `capacity` events and entries wait, and what consumes them: slow until it is told
-    /// to [go on](Consumer::go_on).
+    /// Opens a sink that queues about `capacity` events and entries, and its consumer, which is slow until it
+    /// is told to [continue](Consumer::go_on).
     fn open(&self, capacity: usize) -> (Box<dyn EventSink>, Box<dyn Consumer>);
 }
 
-/// Where a sink hands events to.
+/// The receiver of a sink's events.
 pub trait Consumer {
-    /// Begins to take what comes.
+    /// Starts to consume.
     fn go_on(&mut self);
 
-    /// Takes all there is, in order. The sink is gone.
+    /// Consumes everything that is left, in order. The sink was dropped before.
     fn rest(&mut self) -> Vec<Seen>;
 }
 
@@ -26,7 +26,7 @@ pub enum Seen {
     Event(RunId, u64),
     /// An output entry of a run, by its number.
     Output(RunId, u64),
-    /// That so much was left out here.
+    /// How much was dropped at this point.
     Missed {
         /// Events.
         events: u64,

@@ -12,9 +12,9 @@ pub use fixture::{Consumer, Fixture, Seen};
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Case {
-    /// What it shows.
+    /// The behaviour that it checks.
     pub name: &'static str,
-    /// Shows it, or panics.
+    /// Runs the case; panics if it fails.
     pub run: fn(&dyn Fixture),
 }
 
@@ -26,7 +26,7 @@ impl fmt::Debug for Case {
 
 /// Makes a test of every case of the [suite](crate::sink) for a sink.
 ///
-/// The argument is an expression that makes a [`Fixture`](crate::sink::Fixture).
+/// The argument is an expression that creates a [`Fixture`](crate::sink::Fixture).
 ///
 /// ```
 /// # use std::sync::{Arc, Mutex};
@@ -112,7 +112,7 @@ macro_rules! __sink_each {
     };
 }
 
-/// Every case that there is.
+/// All cases.
 pub fn cases() -> Vec<Case> {
     __sink_cases!(list())
 }

@@ -12,34 +12,36 @@ use std::time::Duration;
 use workflow_core::ids::RunId;
 use workflow_core::store::RunStore;
 
-/// What a store's tests give to the suite: one body of data, that lasts as long as the fixture.
+/// What a store's tests provide to the suite: one set of data that lives as long as the fixture.
 ///
-/// Every case gets a fixture of its own, with nothing in it.
+/// Every case gets a fixture of its own, with no data in it.
 pub trait Fixture {
-    /// Opens the store as a process does that starts now: each call makes another holder of leases.
+    /// Opens the store like a process that starts now: each call creates another holder of leases.
     ///
-    /// Several are open at the same time only where the capability `processes` is declared.
+    /// Several are open at the same time only if the capability `processes` is declared.
     fn open(&self) -> Box<dyn RunStore>;
 
-    /// Lets time go by for leases: moves the clock that the store was given, or moves back what it has
-    /// written down. Needed where [`RunStore::lease_time`] is not `None`. Never sleeps.
+    /// Advances the time of leases: moves the clock that the store was given, or moves the stored times back.
+    /// Needed if [`RunStore::lease_time`] is not `None`. Never sleeps.
     fn advance(&self, by: Duration) {
-        panic!("leases of this store run out, and its fixture cannot let {by:?} go by");
+        panic!("leases of this store expire, but its fixture does not implement `advance` ({by:?})");
     }
 
-    /// Damages what is stored of an event. Needed for the capability `damage`. No store is open then.
+    /// Damages a stored event. Needed for the capability `damage`. No store is open then.
     fn damage(&self, run: &RunId, event: u64, damage: Damage) {
-        panic!("the fixture declares `damage` and does not do it: {damage:?} of event {event} of {run}");
+        panic!(
+            "the fixture declares `damage` but does not implement it: {damage:?} of event {event} of {run}"
+        );
     }
 }
 
-/// What is to be done to a stored event.
+/// How to damage a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Damage {
-    /// It becomes something that is no event.
+    /// Replaces it with something that is not an event.
     Garbage,
-    /// Its type becomes [`Damage::UNKNOWN_EVENT`].
+    /// Changes its type to [`Damage::UNKNOWN_EVENT`].
     UnknownEvent,
 }
 
@@ -48,19 +50,19 @@ impl Damage {
     pub const UNKNOWN_EVENT: &str = "attempt_dreamt";
 }
 
-/// What a store can do besides what every store does; see [`store_suite`](crate::store_suite).
+/// The optional capabilities of a store; see [`store_suite`](crate::store_suite).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Capability {
-    /// What is stored is there when the store is opened again.
+    /// Its data is durable.
     Durable,
     /// Several processes can have it open at the same time.
     Processes,
-    /// Leases run out by a clock.
+    /// Leases expire by a clock.
     Leases,
-    /// Watchers are told of runs that can be claimed.
+    /// Watchers are notified of runs that can be claimed.
     Hints,
-    /// What is stored can be damaged, for a test.
+    /// A test can damage its data.
     Damage,
 }
 
@@ -68,11 +70,11 @@ pub enum Capability {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Case {
-    /// What it shows.
+    /// The behaviour that it checks.
     pub name: &'static str,
-    /// What the store has to be able to do.
+    /// The capability that it needs.
     pub needs: Option<Capability>,
-    /// Shows it, or panics.
+    /// Runs the case; panics if it fails.
     pub run: fn(&dyn Fixture),
 }
 

@@ -1,24 +1,24 @@
-//! Which cases there are, and how they become tests.
+//! The list of cases, and the macro that turns them into tests.
 
 use super::Capability::{Damage, Durable, Hints, Leases, Processes};
 use super::Case;
 
 /// Makes a test of every case of the [suite](crate::store) for a store.
 ///
-/// The first argument is an expression that makes a [`Fixture`](crate::store::Fixture); it is evaluated for
-/// every test. What follows are the store's capabilities. A case that needs one that is not declared is not
-/// made into a test.
+/// The first argument is an expression that creates a [`Fixture`](crate::store::Fixture); it is evaluated for
+/// every test. It is followed by the store's capabilities. A case that needs an undeclared capability does
+/// not become a test.
 ///
 /// | capability | what it says |
 /// |---|---|
-/// | `durable` | what is stored is there when the store is opened again |
+/// | `durable` | data is still there when the store is opened again |
 /// | `processes` | several processes can have the store open at the same time |
-/// | `leases` | leases run out by a clock, and the fixture can let time go by; needs `processes` |
-/// | `hints` | watchers are told of runs that can be claimed |
-/// | `damage` | the fixture can damage what is stored |
+/// | `leases` | leases expire by a clock, and the fixture can advance it; needs `processes` |
+/// | `hints` | watchers are notified of runs that can be claimed |
+/// | `damage` | the fixture can damage stored data |
 ///
-/// The tests have the names of the cases, so a second store in the same file has its suite in a module of
-/// its own.
+/// The tests are named after the cases, so the suite of a second store in the same file needs a module of its
+/// own.
 #[macro_export]
 macro_rules! store_suite {
     ($fixture:expr $(; $($capability:ident),* $(,)?)?) => {
@@ -27,7 +27,7 @@ macro_rules! store_suite {
     };
 }
 
-/// The only list of cases there is: each group is either registered or told of.
+/// The only list of the cases: each group is either registered or enumerated.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __store_cases {
@@ -145,7 +145,7 @@ macro_rules! __store_each {
     };
 }
 
-/// Every case that there is.
+/// All cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(__store_cases!(list (None) every));

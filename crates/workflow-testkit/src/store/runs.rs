@@ -1,4 +1,4 @@
-//! Runs to store: what the cases are made of, for tests of a store's own.
+//! Builders of runs for the cases and for other tests of a store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,23 +19,23 @@ use workflow_core::store::{Lease, NewRun, RunHead, RunStore, StoreError};
 
 use crate::patience;
 
-/// The id of a run.
+/// Parses the id of a run.
 pub fn id(text: &str) -> RunId {
     RunId::new(text).unwrap()
 }
 
-/// `seconds` after a fixed moment.
+/// The time `seconds` after a fixed moment.
 pub fn at(seconds: u64) -> Timestamp {
     let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
     start + SignedDuration::from_secs(i64::try_from(seconds).unwrap())
 }
 
-/// An event, as many seconds after the fixed moment as its number says.
+/// An event with the time `seq` seconds after the fixed moment.
 pub fn event(seq: u64, body: EventBody) -> Event {
     Event { seq, at: at(seq), body }
 }
 
-/// The bundle of a workflow of one stage.
+/// The bundle of a workflow with one stage.
 pub fn bundle(workflow: &str) -> Arc<Bundle> {
     let stages = IndexMap::from([(StageId::new("plan").unwrap(), Stage::default())]);
     Arc::new(Bundle::new(Workflow {
@@ -80,8 +80,8 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
     NewRun { id: id(name), bundle, events: vec![first], head }
 }
 
-/// A run of the workflow `feature` with labels, created `age` seconds after the fixed moment. They need not be valid
-/// ones: a store keeps what it is given.
+/// A run of the workflow `feature` with labels, created `age` seconds after the fixed moment. The labels need
+/// not be valid: a store does not check them.
 pub fn labelled(name: &str, age: u64, labels: &[(&str, &str)]) -> NewRun {
     let mut run = run_of("feature", name, age);
     run.head.labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -96,12 +96,12 @@ pub fn new_run(name: &str) -> NewRun {
     run_of("feature", name, 1)
 }
 
-/// Creates [`new_run`].
+/// Creates [`new_run`] in `store`.
 pub fn create(store: &dyn RunStore, name: &str) -> Lease {
     block_on(store.create(new_run(name))).unwrap()
 }
 
-/// Creates [`new_run`], in another status, and gives it back.
+/// Creates [`new_run`] with another status, and releases it.
 pub fn create_free(store: &dyn RunStore, name: &str, status: RunStatus) {
     let lease = create(store, name);
     if status != RunStatus::Pending {
@@ -111,7 +111,7 @@ pub fn create_free(store: &dyn RunStore, name: &str, status: RunStatus) {
 }
 
 /// Creates a run that was created at `created` and ended at `ended`, in seconds after the fixed moment, and
-/// gives it back.
+/// releases it.
 pub fn create_ended(store: &dyn RunStore, name: &str, created: u64, ended: u64, status: RunStatus) {
     let run = run_of("feature", name, created);
     let mut head = run.head.clone();
@@ -121,7 +121,7 @@ pub fn create_ended(store: &dyn RunStore, name: &str, created: u64, ended: u64, 
     block_on(store.release(lease)).unwrap();
 }
 
-/// An event of middling size.
+/// An event of medium size.
 pub fn succeeded(seq: u64) -> Event {
     output_of(seq, &json!({"text": "line one\nline two", "n": seq, "more": true}))
 }
@@ -161,7 +161,7 @@ pub fn entry(number: u64, text: &str) -> OutputEntry {
     }
 }
 
-/// The head of [`new_run`] in another status.
+/// The head of [`new_run`] with another status.
 pub fn head(status: RunStatus) -> RunHead {
     let mut head = new_run("r").head;
     head.status = status;
@@ -174,7 +174,7 @@ pub fn head(status: RunStatus) -> RunHead {
 ///
 /// # Errors
 ///
-/// What the store says.
+/// The error of the store.
 pub fn append(
     store: &dyn RunStore,
     lease: &Lease,
@@ -194,13 +194,13 @@ pub fn numbers(events: &[Event]) -> Vec<u64> {
     events.iter().map(|event| event.seq).collect()
 }
 
-/// Claims a run whose holder has given it back, or is about to without anybody waiting for it.
+/// Claims a run whose holder has released it, or is about to.
 pub fn claim_in_the_end(store: &dyn RunStore, run: &RunId) -> Lease {
     let patience = Instant::now() + patience();
     loop {
         match block_on(store.claim(run)) {
             Err(StoreError::Held { holder, .. }) => {
-                assert!(Instant::now() < patience, "{run} is never given back by {holder}");
+                assert!(Instant::now() < patience, "{run} is never released by {holder}");
                 std::thread::yield_now();
             }
             lease => return lease.unwrap(),
@@ -212,7 +212,7 @@ pub fn claim_in_the_end(store: &dyn RunStore, run: &RunId) -> Lease {
 pub fn in_the_end(what: &str, condition: impl Fn() -> bool) {
     let patience = Instant::now() + patience();
     while !condition() {
-        assert!(Instant::now() < patience, "it never happens: {what}");
+        assert!(Instant::now() < patience, "timed out waiting until {what}");
         std::thread::yield_now();
     }
 }

@@ -1,4 +1,4 @@
-//! For those who wrap stores: whether what is inside does all the work.
+//! Checks that a store that wraps another one forwards every method.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -56,7 +56,7 @@ impl<F: Fixture, W: Fn(Box<dyn RunStore>) -> Box<dyn RunStore>> Fixture for Wrap
     }
 }
 
-/// The methods of [`RunStore`], in the order in which it has them.
+/// The methods of [`RunStore`], in the order of the trait.
 pub const METHODS: [&str; 20] = [
     "create",
     "append",
@@ -80,7 +80,7 @@ pub const METHODS: [&str; 20] = [
     "watch",
 ];
 
-/// A store that keeps nothing, answers each method in a way of its own, and notes which were called.
+/// A store that keeps nothing, returns a distinct answer from each method, and records which were called.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
     calls: Arc<Mutex<Vec<&'static str>>>,
@@ -91,14 +91,14 @@ impl Recorder {
         self.calls.lock().unwrap().push(method);
     }
 
-    /// What was called since the last time.
+    /// The calls since the last time.
     pub fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut *self.calls.lock().unwrap())
     }
 }
 
-/// Shows that a store that wraps another hands every method on: also those that the trait has a default for,
-/// and that one forgets.
+/// Checks that a store that wraps another one forwards every method, including those with a default
+/// implementation in the trait, which are easily forgotten.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -109,7 +109,7 @@ impl Recorder {
 ///
 /// # Panics
 ///
-/// When a method does not reach the store that is wrapped, or its answer comes back as another.
+/// If a method does not reach the inner store, or its answer is changed.
 pub fn every_method_is_handed_on(wrap: impl FnOnce(Recorder) -> Box<dyn RunStore>) {
     let bare = Recorder::default();
     let wrapped = wrap(bare.clone());
@@ -122,7 +122,7 @@ pub fn every_method_is_handed_on(wrap: impl FnOnce(Recorder) -> Box<dyn RunStore
     }
 }
 
-/// Calls a method, and shows its answer.
+/// Calls a method, and formats its answer.
 fn call(store: &dyn RunStore, method: &str) -> String {
     let (run, lease) = (id("r1"), Lease { run: id("r1"), epoch: 3, previous: 0, deaths: 0 });
     let head = head(RunStatus::Running);

@@ -1,4 +1,4 @@
-//! Claiming whatever can be driven.
+//! Claiming any runs.
 
 use std::collections::HashSet;
 use std::sync::Barrier;
@@ -13,7 +13,7 @@ use crate::store::runs::{append, at, create, create_free, id, started, succeeded
 
 pub(super) fn claimed(store: &dyn RunStore, most: usize) -> Vec<Lease> {
     let mut leases = block_on(store.claim_next(most, at(0))).unwrap();
-    // In no order that a caller could rely on.
+    // The order is not guaranteed.
     leases.sort_by(|a, b| a.run.cmp(&b.run));
     leases
 }
@@ -42,7 +42,7 @@ pub fn what_goes_on_by_itself_and_nobody_holds_is_given(fixture: &dyn Fixture) {
     append(store, &leases[1], 2, &[succeeded(3)]).unwrap();
     let error = block_on(store.claim(&id("pending"))).unwrap_err();
     assert!(matches!(error, StoreError::Held { .. }), "{error}");
-    // What is given back can be had again, with a new lease.
+    // A released run can be claimed again, with a new lease.
     block_on(store.release(leases[1].clone())).unwrap();
     let again = claimed(store, 9);
     assert_eq!(runs(&again), ["running"]);
@@ -73,7 +73,7 @@ pub fn of_many_claimers_each_is_given_others(fixture: &dyn Fixture) {
     each_is_given_others(&stores);
 }
 
-/// Has every one of `stores` claim what there is, all at once.
+/// All `stores` claim concurrently until no run is left.
 pub(super) fn each_is_given_others(stores: &[&dyn RunStore]) {
     for n in 0..24 {
         create_free(stores[0], &format!("r{n}"), RunStatus::Pending);

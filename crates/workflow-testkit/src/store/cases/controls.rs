@@ -1,4 +1,4 @@
-//! Controls, and who is told of them.
+//! Control requests, and the watchers that are notified of them.
 
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +42,7 @@ pub fn controls_that_no_event_obeys_are_delivered_to_the_next_holder(fixture: &d
         block_on(store.request(&run, control)).unwrap();
     }
     assert_eq!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap().len(), 3);
-    // The driver obeyed the first, and died before it obeyed the others.
+    // The driver applied the first, and died before it applied the others.
     append(store, &lease, 2, &[event(3, EventBody::PauseRequested { control: 1 })]).unwrap();
     block_on(store.release(lease)).unwrap();
     let lease = block_on(store.claim(&run)).unwrap();
@@ -62,7 +62,7 @@ pub fn a_control_is_recorded_while_nobody_drives(fixture: &dyn Fixture) {
     assert_eq!(given, [ControlRecord { number: 1, control: Control::Resume }]);
 }
 
-/// What the watchers of a store were told: a run, or that it may have been any.
+/// The notifications of the watchers of a store: a run, or `None` for any run.
 type Calls = Arc<Mutex<Vec<Option<RunId>>>>;
 
 fn watcher() -> (Calls, Watcher) {
@@ -78,15 +78,15 @@ pub fn a_control_calls_the_watchers(fixture: &dyn Fixture) {
     let named = || calls.lock().unwrap().iter().flatten().cloned().collect::<Vec<_>>();
     let watching = store.watch(watcher);
     block_on(store.request(&id("r1"), Control::Pause)).unwrap();
-    // That it may have been any run is a hint for another watcher.
+    // `None` is a hint for another watcher.
     assert_eq!(named(), [id("r1")]);
     drop(watching);
     block_on(store.request(&id("r1"), Control::Resume)).unwrap();
     assert_eq!(named(), [id("r1")]);
-    // A call that is under way may keep it for a moment.
+    // A notification in progress may keep it for a moment.
     let weak = Arc::downgrade(&calls);
     drop(calls);
-    in_the_end("the watcher is let go", || weak.upgrade().is_none());
+    in_the_end("the watcher is dropped", || weak.upgrade().is_none());
 }
 
 pub fn a_run_that_can_be_claimed_calls_the_watchers(fixture: &dyn Fixture) {
@@ -96,6 +96,6 @@ pub fn a_run_that_can_be_claimed_calls_the_watchers(fixture: &dyn Fixture) {
         let _watching = store.watch(watcher);
         create_free(store, name, status);
         let told = || calls.lock().unwrap().iter().any(|run| run.as_ref().is_none_or(|run| *run == id(name)));
-        in_the_end("somebody is told that the run can be claimed", told);
+        in_the_end("a watcher is notified that the run can be claimed", told);
     }
 }

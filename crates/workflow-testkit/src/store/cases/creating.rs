@@ -27,7 +27,7 @@ pub fn a_run_is_created_once(fixture: &dyn Fixture) {
     for _ in 0..2 {
         let error = block_on(store.create(other.clone())).unwrap_err();
         assert!(matches!(error, StoreError::Exists(run) if run == id("r1")));
-        // Also when nobody holds it.
+        // Also if no process holds it.
         block_on(store.release(lease.clone())).unwrap();
     }
     assert_eq!(events(store, &id("r1")), new_run("r1").events);
@@ -79,7 +79,7 @@ pub fn a_deleted_run_is_gone(fixture: &dyn Fixture) {
     let error = append(store, &lease, 2, &[succeeded(3)]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
     assert!(block_on(store.list(&RunFilter::all())).unwrap().is_empty());
-    // Its id is free, and nothing of the old run is left: no lease either.
+    // Its id can be used again, and no data of the old run is left, not even a lease.
     let new = create(store, "r1");
     let error = append(store, &lease, 1, &[started(2)]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
@@ -99,11 +99,11 @@ pub fn a_bundle_is_shared_by_its_runs(fixture: &dyn Fixture) {
     assert_eq!(block_on(store.bundle(&run.head.bundle)).unwrap(), run.bundle);
     let run = new_run("r1");
     assert_eq!(block_on(store.bundle(&run.head.bundle)).unwrap(), run.bundle);
-    // It stays as long as one of them does.
+    // It is kept as long as one of the runs exists.
     block_on(store.release(first)).unwrap();
     block_on(store.delete(&id("r1"))).unwrap();
     assert_eq!(block_on(store.bundle(&run.head.bundle)).unwrap(), run.bundle);
-    // And is there for who needs it again.
+    // It exists when another run needs it again.
     create(store, "r1");
     assert_eq!(block_on(store.bundle(&run.head.bundle)).unwrap(), run.bundle);
 }
@@ -128,7 +128,7 @@ pub fn what_is_not_there_is_not_found(fixture: &dyn Fixture) {
     assert!(block_on(store.list(&RunFilter::all())).unwrap().is_empty());
     assert!(block_on(store.claim_next(9, at(0))).unwrap().is_empty());
     assert_eq!(block_on(store.prune(at(1_000), 9)).unwrap(), 0);
-    // A holder of a run that never was is fenced off.
+    // A holder of a run that never existed is fenced off.
     let error = append(store, &Lease { run, epoch: 1, previous: 0, deaths: 0 }, 0, &[]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
 }

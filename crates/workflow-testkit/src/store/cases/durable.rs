@@ -1,4 +1,4 @@
-//! What is there when the store is opened again.
+//! Data that exists when the store is opened again.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::store::runs::{
     started, succeeded,
 };
 
-/// All that can be read of a store.
+/// All data that can be read from a store.
 fn read_all(store: &dyn RunStore) -> String {
     let mut text = String::new();
     for record in block_on(store.list(&RunFilter::all())).unwrap() {
@@ -59,7 +59,7 @@ pub fn what_was_acknowledged_survives_its_holder(fixture: &dyn Fixture) {
     for round in 0..4 {
         let store = fixture.open();
         if let Some(time) = store.lease_time() {
-            // Nobody gave the run back.
+            // The run was not released.
             fixture.advance(time * 2);
         }
         let lease = block_on(store.claim(&id("r1"))).unwrap();

@@ -55,7 +55,7 @@ pub fn a_refused_append_leaves_nothing_behind(fixture: &dyn Fixture) {
     assert_eq!(events(store, &id("r1")), new_run("r1").events);
     assert_eq!(block_on(store.get(&id("r1"))).unwrap().head, new_run("r1").head);
     let controls = block_on(store.append(&lease, 1, &[started(2)], None)).unwrap();
-    assert_eq!(controls.len(), 1, "the control was not used up");
+    assert_eq!(controls.len(), 1, "the control request was not consumed");
 }
 
 pub fn the_head_changes_only_when_given(fixture: &dyn Fixture) {
@@ -150,7 +150,7 @@ pub fn odd_and_large_payloads_survive(fixture: &dyn Fixture) {
         json!("\"}\n{\"seq\":3"),
         json!({"z": 1, "a": [{"b": null}], "Z": {"é": "'; drop table event; --"}}),
         json!(1.5e300),
-        // Numbers stay as they were written.
+        // Numbers keep their exact notation.
         Data::parse("[23000000000000000001,1e400,-0.0,-0,1.0,1e2,0.1000]").unwrap().exact_value(),
         json!(u64::MAX),
         json!(i64::MIN),
@@ -167,7 +167,7 @@ pub fn odd_and_large_payloads_survive(fixture: &dyn Fixture) {
     let entries: Vec<_> = texts.iter().zip(1..).map(|(text, number)| entry(number, text)).collect();
     block_on(store.append_output(&lease, &entries)).unwrap();
     assert_eq!(block_on(store.output(&id("r1"), 0, usize::MAX)).unwrap(), entries);
-    // Ids that a file system or a collation could take for one another.
+    // Ids that a file system or a collation could confuse.
     for name in ["CON", "con", "A-b", "a-B", "_", "-", "0", &"n".repeat(64)] {
         create(store, name);
         assert_eq!(events(store, &id(name)), new_run(name).events);

@@ -1,4 +1,4 @@
-//! Who may drive a run.
+//! Which process may drive a run.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, mpsc};
@@ -41,7 +41,7 @@ pub fn a_released_lease_is_fenced_off(fixture: &dyn Fixture) {
     let new = block_on(store.claim(&id("r1"))).unwrap();
     assert!(new.epoch > old.epoch);
     fenced(&old);
-    // Giving it back again does not take the run from its new holder.
+    // Releasing the old lease again does not take the run from its new holder.
     block_on(store.release(old)).unwrap();
     append(store, &new, 1, &[started(2)]).unwrap();
     assert_eq!(numbers(&events(store, &id("r1"))), [1, 2]);
@@ -69,7 +69,7 @@ pub fn a_lease_that_nobody_waits_for_is_given_back(fixture: &dyn Fixture) {
         let lease = claim_in_the_end(store, &id("r1"));
         block_on(store.release(lease)).unwrap();
     }
-    // A run whose creator does not wait is there as a whole or not at all.
+    // A run whose creator does not wait exists as a whole or not at all.
     hand_back(store.create(new_run("r2")).now_or_never());
     match block_on(store.create(new_run("r2"))) {
         Ok(_) => {}
@@ -115,7 +115,7 @@ pub fn a_renewal_leaves_what_is_held(fixture: &dyn Fixture) {
     block_on(store.renew()).unwrap();
     append(store, &lease, 1, &[started(2)]).unwrap();
     block_on(store.release(lease.clone())).unwrap();
-    // It does not bring back what was given back.
+    // It does not restore a released lease.
     block_on(store.renew()).unwrap();
     let error = append(store, &lease, 2, &[succeeded(3)]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
@@ -127,7 +127,7 @@ pub fn a_call_that_is_not_polled_holds_up_no_other(fixture: &dyn Fixture) {
     let leases = [create(store, "r1"), create(store, "r2")];
     let events = [started(2)];
     std::thread::scope(|scope| {
-        // Begun and left alone, as by a driver whose other futures are busy. Dropped when this fails.
+        // Begun and not polled further, as by a driver whose other futures are busy. Dropped when this fails.
         let mut begun = store.append(&leases[0], 1, &events, None);
         let answer = (&mut begun).now_or_never();
         let (send, others) = mpsc::channel();
@@ -137,10 +137,10 @@ pub fn a_call_that_is_not_polled_holds_up_no_other(fixture: &dyn Fixture) {
             block_on(store.request(&id("r1"), Control::Pause)).unwrap();
             block_on(store.events(&id("r1"), 0, 9)).unwrap();
             block_on(store.renew()).unwrap();
-            // Nobody waits when it has taken too long.
+            // The receiver is gone if it has taken too long.
             let _ = send.send(());
         });
-        others.recv_timeout(patience()).expect("what others ask of the store is answered meanwhile");
+        others.recv_timeout(patience()).expect("the store answers other requests meanwhile");
         answer.unwrap_or_else(|| block_on(begun)).unwrap();
     });
     assert_eq!(numbers(&block_on(store.events(&id("r1"), 0, 9)).unwrap()), [1, 2]);

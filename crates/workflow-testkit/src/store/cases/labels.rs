@@ -14,7 +14,7 @@ fn list(store: &dyn RunStore, filter: &RunFilter) -> String {
     list.iter().map(|record| record.run_id.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// Creates a run with labels, created `age` seconds after the fixed moment, and gives it back.
+/// Creates a run with labels, created `age` seconds after the fixed moment, and releases it.
 fn create(store: &dyn RunStore, name: &str, age: u64, labels: &[(&str, &str)]) {
     let lease = block_on(store.create(labelled(name, age, labels))).unwrap();
     block_on(store.release(lease)).unwrap();
@@ -41,7 +41,7 @@ pub fn a_list_is_filtered_by_labels(fixture: &dyn Fixture) {
     }
     let very_many = (0..70_000).fold(all().label("a", "b"), |filter, n| filter.label(format!("n{n}"), "x"));
     assert_eq!(list(store, &very_many), "");
-    // They are in what is read, and another head replaces them as it does the rest.
+    // They are in the record, and another head replaces them like the rest.
     let record = block_on(store.get(&id("r1"))).unwrap();
     assert_eq!(record.head, labelled("r1", 1, &[("owner", "ann"), ("ticket", "OPS-7")]).head);
     let lease = block_on(store.claim(&id("r3"))).unwrap();
@@ -70,13 +70,13 @@ pub fn a_page_is_filled_with_runs_of_the_labels(fixture: &dyn Fixture) {
     assert_eq!(of_ann(RunFilter::all().limit(2).after(id("r00"))), "");
     assert_eq!(of_ann(RunFilter::all().limit(0)), "");
     assert_eq!(of_ann(RunFilter::unfinished().limit(3).after(id("r09"))), "r06 r03 r00");
-    // The page begins after a run with other labels, too.
+    // The page can also begin after a run with other labels.
     assert_eq!(of_ann(RunFilter::all().limit(1).after(id("r05"))), "r03");
     let filter = RunFilter::all().label("owner", "ann").after(id("gone"));
     assert!(matches!(block_on(store.list(&filter)), Err(StoreError::NotFound(_))));
 }
 
-/// Texts that a query has to take as they are.
+/// Texts that a query must escape.
 const ODD: [&str; 22] = [
     "",
     "x",
@@ -123,7 +123,7 @@ pub fn a_label_is_not_mistaken_for_what_else_a_run_has(fixture: &dyn Fixture) {
     create(store, "r0", 0, &[("owner", "ann")]);
     for n in 1..=3 {
         let mut run = labelled(&format!("r{n}"), n, &[("workflowId", "other")]);
-        // Its error says the same, as JSON and as text.
+        // Its error contains the same text, as JSON and as text.
         let details = json!({ "owner": "ann", "labels": { "owner": "ann" } });
         let error = Failure::new(FailureClass::Stage, details.to_string()).with_details(details);
         run.head.error = Some(error.into());

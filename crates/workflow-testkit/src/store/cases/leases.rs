@@ -1,4 +1,4 @@
-//! Leases that run out by a clock.
+//! Leases that expire by a clock.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::claiming::claimed;
 use crate::store::Fixture;
 use crate::store::runs::{append, at, create, create_ended, entry, events, head, id, started, succeeded};
 
-/// A part of the time for which a lease of `store` is good.
+/// A part of the lease time of `store`.
 fn part(store: &dyn RunStore, percent: u32) -> Duration {
-    store.lease_time().expect("leases that run out") * percent / 100
+    store.lease_time().expect("leases that expire") * percent / 100
 }
 
 fn fenced(store: &dyn RunStore, lease: &Lease, last: u64) {
@@ -60,18 +60,18 @@ pub fn a_revived_holder_writes_nothing(fixture: &dyn Fixture) {
     let (first, second) = (&*fixture.open(), &*fixture.open());
     let old = create(first, "r1");
     fixture.advance(part(first, 110));
-    // Although nobody has taken the run over: it may be taken at any moment.
+    // Although no other process has claimed the run: it may be claimed at any moment.
     fenced(first, &old, 1);
     let new = block_on(second.claim(&id("r1"))).unwrap();
     fenced(first, &old, 1);
     append(second, &new, 1, &[started(2)]).unwrap();
     fenced(first, &old, 2);
-    // What it gives back is not its own any more.
+    // It cannot release a lease that is no longer its own.
     block_on(first.release(old.clone())).unwrap();
     held(first, "r1");
     append(second, &new, 2, &[succeeded(3)]).unwrap();
     block_on(second.release(new)).unwrap();
-    // Nor does it come to life again when the run is free.
+    // Nor does the lease become valid again when the run is unclaimed.
     fenced(first, &old, 3);
     assert_eq!(events(first, &id("r1"))[1..], [started(2), succeeded(3)]);
     assert_eq!(block_on(first.last_output(&id("r1"))).unwrap(), 0);
@@ -80,29 +80,29 @@ pub fn a_revived_holder_writes_nothing(fixture: &dyn Fixture) {
 pub fn a_lease_tells_which_one_it_follows(fixture: &dyn Fixture) {
     let (first, second) = (&*fixture.open(), &*fixture.open());
     let created = create(first, "r1");
-    assert_eq!(created.previous, 0, "a run that is new had no lease before");
+    assert_eq!(created.previous, 0, "a new run had no lease before");
     block_on(first.release(created.clone())).unwrap();
     let again = block_on(first.claim(&id("r1"))).unwrap();
-    assert_eq!(again.previous, created.epoch, "given back, and claimed by the same process");
+    assert_eq!(again.previous, created.epoch, "released, and claimed by the same process");
     fixture.advance(part(first, 110));
     let _ = block_on(first.renew());
     let anew = block_on(first.claim(&id("r1"))).unwrap();
-    assert_eq!(anew.previous, again.epoch, "run out, and claimed by the same process");
+    assert_eq!(anew.previous, again.epoch, "expired, and claimed by the same process");
     fixture.advance(part(first, 110));
     let other = block_on(second.claim_next(1, at(0))).unwrap().remove(0);
-    assert_eq!(other.previous, anew.epoch, "run out, and claimed by another process with the next run");
+    assert_eq!(other.previous, anew.epoch, "expired, and claimed by another process with the next run");
     block_on(second.release(other.clone())).unwrap();
     let _ = block_on(first.renew());
     let back = block_on(first.claim(&id("r1"))).unwrap();
-    assert_eq!(back.previous, other.epoch, "another process had it, and wrote nothing");
+    assert_eq!(back.previous, other.epoch, "another process had held it, and wrote nothing");
 }
 
 pub fn a_lease_tells_how_many_holders_died_before_they_stored_an_event(fixture: &dyn Fixture) {
     let first = fixture.open();
     let created = create(&*first, "r1");
-    assert_eq!(created.deaths, 0, "a run that is new");
+    assert_eq!(created.deaths, 0, "a new run");
     block_on(first.release(created)).unwrap();
-    assert_eq!(block_on(first.claim(&id("r1"))).unwrap().deaths, 0, "it was given back");
+    assert_eq!(block_on(first.claim(&id("r1"))).unwrap().deaths, 0, "it was released");
     let mut opened = vec![first];
     for deaths in 1..=4 {
         fixture.advance(part(&*opened[0], 110));
@@ -115,7 +115,7 @@ pub fn a_lease_tells_how_many_holders_died_before_they_stored_an_event(fixture: 
         assert_eq!(lease.deaths, deaths, "each holder died and stored nothing");
         block_on(next.release(lease)).unwrap();
         let lease = block_on(next.claim(&id("r1"))).unwrap();
-        assert_eq!(lease.deaths, deaths, "giving it back in order proves nothing about the others");
+        assert_eq!(lease.deaths, deaths, "a release says nothing about the earlier holders");
         if deaths == 4 {
             append(&*next, &lease, 1, &[started(2)]).unwrap();
         }
@@ -129,7 +129,7 @@ pub fn a_lease_tells_how_many_holders_died_before_they_stored_an_event(fixture: 
     fixture.advance(part(&**last, 110));
     let next = fixture.open();
     let lease = claimed(&*next, 1).remove(0);
-    assert_eq!(lease.deaths, 1, "counted anew from the event on");
+    assert_eq!(lease.deaths, 1, "counted again from the event on");
     append(&*next, &lease, 2, &[succeeded(3)]).unwrap();
     block_on(next.release(lease)).unwrap();
     assert_eq!(block_on(next.claim(&id("r1"))).unwrap().deaths, 0, "an event was stored");
@@ -142,7 +142,7 @@ pub fn who_renews_too_late_is_told(fixture: &dyn Fixture) {
     let error = block_on(store.renew()).unwrap_err();
     assert!(matches!(error, StoreError::Expired), "{error}");
     fenced(store, &old, 1);
-    // It can claim anew, and what it gets is as good as any.
+    // It can claim again, and the new lease is valid.
     let new = block_on(store.claim(&id("r1"))).unwrap();
     assert!(new.epoch > old.epoch);
     fixture.advance(part(store, 60));
@@ -210,9 +210,9 @@ pub fn what_ran_out_is_given_to_the_next_who_asks(fixture: &dyn Fixture) {
     assert!(claimed(second, 9).is_empty());
     fixture.advance(part(first, 50));
     let given = claimed(second, 9);
-    assert_eq!(given.len(), 1, "the paused run stays where it is");
+    assert_eq!(given.len(), 1, "the paused run is not claimed");
     assert_eq!(given[0].run, id("r1"));
-    // What was asked of the run reaches who has taken it over.
+    // Control requests reach the process that has claimed the run.
     let controls = block_on(second.append(&given[0], 1, &[started(2)], None)).unwrap();
     assert_eq!(controls.iter().map(|control| control.control.clone()).collect::<Vec<_>>(), [Control::Cancel]);
     fenced(first, &old, 2);
@@ -229,7 +229,7 @@ pub fn what_ran_out_can_be_deleted(fixture: &dyn Fixture) {
     assert_eq!(block_on(second.prune(at(99), 9)).unwrap(), 1);
     let error = append(first, &lease, 2, &[succeeded(3)]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
-    // Another run of that id is not the holder's.
+    // Another run with that id does not belong to the holder.
     create(second, "r1");
     fenced(first, &old, 1);
     held(first, "r1");

@@ -45,7 +45,7 @@ pub fn pages_are_stable_while_runs_are_added(fixture: &dyn Fixture) {
         block_on(store.create(run_of("feature", name, age))).unwrap();
     }
     assert_eq!(page(store, Some("r4"), Some(2)), "r3 r2");
-    // What comes in behind the cursor is seen, what came before it is not.
+    // A run that is created after the cursor is listed, one created before it is not.
     block_on(store.create(run_of("feature", "late", 15))).unwrap();
     block_on(store.create(run_of("feature", "twin", 20))).unwrap();
     assert_eq!(page(store, Some("r2"), Some(9)), "late r1");
@@ -73,7 +73,7 @@ pub fn a_list_is_filtered(fixture: &dyn Fixture) {
     assert_eq!(list(store, &filter), "r3");
     filter.statuses = vec![RunStatus::Failed, RunStatus::Cancelled];
     assert_eq!(list(store, &filter), "");
-    // The page begins after a run that the filter does not let through, too.
+    // The page can also begin after a run that the filter does not select.
     let mut filter = RunFilter::unfinished();
     filter.after = Some(id("r3"));
     filter.limit = Some(1);

@@ -55,7 +55,7 @@ pub fn what_was_dropped_is_told_where_it_is_missing(fixture: &dyn Fixture) {
     let mut entries = vec![entry(1, "before"), told, entry(18, "after")];
     entries.extend(kinds.into_iter().zip(19..).map(|(kind, n)| OutputEntry { kind, ..entry(n, "said") }));
     block_on(store.append_output(&lease, &entries)).unwrap();
-    // All that a reader sees of an entry is what was written, whatever it is.
+    // A reader sees exactly what was written.
     assert_eq!(block_on(store.output(&id("r1"), 0, 99)).unwrap(), entries);
     assert_eq!(block_on(store.output(&id("r1"), 5, 1)).unwrap(), entries[1..2]);
     assert_eq!(block_on(store.last_output(&id("r1"))).unwrap(), 22);

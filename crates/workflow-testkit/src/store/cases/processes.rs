@@ -1,4 +1,4 @@
-//! Several processes at one store.
+//! Several processes that use one store.
 
 use std::sync::{Arc, Barrier, mpsc};
 
@@ -39,7 +39,7 @@ pub fn a_lease_is_good_in_its_process_only(fixture: &dyn Fixture) {
     let lease = create(first, "r1");
     let error = append(second, &lease, 1, &[started(2)]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
-    // Nor can it be given back elsewhere.
+    // Nor can another store release it.
     block_on(second.release(lease.clone())).unwrap();
     append(first, &lease, 1, &[started(2)]).unwrap();
     assert_eq!(numbers(&events(second, &id("r1"))), [1, 2]);
@@ -70,7 +70,7 @@ pub fn of_many_processes_one_wins_each_claim(fixture: &dyn Fixture) {
     let stores: Vec<_> = (0..4).map(|_| fixture.open()).collect();
     create_free(&*stores[0], "r1", RunStatus::Pending);
     let (start, tried) = (Barrier::new(stores.len()), Barrier::new(stores.len()));
-    // Nobody panics while others wait for it.
+    // Returns errors instead of panicking, because other threads wait for this one.
     let drive = |store: &dyn RunStore, last: u64| -> Result<(), StoreError> {
         start.wait();
         let claimed = block_on(store.claim(&id("r1")));
@@ -109,7 +109,7 @@ pub fn a_control_reaches_the_holder_in_another_process(fixture: &dyn Fixture) {
     let _watching = first.watch(watcher);
     for number in 1..=3 {
         assert_eq!(block_on(second.request(&id("r1"), Control::Pause)).unwrap(), number);
-        // It may have to look now and then; what it looks at is there when it calls.
+        // The store may have to poll; the data is readable when the watcher is called.
         let told = calls.recv_timeout(patience()).expect("the watcher is called");
         assert!(told.is_none_or(|run| run == id("r1")));
         assert_eq!(block_on(first.controls(&id("r1"), number - 1)).unwrap().len(), 1);

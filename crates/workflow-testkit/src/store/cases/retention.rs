@@ -1,4 +1,4 @@
-//! Forgetting what has ended.
+//! Deleting completed runs.
 
 use futures::executor::block_on;
 use workflow_core::status::RunStatus;
@@ -29,18 +29,18 @@ pub fn what_ended_before_a_time_is_deleted(fixture: &dyn Fixture) {
     let gone = block_on(store.events(&id("r1"), 0, 9)).unwrap_err();
     assert!(matches!(gone, StoreError::NotFound(_)), "{gone}");
     assert_eq!(numbers(&events(store, &id("r3"))), [1, 2]);
-    // However old they are, runs that have not ended stay.
+    // However old they are, runs that have not ended are kept.
     assert_eq!(block_on(store.prune(at(1_000_000), 99)).unwrap(), 2);
     assert_eq!(left(store), "r5 r6 r7");
     assert_eq!(block_on(store.prune(at(1_000_000), 99)).unwrap(), 0);
-    // The bundle is still there for who needs it.
+    // The bundle is still there for a run that needs it.
     let run = new_run("r5");
     assert_eq!(block_on(store.bundle(&run.head.bundle)).unwrap(), run.bundle);
 }
 
 pub fn the_oldest_are_deleted_first_and_no_more_than_asked(fixture: &dyn Fixture) {
     let store = &*fixture.open();
-    // Those that were created first did not end first.
+    // The order of creation differs from the order of completion.
     for (name, created, ended) in [("r1", 1, 50), ("r2", 2, 10), ("r3", 3, 40), ("r4", 4, 20), ("r5", 5, 30)]
     {
         create_ended(store, name, created, ended, RunStatus::Completed);
@@ -60,7 +60,7 @@ pub fn what_is_held_is_not_deleted(fixture: &dyn Fixture) {
         create_ended(store, name, 1, ended, RunStatus::Completed);
     }
     let lease = block_on(store.claim(&id("r1"))).unwrap();
-    // It does not use up what may be deleted.
+    // It does not count towards the limit.
     assert_eq!(block_on(store.prune(at(99), 1)).unwrap(), 1);
     assert_eq!(left(store), "r1 r3");
     append(store, &lease, 2, &[succeeded(3)]).unwrap();

@@ -19,13 +19,13 @@ fn the_format_is_lines_of_json_with_its_number_before_them() {
 fn a_file_that_is_not_whole_is_refused_and_says_why() {
     let call = r#"{"node":"work[0]/run","asked":{"prompt":"go"},"said":[],"took":0,"result":{"reply":{"output":1}}}"#;
     for (text, problem) in [
-        (String::new(), "is no cassette: its first line is not {\"cassette\":1}"),
-        ("name: a workflow\n".to_owned(), "is no cassette"),
-        (format!("{call}\n"), "is no cassette"),
-        ("{\"cassette\":2}\n{}\n".to_owned(), "has the format 2, and this version reads 1 only"),
-        (format!("{{\"cassette\":1}}\n{call}\n{}", &call[..40]), "line 3 is torn"),
-        (format!("{{\"cassette\":1}}\n{call}\n{call}"), "line 3 is torn"),
-        (format!("{{\"cassette\":1}}\n{}\n{call}\n", &call[..40]), "line 2 is no recorded call: EOF"),
+        (String::new(), "is not a cassette: its first line is not {\"cassette\":1}"),
+        ("name: a workflow\n".to_owned(), "is not a cassette"),
+        (format!("{call}\n"), "is not a cassette"),
+        ("{\"cassette\":2}\n{}\n".to_owned(), "has the format 2, and this version reads only 1"),
+        (format!("{{\"cassette\":1}}\n{call}\n{}", &call[..40]), "line 3 is incomplete"),
+        (format!("{{\"cassette\":1}}\n{call}\n{call}"), "line 3 is incomplete"),
+        (format!("{{\"cassette\":1}}\n{}\n{call}\n", &call[..40]), "line 2 is not a recorded call: EOF"),
         (format!("{{\"cassette\":1}}\n{}\n", call.replace("reply", "song")), "unknown variant `song`"),
     ] {
         let shelf = Shelf::new();
@@ -47,7 +47,7 @@ fn a_recorder_goes_on_behind_what_is_there_and_removes_a_torn_line() {
         std::fs::write(&shelf.path, &whole.as_bytes()[..torn]).unwrap();
         if torn > 15 {
             let error = Cassette::open(&shelf.path).unwrap_err().to_string();
-            assert!(error.contains("line 2 is torn"), "{torn}: {error}");
+            assert!(error.contains("line 2 is incomplete"), "{torn}: {error}");
         }
         ask(&shelf.record(Does(echo)), asked()).0.unwrap();
         assert_eq!(shelf.text(), whole, "{torn}");
@@ -62,10 +62,10 @@ fn a_recorder_goes_on_behind_what_is_there_and_removes_a_torn_line() {
 #[test]
 fn a_recorder_leaves_a_file_alone_that_is_no_cassette_of_its_format() {
     for (text, problem) in [
-        ("name: a workflow\n", "is no cassette"),
-        ("a line", "is no cassette"),
+        ("name: a workflow\n", "is not a cassette"),
+        ("a line", "is not a cassette"),
         ("{\"cassette\":2}\n{}\n", "has the format 2"),
-        ("{\"cassette\":1}\n{}\n", "line 2 is no recorded call: missing field `node`"),
+        ("{\"cassette\":1}\n{}\n", "line 2 is not a recorded call: missing field `node`"),
     ] {
         let shelf = Shelf::new();
         std::fs::write(&shelf.path, text).unwrap();

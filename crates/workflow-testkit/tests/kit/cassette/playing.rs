@@ -73,27 +73,27 @@ fn a_call_that_is_not_recorded_fails_for_good_and_says_what_is() {
         (
             change(|request| request.prompt = request.prompt.replace("release", "party")),
             &[
-                "`work[0]/run` was asked something else",
-                "line 2: its prompt `…",
+                "the request of `work[0]/run` differs",
+                "line 2, in its prompt: `…",
                 "plan the party`",
                 "plan the release`",
             ],
         ),
         (
             change(|request| request.options = json!({ "model": "large" })),
-            &["its options `", "\"large\"", "\"small\""],
+            &["in its options: `", "\"large\"", "\"small\""],
         ),
         (
             change(|request| request.session = Some("s1".to_owned())),
-            &["its session `gone on in`, and not `new`"],
+            &["in its session: `resumed` instead of `new`"],
         ),
-        (change(|request| request.output_schema = None), &["its output schema `null`", "\"string\""]),
+        (change(|request| request.output_schema = None), &["in its output schema: `null`", "\"string\""]),
         (
             change(|request| {
                 request.env.insert("A_KEY".to_owned(), "hunter22".to_owned());
                 request.prompt = "hunter22".to_owned();
             }),
-            &["its prompt `[redacted]`"],
+            &["in its prompt: `[redacted]`"],
         ),
     ] {
         let replay = shelf.play();
