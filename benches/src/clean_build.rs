@@ -1,4 +1,4 @@
-//! How long it takes to build what a host depends on from nothing. Takes a minute: on request only.
+//! How long a clean build of a host's dependencies takes. Takes a minute: on request only.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! How soon the driver of a run has recorded what another process asks of it.
+//! How soon the driver of a run records a control request of another process.
 
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -17,7 +17,7 @@ use crate::measure::{Effort, Result, Times};
 use crate::table::{Row, time};
 use crate::work::{PROVIDER, UntilStopped, chain, directory};
 
-/// Longer than anything here takes.
+/// Longer than any measurement takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
@@ -59,19 +59,19 @@ fn row(what: &str, latencies: &[Duration]) -> Row {
     Row::times(what, times, None).goal("≤ 200 ms", longest <= Duration::from_millis(200))
 }
 
-/// Tells when events were stored.
+/// Reports when events were stored.
 struct Stored(Sender<(EventBody, Duration)>);
 
 impl EventSink for Stored {
     fn events(&self, _: &RunId, events: &[Event]) {
         for event in events {
-            // At the end nobody listens any more.
+            // The receiver is gone at the end.
             let _ = self.0.send((event.body.clone(), now()));
         }
     }
 }
 
-/// When the event that `is_it` was stored.
+/// When the event that `is_it` matches was stored.
 fn wait_for(events: &Receiver<(EventBody, Duration)>, is_it: fn(&EventBody) -> bool) -> Result<Duration> {
     loop {
         let (body, at) = events.recv_timeout(PATIENCE)?;
@@ -81,7 +81,7 @@ fn wait_for(events: &Receiver<(EventBody, Duration)>, is_it: fn(&EventBody) -> b
     }
 }
 
-/// Lets another process ask; returns when it did.
+/// Starts another process that sends the request; returns when it did.
 fn ask(home: &str, run: &RunId, what: &str) -> Result<Duration> {
     let output =
         Command::new(std::env::current_exe()?).args(["control", home, run.as_str(), what]).output()?;
@@ -91,12 +91,12 @@ fn ask(home: &str, run: &RunId, what: &str) -> Result<Duration> {
     Ok(Duration::from_nanos(String::from_utf8(output.stdout)?.trim().parse()?))
 }
 
-/// The other process: says when it began to ask, in nanoseconds.
+/// The other process: prints when it sent the request, in nanoseconds.
 pub(crate) fn child(home: &str, run: &str, what: &str) -> Result<u128> {
     let engine = Engine::builder().store(FileStore::open(home)?).build()?;
     let run = engine.handle(&RunId::new(run)?);
     let began = now();
-    // The other process has the run: the outcome is that the request is recorded.
+    // The other process drives the run: the outcome is that the request is recorded.
     let _ = block_on(async { if what == "pause" { run.pause().await } else { run.cancel().await } })?;
     Ok(began.as_nanos())
 }

@@ -19,7 +19,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     Ok(vec![parse(effort)?, parts(effort)?, list(effort)?])
 }
 
-/// The floor: reading the same workflow from JSON, without a check.
+/// The floor: parsing the same workflow from JSON, without checks.
 fn parse(effort: Effort) -> Result<Row> {
     let engine = engine(NoOp)?;
     let text = text("twenty", 20);
@@ -38,7 +38,8 @@ fn parse(effort: Effort) -> Result<Row> {
     Ok(row.goal("G13 ≤ 0.25 ms", met))
 }
 
-/// The same with four roles and ten profiles, whose texts are at hand. The floor is that of the workflow alone.
+/// The same with four roles and ten profiles, whose texts are in memory. The floor is that of the workflow
+/// alone.
 fn parts(effort: Effort) -> Result<Row> {
     let mut text = text("twenty", 20);
     for number in 0..20 {
@@ -120,7 +121,7 @@ fn list(effort: Effort) -> Result<Row> {
     Ok(Row::times("100 workflow files listed", listed, Some(floor)).goal("G13 ≤ 5 ms", met))
 }
 
-/// A workflow as people write them.
+/// A workflow in the usual style.
 fn text(id: &str, stages: usize) -> String {
     let names: Vec<_> = (0..stages).map(|number| format!("stage-{number}")).collect();
     let mut text = format!(

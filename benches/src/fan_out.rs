@@ -1,4 +1,4 @@
-//! One stage with many lanes at the same time.
+//! One stage with many parallel lanes.
 
 use futures::executor::block_on;
 use workflow_core::status::RunStatus;

@@ -1,4 +1,4 @@
-//! One run in files, each of its steps on the disk before the next.
+//! One run in files, each of its steps synced to disk before the next.
 
 use std::fs;
 use std::io::Write as _;
@@ -42,7 +42,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     Ok(vec![row.goal("G9 ≤ 1.3 × floor", ratio <= 1.3)])
 }
 
-/// What was appended at once: lines that say that more follow, and one that does not.
+/// The bytes of each append: lines that say that more follow, and one that does not.
 fn portions(log: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = log;
     std::iter::from_fn(move || {

@@ -18,22 +18,22 @@ use crate::measure::{Effort, Result, Times, busy, repeat};
 use crate::table::Row;
 use crate::work::{Bare, NoOp, PROVIDER, chain, engine, fan_out};
 
-/// Nodes of one repetition: small graphs are run so often.
+/// Nodes of one repetition: small graphs are run several times.
 const NODES: usize = 20_000;
-/// Nodes of a layer, and of how many of the layer before each takes the outputs.
+/// Nodes per layer, and how many nodes of the previous layer are inputs of each.
 const LAYER: usize = 100;
 const INPUTS: usize = 4;
-/// As many nodes or items as a graph lets be under way at a time.
+/// The maximum number of nodes or items that a graph runs in parallel.
 const MOST: u32 = 1_000;
-/// Items that are under way at a time.
+/// Parallel items.
 pub(crate) const CONCURRENCY: u32 = 64;
 
-/// What a graph looks like.
+/// The shape of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Each node takes the output of the one before.
+    /// Each node uses the output of the previous one.
     Chain,
-    /// No node takes anything of another.
+    /// No node depends on another.
     Wide,
     /// Nodes in layers.
     Layers,
@@ -74,7 +74,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Compiling, running, and the bare calls.
+/// Measures compiling, running, and the bare calls.
 fn measure(shape: Shape, nodes: usize, effort: Effort) -> Result<[Times; 3]> {
     let runs = (effort.amount(NODES) / nodes).max(1);
     let bare = Bare::new(NoOp)?;
@@ -113,7 +113,7 @@ fn run(engine: &Engine, start: StartRun) -> Result<()> {
     Ok(())
 }
 
-/// One run of a shape, for tools that count what a process does.
+/// One run of a shape, for profilers that count instructions.
 pub(crate) fn once(what: &str, size: usize) -> Result<String> {
     let engine = engine(NoOp)?;
     let shape = match what {
@@ -128,7 +128,7 @@ pub(crate) fn once(what: &str, size: usize) -> Result<String> {
         "layers" => Shape::Layers,
         "foreach" => Shape::Foreach,
         "filtered" => Shape::Filtered,
-        _ => return Err(format!("there is no shape `{what}`").into()),
+        _ => return Err(format!("unknown shape `{what}`").into()),
     };
     let plan = Arc::new(Plan::load(bundle(shape.profile(size)?)?)?);
     run(&engine, shape.start(&plan, size))?;
@@ -184,7 +184,7 @@ fn node(number: usize, inputs: impl Iterator<Item = usize>) -> Result<GraphNode>
     })
 }
 
-/// A workflow of one stage that has that graph.
+/// A workflow with one stage that has that graph.
 pub(crate) fn bundle(profile: Profile) -> Result<Arc<Bundle>> {
     let stage = Stage { profile: Some("graph".to_owned()), ..Stage::new(PROVIDER) };
     let id: StageId = "stage".parse()?;

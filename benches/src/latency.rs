@@ -1,8 +1,8 @@
-//! How soon an event reaches who follows a run, and a control whoever drives it: in the same process, and in
-//! another. What counts is the tail.
+//! How soon an event reaches a reader of a run, and a control request the driver: in the same process, and in
+//! another. The tail of the distribution counts.
 //!
-//! The floor is the way alone: from thread to thread through a channel, from process to process through a pipe,
-//! in the same rhythm.
+//! The floor is the transport alone: between threads through a channel, between processes through a pipe, at
+//! the same rate.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -27,13 +27,13 @@ use crate::measure::{Effort, Result, Times};
 use crate::table::{Row, time};
 use crate::work::{PROVIDER, UntilStopped, chain, directory};
 
-/// Longer than anything here takes.
+/// Longer than any measurement takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a call takes: whoever follows the run waits by then.
+/// How long a call takes: by then the reader of the run is waiting.
 const RHYTHM: Duration = Duration::from_millis(3);
 
-/// What happens within this time of a run's first event does not count.
+/// Events within this time of a run's first event are not counted.
 const SETTLED: Duration = Duration::from_millis(200);
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
@@ -63,7 +63,7 @@ fn open(kind: &str, place: &str) -> Result<Box<dyn RunStore>> {
     })
 }
 
-/// The rows of a store, which other processes find at `place` if they can.
+/// The rows of a store, which other processes open at `place` if they can.
 fn of(
     name: &str,
     effort: Effort,
@@ -111,7 +111,7 @@ fn row(what: &str, latencies: &[Duration], floor: &[Duration]) -> Row {
     Row::times(what, times(latencies), Some(times(floor)))
 }
 
-/// What 99 of 100 do not exceed.
+/// The 99th percentile.
 fn tail(latencies: &[Duration]) -> Duration {
     let mut latencies = latencies.to_vec();
     latencies.sort_unstable();
@@ -123,7 +123,7 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Through a channel, to a thread that waits.
+/// Through a channel, to a waiting thread.
 fn thread_to_thread(count: usize) -> Result<Vec<Duration>> {
     let (send, receive) = mpsc::channel::<Duration>();
     let reader = thread::spawn(move || receive.iter().map(|sent| now().saturating_sub(sent)).collect());
@@ -135,7 +135,7 @@ fn thread_to_thread(count: usize) -> Result<Vec<Duration>> {
     reader.join().map_err(|_| "the reader panicked".into())
 }
 
-/// Through a pipe, to a process that waits.
+/// Through a pipe, to a waiting process.
 fn process_to_process(count: usize) -> Result<Vec<Duration>> {
     let mut child = start(&["pipe"])?;
     let mut pipe = child.stdin.take().ok_or("no pipe")?;
@@ -150,7 +150,7 @@ fn process_to_process(count: usize) -> Result<Vec<Duration>> {
     Ok(sent.iter().zip(seen).map(|(sent, (_, seen))| seen.saturating_sub(*sent)).collect())
 }
 
-/// Answers after a while; by a thread, so that the driver waits for something as it does for a process.
+/// Answers after a delay, from a thread, so that the driver waits as it does for a process.
 struct Paced;
 
 #[async_trait]
@@ -159,7 +159,7 @@ impl Provider for Paced {
         let (done, over) = oneshot::channel();
         thread::spawn(move || {
             thread::sleep(RHYTHM);
-            // A driver that has gone does not wait for it.
+            // The driver may have been dropped.
             let _ = done.send(());
         });
         let _ = over.await;
@@ -167,21 +167,21 @@ impl Provider for Paced {
     }
 }
 
-/// Tells when events were stored.
+/// Reports when events were stored.
 struct Stored(Sender<(u64, EventBody, Duration)>);
 
 impl EventSink for Stored {
     fn events(&self, _: &RunId, events: &[Event]) {
         let at = now();
         for event in events {
-            // At the end nobody listens any more.
+            // The receiver is gone at the end.
             let _ = self.0.send((event.seq, event.body.clone(), at));
         }
     }
 }
 
-/// How late the events of a run come to a reader in this process, and to one in another. Both follow it from
-/// before it is driven.
+/// The latency of the events of a run to a reader in this process, and to one in another. Both start to read
+/// before the run is driven.
 fn follow(
     open: &impl Fn() -> Result<Box<dyn RunStore>>,
     place: Option<[&str; 2]>,
@@ -203,7 +203,7 @@ fn follow(
     let handle = engine.handle(run.id());
     let reader = thread::spawn(move || {
         read(&handle, || {
-            // It is waited for, or all is over.
+            // The receiver waits for it, unless the measurement has failed.
             let _ = begun.send(());
         })
     });
@@ -213,7 +213,7 @@ fn follow(
     let there = other.map(received).transpose()?.unwrap_or_default();
     let mut appends: Vec<(u64, Duration)> = stored.try_iter().map(|(seq, _, at)| (seq, at)).collect();
     appends.dedup_by_key(|(_, at)| *at);
-    // By then whoever followed the run before it was driven has seen that it is.
+    // By then a reader that started before the run was driven has noticed the driver.
     let from = appends.first().map_or(Duration::ZERO, |(_, at)| *at + SETTLED);
     let steps: Vec<_> = appends.into_iter().filter(|(_, at)| *at > from).collect();
     let late = |seen: &[(u64, Duration)]| -> Vec<Duration> {
@@ -223,7 +223,7 @@ fn follow(
     Ok((late(&here), late(&there)))
 }
 
-/// When each event of a run was seen; `begun` is called at the first.
+/// When each event of a run was read; `begun` is called at the first.
 fn read(run: &RunHandle, mut begun: impl FnMut()) -> Result<Vec<(u64, Duration)>> {
     let mut seen = Vec::new();
     for event in block_on_stream(Box::pin(run.events(0))) {
@@ -236,7 +236,7 @@ fn read(run: &RunHandle, mut begun: impl FnMut()) -> Result<Vec<(u64, Duration)>
     Ok(seen)
 }
 
-/// How late pauses and cancellations are recorded by the driver of a run.
+/// The latency until the driver of a run records pauses and cancellations.
 fn ask(
     open: &impl Fn() -> Result<Box<dyn RunStore>>,
     place: Option<[&str; 2]>,
@@ -262,7 +262,7 @@ fn ask(
                 Some([kind, place]) => {
                     received(start(&["ask", kind, place, run.id().as_str(), what])?)?
                         .first()
-                        .ok_or("it is not told when it was asked")?
+                        .ok_or("the time of the request is missing")?
                         .1
                 }
             };
@@ -288,25 +288,25 @@ fn until(stored: &Receiver<(u64, EventBody, Duration)>, kind: &str) -> Result<Du
     }
 }
 
-/// Another process of this program.
+/// Starts another process of this program.
 fn start(arguments: &[&str]) -> Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("other").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
     Ok(command.spawn()?)
 }
 
-/// What another process says in the end: lines of a number and a time.
+/// The output of another process: lines of a number and a time.
 fn received(mut child: Child) -> Result<Vec<(u64, Duration)>> {
     let mut lines = Vec::new();
     for line in BufReader::new(child.stdout.take().ok_or("no pipe")?).lines() {
         let line = line?;
-        let (number, at) = line.split_once(' ').ok_or("it says something else")?;
+        let (number, at) = line.split_once(' ').ok_or("unexpected output")?;
         lines.push((number.parse()?, Duration::from_nanos(at.parse()?)));
     }
     if child.wait()?.success() { Ok(lines) } else { Err("the other process has failed".into()) }
 }
 
-/// The other process: what it says in the end. One that follows a run says a character first, when it does.
+/// The other process: returns its output. A reader of a run first prints one character when it is ready.
 pub(crate) fn child(arguments: &[&str]) -> Result<String> {
     let lines = match arguments {
         ["pipe"] => {
@@ -322,20 +322,20 @@ pub(crate) fn child(arguments: &[&str]) -> Result<String> {
             let handle = engine.handle(&RunId::new(*run)?);
             read(&handle, || {
                 let mut stdout = std::io::stdout();
-                // Nobody waits for it any more when this fails.
+                // The parent is gone if this fails.
                 let _ = stdout.write_all(b"!").and_then(|()| stdout.flush());
             })?
         }
         ["ask", kind, place, run, what] => {
             let engine = Engine::builder().store(open(kind, place)?).build()?;
             let handle = engine.handle(&RunId::new(*run)?);
-            // Connected by now.
+            // The connection is open now.
             block_on(handle.status())?;
             let asked = now();
             control(&handle, what)?;
             vec![(0, asked)]
         }
-        _ => return Err("there is no such process".into()),
+        _ => return Err("unknown kind of process".into()),
     };
     let lines: Vec<_> = lines.iter().map(|(number, at)| format!("{number} {}\n", at.as_nanos())).collect();
     Ok(lines.concat())

@@ -1,20 +1,19 @@
-//! What the engine adds to the work it drives: one table, each figure beside its floor.
+//! The overhead of the engine: one table, each figure beside its floor.
 //!
 //! ```text
 //! cargo run --release -p workflow-benches -- [--quick] [--build] [GROUP…]
 //! valgrind --tool=callgrind target/release/workflow-benches once foreach 10000
 //! ```
 //!
-//! These are plain programs and not benches of a framework, because what counts is the ratio of two
-//! things that are measured in turn in the same minute: on a machine that others use as well, the
-//! absolute figures drift by a factor of two, and frameworks measure one function after the other.
-//! They also have no place for memory per run, for another process that asks something of a run, or
-//! for a goal that a figure is held against.
+//! These are plain programs instead of benches of a framework, because the ratio of two things counts that
+//! are measured alternately within the same minute: on a shared machine the absolute figures drift by a
+//! factor of two, and frameworks measure one function after the other. Frameworks also do not support memory
+//! per run, control requests from another process, or a goal for each figure.
 //!
 //! `once` does one run of a shape: `stages`, `lanes`, `chain`, `wide`, `layers`, `foreach` or `filtered`.
-//! Instructions, counted, are the same each time, and show growth that times hide.
+//! Counted instructions are the same each time, and show growth that times hide.
 //!
-//! Nothing here asserts a time: the table says what was measured and whether it meets the goals.
+//! No time is asserted: the table shows what was measured and whether it meets the goals.
 
 mod clean_build;
 mod concurrent;
@@ -67,7 +66,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nobody left to tell when this fails as well.
+            // An error of the error output cannot be reported.
             let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
@@ -76,7 +75,7 @@ fn main() -> ExitCode {
 
 fn carry_out(arguments: &[&str]) -> Result<String> {
     Ok(match arguments {
-        // The processes that a measurement starts.
+        // The child processes of a measurement.
         ["memory", what, runs] => memory::child(what, runs.parse()?)?.to_string(),
         ["once", what, size] => graphs::once(what, size.parse()?)?,
         ["control", home, run, what] => control::child(home, run, what)?.to_string(),

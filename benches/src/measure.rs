@@ -1,40 +1,40 @@
-//! Repetitions of the thing and of its floor in turn, and what they say together.
+//! Alternating repetitions of a measurement and of its floor, and their statistics.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Whatever goes wrong ends the program.
+/// Any error ends the program.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// How much to measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// Seconds, to show that everything works; the figures say little.
+    /// Takes seconds and shows that everything works; the figures are not meaningful.
     pub quick: bool,
 }
 
 impl Effort {
-    /// How often everything is repeated.
+    /// The number of repetitions.
     pub(crate) fn repetitions(self) -> usize {
         if self.quick { 3 } else { 15 }
     }
 
-    /// `full`, or a part of it that takes no time.
+    /// `full`, or a part of it in quick mode.
     pub(crate) fn amount(self, full: usize) -> usize {
         if self.quick { (full / 20).max(1) } else { full }
     }
 }
 
-/// What repetitions took, per unit of work, in nanoseconds.
+/// The times of the repetitions, per unit of work, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
     pub min: f64,
     pub median: f64,
 }
 
-/// Calls `once` so many times, and once before to warm up. Each call measures several things, one
-/// right after the other, so that what disturbs the machine disturbs them all.
+/// Calls `once` this many times, after one call to warm up. Each call measures several things, one right
+/// after the other, so that a disturbance of the machine affects them all.
 pub(crate) fn repeat<const N: usize>(
     times: usize,
     units: usize,
@@ -46,7 +46,7 @@ pub(crate) fn repeat<const N: usize>(
 }
 
 impl Times {
-    /// Of times that so many units of work took each.
+    /// From the total times of `units` units of work.
     pub(crate) fn of(times: impl Iterator<Item = Duration>, units: usize) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
         let mut times: Vec<_> = times.map(|time| time.as_secs_f64() * 1e9 / units as f64).collect();
@@ -56,23 +56,22 @@ impl Times {
     }
 }
 
-/// How long `work` takes, and what comes of it: for what waits for disks and other processes.
+/// The elapsed time of `work`, and its result: for work that waits for disks and other processes.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let result = work();
     (result, start.elapsed())
 }
 
-/// How long this thread is busy with `work`, and what comes of it: for what waits for nothing. On a
-/// machine that has nothing else to do it is the time that passes; on others it is still what the
-/// work costs.
+/// The processor time of this thread for `work`, and its result: for work that does not wait. On an idle
+/// machine it equals the elapsed time; on a busy one it is still the cost of the work.
 pub(crate) fn busy<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = thread_time();
     let result = work();
     (result, thread_time().saturating_sub(start))
 }
 
-/// The same for all threads of this process together: for what is done by threads of a store.
+/// The same for all threads of this process together: for work that threads of a store do.
 pub(crate) fn all_busy<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = time_of(ClockId::ProcessCPUTime);
     let result = work();

@@ -1,7 +1,7 @@
-//! What runs that wait cost in memory.
+//! The memory of waiting runs.
 //!
-//! Each figure is what the resident memory of a process of its own grows by: it has the allocator's
-//! overhead in it, which a count of bytes asked for would hide.
+//! Each figure is the growth of the resident memory of a separate process: it includes the allocator's
+//! overhead, which a count of requested bytes would hide.
 
 use std::future::poll_fn;
 use std::process::Command;
@@ -22,7 +22,7 @@ use crate::measure::{Effort, Result};
 use crate::table::Row;
 use crate::work::{Bare, Holding, Never, NoOp, chain, directory, engine, engine_on};
 
-/// Runs before the ones that count: they make the process allocate what it needs but once.
+/// Runs before the counted ones: they trigger one-time allocations of the process.
 const WARM_UP: usize = 100;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
@@ -48,8 +48,8 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     .collect())
 }
 
-/// What the items of a `foreach` cost in the engine, with the log in files. What a `foreach` costs with
-/// few items is not counted: the calls that are under way are as many.
+/// The memory of the items of a `foreach` in the engine, with the log in files. The cost of a `foreach` with
+/// few items is subtracted: it has as many calls in progress.
 fn items(effort: Effort) -> Result<Vec<Row>> {
     const FEW: usize = 100;
     let many = effort.amount(10_000).max(1_000);
@@ -79,7 +79,7 @@ fn in_child(what: &str, runs: usize) -> Result<usize> {
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
-/// The process that measures itself: says by how many bytes it grew.
+/// The process that measures itself: returns by how many bytes it grew.
 pub(crate) fn child(what: &str, runs: usize) -> Result<usize> {
     block_on(async {
         match what {
@@ -88,7 +88,7 @@ pub(crate) fn child(what: &str, runs: usize) -> Result<usize> {
             "stored" => Ok(pause(&MemoryStore::new(), runs).await?.1),
             "parked" => parked(runs).await,
             "unstarted" | "ended" | "peak" => foreach(what, runs).await,
-            _ => Err(format!("there is no memory to measure of `{what}`").into()),
+            _ => Err(format!("unknown measurement `{what}`").into()),
         }
     })
 }
@@ -106,7 +106,7 @@ async fn held(runs: usize) -> Result<usize> {
     hold(runs, || engine.run(StartRun::plan(&plan))).await
 }
 
-/// Polls so many futures once and keeps them.
+/// Polls this many futures once and keeps them.
 async fn hold<F: Future>(runs: usize, begin: impl Fn() -> F) -> Result<usize> {
     let mut under_way = FuturesUnordered::new();
     let mut before = 0;
@@ -117,7 +117,7 @@ async fn hold<F: Future>(runs: usize, begin: impl Fn() -> F) -> Result<usize> {
         under_way.push(begin());
         let polled = poll_fn(|cx| Poll::Ready(under_way.poll_next_unpin(cx))).await;
         if polled.is_ready() {
-            return Err("what never ends has ended".into());
+            return Err("a future that must not end has ended".into());
         }
     }
     let grown = resident()?.saturating_sub(before);
@@ -125,7 +125,7 @@ async fn hold<F: Future>(runs: usize, begin: impl Fn() -> F) -> Result<usize> {
     Ok(grown)
 }
 
-/// What an engine keeps of runs that it finds paused and leaves paused.
+/// The memory that an engine keeps for paused runs that it finds and does not resume.
 async fn parked(runs: usize) -> Result<usize> {
     let store = MemoryStore::new();
     let (paused, _) = pause(&store, runs).await?;
@@ -158,8 +158,8 @@ async fn pause(store: &MemoryStore, runs: usize) -> Result<(Vec<RunId>, usize)> 
     Ok((paused, resident()?.saturating_sub(before)))
 }
 
-/// What a run with a `foreach` over so many items needs: when only the first of them were begun, when all
-/// but the first have ended, or ever.
+/// The memory of a run with a `foreach` over this many items: when only the first of them have begun, when
+/// all but the first have ended, or at the peak.
 async fn foreach(what: &str, items: usize) -> Result<usize> {
     let plan = Arc::new(Plan::load(bundle(Shape::Foreach.profile(items)?)?)?);
     let home = directory()?;
@@ -169,7 +169,7 @@ async fn foreach(what: &str, items: usize) -> Result<usize> {
         _ => 0,
     };
     let holding = Holding::new(held, if held == 1 { items } else { 1 });
-    // The first run makes the process allocate what it needs but once.
+    // The first run triggers one-time allocations of the process.
     let warm = engine_on(FileStore::open(home.path().join("warm"))?, NoOp)?;
     warm.run(Shape::Foreach.start(&plan, WARM_UP)).await?;
     let engine = engine_on(FileStore::open(home.path())?, holding.clone())?;
@@ -184,18 +184,18 @@ async fn foreach(what: &str, items: usize) -> Result<usize> {
     }
 }
 
-/// The memory that this process has, in bytes.
+/// The resident memory of this process, in bytes.
 pub(crate) fn resident() -> Result<usize> {
     kilobytes("/proc/self/smaps_rollup", "Rss:")
 }
 
-/// The most that it ever had.
+/// Its peak.
 fn most_resident() -> Result<usize> {
     kilobytes("/proc/self/status", "VmHWM:")
 }
 
 fn kilobytes(file: &str, name: &str) -> Result<usize> {
     let text = std::fs::read_to_string(file)?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).ok_or("it is not told")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).ok_or("the value is missing")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<usize>()? * 1024)
 }

@@ -1,6 +1,6 @@
-//! What runs that wait for a time or a person cost a host that goes on: memory, wake-ups and processor time.
+//! The cost of runs that wait for a time or a person in a running host: memory, wake-ups and processor time.
 //!
-//! Their logs are in files, so that what grows is the engine.
+//! Their logs are in files, so that only the engine's memory grows.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -24,7 +24,7 @@ use crate::memory::resident;
 use crate::table::{Row, time};
 use crate::work::PROVIDER;
 
-/// Runs before the ones that count: they make the process allocate what it needs but once.
+/// Runs before the counted ones: they trigger one-time allocations of the process.
 const WARM_UP: usize = 500;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
@@ -44,7 +44,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
             )
             .goal("G4 ≤ 100 B", each <= 100),
         );
-        // Beside the same process before there was a run.
+        // Compared with the same process before it had runs.
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
         let [idle, idle_busy, woken, busy] =
             [1, 2, 3, 4].map(|figure| figures[figure] as f64 / f64::from(seconds));
@@ -65,7 +65,7 @@ fn in_child(kind: &str, runs: usize, seconds: u32) -> Result<[usize; 5]> {
     }
     let said = String::from_utf8(output.stdout)?;
     let figures = said.split_whitespace().map(str::parse).collect::<std::result::Result<Vec<_>, _>>()?;
-    figures.try_into().map_err(|_| "it says something else".into())
+    figures.try_into().map_err(|_| "unexpected output".into())
 }
 
 /// Has no quota left for a day.
@@ -79,22 +79,22 @@ impl Provider for Exhausted {
     }
 }
 
-/// Hands futures to the thread that polls all of them.
+/// Passes futures to the thread that polls all of them.
 struct Queue(Mutex<UnboundedSender<BoxFuture<'static, ()>>>);
 
 impl Spawn for Queue {
     fn spawn(&self, future: BoxFuture<'static, ()>) {
         if let Ok(queue) = self.0.lock() {
-            // At the end nobody polls any more.
+            // The receiver is gone at the end.
             let _ = queue.unbounded_send(future);
         }
     }
 }
 
-/// The process that measures itself: by how many bytes it grew; and in so many seconds, without a run and with
-/// all of them, how often a thread of it was woken, and for how many nanoseconds it was busy.
+/// The process that measures itself: by how many bytes it grew; and in this many seconds, without runs and
+/// with all of them, how often one of its threads was woken, and for how many nanoseconds it was busy.
 pub(crate) fn child(kind: &str, runs: usize, seconds: u64) -> Result<String> {
-    // What is stored is no matter here, and a disk would take minutes for so many runs.
+    // The stored data does not matter here, and a disk would take minutes for so many runs.
     let home = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
     let store = FileStore::open(home.path())?;
     let (queue, mut spawned) = unbounded();
@@ -103,7 +103,7 @@ pub(crate) fn child(kind: &str, runs: usize, seconds: u64) -> Result<String> {
         .provider(PROVIDER, Exhausted)
         .spawner(Queue(Mutex::new(queue)))
         .build()?;
-    // It ends with the process.
+    // The thread ends with the process.
     thread::spawn(move || {
         block_on(async {
             let mut under_way = FuturesUnordered::new();
@@ -135,10 +135,10 @@ pub(crate) fn child(kind: &str, runs: usize, seconds: u64) -> Result<String> {
     Ok(format!("{grown} {idle} {idle_busy} {woken} {busy}"))
 }
 
-/// Starts so many runs, and returns when all of them wait.
+/// Starts this many runs, and returns when all of them wait.
 async fn wait(engine: &Engine, kind: &str, runs: usize) -> Result<()> {
     let stage = Stage::new(PROVIDER);
-    let stage = if kind == "person" { Stage { approval: Some("Go on?".into()), ..stage } } else { stage };
+    let stage = if kind == "person" { Stage { approval: Some("Continue?".into()), ..stage } } else { stage };
     let plan = engine.prepare(&Workflow::new("waits".parse()?, "Waits").stage("stage".parse()?, stage))?;
     for _ in 0..runs {
         let run = engine.start(StartRun::plan(&plan)).await?;
@@ -154,13 +154,13 @@ async fn wait(engine: &Engine, kind: &str, runs: usize) -> Result<()> {
     Ok(())
 }
 
-/// How often threads of this process have waited for something so far.
+/// How often threads of this process have waited so far.
 fn switches() -> Result<usize> {
     let mut count = 0;
     for thread in std::fs::read_dir("/proc/self/task")? {
         let status = std::fs::read_to_string(thread?.path().join("status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        count += line.ok_or("it is not told")?.trim().parse::<usize>()?;
+        count += line.ok_or("the value is missing")?.trim().parse::<usize>()?;
     }
     Ok(count)
 }

@@ -19,7 +19,7 @@ use crate::work::{NoOp, all, chain, engine_on};
 const STAGES: usize = 100;
 const STAGES_OF_MANY: usize = 10;
 
-/// As many clients as get the most out of statements that store one append each.
+/// The number of clients with the highest throughput of statements that store one append each.
 const CLIENTS: usize = 16;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
@@ -39,7 +39,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Leases that last: nobody renews them here.
+/// Long leases, because they are not renewed here.
 fn options(url: &str) -> PostgresOptions {
     PostgresOptions::new(url).lease_time(Duration::from_secs(24 * 60 * 60))
 }
@@ -76,7 +76,7 @@ fn many(runs: usize, effort: Effort, url: &str, bare: &Bare) -> Result<Vec<Row>>
     let plan = engine.prepare(&chain(STAGES_OF_MANY)?)?;
     let sample = block_on(run(&engine, StartRun::plan(&plan)))?;
     let appends = appends(&reader, &sample, STAGES_OF_MANY)?;
-    // A part of the floor is enough: it is the same throughout.
+    // A part of the floor is enough, because it does not vary.
     let share = (steps / 2_000).max(1);
     let clients: Vec<_> = (0..CLIENTS).map(|_| repeated(&appends, steps / share / CLIENTS)).collect();
     let sampled: usize = clients.iter().map(Vec::len).sum();
@@ -101,7 +101,7 @@ fn many(runs: usize, effort: Effort, url: &str, bare: &Bare) -> Result<Vec<Row>>
     ])
 }
 
-/// What a run appended, in about the portions of its steps.
+/// The appends of a run, in about the portions of its steps.
 fn appends(store: &PostgresStore, run: &RunId, stages: usize) -> Result<Vec<Vec<String>>> {
     let events = block_on(store.events(run, 0, usize::MAX))?;
     let text = |event: &Event| Ok(serde_json::to_string(event)?);
@@ -113,7 +113,7 @@ fn repeated(appends: &[Vec<String>], count: usize) -> Vec<Vec<String>> {
     appends.iter().cycle().take(count).cloned().collect()
 }
 
-/// The floor: a statement that stores the same events, on the condition that nobody else has.
+/// The floor: a statement that stores the same events, unless another client has written.
 struct Bare {
     runtime: tokio::runtime::Runtime,
     clients: Vec<(Client, Statement)>,
@@ -147,7 +147,7 @@ impl Bare {
         Ok(Self { runtime, clients })
     }
 
-    /// A run for each of so many clients.
+    /// Creates a run for each of this many clients.
     fn runs(&self, clients: usize) -> Result<Vec<i64>> {
         self.runtime.block_on(async {
             let mut keys = Vec::new();
@@ -159,7 +159,7 @@ impl Bare {
         })
     }
 
-    /// Stores what each of some runs has, by a client each, a statement for each append.
+    /// Stores the appends of several runs, with one client per run and one statement per append.
     fn store(&self, runs: &[i64], appends: &[Vec<Vec<String>>]) -> Result<()> {
         let stored =
             self.clients.iter().zip(runs).zip(appends).map(|(((client, statement), run), appends)| {

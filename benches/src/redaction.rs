@@ -1,14 +1,14 @@
-//! Secrets, looked for in what providers say.
+//! Searching for secrets in the output of providers.
 
 use workflow_core::redact::Redactor;
 
 use crate::measure::{Effort, Result, busy, repeat};
 use crate::table::Row;
 
-/// How much text is looked through at a time.
+/// How much text is searched at a time.
 const KIB: usize = 256;
 
-/// The floor: the same text, copied.
+/// The floor: copying the same text.
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let words = "cargo test: 214 passed; building target/release/deps (3.2s) in ~/project – ok\n";
     let digits = "TG9yZW0gaXBzdW0gZG9sb3Igc2l0IGFtZXQsIGNvbnNlY3RldHVyIGFkaXBpc2NpbmcgZWxpdA";

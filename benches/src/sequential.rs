@@ -1,4 +1,4 @@
-//! One run of stages in a row.
+//! One run of consecutive stages.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::measure::{Effort, Result, Times, busy, repeat};
 use crate::table::Row;
 use crate::work::{Bare, NoOp, chain, engine};
 
-/// Steps of one repetition: short runs are run so often.
+/// Steps of one repetition: short runs are repeated.
 const STEPS: usize = 20_000;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
@@ -32,7 +32,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Compiling, running, both, and the bare calls.
+/// Measures compiling, running, both, and the bare calls.
 fn measure(stages: usize, effort: Effort) -> Result<[Times; 4]> {
     let runs = (effort.amount(STEPS) / stages).max(1);
     let workflow = chain(stages)?;

@@ -1,4 +1,4 @@
-//! Runs in an SQLite database, each of their steps stored before the next: one at a time, and many together.
+//! Runs in an SQLite database, each of their steps stored before the next: one run alone, and many together.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::measure::{Effort, Result, Times, repeat, timed};
 use crate::table::Row;
 use crate::work::{NoOp, all, chain, directory, engine_on};
 
-/// Of a run alone.
+/// Stages of a run alone.
 const STAGES: usize = 200;
 
-/// Of each of many runs.
+/// Stages of each of many runs.
 const FEW_STAGES: usize = 20;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
@@ -43,8 +43,8 @@ fn alone(effort: Effort, synchronous: Synchronous) -> Result<Row> {
     })
 }
 
-/// Beside the floor of one transaction for each portion, which is what many runs would cost one by one,
-/// stands that of one for as many portions as there are runs.
+/// The floor of one transaction per portion is what many runs would cost one by one; another floor has one
+/// transaction for as many portions as there are runs.
 fn together(effort: Effort, synchronous: Synchronous, runs: usize) -> Result<Vec<Row>> {
     let [ran, single, batch] = measure(effort, synchronous, runs, FEW_STAGES)?;
     let what = format!("{runs} concurrent runs in SQLite, {synchronous:?}, per step");
@@ -64,14 +64,14 @@ fn together(effort: Effort, synchronous: Synchronous, runs: usize) -> Result<Vec
     })
 }
 
-/// The engine; the bare client with a transaction for each portion; the same with one for as many portions as
+/// The engine; the bare client with a transaction per portion; the same with one for as many portions as
 /// there are runs. Per step.
 fn measure(effort: Effort, synchronous: Synchronous, runs: usize, stages: usize) -> Result<[Times; 3]> {
     let workflow = chain(stages)?;
     repeat(effort.repetitions().min(9), runs * stages, || {
         let home = directory()?;
         let path = home.path().join("runs.db");
-        // Nothing here renews leases.
+        // Leases are not renewed here.
         let options = SqliteOptions::new().synchronous(synchronous).lease_time(Duration::from_secs(3_600));
         let engine = engine_on(SqliteStore::open_with(&path, options)?, NoOp)?;
         let plan = engine.prepare(&workflow)?;
@@ -89,7 +89,7 @@ fn measure(effort: Effort, synchronous: Synchronous, runs: usize, stages: usize)
         drop(engine);
         let portions = portions(&path)?;
         let bare = |name: &str, each: usize| write(&home.path().join(name), synchronous, &portions, each);
-        // What many runs take one by one is told by some of them.
+        // A sample shows what many runs take one by one.
         let some = portions.len().min(500);
         let single = write(&home.path().join("single.db"), synchronous, &portions[..some], 1)?;
         let single = single * u32::try_from(portions.len())? / u32::try_from(some)?;
@@ -99,7 +99,7 @@ fn measure(effort: Effort, synchronous: Synchronous, runs: usize, stages: usize)
 
 type Portion = (i64, i64, String);
 
-/// What was appended at once, in order.
+/// The data of each append, in order.
 fn portions(path: &Path) -> Result<Vec<Portion>> {
     let database = Connection::open(path)?;
     let mut portions = database.prepare("SELECT run, number, body FROM event ORDER BY rowid")?;
@@ -107,7 +107,7 @@ fn portions(path: &Path) -> Result<Vec<Portion>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Writes them with the same settings, so many in each transaction.
+/// Writes them with the same settings, `together` portions per transaction.
 fn write(path: &Path, synchronous: Synchronous, portions: &[Portion], each: usize) -> Result<Duration> {
     let database = Connection::open(path)?;
     database.pragma_update(None, "journal_mode", "wal")?;

@@ -1,6 +1,6 @@
-//! What is read of an SQLite database after a restart, and output entries beside state changes.
+//! Reads of an SQLite database after a restart, and output entries beside state changes.
 //!
-//! Reading waits for nothing, so what counts is what all threads are busy with; what is written waits for the disk.
+//! Reads do not wait, so the processor time of all threads counts; writes wait for the disk.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
 }
 
 fn open(home: &tempfile::TempDir) -> Result<SqliteStore> {
-    // Nothing here renews leases.
+    // Leases are not renewed here.
     let options = SqliteOptions::new().lease_time(Duration::from_secs(3_600));
     Ok(SqliteStore::open_with(home.path().join("runs.db"), options)?)
 }
@@ -57,7 +57,7 @@ fn long_run(effort: Effort) -> Result<Row> {
     Ok(row.goal("G10 ≤ 20 ms", read.median <= 20e6))
 }
 
-/// Claims what a dead process has left, and reads it.
+/// Claims the runs of a dead process, and reads them.
 fn unfinished(effort: Effort) -> Result<Row> {
     let count = effort.amount(10_000);
     let home = directory()?;
@@ -161,7 +161,7 @@ fn output(effort: Effort) -> Result<Vec<Row>> {
     ])
 }
 
-/// Appends one after the other; how long each took, sorted.
+/// Appends one after the other; returns the sorted times.
 fn state_changes(store: &SqliteStore, lease: &Lease, last: u64, count: usize) -> Result<Vec<Duration>> {
     let mut times = Vec::with_capacity(count);
     for expected in (last..).take(count) {

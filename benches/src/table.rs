@@ -1,10 +1,10 @@
-//! The table that is printed.
+//! The table of results.
 
 use std::fmt::Write as _;
 
 use crate::measure::Times;
 
-/// A line of the table.
+/// A row of the table.
 pub(crate) struct Row {
     what: String,
     min: String,
@@ -39,19 +39,19 @@ impl Row {
         }
     }
 
-    /// The same with a floor.
+    /// Adds a floor.
     pub(crate) fn floor(self, floor: impl Into<String>, ratio: f64) -> Self {
         Self { floor: floor.into(), ratio: format!("{ratio:.1}"), ..self }
     }
 
-    /// The same with what was aimed at, and whether it was reached.
+    /// Adds the goal, and whether it was met.
     pub(crate) fn goal(self, goal: &str, met: bool) -> Self {
         let met = if met { "met" } else { "not met" };
         Self { goal: format!("{goal}: {met}"), ..self }
     }
 }
 
-/// Nanoseconds for a reader.
+/// Formats nanoseconds.
 pub(crate) fn time(nanoseconds: f64) -> String {
     match nanoseconds {
         n if n < 9_999.5 => format!("{n:.0} ns"),
@@ -60,7 +60,7 @@ pub(crate) fn time(nanoseconds: f64) -> String {
     }
 }
 
-/// The rows below one another, as Markdown.
+/// The rows as a Markdown table.
 pub(crate) fn render(rows: &[Row]) -> String {
     let head = ["", "min", "median", "floor", "× floor", "goal"].map(str::to_owned);
     let lines: Vec<[String; 6]> = std::iter::once(head)

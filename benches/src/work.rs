@@ -1,4 +1,4 @@
-//! The work that is driven, as little as there can be, and the bare calls of it: the floor.
+//! The driven work, as little as possible, and the bare calls of it: the floor.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Provider for UntilStopped {
     }
 }
 
-/// Never answers its first calls, and all others at once; tells when there were so many.
+/// Never answers its first calls, and answers all others at once; reports when that many calls were made.
 #[derive(Clone)]
 pub(crate) struct Holding(Arc<Held>);
 
@@ -91,7 +91,7 @@ impl Holding {
         Self(Arc::new(Held { first, until, calls, waker }))
     }
 
-    /// Ready when there were so many calls; never when none is held.
+    /// Ready when that many calls were made; never if none is held.
     pub(crate) async fn reached(&self) {
         poll_fn(|cx| {
             self.0.waker.register(cx.waker());
@@ -114,10 +114,10 @@ impl Provider for Holding {
     }
 }
 
-/// What the provider is called in the workflows here.
+/// The name of the provider in the workflows here.
 pub(crate) const PROVIDER: &str = "noop";
 
-/// An engine that calls `provider`, with a store of its own in memory.
+/// An engine that calls `provider`, with its own in-memory store.
 pub(crate) fn engine(provider: impl Provider + 'static) -> Result<Engine> {
     Ok(Engine::builder().provider(PROVIDER, provider).build()?)
 }
@@ -126,14 +126,14 @@ pub(crate) fn engine_on(store: impl RunStore + 'static, provider: impl Provider 
     Ok(Engine::builder().store(store).provider(PROVIDER, provider).build()?)
 }
 
-/// A directory on the disk that the program is on: the system's directory for temporary files may
-/// be in memory.
+/// A directory on the disk that contains the program: the system's directory for temporary files may be in
+/// memory.
 pub(crate) fn directory() -> Result<TempDir> {
     let program = std::env::current_exe()?;
     Ok(tempfile::tempdir_in(program.parent().ok_or("the program is in no directory")?)?)
 }
 
-/// So many stages, one after the other.
+/// Consecutive stages.
 pub(crate) fn chain(stages: usize) -> Result<Workflow> {
     let mut workflow = Workflow::new("chain".parse()?, "Stages in a row");
     for number in 0..stages {
@@ -142,7 +142,7 @@ pub(crate) fn chain(stages: usize) -> Result<Workflow> {
     Ok(workflow)
 }
 
-/// One stage with so many lanes.
+/// One stage with this many lanes.
 pub(crate) fn fan_out(lanes: usize) -> Result<Workflow> {
     let stage = Stage::with_lanes((0..lanes).map(|_| Lane::new(PROVIDER)));
     let stage = Stage { mode: Some(Mode::Parallel), ..stage };
@@ -203,7 +203,7 @@ impl Bare {
         self.provider.call(self.request.clone(), self.context.clone())
     }
 
-    /// Calls one after the other.
+    /// Sequential calls.
     pub(crate) async fn in_a_row(&self, calls: usize) -> Result<()> {
         for _ in 0..calls {
             self.call().await?;
@@ -211,13 +211,13 @@ impl Bare {
         Ok(())
     }
 
-    /// Calls side by side.
+    /// Parallel calls.
     pub(crate) async fn side_by_side(&self, calls: usize) -> Result<()> {
         all((0..calls).map(|_| async { Ok(self.call().await.map(drop)?) })).await
     }
 }
 
-/// Drives `futures` at the same time, on this thread.
+/// Drives `futures` concurrently, on this thread.
 pub(crate) async fn all<F: Future<Output = Result<()>>>(futures: impl IntoIterator<Item = F>) -> Result<()> {
     let mut under_way: FuturesUnordered<F> = futures.into_iter().collect();
     while let Some(result) = under_way.next().await {

@@ -1,4 +1,4 @@
-//! Any bytes as a workflow file: read, checked, completed, compiled, written and changed; and as each of the
+//! Any bytes as a workflow file: parsed, checked, resolved, compiled, written and edited; and as each of the
 //! files that a workflow refers to.
 //!
 //! `cargo fuzz run --sanitizer none definition -- -max_total_time=20 -dict=fuzz/definition.dict`
@@ -38,13 +38,13 @@ fn workflow(text: &[u8]) {
 
         let defaults = Defaults { provider: Some("codex".to_owned()), ..Defaults::default() };
         if let Ok(resolved) = definition::resolve(&workflow, &defaults) {
-            // A profile or a role that it names is not here.
+            // A profile or a role that it names is missing here.
             let _ = Plan::load(Bundle::new(resolved));
         }
     }
     if let Ok(text) = std::str::from_utf8(text) {
         for path in ["plan", "plan.provider", "workflow.loop.max_iters", "plan.providers[0].role"] {
-            // Both read again what they return.
+            // Both parse their own result again.
             let _ = edit::set_field(text, path, &"new: value".into());
             let _ = edit::remove_field(text, path);
         }

@@ -1,5 +1,5 @@
-//! Any secrets in any encoding, within any text that comes in any pieces: the redactor leaves what a naive one leaves,
-//! and nothing of what was put in.
+//! Any secrets in any encoding, within any text in any pieces: the redactor's result equals that of a naive
+//! one, and contains no inserted secret.
 //!
 //! `cargo fuzz run --sanitizer none redact -- -max_total_time=20 -max_len=256`
 
@@ -13,13 +13,13 @@ use workflow_core::redact::{MARK, Piece, Redactor, SHORTEST};
 #[path = "../../crates/workflow-core/tests/redact/naive.rs"]
 mod naive;
 
-/// Secrets; texts, each with the number of a secret and of an encoding that come after it; the lengths of pieces.
+/// Secrets; texts, each followed by the number of a secret and of an encoding; the lengths of pieces.
 type Input = ([String; 2], Vec<(String, u8, u8)>, Vec<u8>);
 
 fuzz_target!(|input: Input| {
     let (secrets, parts, cuts) = input;
     let secrets = secrets.map(|mut secret| {
-        // Nine line ends one after the other are more than a secret has.
+        // A secret does not contain nine consecutive line endings.
         let is_wrapped = secret.split(|c| !matches!(c, '\n' | '\r')).all(|ends| ends.len() < 9);
         if secret.replace(['\n', '\r'], "").chars().count() < SHORTEST || !is_wrapped {
             secret = format!("{}ü/\"+ 7", secret.replace(['\n', '\r'], ""));
@@ -36,7 +36,7 @@ fuzz_target!(|input: Input| {
         put_in.push(from..text.len());
     }
 
-    // As a naive redactor does it, as a whole and in pieces.
+    // A naive redactor's result, for the whole text and for pieces.
     let places = naive::places(&secrets, &text);
     let expected = naive::without(&places, &text);
     let mut whole = text.clone();
@@ -45,18 +45,18 @@ fuzz_target!(|input: Input| {
     for piece in [Piece::Delta, Piece::Part] {
         assert_eq!(streamed(&redactor, &text, &cuts, piece).concat(), expected);
     }
-    // What was put in was found, each time.
+    // Every inserted secret was found.
     for put in put_in {
         assert!(
             places.iter().any(|place| place.start < put.end && put.start < place.end),
             "{text:?} {put:?}"
         );
     }
-    // In lines, no secret is left as a whole.
+    // In lines, no whole secret is left.
     for line in streamed(&redactor, &text, &cuts, Piece::Line) {
         assert!(line.split(MARK).all(|rest| !redactor.is_in(rest)), "{line:?}");
     }
-    // In data, nothing of it is left in any text.
+    // In data, no part of a secret is left in any text.
     let mut data = Data::new(&json!([&text, { "a": [&text] }]));
     redactor.data(&mut data).expect("no key holds one");
     let value = data.value();
@@ -76,7 +76,7 @@ fn streamed(redactor: &Redactor, text: &str, cuts: &[u8], piece: Piece) -> Vec<S
     out
 }
 
-/// A secret in one of the encodings. `around` decides what stands beside it in a longer encoded text.
+/// A secret in one of the encodings. `around` decides what is next to it in a longer encoded text.
 fn encoded(secret: &str, around: &str, how: u8) -> String {
     let upper = how & 0x10 != 0;
     let hex = |byte: u8| if upper { format!("{byte:02X}") } else { format!("{byte:02x}") };
@@ -85,7 +85,7 @@ fn encoded(secret: &str, around: &str, how: u8) -> String {
     match how % 8 {
         0 => secret.to_owned(),
         1 => format!(" {}", json!(secret)),
-        // A space in front: what stands there could make something else of the first escape.
+        // Starts with a space: another character there could change the first escape.
         2 => {
             let unit = |(n, character): (usize, char)| {
                 let mut units = [0; 2];
@@ -116,7 +116,7 @@ fn encoded(secret: &str, around: &str, how: u8) -> String {
             };
             format!(" {}", secret.chars().enumerate().map(unit).collect::<String>())
         }
-        // A form: `+` for each space.
+        // Form encoding: `+` for each space.
         4 => {
             let unit = |byte: u8| match byte {
                 b' ' => "+".to_owned(),

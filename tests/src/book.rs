@@ -1,4 +1,4 @@
-//! The chapters of the book that have Rust code, as doctests.
+//! The chapters of the book with Rust code, as doctests.
 
 macro_rules! chapters {
     ($($name:ident: $path:literal),* $(,)?) => {$(

@@ -1,5 +1,4 @@
-//! A store whose work is done when its future is polled for the first time: in a world of its own, nobody waits
-//! for threads.
+//! A store that does its work when its future is first polled: a simulation must not wait for threads.
 
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use workflow_core::store::{
     Watchers, Watching,
 };
 
-/// Wraps a store that has threads. Its leases need not be renewed: in real time nothing takes long. Clones are
+/// Wraps a store that has threads. Its leases need not be renewed, because no real time passes. Clones are
 /// the same store.
 #[derive(Clone)]
 pub struct Inline {
@@ -24,7 +23,7 @@ pub struct Inline {
 }
 
 impl Inline {
-    /// A store over `inner`.
+    /// Wraps `inner`.
     pub fn new(inner: impl RunStore + 'static) -> Self {
         Self { inner: Arc::new(inner), watchers: Watchers::default() }
     }

@@ -12,8 +12,8 @@ use workflow_core::view::RunView;
 
 use crate::scripted::Call;
 
-/// A run as text: its events with the milliseconds since it was created, how it stands, and what
-/// its providers did.
+/// A run as text: its events with the milliseconds since it was created, its final state, and the calls of
+/// its providers.
 pub fn show(events: &[Event], view: &RunView, calls: &[Call]) -> String {
     let mut text = show_events(events);
     write!(text, "\n{:?}, iteration {}", view.status, view.iteration).unwrap();
@@ -45,7 +45,7 @@ pub fn show(events: &[Event], view: &RunView, calls: &[Call]) -> String {
     text + "\ncalls\n" + &show_calls(calls)
 }
 
-/// Calls as text: when they began and ended, how, and what they were given.
+/// Calls as text: when and how they began and ended, and their prompts.
 pub fn show_calls(calls: &[Call]) -> String {
     let mut text = String::new();
     for call in calls {
@@ -53,7 +53,7 @@ pub fn show_calls(calls: &[Call]) -> String {
         write!(text, "  {path} #{attempt} {} {}", call.provider, call.from).unwrap();
         match call.end {
             Some((at, how)) => write!(text, "–{at} {how}").unwrap(),
-            None => write!(text, "– goes on").unwrap(),
+            None => write!(text, "– running").unwrap(),
         }
         let prompt = if call.prompt.is_empty() { String::new() } else { format!(": {:?}", call.prompt) };
         writeln!(text, "{prompt}").unwrap();
@@ -101,7 +101,7 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
         EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, output, .. } => {
             let again = retry_at.map(|at| format!(", again at {}", since(start, at))).unwrap_or_default();
             let parked = if *parked { ", parked" } else { "" };
-            let repair = if *repair { ", to be mended" } else { "" };
+            let repair = if *repair { ", repair" } else { "" };
             let gave = output.as_ref().map(|output| format!(", gave {output:?}")).unwrap_or_default();
             format!("{} #{attempt} {}{gave}{parked}{repair}{again}", node(path), failure(error))
         }
@@ -166,13 +166,13 @@ fn in_role(role: Option<&RoleId>) -> String {
     role.map(|role| format!(" as {role}")).unwrap_or_default()
 }
 
-/// The variables that something wrote.
+/// The variables that were set.
 fn written(set: Option<&IndexMap<String, Data>>) -> String {
     let set = set.into_iter().flatten();
     set.fold(String::new(), |set, (name, value)| format!("{set}, {name} = {value:?}"))
 }
 
-/// A path without the name that every node has.
+/// A path without the default name of the node.
 fn node(path: &NodePath) -> String {
     path.to_string().trim_end_matches("/run").to_owned()
 }

@@ -1,4 +1,4 @@
-//! A scenario from its start to its end, over hosts that die and stores that fail.
+//! A scenario from its start to its end, with hosts that die and stores that fail.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,41 +18,41 @@ use crate::scenario::{self, Scenario};
 use crate::scripted::{Call, Deeds};
 use crate::sim::Sim;
 
-/// What a run came to.
+/// The result of a run.
 pub struct Played {
     /// Its log.
     pub events: Vec<Event>,
-    /// What its providers did.
+    /// The calls of its providers.
     pub calls: Vec<Call>,
-    /// How it stands.
+    /// Its final state.
     pub view: RunView,
     /// How many appends its last host made.
     pub appends: u64,
 }
 
-/// A scenario, and what its providers do where it does not say it itself.
+/// A scenario, and the behaviour of its providers if it does not define one.
 pub struct Case {
     /// The scenario.
     pub scenario: Scenario,
     /// See [`Deeds::scripted`].
     pub script: Value,
-    /// Where its run comes from.
+    /// How its run is created.
     pub origin: Origin,
 }
 
-/// Where a run comes from.
+/// How a run is created.
 pub enum Origin {
-    /// It is created.
+    /// It is new.
     New,
-    /// It is made of one that has ended.
+    /// It is forked from one that has ended.
     Forked(fn(Fork) -> Fork),
-    /// It began with this definition, and was moved when it first waited.
+    /// It began with this definition, and was migrated when it first waited.
     Moved(Box<Scenario>),
 }
 
 /// Where runs are stored.
 pub trait Medium {
-    /// The store as a host finds it when all hosts before it have died, or are taken for dead.
+    /// The store as a host finds it after all earlier hosts have died, or are presumed dead.
     fn open(&self) -> Arc<dyn RunStore>;
 }
 
@@ -69,12 +69,12 @@ impl From<Scenario> for Case {
 }
 
 impl Case {
-    /// Plays the scenario over a store that meets append number `n` of the host number `h` with
-    /// `script(h, n)`. When a host dies, the next goes on with the run.
+    /// Plays the scenario on a store that returns the fault `script(h, n)` for append number `n` of host
+    /// number `h`. When a host dies, the next one continues the run.
     ///
     /// # Panics
     ///
-    /// When the run does not end, its log breaks a [rule](rules), or a call was not recorded or outlives it.
+    /// If the run does not end, its log breaks a [rule](rules), or a call was not recorded or outlives it.
     pub fn play(
         &self,
         seed: u64,
@@ -83,8 +83,8 @@ impl Case {
         self.play_in(&MemoryStore::new(), seed, script, None)
     }
 
-    /// The same, where runs are stored elsewhere. A host whose run may have been taken over by another waits for
-    /// that one in vain here, and does so for `patience` milliseconds.
+    /// The same, with another storage. A host whose run may have been claimed by another one waits in vain
+    /// for that one here, for `patience` milliseconds.
     ///
     /// # Panics
     ///
@@ -119,7 +119,10 @@ impl Case {
                 match select(Box::pin(scenario.play(&sim, &engine, &run)), death).await {
                     Either::Left((Ok(view), _)) => Some(view),
                     Either::Left((Err(EngineError::Store(error)), _)) if is_known(&error) => {
-                        assert!(deeds.calls().iter().all(|call| call.end.is_some()), "calls go on");
+                        assert!(
+                            deeds.calls().iter().all(|call| call.end.is_some()),
+                            "calls are still running"
+                        );
                         None
                     }
                     Either::Left((Err(error), _)) => panic!("{error}"),
@@ -131,7 +134,9 @@ impl Case {
             let events = sim.block_on(scenario::events(&inner, &run));
             assert!(events.starts_with(&stored), "what was stored stays");
             if let Some(view) = view {
-                let EventBody::RunCreated(created) = &events[0].body else { panic!("it was not created") };
+                let EventBody::RunCreated(created) = &events[0].body else {
+                    panic!("the log does not begin with run_created")
+                };
                 rules::check(&sim.block_on(inner.bundle(&created.bundle)).unwrap(), &events);
                 let mut calls = deeds.calls();
                 calls.retain(|call| call.id.run == run);
@@ -141,10 +146,10 @@ impl Case {
             }
             stored = events;
         }
-        panic!("{}: the run does not get on", scenario.name);
+        panic!("{}: the run makes no progress", scenario.name);
     }
 
-    /// Lets the run come into being, driven by nobody.
+    /// Creates the run, without driving it.
     async fn begin(&self, sim: &Sim, deeds: &Deeds, medium: &dyn Medium) -> RunId {
         let first = if let Origin::Moved(first) = &self.origin { first } else { &self.scenario };
         let engine = first.engine(sim, deeds, medium.open());
@@ -157,7 +162,7 @@ impl Case {
             }
             Origin::Moved(_) => {
                 assert!(engine.drive(&run).await.unwrap().wait.is_some());
-                // In whose catalog the workflow is another now.
+                // The catalog of this engine has the new definition.
                 let engine = self.scenario.engine(sim, deeds, engine.store().clone());
                 engine.migrate(&run).await.unwrap();
                 run
@@ -166,13 +171,13 @@ impl Case {
     }
 }
 
-/// Whether it is what faults come to: nobody knows what was stored, or somebody else has taken the run over.
+/// Whether it results from a fault: the outcome is unknown, or another host has claimed the run.
 fn is_known(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { .. } | StoreError::Fenced(_) | StoreError::Expired)
 }
 
 impl Played {
-    /// Each call has a start of its own in the log, which is older; and nothing goes on after the end.
+    /// Each call has its own earlier start event in the log; no call runs after the end of the run.
     fn check_calls(&self) {
         let started: HashSet<(&NodePath, u32)> = self
             .events
@@ -187,17 +192,17 @@ impl Played {
             let id = (&call.id.path, call.id.attempt);
             assert!(started.contains(&id), "{id:?} was called and not recorded");
             assert!(called.insert(id), "{id:?} was called twice");
-            let (at, _) = call.end.unwrap_or_else(|| panic!("{id:?} goes on"));
+            let (at, _) = call.end.unwrap_or_else(|| panic!("{id:?} is still running"));
             let elapsed = self.events.last().unwrap().at.duration_since(self.events[0].at);
             assert!(i128::from(at) <= elapsed.as_millis(), "{id:?} outlives its run");
         }
     }
 
-    /// What matters of a run in the end, whatever happened on the way.
+    /// The relevant parts of a run's result, independent of faults.
     pub fn outcome(&self) -> Value {
         let view = &self.view;
         if view.status == RunStatus::Cancelled {
-            // How far it came until somebody cancelled it is a matter of time.
+            // How far it got before it was cancelled depends on timing.
             return json!({ "status": view.status });
         }
         let stages = view.context.stages.iter();

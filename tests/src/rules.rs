@@ -1,5 +1,5 @@
-//! The rules that the log of every run keeps, written down a second time: from the requirements,
-//! with nothing of the machine in it but the words of its events.
+//! The rules that every run's log must follow, as a second implementation: from the requirements, using only
+//! the event types of the machine.
 
 mod attempts;
 mod budgets;
@@ -40,23 +40,23 @@ pub fn check(bundle: &Bundle, events: &[Event]) {
     }
 }
 
-/// What can be told from a log.
+/// What is known about a log.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// Times of different events can be compared: all of its drivers had the same clock.
     pub clocks: bool,
-    /// Expressions name nodes as `nodes.x`, and nothing of a stage but its status and its output.
+    /// Expressions name nodes as `nodes.x`, and use only the status and the output of stages.
     pub expressions: bool,
-    /// It was written by this version: earlier ones counted a call that was refused as an attempt, and warned of
-    /// budgets that were used up.
+    /// This version wrote it: earlier ones counted a refused call as an attempt, and warned of budgets that
+    /// were used up.
     pub current: bool,
 }
 
-/// Whether the log of a run of `bundle` keeps those rules of which that can be told.
+/// Checks the rules that apply to the log of a run of `bundle`, given what is known about it.
 ///
 /// # Errors
 ///
-/// The first event that breaks a rule, and which.
+/// The first event that breaks a rule, and the rule.
 pub fn keeps(bundle: &Bundle, events: &[Event], reading: Reading) -> Result<(), String> {
     let Some(EventBody::RunCreated(created)) = events.first().map(|event| &event.body) else {
         return Err("a log begins with run_created".to_owned());
@@ -73,7 +73,7 @@ pub fn keeps(bundle: &Bundle, events: &[Event], reading: Reading) -> Result<(), 
             return broken("no event is older than the one before");
         }
         if log.ended.is_some() {
-            return broken("nothing comes after the end");
+            return broken("no event follows the end");
         }
         (log.now, log.seq) = (event.at, event.seq);
         if let Err(rule) = log.take(&event.body) {
@@ -84,37 +84,37 @@ pub fn keeps(bundle: &Bundle, events: &[Event], reading: Reading) -> Result<(), 
     Ok(())
 }
 
-#[allow(clippy::struct_excessive_bools, reason = "requests and what became of them are independent")]
+#[allow(clippy::struct_excessive_bools, reason = "requests and their outcomes are independent")]
 struct Log<'a> {
     bundle: &'a Bundle,
     workflow: &'a Workflow,
     created: &'a RunCreated,
     /// The graphs of the stages that have one.
     graphs: HashMap<StageId, Graph<'a>>,
-    /// The lanes of the stage under way.
+    /// The lanes of the current stage.
     lanes: Vec<Lane>,
     now: Timestamp,
     reading: Reading,
     seq: u64,
-    /// The event up to which all is taken over from another run; 0 when nothing is.
+    /// The event up to which all was copied from another run; 0 for none.
     forked: u64,
-    /// Every node that was heard of.
+    /// Every node that has events.
     nodes: HashMap<NodePath, Node>,
     position: Position,
-    /// The stage that has ended and after which the run goes on.
+    /// The stage that has ended and after which the run continues.
     left: Option<StageId>,
     /// The stages that have ended in this iteration.
     passed: BTreeSet<StageId>,
     iteration: u32,
     vars: Map<String, Value>,
-    /// What conditions read about stages.
+    /// The stages as conditions read them.
     stages: Map<String, Value>,
     /// The output of the last stage in this iteration.
     last_output: Option<Value>,
     failed_stages: Vec<StageId>,
-    /// What persons are asked, by the numbers of the events.
+    /// The open questions, by the numbers of their events.
     asks: BTreeMap<u64, Ask>,
-    /// What a person said of the stage that is about to start.
+    /// A person's answer about the next stage.
     said: Said,
     /// Whether the run waits, and until when.
     waiting: Waiting,
@@ -147,15 +147,15 @@ struct Node {
     /// When the attempt began whose time is not counted yet.
     since: Option<Timestamp>,
     interrupted: bool,
-    /// How many attempts in a row ended with their driver.
+    /// How many attempts in a row were interrupted by a death of their driver.
     deaths: u32,
     /// Whether a person is asked about it.
     asked: bool,
-    /// What a person said.
+    /// Whether a person agreed.
     agreed: bool,
     refused: bool,
     answer: Option<Value>,
-    /// Failures that count against the retries.
+    /// Failures that count as retries.
     failures: u32,
     /// Attempts that do not count.
     free: u32,
@@ -178,7 +178,7 @@ enum Position {
     AfterIteration {
         done: bool,
     },
-    /// The stage failed and the run is to fail.
+    /// The stage failed and the run is going to fail.
     Failing(StageId),
 }
 
@@ -287,11 +287,11 @@ impl<'a> Log<'a> {
                 self.end("failed")
             }
             EventBody::RunCancelled => {
-                rule(self.cancelling, "a run is cancelled because somebody asked for it")?;
+                rule(self.cancelling, "a run is cancelled only after a cancel request")?;
                 self.end("cancelled")
             }
             EventBody::PauseRequested { control } => {
-                rule(!self.pausing && !self.cancelling, "a pause is asked for once")?;
+                rule(!self.pausing && !self.cancelling, "a pause is requested once")?;
                 (self.pausing, self.waiting) = (true, None);
                 self.control(*control)
             }
@@ -303,7 +303,7 @@ impl<'a> Log<'a> {
             }
             EventBody::RunResumed { control } => {
                 let crashed = std::mem::take(&mut self.crashed);
-                rule((self.pausing || crashed) && !self.cancelling, "what was paused is resumed")?;
+                rule((self.pausing || crashed) && !self.cancelling, "only a paused run is resumed")?;
                 if crashed {
                     self.waiting = None;
                 }
@@ -320,19 +320,19 @@ impl<'a> Log<'a> {
 
     fn control(&mut self, number: u64) -> Checked {
         if self.seq < self.forked {
-            return rule(number == 0, "what another run was told is not a control of this one");
+            return rule(number == 0, "a control request of another run is not one of this run");
         }
-        rule(number > self.control, "a control is obeyed once, and in order")?;
+        rule(number > self.control, "control requests are applied once, and in order")?;
         self.control = number;
         Ok(())
     }
 
-    /// A rule that is about the value of an expression.
+    /// A rule about the value of an expression.
     fn told(&self, kept: bool, broken: &'static str) -> Checked {
         rule(kept || !self.reading.expressions, broken)
     }
 
-    /// Whether something may begin: what a person said is taken in also while the run is to pause.
+    /// Whether the node at `path` may begin: an answer is applied even if the run is going to pause.
     fn may_go_on_at(&self, path: &NodePath) -> bool {
         let said = |node: &Node| node.refused || node.answer.is_some();
         self.may_go_on() || (!self.cancelling && self.nodes.get(path).is_some_and(said))
@@ -345,7 +345,10 @@ impl<'a> Log<'a> {
     fn begin(&mut self, iteration: u32, stage: &StageId, runs: bool) -> Checked {
         self.check_begins(iteration, stage, runs)?;
         let agreed = self.said == Said::Agreed;
-        rule(!runs || self.is_asked_of(stage) == agreed, "a stage starts when a person has said so")?;
+        rule(
+            !runs || self.is_asked_of(stage) == agreed,
+            "a stage that needs approval starts after a person agreed",
+        )?;
         self.position = Position::In(stage.clone());
         self.left = None;
         self.last_output = None;
@@ -354,7 +357,7 @@ impl<'a> Log<'a> {
 
     /// A stage may begin, or be skipped.
     fn check_begins(&self, iteration: u32, stage: &StageId, runs: bool) -> Checked {
-        rule(self.started && self.may_go_on(), "no stage starts in a run that is to pause or end")?;
+        rule(self.started && self.may_go_on(), "no stage starts in a run that is going to pause or end")?;
         rule(self.position == Position::Before(stage.clone()), "stages run in their order")?;
         rule(self.iteration == iteration, "a stage belongs to its iteration")?;
         let document =
@@ -366,14 +369,14 @@ impl<'a> Log<'a> {
 
     /// A node may be queued or started.
     fn check_start(&self, path: &NodePath) -> Checked {
-        rule(self.may_go_on_at(path), "nothing starts in a run that is to pause or end")?;
+        rule(self.may_go_on_at(path), "no node starts in a run that is going to pause or end")?;
         self.check_agreed(path)?;
         rule(self.position == Position::In(path.stage.clone()), "a node runs while its stage does")?;
         rule(path.iteration == self.iteration, "a node runs in its iteration")?;
         let node = self.nodes.get(path);
-        rule(node.is_none_or(|node| !node.succeeded), "a recorded success never runs again")?;
-        rule(node.is_none_or(|node| !node.failed), "what has failed for good never runs again")?;
-        rule(node.is_none_or(|node| !node.skipped), "what was skipped never runs")?;
+        rule(node.is_none_or(|node| !node.succeeded), "a succeeded node never runs again")?;
+        rule(node.is_none_or(|node| !node.failed), "a failed node never runs again")?;
+        rule(node.is_none_or(|node| !node.skipped), "a skipped node never runs")?;
         rule(node.is_none_or(|node| !node.running), "a node runs once at a time")?;
         self.check_lane(path.lane)?;
         if self.graphs.contains_key(&path.stage) {
@@ -383,7 +386,7 @@ impl<'a> Log<'a> {
         rule(path.node.as_str() == "run" && path.items.is_empty(), "a stage without a graph has one node")
     }
 
-    /// Whether results no longer count where `path` is.
+    /// Whether results at `path` no longer count.
     fn is_unwanted(&self, path: &NodePath) -> bool {
         let races = strategy(self.stage(&path.stage)) == Strategy::Race;
         self.cancelling || (races && self.lanes.iter().any(|lane| lane.succeeded))
@@ -391,7 +394,7 @@ impl<'a> Log<'a> {
 
     fn end(&mut self, how: &'static str) -> Checked {
         self.ended = Some(how);
-        rule(self.running() == 0, "a run ends when nothing of it runs any more")
+        rule(self.running() == 0, "a run ends only when none of its calls is running")
     }
 
     fn stage(&self, id: &StageId) -> &'a Stage {

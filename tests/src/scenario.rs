@@ -1,7 +1,7 @@
-//! Small workflows that show one behaviour each, with what happens to them from outside.
+//! Small workflows that show one behaviour each, with external events.
 //!
-//! A scenario is a workflow file whose stages use the [scripted](crate::scripted) providers. Lines
-//! that begin with `#!` say what it is run with:
+//! A scenario is a workflow file whose stages use the [scripted](crate::scripted) providers. Lines that begin
+//! with `#!` configure its run:
 //!
 //! ```yaml
 //! #! var feature = "login"
@@ -9,7 +9,7 @@
 //! #! at 150 pause
 //! ```
 //!
-//! What the workflow refers to follows it, each part after a line that says what it is: `--- # profile
+//! The parts that the workflow refers to follow it, each after a line with its kind: `--- # profile
 //! plan.team`, `--- # role critic`, or `--- # schema plan.json`.
 
 use std::collections::BTreeMap;
@@ -34,24 +34,24 @@ use crate::scripted::Deeds;
 use crate::shelf::Shelf;
 use crate::sim::Sim;
 
-/// A workflow, and what it is run with.
+/// A workflow, and the configuration of its run.
 #[derive(Clone)]
 pub struct Scenario {
     /// The file's name, without its ending.
     pub name: String,
     /// The workflow.
     pub yaml: String,
-    /// What it refers to.
+    /// The parts that it refers to.
     parts: Vec<(Part, String)>,
     vars: Vec<(String, Value)>,
     limits: Vec<(String, usize)>,
     /// Whether a person is asked before every stage.
     interactive: bool,
-    /// What the person says of a call that was interrupted.
+    /// The person's answer about an interrupted call.
     outcome: Value,
-    /// What is asked for while it runs, and when, in milliseconds since the world began.
+    /// The control requests, with their times in milliseconds since the world began.
     controls: Vec<(i64, Control)>,
-    /// How many controls were asked for already.
+    /// How many control requests were sent already.
     asked: Arc<AtomicUsize>,
     /// The plan, once it was prepared: every engine prepares the same.
     plan: Arc<OnceLock<Arc<Plan>>>,
@@ -69,7 +69,7 @@ impl Scenario {
         files.iter().map(|file| Self::read(file)).collect()
     }
 
-    /// The scenario of that name.
+    /// The scenario with that name.
     pub fn named(name: &str) -> Self {
         Self::read(&folder().join(format!("{name}.yml")))
     }
@@ -79,7 +79,7 @@ impl Scenario {
         Self::new(name, &std::fs::read_to_string(file).unwrap())
     }
 
-    /// A scenario from its text.
+    /// Parses a scenario.
     pub fn new(name: &str, text: &str) -> Self {
         let (yaml, parts) = in_parts(text);
         let mut scenario = Self {
@@ -109,13 +109,13 @@ impl Scenario {
                     let control = serde_json::from_value(control.into()).unwrap();
                     scenario.controls.push((ms.parse().unwrap(), control));
                 }
-                _ => panic!("{name}: not understood: #! {line}"),
+                _ => panic!("{name}: unknown setting: #! {line}"),
             }
         }
         scenario
     }
 
-    /// An engine for this scenario in a world.
+    /// An engine for this scenario in a simulated world.
     pub fn engine(&self, sim: &Sim, deeds: &Deeds, store: impl RunStore + 'static) -> Engine {
         let limits = self.limits.iter();
         let limits = limits.fold(Limits::new(), |limits, (name, limit)| limits.limit(name.as_str(), *limit));
@@ -124,7 +124,7 @@ impl Scenario {
         deeds.register(builder).build().unwrap()
     }
 
-    /// The workflow with all that it refers to, as an engine of this scenario prepares it.
+    /// The workflow with all its parts, as an engine of this scenario prepares it.
     pub async fn plan(&self, engine: &Engine) -> Arc<Plan> {
         if let Some(plan) = self.plan.get() {
             return plan.clone();
@@ -138,8 +138,7 @@ impl Scenario {
         Shelf::new(WorkflowId::new(&self.name).unwrap(), &self.yaml, self.parts.clone())
     }
 
-    /// Creates the scenario's run, as a host that was given a seed would: everything about it is the
-    /// same each time.
+    /// Creates the scenario's run with a fixed seed: everything about it is the same each time.
     pub async fn create(&self, sim: &Sim, engine: &Engine) -> RunId {
         let plan = self.plan(engine).await;
         let run = RunId::new(&self.name).unwrap();
@@ -150,12 +149,12 @@ impl Scenario {
         run
     }
 
-    /// Drives the run until it has ended or nobody will ask for anything any more, and meanwhile
-    /// asks for what the scenario says.
+    /// Drives the run until it has ended or no more control requests follow, and sends the scenario's control
+    /// requests meanwhile.
     ///
     /// # Errors
     ///
-    /// What the engine says.
+    /// The error of the engine.
     pub async fn play(&self, sim: &Sim, engine: &Engine, run: &RunId) -> Result<RunView, EngineError> {
         let start = engine.handle(run).view().await?.created_at;
         let handle = engine.handle(run);
@@ -186,12 +185,12 @@ impl Scenario {
         Ok(view)
     }
 
-    /// Forgets what was asked for, for another time.
+    /// Marks all control requests as not sent, to play again.
     pub fn rewind(&self) {
         self.asked.store(0, Ordering::SeqCst);
     }
 
-    /// What the person of the scenario says: yes, what comes first, or `this`.
+    /// The answer of the scenario's person: yes, the first choice, or `this`.
     fn says(&self, wait: &Wait) -> Value {
         let schema = wait.schema.as_ref().map(Data::value).unwrap_or_default();
         match wait.reason {
@@ -228,7 +227,7 @@ fn part(title: &str) -> Part {
         }
         Some(("role", name)) => Part::Role(name.parse().unwrap()),
         Some(("schema", name)) => Part::Schema(name.to_owned()),
-        _ => panic!("not understood: --- # {title}"),
+        _ => panic!("unknown part: --- # {title}"),
     }
 }
 
@@ -236,7 +235,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
 }
 
-/// What a run of `plan` is created with when nothing else is said.
+/// The default `run_created` event of a run of `plan`.
 pub(crate) fn created(plan: &Plan) -> RunCreated {
     let workflow = plan.workflow().id.clone();
     let run = RunId::new(workflow.as_str()).unwrap();
@@ -255,7 +254,7 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
     }
 }
 
-/// Stores a run that nobody drives yet.
+/// Stores a run that no process drives yet.
 pub(crate) async fn create(sim: &Sim, engine: &Engine, plan: &Plan, created: RunCreated) {
     let id = created.run.clone();
     let event = Event { seq: 1, at: sim.now(), body: EventBody::RunCreated(Arc::new(created)) };

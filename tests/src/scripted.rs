@@ -1,5 +1,4 @@
-//! Providers that do what a workflow's `with`, or a script beside it, tells them to, and a record of
-//! what they did.
+//! Providers that follow a workflow's `with`, or a separate script, and a record of their calls.
 //!
 //! ```yaml
 //! with:
@@ -28,57 +27,57 @@ use crate::sim::Sim;
 /// The names under which scripted providers are registered.
 const NAMES: [&str; 5] = ["ann", "bob", "cid", "dot", "command"];
 
-/// What one call does.
+/// The behaviour of one call.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Act {
-    /// Says a line so often …
+    /// Outputs a line this many times …
     #[serde(default)]
     say: u64,
-    /// … once in so many milliseconds.
+    /// … once in this many milliseconds.
     #[serde(default)]
     every: u64,
-    /// Ends so many milliseconds after the last line; 10 unless told otherwise.
+    /// Ends this many milliseconds after the last line; 10 by default.
     after: Option<u64>,
-    /// Ends with this output; with its name and prompt unless told otherwise. One that fails has given this before, if
-    /// anything, and so has one that is stopped.
+    /// Ends with this output; by default its name and prompt. For a call that fails or is stopped it is the
+    /// partial output, if any.
     reply: Option<Value>,
     /// Ends with an error of this class.
     fail: Option<FailureClass>,
-    /// For an error of the class `rate_limited`: until so many milliseconds from then.
+    /// For an error of the class `rate_limited`: until this many milliseconds from then.
     until: Option<u64>,
-    /// Names a session as it begins.
+    /// Names a session at the start.
     session: Option<String>,
     /// Never ends by itself.
     #[serde(default)]
     hang: bool,
-    /// Takes so many milliseconds to stop.
+    /// Takes this many milliseconds to stop.
     #[serde(default)]
     slow_to_stop: u64,
-    /// Does not listen when it is told to stop.
+    /// Ignores the stop signal.
     #[serde(default)]
     deaf: bool,
-    /// What it used.
+    /// Its usage.
     usage: Option<Usage>,
 }
 
-/// A call that a provider got.
+/// A call that a provider received.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// Which.
+    /// Its id.
     pub id: CallId,
     /// The provider's name.
     pub provider: String,
-    /// The prompt it got.
+    /// The prompt.
     pub prompt: String,
     /// When it began, in milliseconds since the world did.
     pub from: i64,
-    /// When it ended, and how; absent while it goes on.
+    /// When it ended, and how; `None` while it runs.
     pub end: Option<(i64, &'static str)>,
 }
 
-/// All that scripted providers did, whichever engine called them: what the world outside of the
-/// host knows after the host's death.
+/// All calls of scripted providers, whichever engine made them: external knowledge that survives the host's
+/// death.
 #[derive(Clone)]
 pub struct Deeds {
     sim: Sim,
@@ -86,17 +85,17 @@ pub struct Deeds {
     calls: Arc<Mutex<Vec<Call>>>,
     /// How many calls of a node ended, other than by being dropped.
     ended: Arc<Mutex<HashMap<(RunId, NodePath), usize>>>,
-    /// What calls do, by `stage@iteration`, `stage[lane]` or `stage`.
+    /// The script of calls, by `stage@iteration`, `stage[lane]` or `stage`.
     script: Arc<Value>,
 }
 
 impl Deeds {
-    /// Nothing yet.
+    /// Without calls; providers follow `with`.
     pub fn new(sim: &Sim) -> Self {
         Self::scripted(sim, Value::Null)
     }
 
-    /// Nothing yet; providers follow `script`, and not what `with` says, which is for others.
+    /// Without calls; providers follow `script` instead of `with`, which belongs to other providers.
     pub fn scripted(sim: &Sim, script: Value) -> Self {
         let (sim, start) = (sim.clone(), sim.now());
         Self { sim, start, calls: Arc::default(), ended: Arc::default(), script: Arc::new(script) }
@@ -126,7 +125,7 @@ impl Deeds {
     }
 }
 
-/// A call that goes on; it was dropped unless its end is noted before.
+/// A call in progress; it counts as dropped unless its end is recorded.
 struct InProgress {
     deeds: Deeds,
     number: usize,
@@ -152,8 +151,8 @@ struct Scripted {
 }
 
 impl Scripted {
-    /// What the script has for a call. A call that was cut off by a crash is done again; when
-    /// there are more calls than the script has, the last is repeated.
+    /// The script's entry for a call. A call that was interrupted by a crash repeats its entry; if there are
+    /// more calls than entries, the last one is repeated.
     fn act(&self, request: &CallRequest) -> Act {
         let path = &request.id.path;
         let done = self.deeds.ended.lock().unwrap();
@@ -178,7 +177,7 @@ impl Scripted {
 }
 
 impl Act {
-    /// What the kit is to do in a call that was asked `prompt`.
+    /// The kit's act for a call with this prompt.
     fn of(self, name: &str, prompt: &str) -> scripted::Act {
         let trouble = format!("{name} had trouble");
         let mut act = match (self.fail, self.until) {

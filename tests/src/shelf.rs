@@ -1,4 +1,4 @@
-//! What a scenario refers to, as a catalog that is only read.
+//! A read-only catalog with the parts of a scenario.
 
 use async_trait::async_trait;
 use workflow_core::catalog::{Catalog, CatalogEntry, CatalogError, Document, Part, PartKind, Text, Version};
@@ -13,7 +13,7 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// A workflow's text, and the texts of its parts.
+    /// From a workflow's text, and the texts of its parts.
     pub fn new(id: WorkflowId, workflow: &str, parts: Vec<(Part, String)>) -> Self {
         Self { id, workflow: workflow.to_owned(), parts }
     }

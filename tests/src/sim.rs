@@ -1,3 +1,3 @@
-//! A world of its own, from the kit.
+//! The simulation of the test kit.
 
 pub use workflow_testkit::sim::Sim;

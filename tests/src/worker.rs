@@ -1,9 +1,10 @@
-//! What worker processes work with: a store that several share, and providers that leave a trace of each call.
+//! The store and the providers of worker processes, and traces of each call.
 //!
-//! Every process of a test appends to the same two files in the directory of the traces. `calls` has a line for
-//! each call that was begun: `run:seed:path:attempt .`, which commands write by themselves (they are told where
-//! by the variable `TRACE`). `told` has one for each event that was shown, which is short however long the event is ([`Shown`]). A process
-//! that is killed may leave a part of a line; so each begins with a line end of its own, too.
+//! Every process of a test appends to the same two files in the directory of the traces. `calls` has a line
+//! for each call that was begun: `run:seed:path:attempt .`, which commands write themselves (the variable
+//! `TRACE` names the file). `told` has one for each event that was shown to a sink, which is short however
+//! long the event is ([`Shown`]). A process that is killed may leave a partial line, so each line also begins
+//! with a line ending.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
@@ -24,14 +25,15 @@ use workflow_exec::{Engine, EngineBuilder, WorkOptions};
 use workflow_providers::{CommandProvider, FunctionProvider};
 use workflow_store::{FileStore, PostgresOptions, SqliteOptions, SqliteStore};
 
-/// What a worker process is told.
+/// The arguments of a worker process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Orders {
     /// Where the runs are.
     pub place: Place,
-    /// Where traces are left: a directory that exists.
+    /// The directory of the traces, which exists.
     pub traces: PathBuf,
-    /// Whether it is as good as on another machine: what others left running is out of its reach.
+    /// Whether it behaves as if it were on another machine: it cannot stop processes that others left
+    /// running.
     pub elsewhere: bool,
 }
 
@@ -40,9 +42,9 @@ pub struct Orders {
 pub enum Place {
     /// In files.
     Files(PathBuf),
-    /// In an SQLite database, with leases of so many milliseconds.
+    /// In an SQLite database, with leases of this many milliseconds.
     Sqlite(PathBuf, u64),
-    /// In a PostgreSQL database, with leases of so many milliseconds.
+    /// In a PostgreSQL database, with leases of this many milliseconds.
     Postgres(String, u64),
 }
 
@@ -51,7 +53,7 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// What the store says.
+    /// The error of the store.
     pub fn open(&self) -> Result<Box<dyn RunStore>, StoreError> {
         Ok(match self {
             Self::Files(home) => Box::new(FileStore::open(home)?),
@@ -73,7 +75,7 @@ impl Orders {
     ///
     /// # Errors
     ///
-    /// What the store or the file system says.
+    /// The error of the store or the file system.
     pub fn engine(&self) -> Result<EngineBuilder, Box<dyn Error>> {
         let calls = appending(&self.calls())?;
         let tracing = FunctionProvider::from_fn(move |request| {
@@ -81,7 +83,7 @@ impl Orders {
             note(&calls, &format!("{run}:{seed:016x}:{path}:{attempt} ."));
             Ok(Reply::json(&json!({ "attempt": attempt })))
         });
-        // Long before the engine loses its patience.
+        // Long before the engine stops waiting.
         let commands = CommandProvider::builder().grace(Duration::from_millis(200)).build();
         let commands = Commands { commands, elsewhere: self.elsewhere };
         let told = Told(appending(&self.told())?);
@@ -89,7 +91,7 @@ impl Orders {
         Ok(builder.provider("tracing", tracing).provider("command", commands))
     }
 
-    /// How a worker works: it looks often, and does not take on too much.
+    /// The options of a worker: it polls often, and executes few runs at a time.
     pub fn options() -> WorkOptions {
         let mut options = WorkOptions::default();
         options.runs = 12;
@@ -113,7 +115,7 @@ fn appending(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// Adds a line at the end, in one write.
+/// Appends a line with one write.
 fn note(mut file: &File, line: &str) {
     file.write_all(format!("\n{line}\n").as_bytes()).unwrap();
 }
@@ -127,12 +129,12 @@ pub struct Shown {
     pub seq: u64,
     /// The event's kind.
     pub kind: String,
-    /// What tells it from every other.
+    /// A hash that identifies the event.
     pub digest: u64,
 }
 
 impl Shown {
-    /// What is noted of an event.
+    /// The record of an event.
     pub fn of(run: &RunId, event: &Event) -> Self {
         let mut hasher = DefaultHasher::new();
         serde_json::to_string(event).unwrap().hash(&mut hasher);
@@ -150,7 +152,7 @@ impl EventSink for Told {
     }
 }
 
-/// Command lines, of a host that may be unable to see what other hosts left running.
+/// Command lines, of a host that may be unable to see the processes of other hosts.
 struct Commands {
     commands: CommandProvider,
     elsewhere: bool,

@@ -1,6 +1,6 @@
 //! The host dies, or the store fails, at every append of every scenario and example.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Workflows in which the engine once came to something else than the reference interpreter.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! A run that changes hands between the driver that gave it back and its last look at it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::sync::{Arc, Mutex};
 

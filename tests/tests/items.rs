@@ -1,6 +1,6 @@
 //! Thousands of items of a `foreach`, in a host that is killed while it works on them.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot continue has failed")]
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

@@ -9,7 +9,7 @@
 //!
 //! plays it again; `REFERENCE_SEEDS=50000..150000` plays others, or more of them.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use std::fmt::Write as _;
 use std::ops::Range;

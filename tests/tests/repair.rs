@@ -1,7 +1,7 @@
 //! A wrong reply goes back to its provider with what is wrong with it, as often as `repairs` says; what was
 //! recorded of that is never asked for again, whenever the host dies.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};

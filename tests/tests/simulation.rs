@@ -7,7 +7,7 @@
 //! plays more of them, and tells of a seed that fails what is left of it when all that does not matter is left
 //! out.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use workflow_tests::simulation::counts::Counts;
 use workflow_tests::simulation::draw::draw;

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: runs the steps and says how long each took.
+//! `cargo xtask ci`: runs the steps and shows how long each took.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -7,16 +7,16 @@ use clap::builder::PossibleValuesParser;
 
 use crate::steps::{ALL, Step};
 
-/// Which steps to run, and how far.
+/// Which steps to run, and whether to stop at a failure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only this step; may be given more than once
     #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(ALL.iter().map(|step| step.name)))]
     only: Vec<String>,
-    /// Go on after a step that failed
+    /// Continue after a step that failed
     #[arg(long)]
     keep_going: bool,
-    /// Say what the steps are, and run none
+    /// List the steps, and run none
     #[arg(long)]
     list: bool,
 }
@@ -36,7 +36,7 @@ enum Outcome {
     Skipped,
 }
 
-/// Runs the steps that were asked for, and fails if one of them does.
+/// Runs the requested steps, and fails if one of them does.
 pub(crate) fn run(options: &Options) -> ExitCode {
     let chosen = |step: &&Step| options.only.is_empty() || options.only.iter().any(|name| name == step.name);
     let steps: Vec<&Step> = ALL.iter().filter(chosen).collect();
@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one step, its tool's installation before it, and says whether nothing failed.
+/// Runs one step after installing its tool, and returns whether nothing failed.
 fn run_step(step: &Step, rows: &mut Vec<Row>) -> bool {
     println!("\n=== {}: {}", step.name, step.about);
     let started = Instant::now();

@@ -1,17 +1,17 @@
-//! Runs what a newcomer runs: the example workflows and the templates from the command line, and the small
+//! Runs what a new user runs: the example workflows and the templates from the command line, and the small
 //! hosts.
 
 use anyhow::{Context, Result, ensure};
 
 use crate::workspace::{self, cargo, root};
 
-/// Runs all examples, in a home of their own.
+/// Runs all examples, in a separate home.
 ///
 /// # Errors
 ///
-/// When one does not run to `completed`.
+/// If one does not run to `completed`.
 pub(crate) fn run() -> Result<()> {
-    let home = tempfile::tempdir().context("cannot make a home for the examples")?;
+    let home = tempfile::tempdir().context("cannot create a home for the examples")?;
     let program = |package| {
         let mut command = cargo(&["run", "--quiet", "--package", package, "--"]);
         command.env("NO_COLOR", "1");
@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The templates, as the folders that they are.
+/// The templates: the names of the folders.
 fn templates() -> Result<Vec<String>> {
     let folder = root().join("crates/workflow-core/templates");
     let mut names = Vec::new();
@@ -47,7 +47,7 @@ fn templates() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The example workflows, as a path from the workspace's root each.
+/// The example workflows, as paths from the workspace's root.
 fn workflows() -> Result<Vec<String>> {
     let folder = root().join("examples/workflows");
     let mut paths = Vec::new();

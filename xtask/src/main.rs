@@ -1,5 +1,5 @@
-//! The project's chores as one program: `cargo xtask help` lists them.
-#![allow(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
+//! The development tasks of the project: `cargo xtask help` lists them.
+#![allow(clippy::print_stdout, reason = "a development task prints its results")]
 
 use std::process::ExitCode;
 
@@ -15,29 +15,30 @@ mod workspace;
 
 use workspace::{cargo, run};
 
-/// The project's chores.
+/// The development tasks of the project.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Chore {
-    /// Check everything that has to hold before a change lands
+    /// Run every check that must pass before a change is merged
     Ci(ci::Options),
     /// Install the cargo tools that `ci` uses, at their pinned versions
     Tools,
     /// Write the JSON Schemas under `schemas/` from the Rust types
     Schemas,
-    /// Write the tables of the book's reference from the schemas, and from what the reader of definitions accepts
+    /// Write the tables of the book's reference from the schemas, and from what the reader of definitions
+    /// accepts
     Reference,
-    /// Write the table of what agents can do in `docs/src/guides/agents.md` from what their modules say
+    /// Write the table of the agents' capabilities in `docs/src/guides/agents.md` from their modules
     Capabilities,
-    /// Play whole engines in a simulated world, and see what a seed does to them
+    /// Run whole engines in a simulated world, with random faults from seeds
     Sim(Sim),
-    /// Write the runs under `tests/formats/` that this version has to go on reading for ever
+    /// Write the runs under `tests/formats/` that later versions must be able to read
     Formats,
-    /// Install the command lines of agents and drive them against a fake of their services
+    /// Install the command lines of agents and run them against a fake of their services
     TestAgents(agents::Options),
-    /// Measure what the engine adds to the work it drives, in one table
+    /// Measure the overhead of the engine, in one table
     Bench {
-        /// What `workflow-benches` takes: --quick, --build, names of groups
+        /// The options of `workflow-benches`: --quick, --build, names of groups
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
@@ -52,7 +53,7 @@ struct Sim {
     /// The first of them
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Tell of every seed of which something was violated, instead of making the plot of the first one smaller
+    /// Report every seed that violates a rule, instead of shrinking the first one
     #[arg(long)]
     keep_going: bool,
 }

@@ -1,4 +1,4 @@
-//! What CI checks, in the order in which it checks it: cheap and likely failures first.
+//! The steps of CI, in the order in which they run: cheap and likely failures first.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::examples;
 use crate::tools::{DENY, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
 use crate::workspace::{cargo, libraries, line, run};
 
-/// One check of CI.
+/// One step of CI.
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
@@ -57,7 +57,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "test",
-        about: "all tests but those in docs",
+        about: "all tests except doctests",
         tool: Some(NEXTEST),
         hindrance: None,
         check: test,
@@ -73,14 +73,14 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "doc", about: "the docs build without a warning", tool: None, hindrance: None, check: doc },
     Step {
         name: "features",
-        about: "each library compiles, without a lint, with each pair of its features, the façade with each one",
+        about: "each library passes clippy with each pair of its features, the façade with each feature",
         tool: Some(HACK),
         hindrance: None,
         check: features,
     },
     Step {
         name: "simulation",
-        about: "10,000 seeds of whole engines in a world where everything fails",
+        about: "10,000 seeds of whole engines in a simulated world with faults",
         tool: None,
         hindrance: None,
         check: || simulate(10_000, 0, false),
@@ -98,38 +98,38 @@ fn fmt() -> Result<()> {
     run(&mut cargo(&["fmt", "--all", "--check"]))
 }
 
-/// Builds the book. mdBook ends with success where it only warned, so what it says is read.
+/// Builds the book. mdBook exits with success if it only warned, so its output is checked.
 fn book() -> Result<()> {
     let mut build = MDBOOK.command(&["build", "docs"]);
     println!("$ {}", line(&build));
     let output = build.output().context("cannot start mdbook")?;
     let said = String::from_utf8_lossy(&output.stderr);
     print!("{said}");
-    ensure!(output.status.success(), "mdbook ended with {}", output.status);
+    ensure!(output.status.success(), "mdbook exited with {}", output.status);
     ensure!(!said.lines().any(|line| line.trim_start().starts_with("WARN")), "mdbook warned");
     Ok(())
 }
 
 fn clippy() -> Result<()> {
     run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))?;
-    // Tests that are run on request alone are none of "all targets".
+    // Tests that only run on request are not part of "all targets".
     let on_request = ["clippy", "--package", "workflow-tests", "--test", "agents", "--all-features"];
     run(cargo(&on_request).args(["--", "-D", "warnings"]))?;
-    // A package outside of the workspace: here, what no longer compiles is told before the long steps.
+    // A package outside of the workspace: compile errors should show before the long steps.
     run(&mut cargo(&["clippy", "--manifest-path", "fuzz/Cargo.toml", "--", "-D", "warnings"]))
 }
 
 fn deny() -> Result<()> {
     for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
         let mut deny = cargo(&["deny", "--manifest-path", manifest, "check"]);
-        // An exception for the one is never met in the other.
+        // The two manifests share the exceptions, and each meets only some of them.
         deny.args(["--allow", "license-exception-not-encountered"]);
         run(deny.args(["bans", "licenses", "sources"]))?;
     }
     Ok(())
 }
 
-/// The database of advisories comes from the network, and a machine may have none.
+/// The database of advisories comes from the network, which a machine may not have.
 fn no_advisories() -> Option<String> {
     let fetched = cargo(&["deny", "fetch", "db"]).output();
     match fetched {
@@ -159,16 +159,17 @@ fn doc() -> Result<()> {
 }
 
 fn features() -> Result<()> {
-    // What the façade's features turn on is checked in pairs where it is; here each has to compile by itself.
+    // The libraries check pairs of the features that the façade forwards; here each feature must compile
+    // alone.
     let (facade, libraries): (Vec<_>, Vec<_>) = libraries()?.into_iter().partition(|name| name == "workflow");
     each_feature("2", &libraries)?;
     each_feature("1", &facade)
 }
 
-/// Lints packages with each combination of up to so many of their features.
+/// Lints packages with each combination of up to `depth` of their features.
 fn each_feature(depth: &str, packages: &[String]) -> Result<()> {
-    // Clippy and not `check`: its flags reach the workspace's own packages only, so that dependencies are
-    // not compiled anew for the sake of `-D warnings`.
+    // Clippy instead of `check`: its flags apply only to the workspace's own packages, so that dependencies
+    // are not compiled again for `-D warnings`.
     let mut hack = cargo(&["hack", "clippy", "--feature-powerset", "--depth", depth]);
     for package in packages {
         hack.args(["--package", package]);
@@ -176,25 +177,25 @@ fn each_feature(depth: &str, packages: &[String]) -> Result<()> {
     run(hack.args(["--", "-D", "warnings"]))
 }
 
-/// Plays whole engines in a simulated world, and tells of the first seed by which something is violated.
+/// Plays whole engines in a simulated world, and reports the first seed that violates a rule.
 pub(crate) fn simulate(seeds: u64, from: u64, keep_going: bool) -> Result<()> {
     let mut sim = cargo(&["run", "--quiet", "--release", "--package", "workflow-tests"]);
     sim.args(["--bin", "simulate", "--", "--seeds", &seeds.to_string(), "--from", &from.to_string()]);
     run(sim.args(keep_going.then_some("--keep-going")))
 }
 
-/// What is fuzzed, and how.
+/// The fuzz targets and their options.
 const FUZZ_TARGETS: &[(&str, &[&str])] = &[
     ("definition", &["-max_total_time=20", "-dict=fuzz/definition.dict"]),
     ("redact", &["-max_total_time=15", "-max_len=256"]),
 ];
 
 fn fuzz() -> Result<()> {
-    // A package outside of the workspace has a lock file of its own, which cargo-fuzz would mend in silence.
+    // A package outside of the workspace has its own lock file, which cargo-fuzz would silently update.
     run(&mut cargo(&["fetch", "--locked", "--manifest-path", "fuzz/Cargo.toml"]))?;
     for (target, arguments) in FUZZ_TARGETS {
-        // Inputs that are new go to the first folder, so that the committed ones stay as they are.
-        let new = tempfile::tempdir().context("cannot make a folder for new inputs")?;
+        // New inputs go to the first folder, so that the committed ones do not change.
+        let new = tempfile::tempdir().context("cannot create a folder for new inputs")?;
         // Without a sanitizer, because those need a nightly compiler.
         let mut fuzz = cargo(&["fuzz", "run", "--sanitizer", "none", target]);
         fuzz.arg(new.path());

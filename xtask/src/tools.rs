@@ -1,8 +1,7 @@
-//! The tools that CI needs, and where they are kept.
+//! The tools that CI needs, and where they are installed.
 //!
-//! A machine may have nothing but Rust and a C compiler, so tools are built from source, as debug builds:
-//! they start a little slower and are there minutes sooner. They are kept outside of the clone, for the
-//! next run.
+//! A machine may only have Rust and a C compiler, so tools are built from source, as debug builds: they start
+//! a little slower, but compile minutes faster. They are kept outside of the clone, for the next run.
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -13,7 +12,8 @@ use crate::workspace::{cargo, root, run, search_path, tools_folder};
 
 /// A program from crates.io.
 pub(crate) struct Tool {
-    /// The package, and the program. One that begins with `cargo-` is called as a subcommand of cargo.
+    /// The name of the package and of its program. If it begins with `cargo-`, it is called as a subcommand
+    /// of cargo.
     package: &'static str,
     version: [u32; 3],
     install_options: &'static [&'static str],
@@ -34,11 +34,12 @@ pub(crate) const NEXTEST: Tool = Tool {
 pub(crate) const ALL: &[Tool] = &[MACHETE, MDBOOK, DENY, NEXTEST, HACK, FUZZ];
 
 impl Tool {
-    /// Installs the pinned version, unless that one or a later one is there; says whether it had to.
+    /// Installs the pinned version, unless that one or a later one is installed; returns whether it was
+    /// installed now.
     ///
     /// # Errors
     ///
-    /// When the installation fails.
+    /// If the installation fails.
     pub(crate) fn ensure(&self) -> Result<bool> {
         if self.present().is_some_and(|version| version >= self.version) {
             return Ok(false);
@@ -47,7 +48,7 @@ impl Tool {
         let package = format!("{}@{major}.{minor}.{patch}", self.package);
         let mut install = cargo(&["install", "--quiet", "--locked", "--debug", "--root"]);
         install.arg(tools_folder()).arg(package).args(self.install_options);
-        // Not the clone's target folder and settings: a tool is no part of the workspace.
+        // Without the clone's target folder and settings: a tool is not part of the workspace.
         install
             .current_dir(env::temp_dir())
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
@@ -56,19 +57,19 @@ impl Tool {
         Ok(true)
     }
 
-    /// The tool, as it is found on the `PATH` or in its folder.
+    /// The command of the tool, from the `PATH` or its folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = match self.package.strip_prefix("cargo-") {
             Some(subcommand) => cargo(&[subcommand]),
             None => Command::new(self.package),
         };
         command.args(arguments).current_dir(root()).env("PATH", search_path());
-        // By this variable of `cargo run`, cargo-machete takes its own name for a folder.
+        // `cargo run` sets this variable, and with it cargo-machete reads its own name as a folder.
         command.env_remove("CARGO_PKG_NAME");
         command
     }
 
-    /// The version of the one that is found.
+    /// The installed version.
     fn present(&self) -> Option<[u32; 3]> {
         let shown = self.command(&["--version"]).stderr(Stdio::null()).output().ok()?;
         parse_version(&String::from_utf8_lossy(&shown.stdout))

@@ -1,4 +1,4 @@
-//! Where the workspace lies, and how a chore runs cargo in it.
+//! The root of the workspace, and how a task runs cargo in it.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,8 +13,7 @@ pub(crate) fn root() -> &'static Path {
     package.parent().unwrap_or(package)
 }
 
-/// A cargo command at the workspace's root, found the way cargo finds its own subcommands, with the
-/// tools' folder first.
+/// A cargo command at the workspace's root, which finds its subcommands in the tools' folder first.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root()).env("PATH", search_path());
@@ -40,12 +39,12 @@ pub(crate) fn search_path() -> OsString {
 ///
 /// # Errors
 ///
-/// When it cannot be started, or ends with anything but success.
+/// If it cannot be started, or does not exit with success.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = line(command);
     println!("$ {line}");
     let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
-    ensure!(status.success(), "`{line}` ended with {status}");
+    ensure!(status.success(), "`{line}` exited with {status}");
     Ok(())
 }
 
@@ -53,7 +52,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 ///
 /// # Errors
 ///
-/// When that folder cannot be read.
+/// If that folder cannot be read.
 pub(crate) fn libraries() -> Result<Vec<String>> {
     let crates = root().join("crates");
     let mut names = Vec::new();
@@ -69,7 +68,7 @@ pub(crate) fn libraries() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The command as a person would type it.
+/// The command as a user would type it.
 pub(crate) fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());

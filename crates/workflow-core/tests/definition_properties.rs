@@ -1,7 +1,7 @@
 //! What holds for every definition: it is written and read back as it was, and no text that is
 //! near one makes the reader fail.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! One field of a file changes, and every other byte of it stays.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use serde_json::{Value, json};
 use workflow_core::definition::edit::{EditError, remove_field, set_field};

@@ -2,7 +2,7 @@
 //! the template fail, every problem has its place, and what is read is written and read back as it was.
 
 #![cfg(all(feature = "roles", feature = "json-schema"))]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use proptest::collection::vec;
 use proptest::prelude::*;

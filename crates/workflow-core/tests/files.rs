@@ -1,7 +1,7 @@
 //! Files that definitions refer to: tables of good and bad ones, with everything that is said of each.
 
 #![cfg(all(feature = "roles", feature = "json-schema"))]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Files that were made to do harm: each ends as an error, within the limits that are documented.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::fmt::Write as _;
 

@@ -2,7 +2,7 @@
 //! within the limits that are documented.
 
 #![cfg(all(feature = "roles", feature = "json-schema"))]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use workflow_core::definition::{self, Diagnostic};
 

@@ -1,7 +1,7 @@
 //! What a schema says of a value: every violation, with its place as a JSON Pointer.
 
 #![cfg(feature = "json-schema")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::fmt::Write as _;
 

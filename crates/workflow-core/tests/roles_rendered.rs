@@ -1,7 +1,7 @@
 //! What a role says: templates with the values of a run.
 
 #![cfg(feature = "roles")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::fmt::Write as _;
 

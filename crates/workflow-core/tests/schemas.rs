@@ -1,6 +1,6 @@
 //! The JSON Schema of workflow files says what the reader says, as far as a schema can.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

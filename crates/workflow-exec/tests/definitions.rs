@@ -1,7 +1,7 @@
 //! What an engine says of a definition that it cannot run, and where in the text.
 
 #![cfg(test)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
 use workflow_exec::{Engine, EngineError};

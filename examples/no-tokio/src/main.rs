@@ -1,8 +1,8 @@
 //! A host without an async runtime: commands are the providers, files keep the runs, and
 //! `futures::executor::block_on` drives them.
 //!
-//! Started twice, the second time shows the run of the first: a run's id is chosen here, and starting
-//! a run of the same id with the same inputs goes on with it, or gives its result when it has ended.
+//! A second start shows the run of the first: the host chooses the run's id, and starting a run with an
+//! existing id and the same inputs continues that run, or returns its result if it has ended.
 #![allow(clippy::print_stdout, reason = "showing what happens is what this program is for")]
 
 use std::error::Error;

@@ -1,5 +1,4 @@
-//! A host in a few lines: closures do the work, and a draft goes round until the reviewer
-//! is satisfied.
+//! A host in a few lines: closures do the work, and a draft is revised until the reviewer is satisfied.
 #![allow(clippy::print_stdout, reason = "showing what happens is what this program is for")]
 
 use std::error::Error;
@@ -29,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let reviewer = FunctionProvider::from_fn(|request| {
         Ok(Reply::json(&json!({ "done": request.prompt.ends_with("!!!") })))
     });
-    // Runs are kept in memory unless `store` says otherwise.
+    // Runs are kept in memory unless `store` is set.
     let engine = Engine::builder()
         .provider("writer", writer)
         .provider("reviewer", reviewer)

@@ -1,11 +1,11 @@
-//! A host for tests that kill it: one run with a `foreach` over so many items, kept in files.
+//! A host for tests that kill it: one run with a `foreach` over many items, kept in files.
 //!
 //! ```text
 //! items HOME TRACE COUNT
 //! ```
 //!
-//! Begins the run, or goes on with it. Each call is a line in the file TRACE before its reply: the path and
-//! the attempt. When the run has ended, says how much memory the process needed at most, in bytes.
+//! Begins the run, or continues it. Each call writes a line to the file TRACE before its reply: the path and
+//! the attempt. When the run has ended, prints the peak memory of the process, in bytes.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
 
 fn answer(mut trace: &File, request: &CallRequest) -> std::result::Result<Reply, ProviderError> {
     let line = format!("{} {}\n", request.id.path, request.id.attempt);
-    // In one write, and so as a whole or not at all.
+    // With one write, so the line is complete or absent.
     trace.write_all(line.as_bytes()).map_err(|error| ProviderError::permanent(error.to_string()))?;
     Ok(Reply::json(&json!({ "item": request.options["item"] })))
 }

@@ -1,11 +1,11 @@
-//! Serves the fake model API, so that a person can try a command line against it.
+//! Serves the fake of the model APIs, for trying a command line against it.
 //!
 //! ```text
 //! model-api [PORT]
 //! ```
 //!
-//! Says where it listens, and ends with its standard input (Ctrl-D): then it says what it was asked, each
-//! request a line of JSON without its keys.
+//! Prints its address, and ends with its standard input (Ctrl-D): then it prints the requests that it
+//! received, each as a line of JSON without its keys.
 
 use std::error::Error;
 use std::io::{self, Read as _, Write as _};

@@ -4,8 +4,8 @@
 //! simulate [--seeds N] [--from SEED] [--keep-going]
 //! ```
 //!
-//! Ends at the first seed of which something was violated, with the smallest plot that still is; `--keep-going`
-//! tells of every such seed, without making it smaller.
+//! Ends at the first seed that violates a rule, with the smallest plot that still does; `--keep-going`
+//! reports every such seed, without shrinking it.
 #![allow(clippy::print_stdout, reason = "it talks to whoever runs it")]
 
 use std::error::Error;
@@ -19,10 +19,10 @@ use workflow_tests::simulation::counts::Counts;
 use workflow_tests::simulation::draw::draw;
 use workflow_tests::simulation::{shrink, simulate};
 
-/// How often it is said how far it has come.
+/// How often the progress is shown.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// As many smaller plots are tried.
+/// The maximum number of smaller plots to try.
 const TRIES: usize = 1_000;
 
 struct Options {
@@ -55,7 +55,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let failed = Mutex::new(Vec::new());
     let began = Instant::now();
     let told = Mutex::new(began);
-    // A panic is a violation, and told as one.
+    // A panic counts as a violation, and is reported as one.
     std::panic::set_hook(Box::new(|_| {}));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {

@@ -1,11 +1,11 @@
-//! A worker for tests that kill it: takes on whatever runs of a store nobody drives.
+//! A worker for tests that kill it: executes all unclaimed runs of a store.
 //!
 //! ```text
 //! worker ORDERS
 //! ```
 //!
-//! ORDERS is JSON ([`Orders`]). It works until its standard input ends, so that it outlives no test; what it
-//! has to say of trouble it says on standard error.
+//! ORDERS is JSON ([`Orders`]). It works until its standard input ends, so that it does not outlive its test;
+//! it reports problems on standard error.
 
 use std::error::Error;
 use std::io::Read as _;

@@ -20,7 +20,7 @@ pub(super) fn read(body: &Value) -> Asked {
     }
     for message in list(body, "messages").iter().filter(|message| text(message, "role") == "user") {
         let blocks = list(message, "content");
-        // Reminders stand beside a result, in the same message; they are nothing that the user says.
+        // Reminders are beside a tool result, in the same message; they do not come from the user.
         if blocks.iter().any(|block| text(block, "type") == "tool_result") {
             asked.answered = true;
             asked.results += 1;
@@ -104,7 +104,7 @@ fn blocks(turn: &Turn, number: u64) -> Vec<Value> {
     blocks
 }
 
-/// A block as it is when it begins.
+/// A block in its initial state.
 fn begun(block: &Value) -> Value {
     let mut block = block.clone();
     for (key, empty) in
@@ -117,7 +117,7 @@ fn begun(block: &Value) -> Value {
     block
 }
 
-/// What follows until the block is whole.
+/// The events that complete the block.
 fn deltas(block: &Value, turn: &Turn) -> Vec<Value> {
     match text(block, "type") {
         "text" => {

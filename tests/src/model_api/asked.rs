@@ -1,28 +1,28 @@
-//! What a request says to a model, whichever API it came by.
+//! The content of a request to a model, independent of its API.
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
-/// The tools that are offered: the schema of the input of each, by name.
+/// The offered tools: the schema of the input of each, by name.
 pub(super) type Tools = IndexMap<String, Value>;
 
-/// What is read out of a request.
+/// The content of a request.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     /// The model's name.
     pub model: String,
     /// Whether the answer is to be streamed.
     pub stream: bool,
-    /// The tools that are offered.
+    /// The offered tools.
     pub tools: Tools,
-    /// Whether a tool has answered since the user last said something. Older results do not count, or a session
-    /// that is continued would never call a tool again.
+    /// Whether a tool has answered since the last message of the user. Older results do not count, otherwise
+    /// a continued session would never call a tool again.
     pub answered: bool,
-    /// How many tools have answered since then, where the API's reader counts them.
+    /// How many tools have answered since then, if the API's reader counts them.
     pub results: usize,
-    /// The schema that the answer is to fit, where the API has a field for that.
+    /// The schema of the answer, if the API has a field for it.
     pub schema: Option<Value>,
-    /// What the user said last.
+    /// The last message of the user.
     pub prompt: String,
 }
 
@@ -32,14 +32,14 @@ impl Asked {
         self.schema.clone().or_else(|| schema_in(&self.prompt))
     }
 
-    /// Notes the texts of something that the user said in parts.
+    /// Records the text parts of a message of the user.
     pub(super) fn said_in(&mut self, parts: &[Value]) {
         for part in parts {
             self.said(text(part, "text"));
         }
     }
 
-    /// Notes something that the user said; nothing is nothing said.
+    /// Records a message of the user, unless it is empty.
     pub(super) fn said(&mut self, text: &str) {
         if text.is_empty() {
             return;
@@ -54,7 +54,7 @@ impl Asked {
     }
 }
 
-/// The last JSON object in a text that looks like a schema of an object.
+/// The last JSON object in a text that looks like the schema of an object.
 fn schema_in(text: &str) -> Option<Value> {
     let starts = text.match_indices('{').map(|(at, _)| at).collect::<Vec<_>>();
     let mut found = None;
@@ -74,7 +74,7 @@ fn schema_in(text: &str) -> Option<Value> {
     found
 }
 
-/// The string under a key, or none.
+/// The string under a key, or an empty one.
 pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

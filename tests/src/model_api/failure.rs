@@ -1,4 +1,4 @@
-//! What vendors say with an HTTP status that is no success.
+//! The vendors' error responses.
 
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ pub(super) fn body(api: Api, status: u16) -> Value {
         }
         Api::Responses | Api::Chat => {
             let (code, message) = match status {
-                // It repeats the key, as the vendor's does in part: who shows this has to leave it out.
+                // It repeats the key, as the vendor's message does in part: a provider must redact it.
                 401 => ("invalid_api_key", "Incorrect API key provided: test-key.".to_owned()),
                 429 => ("rate_limit_exceeded", other(status)),
                 _ => ("server_error", other(status)),

@@ -9,7 +9,7 @@ use super::serve::Api;
 use super::stream::{Answer, Script};
 use super::turn::{Fault, Turn};
 
-/// Reads a request. The model, and whether the answer is streamed, stand in the path.
+/// Reads a request. The path contains the model, and whether the answer is streamed.
 pub(super) fn read(path: &str, body: &Value) -> Asked {
     let (model, method) = path.rsplit('/').next().and_then(|last| last.split_once(':')).unwrap_or_default();
     let mut asked = Asked {
@@ -67,7 +67,8 @@ pub(super) fn say(asked: &Asked, turn: &Turn) -> Answer {
         .as_ref()
         .map(|(name, arguments)| json!({ "functionCall": { "name": name, "args": arguments } }));
     if !asked.stream {
-        // The command line asks beside the conversation, at once and with a schema, what to do with it.
+        // The command line also asks outside of the conversation, without streaming and with a schema, how to
+        // route it.
         let aside = asked.schema.as_ref().map(|schema| super::instance::instance(schema).to_string());
         let said = json!({ "text": aside.as_ref().unwrap_or(&turn.text) });
         let parts: Vec<Value> = [said].into_iter().chain(call).collect();

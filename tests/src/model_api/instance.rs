@@ -1,8 +1,8 @@
-//! JSON that fits a schema, for the schemas that tests use.
+//! JSON that matches a schema, for the schemas that tests use.
 
 use serde_json::{Map, Value, json};
 
-/// The schema's last example; else its constant, its first alternative, or the least that its type asks for.
+/// The schema's last example; else its constant, its first alternative, or a minimal value of its type.
 pub(super) fn instance(schema: &Value) -> Value {
     if let Some(example) = schema.get("examples").and_then(Value::as_array).and_then(|list| list.last()) {
         return example.clone();

@@ -1,14 +1,14 @@
-//! A fake of four model APIs on loopback, for driving the vendors' own command lines in tests.
+//! A fake of four model APIs on loopback, for running the vendors' own command lines in tests.
 //!
-//! What it answers is told by the URL alone, because the base URL is the one thing that every command line
-//! lets a test choose: `http://127.0.0.1:PORT/s/SCENARIO/…`, see [`Scenario`]. It speaks Anthropic's
-//! messages, `OpenAI`'s responses and chat completions, and Gemini's `generateContent`, streamed and at once. What
-//! it was asked is kept, without keys, for tests to look at.
+//! The URL alone decides its answers, because the base URL is the only setting that every command line
+//! supports: `http://127.0.0.1:PORT/s/SCENARIO/…`, see [`Scenario`]. It implements Anthropic's messages,
+//! `OpenAI`'s responses and chat completions, and Gemini's `generateContent`, with and without streaming. It
+//! records the requests, without keys, for tests.
 //!
-//! - `scenario`: what is asked of it by the URL. `turn`: what a model does in one answer.
-//! - `asked`: what a request says to a model, whichever API it came by. `instance`: JSON that fits a schema.
-//! - `anthropic`, `responses`, `chat`, `gemini`: how each API says all that. `failure`: how they refuse.
-//! - `serve`: HTTP. `record`: what is kept of a request. `stream`: events, and how a stream ends badly.
+//! - `scenario`: the behaviour that a URL selects. `turn`: the content of one answer of the model.
+//! - `asked`: the content of a request, independent of its API. `instance`: JSON that matches a schema.
+//! - `anthropic`, `responses`, `chat`, `gemini`: the formats of the APIs. `failure`: their error responses.
+//! - `serve`: HTTP. `record`: what is recorded of a request. `stream`: events, and broken streams.
 
 mod anthropic;
 mod asked;
@@ -44,20 +44,20 @@ pub struct ModelApi {
 }
 
 impl ModelApi {
-    /// Listens on a port of 127.0.0.1 that the system picks.
+    /// Listens on a port of 127.0.0.1 that the system chooses.
     ///
     /// # Errors
     ///
-    /// When there is no port, or no thread to serve it.
+    /// If there is no port, or no thread to serve it.
     pub fn start() -> io::Result<Self> {
         Self::start_on(0)
     }
 
-    /// Listens on this port of 127.0.0.1; 0 is one that the system picks.
+    /// Listens on this port of 127.0.0.1; 0 lets the system choose one.
     ///
     /// # Errors
     ///
-    /// When the port is taken, or there is no thread to serve it.
+    /// If the port is in use, or there is no thread to serve it.
     pub fn start_on(port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
@@ -66,7 +66,7 @@ impl ModelApi {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let serving = serve::serve(listener, shared.clone(), stopped);
-        // With the runtime, every connection that is still held open is closed.
+        // Dropping the runtime closes all open connections.
         let thread = thread::Builder::new().name("model-api".into()).spawn(move || {
             if let Err(error) = runtime.block_on(serving) {
                 panic!("the fake model API does not serve: {error}");
@@ -75,17 +75,17 @@ impl ModelApi {
         Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The base URL of a scenario, without what an API puts behind it (`/v1`, `/v1beta`).
+    /// The base URL of a scenario, without the suffix of an API (`/v1`, `/v1beta`).
     pub fn url(&self, scenario: Scenario) -> String {
         format!("http://{}/s/{scenario}", self.address)
     }
 
-    /// What it was asked so far, in the order in which requests arrived.
+    /// The requests so far, in the order in which they arrived.
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.requests()
     }
@@ -100,7 +100,7 @@ impl Drop for ModelApi {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was shown when it happened.
+            // A panic of the thread was reported when it happened.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! What is kept of a request.
+//! The record of a request.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use axum::http::{HeaderMap, Method, Uri};
 use serde::Serialize;
 use serde_json::Value;
 
-/// A request as it arrived, but for its keys.
+/// A request as it arrived, except for its keys.
 #[derive(Debug, Clone, Serialize)]
 pub struct Recorded {
     /// GET, POST, …
     pub method: String,
-    /// The path, with the query but for keys in it.
+    /// The path, with the query except for keys in it.
     pub path: String,
-    /// The headers by lower-case name; one that may hold a key is `<set>`.
+    /// The headers by lower-case name; one that may contain a key is `<set>`.
     pub headers: BTreeMap<String, String>,
-    /// The body; null where there is none, a string where it is no JSON.
+    /// The body; null if there is none, a string if it is not JSON.
     pub body: Value,
 }
 
-/// What the names of headers contain that may hold a key.
+/// Names of headers that may contain a key contain one of these.
 const SECRET: &[&str] = &["authorization", "api-key", "api_key", "apikey", "token", "cookie", "goog-api"];
 
-/// What is kept of a key.
+/// Replaces a key.
 const SET: &str = "<set>";
 
 impl Recorded {
@@ -40,7 +40,7 @@ impl Recorded {
         }
     }
 
-    /// Whether a key came with it, in a header or in the query.
+    /// Whether the request had a key, in a header or in the query.
     pub fn has_key(&self) -> bool {
         self.headers.values().any(|value| value == SET) || self.path.contains(SET)
     }
@@ -53,7 +53,7 @@ impl Recorded {
         self.method == "POST" && ends.iter().any(|end| path.ends_with(end))
     }
 
-    /// Whether a text stands in a string of the body, as it is.
+    /// Whether a string of the body contains this text.
     pub fn mentions(&self, text: &str) -> bool {
         mentions(&self.body, text)
     }

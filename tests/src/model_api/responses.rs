@@ -146,7 +146,7 @@ fn items(turn: &Turn, number: u64) -> Vec<Value> {
 struct Events {
     script: Script,
     count: u64,
-    /// Which item events are about.
+    /// The item that events refer to.
     at: Value,
 }
 
@@ -160,7 +160,7 @@ impl Events {
         self.script.event(kind, &event);
     }
 
-    /// An event about the item that is under way.
+    /// An event about the current item.
     fn about(&mut self, kind: &str, fields: Value) {
         let mut all = self.at.clone();
         if let (Value::Object(all), Value::Object(fields)) = (&mut all, fields) {
@@ -180,7 +180,7 @@ impl Events {
         );
     }
 
-    /// A message, to its end or to the fault within it.
+    /// A message, up to its end or to a fault within it.
     fn message(&mut self, item: &Value, turn: &Turn) -> Option<Fault> {
         self.begin(item, &[("content", json!([])), ("status", json!("in_progress"))]);
         let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [] });

@@ -1,36 +1,36 @@
-//! What a URL asks of the fake.
+//! The scenarios that a URL selects.
 
 use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-/// How the model behind a URL behaves.
+/// The behaviour of the model behind a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
     /// `ok`: one text.
     Ok,
     /// `think`: a thought, then the text.
     Think,
-    /// `tool`: a call of the shell, and the text once its result is there.
+    /// `tool`: a call of the shell, and the text after its result.
     Tool,
-    /// `toolfail`: the same with a command that ends with 3.
+    /// `toolfail`: the same with a command that exits with 3.
     ToolFail,
-    /// `slowtool`: the same with a command that never ends.
+    /// `slowtool`: the same with a command that never exits.
     SlowTool,
     /// `loop`: a call of the shell, again and again.
     Loop,
-    /// `edits`: calls of the tools that read, overwrite and edit the file that the prompt names (``the file `PATH` ``), one
-    /// after the other, where they are called as Claude Code's are.
+    /// `edits`: calls of the tools that read, overwrite and edit the file that the prompt names (``the file
+    /// `PATH` ``), one after the other, if they have the names of Claude Code's tools.
     Edits,
-    /// `json`: what fits the schema that was asked for.
+    /// `json`: a value that matches the requested schema.
     Json,
-    /// `badjson`: prose, whatever was asked for.
+    /// `badjson`: prose, whatever was requested.
     BadJson,
-    /// `e401`, `e529`, …: this HTTP status, with the vendor's own kind of body.
+    /// `e401`, `e529`, …: this HTTP status, with a body in the vendor's format.
     Status(u16),
     /// `once500`: 500 for the first request of a path, then `ok`.
     Once500,
-    /// `midfail`: half of the text, then the vendor's own kind of error within the stream.
+    /// `midfail`: half of the text, then an error in the vendor's format within the stream.
     MidFail,
     /// `cut`: half of the text, then a closed connection.
     Cut,
@@ -40,7 +40,7 @@ pub enum Scenario {
     Stall,
     /// `empty`: an answer without content.
     Empty,
-    /// `maxtok`: the text, ended by the limit of tokens.
+    /// `maxtok`: the text, ended by the token limit.
     MaxTokens,
 }
 
@@ -78,14 +78,14 @@ impl fmt::Display for Scenario {
     }
 }
 
-/// A name that is no scenario's.
+/// The name of an unknown scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownScenario(String);
 
 impl fmt::Display for UnknownScenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
-        write!(f, "`{}` is no scenario; there are {}, and e400 to e599", self.0, names.join(", "))
+        write!(f, "`{}` is not a scenario: use one of {}, or e400 to e599", self.0, names.join(", "))
     }
 }
 

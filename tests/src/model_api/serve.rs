@@ -1,4 +1,4 @@
-//! HTTP: which API a path is of, and what it is answered.
+//! HTTP: selects the API and the answer of a path.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -26,7 +26,7 @@ use super::{anthropic, chat, failure, gemini, responses};
 /// The largest request that is read; command lines send prompts of megabytes.
 const LARGEST: usize = 64 << 20;
 
-/// An API by which a model is asked.
+/// An API of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
     /// Anthropic's messages.
@@ -39,7 +39,7 @@ pub(super) enum Api {
     Gemini,
 }
 
-/// What all requests share.
+/// State that all requests share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     requests: Mutex<Vec<Recorded>>,
@@ -61,7 +61,7 @@ impl Shared {
     }
 }
 
-/// Serves until it is told to stop, or whoever would tell it is gone.
+/// Serves until it is told to stop, or the sender of that signal is dropped.
 pub(super) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
@@ -92,7 +92,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     let Some((scenario, rest)) =
         path.strip_prefix("/s/").map(|path| path.split_once('/').unwrap_or((path, "")))
     else {
-        return not_found("a path begins with /s/SCENARIO");
+        return not_found("the path must begin with /s/SCENARIO");
     };
     let scenario = match scenario.parse() {
         Ok(scenario) => scenario,
@@ -123,7 +123,7 @@ impl Api {
         ends.into_iter().find(|(end, _)| path.ends_with(end)).map(|(_, api)| api)
     }
 
-    /// What a scenario's model answers, as the API puts it.
+    /// The answer of a scenario's model, in the format of the API.
     fn answer(self, scenario: Scenario, path: &str, body: &Value, number: u64) -> Answer {
         let asked = match self {
             Self::Anthropic => anthropic::read(body),
@@ -164,7 +164,7 @@ fn status_of(api: Api, status: u16) -> Response {
     response
 }
 
-/// The models that there are: one.
+/// The list of models, with one entry.
 fn models(scenario: Scenario) -> Response {
     if scenario == Scenario::Status(401) {
         return status_of(Api::Chat, 401);

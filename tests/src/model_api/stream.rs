@@ -1,4 +1,4 @@
-//! What is sent as an answer: JSON at once, or a stream of server-sent events that may end badly.
+//! Answers: JSON, or a stream of server-sent events that may break off.
 
 use std::io;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use serde_json::Value;
 
 use super::turn::Fault;
 
-/// The longest that a connection is held open without a word, should its client never leave.
+/// How long a connection is held open without data, if its client does not close it.
 pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
-/// How long what was said before a cut has to get out.
+/// How long data before a cut has to be sent.
 const BEFORE_A_CUT: Duration = Duration::from_millis(20);
 
 /// An answer.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// JSON at once.
+    /// JSON in one piece.
     Json(StatusCode, Value),
-    /// Event after event.
+    /// A stream of events.
     Events(Script),
 }
 
-/// Events in their order, and how they end.
+/// The events, and how the stream ends.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     events: Vec<String>,
@@ -43,7 +43,7 @@ enum End {
 }
 
 impl Script {
-    /// An event with no name.
+    /// An event without a name.
     pub(super) fn data(&mut self, data: &Value) {
         self.raw(format!("data: {data}\n\n"));
     }
@@ -53,12 +53,12 @@ impl Script {
         self.raw(format!("event: {name}\ndata: {data}\n\n"));
     }
 
-    /// What is sent as it is.
+    /// Raw data.
     pub(super) fn raw(&mut self, text: String) {
         self.events.push(text);
     }
 
-    /// Ends in the way of a fault, whose error the API has said by itself.
+    /// Ends with a fault; the API has sent its own error before.
     pub(super) fn fail(mut self, fault: Fault) -> Self {
         self.end = match fault {
             Fault::Error => End::Proper,
@@ -75,7 +75,7 @@ impl Script {
             let step: Result<Bytes, io::Error> = match (steps.next()?, end) {
                 (Some(event), _) => Ok(event.into()),
                 (None, End::Proper) => return None,
-                // An error of the body is a connection that is closed before its proper end.
+                // An error of the body closes the connection early.
                 (None, End::Cut) => {
                     tokio::time::sleep(BEFORE_A_CUT).await;
                     Err(io::ErrorKind::ConnectionAborted.into())

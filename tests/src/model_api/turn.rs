@@ -1,4 +1,4 @@
-//! What the model does in one answer.
+//! The content of one answer of the model.
 
 use serde_json::{Map, Value, json};
 
@@ -6,14 +6,14 @@ use super::asked::{Asked, Tools};
 use super::instance::instance;
 use super::scenario::Scenario;
 
-/// What it says.
+/// The text.
 pub const TEXT: &str = "Hello from the fake.";
-/// What it thinks, in the scenario `think`.
+/// The thought, in the scenario `think`.
 pub const THOUGHT: &str = "Let me think.";
-/// What it has the shell do, in the scenario `tool`.
+/// The shell command, in the scenario `tool`.
 pub const COMMAND: &str = "echo tool-ran > tool_out.txt && cat tool_out.txt";
 
-/// The names under which command lines offer a shell.
+/// The names of the shell tools of the command lines.
 const SHELLS: &[&str] = &[
     "Bash",
     "exec_command",
@@ -28,37 +28,37 @@ const SHELLS: &[&str] = &[
     "execute",
 ];
 
-/// The tool by which Claude Code takes an answer that has to fit a schema.
+/// Claude Code's tool for an answer that must match a schema.
 const STRUCTURED: &str = "StructuredOutput";
 
 /// One answer of the model.
 #[derive(Debug)]
 pub(super) struct Turn {
-    /// What it thinks first; none where that is empty.
+    /// The thought before it; none if empty.
     pub thought: &'static str,
-    /// What it says; nothing where that is empty.
+    /// The text; none if empty.
     pub text: String,
-    /// The tool that it calls, and with what.
+    /// The tool call, with its input.
     pub call: Option<(String, Value)>,
-    /// Whether the limit of tokens ends it.
+    /// Whether the token limit ends it.
     pub cut_short: bool,
-    /// What goes wrong after half of the text.
+    /// The fault after half of the text.
     pub fault: Option<Fault>,
 }
 
-/// What goes wrong within a stream.
+/// A fault within a stream.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
     /// An error of the API.
     Error,
     /// The connection is closed.
     Cut,
-    /// Nothing comes any more.
+    /// No more data is sent.
     Hang,
 }
 
 impl Turn {
-    /// What a scenario's model does when it is asked this.
+    /// The answer of a scenario's model to this request.
     pub(super) fn of(scenario: Scenario, asked: &Asked) -> Self {
         let mut turn = Self { thought: "", text: TEXT.to_owned(), call: None, cut_short: false, fault: None };
         let shell = |command| shell_call(&asked.tools, command);
@@ -93,7 +93,7 @@ impl Turn {
         turn
     }
 
-    /// Answers with what fits the schema, by the tool for that where there is one.
+    /// Answers with a value that matches the schema, with the tool for that if there is one.
     fn fit(&mut self, asked: &Asked) {
         match asked.tools.get(STRUCTURED) {
             Some(_) if asked.answered => {}
@@ -115,7 +115,7 @@ impl Turn {
     }
 }
 
-/// A text in two halves, or as it is where it is too short for that.
+/// A text in two halves, or in one piece if it is too short.
 pub(super) fn pieces(text: &str) -> Vec<&str> {
     let half = text.len() / 2;
     let middle = (0..=half).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -123,9 +123,9 @@ pub(super) fn pieces(text: &str) -> Vec<&str> {
     [first, second].into_iter().filter(|piece| !piece.is_empty()).collect()
 }
 
-/// What is in the file of the scenario `edits` before.
+/// The content of the file of the scenario `edits` before.
 pub const BEFORE: &str = "as it was";
-/// What is in it once it was overwritten and edited.
+/// Its content after it was overwritten and edited.
 pub const AFTER: &str = "edited, written";
 
 /// The next call of a tool that reads, overwrites or edits the file that the prompt names.
@@ -141,7 +141,7 @@ fn file_call(asked: &Asked) -> Option<(String, Value)> {
     asked.tools.contains_key(tool).then(|| (tool.to_owned(), input))
 }
 
-/// A call of the shell that is offered, with what its schema asks for besides the command.
+/// A call of the offered shell tool, with the inputs that its schema requires besides the command.
 fn shell_call(tools: &Tools, command: &str) -> Option<(String, Value)> {
     let name = *SHELLS.iter().find(|name| tools.contains_key(**name))?;
     let schema = &tools[name];

@@ -1,4 +1,4 @@
-//! What providers answer.
+//! The answers of providers.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -12,18 +12,18 @@ use workflow_core::usage::Usage;
 use super::case::Case;
 use super::chance::Chance;
 
-/// What comes of a call.
+/// The result of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// An output.
     Reply(Value),
-    /// A failure of that class, and what was given before it.
+    /// A failure of that class, and the partial output before it.
     Failure(FailureClass, Option<Value>),
-    /// The quota is used up for so many seconds; until a time that is over for none or less.
+    /// The quota is used up for this many seconds; zero or less is a time in the past.
     Quota(i64),
 }
 
-/// The answer to the call of the node at `path` before which so many had an answer.
+/// The answer to the call of the node at `path` after `before` earlier answers.
 pub fn answer(case: &Case, path: &NodePath, before: u32) -> Answer {
     let mut chance = Chance::of(case.seed, &format!("{path} {before}"));
     if chance.percent(case.trouble) {
@@ -36,7 +36,7 @@ pub fn answer(case: &Case, path: &NodePath, before: u32) -> Answer {
         };
         let mut left = Chance::of(case.seed, &format!("left of {path} {before}"));
         return match class {
-            // One that may be a panic gives nothing.
+            // A failure that may be a panic has no output.
             Some(class) => {
                 let gives = left.percent(50) && class != FailureClass::Permanent;
                 Answer::Failure(class, gives.then(|| reply(&mut left, path)))
@@ -47,7 +47,7 @@ pub fn answer(case: &Case, path: &NodePath, before: u32) -> Answer {
     Answer::Reply(reply(&mut chance, path))
 }
 
-/// What the call of the node at `path` has used before which so many had an answer, as far as it says so.
+/// The reported usage of the call of the node at `path` after `before` earlier answers.
 pub fn usage(case: &Case, path: &NodePath, before: u32) -> Option<Usage> {
     let mut chance = Chance::of(case.seed, &format!("usage of {path} {before}"));
     let mut tokens = |percent| Some(10 * chance.below(6) as u64).filter(|_| chance.percent(percent));
@@ -83,17 +83,17 @@ fn reply(chance: &mut Chance, path: &NodePath) -> Value {
     }
 }
 
-/// Whether a person agrees who is asked at `place`.
+/// Whether a person who is asked at `place` agrees.
 pub(super) fn agrees(case: &Case, place: &str) -> bool {
     Chance::of(case.seed, &format!("person at {place}")).percent(80)
 }
 
-/// What a person answers to what a run waits for.
+/// A person's answer to what a run waits for.
 pub(crate) fn person(case: &Case, wait: &Wait) -> Value {
     let place = wait.place.as_deref().unwrap();
     match wait.reason {
         WaitReason::Approval => return agrees(case, place).into(),
-        // It comes to what it comes to where nobody is asked.
+        // The same as without a question.
         WaitReason::UnknownOutcome => {
             let is_new = Chance::of(case.seed, &format!("session at {place}")).percent(30);
             return if is_new { json!({ "outcome": "rerun", "session": "new" }) } else { "rerun".into() };
@@ -104,7 +104,7 @@ pub(crate) fn person(case: &Case, wait: &Wait) -> Value {
     says(case, place, &choices.unwrap_or_default())
 }
 
-/// What a person answers who is asked at `place`, of these choices where there are any.
+/// The answer of a person who is asked at `place`, one of these choices if there are any.
 pub(super) fn says(case: &Case, place: &str, choices: &[Value]) -> Value {
     match choices {
         [] => format!("a person at {place}").into(),
@@ -112,13 +112,13 @@ pub(super) fn says(case: &Case, place: &str, choices: &[Value]) -> Value {
     }
 }
 
-/// A short list of small things, some of them alike.
+/// A short list of small values, some of them equal.
 fn list(chance: &mut Chance) -> Value {
     let things = [json!(1), json!(2), json!("yes"), json!({ "k": "v" }), json!([1, "a"]), json!(null)];
     (0..chance.below(4)).map(|_| chance.one(&things).clone()).collect()
 }
 
-/// What a provider says that answers so, and has used that much.
+/// The result of a provider with that answer and usage.
 pub(crate) fn result(answer: Answer, usage: Option<Usage>, now: Timestamp) -> Result<Reply, ProviderError> {
     let failed = |error| Err(ProviderError { usage: usage.clone(), ..error });
     match answer {

@@ -1,4 +1,4 @@
-//! A workflow to be run, and all that its run depends on.
+//! A workflow, and everything that its run depends on.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -11,32 +11,32 @@ use workflow_core::bundle::Bundle;
 use workflow_core::definition::{Defaults, Diagnostics, OnFailure, resolve};
 use workflow_core::plan::Plan;
 
-/// A workflow, and all that its run depends on.
+/// A workflow, and everything that its run depends on.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Case {
-    /// What answers, delays and the order of what happens at once are drawn from.
+    /// The seed of answers, delays and the order of simultaneous events.
     pub seed: u64,
-    /// How many answers of a hundred are failures.
+    /// The percentage of answers that are failures.
     pub trouble: usize,
     /// The definition.
     pub bundle: Arc<Bundle>,
     /// The variables that the run is started with.
     #[serde(default)]
     pub vars: IndexMap<String, Value>,
-    /// What the run does about failures where it does not leave that to the stages.
+    /// How the run handles failures, if it does not leave that to the stages.
     #[serde(default)]
     pub on_failure: Option<OnFailure>,
     /// Whether a person is asked before every stage.
     #[serde(default)]
     pub interactive: bool,
-    /// Whether calls tell what they have used while they go on, so that they are stopped for it.
+    /// Whether calls report their usage while they run, so that a budget can stop them.
     #[serde(default)]
     pub tells: bool,
-    /// When the run is paused and resumed, by turns, in milliseconds since it began.
+    /// When the run is paused and resumed, alternately, in milliseconds since it began.
     #[serde(default)]
     pub pauses: Vec<u64>,
-    /// For one host after the other the append that it dies at, twice its number and one more when it dies
-    /// after that has been stored.
+    /// For each host the append at which it dies: twice its number, plus one if it dies after the append was
+    /// stored.
     #[serde(default)]
     pub deaths: Vec<u64>,
 }
@@ -46,12 +46,12 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// What is wrong with the definition.
+    /// The errors of the definition.
     pub fn plan(&self) -> Result<Plan, Diagnostics> {
         Plan::load(self.bundle.clone())
     }
 
-    /// Whether its workflow is what resolving makes of it, and can be run.
+    /// Whether its workflow is resolved, and can be run.
     pub fn is_sound(&self) -> bool {
         let workflow = &self.bundle.workflow;
         let resolved = resolve(workflow, &Defaults::default());
@@ -83,7 +83,7 @@ impl fmt::Display for Case {
             writeln!(text, "# a person is asked before every stage")?;
         }
         if self.tells {
-            writeln!(text, "# calls tell what they have used while they go on")?;
+            writeln!(text, "# calls tell what they have used while they run")?;
         }
         if !self.pauses.is_empty() {
             writeln!(text, "# paused and resumed at {:?} ms", self.pauses)?;

@@ -1,4 +1,4 @@
-//! Numbers that follow from a seed.
+//! Random numbers from a seed.
 
 /// `SplitMix64` (Steele, Lea, Flood, 2014).
 pub(crate) struct Chance(u64);
@@ -8,7 +8,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// What follows from a seed and a text: FNV-1a (Fowler, Noll, Vo) over both.
+    /// A generator for a seed and a text: FNV-1a (Fowler, Noll, Vo) over both.
     pub(crate) fn of(seed: u64, text: &str) -> Self {
         let bytes = seed.to_le_bytes().into_iter().chain(text.bytes());
         Self(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -28,7 +28,7 @@ impl Chance {
         usize::try_from(self.next() % count.max(1) as u64).unwrap()
     }
 
-    /// True so many times of a hundred.
+    /// True with this probability in percent.
     pub(crate) fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }

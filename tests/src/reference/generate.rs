@@ -1,4 +1,4 @@
-//! Random workflows, their graphs and what happens to their runs.
+//! Random workflows, their graphs and the events of their runs.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ use self::texts::Names;
 ///
 /// # Panics
 ///
-/// When it is no definition that can be run.
+/// If it is not a definition that can be run.
 pub fn generate(seed: u64) -> Case {
     let mut chance = Chance::new(seed);
     let chance = &mut chance;
@@ -89,7 +89,7 @@ fn budgets(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Value>) {
     }
 }
 
-/// Some calls go on in sessions, and of some a person is asked what became of them.
+/// Some calls continue sessions, and for some a person is asked for the outcome.
 fn interruptions(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Value>) {
     let chance = &mut Chance::of(seed, "interruptions");
     for stage in workflow["stages"].as_object_mut().unwrap().values_mut() {
@@ -123,7 +123,7 @@ fn calls(profiles: &mut Map<String, Value>) -> Vec<&mut Value> {
     calls
 }
 
-/// A budget of what so many calls use, or a few times as much.
+/// A budget of one to a few times the usage of this many calls.
 fn budget(chance: &mut Chance, calls: u32) -> Value {
     let times = calls * chance.one(&[1, 2, 3]);
     match chance.below(8) {
@@ -183,7 +183,7 @@ fn repeat(chance: &mut Chance, count: usize, stages: &mut Value) -> Value {
     repeat
 }
 
-/// A stage, and its profile where it has a graph.
+/// A stage, and its profile if it has a graph.
 fn stage(chance: &mut Chance, number: usize, count: usize) -> (Value, Option<Value>) {
     let id = format!("s{number}");
     let names = Names { stage: number, stages: count, nodes: &[], own: &[], in_body: false };

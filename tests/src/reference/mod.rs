@@ -1,15 +1,15 @@
-//! A second, naive reading of what a run comes to, and what is needed to compare the engine with it.
+//! A second, naive interpretation of workflows, and the comparison of the engine with it.
 //!
-//! - [`case`]: a random workflow with its graphs, what its run is started with and what happens to the
-//!   run from outside. [`generate`] makes one of a seed; [`shrink`] makes it smaller.
-//! - [`answers`]: what providers answer, as a pure function of the case, the node and the count.
-//! - [`interpret`]: what the run has to come to, from the definition and the answers alone: no events, no
-//!   scheduling, no state. Written from the requirements and from the docs of the definition's types.
-//! - [`play`]: what it comes to when the engine drives it in a simulated world.
-//! - [`outcome`]: the two side by side.
+//! - [`case`]: a random workflow with its graphs, the inputs of its run and external events. [`generate`]
+//!   creates one from a seed; [`shrink`] shrinks it.
+//! - [`answers`]: the answers of providers, as a pure function of the case, the node and the count.
+//! - [`interpret`]: the expected outcome of the run, from the definition and the answers alone: without
+//!   events, scheduling or state. Written from the requirements and from the docs of the definition's types.
+//! - [`play`]: the actual outcome, when the engine drives the run in a simulated world.
+//! - [`outcome`]: the comparison of both.
 //!
-//! What a run comes to is defined but for what happens at the same time. What is not defined, and is left
-//! out of the comparison or taken from the engine's log, is said in [`interpret`].
+//! The outcome of a run is defined except for the order of simultaneous events. [`interpret`] says what is
+//! not defined, and is left out of the comparison or taken from the engine's log.
 
 pub mod answers;
 pub mod case;

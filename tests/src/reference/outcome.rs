@@ -1,4 +1,4 @@
-//! What a run has to come to and what it came to, side by side.
+//! Compares the expected outcome of a run with the actual one.
 
 use std::collections::BTreeMap;
 
@@ -11,24 +11,24 @@ use workflow_core::view::{LaneView, NodeView};
 
 use super::play::{Played, interruptions};
 
-/// Stands for what is not defined.
+/// Marks a value that is not defined.
 pub(super) const OPEN: &str = "(open)";
 
-/// What a run has to come to.
+/// The expected outcome of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// Its status, variables, stages, lanes and nodes.
     pub run: Value,
-    /// What its providers are told.
+    /// The prompts of its providers.
     pub calls: Calls,
 }
 
-/// The prompts that providers are told, by the path of the node and in the order of its attempts.
+/// The prompts of providers, by the path of the node and in the order of its attempts.
 #[derive(Debug, Default)]
 pub struct Calls {
-    /// Those that they are told for certain.
+    /// The prompts that are certainly sent.
     must: BTreeMap<String, Vec<Value>>,
-    /// Those of which they may be told the first ones, or none.
+    /// The prompts of which a prefix is sent.
     may: BTreeMap<String, Vec<Value>>,
 }
 
@@ -47,14 +47,18 @@ impl Calls {
             };
             if expected.len() != prompts.len() || !expected.iter().zip(prompts).all(|(e, p)| fits(e, p)) {
                 return Some(format!(
-                    "the provider of {path} is to be told\n  {}\nand was told\n  {}",
+                    "the expected prompts of {path} are\n  {}\nand the actual ones\n  {}",
                     json!(expected),
                     json!(prompts)
                 ));
             }
         }
         let missing = self.must.iter().find(|(path, _)| !told.contains_key(*path))?;
-        Some(format!("the provider of {} is to be told {} and was not called", missing.0, json!(missing.1)))
+        Some(format!(
+            "the provider of {} was not called; the expected prompts are {}",
+            missing.0,
+            json!(missing.1)
+        ))
     }
 }
 
@@ -72,14 +76,14 @@ fn fits(expected: &Value, prompt: &str) -> bool {
 }
 
 impl Outcome {
-    /// The first thing in which a run differs from what it has to come to.
+    /// The first difference between a run and its expected outcome.
     pub fn difference(&self, played: &Played) -> Option<String> {
         let actual = played.outcome();
         difference(&self.run, Some(&actual), "").or_else(|| self.calls.difference(&played.told()))
     }
 }
 
-/// Where `actual` is not as expected.
+/// The first difference between `actual` and `expected`.
 fn difference(expected: &Value, actual: Option<&Value>, at: &str) -> Option<String> {
     if expected == OPEN || Some(expected) == actual {
         return None;
@@ -90,7 +94,7 @@ fn difference(expected: &Value, actual: Option<&Value>, at: &str) -> Option<Stri
             .iter()
             .find_map(|(name, value)| difference(value, actual.get(name), &format!("{at}.{name}")));
         return found
-            .or_else(|| more.map(|name| format!("{at}.{name} is not to be there, and is {}", actual[name])));
+            .or_else(|| more.map(|name| format!("{at}.{name} is not expected, and is {}", actual[name])));
     }
     if let (Value::Array(expected), Some(Value::Array(actual))) = (expected, actual)
         && expected.len() == actual.len()
@@ -100,12 +104,12 @@ fn difference(expected: &Value, actual: Option<&Value>, at: &str) -> Option<Stri
             .find_map(|(n, (expected, actual))| difference(expected, Some(actual), &format!("{at}[{n}]")));
     }
     let actual = actual.map_or_else(|| "absent".to_owned(), Value::to_string);
-    Some(format!("{at} is to be {expected}, and is {actual}"))
+    Some(format!("{at}: expected {expected}, found {actual}"))
 }
 
 impl Played {
-    /// Who won the race of a stage in an iteration: the lane that succeeded first, also where the stage
-    /// failed after it because of its `set`.
+    /// Who won the race of a stage in an iteration: the lane that succeeded first, also if the stage failed
+    /// after that because of its `set`.
     pub fn winner(&self, iteration: u32, stage: &StageId) -> Option<usize> {
         let has_graph = self
             .events
@@ -127,13 +131,13 @@ impl Played {
         lane.map(|lane| lane as usize)
     }
 
-    /// What the run came to, in the form of [`Outcome::run`].
+    /// The actual outcome, in the form of [`Outcome::run`].
     pub fn outcome(&self) -> Value {
         let view = &self.view;
         let mut stages = Map::new();
         for (id, stage) in &view.context.stages {
             let lanes = stage.results.iter().enumerate();
-            // A stage that is skipped keeps the lanes of its pass before.
+            // A skipped stage keeps the lanes of its previous pass.
             let begun = self.events.iter().rev().find_map(|event| match &event.body {
                 EventBody::StageStarted { iteration, stage, .. } if stage == id => Some(*iteration),
                 _ => None,
@@ -167,7 +171,7 @@ impl Played {
     }
 
     fn lane(&self, lane: &LaneView, iteration: u32, stage: &StageId, number: usize) -> Value {
-        // Attempts that a death cut off do not count.
+        // Attempts that were interrupted by a death do not count.
         let cut_off = |node: Option<&NodeView>| -> u32 {
             let mut paths: Vec<_> = self
                 .events
@@ -210,7 +214,7 @@ impl Played {
         })
     }
 
-    /// What providers were told at the attempts that no death cut off.
+    /// The prompts of the attempts that were not interrupted by a death.
     fn told(&self) -> BTreeMap<String, Vec<String>> {
         let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for event in &self.events {

@@ -1,4 +1,4 @@
-//! What a run comes to when the engine drives it.
+//! The outcome of a run when the engine drives it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,17 +23,17 @@ use crate::faulty::{Fault, Faulty};
 use crate::scenario;
 use crate::sim::Sim;
 
-/// A run that has ended, and what its providers were told.
+/// A run that has ended, and the prompts of its providers.
 pub struct Played {
     /// The log.
     pub events: Vec<Event>,
     /// The run.
     pub view: RunView,
-    /// The prompt of each attempt at which a provider was called.
+    /// The prompt of each attempt that called a provider.
     pub prompts: HashMap<(NodePath, u32), String>,
 }
 
-/// The names that providers are registered under.
+/// The names of the registered providers.
 pub(crate) const PROVIDERS: [&str; 3] = ["ann", "bob", "cid"];
 
 /// More hosts than ever die.
@@ -43,7 +43,7 @@ const HOSTS: usize = 100;
 ///
 /// # Panics
 ///
-/// When the run does not get on.
+/// If the run makes no progress.
 pub fn play(case: &Case, plan: &Plan) -> Played {
     let (sim, memory) = (Sim::seeded(case.seed), MemoryStore::new());
     let provider = Answering {
@@ -93,10 +93,10 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
             return Played { events, view, prompts };
         }
     }
-    panic!("the run does not get on");
+    panic!("the run makes no progress");
 }
 
-/// Drives the run until it rests, and meanwhile pauses and resumes it.
+/// Drives the run until it stops, and pauses and resumes it meanwhile.
 async fn drive(
     case: &Case,
     sim: &Sim,
@@ -134,7 +134,7 @@ async fn drive(
     Ok(view)
 }
 
-/// A provider that answers as it has to.
+/// A provider with the answers of the case.
 #[derive(Clone)]
 struct Answering {
     case: Arc<Case>,
@@ -151,8 +151,8 @@ impl Answering {
         PROVIDERS.iter().fold(builder, |builder, name| builder.provider(*name, self.clone())).build().unwrap()
     }
 
-    /// How many attempts before this one had an answer that was stored. One that a death took away is to be
-    /// given again.
+    /// How many earlier attempts had an answer that was stored. An answer that was lost with a host is given
+    /// again.
     async fn before(&self, request: &CallRequest) -> u32 {
         if self.case.deaths.is_empty() {
             return request.id.attempt - 1;
@@ -162,7 +162,7 @@ impl Answering {
     }
 }
 
-/// How many attempts at the node at `path` a death cut off.
+/// How many attempts of the node at `path` were interrupted by a death.
 pub(crate) fn interruptions(events: &[Event], path: &NodePath) -> u32 {
     let is_one =
         |event: &&Event| matches!(&event.body, EventBody::AttemptInterrupted { path: of, .. } if of == path);

@@ -1,18 +1,18 @@
-//! Making a case smaller.
+//! Shrinks a case.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The smallest case that can be reached from `case` by leaving something out, one thing after the other, so
-/// that it still `fails`, and so can still be run: as it is, or as `fails` returns it. So many are tried.
+/// The smallest case that can be reached from `case` by removing one thing after the other, while it still
+/// `fails`, and can still be run: as it is, or as `fails` returns it. At most `tries` cases are tried.
 pub fn shrink<Case: Clone + Serialize + DeserializeOwned>(
     case: &Case,
     tries: usize,
     fails: impl Fn(Case) -> Option<Case>,
 ) -> Case {
     let mut smallest = case.clone();
-    // After a change it goes on at the same place, and all places are looked at until nothing changes.
+    // After a change it continues at the same place, until no place can be changed.
     let (mut at, mut since) = (0, 0);
     let mut json = serde_json::to_value(&smallest).unwrap();
     let mut changes = changes(&json);
@@ -22,7 +22,7 @@ pub fn shrink<Case: Clone + Serialize + DeserializeOwned>(
         }
         let (place, put) = &changes[at % changes.len()];
         let next = changed(&json, place, put.as_ref());
-        // What is absent may be there again as a default: that is nothing smaller.
+        // A removed value may reappear as a default: then the case is not smaller.
         let next = serde_json::from_value::<Case>(next).ok();
         let next = next.filter(|case| serde_json::to_value(case).unwrap() != json);
         if let Some(case) = next.and_then(&fails) {
@@ -36,7 +36,7 @@ pub fn shrink<Case: Clone + Serialize + DeserializeOwned>(
     smallest
 }
 
-/// What can be left out of `json`, or put in place of something; large things first.
+/// What can be removed from `json`, or replaced; large things first.
 fn changes(json: &Value) -> Vec<(String, Option<Value>)> {
     let mut places = Vec::new();
     visit(json, String::new(), &mut places);
@@ -51,7 +51,7 @@ fn changes(json: &Value) -> Vec<(String, Option<Value>)> {
                 let simpler = [0, 1, number / 2].into_iter().filter(|simpler| *simpler < number);
                 changes.extend(simpler.map(|simpler| (place.clone(), Some(simpler.into()))));
             }
-            // The body of a `foreach`, once, in place of it.
+            // Replaces a `foreach` by its body, once.
             Value::Object(node) if node.get("run").is_some_and(Value::is_object) => {
                 let mut body = node["run"].clone();
                 for name in ["id", "out", "set"] {
@@ -82,7 +82,7 @@ fn changed(json: &Value, place: &str, put: Option<&Value>) -> Value {
     json
 }
 
-/// The JSON Pointers of all that is in `json`.
+/// The JSON Pointers of everything in `json`.
 fn visit(json: &Value, place: String, places: &mut Vec<String>) {
     match json {
         Value::Object(members) => {

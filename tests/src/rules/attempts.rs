@@ -1,4 +1,4 @@
-//! The rules of attempts: of what a provider is called for, and what comes of it.
+//! The rules of attempts: when a provider is called, and the results.
 
 use jiff::Timestamp;
 use workflow_core::data::Data;
@@ -9,7 +9,7 @@ use workflow_core::usage::Usage;
 
 use super::{Checked, Log, Node, graph, rule};
 
-/// After so many deaths in a row during attempts at a node, a person decides.
+/// After this many deaths in a row during attempts of a node, a person decides.
 pub(super) const MOST_DEATHS: u32 = 5;
 
 impl<'a> Log<'a> {
@@ -18,7 +18,7 @@ impl<'a> Log<'a> {
             EventBody::NodeQueued { path, .. } => {
                 self.check_start(path)?;
                 let node = self.nodes.entry(path.clone()).or_default();
-                rule(!node.queued, "a node waits once for a place")?;
+                rule(!node.queued, "a node waits once for a slot")?;
                 node.queued = true;
                 Ok(())
             }
@@ -34,7 +34,10 @@ impl<'a> Log<'a> {
                 (node.running, node.queued) = (true, false);
                 (node.retry_at, node.since, node.interrupted) = (None, Some(now), false);
                 node.role.clone_from(role);
-                rule(node.deaths < MOST_DEATHS, "what died too often in a row runs when a person says so")?;
+                rule(
+                    node.deaths < MOST_DEATHS,
+                    "after too many deaths in a row a node runs only if a person agrees",
+                )?;
                 let (made, free) = (node.attempt, node.free);
                 rule(made <= 1 + self.most_retries(path) + free, "there are at most `retries` more attempts")
             }
@@ -42,9 +45,9 @@ impl<'a> Log<'a> {
             EventBody::AttemptSucceeded { path, attempt, output, set, usage, ran_until, .. } => {
                 let set = set.iter().flat_map(|set| set.iter());
                 let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
-                // None where they could not be told, or the result is not wanted any more.
+                // None if they could not be resolved, or the result is not wanted any more.
                 rule(set.is_empty() || set.len() == self.sets(path), "a node sets its variables")?;
-                rule(set.is_empty() || !self.is_unwanted(path), "what is not wanted sets no variables")?;
+                rule(set.is_empty() || !self.is_unwanted(path), "an unwanted result sets no variables")?;
                 self.vars.extend(set);
                 let node = self.ends(path, *attempt, usage.as_deref(), ran_until.as_deref().copied())?;
                 node.output = output.value();
@@ -72,7 +75,7 @@ impl<'a> Log<'a> {
                     self.ends(path, *attempt, usage.as_deref(), ran_until.as_deref().copied())?.output =
                         given;
                 }
-                rule(!refused || output.is_none(), "what was not called gives nothing")?;
+                rule(!refused || output.is_none(), "a refused call has no output")?;
                 self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))?;
                 if !self.graphs.contains_key(&path.stage) {
                     self.lanes[path.lane as usize].output = self.nodes[path].output.clone();
@@ -80,7 +83,7 @@ impl<'a> Log<'a> {
                 Ok(())
             }
             EventBody::AttemptCancelled { path, attempt, usage, ran_until } => {
-                rule(self.is_unwanted(path), "only what is not wanted any more is cancelled")?;
+                rule(self.is_unwanted(path), "only an unwanted attempt is cancelled")?;
                 self.ends(path, *attempt, usage.as_deref(), *ran_until)?.running = false;
                 Ok(())
             }
@@ -94,14 +97,14 @@ impl<'a> Log<'a> {
                 (node.free, node.deaths) = (node.free + 1, node.deaths + u32::from(died));
                 node.retry_at = *retry_at;
                 let again = died && (2..MOST_DEATHS).contains(&node.deaths) && !asks && !closed;
-                rule(again == retry_at.is_some(), "what dies again and again waits before it runs again")?;
-                rule(!clocks || retry_at.is_none_or(|at| at >= now), "what waits does so for a time to come")
+                rule(again == retry_at.is_some(), "after repeated deaths a node waits before it runs again")?;
+                rule(!clocks || retry_at.is_none_or(|at| at >= now), "a retry is scheduled for the future")
             }
             other => self.take_of_graph(other),
         }
     }
 
-    /// An attempt ends, and what it used counts.
+    /// An attempt ends, and its usage counts.
     fn ends(
         &mut self,
         path: &NodePath,
@@ -111,24 +114,24 @@ impl<'a> Log<'a> {
     ) -> Result<&mut Node, &'static str> {
         let since = self.ending(path, attempt)?.since.take();
         let until = ran_until.unwrap_or(self.now);
-        rule(until <= self.now, "nothing ran later than it ended")?;
+        rule(until <= self.now, "no attempt ran longer than until its end")?;
         let clocks = self.reading.clocks;
-        rule(!clocks || since.is_none_or(|since| since <= until), "nothing ended before it started")?;
+        rule(!clocks || since.is_none_or(|since| since <= until), "no attempt ended before it started")?;
         self.spend(path, attempt, since.map(|since| (since, until)), usage)?;
         self.ending(path, attempt)
     }
 
-    /// Whether nothing new starts where `path` is.
+    /// Whether no new node may start at `path`.
     fn is_closed_for(&self, path: &NodePath) -> bool {
         self.check_lane(path.lane).is_err() || self.of_lane(path.lane).any(|(_, node)| node.failed)
     }
 
     fn ending(&mut self, path: &NodePath, attempt: u32) -> Result<&mut Node, &'static str> {
         let node = self.nodes.get_mut(path).filter(|node| node.running && node.attempt == attempt);
-        node.ok_or("what ends was started, and has not ended before")
+        node.ok_or("an attempt that ends has started, and has not ended before")
     }
 
-    /// Takes in that a call was refused, where that is so: no attempt was made.
+    /// Handles a refused call, for which no attempt was made.
     fn begins_and_fails(
         &mut self,
         path: &NodePath,
@@ -141,16 +144,19 @@ impl<'a> Log<'a> {
             return Ok(false);
         }
         let refused = node.is_some_and(|node| node.refused);
-        rule(refused == (error.class == FailureClass::Rejected), "what a person is against fails so")?;
+        rule(
+            refused == (error.class == FailureClass::Rejected),
+            "a rejected node fails with the class `rejected`",
+        )?;
         self.check_start(path)?;
         if error.class == FailureClass::Budget {
             self.check_refused_by_budget(path)?;
         }
-        rule(!error.class.is_retryable() && retry_at.is_none(), "what was refused is not tried again")?;
+        rule(!error.class.is_retryable() && retry_at.is_none(), "a refused call is not retried")?;
         let current = self.reading.current;
         let node = self.nodes.entry(path.clone()).or_default();
         let made = attempt == node.attempt || (!current && attempt == node.attempt + 1);
-        rule(made, "a call that was refused is no attempt")?;
+        rule(made, "a refused call is not an attempt")?;
         (node.attempt, node.running) = (attempt, true);
         Ok(true)
     }
@@ -180,17 +186,17 @@ impl<'a> Log<'a> {
         let mended = error.class == FailureClass::InvalidOutput
             && !closed
             && form.is_some_and(|form| node.repairs < form.repairs);
-        rule(repair == mended, "a wrong output goes back to its provider, a bounded number of times")?;
+        rule(repair == mended, "a wrong output is repaired, a limited number of times")?;
         if repair {
             node.free += 1;
             node.repairs += 1;
-            return rule(retry_at == Some(now), "what goes back goes back at once");
+            return rule(retry_at == Some(now), "a repair starts at once");
         }
         if parked {
             node.free += 1;
             return rule(
                 error.class == FailureClass::RateLimited && retry_at.is_some(),
-                "what is parked is over its quota, and knows until when",
+                "a parked attempt is over its quota, and has a time to continue",
             );
         }
         node.failures += 1;
@@ -198,6 +204,6 @@ impl<'a> Log<'a> {
         if retry_at.is_none() && !self.graphs.contains_key(&path.stage) {
             self.lanes[path.lane as usize].failed = true;
         }
-        rule(retries == retry_at.is_some(), "what may help is tried again, up to `retries` times")
+        rule(retries == retry_at.is_some(), "a retryable failure is retried, up to `retries` times")
     }
 }

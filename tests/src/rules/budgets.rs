@@ -1,7 +1,7 @@
 //! The rules of budgets and of sessions.
 //!
-//! A budget is used up when as much was used as it has. What is used above that was used by calls that were
-//! under way when the line was crossed: by the one that crossed it, where calls are made one at a time.
+//! A budget is used up when the usage reaches it. Only calls that were in progress at that moment may exceed
+//! it: the last call, if calls are sequential.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +13,7 @@ use workflow_core::usage::{Spent, Usage};
 
 use super::{Checked, Log, graph, rule};
 
-/// Whose budget it is.
+/// The owner of a budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
     Run,
@@ -21,7 +21,7 @@ pub(super) enum Scope {
     Node(NodePath),
 }
 
-/// What was used, and which limits were crossed.
+/// The usage, and which limits were reached.
 #[derive(Debug, Default)]
 pub(super) struct Spending {
     spent: HashMap<Scope, Spent>,
@@ -29,10 +29,10 @@ pub(super) struct Spending {
     crossed: HashMap<(Scope, &'static str), Crossed>,
 }
 
-/// How a limit was crossed.
+/// How a limit was reached.
 #[derive(Debug)]
 struct Crossed {
-    /// The calls that were under way then, with what each of them has used.
+    /// The calls that were in progress then, with the usage of each.
     by: BTreeMap<NodePath, (u32, f64)>,
 }
 
@@ -44,19 +44,19 @@ impl<'a> Log<'a> {
         match body {
             EventBody::BudgetWarning { stage, limit, .. } => {
                 let scope = stage.clone().map_or(Scope::Run, Scope::Stage);
-                let budget = self.budget(&scope).ok_or("a budget is warned of where there is one")?;
+                let budget = self.budget(&scope).ok_or("a warning belongs to a budget")?;
                 let (used, of) = used(*limit, budget, self.spending.of(&scope));
                 rule(
                     of.is_some_and(|of| used >= of * 0.8 && (used < of || !self.reading.current)),
-                    "a budget is warned of when it is nearly used up",
+                    "a warning is given when a budget is nearly used up",
                 )?;
-                rule(self.warned.insert((stage.clone(), *limit)), "a budget is warned of once")
+                rule(self.warned.insert((stage.clone(), *limit)), "a warning is given once per budget")
             }
             EventBody::SessionDropped { path, session } => {
                 let node = self.nodes.get(path);
-                rule(node.is_some_and(|node| !node.running), "a session is given up between calls")?;
+                rule(node.is_some_and(|node| !node.running), "a session is dropped between calls")?;
                 let last = self.sessions.of(path);
-                rule(last == Some(session), "the session that is given up is the one that was recorded last")
+                rule(last == Some(session), "the dropped session is the one that was recorded last")
             }
             other => self.take_of_changes(other),
         }
@@ -70,13 +70,13 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// A call starts only while nothing that it counts for is used up.
+    /// A call starts only while none of its budgets is used up.
     pub(super) fn check_budgets(&self, path: &NodePath) -> Checked {
         let is_used_up = scopes(path).iter().any(|scope| self.is_used_up(scope));
-        rule(!is_used_up, "nothing is called when a budget is used up")
+        rule(!is_used_up, "no provider is called when a budget is used up")
     }
 
-    /// What is not called because of a budget is not called because one is used up.
+    /// A call that is refused for a budget has a budget that is used up.
     pub(super) fn check_refused_by_budget(&self, path: &NodePath) -> Checked {
         let is_used_up = scopes(path).iter().any(|scope| self.is_used_up(scope));
         rule(is_used_up, "a call is refused for a budget that is used up")
@@ -92,7 +92,7 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// An attempt that ends has used something.
+    /// Adds the usage of an attempt that ends.
     pub(super) fn spend(
         &mut self,
         path: &NodePath,
@@ -100,7 +100,7 @@ impl<'a> Log<'a> {
         ran: Option<(Timestamp, Timestamp)>,
         usage: Option<&Usage>,
     ) -> Checked {
-        // What a person says of a call that was interrupted is no attempt.
+        // An answer about an interrupted call is not an attempt.
         let Some((from, until)) = ran else { return Ok(()) };
         let took = until.as_millisecond() - from.as_millisecond();
         // A clock may have been set back.
@@ -118,7 +118,7 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// The calls that go on and count for a budget, the one that ends now among them.
+    /// The calls in progress that count towards a budget, including the one that ends now.
     fn under_way(&self, scope: &Scope) -> Vec<(NodePath, u32)> {
         let counts = |path: &NodePath| match scope {
             Scope::Run => true,
@@ -135,18 +135,17 @@ impl Spending {
         self.spent.get(scope).copied().unwrap_or_default()
     }
 
-    /// What was used until now is of another run, or of other budgets.
+    /// The usage until now belongs to another run, or to other budgets.
     pub(super) fn begins_anew(&mut self) {
         *self = Self::default();
     }
 
-    /// The budgets are others from now on.
+    /// The budgets change from now on.
     pub(super) fn has_other_budgets(&mut self) {
         self.crossed.clear();
     }
 
-    /// Sees to it that of each limit no more is used than it has, but by the calls that were under way when it
-    /// was crossed.
+    /// Checks that the usage exceeds each limit only by the calls that were in progress when it was reached.
     fn cross(
         &mut self,
         scope: &Scope,
@@ -162,17 +161,18 @@ impl Spending {
                 by: under_way.iter().map(|(path, attempt)| (path.clone(), (*attempt, 0.0))).collect(),
             });
             let by = crossed.by.get_mut(path).filter(|(counted, _)| *counted == attempt);
-            let (_, share) = by.ok_or("what is used after the line was crossed was under way then")?;
+            let (_, share) =
+                by.ok_or("usage above a limit belongs to a call that was in progress when it was reached")?;
             *share += is - was;
             let theirs: f64 = crossed.by.values().map(|(_, share)| share).sum();
-            // Sums of parts of a second are not exact.
-            rule(is - of <= theirs + 1e-6, "a budget is exceeded by no more than what was under way")?;
+            // Sums of fractions of a second are not exact.
+            rule(is - of <= theirs + 1e-6, "a budget is exceeded only by calls that were in progress")?;
         }
         Ok(())
     }
 }
 
-/// The budgets that a call counts for.
+/// The budgets that a call counts towards.
 fn scopes(path: &NodePath) -> [Scope; 3] {
     [Scope::Run, Scope::Stage(path.stage.clone()), Scope::Node(path.clone())]
 }

@@ -1,4 +1,4 @@
-//! The rules of a run that was taken over from another one, or moved to another definition.
+//! The rules of a run that was forked, or migrated to another definition.
 
 use workflow_core::definition::Workflow;
 use workflow_core::event::EventBody;
@@ -12,14 +12,16 @@ impl<'a> Log<'a> {
         match body {
             EventBody::RunForked(forked) => {
                 rule(!forked.vars.contains_key(""), "variables have names")?;
-                rule(self.running() == 0, "nothing runs in a run that begins")?;
+                rule(self.running() == 0, "a run begins without running calls")?;
                 self.vars.extend(forked.vars.iter().map(|(name, value)| (name.clone(), value.value())));
                 for (stage, output) in &forked.outputs {
-                    let known =
-                        self.stages.get_mut(stage.as_str()).ok_or("only what has run has an output")?;
+                    let known = self
+                        .stages
+                        .get_mut(stage.as_str())
+                        .ok_or("only a stage that has run has an output")?;
                     known["status"] = "completed".into();
                     known["output"] = output.value();
-                    // The run goes on after it.
+                    // The run continues after it.
                     if self.position == Position::Failing(stage.clone()) {
                         self.after(stage);
                     }
@@ -27,22 +29,22 @@ impl<'a> Log<'a> {
                         self.last_output = Some(output.value());
                     }
                 }
-                // What the other run used and was told is its own.
+                // The usage and the control requests of the other run are not copied.
                 (self.started, self.control) = (false, 0);
                 self.spending.begins_anew();
                 self.warned.clear();
                 Ok(())
             }
             EventBody::RunMigrated { bundle, .. } => {
-                // What runs then by the log was interrupted, which its next driver records.
+                // Calls that are running according to the log were interrupted; the next driver records that.
                 let stays = |stage: &StageId| {
                     let stages = [self.workflow, &bundle.workflow].map(|workflow| workflow.stages.get(stage));
                     let profiles = [self.bundle, bundle].map(|bundle| bundle.profiles.get(stage));
                     stages[1].is_some() && stages[0] == stages[1] && profiles[0] == profiles[1]
                 };
                 match &self.position {
-                    Position::In(stage) => rule(stays(stage), "the stage under way stays as it is")?,
-                    _ => rule(self.running() == 0, "what runs is in a stage")?,
+                    Position::In(stage) => rule(stays(stage), "the current stage does not change")?,
+                    _ => rule(self.running() == 0, "a running call belongs to a stage")?,
                 }
                 let begins =
                     self.position == Position::Before(first(self.workflow)) && self.stages.is_empty();
@@ -59,9 +61,10 @@ impl<'a> Log<'a> {
                     _ => {}
                 }
                 match &self.position {
-                    Position::Before(stage) => {
-                        rule(bundle.workflow.stages.contains_key(stage), "a run goes on where a stage is")
-                    }
+                    Position::Before(stage) => rule(
+                        bundle.workflow.stages.contains_key(stage),
+                        "a run continues at an existing stage",
+                    ),
                     _ => Ok(()),
                 }
             }

@@ -1,4 +1,4 @@
-//! A profile as its author reads it: what each node waits for, and what it may do.
+//! A profile as its author reads it: the dependencies and the limits of each node.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,15 +12,15 @@ use workflow_core::ids::{NodePath, RoleId};
 pub(super) struct Graph<'a> {
     pub profile: &'a Profile,
     names: HashMap<&'a str, usize>,
-    /// For each node, those that it names.
+    /// For each node, the nodes that it names.
     pub needs: Vec<BTreeSet<usize>>,
     /// For each node, the branches that name it.
     pub arm_of: Vec<BTreeSet<usize>>,
 }
 
-/// What a call's reply has to be.
+/// The requirements on a call's reply.
 pub(super) struct Form {
-    /// How often a wrong one goes back.
+    /// How often a wrong reply is repaired.
     pub repairs: u32,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Graph<'a> {
         self.place(path.node.as_str()).map(|place| &nodes[place]).filter(|node| node.id == path.node)
     }
 
-    /// What is done at `path`: by a node, or for an item in its body.
+    /// The node or the body of an item at `path`.
     pub(super) fn what(&self, path: &NodePath) -> Option<&'a Node> {
         let node = &self.node(path)?.node;
         path.items.iter().try_fold(node, |node, _| match node {
@@ -62,7 +62,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Whether variables are written while the graph runs: a condition may have been looked at before.
+    /// Whether variables are written while the graph runs: a condition may have been evaluated before.
     pub(super) fn writes(&self) -> bool {
         self.profile.graph.iter().any(|node| !node.set.is_empty())
     }
@@ -78,13 +78,13 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// The schema of an export: its own, or the stage's where it is the only one.
+    /// The schema of an export: its own, or the stage's if it is the only export.
     pub(super) fn schema_of(&self, export: &'a ExportNode, stage: &'a Stage) -> Option<&'a str> {
         let of_stage = stage.output_schema.as_deref().filter(|_| self.exports().count() == 1);
         export.output_schema.as_deref().or(of_stage)
     }
 
-    /// What the reply of the call at `path` has to be, where it has to be anything.
+    /// The requirements on the reply of the call at `path`, if there are any.
     pub(super) fn form(
         &self,
         path: &NodePath,
@@ -140,7 +140,7 @@ pub(super) fn when(node: &Node) -> Option<&str> {
     }
 }
 
-/// How many items may be under way at a time.
+/// The maximum number of parallel items.
 pub(super) fn concurrency(foreach: &ForeachNode) -> usize {
     match foreach.mode {
         Some(Mode::Parallel) => foreach.concurrency.unwrap_or(16) as usize,

@@ -11,7 +11,7 @@ use workflow_core::output_schema::OutputSchema;
 use super::graph::{self, Graph};
 use super::{Checked, Log, Node as NodeLog, Position, Strategy, rule, strategy};
 
-/// How one provider's pass through a stage stands.
+/// The state of one provider's pass through a stage.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     /// Of a lane with a graph.
@@ -25,7 +25,7 @@ impl<'a> Log<'a> {
     pub(super) fn take_of_graph(&mut self, body: &'a EventBody) -> Checked {
         match body {
             EventBody::LaneStarted { iteration, stage, lane, .. } => {
-                rule(self.graphs.contains_key(stage), "only a lane with a graph is said to start")?;
+                rule(self.graphs.contains_key(stage), "only a lane with a graph has a start event")?;
                 self.check_new_lane(*iteration, stage, *lane)?;
                 self.lanes[*lane as usize].begun = true;
                 Ok(())
@@ -43,7 +43,7 @@ impl<'a> Log<'a> {
                     let failed = self.of_lane(*lane).any(|(_, node)| node.failed);
                     rule(failed, "a lane fails because a node of it did")?;
                 } else {
-                    // Who would do its work could not be told.
+                    // Its provider could not be resolved.
                     self.check_new_lane(*iteration, stage, *lane)?;
                 }
                 let left = self.left_of_lane(*lane);
@@ -62,10 +62,10 @@ impl<'a> Log<'a> {
                 Ok(())
             }
             EventBody::NodeSkipped { path } => {
-                rule(!self.nodes.contains_key(path), "what is skipped has not begun")?;
+                rule(!self.nodes.contains_key(path), "a skipped node has not begun")?;
                 self.check_lane(path.lane)?;
                 self.check_in_lane(path)?;
-                self.told(self.has_reason_to_skip(path), "what is skipped is not wanted")?;
+                self.told(self.has_reason_to_skip(path), "a node is skipped only for a reason")?;
                 self.nodes.entry(path.clone()).or_default().skipped = true;
                 Ok(())
             }
@@ -73,7 +73,7 @@ impl<'a> Log<'a> {
                 self.check_start(path)?;
                 if self.reading.expressions {
                     let made = output.value() == self.output_of_node(path)?;
-                    rule(made, "the output of a node is what its kind makes of its inputs")?;
+                    rule(made, "the output of a node follows from its kind and its inputs")?;
                 }
                 let set = set.iter().flat_map(|set| set.iter());
                 let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
@@ -87,11 +87,11 @@ impl<'a> Log<'a> {
                 let node = self.nodes.get(path);
                 if node.is_some_and(|node| node.succeeded) {
                     let unset = self.sets(path) > 0 && error.class == FailureClass::Expression;
-                    rule(unset, "what has succeeded fails only when its variables cannot be set")?;
+                    rule(unset, "a succeeded node fails only if its variables cannot be set")?;
                 } else if self.of_items(path).any(|(_, node)| node.failed) {
                     rule(
                         self.running_in(path.lane) == 0,
-                        "items fail their `foreach` when none runs any more",
+                        "a `foreach` fails after its last running item has ended",
                     )?;
                 } else {
                     self.check_start(path)?;
@@ -107,7 +107,7 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// A lane may begin, as far as the others are concerned.
+    /// A lane may begin, as far as the other lanes are concerned.
     pub(super) fn check_lane(&self, number: u32) -> Checked {
         let Position::In(stage) = &self.position else { return Err("a node runs while its stage does") };
         let lanes = &self.lanes;
@@ -118,17 +118,17 @@ impl<'a> Log<'a> {
                 rule(!waits, "a provider of a sequence waits for the one before")
             }
             Strategy::All => {
-                rule(!lanes.iter().any(|lane| lane.failed), "after a failure nothing new starts")
+                rule(!lanes.iter().any(|lane| lane.failed), "after a failure no new node starts")
             }
             Strategy::Race => {
-                rule(!lanes.iter().any(|lane| lane.succeeded), "after a race is won nothing new starts")
+                rule(!lanes.iter().any(|lane| lane.succeeded), "after a race is won no new node starts")
             }
             Strategy::Majority => Ok(()),
         }
     }
 
     fn check_new_lane(&self, iteration: u32, stage: &StageId, lane: u32) -> Checked {
-        rule(self.may_go_on(), "nothing starts in a run that is to pause or end")?;
+        rule(self.may_go_on(), "no lane starts in a run that is going to pause or end")?;
         rule(self.position == Position::In(stage.clone()), "a lane begins while its stage runs")?;
         rule(iteration == self.iteration, "a lane belongs to its iteration")?;
         self.check_lane(lane)?;
@@ -141,50 +141,50 @@ impl<'a> Log<'a> {
         rule(iteration == self.iteration, "a lane belongs to its iteration")?;
         let lane = self.lanes.get(number as usize).ok_or("the lane is one of its stage's")?;
         rule(lane.begun && !lane.succeeded && !lane.failed, "a lane that ends has begun, and ends once")?;
-        rule(self.running_in(number) == 0, "a lane ends when nothing of it runs any more")
+        rule(self.running_in(number) == 0, "a lane ends only when none of its calls is running")
     }
 
-    /// A node or an item may be looked at: it is its turn.
+    /// A node or an item may be evaluated: it is its turn.
     pub(super) fn check_in_lane(&self, path: &NodePath) -> Checked {
         let graph = self.graphs.get(&path.stage).ok_or("only a graph has such nodes")?;
         let lane = &self.lanes[path.lane as usize];
         rule(lane.begun && !lane.succeeded && !lane.failed, "a node runs while its lane does")?;
-        rule(self.may_go_on_at(path), "nothing starts in a run that is to pause or end")?;
+        rule(self.may_go_on_at(path), "no node starts in a run that is going to pause or end")?;
         rule(
             !self.of_lane(path.lane).any(|(_, node)| node.failed),
-            "after a failure nothing starts in a lane",
+            "after a failure no node starts in a lane",
         )?;
         rule(graph.what(path).is_some(), "a node is one of its graph's")?;
         let limit = if let Some(parent) = path.parent() {
             let node = self.nodes.get(&parent).filter(|node| !node.has_ended());
             let items = node.and_then(|node| node.items.as_ref()).ok_or("an item is one of a `foreach`")?;
             let number = *path.items.last().unwrap();
-            rule((number as usize) < items.len(), "an item is one of those there are")?;
+            rule((number as usize) < items.len(), "an item is one of the existing items")?;
             let Some(Node::Foreach(foreach)) = graph.what(&parent) else { unreachable!() };
             let limit = graph::concurrency(foreach);
             let before = || (0..number).map(|number| parent.item(number));
             let ended = |path: NodePath| self.nodes.get(&path).is_some_and(NodeLog::has_ended);
-            rule(limit > 1 || before().all(ended), "items that go one after the other keep their order")?;
+            rule(limit > 1 || before().all(ended), "sequential items keep their order")?;
             limit
         } else {
             let place = graph.place(path.node.as_str()).unwrap();
             let mut before = graph.needs[place].iter().chain(&graph.arm_of[place]);
             let ended = before.all(|place| self.at(graph, path, *place).is_some_and(NodeLog::has_ended));
-            rule(ended, "a node starts when all that it waits for has ended")?;
+            rule(ended, "a node starts after all of its dependencies have ended")?;
             graph.profile.concurrency.unwrap_or(64) as usize
         };
         let others = self
             .of_lane(path.lane)
             .filter(|(other, node)| !node.has_ended() && *other != path && other.parent() == path.parent());
-        rule(others.count() < limit, "no more is under way at a time than may be")
+        rule(others.count() < limit, "the number of parallel nodes is limited")
     }
 
-    /// A node that starts for the first time is wanted.
+    /// A node that starts for the first time has no reason to be skipped.
     pub(super) fn check_wanted(&self, path: &NodePath) -> Checked {
         let graph = &self.graphs[&path.stage];
         let may_have_changed = graph.writes() || self.nodes.contains_key(path);
         let reason = self.is_not_reached(graph, path) || (!may_have_changed && self.is_not_wished(path));
-        self.told(!reason, "what is not wanted is skipped")
+        self.told(!reason, "a node with a reason to be skipped is skipped")
     }
 
     fn has_reason_to_skip(&self, path: &NodePath) -> bool {
@@ -193,7 +193,7 @@ impl<'a> Log<'a> {
         self.is_not_reached(graph, path) || (wished.is_some() && graph.writes()) || self.is_not_wished(path)
     }
 
-    /// Whether no branch took a node, or all that it needs was skipped.
+    /// Whether no branch chose a node, or all of its dependencies were skipped.
     fn is_not_reached(&self, graph: &Graph<'_>, path: &NodePath) -> bool {
         let Some(place) = graph.place(path.node.as_str()).filter(|_| path.items.is_empty()) else {
             return false;
@@ -217,7 +217,7 @@ impl<'a> Log<'a> {
         when.is_some_and(|when| !Condition::parse(when).unwrap().eval(&self.document(path)))
     }
 
-    /// What conditions of the node at `path` read.
+    /// The data that conditions of the node at `path` read.
     fn document(&self, path: &NodePath) -> Value {
         let graph = &self.graphs[&path.stage];
         let mut nodes = Map::new();
@@ -245,7 +245,7 @@ impl<'a> Log<'a> {
         items.get(*path.items.last()? as usize).cloned()
     }
 
-    /// What a node that calls nobody, or a `foreach`, makes.
+    /// The output of a node without a provider, or of a `foreach`.
     fn output_of_node(&self, path: &NodePath) -> Result<Value, &'static str> {
         let graph = &self.graphs[&path.stage];
         let source = |name: &str| match graph.place(name) {
@@ -289,7 +289,7 @@ impl<'a> Log<'a> {
                     let schema = OutputSchema::compile(name, &self.bundle.schemas).unwrap();
                     schema.check(&data).is_empty()
                 });
-                if follows { Ok(data) } else { Err("what is exported follows its schema") }
+                if follows { Ok(data) } else { Err("an exported value matches its schema") }
             }
             Node::Ask(_) => {
                 let answer = self.nodes.get(path).and_then(|node| node.answer.clone());
@@ -299,7 +299,7 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// What the nodes of a lane that failed gave.
+    /// The partial output of a lane that failed.
     fn left_of_lane(&self, lane: u32) -> Value {
         let nodes = self.of_lane(lane).filter(|(path, _)| path.items.is_empty());
         let left = nodes.map(|(path, _)| (path.node.to_string(), self.left_of(path)));
@@ -318,7 +318,7 @@ impl<'a> Log<'a> {
         if left.len() < 2 { left.pop().unwrap_or_default() } else { left.into() }
     }
 
-    /// What a lane whose nodes have all ended makes.
+    /// The output of a lane whose nodes have all ended.
     fn output_of_lane(
         &self,
         stage: &StageId,
@@ -331,7 +331,7 @@ impl<'a> Log<'a> {
         let path: NodePath = NodePathParts { iteration, stage, lane, node, items: Vec::new() }.into();
         let ended = |place| self.at(graph, &path, place).is_some_and(|node| node.has_ended() && !node.failed);
         let count = graph.profile.graph.len();
-        rule((0..count).all(ended), "a lane completes when all of its nodes have ended well")?;
+        rule((0..count).all(ended), "a lane completes when none of its nodes has failed")?;
         let completed = |place: &usize| self.at(graph, &path, *place).is_some_and(|node| node.succeeded);
         let mut of: Vec<_> = graph.exports().map(|(place, _)| place).filter(completed).collect();
         if of.is_empty() {
@@ -342,10 +342,10 @@ impl<'a> Log<'a> {
             [only] => LaneOutput::Node(id(only)),
             several => LaneOutput::Nodes(several.iter().map(id).collect()),
         };
-        self.told(*output_of == expected, "the output is of the exports, or else of the last nodes")?;
+        self.told(*output_of == expected, "the output comes from the exports, or else from the last nodes")?;
         let output = |id: &NodeId| {
             let node = graph.place(id.as_str()).and_then(|place| self.at(graph, &path, place));
-            node.map(|node| node.output.clone()).ok_or("an output is of a node that there is")
+            node.map(|node| node.output.clone()).ok_or("an output comes from an existing node")
         };
         match output_of {
             LaneOutput::Node(id) => output(id),
@@ -371,7 +371,7 @@ impl<'a> Log<'a> {
         self.nodes.get(&parts.into())
     }
 
-    /// What was heard of in a lane of the stage under way.
+    /// The nodes of a lane of the current stage that have events.
     pub(super) fn of_lane(&self, lane: u32) -> impl Iterator<Item = (&NodePath, &NodeLog)> {
         let stage = match &self.position {
             Position::In(stage) => Some(stage),
@@ -382,7 +382,7 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// The items, and those below them, of the node at `path`.
+    /// The items of the node at `path`, and the items below them.
     fn of_items<'l>(&'l self, path: &'l NodePath) -> impl Iterator<Item = (&'l NodePath, &'l NodeLog)> {
         let items = &path.items;
         self.of_lane(path.lane).filter(move |(below, _)| {

@@ -1,4 +1,4 @@
-//! The rules of what persons are asked, and of a run that waits.
+//! The rules of questions to persons, and of waiting runs.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -10,14 +10,14 @@ use workflow_core::status::WaitReason;
 use super::attempts::MOST_DEATHS;
 use super::{Checked, Log, graph, rule};
 
-/// What is asked, and where.
+/// A question, and where it is asked.
 #[derive(Debug)]
 pub(super) enum Ask {
     Stage,
     Node(NodePath, WaitReason),
 }
 
-/// What a person said to a stage that was about to start.
+/// A person's answer about a stage that is about to start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Said {
     Nothing,
@@ -31,7 +31,7 @@ impl<'a> Log<'a> {
         match body {
             EventBody::StageAsked { iteration, stage, .. } => {
                 self.check_begins(*iteration, stage, true)?;
-                rule(self.is_asked_of(stage), "a person is asked where that is written")?;
+                rule(self.is_asked_of(stage), "a person is asked only if the definition says so")?;
                 rule(self.said == Said::Nothing, "a person is asked once")?;
                 self.said = Said::Asked;
                 self.asks.insert(self.seq, Ask::Stage);
@@ -40,16 +40,16 @@ impl<'a> Log<'a> {
             EventBody::NodeAsked { path, reason, .. } => {
                 self.check_asked_of_node(path, *reason)?;
                 let node = self.nodes.entry(path.clone()).or_default();
-                // Also once more, where a store kept only half of what followed the answer.
+                // Again, if a store kept only a part of the events after the answer.
                 (node.asked, node.refused) = (true, false);
                 self.asks.insert(self.seq, Ask::Node(path.clone(), *reason));
                 Ok(())
             }
             EventBody::Answered { control, wait, answer } => {
                 self.control(*control)?;
-                rule(!self.cancelling, "nobody is asked any more in a run that is cancelled")?;
+                rule(!self.cancelling, "a cancelled run has no open questions")?;
                 self.waiting = None;
-                match self.asks.remove(wait).ok_or("what is answered was asked")? {
+                match self.asks.remove(wait).ok_or("an answer belongs to a question")? {
                     Ask::Stage => {
                         self.said = if agrees(&answer.value()) { Said::Agreed } else { Said::Disagreed }
                     }
@@ -59,20 +59,20 @@ impl<'a> Log<'a> {
             }
             EventBody::AnswerRefused { control, .. } => self.control(*control),
             EventBody::RunWaiting { wait } if wait.reason == WaitReason::Crashes => {
-                rule(self.may_go_on(), "a run is left to a person that could go on")?;
+                rule(self.may_go_on(), "only a run that could continue is left to a person")?;
                 (self.waiting, self.crashed) = (Some(None), true);
                 Ok(())
             }
             EventBody::RunWaiting { wait } => {
-                rule(self.started && self.may_go_on(), "a run waits that could go on, and waits once")?;
-                rule(self.running() == 0, "nothing runs in a run that waits")?;
+                rule(
+                    self.started && self.may_go_on(),
+                    "only a run that could continue waits, and it waits once",
+                )?;
+                rule(self.running() == 0, "a waiting run has no running calls")?;
                 let retries = self.nodes.values().any(|node| node.retry_at.is_some());
                 rule(!self.asks.is_empty() || retries, "a run waits for a person or for a time")?;
                 let (now, clocks) = (self.now, self.reading.clocks);
-                rule(
-                    !clocks || wait.until.is_none_or(|until| until > now),
-                    "a run waits for a time to come",
-                )?;
+                rule(!clocks || wait.until.is_none_or(|until| until > now), "a run waits for a future time")?;
                 self.waiting = Some(wait.until);
                 Ok(())
             }
@@ -80,14 +80,14 @@ impl<'a> Log<'a> {
                 let until = self.waiting.take().flatten();
                 rule(
                     until.is_some_and(|until| !self.reading.clocks || until <= self.now),
-                    "a run goes on when its time has come",
+                    "a run continues when its time is due",
                 )
             }
             other => self.take_of_budgets(other),
         }
     }
 
-    /// Whether a person is to be asked before a stage.
+    /// Whether a person must be asked before a stage.
     pub(super) fn is_asked_of(&self, stage: &StageId) -> bool {
         self.created.interactive || self.stage(stage).approval.is_some()
     }
@@ -100,11 +100,11 @@ impl<'a> Log<'a> {
                 let asks = died || self.asks_after_interrupt(path);
                 rule(
                     asks,
-                    "what became of a call is asked where that is written, or where it died too often",
+                    "the outcome of a call is asked for if the definition says so, or after too many deaths",
                 )?;
                 rule(
                     node.is_some_and(|node| node.interrupted && !node.asked),
-                    "what was interrupted is asked of",
+                    "only an interrupted call has an unknown outcome",
                 )
             }
             WaitReason::Approval => {
@@ -112,7 +112,7 @@ impl<'a> Log<'a> {
                 let run = self.what(path).and_then(graph::call);
                 rule(
                     run.is_some_and(|run| run.approval.is_some()),
-                    "a person is asked where that is written",
+                    "a person is asked only if the definition says so",
                 )?;
                 rule(node.is_none_or(|node| node.attempt == 0 && !node.agreed), "a person agrees once")
             }
@@ -121,11 +121,11 @@ impl<'a> Log<'a> {
                 let is_ask = matches!(self.what(path), Some(Node::Ask(_)));
                 rule(is_ask && node.is_none_or(|node| node.answer.is_none()), "a question is asked once")
             }
-            _ => Err("nobody is asked for that"),
+            _ => Err("such a question is not asked"),
         }
     }
 
-    /// Whether it is written that a person is asked what became of a call.
+    /// Whether the definition says that a person is asked for the outcome of an interrupted call.
     pub(super) fn asks_after_interrupt(&self, path: &NodePath) -> bool {
         let run = self.what(path).and_then(graph::call);
         let says = run.and_then(|run| run.on_interrupt).or(self.stage(&path.stage).on_interrupt);
@@ -145,26 +145,26 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// Whether something may begin at a node: nobody is asked about it, and nobody was against it.
+    /// Whether a node may begin: there is no open question about it, and no person rejected it.
     pub(super) fn check_agreed(&self, path: &NodePath) -> Checked {
         let node = self.nodes.get(path);
-        rule(node.is_none_or(|node| !node.asked), "what a person is asked about waits for the answer")
+        rule(node.is_none_or(|node| !node.asked), "a node with an open question waits for the answer")
     }
 
-    /// Whether a call may be made at a node.
+    /// Whether a node may make a call.
     pub(super) fn check_call_agreed(&self, path: &NodePath) -> Checked {
         let asks = self.what(path).and_then(graph::call).is_some_and(|run| run.approval.is_some());
         let node = self.nodes.get(path);
-        rule(node.is_none_or(|node| !node.refused), "what a person was against does not start")?;
+        rule(node.is_none_or(|node| !node.refused), "a rejected node does not start")?;
         rule(!asks || node.is_some_and(|node| node.agreed), "a person agrees before the call")
     }
 
-    /// Until when the run waits, where it does.
+    /// Whether the run is waiting for a time that is not due.
     pub(super) fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
 
-    /// Nobody is asked any more about what has ended.
+    /// Removes open questions about nodes and stages that have ended.
     pub(super) fn forget_asks(&mut self) {
         self.asks.clear();
         self.said = Said::Nothing;

@@ -1,4 +1,4 @@
-//! The sessions that calls go on in: of each node the one that was recorded last, unless it was given up.
+//! The sessions that calls continue: for each node the one that was recorded last, unless it was dropped.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use super::graph::{self, Graph};
 pub(super) struct Sessions(HashMap<NodePath, Arc<str>>);
 
 impl Sessions {
-    /// Takes an event in.
+    /// Applies an event.
     pub(super) fn take(&mut self, body: &EventBody) {
         match body {
             EventBody::SessionRecorded { path, session, .. } => {
                 self.0.insert(place(path), session.clone());
             }
             EventBody::SessionDropped { path, .. } => drop(self.0.remove(&place(path))),
-            // Those of the other run are its own.
+            // The sessions of the other run are not copied.
             EventBody::RunForked(_) => self.0.clear(),
             _ => {}
         }
@@ -34,7 +34,7 @@ impl Sessions {
     }
 }
 
-/// The session that the call of a node goes on in that may.
+/// The session that the call of a node continues, if it may continue one.
 pub fn session(events: &[Event], path: &NodePath, attempt: u32) -> Option<Arc<str>> {
     let mut sessions = Sessions::default();
     for Event { body, .. } in events {
@@ -47,7 +47,7 @@ pub fn session(events: &[Event], path: &NodePath, attempt: u32) -> Option<Arc<st
     sessions.of(path).cloned()
 }
 
-/// Whether an attempt goes on in the session of the one before it, which was interrupted.
+/// Whether an attempt continues the session of the previous one, which was interrupted.
 pub fn resumes(events: &[Event], path: &NodePath, attempt: u32) -> bool {
     let (mut in_session, mut resumes) = (false, false);
     for Event { body, .. } in events.iter().filter(|event| event.body.path() == Some(path)) {
@@ -65,7 +65,7 @@ pub fn resumes(events: &[Event], path: &NodePath, attempt: u32) -> bool {
     resumes
 }
 
-/// Whether the calls at a path go on in sessions.
+/// Whether the calls at a path continue sessions.
 pub fn continues(bundle: &Bundle, path: &NodePath) -> bool {
     let graph = bundle.profiles.get(&path.stage).map(Graph::new);
     let run = graph.as_ref().and_then(|graph| graph::call(graph.what(path)?));
@@ -73,7 +73,7 @@ pub fn continues(bundle: &Bundle, path: &NodePath) -> bool {
     own.or(bundle.workflow.stages[&path.stage].session) == Some(SessionMode::Continue)
 }
 
-/// A node in all iterations; or an item in one of them, as what an item is, is another matter each time.
+/// A node in all iterations; or an item in one of them, because the items differ in each iteration.
 fn place(path: &NodePath) -> NodePath {
     let iteration = if path.items.is_empty() { 1 } else { path.iteration };
     NodePathParts { iteration, ..NodePathParts::clone(path) }.into()

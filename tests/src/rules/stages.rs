@@ -13,8 +13,8 @@ use super::{Checked, Log, Position, rule};
 
 impl Log<'_> {
     pub(super) fn complete(&mut self, stage: &StageId, output_of: Option<u32>) -> Checked {
-        rule(self.position == Position::In(stage.clone()), "the stage that ends is the one under way")?;
-        rule(self.running() == 0, "a stage ends when nothing of it runs any more")?;
+        rule(self.position == Position::In(stage.clone()), "the stage that ends is the current one")?;
+        rule(self.running() == 0, "a stage ends only when none of its calls is running")?;
         let spec = self.stage(stage);
         let lanes = spec.providers.len();
         let succeeded = |lane: usize| self.lanes[lane].succeeded;
@@ -30,8 +30,8 @@ impl Log<'_> {
             Strategy::Majority => self.majority(spec) == Some(true),
         };
         rule(well, "a stage completes when its strategy is met")?;
-        rule(output_of.map(|lane| lane as usize) == output, "the strategy says whose output counts")?;
-        // What a failed lane gave is no output of a stage that completes.
+        rule(output_of.map(|lane| lane as usize) == output, "the strategy decides which output counts")?;
+        // The output of a failed lane is not an output of a completed stage.
         let output_of = |lane: usize| {
             let lane = &self.lanes[lane];
             if lane.succeeded { lane.output.clone() } else { Value::Null }
@@ -53,19 +53,19 @@ impl Log<'_> {
     ) -> Checked {
         let refused = self.said == Said::Disagreed;
         if refused {
-            rule(self.may_go_on(), "no stage ends in a run that is to pause or end")?;
-            rule(self.position == Position::Before(stage.clone()), "what a person is against has not begun")?;
-            rule(error.class == FailureClass::Rejected, "what a person is against fails so")?;
+            rule(self.may_go_on(), "no stage ends in a run that is going to pause or end")?;
+            rule(self.position == Position::Before(stage.clone()), "a rejected stage has not begun")?;
+            rule(error.class == FailureClass::Rejected, "a rejected stage fails with the class `rejected`")?;
             self.last_output = None;
-            rule(output_of.is_none(), "what has not begun gives nothing")?;
+            rule(output_of.is_none(), "a stage that has not begun has no output")?;
             return self.stage_has_failed(
                 (stage, error, None),
                 self.on_failure(self.stage(stage)) == OnFailure::Continue,
                 continues,
             );
         }
-        rule(self.position == Position::In(stage.clone()), "the stage that ends is the one under way")?;
-        rule(self.running() == 0, "a stage ends when nothing of it runs any more")?;
+        rule(self.position == Position::In(stage.clone()), "the stage that ends is the current one")?;
+        rule(self.running() == 0, "a stage ends only when none of its calls is running")?;
         let spec = self.stage(stage);
         let badly = match strategy(spec) {
             Strategy::Sequential | Strategy::All => self.lanes.iter().any(|lane| lane.failed),
@@ -79,11 +79,11 @@ impl Log<'_> {
         rule(badly || unset, "a stage fails when its strategy cannot be met")?;
         let on_failure = self.on_failure(spec);
         let failed_before = self.workflow.repeat.is_some() && self.failed_stages.contains(stage);
-        rule(!repeats || failed_before, "what fails in the same way again has failed before")?;
+        rule(!repeats || failed_before, "a repeated failure has an equal earlier one")?;
         let gives_up = self.is_used_up(&Scope::Run) || repeats;
         let follow = strategy(spec) == Strategy::Sequential && self.lanes.len() > 1;
         let failed = (0..).zip(&self.lanes).find(|(_, lane)| lane.failed).map(|(number, _)| number);
-        rule(output_of == failed.filter(|_| follow), "of lanes in a sequence the one that failed is kept")?;
+        rule(output_of == failed.filter(|_| follow), "the output of the failed sequential lane is kept")?;
         let output = self.left(output_of);
         self.stage_has_failed(
             (stage, error, output),
@@ -92,7 +92,7 @@ impl Log<'_> {
         )
     }
 
-    /// What is left of the outputs of a stage that fails.
+    /// The partial output of a stage that fails.
     fn left(&self, of: Option<u32>) -> Option<Value> {
         let kept = |lane: &Lane| (!lane.output.is_null() && !lane.succeeded).then(|| lane.output.clone());
         match (of, &self.lanes[..]) {
@@ -111,7 +111,7 @@ impl Log<'_> {
         goes_on: bool,
         continues: bool,
     ) -> Checked {
-        rule(continues == goes_on, "`on_failure` says whether the run goes on")?;
+        rule(continues == goes_on, "`on_failure` decides whether the run continues")?;
         if !self.failed_stages.contains(stage) {
             self.failed_stages.push(stage.clone());
         }
@@ -128,7 +128,7 @@ impl Log<'_> {
         Ok(())
     }
 
-    /// Whether there is a majority; nothing while a lane can still change it.
+    /// Whether there is a majority; `None` while a lane can still change it.
     fn majority(&self, spec: &Stage) -> Option<bool> {
         let mut balance = 0i64;
         for (lane, ended) in spec.providers.iter().zip(&self.lanes) {
@@ -157,7 +157,7 @@ impl Log<'_> {
         let expected = known.map(|(stage, _)| stage).or(repeat.fallback_next_stage.as_ref());
         rule(
             next == expected.filter(|_| !ends),
-            "an iteration goes on where it is told to, or ends the loop",
+            "an iteration continues at the configured stage, or ends the loop",
         )?;
         self.position = match next {
             Some(stage) => Position::Before(stage.clone()),
@@ -169,13 +169,13 @@ impl Log<'_> {
         Ok(())
     }
 
-    /// A stage is over and the run goes on.
+    /// A stage is over and the run continues.
     pub(super) fn after(&mut self, stage: &StageId) {
         self.forget_asks();
         self.left = Some(stage.clone());
         self.passed.insert(stage.clone());
         let number = self.workflow.stages.get_index_of(stage).unwrap();
-        // What has ended in this iteration does not come again, wherever a newer definition has it.
+        // A stage that has ended in this iteration does not run again, wherever a newer definition has it.
         let mut to_come =
             self.workflow.stages.keys().skip(number + 1).filter(|next| !self.passed.contains(*next));
         self.position = match to_come.next() {

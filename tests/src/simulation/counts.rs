@@ -1,11 +1,11 @@
-//! What happened in a simulation, counted: that nothing was violated says nothing where nothing happened.
+//! Counts the events of a simulation: a passed simulation in which nothing happened shows nothing.
 
 use std::fmt;
 use std::ops::AddAssign;
 
 macro_rules! counts {
     ($($name:ident $words:literal)*) => {
-        /// How often what happened.
+        /// How often each kind of event happened.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         pub struct Counts {
             $(#[doc = $words] pub $name: u64,)*
@@ -25,7 +25,7 @@ macro_rules! counts {
         }
 
         impl Counts {
-            /// Those of which there is none.
+            /// The kinds that never happened.
             pub fn absent(&self) -> Vec<&'static str> {
                 [$((self.$name, $words)),*].into_iter().filter(|(n, _)| *n == 0).map(|(_, words)| words).collect()
             }
@@ -47,42 +47,42 @@ counts! {
     sinks "event sinks that panicked"
     reclaimed "calls of dead processes that were reclaimed"
     stopped_alive "calls of living processes that another one stopped"
-    parked "attempts that were over a quota, and parked"
-    parked_late "those of them whose quota was refilled before that was known"
+    parked "attempts that were parked because of a quota"
+    parked_late "those of them whose quota was reset before that was noticed"
     warned "budgets that were nearly used up"
-    refused "calls that were not made because a budget was used up"
-    stopped "calls that were stopped because they used a budget up"
+    refused "calls that were refused because a budget was used up"
+    stopped "calls that were stopped because they used up a budget"
     sessions "sessions that were recorded"
-    continued "calls that went on in a session"
-    dropped "sessions that were given up"
-    doubted "interrupted calls of which a person was asked what became"
-    answered "answers of persons that were given"
-    answered_wrong "answers that could not be given"
-    answered_twice "answers to what was answered already"
-    answered_late "answers to what was not wanted any more"
-    answered_unasked "answers to what nobody asked"
+    continued "calls that resumed a session"
+    dropped "sessions that were dropped"
+    doubted "interrupted calls whose outcome a person was asked for"
+    answered "answers of persons that were applied"
+    answered_wrong "invalid answers"
+    answered_twice "answers to questions that were answered already"
+    answered_late "answers to questions that were no longer open"
+    answered_unasked "answers without a question"
     answered_while_cancelling "answers to a run that was being cancelled"
     unheard "answers to a run that had ended"
-    forks "runs that were made of another one"
-    forked_under_way "those of them whose source was under way"
-    forks_of_forks "those of them whose source was one itself"
-    edited_vars "those of them with variables of their own"
-    edited_outputs "those of them with another output of a stage"
-    rerun "those of them that began anew, compared with the reference interpreter"
+    forks "forked runs"
+    forked_under_way "forks of a run in progress"
+    forks_of_forks "forks of a fork"
+    edited_vars "forks with other variables"
+    edited_outputs "forks with another output of a stage"
+    rerun "forks from the start, compared with the reference interpreter"
     crashes "crashes"
-    shutdowns "shutdowns in order"
-    freezes "processes that stood still"
+    shutdowns "regular shutdowns"
+    freezes "processes that were suspended"
     partitions "partitions from the store"
-    lost "requests that the store did not get"
+    lost "requests that the store did not receive"
     unanswered "requests whose answer was lost"
     delayed "requests that took time"
     full "writes to a disk that was full"
-    locked "writes that somebody else kept waiting"
-    late_hints "hints that came late and twice"
+    locked "writes that waited for a lock"
+    late_hints "hints that were delayed and duplicated"
     clocks "clocks that were set"
-    taken "answers of which it was said that they were taken"
-    controls "controls"
+    taken "answers that were reported as accepted"
+    controls "control requests"
     expired "heartbeats that came too late"
-    takeovers "runs taken over from an engine that lost them"
+    takeovers "runs claimed from an engine that lost them"
     fenced "writes that were refused as fenced off"
 }

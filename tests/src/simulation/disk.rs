@@ -1,4 +1,4 @@
-//! The disk of the store, for all who use it: at times it is full, and at times somebody else has the lock.
+//! The disk of the store, shared by all stores: at times it is full, or another program holds the lock.
 
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
@@ -15,14 +15,14 @@ use crate::sim::Sim;
 /// How long a write waits for the lock.
 const BUSY: Duration = Duration::from_secs(3);
 
-/// What keeps the store from writing.
+/// Why writes fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing.
+    /// They do not.
     Fine,
-    /// There is no room: nothing of a write is stored.
+    /// The disk is full: nothing of a write is stored.
     Full,
-    /// Somebody else has the lock. Reads are not kept from it.
+    /// Another program holds the lock. Reads are not affected.
     Locked,
 }
 
@@ -32,25 +32,25 @@ struct State {
     was_full: bool,
 }
 
-/// The disk of a store. Clones are the same.
+/// The disk of a store. Clones are the same disk.
 #[derive(Clone)]
 pub struct Disk {
     sim: Sim,
     journal: Journal,
-    /// Whether the store does not notice that it is full.
+    /// Whether the store does not notice that the disk is full.
     is_ignored: bool,
     state: Arc<Mutex<State>>,
 }
 
 impl Disk {
-    /// A disk that is fine.
+    /// A disk without problems.
     pub fn new(sim: &Sim, journal: &Journal, defect: Option<Defect>) -> Self {
         let state = State { condition: Condition::Fine, until: Timestamp::MAX, was_full: false };
         let is_ignored = defect == Some(Defect::IgnoresAFullDisk);
         Self { sim: sim.clone(), journal: journal.clone(), is_ignored, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Its condition changes, until that time.
+    /// Sets its condition, until that time.
     pub fn set(&self, condition: Condition, until: Timestamp) {
         let mut state = self.state.lock().unwrap();
         state.was_full |= condition == Condition::Full;
@@ -62,14 +62,14 @@ impl Disk {
         self.state.lock().unwrap().was_full
     }
 
-    /// What is wrong with it, and for how long.
+    /// Its condition, and for how long.
     pub fn now(&self) -> (Condition, Duration) {
         let state = self.state.lock().unwrap();
         let left = Duration::try_from(state.until.duration_since(self.sim.now())).unwrap_or_default();
         if left.is_zero() { (Condition::Fine, left) } else { (state.condition, left) }
     }
 
-    /// Ready when something can be written.
+    /// Ready when writes are possible.
     pub async fn is_fine(&self) {
         while let (Condition::Full | Condition::Locked, left) = self.now() {
             self.sim.sleep(left).await;

@@ -1,4 +1,4 @@
-//! The plot of a seed.
+//! Draws the plot of a seed.
 
 use indexmap::IndexMap;
 use serde_json::json;
@@ -10,17 +10,17 @@ use crate::reference::case::Case;
 use crate::reference::chance::Chance;
 use crate::reference::generate::generate;
 
-/// What happens in a plot.
+/// The theme of a plot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Theme {
     Anything,
-    /// The only process stands still, and leases run out by the clock.
+    /// The only process is suspended, and its leases expire.
     Suspension,
     /// The store cannot be written to.
     Disk,
 }
 
-/// How often which theme.
+/// The weights of the themes.
 const THEMES: &[Theme] = &[
     Theme::Anything,
     Theme::Anything,
@@ -38,7 +38,7 @@ const THEMES: &[Theme] = &[
 ///
 /// # Panics
 ///
-/// When a workflow of it is none that can be run.
+/// If one of its workflows cannot be run.
 pub fn draw(seed: u64) -> Plot {
     let chance = &mut Chance::of(seed, "plot");
     let theme = *chance.one(THEMES);
@@ -66,7 +66,7 @@ pub fn draw(seed: u64) -> Plot {
 
 fn run(chance: &mut Chance, seed: u64, number: u64, engines: usize) -> RunSetup {
     let case = generate(seed.wrapping_mul(8).wrapping_add(number));
-    // What happens to hosts is in the plot.
+    // The plot has its own faults of hosts.
     let case = Case { pauses: Vec::new(), deaths: Vec::new(), tells: chance.percent(30), ..case };
     let at = if chance.percent(50) { 0 } else { moment(chance) };
     RunSetup { number, at, engine: chance.below(engines), driven: chance.percent(30), case }
@@ -93,13 +93,13 @@ fn fork(chance: &mut Chance, number: u64) -> ForkSetup {
     ForkSetup { number, of, place, vars, output }
 }
 
-/// Most things happen early, when there is most to disturb.
+/// Most events happen early, when they affect the most.
 fn moment(chance: &mut Chance) -> u64 {
     let most = *chance.one(&[200, 2_000, 10_000, 40_000]);
     chance.next() % most
 }
 
-/// A while: often shorter than a lease, and at times longer than several.
+/// A duration: often shorter than a lease, and sometimes longer than several.
 fn while_(chance: &mut Chance) -> u64 {
     let most = *chance.one(&[500, 5_000, 12_000, 30_000, 60_000]);
     1 + chance.next() % most

@@ -1,4 +1,4 @@
-//! Runs that are made of others, and whether those stay as they are.
+//! Forked runs, and the check that their sources do not change.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +14,24 @@ use super::counts::Counts;
 use super::journal::Told;
 use crate::reference::case::Case;
 
-/// How a run is made of another one.
+/// How a run is forked from another one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ForkSetup {
     /// Its number among the forks, which its id ends with.
     pub number: u64,
-    /// Which of the runs that there are it is made of, in the order of their ids.
+    /// The index of its source among the existing runs, in the order of their ids.
     pub of: usize,
-    /// Where.
+    /// Where the fork begins.
     pub place: Place,
-    /// Its own variables.
+    /// The variables of the fork.
     #[serde(default)]
     pub vars: IndexMap<String, Value>,
-    /// The output that the last stage has now which had ended there.
+    /// A new output of the last stage that has ended there.
     #[serde(default)]
     pub output: Option<Value>,
 }
 
-/// Where a fork leaves the run that it is made of. Numbers stand for as many things as there are.
+/// Where a fork begins. Numbers are taken modulo the number of events, stages or nodes.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
@@ -46,7 +46,7 @@ pub enum Place {
 }
 
 impl ForkSetup {
-    /// The fork of one of these runs; nothing where there is no such place.
+    /// The fork of one of these runs; `None` if there is no such place.
     pub fn of(&self, runs: &BTreeMap<RunId, Told>) -> Option<Fork> {
         let (run, told) = runs.iter().nth(self.of % runs.len().max(1))?;
         let events = &told.events;
@@ -67,7 +67,7 @@ impl ForkSetup {
         let id = RunId::new(format!("{of}f{}", self.number)).unwrap();
         let fork = Fork::of(run.clone()).run_id(id);
         let mut fork = self.vars.iter().fold(fork, |fork, (name, value)| fork.var(name, value.clone()));
-        // Only at an event it is known what has ended before.
+        // Only for an event it is known which stages have ended before.
         if let (ForkPoint::Event(number), Some(output)) = (&point, &self.output)
             && let Some(stage) = events.iter().filter(|event| event.seq <= *number).rev().find_map(ended)
         {
@@ -77,7 +77,7 @@ impl ForkSetup {
     }
 }
 
-/// The run whose case a run has: itself, or the one that it is made of in the end.
+/// The run whose case a run has: itself, or the first source of a chain of forks.
 pub fn case_of(run: &RunId) -> RunId {
     RunId::new(run.as_str().split('f').next().unwrap()).unwrap()
 }
@@ -96,7 +96,7 @@ fn ended(event: &Event) -> Option<&StageId> {
     }
 }
 
-/// What a log says of the run that it was made of last, and where.
+/// The last fork event in a log, and its position.
 pub fn forked(events: &[Event]) -> Option<(usize, &RunForked)> {
     events.iter().enumerate().rev().find_map(|(place, event)| match &event.body {
         EventBody::RunForked(forked) => Some((place, &**forked)),
@@ -104,7 +104,7 @@ pub fn forked(events: &[Event]) -> Option<(usize, &RunForked)> {
     })
 }
 
-/// The new run with a seed that follows from its id, so that the same plot makes the same logs.
+/// The new run with a seed derived from its id, so that the same plot results in the same logs.
 pub fn seeded(mut new: NewRun) -> NewRun {
     let is_fork = forked(&new.events).is_some();
     if let Some(EventBody::RunCreated(created)) = new.events.first_mut().map(|event| &mut event.body)
@@ -117,21 +117,21 @@ pub fn seeded(mut new: NewRun) -> NewRun {
     new
 }
 
-/// A log as it is written down, an event a line.
+/// A log as text, one event per line.
 pub fn written(events: &[Event]) -> String {
     events.iter().fold(String::new(), |text, event| text + &serde_json::to_string(event).unwrap() + "\n")
 }
 
-/// Sees to it that a fork took over what had happened in its source, and nothing else; and that the source, which
-/// was written so when the fork was made, has not changed since.
+/// Checks that a fork copied the events of its source up to the fork point, and nothing else; and that the
+/// source, whose log was `was` when the fork was created, has not changed since.
 ///
 /// # Errors
 ///
-/// What is not so.
+/// The first violation.
 pub fn judge(events: &[Event], source: &[Event], was: &str, counts: &mut Counts) -> Result<(), String> {
-    let Some((place, forked)) = forked(events) else { return Err("it is no fork".to_owned()) };
+    let Some((place, forked)) = forked(events) else { return Err("it is not a fork".to_owned()) };
     if !written(source).starts_with(was) {
-        return Err(format!("the log of {} is another one since a fork was made of it", forked.from));
+        return Err(format!("the log of {} has changed since it was forked", forked.from));
     }
     let at = usize::try_from(forked.event).unwrap();
     let (Some(before), Some(taken)) = (source.get(..at), events.get(1..place)) else {
@@ -150,11 +150,11 @@ pub fn judge(events: &[Event], source: &[Event], was: &str, counts: &mut Counts)
                 | EventBody::Answered { .. }
         );
         if is_result && !is_taken {
-            return Err(format!("what had happened was not taken over: {:?}", event.body));
+            return Err(format!("an event was not copied: {:?}", event.body));
         }
     }
     if let Some(event) = left.next() {
-        return Err(format!("what was taken over had not happened: {:?}", event.body));
+        return Err(format!("a copied event is not in the source: {:?}", event.body));
     }
     counts.forks += 1;
     counts.forks_of_forks += u64::from(forked.from != case_of(&forked.from));
@@ -165,7 +165,7 @@ pub fn judge(events: &[Event], source: &[Event], was: &str, counts: &mut Counts)
     Ok(())
 }
 
-/// Whether an event of a fork is that of its source. What was answered is counted anew.
+/// Whether an event of a fork equals that of its source. The answered control requests are numbered again.
 fn is_same(taken: &EventBody, event: &EventBody) -> bool {
     match (taken, event) {
         (EventBody::Answered { control: 0, answer, .. }, EventBody::Answered { answer: source, .. }) => {
@@ -175,7 +175,7 @@ fn is_same(taken: &EventBody, event: &EventBody) -> bool {
     }
 }
 
-/// The case of a fork that begins anew, with its own variables; nothing where it goes on from somewhere.
+/// The case of a fork from the start, with its own variables; `None` if it continues from another place.
 pub fn begun_anew(case: &Case, events: &[Event]) -> Option<Case> {
     let (1, RunForked { outputs, .. }) = forked(events)? else { return None };
     let EventBody::RunCreated(created) = &events[0].body else { return None };

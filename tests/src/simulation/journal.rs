@@ -1,5 +1,5 @@
-//! What the store has promised, and what must not be beside it: who may write, what was acknowledged, and
-//! which calls go on.
+//! Records the guarantees of the store, and checks what must hold beside it: which process may write, which
+//! events were acknowledged, and which calls are running.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,65 +19,66 @@ use super::person::Asked;
 use super::process::Process;
 use crate::rules;
 
-/// How long a lease is good.
+/// The lease time.
 pub const LEASE: Duration = Duration::from_secs(10);
 
-/// Tells the time that leases run out by.
+/// The clock for the expiry of leases.
 pub type StoreClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// The journal of a world, which outlives all of its processes. Clones are the same one.
+/// The journal of a world, which outlives all of its processes. Clones are the same journal.
 #[derive(Clone)]
 pub struct Journal(Arc<Mutex<Entries>>);
 
-/// What a [`Journal`] holds.
+/// The content of a [`Journal`].
 pub struct Entries {
     clock: StoreClock,
-    /// Whether a lease that is good keeps others from calling; see [`Plot::leases_are_kept`](super::plot::Plot).
+    /// Whether a valid lease prevents calls of other processes; see
+    /// [`Plot::leases_are_kept`](super::plot::Plot).
     strict: bool,
     /// The runs that were created.
     pub runs: BTreeMap<RunId, Told>,
-    /// Until when the leases of a process are good.
+    /// When the leases of each process expire.
     until: BTreeMap<u64, Timestamp>,
-    /// The calls that go on, whoever began them.
+    /// The running calls, and the processes that began them.
     calls: BTreeMap<(RunId, NodePath, u32), Process>,
-    /// Those of a run that another process has had since they began.
+    /// The running calls of runs that another process has held since they began.
     left: BTreeSet<(RunId, NodePath, u32)>,
-    /// What ends those calls whose processes are stopped.
+    /// Stops the calls whose processes are reclaimed.
     stops: BTreeMap<(RunId, NodePath, u32), oneshot::Sender<()>>,
     /// The calls that panicked.
     pub panicked: BTreeSet<(RunId, NodePath, u32)>,
-    /// How many lines the calls of each run have said.
+    /// How many lines of output the calls of each run had.
     pub said: BTreeMap<RunId, u64>,
-    /// Of which answers it was said that they were taken: the run and the number of what was asked.
+    /// The answers that were reported as accepted: the run and the number of the question.
     taken: BTreeSet<(RunId, u64)>,
-    /// What must not have happened.
+    /// The violations.
     pub violations: Vec<String>,
-    /// What happened how often.
+    /// The counts of events.
     pub counts: Counts,
 }
 
-/// What the store told of a run.
+/// What the store reported of a run.
 #[derive(Default)]
 pub struct Told {
     /// All events whose append was acknowledged.
     pub events: Vec<Event>,
-    /// The log of the run that it was made of, as it was then.
+    /// The log of its source at the time of the fork.
     pub source: Option<String>,
-    /// The controls.
+    /// The control requests.
     pub controls: Vec<Asked>,
-    /// The process and the epoch of the newest lease, unless it was given back.
+    /// The process and the epoch of the newest lease, unless it was released.
     holder: Option<(u64, u64)>,
     /// Whether its last holder lost it.
     left: bool,
     epoch: u64,
-    /// When events were last added.
+    /// When events were last appended.
     pub last: Timestamp,
-    /// The process that added them, and the time of its last event.
+    /// The process that appended them, and the time of its last event.
     written: Option<(u64, Timestamp)>,
 }
 
 impl Journal {
-    /// An empty one.
+    /// An empty journal.
     pub fn new(clock: StoreClock, strict: bool) -> Self {
         Self(Arc::new(Mutex::new(Entries {
             clock,
@@ -95,12 +96,12 @@ impl Journal {
         })))
     }
 
-    /// What it holds.
+    /// Its content.
     pub fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap()
     }
 
-    /// The runs, what was violated, and what happened how often.
+    /// The runs, the violations, and the counts.
     pub fn close(&self) -> (BTreeMap<RunId, Told>, Vec<String>, Counts) {
         let mut entries = self.entries();
         (std::mem::take(&mut entries.runs), std::mem::take(&mut entries.violations), entries.counts)
@@ -108,9 +109,9 @@ impl Journal {
 }
 
 impl Entries {
-    /// Notes what must not have happened.
+    /// Records a violation.
     pub fn violated(&mut self, what: String) {
-        // The first ones tell most.
+        // The first ones are the most useful.
         if self.violations.len() < 20 {
             self.violations.push(what);
         }
@@ -167,20 +168,20 @@ impl Entries {
         self.until.insert(process, until);
     }
 
-    /// A process was told that its leases have run out.
+    /// A process was told that its leases have expired.
     pub fn expired(&mut self, process: u64) {
         self.counts.expired += 1;
         self.lost(process);
     }
 
-    /// The leases of a process have run out.
+    /// The leases of a process have expired.
     fn lost(&mut self, process: u64) {
         for told in self.runs.values_mut() {
             told.left |= told.holder.take_if(|(holder, _)| *holder == process).is_some();
         }
     }
 
-    /// Leases of a process that have run out by the clock are not good any more, whatever the clock shows later.
+    /// Leases that have expired by the clock stay invalid, even if the clock is set back.
     pub fn clock_goes_back(&mut self) {
         let gone: Vec<_> = self.until.keys().copied().filter(|process| !self.is_good(*process)).collect();
         for process in gone {
@@ -188,34 +189,32 @@ impl Entries {
         }
     }
 
-    /// Somebody was told that an answer was taken.
+    /// A sender was told that its answer was accepted.
     pub fn told_taken(&mut self, run: &RunId, wait: u64) {
         self.counts.taken += 1;
         if !self.taken.insert((run.clone(), wait)) {
-            self.violated(format!("of two answers to {wait} of run {run} it was said that each was taken"));
+            self.violated(format!("two answers to {wait} of run {run} were both reported as accepted"));
         }
         let answered =
             |event: &Event| matches!(event.body, EventBody::Answered { wait: of, .. } if of == wait);
         if !self.runs.get(run).is_some_and(|told| told.events.iter().any(answered)) {
-            self.violated(format!(
-                "it was said that an answer to {wait} of run {run} was taken, and it was not"
-            ));
+            self.violated(format!("an answer to {wait} of run {run} was reported as accepted, but was not"));
         }
     }
 
-    /// A call says a line.
+    /// A call outputs a line.
     pub fn says(&mut self, run: &RunId) {
         *self.said.entry(run.clone()).or_default() += 1;
     }
 
-    /// A lease was given back.
+    /// A lease was released.
     pub fn released(&mut self, process: u64, lease: &Lease) {
         if let Some(told) = self.runs.get_mut(&lease.run) {
             told.holder.take_if(|holder| *holder == (process, lease.epoch));
         }
     }
 
-    /// Something was asked of a run.
+    /// A control request was sent to a run.
     pub fn requested(&mut self, run: &RunId, number: u64, control: Control) {
         self.counts.controls += 1;
         let at = (self.clock)();
@@ -224,7 +223,7 @@ impl Entries {
         }
     }
 
-    /// Events were stored, and the controls given.
+    /// Events were stored, and control requests delivered.
     pub fn appended(&mut self, process: u64, lease: &Lease, expected: u64, events: &[Event]) {
         let run = &lease.run;
         self.counts.appends += 1;
@@ -295,7 +294,7 @@ impl Entries {
         let CallId { run, path, attempt, .. } = id;
         let what = format!("{path} #{attempt} of run {run} by process {}", process.number());
         if !started {
-            self.violated(format!("{what} was called before that was recorded"));
+            self.violated(format!("{what} was called before its start was recorded"));
         }
         if let Some(kind) = result.filter(|_| self.strict) {
             self.violated(format!("{what} was called after {kind}"));
@@ -303,7 +302,7 @@ impl Entries {
         let other = self.calls.iter().find(|((of, node, _), _)| of == run && node == path);
         if let Some(((_, _, other), by)) = other.filter(|_| self.strict) {
             let by = by.number();
-            self.violated(format!("{what} was called while #{other} by process {by} went on"));
+            self.violated(format!("{what} was called while #{other} by process {by} was running"));
         }
         let call = (run.clone(), path.clone(), *attempt);
         if self.runs.get(run).and_then(|told| told.holder).is_none_or(|(by, _)| by != process.number()) {
@@ -312,8 +311,8 @@ impl Entries {
         self.calls.insert(call, process.clone());
     }
 
-    /// A call goes on in a session, or begins one. It goes on where that is written, or where the attempt before was
-    /// interrupted in one, and in the one that was recorded last.
+    /// A call resumes a session, or begins one. It must resume the one that was recorded last if the
+    /// definition says so, or if the previous attempt was interrupted in one.
     pub fn goes_on_in(&mut self, id: &CallId, session: Option<&str>, bundle: &Bundle) {
         let Some(told) = self.runs.get(&id.run) else { return };
         let continues =
@@ -322,9 +321,7 @@ impl Entries {
         self.counts.continued += u64::from(session.is_some());
         if last.as_deref() != session {
             let CallId { run, path, attempt, .. } = id;
-            self.violated(format!(
-                "{path} #{attempt} of run {run} goes on in {session:?}, and not in {last:?}"
-            ));
+            self.violated(format!("{path} #{attempt} of run {run} resumes {session:?} instead of {last:?}"));
         }
     }
 
@@ -334,7 +331,7 @@ impl Entries {
         self.panicked.insert((id.run.clone(), id.path.clone(), id.attempt));
     }
 
-    /// A call has ended. One that its process left by dying goes on until it is [reclaimed](Self::reclaimed).
+    /// A call has ended. A call whose process died keeps running until it is [reclaimed](Self::reclaimed).
     pub fn call_ends(&mut self, id: &CallId) {
         let key = (id.run.clone(), id.path.clone(), id.attempt);
         self.calls.remove(&key);
@@ -342,15 +339,15 @@ impl Entries {
         self.stops.remove(&key);
     }
 
-    /// Ready when another driver has stopped what a call has started.
+    /// Ready when another driver has stopped the processes of a call.
     pub fn stopped(&mut self, id: &CallId) -> oneshot::Receiver<()> {
         let (stop, stopped) = oneshot::channel();
         self.stops.insert((id.run.clone(), id.path.clone(), id.attempt), stop);
         stopped
     }
 
-    /// A driver stops what is left of a call that is not its own: what a dead process left, and, on the same machine,
-    /// what a process has started that is alive and has lost the run.
+    /// A driver stops what is left of a call of another process: of a dead process, and, on the same machine,
+    /// of a living process that has lost the run.
     pub fn reclaimed(&mut self, id: &CallId, is_near: bool) {
         let key = (id.run.clone(), id.path.clone(), id.attempt);
         let Some(process) = self.calls.get(&key) else { return };
@@ -361,18 +358,19 @@ impl Entries {
         }
         if !self.left.contains(&key) {
             let (CallId { run, path, attempt, .. }, by) = (id, process.number());
-            let what =
-                format!("{path} #{attempt} of run {run} was reclaimed, and process {by} never lost the run");
+            let what = format!(
+                "{path} #{attempt} of run {run} was reclaimed, although process {by} never lost the run"
+            );
             self.violated(what);
         }
         if let Some(stop) = self.stops.remove(&key).filter(|_| is_near) {
             self.counts.stopped_alive += 1;
-            // It may be ending just now.
+            // It may be ending at the same time.
             let _ = stop.send(());
         }
     }
 
-    /// Whether those of a run were told of a cancel and have not obeyed it.
+    /// Whether the holder was told of a cancel and has not applied it.
     pub fn owes_a_cancel(&self, run: &RunId, handed: &[ControlRecord]) -> bool {
         let asked = handed.iter().any(|it| matches!(it.control, Control::Cancel | Control::Kill));
         let Some(told) = self.runs.get(run).filter(|_| asked) else { return false };

@@ -1,4 +1,4 @@
-//! Whether what a plot came to is what has to be.
+//! Checks the result of a plot.
 
 use std::collections::HashSet;
 
@@ -23,15 +23,15 @@ use crate::reference::case::Case;
 use crate::reference::interpret::interpret_as;
 use crate::rules::{self, Reading};
 
-/// After a cancel was asked for, a run that has not ended is cancelled before this is over: longer than any
+/// A run that has not ended must be cancelled within this time after a cancel request: longer than any
 /// partition.
 const OBEDIENCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// What was violated, and what happened how often.
+/// The violations, and the counts of events.
 pub fn judge(plot: &Plot, mut played: Played) -> (Vec<String>, Counts) {
     let mut violations = std::mem::take(&mut played.violations);
     let mut counts = played.counts;
-    // One that was never created is not among them: its host died first.
+    // A run that was never created is missing: its host died first.
     for (id, told) in &std::mem::take(&mut played.told) {
         let Some(run) = plot.runs.iter().find(|run| run.id() == fork::case_of(id)) else { continue };
         if let Err(broken) = judge_run(plot, (id, &run.case), told, &mut played, &mut counts) {
@@ -48,7 +48,7 @@ fn judge_run(
     played: &mut Played,
     counts: &mut Counts,
 ) -> Result<(), String> {
-    let (record, events) = played.stored.get(id).ok_or("it was created and is not stored")?;
+    let (record, events) = played.stored.get(id).ok_or("it was created but is not stored")?;
     if told.events != *events {
         let same = told.events.iter().zip(events).take_while(|(told, stored)| told == stored).count();
         let (told, stored) = (told.events.len(), events.len());
@@ -56,12 +56,12 @@ fn judge_run(
             "of {told} events that were acknowledged and {stored} that are stored the first {same} are the same"
         ));
     }
-    // What expressions come to, the reference interpreter knows.
+    // The reference interpreter checks the values of expressions.
     let reading = Reading { clocks: plot.clocks_agree(), expressions: false, current: true };
     rules::keeps(&case.bundle, events, reading)?;
     if let Some((_, forked)) = fork::forked(events) {
         let (source, was) = (played.stored.get(&forked.from), told.source.as_ref());
-        let ((_, source), was) = source.zip(was).ok_or("it was made of a run that there is not")?;
+        let ((_, source), was) = source.zip(was).ok_or("its source does not exist")?;
         fork::judge(events, source, was, counts)?;
     }
     if plot.is_calm() {
@@ -70,14 +70,17 @@ fn judge_run(
     if plot.is_only_suspended()
         && let Some(event) = events.iter().find(|it| matches!(it.body, EventBody::AttemptInterrupted { .. }))
     {
-        return Err(format!("nobody else had it, and a call of it did not go on: {:?}", event.body));
+        return Err(format!("no other process held it, but a call was interrupted: {:?}", event.body));
     }
     let ended_by_others = |event: &Event| match &event.body {
         EventBody::AttemptFailed { error, .. } => error.message == ENDED_BY_ANOTHER,
         _ => false,
     };
     if let Some(event) = events.iter().find(|event| ended_by_others(event)) {
-        return Err(format!("what another driver has stopped was recorded as a failure: {:?}", event.body));
+        return Err(format!(
+            "a call that another driver had stopped was recorded as a failure: {:?}",
+            event.body
+        ));
     }
     if plot.is_only_unwritable() {
         output_is_told_of(id, events, played)?;
@@ -92,7 +95,7 @@ fn judge_run(
     if let Some(holder) = &record.holder {
         return Err(format!("it has ended and is held by {holder}"));
     }
-    // What was taken over counts for the run that it is from.
+    // Copied events count for the source.
     let begun = fork::forked(events).map_or(0, |(place, _)| place);
     count(&events[begun..], counts);
     let asked = events.iter().any(|event| matches!(event.body, EventBody::CancelRequested { .. }));
@@ -110,20 +113,20 @@ fn judge_run(
     if let Some(Asked { at, .. }) = cancel.filter(|_| !asked && plot.clocks_agree() && plot.leases_are_kept())
         && last.at.duration_since(*at) > OBEDIENCE
     {
-        return Err(format!("it was to be cancelled at {at} and is {:?} at {}", state.status(), last.at));
+        return Err(format!("it should be cancelled by {at} but is {:?} at {}", state.status(), last.at));
     }
     match state.status() {
         RunStatus::Completed => counts.completed += 1,
         RunStatus::Failed => counts.failed += 1,
         _ => {
             counts.cancelled += 1;
-            // How far it came until then is a matter of time.
+            // How far it got until then depends on timing.
             return Ok(());
         }
     }
     let is_fork = told.source.is_some();
     let case = if is_fork { fork::begun_anew(case, events) } else { Some(case.clone()) };
-    // Where it began in the middle of a run, the interpreter cannot tell what it comes to.
+    // The interpreter cannot compute the outcome of a fork from the middle of a run.
     let Some(case) = case else { return Ok(()) };
     let prompts = played.prompts.remove(id).unwrap_or_default();
     let played = reference::play::Played { events: events.clone(), view: state.into(), prompts };
@@ -131,7 +134,7 @@ fn judge_run(
     else {
         return Ok(());
     };
-    // Whether two failures are the same is a matter of words, which the interpreter does not know.
+    // Whether two failures are equal depends on their messages, which the interpreter does not know.
     if played.view.error.as_ref().is_some_and(|error| error.class == FailureClass::Repeated) {
         return Ok(());
     }
@@ -140,21 +143,22 @@ fn judge_run(
     expected.difference(&played).map_or(Ok(()), Err)
 }
 
-/// A call that panicked has failed, or was not wanted any more; it is never called again as if its process had died.
+/// A call that panicked has failed, or was not wanted any more; it is never repeated as if its process had
+/// died.
 fn panics_are_failures(id: &RunId, events: &[Event], played: &Played) -> Result<(), String> {
     for Event { body, .. } in events {
         if let EventBody::AttemptInterrupted { path, attempt, .. } = body
             && played.panicked.contains(&(id.clone(), path.clone(), *attempt))
         {
-            return Err(format!("{path} #{attempt} panicked, and no failure was recorded"));
+            return Err(format!("{path} #{attempt} panicked, but no failure was recorded"));
         }
     }
     Ok(())
 }
 
-/// What calls say is stored, or it is told that it is missing.
+/// The output of calls is stored, or its loss is reported.
 fn output_is_told_of(id: &RunId, events: &[Event], played: &Played) -> Result<(), String> {
-    // A driver that gives a run up stops its calls, and does not wait for their last words.
+    // A driver that loses a run stops its calls, and does not wait for their last output.
     if events.iter().any(|event| matches!(event.body, EventBody::AttemptInterrupted { .. })) {
         return Ok(());
     }
@@ -164,10 +168,14 @@ fn output_is_told_of(id: &RunId, events: &[Event], played: &Played) -> Result<()
         _ => 1,
     };
     let (said, told) = (played.said.get(id).copied().unwrap_or(0), entries.iter().map(lines).sum::<u64>());
-    if said == told { Ok(()) } else { Err(format!("of {said} lines of its calls {told} are told of")) }
+    if said == told {
+        Ok(())
+    } else {
+        Err(format!("its calls output {said} lines, but {told} are stored or reported as lost"))
+    }
 }
 
-/// Counts what the log of a run tells of.
+/// Counts the events of a run's log.
 fn count(events: &[Event], counts: &mut Counts) {
     let is_over = |error: &Failure| error.class == FailureClass::Budget;
     let mut started = HashSet::new();
@@ -179,7 +187,7 @@ fn count(events: &[Event], counts: &mut Counts) {
             }
             EventBody::AttemptInterrupted { .. } => &mut counts.interrupted,
             EventBody::AttemptFailed { parked: true, retry_at: Some(until), .. } => {
-                // It is asked for again after a moment.
+                // It is requested again after a moment.
                 let moment = until.duration_since(*at) <= SignedDuration::from_secs(1);
                 counts.parked_late += u64::from(moment);
                 &mut counts.parked

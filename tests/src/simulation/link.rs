@@ -1,4 +1,4 @@
-//! The way from an engine to its store, on which requests and answers are lost, late, or stay away.
+//! The connection from an engine to its store, on which requests and responses are lost or delayed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -25,22 +25,22 @@ use super::process::Process;
 use crate::reference::chance::Chance;
 use crate::sim::Sim;
 
-/// How it is on the way.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Weather {
     /// Nothing is lost.
     Fair,
-    /// What is asked fails.
+    /// Requests fail.
     Refused,
-    /// What is asked has no answer before it is over.
+    /// Requests get no response until this state is over.
     Silence,
-    /// What is asked takes up to so many milliseconds, and the answer too.
+    /// Requests and responses are delayed by at most this many milliseconds each.
     Slow(u64),
-    /// Of a hundred things asked as many fail.
+    /// This percentage of requests fails.
     Flaky(u64),
 }
 
-/// The weather between a machine and the store, and until when it stays. Clones are the same.
+/// The state of the connection between a machine and the store, and until when. Clones are the same.
 #[derive(Clone)]
 pub struct Sky(Arc<Mutex<(Weather, Timestamp)>>);
 
@@ -51,7 +51,7 @@ impl Default for Sky {
 }
 
 impl Sky {
-    /// The weather changes, until that time.
+    /// Sets the state, until that time.
     pub fn set(&self, weather: Weather, until: Timestamp) {
         *self.0.lock().unwrap() = (weather, until);
     }
@@ -62,15 +62,15 @@ impl Sky {
     }
 }
 
-/// What becomes of a request.
+/// The fate of a request.
 enum Fate {
     Answered,
-    /// It is carried out, and nobody hears of it.
+    /// It is executed, but the response is lost.
     Unanswered,
     Lost,
 }
 
-/// A process's way to its store. Clones are the same way.
+/// A process's connection to its store. Clones are the same connection.
 #[derive(Clone)]
 pub struct Link {
     inner: Arc<dyn RunStore>,
@@ -86,7 +86,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// The way from `process` to `inner`.
+    /// The connection from `process` to `inner`.
     pub fn new(
         inner: impl RunStore + 'static,
         sim: &Sim,
@@ -118,14 +118,14 @@ impl Link {
         self.sim.sleep_ms(time).await;
     }
 
-    /// Whoever has died gets no answer.
+    /// A process that has died gets no response.
     async fn alive(&self) {
         if self.process.is_dead() {
             pending::<()>().await;
         }
     }
 
-    /// Waits until requests come through.
+    /// Waits until requests get through.
     async fn through(&self) {
         loop {
             let now = self.sim.now();
@@ -171,7 +171,7 @@ impl Link {
         self.alive().await;
     }
 
-    /// Asks the store. What is not polled is not asked.
+    /// Sends a request to the store. A request that is not polled is not sent.
     async fn ask<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         self.alive().await;
         let fate = self.there().await;
@@ -184,7 +184,7 @@ impl Link {
         if matches!(fate, Fate::Unanswered) { Err(no_answer()) } else { answer }
     }
 
-    /// Asks the store for leases. Those that nobody hears of are given back.
+    /// Requests leases from the store. If the response is lost, they are released.
     async fn borrow(
         &self,
         asked: impl Future<Output = Result<Vec<Lease>, StoreError>>,
@@ -206,33 +206,33 @@ impl Link {
         leases.into_iter().next().ok_or_else(no_answer)
     }
 
-    /// Gives a lease back as soon as that is possible, whoever waits for it.
+    /// Releases a lease as soon as that is possible, whether or not the caller waits.
     fn give_back(&self, lease: Lease) -> oneshot::Receiver<Result<(), StoreError>> {
         let (done, answer) = oneshot::channel();
         let link = self.clone();
         self.process.go(async move {
             link.through().await;
             link.disk.is_fine().await;
-            // Nobody need wait for it.
+            // The caller may have dropped its future.
             let _ = done.send(link.inner.release(lease).await);
         });
         answer
     }
 
-    /// Sees to it that who was told of a cancel obeys it with the next thing it writes.
+    /// Checks that a holder that was told of a cancel applies it with its next write.
     fn check_obedience(&self, lease: &Lease, events: &[Event]) {
         let owed = self.owing.lock().unwrap().remove(&lease.run) == Some(lease.epoch);
         let obeys = |event: &Event| {
             matches!(event.body, EventBody::CancelRequested { .. }) || event.body.is_terminal()
         };
         if owed && !events.iter().any(obeys) {
-            let what = format!("the driver of run {} was told of a cancel and went on", lease.run);
+            let what = format!("the driver of run {} was told of a cancel but continued", lease.run);
             self.journal.entries().violated(what);
         }
     }
 }
 
-/// Leases on their way to who asked for them.
+/// Leases on their way to the caller.
 struct Loan<'l> {
     link: &'l Link,
     leases: Vec<Lease>,
@@ -356,7 +356,7 @@ impl RunStore for Link {
             }
             let cut_off = matches!(link.sky.at(link.sim.now()).0, Weather::Refused | Weather::Silence);
             if cut_off {
-                // Who was cut off looks at everything again.
+                // A process that was cut off reads everything again.
                 let (link, watcher) = (link.clone(), watcher.clone());
                 link.process.clone().go(async move {
                     link.through().await;

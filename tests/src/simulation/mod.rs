@@ -1,14 +1,14 @@
-//! Whole engines in a simulated world: several of them share a store, and a seed decides what happens to them.
+//! Whole engines in a simulated world: several of them share a store, and a seed decides which faults occur.
 //!
-//! - [`plot`]: what happens, as data: engines, runs, and crashes, partitions, controls and more at their times.
-//!   [`draw`](mod@draw) makes one of a seed.
-//! - [`play`](mod@play): what it comes to. A [`process`] dies or stands still with all that is in it; a
-//!   [`link`] to the store loses, delays and refuses; a [`provider`] answers as the run's case has it,
-//!   and a [`person`] as it has it or otherwise.
-//! - [`disk`]: where the store writes: at times it is full, or locked by somebody else.
-//! - [`journal`]: what the store has promised, noted by a [`witness`] that stands before it.
-//! - [`judge`](mod@judge): whether that was kept, and whether each run came to what it has to.
-//! - [`planted`]: stores with a defect, so that one sees that it would be found.
+//! - [`plot`]: the events as data: engines, runs, and crashes, partitions, control requests and more with
+//!   their times. [`draw`](mod@draw) creates one from a seed.
+//! - [`play`](mod@play): executes a plot. A [`process`] dies or is suspended with everything in it; a
+//!   [`link`] to the store loses, delays and refuses requests; a [`provider`] answers as the run's case says,
+//!   and a [`person`] does so or deviates.
+//! - [`disk`]: the disk of the store: at times it is full, or locked by another program.
+//! - [`journal`]: the guarantees of the store, recorded by a [`witness`] in front of it.
+//! - [`judge`](mod@judge): checks the guarantees, and the outcome of each run.
+//! - [`planted`]: stores with a defect, to show that the simulation finds it.
 
 pub mod counts;
 pub mod disk;
@@ -33,7 +33,7 @@ use self::planted::Defect;
 use self::plot::Plot;
 use crate::reference;
 
-/// Plays a plot, and says what was violated and what happened how often.
+/// Plays a plot, and returns the violations and the counts of events.
 pub fn simulate(plot: &Plot, defect: Option<Defect>) -> (Vec<String>, Counts) {
     let judged = catch_unwind(AssertUnwindSafe(|| judge::judge(plot, play::play(plot, defect))));
     judged.unwrap_or_else(|panic| {
@@ -43,10 +43,11 @@ pub fn simulate(plot: &Plot, defect: Option<Defect>) -> (Vec<String>, Counts) {
     })
 }
 
-/// With less in a world, what is left comes in another order. So as many seeds are tried for each smaller plot.
+/// A smaller plot has another order of events, so several seeds are tried for each.
 const SEEDS: usize = 4;
 
-/// The smallest plot that can be reached from `plot`, of which something is still violated. So many are tried.
+/// The smallest plot that can be reached from `plot` and still violates a rule. At most `tries` plots are
+/// tried.
 pub fn shrink(plot: &Plot, defect: Option<Defect>, tries: usize) -> Plot {
     reference::shrink::shrink(plot, tries, |plot| {
         let sound = plot.is_sound();

@@ -1,5 +1,5 @@
-//! What persons say to runs: what they are asked, and things that are no answer, too late, or said twice; and
-//! whether what came of it is what has to.
+//! The answers of persons to runs, including invalid, late and duplicate ones; and the check of their
+//! effects.
 
 use std::collections::BTreeMap;
 
@@ -16,24 +16,24 @@ use crate::reference::answers;
 use crate::reference::case::Case;
 use crate::reference::chance::Chance;
 
-/// Somebody who looks at runs now and then.
+/// A person who looks at runs now and then.
 pub struct Person {
-    /// What it does.
+    /// Decides the answers.
     pub(super) chance: Chance,
-    /// What it has answered.
+    /// The answers so far.
     said: BTreeMap<RunId, Vec<Answer>>,
 }
 
-/// What was asked of a run.
+/// A control request to a run.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// Its number among the controls.
+    /// Its number among the control requests.
     pub number: u64,
-    /// What.
+    /// The request.
     pub control: Control,
     /// How many events there were before it.
     pub before: usize,
-    /// When.
+    /// When it was sent.
     pub at: Timestamp,
 }
 
@@ -43,7 +43,7 @@ impl Person {
         Self { chance: Chance::of(seed, "person"), said: BTreeMap::new() }
     }
 
-    /// What it asks of a run of a case that waits for that, or for nobody.
+    /// The control requests to a run of a case with these waits, or without any.
     pub fn says(&mut self, run: &RunId, case: &Case, waits: &[Wait]) -> Vec<Control> {
         let mut controls = Vec::new();
         if waits.iter().any(|wait| wait.reason == WaitReason::Crashes) {
@@ -69,33 +69,33 @@ impl Person {
             controls.push(Control::Answer(self.chance.one(said).clone()));
         }
         if self.chance.percent(1) {
-            // Nobody asks with the first event of a run.
+            // No request follows the first event of a run.
             controls.push(Control::Answer(Answer { wait: 1, value: Data::new(&true.into()) }));
         }
         controls
     }
 }
 
-/// Sees to it that of every answer became what has to: it is given once, or refused, and told why.
+/// Checks the effect of every answer: it is applied once, or refused with a reason.
 ///
 /// # Errors
 ///
-/// What is not so.
+/// The first violation.
 pub fn judge(events: &[Event], asked: &[Asked], counts: &mut Counts) -> Result<(), String> {
     let last = events.iter().filter_map(control).max().unwrap_or(0);
     for Asked { number, control: asked, .. } in asked {
         let Control::Answer(answer) = asked else { continue };
         let mut found = events.iter().filter(|event| control(event) == Some(*number));
         let (Some(event), another) = (found.next(), found.next()) else {
-            // Its run had ended, or was left before it was heard.
+            // Its run had ended, or was abandoned before it was delivered.
             if *number < last {
-                return Err(format!("nothing became of the answer {number}, and of a later control"));
+                return Err(format!("the answer {number} had no effect, but a later control request had"));
             }
             counts.unheard += 1;
             continue;
         };
         if another.is_some() {
-            return Err(format!("the answer {number} was taken in twice"));
+            return Err(format!("the answer {number} was applied twice"));
         }
         let before = &events[..events.iter().take_while(|before| before.seq < event.seq).count()];
         let asks = before.iter().find(|asks| asks.seq == answer.wait).and_then(asks);
@@ -106,10 +106,10 @@ pub fn judge(events: &[Event], asked: &[Asked], counts: &mut Counts) -> Result<(
         match &event.body {
             EventBody::Answered { wait, answer: given, .. } if *wait == answer.wait => {
                 if *given != answer.value {
-                    return Err(format!("the answer {number} is another one in the log"));
+                    return Err(format!("the answer {number} differs in the log"));
                 }
                 if !is_fit || is_given || is_cancelling {
-                    return Err(format!("the answer {number} was given and could not be"));
+                    return Err(format!("the answer {number} was applied, but is invalid"));
                 }
                 counts.answered += 1;
             }
@@ -125,17 +125,17 @@ pub fn judge(events: &[Event], asked: &[Asked], counts: &mut Counts) -> Result<(
                 } else if has_ended_since(before, answer.wait) {
                     &mut counts.answered_late
                 } else {
-                    return Err(format!("the answer {number} was refused and could be given"));
+                    return Err(format!("the answer {number} was refused, but is valid"));
                 };
                 *counted += 1;
             }
-            body => return Err(format!("of the answer {number} became {body:?}")),
+            body => return Err(format!("the answer {number} resulted in {body:?}")),
         }
     }
     Ok(())
 }
 
-/// The control that an event obeys.
+/// The control request that an event applies.
 fn control(event: &Event) -> Option<u64> {
     match &event.body {
         EventBody::PauseRequested { control }
@@ -147,7 +147,7 @@ fn control(event: &Event) -> Option<u64> {
     }
 }
 
-/// What an event asks for, and the schema of the answer.
+/// The question of an event, and the schema of the answer.
 fn asks(event: &Event) -> Option<(WaitReason, Value)> {
     match &event.body {
         EventBody::StageAsked { .. } => Some((WaitReason::Approval, Value::Null)),
@@ -158,7 +158,7 @@ fn asks(event: &Event) -> Option<(WaitReason, Value)> {
     }
 }
 
-/// Whether something can be answered to that. The questions of random workflows have choices, or no schema.
+/// Whether an answer is valid for a question. The questions of random workflows have choices, or no schema.
 fn could_be_given((reason, schema): &(WaitReason, Value), answer: &Value) -> bool {
     match reason {
         WaitReason::Approval => answer.is_boolean() || answer["approved"].is_boolean(),
@@ -175,7 +175,7 @@ fn is_given(before: &[Event], number: u64) -> bool {
     before.iter().any(|event| matches!(event.body, EventBody::Answered { wait, .. } if wait == number))
 }
 
-/// Whether something ended after it was asked for, so that it may not be wanted any more.
+/// Whether a stage or node ended after the question, so that it may no longer be open.
 fn has_ended_since(before: &[Event], number: u64) -> bool {
     before.iter().filter(|event| event.seq > number).any(|event| {
         matches!(

@@ -1,4 +1,4 @@
-//! Stores with a defect, which a simulation has to find.
+//! Stores with a defect, which a simulation must find.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::resume_unwind;
@@ -19,28 +19,29 @@ use workflow_core::store::{
 use super::disk::{Condition, Disk};
 use crate::reference::chance::Chance;
 
-/// What is wrong with a store.
+/// The defect of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect {
-    /// It takes what a fenced engine writes, as long as the number is right.
+    /// It accepts writes of a fenced engine if the number is right.
     IgnoresTheEpoch,
-    /// Of five appends it acknowledges one without storing it.
+    /// It acknowledges one of five appends without storing it.
     LosesAnAppend,
-    /// Every other time that it is asked for runs it gives one away that may be held.
+    /// Every second `claim_next` gives out a run that may be held.
     HandsOutTwice,
-    /// The failure of a call that panicked is not stored, and the panic goes on through the driver of its run.
+    /// The failure of a call that panicked is not stored, and the panic propagates through the driver of its
+    /// run.
     LosesPanics,
-    /// A run whose lease ran out is not given back to the process that had it, although nobody else has it.
+    /// A run whose lease expired cannot be claimed by its former holder, although no other process has it.
     RefusesFormerHolders,
-    /// On a full disk it acknowledges events that it does not store, as when its files were deleted.
+    /// On a full disk it acknowledges events that it does not store, as if its files were deleted.
     IgnoresAFullDisk,
-    /// Output that comes after the disk was full is dropped, and nothing tells of it.
+    /// Output after the disk was full is dropped without a report.
     DropsOutputAfterFull,
-    /// Of two answers that contradict each other, both senders are told that theirs was taken.
+    /// Both senders of two contradicting answers are told that theirs was accepted.
     HidesRefusals,
 }
 
-/// Who held which run last, for all processes of a store.
+/// The last holder of each run, for all processes of a store.
 pub type Registry = Arc<Mutex<HashMap<RunId, (MemoryStore, Lease)>>>;
 
 /// A store with a defect.
@@ -52,7 +53,7 @@ pub struct Planted {
     chance: Mutex<Chance>,
     /// The runs that it holds.
     own: Mutex<HashSet<RunId>>,
-    /// The runs that it held when its leases ran out.
+    /// The runs that it held when its leases expired.
     lost: Mutex<HashSet<RunId>>,
 }
 
@@ -116,7 +117,7 @@ impl RunStore for Planted {
         if !matches!(answer, Err(StoreError::Fenced(_))) || self.defect != Defect::IgnoresTheEpoch {
             return answer;
         }
-        // In the name of whoever has the run, or of nobody.
+        // With the lease of the current holder, if there is one.
         match self.inner.claim(&lease.run).await {
             Ok(free) => {
                 let answer = self.inner.append(&free, expected, events, head).await;

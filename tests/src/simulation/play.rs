@@ -1,4 +1,4 @@
-//! A plot from its beginning to its end.
+//! Plays a plot from start to end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -36,37 +36,37 @@ use crate::reference::play::PROVIDERS;
 use crate::scenario;
 use crate::sim::Sim;
 
-/// A run to which nothing is written for so long, while nothing goes wrong any more, is stuck.
+/// A run without new events for this long, while there are no faults any more, is stuck.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// A person looks each so many milliseconds at the latest.
+/// The longest pause between two looks of a person, in milliseconds.
 const LOOKS: u64 = 5_000;
 
-/// What a plot came to.
+/// The result of a plot.
 pub struct Played {
     /// The runs as they are stored.
     pub stored: BTreeMap<RunId, (RunRecord, Vec<Event>)>,
-    /// The runs as the store told of them.
+    /// The runs as the store reported them.
     pub told: BTreeMap<RunId, Told>,
-    /// What providers were told.
+    /// The prompts of providers.
     pub prompts: HashMap<RunId, HashMap<(NodePath, u32), String>>,
     /// The calls that panicked.
     pub panicked: BTreeSet<(RunId, NodePath, u32)>,
-    /// What is stored of what calls said.
+    /// The stored output of calls.
     pub output: BTreeMap<RunId, Vec<OutputEntry>>,
-    /// How many lines they said.
+    /// How many lines they output.
     pub said: BTreeMap<RunId, u64>,
-    /// What went wrong on the way.
+    /// The violations so far.
     pub violations: Vec<String>,
-    /// What happened how often.
+    /// The counts of events.
     pub counts: Counts,
 }
 
-/// Plays a plot on a store that has a defect, or none.
+/// Plays a plot on a store with or without a defect.
 ///
 /// # Panics
 ///
-/// When a workflow is none that can be run, or the engine panics.
+/// If a workflow cannot be run, or the engine panics.
 pub fn play(plot: &Plot, defect: Option<Defect>) -> Played {
     let world = World::new(plot, defect);
     world.sim.clone().block_on(world.play())
@@ -90,29 +90,29 @@ struct World<'p> {
     person: Person,
 }
 
-/// What an engine runs on, from one process to the next.
+/// The machine of an engine, which outlives its processes.
 struct Machine<'p> {
     setup: &'p EngineSetup,
     sky: Sky,
-    /// How far its clock is off, in milliseconds.
+    /// The error of its clock, in milliseconds.
     off: Arc<AtomicI64>,
     host: Option<(Process, Engine)>,
-    /// How often it went down: it comes up when the last reason to be down is over.
+    /// How many reasons to be down it has had: it starts again when the last one is over.
     downs: u64,
     /// How often its process was frozen.
     freezes: u64,
 }
 
-/// What is to be done, at its time.
+/// A scheduled action.
 #[derive(Clone)]
 enum Due<'p> {
     Create(&'p RunSetup),
     Happen(usize, What),
     Up(usize, u64),
     Thaw(usize, u64),
-    /// A person looks at what runs wait for.
+    /// A person looks at waiting runs.
     Look,
-    /// Nothing: the weather is over, and the world waits for that.
+    /// No action: the end of a fault that the world waits for.
     Over,
 }
 
@@ -162,7 +162,7 @@ impl<'p> World<'p> {
         for number in 0..self.machines.len() {
             self.start(number);
         }
-        // In the order of their times, and of two of one time in that of the plot.
+        // In the order of their times, and of the plot for equal times.
         let mut dues = BTreeMap::new();
         for run in &self.plot.runs {
             dues.insert((run.at, dues.len() as u64), Due::Create(run));
@@ -192,15 +192,15 @@ impl<'p> World<'p> {
             }
         }
         self.heal();
-        // What was asked for before, runs that are to be created among it, comes through.
+        // Earlier requests, including the creation of runs, get through.
         self.sim.sleep(LEASE).await;
         self.until_all_have_ended().await;
-        // Whoever is still about to write does so now.
+        // Pending writes are completed.
         self.sim.sleep(LEASE * 2).await;
         self.end().await
     }
 
-    /// Somebody looks at what runs wait for, and asks things of them through one engine or another.
+    /// A person looks at waiting runs, and sends control requests through some engine.
     async fn answer(&mut self) {
         if self.machines.is_empty() {
             return;
@@ -222,7 +222,7 @@ impl<'p> World<'p> {
         }
     }
 
-    /// A new process, and an engine in it that works.
+    /// Starts a new process with an engine in worker mode.
     fn start(&mut self, number: usize) {
         self.processes += 1;
         let machine = &self.machines[number];
@@ -272,7 +272,7 @@ impl<'p> World<'p> {
         machine.downs
     }
 
-    /// Does what is due, and says what is due later because of it.
+    /// Executes an action, and returns a later one that follows from it.
     fn carry_out(&mut self, due: Due<'p>) -> Option<(u64, Due<'p>)> {
         match due {
             Due::Create(run) => self.create(run),
@@ -354,7 +354,7 @@ impl<'p> World<'p> {
 
     fn set_store_clock(&self, by: i64) {
         if by < 0 {
-            // Whatever has run out by now is lost for good; a store that was asked later could not tell.
+            // Leases that have expired by now are lost; a store that is asked later could not tell.
             let runs: Vec<_> = self.journal.entries().runs.keys().cloned().collect();
             for run in runs {
                 let _ = self.store.get(&run).now_or_never();
@@ -364,7 +364,7 @@ impl<'p> World<'p> {
         self.ahead.fetch_add(by, Ordering::SeqCst);
     }
 
-    /// A host asks something of a run, until it is heard.
+    /// A host sends a control request to a run, until it is delivered.
     fn control(&self, number: usize, run: RunId, control: Control) {
         let Some((process, engine)) = self.machines[number].host.clone() else { return };
         let (sim, journal) = (self.sim.clone(), self.journal.clone());
@@ -381,7 +381,7 @@ impl<'p> World<'p> {
                 }
                 match outcome {
                     Err(EngineError::Store(StoreError::Io { .. })) => sim.sleep_ms(500).await,
-                    // A sender whose run ends while it sends has its request recorded.
+                    // If the run ends meanwhile, the request is recorded as refused.
                     Ok(outcome) if outcome.refusal() == Some(ControlRefusal::Ended) => {
                         let _ = engine.store().request(&run, control).await;
                         return;
@@ -392,7 +392,7 @@ impl<'p> World<'p> {
         });
     }
 
-    /// A host makes a run of another one, until it has heard that it did.
+    /// A host forks a run, until it gets the response that it did.
     fn fork(&self, number: usize, fork: &ForkSetup) {
         let Some((process, engine)) = self.machines[number].host.clone() else { return };
         let Some(fork) = fork.of(&self.journal.entries().runs) else { return };
@@ -400,9 +400,9 @@ impl<'p> World<'p> {
         process.go(async move {
             loop {
                 match engine.fork(fork.clone()).await {
-                    // The second is what is said when the first answer was lost.
+                    // The second result follows if the first response was lost.
                     Ok(_) | Err(EngineError::OtherInputs(_) | EngineError::ShutDown) => return,
-                    // What the stage and later ones read of its output is not in the new one.
+                    // The new output lacks a part that later stages have read.
                     Err(EngineError::NoSuchPoint { what, .. }) if what.contains("does not fit") => return,
                     Err(EngineError::Store(StoreError::Io { .. })) => sim.sleep_ms(500).await,
                     Err(error) => return journal.entries().violated(format!("{fork:?}: {error}")),
@@ -411,7 +411,7 @@ impl<'p> World<'p> {
         });
     }
 
-    /// A host creates a run, and drives it if it is to; if the host is down, another does.
+    /// A host creates a run, and drives it if requested; if the host is down, another one does.
     fn create(&self, run: &RunSetup) {
         let machine = self.machines.get(run.engine).filter(|machine| machine.host.is_some());
         let machine = machine.or_else(|| self.machines.iter().find(|machine| machine.host.is_some()));
@@ -427,17 +427,17 @@ impl<'p> World<'p> {
                 }
             };
             if let Some(lease) = lease {
-                // Where that fails the store gives it back later.
+                // If that fails the store releases it later.
                 let _ = engine.store().release(lease).await;
             }
             if driven {
-                // Whatever comes in between, workers go on with it.
+                // Whatever interrupts it, workers continue the run.
                 let _ = engine.drive(&id).await;
             }
         });
     }
 
-    /// Nothing goes wrong any more.
+    /// Ends all faults.
     fn heal(&mut self) {
         for number in 0..self.machines.len() {
             self.disk.set(Condition::Fine, Timestamp::MAX);
@@ -493,7 +493,7 @@ impl<'p> World<'p> {
         }
     }
 
-    /// The end of the world.
+    /// Ends the world, and collects the result.
     async fn end(mut self) -> Played {
         for machine in &mut self.machines {
             if let Some((process, _)) = machine.host.take() {
@@ -515,7 +515,7 @@ impl<'p> World<'p> {
     }
 }
 
-/// A run as a host that was given a seed would create it: everything about it is the same each time.
+/// A new run with a fixed seed: everything about it is the same each time.
 fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
     let plan = setup.case.plan().unwrap();
     let id = setup.id();

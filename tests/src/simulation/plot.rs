@@ -1,4 +1,4 @@
-//! What happens to engines, as data.
+//! The events of a simulation, as data.
 
 use std::fmt;
 
@@ -9,21 +9,21 @@ use workflow_core::store::Control;
 use super::fork::ForkSetup;
 use crate::reference::case::Case;
 
-/// All that a simulation depends on: the same plot is played to the same logs.
+/// All inputs of a simulation: the same plot always results in the same logs.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Plot {
-    /// What the order of what happens at once is drawn from, and the fate of what is on its way to the store.
+    /// The seed for the order of simultaneous events, and for the fate of requests to the store.
     pub seed: u64,
-    /// Of a hundred hints of the store, as many come late and twice.
+    /// The percentage of the store's hints that are delayed and duplicated.
     #[serde(default)]
     pub late_hints: u64,
-    /// The engines; each works from the beginning.
+    /// The engines; each is a worker from the start.
     #[serde(default)]
     pub engines: Vec<EngineSetup>,
     /// The runs.
     #[serde(default)]
     pub runs: Vec<RunSetup>,
-    /// What happens, in no order.
+    /// The faults and requests, in any order.
     #[serde(default)]
     pub happenings: Vec<Happening>,
 }
@@ -31,9 +31,9 @@ pub struct Plot {
 /// An engine in worker mode.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EngineSetup {
-    /// How many runs it takes on at a time.
+    /// How many runs it executes at a time.
     pub runs: usize,
-    /// How many calls it makes at a time at each provider; 0: any number.
+    /// The limit of parallel calls per provider; 0: none.
     #[serde(default)]
     pub places: usize,
 }
@@ -41,104 +41,104 @@ pub struct EngineSetup {
 /// A run.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RunSetup {
-    /// Its number among the runs, which its id is made of.
+    /// Its number among the runs, which its id contains.
     pub number: u64,
     /// When it is created, in milliseconds since the world began.
     #[serde(default)]
     pub at: u64,
-    /// Whose host creates it.
+    /// The engine whose host creates it.
     #[serde(default)]
     pub engine: usize,
     /// Whether that host drives it at once.
     #[serde(default)]
     pub driven: bool,
-    /// Its workflow, and what its providers answer.
+    /// Its workflow, and the answers of its providers.
     pub case: Case,
 }
 
-/// Something that happens.
+/// A fault or request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Happening {
     /// When, in milliseconds since the world began.
     #[serde(default)]
     pub at: u64,
-    /// To which engine. To one that is not there nothing happens.
+    /// The affected engine. An unknown engine is ignored.
     #[serde(default)]
     pub engine: usize,
-    /// What.
+    /// The kind.
     pub what: What,
 }
 
-/// What happens to an engine. Times are in milliseconds.
+/// A fault or request. Times are in milliseconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// Its process dies; after that time there is a new one.
+    /// Its process dies; a new one starts after that time.
     Crash {
         /// The time.
         down: u64,
     },
-    /// It shuts down in order; after that time its process ends, and there is a new one.
+    /// It shuts down regularly; after that time its process ends, and a new one starts.
     Shutdown {
         /// The time.
         down: u64,
     },
-    /// Its process stands still, and its calls with it, while time goes on.
+    /// Its process is suspended with its calls, while time passes.
     Freeze {
-        /// For so long.
+        /// The duration.
         lasts: u64,
     },
-    /// What it asks of the store fails; some of it is done all the same.
+    /// Its requests to the store fail; some are executed all the same.
     Refused {
-        /// For so long.
+        /// The duration.
         lasts: u64,
     },
-    /// What it asks of the store has no answer until it is over; some of it is done then.
+    /// Its requests to the store get no response until the end of the fault; some are executed then.
     Silence {
-        /// For so long.
+        /// The duration.
         lasts: u64,
     },
-    /// The way to the store takes time, and the way back.
+    /// Requests and responses of the store are delayed.
     Slow {
-        /// At most so much.
+        /// The maximum delay.
         most: u64,
-        /// For so long.
+        /// The duration.
         lasts: u64,
     },
-    /// Of a hundred things that it asks of the store, as many fail.
+    /// A percentage of its requests to the store fails.
     Flaky {
-        /// So many.
+        /// The percentage.
         percent: u64,
-        /// For so long.
+        /// The duration.
         lasts: u64,
     },
     /// Its clock is set.
     Clock {
-        /// By so much.
+        /// The difference.
         by: i64,
     },
     /// The disk of the store is full, for all engines.
     Full {
-        /// For so long.
+        /// The duration.
         lasts: u64,
     },
-    /// Somebody else keeps all engines from writing to the store.
+    /// Another program keeps all engines from writing to the store.
     Locked {
-        /// For so long.
+        /// The duration.
         lasts: u64,
     },
-    /// The clock that leases run out by is set forward, or back.
+    /// The clock for the expiry of leases is set forward or back.
     StoreClock {
-        /// By so much.
+        /// The difference.
         by: i64,
     },
-    /// Its host makes a run of another one.
+    /// Its host forks a run.
     Fork(ForkSetup),
-    /// Its host asks something of a run.
+    /// Its host sends a control request.
     Control {
         /// The number of the run.
         run: u64,
-        /// What.
+        /// The request.
         control: Control,
     },
 }
@@ -148,20 +148,20 @@ impl RunSetup {
     ///
     /// # Panics
     ///
-    /// Never: a number makes an id.
+    /// Never: a number is a valid id.
     pub fn id(&self) -> RunId {
         RunId::new(format!("r{}", self.number)).unwrap()
     }
 }
 
 impl Plot {
-    /// Whether no process ever stands still, and no lease ends early: then a call has ended before another
-    /// engine may begin one in its place.
+    /// Whether no process is ever suspended, and no lease expires early: then a call has ended before another
+    /// engine may repeat it.
     pub fn leases_are_kept(&self) -> bool {
         !self.happenings.iter().any(|it| matches!(it.what, What::Freeze { .. } | What::StoreClock { .. }))
     }
 
-    /// Whether no process dies, stands still or is cut off from the store: then every call comes to an end that is
+    /// Whether no process dies, is suspended or cut off from the store: then the end of every call is
     /// recorded.
     pub fn is_calm(&self) -> bool {
         self.happenings.iter().all(|it| {
@@ -169,8 +169,8 @@ impl Plot {
         })
     }
 
-    /// Whether there is one process, which stands still at times, and whose leases run out: nobody else can have taken
-    /// its runs.
+    /// Whether there is only one process, which is suspended at times so that its leases expire: no other
+    /// process can have claimed its runs.
     pub fn is_only_suspended(&self) -> bool {
         self.engines.len() == 1
             && self.happenings.iter().all(|it| {
@@ -185,7 +185,7 @@ impl Plot {
             })
     }
 
-    /// Whether nothing goes wrong but that the store cannot be written to at times.
+    /// Whether the only fault is that the store is not writable at times.
     pub fn is_only_unwritable(&self) -> bool {
         self.happenings.iter().all(|it| {
             matches!(it.what, What::Full { .. } | What::Locked { .. } | What::Fork(_) | What::Control { .. })
@@ -197,7 +197,7 @@ impl Plot {
         !self.happenings.iter().any(|it| matches!(it.what, What::Clock { .. }))
     }
 
-    /// Whether every engine takes runs on, and all workflows are what resolving makes of them and can be run.
+    /// Whether every engine executes runs, and all workflows are resolved and can be run.
     pub fn is_sound(&self) -> bool {
         self.engines.iter().all(|engine| engine.runs > 0) && self.runs.iter().all(|run| run.case.is_sound())
     }

@@ -1,4 +1,4 @@
-//! A process of the simulated world: it dies, or stands still, with all that goes on in it.
+//! A process of the simulated world: it dies, or is suspended, with everything that runs in it.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -22,11 +22,11 @@ pub struct Process(Arc<Inner>);
 struct Inner {
     sim: Sim,
     number: u64,
-    /// How far the clock of its machine is off, in milliseconds.
+    /// The error of its machine's clock, in milliseconds.
     off: Arc<AtomicI64>,
     dead: AtomicBool,
     frozen: AtomicBool,
-    /// To be woken when it goes on.
+    /// To be woken when it resumes.
     wakers: Mutex<Vec<Waker>>,
     slots: Mutex<Vec<Slot>>,
 }
@@ -45,7 +45,7 @@ impl Process {
         }))
     }
 
-    /// Its number, which no other has.
+    /// Its unique number.
     pub fn number(&self) -> u64 {
         self.0.number
     }
@@ -55,7 +55,7 @@ impl Process {
         self.0.dead.load(Ordering::SeqCst)
     }
 
-    /// It dies: nothing in it is told.
+    /// Kills it, without notice to its futures.
     pub fn kill(&self) {
         self.0.dead.store(true, Ordering::SeqCst);
         let slots = std::mem::take(&mut *self.0.slots.lock().unwrap());
@@ -66,7 +66,7 @@ impl Process {
         self.freeze(false);
     }
 
-    /// It stands still, or goes on.
+    /// Suspends or resumes it.
     pub fn freeze(&self, frozen: bool) {
         self.0.frozen.store(frozen, Ordering::SeqCst);
         if !frozen {
@@ -104,7 +104,7 @@ impl Spawn for Process {
         }
         let slot: Slot = Arc::new(Mutex::new(Some(future)));
         let mut slots = self.0.slots.lock().unwrap();
-        // One that is locked is being polled just now.
+        // A locked future is being polled.
         slots.retain(|slot| !slot.try_lock().is_ok_and(|future| future.is_none()));
         slots.push(slot.clone());
         drop(slots);

@@ -1,5 +1,5 @@
-//! Providers of simulated engines: they answer as the case of the run has it, and leave their calls behind when
-//! their process dies.
+//! Providers of simulated engines: they answer as the case of the run says, and leave their calls running
+//! when their process dies.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::resume_unwind;
@@ -24,10 +24,10 @@ use crate::reference::chance::Chance;
 use crate::reference::play::interruptions;
 use crate::sim::Sim;
 
-/// What the failure of a call says whose processes another driver has stopped.
+/// The failure message of a call whose processes another driver has stopped.
 pub const ENDED_BY_ANOTHER: &str = "ended by signal 15";
 
-/// What providers were told, at which attempt of which run.
+/// The prompts, by run, node and attempt.
 pub type Prompts = Arc<Mutex<HashMap<RunId, HashMap<(NodePath, u32), String>>>>;
 
 /// A provider in a process.
@@ -39,15 +39,15 @@ pub struct Answering {
     pub process: Process,
     /// The cases of the runs.
     pub cases: Arc<BTreeMap<RunId, Arc<Case>>>,
-    /// Knows the log of the run, and which calls go on.
+    /// The journal, which knows the log of the run and the running calls.
     pub journal: Journal,
-    /// What was told so far.
+    /// The prompts so far.
     pub prompts: Prompts,
-    /// Whether all processes are on one machine: each can stop what another one has started.
+    /// Whether all processes are on one machine, so that each can stop the calls of another one.
     pub is_near: bool,
 }
 
-/// A call that goes on until this is dropped, or still if its process has died.
+/// A call that runs until this is dropped, or longer if its process has died.
 struct Underway<'a> {
     journal: &'a Journal,
     process: &'a Process,
@@ -63,7 +63,7 @@ impl Drop for Underway<'_> {
 }
 
 impl Answering {
-    /// The attempts of the node that had an answer which was stored, before this one.
+    /// How many earlier attempts of the node had an answer that was stored.
     fn before(&self, id: &CallId) -> u32 {
         let journal = self.journal.entries();
         let interrupted = journal.runs.get(&id.run).map_or(0, |told| interruptions(&told.events, &id.path));
@@ -75,8 +75,8 @@ impl Answering {
         prompts.entry(run.clone()).or_default().insert(attempt, prompt.to_owned());
     }
 
-    /// Says a few lines, and takes its time: at times longer than a lease. Names its session before or after that:
-    /// a new one or the one it goes on in, or none.
+    /// Outputs a few lines, and takes its time: sometimes longer than a lease. Names its session before or
+    /// after that: a new one or the resumed one, or none.
     async fn work(
         &self,
         chance: &mut Chance,
@@ -111,7 +111,7 @@ impl Answering {
 
     async fn name_session(&self, context: &CallContext, session: Option<&str>) {
         if let Some(session) = session {
-            // Whoever has lost the run has nobody to tell it to.
+            // If the run is lost, the session cannot be recorded.
             let _ = context.record_session(session).await;
         }
     }
@@ -147,7 +147,7 @@ impl Provider for Answering {
             Either::Right(_) => return Err(ProviderError::permanent(ENDED_BY_ANOTHER)),
         }
         let answer = answer(&case, &id.path, before);
-        // A panic is a permanent failure too, one that gives nothing, and what it used counts where it was told before.
+        // A panic is a permanent failure without output, and its usage counts only if it was reported before.
         if answer == Answer::Failure(FailureClass::Permanent, None)
             && (case.tells || usage.is_none())
             && chance.percent(60)

@@ -18,7 +18,7 @@ pub struct Rude {
 }
 
 impl Rude {
-    /// A sink that `seed` has panic.
+    /// A sink that panics at a random event, drawn from `seed`.
     pub fn new(journal: &Journal, seed: u64) -> Self {
         let chance = Mutex::new(Chance::of(seed, "sink"));
         Self { journal: journal.clone(), chance, is_off: Mutex::default() }

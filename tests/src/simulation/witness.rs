@@ -1,4 +1,4 @@
-//! A store whose every answer is in the journal.
+//! A store that records every response in the journal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use workflow_core::store::{
 use super::disk::Disk;
 use super::journal::Journal;
 
-/// Stands before the store of a process, behind all that can go wrong on the way.
+/// In front of the store of a process, behind all faults of the connection.
 pub struct Witness {
     inner: Arc<dyn RunStore>,
     journal: Journal,
@@ -26,7 +26,7 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Notes what `inner` answers the process of that number.
+    /// Records the responses of `inner` to the process with that number.
     pub fn new(inner: Arc<dyn RunStore>, journal: &Journal, process: u64, disk: &Disk) -> Self {
         Self { inner, journal: journal.clone(), process, disk: disk.clone() }
     }

@@ -2,7 +2,7 @@
 //!
 //! They are no part of `cargo test`, because they take programs that have to be installed first:
 //! `cargo xtask test-agents` does that, and runs them. They are run or not run as a whole; none skips itself.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 /// Makes a test of each of these functions for every command line.
 macro_rules! for_every_cli {

@@ -1,7 +1,7 @@
 //! What a host can rely on, whatever the workflow is.
 
 #![cfg(test)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 mod before_start;
 mod budgets;

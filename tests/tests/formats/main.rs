@@ -6,7 +6,7 @@
 //! stores something that none of its folders has, it gets another one, with a number after the version.
 //! `cargo xtask formats` writes the last one.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 mod place;
 mod runs;

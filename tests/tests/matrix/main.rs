@@ -1,7 +1,7 @@
 //! Every type of node with everything that can happen to it, at every append: built from tables, of which
 //! each row meets each row of the others.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 mod happenings;
 mod media;

@@ -69,9 +69,9 @@ fn a_model_is_listed_and_tokens_are_counted() {
 fn what_the_fake_does_not_know_is_not_found() {
     let api = ModelApi::start().unwrap();
     for (method, path, said) in [
-        ("POST", "/v1/messages", "a path begins with /s/SCENARIO"),
-        ("POST", "/s/nonsense/v1/messages", "`nonsense` is no scenario; there are ok, think, tool"),
-        ("POST", "/s/e200/v1/messages", "`e200` is no scenario"),
+        ("POST", "/v1/messages", "the path must begin with /s/SCENARIO"),
+        ("POST", "/s/nonsense/v1/messages", "`nonsense` is not a scenario: use one of ok, think, tool"),
+        ("POST", "/s/e200/v1/messages", "`e200` is not a scenario"),
         ("POST", "/s/ok/v1/telemetry", "/s/ok/v1/telemetry"),
         ("GET", "/s/ok/v1/responses", "/s/ok/v1/responses"),
     ] {

@@ -1,27 +1,28 @@
-//! A place apart, where the machine can give one: a network of loopback alone, and a `/tmp` that nobody else has.
+//! A sandbox, if the machine supports one: a network with only loopback, and a private `/tmp`.
 //!
-//! Agents call home, and leave things in `/tmp` whatever they are told. Here neither comes to anything.
+//! Agents connect to their vendors and leave files in `/tmp`, whatever they are told. In the sandbox neither
+//! has an effect.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Where the tests run.
 pub(crate) enum Place {
-    /// Apart, entered by these words.
+    /// In a sandbox that this command enters.
     Apart(&'static [&'static str]),
-    /// Where everything runs, for that reason.
+    /// Without a sandbox, for that reason.
     Shared(String),
 }
 
-/// As root, and as somebody who may become it in a namespace.
+/// As root, and as a user who may become root in a namespace.
 const WAYS: &[&[&str]] =
     &[&["unshare", "--net", "--mount"], &["unshare", "--map-root-user", "--net", "--mount"]];
 
-/// Makes the place, and runs what follows there.
+/// Sets the sandbox up, and runs a command in it.
 const SCRIPT: &str = "ip link set lo up && mount -t tmpfs -o mode=1777 tmpfs /tmp && exec \"$@\"";
 
 impl Place {
-    /// Tries to make one in which these folders are still seen.
+    /// Tries to create a sandbox in which these folders are visible.
     pub(crate) fn apart(seen: &[&Path]) -> Self {
         if let Some(folder) = seen.iter().find(|folder| folder.starts_with("/tmp")) {
             return Self::Shared(format!("{} lies in /tmp", folder.display()));
@@ -31,13 +32,13 @@ impl Place {
             match enter(way).arg("true").stdin(Stdio::null()).output() {
                 Ok(shown) if shown.status.success() => return Self::Apart(way),
                 Ok(shown) => reasons.push(String::from_utf8_lossy(&shown.stderr).trim().to_owned()),
-                Err(error) => reasons.push(format!("`unshare` cannot be started: {error}")),
+                Err(error) => reasons.push(format!("cannot start `unshare`: {error}")),
             }
         }
         Self::Shared(reasons.join("; "))
     }
 
-    /// The command, there.
+    /// The command that runs `command` in the sandbox.
     pub(crate) fn run(&self, command: &Command) -> Command {
         let Self::Apart(way) = self else { return copy(command, Command::new(command.get_program())) };
         let mut inside = enter(way);
@@ -54,7 +55,7 @@ fn enter(way: &[&str]) -> Command {
     command
 }
 
-/// Arguments, variables and folder of the one for the other.
+/// Copies arguments, variables and folder from one command to the other.
 fn copy(from: &Command, mut to: Command) -> Command {
     to.args(from.get_args());
     for (name, value) in from.get_envs() {

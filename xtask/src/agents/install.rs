@@ -1,4 +1,5 @@
-//! The agents, their pinned versions, and how each is brought into the folder without touching anything else.
+//! The agents, their pinned versions, and how each is installed into the folder without changing anything
+//! else.
 
 use std::env;
 use std::fs;
@@ -10,21 +11,23 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::workspace::run;
 
-/// An agent's command line, as npm has it.
+/// An agent's command line, as npm packages it.
 pub(crate) struct Agent {
     /// The name of its provider.
     pub(crate) name: &'static str,
-    /// What its program is called.
+    /// The name of its program.
     program: &'static str,
     package: &'static str,
     pub(crate) version: &'static str,
-    /// Where its program is among the packages. `{platform}` is npm's name of this one, as `linux-x64`.
+    /// Where its program is in the packages. `{platform}` is npm's name of this platform, such as
+    /// `linux-x64`.
     place: Place,
 }
 
-/// Where a program is once its package is there. No package's own script is run: those write into the home.
+/// Where a program is once its package is installed. Scripts of packages are not run, because they write into
+/// the home.
 enum Place {
-    /// Ready in a package.
+    /// In a package, ready to use.
     In(&'static str),
     /// In a package, compressed with Brotli.
     Packed(&'static str),
@@ -43,7 +46,7 @@ pub(crate) const ALL: &[Agent] = &[
         program: "codex",
         package: "@openai/codex",
         version: "0.169.0",
-        // Not the launcher, which leaves its child behind when it is killed.
+        // Not the launcher, which leaves its child running when it is killed.
         place: Place::In("@openai/codex-{platform}/vendor/{triple}/bin/codex"),
     },
     Agent {
@@ -62,10 +65,10 @@ pub(crate) const ALL: &[Agent] = &[
     },
 ];
 
-/// The oldest version of Node.js that all of them take.
+/// The oldest version of Node.js that all of them support.
 const NODE: u32 = 20;
 
-/// Looks for Node.js and npm, and puts the former where the agents find it.
+/// Checks that Node.js and npm are installed, and links the former where the agents find it.
 pub(crate) fn node(folder: &Path) -> Result<()> {
     let missing = "install Node.js 20 or later, with npm";
     let Some(node) = on_path("node") else { bail!("`node` is not on the PATH: {missing}") };
@@ -83,7 +86,7 @@ impl Agent {
         self.name.replace('-', "_")
     }
 
-    /// Installs the pinned version, unless it is there.
+    /// Installs the pinned version, unless it is installed.
     pub(crate) fn ensure(&self, folder: &Path) -> Result<()> {
         let own = folder.join(format!("{}-{}", self.name, self.version));
         let modules = own.join("node_modules");
@@ -95,7 +98,7 @@ impl Agent {
             Place::Packed(_) => own.join(self.program),
         };
         if program.is_file() {
-            println!("{} {} is there", self.name, self.version);
+            println!("{} {} is installed", self.name, self.version);
         } else {
             self.download(&own)?;
             if let Place::Packed(_) = self.place {
@@ -103,7 +106,7 @@ impl Agent {
             }
             ensure!(
                 program.is_file(),
-                "{}@{} has no {}: is there one for {platform}?",
+                "{}@{} has no {}: does it support {platform}?",
                 self.package,
                 self.version,
                 program.display()
@@ -112,12 +115,12 @@ impl Agent {
         link(&program, &folder.join("bin").join(self.program))
     }
 
-    /// Asks npm, and once more if that fails.
+    /// Downloads the package with npm, with one retry.
     fn download(&self, own: &Path) -> Result<()> {
-        // What an earlier attempt left is of no use.
+        // Removes what an earlier attempt left.
         let _ = fs::remove_dir_all(own);
-        fs::create_dir_all(own).with_context(|| format!("cannot make {}", own.display()))?;
-        // Without a file of its own, npm would look for one further up.
+        fs::create_dir_all(own).with_context(|| format!("cannot create {}", own.display()))?;
+        // Without this file, npm would use one in a parent folder.
         fs::write(own.join("package.json"), "{ \"private\": true }\n")?;
         let install = || {
             let mut npm = Command::new("npm");
@@ -126,13 +129,13 @@ impl Agent {
             run(npm.current_dir(own))
         };
         install().or_else(|error| {
-            println!("{error:#}; once more");
+            println!("{error:#}; trying again");
             install()
         })
     }
 }
 
-/// What npm calls this platform, and what codex calls it.
+/// The names of this platform for npm and for codex.
 fn platform() -> Result<(&'static str, &'static str)> {
     Ok(match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => ("linux-x64", "x86_64-unknown-linux-musl"),
@@ -143,24 +146,24 @@ fn platform() -> Result<(&'static str, &'static str)> {
     })
 }
 
-/// Unpacks a program with what is there in any case.
+/// Unpacks a program with Node.js, which is installed in any case.
 fn unpack(packed: &Path, program: &Path) -> Result<()> {
     const SCRIPT: &str = "const [from, to] = process.argv.slice(1), fs = require('fs');\
         fs.writeFileSync(to, require('zlib').brotliDecompressSync(fs.readFileSync(from)), { mode: 0o755 });";
-    // A file that is there is whole.
+    // The rename makes the file complete or absent.
     let partial = program.with_extension("partial");
     run(Command::new("node").args(["-e", SCRIPT]).arg(packed).arg(&partial))?;
-    fs::rename(&partial, program).context("cannot move what was unpacked")
+    fs::rename(&partial, program).context("cannot move the unpacked program")
 }
 
 fn link(to: &Path, link: &Path) -> Result<()> {
     let folder = link.parent().unwrap_or(link);
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let _ = fs::remove_file(link);
-    symlink(to, link).with_context(|| format!("cannot make the link {}", link.display()))
+    symlink(to, link).with_context(|| format!("cannot create the link {}", link.display()))
 }
 
-/// Where a program lies that the `PATH` has.
+/// The path of a program in the `PATH`.
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())

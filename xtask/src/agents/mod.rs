@@ -1,8 +1,9 @@
-//! `cargo xtask test-agents`: the real command lines of agents, against the fake model API of the tests.
+//! `cargo xtask test-agents`: runs the real command lines of agents against the tests' fake of the model
+//! APIs.
 //!
-//! They are installed at pinned versions into a folder of their own, and never touch anything else: a test gives
-//! them an empty home, an environment that is built from nothing, and a key that opens nothing. Where the machine
-//! can, all of it runs apart: see [`apart`].
+//! They are installed at pinned versions into a separate folder, and never change anything else: a test gives
+//! them an empty home, an environment that inherits nothing, and a fake key. If the machine supports it, all
+//! of it runs in a sandbox: see [`apart`].
 
 mod apart;
 mod install;
@@ -18,7 +19,7 @@ use apart::Place;
 use install::{ALL, Agent};
 use outcome::Outcomes;
 
-/// Which of them, and where they are.
+/// Which agents to test, and where they are installed.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only this agent; may be given more than once
@@ -30,16 +31,16 @@ pub(crate) struct Options {
     /// Install them, and run no test
     #[arg(long)]
     install: bool,
-    /// Where they are installed, and found the next time
+    /// The folder that they are installed in; kept for the next run
     #[arg(long, env = "WORKFLOW_AGENTS", value_name = "DIR")]
     folder: Option<PathBuf>,
 }
 
-/// Installs what is missing and runs the tests.
+/// Installs the missing agents and runs the tests.
 ///
 /// # Errors
 ///
-/// When something cannot be installed or started.
+/// If an agent cannot be installed or started.
 pub(crate) fn run_tests(options: &Options) -> Result<ExitCode> {
     let folder = options.folder.clone().unwrap_or_else(|| root().join("target/agents"));
     let folder = std::path::absolute(folder)?;
@@ -60,19 +61,21 @@ pub(crate) fn run_tests(options: &Options) -> Result<ExitCode> {
     let mut filter = "all()".to_owned();
     let mut watchable = true;
     if let Place::Shared(reason) = &place {
-        skipped.push(format!("a network and a /tmp of their own: {reason}; the tests use the machine's"));
-        skipped.push("the tests that watch which files are touched: /tmp is not theirs".to_owned());
+        skipped.push(format!(
+            "the sandbox with its own network and /tmp: {reason}; the tests use the machine's"
+        ));
+        skipped.push("the tests that watch which files are changed: /tmp is shared".to_owned());
         watchable = false;
     } else if !has_strace() {
-        skipped.push("the tests that watch which files are touched: `strace` is not there".to_owned());
+        skipped.push("the tests that watch which files are changed: `strace` is not installed".to_owned());
         watchable = false;
     }
     if !options.only.is_empty() {
         let names: Vec<_> = agents.iter().map(|agent| format!("test(/::{}::/)", agent.module())).collect();
         filter = format!("({})", names.join(" + "));
-        // Those that need all agents.
+        // These tests need all agents.
         filter.push_str(" - test(/^together::/)");
-        skipped.push(format!("everything but {}: nothing else was asked for", options.only.join(", ")));
+        skipped.push(format!("everything but {}, because of --only", options.only.join(", ")));
     }
     if !watchable {
         filter.push_str(" - test(/^watched::/)");
@@ -86,7 +89,7 @@ pub(crate) fn run_tests(options: &Options) -> Result<ExitCode> {
     let tests = ["nextest", "run", "--package", "workflow-tests", "--test", "agents"];
     run(cargo(&tests).arg("--no-run"))?;
     let mut tests = place.run(cargo(&tests).args(["--offline", "--no-fail-fast", "-E", &filter]));
-    // The one way by which nextest tells a program what came of each test.
+    // The only way in which nextest reports the result of each test to a program.
     tests.env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1").args(["--message-format", "libtest-json"]);
     tests.env("WORKFLOW_AGENTS", &folder).env("WORKFLOW_PROGRAM", root().join("target/debug/workflow"));
     let outcomes = Outcomes::of(&mut tests)?;
@@ -100,7 +103,7 @@ pub(crate) fn run_tests(options: &Options) -> Result<ExitCode> {
         outcome::write_docs(&outcomes.table(&agents))?;
     } else {
         println!(
-            "docs/src/guides/agents.md is left as it is: that takes a run in which nothing fails and nothing is skipped"
+            "docs/src/guides/agents.md is not updated: that needs a run without failed or skipped tests"
         );
     }
     Ok(if outcomes.all_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

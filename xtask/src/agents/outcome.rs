@@ -1,4 +1,4 @@
-//! What came of the tests, as a table of case and agent.
+//! The results of the tests, as a table of case and agent.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,14 +15,14 @@ use crate::workspace::{line, root};
 pub(crate) struct Outcomes(BTreeMap<String, bool>);
 
 impl Outcomes {
-    /// Runs the tests, shows what they print, and keeps what came of each.
+    /// Runs the tests, shows their output, and records the result of each.
     pub(crate) fn of(command: &mut Command) -> Result<Self> {
         let shown = line(command);
         println!("$ {shown}");
         let mut child =
             command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{shown}`"))?;
         let mut outcomes = BTreeMap::new();
-        let told = child.stdout.take().context("nextest tells nothing")?;
+        let told = child.stdout.take().context("nextest has no output")?;
         for line in BufReader::new(told).lines() {
             let Ok(told) = serde_json::from_str::<Value>(&line?) else { continue };
             let (Some("test"), Some(name)) = (told["type"].as_str(), told["name"].as_str()) else { continue };
@@ -35,7 +35,7 @@ impl Outcomes {
         }
         let status = child.wait()?;
         let outcomes = Self(outcomes);
-        ensure!(status.success() || !outcomes.all_passed(), "`{shown}` ended with {status}");
+        ensure!(status.success() || !outcomes.all_passed(), "`{shown}` exited with {status}");
         Ok(outcomes)
     }
 
@@ -47,7 +47,8 @@ impl Outcomes {
         self.0.values().all(|passed| *passed)
     }
 
-    /// The table, in Markdown: a row a case, a column an agent; what needs all of them at once comes after it.
+    /// The table, in Markdown: a row per case, a column per agent; followed by the cases that need all of
+    /// them.
     pub(crate) fn table(&self, agents: &[&Agent]) -> String {
         let mut cases: BTreeMap<(&str, &str), BTreeMap<&str, bool>> = BTreeMap::new();
         let mut together = String::new();
@@ -85,12 +86,13 @@ fn word(passed: Option<bool>) -> &'static str {
 const BEGIN: &str = "<!-- Written by `cargo xtask test-agents`: -->\n";
 const END: &str = "<!-- until here. -->";
 
-/// Puts the table into the docs, between its marks.
+/// Writes the table into the docs, between its markers.
 pub(crate) fn write_docs(table: &str) -> Result<()> {
     let path = root().join("docs/src/guides/agents.md");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let marks = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = marks.with_context(|| format!("{} has no marks for the table", path.display()))?;
+    let (before, after) =
+        marks.with_context(|| format!("{} has no markers for the table", path.display()))?;
     std::fs::write(&path, format!("{before}{BEGIN}\n{table}\n{END}{after}"))?;
     println!("wrote docs/src/guides/agents.md");
     Ok(())

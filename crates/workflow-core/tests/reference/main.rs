@@ -1,7 +1,7 @@
 //! The reference chapters of the book say what the code does: they are generated from the JSON Schemas, from what the
 //! reader of definitions accepts and refuses, and from the defaults that it fills in.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 mod defaults;
 mod fields;

@@ -7,7 +7,7 @@ use super::texts::Names;
 use crate::reference::chance::Chance;
 use crate::reference::play::PROVIDERS;
 
-/// A profile of a stage. In lanes at the same time, nodes set variables to the same values.
+/// A profile of a stage. In parallel lanes, nodes set variables to the same values.
 pub(super) fn profile(chance: &mut Chance, names: &Names<'_>, constant: bool) -> Value {
     let count = 1 + chance.below(6);
     let ids: Vec<_> = ["a", "b", "c", "d", "e", "f"][..count].iter().map(|id| (*id).to_owned()).collect();
@@ -23,7 +23,7 @@ pub(super) fn profile(chance: &mut Chance, names: &Names<'_>, constant: bool) ->
             node["out"] = outs[number].as_str().into();
         }
         if node["type"] == "export" {
-            // Of two exports of one node, only the first can have its schema attached.
+            // If a node has two exports, only the first can attach its schema.
             let from = node["from"].as_str().unwrap().to_owned();
             if exported.contains(&from) {
                 node.as_object_mut().unwrap().remove("output_schema");
@@ -38,7 +38,7 @@ pub(super) fn profile(chance: &mut Chance, names: &Names<'_>, constant: bool) ->
     }
     read_what_is_set(chance, &mut nodes);
     if chance.percent(30) {
-        // Nodes stand in any order.
+        // Nodes are in random order.
         for n in (1..nodes.len()).rev() {
             nodes.swap(n, chance.below(n + 1));
         }
@@ -50,7 +50,7 @@ pub(super) fn profile(chance: &mut Chance, names: &Names<'_>, constant: bool) ->
     profile
 }
 
-/// Some nodes that follow on one that sets a variable read it.
+/// Some nodes that follow a node that sets a variable read it.
 fn read_what_is_set(chance: &mut Chance, nodes: &mut [Value]) {
     for n in 1..nodes.len() {
         let before = chance.below(n);
@@ -62,7 +62,7 @@ fn read_what_is_set(chance: &mut Chance, nodes: &mut [Value]) {
     }
 }
 
-/// What a node does; `deeper` levels of `foreach` may follow, and the nodes `later` may be arms.
+/// The content of a node; `deeper` more levels of `foreach` are allowed, and the nodes `later` may be arms.
 fn node(chance: &mut Chance, names: &Names<'_>, deeper: usize, later: &[String]) -> Value {
     let before = names.nodes;
     let has_source = !before.is_empty() || names.in_body;
@@ -72,7 +72,7 @@ fn node(chance: &mut Chance, names: &Names<'_>, deeper: usize, later: &[String])
         79..=89 => {
             let mut arms: Vec<_> = (0..=chance.below(3)).map(|_| arm(chance, names, later)).collect();
             if chance.percent(30) {
-                // What comes after it could never run.
+                // An arm after it could never run.
                 arms.last_mut().unwrap()["condition"] = "true".into();
             }
             return json!({ "type": "branch", "when": arms });

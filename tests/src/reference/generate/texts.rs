@@ -1,17 +1,17 @@
-//! Random texts, values and conditions that name what there is.
+//! Random texts, values and conditions that refer to existing names.
 
 use serde_json::{Value, json};
 
 use crate::reference::chance::Chance;
 
-/// What can be named in a place of a definition.
+/// The names that a place of a definition can use.
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
     pub stage: usize,
     pub stages: usize,
     /// Nodes that come before.
     pub nodes: &'a [String],
-    /// Variables that nodes set which come before.
+    /// Variables that earlier nodes set.
     pub own: &'a [String],
     pub in_body: bool,
 }
@@ -21,7 +21,7 @@ impl Names<'_> {
         format!("s{}", chance.below(self.stages))
     }
 
-    /// An expression, mostly one that can be resolved.
+    /// An expression, usually one that can be resolved.
     fn expression(&self, chance: &mut Chance) -> String {
         let stage = self.stage(chance);
         if !self.nodes.is_empty() && chance.percent(45) {
@@ -66,7 +66,7 @@ impl Names<'_> {
         }
     }
 
-    /// A value that follows a prompt, or that nodes are run for.
+    /// A value for an input, or for the items of a node.
     pub(super) fn value(&self, chance: &mut Chance) -> Value {
         match chance.below(5) {
             0 => json!({ "a": [self.expression(chance), 1], "b": null }),
@@ -75,7 +75,7 @@ impl Names<'_> {
         }
     }
 
-    /// What a variable is set to; the same whatever the output is, or made of it.
+    /// The value of a variable; constant, or computed from the output.
     pub(super) fn set(&self, chance: &mut Chance, constant: bool) -> Value {
         if constant {
             return format!("set by {}", self.nodes.len()).into();

@@ -1,4 +1,4 @@
-//! Calls: what a provider is told, and how often.
+//! Calls: the prompts of a provider, and how often it is called.
 
 use std::rc::Rc;
 
@@ -14,16 +14,16 @@ use super::values::as_text;
 use super::{Called, Ended, How, Run, render};
 use crate::reference::answers::{Answer, answer};
 
-/// A call, as far as the attempts at it are all alike.
+/// The properties that all attempts of a call share.
 pub(super) struct Call {
     pub is_json: bool,
     pub schema: Option<Rc<OutputSchema>>,
     pub repairs: u32,
-    /// The node's own.
+    /// The node's own budget.
     pub budget: Option<Budget>,
 }
 
-/// How often a wrong output goes back to the provider, where nothing else is said.
+/// The default number of repairs of a wrong output.
 pub(super) const REPAIRS: u32 = 2;
 
 impl Call {
@@ -45,7 +45,7 @@ impl Call {
         }
     }
 
-    /// The reply's output in the form that was asked for.
+    /// The reply's output in the requested format.
     fn accept(&self, reply: Value) -> Option<Value> {
         let follows =
             |value: &Value| self.schema.as_ref().is_none_or(|schema| schema.check(value).is_empty());
@@ -55,14 +55,14 @@ impl Call {
         match &reply {
             Value::String(text) => match Reply::parse_json(text) {
                 Ok(parsed) => Some(parsed.output.value()).filter(follows),
-                // A schema can ask for a text.
+                // A schema can also require a text.
                 Err(_) => Some(reply).filter(|reply| self.schema.is_some() && follows(reply)),
             },
             _ => Some(reply).filter(follows),
         }
     }
 
-    /// What a failed attempt gave, in the form that was asked for where it has it.
+    /// The partial output of a failed attempt, in the requested format if it has it.
     fn partial(&self, given: Value) -> Value {
         match &given {
             Value::String(text) if self.is_json || self.schema.is_some() => {
@@ -72,7 +72,7 @@ impl Call {
         }
     }
 
-    /// Attempts until one succeeds or there is none left.
+    /// Attempts until one succeeds or none is left.
     pub(super) fn attempt(&self, run: &Run<'_>, stage: &Stage, path: &NodePath, prompt: &str) -> Ended {
         let retries = match run.on_failure(stage) {
             OnFailure::Retry => stage.retries.unwrap_or(3),
@@ -86,7 +86,7 @@ impl Call {
             let made = u32::try_from(prompts.len()).unwrap();
             let is_used_up = self.budget.is_some_and(|budget| used.uses_up(budget));
             if is_used_up || !run.may_call(path) {
-                // It is no attempt: nobody is called.
+                // It is not an attempt: no provider is called.
                 prompts.pop();
                 break (How::Failed(Some(FailureClass::Budget)), made - 1);
             }
@@ -121,7 +121,7 @@ impl Call {
             if !class.is_retryable() || failures > retries {
                 break (How::Failed(Some(class)), made);
             }
-            // Whether an attempt after one that was wrong is told so again is not said anywhere.
+            // Whether an attempt after a failed repair contains the repair prompt again is not defined.
             let again = if repairs > 0 { json!({ "begins with": prompt }) } else { json!(prompt) };
             prompts.push(again);
         };
@@ -133,13 +133,13 @@ impl Call {
     }
 }
 
-/// Something that a provider is told after its prompt.
+/// A text that follows the prompt.
 pub(super) enum Input<'a> {
     Given(Value),
     ToResolve(&'a Value),
 }
 
-/// The prompt with what follows it; nothing when an expression cannot be resolved.
+/// The prompt with its inputs; `None` if an expression cannot be resolved.
 pub(super) fn prompt(prompt: Option<&str>, inputs: Vec<Input<'_>>, names: &Value) -> Option<String> {
     let mut text = match prompt {
         Some(prompt) => as_text(&render(&prompt.into(), names)?),
@@ -158,7 +158,7 @@ pub(super) fn prompt(prompt: Option<&str>, inputs: Vec<Input<'_>>, names: &Value
     Some(text)
 }
 
-/// A call whose prompt cannot be made, unless a budget keeps it from being made at all.
+/// A call whose prompt cannot be rendered, unless a budget prevents the call.
 pub(super) fn without_prompt(run: &Run<'_>, path: &NodePath) -> Ended {
     if run.may_call(path) {
         return unresolved(true);
@@ -166,7 +166,7 @@ pub(super) fn without_prompt(run: &Run<'_>, path: &NodePath) -> Ended {
     Ended { how: How::Failed(Some(FailureClass::Budget)), ..unresolved(false) }
 }
 
-/// A call whose expressions cannot be resolved; no attempt is made where that keeps it from knowing its provider.
+/// A call whose expressions cannot be resolved; there is no attempt if even its provider is unknown.
 pub(super) fn unresolved(is_made: bool) -> Ended {
     let how = How::Failed(Some(FailureClass::Expression));
     let made = u32::from(is_made);

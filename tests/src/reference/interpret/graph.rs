@@ -1,4 +1,4 @@
-//! What the graph of a lane comes to.
+//! The result of a lane's graph.
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::lanes::{Lane, LaneEnd, error, status};
 use super::needs::{Needs, find, name_of};
 use super::{Ended, How, OPEN, Open, Run, holds, mentions, render, set, text, values};
 
-/// A lane's graph. Nodes are taken in an order in which each comes after all that it needs.
+/// A lane's graph. Nodes are processed in an order in which each comes after its dependencies.
 pub(super) struct Graph<'a> {
     run: &'a Run<'a>,
     lane: Lane<'a>,
@@ -22,7 +22,7 @@ pub(super) struct Graph<'a> {
     vars: IndexMap<String, Value>,
     /// How each node ended, once that is known.
     ended: Vec<Option<End>>,
-    /// What was set, by which node.
+    /// The variables that were set, and by which node.
     set: Vec<(usize, String, Value)>,
 }
 
@@ -42,7 +42,7 @@ impl End {
     }
 }
 
-/// What a node's work is done with.
+/// The context of a node's work.
 #[derive(Clone, Copy)]
 struct Within<'a> {
     /// The node of the graph that it is, or is in.
@@ -76,7 +76,7 @@ impl<'a> Graph<'a> {
         let is_beside = |place: usize, failed: usize| {
             place != failed && !self.needs.is_before(place, failed) && !self.needs.is_before(failed, place)
         };
-        // A node that is not reached is not, whatever fails first.
+        // An unreached node stays unreached, whatever fails first.
         let certain =
             |place: usize| ended(place).is_none() || failed.iter().all(|failed| !is_beside(place, *failed));
         let mut attempts = Some(0);
@@ -86,7 +86,7 @@ impl<'a> Graph<'a> {
             let id = self.profile.graph[place].id.to_string();
             let is_certain = certain(place);
             nodes.insert(id, if is_certain { shown(ended) } else { OPEN.into() });
-            // How many items had begun when one failed is open, also where none was told anything.
+            // How many items had begun when one failed is open, also if there were no prompts.
             let is_cut_short =
                 matches!(self.profile.graph[place].node, Node::Foreach(_)) && ended.has_failed();
             let told_all = is_certain && !is_cut_short && ended.calls.iter().all(|call| call.certain);
@@ -166,7 +166,7 @@ impl<'a> Graph<'a> {
         self.ended[place] = Some(end);
     }
 
-    /// A node of which all that it needs has ended well.
+    /// A node whose dependencies have all succeeded.
     fn reached(&mut self, place: usize) -> Ended {
         let profile = self.profile;
         let node = &profile.graph[place];
@@ -185,7 +185,7 @@ impl<'a> Graph<'a> {
                     self.set.push((place, name, value));
                 }
             } else {
-                // What a call gave is in the log; what is made without one is not made.
+                // The output of a call is in the log; the output of other nodes is not computed.
                 let is_call = matches!(&node.node, Node::Run(_))
                     || matches!(&node.node, Node::Reduce(reduce) if reduce.strategy == ReduceStrategy::Summarize);
                 if is_call {
@@ -198,7 +198,7 @@ impl<'a> Graph<'a> {
         ended
     }
 
-    /// Whether it does not run because of how those ended that it needs.
+    /// Whether it is skipped because of how its dependencies ended.
     fn is_skipped(&self, place: usize) -> bool {
         let takes = |branch: &usize| {
             let taken = self.output_of(*branch).unwrap_or_default();
@@ -224,7 +224,7 @@ impl<'a> Graph<'a> {
         when.as_ref().is_none_or(|when| holds(when, &self.names(within)))
     }
 
-    /// All that can be named in a node, or in what is done for an item.
+    /// All names that a node, or the body for an item, can use.
     fn names(&self, within: Within<'_>) -> Value {
         let mut names = self.run.names();
         names["vars"] = json!(self.vars);
@@ -247,7 +247,7 @@ impl<'a> Graph<'a> {
         names
     }
 
-    /// What a name stands for where a value is meant.
+    /// The value of a name.
     fn named(&self, name: &str, within: Within<'_>) -> Option<Value> {
         if name == "item" {
             return within.item.cloned();
@@ -305,7 +305,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The stage's schema, where it is for the graph's only export.
+    /// The stage's schema, if it applies to the graph's only export.
     fn schema_of_stage(&self) -> Option<&String> {
         let exports = self.profile.graph.iter().filter(|node| matches!(node.node, Node::Export(_)));
         self.lane.stage.output_schema.as_ref().filter(|_| exports.count() == 1)
@@ -344,8 +344,8 @@ impl<'a> Graph<'a> {
         call.attempt(self.run, stage, path, &prompt)
     }
 
-    /// Attaches to a call the schema of the export that takes its output, or of the stage whose only last
-    /// node it is.
+    /// Attaches to a call the schema of the export that uses its output, or of the stage if it is its only
+    /// last node.
     fn attach(&self, call: &mut Call, place: usize) {
         let (graph, stage) = (&self.profile.graph, self.lane.stage);
         let mut has_export = false;

@@ -1,4 +1,4 @@
-//! What the lanes of a stage make of it.
+//! The result of a stage from its lanes.
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -14,25 +14,25 @@ use super::{Called, Ended, How, OPEN, Open, Pass, Run, mentions, render, text};
 pub(super) struct LaneEnd {
     pub how: How,
     pub provider: Option<String>,
-    /// How many attempts there were; none where that is open.
+    /// How many attempts it had; `None` if that is open.
     pub attempts: Option<u32>,
-    /// The nodes that something happened to, as they are shown.
+    /// The nodes that have events, as they are shown.
     pub nodes: IndexMap<String, Value>,
     pub calls: Vec<Called>,
     /// The variables that its nodes set, in order, and whether that is certain.
     pub set: Vec<(String, Value, bool)>,
-    /// What is left of it where it failed.
+    /// Its partial output if it failed.
     pub left: Value,
 }
 
-/// Where a lane is.
+/// The position of a lane.
 #[derive(Clone)]
 pub(super) struct Lane<'a> {
     pub id: &'a StageId,
     pub stage: &'a Stage,
     pub number: usize,
     pub provider: String,
-    /// What the lane before gave, where they work one after the other.
+    /// The output of the previous lane, if they run sequentially.
     pub before: Option<Value>,
 }
 
@@ -56,7 +56,7 @@ impl LaneEnd {
         }
     }
 
-    /// The output, or what is left of one.
+    /// The output, or the partial one.
     fn given(&self) -> Value {
         match &self.how {
             How::Failed(_) => self.left.clone(),
@@ -80,7 +80,7 @@ impl LaneEnd {
     }
 }
 
-/// A lane that did not begin any more.
+/// A lane that did not begin.
 fn unstarted() -> Value {
     json!({ "provider": null, "status": "skipped", "output": null, "error": null, "attempts": 0, "nodes": {} })
 }
@@ -102,7 +102,7 @@ pub(super) fn error(how: &How) -> Value {
 }
 
 impl Run<'_> {
-    /// What a stage comes to when a person does not agree to it.
+    /// The result of a stage if a person rejects it.
     pub(super) fn rejected(&self) -> Pass {
         Pass {
             status: "failed",
@@ -114,7 +114,7 @@ impl Run<'_> {
         }
     }
 
-    /// What a stage comes to in its lanes; its `set` comes later.
+    /// The result of a stage from its lanes; its `set` is applied later.
     pub(super) fn lanes(&mut self, id: &StageId, stage: &Stage) -> Result<Pass, Open> {
         self.begin_spending(id)?;
         let mut ends = Vec::new();
@@ -123,7 +123,7 @@ impl Run<'_> {
         for number in 0..stage.providers.len() {
             let end = self.lane(id, stage, number, before.take())?;
             if !is_parallel {
-                // What it set is there for the next.
+                // The next lane reads the variables that this one set.
                 self.set_by_nodes(std::slice::from_ref(&end), |_| true, &[])?;
                 before = Some(end.output());
             }
@@ -139,7 +139,7 @@ impl Run<'_> {
         let winner = (0..of).find(|n| completed(n) && (self.winner)(self.iteration, id) == Some(*n));
         let winner = winner.or_else(|| (0..of).find(completed));
         let failed: Vec<_> = (0..of).filter(|n| !completed(n)).collect();
-        // Which of the lanes are sure to end as they would alone.
+        // Which of the lanes certainly end as they would alone.
         let certain: Box<dyn Fn(usize) -> bool> = match (strategy, winner) {
             (ParallelStrategy::Race, Some(winner)) if is_parallel => {
                 Box::new(move |n| n == winner || of == 1)
@@ -227,12 +227,12 @@ impl Run<'_> {
             Some(prompt) => Call::of_stage(self, stage).attempt(self, stage, &path, &prompt),
             None => call::without_prompt(self, &path),
         };
-        // Where a budget was used up nobody was called.
+        // If a budget was used up, no provider was called.
         let provider = Some(provider).filter(|_| ended.started > 0);
         Ok(LaneEnd::new(provider, ended))
     }
 
-    /// Sets what the nodes of lanes at the same time set, or leaves it open.
+    /// Sets the variables that the nodes of parallel lanes set, or leaves them open.
     fn set_by_nodes(
         &mut self,
         lanes: &[LaneEnd],
@@ -241,7 +241,7 @@ impl Run<'_> {
     ) -> Result<(), Open> {
         let mut sets: IndexMap<&str, Vec<(&Value, bool)>> = IndexMap::new();
         for (n, lane) in lanes.iter().enumerate() {
-            // Of one lane the last that is certain counts, and what is not certain beside it.
+            // The last certain value of a lane counts, together with uncertain ones.
             for (name, value, is_certain) in &lane.set {
                 let is_certain = *is_certain && certain(n);
                 let all = sets.entry(name).or_default();
@@ -255,7 +255,7 @@ impl Run<'_> {
             let before = self.vars.get(name).filter(|_| !self.open_vars.contains(name));
             let first = all[0].0;
             let are_alike = all.iter().all(|(value, _)| *value == first);
-            // A lane in which it was skipped may read what another lane set meanwhile.
+            // A lane in which the node was skipped may read what another lane set.
             let is_everywhere = all.len() >= lanes.len();
             if !(are_alike && is_everywhere)
                 && readers.iter().any(|text| mentions(text, &format!("vars.{name}")))

@@ -1,24 +1,22 @@
-//! What a run has to come to.
+//! The expected outcome of a run.
 //!
-//! # What is not defined
+//! # Undefined outcomes
 //!
-//! Nothing here knows what happens when. Where that decides, the outcome is left open, and only as far as it
-//! is:
+//! The interpreter does not know the timing of events. If the outcome depends on it, that part is left open:
 //!
-//! - Who wins a race of several lanes that would succeed: taken from the engine's log. How far the others
-//!   got is open.
-//! - With `all`, when one lane has failed for good nothing new starts in the others: how far they got is
-//!   open. When several would fail, which of them did is open as well.
-//! - In a graph, the same for the nodes that neither come before the one that failed nor after it, and in a
-//!   parallel `foreach` for the items beside the one that failed. What class the failure of several is
-//!   depends on how many failed. What is open may have called providers no further than it would have done
-//!   alone.
-//! - A variable that is set in something that is open, or by lanes at the same time to different values, is
-//!   open until it is set again.
-//! - Which of several calls at the same time crosses the line of a budget: see `spending`.
+//! - Who wins a race of several lanes that would succeed: taken from the engine's log. How far the others got
+//!   is open.
+//! - With `all`, after a lane has failed permanently no new node starts in the others: how far they got is
+//!   open. If several would fail, which of them did is open as well.
+//! - In a graph, the same for the nodes that neither precede nor follow the failed one, and in a parallel
+//!   `foreach` for the items beside the failed one. The failure class of several failures depends on how many
+//!   failed. An open part may have called providers at most as often as it would have alone.
+//! - A variable that is set in an open part, or by parallel lanes to different values, is open until it is
+//!   set again.
+//! - Which of several parallel calls uses up a budget: see `spending`.
 //!
-//! A workflow that reads what is open has no outcome to compare: [`Open`]. So has one that reads a variable
-//! at the same time as it is set.
+//! A workflow that reads something open has no outcome to compare: [`Open`]. The same holds for one that
+//! reads a variable while it is set.
 
 mod call;
 mod graph;
@@ -45,27 +43,27 @@ use super::answers::agrees;
 use super::case::Case;
 use super::outcome::{Calls, OPEN, Outcome};
 
-/// The case reads what is not defined.
+/// The case reads something undefined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open(pub String);
 
-/// Tells who won the race of a stage in an iteration.
+/// Returns who won the race of a stage in an iteration.
 pub type Winner<'a> = &'a dyn Fn(u32, &StageId) -> Option<usize>;
 
-/// What the run of a case comes to.
+/// The expected outcome of the run of a case.
 ///
 /// # Errors
 ///
-/// [`Open`] when that is not defined.
+/// [`Open`] if it is not defined.
 pub fn interpret(case: &Case, winner: Winner<'_>) -> Result<Outcome, Open> {
     interpret_run(case, "run", winner, case.deaths.is_empty())
 }
 
-/// The same for a run with that id, whose calls take as long as they like.
+/// The same for a run with that id, whose calls take an unknown time.
 ///
 /// # Errors
 ///
-/// [`Open`] when it is not defined.
+/// [`Open`] if it is not defined.
 pub fn interpret_as(case: &Case, id: &str, winner: Winner<'_>) -> Result<Outcome, Open> {
     interpret_run(case, id, winner, false)
 }
@@ -95,7 +93,7 @@ fn interpret_run(case: &Case, id: &str, winner: Winner<'_>, is_timed: bool) -> R
 enum How {
     Completed(Value),
     Skipped,
-    /// With the class; none where it is open.
+    /// With the class; `None` if it is open.
     Failed(Option<FailureClass>),
 }
 
@@ -105,28 +103,28 @@ struct Ended {
     how: How,
     /// How many attempts it made.
     attempts: u32,
-    /// Those of them, and of its items, that got a place at a provider.
+    /// How many of them, and of its items', were given a slot at a provider.
     started: u32,
-    /// Whether an attempt of it failed, so that it fails when there is no time for another.
+    /// Whether one of its attempts failed, so that it fails if there is no time for another.
     rough: bool,
     calls: Vec<Called>,
-    /// What is left of it where it failed; null for nothing, [`OPEN`] where that is open.
+    /// Its partial output if it failed; null for none, [`OPEN`] if it is open.
     left: Value,
 }
 
-/// What the provider of a node was told, attempt by attempt.
+/// The prompts of the provider of a node, by attempt.
 #[derive(Debug, Clone)]
 struct Called {
     path: NodePath,
     prompts: Vec<Value>,
-    /// What all of it used.
+    /// The usage of all attempts.
     used: Used,
-    /// Whether it was told all of it.
+    /// Whether all of the prompts were certainly sent.
     certain: bool,
 }
 
 impl Ended {
-    /// Something that calls nobody.
+    /// A node without a provider.
     fn alone(how: How) -> Self {
         let rough = matches!(how, How::Failed(_));
         Self { how, attempts: 0, started: 0, rough, calls: Vec::new(), left: Value::Null }
@@ -144,7 +142,7 @@ struct Pass {
     output: Option<Value>,
     error: Value,
     lanes: Vec<Value>,
-    /// Whether how its lanes ended is open.
+    /// Whether it is open how its lanes ended.
     is_open: bool,
 }
 
@@ -153,7 +151,7 @@ struct Run<'a> {
     case: &'a Case,
     workflow: &'a Workflow,
     winner: Winner<'a>,
-    /// Whether it is known how long calls take.
+    /// Whether the duration of calls is known.
     is_timed: bool,
     vars: IndexMap<String, Value>,
     open_vars: BTreeSet<String>,
@@ -161,7 +159,7 @@ struct Run<'a> {
     failed: Vec<StageId>,
     iteration: u32,
     calls: Calls,
-    /// Those that were compiled already.
+    /// Compiled schemas.
     schemas: RefCell<HashMap<String, Rc<OutputSchema>>>,
     spending: RefCell<Spending>,
 }
@@ -199,7 +197,7 @@ impl Run<'_> {
         }
     }
 
-    /// Runs a stage; its error where that ends the run.
+    /// Runs a stage; returns its error if that ends the run.
     fn stage(&mut self, id: &StageId) -> Result<Option<Value>, Open> {
         let stage = &self.workflow.stages[id];
         self.check_reads(&text(&(stage, self.case.bundle.profiles.get(id))))?;
@@ -246,7 +244,7 @@ impl Run<'_> {
         if !has_failed {
             return Ok(None);
         }
-        // Nothing could be called any more.
+        // No provider could be called any more.
         let gives_up = !is_rejected && self.is_used_up()?;
         Ok(Some(error).filter(|_| gives_up || self.on_failure(stage) != OnFailure::Continue))
     }
@@ -264,7 +262,7 @@ impl Run<'_> {
         self.schemas.borrow_mut().entry(name.to_owned()).or_insert_with(compile).clone()
     }
 
-    /// What every expression and condition of the run can name.
+    /// The names that every expression and condition of the run can use.
     fn names(&self) -> Value {
         let mut stages = json!({});
         for (id, pass) in &self.stages {
@@ -284,7 +282,7 @@ impl Run<'_> {
         })
     }
 
-    /// Whether everything that a text can name is defined.
+    /// Checks that everything that a text can name is defined.
     fn check_reads(&self, text: &str) -> Result<(), Open> {
         if let Some(var) = self.open_vars.iter().find(|var| mentions(text, &format!("vars.{var}"))) {
             return Err(Open(format!("vars.{var} is read")));
@@ -322,8 +320,8 @@ impl Run<'_> {
     }
 }
 
-/// What is left of a stage whose lanes met its strategy and whose variables could not be set: of several lanes the
-/// outputs of all, where one of them failed and gave something.
+/// The partial output of a stage whose lanes met its strategy but whose variables could not be set: the
+/// outputs of all lanes, if one of several failed with an output.
 fn left(lanes: &[Value]) -> Option<Value> {
     if lanes.len() > 1 && lanes.iter().any(|lane| lane == OPEN || lane["output"] == OPEN) {
         return Some(OPEN.into());
@@ -348,17 +346,17 @@ impl Pass {
     }
 }
 
-/// Whether a condition holds.
+/// Whether a condition is true.
 fn holds(condition: &str, document: &Value) -> bool {
     Condition::parse(condition).unwrap().eval(document)
 }
 
-/// A value with its expressions resolved; nothing when one cannot be.
+/// A value with its expressions resolved; `None` if one cannot be.
 fn render(value: &Value, names: &Value) -> Option<Value> {
     ValueTemplate::parse(value).unwrap().render(names).ok()
 }
 
-/// What is to be set; nothing when an expression cannot be resolved.
+/// The variables to set; `None` if an expression cannot be resolved.
 fn set(set: &IndexMap<String, Value>, names: &Value) -> Option<Vec<(String, Value)>> {
     set.iter().map(|(name, value)| Some((name.clone(), render(value, names)?))).collect()
 }
@@ -367,7 +365,7 @@ fn text(of: &impl Serialize) -> String {
     serde_json::to_string(of).unwrap()
 }
 
-/// Whether a name stands in a text.
+/// Whether a text contains a name.
 fn mentions(text: &str, name: &str) -> bool {
     let ends = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
     text.match_indices(name).any(|(at, _)| text[at + name.len()..].chars().next().is_none_or(ends))

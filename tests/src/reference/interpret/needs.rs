@@ -1,4 +1,4 @@
-//! What the nodes of a graph need of each other.
+//! The dependencies between the nodes of a graph.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use workflow_core::ids::is_id;
 
 use super::{mentions, text};
 
-/// For each node of a graph, by its place.
+/// The dependencies of each node of a graph, by its position.
 pub(super) struct Needs {
-    /// Those that it names.
+    /// The nodes that it names.
     pub named: Vec<BTreeSet<usize>>,
     /// The branches that name it as an arm.
     pub branches: Vec<BTreeSet<usize>>,
@@ -34,17 +34,17 @@ impl Needs {
         &self.named[place] | &self.branches[place]
     }
 
-    /// Whether `before` has to end before `place` starts.
+    /// Whether `before` must end before `place` starts.
     pub(super) fn is_before(&self, before: usize, place: usize) -> bool {
         self.all(place).into_iter().any(|need| need == before || self.is_before(before, need))
     }
 
-    /// Whether nothing comes after it.
+    /// Whether no node follows it.
     pub(super) fn is_last(&self, place: usize) -> bool {
         (0..self.named.len()).all(|other| !self.all(other).contains(&place))
     }
 
-    /// A variable that is read or set while it may be set, in this lane or in another at the same time.
+    /// A variable that is read or set while it may be set, in this lane or in a parallel one.
     pub(super) fn unordered_variable(&self, profile: &Profile) -> Option<String> {
         let graph = &profile.graph;
         for (place, node) in graph.iter().enumerate() {
@@ -67,7 +67,7 @@ impl Needs {
     }
 }
 
-/// The node that a name stands for: its id, or what it calls its output.
+/// The node with this name: its id, or the name of its output.
 pub(super) fn find(profile: &Profile, name: &str) -> Option<usize> {
     let is_called = |node: &GraphNode| {
         node.id.as_str() == name || node.out.as_ref().is_some_and(|out| out.as_str() == name)
@@ -75,7 +75,7 @@ pub(super) fn find(profile: &Profile, name: &str) -> Option<usize> {
     profile.graph.iter().position(is_called)
 }
 
-/// The name of a node that stands where a value may stand.
+/// The name of a node in the place of a value.
 pub(super) fn name_of(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| is_id(text))
 }

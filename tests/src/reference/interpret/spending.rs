@@ -1,9 +1,9 @@
-//! What calls use, and which budgets keep calls from being made.
+//! The usage of calls, and which budgets prevent calls.
 //!
-//! Where calls are made one after the other it is known before each of them what was used. Where they may be
-//! made at the same time it is not: then a budget either is used up before, or is not used up by all of them
-//! together; else what the run comes to is open. So it is where time is limited and nobody knows how long calls
-//! take: in the simulation, and where hosts die.
+//! If calls are sequential, the usage before each of them is known. If they may be parallel it is not: then a
+//! budget is either used up before, or not used up by all of them together; otherwise the outcome of the run
+//! is open. It is also open if time is limited and the duration of calls is unknown: in the simulation, and
+//! with hosts that die.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::reference::answers::{delay, usage};
 use crate::reference::case::Case;
 use crate::reference::outcome::OPEN;
 
-/// What was used, as far as it is known.
+/// The usage, as far as it is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Used {
     pub cost_usd: f64,
@@ -27,21 +27,21 @@ pub(super) struct Used {
     pub time: Duration,
 }
 
-/// What was used at least, and at most.
+/// The minimum and the maximum usage.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Range {
     pub least: Used,
     pub most: Used,
 }
 
-/// What the calls of a run have used.
+/// The usage of a run's calls.
 #[derive(Debug, Default)]
 pub(super) struct Spending {
     pub run: Range,
     stages: IndexMap<StageId, Range>,
-    /// By the calls of the stage that is looked at, where they are made one after the other.
+    /// The usage of the calls of the current stage, if they are sequential.
     here: Option<Used>,
-    /// Why it is open what the run comes to.
+    /// Why the outcome of the run is open.
     open: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl Used {
         self
     }
 
-    /// By the call of a node before which so many had an answer.
+    /// The usage of the call of a node after `before` earlier answers.
     fn of_call(case: &Case, path: &NodePath, before: u32) -> Self {
         let Usage { cost_usd, input_tokens, output_tokens } = usage(case, path, before).unwrap_or_default();
         let tokens = input_tokens.unwrap_or(0) + output_tokens.unwrap_or(0);
@@ -65,7 +65,7 @@ impl Used {
         Self { cost_usd: cost_usd.unwrap_or(0.0), tokens, time }
     }
 
-    /// Whether it is all of a budget.
+    /// Whether it uses up a budget.
     pub(super) fn uses_up(self, budget: Budget) -> bool {
         budget.cost_usd.is_some_and(|cost| self.cost_usd >= cost)
             || budget.tokens.is_some_and(|tokens| self.tokens >= tokens)
@@ -74,7 +74,7 @@ impl Used {
 }
 
 impl Range {
-    /// Whether a budget is used up; nothing where that is open.
+    /// Whether a budget is used up; `None` if that is open.
     fn uses_up(&self, budget: Option<Budget>, here: Used) -> Option<bool> {
         let Some(budget) = budget else { return Some(false) };
         let [least, most] = [self.least, self.most].map(|used| used.and(here).uses_up(budget));
@@ -83,7 +83,7 @@ impl Range {
 }
 
 impl Spending {
-    /// What the run has used, where that is certain.
+    /// The usage of the run, if that is certain.
     pub(super) fn shown(&self, is_timed: bool) -> Value {
         let Range { least, most } = self.run;
         if least == most {
@@ -96,7 +96,7 @@ impl Spending {
 }
 
 impl Run<'_> {
-    /// Whether a call of a stage may be made, as far as its stage and the run are concerned.
+    /// Whether a call of a stage may be made, according to the budgets of its stage and the run.
     pub(super) fn may_call(&self, path: &NodePath) -> bool {
         let mut spending = self.spending.borrow_mut();
         let here = spending.here.unwrap_or_default();
@@ -114,8 +114,8 @@ impl Run<'_> {
         true
     }
 
-    /// Makes the call of a node before which so many had an answer, and which has used that much. Says what the
-    /// call uses, and whether it ends because its time is over.
+    /// Makes the call of a node after `before` earlier answers, with that usage. Returns the usage of the
+    /// call, and whether its time limit ends it.
     pub(super) fn call(&self, path: &NodePath, own: Option<Budget>, used: Used, before: u32) -> (Used, bool) {
         let mut spending = self.spending.borrow_mut();
         let of_stage = spending.stages.get(&path.stage).copied().unwrap_or_default();
@@ -138,7 +138,7 @@ impl Run<'_> {
         }
         let is_late = least.is_some_and(|least| uses.time > least);
         if is_late {
-            // It says nothing of what it used.
+            // It does not report its usage.
             uses = Used { time: least.unwrap_or_default(), ..Used::default() };
         }
         let crosses = scopes.iter().any(|(range, budget)| range.uses_up(*budget, uses) != Some(false));
@@ -151,7 +151,7 @@ impl Run<'_> {
         (uses, is_late)
     }
 
-    /// The calls of a stage are looked at.
+    /// Starts to count the calls of a stage.
     pub(super) fn begin_spending(&self, id: &StageId) -> Result<(), Open> {
         let stage = &self.workflow.stages[id];
         let budgets = [self.workflow.budget, stage.budget].into_iter();
@@ -166,7 +166,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The stage has ended, after calls that used that much, which is certain or not.
+    /// Ends a stage whose calls had that usage, certain or not.
     pub(super) fn end_spending(
         &self,
         id: &StageId,
@@ -223,7 +223,7 @@ impl Range {
     }
 }
 
-/// Whether the calls of a stage can only be made one after the other.
+/// Whether the calls of a stage can only be sequential.
 fn is_in_order(stage: &Stage, profile: Option<&Profile>) -> bool {
     if stage.mode == Some(Mode::Parallel) && stage.providers.len() > 1 {
         return false;
@@ -249,7 +249,7 @@ fn calls(profile: &Profile) -> impl Iterator<Item = &RunNode> {
     profile.graph.iter().filter_map(|node| call(&node.node))
 }
 
-/// The call that a node makes, or that is made for its items.
+/// The call that a node makes for itself or for its items.
 fn call(node: &Node) -> Option<&RunNode> {
     match node {
         Node::Run(run) => Some(run),

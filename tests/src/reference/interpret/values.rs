@@ -1,4 +1,4 @@
-//! Values of values.
+//! Operations on values.
 
 use serde_json::Value;
 use workflow_core::definition::ReduceStrategy;
@@ -11,7 +11,7 @@ pub(super) fn as_text(value: &Value) -> String {
     }
 }
 
-/// One value of several; nothing when they are not of the kind that is needed.
+/// Reduces several values to one; `None` if they do not have the required type.
 pub(super) fn reduce(strategy: ReduceStrategy, values: &[Value]) -> Option<Value> {
     match strategy {
         ReduceStrategy::Concat => Some(concat(values)),
