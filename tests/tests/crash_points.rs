@@ -9,7 +9,7 @@ use workflow_tests::faulty::Fault;
 use workflow_tests::play::Case;
 use workflow_tests::scenario::Scenario;
 
-/// Does something to every append of a case.
+/// Applies faults to every append of a case.
 fn at_every_append(case: &Case, faults: &[Fault], seed: u64) {
     let whole = case.play(seed, |_, _| Fault::None);
     assert!(whole.appends >= 1);
@@ -27,7 +27,7 @@ fn scenarios() -> Vec<Case> {
     Scenario::all().into_iter().map(Case::from).collect()
 }
 
-/// The workflows that the project ships as examples, with what their commands do.
+/// The example workflows of the project, with scripted commands.
 fn examples() -> Vec<Case> {
     let script = json!({
         "check": { "reply": { "done": false } },
@@ -71,7 +71,7 @@ fn an_example_goes_on_after_its_host_died_at_any_append() {
 fn a_host_that_dies_again_and_again_gets_there() {
     for case in scenarios().into_iter().chain(examples()) {
         let whole = case.play(3, |_, _| Fault::None);
-        // Where there are calls to reclaim, the first append only confirms the lease.
+        // If there are calls to reclaim, the first append only confirms the lease.
         let played = case.play(3, |_, append| if append == 3 { Fault::DieAfter } else { Fault::None });
         assert_eq!(played.outcome(), whole.outcome(), "{}", case.scenario.name);
     }

@@ -1,4 +1,4 @@
-//! Workflows in which the engine once came to something else than the reference interpreter.
+//! Workflows for which the engine once had another result than the reference interpreter.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
@@ -31,7 +31,7 @@ fn case(stage: &str, profile: &str) -> Case {
     }
 }
 
-/// What the engine comes to, which is what it has to.
+/// The actual outcome, which equals the expected one.
 fn outcome(case: &Case) -> Value {
     let played = play(case, &case.plan().unwrap());
     let expected = interpret(case, &|iteration, stage| played.winner(iteration, stage)).unwrap();

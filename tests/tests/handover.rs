@@ -1,4 +1,4 @@
-//! A run that changes hands between the driver that gave it back and its last look at it.
+//! A run that another driver acquires between the release of the former driver and its last look.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
@@ -25,7 +25,7 @@ one: { provider: ann }
 two: { provider: ann }
 ";
 
-/// Answers, and asks for a pause during its first call.
+/// Answers, and requests a pause during its first call.
 #[derive(Default)]
 struct Pausing(Mutex<Option<MemoryStore>>);
 
@@ -42,7 +42,7 @@ impl Provider for Pausing {
 
 type Meanwhile = Arc<Mutex<Option<BoxFuture<'static, ()>>>>;
 
-/// A store in which something happens once, as soon as a lease was given back.
+/// A store in which an action happens once, right after a lease was released.
 struct Between {
     inner: MemoryStore,
     meanwhile: Meanwhile,

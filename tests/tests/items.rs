@@ -11,13 +11,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 const ITEMS: usize = 10_000;
-/// Items that are under way at a time, as the host has it.
+/// The limit of parallel items in the host.
 const CONCURRENCY: usize = 64;
 const KILLS: usize = 6;
-/// What a call leaves in the trace: `1/stage[0]/each[1234] 1` and a line end.
+/// The trace of a call: `1/stage[0]/each[1234] 1` and a line ending.
 const LINE: usize = 24;
 
-/// Where a host keeps its run, and leaves a trace of each call.
+/// The directory of a host's run, and of the trace of its calls.
 struct Place {
     home: PathBuf,
     trace: PathBuf,
@@ -38,26 +38,26 @@ impl Place {
             .unwrap()
     }
 
-    /// Lets a host go on to the end; returns the bytes of memory that it needed at most.
+    /// Lets a host continue to the end; returns its peak memory in bytes.
     fn end(&self) -> usize {
         let output = self.host().wait_with_output().unwrap();
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
 
-    /// Kills a host once about so many calls have left their trace; false when it ended before.
+    /// Kills a host once about this many calls have left their trace; `false` if it ended before.
     fn kill_after(&self, calls: usize) -> bool {
         let mut host = self.host();
         let traced = || fs::metadata(&self.trace).map_or(0, |file| file.len());
         while traced() < (calls * LINE) as u64 && host.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        // Ours and not waited for: its number is its own still.
+        // Our child, not waited for: its id was not reused.
         host.kill().unwrap();
         host.wait().unwrap().code().is_none()
     }
 
-    /// The calls that were executed, each with its attempt. A line that is not whole is none.
+    /// The calls that were executed, each with its attempt. Incomplete lines are skipped.
     fn calls(&self) -> Vec<(String, u64)> {
         let text = fs::read_to_string(&self.trace).unwrap_or_default();
         let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
@@ -78,7 +78,7 @@ fn items_whose_results_were_recorded_never_run_again_however_often_the_host_is_k
     for kill in 0..KILLS {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let within = usize::try_from(seed >> 33).unwrap() % (ITEMS / (KILLS + 2));
-        // Between the calls that were made so far and those that the kills to come are to see.
+        // Between the calls so far and those that the remaining kills need.
         let after = kill * ITEMS / (KILLS + 1) + 1 + within;
         assert!(place.kill_after(after), "the host ended before kill {kill}");
     }
@@ -129,7 +129,8 @@ fn items_whose_results_were_recorded_never_run_again_however_often_the_host_is_k
     let expected: Vec<_> = (0..ITEMS).map(|n| json!({ "item": n })).collect();
     assert_eq!(output["data"]["output"], Value::from(expected), "all results, in order");
     assert_eq!(events.last().unwrap()["type"], "run_completed");
-    // Two events for each item and two more for each attempt in vain, beside nine of run, stage, lane and node.
+    // Two events for each item and two more for each interrupted attempt, and nine of run, stage, lane and
+    // node.
     assert_eq!(events.len(), 2 * ITEMS + 2 * interrupted.len() + 9);
     println!(
         "{ITEMS} items, {KILLS} kills: {} calls, {} events, {} bytes of log; the last host needed {memory} bytes",
@@ -150,7 +151,7 @@ fn a_log_grows_with_the_items_alone_and_results_that_come_together_are_one_appen
         let log = place.log();
         let appends = log.lines().filter(|line| !line.ends_with(r#""more":true}"#)).count();
         println!("{items} items: {} bytes of log, {appends} appends, {memory} bytes of memory", log.len());
-        // A round of items ends, and the next begins, in one.
+        // One append ends a round of items and begins the next.
         assert!(appends <= items / CONCURRENCY + 8, "{appends} appends for {items} items");
         log.len()
     });

@@ -1,4 +1,4 @@
-//! The engine comes to what the reference interpreter says, for thousands of random workflows.
+//! The engine's results equal those of the reference interpreter, for thousands of random workflows.
 //!
 //! A case follows from its seed alone. When one disagrees, its seed is printed with the smallest workflow
 //! that still does, and
@@ -23,9 +23,9 @@ use workflow_tests::reference::play::play;
 use workflow_tests::reference::shrink::shrink;
 use workflow_tests::rules::{self, Reading};
 
-/// The seeds that are played when nothing else is asked for.
+/// The default seeds.
 const SEEDS: Range<u64> = 0..10_000;
-/// As many smaller cases are tried.
+/// The maximum number of smaller cases to try.
 const TRIES: usize = 2_000;
 /// How many tests share them.
 const SHARES: u64 = 16;
@@ -39,12 +39,12 @@ fn seeds() -> Range<u64> {
     }
 }
 
-/// How a case went.
+/// The result of a case.
 enum Compared {
     Agrees,
-    /// What it comes to is not defined.
+    /// Its outcome is not defined.
     Open,
-    /// In this, with what both say.
+    /// They differ in this, with both values.
     Disagrees(String, String),
 }
 
@@ -65,7 +65,7 @@ fn compare(case: &Case) -> Compared {
     let Ok(expected) = interpret(case, &|iteration, stage| played.winner(iteration, stage)) else {
         return Compared::Open;
     };
-    // Whether two failures are the same is a matter of words, which the reference does not know.
+    // Whether two failures are equal depends on their messages, which the reference does not know.
     if played.view.error.as_ref().is_some_and(|error| error.class == FailureClass::Repeated) {
         return Compared::Open;
     }
@@ -87,7 +87,7 @@ fn disagrees(case: &Case) -> bool {
     case.is_sound() && matches!(compare(case), Compared::Disagrees(..))
 }
 
-/// Plays a share of the seeds; most of them have to have an outcome that is defined.
+/// Plays a share of the seeds; most of them must have a defined outcome.
 fn agree(share: u64) {
     let (mut played, mut open) = (0, 0);
     for seed in seeds().filter(|seed| seed % SHARES == share) {
@@ -103,7 +103,7 @@ fn agree(share: u64) {
 }
 
 fn fail(seed: u64, case: &Case, difference: &str) -> ! {
-    // Of the panics of smaller cases, the last is told below.
+    // The panics of smaller cases are hidden; the last one is reported below.
     std::panic::set_hook(Box::new(|_| {}));
     let smallest = shrink(case, TRIES, |case| Some(case).filter(disagrees));
     drop(std::panic::take_hook());
@@ -114,7 +114,7 @@ fn fail(seed: u64, case: &Case, difference: &str) -> ! {
     );
 }
 
-/// What is compared has to be worth it.
+/// The comparison covers the interesting outcomes.
 #[test]
 fn the_cases_reach_every_kind_of_outcome() {
     let mut reached = String::new();
@@ -151,7 +151,7 @@ fn the_cases_reach_every_kind_of_outcome() {
 
 macro_rules! shares {
     ($($name:ident $share:literal)*) => {
-        /// A test each, so that they run side by side.
+        /// A test for each share, so that they run in parallel.
         mod engine_and_reference_agree {
             $(
                 #[test]

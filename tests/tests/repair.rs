@@ -1,5 +1,5 @@
-//! A wrong reply goes back to its provider with what is wrong with it, as often as `repairs` says; what was
-//! recorded of that is never asked for again, whenever the host dies.
+//! A wrong reply is sent back to its provider with its errors, as often as `repairs` allows; a recorded reply
+//! is never requested again, whenever the host dies.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
@@ -24,18 +24,18 @@ use workflow_tests::faulty::{Fault, Faulty};
 use workflow_tests::scenario;
 use workflow_tests::sim::Sim;
 
-/// A graph whose calls have to follow a schema, and a provider that errs.
+/// A graph whose calls must match a schema, and a provider with wrong answers.
 struct Case {
     name: &'static str,
-    /// Where `repairs` and `output_schema` stand.
+    /// Where `repairs` and `output_schema` are.
     graph: Value,
-    /// What the provider answers to a question, and then to being told what is wrong with an answer.
+    /// The provider's answers to a question, and then to each repair.
     answers: Vec<Value>,
-    /// The stage's output, or none where the run fails.
+    /// The stage's output, or `None` if the run fails.
     output: Option<Value>,
-    /// How often the provider is called in all.
+    /// The total number of calls.
     calls: usize,
-    /// The paths of what is wrong with the last wrong answer.
+    /// The paths of the errors in the last wrong answer.
     wrong: &'static [&'static str],
 }
 
@@ -136,8 +136,8 @@ struct Asked {
     prompt: String,
 }
 
-/// Answers by what it is told alone: to a question with its first answer, and to one that holds a wrong
-/// answer with the one after that. So a question that is asked again is answered alike.
+/// Answers according to its prompt alone: a question gets its first answer, and a prompt that contains a
+/// wrong answer gets the next one. So a repeated question gets the same answer.
 #[derive(Clone)]
 struct Erring {
     sim: Sim,
@@ -172,7 +172,7 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What a run came to.
+/// The result of a run.
 struct Played {
     view: RunView,
     events: Vec<Event>,
@@ -197,8 +197,8 @@ impl Case {
         Arc::new(Plan::load(bundle).unwrap())
     }
 
-    /// Runs it over a store that meets append number `n` of the host number `h` with `script(h, n)`. When
-    /// a host dies, the next goes on.
+    /// Runs it on a store that returns the fault `script(h, n)` for append number `n` of host number `h`.
+    /// When a host dies, the next one continues.
     fn play(&self, script: impl Fn(u64, u64) -> Fault + Clone + Send + Sync + 'static) -> Played {
         let (sim, memory) = (Sim::seeded(7), MemoryStore::new());
         let erring =
@@ -228,12 +228,12 @@ impl Case {
         panic!("{}: the run does not get on", self.name);
     }
 
-    /// What holds for a run of the case, whatever happened on the way.
+    /// Checks the properties of a run of the case, whatever happened on the way.
     fn check(&self, played: &Played, what: &str) {
         let what = format!("{}, {what}", self.name);
         let status = if self.output.is_some() { RunStatus::Completed } else { RunStatus::Failed };
         assert_eq!(played.view.status, status, "{what}");
-        // What is left of a wrong reply is no result.
+        // A wrong reply is not a result.
         let stage = &played.view.context.stages["stage"];
         let output = stage.output.as_ref().filter(|_| self.output.is_some()).map(Data::value);
         assert_eq!(output, self.output, "{what}");
@@ -246,17 +246,17 @@ impl Case {
     }
 }
 
-/// Where an answer was found to be wrong.
+/// The places of the errors in an answer.
 fn paths(details: &Value) -> Vec<&str> {
     let errors = details["errors"].as_array().into_iter().flatten();
     errors.map(|error| error["path"].as_str().unwrap()).collect()
 }
 
 impl Played {
-    /// Each recorded reply was asked for once, and each call was told what was wrong with the reply that was
-    /// recorded before it. Returns how many calls were made in vain, because the host died during them.
+    /// Each recorded reply was requested once, and each call's prompt contained the errors of the reply
+    /// recorded before it. Returns how many calls were wasted, because the host died during them.
     fn check_log(&self, what: &str) -> usize {
-        // For each attempt what came of it, where that was recorded.
+        // The recorded result of each attempt, if there is one.
         let mut recorded: HashMap<(&NodePath, u32), Option<&Value>> = HashMap::new();
         let mut repairs: BTreeMap<&NodePath, Vec<(u32, &Value)>> = BTreeMap::new();
         let mut interrupted = 0;
@@ -338,7 +338,7 @@ fn a_recorded_reply_is_never_asked_for_again_when_the_host_dies_at_any_append() 
 #[test]
 fn the_count_of_repairs_survives_a_host_that_dies_after_each() {
     for case in cases() {
-        // The first append of a host takes the run up, and the second has the reply.
+        // The first append of a host acquires the run, and the second has the reply.
         let played = case.play(|_, append| if append == 2 { Fault::DieAfter } else { Fault::None });
         case.check(&played, "each host dies");
     }

@@ -1,4 +1,4 @@
-//! What each feature of a workflow does, as the log of one small run.
+//! The effect of each feature of a workflow, as the log of one small run.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
@@ -12,7 +12,7 @@ use workflow_tests::scripted::{Call, Deeds};
 use workflow_tests::sim::Sim;
 use workflow_tests::{log, rules};
 
-/// Plays a scenario in a world of its own: its events, how it stands, and what its providers did.
+/// Plays a scenario in its own world: its events, its final state, and its calls.
 fn play(scenario: &Scenario, sim: &Sim) -> (Vec<Event>, RunView, Vec<Call>) {
     scenario.rewind();
     let (deeds, store) = (Deeds::new(sim), MemoryStore::new());

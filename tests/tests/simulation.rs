@@ -1,4 +1,4 @@
-//! Whole engines in a simulated world: whatever a seed does to them, what was promised is kept.
+//! Whole engines in a simulated world: the guarantees hold for every seed.
 //!
 //! ```text
 //! cargo xtask sim --seeds 10000
@@ -16,13 +16,13 @@ use workflow_tests::simulation::play::play;
 use workflow_tests::simulation::plot::Plot;
 use workflow_tests::simulation::{shrink, simulate};
 
-/// So many seeds are played by each test.
+/// How many seeds each test plays.
 const SEEDS: u64 = 200;
 
-/// A defect is found within as many seeds.
+/// A defect must be found within this many seeds.
 const FOUND_WITHIN: u64 = 1_000;
 
-/// As many smaller plots are tried where one is sure to fail.
+/// The maximum number of smaller plots to try if one is sure to fail.
 const TRIES: usize = 15;
 
 fn nothing_is_violated(share: u64) -> Counts {
@@ -57,7 +57,7 @@ fn nothing_is_violated_by_still_more_seeds() {
     nothing_is_violated(3);
 }
 
-/// Each of these found a fault, in the engine or in what it is compared with.
+/// Each of these found a fault, in the engine or in the reference.
 #[test]
 fn nothing_is_violated_by_seeds_that_found_faults() {
     let seeds = [
@@ -77,7 +77,7 @@ fn nothing_is_violated_by_seeds_that_found_faults() {
     }
 }
 
-/// Byte for byte, and whatever was counted on the way.
+/// Byte for byte, including the counts.
 #[test]
 fn the_same_seed_makes_the_same_logs() {
     let mut different = Vec::new();
@@ -97,12 +97,12 @@ fn the_same_seed_makes_the_same_logs() {
     assert_eq!(different.len(), 40, "each seed makes logs of its own");
 }
 
-/// How much there is in a plot.
+/// The size of a plot.
 fn size(plot: &Plot) -> usize {
     plot.engines.len() + plot.runs.len() + plot.happenings.len()
 }
 
-/// Finds a defect in a plot of that size at least; and what is left of it after so many tries.
+/// Finds a defect in a plot of at least that size; and the plot after this many attempts to shrink it.
 fn found(defect: Defect, least: usize, tries: usize) -> (Plot, Plot) {
     let mut plots = (0..FOUND_WITHIN).map(draw).filter(|plot| size(plot) >= least);
     let plot = plots.find(|plot| !simulate(plot, Some(defect)).0.is_empty());

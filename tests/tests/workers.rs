@@ -27,13 +27,13 @@ three: { provider: counter }
 /// For each run and node, the engines that called it.
 type Calls = BTreeMap<(RunId, String), Vec<&'static str>>;
 
-/// Takes ten milliseconds for a call, and knows who made which.
+/// Takes ten milliseconds for a call, and records which engine made it.
 #[derive(Clone)]
 struct Counter {
     sim: Sim,
     engine: &'static str,
     calls: Arc<Mutex<Calls>>,
-    /// How often what a dead host left cannot be reclaimed, and when it was tried.
+    /// How many reclaims of a dead host's calls fail, and the times of the attempts.
     unreclaimed: Arc<AtomicU32>,
     tries: Arc<Mutex<Vec<jiff::Timestamp>>>,
 }
@@ -87,7 +87,7 @@ async fn completed(store: &MemoryStore) -> usize {
     runs.iter().filter(|run| run.head.status == RunStatus::Completed).count()
 }
 
-/// Waits until so many runs have completed.
+/// Waits until this many runs have completed.
 async fn until_completed(sim: &Sim, store: &MemoryStore, count: usize) {
     while completed(store).await < count {
         sim.sleep_ms(5).await;

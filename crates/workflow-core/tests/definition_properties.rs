@@ -1,5 +1,4 @@
-//! What holds for every definition: it is written and read back as it was, and no text that is
-//! near one makes the reader fail.
+//! Properties of every definition: it round-trips, and no text similar to one makes the reader panic.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
@@ -19,7 +18,7 @@ use workflow_core::definition::{
 };
 use workflow_core::ids::StageId;
 
-/// Texts that mean something in YAML unless they are in quotes.
+/// Texts with a special meaning in YAML unless they are quoted.
 const TRICKY: &[&str] = &[
     "",
     "~",
@@ -76,7 +75,7 @@ const TRICKY: &[&str] = &[
 fn text() -> impl Strategy<Value = String> {
     let any =
         prop_oneof![3 => select(TRICKY).prop_map(str::to_owned), 5 => "(?s).{0,20}", 2 => "[ -~\n]{0,200}"];
-    // No template, so that every text is a good one.
+    // Not a template, so that every text is valid.
     any.prop_map(|text| text.replace("${", "$$ {"))
 }
 
@@ -233,7 +232,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     )
 }
 
-/// A text near that of a workflow file: parts of it are deleted, doubled, or replaced.
+/// A text similar to a workflow file: parts of it are deleted, doubled, or replaced.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     const FILES: &[&str] = &[
         include_str!("definitions/good/every-field.workflow.yml"),
@@ -338,7 +337,7 @@ proptest! {
                 prop_assert_eq!(set, Some(&value), "{}", after);
                 prop_assert!(edit::remove_field(&after, &path).is_ok(), "{path}\n{after}");
             }
-            // A key of several lines stands after a `?`; and the empty lines after a text can be part of it.
+            // A key of several lines follows a `?`; and the empty lines after a text can belong to it.
             Err(edit::EditError::NotAlone { .. }) => {
                 prop_assert!(before.contains(" ? ") || before.contains("+\n"), "{before}");
             }
@@ -356,7 +355,7 @@ proptest! {
         }
         if let Ok(text) = std::str::from_utf8(&text) {
             for path in ["plan", "plan.provider", "test.providers[0].role", "code.x", "workflow.loop", "check.env.A"] {
-                // What is returned has been read again; here it is enough that it returns.
+                // Both parse their result again; here it is enough that they return.
                 let _ = edit::set_field(text, path, &json!("a: b"));
                 let _ = edit::remove_field(text, path);
             }

@@ -1,4 +1,4 @@
-//! Reading, checking and completing definitions.
+//! Parsing, checking and resolving definitions.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 

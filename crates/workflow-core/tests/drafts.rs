@@ -1,4 +1,4 @@
-//! Drafts: what they ask for, what they say of it, and the bundles that are made of them.
+//! Drafts: which parts they request, their diagnostics, and the resulting bundles.
 
 #![cfg(all(feature = "json-schema", feature = "roles"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -14,8 +14,8 @@ plan: { provider: one, role: planner, profile: deep }
 code: { provider: one, output_schema: a.json }
 ";
 
-/// Gives a draft what it asks for of `files`, by the names that parts have; returns what it asked for, a line for
-/// each time.
+/// Gives a draft the requested parts from `files`, by the names of the parts; returns the requests, one line
+/// each.
 fn look_up(draft: &mut Draft, files: &[(&str, Result<&str, &str>)]) -> Vec<String> {
     let roles: Vec<RoleId> = ["planner", "other"].map(|id| id.parse().unwrap()).into();
     let mut asked = Vec::new();

@@ -1,4 +1,4 @@
-//! One field of a file changes, and every other byte of it stays.
+//! Editing one field of a file changes no other byte.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
@@ -40,7 +40,7 @@ test:
 report:
 "#;
 
-/// Shows the lines that differ, as a diff does.
+/// The lines that differ, as a diff.
 fn changed(before: &str, after: &str) -> String {
     let (old, new): (Vec<_>, Vec<_>) = (before.split('\n').collect(), after.split('\n').collect());
     let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();

@@ -1,5 +1,5 @@
-//! What holds for every role, profile, schema and assignment: no text that is near one makes the reader or
-//! the template fail, every problem has its place, and what is read is written and read back as it was.
+//! Properties of every role, profile, schema and assignment: no text similar to one makes the parser or the
+//! template panic, every problem has a position, and parsed files round-trip.
 
 #![cfg(all(feature = "roles", feature = "json-schema"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
@@ -75,7 +75,7 @@ const PIECES: &[&str] = &[
     "\u{feff}",
 ];
 
-/// A text near one of `files`: parts of it are deleted, doubled, or replaced.
+/// A text similar to one of `files`: parts of it are deleted, doubled, or replaced.
 fn near(files: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<Index>(), 0usize..40, 0u8..3, select(PIECES));
     let byte = prop::option::weighted(0.1, any::<(Index, u8)>());
@@ -102,7 +102,7 @@ fn near(files: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Whether there are errors; each problem has a place in the text.
+/// Whether there are errors; each problem has a position in the text.
 fn is_refused(text: &[u8], diagnostics: &[Diagnostic]) -> Result<bool, TestCaseError> {
     let lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).count();
     for found in diagnostics {
@@ -153,7 +153,7 @@ proptest! {
             let problems = definition::validate_role(&role);
             if let Ok(template) = RoleTemplate::compile(&role, ["plan"]) {
                 prop_assert!(!problems.iter().any(|found| found.code == "bad-template"), "{:?}", problems);
-                // It ends, with a text or an error.
+                // It returns, with a text or an error.
                 let _ = template.render(context(&role));
             }
         }

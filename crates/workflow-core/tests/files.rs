@@ -1,4 +1,4 @@
-//! Files that definitions refer to: tables of good and bad ones, with everything that is said of each.
+//! Files that definitions refer to: tables of valid and invalid ones, with all diagnostics of each.
 
 #![cfg(all(feature = "roles", feature = "json-schema"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
@@ -21,7 +21,7 @@ fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// What is said of each file of a folder.
+/// The diagnostics of each file of a folder.
 fn table(folder: &str, least: usize, check: impl Fn(&str, &[u8]) -> Vec<Diagnostic>) -> String {
     let files = files(folder);
     assert!(files.len() >= least, "{} files", files.len());
@@ -88,7 +88,7 @@ fn every_bad_role_gets_its_exact_diagnostics() {
 fn a_name_that_a_role_does_not_declare_is_an_error_wherever_it_stands() {
     let id = "tester".parse().unwrap();
     let table = table("roles/undeclared", 6, |name, text| {
-        // It may be a stage: without the workflow nobody can say.
+        // It may be a stage: only the workflow could tell.
         assert_eq!(definition::parse_role(text, Some(&id)).diagnostics, [], "{name}");
         definition::parse_role_with(text, Some(&id), &workflow()).diagnostics
     });
@@ -140,7 +140,7 @@ fn good_assignments_have_no_diagnostics() {
     insta::assert_snapshot!("good_assignments", read);
 }
 
-/// All schema files that can be read, by their names in a home.
+/// All valid schema files, by their names in a home.
 fn schemas() -> IndexMap<String, Value> {
     let files = files("schemas/good").into_iter().chain(files("schemas/bad"));
     let read = files

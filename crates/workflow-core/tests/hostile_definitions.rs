@@ -1,4 +1,4 @@
-//! Files that were made to do harm: each ends as an error, within the limits that are documented.
+//! Malicious files: each results in an error, within the documented limits.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 

@@ -1,12 +1,12 @@
-//! Roles, profiles, schemas and assignments that were made to do harm: each ends as an error, at its place,
-//! within the limits that are documented.
+//! Malicious roles, profiles, schemas and assignments: each results in an error with a position, within the
+//! documented limits.
 
 #![cfg(all(feature = "roles", feature = "json-schema"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use workflow_core::definition::{self, Diagnostic};
 
-/// What a file is, and how it is read.
+/// The kind of a file, and its parser.
 type Reader = (&'static str, fn(&[u8]) -> Vec<Diagnostic>);
 
 const READERS: [Reader; 4] = [
@@ -16,7 +16,7 @@ const READERS: [Reader; 4] = [
     ("assignments", |text| definition::parse_assignments(text).diagnostics),
 ];
 
-/// What each reader says first of a text; a role's front matter is the text.
+/// The first diagnostic of each parser for a text; a role's front matter is the text.
 fn refused(text: &[u8]) -> Vec<String> {
     let read = |(name, read): Reader| {
         let text = if name == "role" { [b"---\n", text, b"\n---\nBody"].concat() } else { text.to_vec() };
@@ -72,7 +72,7 @@ fn a_file_of_more_than_a_mebibyte_is_refused_by_its_size() {
     }
 }
 
-/// What is said of a body.
+/// The diagnostics of a body.
 fn of_body(body: &str) -> String {
     let mut said = String::new();
     for found in definition::parse_role(body.as_bytes(), None).diagnostics {

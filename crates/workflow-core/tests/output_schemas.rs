@@ -1,4 +1,4 @@
-//! What a schema says of a value: every violation, with its place as a JSON Pointer.
+//! Validation of a value: every violation, with its place as a JSON Pointer.
 
 #![cfg(feature = "json-schema")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
@@ -112,7 +112,7 @@ fn a_schema_of_several_files_is_one_for_a_provider() {
         let schema = OutputSchema::compile("schemas/plan.json", &files).unwrap();
         let violations = schema.check(&json!(["a", 1]));
         assert_eq!((violations.len(), violations[0].path.as_str()), (1, "/1"));
-        // What the provider is given says the same, by itself.
+        // The schema that the provider receives has the same meaning on its own.
         let whole = jsonschema::validator_for(schema.value()).unwrap();
         for (value, is_valid) in [(json!(["a"]), true), (json!(["a", 1]), false), (json!([]), false)] {
             assert_eq!(whole.is_valid(&value), is_valid, "{value} {}", schema.value());
@@ -165,7 +165,7 @@ fn a_reference_leads_to_a_file_of_the_home_and_nowhere_else() {
         let error = found("schemas/a.json", reference).unwrap_err();
         assert!(matches!(&error, SchemaError::Outside { .. }), "{reference}: {error}");
     }
-    // What is data is no reference.
+    // Data is not a reference.
     let data = json!({ "const": { "$ref": "/x" }, "enum": [{ "$ref": "/x" }], "default": { "$ref": "/x" }, "examples": [{ "$ref": "/x" }] });
     assert_eq!(references("a.json", &data).unwrap(), [""; 0]);
 }
@@ -194,7 +194,7 @@ fn what_is_said_of_a_value_has_a_limit() {
         compile(json!({ "items": { "type": "string" } })).check(&json!((0..100).collect::<Vec<_>>()));
     assert_eq!(hundred.len(), 100);
 
-    // A message can hold the value.
+    // A message can contain the value.
     let large = json!("é".repeat(1 << 13));
     let all = compile(json!({ "allOf": vec![json!({ "type": "number" }); 20] })).check(&large);
     assert_eq!(all.len(), 20);

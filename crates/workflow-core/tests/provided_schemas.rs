@@ -1,4 +1,4 @@
-//! Schemas as providers are given them.
+//! Schemas in the form that providers receive.
 
 #![cfg(test)]
 #![cfg(feature = "json-schema")]

@@ -1,4 +1,4 @@
-//! What a role says: templates with the values of a run.
+//! Rendered roles: templates with the values of a run.
 
 #![cfg(feature = "roles")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
@@ -31,7 +31,7 @@ fn context() -> Value {
     })
 }
 
-/// Templates, each with what comes of it.
+/// Templates, each with its result.
 const TEMPLATES: &[&str] = &[
     // Values.
     "Hello {{vars.name}}!",
@@ -43,7 +43,7 @@ const TEMPLATES: &[&str] = &[
     "{{vars.[odd keys].[a b]}}",
     "{{plan}} {{iteration}} {{stage.id}} {{stage.provider}} {{run.id}} {{stages.plan.output.score}}",
     "{{lookup vars.xs 1}} {{lookup vars.o \"k\"}} {{lookup vars vars.text}}",
-    // Values are data, whatever is in them.
+    // Values are data, whatever they contain.
     "{{vars.evil}}",
     "{{#if vars.evil}}{{vars.evil}}{{/if}} {{json vars.evil}}",
     "{{lookup vars vars.path}}",
@@ -79,7 +79,7 @@ const TEMPLATES: &[&str] = &[
     "\\{{vars.name}} {{! a comment }}{{!-- }} --}}.",
     "{{#if vars.yes}}\n  lines\n{{/if}}\nend",
     "",
-    // What is not there.
+    // Missing values.
     "{{vars.absent}}",
     "First\n\nthen {{vars.o.absent}}",
     "{{json vars.absent}}",
@@ -144,7 +144,7 @@ fn whether_a_body_says_where_inputs_stand_is_told_wherever_they_are_used() {
     }
 }
 
-/// How a template ends that is rendered with lists of `n` items.
+/// The result of a template that is rendered with lists of `n` items.
 fn ended(body: &str, n: usize) -> Result<usize, RoleError> {
     let large = "x".repeat(1 << 20);
     let vars = json!({ "xs": vec![0; n], "large": large, "object": { "large": large } });
@@ -192,7 +192,7 @@ fn a_text_has_at_most_eight_mebibytes() {
         let error = ended(body, 8).unwrap_err().to_string();
         assert!(error.ends_with(said), "{error}");
     }
-    // Indentation makes a little into much.
+    // Indentation makes a small text large.
     let deep = (0..100).fold(json!(vec![0; 50_000]), |value, _| json!([value]));
     let template = RoleTemplate::compile(&role("{{json vars}}"), []).unwrap();
     let error = template.render(json!({ "vars": deep })).unwrap_err().to_string();

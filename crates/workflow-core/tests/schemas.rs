@@ -1,4 +1,4 @@
-//! The JSON Schema of workflow files says what the reader says, as far as a schema can.
+//! The JSON Schema of workflow files matches the parser, as far as a schema can.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
@@ -21,7 +21,7 @@ fn files(folder: &str) -> impl Iterator<Item = (String, Vec<u8>)> {
         .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap()))
 }
 
-/// `cargo xtask schemas` runs this test so that it writes them.
+/// `cargo xtask schemas` runs this test to write them.
 #[test]
 fn the_schemas_are_committed_as_they_are_generated() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
@@ -54,7 +54,7 @@ fn files_of(kind: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Takes the part out of a file that its schema is about.
+/// Extracts the part of a file that its schema describes.
 type Part<'a> = &'a dyn Fn(&str) -> String;
 
 #[test]
@@ -95,7 +95,7 @@ fn good_files_and_examples_follow_the_schema() {
     }
 }
 
-/// An editor that uses the schema never underlines what the reader has nothing to say about.
+/// An editor that uses the schema marks nothing that the parser accepts without a diagnostic.
 #[test]
 fn what_the_schema_refuses_the_reader_does_not_accept_in_silence() {
     let schema = schema();

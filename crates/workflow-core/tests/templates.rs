@@ -1,4 +1,4 @@
-//! The templates that come with the crate, and those that hosts make of files.
+//! The templates of the crate, and templates that hosts create from files.
 
 #![cfg(test)]
 

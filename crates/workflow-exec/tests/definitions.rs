@@ -1,4 +1,4 @@
-//! What an engine says of a definition that it cannot run, and where in the text.
+//! The diagnostics of an engine for a definition that it cannot run, with their positions.
 
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
@@ -6,7 +6,7 @@
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
 use workflow_exec::{Engine, EngineError};
 
-/// A provider that cannot do without options.
+/// A provider that requires options.
 struct Picky;
 
 #[async_trait]

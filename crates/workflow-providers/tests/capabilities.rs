@@ -1,4 +1,4 @@
-//! The docs say of the agents what the code says.
+//! The docs of the agents match the code.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
@@ -18,7 +18,7 @@ use workflow_providers::{
     UsageOf,
 };
 
-/// A row: what it tells, and how an agent does it.
+/// A row: its title, and the value for an agent.
 type Row = (&'static str, fn(&Capabilities) -> String);
 
 const ROWS: &[Row] = &[
@@ -85,7 +85,7 @@ fn table() -> String {
 const BEGIN: &str = "<!-- Written by `cargo xtask capabilities`: -->\n";
 const END: &str = "<!-- Capabilities until here. -->";
 
-/// `cargo xtask capabilities` runs this test so that it writes it.
+/// `cargo xtask capabilities` runs this test to write it.
 #[test]
 fn the_table_of_the_docs_is_committed_as_it_is_generated() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/guides/agents.md");

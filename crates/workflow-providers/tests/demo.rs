@@ -1,4 +1,4 @@
-//! The provider that calls nobody.
+//! The demo provider, which calls no service.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ use workflow_core::provider::{Provider as _, ProviderError};
 use workflow_core::stop::Stop;
 use workflow_providers::DemoProvider;
 
-/// What the demo answers in an iteration.
+/// The demo's answer in an iteration.
 fn answer(
     iteration: u32,
     prompt: &str,
@@ -175,7 +175,7 @@ fn options_that_are_not_known_are_errors() {
         (json!("fast"), "write an object with `delay`, `answers`"),
         (json!({ "usage": { "cost": 1 } }), "unknown option `cost`"),
         (json!({ "attempts": [{ "fail": "quota" }] }), "`attempts[0].fail`: unknown value `quota`"),
-        // No names of types.
+        // Messages contain no names of types.
         (json!({ "attempts": [3] }), "`attempts[0]`: invalid type: integer `3`, expected a mapping"),
         (json!({ "usage": "much" }), "`usage`: invalid type: string \"much\", expected a mapping"),
     ] {

@@ -72,7 +72,7 @@ fn a_closure_sees_the_stop_signal() {
     assert_eq!(block_on(call).unwrap_err(), ProviderError::cancelled());
 }
 
-/// Long enough for whatever a test waits for.
+/// Long enough for every wait of a test.
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
@@ -153,7 +153,7 @@ fn a_node_is_not_called_again_while_its_closure_is_still_on_a_thread() {
     let released = Mutex::new(released);
     let provider = FunctionProvider::blocking(move |request, _| {
         begun.send(()).unwrap();
-        // Deaf to all that it is told.
+        // Ignores the stop signal.
         let _ = released.lock().unwrap().recv_timeout(LONG);
         Ok(Reply::text(request.prompt))
     });

@@ -102,7 +102,7 @@ fn creating_never_overwrites() {
 fn a_writer_that_read_an_old_version_is_refused() {
     let (_home, workflows, catalog) = home();
     let first = block_on(catalog.create(&id("a"), &text("First"))).unwrap();
-    // Somebody else edits the file.
+    // Another process edits the file.
     fs::write(workflows.join("a.workflow.yml"), text("Theirs")).unwrap();
     let error = block_on(catalog.update(&id("a"), &text("Mine"), &first.version)).unwrap_err();
     assert!(matches!(&error, CatalogError::Stale(stale) if stale == "workflow `a`"), "{error}");
@@ -215,7 +215,7 @@ fn what_cannot_be_read_is_listed_with_its_problem() {
     for entry in &listed {
         let what = entry.problem.as_ref().or(entry.name.as_ref()).unwrap();
         shown += &[entry.id.as_str(), ": ", what, "\n"].concat();
-        // Reading one that has a problem says so too; only a text with errors can be read.
+        // Reading a file with a problem reports it too; only a text with errors can be read.
         let read = block_on(catalog.get(&entry.id));
         match &entry.problem {
             Some(problem) if entry.id != id("broken") => {

@@ -68,7 +68,7 @@ fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) {
     fs::write(path, text).unwrap();
 }
 
-/// One part of each kind, two good texts for it, a bad one, and the file that it is.
+/// One part of each kind, two valid texts for it, an invalid one, and its file.
 fn kinds() -> [(Part, [&'static str; 2], &'static str, &'static str); 4] {
     let graph = "graph: [{ id: a, type: run }]";
     [
@@ -125,7 +125,7 @@ fn what_was_not_read_is_never_overwritten() {
         let written = it.put(&part, first, None).unwrap();
         let exists = it.put(&part, second, None).unwrap_err();
         assert!(matches!(&exists, CatalogError::Exists(what) if *what == part.to_string()), "{exists}");
-        // Somebody edits the file.
+        // A user edits the file.
         it.write(&format!("home/{file}"), second);
         let stale = it.put(&part, first, Some(&written.version)).unwrap_err();
         assert!(matches!(&stale, CatalogError::Stale(what) if *what == part.to_string()), "{stale}");
@@ -248,7 +248,7 @@ fn folders_beside_the_home_are_only_read_and_the_home_comes_first() {
             );
         }
     }
-    // A new one in the home hides it, and deleting that shows it again.
+    // A new part in the home hides it, and deleting that shows it again.
     it.put(&role("tester"), "mine", None).unwrap();
     assert_eq!(text("tester").text, "mine");
     block_on(it.catalog.delete_part(&role("tester"))).unwrap();
@@ -411,7 +411,7 @@ mod links {
         }
         let skill = block_on(it.catalog.skill("review"));
         assert!(matches!(&skill, Err(CatalogError::Invalid(_))), "{skill:?}");
-        // Not even a folder is made there.
+        // Not even a folder is created there.
         assert!(it.put(&schema("schemas/new/folder/a.json"), "{}", None).is_err());
         assert!(!it.folder.path().join("outside/schemas/new").exists());
     }

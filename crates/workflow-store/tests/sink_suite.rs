@@ -1,4 +1,4 @@
-//! The event sinks do what every sink does.
+//! The event sinks pass the conformance suite.
 
 #![cfg(test)]
 
@@ -48,7 +48,7 @@ impl Consumer for Receiver {
 
 struct Lines;
 
-/// A writer that takes nothing until it may.
+/// A writer that blocks until it is opened.
 #[derive(Clone, Default)]
 struct Gate(Arc<(Mutex<Taken>, Condvar)>);
 

@@ -34,7 +34,7 @@ fn entry(number: u64) -> OutputEntry {
     }
 }
 
-/// `e3` for an event, `o3` for an output entry, `-2e1o` for what was missed.
+/// `e3` for an event, `o3` for an output entry, `-2e1o` for missed ones.
 fn short(notice: Option<Notice>) -> String {
     match notice {
         Some(Notice::Event { event, .. }) => format!("e{}", event.seq),
@@ -98,11 +98,10 @@ fn a_channel_without_a_receiver_keeps_nothing() {
     assert_eq!(format!("{sink:?}"), "ChannelSink { waiting: 0, .. }");
 }
 
-/// Says that a write was reached, and waits for the word to go on.
+/// Reports that a write was reached, and waits for the signal to continue.
 type Hold = (mpsc::Sender<()>, mpsc::Receiver<()>);
 
-/// A writer that a test looks into, that says when it is first written to, and that goes on then
-/// only when it is told to.
+/// A writer that a test can inspect, that reports its first write, and continues only when it is told to.
 #[derive(Clone, Default)]
 struct Shared {
     text: Arc<Mutex<Vec<u8>>>,
@@ -197,7 +196,7 @@ fn lines_that_could_not_be_written_are_counted() {
     assert_eq!(sink.lost(), 9);
 }
 
-/// A file on a disk with so much room: a write ends where there is none.
+/// A file on a disk with limited room: a write stops where it ends.
 #[derive(Clone, Default)]
 struct Disk {
     text: Arc<Mutex<Vec<u8>>>,
@@ -247,7 +246,7 @@ impl Write for Disk {
 
 #[test]
 fn after_a_full_disk_lines_are_written_again_and_what_is_missing_is_told() {
-    // However much room there was: the line that was cut is ended, and nothing is missing that is not told.
+    // For any amount of room: the incomplete line is ended, and every missing item is reported.
     for room in 0..700 {
         let disk = Disk::default();
         disk.make_room(room);
@@ -278,7 +277,7 @@ fn after_a_full_disk_lines_are_written_again_and_what_is_missing_is_told() {
     }
 }
 
-/// Waits until each of four lines was written or given up, and returns how many were written.
+/// Waits until each of four lines was written or dropped, and returns how many were written.
 fn settled(sink: &JsonlSink, disk: &Disk) -> usize {
     loop {
         let lost = usize::try_from(sink.lost()).unwrap();

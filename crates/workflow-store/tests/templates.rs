@@ -1,4 +1,4 @@
-//! Workflows made of templates, in files.
+//! Workflows created from templates, in files.
 
 #![cfg(test)]
 #![cfg(feature = "files")]
@@ -161,7 +161,7 @@ fn everything_that_is_in_the_way_is_named_before_anything_is_written() {
 #[test]
 fn what_was_written_is_taken_back_when_a_part_cannot_be() {
     let (home, catalog) = home();
-    // Roles and profiles come before schemas.
+    // Roles and profiles are written before schemas.
     fs::write(home.path().join("schemas"), "a file").unwrap();
     let before = files(home.path());
     let error = block_on(catalog.create_from(&id("a"), &template())).unwrap_err();

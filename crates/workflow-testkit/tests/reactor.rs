@@ -15,7 +15,7 @@ use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError,
 use workflow_core::stop::Stop;
 use workflow_testkit::provider::{Ask, Fixture, Runtime};
 
-/// Sends the prompt as a line to a service, and replies with the line that comes back.
+/// Sends the prompt as a line to a service, and replies with the response line.
 struct Client(SocketAddr);
 
 impl Client {
@@ -39,7 +39,7 @@ impl Client {
     }
 }
 
-/// How many bytes; none when it was not ready after all.
+/// The number of bytes; `None` if it was not ready after all.
 fn retried(done: std::io::Result<usize>) -> std::io::Result<usize> {
     match done {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(0),
@@ -63,7 +63,7 @@ impl Provider for Client {
     }
 }
 
-/// A service on this machine: it repeats lines, hangs up on `bye`, and never answers `wait`.
+/// A local service: it repeats lines, closes the connection on `bye`, and never answers `wait`.
 fn serve() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -112,7 +112,7 @@ mod on_the_runtime_of_the_kit {
     workflow_testkit::provider_suite!(super::OnTokio(super::serve()));
 }
 
-/// The same on a runtime that a test makes for itself.
+/// The same on a runtime that the test creates.
 struct OnItsOwn(OnTokio);
 
 impl Fixture for OnItsOwn {

@@ -1,4 +1,4 @@
-//! What a host sees of the crate.
+//! The public face of the façade crate.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::fs;
@@ -16,7 +16,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The names that `pub use workflow_…` brings to the root, modules apart.
+/// The names that `pub use workflow_…` re-exports at the root, except modules.
 fn items(lib: &str) -> Vec<String> {
     let code: String = lib.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let root = code.split("pub mod ").next().unwrap();

@@ -1,5 +1,5 @@
-//! The program is killed with SIGKILL at random moments, hundreds of times, over a workflow whose
-//! steps leave a trace in a file. What `recover` makes of it has to agree with the trace.
+//! Kills the program with SIGKILL at random moments, hundreds of times, during a workflow whose steps write a
+//! trace file. The runs that `recover` completes must match the trace.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -60,13 +60,13 @@ fn nothing_recorded_is_redone_with_files_either() {
 /// Opens the store that the program uses in that directory.
 type Open = fn(&Path) -> Box<dyn RunStore>;
 
-/// Kills the program so often, over a store.
+/// Kills the program this many times, with one store.
 fn check(store: &str, open: Open, most: usize) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("traces.workflow.yml");
     let trace = dir.path().join("trace");
     fs::write(&file, WORKFLOW).unwrap();
-    // SplitMix64, so that a failing sequence of moments can be had again.
+    // SplitMix64, so that a failing sequence of moments can be repeated.
     let mut seed = 0x5eed_u64;
     let mut random = move |below: u64| {
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -86,7 +86,7 @@ fn check(store: &str, open: Open, most: usize) {
         loop {
             let mut child = workflow(dir.path(), store, &args);
             std::thread::sleep(Duration::from_millis(random(250)));
-            // The child is ours and has not been waited for, so its number is still its own.
+            // The child was not waited for, so its id was not reused.
             child.kill().unwrap();
             let ended_by_itself = child.wait().unwrap().code().is_some();
             if ended_by_itself {
@@ -140,20 +140,19 @@ fn is_there(store: &dyn RunStore, run: &str) -> bool {
     }
 }
 
-/// The number of the wait by which a person is asked what became of a step: of one, where there are several.
+/// The number of the wait that asks a person for the outcome of a step: of one, if there are several.
 fn asked(store: &dyn RunStore, run: &str) -> Option<u64> {
     let wait = block_on(store.get(&RunId::new(run).unwrap())).ok()?.head.wait?;
     wait.number.filter(|_| wait.reason == WaitReason::UnknownOutcome)
 }
 
-/// The arguments that have such a step run again.
+/// The arguments that repeat such a step.
 fn rerun(run: &str, wait: u64) -> [String; 5] {
     let wait = wait.to_string();
     ["answer", run, "--rerun", "--wait", &wait].map(str::to_owned)
 }
 
-/// Compares a run's log with the calls that really were executed. Returns how many of its calls were
-/// interrupted.
+/// Compares a run's log with the calls that were executed. Returns how many of its calls were interrupted.
 fn check_run(store: &dyn RunStore, run: &str, executed: &HashSet<String>) -> usize {
     let log = block_on(store.events(&RunId::new(run).unwrap(), 0, usize::MAX)).unwrap();
     let events: Vec<Value> = log.iter().map(|event| serde_json::to_value(event).unwrap()).collect();
@@ -195,12 +194,12 @@ fn check_run(store: &dyn RunStore, run: &str, executed: &HashSet<String>) -> usi
     events.iter().filter(|event| event["type"] == "attempt_interrupted").count()
 }
 
-/// Processes that still have the trace file in their environment: steps, and what they started.
+/// Processes that still have the trace file in their environment: steps, and their children.
 fn still_running(trace: &Path) -> Vec<String> {
     let wanted = format!("TRACE={}", trace.display());
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        // Processes come and go meanwhile; those of others cannot be read.
+        // Processes may end meanwhile; those of other users cannot be read.
         let Ok(environ) = fs::read(entry.path().join("environ")) else { continue };
         if environ.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
             found.push(entry.file_name().to_string_lossy().into_owned());

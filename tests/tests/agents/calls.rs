@@ -1,4 +1,4 @@
-//! Calls that succeed, through the provider alone.
+//! Successful calls, through the provider alone.
 
 use std::fs;
 use std::sync::Arc;
@@ -28,9 +28,10 @@ fn tokens(reply: &Reply) -> (Option<u64>, Option<u64>) {
     (usage.input_tokens, usage.output_tokens)
 }
 
-/// What so many answers of the fake use.
+/// The usage of this many answers of the fake.
 fn answers(count: u64, cli: Cli) -> (Option<u64>, Option<u64>) {
-    // Gemini counts its two tokens of thought beside its answer, where the others' are a part of it.
+    // Gemini counts its two tokens of thought in addition to its answer; for the others they are a part of
+    // it.
     let output = if cli == Cli::Gemini { 9 } else { 7 };
     (Some(19 * count), Some(output * count))
 }
@@ -55,7 +56,7 @@ fn a_thought_is_told_apart_from_the_answer(cli: Cli) {
     let call = Call::new("Think.", cli.options());
     let reply = call.made(&rig.provider(cli, Scenario::Think)).unwrap();
     assert_eq!(reply.output.value(), TEXT);
-    // Gemini's does not tell them.
+    // Gemini's stream does not contain them.
     assert_eq!(call.said(OutputKind::Thinking).contains("Let me think."), cli != Cli::Gemini);
 }
 
@@ -81,7 +82,7 @@ fn schema() -> Value {
     })
 }
 
-/// The reply as JSON, if it is some.
+/// The reply as JSON, if it is JSON.
 fn value(reply: &Reply) -> Option<Value> {
     match reply.output.value() {
         Value::String(text) => serde_json::from_str(text.trim()).ok(),
@@ -110,7 +111,7 @@ fn prose_is_not_a_value(cli: Cli) {
     }
 }
 
-/// The same with a session, and what is known of it.
+/// The same in a session, which must remember the earlier prompt.
 fn next(call: &mut Call, prompt: &str, before: &Reply) {
     prompt.clone_into(&mut call.request.prompt);
     call.request.session.clone_from(&before.session);
@@ -163,18 +164,18 @@ fn a_session_is_copied(cli: Cli) {
 
 fn a_long_prompt_arrives_whole(cli: Cli) {
     let rig = Rig::new();
-    // More than an argument can hold.
+    // Longer than an argument can be.
     let long = format!("{} end", "word ".repeat(40_000));
     let call = Call::new(&long, cli.options());
     let made = call.made(&rig.provider(cli, Scenario::Ok));
     match made {
         Ok(reply) => assert_eq!(reply.output.value(), TEXT),
-        // It repeats the prompt, and exits with 0 before what it said is read where that is more than a pipe holds.
+        // It repeats the prompt, and exits with 0 before a reply of more than a pipe's size is read.
         Err(error) => assert!(cli == Cli::Gemini && error.failure.class.is_retryable(), "{error:?}"),
     }
     let sent = rig.api.asked();
     if cli == Cli::Grok {
-        // What is longer than it likes is told to be read from a file, where it stands between marks.
+        // A long prompt is replaced by a file, with markers around it.
         let kept = format!("<user_query>\n{long}\n</user_query>");
         let told = format!("the complete request ({} bytes", kept.len());
         assert!(sent.iter().any(|asked| asked.mentions(&told)));

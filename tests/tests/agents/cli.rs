@@ -1,5 +1,5 @@
-//! What the tests have to know of each command line: how it is pointed at the fake, and how it is kept from asking
-//! again and again.
+//! The differences between the command lines in tests: how to connect each to the fake, and how to limit its
+//! retries.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) fn installed() -> PathBuf {
     told_by_the_chore("WORKFLOW_AGENTS")
 }
 
-/// A path that the chore tells.
+/// A path that `cargo xtask test-agents` provides.
 pub(crate) fn told_by_the_chore(name: &str) -> PathBuf {
     let Some(told) = std::env::var_os(name) else { panic!("run this with `cargo xtask test-agents`") };
     told.into()
@@ -44,7 +44,7 @@ impl Cli {
         installed().join("bin").join(name)
     }
 
-    /// The variables by which it finds its key, its home and the fake, besides those that all have.
+    /// The variables for its key, its home and the fake, besides those that all have.
     pub(crate) fn variables(self, home: &Path, url: &str) -> Vec<(&'static str, String)> {
         let own = |name: &str| home.join(name).to_string_lossy().into_owned();
         let yes = || "1".to_owned();
@@ -80,8 +80,8 @@ impl Cli {
             Self::ClaudeCode => return,
             Self::Codex => (
                 ".codex/config.toml",
-                // Told the address by a variable, it first tries a WebSocket. Where /tmp may be written, it leaves a
-                // folder `.git` in it, and all who work below take that for a repository.
+                // If a variable has the address, it first tries a WebSocket. If /tmp is writable, it creates
+                // a folder `.git` there, and every program in a folder below treats that as a repository.
                 format!(
                     "model_provider = \"fake\"\n[analytics]\nenabled = false\n\
                      [sandbox_workspace_write]\nexclude_slash_tmp = true\n[model_providers.fake]\nname = \"fake\"\n\
@@ -91,7 +91,7 @@ impl Cli {
             ),
             Self::Gemini => (
                 ".gemini/settings.json",
-                // With another address it takes no key from its variable alone.
+                // With another address it does not accept a key from its variable alone.
                 json!({
                     "security": { "auth": { "selectedType": "gemini-api-key" } },
                     "general": { "maxAttempts": 1, "enableAutoUpdate": false },
@@ -107,7 +107,7 @@ impl Cli {
         fs::write(path, text).unwrap();
     }
 
-    /// Options of its provider: a model that the fake has, and leave to run commands.
+    /// Options of its provider: a model that the fake has, and permission to run commands.
     pub(crate) fn options(self) -> Value {
         match self {
             Self::ClaudeCode => json!({ "model": "fake-model", "allowed_tools": ["Bash"] }),
@@ -117,11 +117,11 @@ impl Cli {
         }
     }
 
-    /// Whether it can go on in a copy of a session.
+    /// Whether it can resume a copy of a session.
     pub(crate) fn forks(self) -> bool {
         self != Self::Gemini
     }
 }
 
-/// The key: of nobody, for nothing.
+/// A fake key.
 pub(crate) const KEY: &str = "test-key";

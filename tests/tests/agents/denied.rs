@@ -1,6 +1,6 @@
 //! Files that an agent must not edit (`AgentBuilder::deny_write`).
 
-/// The one command line that is given rules for it.
+/// Only this command line receives rules.
 mod claude_code {
     use std::fs;
     use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ mod claude_code {
     use crate::cli::Cli;
     use crate::rig::{Call, Rig, Shared};
 
-    /// All that the provider has; none is what it does by default.
+    /// All modes of the provider; `None` is the default.
     const MODES: [Option<&str>; 6] = [
         None,
         Some("default"),
@@ -33,12 +33,12 @@ mod claude_code {
         (rig, home)
     }
 
-    /// Has the model read, overwrite and edit a file, and tells what the file and the tools say afterwards. None of the
-    /// tools has to be asked for.
+    /// Lets the model read, overwrite and edit a file, and returns the content of the file and the results of
+    /// the tools afterwards. None of the tools has to ask.
     fn edited(rig: &Rig, mode: Option<&str>, denied: &[PathBuf], file: &Path) -> (Option<String>, String) {
         let mut provider = ClaudeCodeProvider::builder().program(Cli::ClaudeCode.program());
         provider = provider.work_root(rig.work()).allow_env::<String>([]).deny_write(denied);
-        // It refuses `bypassPermissions` to root elsewhere.
+        // Otherwise it refuses `bypassPermissions` for root.
         provider = provider.env("IS_SANDBOX", "1");
         for (name, value) in rig.environment(&[(Cli::ClaudeCode, Scenario::Edits)]) {
             provider = provider.env(name, value);
@@ -61,7 +61,7 @@ mod claude_code {
             assert_eq!(now.as_deref(), Some(BEFORE), "{mode:?}: {told}");
             assert_eq!(told.matches("denied").count(), 2, "{mode:?}: {told}");
             if mode != Some("plan") {
-                // The same calls, and rules that say nothing of the file.
+                // The same calls, with rules for other files.
                 let (now, told) = edited(&rig, mode, &denied, &free);
                 assert_eq!(now.as_deref(), Some(AFTER), "{mode:?}: {told}");
             }

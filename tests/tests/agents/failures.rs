@@ -1,4 +1,4 @@
-//! Services that fail, through the provider alone: what is told of it, and what is not.
+//! Failing services, through the provider alone: what a failure contains, and what it must not.
 
 use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
@@ -18,12 +18,12 @@ for_every_cli! {
     a_silent_service_is_given_up,
 }
 
-/// Makes a call that fails, and looks for what no failure may say or leave.
+/// Makes a call that fails, and checks that the failure contains no secret and leaves no process.
 fn failed(cli: Cli, scenario: Scenario) -> (ProviderError, Rig) {
     let rig = Rig::new();
     let mut options = cli.options();
     if cli == Cli::Grok && scenario == Scenario::Status(401) {
-        // The list of models is refused as well, and a model that is not on it is all that is told then.
+        // The list of models is refused as well, and then a model that is not on it is the only error.
         options.as_object_mut().unwrap().remove("model");
     }
     let call = Call::new("Go on.", options);
@@ -80,7 +80,7 @@ fn a_cut_stream_is_not_a_success_and_doubles_no_text(cli: Cli) {
     let rig = Rig::new();
     let call = Call::new("Go on.", cli.options());
     match call.made(&rig.provider(cli, Scenario::Cut)) {
-        // Claude Code asks anew without streaming, and gets the whole text.
+        // Claude Code repeats the request without streaming, and gets the whole text.
         Ok(reply) => assert_eq!((cli, reply.output.value()), (Cli::ClaudeCode, TEXT.into())),
         Err(error) => {
             assert!(error.failure.class.is_retryable(), "{error:?}");

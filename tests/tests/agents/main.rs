@@ -1,7 +1,7 @@
-//! The vendors' real command lines, driven through their providers against the fake model API.
+//! The vendors' real command lines, driven through their providers with the fake model APIs.
 //!
-//! They are no part of `cargo test`, because they take programs that have to be installed first:
-//! `cargo xtask test-agents` does that, and runs them. They are run or not run as a whole; none skips itself.
+//! They are not part of `cargo test`, because they need installed programs: `cargo xtask test-agents`
+//! installs them and runs the tests. Either all tests run or none; no test skips itself.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 /// Makes a test of each of these functions for every command line.

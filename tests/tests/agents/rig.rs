@@ -1,4 +1,4 @@
-//! A place of a test's own: the fake, an empty home, and an environment that is built from nothing.
+//! The environment of one test: the fake, an empty home, and only the variables that it sets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ impl Rig {
         rig
     }
 
-    /// The folder of everything of this test.
+    /// The folder with all files of this test.
     pub(crate) fn root(&self) -> &Path {
         self.scratch.path()
     }
@@ -42,12 +42,12 @@ impl Rig {
         self.root().join("home")
     }
 
-    /// Where agents work.
+    /// The working directory of agents.
     pub(crate) fn work(&self) -> PathBuf {
         self.root().join("work")
     }
 
-    /// Points a command line at a scenario, and says what its environment is: this, and nothing else.
+    /// Connects a command line to a scenario, and returns its complete environment.
     pub(crate) fn environment(&self, clis: &[(Cli, Scenario)]) -> Vec<(String, String)> {
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", installed().join("bin").display());
         let mut environment = vec![
@@ -65,7 +65,7 @@ impl Rig {
         environment
     }
 
-    /// The provider of a command line, pointed at a scenario.
+    /// The provider of a command line, connected to a scenario.
     pub(crate) fn provider(&self, cli: Cli, scenario: Scenario) -> Shared {
         self.provider_of(cli, scenario, &cli.program())
     }
@@ -92,7 +92,7 @@ impl Rig {
         }
     }
 
-    /// The processes that belong to this test: that have its folder in their environment, or work in it.
+    /// The processes of this test: those with its folder in their environment, or as their working directory.
     pub(crate) fn processes(&self) -> Vec<String> {
         let root = self.root().to_string_lossy().into_owned();
         let mut found = Vec::new();
@@ -100,7 +100,7 @@ impl Rig {
             if entry.file_name() == std::process::id().to_string().as_str() {
                 continue;
             }
-            // They come and go meanwhile; what is gone has neither.
+            // Processes may end meanwhile; an ended process has neither.
             let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
             let directory = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
             if directory.starts_with(&root) || String::from_utf8_lossy(&environment).contains(&root) {
@@ -121,7 +121,7 @@ impl Rig {
     }
 }
 
-/// Waits for something that is bound to happen; the time limit of tests ends it where it does not.
+/// Waits for a condition; a failing test ends at the time limit.
 pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         std::thread::sleep(Duration::from_millis(20));
@@ -157,7 +157,7 @@ impl Provider for Shared {
     }
 }
 
-/// One call of a provider, and what it says.
+/// One call of a provider, and its output.
 pub(crate) struct Call {
     pub(crate) request: CallRequest,
     pub(crate) stop: StopSource,
@@ -193,7 +193,7 @@ impl Call {
         block_on(provider.call(self.request.clone(), context))
     }
 
-    /// What was said of a kind, one entry a line but for the pieces of a text.
+    /// The output of one kind, one entry per line except for pieces of a text.
     pub(crate) fn said(&self, kind: OutputKind) -> String {
         let said = self.host.said().into_iter().filter(|(_, of, _)| *of == kind).map(|(_, _, text)| text);
         let separator = if kind == OutputKind::TextDelta { "" } else { "\n" };
@@ -205,7 +205,7 @@ impl Call {
     }
 }
 
-/// Every command line, in the same scenario.
+/// Every command line, with the same scenario.
 pub(crate) fn all_in(scenario: Scenario) -> Vec<(Cli, Scenario)> {
     ALL.map(|cli| (cli, scenario)).to_vec()
 }

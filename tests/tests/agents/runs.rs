@@ -1,4 +1,4 @@
-//! The same through the engine: what a workflow makes of an agent's answers and failures.
+//! The same through the engine: how a workflow handles an agent's answers and failures.
 
 use std::thread;
 
@@ -65,9 +65,9 @@ impl Host {
     }
 }
 
-/// What one answer of the fake uses.
+/// The usage of one answer of the fake.
 fn tokens(cli: Cli) -> u64 {
-    // Gemini counts what it thinks beside its answer.
+    // Gemini counts its thoughts in addition to its answer.
     if cli == Cli::Gemini { 28 } else { 26 }
 }
 
@@ -84,7 +84,7 @@ fn a_stage_has_the_answer_as_its_output(cli: Cli) {
     let view = Host::new(cli, Scenario::Tool, "", "").run();
     assert_eq!((view.status, output(&view)), (RunStatus::Completed, TEXT.into()));
     assert_eq!((view.spent.tokens, view.spent.uncounted), (Some(2 * tokens(cli)), 0));
-    // Claude Code alone tells what it costs; of the others that is unknown, which is not nothing.
+    // Only Claude Code reports its cost; that of the others is unknown, which differs from zero.
     assert_eq!(view.spent.unpriced, u64::from(cli != Cli::ClaudeCode));
 }
 

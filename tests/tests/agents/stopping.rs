@@ -16,7 +16,7 @@ for_every_cli! {
     a_call_that_is_killed_in_a_tool_leaves_no_process,
 }
 
-/// Makes a call and stops it as soon as that is so.
+/// Makes a call and stops it as soon as the condition holds.
 fn stopped(cli: Cli, scenario: Scenario, how: Stop, when: impl FnOnce(&Rig)) {
     let rig = Rig::new();
     let provider = rig.provider(cli, scenario);

@@ -1,5 +1,5 @@
-//! Plan, code, test, check with an agent for each stage, as the terminal program drives it: to its end, killed and
-//! recovered, and cancelled.
+//! Plan, code, test, check with an agent for each stage, driven by the terminal program: to its end, killed
+//! and recovered, and cancelled.
 
 use std::fs;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// Every agent answers what it is asked for, but for the one that is in its tool.
+    /// Every agent answers, except for the one that hangs in its tool.
     fn new(in_its_tool: Option<Cli>) -> Self {
         let mut terminal = Self { rig: Rig::new(), environment: Vec::new() };
         terminal.answer(in_its_tool);
@@ -88,7 +88,7 @@ impl Terminal {
         self.rig.work().join("runs.db")
     }
 
-    /// How many events of a type are about a stage.
+    /// How many events of a type belong to a stage.
     fn count(&self, kind: &str, stage: &str) -> usize {
         let is_one = |event: &&Value| {
             let path = event["data"]["path"].as_str().unwrap_or_default();
@@ -117,13 +117,13 @@ fn the_template_runs_with_an_agent_for_each_stage() {
     let ran = terminal.run(&["run", "work", "--run-id", RUN, "--store", STORE]);
     assert!(ran.status.success(), "{ran:?}");
     assert_eq!(terminal.rig.processes(), [""; 0]);
-    // Code is written and reviewed, which are two calls.
+    // Code is written and reviewed, with two calls.
     assert_eq!(ALL.map(|cli| terminal.count("attempt_succeeded", stage(cli))), [1, 2, 1, 1]);
     let asked = terminal.rig.api.asked();
     for path in ["/v1/messages", "/v1/responses", ":streamGenerateContent", "/v1/chat/completions"] {
         assert!(asked.iter().any(|asked| asked.path.contains(path)), "{path} was not asked");
     }
-    // What the planner answered has come to the coder.
+    // The coder's prompt contains the planner's answer.
     let coder =
         asked.iter().find(|asked| asked.path.ends_with("/v1/responses") && asked.mentions("Do this:"));
     assert!(coder.unwrap().mentions("src/hello.rs"));

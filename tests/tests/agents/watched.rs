@@ -1,4 +1,4 @@
-//! What files a command line touches: a call with a tool in it, watched with `strace`.
+//! The files that a command line uses: a call with a tool, traced with `strace`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use crate::rig::{Call, Rig};
 
 for_every_cli! { no_file_outside_of_its_place_is_touched }
 
-/// Where the system's own files are, which are only read.
+/// The system's own files, which are only read.
 const SYSTEM: &[&str] = &[
     "/usr",
     "/lib",
@@ -28,11 +28,11 @@ const SYSTEM: &[&str] = &[
     "/var/lib/dpkg",
 ];
 
-/// Where everybody writes without leaving anything: devices, what a process is told of itself, and the root that a
-/// sandbox builds in memory for what runs in it.
+/// Places that are written without leaving anything: devices, `/proc`, and the root that a sandbox creates in
+/// memory.
 const FLEETING: &[&str] = &["/proc", "/dev", "/newroot", "/oldroot"];
 
-/// What tells the kind of machine, and nothing of what is on it.
+/// Paths that describe the kind of machine, and not its content.
 const LOOKED_AT: &[&str] = &["/", "/var", "/home", "/.dockerenv"];
 
 fn no_file_outside_of_its_place_is_touched(cli: Cli) {
@@ -50,22 +50,22 @@ fn no_file_outside_of_its_place_is_touched(cli: Cli) {
     assert_eq!(reply.output.value(), TEXT);
 
     let touched = touched(&String::from_utf8_lossy(&fs::read(trace).unwrap()), &rig.work());
-    // It has watched something: the key's way in, and the tool's way out.
+    // The trace shows something: reading the key, and writing the tool's output.
     assert!(touched.iter().any(|touch| touch.writes && touch.path == rig.work().join("tool_out.txt")));
     let violations: BTreeSet<_> = touched.iter().filter_map(violation).collect();
     assert!(violations.is_empty(), "\n{}\n", violations.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
-/// What is wrong with it, if anything.
+/// The violation, if it is one.
 fn violation(touch: &Touch) -> Option<String> {
     let Touch { path, writes, succeeded, line } = touch;
     let within = |places: &[&str]| places.iter().any(|place| path.starts_with(place));
-    // The chore runs this with a folder for temporary files that nobody else has.
+    // `cargo xtask test-agents` runs this with a private folder for temporary files.
     let own = path.starts_with(std::env::temp_dir());
     if own || (!writes && (path.starts_with(installed()) || within(SYSTEM))) || within(FLEETING) {
         return None;
     }
-    // The folders that lie above its own are on every way to them.
+    // The parents of its own folder are on every path to it.
     let looked_at = LOOKED_AT.iter().any(|place| path == Path::new(place)) || installed().starts_with(path);
     if !writes && looked_at {
         return None;
@@ -74,11 +74,11 @@ fn violation(touch: &Touch) -> Option<String> {
     if in_home && line.starts_with("open") {
         return Some(format!("the real home: {line}"));
     }
-    // What is looked for, and not there, tells nothing.
+    // A failed lookup of a missing file reveals nothing.
     succeeded.then(|| format!("{}: {line}", if *writes { "written" } else { "read" }))
 }
 
-/// One file that was touched.
+/// One use of a file.
 struct Touch {
     path: PathBuf,
     writes: bool,
@@ -86,7 +86,7 @@ struct Touch {
     line: String,
 }
 
-/// Reads a trace. `work` is where relative paths begin that say nothing else.
+/// Parses a trace. Relative paths begin at `work` unless the trace says otherwise.
 fn touched(trace: &str, work: &Path) -> Vec<Touch> {
     let mut unfinished: BTreeMap<&str, String> = BTreeMap::new();
     let mut found = Vec::new();
@@ -141,16 +141,16 @@ fn writes(name: &str, arguments: &str) -> bool {
     opens || CHANGES.iter().any(|change| name.starts_with(change))
 }
 
-/// The paths that a call names, as absolute ones.
+/// The absolute paths that a call names.
 fn paths(name: &str, arguments: &str, work: &Path) -> Vec<PathBuf> {
-    // What follows is no path: arguments and variables of a program, what a link leads to, what is mounted.
+    // The other arguments are not paths: arguments and variables of a program, link targets, mounts.
     let most = match name {
         "execve" | "execveat" | "readlink" | "readlinkat" | "statfs" | "getxattr" | "lgetxattr" => 1,
         "mount" => 0,
         _ => usize::MAX,
     };
     let mut found = Vec::new();
-    // What a link says is no file that is touched.
+    // The target of a link is not a used file.
     let mut rest = if name.starts_with("symlink") { after_a_string(arguments) } else { arguments };
     while let Some((before, after)) = rest.split_once('"')
         && found.len() < most

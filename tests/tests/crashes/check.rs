@@ -1,4 +1,4 @@
-//! What the logs of all runs have to agree with: the rules, the trace of the calls, and what was shown.
+//! Compares the logs of all runs with the rules, the trace of the calls, and the events that sinks received.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -13,7 +13,7 @@ use workflow_tests::{rules, scenario};
 use crate::fleet::Fleet;
 use crate::work::Office;
 
-/// What came together.
+/// The totals.
 #[derive(Debug)]
 #[allow(dead_code, reason = "the rest is shown")]
 pub(crate) struct Tally {
@@ -22,9 +22,9 @@ pub(crate) struct Tally {
     events: usize,
 }
 
-/// Checks that every run has completed by the rules, that no attempt was executed twice or without its
-/// `attempt_started` or after the result of its node, that what was shown is there, and that no process is left.
-/// So many killed processes may each have left one line that is not whole.
+/// Checks that every run has completed by the rules, that no attempt was executed twice, without its
+/// `attempt_started`, or after the result of its node, that every shown event is in the log, and that no
+/// process is left. Each of the `killed` processes may have left one incomplete line.
 pub(crate) fn check(fleet: &Fleet, office: &Office, killed: usize) -> Tally {
     assert_eq!(fleet.at_work(), [0; 0], "processes of calls are left");
     let calls = fleet.calls();
@@ -76,7 +76,7 @@ fn compare(run: &RunId, events: &[Event], executed: &HashSet<&str>) -> usize {
     accounted
 }
 
-/// Checks that every event that was shown is in the log as it was shown.
+/// Checks that every shown event is in the log without changes.
 pub(crate) fn was_kept(fleet: &Fleet, logs: &HashMap<RunId, Vec<Event>>, killed: usize) {
     let told = fs::read_to_string(fleet.orders.told()).unwrap();
     let (mut whole, mut torn) = (0, 0);

@@ -1,4 +1,4 @@
-//! Workers for whose files there is no room.
+//! Workers whose files have no room.
 
 use std::collections::HashMap;
 
@@ -13,8 +13,8 @@ use crate::check::{check, was_kept};
 use crate::fleet::Fleet;
 use crate::work::{LARGE, Office, TALKATIVE};
 
-/// Lets a worker drive a run until its results do not fit any more: a limit of the size of files ends a write in
-/// the middle, as a full disk does. Once there is room the worker goes on.
+/// Lets a worker drive a run until its results do not fit any more: a limit of file sizes ends a write in the
+/// middle, like a full disk. Once there is room the worker continues.
 fn fill_the_disk(mut fleet: Fleet, blocks: usize) {
     let mut office = Office::new(&fleet, LARGE);
     let run = RunId::new("r0").unwrap();

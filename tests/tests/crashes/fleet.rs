@@ -9,13 +9,13 @@ use std::time::Duration;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use workflow_tests::worker::{Orders, Place};
 
-/// So many looks are enough for whatever is waited for.
+/// The number of polls before a wait times out.
 const LOOKS: usize = 10_000;
 
-/// How much time is between two looks.
+/// The time between two polls.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Worker processes over one store. None of them, and none of what they started, outlives it.
+/// Worker processes that share a store. No worker, and no process that it started, outlives this value.
 pub(crate) struct Fleet {
     pub(crate) orders: Orders,
     workers: Vec<Child>,
@@ -24,7 +24,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// No worker yet. `place` is told a directory for what it keeps.
+    /// Without workers. `place` receives a directory for its data.
     pub(crate) fn new(place: impl FnOnce(&Path) -> Place) -> Self {
         let home = tempfile::tempdir().unwrap();
         let orders = Orders { place: place(home.path()), traces: home.path().to_owned(), elsewhere: false };
@@ -36,13 +36,14 @@ impl Fleet {
         self.hire_with(&self.orders.clone());
     }
 
-    /// Starts a worker that is told something else than the others.
+    /// Starts a worker with other arguments than the others.
     pub(crate) fn hire_with(&mut self, orders: &Orders) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
         self.workers.push(self.spawn(command.arg(serde_json::to_string(orders).unwrap())));
     }
 
-    /// Starts a worker whose files may have so many blocks of 512 bytes, until there is [room](Self::make_room).
+    /// Starts a worker whose files are limited to this many blocks of 512 bytes, until there is
+    /// [room](Self::make_room).
     pub(crate) fn hire_with_small_files(&mut self, blocks: usize) {
         let mut command = Command::new("/bin/sh");
         let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
@@ -50,7 +51,7 @@ impl Fleet {
         self.workers.push(self.spawn(command.arg(serde_json::to_string(&self.orders).unwrap())));
     }
 
-    /// Lets the files of a worker grow.
+    /// Lifts the limit of a worker's files.
     pub(crate) fn make_room(&self, worker: usize) {
         let limit = Rlimit { current: None, maximum: None };
         prlimit(Some(Pid::from_child(&self.workers[worker])), Resource::Fsize, limit).unwrap();
@@ -58,7 +59,7 @@ impl Fleet {
 
     fn spawn(&self, command: &mut Command) -> Child {
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
-        // It works until its standard input ends, as it does when this process ends in whatever way.
+        // It works until its standard input ends, which happens when this process ends for any reason.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
     }
 
@@ -66,26 +67,26 @@ impl Fleet {
         self.workers.len()
     }
 
-    /// Kills a worker, which is at work still.
+    /// Kills a worker, which is still running.
     pub(crate) fn kill(&mut self, worker: usize) {
         let mut child = self.workers.remove(worker);
         child.kill().unwrap();
         assert_eq!(child.wait().unwrap().code(), None, "a worker has ended by itself\n{}", self.said());
     }
 
-    /// What a store calls a worker that holds a run begins so.
+    /// The prefix of a store's description of a worker as a holder.
     pub(crate) fn name(&self, worker: usize) -> String {
         format!("process {} ", self.workers[worker].id())
     }
 
     pub(crate) fn signal(&self, workers: &[usize], signal: Signal) {
         for worker in workers {
-            // It is not waited for yet: its number is its own still.
+            // It was not waited for yet, so its id was not reused.
             kill_process(Pid::from_child(&self.workers[*worker]), signal).unwrap();
         }
     }
 
-    /// Lets a worker finish in order.
+    /// Shuts a worker down regularly.
     pub(crate) fn dismiss(&mut self, worker: usize) {
         drop(self.workers[worker].stdin.take());
         let running = |child: &mut Child| child.try_wait().unwrap().is_none();
@@ -100,7 +101,7 @@ impl Fleet {
         assert!(status.success(), "a worker ended with {status}\n{}", self.said());
     }
 
-    /// Lets all workers finish in order; each is there still.
+    /// Shuts all workers down regularly; each is still running.
     pub(crate) fn dismiss_all(&mut self) {
         let said = self.said();
         for worker in &mut self.workers {
@@ -111,7 +112,7 @@ impl Fleet {
         }
     }
 
-    /// The calls that were begun, in order: `run:seed:path:attempt`. A line that is not whole is none.
+    /// The calls that were begun, in order: `run:seed:path:attempt`. Incomplete lines are skipped.
     pub(crate) fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.orders.calls()).unwrap_or_default();
         text.lines().filter_map(|line| line.strip_suffix(" .")).map(str::to_owned).collect()
@@ -128,11 +129,11 @@ impl Fleet {
         panic!("waited in vain: {what}\n{}", self.said());
     }
 
-    /// Processes of calls that are alive.
+    /// The living processes of calls.
     pub(crate) fn at_work(&self) -> Vec<i32> {
         let mark = format!("TRACE={}", self.orders.calls().display());
         let marked = |pid: &i32| {
-            // Processes come and go meanwhile; those of others cannot be read.
+            // Processes may end meanwhile; those of other users cannot be read.
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
             environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
         };
@@ -144,12 +145,12 @@ impl Fleet {
         self.home.path().join("log")
     }
 
-    /// All that the workers said.
+    /// The log output of all workers.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
-    /// The last that the workers said.
+    /// The end of the workers' log output.
     pub(crate) fn said(&self) -> String {
         let log = self.log();
         let newest: Vec<_> = log.lines().rev().take(60).collect();
@@ -163,7 +164,7 @@ impl Drop for Fleet {
             let _ = worker.kill();
             let _ = worker.wait();
         }
-        // Nobody starts any more.
+        // No worker starts new processes any more.
         for pid in self.at_work().into_iter().filter_map(Pid::from_raw) {
             let _ = kill_process(pid, Signal::KILL);
         }

@@ -1,4 +1,4 @@
-//! Workers that are killed, hundreds of times.
+//! Workers that are killed hundreds of times.
 
 use workflow_testkit::postgres::{Server, anywhere};
 use workflow_tests::worker::Place;
@@ -8,10 +8,10 @@ use crate::check::check;
 use crate::fleet::Fleet;
 use crate::work::{Office, SHARED};
 
-/// How many workers are at work at a time.
+/// The number of parallel workers.
 const WORKERS: usize = 3;
 
-/// How many runs there are at least that have not ended.
+/// The minimum number of unfinished runs.
 const RUNS: usize = 10;
 
 /// How often a worker is killed: `CRASH_KILLS` times, or a hundred.
@@ -19,15 +19,15 @@ fn kills() -> usize {
     std::env::var("CRASH_KILLS").map_or(100, |kills| kills.parse().unwrap())
 }
 
-/// Kills one worker after the other, each when some calls more were begun, and starts another in its place;
-/// in the end those that are left drive all runs to their ends.
+/// Kills one worker after the other, each after a few more calls were begun, and replaces it; at the end the
+/// remaining workers complete all runs.
 fn kill_workers(mut fleet: Fleet, seed: u64) {
     let mut chance = Chance(seed);
     let mut office = Office::new(&fleet, SHARED);
     office.create(RUNS);
     (0..WORKERS).for_each(|_| fleet.hire());
     for _ in 0..kills() {
-        // As many as would end soon are replaced.
+        // Replaces runs that would end soon.
         office.create(RUNS.saturating_sub(office.unfinished()));
         let goal = fleet.calls().len() + 1 + chance.below(6);
         fleet.until("calls are made", || fleet.calls().len() >= goal);
@@ -43,7 +43,7 @@ fn kill_workers(mut fleet: Fleet, seed: u64) {
 
 #[test]
 fn workers_that_are_killed_over_sqlite_leave_their_runs_to_the_others_at_once() {
-    // Nobody could wait for such a lease to run out.
+    // A test cannot wait for such a lease to expire.
     kill_workers(Fleet::new(|home| Place::Sqlite(home.join("runs.db"), 3_600_000)), 0x5eed);
 }
 

@@ -1,7 +1,7 @@
-//! Worker processes that are killed or stopped, and a database that is, over runs whose calls leave a trace.
+//! Worker processes, and a database server, that are killed or suspended while calls write a trace.
 //!
-//! What happens next is decided by what was seen to happen, not by time: a trace grows by so many calls, a run
-//! has ended in the store.
+//! The steps depend on what was observed, not on time: a trace grew by some calls, a run has ended in the
+//! store.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -19,7 +19,7 @@ mod paused;
 mod server;
 mod work;
 
-/// Chance that a seed decides (`SplitMix64`), so that a failing sequence can be had again.
+/// Random numbers from a seed (`SplitMix64`), so that a failing sequence can be repeated.
 struct Chance(u64);
 
 impl Chance {

@@ -1,4 +1,4 @@
-//! Workers that are stopped for so long that another takes their runs, and go on after that.
+//! Workers that are suspended for so long that another one acquires their runs, and then continue.
 
 use std::fs;
 
@@ -16,20 +16,20 @@ use crate::check::check;
 use crate::fleet::Fleet;
 use crate::work::{GATED, Office, SHARED, STUCK};
 
-/// Milliseconds that a lease is good.
+/// The lease time in milliseconds.
 const LEASE: u64 = 1_000;
 
-/// The same where a worker that wakes up is to have time enough to claim its run again, a fifth of that, although the
-/// machine is busy.
+/// The same for a test in which a resumed worker needs enough time to claim its run again, a fifth of this,
+/// on a busy machine.
 const LONG_LEASE: u64 = 10_000;
 
-/// How often two workers are stopped.
+/// How often two workers are suspended.
 const ROUNDS: usize = 6;
 
-/// How many runs there are at least that have not ended when they are.
+/// The minimum number of unfinished runs.
 const RUNS: usize = 12;
 
-/// Stops workers, but none in the middle of a write to SQLite, whose lock would keep out everybody.
+/// Suspends workers, but none in the middle of a write to SQLite, whose lock would block all others.
 fn stop(fleet: &Fleet, office: &Office, workers: &[usize]) {
     loop {
         fleet.signal(workers, Signal::STOP);
@@ -40,8 +40,8 @@ fn stop(fleet: &Fleet, office: &Office, workers: &[usize]) {
     }
 }
 
-/// Stops a worker in the middle of a call, lets another end the run, and wakes the first one up. The other one
-/// may work `elsewhere`, where it cannot end what the first one has started.
+/// Suspends a worker in the middle of a call, lets another one complete the run, and resumes the first one.
+/// The other one may work `elsewhere`, where it cannot stop the first one's calls.
 fn pause_and_wake(mut fleet: Fleet, elsewhere: bool) {
     let mut office = Office::new(&fleet, STUCK);
     let log = |office: &Office, run: &RunId| {
@@ -67,7 +67,7 @@ fn pause_and_wake(mut fleet: Fleet, elsewhere: bool) {
 
     fleet.signal(&[0], Signal::CONT);
     fleet.until("nothing is left of the call", || fleet.at_work().is_empty());
-    // It is alone, and of use.
+    // It is alone, and still works.
     office.create(2);
     fleet.until("the worker that woke up is stuck again", || {
         fleet.calls().iter().filter(|call| call.ends_with("/stuck[0]/run:1")).count() == 3
@@ -88,7 +88,8 @@ fn pause_and_wake(mut fleet: Fleet, elsewhere: bool) {
     assert_eq!(attempts.count(), 3);
 }
 
-/// Stops two of four workers at a time, wherever they are, until the others have all their runs, and wakes them up.
+/// Suspends two of four workers at a time, at random moments, until the others have all their runs, and
+/// resumes them.
 fn pause_at_random(mut fleet: Fleet, seed: u64) {
     let mut chance = Chance(seed);
     let mut office = Office::new(&fleet, SHARED);
@@ -119,7 +120,7 @@ fn pause_at_random(mut fleet: Fleet, seed: u64) {
     assert!(tally.interrupted > ROUNDS, "they were stopped where nothing happens: {tally:?}");
 }
 
-/// Stops the only worker in the middle of a call until its lease has run out, and wakes it up.
+/// Suspends the only worker in the middle of a call until its lease has expired, and resumes it.
 fn pause_alone(mut fleet: Fleet) {
     let mut office = Office::new(&fleet, GATED);
     let run = RunId::new("r0").unwrap();

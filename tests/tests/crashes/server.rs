@@ -1,4 +1,4 @@
-//! A PostgreSQL server that stops at once, over and over, under workers.
+//! A PostgreSQL server that stops immediately, again and again, while workers use it.
 
 use workflow_testkit::postgres::{Server, anywhere};
 use workflow_tests::worker::Place;
@@ -8,15 +8,15 @@ use crate::check::check;
 use crate::fleet::Fleet;
 use crate::work::{Office, SHARED};
 
-/// How often the server stops, every third time for so long that workers give up what they drive.
+/// How often the server stops, every third time for so long that workers abandon their runs.
 const STOPS: usize = 12;
 
-/// How many runs there are at least that have not ended when the server stops.
+/// The minimum number of unfinished runs when the server stops.
 const RUNS: usize = 12;
 
 #[test]
 fn workers_survive_a_server_that_stops_and_nothing_that_was_shown_is_lost() {
-    // Its processes die, and the machine does not: nothing has to wait for the disk.
+    // Only its processes die, not the machine: writes need not wait for the disk.
     let mut server = Server::start(&anywhere(), false).unwrap();
     let mut fleet = Fleet::new(|_| Place::Postgres(server.url(), 2_000));
     let mut office = Office::new(&fleet, SHARED);
@@ -36,7 +36,7 @@ fn workers_survive_a_server_that_stops_and_nothing_that_was_shown_is_lost() {
         server.go_on().unwrap();
     }
     fleet.until("all runs end", || office.unfinished() == 0);
-    // All who began are there.
+    // All workers are still running.
     assert_eq!(fleet.size(), 3);
     fleet.dismiss_all();
     let tally = check(&fleet, &office, 0);

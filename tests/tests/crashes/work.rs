@@ -1,4 +1,4 @@
-//! The runs that workers share.
+//! The runs of the workers.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use workflow_tests::shelf::Shelf;
 
 use crate::fleet::Fleet;
 
-/// Calls of commands, each with a process in the background that nobody finds by its group or session, and that
-/// does not end by itself in time; and calls that are over at once.
+/// Calls of commands, each with a background process that cannot be found by its group or session, and does
+/// not end by itself in time; and calls that end at once.
 pub(crate) const SHARED: &str = r#"
 workflow:
   name: Work that is shared
@@ -46,7 +46,7 @@ graph:
         env: { TRACE: "${vars.trace}" }
 "#;
 
-/// One command that never ends the first time it is called, and at once from then on.
+/// A command that never ends the first time it is called, and ends at once from then on.
 pub(crate) const STUCK: &str = r#"
 workflow: { name: Stuck at first, stages: [before, stuck, after] }
 before: { provider: tracing }
@@ -87,8 +87,8 @@ large:
     env: { TRACE: "${vars.trace}" }
 "#;
 
-/// A command that prints more to standard error than there may be room for, and a last line once the file `TRACE.room`
-/// exists.
+/// A command that prints more to standard error than there may be room for, and a last line once the file
+/// `TRACE.room` exists.
 pub(crate) const TALKATIVE: &str = r#"
 workflow: { name: Talkative, stages: [talk] }
 talk:
@@ -101,7 +101,7 @@ talk:
     env: { TRACE: "${vars.trace}" }
 "#;
 
-/// Who looks at a store, and creates the runs in it.
+/// Reads a store, and creates the runs in it.
 pub(crate) struct Office {
     engine: Engine,
     trace: String,
@@ -116,7 +116,7 @@ impl Office {
         Self { engine, trace: fleet.orders.calls().display().to_string(), created: 0 }
     }
 
-    /// Creates so many runs that nobody drives.
+    /// Creates this many unclaimed runs.
     pub(crate) fn create(&mut self, count: usize) {
         for _ in 0..count {
             let run = RunId::new(format!("r{}", self.created)).unwrap();
@@ -134,13 +134,13 @@ impl Office {
         &**self.engine.store()
     }
 
-    /// Whether nobody keeps others from writing.
+    /// Whether no process blocks writers.
     pub(crate) fn is_writable(&self) -> bool {
-        // It begins as every write does. That there is nothing to renew does not matter.
+        // It begins like every write. That there is nothing to renew does not matter.
         !matches!(block_on(self.store().renew()), Err(StoreError::Io { .. }))
     }
 
-    /// How many runs have not ended. A store that is away is asked again.
+    /// How many runs have not ended. Repeats the query if the store is unavailable.
     pub(crate) fn unfinished(&self) -> usize {
         loop {
             if let Ok(runs) = block_on(self.store().list(&RunFilter::unfinished())) {
@@ -153,12 +153,12 @@ impl Office {
         }
     }
 
-    /// A person has a call made again that was interrupted many times in a row, and resumes a run whose workers were
-    /// killed many times in a row.
+    /// Acts as a person who repeats a call that was interrupted many times in a row, and resumes a run whose
+    /// workers were killed many times in a row.
     fn has_run_again(&self, run: &RunRecord) {
         let Some(wait) = &run.head.wait else { return };
         let handle = self.engine.handle(&run.run_id);
-        // A store that is away is asked the next time.
+        // If the store is unavailable, the next pass repeats it.
         let _ = match wait.reason {
             WaitReason::UnknownOutcome => block_on(handle.answer(wait.number.unwrap(), "rerun")),
             WaitReason::Crashes => block_on(handle.resume()),

@@ -1,4 +1,4 @@
-//! What is said of a workflow and its variables before a run of it starts.
+//! The diagnostics of a workflow and its variables before a run starts.
 
 use futures::executor::block_on;
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ fn the_provider_that_a_role_recommends_counts_after_the_assignments_and_before_t
             "",
             "fine",
         ),
-        // It is a recommendation: where there is no such provider, the default does.
+        // It is a recommendation: without such a provider the default is used.
         (vec![("roles/ask.md", role("nowhere"))], "", "standard"),
     ] {
         let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
@@ -113,7 +113,7 @@ fn a_required_variable_that_an_earlier_stage_sets_does_not_block_the_start() {
     };
     let outputs = home.outputs(&flow("ask, tell"), &[]).unwrap();
     assert_eq!(outputs, ["standard: x", "standard: On standard: x"]);
-    // One that comes later does not help.
+    // A later stage does not help.
     let error = home.outputs(&flow("tell, ask"), &[]).unwrap_err();
     assert!(
         matches!(&error, EngineError::Variables(wrong) if wrong == &["role `tell` needs the variable `topic`, a text"]),
@@ -148,7 +148,7 @@ fn an_input_that_both_the_role_and_the_node_name_is_told_once() {
         ("draft", "\"${nodes.draft.output}\"", format!("standard: Tell:\n\n{draft}")),
         ("note", "\"${vars.note}\", draft", format!("standard: Tell:\n\nmind this\n\n{draft}")),
         ("\"${vars.note}\"", "\"${vars.note}\"", "standard: Tell:\n\nmind this".to_owned()),
-        // Another thing, also where it looks the same.
+        // Another part, even if it looks the same.
         ("note", "\"mind this\", draft", format!("standard: Tell:\n\nmind this\n\nmind this\n\n{draft}")),
         ("note", "\"${vars.note} \"", "standard: Tell:\n\nmind this\n\nmind this ".to_owned()),
     ] {
@@ -191,7 +191,7 @@ fn items_that_no_variable_gives_are_said_before_the_run_starts() {
     let expected = "the items of the node `who` of the stage `ask` are `${vars.people}`, and there is no variable `people`: set it";
     assert_eq!(wrong(&home, &all), expected);
     assert_eq!(home.outputs(&all, &[("people", json!(["a"]))]).unwrap(), [r#"["standard: a"]"#]);
-    // What may not be run, or is given by another stage, need not be there.
+    // A variable that may be unused, or that another stage sets, may be missing.
     let set = "workflow: { name: Flow, stages: [first, ask] }\nfirst: { prompt: x, set: { people: [\"${output}\"] } }\nask: { profile: all }\n";
     assert_eq!(home.outputs(set, &[]).unwrap()[1], r#"["standard: standard: x"]"#);
     let skipped = format!("{FLOW}ask: {{ profile: maybe }}\n");

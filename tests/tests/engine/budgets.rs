@@ -1,4 +1,4 @@
-//! What runs may use, and loops that do not help.
+//! Budgets, and loops without progress.
 
 use async_trait::async_trait;
 use futures::future::{Either, select};
@@ -12,7 +12,7 @@ use workflow_core::view::RunView;
 
 use crate::host::{Host, id};
 
-/// A workflow whose calls use so much each, and how its run ends.
+/// A workflow whose calls have this usage, and how its run ends.
 fn spend(workflow: &str) -> (RunView, Host) {
     let host = Host::new();
     let view = host.sim.block_on(host.engine.run(host.start("r1", workflow))).unwrap();
@@ -39,7 +39,7 @@ work:
     let error = view.error.unwrap();
     assert_eq!((view.status, error.class), (RunStatus::Failed, FailureClass::Stage));
     assert!(error.message.contains("the budget of the run is used up: $1.2000 of $1"), "{}", error.message);
-    // 0.3 for each iteration: the fourth begins with 0.9 and crosses the line with the calls under way.
+    // 0.3 for each iteration: the fourth begins at 0.9 and exceeds the limit with the calls in progress.
     assert!((view.spent.cost_usd.unwrap() - 1.2).abs() < 1e-9, "{:?}", view.spent);
     assert_eq!((view.spent.attempts, view.spent.unpriced), (8, 0));
     assert_eq!((view.spent.tokens, view.spent.uncounted), (Some(60), 4));
@@ -243,7 +243,7 @@ check: {{ provider: bob, with: {{ bob: {{ reply: {{ done: false }} }} }} }}
     assert_eq!((view.status, view.iteration, error.class), (RunStatus::Failed, 2, FailureClass::Repeated));
     let details = error.details.clone().unwrap();
     assert_eq!(details["first"]["message"], details["second"]["message"]);
-    // In another way, or not the one after the other.
+    // In another way, or not consecutively.
     let (view, _) = spend(&workflow("{ reply: ok }"));
     assert_eq!((view.iteration, view.error.unwrap().class), (5, FailureClass::Repeated));
 }

@@ -1,4 +1,4 @@
-//! What an engine refuses to be built with.
+//! Invalid settings of an engine.
 
 use async_trait::async_trait;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};

@@ -1,4 +1,4 @@
-//! Runs whose provider is a recording.
+//! Runs with a recorded provider.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +17,7 @@ use workflow_tests::sim::Sim;
 
 use crate::host::{Host, id};
 
-/// Two iterations of an agent that is refused a quota, is cut off, and says what it should not.
+/// Two iterations of an agent that is refused because of a quota, is interrupted, and outputs a secret.
 const RUN: &str = "
 workflow:
   name: Cassette
@@ -33,10 +33,10 @@ work:
   prompt: \"Part ${iteration} of the release\"
 ";
 
-/// Takes its time, and does something else at each call.
+/// Takes time, and behaves differently in each call.
 struct Agent {
     sim: Sim,
-    /// How many seconds its quota takes.
+    /// The seconds until its quota is reset.
     quota: i64,
     calls: AtomicU32,
 }
@@ -85,7 +85,7 @@ fn run(sim: &Sim, agent: impl Provider + 'static) -> Vec<Value> {
     events.chain(output.iter().map(|entry| serde_json::to_value(entry).unwrap())).collect()
 }
 
-/// Takes out what is a moment or a length of time, and the seed, by which the times of attempts are scattered.
+/// Removes times and durations, and the seed, which scatters the times of attempts.
 fn without_times(mut value: Value) -> Value {
     match &mut value {
         Value::Array(values) => {
@@ -109,7 +109,7 @@ fn without_times(mut value: Value) -> Value {
 
 #[test]
 fn a_run_on_a_cassette_has_the_same_log_but_for_its_times() {
-    // A run rests for a quota that takes long. That is a matter of time as well: at its own pace it does so again.
+    // A run is parked for a long quota. That depends on time as well: at its own pace it is parked again.
     for (quota, paces) in [(2, &[0.0, 0.01, 1.0][..]), (7200, &[1.0][..])] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.cassette");

@@ -1,4 +1,4 @@
-//! What an engine says of a workflow and of all the files that it refers to.
+//! The diagnostics of an engine for a workflow and all the files that it refers to.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ impl Provider for Agent {
     }
 }
 
-/// A home with files, and an engine that looks into it.
+/// A home with files, and an engine that reads it.
 struct Home {
     folder: tempfile::TempDir,
     engine: Engine,
@@ -57,7 +57,7 @@ impl Home {
         block_on(self.engine.check(text.as_bytes(), Some(&"flow".parse().unwrap()))).unwrap()
     }
 
-    /// Everything that is said, with the names of files as they are in the home.
+    /// All diagnostics, with the names of files as they are in the home.
     fn said(&self, text: &str) -> String {
         let home = self.folder.path().join("home").display().to_string();
         let checked = self.check(text);

@@ -1,4 +1,4 @@
-//! Which time an engine goes by, and its providers.
+//! The clocks of an engine and of its providers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -46,7 +46,8 @@ impl Clock for Set {
     }
 }
 
-/// A run of `yaml` whose provider `agent` takes 2 s, in the middle of which the clock is set by so many seconds.
+/// A run of `yaml` whose provider `agent` takes 2 s, and whose clock is set by this many seconds in the
+/// middle.
 fn set_in_a_call(yaml: &str, seconds: i64) -> (RunView, Vec<Event>) {
     let sim = Sim::new();
     let clock = Set::new(&sim);

@@ -1,4 +1,4 @@
-//! Whoever sends a control request is told what became of it.
+//! The sender of a control request learns its outcome.
 
 use std::sync::Barrier;
 use std::time::Duration;
@@ -31,7 +31,7 @@ fn done(outcome: ControlOutcome) -> RunView {
     outcome.accepted().unwrap().unwrap()
 }
 
-/// Drives a run until it asks, and returns the number of the question.
+/// Drives a run until it has a question, and returns the number of the question.
 async fn until_it_asks(engine: &Engine, host: &Host, run: &str) -> (RunHandle, u64) {
     let view = engine.run(host.start(run, ASKS)).await.unwrap();
     (engine.handle(&view.run_id), view.wait.unwrap().number.unwrap())
@@ -43,10 +43,10 @@ fn requests_to_a_run_that_no_process_drives_are_decided_at_once() {
     host.sim.block_on(async {
         let run = host.engine.create(host.start("r1", LONG)).await.unwrap();
         assert_eq!(done(run.pause().await.unwrap()).status, RunStatus::Paused);
-        // Once more changes nothing, and is as good.
+        // A second pause changes nothing, and succeeds.
         assert_eq!(done(run.pause().await.unwrap()).status, RunStatus::Paused);
         assert_eq!(done(run.resume().await.unwrap()).status, RunStatus::Running);
-        // The driver in the background has the next ones.
+        // The background driver applies the next ones.
         host.sim.sleep_ms(10).await;
         assert_eq!(done(run.pause().await.unwrap()).requested.as_deref(), Some("pause"));
         assert_eq!(done(run.resume().await.unwrap()).requested, None);
@@ -86,7 +86,7 @@ fn a_request_to_a_run_that_another_process_drives_is_recorded_until_that_decides
         let Ok(ControlOutcome::Recorded { number }) = run.pause().await else { panic!("decided elsewhere") };
         let view = done(run.settled(number, Duration::from_secs(3)).await.unwrap());
         assert_eq!((view.status, view.requested.as_deref()), (RunStatus::Running, Some("pause")));
-        // It is known afterwards too, and by others.
+        // The outcome is known later too, and to other processes.
         done(host.engine.handle(&id("r1")).settled(number, Duration::ZERO).await.unwrap());
     });
 }
@@ -101,7 +101,7 @@ fn a_request_that_the_driver_does_not_decide_on_stays_recorded() {
         let Ok(ControlOutcome::Recorded { number }) = run.cancel().await else { panic!("nobody decides") };
         let outcome = run.settled(number, Duration::from_secs(3)).await.unwrap();
         assert_eq!(outcome, ControlOutcome::Recorded { number });
-        // Its driver left without having looked: whoever waits carries it out.
+        // Its driver ended without reading it: the waiting sender applies it.
         let leave = async {
             host.sim.sleep_ms(500).await;
             host.store.release(lease).await.unwrap();

@@ -1,4 +1,4 @@
-//! Controls: whoever holds the run carries them out; when nobody does, whoever sent them.
+//! Control requests: the holder of the run applies them; without a holder, the sender does.
 
 use std::sync::{Arc, Mutex};
 
@@ -53,7 +53,7 @@ fn a_run_that_is_resumed_goes_on_where_there_is_a_spawner_or_when_it_is_driven()
         let unspawned = host.deeds.register(builder.timer(host.sim.clone())).build().unwrap();
         let second = unspawned.handle(&id("r2"));
         let _ = second.resume().await.unwrap();
-        // Nothing has begun: whoever drives runs of this store finds it as one that goes on.
+        // The run has not begun: workers of this store find it as a run that can continue.
         assert_eq!(second.status().await.unwrap(), RunStatus::Running);
         assert!(host.deeds.calls().iter().all(|call| call.id.run != id("r2")));
         assert_eq!(unspawned.unfinished().await.unwrap().len(), 1);
@@ -109,7 +109,7 @@ fn controls_that_come_too_late_change_nothing() {
     });
 }
 
-/// Hangs, and leaves something behind that has to be reclaimed, which works or does not.
+/// Hangs, and leaves a process that must be reclaimed, which succeeds or fails.
 #[derive(Clone, Default)]
 struct Leaves {
     reclaimed: Arc<Mutex<Vec<CallId>>>,

@@ -1,4 +1,4 @@
-//! A run that ends the process of every worker that takes it, before anything is recorded.
+//! A run that kills every worker that acquires it, before anything is recorded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -20,7 +20,7 @@ workflow: { name: Deadly, stages: [work] }
 work: { provider: tool }
 ";
 
-/// While it is deadly, what cleans up after a call of the run `deadly` ends the process.
+/// While it is deadly, reclaiming a call of the run `deadly` kills the process.
 #[derive(Clone, Default)]
 struct Tool {
     is_deadly: Arc<AtomicBool>,
@@ -53,7 +53,7 @@ fn engine(sim: &Sim, store: &MemoryStore, tool: &Tool) -> Engine {
     builder.provider("tool", tool.clone()).build().unwrap()
 }
 
-/// A worker in a process of its own, until that dies or has worked for so long. Tells whether it died.
+/// A worker in a separate process, until that dies or the time is over. Returns whether it died.
 async fn work(sim: &Sim, store: &mut MemoryStore, tool: &Tool, ms: u64) -> bool {
     let engine = engine(sim, store, tool);
     let before = tool.deaths.load(Ordering::SeqCst);
@@ -74,7 +74,7 @@ async fn work(sim: &Sim, store: &mut MemoryStore, tool: &Tool, ms: u64) -> bool 
             until.await
         }
         Either::Right((died, working)) => {
-            // What the dropped future would give back is not its own any more: it died.
+            // The dropped future cannot release its leases: the process died.
             *store = store.reopen();
             drop(working);
             died
@@ -94,7 +94,7 @@ fn a_run_that_ends_every_worker_waits_for_a_person_and_takes_no_other_run_with_i
                 first.create(StartRun::plan(&plan).run_id(id(run))).await.unwrap();
             }
             tool.is_deadly.store(true, Ordering::SeqCst);
-            // New runs come while it goes on.
+            // New runs are created meanwhile.
             let mut workers = 0;
             while work(&sim, &mut store, &tool, 20_000).await {
                 workers += 1;
@@ -113,7 +113,7 @@ fn a_run_that_ends_every_worker_waits_for_a_person_and_takes_no_other_run_with_i
             let wait = store.get(&id("deadly")).await.unwrap().head.wait.unwrap();
             assert_eq!((wait.reason, wait.until, wait.number), (WaitReason::Crashes, None, None));
             assert!(wait.question.as_ref().unwrap().contains("ended 5 times in a row"), "{wait:?}");
-            // No other worker touches it, and a person who resumes it finds all that it had.
+            // No other worker acquires it, and a person who resumes it finds its state unchanged.
             assert!(!work(&sim, &mut store, &tool, 50_000).await);
             tool.is_deadly.store(false, Ordering::SeqCst);
             let last = engine(&sim, &store, &tool);
@@ -138,7 +138,7 @@ fn a_run_that_was_left_to_a_person_can_be_cancelled_and_resumed_only_once() {
         tool.is_deadly.store(true, Ordering::SeqCst);
         while work(&sim, &mut store, &tool, 20_000).await {}
         tool.is_deadly.store(false, Ordering::SeqCst);
-        // To drive it without being asked to changes nothing.
+        // Driving it without a request changes nothing.
         let engine = engine(&sim, &store, &tool);
         let view = engine.drive(&id("deadly")).await.unwrap();
         assert_eq!((view.status, view.wait.unwrap().reason), (RunStatus::Paused, WaitReason::Crashes));

@@ -14,7 +14,8 @@ workflow: { name: Deadly, stages: [work] }
 work: { provider: ann, with: { ann: { hang: true } } }
 ";
 
-/// Drives the run until one more call was begun, and lets the process die then. Returns the run if it rests before.
+/// Drives the run until one more call was begun, and lets the process die then. Returns the run if it stops
+/// before.
 async fn die(host: &Host, run: &str) -> Option<RunView> {
     let calls = host.deeds.calls().len();
     let begun = Box::pin(async {
@@ -29,7 +30,7 @@ async fn die(host: &Host, run: &str) -> Option<RunView> {
     }
 }
 
-/// How many milliseconds after each interruption the node runs again, where it waits for that.
+/// How many milliseconds after each interruption the node runs again, if it waits.
 fn delays(events: &[Event]) -> Vec<Option<i64>> {
     let interruptions = events.iter().filter_map(|event| match &event.body {
         EventBody::AttemptInterrupted { retry_at, .. } => Some((event.at, *retry_at)),
@@ -54,12 +55,12 @@ fn a_call_that_ends_its_process_again_and_again_waits_longer_and_longer_and_then
     insta::assert_snapshot!(wait.question.unwrap(), @"`1/work[0]/run` was interrupted 5 times in a row: each time the process that drove the run ended while the node was running (a crash, too little memory, a kill). It may or may not have done its work. Did it happen, and with what result, or should it run again?");
     let delays = delays(&host.events("r1"));
     let [None, Some(second), Some(third), Some(fourth), None] = delays[..] else { panic!("{delays:?}") };
-    // Each from a half of what it may be at most.
+    // Each between a half of its maximum and its maximum.
     assert!((2_500..=5_000).contains(&second), "{delays:?}");
     assert!((5_000..=10_000).contains(&third), "{delays:?}");
     assert!((10_000..=20_000).contains(&fourth), "{delays:?}");
 
-    // A person has it run again, which begins a new row; then it is known what came of it.
+    // A person lets it run again, which starts counting over; then its outcome is known.
     let view = host.sim.block_on(async {
         let number = wait.number.unwrap();
         let _ = host.engine.handle(&id("r1")).answer(number, "rerun").await.unwrap();

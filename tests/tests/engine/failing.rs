@@ -1,4 +1,4 @@
-//! What is left of calls that fail.
+//! The partial output of calls that fail.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Forks: new runs that go on from a point of an old one.
+//! Forks: new runs that continue from a point of an old one.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ fn ended(events: &[Event]) -> u64 {
     ended
 }
 
-/// What holds for every fork at an event: `log` is the fork's, and `source` that of the run it was made of.
+/// The properties of every fork at an event: `log` is the fork's, and `source` that of its source.
 fn check_fork(source: &[Event], at: usize, log: &[Event], deeds: &Deeds, view: &RunView) {
     let fork = log.iter().rposition(|event| matches!(event.body, EventBody::RunForked(_))).unwrap();
     let kept = succeeded(&source[..at]);
@@ -67,7 +67,7 @@ fn check_fork(source: &[Event], at: usize, log: &[Event], deeds: &Deeds, view: &
     assert_eq!(view.spent.attempts, ended(&log[fork..]), "and not charged");
 }
 
-/// Drives a fork to its end. One whose calls never end is cancelled, as its source was.
+/// Drives a fork to its end. One whose calls never end is cancelled, like its source.
 async fn play(scenario: &Scenario, sim: &Sim, engine: &Engine, fork: &RunId) -> RunView {
     let playing = Box::pin(scenario.play(sim, engine, fork));
     match select(playing, sim.sleep_ms(300_000)).await {
@@ -79,7 +79,7 @@ async fn play(scenario: &Scenario, sim: &Sim, engine: &Engine, fork: &RunId) -> 
     }
 }
 
-/// Workflows that wait for persons and times, and go on in sessions.
+/// Workflows that wait for persons and times, and continue sessions.
 const WAITING: [(&str, &str); 5] = [
     (
         "approval",
@@ -172,7 +172,7 @@ impl Played {
         Self { scenario, sim, store, deeds, engine, plan, run }
     }
 
-    /// What a run's providers were told, and where.
+    /// The prompts of a run, and their nodes.
     fn prompts(&self, run: &RunId) -> Vec<String> {
         let calls = self.deeds.calls().into_iter().filter(|call| call.id.run == *run);
         calls
@@ -189,7 +189,7 @@ impl Played {
         self.sim.block_on(scenario::events(&self.store, run))
     }
 
-    /// Makes a fork, drives it to its end, and checks its log.
+    /// Creates a fork, drives it to its end, and checks its log.
     fn fork(&self, fork: Fork) -> (RunView, Vec<Event>) {
         let view = self.sim.block_on(async {
             let fork = self.engine.fork(fork).await.unwrap().id().clone();
@@ -262,7 +262,7 @@ fn a_fork_leaves_its_run_at_a_stage_a_node_or_an_event_and_has_values_of_its_own
         (fork(ForkPoint::Event(coded)), all[1..].iter().copied().map(str::to_owned).collect()),
         (fork(ForkPoint::Start).var("word", "new"), all.map(edited).into()),
         (
-            // What came after the stage may depend on its output.
+            // Events after the stage may depend on its output.
             fork(ForkPoint::Stage(stage("risky"))).output(stage("plan"), "mine"),
             all[1..].iter().copied().map(of_plan).collect(),
         ),
@@ -270,7 +270,7 @@ fn a_fork_leaves_its_run_at_a_stage_a_node_or_an_event_and_has_values_of_its_own
     for (fork, expected) in cases {
         let shown = format!("{fork:?}");
         let (view, events) = played.fork(fork);
-        // The loop goes on to its end: nothing says that it is done.
+        // The loop runs to its limit, because no output ends it.
         let prompts = played.prompts(&view.run_id);
         let of_both: Vec<_> = prompts.iter().filter(|prompt| !prompt.starts_with(['3', '4', '5'])).collect();
         assert_eq!(of_both, expected.iter().collect::<Vec<_>>(), "{shown}\n{}", log::show_events(&events));
@@ -304,11 +304,11 @@ fn another_output_writes_the_variables_of_its_stage_anew() {
         let run = engine.fork(fork().output(stage("plan"), other.clone())).await.unwrap();
         let view = engine.drive(run.id()).await.unwrap();
         assert_eq!(view.context.stages["code"].output.as_ref().unwrap().value(), "bob([\"b\",\"c\"] 2)");
-        // What a person says of a variable counts more.
+        // An answer of a person about a variable takes precedence.
         let run = engine.fork(fork().output(stage("plan"), other).var("n", 7)).await.unwrap();
         let view = engine.drive(run.id()).await.unwrap();
         assert_eq!(view.context.stages["code"].output.as_ref().unwrap().value(), "bob([\"b\",\"c\"] 7)");
-        // An output that does not have what the variables are of is refused.
+        // An output without the values for the variables is refused.
         let refused = engine.fork(fork().output(stage("plan"), "text")).await;
         let error = refused.err().unwrap().to_string();
         assert!(error.contains("the new output of `plan` does not fit: plan.set.files"), "{error}");
@@ -481,7 +481,7 @@ fn a_fork_goes_on_after_its_host_died_at_any_append() {
     }
 }
 
-/// What the stages of a run came to.
+/// The outputs of a run's stages.
 fn outputs(view: &RunView) -> Vec<(&StageId, Option<&Data>)> {
     view.context.stages.iter().map(|(id, stage)| (id, stage.output.as_ref())).collect()
 }

@@ -20,7 +20,7 @@ impl Host {
         Self::with(|builder| builder)
     }
 
-    /// A host whose engine is set up differently.
+    /// A host with other settings of its engine.
     pub(crate) fn with(setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         Self::in_world(Sim::new(), setup)
     }
@@ -30,7 +30,7 @@ impl Host {
         Self::in_world(Sim::seeded(seed), |builder| builder)
     }
 
-    /// A host of that world whose engine is set up differently.
+    /// A host of that world with other settings of its engine.
     pub(crate) fn in_world(sim: Sim, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let (deeds, store) = (Deeds::new(&sim), MemoryStore::new());
         let engine = engine(&sim, &deeds, store.clone(), setup);

@@ -1,4 +1,4 @@
-//! The items of a `foreach` node, and what is made of their outputs.
+//! The items of a `foreach` node, and how their outputs are combined.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use workflow_tests::faulty::{Fault, Faulty};
 
 use crate::host::{Host, id};
 
-/// A plan of one stage with that graph, whose provider answers as `with` of its nodes says.
+/// A plan with one stage that has that graph; its provider answers according to `with`.
 fn plan(graph: &Value) -> Arc<Plan> {
     let stage = Stage { profile: Some("graph".to_owned()), ..Stage::new("ann") };
     let name = StageId::new("stage").unwrap();
@@ -25,7 +25,7 @@ fn plan(graph: &Value) -> Arc<Plan> {
     Arc::new(Plan::load(bundle).unwrap())
 }
 
-/// A run with so many items, each of which becomes a text of two letters: four bytes of JSON.
+/// A run with this many items, each of which becomes a text of two letters: four bytes of JSON.
 fn items(count: usize) -> StartRun {
     let run = json!({ "type": "run", "with": { "ann": { "reply": "ab" } } });
     let each =
@@ -55,7 +55,7 @@ fn a_run_whose_outputs_of_items_cannot_be_read_says_so_and_is_taken_up_without_a
 
 #[test]
 fn outputs_of_items_have_a_bound_together() {
-    // Eight times what one output may have, with a comma for each.
+    // Eight times the maximum size of one output, with a comma for each.
     for (count, status) in [(16, RunStatus::Completed), (17, RunStatus::Failed)] {
         let host = Host::with(|builder| builder.max_output(10));
         let view = host.sim.block_on(host.engine.run(items(count))).unwrap();

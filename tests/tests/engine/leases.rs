@@ -1,4 +1,4 @@
-//! Leases that run out, and a store that does not answer.
+//! Leases that expire, and a store that does not answer.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn calls_are_stopped_before_their_lease_runs_out_although_the_store_does_not_ans
     let sim = Sim::new();
     let (clock, timer) = (sim.clone(), sim.clone());
     let memory = MemoryStore::with_leases(LEASE, move || clock.now());
-    // From the third append on, and so from the end of the first call on, nothing has an answer for an hour.
+    // From the third append on, so from the end of the first call on, requests get no response for an hour.
     let store = Faulty::scripted(&memory, |write| match write.kind {
         WriteKind::Append if write.of_its_kind > 1 => Fault::Delay(Duration::from_secs(3_600)),
         WriteKind::Renew => Fault::Delay(Duration::from_secs(3_600)),

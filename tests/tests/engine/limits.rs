@@ -1,4 +1,4 @@
-//! Places at a provider: shared by runs, engines, and the host's own work.
+//! Slots at a provider: shared by runs, engines, and the host's own work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

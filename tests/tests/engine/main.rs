@@ -1,4 +1,4 @@
-//! What a host can rely on, whatever the workflow is.
+//! Guarantees for a host, independent of the workflow.
 
 #![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]

@@ -1,4 +1,4 @@
-//! Runs that are moved to a newer definition.
+//! Runs that are migrated to a newer definition.
 
 use futures::future::{Either, join, select};
 use workflow_core::event::EventBody;
@@ -21,12 +21,12 @@ ship: { provider: bob, prompt: \"Ship ${stages.plan.output}\", approval: Ship? }
 tell: { provider: cid, prompt: Tell }
 ";
 
-/// An engine over `store`, in whose catalog the workflow is another now.
+/// An engine over `store`, whose catalog has another definition of the workflow.
 fn engine(host: &Host, store: impl RunStore + 'static, text: &str) -> Engine {
     Scenario::new("moves", text).engine(&host.sim, &host.deeds, store)
 }
 
-/// A run that stands before its second stage, and waits.
+/// A run that waits before its second stage.
 fn before_ship(host: &Host, old: &str) {
     let start = StartRun::workflow(WorkflowId::new("moves").unwrap()).run_id(id("r1"));
     let engine = engine(host, host.store.clone(), old);
@@ -34,7 +34,7 @@ fn before_ship(host: &Host, old: &str) {
     assert_eq!((view.status, view.current_stage.unwrap().as_str()), (RunStatus::Paused, "ship"));
 }
 
-/// Says yes to all that the run asks, until it has ended.
+/// Approves all questions of the run until it has ended.
 async fn to_the_end(engine: &Engine) -> RunView {
     let handle = engine.handle(&id("r1"));
     let mut view = engine.drive(&id("r1")).await.unwrap();
@@ -59,7 +59,7 @@ fn prompts(host: &Host) -> Vec<String> {
     host.deeds.calls().iter().map(|call| format!("{}: {}", call.provider, call.prompt)).collect()
 }
 
-/// What the newer definition would change, and what it does; nothing is changed by asking.
+/// The changes of the newer definition; reading them changes nothing.
 fn plan(host: &Host, text: &str) -> Migration {
     let before = host.events("r1");
     let engine = engine(host, host.store.clone(), text);
@@ -81,7 +81,7 @@ fn a_run_whose_definition_is_the_same_has_nothing_to_move_to() {
     assert_eq!(host.events("r1"), before, "and no event says that it was moved");
 }
 
-/// `(what is another, the newer definition, what is said of it, what providers are told after it)`.
+/// `(what changed, the newer definition, the changes shown, the prompts after it)`.
 fn newer() -> Vec<(&'static str, String, Vec<&'static str>, Vec<&'static str>)> {
     let tell = "tell: { provider: cid, prompt: Tell }";
     let ship = "bob: Ship ann(Plan)";
@@ -190,7 +190,7 @@ fn a_run_is_not_moved_where_it_could_not_go_on() {
         let EngineError::CannotMigrate { run, obstacles } = error else { panic!("{error}") };
         assert_eq!((run, obstacles), (id("r1"), vec![obstacle.to_owned()]));
         assert_eq!(host.events("r1"), before);
-        // Nobody is left with the right to drive it.
+        // No process holds its lease.
         let old = self::engine(&host, host.store.clone(), OLD);
         assert_eq!(host.sim.block_on(to_the_end(&old)).status, RunStatus::Completed);
     }
@@ -357,7 +357,7 @@ fn a_moved_run_goes_on_after_its_host_died_at_any_append() {
             host.sim.block_on(async {
                 let ended = next.handle(&id("r1")).status().await.unwrap().is_terminal();
                 if !ended {
-                    // Once more, which changes nothing where it was moved.
+                    // A second time, which changes nothing if it was migrated.
                     next.migrate(&id("r1")).await.unwrap();
                 }
                 assert_eq!(to_the_end(&next).await.status, RunStatus::Completed);

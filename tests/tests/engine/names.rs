@@ -1,4 +1,4 @@
-//! What a name in `${…}` stands for is decided when its node starts.
+//! A name in `${…}` is resolved when its node starts.
 
 use workflow_core::status::RunStatus;
 use workflow_exec::StartRun;

@@ -1,4 +1,4 @@
-//! Numbers pass through runs as they were written.
+//! Numbers keep their exact notation in runs.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ fn graph() -> serde_json::Value {
     ])
 }
 
-/// What the run of it comes to, in each store.
+/// The result of its run, in each store.
 fn check(store: impl RunStore + 'static, reopened: impl FnOnce() -> Box<dyn RunStore>) {
     let says = FunctionProvider::from_fn(|request| Ok(Reply::text(request.prompt)));
     let engine = Engine::builder().store(store).provider("says", says).build().unwrap();
@@ -187,7 +187,7 @@ args:
     assert_eq!(output.value(), json!(format!("1e2 1e400 {all} 1.10")));
 }
 
-/// A number in any spelling that JSON has.
+/// A number in any notation that JSON allows.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,24})?([eE][+-]?[0-9]{1,4})?",
@@ -207,7 +207,7 @@ graph: { provider: says, profile: graph }
 told: { provider: says, inputs: ["${vars.deep}", "is ${vars.first} and ${vars.given}"] }
 "#;
 
-/// Runs a workflow over these numbers in a store, and looks at what is read from it again.
+/// Runs a workflow with these numbers in a store, and reads the result again.
 fn survive(numbers: &[String], store: impl RunStore + 'static, reopened: impl FnOnce() -> Box<dyn RunStore>) {
     let says = FunctionProvider::from_fn(|request| Ok(Reply::text(request.prompt)));
     let engine = Engine::builder().store(store).provider("says", says).build().unwrap();

@@ -1,5 +1,5 @@
-//! Stores that cannot be used for a while, processes that are suspended, and clocks that jump: in a world whose
-//! leases are good for thirty seconds.
+//! Stores that are unavailable for a while, processes that are suspended, and clocks that jump: in a world
+//! whose leases are valid for thirty seconds.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ write:
   with: { ann: { after: 1000 }, bob: { after: 20000 } }
 ";
 
-/// A host whose store is away from time to time.
+/// A host whose store is unavailable from time to time.
 struct World {
     host: Host,
     memory: MemoryStore,
@@ -72,7 +72,7 @@ impl World {
         Self::with(Some(LEASE), away.clone(), away)
     }
 
-    /// The clock of the store is set forward after so many milliseconds, as after a suspension.
+    /// Sets the clock of the store forward after this many milliseconds, as after a suspension.
     async fn jump_after(&self, ms: u64) {
         self.host.sim.sleep_ms(ms).await;
         self.ahead.store(24 * 60 * 60 * 1_000, Ordering::SeqCst);
@@ -114,7 +114,7 @@ fn an_outage_shorter_than_the_lease_costs_nothing() {
 
 #[test]
 fn a_store_that_is_locked_for_nearly_as_long_as_a_lease_is_good_costs_nothing() {
-    // From the moment before the first renewal.
+    // From just before the first renewal.
     let world = World::leased(5_900..26_000);
     assert_eq!(world.run(LANES).unwrap().status, RunStatus::Completed);
     insta::assert_snapshot!(world.calls(), @r"
@@ -128,7 +128,7 @@ fn after_an_outage_longer_than_the_lease_a_run_that_nobody_took_goes_on_with_wha
     let world = World::leased(900..60_000);
     let yaml = LANES.replace("20000", "50000");
     assert_eq!(world.run(&yaml).unwrap().status, RunStatus::Completed);
-    // `bob` was stopped before somebody else could have begun it; `ann` was done.
+    // `bob` was stopped before another process could have repeated it; `ann` was done.
     insta::assert_snapshot!(world.calls(), @r"
     1/write[0] #1 ann 0–1000 replied
     1/write[1] #1 bob 0–27600 stopped
@@ -192,7 +192,7 @@ fn a_run_whose_lease_has_run_out_and_that_nobody_took_goes_on_with_its_calls() {
 
 #[test]
 fn a_worker_whose_leases_have_run_out_goes_on_with_the_calls_of_runs_that_nobody_took() {
-    // Whoever comes first to find it out: the heartbeat, an append, or the worker that looks for runs.
+    // Whichever notices it first: the heartbeat, an append, or the worker that looks for runs.
     for jump in [500, 950, 3_000, 5_990, 19_990] {
         let world = World::leased(0..0);
         let engine = &world.host.engine;
@@ -287,7 +287,7 @@ fn a_shutdown_does_not_wait_for_a_store_that_is_away() {
         elapsed(sim.now(), asked)
     }));
     assert!(matches!(ended, Err(EngineError::Store(StoreError::Io { .. }))), "{ended:?}");
-    // The last output is given up, and not waited for.
+    // The last output is dropped, and not waited for.
     assert!(at < 5_000, "after {at} ms");
     insta::assert_snapshot!(world.calls(), @r"
     1/write[0] #1 ann 0–1000 replied

@@ -1,4 +1,4 @@
-//! Code of the host that panics, of every kind: no run is lost, and none goes round in a circle.
+//! Panics in all kinds of host code: no run is lost, and none is retried forever.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -82,7 +82,7 @@ code: { provider: ann }
     assert_eq!(host.calls(), "", "nothing more was called");
 }
 
-/// What it started is stopped when it has panicked; whatever a call is asked for panics too.
+/// Its processes are stopped after it has panicked; all its methods panic too.
 #[derive(Default)]
 struct Rude {
     calls: AtomicUsize,
@@ -384,7 +384,7 @@ fn often() -> WorkOptions {
     options
 }
 
-/// Has the runs `r1`, `r2` and `r3` worked on by `engine`, until all have ended.
+/// Lets `engine` work on the runs `r1`, `r2` and `r3`, until all have ended.
 async fn work_on_three(host: &Host, engine: &Engine) {
     for run in ["r1", "r2", "r3"] {
         host.engine.create(host.start(run, ANN)).await.unwrap();
@@ -400,7 +400,7 @@ async fn work_on_three(host: &Host, engine: &Engine) {
 
 #[test]
 fn a_panic_while_a_run_is_driven_does_not_leave_work_and_the_other_runs_go_on() {
-    // When the fourth append is due, a call has ended.
+    // At the fourth append a call has ended.
     let fault = |append| {
         assert!(append != 4, "the disk is on fire");
         Fault::None
@@ -418,7 +418,7 @@ fn a_panic_while_a_run_is_driven_does_not_leave_work_and_the_other_runs_go_on() 
     }
 }
 
-/// Drops every other future that it is given.
+/// Drops every second future that it receives.
 struct Forgetful {
     sim: workflow_tests::sim::Sim,
     given: AtomicUsize,

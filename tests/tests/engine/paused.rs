@@ -1,4 +1,4 @@
-//! Engines in tests with the time of tokio paused, and scripted providers in them.
+//! Engines in tests with tokio's time paused, and scripted providers in them.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ hang: { provider: agent, timeout: 10s }
     let run = engine.run(start).await.unwrap();
     assert_eq!(run.status, RunStatus::Failed);
     let ended: Vec<_> = agent.calls().iter().map(|call| call.ended.unwrap().1).collect();
-    // The grace period of the engine is shorter than what the call takes to stop.
+    // The engine's grace period is shorter than the time that the call takes to stop.
     assert_eq!(ended, [Ended::Replied, Ended::Dropped, Ended::Dropped]);
     let results = &run.context.stages["talk"].results;
     assert_eq!(results[0].output.value(), "said");

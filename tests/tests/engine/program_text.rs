@@ -1,4 +1,4 @@
-//! A value never becomes program text, also where only the rendered command line shows that it would.
+//! A value never becomes program text, even if only the rendered command line shows it.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use workflow_core::view::RunView;
 use workflow_exec::{Engine, StartRun};
 use workflow_providers::CommandProvider;
 
-/// Runs the stage `attack` with a variable for each name. Every attack would make the file `executed`.
+/// Runs the stage `attack` with a variable for each name. Every successful attack would create the file
+/// `executed`.
 fn attack(folder: &Path, stage: &str, vars: &[(&str, Value)]) -> RunView {
     let commands = CommandProvider::builder().work_root(folder).build();
     let engine = Engine::builder().provider("command", commands).build().unwrap();

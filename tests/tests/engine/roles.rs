@@ -1,4 +1,4 @@
-//! What the text of a role can name while a run goes on.
+//! The names that a role can use during a run.
 
 use std::sync::Arc;
 

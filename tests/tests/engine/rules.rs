@@ -1,4 +1,4 @@
-//! What docs/src/reference/rules.md says: a test for each of the rules that are easy to guess wrong.
+//! The rules of docs/src/reference/rules.md: a test for each of the rules that are easy to misunderstand.
 
 use std::sync::Arc;
 

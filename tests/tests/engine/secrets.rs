@@ -1,4 +1,4 @@
-//! Secrets reach a provider, and nothing else.
+//! Secrets reach a provider, and no other component.
 
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ impl Secrets for Vault {
     }
 }
 
-/// Writes down all that it is shown.
+/// Records everything that it receives.
 #[derive(Clone, Default)]
 struct Tap(Arc<Mutex<String>>);
 
@@ -137,7 +137,7 @@ workflow: { name: Secrets, stages: [login] }
 login: { provider: service, env: { TOKEN: '${secrets.token}' } }
 ";
 
-/// All that a run has stored.
+/// All stored data of a run.
 fn stored(host: &Host, run: &str) -> String {
     let output = host.sim.block_on(host.store.output(&id(run), 0, usize::MAX)).unwrap();
     let record = host.sim.block_on(host.store.get(&id(run))).unwrap();
@@ -184,7 +184,7 @@ fn a_secret_is_redacted_over_entries_as_a_number_and_encoded() {
     assert_eq!(said(OutputKind::TextDelta), "it is [redacted], and the last word is 4");
     assert_eq!(said(OutputKind::Stderr), "denied: [redacted]");
     assert!(said(OutputKind::Stdout).ends_with("xxx[redacted] end"));
-    // Each entry is one of the call's own, and numbered without a gap.
+    // Each entry belongs to the call, and the numbers have no gaps.
     assert!((1..).zip(&output).all(|(number, entry)| entry.number == number && entry.attempt == 1));
 }
 
@@ -225,14 +225,14 @@ fn a_secret_that_is_too_short_is_refused_before_there_is_a_run() {
     assert!(host.sim.block_on(host.store.get(&id("r1"))).is_err());
 }
 
-/// Two stages, of which only the first is given the secret: the second waits for a person before it.
+/// Two stages, of which only the first receives the secret: the second waits for a person.
 const TWO: &str = "
 workflow: { name: Secrets, stages: [login, fetch] }
 login: { provider: service, env: { TOKEN: '${secrets.token}' } }
 fetch: { provider: service, approval: 'go on?' }
 ";
 
-/// An engine over the store of `host`, as another process has one.
+/// An engine over the store of `host`, as in another process.
 fn other_process(host: &Host, secrets: impl Secrets + 'static) -> Engine {
     let service = FunctionProvider::new(|_: CallRequest, context: CallContext| async move {
         context.output(OutputKind::Stdout, "still logged in with 4711471147114711");
@@ -275,14 +275,14 @@ fn a_run_is_not_driven_where_secrets_that_it_may_have_used_are_not_known() {
     let wait = view.wait.unwrap().number.unwrap();
     let engine = other_process(&host, These(&[]));
     let error = host.sim.block_on(async {
-        // The answer is taken in all the same: no call is made for that.
+        // The answer is accepted all the same, because it makes no call.
         engine.handle(&id("r1")).answer(wait, true).await.unwrap().accepted().unwrap();
         engine.handle(&id("r1")).wait().await.unwrap_err()
     });
     insta::assert_snapshot!(error, @"run `r1` may have used secrets that are not known here (token), so they cannot be kept out of its output: provide them, and resume the run");
     let before = host.events("r1");
     assert!(!before.iter().any(|event| event.body.is_terminal()));
-    // Where they are known it continues.
+    // A process that knows the secrets continues it.
     let engine = other_process(&host, TOKEN);
     let view = host.sim.block_on(engine.drive(&id("r1"))).unwrap();
     assert_eq!(view.status, RunStatus::Completed);
@@ -311,10 +311,10 @@ fn a_run_can_be_cancelled_where_its_secrets_are_not_known() {
     assert_eq!(host.sim.block_on(engine.handle(&id("r1")).status()).unwrap(), RunStatus::Cancelled);
 }
 
-/// No part of a secret that is as long as this may be stored.
+/// No part of a secret that is at least this long may be stored.
 const PART: usize = 6;
 
-/// Fails where a part of a secret is in a text.
+/// Fails if a text contains a part of a secret.
 fn holds_no_part(secret: &str, text: &str) {
     let parts = (0..=secret.len() - PART).map(|at| &secret[at..at + PART]);
     let found: Vec<_> = parts.filter(|part| text.contains(part)).collect();
@@ -373,7 +373,7 @@ fn no_part_of_a_secret_is_left_where_the_demo_shortens_its_prompt() {
     }
 }
 
-/// A run that asks something, and has a secret. Its other node runs for so many milliseconds.
+/// A run with a question, and a secret. Its other node runs for this many milliseconds.
 fn asks(run: &str, after: u64) -> StartRun {
     let yaml = "
 workflow: { name: Asks, stages: [ask] }
@@ -428,7 +428,7 @@ fn a_variable_or_an_output_that_holds_a_secret_is_refused() {
     host.sim.block_on(host.engine.fork(fork().var("x", json!("harmless")))).unwrap();
 }
 
-/// Everything that is stored of a run, its control requests too.
+/// All stored data of a run, including its control requests.
 fn all_stored(host: &Host, run: &str) -> String {
     let controls = host.sim.block_on(host.store.controls(&id(run), 0)).unwrap();
     format!("{} {controls:?}", serde_json::to_string(&host.events(run)).unwrap())

@@ -1,4 +1,4 @@
-//! Workers that take only some of the runs of a store.
+//! Workers that acquire only some of the runs of a store.
 
 use futures::future::join;
 use workflow_core::event::{Event, EventBody};
@@ -53,7 +53,7 @@ async fn work(sim: &Sim, store: &MemoryStore, options: WorkOptions) -> Vec<Strin
     runs
 }
 
-/// A store with runs of two workflows, two providers, and one that an expression names.
+/// A store with runs of two workflows, two providers, and one with a provider that an expression names.
 async fn some(sim: &Sim) -> MemoryStore {
     let store = MemoryStore::new();
     let engine = engine(sim, &store);
@@ -75,9 +75,9 @@ fn a_worker_takes_the_workflows_the_providers_and_the_definitions_that_it_was_to
         let mut options = WorkOptions::default();
         options.providers = vec!["ann".to_owned()];
         let store = some(&sim).await;
-        // What an expression names could be any provider.
+        // The result of an expression could be any provider.
         assert_eq!(work(&sim, &store, options).await, ["a1", "a2"]);
-        // The others are left as they are, and were not claimed.
+        // The others are unchanged, and were not claimed.
         for run in ["b1", "x1"] {
             let record = store.get(&id(run)).await.unwrap();
             assert_eq!(record.head.status, RunStatus::Pending, "{run}");
@@ -116,7 +116,7 @@ fn a_run_whose_list_entry_says_something_else_than_its_log_is_not_taken() {
         let store = MemoryStore::new();
         let other = engine(&sim, &store);
         create(&other, "r1", "first", &yaml("ann", "shelf")).await;
-        // The log moves the run to another definition, and the list is not told.
+        // The log migrates the run to another definition, and the list does not show it.
         let evil = other.parse(&yaml("bob", "evil"), "first").unwrap();
         let (hash, bundle) = (evil.hash().clone(), evil.bundle().clone());
         let body = EventBody::RunMigrated { hash, bundle, signature: None };
@@ -136,7 +136,7 @@ fn a_run_whose_list_entry_says_something_else_than_its_log_is_not_taken() {
         let lease = store.claim(&id("r1")).await.unwrap();
         assert!(lease.epoch <= 10, "looked at once by each worker: {lease:?}");
         store.release(lease).await.unwrap();
-        // Who drives it by its id means it.
+        // Driving it by its id ignores the selection.
         let driven: Result<_, EngineError> = other.drive(&id("r1")).await;
         assert_eq!(driven.unwrap().status, RunStatus::Completed);
     });

@@ -1,4 +1,4 @@
-//! Sessions that calls go on in.
+//! Sessions that calls continue.
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +21,7 @@ work: { provider: talker, session: continue, on_failure: retry, retries: 4, retr
 check: { provider: ann, with: { ann@3: { reply: { done: true } }, ann: { reply: { done: false } } } }
 ";
 
-/// Answers in a session, and fails as often as it is told to.
+/// Answers in a session, and fails as often as configured.
 struct Talker {
     fails: Vec<&'static str>,
     sessions: Arc<Mutex<Vec<Option<String>>>>,
@@ -83,10 +83,10 @@ fn a_session_that_fails_twice_in_the_same_way_is_given_up_visibly() {
 #[test]
 fn a_session_is_given_up_for_failures_of_its_own_alone() {
     let cases: [(&[&str], &[&str]); 3] = [
-        // The one after one that was given up.
+        // The session after a dropped one.
         (&["", "gone", "gone", "gone", "", ""], &["", "s1", "s1", "", "s4", "s4"]),
         (&["", "gone", "gone", "gone", "gone", ""], &["", "s1", "s1", "", "s4", "", "s6"]),
-        // The call had failed so before there was a session.
+        // The call had failed in the same way before there was a session.
         (&["early gone", "gone", "", ""], &["", "", "s2", "s2", "s2"]),
     ];
     for (fails, expected) in cases {
@@ -95,7 +95,7 @@ fn a_session_is_given_up_for_failures_of_its_own_alone() {
     }
 }
 
-/// Tells its session, and dies with its host unless it goes on in one.
+/// Reports its session, and dies with its host unless it resumes one.
 struct Hangs(Arc<Mutex<Vec<Option<String>>>>);
 #[async_trait]
 impl Provider for Hangs {
@@ -135,7 +135,7 @@ one: { provider: hangs }
 check: { provider: ann, with: { ann@2: { reply: { done: true } }, ann: { reply: { done: false } } } }";
     let run = id("r1");
     host.sim.block_on(async {
-        // Each pass of the stage has a session of its own, which a death does not end.
+        // Each pass of the stage has its own session, which a death does not end.
         for _ in 0..2 {
             let driving: futures::future::BoxFuture<'_, _> = match host.store.get(&run).await {
                 Ok(_) => Box::pin(host.engine.drive(&run)),
@@ -201,7 +201,7 @@ fn a_person_who_wants_a_new_session_after_an_interruption_says_so() {
     }
 }
 
-/// Names its session only where it begins one.
+/// Reports its session only when it begins one.
 struct Terse(Arc<Mutex<Vec<Option<String>>>>);
 
 #[async_trait]
@@ -226,7 +226,7 @@ fn a_session_that_an_agent_names_only_once_is_gone_on_in_in_every_iteration() {
     assert_eq!(*sessions.lock().unwrap(), [None, s1.clone(), s1]);
 }
 
-/// Tells what each call used, as an agent that counts over its session would be asked for it.
+/// Records the usage that each call is told, as an agent that counts per session needs it.
 struct Meter(Arc<Mutex<Vec<Option<u64>>>>);
 
 #[async_trait]

@@ -1,4 +1,5 @@
-//! An engine with a key drives only what was signed with it, whatever others write to its store.
+//! An engine with a key drives only runs that were signed with it, whatever other processes write to its
+//! store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -101,7 +102,7 @@ fn a_worker_with_a_key_drives_what_is_signed_with_it_and_leaves_the_rest_to_othe
         for run in ["unsigned", "others"] {
             let record = world.store.get(&id(run)).await.unwrap();
             assert_eq!((record.head.status, record.holder), (RunStatus::Pending, None), "{run}");
-            // It was claimed once to be looked at, and not again and again.
+            // It was claimed once to be checked, and not again and again.
             let lease = world.store.claim(&id(run)).await.unwrap();
             assert!(lease.epoch < 20, "{lease:?}");
             world.store.release(lease).await.unwrap();
@@ -112,7 +113,7 @@ fn a_worker_with_a_key_drives_what_is_signed_with_it_and_leaves_the_rest_to_othe
         let problem = refused(engine.drive(&id("others")).await);
         assert_eq!(problem, "its event 1 (run_created) is not signed with this key");
         assert_eq!(world.calls(), 1);
-        // Whoever has the other key, or none, is not concerned.
+        // An engine with the other key, or without one, is not affected.
         world.work(&world.engine(Some(OTHER)), 60).await;
         assert_eq!(world.store.get(&id("others")).await.unwrap().head.status, RunStatus::Completed);
         world.work(&world.engine(None), 60).await;
@@ -120,12 +121,12 @@ fn a_worker_with_a_key_drives_what_is_signed_with_it_and_leaves_the_rest_to_othe
     });
 }
 
-/// The run as somebody writes it to a store of the same workers.
+/// Stores a run as an attacker with access to the store would.
 async fn forge(world: &World, run: &str, events: Vec<Event>, bundle: &Engine, yaml: &str) -> MemoryStore {
     let store = MemoryStore::new();
     let plan = bundle.parse(yaml, "good").unwrap();
     let EventBody::RunCreated(created) = &events[0].body else { panic!("{events:?}") };
-    // The bundle is stored under the hash that the run names, whatever is in it.
+    // The bundle is stored under the hash that the run names, whatever it contains.
     let head = RunHead { bundle: created.bundle.clone(), ..State::first(&events[0]).unwrap().head() };
     let new = NewRun { id: id(run), bundle: plan.bundle().clone(), events, head };
     let lease = store.create(new).await.unwrap();
@@ -158,7 +159,7 @@ fn what_was_signed_cannot_be_changed() {
         forge(&world, "r1", with(&|run| run.isolated = true), &own, GOOD).await;
         forge(&world, "r1", with(&|run| run.seed += 1), &own, GOOD).await;
         forge(&world, "r1", with(&|run| run.signature = None), &own, GOOD).await;
-        // As another run, with and without its new name in the event.
+        // As another run, with and without its new id in the event.
         forge(&world, "r2", with(&|_| {}), &own, GOOD).await;
         forge(&world, "r2", with(&|run| run.run = id("r2")), &own, GOOD).await;
         // Another definition under the hash that is signed.
@@ -175,7 +176,7 @@ fn a_run_cannot_be_moved_to_a_definition_that_is_not_signed() {
         let evil = own.parse(EVIL, "good").unwrap();
         for (run, key) in [("r1", None), ("r2", Some(OTHER))] {
             create(&own, GOOD, run).await;
-            // By somebody who can write to the store, and has no key or another one.
+            // By an attacker who can write to the store, and has no key or another one.
             let mut state = State::fold(&scenario::events(&world.store, &id(run)).await).unwrap();
             let (hash, bundle) = (evil.hash().clone(), evil.bundle().clone());
             let signature = key.map(|_| "00".repeat(32).into());
@@ -198,23 +199,23 @@ fn a_fork_is_signed_by_who_makes_it_and_only_of_a_signed_run() {
     world.sim.block_on(async {
         let own = world.engine(Some(KEY));
         create(&world.engine(None), EVIL, "unsigned").await;
-        // Who reruns a run has not read its definition.
+        // A person who reruns a run has not read its definition.
         refused(own.fork(Fork::of(id("unsigned")).run_id(id("f0"))).await.map(|_| ()));
         create(&own, GOOD, "r1").await;
         assert_eq!(own.drive(&id("r1")).await.unwrap().status, RunStatus::Completed);
         let newer = own.parse(&GOOD.replace("good $", "better $"), "good").unwrap();
         let fork = Fork::of(id("r1")).run_id(id("f1")).var("what", json!("more")).definition(&newer);
         own.fork(fork).await.unwrap();
-        // A fork of a fork has signatures of its own.
+        // A fork of a fork has its own signature.
         own.fork(Fork::of(id("f1")).run_id(id("f2"))).await.unwrap();
         for run in ["f1", "f2"] {
             assert_eq!(own.drive(&id(run)).await.unwrap().status, RunStatus::Completed, "{run}");
         }
         assert_eq!(world.calls(), 3);
-        // Who has no key makes runs without a signature, also of signed ones.
+        // An engine without a key creates runs without a signature, also from signed ones.
         world.engine(None).fork(Fork::of(id("f1")).run_id(id("f3"))).await.unwrap();
         refused(own.drive(&id("f3")).await);
-        // What a fork changes cannot be changed again, nor the definition behind a signed hash.
+        // The changes of a fork cannot be changed again, nor the definition behind a signed hash.
         let events = scenario::events(&world.store, &id("f1")).await;
         let forge = async |change: &dyn Fn(&mut EventBody)| {
             let mut events = events.clone();
@@ -229,7 +230,7 @@ fn a_fork_is_signed_by_who_makes_it_and_only_of_a_signed_run() {
             store.release(store.create(new).await.unwrap()).await.unwrap();
             let engine = world.over(&store, Some(KEY));
             refused(engine.drive(&id("f1")).await);
-            // Nor does a fork with another provider make a signed run of it.
+            // A fork with another provider is not a signed run either.
             let fork = Fork::of(id("f1")).run_id(id("f9")).provider("tool");
             refused(engine.fork(fork).await.map(|_| ()));
         };
@@ -262,7 +263,7 @@ fn starting_a_signed_run_again_with_the_same_inputs_continues_it() {
         let plan = own.parse(GOOD, "good").unwrap();
         let start = StartRun::plan(&plan).run_id(id("r1")).var("what", "work");
         assert_eq!(own.run(start).await.unwrap().status, RunStatus::Completed);
-        // One of that id that somebody else made is not taken for it.
+        // A run with that id that another process created is not reused.
         create(&world.engine(None), GOOD, "r2").await;
         let start = StartRun::plan(&plan).run_id(id("r2")).var("what", "work");
         refused(own.run(start).await);

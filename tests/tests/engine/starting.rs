@@ -1,4 +1,4 @@
-//! Starting runs, once, and side by side.
+//! Starting runs, once, and in parallel.
 
 use futures::future::join_all;
 use jiff::Timestamp;

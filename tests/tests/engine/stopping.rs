@@ -1,4 +1,4 @@
-//! Ways to stop driving, and calls that do not want to.
+//! Ways to stop driving, and calls that do not stop.
 
 use futures::TryStreamExt as _;
 use futures::future::{Either, join, join_all, join3, select};
@@ -84,7 +84,7 @@ fn a_shutdown_stops_the_calls_and_leaves_the_runs_to_be_taken_up() {
 
         let unfinished = other.unfinished().await.unwrap();
         assert_eq!(unfinished.len(), 1);
-        // At the time at which the snapshot below has its second attempt.
+        // The time of the second attempt in the snapshot below.
         host.sim.sleep_ms(110).await;
         assert_eq!(other.drive(run.id()).await.unwrap().status, RunStatus::Completed);
     });
@@ -128,7 +128,7 @@ fn an_engine_that_was_shut_down_starts_and_drives_nothing() {
         }
         engine.work(WorkOptions::default()).await.unwrap();
 
-        // It can still be asked about runs, and nothing was begun for them.
+        // It still answers queries about runs, and has begun nothing for them.
         let run = engine.handle(&id("r1"));
         assert_eq!(run.view().await.unwrap().status, RunStatus::Pending);
         assert_eq!(run.wait().await.unwrap().status, RunStatus::Pending);
@@ -159,10 +159,10 @@ plan: { provider: ann, approval: Go? }
         };
         let ((), events, output) = join3(shutdown, events, output).await;
         assert!(output.iter().all(Result::is_ok));
-        // What the shutdown itself did is shown before the end.
+        // Events of the shutdown itself are shown before the end.
         let last = events.into_iter().map(|events| events.unwrap().last().unwrap().body.kind());
         assert_eq!(last.collect::<Vec<_>>(), ["attempt_interrupted", "attempt_succeeded", "run_waiting"]);
-        // The run of the other engine goes on.
+        // The run of the other engine continues.
         assert_eq!(other.handle(&id("elsewhere")).wait().await.unwrap().status, RunStatus::Completed);
     });
 }
@@ -231,7 +231,7 @@ fn a_call_that_ignores_its_time_out_is_dropped_after_the_grace_period() {
     insta::assert_snapshot!(host.calls(), @"  1/plan[0] #1 ann 0–4000 dropped");
 }
 
-/// A closure that never ends and does not look at its stop signal.
+/// A closure that never ends and ignores its stop signal.
 fn deaf() -> FunctionProvider {
     FunctionProvider::new(|_, _| std::future::pending())
 }

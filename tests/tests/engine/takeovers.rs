@@ -1,4 +1,4 @@
-//! Drivers that lose a run to another one, which stops what their calls have started, as on one machine.
+//! Drivers that lose a run to another one, which stops their calls, as on one machine.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -28,10 +28,10 @@ workflow: { name: One call, stages: [work] }
 work: { provider: command }
 ";
 
-/// What stops the processes of calls, by path and attempt.
+/// Stops the processes of calls, by path and attempt.
 type Processes = BTreeMap<(String, u32), oneshot::Sender<()>>;
 
-/// What calls have started on a machine: whoever knows a call can stop it.
+/// The processes of calls on a machine: every engine that knows a call can stop it.
 #[derive(Clone)]
 struct Machine {
     sim: Sim,
@@ -103,7 +103,7 @@ impl World {
         StartRun::plan(&engine.parse(YAML, "test").unwrap()).run_id(id("r1"))
     }
 
-    /// All leases run out, as they do for processes that are suspended.
+    /// All leases expire, as for processes that are suspended.
     fn leases_run_out(&self) {
         self.ahead.fetch_add(60 * 60 * 1_000, Ordering::SeqCst);
     }
@@ -113,11 +113,11 @@ impl World {
     }
 }
 
-/// A process that was suspended after it claimed a run and before it read the log finds calls there that it takes for
+/// A process that was suspended between claiming a run and reading the log finds calls there that look like
 /// those of a dead process.
 #[test]
 fn a_driver_that_reads_a_run_after_it_lost_it_stops_no_call_of_the_driver_that_has_it() {
-    // Whether its heartbeat has told it by then, or not.
+    // Whether its heartbeat has reported the loss by then, or not.
     for readable in [3_000, 9_000] {
         let world = World::new();
         let (clock, begin) = (world.sim.clone(), world.sim.now());
@@ -142,8 +142,8 @@ fn a_driver_that_reads_a_run_after_it_lost_it_stops_no_call_of_the_driver_that_h
     }
 }
 
-/// What another process may do that has the run for a while: it reads the log and stops what it finds there, and ends
-/// before it writes anything.
+/// What another process may do that has the run for a while: it reads the log and stops the calls there, and
+/// ends before it writes anything.
 async fn takes_the_run_and_leaves(world: &World, after: u64, stops: bool, dies: bool) {
     world.sim.sleep_ms(after).await;
     world.leases_run_out();
@@ -161,7 +161,8 @@ async fn takes_the_run_and_leaves(world: &World, after: u64, stops: bool, dies: 
 
 #[test]
 fn what_calls_return_after_another_driver_had_the_run_is_not_recorded() {
-    // Neither the failure of what the other one stopped, nor a reply whose process may have lost its children.
+    // Neither the failure of a call that the other process stopped, nor a reply whose process may have lost
+    // its children.
     for (stops, dies) in [(true, false), (true, true), (false, false), (false, true)] {
         // Between two heartbeats, and just before the call is done.
         for after in [100, 5_000, 9_990] {

@@ -17,7 +17,7 @@ use workflow_tests::sim::Sim;
 
 use crate::host::Host;
 
-/// All spans as they were when they were closed, and the events, in the spans that they are in.
+/// All closed spans, and the events, with the spans that contain them.
 #[derive(Clone, Default)]
 pub(crate) struct Collect(Arc<Mutex<Collected>>);
 
@@ -76,7 +76,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collect {
     }
 }
 
-/// What is told of a run of `yaml` that is started in a span of the host's.
+/// The spans and events of a run of `yaml` that is started in a span of the host.
 fn traced(yaml: &str) -> String {
     let used = Usage { input_tokens: Some(100), output_tokens: Some(7), cost_usd: Some(0.25) };
     let agent = FunctionProvider::new(move |request, _: CallContext| {

@@ -1,4 +1,4 @@
-//! What goes wrong, and what becomes of the run.
+//! Failures, and their effects on the run.
 
 use std::sync::{Arc, Mutex};
 
@@ -27,7 +27,7 @@ plan:
   with: { bob: { after: 1000000 } }
 ";
     let host = Host::new();
-    // The first append is that of the start; the second, when `ann` is done, fails for good.
+    // The first append is that of the start; the second, when `ann` is done, fails permanently.
     let fails = |append| if append >= 2 { Fault::Lose } else { Fault::None };
     let engine = host.engine_over(Faulty::new(&host.store, fails));
     let error = host.sim.block_on(engine.run(host.start("r1", yaml))).unwrap_err();
@@ -55,7 +55,7 @@ fn whoever_waits_for_a_run_is_told_what_ended_its_driver() {
             assert!(matches!(error, EngineError::Store(StoreError::Io { .. })), "{error}");
         }
         assert_eq!(run.status().await.unwrap(), RunStatus::Running);
-        // Once another engine has gone on with the run, its result counts.
+        // Once another engine has continued the run, its result counts.
         host.engine.drive(&id("r1")).await.unwrap();
         assert_eq!(run.wait().await.unwrap().status, RunStatus::Completed);
     });
@@ -191,7 +191,7 @@ fn a_provider_that_is_not_registered_is_found_before_anything_starts() {
     ");
 }
 
-/// One workflow.
+/// A catalog with one workflow.
 #[derive(Default)]
 struct Folder(Mutex<Option<String>>);
 
@@ -247,7 +247,7 @@ fn a_workflow_in_use_is_not_deleted_and_its_runs_keep_what_they_started_with() {
         let _ = host.engine.handle(&id("r2")).cancel().await.unwrap();
         host.engine.delete_workflow(&ship).await.unwrap();
         assert!(matches!(folder.get(&ship).await, Err(CatalogError::NotFound(_))));
-        // Gone from the catalog, and still there for its runs.
+        // Deleted from the catalog, and still there for its runs.
         assert_eq!(host.store.get(&id("r1")).await.unwrap().head.workflow_id, ship);
         view
     });

@@ -54,10 +54,10 @@ fn a_stage_waits_for_a_person_and_nobody_holds_the_run_meanwhile() {
         assert_eq!(view.waits[0].question.as_deref(), Some("Ship ann()?"));
         let record = host.store.get(&id("r1")).await.unwrap();
         assert_eq!((record.holder, record.head.wait.unwrap().reason), (None, WaitReason::Approval));
-        // Looking does not change anything.
+        // Driving it again changes nothing.
         assert_eq!(host.engine.drive(&id("r1")).await.unwrap(), view);
 
-        // Another process answers, and drives the run on.
+        // Another process answers, and continues the run.
         let other = host.engine_over(host.store.clone());
         let handle = other.handle(&id("r1"));
         let _ = handle.answer(number, true).await.unwrap();
@@ -144,7 +144,7 @@ fn nodes_ask_and_what_persons_say_is_their_output() {
         assert_eq!(states, [StageStatus::Waiting, StageStatus::Completed, StageStatus::Waiting]);
 
         let handle = host.engine.handle(&id("r1"));
-        // What could not be said does not count, nor does what nobody asked.
+        // Invalid answers do not count, nor do those without a question.
         for (wait, value) in
             [(pick.number.unwrap(), json!("c")), (say.number.unwrap(), json!(1)), (99, json!("a"))]
         {
@@ -195,7 +195,7 @@ fn a_run_that_waits_for_a_person_is_paused_and_cancelled_like_another() {
         let _ = handle.pause().await.unwrap();
         let view = handle.view().await.unwrap();
         assert_eq!(view.wait.unwrap().reason, WaitReason::Pause);
-        // An answer is taken, and nothing starts.
+        // The answer is accepted, and no call starts.
         let _ = handle.answer(number, true).await.unwrap();
         let view = handle.wait().await.unwrap();
         assert_eq!((view.status, view.waits.len()), (RunStatus::Paused, 1));
@@ -214,12 +214,12 @@ fn a_run_that_waits_for_a_person_is_paused_and_cancelled_like_another() {
 fn a_resumption_of_a_run_that_is_not_paused_changes_nothing() {
     let host = Host::new();
     host.sim.block_on(async {
-        // While it goes on, and before anybody drives it.
+        // While it is driven, and before it is driven.
         host.engine.create(host.start("r1", APPROVAL)).await.unwrap();
         host.store.request(&id("r1"), Control::Resume).await.unwrap();
         let view = host.engine.drive(&id("r1")).await.unwrap();
         assert_eq!((view.status, only_wait(&view).1), (RunStatus::Paused, WaitReason::Approval));
-        // While it waits for a person, by who drives it and by who only asks.
+        // While it waits for a person, by a driver and by a mere sender.
         host.store.request(&id("r1"), Control::Resume).await.unwrap();
         assert_eq!(host.engine.drive(&id("r1")).await.unwrap(), view);
         let handle = host.engine.handle(&id("r1"));
@@ -338,7 +338,7 @@ fn a_run_over_its_quota_goes_on_by_itself_when_the_time_has_come() {
 #[test]
 fn runs_that_wait_in_the_background_go_on_at_their_times_whatever_they_are_called() {
     let host = Host::new();
-    // Some look like ids that the engine makes.
+    // Some look like ids that the engine generates.
     let called = ["r1", "0192d5b1-0000-7000-8000-00000000000A", "0192d5b1-0000-7000-8000-00000000000a"];
     let called = called
         .into_iter()
@@ -347,7 +347,7 @@ fn runs_that_wait_in_the_background_go_on_at_their_times_whatever_they_are_calle
     host.sim.block_on(async {
         let start = host.sim.now();
         let mut waiting = Vec::new();
-        // Who begins first waits longest.
+        // The run that begins first waits longest.
         for (hours, run) in (1_i64..=7).rev().zip(called) {
             let yaml = QUOTA.replace("3600000", &(hours * 3_600_000).to_string());
             let start = StartRun::plan(&host.engine.parse(&yaml, "test").unwrap());

@@ -1,4 +1,4 @@
-//! Whoever looks on sees everything that is stored, and nothing else, at his own pace.
+//! A reader sees all stored events, and no others, at its own pace.
 
 use std::sync::{Arc, Mutex};
 
@@ -76,7 +76,7 @@ fn a_run_that_is_driven_elsewhere_can_be_followed() {
     });
 }
 
-/// Compares what it is shown with what is stored then.
+/// Compares what it receives with what is stored then.
 #[derive(Clone)]
 struct Checking {
     store: workflow_core::store::MemoryStore,
@@ -107,7 +107,7 @@ fn a_sink_is_shown_what_was_stored_in_its_order() {
     assert_eq!(*sink.shown.lock().unwrap(), host.events("r1"));
     assert_eq!(sink.entries.lock().unwrap().len(), 40);
 
-    // A run that is only created, and one that is made of another.
+    // A run that is only created, and a fork.
     sink.shown.lock().unwrap().clear();
     host.sim.block_on(async {
         host.engine.create(host.start("r2", TALKS)).await.unwrap();
@@ -137,7 +137,7 @@ fn more_output_than_can_be_held_is_dropped_with_a_count() {
     assert_eq!(kept.len() + dropped, 20_000);
 }
 
-/// Writes down the order in which a sink is shown output and ends of calls.
+/// Records the order in which a sink receives output and ends of calls.
 #[derive(Clone, Default)]
 struct Order(Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! Runs that were stored by a released version are read, and driven on, by this one.
+//! This version reads and continues runs that a released version has stored.
 //!
 //! `tests/formats` has a folder for each released version: the same runs in each kind of store, and beside
 //! them what they are: a file for each run, with the record by which it is listed, its output and its controls
@@ -31,13 +31,13 @@ use workflow_tests::scenario;
 
 use crate::place::Kind;
 
-/// The versions whose formats are read. The last one is that of the version under way.
+/// The versions whose formats are read. The last one is the current version.
 const VERSIONS: [&str; 3] = ["0.1.0", "0.1.0-2", "0.1.0-3"];
 
-/// What is beside the stores.
+/// The folder beside the stores.
 const LOGS: &str = "logs";
 
-/// What is known of a run besides its events.
+/// The data of a run besides its events.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Facts {
     record: RunRecord,
@@ -45,7 +45,7 @@ struct Facts {
     controls: Vec<ControlRecord>,
 }
 
-/// What a run is: its facts, and its events as they were written.
+/// A run: its data, and its events as they were written.
 type Runs = BTreeMap<String, (Facts, Vec<String>)>;
 
 fn folder(version: &str) -> PathBuf {
@@ -82,7 +82,7 @@ fn lines(events: &[Event]) -> Vec<String> {
     events.iter().map(|event| serde_json::to_string(event).unwrap()).collect()
 }
 
-/// Writes all that is committed of this version.
+/// Writes all committed files of this version.
 fn write(folder: &Path) {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder.join(LOGS)).unwrap();
@@ -101,7 +101,7 @@ fn write(folder: &Path) {
     });
 }
 
-/// Stores the same runs in another store, in portions as an engine appends them.
+/// Copies the runs to another store, in the appends of an engine.
 async fn copy(from: &dyn RunStore, to: &dyn RunStore) {
     let mut records = from.list(&RunFilter::all()).await.unwrap();
     records.reverse();
@@ -145,7 +145,7 @@ async fn obeys_the_rules(store: &dyn RunStore, events: &[Event]) {
     rules::keeps(&bundle, events, reading).unwrap();
 }
 
-/// Every run is there as it was, in a store.
+/// Checks that a store has every run without changes.
 async fn reads_back(store: &dyn RunStore, runs: &Runs) {
     let records = store.list(&RunFilter::all()).await.unwrap();
     assert_eq!(records.len(), runs.len());
@@ -159,7 +159,7 @@ async fn reads_back(store: &dyn RunStore, runs: &Runs) {
     }
 }
 
-/// Every run that has not ended is driven on to its end, whatever it waits for; returns how many there were.
+/// Drives every unfinished run to its end, whatever it waits for; returns how many there were.
 async fn goes_on(engine: &Engine) -> usize {
     let runs = engine.store().list(&RunFilter::unfinished()).await.unwrap();
     for RunRecord { run_id: run, .. } in &runs {
@@ -196,7 +196,7 @@ async fn goes_on(engine: &Engine) -> usize {
     runs.len()
 }
 
-/// All that holds for what was committed.
+/// All checks of a committed folder.
 fn holds_for(folder: &Path, kind: Kind) {
     let runs = committed(folder);
     kind.with_copy(folder, |open| {
@@ -208,7 +208,7 @@ fn holds_for(folder: &Path, kind: Kind) {
     });
 }
 
-/// `cargo xtask formats` runs this test so that it writes them.
+/// `cargo xtask formats` runs this test to write them.
 #[test]
 fn the_formats_are_committed_with_every_kind_of_event() {
     let (version, current) = (env!("CARGO_PKG_VERSION"), VERSIONS[VERSIONS.len() - 1]);

@@ -1,4 +1,4 @@
-//! Where runs are committed: a home of files, an SQLite database, and a PostgreSQL database as statements.
+//! The committed stores: a home of files, an SQLite database, and a PostgreSQL database as SQL statements.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,7 +15,7 @@ use workflow_testkit::postgres::SharedServer;
 /// A server to use instead of one that is started for the tests.
 const URL: &str = "WORKFLOW_TEST_POSTGRES_URL";
 
-/// How the schema is called where it is committed. A test gives it a name of its own.
+/// The name of the schema in the committed statements. A test uses another name.
 const SCHEMA: &str = "committed_runs";
 
 /// A kind of store.
@@ -29,7 +29,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Files, Self::Sqlite, Self::Postgres];
 
-    /// What is committed of it.
+    /// The name of its committed folder or file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Files => "files",
@@ -38,7 +38,7 @@ impl Kind {
         }
     }
 
-    /// Lets `fill` fill an empty store, and writes what is committed of it into `folder`.
+    /// Lets `fill` fill an empty store, and writes it into `folder`.
     pub(crate) fn write(self, folder: &Path, fill: impl FnOnce(&dyn RunStore)) {
         let path = folder.join(self.name());
         match self {
@@ -50,7 +50,7 @@ impl Kind {
             }
             Self::Sqlite => {
                 fill(&SqliteStore::open(&path).unwrap());
-                // Without what was deleted: who had it open.
+                // Without deleted rows, which name the processes that had it open.
                 Connection::open(&path).unwrap().execute_batch("VACUUM").unwrap();
                 let _ = fs::remove_dir(folder.join("runs.db-holders"));
             }
@@ -62,7 +62,7 @@ impl Kind {
         }
     }
 
-    /// Does something with a store that has a copy of what is committed in `folder`.
+    /// Executes `work` with a store that has a copy of the committed data in `folder`.
     pub(crate) fn with_copy(self, folder: &Path, work: impl FnOnce(&dyn Fn() -> Box<dyn RunStore>)) {
         let committed = folder.join(self.name());
         let copy = tempfile::tempdir().unwrap();
@@ -98,7 +98,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Takes the names of this process and machine out of what a run's lock tells people.
+/// Removes the names of this process and machine from a run's lock file.
 fn anonymous(run: &Path) {
     let Ok(note) = fs::read_to_string(run.join("lock")) else { return };
     let mut note: Value = serde_json::from_str(&note).unwrap();
@@ -124,7 +124,7 @@ impl Schema {
         PostgresOptions::new(&self.url).schema(&self.name)
     }
 
-    /// The first column of the rows that statements bring, in which `@.` stands for the schema.
+    /// The first column of the rows of a query, in which `@.` stands for the schema.
     fn query(&self, sql: &str) -> Vec<String> {
         let sql = sql.replace("@.", &format!("{}.", self.name));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -142,7 +142,7 @@ impl Schema {
         })
     }
 
-    /// The statements that make it anew: those that made it, and a row each.
+    /// The statements that create it again: the migrations, and one per row.
     fn dump(&self) -> String {
         let mut sql = PostgresOptions::new("").schema(SCHEMA).migration_sql();
         for (table, order) in [

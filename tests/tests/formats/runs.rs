@@ -1,4 +1,4 @@
-//! The runs that are committed: together they have every kind of event, and stand wherever a run can stand.
+//! The committed runs: together they have every kind of event, and every state that a run can be in.
 
 use futures::future::{Either, select};
 use serde_json::json;
@@ -10,7 +10,7 @@ use workflow_tests::scripted::Deeds;
 use workflow_tests::shelf::Shelf;
 use workflow_tests::sim::Sim;
 
-/// Scenarios that are played to their end. Their runs bear their names.
+/// Scenarios that are played to their end. Their runs have their names.
 const PLAYED: [&str; 8] = [
     "cancel",
     "committee",
@@ -89,7 +89,7 @@ work:
     ann@3: { usage: { cost_usd: 0.5 }, reply: { done: false } }
 ";
 
-/// The workflow that a run is moved away from, and to.
+/// The workflow that a run is migrated from, and to.
 fn moving(second: &str) -> String {
     format!(
         "workflow: {{ name: Moves, stages: [first, {second}] }}\n\
@@ -109,14 +109,14 @@ impl World {
         Scenario::new(name, text).engine(&self.sim, &self.deeds, self.store.clone())
     }
 
-    /// Drives a run of a workflow, whose name is the run's, until it rests.
+    /// Drives a run of a workflow, with the workflow's name, until it stops.
     async fn rest(&self, name: &str, text: &str) -> Engine {
         let engine = self.engine(name, text);
         engine.run(start(name, name)).await.unwrap();
         engine
     }
 
-    /// Lets the next host of a run die after so many milliseconds too.
+    /// Lets the next host of a run die after this many milliseconds too.
     async fn die_again(&self, name: &str, workflow: &str, text: &str, after: u64) {
         let engine = self.engine(workflow, text);
         let run = id(name);
@@ -126,7 +126,7 @@ impl World {
         };
     }
 
-    /// Lets the host die after so many milliseconds.
+    /// Lets the host die after this many milliseconds.
     async fn die(&self, name: &str, workflow: &str, text: &str, after: u64) -> Engine {
         let engine = self.engine(workflow, text);
         let driving = Box::pin(engine.run(start(name, workflow)));
@@ -148,7 +148,7 @@ fn start(run: &str, workflow: &str) -> StartRun {
         .labels([("owner", "ann"), ("ticket", "ä \u{1f980} \"\\\n")])
 }
 
-/// The first thing that a run asks a person.
+/// The first question of a run.
 async fn asked(engine: &Engine, run: &str) -> u64 {
     let view = engine.handle(&id(run)).view().await.unwrap();
     view.waits.iter().find_map(|wait| wait.number).unwrap()
@@ -212,7 +212,7 @@ async fn waiting(world: &World) {
     engine.store().request(&id("asked"), Control::Cancel).await.unwrap();
 }
 
-/// Runs that go on from others, and with others' definitions.
+/// Runs that continue others, or have other definitions.
 async fn moved_on(world: &World) {
     let engine = world.engine("items", ITEMS);
     let fork = Fork::of(id("interrupted")).at(ForkPoint::Stage("work".parse().unwrap()));

@@ -5,7 +5,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 use workflow_core::definition::Profile;
 
-/// What conditions of nodes read, with the id of an earlier node for `N`.
+/// The conditions of nodes, with the id of an earlier node for `N`.
 const CONDITIONS: [&str; 7] = [
     "$.nodes.N.output.done == true",
     "$.nodes.N.status == 'completed'",
@@ -20,10 +20,10 @@ const LISTS: [&str; 4] = ["[1, 2, 3]", "[]", r#"[{"done":true},[1,2],2]"#, "[[1]
 
 const STRATEGIES: [&str; 6] = ["concat", "merge", "first", "last", "vote", "summarize"];
 
-/// The schema that calls and exports may have to follow.
+/// The schema that calls and exports may have.
 pub(crate) const SCHEMA: &str = "done.json";
 
-/// A profile of one to six nodes. Each names only nodes before it, and branches those after them.
+/// A profile of one to six nodes. Each names only nodes before it, and branches name those after them.
 pub(crate) fn profiles() -> impl Strategy<Value = Profile> {
     let nodes = prop::collection::vec(nodes(), 1..=6);
     let concurrency = prop::option::weighted(0.5, 1..=3u32);
@@ -40,7 +40,7 @@ pub(crate) fn profiles() -> impl Strategy<Value = Profile> {
 #[derive(Debug, Clone)]
 struct Node {
     kind: Kind,
-    /// Other nodes, by chance.
+    /// Random other nodes.
     others: Vec<Index>,
     when: Option<&'static str>,
     set: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! What holds for every run, whatever the plan is and whatever happens to it.
+//! Properties of every run, for any plan and any events.
 
 #![cfg(test)]
 #![allow(
@@ -23,7 +23,7 @@ use self::plans::cases;
 use self::world::World;
 
 fn config() -> ProptestConfig {
-    // The same cases each time; PROPTEST_CASES asks for more of them.
+    // The same cases each time; PROPTEST_CASES sets the number.
     ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() }
 }
 
@@ -34,8 +34,8 @@ fn choices() -> impl Strategy<Value = Vec<u16>> {
 proptest! {
     #![proptest_config(config())]
 
-    /// The world checks at each step that the live state is the fold of the log, that late inputs
-    /// change nothing, and that a run that cannot go on has ended or is paused.
+    /// The world checks at each step that the live state is the fold of the log, that late inputs change
+    /// nothing, and that a run that cannot continue has ended or is paused.
     #[test]
     fn every_run_ends_and_its_log_keeps_the_rules(
         case in cases(), seed: u64, choices in choices(),
@@ -55,7 +55,7 @@ proptest! {
         prop_assert_eq!(first.log, second.log);
     }
 
-    /// Also where a store kept only a part of an append.
+    /// Also if a store kept only a part of an append.
     #[test]
     fn a_run_goes_on_from_every_prefix_of_its_log(
         case in cases(), seed: u64, choices in choices(), cut: prop::sample::Index, more in choices(),
@@ -69,7 +69,7 @@ proptest! {
     }
 }
 
-/// What the properties are checked of has all that can happen in it.
+/// The random runs cover all kinds of events.
 #[test]
 fn random_runs_come_by_every_kind_of_event() {
     let kinds = RefCell::new(BTreeMap::<_, u32>::new());
@@ -84,7 +84,7 @@ fn random_runs_come_by_every_kind_of_event() {
     });
     played.unwrap();
     let kinds = kinds.into_inner();
-    // A session is given up only after several failures in a row.
+    // A session is dropped only after several failures in a row.
     let enough = |kind: &str| if kind == "session_dropped" { 1 } else { 10 };
     let rare: Vec<_> = kinds.iter().filter(|(kind, count)| **count < enough(kind)).collect();
     assert!(kinds.len() == 36 && rare.is_empty(), "{kinds:#?}");

@@ -28,10 +28,10 @@ const CONDITIONS: [&str; 8] = [
     "$.stages.s0.output[0].done == true || $.stages.s2.status == 'skipped'",
 ];
 
-/// The providers that lanes name: two as they are, and two by a variable, one of which is unknown.
+/// The providers of lanes: two literal ones, and two from a variable, one of which is unknown.
 const PROVIDERS: [&str; 8] = ["p", "p", "p", "q", "q", "${vars.p}", "${vars.p}", "${vars.unknown}"];
 
-/// A plan, and what its run does about failures where it does not leave that to the stages.
+/// A plan, and how its run handles failures if it does not leave that to the stages.
 #[derive(Clone)]
 pub(crate) struct Case {
     pub plan: Arc<Plan>,
@@ -61,7 +61,7 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
             let count = stages.len();
             let mut profiles = IndexMap::new();
             for (number, (mut stage, profile)) in stages.into_iter().enumerate() {
-                // Of stages that there are.
+                // Of existing stages.
                 stage.when = stage.when.map(|when| {
                     (0..3).fold(when, |when, n| {
                         when.replace(&format!("stages.s{n}."), &format!("stages.s{}.", n % count))
@@ -146,7 +146,7 @@ fn stages() -> impl Strategy<Value = (Stage, Option<Profile>)> {
             stage.approval = approval.then(|| "Shall it?".to_owned());
             stage.on_interrupt = asks.then_some(OnInterrupt::Ask);
             if continues {
-                // A session is given up after several failures.
+                // A session is dropped after several failures.
                 stage.session = Some(SessionMode::Continue);
                 stage.on_failure = Some(OnFailure::Retry);
             }
@@ -156,7 +156,7 @@ fn stages() -> impl Strategy<Value = (Stage, Option<Profile>)> {
             stage.when = when.map(str::to_owned);
             stage.set.extend(set.map(|value| ("flag".to_owned(), json!(value))));
             stage.profile = profile.as_ref().map(|_| "random".to_owned());
-            // In a graph it needs a place of its own.
+            // A graph needs one for each export.
             let exports = profile.as_ref().map_or(1, |profile| {
                 profile.graph.iter().filter(|node| matches!(node.node, Node::Export(_))).count()
             });

@@ -1,5 +1,5 @@
-//! A run in a world that does what a list of numbers says: which call ends next and how, who gets
-//! a place, when time goes on, what is asked for, and when the host dies.
+//! A run in a world that a list of numbers controls: which call ends next and how, which gets a slot, when
+//! time passes, which control requests are sent, and when the host dies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,21 +27,21 @@ pub(crate) struct World {
     pub log: Vec<Event>,
     now: Timestamp,
     choices: std::vec::IntoIter<u16>,
-    /// Calls that go on, and whether they were told to stop.
+    /// The running calls, and whether they were told to stop.
     calls: BTreeMap<NodePath, (u32, bool)>,
     queue: Vec<(NodePath, Arc<str>)>,
     timers: Vec<(Timestamp, NodePath)>,
-    /// Outputs of items that were asked for.
+    /// The requested outputs of items.
     collections: Vec<(NodePath, Vec<u64>)>,
     controls: u64,
-    /// Whether nobody drives it.
+    /// Whether no process drives it.
     left: bool,
-    /// Calls that ended, to be told of once more.
+    /// Calls that ended, to be reported again.
     over: Vec<(NodePath, u32)>,
 }
 
 impl World {
-    /// A run that was just created and taken up.
+    /// A run that was just created and claimed.
     pub(crate) fn new(Case { plan, on_failure, interactive }: &Case, seed: u64, choices: Vec<u16>) -> Self {
         let created = RunCreated {
             run: "r".parse().unwrap(),
@@ -60,7 +60,7 @@ impl World {
         Self::recovered(plan, vec![first], choices)
     }
 
-    /// A run that is taken up from its log.
+    /// A run that is resumed from its log.
     pub(crate) fn recovered(plan: &Arc<Plan>, log: Vec<Event>, choices: Vec<u16>) -> Self {
         let state = State::fold(&log).unwrap();
         let mut world = Self {
@@ -81,7 +81,7 @@ impl World {
         world
     }
 
-    /// Lets what was chosen happen, and then all that is left, without further trouble.
+    /// Executes the chosen events, and then the rest without further faults.
     pub(crate) fn play(&mut self) {
         while !self.state.status().is_terminal()
             && let Some(choice) = self.choices.next()
@@ -129,7 +129,7 @@ impl World {
         }
     }
 
-    /// The next thing that has to happen, whatever was chosen.
+    /// The next necessary event, whatever was chosen.
     fn go_on(&mut self) {
         let view = self.state.view();
         if view.wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause) {
@@ -151,8 +151,7 @@ impl World {
         }
     }
 
-    /// Decides, compares the live state with the fold of what would be stored, and carries out
-    /// the effects.
+    /// Decides, compares the live state with the fold of the stored events, and carries out the effects.
     fn feed(&mut self, input: Input) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
@@ -181,7 +180,7 @@ impl World {
         self.left = false;
         if self.state.rests() {
             assert!(self.calls.is_empty(), "nothing runs in a run that rests");
-            // Its driver leaves, unless something comes in the same moment.
+            // Its driver leaves, unless an input arrives at the same moment.
             match self.choose(12) {
                 10 if !self.state.status().is_terminal() => self.answer(true),
                 11 if !self.state.status().is_terminal() => self.control(Control::Resume),
@@ -199,7 +198,7 @@ impl World {
         self.collections.clear();
     }
 
-    /// The time comes that the run waits for, and another driver.
+    /// The time that the run waits for is due, and another driver resumes it.
     fn wake(&mut self) {
         let until = self.state.view().wait.unwrap().until.unwrap();
         self.now = self.now.max(until);
@@ -207,7 +206,7 @@ impl World {
         self.feed(Input::TakenUp { controls: Vec::new(), heard: None });
     }
 
-    /// A person answers: what could be meant, or anything.
+    /// A person answers: a valid answer, or any.
     fn answer(&mut self, anything: bool) {
         let mut waits = self.state.view().waits;
         waits.retain(|wait| wait.number.is_some());
@@ -234,7 +233,7 @@ impl World {
         self.control(Control::Answer(Answer { wait, value: Data::new(&value) }));
     }
 
-    /// A call tells what it has used so far.
+    /// A call reports its usage so far.
     fn usage(&mut self) {
         if let Some((path, (attempt, _))) = self.calls.iter().next() {
             let (path, attempt) = (path.clone(), *attempt);
@@ -315,7 +314,7 @@ impl World {
         }
     }
 
-    /// What goes on is what the state says would have to be reclaimed.
+    /// The running calls are those that the state would reclaim.
     fn compare_calls(&self) {
         let effects = machine::pending(&self.plan, &self.state).into_iter();
         let mut reclaimed: Vec<_> = effects
@@ -382,7 +381,7 @@ impl World {
         }
     }
 
-    /// The outputs of items come, or turn out to be too large.
+    /// The outputs of items arrive, or are too large.
     fn collect(&mut self) {
         let number = self.choose(self.collections.len());
         let (path, ended) = self.collections.remove(number);
@@ -417,8 +416,8 @@ impl World {
         }
     }
 
-    /// The host dies. What it knew is gone, and another takes the run up, with a control that came
-    /// meanwhile.
+    /// The host dies. Its memory is lost, and another one resumes the run, with a control request that
+    /// arrived meanwhile.
     fn crash(&mut self) {
         self.calls.clear();
         self.forget();
@@ -433,7 +432,7 @@ impl World {
         self.feed(Input::TakenUp { controls, heard: None });
     }
 
-    /// The driver stops all calls and leaves; another one comes.
+    /// The driver stops all calls and leaves; another one resumes the run.
     fn shut_down(&mut self) {
         for (path, (attempt, _)) in std::mem::take(&mut self.calls) {
             let mut decision = Decision::new();
@@ -445,7 +444,7 @@ impl World {
         self.crash();
     }
 
-    /// What comes too late, or twice, changes nothing.
+    /// Late and duplicate inputs change nothing.
     fn overtaken(&mut self) {
         let mut inputs = Vec::new();
         if self.controls > 0 && self.state.last_control() > 0 {
@@ -471,7 +470,7 @@ impl World {
             inputs.push(Input::Refused { path, failure: Failure::new(FailureClass::Permanent, "late") });
         }
         let early = self.timers.iter().find(|(at, _)| *at > self.now);
-        // A place that comes too early, because the clock was set back, is asked for again at its time.
+        // A slot that is granted too early, because the clock was set back, is requested again at its time.
         let early = early.map(|(at, path)| (*at, path.clone()));
         if let Some((at, path)) = early {
             let again = Effect::Timer { path: path.clone(), at };

@@ -1,36 +1,36 @@
-//! What happens to a node, and what has to come of it.
+//! Faults and results of a node, and the expected ends of its run.
 
 use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;
 
 use crate::subjects::Subject;
 
-/// Something that happens to a call, or while it goes on.
+/// A fault or result of a call, or an external event during it.
 pub(crate) struct Happening {
     pub name: &'static str,
-    /// What the call does: a script for the provider, of what it would answer.
+    /// The behaviour of the call: a script for the provider, given its regular answer.
     pub acts: fn(&Value) -> Value,
     /// Fields of the call.
     pub call: &'static str,
     /// Fields of the stage.
     pub stage: &'static str,
-    /// What comes from outside.
+    /// External events.
     pub outside: &'static str,
     /// The subject's `set`.
     pub set: &'static str,
     pub end: End,
 }
 
-/// How a run has to end.
+/// The expected end of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum End {
-    /// Well, when each call was made so often.
+    /// Completed, with this many calls of each node.
     Well(usize),
-    /// Badly, for an error of that class.
+    /// Failed, with an error of that class.
     Failed(FailureClass),
-    /// Well, without the stage that failed so.
+    /// Completed, without the stage that failed with that class.
     Without(FailureClass),
-    /// It is cancelled.
+    /// Cancelled.
     Cancelled,
 }
 
@@ -164,14 +164,14 @@ pub(crate) fn all() -> Vec<Happening> {
     ]
 }
 
-/// An answer that the subject fails of.
+/// An answer that makes the subject fail.
 pub(crate) fn unfit(subject: &Subject) -> Option<Happening> {
     let (_, class) = subject.unfit.as_ref()?;
     Some(Happening { name: "an answer that does not fit", stage: RETRY, end: End::Failed(*class), ..PLAIN })
 }
 
 impl Happening {
-    /// The scenario of this happening to `subject`, in a stage whose `lanes` are given.
+    /// The scenario of this fault for `subject`, in a stage with these `lanes`.
     pub(crate) fn to(&self, subject: &Subject, lanes: &str) -> String {
         let reply = match &subject.unfit {
             Some((unfit, _)) if self.name == "an answer that does not fit" => unfit,

@@ -1,5 +1,4 @@
-//! Every type of node with everything that can happen to it, at every append: built from tables, of which
-//! each row meets each row of the others.
+//! Every type of node with every fault, at every append: the combinations of the rows of several tables.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
@@ -24,11 +23,11 @@ use workflow_tests::scenario::Scenario;
 use self::happenings::{End, Happening};
 use self::subjects::Subject;
 
-/// How many lanes a stage has, and what becomes of their outputs.
+/// How many lanes a stage has, and how their outputs are combined.
 struct Lanes {
     yaml: &'static str,
     count: usize,
-    /// Whether the stage's output is an array of those of its lanes.
+    /// Whether the stage's output is an array of its lanes' outputs.
     all: bool,
 }
 
@@ -67,7 +66,7 @@ impl<'t> Combination<'t> {
         format!("{} × {} × {}", self.subject.name, self.happening.name, self.lanes.yaml)
     }
 
-    /// What the combination calls for, whoever died on the way.
+    /// Checks the expected result of the combination, whichever hosts died.
     fn check(&self, played: &Played) {
         let (view, about) = (&played.view, self.described());
         let stages = &view.context.stages;
@@ -75,7 +74,7 @@ impl<'t> Combination<'t> {
             End::Well(_) => (RunStatus::Completed, StageStatus::Completed, None),
             End::Failed(class) => (RunStatus::Failed, StageStatus::Failed, Some(class)),
             End::Without(class) => (RunStatus::Completed, StageStatus::Failed, Some(class)),
-            // How far it came until then is a matter of time.
+            // How far it got until then depends on timing.
             End::Cancelled => (RunStatus::Cancelled, stages["work"].status, None),
         };
         assert_eq!(view.status, status, "{about}");
@@ -101,7 +100,7 @@ impl<'t> Combination<'t> {
                 _ => None,
             })
             .collect();
-        // What it began with: all else failed because of that.
+        // The first failure, which caused all others.
         let (_, error) = failed.first().unwrap_or_else(|| panic!("{about}: nothing failed"));
         assert_eq!(error.class, class, "{about}");
         let error = played.view.context.stages["work"].error.as_ref().unwrap();
@@ -134,7 +133,7 @@ impl<'t> Combination<'t> {
         }
     }
 
-    /// How often each call was made, where no host died and no lane lost.
+    /// How often each call was made, if no host died and no lane lost.
     fn check_counts(&self, played: &Played) {
         let about = self.described();
         let mut counts: BTreeMap<(&str, &NodePath), usize> = BTreeMap::new();
@@ -145,7 +144,7 @@ impl<'t> Combination<'t> {
             let expected = match self.happening.end {
                 End::Well(times) if *provider == "ann" => times,
                 _ if *provider == "ann" => *count,
-                // What succeeded does not run again.
+                // A successful call does not run again.
                 _ => 1,
             };
             assert_eq!(*count, expected, "{about}: {path}");
@@ -157,7 +156,7 @@ impl<'t> Combination<'t> {
     }
 }
 
-/// Every subject with everything that happens to it, and the number of the pair.
+/// Every subject with every fault, and the number of the pair.
 fn each(lanes: &Lanes, check: impl Fn(&Combination<'_>, usize)) {
     let happenings = happenings::all();
     for (row, subject) in subjects::all().into_iter().enumerate() {
@@ -167,8 +166,8 @@ fn each(lanes: &Lanes, check: impl Fn(&Combination<'_>, usize)) {
     }
 }
 
-/// Whether a combination is played in part number `part` of four: what succeeds in all, the others in one, and
-/// those of a `foreach` only where its items go one after the other. With `MATRIX=all` everything is.
+/// Whether a combination is played in part `part` of four: successful ones in all, the others in one, and
+/// those of a `foreach` only if its items are sequential. With `MATRIX=all` everything is.
 fn is_in(part: usize, combination: &Combination<'_>, number: usize) -> bool {
     let is_short = !combination.subject.graph.contains("parallel");
     combination.happening.name == "success" || (is_short && number % 4 == part) || is_all()
@@ -179,7 +178,7 @@ fn is_all() -> bool {
     std::env::var("MATRIX").is_ok_and(|asked| asked == "all")
 }
 
-/// Something happens to each append of the first host.
+/// Applies a fault to each append of the first host.
 fn at_every_append(fault: Fault, part: usize) {
     each(&ONE, |combination, number| {
         if !is_in(part, combination, number) {

@@ -1,4 +1,4 @@
-//! Where the runs of a play are stored.
+//! The stores of a play.
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,7 +18,7 @@ pub(crate) struct Files(TempDir);
 
 pub(crate) struct Sqlite(TempDir);
 
-/// A schema of a test's own, which is removed with this.
+/// A schema for one test, which is removed when it is dropped.
 pub(crate) struct Postgres {
     url: String,
     schema: String,
@@ -83,13 +83,13 @@ impl Medium for Sqlite {
 
 impl Medium for Postgres {
     fn open(&self) -> Arc<dyn RunStore> {
-        // The leases of all before it have run out.
+        // The leases of all earlier stores have expired.
         self.run("UPDATE @.worker SET expires_at = '-infinity'");
         Arc::new(Inline::new(self.options().open().unwrap()))
     }
 }
 
-/// Deletes all runs, so that the next can have their names.
+/// Deletes all runs, so that the next ones can have their names.
 pub(crate) fn clear(medium: &dyn Medium) {
     let store = medium.open();
     Sim::new().block_on(async {

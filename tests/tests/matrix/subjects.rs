@@ -1,27 +1,27 @@
-//! The nodes that things happen to: one of each type, and a `foreach` of each.
+//! The nodes under test: one of each type, and a `foreach` of each.
 
 use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;
 
-/// A node, called `subject`, with what it needs. `CALL` stands for the call that things happen to: its own,
-/// or that of the node before it.
+/// A node named `subject`, with its dependencies. `CALL` stands for the call under test: its own, or that of
+/// the node before it.
 pub(crate) struct Subject {
     pub name: String,
     /// The nodes, as the lines of a profile.
     pub graph: String,
-    /// What the call answers when all goes well.
+    /// The call's regular answer.
     pub reply: Value,
-    /// What the node makes of it.
+    /// The node's output.
     pub output: Value,
-    /// In how many places the call stands: for how many items.
+    /// How many items make the call.
     pub calls: usize,
-    /// An answer that the node fails of, where there is one.
+    /// An answer that makes the node fail, if there is one.
     pub unfit: Option<(Value, FailureClass)>,
-    /// What comes after it.
+    /// The nodes after it.
     pub next: &'static str,
 }
 
-/// What is done for an item: `(what it is, body, item, output)`. Without a `CALL` the items come of one.
+/// The bodies of items: `(kind, body, item, output)`. Without a `CALL` the items are the output of one.
 fn bodies() -> Vec<(&'static str, &'static str, Value, Value)> {
     let done = || json!({ "done": true });
     let list = || json!([{ "a": 1 }, { "b": 2 }, { "b": 2 }]);
@@ -40,8 +40,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value, Value)> {
     ]
 }
 
-/// What stands by itself: `(what it is, node, reply, output, unfit)`. Without a `CALL` it is about `source`,
-/// which has it.
+/// Single nodes: `(kind, node, reply, output, unfit)`. Without a `CALL` it uses `source`, which has it.
 #[expect(clippy::type_complexity, reason = "a table")]
 fn singles() -> Vec<(&'static str, &'static str, Value, Value, Option<(Value, FailureClass)>)> {
     let done = || json!({ "done": true });

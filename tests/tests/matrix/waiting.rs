@@ -1,5 +1,5 @@
-//! Everything that outlasts a host, with all that comes from outside, all that befalls a host, at every append,
-//! in every store.
+//! Everything that outlasts a host, with every external event and every fault of a host, at every append, in
+//! every store.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::is_all;
 use crate::media::{self, Files, Postgres, Sqlite};
 use crate::waits::{self, Wait};
 
-/// What comes from outside, and whether it ends the run.
+/// The external events, and whether they end the run.
 const OUTSIDE: [(&str, bool); 5] = [
     ("", false),
     ("at 5 pause|at 500 resume", false),
@@ -23,11 +23,11 @@ const OUTSIDE: [(&str, bool); 5] = [
     ("at 25 kill", true),
 ];
 
-/// What befalls the first host.
+/// A fault of the first host.
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
     Fault(Fault),
-    /// It is taken for dead, and another one goes on, while it is about to append.
+    /// It is presumed dead, and another one continues, while it is about to append.
     TakenOver,
 }
 
@@ -39,13 +39,13 @@ const TROUBLES: [Trouble; 5] = [
     Trouble::TakenOver,
 ];
 
-/// A run, with what comes from outside, and how it ends.
+/// A run with an external event, and its expected end.
 struct Expected<'w> {
     wait: &'w Wait,
     name: String,
     case: Case,
     cancelled: bool,
-    /// When nothing befalls a host.
+    /// The result without faults.
     undisturbed: Played,
     outcome: Value,
 }
@@ -54,7 +54,7 @@ impl<'w> Expected<'w> {
     fn new(wait: &'w Wait, (outside, cancelled): (&str, bool)) -> Self {
         let (name, case) = (format!("{} × {outside}", wait.name), wait.case(outside));
         let undisturbed = case.play(0, |_, _| Fault::None);
-        // As when nothing comes from outside.
+        // As without the external event.
         let outcome = if cancelled {
             json!({ "status": RunStatus::Cancelled })
         } else {
@@ -73,7 +73,7 @@ impl<'w> Expected<'w> {
                 Fault::None
             }
         };
-        // Longer than a run takes that waits for its quota.
+        // Longer than a run that waits for its quota takes.
         let patience = matches!(trouble, Trouble::TakenOver).then_some(200_000);
         let played = self.case.play_in(&**medium, 0, script, patience);
         assert_eq!(played.outcome(), self.outcome, "{}, {trouble:?} at append {at}", self.name);
@@ -123,11 +123,11 @@ fn every_run_that_waits_does_so_whatever_befalls_its_host_at_any_append() {
     }
 }
 
-/// One of so many combinations is played in each of the stores that last; with `MATRIX=all` all of them are.
+/// One of this many combinations is played in each of the durable stores; with `MATRIX=all` all of them are.
 const PARTS: u64 = 7;
 
-/// Some of what befalls a host befalls runs at one append; with `MATRIX=all` all of it at every append. Which of
-/// it does not depend on chance: `part` is that of the store.
+/// Applies some of the faults to runs at one append; with `MATRIX=all` all of them at every append. The
+/// selection is not random: `part` is that of the store.
 fn in_store<M: Medium + Send + Sync + 'static>(medium: M, part: u64, troubles: &[Trouble]) {
     let (medium, mut number) = (Arc::new(medium), part);
     for wait in waits::all() {
@@ -152,7 +152,7 @@ fn in_store<M: Medium + Send + Sync + 'static>(medium: M, part: u64, troubles: &
 
 #[test]
 fn every_run_that_waits_does_so_in_files() {
-    // A holder that lives is never taken for dead.
+    // A living holder is never presumed dead.
     in_store(Files::new(), 0, &TROUBLES[..4]);
 }
 

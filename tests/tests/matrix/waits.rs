@@ -1,4 +1,4 @@
-//! Runs that wait, and what else outlasts a host: one of each kind.
+//! Runs that wait, and other states that outlast a host: one run of each kind.
 
 use workflow_core::failure::FailureClass;
 use workflow_core::status::RunStatus;
@@ -13,16 +13,16 @@ pub(crate) struct Wait {
     origin: fn() -> Origin,
     /// How it ends.
     pub status: RunStatus,
-    /// Why, where it fails.
+    /// The class of its failure, if it fails.
     pub class: Option<FailureClass>,
-    /// How often `ann` is called when nothing gets in the way.
+    /// How often `ann` is called without faults.
     pub calls: usize,
-    /// What has to be in the logs, if not in each then in one: kinds of events.
+    /// The kinds of events that must be in at least one of the logs.
     pub shows: &'static [&'static str],
 }
 
 impl Wait {
-    /// The run, with what else comes from outside.
+    /// The run, with an additional external event.
     pub(crate) fn case(&self, outside: &str) -> Case {
         let lines = outside.split('|').filter(|line| !line.is_empty());
         let outside = lines.fold(String::new(), |lines, line| format!("{lines}#! {line}\n"));

@@ -1,11 +1,11 @@
-//! What an answer depends on besides its scenario: tools, their results, and schemas.
+//! How an answer depends on the tools, their results, and schemas of the request.
 
 use serde_json::{Value, json};
 use workflow_tests::model_api::{COMMAND, ModelApi, Scenario, TEXT};
 
 use crate::http::{DIALECTS, Dialect};
 
-/// Everything that a response says, as one text without the quotes of JSON within JSON.
+/// The content of a response, as one text without the quotes of JSON within JSON.
 fn said(dialect: Dialect, scenario: Scenario, body: &Value) -> String {
     let api = ModelApi::start().unwrap();
     dialect.ask_at_once(&api, scenario, body).body.replace('\\', "")

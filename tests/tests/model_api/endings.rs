@@ -1,4 +1,4 @@
-//! Streams that end badly, that do not end, and that never begin.
+//! Streams that break off, that do not end, and that never begin.
 
 use std::io::{ErrorKind, Read as _};
 

@@ -1,4 +1,4 @@
-//! As much of HTTP as it takes to ask the fake, and the four APIs to ask it by.
+//! A minimal HTTP client, and the four APIs of the fake.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,12 +6,12 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 use workflow_tests::model_api::{ModelApi, Scenario};
 
-/// What came back.
+/// A response.
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
-    /// Whether the body came to its proper end.
+    /// Whether the body is complete.
     pub(crate) whole: bool,
 }
 
@@ -23,7 +23,7 @@ impl Asked {
         self.0.get_ref()
     }
 
-    /// Reads until this text has come.
+    /// Reads until this text has arrived.
     pub(crate) fn read_until(&mut self, text: &str) -> String {
         let mut read = String::new();
         while !read.contains(text) {
@@ -32,7 +32,7 @@ impl Asked {
         read
     }
 
-    /// Whatever comes until the connection is closed, however that happens.
+    /// Everything until the connection is closed, for any reason.
     pub(crate) fn rest(mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let _ = self.0.read_to_end(&mut rest);
@@ -75,7 +75,7 @@ pub(crate) fn fetch(api: &ModelApi, method: &str, path: &str, headers: &str, bod
     send(api, method, path, headers, body).response()
 }
 
-/// One of the APIs, as far as tests have to know it.
+/// The test's view of one of the APIs.
 #[derive(Clone, Copy)]
 pub(crate) struct Dialect {
     pub(crate) name: &'static str,
@@ -84,9 +84,9 @@ pub(crate) struct Dialect {
     request: fn() -> Value,
     /// The history, with the result of a call at its end.
     pub(crate) add_result: fn(&mut Value),
-    /// The same, with a further word of the user.
+    /// The same, followed by another message of the user.
     pub(crate) add_prompt: fn(&mut Value),
-    /// A field that asks for an answer of this schema.
+    /// Adds a field that requests an answer with this schema.
     pub(crate) add_schema: fn(&mut Value, Value),
 }
 
@@ -95,7 +95,7 @@ impl Dialect {
         (self.request)()
     }
 
-    /// Asks for a streamed answer.
+    /// Sends a request for a streamed answer.
     pub(crate) fn send(self, api: &ModelApi, scenario: Scenario, body: &Value) -> Asked {
         let mut body = body.clone();
         body["stream"] = json!(true);
@@ -106,7 +106,7 @@ impl Dialect {
         self.send(api, scenario, body).response()
     }
 
-    /// Asks for an answer at once.
+    /// Sends a request without streaming.
     pub(crate) fn ask_at_once(self, api: &ModelApi, scenario: Scenario, body: &Value) -> Response {
         fetch(api, "POST", &format!("/s/{scenario}{}", self.path_at_once), "", body)
     }
@@ -192,7 +192,7 @@ pub(crate) const DIALECTS: [Dialect; 4] = [
         add_prompt: |body| {
             push(body, "contents", json!({ "role": "user", "parts": [{ "text": "And again." }] }));
         },
-        // It is asked by the prompt alone.
+        // Only the prompt asks for it.
         add_schema: |body, schema| {
             let text = format!("Answer with JSON that fits this schema:\n{schema}\nand with nothing else.");
             push(body, "contents", json!({ "role": "user", "parts": [{ "text": text }] }));

@@ -1,4 +1,4 @@
-//! The fake model API, asked over plain HTTP: what every test of a real command line stands on.
+//! The fake model API, tested over plain HTTP: the tests of the real command lines rely on it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod conversations;

@@ -1,4 +1,4 @@
-//! What is kept of requests, and what is not.
+//! What is recorded of requests, and what is not.
 
 use serde_json::{Value, json};
 use workflow_tests::model_api::{ModelApi, Recorded, Scenario};

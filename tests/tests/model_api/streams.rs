@@ -1,4 +1,4 @@
-//! What is streamed, event by event, and what is answered at once.
+//! Streamed answers, event by event, and answers without streaming.
 
 use std::fmt::Write as _;
 

@@ -6,11 +6,11 @@ use workflow_core::definition::{self, Diagnostic};
 
 use crate::workspace::{TextFile, files, none};
 
-/// What checks a block of that language: doctests, this file, `examples/cli/tests/cli/{readme,book}.rs`, nothing to
-/// check, and the README's test.
+/// How a block of that language is checked: by doctests, this file,
+/// `examples/cli/tests/cli/{readme,book}.rs`, not at all, or by the README's test.
 const LANGUAGES: &[&str] = &["rust", "yaml", "sh", "text", "toml"];
 
-/// The README shows what its test expects this file to be refused for.
+/// The README shows the error of its test for this file.
 const WRONG: &str = "# wrong.workflow.yml";
 
 /// A fenced block.
@@ -45,7 +45,8 @@ fn documents() -> impl Iterator<Item = &'static TextFile> {
     files(".md").filter(|file| file.path == "README.md" || file.path.starts_with("docs/src/"))
 }
 
-/// What is wrong with a definition, or a part of one: of a workflow file, a profile, or the stages of a workflow.
+/// The problems of a definition, or of a part of one: of a workflow file, a profile, or the stages of a
+/// workflow.
 fn problems(text: &str) -> Vec<String> {
     let Ok(value) = serde_yaml::from_str::<Value>(text) else { return vec!["not YAML".to_owned()] };
     let found = if value.get("workflow").is_some() {
@@ -71,7 +72,7 @@ fn every_code_block_is_of_a_language_that_is_checked() {
     let unknown = documents().flat_map(|file| {
         let unknown = blocks(&file.text).into_iter().filter(|block| {
             !LANGUAGES.contains(&&*block.language)
-                // Compared with the quickstart by the README's test.
+                // The README's test compares it with the quickstart.
                 && (file.path != "README.md" || block.language != "rust,ignore")
         });
         unknown.map(|block| format!("{}:{}: a block of {:?}", file.path, block.line, block.language))

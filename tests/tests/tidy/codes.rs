@@ -1,4 +1,4 @@
-//! Every code that a user can be shown has an entry in the book's troubleshooting chapter.
+//! Every code that users can see has an entry in the book's troubleshooting chapter.
 
 use std::collections::BTreeSet;
 
@@ -80,7 +80,7 @@ fn every_error_of_the_engine_is_in_the_table() {
     }
 }
 
-/// The codes that sources give to diagnostics: texts of their form behind what makes a diagnostic.
+/// The codes that sources give to diagnostics: texts of the right form after a constructor of a diagnostic.
 fn given(text: &str) -> BTreeSet<&str> {
     const MAKERS: &[&str] = &[
         "Diagnostic::error(",
@@ -118,7 +118,7 @@ fn given(text: &str) -> BTreeSet<&str> {
     found
 }
 
-/// The enumeration is complete, and has nothing that no diagnostic has.
+/// The enumeration is complete, and has no unused code.
 #[test]
 fn the_codes_of_diagnostics_are_those_that_the_sources_give() {
     let mut found: BTreeSet<&str> = BTreeSet::new();
@@ -130,7 +130,7 @@ fn the_codes_of_diagnostics_are_those_that_the_sources_give() {
     let listed: BTreeSet<&str> = DIAGNOSTIC_CODES.iter().copied().collect();
     let unlisted: Vec<_> = found.difference(&listed).map(|code| format!("{code}: not listed")).collect();
     none(&unlisted);
-    // One is in the list, and again where it is given.
+    // One is in the list, and another where it is used.
     let unused = listed.iter().filter(|code| texts.matches(&format!("\"{code}\"")).count() < 2);
     none(&unused.map(|code| format!("{code}: given by nothing")).collect::<Vec<_>>());
     assert!(found.len() > 40, "{found:?}");

@@ -1,4 +1,4 @@
-//! Which way dependencies point, and what some of them must never bring along.
+//! The direction of dependencies, and which dependencies are forbidden.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -14,8 +14,8 @@ struct Edge {
     dev: bool,
 }
 
-/// Packages that only depend on those further down. Whatever is not named here lies on top: hosts, tests,
-/// benches, chores.
+/// Packages that only depend on lower ones. Packages without a layer are on top: hosts, tests, benches,
+/// xtask.
 const LAYERS: &[(&str, u8)] = &[
     ("workflow-core", 0),
     ("workflow-testkit", 1),
@@ -27,7 +27,7 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 const TOP: u8 = 5;
 
-/// The simulated world of the testkit is clock, timer and spawner of an engine.
+/// The simulation of the testkit is the clock, timer and spawner of an engine.
 const EXCEPTION: (&str, &str) = ("workflow-testkit", "workflow-exec");
 
 fn layer(package: &str) -> u8 {
@@ -37,7 +37,7 @@ fn layer(package: &str) -> u8 {
 fn wrong_directions(edges: &[Edge]) -> Vec<String> {
     let wrong = |edge: &&Edge| {
         (layer(&edge.to) >= layer(&edge.from) && (&*edge.from, &*edge.to) != EXCEPTION)
-            // The testkit serves the tests of implementors, and no product.
+            // The testkit is for tests of implementors, not for products.
             || (edge.to == "workflow-testkit" && layer(&edge.from) < TOP && !edge.dev)
     };
     edges.iter().filter(wrong).map(|edge| format!("{} must not depend on {}", edge.from, edge.to)).collect()
@@ -58,7 +58,7 @@ fn workspace_edges() -> Vec<Edge> {
     edges.collect()
 }
 
-/// The names of all packages in a dependency tree that cargo printed without its lines, one a line.
+/// The names of all packages in a dependency tree that cargo printed with one name per line.
 fn packages(tree: &str) -> BTreeSet<&str> {
     tree.lines().filter_map(|line| line.split_whitespace().next()).collect()
 }
@@ -133,7 +133,7 @@ fn the_core_brings_no_runtime_no_randomness_and_no_clock() {
     for banned in [RUNTIMES, RANDOMNESS, CLOCKS] {
         none(&found(&tree, banned));
     }
-    // The checker of schemas seeds its hash tables; nothing that it says depends on that.
+    // The schema validator seeds its hash tables; no result depends on that.
     let tree = cargo_tree(&["--package", "workflow-core", "--all-features"]);
     for banned in [RUNTIMES, CLOCKS] {
         none(&found(&tree, banned));

@@ -1,16 +1,16 @@
-//! Which files of a crate import which: its `use` declarations and paths, read off the tokens.
+//! Which files of a crate import which: the `use` declarations and paths in their tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// For each file, by its path within `src`, those that it imports something of. What a module only declares or
-/// re-exports it does not import, and unit tests import what they like.
+/// For each file, by its path within `src`, the files that it imports from. Declarations and re-exports of
+/// modules do not count, and unit tests may import anything.
 pub(crate) type Imports = BTreeMap<String, BTreeSet<String>>;
 
 type Path = Vec<String>;
 
-/// What a file names.
+/// The names that a file uses.
 #[derive(Default)]
 struct Names {
     uses: Vec<Use>,
@@ -18,24 +18,24 @@ struct Names {
     paths: Vec<Path>,
     /// All identifiers in code.
     words: BTreeSet<String>,
-    /// The files of modules that have one of another name.
+    /// Modules in a file with another name.
     elsewhere: Vec<(String, String)>,
 }
 
 struct Use {
     path: Path,
-    /// What it is called here.
+    /// Its name here.
     name: String,
     is_public: bool,
 }
 
-/// The files with their texts, and which of them belong to which module.
+/// The files with their texts, and their modules.
 struct Crate {
     names: BTreeMap<String, Names>,
     modules: BTreeMap<Path, Vec<String>>,
 }
 
-/// What the files of a crate import of each other. They come with their paths within `src`.
+/// The imports between the files of a crate, given with their paths within `src`.
 pub(crate) fn imports<'f>(files: impl IntoIterator<Item = (&'f str, &'f str)>) -> Imports {
     let mut all = Crate { names: BTreeMap::new(), modules: BTreeMap::new() };
     for (path, text) in files {
@@ -54,7 +54,7 @@ pub(crate) fn imports<'f>(files: impl IntoIterator<Item = (&'f str, &'f str)>) -
     all.names.keys().map(|path| (path.clone(), all.imports_of(path))).collect()
 }
 
-/// The module that a file is: `a/b.rs` and `a/b/mod.rs` are `a::b`.
+/// The module of a file: `a/b.rs` and `a/b/mod.rs` are `a::b`.
 fn module_of(path: &str) -> Path {
     let mut parts: Path = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
     if matches!(parts.last().map(String::as_str), Some("mod" | "lib" | "main")) {
@@ -74,7 +74,7 @@ impl Crate {
         found
     }
 
-    /// A path from the crate's root; none where it leads out of the crate, or to something in the same file.
+    /// A path from the crate's root; `None` if it leads out of the crate, or to an item of the same file.
     fn absolute(&self, path: &[String], module: &[String]) -> Option<Path> {
         let (mut base, mut rest) = (module.to_vec(), path);
         match path.first()?.as_str() {
@@ -95,7 +95,7 @@ impl Crate {
         Some([&base, rest].concat())
     }
 
-    /// The files that have what a path from the root leads to, behind all re-exports.
+    /// The files with the item that a path from the root names, behind all re-exports.
     fn files(&self, path: &[String], depth: u32) -> Vec<String> {
         let module = (0..=path.len()).rev().map(|end| path.split_at(end));
         let Some((module, rest)) = module.into_iter().find(|(module, _)| self.modules.contains_key(*module))
@@ -115,7 +115,7 @@ impl Crate {
     }
 }
 
-/// Reads what tokens name.
+/// Reads the names in tokens.
 fn read(tokens: TokenStream, names: &mut Names) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut attributes = String::new();
@@ -175,7 +175,7 @@ fn read(tokens: TokenStream, names: &mut Names) {
                 read(group.stream(), names);
                 1
             }
-            // What follows a dot, or the end of a generic path, is no path of its own.
+            // An identifier after a dot, or after a generic path, does not start a path.
             TokenTree::Punct(punct) if punct.as_char() == '.' && next(1).is_some_and(is_word) => {
                 names.words.insert(tokens[at + 1].to_string());
                 2
@@ -198,7 +198,7 @@ fn path(tokens: &[TokenTree]) -> Path {
     path
 }
 
-/// Reads what follows `use`, or a part of it in braces.
+/// Reads the tree after `use`, or a part of it in braces.
 fn tree(tokens: &[TokenTree], before: &[String], is_public: bool, uses: &mut Vec<Use>) {
     let mut path = before.to_vec();
     let mut name = None;

@@ -1,11 +1,11 @@
-//! Which way files import each other within a crate.
+//! The direction of imports between the files of a crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::imports::{Imports, imports, rings};
 use crate::workspace::{files, none};
 
-/// Files and folders of a crate, from the top down: a lower one imports nothing of a higher one.
+/// Files and folders of a crate, from the top down: a lower one must not import a higher one.
 const LAYERS: &[(&str, &[&str])] = &[
     ("workflow-core", &["machine/decide.rs", "machine/policy/", "machine/request/", "machine/state/"]),
     ("workflow-core", &["plan/compile/", "plan/model.rs"]),
@@ -55,7 +55,7 @@ fn imports_of(sources: &BTreeMap<&str, &str>) -> Imports {
     imports(sources.iter().map(|(path, text)| (*path, *text)))
 }
 
-/// Imports of something higher.
+/// Imports of a higher layer.
 fn upward(imports: &Imports, layers: &[&str]) -> Vec<String> {
     let layer = |file: &str| layers.iter().position(|layer| file.starts_with(layer));
     let pairs = imports.iter().flat_map(|(file, others)| others.iter().map(move |other| (file, other)));
@@ -64,7 +64,7 @@ fn upward(imports: &Imports, layers: &[&str]) -> Vec<String> {
     wrong.map(|(file, other)| format!("{file} must not import {other}")).collect()
 }
 
-/// Rings that are not explained, and explanations of rings that are gone.
+/// Rings without an explanation, and explanations without a ring.
 fn unexplained(imports: &Imports, explained: &[&[&str]]) -> Vec<String> {
     let explained: Vec<BTreeSet<String>> =
         explained.iter().map(|ring| ring.iter().map(ToString::to_string).collect()).collect();

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::workspace::{FILES, TextFile, files, none};
 
-/// The lines of a Markdown file that are text: neither in a fenced block nor code within a line.
+/// The text lines of a Markdown file: neither in a fenced block nor code within a line.
 fn prose(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut fenced = false;
     (1..).zip(text.lines()).filter_map(move |(number, line)| {

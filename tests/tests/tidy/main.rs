@@ -1,7 +1,7 @@
-//! Rules that hold for the code base itself, checked like any behaviour.
+//! Rules for the code base itself, checked like any behaviour.
 //!
-//! A check is a function from what it looks at to a list of violations. It is applied to this workspace, where
-//! the list has to be empty, and to a made-up violation, which it has to find.
+//! A check is a function that returns a list of violations. It is applied to this workspace, where the list
+//! must be empty, and to an artificial violation, which it must find.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 mod blocks;

@@ -1,10 +1,10 @@
-//! What every package takes over from the workspace.
+//! The settings that every package inherits from the workspace.
 
 use toml::Table;
 
 use crate::workspace::{METADATA, none, root};
 
-/// What a package's manifest says for itself that the workspace should say for it.
+/// The settings that a package's manifest defines itself but should inherit.
 fn own_ways(manifest: &Table) -> Vec<String> {
     let inherits = |section: Option<&toml::Value>| {
         section.and_then(|value| value.get("workspace")).and_then(toml::Value::as_bool) == Some(true)
@@ -27,7 +27,7 @@ fn own_ways(manifest: &Table) -> Vec<String> {
     violations
 }
 
-/// The lints that the rest of the house relies on.
+/// The lints that the code base relies on.
 fn missing_lints(workspace: &Table) -> Vec<String> {
     let level = |group: &str, lint: &str| {
         let lints = workspace.get("workspace")?.get("lints")?.get(group)?;

@@ -1,4 +1,4 @@
-//! Phrases that may not come back into documents, comments and messages: a plain word says more.
+//! Phrases that may not come back into documents, comments and messages, because a plain word says more.
 
 use crate::workspace::{TextFile, files, none};
 
@@ -54,7 +54,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("sees to it", "name the action: stops, cleans up, checks"),
 ];
 
-/// Where comments and messages are checked too.
+/// The folders whose comments and messages are checked too.
 const SOURCES: &[&str] = &[
     "benches/",
     "crates/workflow-core/src/",

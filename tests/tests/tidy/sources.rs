@@ -1,8 +1,8 @@
-//! What Rust files look like, and what the core's never mention.
+//! Rules for Rust files, and the APIs that the core must not use.
 
 use crate::workspace::{METADATA, TextFile, files, none};
 
-/// A file is one idea; this many lines are no longer one.
+/// The maximum number of lines of a file, which should have one idea.
 const LONGEST_FILE: usize = 600;
 
 fn too_long(file: &TextFile) -> Option<String> {
@@ -17,14 +17,14 @@ fn skipped_tests(file: &TextFile) -> Vec<String> {
     lines.map(|(index, _)| format!("{}:{}: a skipped test", file.path, index + 1)).collect()
 }
 
-/// Tests that `cargo test` leaves out, and no chore runs and lints instead.
+/// Tests that `cargo test` skips, unless a task runs and lints them.
 fn forgotten_tests<'a>(on_request: impl IntoIterator<Item = &'a str>, chores: &str) -> Vec<String> {
     let times = |test: &str| chores.matches(&format!("\"--test\", \"{test}\"")).count();
     let forgotten = on_request.into_iter().filter(|test| times(test) < 2);
     forgotten.map(|test| format!("{test}: a test that nothing runs, or nothing lints")).collect()
 }
 
-/// Where a file reaches out of its process, or asks what the time is.
+/// Uses of files, processes, threads, the network or the clock.
 fn impurities(file: &TextFile) -> Vec<String> {
     const MODULES: &[&str] = &["env", "fs", "net", "os", "process", "thread"];
     let code: Vec<&str> = file.text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
@@ -47,7 +47,7 @@ fn impurities(file: &TextFile) -> Vec<String> {
     found
 }
 
-/// The words that stand right behind each `prefix`.
+/// The words that directly follow each `prefix`.
 fn words_after<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
     let word = |rest: &'a str| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next();
     line.match_indices(prefix).filter_map(move |(at, _)| word(&line[at + prefix.len()..]))

@@ -1,13 +1,12 @@
-//! What no committed text says: where somebody's machine keeps its files.
+//! Committed texts must not contain paths of a developer's machine.
 
 use crate::workspace::{FILES, TextFile, none, root};
 
-/// Where people's own folders lie on the usual systems; written in halves, or this file would be one that
-/// mentions them.
+/// The folders of users on the usual systems; written in two parts, so that this file does not contain them.
 const HOMES: &[&str] =
     &[concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/ro", "ot/"), concat!(":\\Us", "ers\\")];
 
-/// How the names of temporary folders begin, which a snapshot may have caught.
+/// The prefixes of temporary folders, which a snapshot may contain by mistake.
 const TEMPORARY: &[&str] = &[concat!("/tmp/", ".tmp"), concat!("/var/", "folders/")];
 
 fn machine_paths(file: &TextFile, places: &[&str]) -> Vec<String> {

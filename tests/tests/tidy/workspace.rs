@@ -1,4 +1,4 @@
-//! What the checks look at: the workspace's packages and files.
+//! The packages and files of the workspace, for the checks.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The workspace's own packages, and what they depend on directly.
+/// The workspace's own packages, and their direct dependencies.
 pub(crate) static METADATA: LazyLock<Metadata> =
     LazyLock::new(|| MetadataCommand::new().current_dir(root()).no_deps().exec().unwrap());
 
@@ -28,7 +28,7 @@ pub(crate) static FILES: LazyLock<Vec<TextFile>> = LazyLock::new(|| {
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     let paths = String::from_utf8(listed.stdout).unwrap();
     let read = |path: &str| {
-        // A path may be a link to a folder, or be deleted and not yet committed so.
+        // A path may be a link to a folder, or its deletion may not be committed yet.
         let text = std::fs::read_to_string(PathBuf::from_iter([root(), Path::new(path)])).ok()?;
         Some(TextFile { path: path.to_owned(), text })
     };
@@ -37,12 +37,12 @@ pub(crate) static FILES: LazyLock<Vec<TextFile>> = LazyLock::new(|| {
     files
 });
 
-/// The files whose path ends so.
+/// The files whose path ends like this.
 pub(crate) fn files(ending: &str) -> impl Iterator<Item = &'static TextFile> {
     FILES.iter().filter(move |file| file.path.ends_with(ending))
 }
 
-/// Fails with every violation, if there is one.
+/// Fails with all violations, if there are any.
 #[track_caller]
 pub(crate) fn none(violations: &[String]) {
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));

@@ -1,4 +1,4 @@
-//! A run's events fold to its state, and to nothing where they are not a run's.
+//! A run's events fold to its state, and invalid logs are refused.
 
 use serde_json::Value;
 use workflow_core::event::Event;
@@ -40,7 +40,7 @@ iteration_ended {"iteration":2,"done":true}
 run_completed {"failed_stages":["plan"]}
 "#;
 
-/// Reads `type data` lines as the events of a log, numbered from 1.
+/// Parses `type data` lines as the events of a log, numbered from 1.
 fn events(script: &str) -> Vec<Event> {
     let lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.enumerate().map(|(n, line)| event(n as u64 + 1, line)).collect()
@@ -58,7 +58,7 @@ fn log() -> Vec<Event> {
     events(&format!("{CREATED}\n{LOG}"))
 }
 
-/// The message of why `events` fold to nothing.
+/// The message that says why `events` are refused.
 fn broken(events: &[Event]) -> String {
     State::fold(events).unwrap_err().to_string()
 }

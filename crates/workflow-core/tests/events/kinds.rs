@@ -1,4 +1,4 @@
-//! Every kind of event beside what stands in a log for it.
+//! Every kind of event and its line in a log.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -29,7 +29,7 @@ pub(crate) fn event(seq: u64, body: EventBody) -> Event {
     Event { seq, at: id("2026-01-02T03:04:05Z"), body }
 }
 
-/// What stands in a log for event 4 with `rest`, its type and data.
+/// The line of event 4 with `rest`, its type and data.
 pub(crate) fn line(rest: &str) -> String {
     format!(r#"{{"seq":4,"at":"2026-01-02T03:04:05Z","v":1,{rest}}}"#)
 }
@@ -40,7 +40,7 @@ pub(crate) fn quota() -> Wait {
     wait
 }
 
-/// Every kind of event, with and without its optional fields, and how it is written.
+/// Every kind of event, with and without its optional fields, and its stored form.
 pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
     let path = || id("2/test[1]/run");
     let hash = || BundleHash::try_from("0f".repeat(32)).unwrap();
@@ -430,7 +430,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
     ]
 }
 
-/// A run's new bundle is written as bundles are.
+/// The new bundle of a migrated run is stored like other bundles.
 fn migrated() -> (EventBody, &'static str) {
     let mut workflow = Workflow::new(id("w"), "Workflow");
     workflow = workflow.stage(stage("plan"), Stage::with_lanes([Lane::new("ann")]));

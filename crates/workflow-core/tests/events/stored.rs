@@ -1,4 +1,4 @@
-//! The stored form of events: what is written, what is read back, and what is refused.
+//! The stored form of events: what is written, read and refused.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ fn the_order_of_keys_and_what_is_not_known_of_an_event_do_not_matter() {
 #[test]
 fn what_is_no_event_of_this_version_is_refused() {
     let table = [
-        // Versions and types from elsewhere.
+        // Unknown versions and types.
         (
             line(r#""type":"run_started""#).replace(r#""v":1"#, r#""v":2"#),
             "event 4 has format version 2; this version reads 1",
@@ -141,7 +141,7 @@ fn what_is_no_event_of_this_version_is_refused() {
             line(r#""type":"run_created","data":{"run":"r","workflow":"w","bundle":"00","seed":1}"#),
             "event 4: `00` is not a bundle hash: ",
         ),
-        // No event at all.
+        // Not an event.
         (String::new(), "EOF while parsing"),
         ("null".into(), "invalid type: null"),
         ("7".into(), "invalid type: integer `7`"),

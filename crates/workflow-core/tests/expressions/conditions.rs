@@ -1,4 +1,4 @@
-//! Conditions: what holds, and what is refused.
+//! Conditions: which are true, and which are refused.
 
 use serde_json::{Value, json};
 use workflow_core::expr::Condition;
@@ -18,7 +18,7 @@ fn document() -> Value {
 #[test]
 fn a_condition_holds_or_does_not() {
     let table = [
-        // Constants and queries alone.
+        // Only constants and queries.
         ("true", true),
         ("false", false),
         (" \n true\t", true),
@@ -88,7 +88,7 @@ fn a_condition_holds_or_does_not() {
         ("$.object == $.object", true),
         ("$.object.a == $.object", false),
         ("-0 == 0", true),
-        // Order.
+        // Ordering.
         ("$.score >= 8", true),
         ("$.score > 8", false),
         ("$.score <= 8", true),
@@ -125,7 +125,7 @@ fn a_condition_holds_or_does_not() {
         ("$.name.first == 'a'", false),
         ("!($.absent == true)", true),
         ("!($.absent != true)", false),
-        // What a singular query may look like.
+        // The forms of a singular query.
         ("$.list[0] == 1", true),
         ("$.list[-1].n == 3", true),
         ("$.list[ 1 ] == 2", true),
@@ -213,7 +213,7 @@ fn what_is_no_condition_says_what_to_write() {
         ("1", 0, ALONE),
         ("true && 'text'", 8, ALONE),
         ("null", 0, ALONE),
-        // Words of other languages.
+        // Operators of other languages.
         ("$.a = 1", 4, "`=` compares nothing: write `==`"),
         ("$.a === 1", 6, "`=` compares nothing: write `==`"),
         ("$.a & $.b", 4, "write `&&` for and"),

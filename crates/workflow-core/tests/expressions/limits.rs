@@ -1,9 +1,9 @@
-//! Hostile sizes and depths end in an error or an answer, never in a crash.
+//! Hostile sizes and depths result in an error or an answer, never in a crash.
 
 use serde_json::{Value, json};
 use workflow_core::expr::{Condition, Template, ValueTemplate};
 
-/// `open` so many times, `inner`, `close` as many times.
+/// `deep` times `open`, `inner`, `deep` times `close`.
 fn nested(deep: usize, open: &str, inner: &str, close: &str) -> String {
     format!("{}{inner}{}", open.repeat(deep), close.repeat(deep))
 }
@@ -105,7 +105,7 @@ fn a_value_nests_to_a_limit() {
     assert_eq!(error.message, "a value can be nested 128 deep: flatten it");
 }
 
-/// Each would take minutes if a step looked at the rest of the text again.
+/// Each would take minutes if a step scanned the rest of the text again.
 #[test]
 fn a_mebibyte_is_parsed_in_one_pass() {
     const SIZE: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! What expressions mean, through their public interface.
+//! The meaning of expressions, through their public interface.
 
 mod conditions;
 mod limits;

@@ -1,4 +1,4 @@
-//! Numbers stay as they were written, and are compared by value.
+//! Numbers keep their exact notation, and are compared by value.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -6,7 +6,7 @@ use serde_json::json;
 use workflow_core::data::Data;
 use workflow_core::expr::{Condition, Template, ValueTemplate};
 
-/// A number in any spelling that JSON has.
+/// A number in any notation that JSON allows.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,24})?([eE][+-]?[0-9]{1,4})?",
@@ -20,7 +20,7 @@ fn number() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A JSON text, without blanks, with numbers in any spelling and texts that look like them.
+/// A JSON text, without whitespace, with numbers in any notation and texts that look like numbers.
 fn document() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         4 => number(),
@@ -95,7 +95,7 @@ proptest! {
                 format!("$[?@.l {op} $.all[1]].ok"),
                 format!("$[?$.all[0] {op} @.r && length(@.ls) == 1].ok"),
             ] {
-                // A comparison of absent ones, which other parts of the document have, selects no `ok`.
+                // A comparison of missing values, which other parts of the document have, selects no `ok`.
                 prop_assert_eq!(holds(&filter), expected, "{} in {}", filter, text);
             }
         }
@@ -107,7 +107,7 @@ proptest! {
     }
 }
 
-/// Numbers of which many are close to each other.
+/// Numbers that are often close to each other.
 fn comparable() -> impl Strategy<Value = String> {
     let near = [
         "9007199254740992",

@@ -1,4 +1,4 @@
-//! What holds for every expression.
+//! Properties of every expression.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 use workflow_core::expr::{Condition, Template, ValueTemplate};
 
-/// Text made mostly of what expressions are made of.
+/// Text made mostly of the tokens of expressions.
 fn expression_like() -> impl Strategy<Value = String> {
     let token = prop_oneof![
         Just("$"),
@@ -139,7 +139,7 @@ fn escape(value: &Value) -> Value {
     }
 }
 
-/// A condition as a tree, with a meaning of its own to compare with.
+/// A condition as a tree, with its own evaluation to compare with.
 #[derive(Debug, Clone)]
 enum Tree {
     Const(bool),
@@ -150,7 +150,7 @@ enum Tree {
     Or(Box<Tree>, Box<Tree>),
 }
 
-/// How an operand is written, and its value in [`document`].
+/// The text of an operand, and its value in [`document`].
 #[derive(Debug, Clone, Copy)]
 struct Operand {
     text: &'static str,
@@ -233,7 +233,7 @@ impl Tree {
         }
     }
 
-    /// Writes it in parentheses only where it binds less than its place wants.
+    /// Writes parentheses only if its precedence is lower than required.
     fn write(&self, f: &mut fmt::Formatter<'_>, wanted: u8) -> fmt::Result {
         let space = if f.alternate() { " \n" } else { "" };
         if self.binds() < wanted {

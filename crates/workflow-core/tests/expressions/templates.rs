@@ -227,7 +227,7 @@ fn a_template_without_expressions_is_a_literal() {
 
 #[test]
 fn a_scope_may_hand_out_values_of_its_own() {
-    /// Keeps its values as text, as a run does.
+    /// Keeps its values as JSON text, as a run does.
     struct Serialised(&'static str);
 
     impl Scope for Serialised {

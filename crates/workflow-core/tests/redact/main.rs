@@ -1,4 +1,4 @@
-//! The redactor against a naive one, and against what programs print.
+//! Compares the redactor with a naive one, and tests it with the output of programs.
 
 #![allow(
     clippy::unwrap_used,
@@ -112,7 +112,7 @@ fn each_line_of_a_secret_is_one_if_it_is_long_enough() {
         redactor.text(&mut text);
         assert!(!text.contains("AASC"), "{text}");
     }
-    // Line by line, as a program prints it.
+    // Line by line, like the output of a program.
     let lines: Vec<_> = key.lines().map(|line| (line, Piece::Line)).collect();
     assert!(!streamed(&redactor, &lines).concat().contains("AASC"));
 }
@@ -167,7 +167,7 @@ fn a_secret_is_found_over_pieces_and_the_last_words_are_not_lost() {
     let deltas =
         ["the key is hun", "ter2-hunt", "er2, ok? hunter2", "-hunt"].map(|text| (text, Piece::Delta));
     assert_eq!(streamed(&redactor, &deltas).concat(), "the key is [redacted], ok? hunter2-hunt");
-    // A line of more than 64 KiB comes in parts, which stay apart.
+    // A line of more than 64 KiB is split into pieces, which stay separate.
     let long = "x".repeat(65_530) + " hunte";
     let parts =
         [(long.as_str(), Piece::Part), ("r2-hunter2 end", Piece::Line), ("next hunter2", Piece::Line)];

@@ -1,14 +1,14 @@
-//! The redactor as it would be written without a thought for speed or for pieces: the whole text is decoded in every
-//! way, and each secret is compared at each place. The fuzz target has the same.
+//! A naive redactor, without regard for speed or for pieces: the whole text is decoded in every way, and each
+//! secret is compared at each position. The fuzz target uses it too.
 
 use std::ops::Range;
 
 use workflow_core::redact::{MARK, SHORTEST_LINE};
 
-/// A byte of a decoded text with its place; none where nothing goes over.
+/// A byte of a decoded text with its position; `None` where no secret can continue.
 type Decoded = Vec<Option<(u8, Range<usize>)>>;
 
-/// The text without the secrets, which are at these places.
+/// The text without the secrets, which are at these positions.
 pub(crate) fn without(places: &[Range<usize>], text: &str) -> String {
     let (mut redacted, mut rest) = (String::new(), 0);
     for place in places {
@@ -20,7 +20,7 @@ pub(crate) fn without(places: &[Range<usize>], text: &str) -> String {
     redacted
 }
 
-/// Where secrets are, in order.
+/// The positions of secrets, in order.
 pub(crate) fn places(secrets: &[String], text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut patterns: Vec<_> = secrets.iter().flat_map(|secret| patterns(secret)).collect();
@@ -53,7 +53,7 @@ pub(crate) fn places(secrets: &[String], text: &str) -> Vec<Range<usize>> {
     merged
 }
 
-/// The texts that are looked for: the secret, its lines, each also with `+` for a space.
+/// The texts to search for: the secret and its lines, each also with `+` for a space.
 fn patterns(secret: &str) -> Vec<Vec<u8>> {
     let mut parts = vec![secret];
     parts.extend(secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE));
@@ -62,7 +62,7 @@ fn patterns(secret: &str) -> Vec<Vec<u8>> {
     patterns.filter(|part| !part.is_empty()).map(String::into_bytes).collect()
 }
 
-/// Without line ends; nine and more of them part what they stand between.
+/// Without line endings; nine or more of them separate the texts around them.
 fn joined(view: Decoded) -> Decoded {
     let (mut joined, mut ends): (Decoded, _) = (Vec::new(), 0);
     for decoded in view {
@@ -149,7 +149,7 @@ fn percent(text: &str) -> Decoded {
     decoded
 }
 
-/// Rows of digits of so many bits, read as if `before` digits came before each.
+/// Runs of digits of `bits` bits each, decoded as if `before` digits came before each.
 fn digits(text: &str, bits: usize, before: usize, alphabet: &str) -> Decoded {
     let value = |character: char| match (bits, character) {
         (6, '+' | '-') => Some(62),

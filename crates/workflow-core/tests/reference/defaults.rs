@@ -1,4 +1,4 @@
-//! What a field has that a definition leaves out.
+//! The defaults of fields that a definition omits.
 
 use std::collections::BTreeMap;
 

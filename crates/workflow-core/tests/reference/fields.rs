@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::defaults;
 
-/// What the sections are called. A definition that has none is named by its own title.
+/// The titles of the sections. A definition without one uses its own title.
 const TITLES: &[(&str, &str)] = &[
     ("Header", "`workflow`"),
     ("LoopSpec", "`workflow.loop`"),
@@ -49,7 +49,7 @@ pub(crate) fn tables(schema: &Value, definitions: &[&str]) -> String {
             let default = match (required.contains(&**field), defaults.get(field), said) {
                 (true, ..) => "**required**".to_owned(),
                 (_, Some(known), said) => {
-                    // Where the description says it too, it says the same.
+                    // If the description names the default too, both are equal.
                     let same = said.as_ref().is_none_or(|said| {
                         said.trim_matches('`') == known.trim_end_matches('s') || !is_value(said)
                     });
@@ -79,7 +79,7 @@ pub(crate) fn tables(schema: &Value, definitions: &[&str]) -> String {
     text
 }
 
-/// Tables of the values of fields that have a fixed set of them.
+/// Tables of the values of enumerated fields.
 pub(crate) fn choices(workflow: &Value, profile: &Value) -> String {
     let mut text = String::new();
     for (title, schema, name) in [
@@ -106,7 +106,7 @@ fn sentence(schema: &Value) -> String {
     schema["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")
 }
 
-/// Takes `; default: …` out of a description, or a sentence `Default: …`.
+/// Splits `; default: …` or a sentence `Default: …` off a description.
 fn split_default(text: &str) -> (String, Option<String>) {
     for mark in ["; default: ", "; default ", " Default: "] {
         if let Some((before, rest)) = text.split_once(mark) {
@@ -119,7 +119,7 @@ fn split_default(text: &str) -> (String, Option<String>) {
     (text.to_owned(), None)
 }
 
-/// Whether what a description calls the default is a value, and not how it is found.
+/// Whether the default in a description is a literal value.
 fn is_value(default: &str) -> bool {
     !default.contains(' ')
 }
@@ -198,7 +198,7 @@ fn limits(schema: &Value) -> String {
     }
 }
 
-/// A value that has a definition of its own.
+/// A value with its own definition.
 fn referred(root: &Value, reference: &str) -> String {
     let name = reference.rsplit('/').next().unwrap_or_default();
     match name {

@@ -1,5 +1,5 @@
-//! The reference chapters of the book say what the code does: they are generated from the JSON Schemas, from what the
-//! reader of definitions accepts and refuses, and from the defaults that it fills in.
+//! The reference chapters of the book are generated from the JSON Schemas, from what the parser of
+//! definitions accepts and refuses, and from the defaults that it fills in.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
@@ -14,8 +14,8 @@ use std::path::Path;
 const BEGIN: &str = "<!-- Written by `cargo xtask reference`: -->\n";
 const END: &str = "<!-- until here. -->";
 
-/// Puts what is generated between the marks of a chapter, and compares it with what is committed.
-/// `cargo xtask reference` runs this so that it is written.
+/// Inserts the generated text between the markers of a chapter, and compares it with the committed one.
+/// `cargo xtask reference` runs this to write it.
 #[track_caller]
 fn check(chapter: &str, generated: &[String]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reference").join(chapter);

@@ -1,11 +1,11 @@
-//! The names that expressions know, by what the reader of definitions accepts.
+//! The names in expressions, according to what the parser of definitions accepts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use workflow_core::definition;
 
-/// The names, and what they stand for.
+/// The names, and their meanings.
 const NAMES: &[(&str, &str)] = &[
     ("vars.NAME", "a variable of the run"),
     (
@@ -31,7 +31,7 @@ const NAMES: &[(&str, &str)] = &[
     ("secrets.NAME", "a secret; replaced when the call begins, and never stored"),
 ];
 
-/// Where an expression stands: a title, and whether a text is accepted there.
+/// A place with expressions: a title, and whether a text is accepted there.
 type Place = (&'static str, fn(&str) -> bool);
 
 const PLACES: &[Place] = &[
@@ -61,7 +61,7 @@ fn of_graph(node: &str) -> bool {
     definition::parse_profile(yaml.as_bytes(), None).diagnostics.is_empty()
 }
 
-/// A row for each name, with where it is known.
+/// A row for each name, with the places that know it.
 pub(crate) fn table() -> String {
     let mut text = String::from("| name | stands for | known in |\n|---|---|---|\n");
     for (name, meaning) in NAMES {
@@ -80,7 +80,7 @@ pub(crate) fn table() -> String {
     text
 }
 
-/// What the reader says that names can begin with is what the table has.
+/// The names in the parser's message are those of the table.
 #[test]
 fn the_table_has_every_name_that_the_reader_knows() {
     let told = |yaml: &str, is_graph: bool| {

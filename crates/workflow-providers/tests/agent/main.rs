@@ -1,5 +1,5 @@
-//! Agents as providers, shown with a made-up one: a script that speaks as Claude Code does, and does what real ones
-//! were seen to do at their worst. What it leaves is looked for in `/proc`.
+//! Agents as providers, tested with a fake one: a script with Claude Code's output format that behaves like
+//! real agents at their worst. Processes that it leaves are looked for in `/proc`.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -31,14 +31,14 @@ use workflow_providers::ClaudeCodeProvider;
 const BEGIN: &str = r#"{"type":"system","subtype":"init","session_id":"s1"}"#;
 const END: &str = r#"{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"s1","num_turns":1,"usage":{"input_tokens":3,"output_tokens":2},"total_cost_usd":0.5}"#;
 
-/// A made-up agent.
+/// A fake agent.
 struct Agent {
     folder: TempDir,
     program: PathBuf,
 }
 
 impl Agent {
-    /// One that does what a script of the shell says; `$BEGIN` and `$END` are its first record and its last.
+    /// An agent that runs a shell script; `$BEGIN` and `$END` are its first and its last record.
     fn new(script: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("claude");
@@ -47,7 +47,7 @@ impl Agent {
         Self { folder, program }
     }
 
-    /// A provider that gives it little time, and so much patience.
+    /// A provider with a short grace period and this idle limit.
     fn provider(&self, patience: Duration) -> ClaudeCodeProvider {
         let builder = ClaudeCodeProvider::builder().program(&self.program).work_root(self.folder.path());
         builder
@@ -65,14 +65,14 @@ impl Agent {
         Call::start(&self.provider(patience), common::request(&unique_run(), "say hello", options))
     }
 
-    /// A whole call.
+    /// A complete call.
     fn call(&self) -> (Result<Reply, ProviderError>, Arc<Said>) {
         let call = self.start();
         (call.end(), call.said.clone())
     }
 }
 
-/// The reason that a failure names.
+/// The reason in a failure's details.
 fn reason(error: &ProviderError) -> &str {
     let reason = error.failure.details.as_ref().and_then(|details| details["reason"].as_str());
     reason.unwrap_or_else(|| panic!("no reason: {error:?}"))

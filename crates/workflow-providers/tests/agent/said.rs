@@ -1,4 +1,4 @@
-//! What agents say, and what it comes to.
+//! The output of agents, and its result.
 
 use serde_json::json;
 use workflow_core::failure::FailureClass;
@@ -147,7 +147,7 @@ fn options_become_arguments_and_a_prompt_comes_by_standard_input() {
     assert_eq!(said[1], "prompt: say hello");
 }
 
-/// The most memory that this process has had so far, in bytes.
+/// The peak memory of this process so far, in bytes.
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

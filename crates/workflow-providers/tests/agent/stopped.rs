@@ -1,4 +1,4 @@
-//! Agents that are stopped, that hang, and what they leave.
+//! Agents that are stopped or hang, and the processes that they leave.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use workflow_core::stop::Stop;
 
 use super::{Agent, Call, DEADLINE, common, eventually, processes, reason, unique_run};
 
-/// Runs the agent until it says `ready` and the id of one of its processes, then ends the call in each of the three
-/// ways; nothing of it may be left.
+/// Runs the agent until it prints `ready` and the id of one of its processes, then ends the call in each of
+/// the three ways; no process may be left.
 fn is_ended_in_every_way(script: &str) {
     let agent = Agent::new(script);
     for how in [Stop::Gracefully, Stop::AtOnce, Stop::None] {
@@ -87,7 +87,7 @@ fn what_a_dead_host_has_left_is_ended() {
     let id = request.id.clone();
     let call = Call::start(&agent.provider(DEADLINE), request);
     let process = processes::pid_in(&call.wait_for("ready"));
-    // As another host would that takes the run up.
+    // Like another host that acquires the run.
     block_on(agent.provider(DEADLINE).reclaim(&id)).unwrap();
     assert!(!processes::lives(process));
     assert_eq!(processes::of_run(&run), Vec::<i32>::new());

@@ -1,4 +1,4 @@
-//! Where a command works, and what it inherits.
+//! The working directory and the environment of a command.
 
 use std::collections::BTreeMap;
 use std::fs;

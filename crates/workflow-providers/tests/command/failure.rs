@@ -1,4 +1,4 @@
-//! Commands that fail, and commands that never begin.
+//! Commands that fail, and commands that do not start.
 
 use serde_json::json;
 use workflow_core::failure::FailureClass;
@@ -24,7 +24,7 @@ fn what_a_failed_command_has_printed_is_the_output_of_its_error() {
             json!({ "command": ["sh", "-c", format!("echo '{printed}'; exit 1")], "output": output });
         assert_eq!(call("", options).0.unwrap_err().output.unwrap().value(), printed);
     }
-    // What was to be JSON and is not.
+    // Output that should be JSON but is not.
     let (result, _) = call("", json!({ "command": ["echo", "no JSON"], "output": "json" }));
     assert_eq!(result.unwrap_err().output.unwrap().value(), "no JSON");
 }

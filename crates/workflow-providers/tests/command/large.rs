@@ -1,4 +1,4 @@
-//! Output without measure, in bounded memory.
+//! Unlimited output, in bounded memory.
 
 use std::fs;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::request;
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// Counts what it is told, as a host that drops entries would.
+/// Counts the output, like a host that drops entries.
 #[derive(Default)]
 struct Counting {
     entries: AtomicU64,
@@ -47,7 +47,7 @@ impl CallHost for Counting {
     }
 }
 
-/// Calls a command that prints so many bytes.
+/// Calls a command that prints this many bytes.
 fn print(
     bytes: u64,
     provider: &CommandProvider,
@@ -67,7 +67,7 @@ fn text(reply: &Reply) -> String {
     }
 }
 
-/// The most memory that this process has ever used, in bytes.
+/// The peak memory of this process, in bytes.
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -1,4 +1,4 @@
-//! A command that exits by itself leaves nothing running.
+//! A command that exits by itself leaves no process running.
 
 use serde_json::json;
 
@@ -55,7 +55,7 @@ fn a_grandchild_that_goes_on_printing_is_ended() {
 fn a_grandchild_has_a_moment_for_its_last_words() {
     let script =
         "stat=/proc/$$/stat; (until grep -q ') Z ' $stat; do :; done; sleep 0.05; echo last) & echo first";
-    // It is but a moment: a busy machine can take longer than that now and then.
+    // The time is short: a busy machine can take longer now and then.
     eventually("the last words are heard", || {
         let output = output("", json!({ "command": ["sh", "-c", script] }));
         output == "first\nlast"

@@ -1,4 +1,4 @@
-//! Command lines as providers, shown with real processes; what they leave is looked for in `/proc`.
+//! Command lines as providers, tested with real processes, which are looked for in `/proc`.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -27,7 +27,7 @@ use serde_json::Value;
 use workflow_core::provider::{CallRequest, ProviderError, Reply};
 use workflow_providers::CommandProvider;
 
-/// A provider that does not give processes much time.
+/// A provider with a short grace period.
 fn provider() -> CommandProvider {
     CommandProvider::builder().grace(Duration::from_millis(200)).build()
 }
@@ -38,8 +38,8 @@ fn request(prompt: &str, options: Value) -> CallRequest {
 
 const HOST_OF: &str = "TEST_HOST_OF";
 
-/// Runs the test `name` once more, in a process of its own that stands for a host. There
-/// [`host_of`] tells what it is to be.
+/// Runs the test `name` again, in a separate process that acts as a host. There [`host_of`] returns its
+/// arguments.
 fn start_host(name: &str, run: &str, file: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name])
@@ -56,7 +56,7 @@ fn host_of() -> Option<(String, String)> {
     host.split_once(' ').map(|(run, file)| (run.to_owned(), file.to_owned()))
 }
 
-/// A whole call with these options.
+/// A complete call with these options.
 fn call(prompt: &str, options: Value) -> (Result<Reply, ProviderError>, Arc<Said>) {
     let call = Call::start(&provider(), request(prompt, options));
     (call.end(), call.said.clone())

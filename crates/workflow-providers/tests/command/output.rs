@@ -1,4 +1,4 @@
-//! What a command reads and prints.
+//! The input and output of a command.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,7 +93,7 @@ fn a_command_that_closes_its_output_goes_on_until_it_exits() {
     assert_eq!(result.unwrap_err().failure.details.unwrap()["exit_code"], 3);
 }
 
-/// Stops the call at the first sign of life, and takes no line for one.
+/// Stops the call at the first sign of life, and expects no line.
 #[derive(Default)]
 struct FirstSign {
     stop: StopSource,

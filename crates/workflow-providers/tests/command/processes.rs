@@ -1,8 +1,8 @@
-//! Looking for processes, apart from how the provider does it.
+//! Looks for processes, independently of the provider.
 
 use std::fs;
 
-/// The living processes that carry the marker of `run`.
+/// The living processes with the marker of `run`.
 pub(crate) fn of_run(run: &str) -> Vec<i32> {
     let entry = format!("WORKFLOW_RUN_ID={run}");
     let carries = |pid: &i32| {
@@ -13,7 +13,7 @@ pub(crate) fn of_run(run: &str) -> Vec<i32> {
     names.filter_map(|name| name.parse().ok()).filter(carries).filter(|pid| lives(*pid)).collect()
 }
 
-/// Whether there is such a process, and it is no zombie.
+/// Whether such a process exists and is not a zombie.
 pub(crate) fn lives(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());

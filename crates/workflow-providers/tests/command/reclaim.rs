@@ -1,4 +1,4 @@
-//! Processes that a host has left behind when it died.
+//! Processes that a dead host has left behind.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -13,8 +13,8 @@ use workflow_providers::CommandProvider;
 use super::common::{call_id, request};
 use super::{Call, eventually, host_of, processes, start_host, unique_run};
 
-/// Starts `script` as a host would have, marked as `call`, in a session of its own; returns once it
-/// has printed the id of one of its processes.
+/// Starts `script` as a host would have, marked as `call`, in a separate session; returns once it has printed
+/// the id of one of its processes.
 fn orphan(call: &CallId, script: &str) -> (Child, i32) {
     let mut child = Command::new("setsid")
         .args(["sh", "-c", script])

@@ -1,4 +1,4 @@
-//! Calls that are stopped: politely, at once, and by being dropped.
+//! Calls that are stopped: gracefully, at once, and by being dropped.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +14,8 @@ use workflow_core::stop::{Stop, StopSource};
 
 use super::{Call, common, eventually, host_of, processes, provider, request, start_host, unique_run};
 
-/// Runs `script` until it prints `ready` and the id of one of its processes, then ends the call in
-/// each of the three ways; nothing of it may be left.
+/// Runs `script` until it prints `ready` and the id of one of its processes, then ends the call in each of
+/// the three ways; no process may be left.
 fn is_ended_in_every_way(script: &str) {
     for how in [Stop::Gracefully, Stop::AtOnce, Stop::None] {
         let mut call = Call::start(&provider(), request("", json!({ "command": ["sh", "-c", script] })));
@@ -30,7 +30,7 @@ fn is_ended_in_every_way(script: &str) {
             call.stop.stop(how);
             let error = call.end().unwrap_err();
             assert_eq!(error.failure, ProviderError::cancelled().failure, "{script}");
-            // What it has printed is told all the same.
+            // Its output is reported all the same.
             let printed = error.output.unwrap().value();
             assert!(printed.as_str().unwrap().starts_with("ready"), "{printed}");
             assert!(!processes::lives(process), "{how:?}: {script}");
@@ -94,7 +94,7 @@ fn one_that_prints_without_end() {
 
 #[test]
 fn descendants_without_marker_and_group_are_known_by_their_parents() {
-    // Not when the future is dropped: the group is killed then before anyone can look.
+    // Not when the future is dropped: then the group is killed before a scan.
     for how in [Stop::Gracefully, Stop::AtOnce] {
         let script = "env -i \"$(command -v setsid)\" \"$(command -v sleep)\" 600 & echo ready $!; wait";
         let call = Call::start(&provider(), request("", json!({ "command": ["sh", "-c", script] })));

@@ -1,4 +1,4 @@
-//! Command lines do what every provider does.
+//! Command lines pass the conformance suite.
 
 use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;

@@ -1,4 +1,4 @@
-//! A call of a provider under way, while a test looks at its processes.
+//! A call in progress, whose processes a test can inspect.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,10 +16,10 @@ use workflow_core::stop::StopSource;
 use crate::common::{self, Said};
 use crate::processes;
 
-/// No test waits for longer: what takes longer hangs.
+/// The time-out of all waits: a test that takes longer hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A run id that no other test has, so that processes can be told apart.
+/// A unique run id, so that processes of tests can be told apart.
 pub(crate) fn unique_run() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst))
@@ -34,7 +34,7 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A call under way on a thread of its own.
+/// A call in progress on a separate thread.
 pub(crate) struct Call {
     pub(crate) run: String,
     pub(crate) said: Arc<Said>,
@@ -59,8 +59,8 @@ impl Call {
         Self { run, said, stop, drop: Some(drop), result }
     }
 
-    /// Waits until the program has printed a line, or an agent said one that is no record, that starts with `text`,
-    /// and returns it.
+    /// Waits for an output line, or a line of an agent that is not a record, that starts with `text`, and
+    /// returns it.
     pub(crate) fn wait_for(&self, text: &str) -> String {
         let mut found = None;
         eventually(text, || {
@@ -77,7 +77,7 @@ impl Call {
         assert!(self.result.recv_timeout(DEADLINE).unwrap().is_none(), "the call was still under way");
     }
 
-    /// Waits for the result, and sees that no process of the call outlived it.
+    /// Waits for the result, and checks that no process of the call outlived it.
     pub(crate) fn end(&self) -> Result<Reply, ProviderError> {
         let result = self.result.recv_timeout(DEADLINE).unwrap().unwrap();
         assert_eq!(processes::of_run(&self.run), Vec::<i32>::new(), "processes outlived the call");

@@ -1,4 +1,4 @@
-//! What the tests of providers share: a host that keeps what calls say, and requests.
+//! Shared code for tests of providers: a host that records output, and requests.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallHost, CallId, CallRequest, SessionLost, Workspace};
 use workflow_core::stop::StopSource;
 
-/// Keeps every output entry, and every session.
+/// Records every output entry, and every session.
 #[derive(Default)]
 pub(crate) struct Said(Mutex<Vec<(OutputKind, String)>>, Mutex<Vec<String>>);
 
@@ -58,7 +58,7 @@ pub(crate) fn call_id(run: &str) -> CallId {
     CallId { run: RunId::new(run).unwrap(), seed: 7, path: "1/work[0]/run".parse().unwrap(), attempt: 1 }
 }
 
-/// A request with `prompt` and `options`, and nothing else.
+/// A request with `prompt` and `options`.
 pub(crate) fn request(run: &str, prompt: &str, options: Value) -> CallRequest {
     CallRequest {
         id: call_id(run),
@@ -74,7 +74,7 @@ pub(crate) fn request(run: &str, prompt: &str, options: Value) -> CallRequest {
     }
 }
 
-/// A context for `request`, with the host and the stop that belong to it.
+/// A context for `request`, with its host and stop source.
 pub(crate) fn context(request: &CallRequest) -> (CallContext, Arc<Said>, StopSource) {
     let (said, stop) = (Arc::new(Said::default()), StopSource::new());
     (CallContext::new(request.id.clone(), stop.signal(), said.clone()), said, stop)

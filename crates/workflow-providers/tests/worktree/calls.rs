@@ -1,4 +1,4 @@
-//! What calls change, and what they do not.
+//! The changes of calls.
 
 use std::fs;
 use std::sync::Arc;
@@ -151,19 +151,20 @@ fn a_forked_run_begins_with_the_commit_that_the_other_run_was_at() {
     let seed = repository.request("r", "1/plan[0]/run", "").id.seed;
     let first = recorded(repository.call("r", "echo one > one").unwrap().details.map(|details| *details));
     repository.call("r", "echo two > two").unwrap();
-    // The checkout goes on meanwhile.
+    // The checkout changes meanwhile.
     repository.git(&["-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--no-gpg-sign", "-m", "more"]);
 
     let source = [("r", seed)];
     let reply = forked("at", &source, first["commit"].as_str(), "ls; cat staged; echo mine > mine").unwrap();
     assert_eq!(reply.output.value(), "changed\nkept\none\npart\nstaged\nold");
     assert_eq!(repository.changes("at").files, ["mine"]);
-    // Without a commit of a call, with what that run began with, or the run that it was made of itself.
+    // Without a commit of a call, the fork begins at the source's base, or at the base of the source's own
+    // source.
     let reply = forked("start", &source, None, "ls; cat staged").unwrap();
     assert_eq!(reply.output.value(), "changed\nkept\npart\nstaged\nold");
     let chain = [("never-called", 1), source[0]];
     assert_eq!(forked("chain", &chain, None, "cat staged").unwrap().output.value(), "old");
-    // A run that nothing was called for yet has nothing of its own: the checkout counts.
+    // A source without calls has no base: the checkout counts.
     assert_eq!(forked("fresh", &[("never-called", 1)], None, "cat staged").unwrap().output.value(), "new");
 
     let gone = "0123456789012345678901234567890123456789";

@@ -1,4 +1,4 @@
-//! Which worktrees go, and which stay.
+//! Which worktrees are removed, and which are kept.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ fn ids(runs: &[&str]) -> Vec<RunId> {
     runs.iter().map(|run| RunId::new(*run).unwrap()).collect()
 }
 
-/// Runs with a file of 1 MiB each; the first one was used last the longest ago.
+/// Runs with a file of 1 MiB each; the first one is the least recently used.
 fn with_runs(runs: &[&str]) -> Repository {
     let repository = Repository::new();
     for (n, run) in runs.iter().enumerate() {
@@ -38,7 +38,7 @@ fn the_oldest_of_runs_that_are_over_go_until_the_count_is_kept() {
     assert_eq!(block_on(worktrees.runs()).unwrap(), ids(&["a", "b", "c", "d"]));
     assert_eq!(block_on(worktrees.clean_up(ids(&["b", "c", "d"]))).unwrap(), ids(&["b", "c"]));
     assert_eq!(block_on(worktrees.runs()).unwrap(), ids(&["a", "d"]));
-    // What they changed is on their branches.
+    // Their changes are on their branches.
     assert_eq!(repository.changes("b").files, ["big"]);
     assert_eq!(git(&repository.checkout(), &["worktree", "list"]).lines().count(), 3);
 }
@@ -116,7 +116,7 @@ fn with_a_token(runs: &[&str]) -> Repository {
     repository
 }
 
-/// Where the configuration of a run is recorded.
+/// The path of the recorded configuration of a run.
 fn recorded(repository: &Repository, run: &str) -> PathBuf {
     repository.directory().join(".pinned").join(run)
 }
@@ -128,7 +128,7 @@ fn the_recorded_configuration_is_removed_with_the_worktree() {
     let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(0));
     assert_eq!(block_on(worktrees.clean_up(ids(&["a", "uncommitted"]))).unwrap(), ids(&["a"]));
     assert!(!recorded(&repository, "a").exists());
-    // Their worktrees are still there.
+    // Their worktrees still exist.
     assert!(recorded(&repository, "b").exists() && recorded(&repository, "uncommitted").exists());
 }
 

@@ -1,4 +1,4 @@
-//! Configuration that a call writes during a run: nothing of it is executed by the git of the host.
+//! Configuration that a call writes during a run: the host's git executes none of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use workflow_core::ids::RunId;
 
 use crate::repository::{Repository, git};
 
-/// What the attacks leave when they succeed, and a script with them. In the script, `$HIT` is a command line that
-/// leaves it, and `$GIT` a git without hooks.
+/// The traces of successful attacks, and a script with the attacks. In the script, `$HIT` is a command line
+/// that leaves a trace, and `$GIT` a git without hooks.
 struct Attack {
     repository: Repository,
     hit: PathBuf,
@@ -33,13 +33,13 @@ impl Attack {
         self.repository.call("r", &self.script(script)).unwrap_or_else(|error| panic!("{script}: {error}"));
     }
 
-    /// Whether anything of it was executed, apart from the script itself.
+    /// Checks that nothing of it was executed, except the script itself.
     fn assert_missed(&self, what: &str) {
         assert!(!self.hit.exists(), "{what} was executed");
     }
 }
 
-/// Every setting that names a program, as far as git's calls in a worktree may come across it.
+/// Every setting with a program that git may execute in a worktree.
 const SETTINGS: &str = r#"
     SET() { git config $WHERE "$1" "$2"; }
     for filter in clean smudge process; do SET filter.evil.$filter "$HIT"; done
@@ -66,11 +66,11 @@ const SETTINGS: &str = r#"
 "#;
 
 fn everything_else_that_runs_git(repository: &Repository) {
-    // The next call, with what another host left.
+    // The next call, with files that another host left.
     fs::write(repository.worktree("r").join("left"), "left").unwrap();
     repository.call("r", "echo more > changed").unwrap();
     assert!(repository.changes("r").files.contains(&"left".to_owned()));
-    // The worktree is made again.
+    // The worktree is created again.
     fs::remove_dir_all(repository.worktree("r")).unwrap();
     repository.call("r", "cat kept; echo again > kept").unwrap();
     let run = RunId::new("r").unwrap();
@@ -133,7 +133,7 @@ fn a_submodule_executes_nothing() {
     attack.assert_missed("a submodule");
 }
 
-/// A missing object makes git fetch it from a remote that has promised it, which is a program of the configuration.
+/// A missing object makes git fetch it from a promisor remote, with a program from the configuration.
 #[test]
 fn a_remote_that_promises_objects_is_not_asked() {
     let attack = Attack::new();
@@ -160,7 +160,7 @@ fn a_remote_that_promises_objects_is_not_asked() {
 #[test]
 fn filters_that_the_repository_had_before_the_run_work_as_the_user_set_them() {
     let repository = Repository::new();
-    // With all that has to be quoted, by an included file.
+    // With all characters that need quotes, from an included file.
     let included = repository.checkout().with_file_name("included");
     let sed = |from, to| format!("f() {{ sed -e \"s/{from}/{to}/\" ; }}; f # \\ ; \"quoted\"\t");
     for (name, value) in [("clean", sed("plain", "stored")), ("smudge", sed("stored", "plain"))] {
@@ -178,7 +178,7 @@ fn filters_that_the_repository_had_before_the_run_work_as_the_user_set_them() {
     let reply =
         repository.call("r", "cat x.secret; git config --unset filter.abc.clean; echo plain > y.secret");
     assert_eq!(reply.unwrap().output.value(), "plain");
-    // They are those that there were at the first call.
+    // They are those of the first call.
     assert_eq!(repository.git(&["show", "workflow/r:y.secret"]), "stored");
 }
 

@@ -1,4 +1,4 @@
-//! What hosts leave that died, and what becomes of it.
+//! Worktrees of hosts that died, and their recovery.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -47,7 +47,7 @@ fn a_worktree_that_was_half_made_is_made_again() {
                 "branch" => {
                     repository.git(&["-c", "core.hooksPath=/dev/null", "branch", "workflow/r", &base]);
                 }
-                // As a git leaves it that is killed while it writes the files.
+                // As after a git that was killed while it wrote the files.
                 "files" => {
                     fs::create_dir_all(repository.directory()).unwrap();
                     let path = repository.worktree("r").display().to_string();
@@ -56,7 +56,7 @@ fn a_worktree_that_was_half_made_is_made_again() {
                     repository.git(&[&how[..], &[&path, "workflow/r"]].concat());
                     fs::write(repository.checkout().join(".git/worktrees/r/locked"), "initializing").unwrap();
                 }
-                // As one that is killed just before it writes the first of them.
+                // As after a git that was killed just before it wrote the first of them.
                 "none" => {
                     fs::remove_dir_all(repository.worktree("r")).unwrap();
                     fs::create_dir(repository.worktree("r")).unwrap();
@@ -88,7 +88,7 @@ fn a_worktree_that_was_made_before_there_were_records_goes_on() {
     assert_eq!(repository.changes("r").files, ["half", "one", "two"]);
 }
 
-/// A host in a process of its own, which carries out one call.
+/// A host in a separate process, which executes one call.
 #[test]
 fn host() {
     let Ok(folder) = std::env::var("WORKTREE_TEST_FOLDER") else { return };
@@ -118,7 +118,7 @@ fn a_host_that_is_killed_is_followed_by_another_in_the_same_worktree() {
     let fifo = repository.fifo("fifo");
     let script = format!("echo half > half; : > '{}'; sleep 600", fifo.display());
     let mut host = start_host(&repository, &script).spawn().unwrap();
-    // Its call is at work.
+    // Its call is running.
     fs::read(&fifo).unwrap();
     host.kill().unwrap();
     host.wait().unwrap();
@@ -136,7 +136,7 @@ fn a_host_may_die_after_each_thing_that_it_has_git_do() {
     loop {
         let repository = Repository::new();
         let before = repository.of_user();
-        // A git that kills whoever has it do the next thing.
+        // A git that kills its host before the n-th command.
         let folder = repository.checkout().with_file_name("bin");
         fs::create_dir(&folder).unwrap();
         let count = folder.join("count").display().to_string();
@@ -163,6 +163,6 @@ fn a_host_may_die_after_each_thing_that_it_has_git_do() {
         assert_eq!(ended.signal(), Some(9), "after {deaths}");
         deaths += 1;
     }
-    // To look, to make, to look again, and to commit take several each.
+    // Checking, creating, checking again and committing take several commands each.
     assert!(deaths > 10, "{deaths}");
 }

@@ -1,4 +1,5 @@
-//! The folder of the worktrees: other users cannot enter it, and links in its place are not followed.
+//! The folder of the worktrees: other users cannot enter it, and symbolic links in its place are not
+//! followed.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -16,7 +17,7 @@ use workflow_providers::{CommandProvider, Worktrees};
 use crate::crashes::start_host;
 use crate::repository::{Repository, call};
 
-/// A user who owns nothing.
+/// A user without files.
 const NOBODY: u32 = 65_534;
 
 fn mode(path: &Path) -> u32 {
@@ -92,7 +93,7 @@ fn the_folder_and_its_locks_are_their_owners_alone() {
     repository.call("r", "true").unwrap();
     private("tightened");
 
-    // Whoever can open a lock can hold it.
+    // A user who can open a lock file can hold the lock.
     if geteuid().is_root() {
         set_mode(repository.checkout().parent().unwrap(), 0o755);
         for lock in &locks {
@@ -103,7 +104,7 @@ fn the_folder_and_its_locks_are_their_owners_alone() {
     }
 }
 
-/// As a user who is not root, for whom no mode holds.
+/// Runs as a user who is not root, because permissions do not apply to root.
 #[test]
 fn a_folder_that_others_can_enter_and_that_is_not_ours_is_refused() {
     let repository = Repository::new();
@@ -123,7 +124,7 @@ fn a_folder_that_others_can_enter_and_that_is_not_ours_is_refused() {
         host.args(own.get_args()).current_dir(&around).uid(NOBODY).gid(NOBODY);
         host.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
     } else {
-        // There is one such everywhere.
+        // This file exists everywhere.
         host.env("WORKTREE_TEST_WORKTREES", "/");
     }
     let ended = host.output().unwrap();

@@ -1,4 +1,4 @@
-//! Repositories that calls make inside of a run's worktree.
+//! Repositories that calls create inside a run's worktree.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ fn committed(repository: &Repository, run: &str) -> Vec<String> {
     tree.lines().map(str::to_owned).collect()
 }
 
-/// Checks that there is no link to another repository in the commit, and that it has these files and all of them.
+/// Checks that the commit contains no link to another repository, and exactly these files.
 fn has_files(repository: &Repository, run: &str, files: &[&str]) {
     let committed = committed(repository, run);
     assert!(!committed.iter().any(|entry| entry.starts_with("160000")), "{committed:?}");
@@ -43,11 +43,11 @@ fn a_repository_inside_of_a_worktree_is_committed_as_files() {
         let all = ["sub/.gitignore", "sub/a", "sub/d/b", "sub/de ep/c", "sub/link"];
         has_files(&repository, "r", &all);
         assert!(committed(&repository, "r").iter().any(|entry| entry.ends_with(" beside")), "{what}");
-        // What changes there afterwards is committed too.
+        // Later changes there are committed too.
         repository.call("r", "echo new > sub/new; rm sub/d/b; echo other > sub/a").unwrap();
         has_files(&repository, "r", &["sub/.gitignore", "sub/a", "sub/de ep/c", "sub/link", "sub/new"]);
         assert!(repository.changes("r").diff.contains("+other"), "{what}");
-        // It is still a repository for who works in it.
+        // It still works as a repository.
         assert!(fs::metadata(repository.worktree("r").join("sub/.git")).unwrap().is_dir(), "{what}");
     }
 }

@@ -1,4 +1,4 @@
-//! Worktrees that a call has replaced, moved or taken apart: an error, and what is there stays.
+//! Worktrees that a call has replaced, moved or damaged: an error, and no file is changed.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use crate::repository::{Repository, git};
 
 const GIT: &str = "git -c core.hooksPath=/dev/null -c user.name=n -c user.email=e -c commit.gpgSign=false";
 
-/// The error of a worktree that is not as it was made, of this kind.
+/// The error of a changed worktree, with this problem.
 fn changed(error: &ProviderError, problem: &str) {
     let failure = &error.failure;
     assert_eq!(failure.class, FailureClass::Permanent, "{error}");
@@ -19,14 +19,15 @@ fn changed(error: &ProviderError, problem: &str) {
     assert!(error.failure.message.contains("nothing in it is changed"), "{error}");
 }
 
-/// What one call does to the worktree fails that call and the next, and leaves the files, the checkout and the commits.
+/// A call's change to the worktree fails that call and the next, and does not affect the files, the checkout
+/// and the commits.
 fn fails(problem: &str, script: &str) {
     let repository = Repository::new();
     repository.call("r", "echo one > one").unwrap();
     let before = (repository.of_user(), repository.git(&["rev-parse", "workflow/r"]));
     let error = repository.call("r", &format!("set -e; echo work > work; {script}; echo said")).unwrap_err();
     changed(&error, problem);
-    // What the call itself gave is kept with the error.
+    // The output of the call is kept with the error.
     assert_eq!(error.output.unwrap().value(), "said", "{script}");
     changed(&repository.call("r", "touch ran").unwrap_err(), problem);
     assert_eq!(fs::read_to_string(repository.worktree("r").join("work")).unwrap(), "work\n", "{script}");
@@ -42,9 +43,9 @@ fn fails(problem: &str, script: &str) {
 fn another_repository_in_the_place_of_its_git_is_not_committed_to() {
     let evil = "hit=$(cd ../..; pwd)/hit; G='git -c user.name=n -c user.email=e'; ";
     let filter = "$G config filter.evil.clean \"touch $hit; cat\"; echo '* filter=evil' > .gitattributes";
-    // A repository of its own, with a branch of the same name.
+    // A new repository, with a branch of the same name.
     fails("git_file", &format!("{evil} rm .git; git init -q -b workflow/r; {filter}"));
-    // One that is elsewhere.
+    // A repository in another place.
     fails(
         "git_file",
         &format!("{evil} rm .git; git init -q -b workflow/r --separate-git-dir ../elsewhere; {filter}"),
@@ -100,7 +101,7 @@ fn a_worktree_that_was_repaired_goes_on_with_what_was_left() {
     assert_eq!(repository.changes("r").files, ["one", "two"]);
 }
 
-/// Git locks a worktree while it makes it, and one that was left half made is removed with all that is in it.
+/// Git locks a worktree while it creates it, and an incomplete one is removed with all of its files.
 #[test]
 fn work_is_not_lost_when_a_call_marks_its_worktree_as_half_made() {
     for mark in ["initializing", "added with --lock"] {
@@ -126,7 +127,7 @@ fn a_folder_of_the_worktree_that_leads_out_of_it_is_not_worked_in() {
     call(&format!("cd ..; rm -r part; ln -s '{}' part", outside.display())).unwrap();
     changed(&call("touch ran").unwrap_err(), "folder");
     assert!(!outside.join("ran").exists());
-    // That it is a link now is the work of the call, and is committed.
+    // The call has replaced it with a link, which is committed.
     assert_eq!(
         git(&repository.worktree("r"), &["ls-tree", "--format=%(objectmode)", "HEAD", "part"]),
         "120000"
@@ -139,7 +140,7 @@ fn a_record_that_a_call_changes_is_not_used() {
         ["echo '[filter \"evil\"] clean = \"touch ../../hit; cat\"' >> config", "rm config", "rm -r ../r"]
     {
         let repository = Repository::new();
-        // By one and the same host.
+        // In the same host.
         let provider = repository.commands();
         let call = |script: &str| {
             crate::repository::call(&provider, repository.request("r", "1/work[0]/run", script))

@@ -1,4 +1,4 @@
-//! A repository as a user has one: with changes that are not committed, and hooks.
+//! A user's repository: with uncommitted changes, and hooks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::common;
 
 pub(crate) struct Repository {
     folder: tempfile::TempDir,
-    /// That of its runs. Tests are at work at the same time, and calls are told apart by it.
+    /// The seed of its runs. Tests run in parallel, and calls are told apart by it.
     pub(crate) seed: u64,
 }
 
@@ -76,7 +76,7 @@ impl Repository {
         self.folder.path().join("checkout")
     }
 
-    /// Where the worktrees are.
+    /// The directory of the worktrees.
     pub(crate) fn directory(&self) -> PathBuf {
         self.folder.path().join("worktrees")
     }
@@ -85,7 +85,7 @@ impl Repository {
         self.directory().join(run)
     }
 
-    /// What a hook leaves when it runs.
+    /// The file that a hook creates when it runs.
     pub(crate) fn hook_ran(&self) -> PathBuf {
         self.folder.path().join("hook-ran")
     }
@@ -94,7 +94,7 @@ impl Repository {
         fs::write(self.checkout().join(name), text).unwrap();
     }
 
-    /// A named pipe beside the checkout: who opens it waits for the other side.
+    /// A named pipe beside the checkout: opening it waits for the other side.
     pub(crate) fn fifo(&self, name: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
@@ -133,7 +133,7 @@ impl Repository {
         self.changes(run).commits.into_iter().map(|commit| commit.subject).collect()
     }
 
-    /// Every byte of the checkout that is the user's: files, index, `HEAD`, the branch, the configuration.
+    /// All data of the user in the checkout: files, index, `HEAD`, the branch, the configuration.
     pub(crate) fn of_user(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         let git = self.checkout().join(".git");
@@ -158,7 +158,7 @@ impl Repository {
     }
 }
 
-/// What git says, without hooks and without the configuration of whoever runs the tests.
+/// The output of git, without hooks and without the user's configuration.
 pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
     let who = ["-c", "user.name=me", "-c", "user.email=me@localhost", "-c", "core.fsmonitor=false"];
     let how =
@@ -192,7 +192,7 @@ pub(crate) fn call(
     block_on(provider.call(request, context))
 }
 
-/// What is recorded of the commit of a call.
+/// The recorded details of the commit of a call.
 pub(crate) fn recorded(details: Option<Value>) -> Value {
     details.and_then(|details| details.get("worktree").cloned()).unwrap_or_default()
 }

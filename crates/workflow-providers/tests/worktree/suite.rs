@@ -1,4 +1,4 @@
-//! Command lines in worktrees do what every provider does.
+//! Command lines in worktrees pass the conformance suite.
 
 use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;
@@ -10,10 +10,10 @@ use workflow_testkit::provider::{Ask, Fixture};
 
 use crate::repository::Repository;
 
-/// Asks for a workspace for every call, as the engine does for a run that does.
+/// Asks for a workspace for every call, as the engine does for a run with one.
 struct Isolated {
     provider: InWorktree<CommandProvider>,
-    /// It is there as long as the provider.
+    /// It exists as long as the provider.
     _repository: Repository,
 }
 

@@ -1,4 +1,4 @@
-//! Repositories and calls that are not as they should be.
+//! Invalid repositories and calls.
 
 use std::fs;
 

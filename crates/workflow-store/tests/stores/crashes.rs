@@ -18,7 +18,7 @@ fn open(home: &Path) -> FileStore {
     FileStore::open(home).unwrap()
 }
 
-/// A home with the run `r1` of some appends: `[1]`, `[2]`, `[3, 4]`.
+/// A home with the run `r1` of several appends: `[1]`, `[2]`, `[3, 4]`.
 fn home() -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
     let store = open(home.path());
@@ -53,7 +53,7 @@ fn an_append_that_was_cut_off_anywhere_is_no_append() {
     for cut in before.len()..=after.len() {
         let whole = cut == after.len();
         let expected = if whole { 7 } else { 4 };
-        // A file system may have made the file as long as it was to be, without the bytes.
+        // A file system may have extended the file before it wrote the bytes.
         let mut padded = after[..cut].to_vec();
         padded.resize(after.len(), 0);
         let padded = (cut % 8 == 0).then_some(&padded[..]);
@@ -172,13 +172,13 @@ fn a_damaged_log_is_refused_with_its_line_and_left_as_it_is() {
             assert!(told.ends_with(place), "{name}, call {call}: {told} {message}");
         }
         assert_eq!(fs::read(&path).unwrap(), damaged, "{name}");
-        // It does not keep others from being listed, and can be deleted.
+        // It does not prevent other runs from being listed, and can be deleted.
         create(&store, "r2");
         assert_eq!(block_on(store.list(&RunFilter::all())).unwrap().len(), 1, "{name}");
         drop(store);
         fs::remove_dir_all(home.path().join("runs/r2")).unwrap();
     }
-    // An event of an unknown type is not this store's to judge until it is read.
+    // The store does not check for unknown event types until the event is read.
     let unknown = text.replace("\"attempt_succeeded\"", "\"attempt_dreamt\"");
     fs::write(&path, unknown).unwrap();
     let store = open(home.path());
@@ -245,7 +245,7 @@ fn output_that_was_cut_off_is_gone_and_damaged_lines_are_skipped() {
         let read = block_on(store.output(&id("r1"), last - 1, 9)).unwrap();
         assert_eq!(read, [entry(last, "a line"), entry(last + 1, "next")]);
     }
-    // Zeros where a crash of the machine took the bytes, also before lines that are there.
+    // Zeros where a crash of the machine lost bytes, also before existing lines.
     let damaged = line(1) + &"\0".repeat(100_000) + "\n" + &line(3) + "nonsense\n" + &"\0".repeat(200_000);
     fs::write(&path, damaged).unwrap();
     let store = open(home.path());
@@ -280,7 +280,7 @@ fn a_control_that_was_cut_off_was_not_asked() {
         append(&store, &lease, last, &[succeeded(last + 1)]).unwrap();
         last += 1;
     }
-    // A damaged file of controls is told to who asks for them; events are stored all the same.
+    // A damaged file of control requests is reported when they are read; events are stored all the same.
     fs::write(&path, "nonsense\n".repeat(20)).unwrap();
     append(&store, &lease, last, &[succeeded(last + 1)]).unwrap();
     for result in [

@@ -1,4 +1,4 @@
-//! The store in files: what is seen of the files.
+//! The store in files: the files on disk.
 
 use std::fs;
 use std::path::Path;
@@ -110,7 +110,7 @@ fn a_dropped_store_frees_its_runs_after_what_was_under_way() {
 fn an_append_whose_future_was_dropped_is_done_all_the_same() {
     let (store, _home) = open();
     let lease = create(&store, "r1");
-    // Polled once and dropped, whether or not the store was quicker.
+    // Polled once and dropped, whether or not the store was faster.
     let _ = store.append(&lease, 1, &[started(2), succeeded(3)], None).now_or_never();
     append(&store, &lease, 3, &[succeeded(4)]).unwrap();
     assert_eq!(numbers(&events(&store, &id("r1"))), [1, 2, 3, 4]);
@@ -148,7 +148,7 @@ fn of_many_stores_one_wins_each_claim() {
                         }
                         Err(error) => {
                             assert!(matches!(error, StoreError::Held { .. }), "{error}");
-                            // Those who only look are in nobody's way.
+                            // Readers do not block a deletion.
                             block_on(store.list(&RunFilter::all())).unwrap();
                         }
                     }
@@ -219,7 +219,7 @@ fn what_died_unfinished_is_removed() {
     let maker = fs::File::open(alive.join("lock")).unwrap();
     maker.lock().unwrap();
     let store = FileStore::open(home.path()).unwrap();
-    // The list comes after the removal, on the same thread.
+    // The list is read after the removal, on the same thread.
     assert_eq!(block_on(store.list(&RunFilter::all())).unwrap().len(), 1);
     assert!(alive.exists());
     assert!(!dead.exists());

@@ -13,7 +13,7 @@ use workflow_testkit::store::Fixture;
 
 use crate::fixture::*;
 
-/// A body of data in memory, by a clock of its own.
+/// Data in memory, with its own clock.
 struct Memory {
     clock: ManualClock,
     data: MemoryStore,
@@ -90,7 +90,7 @@ fn what_was_claimed_before_the_holder_was_told_is_given_up_with_the_rest() {
     let error = append(&*store, &late, 1, &[started(2)]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
     block_on(other.claim(&id("r2"))).unwrap();
-    // It is told once.
+    // It is reported once.
     block_on(store.renew()).unwrap();
 }
 
@@ -117,7 +117,7 @@ fn output_is_bounded_and_tells_what_was_dropped() {
     assert_eq!(kept[1].number, kept[0].number + 1);
     assert_eq!(kept.last().unwrap().number, 1_000);
     assert_eq!(block_on(store.last_output(&lease.run)).unwrap(), 1_000);
-    // One entry that is larger than the limit is kept.
+    // One entry that exceeds the limit is kept.
     block_on(store.append_output(&lease, &[entry(1_001, &"y".repeat(9_000))])).unwrap();
     let kept = block_on(store.output(&lease.run, 0, usize::MAX)).unwrap();
     assert_eq!(kept.iter().map(|e| e.number).collect::<Vec<_>>(), [1_000, 1_001]);

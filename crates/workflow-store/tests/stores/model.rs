@@ -1,4 +1,4 @@
-//! Stores that last do what the store in memory does, whatever is done to them.
+//! Durable stores behave like the store in memory, whatever operations are applied.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ enum Op {
         after: u64,
         limit: usize,
     },
-    /// The process dies, and another one goes on.
+    /// The process dies, and another one continues.
     Reopen,
 }
 
@@ -58,7 +58,7 @@ enum Use {
 enum Body {
     Work,
     Start,
-    /// Obeys the newest control but so many.
+    /// Applies the newest control request but a few.
     Pause(u64),
     Paused,
     Resume(u64),
@@ -96,7 +96,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Opens the store of a home that lasts.
+/// Opens the store of a home that persists.
 type Open = fn(&Path) -> Box<dyn RunStore>;
 
 /// Both stores, and what their user knows.
@@ -125,7 +125,7 @@ impl Pair {
         Self { memory: MemoryStore::new(), lasting, open, home, runs: Default::default() }
     }
 
-    /// Does the same to both, and checks that the same comes of it.
+    /// Applies the same operation to both, and checks that the results are equal.
     fn both<T: PartialEq + std::fmt::Debug>(
         &self,
         what: &str,
@@ -276,7 +276,7 @@ impl Pair {
 }
 
 impl Body {
-    /// An event; it obeys no control that nobody `asked` for.
+    /// An event; it applies only control requests that were `asked` for.
     fn event(self, seq: u64, asked: u64) -> Event {
         match self {
             Self::Work => succeeded(seq),
@@ -296,7 +296,7 @@ impl Body {
     }
 }
 
-/// What a driver tells of the run after an event.
+/// Updates the head of the run after an event, as a driver does.
 fn follow(head: &mut RunHead, event: &Event) {
     let status = match &event.body {
         EventBody::RunStarted => {

@@ -19,14 +19,14 @@ use workflow_testkit::store::{Damage, Fixture};
 /// A server to use instead of one that is started for the tests.
 const URL: &str = "WORKFLOW_TEST_POSTGRES_URL";
 
-/// A schema of a test's own, which is removed with this.
+/// A schema for one test, which is removed when it is dropped.
 struct Place {
     url: String,
     schema: String,
 }
 
 impl Place {
-    /// One in the server that all tests share.
+    /// A schema in the server that all tests share.
     fn new() -> Self {
         static SERVER: OnceLock<SharedServer> = OnceLock::new();
         let shared = || SERVER.get_or_init(|| SharedServer::join().unwrap()).url();
@@ -47,7 +47,7 @@ impl Place {
         self.options().open().unwrap()
     }
 
-    /// Runs statements in which `@.` stands for the schema.
+    /// Executes statements in which `@.` stands for the schema.
     fn run(&self, sql: &str) {
         self.query(sql);
     }
@@ -70,7 +70,7 @@ impl Place {
         })
     }
 
-    /// Does `work` while somebody else has locked every run.
+    /// Executes `work` while another transaction has locked every run.
     fn while_locked(&self, work: impl FnOnce()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -84,7 +84,7 @@ impl Place {
         });
     }
 
-    /// Lets the clock of the database be so much ahead.
+    /// Sets the clock of the database forward by this time.
     fn clock_ahead(&self, time: Duration) {
         let seconds = time.as_secs_f64();
         self.run(&format!(
@@ -102,10 +102,10 @@ impl Drop for Place {
     }
 }
 
-/// A schema of its own, whose clock is moved by hand.
+/// A schema of its own, whose clock the test controls.
 struct Schema {
     place: Place,
-    /// Whether only what a pooler in transaction mode can do is used.
+    /// Whether only features that a pooler in transaction mode supports are used.
     pooled: bool,
     ahead: Mutex<Duration>,
 }
@@ -146,7 +146,7 @@ impl Fixture for Schema {
 
 workflow_testkit::store_suite!(Schema::new(false); durable, processes, leases, hints, damage);
 
-/// The same without anything that a pooler in transaction mode does not do.
+/// The same without features that a pooler in transaction mode does not support.
 mod behind_a_pooler {
     use super::Schema;
 

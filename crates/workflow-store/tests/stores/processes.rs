@@ -13,7 +13,7 @@ use workflow_store::FileStore;
 
 use crate::fixture::*;
 
-/// Says to a test in a process of its own in which home it works.
+/// Tells a test in a separate process which home to use.
 const HOME: &str = "WORKFLOW_STORE_TEST_HOME";
 
 fn home_of_child() -> Option<PathBuf> {
@@ -27,7 +27,7 @@ fn child(name: &str, home: &Path) -> Command {
     command
 }
 
-/// Drives `r1`: claims it, says so, appends an event for each control that it hears of.
+/// Drives `r1`: claims it, reports that, and appends an event for each control request.
 fn drive(home: &Path) {
     let store = Arc::new(FileStore::open(home).unwrap());
     let (sender, calls) = mpsc::channel();
@@ -123,7 +123,7 @@ fn a_run_is_held_by_a_process_until_it_dies() {
     block_on(store.claim(&id("r1"))).unwrap();
 }
 
-/// What a process does that may write only small files.
+/// The part of the test that runs in a process with a limit of file sizes.
 fn write_too_much(home: &Path) {
     let store = FileStore::open(home).unwrap();
     let lease = block_on(store.claim(&id("r1"))).unwrap();
@@ -136,7 +136,7 @@ fn write_too_much(home: &Path) {
     }
     let error = block_on(store.append_output(&lease, &[entry(1, &"x".repeat(40_000))])).unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error}");
-    // The store goes on with what fits.
+    // The store continues with appends that fit.
     block_on(store.append(&lease, 1, &[started(2), succeeded(3)], Some(&head(RunStatus::Running)))).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "fits")])).unwrap();
     println!("\nwent on");
@@ -152,7 +152,7 @@ fn an_append_that_does_not_fit_on_the_disk_leaves_no_part_behind() {
     let store = FileStore::open(home.path()).unwrap();
     let lease = create(&store, "r1");
     block_on(store.release(lease)).unwrap();
-    // A limit of the size of files ends a write in the middle, as a full disk does.
+    // A limit of file sizes ends a write in the middle, like a full disk.
     let binary =
         child("processes::an_append_that_does_not_fit_on_the_disk_leaves_no_part_behind", home.path());
     let script = "trap '' XFSZ; ulimit -f 32; exec \"$0\" \"$@\"";
@@ -167,7 +167,7 @@ fn an_append_that_does_not_fit_on_the_disk_leaves_no_part_behind() {
     assert_eq!(block_on(store.get(&id("r1"))).unwrap().head.status, RunStatus::Running);
 }
 
-/// Claims `r1`, says so, and stores nothing.
+/// Claims `r1`, reports that, and stores nothing.
 fn hold(home: &Path) {
     let store = FileStore::open(home).unwrap();
     let _lease = block_on(store.claim(&id("r1"))).unwrap();
@@ -191,7 +191,7 @@ fn processes_that_are_killed_before_they_store_an_event_are_counted() {
         drop(Driver::start_test(name, home.path()));
         let lease = block_on(store.claim(&id("r1"))).unwrap();
         assert_eq!(lease.deaths, deaths);
-        // To give it back in order proves nothing about the others.
+        // A release says nothing about the earlier holders.
         block_on(store.release(lease)).unwrap();
     }
     let lease = block_on(store.claim(&id("r1"))).unwrap();

@@ -1,4 +1,4 @@
-//! The store in SQLite: what is seen through the trait.
+//! The store in SQLite, through the trait.
 
 mod faults;
 mod leases;
@@ -34,14 +34,14 @@ fn open() -> (Arc<SqliteStore>, tempfile::TempDir) {
     (Arc::new(SqliteStore::open(database(&home)).unwrap()), home)
 }
 
-/// Keeps everybody else from writing until it is dropped.
+/// Blocks all other writers until it is dropped.
 fn lock_out(path: &Path) -> Connection {
     let blocker = Connection::open(path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     blocker
 }
 
-/// A database of its own, by a clock of its own.
+/// A database with its own clock.
 struct Database {
     home: tempfile::TempDir,
     clock: ManualClock,
@@ -131,7 +131,7 @@ fn files_are_private() {
         }
     }
     seen.sort();
-    // And the lock of this store, under a name of its own.
+    // And the lock file of this store, with a unique name.
     assert_eq!(seen.len(), 6, "{seen:?}");
     for name in ["opening", "runs.db", "runs.db-holders", "runs.db-shm", "runs.db-wal"] {
         assert!(seen.iter().any(|seen| seen == name), "{name} is not in {seen:?}");
@@ -144,7 +144,7 @@ fn what_others_can_write_is_taken_from_them_when_a_database_is_opened() {
     use std::os::unix::fs::PermissionsExt;
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("runs.db");
-    // The log and its index are there as long as a store has it open.
+    // The log and its index exist as long as a store has the database open.
     let _open = SqliteStore::open(&path).unwrap();
     let files =
         ["runs.db", "runs.db-wal", "runs.db-shm", "runs.db-holders"].map(|name| home.path().join(name));
@@ -153,7 +153,7 @@ fn what_others_can_write_is_taken_from_them_when_a_database_is_opened() {
         let all = std::fs::Permissions::from_mode(mode(file) | 0o066);
         std::fs::set_permissions(file, all).unwrap();
     }
-    // Who only looks changes nothing.
+    // A reader changes nothing.
     SqliteStore::open_with(&path, SqliteOptions::new().read_only()).unwrap();
     assert_eq!(mode(&files[0]), 0o666);
     let store = SqliteStore::open(&path).unwrap();
@@ -167,7 +167,7 @@ fn what_others_can_write_is_taken_from_them_when_a_database_is_opened() {
 fn what_comes_together_is_stored_together_and_each_has_an_outcome_of_its_own() {
     const RUNS: usize = 50;
     let home = tempfile::tempdir().unwrap();
-    // The clock is asked once in each transaction.
+    // The clock is read once in each transaction.
     let transactions = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&transactions);
     let options = SqliteOptions::new().clock(move || {
@@ -192,7 +192,7 @@ fn what_comes_together_is_stored_together_and_each_has_an_outcome_of_its_own() {
     let before = transactions.load(Ordering::SeqCst);
     blocker.execute_batch("COMMIT").unwrap();
     let outcomes = block_on(appends);
-    // One may have been under way before the others came.
+    // One may have been in progress before the others arrived.
     assert!(transactions.load(Ordering::SeqCst) - before <= 2);
 
     for (n, (first, second)) in outcomes.into_iter().enumerate() {
@@ -269,7 +269,7 @@ fn output_is_bounded_and_tells_what_was_dropped() {
         }
         assert!(rest.len() < 200, "{}", rest.len());
         if first.1 == OutputKind::Dropped {
-            // All before, and the 700 that were dropped before they came here.
+            // All before, and the 700 that were dropped before they reached the store.
             assert_eq!(first.2, (first.0 - 1 + 700).to_string());
         }
         for (place, (number, kind, text)) in rest.iter().enumerate() {
@@ -280,7 +280,7 @@ fn output_is_bounded_and_tells_what_was_dropped() {
         assert_eq!(block_on(store.last_output(&id("r1"))).unwrap(), last);
     }
     assert_eq!(texts(&store)[0].1, OutputKind::Dropped);
-    // One entry that is larger than the limit is kept, by the next holder too.
+    // One entry that exceeds the limit is kept, by the next holder too.
     block_on(store.release(lease)).unwrap();
     let lease = block_on(store.claim(&id("r1"))).unwrap();
     block_on(store.append_output(&lease, &[entry(last + 1, &"y".repeat(90_000))])).unwrap();
@@ -321,11 +321,11 @@ fn what_ended_long_ago_is_pruned_the_oldest_first() {
     assert_eq!(block_on(store.prune(at(129), 2)).unwrap(), 2);
     let left = names(&store, &RunFilter::all());
     assert!(left.contains("r01") && left.contains("r03") && !left.contains("r00") && !left.contains("r02"));
-    // Once it was begun it goes on.
+    // Once begun, it completes.
     let _ = store.prune(at(129), 99).now_or_never();
     assert!(block_on(store.prune(at(129), 99)).unwrap() < 27, "they have shared the work");
     assert_eq!(names(&store, &RunFilter::all()), "running r29 r01");
-    // The bundle that no run uses any more is gone, the other is not.
+    // The unused bundle is deleted, the other is kept.
     assert!(matches!(block_on(store.bundle(&other)), Err(StoreError::NotFound(_))));
     block_on(store.bundle(&new_run("r1").head.bundle)).unwrap();
     block_on(store.release(held)).unwrap();

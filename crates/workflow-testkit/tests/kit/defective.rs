@@ -23,7 +23,7 @@ use workflow_testkit::store::runs::{id, output_of, started};
 use crate::defects::Defect;
 use crate::fixture::{LEASE_TIME, Shared};
 
-/// One process, as far as its defect lets it.
+/// One process, as far as its defect allows.
 pub(crate) struct Defective {
     inner: MemoryStore,
     defect: Defect,
@@ -33,7 +33,7 @@ pub(crate) struct Defective {
     own: Own,
 }
 
-/// What a process has for itself.
+/// The state of one process.
 #[derive(Default)]
 struct Own {
     watchers: Watchers,
@@ -57,7 +57,7 @@ impl Defective {
         self.defect == defect
     }
 
-    /// Notes who has the run now.
+    /// Records the new holder of the run.
     fn lent(&self, lease: &Lease) {
         let mut leases = self.shared.leases.lock().unwrap();
         leases.insert(lease.run.clone(), (self.inner.clone(), lease.clone()));
@@ -67,7 +67,7 @@ impl Defective {
         self.shared.leases.lock().unwrap().get(run).cloned()
     }
 
-    /// Takes a run from whoever has it.
+    /// Takes a run from its holder.
     async fn free(&self, run: &RunId) {
         if let Some((process, lease)) = self.newest(run) {
             process.release(lease).await.unwrap();
@@ -78,7 +78,7 @@ impl Defective {
         self.inner.events(run, 0, usize::MAX).await.unwrap().len() as u64
     }
 
-    /// Stores what was kept back.
+    /// Stores the data that was held back.
     async fn flush(&self) {
         let kept = self.own.kept_back.lock().unwrap().take();
         if let Some((lease, expected, events)) = kept {
@@ -86,7 +86,7 @@ impl Defective {
         }
     }
 
-    /// Appends with a lease that is not good any more.
+    /// Appends with an expired lease.
     async fn append_unfenced(
         &self,
         lease: &Lease,

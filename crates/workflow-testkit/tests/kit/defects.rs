@@ -1,4 +1,4 @@
-//! Which defect is found by which case.
+//! Which case finds which defect.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +8,7 @@ use workflow_testkit::store::{Case, cases};
 
 use crate::fixture::Memory;
 
-/// What can be wrong with a store.
+/// The defect of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Defect {
     None,

@@ -11,7 +11,7 @@ use workflow_core::store::{Control, MemoryStore, RunStore, StoreError};
 use workflow_testkit::fault::{Fault, FaultStore, Write, WriteKind, seeded};
 use workflow_testkit::store::runs::*;
 
-/// How many events the run has after its second, which meets with `fault`, and how that was answered.
+/// How many events the run has after its second append, which has `fault`, and its response.
 fn second_append(fault: Fault, seed: u64) -> (usize, String) {
     let memory = MemoryStore::new();
     let store =
@@ -26,7 +26,7 @@ fn second_append(fault: Fault, seed: u64) -> (usize, String) {
     };
     assert_eq!(store.is_dead(), answer == "dead");
     assert_eq!(store.death().now_or_never().is_some(), store.is_dead());
-    // Who is dead hears nothing any more.
+    // A dead host gets no more responses.
     let gets_answers = store.get(&id("r1")).now_or_never().is_some();
     assert_eq!(gets_answers, !store.is_dead());
     assert_eq!((store.appends(), store.writes()), (2, 3));

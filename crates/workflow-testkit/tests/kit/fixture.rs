@@ -1,4 +1,4 @@
-//! The store in memory, whole or with a defect, as the suite wants it.
+//! The store in memory, with or without a defect, as a fixture of the suite.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use workflow_testkit::store::{Damage, Fixture};
 use crate::defective::Defective;
 use crate::defects::Defect;
 
-/// For how long leases are said to be good.
+/// The lease time.
 pub(crate) const LEASE_TIME: Duration = Duration::from_secs(30);
 
 pub(crate) struct Memory {
@@ -21,7 +21,7 @@ pub(crate) struct Memory {
     defect: Defect,
 }
 
-/// What all processes know of each other: what a defect needs to do wrong.
+/// State shared by all processes: what a defect needs.
 pub(crate) struct Shared {
     pub(crate) clock: ManualClock,
     pub(crate) damaged: Mutex<HashMap<RunId, (u64, Damage)>>,

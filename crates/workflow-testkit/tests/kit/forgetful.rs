@@ -1,4 +1,4 @@
-//! A wrapper that was written before the trait had one of its methods: it relies on the default.
+//! A wrapper that was written before the trait had one of its methods: it uses the default implementation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ impl<S> Forgetful<S> {
         Self { old: Old(store), forgets }
     }
 
-    /// What does a method: the store, or a wrapper that has the default.
+    /// Which store executes a method: the inner store, or a wrapper with the default.
     fn of(&self, method: &str) -> &dyn RunStore
     where
         S: RunStore,
@@ -30,12 +30,12 @@ impl<S> Forgetful<S> {
     }
 }
 
-/// Has none of the methods that have a default.
+/// Lacks all methods with a default.
 struct Old<S>(S);
 
 type Answer<T> = Result<T, StoreError>;
 
-/// Hands on the methods that have no default, to `$inner` of `$self`, and has `$more` besides.
+/// Forwards the methods without a default to `$inner` of `$self`, and adds `$more`.
 macro_rules! hand_on {
     ($wrapper:ident, $self:ident => $inner:expr, { $($more:tt)* }) => {
         #[async_trait]

@@ -1,4 +1,4 @@
-//! The kit itself: what is whole passes, and what is broken is found by the case that is about it.
+//! Tests of the kit: correct implementations pass, and each defect is found by its case.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! Providers, whole and with defects.
+//! Providers, with and without defects.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,7 +51,7 @@ const FOUND: &[(Defect, &str)] = &[
     (Defect::RecordsNoSession, "a_session_is_recorded_before_the_call_ends"),
 ];
 
-/// What runs, as an operating system would know it.
+/// The running calls, as an operating system would know them.
 type Running = Arc<Mutex<HashSet<CallId>>>;
 
 pub(crate) struct Made {
@@ -66,7 +66,7 @@ impl Made {
     }
 }
 
-/// Something that runs until it is dropped.
+/// A process that runs until it is dropped.
 struct Process {
     running: Running,
     call: CallId,
@@ -202,7 +202,7 @@ fn every_defect_of_a_provider_is_found_and_every_case_finds_one() {
     }
 }
 
-/// Answers each method in a way of its own.
+/// Returns a distinct answer from each method.
 struct Told;
 
 #[async_trait]

@@ -11,7 +11,7 @@ use workflow_exec::{Clock, Spawn, Timer};
 use workflow_testkit::sim::Sim;
 use workflow_testkit::store::runs::{at, create_free, events, id, numbers, succeeded};
 
-/// Three processes claim what there is, append an event a second, and renew; one of them sleeps too long.
+/// Three processes claim runs, append an event a second, and renew; one of them sleeps too long.
 fn play(seed: u64) -> Vec<String> {
     let sim = Sim::seeded(seed);
     let clock = sim.clone();
@@ -75,13 +75,13 @@ fn the_same_seed_is_the_same_world() {
     assert_eq!(play(3), play(3));
 }
 
-/// With which message the world fails the test in which it is stuck.
+/// The message with which a stuck world fails its test.
 fn stuck(sim: &Sim, future: impl Future) -> String {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(sim.block_on(future)))).unwrap_err();
     panic.downcast_ref::<String>().unwrap().clone()
 }
 
-/// Sleeps for ever, an hour at a time, and has another timer set all the while.
+/// Sleeps forever, an hour at a time, with another timer set all the while.
 async fn hours(sim: Sim) {
     let _other = sim.sleep(Duration::from_secs(30 * 24 * 3_600));
     loop {
@@ -107,7 +107,7 @@ fn the_limits_of_a_world_can_be_set() {
     sim.block_on(sim.sleep(week));
     let message = stuck(&sim, sim.sleep_ms(1));
     assert!(message.contains("not ready after 604800s"), "{message}");
-    // Busy for ever, while no time passes.
+    // Busy forever, while no time passes.
     let sim = Sim::new().with_poll_limit(1_000);
     let message = stuck(&sim, async {
         loop {

@@ -1,4 +1,4 @@
-//! Sinks, whole and with defects.
+//! Sinks, with and without defects.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};

@@ -23,7 +23,7 @@ mod behind_an_arc {
 
 mod behind_a_reference {
     workflow_testkit::store_suite!(
-        // It lives as long as the test's process: a reference in a box has to.
+        // It lives as long as the test's process, because a reference in a box must.
         super::Wrapped::new(super::Memory::new(), |store| Box::new(&*Box::leak(Box::new(store))));
         durable, processes, leases, hints, damage
     );

@@ -1,11 +1,11 @@
-//! `answer`: what runs ask of persons, answered by other processes than the one that asked.
+//! `answer`: questions of runs to persons, answered by other processes than the one that asked.
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::home::{Home, Started, lives, stable, until};
 
-/// A stage, and another one that a person has to agree to.
+/// A stage, and another one that a person must approve.
 fn approval() -> Home {
     let home = Home::new();
     home.write(
@@ -42,7 +42,7 @@ fn an_approval_is_given_by_another_process_after_the_one_that_asked_was_killed()
     });
     let [asked] = home.run(&["answer", "first", "--json"]).json().try_into().unwrap();
     assert_eq!((&asked["reason"], &asked["place"]), (&json!("approval"), &json!("1/ship")));
-    // A person is waited for, not a process.
+    // The run waits for a person, not for a process.
     assert_eq!(home.run(&["recover"]).stderr, "no runs to recover\n");
     let resumed = home.run(&["resume", "first"]);
     assert_eq!((resumed.code, resumed.stdout.as_str()), (Some(4), ""));
@@ -95,7 +95,7 @@ fn of_two_answers_with_a_worker_at_hand_one_is_taken_and_the_other_is_told_so() 
         assert_eq!(refused.len(), 1, "{ended:?}");
         let why = ["answered already", "has no open question", "has ended"];
         assert!(why.iter().any(|why| refused[0].stderr.contains(why)), "{refused:?}");
-        // One that drives the run itself ends as the run does.
+        // A sender that drives the run itself ends with the run.
         let taken = ended.iter().position(|ended| matches!(ended.code, Some(0 | 1))).expect("one is taken");
         let (status, trace) = if said[taken].contains(&"--approve") {
             ("completed", "plan\nship\n")
@@ -120,7 +120,7 @@ fn of_two_answers_at_once_one_is_taken_and_the_other_is_told_so() {
         let ended = started.map(Started::wait);
         let refused: Vec<_> = ended.iter().filter(|ended| ended.code == Some(6)).collect();
         assert_eq!(refused.len(), 1, "{ended:?}");
-        // Whoever comes after the run has moved on is told that it does not ask that any more.
+        // A late sender is told that the question is closed.
         let why = ["answered already", "has no open question", "has ended"];
         assert!(why.iter().any(|why| refused[0].stderr.contains(why)), "{refused:?}");
         assert_eq!(ended.iter().filter(|ended| matches!(ended.code, Some(0 | 1))).count(), 1, "{ended:?}");
@@ -132,7 +132,7 @@ fn a_call_cannot_answer_for_a_person() {
     let home = approval();
     assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first"]).code, Some(4));
     let call = "first:0000000000000007:1/plan[0]/run:1";
-    // What the agent does itself, what it starts without its environment, and what that starts.
+    // The agent's own answer, that of a child without its environment, and that of a grandchild.
     let program = home.command(&[]).get_program().to_str().unwrap().to_owned();
     let hidden = format!("env -u WORKFLOW_CALL sh -c '{program} answer first --approve; exit $?'; exit $?");
     for args in [&[program.as_str(), "answer", "first", "--approve"][..], &["sh", "-c", &hidden]] {
@@ -144,7 +144,7 @@ fn a_call_cannot_answer_for_a_person() {
         assert!(refused.stderr.contains("one of its own calls"), "{refused:?}");
         assert_eq!(home.show("first")["status"], "paused");
     }
-    // A call may look, and may answer another run.
+    // A call may read, and may answer another run.
     let mut other = home.command(&["answer", "first", "--approve"]);
     let answered = Started::of(other.env("WORKFLOW_CALL", call.replace("first", "firs"))).wait();
     assert_eq!(answered.code, Some(0), "{answered:?}");
@@ -171,7 +171,7 @@ fn what_is_no_answer_is_refused_before_it_is_sent() {
         assert!(says_what || args.contains(&"--wait"), "{refused:?}");
     }
     assert_eq!(home.log("first"), before);
-    // What fits can be written as JSON too.
+    // A matching answer can be written as JSON too.
     assert_eq!(home.run(&["answer", "first", "{\"approved\":true}"]).code, Some(0));
 }
 
@@ -294,7 +294,7 @@ talk:
         run.signal(Signal::KILL);
         run.wait();
         assert_eq!(home.run(&["recover"]).code, Some(4));
-        // It says how to ask for one, which means something only where the call is made again.
+        // It says how to repeat a call, which is useful only if the call is made again.
         let shown = home.run(&["answer", "first"]);
         assert!(shown.stdout.contains("--rerun [--new-session]"), "{shown:?}");
         for wrong in [&["--new-session"][..], &["--happened", "x", "--new-session"]] {

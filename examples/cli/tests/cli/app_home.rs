@@ -1,4 +1,4 @@
-//! A home in the formats of the desktop app: its files are valid with warnings only, and run unedited.
+//! A home in the desktop app's formats: its files are valid with warnings only, and run unedited.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ fn every_workflow_of_the_app_is_valid_with_warnings_only() {
     let checked = home().run(&[&["validate"][..], &WORKFLOWS].concat());
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""), "{}", checked.stdout);
     insta::assert_snapshot!(checked.stdout);
-    // The same are errors for who asks for strictness, those in roles and profiles too.
+    // With `--strict` they are errors, also those in roles and profiles.
     let strict = home().run(&["validate", "--strict", "committee"]);
     assert_eq!(strict.code, Some(2));
     for place in ["plan.committee.yml:2:1: error[unknown-key]", "roles/security.md:4:1: error[unknown-key]"] {
@@ -156,7 +156,7 @@ fn forks_and_reruns_take_another_provider_for_all_calls() {
         assert_eq!(made.code, Some(0), "{id}: {made:?}");
         assert_eq!(callers(&home, id), ["demo"], "{id}");
     }
-    // Without it, the provider of the old run is that of the new one.
+    // Without it, the provider of the old run is used for the new one.
     assert_eq!(home.run(&["rerun", "current", "--run-id", "again"]).code, Some(0));
     assert_eq!(callers(&home, "again"), ["demo"]);
     let unknown = home.run(&["fork", "first", "--at", "one", "--provider", "dem"]);

@@ -1,4 +1,4 @@
-//! The chapters of the book work as they are written, each in an empty folder of its own.
+//! The chapters of the book work as written, each in an empty folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Stores that others may write, and runs that are damaged.
+//! Stores that other users may write, and runs that are damaged.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,10 +8,10 @@ use std::process::Command;
 
 use super::home::{Ended, Home};
 
-/// A user who owns nothing.
+/// A user without files.
 const SOMEBODY: u32 = 65_534;
 
-/// Three runs that nobody has driven yet.
+/// Three runs that no process has driven yet.
 fn with_runs(store: &str) -> Home {
     let home = Home::with_stages(&[("one", "echo said")]).on(store);
     for run in ["a", "broken", "c"] {
@@ -30,7 +30,7 @@ fn recovers(home: &Home, what: &str) {
     assert!(ended.code.is_some_and(|code| code != 0), "{what}: {ended:?}");
     let line = ended.stderr.lines().find(|line| line.starts_with("error: ") && line.contains("broken"));
     assert!(line.is_some(), "{what}: {ended:?}");
-    // And again, when there is nothing else.
+    // And again, when nothing else is left.
     let again = home.run(&["recover"]);
     assert!(again.code.is_some_and(|code| code != 0) && again.stderr.contains("broken"), "{what}: {again:?}");
 }
@@ -69,7 +69,7 @@ fn a_damaged_run_in_a_database_does_not_keep_others_from_being_recovered() {
     }
 }
 
-/// What lists show of a run is derived anew from its events.
+/// The head of a run in lists is derived from its events again.
 #[test]
 fn a_run_whose_head_is_damaged_is_recovered_from_its_events() {
     let home = with_runs("sqlite:runs.db");
@@ -83,7 +83,7 @@ fn a_run_whose_head_is_damaged_is_recovered_from_its_events() {
     }
 }
 
-/// Where the tests are run by root, for whom every mode can be changed, as somebody else.
+/// If the tests run as root, who can change every mode, it runs as another user.
 #[test]
 fn a_store_that_others_can_write_is_tightened_or_refused() {
     let others = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o022;

@@ -1,15 +1,15 @@
-//! A run that kills every worker that takes it, before anything is recorded.
+//! A run that kills every worker that acquires it, before anything is recorded.
 
 use rustix::process::Signal;
 
 use super::home::{Ended, Home, Started, lives, until};
 
-/// What it starts outlives its worker, and kills whoever tells it to stop: a worker does that before it records
-/// anything of the run. It ends with the folder of the test.
+/// Its process outlives its worker, and kills every process that tells it to stop: a worker does that before
+/// it records anything of the run. It ends with the folder of the test.
 const DEADLY: &str = "exec >/dev/null 2>&1; trap 'read -r worker <worker && kill -KILL $worker' TERM; echo $$ >deadly; touch begun; \
                       while test -e begun; do sleep 0.02; done";
 
-/// A worker that says which process it is before it begins.
+/// A worker that prints its process id before it begins.
 fn worker(home: &Home) -> Started {
     let program = home.command(&["worker"]);
     let mut shell = std::process::Command::new("sh");
@@ -40,7 +40,7 @@ fn a_run_that_kills_every_worker_is_left_to_a_person() {
     until("the call", || home.path("begun").exists());
     first.signal(Signal::KILL);
     until_killed(first);
-    // In the shell alone: what it started would be told to stop too.
+    // Only the shell: a stop signal would reach its children too.
     for _ in 0..4 {
         until_killed(worker(&home));
     }
@@ -56,7 +56,7 @@ fn a_run_that_kills_every_worker_is_left_to_a_person() {
     assert!(shown.contains("to resume it after crashes"), "{shown}");
     assert_eq!(home.run(&["recover"]).stderr, "no runs to recover\n");
     assert!(lives(&home, "deadly"), "it was not touched again");
-    // A person who knows why sees to it.
+    // A person who knows the cause fixes it.
     home.write("worker", "");
     let cancelled = home.run(&["cancel", "deadly"]);
     assert_eq!(cancelled.code, Some(0), "{cancelled:?}");

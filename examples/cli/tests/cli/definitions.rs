@@ -162,7 +162,7 @@ fn empty_assignments_are_fine() {
     }
 }
 
-/// What no message names: types and forms of the program's own source.
+/// Names that no message contains: types and forms of the program's own source.
 const INTERNAL: [&str; 14] = [
     "struct ", "enum ", "variant", "untagged", "serde", "::", " u8", " u32", " u64", " i32", " i64", " f64",
     "tuple", "newtype",

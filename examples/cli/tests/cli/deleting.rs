@@ -1,4 +1,4 @@
-//! `delete` and `prune`: runs go when it was agreed to, and never while they are under way.
+//! `delete` and `prune`: runs are deleted after a confirmation, and never while they are driven.
 
 use super::home::Home;
 

@@ -1,4 +1,4 @@
-//! `doctor`: what is there of agents.
+//! `doctor`: which agents are installed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,5 @@
-//! Documents, from top to bottom, in an empty folder: every file that one shows is written, and every line for a shell
-//! is run.
+//! Executes documents, from top to bottom, in an empty folder: every file that one shows is written, and
+//! every shell line is run.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Command;
 use super::home::{Ended, Home};
 use super::postgres::Database;
 
-/// What documents have where a reader writes the database of their own.
+/// The placeholder for the reader's own database.
 const DATABASE: &str = "postgres://USER:PASSWORD@HOST/DATABASE";
 
 /// The fenced blocks, and the comments that begin with `<!-- sh`: the language, the first line's number, and the text.
@@ -34,13 +34,13 @@ pub(crate) fn blocks(text: &str) -> Vec<(&str, usize, String)> {
     found
 }
 
-/// The exit code that a line is said to have.
+/// The exit code that a line promises.
 fn exit_code(line: &str) -> &str {
     let code = line.split_once("# exit code ").map_or("0", |(_, code)| code);
     &code[..code.find(|c: char| !c.is_ascii_digit()).unwrap_or(code.len())]
 }
 
-/// One shell session that does all that a document says, and stops where that is not so.
+/// A shell script with all steps of a document, which stops at the first difference.
 fn session(document: &str, database: &str) -> String {
     let mut script = String::new();
     for (language, number, text) in blocks(document) {
@@ -74,7 +74,7 @@ fn session(document: &str, database: &str) -> String {
     script
 }
 
-/// Runs a document, and fails where it does not do what it says. Returns the script.
+/// Runs a document, and fails if it does not do what it says. Returns the script.
 #[track_caller]
 pub(crate) fn run(name: &str, document: &str) -> String {
     let database = document.contains(DATABASE).then(Database::new);

@@ -1,11 +1,11 @@
-//! The workflows that newcomers try: each runs as it says, and leaves the sources as they were.
+//! The workflows for new users: each runs as described, and does not change the sources.
 
 use std::fs;
 use std::path::Path;
 
 use super::home::{Home, copy};
 
-/// Each with what has to come of it: a value in the run, by its place.
+/// Each with an expected value in the run, by its place.
 const EXAMPLES: [(&str, &str, &str); 3] = [
     ("fix-until-green", "/context/stages/check/output/passed", "4"),
     ("flaky", "/failedStages/0", "\"notify\""),

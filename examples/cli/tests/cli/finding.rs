@@ -1,4 +1,4 @@
-//! Which run, which home and which store is meant.
+//! How a run, a home and a store are selected.
 
 use std::fs;
 use std::process::Command;
@@ -77,7 +77,7 @@ fn the_home_is_found_from_below_and_stages_work_beside_it() {
     let project = home.path("project").canonicalize().unwrap();
     assert_eq!(home.read("project/where").trim(), project.to_str().unwrap());
     assert!(home.path("project/.orch/runs.db").exists() && !home.path("project/deep/below/.orch").exists());
-    // A home that was named is where it was said to be, and so is that which `init` makes.
+    // A named home is exactly there, and so is the one that `init` creates.
     assert_eq!(below(&home, &["--home", ".orch", "show", "first"]).status.code(), Some(5));
     assert!(below(&home, &["init"]).status.success());
     assert!(home.path("project/deep/below/.orch/workflows/hello.workflow.yml").exists());
@@ -128,7 +128,7 @@ fn git_ignores_what_is_stored_in_a_home_and_not_the_definitions() {
         let expected: Vec<_> =
             expected.into_iter().filter(|file| first[0] == "init" || !file.contains("hello")).collect();
         assert_eq!(seen, expected, "{first:?} {store}");
-        // What a person changed in it stays.
+        // The user's changes are kept.
         home.write(".orch/.gitignore", "mine");
         assert_eq!(home.run(&["init"]).code, Some(0));
         assert_eq!(home.read(".orch/.gitignore"), "mine");

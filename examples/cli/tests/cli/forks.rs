@@ -1,4 +1,4 @@
-//! `fork`, `rerun` and `migrate`: new runs of old ones, and old ones by new definitions.
+//! `fork`, `rerun` and `migrate`: new runs from old ones, and old ones with new definitions.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::home::{Home, stable};
 
-/// Three stages that trace what they are given; in files, so that a run's bytes can be seen.
+/// Three stages that write their prompts to a trace; in files, so that a run's bytes can be compared.
 fn home() -> Home {
     let home = Home::new().on("file:runs");
     home.write(
@@ -58,7 +58,7 @@ fn a_fork_with_another_output_runs_what_depends_on_it_and_its_source_stays_as_it
         assert!(shown.contains(expected), "{shown}");
     }
     assert_eq!(source(&home), before);
-    // There is a run of that id now.
+    // A run with that id exists now.
     assert_eq!(home.run(&args).code, Some(2));
 }
 
@@ -149,7 +149,7 @@ ship: { provider: demo, approval: Ship it?, with: { answers: [shipped] } }
         (&json!("shipped twice"), &json!("told"))
     );
 
-    // What has ended stays what it was.
+    // A run that has ended is not changed.
     home.write(file, &newer.replace(", tell]", "]"));
     let refused = home.run(&["migrate", "first", "--apply"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
@@ -208,7 +208,7 @@ fn events_lists_the_points_of_a_fork() {
     assert_eq!(home.run(&["events", "nosuch"]).code, Some(5));
 }
 
-/// A workflow of the home whose stage `two` fails until its definition says otherwise.
+/// A workflow of the home whose stage `two` fails until its definition changes.
 fn failing(exit: u8) -> String {
     format!(
         "workflow: {{ name: Ship, stages: [one, two, three] }}\n\
@@ -232,7 +232,7 @@ fn a_failed_run_is_rerun_from_its_failed_stage_with_the_definition_as_it_is_now(
         let rerun = home.run(&["rerun", "first", "--current", "--run-id", "second"]);
         assert_eq!(rerun.code, Some(0), "{rerun:?}");
         assert_eq!(home.read("trace"), "two\nthree 1\n");
-        // The new run can be rerun itself, and goes by the same definition.
+        // The new run can be rerun itself, and uses the same definition.
         let again = home.run(&["rerun", "second", "--from", "three", "--run-id", "third"]);
         assert_eq!(
             (again.code, home.read("trace").as_str()),

@@ -1,4 +1,4 @@
-//! Graphs of nodes, as `run` and `show` tell of them.
+//! How `run` and `show` display graphs of nodes.
 
 use super::home::{Home, stable};
 

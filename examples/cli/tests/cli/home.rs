@@ -1,4 +1,4 @@
-//! A directory to work in, and processes that are gone when a test ends.
+//! A working directory, and processes that are killed when a test ends.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,15 +16,15 @@ use workflow_core::ids::RunId;
 use workflow_core::store::RunStore as _;
 use workflow_store::SqliteStore;
 
-/// Only a test that fails waits for so long.
+/// The time-out of all waits.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An empty current directory.
 pub(crate) struct Home {
     directory: TempDir,
-    /// What is kept for the user beside it.
+    /// The user's state directory beside it.
     state: TempDir,
-    /// What `WORKFLOW_STORE` says; without it the program chooses.
+    /// The value of `WORKFLOW_STORE`; without it the program chooses.
     store: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Home {
         Self { directory: TempDir::new().unwrap(), state: TempDir::new().unwrap(), store: None }
     }
 
-    /// Has the program keep its runs in another store.
+    /// Lets the program keep its runs in another store.
     pub(crate) fn on(mut self, store: &str) -> Self {
         self.store = Some(store.to_owned());
         self
@@ -75,7 +75,7 @@ impl Home {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// The program, with nothing of this process's environment but the path.
+    /// The program, with only the `PATH` of this process's environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_workflow"));
         command
@@ -84,7 +84,7 @@ impl Home {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TZ", "UTC")
-            // No home is looked for above it.
+            // No home is searched for above it.
             .env("HOME", self.directory.path())
             .env("XDG_STATE_HOME", self.state.path())
             .stdin(Stdio::null());
@@ -104,7 +104,7 @@ impl Home {
         Started::of(&mut self.command(args))
     }
 
-    /// Starts a run, and waits until its stages have made the file `begun`.
+    /// Starts a run, and waits until its stages have created the file `begun`.
     pub(crate) fn start_until(&self, args: &[&str], begun: &str) -> Started {
         let mut started = self.start(args);
         until(begun, || {
@@ -114,7 +114,7 @@ impl Home {
         started
     }
 
-    /// What `show --json` says of a run.
+    /// The output of `show --json` for a run.
     pub(crate) fn show(&self, run: &str) -> Value {
         let shown = self.run(&["show", run, "--json"]);
         assert_eq!(shown.code, Some(0), "{shown:?}");
@@ -141,7 +141,7 @@ impl Home {
         found
     }
 
-    /// All files, the program's own home apart.
+    /// All files, except those of the program's own home.
     pub(crate) fn files(&self) -> BTreeSet<(PathBuf, Vec<u8>)> {
         let mut found = BTreeSet::new();
         collect(self.directory.path(), &mut found);
@@ -257,11 +257,11 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a process whose number is in a file lives.
+/// Whether the process whose id is in a file is alive.
 pub(crate) fn lives(home: &Home, file: &str) -> bool {
     let number: i32 = home.read(file).trim().parse().unwrap();
     let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-    // Behind the name: the state. A zombie has ended.
+    // The field after the name is the state. A zombie has ended.
     stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z")
 }
 

@@ -1,9 +1,9 @@
-//! Text of others that would act on a terminal, or not be seen there.
+//! Untrusted text that would control a terminal, or be invisible there.
 
 use super::home::{Ended, Home};
 use super::terminal::on_terminal;
 
-/// Sets the title, clears the screen, turns the direction, has no width.
+/// Sets the title, clears the screen, reverses the direction, has no width.
 const HOSTILE: &str = "\u{1b}]0;t\u{7}\u{9b}2J\u{202e}\u{2066}\u{200b}\u{200d}\u{feff}\u{ad}\u{e0041}";
 const HOSTILE_YAML: &str = r"\e]0;t\a\x9b2J\u202e\u2066\u200b\u200d\ufeff\xad\U000e0041";
 
@@ -13,7 +13,8 @@ fn assert_harmless(what: &str, text: &str) {
     assert_eq!(found, None, "{what}: {text:?}");
 }
 
-/// A home with a workflow of a hostile name, in a file of such a name, whose command prints the same and fails.
+/// A home with a workflow of a hostile name, in a file of such a name, whose command prints the same and
+/// fails.
 fn home() -> (Home, String) {
     let home = Home::new();
     let file = format!("a{HOSTILE}b.workflow.yml");
@@ -56,7 +57,7 @@ fn nothing_that_is_printed_acts_on_the_terminal() {
         assert_harmless(&format!("{args:?}, standard error"), &ended.stderr);
         all.push_str(&ended.stdout);
     }
-    // It is there, where it can be seen.
+    // It is displayed, in a visible form.
     assert!(all.contains("one[0] | a␛]0;t␇�2J") && all.contains(r"a\u001b]0;t\u0007\u009b2J\u202e"), "{all}");
 }
 
@@ -78,7 +79,7 @@ fn the_live_view_shows_what_would_not_be_seen() {
     let (home, file) = home();
     let (written, code) = on_terminal(&home, &["run", &file, "--run-id", "r1"]);
     assert_eq!(code, Some(1));
-    // Its own escapes apart.
+    // Except for the program's own escape sequences.
     assert!(!written.contains("\u{1b}]") && !written.contains(['\u{7}', '\u{9b}']), "{written:?}");
     let hidden: String = HOSTILE.chars().filter(|c| !c.is_ascii()).collect();
     assert!(!written.contains(|c| hidden.contains(c)), "{written:?}");

@@ -1,4 +1,4 @@
-//! `logs`: what providers said, as it comes.
+//! `logs`: follows the output of providers.
 
 use super::home::{Home, line, stable, until};
 

@@ -1,4 +1,4 @@
-//! The program as a person and a script meet it: real processes, in a directory of their own.
+//! The program as users and scripts see it: real processes, in separate directories.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Numbers that 64 bits do not hold stay as they were written, from the command line to what is printed.
+//! Numbers beyond 64 bits keep their exact notation, from the command line to the output.
 
 use super::home::Home;
 
@@ -48,7 +48,7 @@ fn odd_numbers_of_variables_and_definitions_are_printed_as_they_were_written() {
             "{id}"
         );
     }
-    // A run that is made of it has them too, and those that are given to it.
+    // A fork has them too, and so do its own variables.
     let made = ["fork", "typed", "--at", "yaml", "--run-id", "made", "--set", "big:=1e400"];
     assert_eq!(home.run(&made).code, Some(0));
     let shown = home.run(&["show", "made", "--json"]).stdout;

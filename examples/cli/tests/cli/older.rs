@@ -1,4 +1,4 @@
-//! A folder in the formats of an earlier program: it is valid, and runs as it is.
+//! A folder in the formats of an earlier program: it is valid, and runs unchanged.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Stores that are away or locked for a while, and processes that are suspended for longer than a lease.
+//! Stores that are unavailable or locked for a while, and processes that are suspended for longer than a
+//! lease.
 #![cfg(target_os = "linux")]
 
 use std::thread::sleep;
@@ -11,7 +12,7 @@ use workflow_testkit::postgres::{Server, anywhere};
 use super::home::{Home, Started, until};
 use super::postgres::url;
 
-/// Two lanes, each of which waits for a file of its own.
+/// Two lanes, each of which waits for its own file.
 const LANES: &str = r#"
 workflow: { name: Two lanes, stages: [lanes] }
 lanes:
@@ -103,8 +104,8 @@ fn connect(home: &Home) -> Connection {
     connection
 }
 
-/// Suspends a process for so long that its lease runs out, but not in the middle of a write, which would lock the
-/// database for everybody.
+/// Suspends a process for so long that its lease expires, but not in the middle of a write, which would lock
+/// the database for all others.
 fn suspend_for_longer_than_a_lease(home: &Home, run: &Started) {
     loop {
         run.signal(Signal::STOP);
@@ -148,7 +149,7 @@ fn a_run_that_was_taken_over_meanwhile_says_by_whom_and_how_to_follow_it() {
     assert_eq!(worker.wait().code, Some(0));
 }
 
-/// Longer than a store waited for others before it gave a run up, and shorter than a lease.
+/// Longer than a store waited for others before it abandoned a run, and shorter than a lease.
 const LOCKED: Duration = Duration::from_secs(16);
 
 #[test]

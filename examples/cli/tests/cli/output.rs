@@ -1,4 +1,4 @@
-//! Standard output: JSON for programs, harmless lines for people, and readers that go away.
+//! Standard output: JSON for programs, safe lines for users, and readers that close the pipe.
 
 use std::process::Stdio;
 
@@ -54,7 +54,7 @@ fn every_command_has_bare_objects_for_programs() {
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{args:?}");
         assert_eq!(keys(&ended.json()[0]), expected, "{args:?}");
     }
-    // The names of a run's view, wherever a run is shown.
+    // The names in a run's view, wherever a run is shown.
     let names = [
         "runId",
         "workflowId",
@@ -126,7 +126,7 @@ fn a_reader_that_stops_reading_does_not_stop_the_run() {
     until("the end of the run", || home.path("done").exists() && home.show("first")["status"] == "completed");
     let ended = started.wait();
     assert_eq!(ended.code, Some(0));
-    // A line may be dropped when too many come at once; then its place says so.
+    // A line may be dropped if too many arrive at once; then an entry in its place says so.
     let dropped = |line: &str| line.split_once("] (")?.1.split_once(" entries were dropped")?.0.parse().ok();
     let said = |line: &str| usize::from(line.contains("a line to fill the pipe"));
     let counted: usize = ended.stdout.lines().map(|line| dropped(line).unwrap_or_else(|| said(line))).sum();

@@ -1,4 +1,4 @@
-//! Databases of a test's own, in the PostgreSQL server that all tests share.
+//! A separate database for each test, in the PostgreSQL server that all tests share.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -12,7 +12,7 @@ use workflow_testkit::postgres::SharedServer;
 /// A server to use instead of one that is started for the tests.
 const URL: &str = "WORKFLOW_TEST_POSTGRES_URL";
 
-/// A database of a test's own, which is removed with this.
+/// A database for one test, which is removed when it is dropped.
 pub(crate) struct Database {
     server: Config,
     name: String,
@@ -29,12 +29,12 @@ impl Database {
         Self { server, name }
     }
 
-    /// What `--store` says of it.
+    /// Its `--store` URL.
     pub(crate) fn url(&self) -> String {
         url(&self.server, &self.name)
     }
 
-    /// Lets its clock go on by so many seconds: a lease that is not renewed has run out then.
+    /// Advances its clock by this many seconds: a lease that is not renewed has expired then.
     pub(crate) fn advance(&self, seconds: u32) {
         let mut config = self.server.clone();
         config.dbname(&self.name);
@@ -48,7 +48,7 @@ impl Database {
     }
 }
 
-/// What `--store` says of a database of a server.
+/// The `--store` URL of a database of a server.
 pub(crate) fn url(server: &Config, name: &str) -> String {
     let mut url = format!("postgres://{}", encoded(server.get_user().unwrap().as_bytes()));
     if let Some(password) = server.get_password() {
@@ -82,7 +82,7 @@ fn run(config: &Config, sql: &str) {
     });
 }
 
-/// `bytes` as they are written in a URL.
+/// `bytes` in their URL encoding.
 fn encoded(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {

@@ -1,4 +1,4 @@
-//! What the programs that are started cannot read, and how secrets come without the environment.
+//! What started programs cannot read, and how secrets are passed without the environment.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 
 use super::home::{Ended, Home, lives};
 
-/// Who runs the attack where the tests are run by root, whom nothing is kept from.
+/// The user who runs the attack if the tests run as root, who can read everything.
 const SOMEBODY: u32 = 65_534;
 
-/// The environments of all processes above, as far as they can be read, and what else shows whether they can.
+/// Prints the environments of all parent processes, as far as they can be read, and what else shows whether
+/// they can.
 const ATTACK: &str = r#"
 p=$$
 while [ "$p" -gt 1 ]; do
@@ -26,7 +27,8 @@ echo "cores $(ulimit -c)" >>seen
 fn commands_of_the_same_user_cannot_read_the_environment_of_the_program() {
     let home = Home::with_stages(&[
         ("attack", ATTACK),
-        // What the program itself needs of other processes it still gets: it ends what was left behind.
+        // The program can still examine other processes as it needs to: it stops processes that were left
+        // behind.
         ("leave", "setsid sleep 1000 >/dev/null 2>&1 & echo $! >left"),
     ]);
     let mut command = home.command(&["run", "stages.workflow.yml", "--run-id", "r1"]);
@@ -47,7 +49,7 @@ fn commands_of_the_same_user_cannot_read_the_environment_of_the_program() {
     let ended = Ended::from(command.output().unwrap());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let seen = home.read("seen");
-    // The attack went as far as the program: it saw itself, and that there was something above.
+    // The attack reached the program: it saw itself, and that it has parents.
     assert!(seen.contains("WORKFLOW_CALL=") && seen.matches("process ").count() > 1, "{seen}");
     assert!(!is_root || seen.contains(&format!(" of {SOMEBODY}\n")), "{seen}");
     assert!(!seen.contains("of-no-stage") && !seen.contains("memory"), "{seen}");

@@ -1,4 +1,4 @@
-//! The README works as it is written.
+//! The README works as written.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn the_readme_works_from_top_to_bottom() {
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
     let script = document::run("README.md", &readme);
     assert!(script.matches("workflow ").count() > 30, "{script}");
-    // The rest is checked against what it shows.
+    // The rest is compared with the files that it shows.
     let quickstart = fs::read_to_string(root.join("examples/quickstart/src/main.rs")).unwrap();
     for (language, number, text) in document::blocks(&readme) {
         match language {

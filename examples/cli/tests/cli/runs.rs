@@ -1,4 +1,4 @@
-//! `run`, `runs`, `show`: what is shown of runs, and the exit codes.
+//! `run`, `runs`, `show`: the display of runs, and the exit codes.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ fn a_run_is_told_in_lines() {
     let home = Home::with_stages(&[("one", "echo said; echo warned >&2"), ("two", "echo more")]);
     let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first"]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
-    // What is said while a call ends may be shown a line later; it is not an event.
+    // Output at the end of a call may be shown a line later; it is not an event.
     let is_said = |line: &&str| line.contains("] | ") || line.contains("] ! ");
     let events: Vec<_> = run.stdout.lines().filter(|line| !is_said(line)).collect();
     let mut said: Vec<_> = run.stdout.lines().filter(is_said).collect();
@@ -131,7 +131,7 @@ fn runs_are_found_by_their_labels() {
         status  completed
         ");
     });
-    // Nothing is made where a label is wrong, and labels are a part of what a run was started with.
+    // No run is created if a label is invalid, and labels are part of a run's inputs.
     for (labels, said) in [
         (&["the owner=ann"][..], "the label name `the owner` is invalid"),
         (&["owner"], "write name=value"),
@@ -493,9 +493,9 @@ two: { provider: demo, approval: "Go on with ${vars.reason:-it}?" }
     assert_eq!(told(&used), "");
     let unused = "warning: the variable `gaol` is not used by the workflow; did you mean `goal`?\n";
     assert_eq!(told(&["--var", "gaol=x"]), unused);
-    // What another provider leaves out is used all the same.
+    // Text that another provider ignores is used all the same.
     assert_eq!(told(&[&used[..], &["--provider", "demo"]].concat()), "");
-    // Something that takes all variables takes any.
+    // A part that uses all variables accepts any.
     home.write("uses.yml", "workflow: { stages: [one] }\none: { provider: demo, prompt: '${vars}' }\n");
     let all = home.run(&["run", "uses.yml", "--var", "gaol=x", "--detach"]);
     assert!(!all.stderr.contains("is not used"), "{all:?}");

@@ -6,7 +6,7 @@ use super::home::{Home, Started, lives, until};
 
 const RUN: [&str; 4] = ["run", "stages.workflow.yml", "--run-id", "first"];
 
-/// A stage that ends well when it is asked to stop.
+/// A stage that exits with success when it is asked to stop.
 const POLITE: &str = "trap 'echo asked >asked; exit 0' TERM; echo $$ >pid; touch begun; until test -e gate; do sleep 0.02; done";
 /// A stage that does not.
 const STUBBORN: &str = "trap '' TERM; echo $$ >pid; touch begun; until test -e gate; do sleep 0.02; done";
@@ -126,7 +126,7 @@ fn a_quit_kills_what_runs_at_once() {
     assert!(!lives(&home, "pid"));
 }
 
-/// In a container the program may be process 1, which gets all processes that lost their parent.
+/// In a container the program may be process 1, which becomes the parent of all orphans.
 #[cfg(target_os = "linux")]
 #[test]
 fn orphans_are_reaped_where_the_program_is_the_first_process() {

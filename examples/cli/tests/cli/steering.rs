@@ -100,7 +100,7 @@ fn two_processes_never_drive_one_run() {
     stable(
         || insta::assert_snapshot!(refused[0].stderr, @"error: run `first` is driven elsewhere ([process])"),
     );
-    // What is driven is not to be recovered.
+    // A run that is driven is not recovered.
     assert_eq!(home.run(&["recover"]).stderr, "no runs to recover\n");
     home.write("gate", "");
     assert_eq!(run.wait().code, Some(0));
@@ -125,7 +125,7 @@ fn a_pause_that_has_not_come_about_is_taken_back() {
 fn a_request_that_the_driver_does_not_decide_on_is_recorded_and_exits_with_7() {
     let home = gated();
     let run = home.start_until(&RUN, "begun");
-    // Whoever is stopped decides nothing.
+    // A suspended process decides nothing.
     run.signal(Signal::STOP);
     let pause = home.run(&["pause", "first"]);
     assert_eq!(pause.code, Some(7), "{pause:?}");

@@ -1,4 +1,4 @@
-//! Where runs are kept: the same commands over every store, and which one is taken.
+//! Where runs are kept: the same commands with every store, and which store is selected.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use super::home::{Home, stable, until};
 use super::postgres::Database;
 
-/// A stage that says something, and one that works as soon as there is a `gate`.
+/// A stage with output, and one that runs as soon as there is a `gate`.
 const STAGES: [(&str, &str); 2] =
     [("one", "echo said"), ("two", "touch begun; until test -e gate; do sleep 0.02; done")];
 
@@ -22,7 +22,7 @@ fn every_command_does_the_same_on_every_store() {
     }
 }
 
-/// What the commands say, one after the other, over a store that is new.
+/// The output of the commands, one after the other, with a new store.
 fn transcript(store: &str) -> String {
     let home = Home::with_stages(&STAGES).on(store);
     let mut told = String::new();
@@ -109,7 +109,7 @@ fn a_home_with_runs_in_files_stays_with_them() {
     assert_eq!(ids(&[]), ("old new".to_owned(), String::new()));
     assert!(!home.path(".orch/runs.db").exists());
 
-    // Once somebody has named the database, it is what is meant; the files are not forgotten.
+    // Once the user has named the database, it is selected; the files are still found.
     home.run(&[&["--store", "sqlite:.orch/runs.db"], &run("newer")[..]].concat());
     let hint = "note: this home has runs in files too, beside those in .orch/runs.db: use `--store file:.orch` for them\n";
     assert_eq!(ids(&[]), ("newer".to_owned(), hint.to_owned()));
@@ -120,7 +120,7 @@ fn a_home_with_runs_in_files_stays_with_them() {
 fn a_home_whose_files_cannot_be_looked_at_is_not_taken_for_an_empty_one() {
     let home = Home::with_stages(&[("one", "true")]);
     fs::create_dir_all(home.path(".orch")).unwrap();
-    // A link to itself: an error whoever looks, root too.
+    // A link to itself: an error for every user, including root.
     std::os::unix::fs::symlink("runs", home.path(".orch/runs")).unwrap();
     let refused = home.run(&["run", "stages.workflow.yml"]);
     assert_eq!(refused.code, Some(5), "{refused:?}");
@@ -162,7 +162,7 @@ fn a_store_that_makes_no_sense_or_is_not_there_is_refused_without_its_password()
             let stderr = String::from_utf8(output.stderr).unwrap();
             assert!(!stderr.contains("s3") && output.stdout.is_empty(), "{url}: {stderr}");
             let line = format!("{url}\n  {} {stderr}", output.status.code().unwrap());
-            // Both ways to say it are the same.
+            // Both notations are equal.
             if !told.ends_with(&line) {
                 told += &line;
             }
@@ -197,7 +197,7 @@ fn a_run_whose_process_was_killed_is_resumed_at_once_on_one_machine() {
         run.signal(Signal::KILL);
         run.wait();
         home.write("gate", "");
-        // A lease of its process that still counted would be an error here.
+        // A lease of its process that was still valid would be an error here.
         let resumed = home.run(&["resume", "first"]);
         assert_eq!(resumed.code, Some(0), "{store}: {resumed:?}");
         assert_eq!(home.show("first")["context"]["stages"]["two"]["results"][0]["attempts"], 2, "{store}");

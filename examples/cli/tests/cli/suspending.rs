@@ -1,4 +1,4 @@
-//! Ctrl-Z: the program is stopped with its calls, and continued with them.
+//! Ctrl-Z: the program is suspended with its calls, and resumed with them.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
@@ -12,11 +12,11 @@ use super::home::{Home, Started, lives, until};
 
 const RUN: [&str; 4] = ["run", "stages.workflow.yml", "--run-id", "first"];
 
-/// Waits for a line without starting a process: a shell that is stopped while it does is not in the state `T` before the
-/// child has begun with its program, which it does not do while it is stopped too.
+/// Waits for a line without starting a process: a shell that is suspended while it starts one is not in the
+/// state `T` before the child has executed its program, which a suspended child does not do.
 const WAITS: &str = "mkfifo gate; echo $$ >pid; touch begun; read _ <gate";
 
-/// The state of a process, as the system tells it: `T` when it is stopped.
+/// The state of a process, as reported by the system: `T` if it is suspended.
 fn state(pid: &str) -> String {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     stat.rsplit_once(") ").map_or("", |(_, fields)| &fields[..1]).to_owned()
@@ -28,7 +28,7 @@ fn suspend(home: &Home, run: &Started) {
     until("the program is stopped", || state(&run.id().to_string()) == "T");
 }
 
-/// Opens the gate before the call looks: opening it for both does not wait for the other side.
+/// Opens the gate before the call does: opening it for both directions does not wait for the other side.
 fn open_gate(home: &Home) -> File {
     let mut gate = File::options().read(true).write(true).open(home.path("gate")).unwrap();
     gate.write_all(b"\n").unwrap();
@@ -63,7 +63,7 @@ fn time_limits_do_not_pass_while_the_program_is_stopped() {
             let run = home.start_until(&RUN, "begun");
             suspend(&home, &run);
             if began.elapsed() > LIMIT / 2 {
-                // The machine is busy: what is left of the time might not do for the rest.
+                // The machine is busy: the remaining time might not be enough for the rest.
                 continue;
             }
             let _gate = open_gate(&home);

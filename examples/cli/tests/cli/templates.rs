@@ -1,4 +1,4 @@
-//! `templates`, `new`, `roles`, `profiles`: what comes with the program runs as it is.
+//! `templates`, `new`, `roles`, `profiles`: the templates of the program run unchanged.
 
 use super::home::{Home, stable};
 

@@ -1,4 +1,4 @@
-//! The live view, on a terminal of its own.
+//! The live view, on a pseudo-terminal.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -10,7 +10,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::home::Home;
 
-/// A terminal: what a person looks at, and what the program writes to.
+/// A terminal: the screen side, and the side that the program writes to.
 fn terminal() -> (File, OwnedFd) {
     let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&screen).unwrap();
@@ -21,17 +21,17 @@ fn terminal() -> (File, OwnedFd) {
     (File::from(screen), line)
 }
 
-/// Runs the program on a terminal, and returns what it wrote there and its exit code.
+/// Runs the program on a terminal, and returns its output there and its exit code.
 pub(crate) fn on_terminal(home: &Home, args: &[&str]) -> (String, Option<i32>) {
     let (mut screen, line) = terminal();
     let mut command = home.command(args);
     command.env("TERM", "xterm-256color").stdout(line.try_clone().unwrap()).stderr(line);
     let mut child = command.spawn().unwrap();
-    // The last one that could write is the program.
+    // The program is the last process that can write.
     drop(command);
     let mut written = Vec::new();
     let mut buffer = [0; 4096];
-    // The system reports an error, and no end, when the program has closed it.
+    // The system reports an error, and not the end, when the program has closed it.
     while let Ok(read @ 1..) = screen.read(&mut buffer) {
         written.extend_from_slice(&buffer[..read]);
     }
@@ -71,9 +71,9 @@ last:
     ] {
         assert!(written.contains(expected), "`{expected}` is missing in {written:?}");
     }
-    // Stays on the screen: what went wrong on the way.
+    // Failures stay on the screen.
     assert!(written.contains("shout[0] failed after"), "{written:?}");
-    // Escapes are the view's own, never a provider's.
+    // Only the view writes escape sequences, never a provider.
     assert!(!written.contains("\u{1b}]") && !written.contains('\u{7}'), "{written:?}");
     assert!(written.contains("␛]0;title␇last words"), "{written:?}");
 }
@@ -81,7 +81,7 @@ last:
 #[test]
 fn a_resumed_run_shows_what_was_before() {
     let home = Home::with_stages(&[("one", "echo first words"), ("two", "test -e go"), ("three", "true")]);
-    // Nobody goes on with a run that has ended, so it is taken down in the middle.
+    // A run that has ended is not continued, so it is killed in the middle.
     let (written, code) = on_terminal(&home, &["run", "stages.workflow.yml", "--run-id", "first"]);
     assert_eq!(code, Some(1));
     assert!(written.contains("run failed in two after"), "{written:?}");

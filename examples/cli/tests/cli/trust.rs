@@ -1,4 +1,4 @@
-//! Stores that others have written to: what is driven of them, and by whom.
+//! Stores that other users have written to: which of their runs are driven, and by which command.
 
 use std::fs;
 use std::path::Path;
@@ -7,10 +7,10 @@ use rustix::process::Signal;
 
 use super::home::{Ended, Home, Started, copy, until};
 
-/// A run that leaves a file where it is driven.
+/// A run that creates a file where it is executed.
 const STAGES: [(&str, &str); 1] = [("one", "touch executed-$WORKFLOW_RUN_ID")];
 
-/// What an attacker commits: a home with a run that waits to be driven.
+/// What an attacker commits: a home with an unclaimed run.
 fn attacker(store: Option<&str>) -> Home {
     let home = Home::with_stages(&STAGES);
     let home = if let Some(store) = store { home.on(store) } else { home };
@@ -61,7 +61,7 @@ fn a_store_that_came_with_a_checkout_is_looked_at_and_not_driven() {
         let trusted = home.run(&["recover", "--trust-store"]);
         assert_eq!(trusted.code, Some(0), "{trusted:?}");
         assert!(home.path("executed-evil").exists());
-        // It was said once.
+        // The notice is shown once.
         let run = home.run(&["run", "stages.workflow.yml", "--run-id", "own"]);
         assert_eq!(run.code, Some(0), "{run:?}");
     }
@@ -93,7 +93,7 @@ fn a_store_of_an_earlier_version_is_driven_once_it_is_trusted() {
     assert_eq!(home.run(&["run", "stages.workflow.yml"]).code, Some(0));
 }
 
-/// Works until that run has completed, and is asked to end then.
+/// Works until that run has completed, and then stops.
 fn work_until(home: &Home, args: &[&str], run: &str) -> Ended {
     let worker = home.start(&[&["worker"], args].concat());
     until(run, || home.show(run)["status"] == "completed");
@@ -131,7 +131,7 @@ fn a_worker_takes_only_the_runs_that_it_was_told() {
     assert_eq!(home.show("edited")["status"], "pending");
     assert!(!home.path("evil").exists());
     work_until(&home, &[], "edited");
-    // A name that no provider has would take nothing, and not say so.
+    // An unknown provider name would match no run without a notice.
     assert_eq!(home.run(&["worker", "--provider", "comand"]).code, Some(2));
 }
 
@@ -158,7 +158,7 @@ fn a_worker_with_a_key_executes_only_what_is_signed_with_it() {
     let shown = run(&["show", "unsigned"]);
     assert!(shown.code == Some(0) && shown.stderr.contains(refusal), "{shown:?}");
     assert!(!home.path("executed-unsigned").exists() && home.path("executed-signed").exists());
-    // Who reruns it has not made it.
+    // Rerunning a run does not make it trusted.
     assert_eq!(run(&["rerun", "unsigned"]).code, Some(5));
     assert_eq!(run(&["rerun", "signed"]).code, Some(0));
     home.write("key", "short");
@@ -171,7 +171,7 @@ fn a_store_that_cannot_be_noted_is_driven_by_who_made_it_and_later_with_the_flag
     let home = Home::with_stages(&STAGES);
     let run = |args: &[&str]| {
         let mut command = home.command(args);
-        // There can be no folder below a file.
+        // A folder below a file cannot exist.
         Ended::from(command.env("XDG_STATE_HOME", home.path("stages.workflow.yml")).output().unwrap())
     };
     let first = run(&["run", "stages.workflow.yml", "--run-id", "first"]);

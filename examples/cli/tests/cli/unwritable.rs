@@ -1,4 +1,4 @@
-//! Places that cannot be written or followed, and runs of another program.
+//! Paths that cannot be written or followed, and runs of another program.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -114,7 +114,8 @@ fn foreign_files(home: &Home) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Runs a command of a program that everybody may run as a user who may only read the home: root may write everything.
+/// Runs a command of a world-executable program as a user who may only read the home: root may write
+/// everything.
 fn without_writing(home: &Home, program: &Path, args: &[&str]) -> Ended {
     let own = home.command(args);
     let mut command = Command::new(program);
@@ -126,10 +127,10 @@ fn without_writing(home: &Home, program: &Path, args: &[&str]) -> Ended {
     Ended::from(command.output().unwrap())
 }
 
-/// A user who owns nothing.
+/// A user without files.
 const NOBODY: u32 = 65_534;
 
-/// Sets the modes of a folder and of all below: folders can be entered, files read.
+/// Sets the modes of a folder and everything below: folders can be entered, files read.
 fn set_modes(path: &Path, write: u32) {
     let is_folder = path.is_dir();
     let mode = if is_folder { 0o555 } else { 0o444 } | write;
@@ -187,7 +188,7 @@ fn a_home_that_cannot_be_written_can_be_looked_at() {
     set_modes(&home.path(".orch"), 0o200);
 }
 
-/// In a folder that is mounted for reading, which the system tells in another way than modes do.
+/// In a folder that is mounted read-only, which the system reports differently than permissions.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_home_on_a_read_only_mount_can_be_looked_at() {

@@ -1,4 +1,4 @@
-//! Quotas, sessions, budgets and repeated failures, as the demo plays them.
+//! Quotas, sessions, budgets and repeated failures, simulated by the demo provider.
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -13,7 +13,7 @@ fn home(text: &str) -> Home {
 
 const RUN: [&str; 4] = ["run", "demo.workflow.yml", "--run-id", "first"];
 
-/// What the calls of a run said that begins so, in order.
+/// The output of a run's calls with this prefix, in order.
 fn said(home: &Home, begin: &str) -> Vec<String> {
     let entries = home.run(&["logs", "first", "--json"]).json();
     let texts = entries.iter().map(|entry| entry["text"].as_str().unwrap().to_owned());
@@ -22,7 +22,7 @@ fn said(home: &Home, begin: &str) -> Vec<String> {
 
 #[test]
 fn a_run_over_its_quota_is_left_by_all_and_goes_on_when_the_time_has_come() {
-    // No less would be waited for without a process.
+    // A shorter time would be waited for in the process.
     let home = home(
         "
 workflow: { name: Quota, stages: [work] }
@@ -52,7 +52,7 @@ work:
     run first was left and waits for its quota, until [date]: `workflow recover` resumes it then
     ");
     });
-    // Who asks for nothing but time can be answered nothing.
+    // A run that only waits for a time accepts no answer.
     assert_eq!(home.run(&["answer", "first", "now"]).code, Some(6));
 
     let recovered = home.run(&["recover"]);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::home::{Ended, Home, Started, lives, stable, until};
 use super::postgres::Database;
 
-/// Two stages, of which the first waits for the file `gate` and can be told from that of another run.
+/// Two stages; the first waits for the file `gate` and can be told from that of another run.
 const STAGES: [(&str, &str); 2] = [
     (
         "one",
@@ -34,7 +34,7 @@ fn until_status(home: &Home, run: &str, status: &str) {
     until(status, || home.show(run)["status"] == status);
 }
 
-/// Asks a worker to end, which it does well.
+/// Asks a worker to stop, which succeeds.
 fn end(worker: Started) -> Ended {
     worker.signal(Signal::TERM);
     let ended = worker.wait();
@@ -42,7 +42,7 @@ fn end(worker: Started) -> Ended {
     ended
 }
 
-/// What a worker did to which run, of its lines for programs.
+/// What a worker did with which run, from its machine-readable output.
 fn deeds(worker: &Ended) -> Vec<(String, String)> {
     let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
     worker.json().iter().map(|line| (text(line, "runId"), text(line, "what"))).collect()
@@ -56,7 +56,7 @@ fn workers_share_the_runs_that_were_left_to_them() {
         for run in runs {
             leave(&home, run);
         }
-        // One run at a time each: two that go on are with two workers.
+        // One run at a time each: two running ones are with two workers.
         let begun = || runs.iter().filter(|run| home.path(&format!("begun-{run}")).exists()).count();
         until("two runs", || begun() == 2);
         let holders: std::collections::BTreeSet<_> = home
@@ -74,7 +74,7 @@ fn workers_share_the_runs_that_were_left_to_them() {
         let mut all = Vec::new();
         for worker in workers {
             let deeds = deeds(&end(worker));
-            // What it takes up it ends before it takes up the next.
+            // It completes a run before it acquires the next.
             for pair in deeds.chunks(2) {
                 let [(first, taken_up), (second, completed)] = pair else { panic!("{deeds:?}") };
                 assert_eq!((first, &**taken_up, &**completed), (second, "taken_up", "completed"));
@@ -209,7 +209,7 @@ fn the_runs_of_a_worker_that_was_killed_are_taken_over() {
         killed.wait();
         assert!(lives(&home, "pid-killed"), "what it called outlives it");
         if store.starts_with("postgres:") {
-            // Nobody can know that it is dead before its lease has run out.
+            // No process can know that it is dead before its lease has expired.
             assert_eq!(home.run(&["resume", "first"]).code, Some(5));
             database.advance(31);
         }
@@ -235,7 +235,7 @@ fn a_worker_that_wakes_up_after_its_lease_has_run_out_changes_nothing() {
     let worker = home.start(&["worker"]);
     until("the second call", || home.read("trace-first") == "one\none\n");
 
-    // The call that it made was stopped. Its end is not for it to record any more.
+    // Its call was stopped. It may no longer record the end of the call.
     asleep.signal(Signal::CONT);
     asleep.wait_for_stderr("the run is no longer driven here");
     home.write("gate", "");
@@ -269,7 +269,7 @@ fn a_worker_whose_leases_have_run_out_goes_on_with_what_nobody_took() {
     worker.wait_for_stderr("the leases of this process have expired: claiming its runs again");
     home.write("gate", "");
     until_status(&home, "first", "completed");
-    // The call that was under way went on.
+    // The call in progress continued.
     assert_eq!(home.read("trace-first"), "one\ntwo\n");
     end(worker);
 }

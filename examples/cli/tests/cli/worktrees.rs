@@ -44,7 +44,7 @@ fn a_run_with_a_worktree_leaves_the_checkout_alone_and_shows_what_it_changed() {
     assert!(!run.stderr.contains("not committed"), "{run:?}");
     assert_eq!(git(&home, &["status", "--porcelain", "--", ":!.orch"]), "");
     assert_eq!(git(&home, &["log", "--format=%s", "HEAD..workflow/first"]), "1/code[0]/run\n1/plan[0]/run");
-    // What a person adds in the checkout has no worktree in it.
+    // The user's files in the checkout do not include a worktree.
     assert!(!git(&home, &["status", "--porcelain", "--untracked-files=all"]).contains("worktrees"));
 
     let shown = home.run(&["show", "first"]);
@@ -63,7 +63,7 @@ fn a_run_with_a_worktree_leaves_the_checkout_alone_and_shows_what_it_changed() {
         diff["commits"].as_array().unwrap().iter().map(|commit| &commit["subject"]).collect();
     assert_eq!(subjects, ["1/plan[0]/run", "1/code[0]/run"]);
 
-    // What each node committed is in the log.
+    // The log contains the commit of each node.
     let log = serde_json::Value::from(home.log("first")).to_string();
     for commit in diff["commits"].as_array().unwrap() {
         assert!(log.contains(commit["id"].as_str().unwrap()), "{log}");
@@ -75,7 +75,7 @@ fn a_rerun_from_a_stage_has_the_files_that_the_run_had_there() {
     let home =
         repository(&[("plan", "echo planned > plan"), ("code", "cat plan > code"), ("end", "ls > end")]);
     assert_eq!(home.run(&["run", "stages.workflow.yml", "--run-id", "first", "--worktree"]).code, Some(0));
-    // The checkout goes on meanwhile.
+    // The checkout changes meanwhile.
     home.write("later", "later\n");
     git(&home, &["add", "later"]);
     let me = ["-c", "user.name=me", "-c", "user.email=me@localhost"];
@@ -192,7 +192,7 @@ fn a_worktree_that_a_stage_took_apart_fails_the_run_and_is_kept() {
     let rerun = home.run(&["rerun", "first", "--run-id", "second"]);
     assert_eq!(rerun.code, Some(0), "{rerun:?}");
     assert_eq!(git(&home, &["show", "workflow/second:work"]), "work");
-    // It is not removed, whoever asks for it.
+    // It is not removed, whichever command is used.
     assert_eq!(home.run(&["delete", "first", "--yes"]).code, Some(0));
     assert_eq!(home.read(".orch/worktrees/first/work"), "work\n");
 }

@@ -1,4 +1,4 @@
-//! Leases that run out, and who drives a run.
+//! Leases that expire, and which store drives a run.
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
@@ -38,7 +38,7 @@ fn a_lease_runs_out_by_the_clock_of_the_database() {
 
     place.clock_ahead(LEASE.mul_f64(1.1));
     assert_eq!(block_on(second.get(&lease.run)).unwrap().holder, None);
-    // Nobody has taken it over, and still it is not good any more.
+    // No other store has claimed it, and still the lease is not valid any more.
     fenced(append(&first, &lease, 2, &[succeeded(3)]));
     fenced(block_on(first.append_output(&lease, &[entry(1, "late")])));
     let next = block_on(second.claim(&lease.run)).unwrap();
@@ -55,7 +55,7 @@ fn a_holder_without_a_name_is_told_by_its_process_and_machine() {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let expected = format!("process {} on {}", std::process::id(), machine.trim());
     let told = held(block_on(second.claim(&lease.run)));
-    // Where the server knows its address, that comes too.
+    // If the server knows its address, the message contains that too.
     assert!(told.starts_with(&expected), "{told}");
 }
 
@@ -81,7 +81,7 @@ fn a_store_that_renews_too_late_is_told_and_goes_on_as_another() {
     let (first, second) = (place.open(), place.open());
     let old = create(&first, "r1");
     place.clock_ahead(LEASE * 2);
-    // It goes on, and whoever renews is told all the same, and counts on nothing that it was given.
+    // It continues, and a renewal still reports the loss, so that no driver relies on an old lease.
     let since = create(&first, "r2");
     append(&first, &since, 1, &[started(2)]).unwrap();
     let error = block_on(first.renew()).unwrap_err();
@@ -97,7 +97,7 @@ fn a_store_that_renews_too_late_is_told_and_goes_on_as_another() {
     block_on(first.release(old)).unwrap();
     held(block_on(second.claim(&new.run)));
 
-    // One that held nothing goes on without being told.
+    // A store without leases continues without a report.
     let lease = create(&second, "r3");
     append(&second, &lease, 1, &[started(2)]).unwrap();
 }
@@ -125,13 +125,13 @@ fn a_holder_that_wakes_up_writes_nothing() {
     append(&second, &new, 1, &[started(2)]).unwrap();
     let before = events(&second, &old.run);
     let head = block_on(second.get(&old.run)).unwrap().head;
-    // Whatever it takes for the number of the last event.
+    // Whatever number it assumes for the last event.
     for expected in 0..4 {
         let late = [event(expected + 1, EventBody::RunStarted)];
         fenced(block_on(first.append(&old, expected, &late, Some(&crate::fixture::head(RunStatus::Failed)))));
     }
     fenced(block_on(first.append_output(&old, &[entry(1, "late")])));
-    // Giving it back is not taking it from its new holder.
+    // Releasing the old lease does not take the run from its new holder.
     block_on(first.release(old.clone())).unwrap();
     append(&second, &new, 2, &[]).unwrap();
     assert_eq!(events(&second, &old.run), before);
@@ -170,7 +170,7 @@ fn many_who_claim_at_once_get_different_runs() {
         create(&maker, &format!("r{number}"));
     }
     let stores: Vec<_> = (0..4).map(|_| place.open()).collect();
-    // Half of them are free, and half are left by one that died.
+    // Half of them are unclaimed, and half are held by a dead store.
     for number in 0..RUNS / 2 {
         place.run(&format!("UPDATE @.run SET owner = NULL WHERE run_id = 'r{number}'"));
     }
@@ -201,7 +201,7 @@ fn many_who_claim_at_once_get_different_runs() {
     let mut runs: Vec<_> = claimed.iter().map(|lease| lease.run.to_string()).collect();
     runs.sort();
     runs.dedup();
-    // One that skipped what another had locked for a moment may have ended early.
+    // A store that skipped a locked row may have stopped early.
     let rest = block_on(stores[0].claim_next(RUNS, at(0))).unwrap();
     assert_eq!((claimed.len(), runs.len() + rest.len()), (runs.len(), RUNS));
     for lease in &claimed {
@@ -235,7 +235,7 @@ fn only_runs_that_go_on_by_themselves_are_claimed() {
         for lease in block_on(other.claim_next(9, at(0))).unwrap().into_iter().chain(next.clone()) {
             block_on(other.release(lease)).unwrap();
         }
-        // What nobody waits for is given back before anything else is done with it.
+        // A lease whose caller is gone is released before any other request for the run.
         let _ = other.claim_next(9, at(0)).now_or_never();
         let again = block_on(other.claim(&id("pending"))).unwrap();
         block_on(other.release(again)).unwrap();
@@ -248,7 +248,7 @@ fn a_store_that_is_dropped_frees_its_runs() {
     let (first, second) = (place.open(), place.open());
     let lease = create(&first, "r1");
     held(block_on(second.claim(&lease.run)));
-    // What was begun is done.
+    // A request that was begun is completed.
     let _ = first.append(&lease, 1, &[started(2)], None).now_or_never();
     drop(first);
     assert_eq!(numbers(&events(&second, &lease.run)), [1, 2]);
@@ -269,7 +269,7 @@ fn what_has_ended_is_pruned_the_oldest_first() {
         let body = if ended.is_some() { EventBody::RunFailed { error } } else { EventBody::RunStarted };
         block_on(store.append(&lease, 1, &[event(2, body)], Some(&ending))).unwrap();
         block_on(store.append_output(&lease, &[entry(1, "x")])).unwrap();
-        // The last one is held still.
+        // The last one is still held.
         if name != "r5" {
             block_on(store.release(lease)).unwrap();
         }

@@ -1,4 +1,4 @@
-//! What is seen of the tables, the options and the errors.
+//! The tables, the options and the errors.
 
 use std::sync::Barrier;
 
@@ -55,7 +55,7 @@ fn an_append_touches_no_index_of_the_run() {
     for last in 1..200 {
         append(&store, &lease, last, &[succeeded(last + 1)]).unwrap();
     }
-    // The statistics are told when the connection ends.
+    // The statistics are reported when the connection ends.
     drop(store);
     let plans = place.query(
         "SELECT n_tup_upd - n_tup_hot_upd < n_tup_upd * 0.05 FROM pg_stat_user_tables \
@@ -74,7 +74,7 @@ fn appends_that_wait_together_have_an_outcome_each() {
     block_on(store.release(leases[5].clone())).unwrap();
     let _taken = block_on(other.claim(&leases[5].run)).unwrap();
     for round in 1..=5_u64 {
-        // Begun together, so that they wait for the first ones together.
+        // Started together, so that they wait for the first ones together.
         let appends = leases.iter().enumerate().map(|(number, lease)| {
             let wrong = number % 10 == 3;
             let expected = if wrong { round + 7 } else { round };
@@ -129,7 +129,7 @@ fn output_is_bounded_and_tells_what_was_dropped() {
     let kept = block_on(store.output(&lease.run, 0, usize::MAX)).unwrap();
     assert!((10..60).contains(&kept.len()), "{}", kept.len());
     assert_eq!(kept[0].kind, OutputKind::Dropped);
-    // All before it, and what was dropped before it came here.
+    // All before it, and those that were dropped before they reached the store.
     let gone = 1 + 40 + (kept[0].number - 3);
     assert_eq!(kept[0].text, gone.to_string());
     assert_eq!(kept[1].number, kept[0].number + 1);
@@ -138,7 +138,7 @@ fn output_is_bounded_and_tells_what_was_dropped() {
     let bytes: Vec<usize> =
         place.query("SELECT sum(length(body)) FROM @.chunk").iter().map(|sum| sum.parse().unwrap()).collect();
     assert!(bytes[0] <= 8_000, "{bytes:?}");
-    // One append that is larger than the limit is kept.
+    // One append that exceeds the limit is kept.
     block_on(store.append_output(&lease, &[entry(602, &"z".repeat(9_000))])).unwrap();
     let kept = block_on(store.output(&lease.run, 0, usize::MAX)).unwrap();
     assert_eq!(kept.iter().map(|e| e.number).collect::<Vec<_>>(), [601, 602]);
@@ -187,7 +187,7 @@ fn a_page_is_full_however_many_runs_are_damaged_or_have_other_labels() {
     for (name, age) in [("r1", 1), ("r2", 2), ("r3", 3)] {
         block_on(store.create(labelled(name, age, &[("owner", "ann")]))).unwrap();
     }
-    // More than a page of runs that are newer: some are damaged, the others have the text of the label elsewhere.
+    // More than a page of newer runs: some are damaged, the others contain the label's text elsewhere.
     place.run(
         r#"INSERT INTO @.run (run_id, workflow, status, created, head, last_event, epoch)
         SELECT 'n' || n, workflow, status, created + n,
@@ -207,7 +207,7 @@ fn a_page_is_full_however_many_runs_are_damaged_or_have_other_labels() {
     assert_eq!(names(&of_ann.clone().limit(1).after(id("r3"))), "r2");
     assert_eq!(names(&of_ann.label("x", "y")), "");
     assert_eq!(names(&RunFilter::all().label("x", "y").limit(2)), "n149 n147");
-    // Without labels too a damaged run takes the place of no other.
+    // Also without labels a damaged run does not count towards the limit.
     assert_eq!(names(&RunFilter::all().limit(3)), "n149 n147 n145");
     assert_eq!(block_on(store.list(&RunFilter::all())).unwrap().len(), 75 + 3);
 }

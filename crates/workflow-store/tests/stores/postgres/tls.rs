@@ -1,4 +1,4 @@
-//! Connections over TLS, to a server that has a certificate.
+//! Connections over TLS, to a server with a certificate.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use workflow_core::store::RunStore as _;
 use workflow_store::{PostgresOptions, PostgresStore};
 use workflow_testkit::postgres::{Server, anywhere};
 
-/// Who may come in how: `plain` is asked for the password in clear text, the others are not.
+/// The authentication methods: `plain` is asked for the password in clear text, the others are not.
 const HBA: &str = "\
 local   all all                  trust
 hostssl all plain 127.0.0.1/32   password
 hostssl all scram 127.0.0.1/32   scram-sha-256
 ";
 
-/// A server on 127.0.0.1 that speaks TLS, with a certificate for `localhost`.
+/// A server on 127.0.0.1 that supports TLS, with a certificate for `localhost`.
 struct Secure {
     server: Server,
     port: u16,
@@ -36,7 +36,7 @@ impl Secure {
         let files = tempfile::tempdir().unwrap();
         std::fs::write(files.path().join("ca.pem"), authority.pem()).unwrap();
         std::fs::write(files.path().join("stranger.pem"), stranger.cert.pem()).unwrap();
-        // Nobody else takes it in between: ports are handed out in turn.
+        // No other process gets the port in between: ports are assigned in turn.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let settings = [format!("port={port}"), "listen_addresses=127.0.0.1".to_owned(), "ssl=on".to_owned()];
         let server = Server::start_with(
@@ -104,6 +104,6 @@ fn a_server_is_believed_as_far_as_the_mode_says() {
             (Err(error), None) => panic!("{host} {options}: {error}"),
         }
     }
-    // Over TLS to a server that has proved who it is, a password is nobody else's to read.
+    // Over TLS to an authenticated server, a password in clear text is safe.
     server.open("plain", "localhost", &format!("sslmode=verify-full&{ca}")).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Servers that stop, connections that are lost, and notifications that do not come.
+//! Servers that stop, connections that are lost, and notifications that do not arrive.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -12,10 +12,10 @@ use workflow_testkit::postgres::{Server, anywhere};
 use super::*;
 use crate::fixture::*;
 
-/// How long is waited for what must come.
+/// The time-out for an event that must happen.
 const LONG: Duration = Duration::from_secs(60);
 
-/// What watchers were told.
+/// The notifications of a watcher.
 fn watch(store: &PostgresStore) -> (mpsc::Receiver<Option<RunId>>, workflow_core::store::Watching) {
     let (sender, calls) = mpsc::channel();
     let sender = Mutex::new(sender);
@@ -23,12 +23,13 @@ fn watch(store: &PostgresStore) -> (mpsc::Receiver<Option<RunId>>, workflow_core
     (calls, store.watch(watcher))
 }
 
-/// Waits until a call may have meant `run`.
+/// Waits until a call may refer to `run`.
 fn expect(calls: &mpsc::Receiver<Option<RunId>>, run: &RunId) {
     while calls.recv_timeout(LONG).unwrap().is_some_and(|told| told != *run) {}
 }
 
-/// Asks something of a run until `calls` tell of it: nothing tells when a store has begun to listen.
+/// Sends control requests to a run until `calls` reports one: a store does not report when it starts to
+/// listen.
 fn ask_until_told(other: &PostgresStore, run: &RunId, calls: &mpsc::Receiver<Option<RunId>>) {
     for _ in 0..600 {
         block_on(other.request(run, Control::Pause)).unwrap();
@@ -40,8 +41,8 @@ fn ask_until_told(other: &PostgresStore, run: &RunId, calls: &mpsc::Receiver<Opt
     panic!("nothing was told");
 }
 
-/// Appends until told to stop, as a driver does: when it does not know it looks. Returns how many events
-/// were acknowledged.
+/// Appends until told to stop, as a driver does: if the outcome is unknown it reads the log. Returns how many
+/// events were acknowledged.
 fn drive(store: &PostgresStore, run: &RunId, stop: &AtomicBool) -> u64 {
     let mut lease = block_on(store.claim(run)).unwrap();
     let (mut last, mut unknown) = (1, false);
@@ -82,7 +83,7 @@ fn what_was_acknowledged_is_there_once_after_the_server_stopped_at_once() {
     let stored: Vec<u64> = std::thread::scope(|scope| {
         let drivers: Vec<_> = runs.iter().map(|run| scope.spawn(|| drive(&store, run, &stop))).collect();
         for round in 1..=3 {
-            // Everybody is under way.
+            // All drivers are running.
             let far =
                 |run: &RunId| block_on(store.events(run, 20 * round, 1)).is_ok_and(|found| !found.is_empty());
             while !runs.iter().all(far) {
@@ -102,7 +103,7 @@ fn what_was_acknowledged_is_there_once_after_the_server_stopped_at_once() {
         let read = numbers(&events(&store, run));
         let whole: Vec<_> = (1..=read.len() as u64).collect();
         assert_eq!(read, whole);
-        // The last append may have been stored without the driver having looked.
+        // The last append may have been stored without being read back.
         assert!((stored..=stored + 1).contains(&(read.len() as u64)), "{stored} of {}", read.len());
     }
 }
@@ -140,7 +141,7 @@ fn a_lease_whose_answer_was_lost_can_be_taken_again() {
     for lease in &runs {
         block_on(store.release(lease.clone())).unwrap();
     }
-    // As after a claim that was stored and whose answer was lost.
+    // As after a claim that was stored and whose response was lost.
     place.run(
         "UPDATE @.run SET epoch = nextval('@.epoch'), owner = (SELECT worker_id FROM @.worker w \
          WHERE NOT EXISTS (SELECT FROM @.run r WHERE r.owner = w.worker_id) ORDER BY expires_at LIMIT 1)",
@@ -156,13 +157,13 @@ fn a_lease_whose_answer_was_lost_can_be_taken_again() {
 #[test]
 fn controls_of_others_are_told_of_by_notifications() {
     let place = Place::new();
-    // Looking for them would be too late for the test.
+    // Polling would find them too late for the test.
     let store = place.options().poll_every(LONG * 60).open().unwrap();
     let other = place.open();
     let (calls, _watching) = watch(&store);
     let lease = create(&store, "r1");
     ask_until_told(&other, &lease.run, &calls);
-    // A run that somebody else gives back can be claimed.
+    // A run that another store releases can be claimed.
     let free = create(&other, "r2");
     block_on(other.release(free.clone())).unwrap();
     expect(&calls, &free.run);
@@ -181,7 +182,7 @@ fn after_a_lost_connection_it_listens_again_and_has_missed_nothing() {
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN \"{}\"'",
             place.schema
         ));
-        // Told as soon as it listens again, whether or not anything was missed.
+        // Notified as soon as it listens again, whether or not anything was missed.
         while calls.recv_timeout(LONG).unwrap().is_some() {}
     }
 }
@@ -197,7 +198,7 @@ fn controls_are_seen_where_nothing_can_listen() {
         let (calls, _watching) = watch(&store);
         let lease = create(&store, "r1");
         for number in 1..=3 {
-            // What comes together is told of once.
+            // Simultaneous changes are reported once.
             while calls.try_recv().is_ok() {}
             assert_eq!(block_on(other.request(&lease.run, Control::Pause)).unwrap(), number);
             expect(&calls, &lease.run);
@@ -244,7 +245,7 @@ fn a_statement_that_waits_for_too_long_ends_in_an_error() {
             assert!(matches!(error, StoreError::Io { .. }), "{error}");
             drop(done);
         });
-        // It may have been stored all the same, as long as the server has not heard that it is given up.
+        // It may be stored all the same, until the server notices the cancellation.
         loop {
             let stored = events(&store, &lease.run).len() as u64;
             match append(&store, &lease, stored, &[succeeded(stored + 1)]) {

@@ -1,4 +1,4 @@
-//! The store in SQLite, when its file is damaged, somebody else's, full, locked or gone.
+//! The store in SQLite with a file that is damaged, of another program, full, locked or missing.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use workflow_store::{SqliteOptions, SqliteStore};
 use super::{database, lock_out, open};
 use crate::fixture::*;
 
-/// What opening says of a file that it must leave as it is.
+/// The error when opening a file that must not be changed.
 fn refusal(path: &Path) -> (String, String) {
     let before = fs::read(path).unwrap();
     let error = SqliteStore::open(path).unwrap_err();
@@ -42,7 +42,7 @@ fn what_is_no_database_of_runs_is_refused_and_left_alone() {
     assert_eq!(place, path.display().to_string());
     assert!(message.contains("does not contain workflow runs"), "{message}");
 
-    // One that is empty is nobody's.
+    // An empty file can be used.
     fs::write(&path, "").unwrap();
     create(&SqliteStore::open(&path).unwrap(), "r1");
 }
@@ -106,7 +106,7 @@ fn a_lock_that_others_keep_for_too_long_is_an_error_and_nothing_is_stored() {
             "{source}"
         );
     }
-    // Readers are not in the way of writers, nor the other way round.
+    // Readers do not block writers, nor the other way round.
     assert_eq!(numbers(&events(&store, &id("r1"))), [1]);
     blocker.execute_batch("COMMIT").unwrap();
     append(&store, &lease, 1, &[started(2)]).unwrap();
@@ -130,14 +130,14 @@ fn a_file_that_is_deleted_or_replaced_is_noticed_before_anything_is_acknowledged
                 let Err(StoreError::Closed(message)) = result else { panic!("{result:?}") };
                 assert!(message.contains(name) && message.contains("deleted or replaced"), "{message}");
             }
-            // Another file in its place is not it.
+            // Another file in its place is not accepted.
             fs::write(home.path().join(name), "").unwrap();
         }
         assert!(matches!(block_on(store.vacuum()), Err(StoreError::Closed(_))));
     }
 }
 
-/// A database with the runs `r1` to `r3`, closed; each has 40 events with a text of its own.
+/// A closed database with the runs `r1` to `r3`; each has 40 events with distinct texts.
 fn three_runs() -> tempfile::TempDir {
     let (store, home) = open();
     for name in ["r1", "r2", "r3"] {
@@ -179,7 +179,7 @@ fn a_damaged_page_is_told_and_hides_no_other_run() {
 #[test]
 fn a_damaged_event_is_refused_with_its_number() {
     let damages = [
-        // Not JSON any more; another event; one of another version.
+        // Invalid JSON; another event; an event of another version.
         ("\"r2 at 20 ", "\"r2 at\u{1}20 ", "control character"),
         (
             "\"seq\":20,\"at\":\"2026-01-02T03:04:25Z\"",
@@ -191,7 +191,7 @@ fn a_damaged_event_is_refused_with_its_number() {
         let home = three_runs();
         let path = database(&home);
         let mut file = fs::read(&path).unwrap();
-        // The second of three runs alike.
+        // The second of three similar runs.
         let from = place_of(&file, "r2 at 20 ") - 300;
         let at = from + place_of(&file[from..], sound);
         file[at..at + sound.len()].copy_from_slice(damaged.as_bytes());
@@ -223,7 +223,7 @@ fn what_somebody_took_out_of_the_tables_is_missed() {
     corrupt(block_on(store.get(&id("r1"))).map(drop), "run `r1`");
     let hash = new_run("r1").head.bundle;
     corrupt(block_on(store.bundle(&hash)).map(drop), &format!("bundle `{hash}`"));
-    // What is damaged does not hide the others, is not hidden, and can be deleted.
+    // A damaged run does not hide the others, is listed, and can be deleted.
     let listed = block_on(store.list(&RunFilter::all())).unwrap();
     assert_eq!(listed.len(), 3);
     let whole = new_run("r1").head;
@@ -240,7 +240,7 @@ fn a_damaged_head_hides_no_run_from_a_list_by_labels() {
         block_on(store.release(lease)).unwrap();
     }
     let change = |sql: &str| Connection::open(database(&home)).unwrap().execute(sql, []).unwrap();
-    // Cut, with the label in what is left; and no UTF-8.
+    // Truncated, with the label in the rest; and invalid UTF-8.
     change(r#"UPDATE run SET head = '{"labels":{"owner":"ann"}' WHERE id = 'r2'"#);
     change("UPDATE run SET head = CAST(x'7b22ff' AS TEXT) || head WHERE id = 'r3'");
     let names = |filter: &RunFilter| {

@@ -1,4 +1,4 @@
-//! The store in SQLite, opened several times: who drives which run, and for how long.
+//! The store in SQLite, opened several times: which store drives which run, and for how long.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use workflow_store::{SqliteOptions, SqliteStore};
 use super::{database, lock_out, open};
 use crate::fixture::*;
 
-/// A clock that stands still until somebody moves it.
+/// A clock that stands still until it is moved.
 #[derive(Clone, Default)]
 struct Hand(Arc<AtomicU64>);
 
@@ -22,7 +22,7 @@ impl Hand {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    /// A store whose leases are good for 30 seconds by this clock.
+    /// A store whose leases are valid for 30 seconds by this clock.
     fn open(&self, path: &Path) -> SqliteStore {
         let time = Arc::clone(&self.0);
         let clock = move || at(time.load(Ordering::SeqCst));
@@ -57,7 +57,7 @@ fn two_stores_of_one_database_do_not_hold_the_same_run() {
     is_fenced(&second, &lease);
     assert!(matches!(block_on(second.delete(&id("r1"))), Err(StoreError::Held { .. })));
     assert!(matches!(block_on(second.create(new_run("r1"))), Err(StoreError::Exists(_))));
-    // Nor does giving it back elsewhere free it.
+    // Releasing it in another store does not free it.
     block_on(second.release(lease.clone())).unwrap();
     go_on(&first, &lease);
 
@@ -134,7 +134,7 @@ fn a_lease_that_is_renewed_does_not_run_out() {
         go_on(&first, lease);
     }
     assert!(block_on(second.claim_next(9, at(0))).unwrap().is_empty());
-    // A lease that is given out is good for the whole time, too.
+    // A new lease is valid for the whole time, too.
     create(&first, "r3");
     clock.advance(29);
     assert!(block_on(second.claim_next(9, at(0))).unwrap().is_empty());
@@ -149,7 +149,7 @@ fn a_holder_that_has_run_out_of_time_writes_nothing_and_may_claim_anew() {
     let (first, second) = (clock.open(&database(&home)), clock.open(&database(&home)));
     let leases = [create(&first, "r1"), create(&first, "r2"), create(&first, "r3")];
     clock.advance(30);
-    // Also while nobody has taken them over.
+    // Also while no other store has claimed them.
     for lease in &leases {
         is_fenced(&first, lease);
     }
@@ -161,7 +161,7 @@ fn a_holder_that_has_run_out_of_time_writes_nothing_and_may_claim_anew() {
     go_on(&second, &taken);
 
     assert!(matches!(block_on(first.renew()), Err(StoreError::Expired)));
-    // It has been told, and has nothing to lose any more.
+    // It was told, and has no leases left to lose.
     block_on(first.renew()).unwrap();
     for lease in &leases {
         is_fenced(&first, lease);
@@ -172,7 +172,7 @@ fn a_holder_that_has_run_out_of_time_writes_nothing_and_may_claim_anew() {
     go_on(&first, &again);
     is_fenced(&first, &leases[1]);
     block_on(first.renew()).unwrap();
-    // Giving back what is not good any more takes nothing from anybody.
+    // Releasing an expired lease takes no run from its holder.
     for lease in leases {
         block_on(first.release(lease)).unwrap();
     }
@@ -191,11 +191,11 @@ fn a_claim_after_its_time_does_not_hide_that_leases_were_lost() {
     let again = block_on(store.claim(&id("r1"))).unwrap();
     is_fenced(&store, &lost);
     go_on(&store, &again);
-    // Who renews counts on all that was given out, and one of those is not good any more.
+    // A renewal fails if one of the leases has expired.
     assert!(matches!(block_on(store.renew()), Err(StoreError::Expired)));
     is_fenced(&store, &again);
     block_on(store.renew()).unwrap();
-    // With nothing to lose, time does not matter.
+    // Without leases, time does not matter.
     clock.advance(31);
     block_on(store.renew()).unwrap();
     let again = block_on(store.claim(&id("r1"))).unwrap();
@@ -247,7 +247,7 @@ fn what_can_be_driven_is_claimed_once() {
     }
     assert_eq!(claimed, [0, 1, 4, 5, 8, 9, 12, 13, 16, 17]);
     assert!(block_on(first.claim_next(3, at(0))).unwrap().is_empty());
-    // What a store held is free when it is closed.
+    // The runs of a closed store can be claimed.
     drop(second);
     assert_eq!(block_on(first.claim_next(99, at(0))).unwrap().len(), 4);
 }
@@ -286,7 +286,7 @@ fn a_run_that_can_be_claimed_calls_the_watchers_of_every_store() {
     assert_eq!(here.recv().unwrap(), None);
     assert_eq!(there.recv().unwrap(), None);
     assert_eq!(block_on(other.claim_next(1, at(0))).unwrap().len(), 1);
-    // Those of a store that is closed are free.
+    // Those of a closed store can be claimed.
     drop(other);
     assert_eq!(here.recv().unwrap(), None);
     assert_eq!(block_on(store.claim_next(1, at(0))).unwrap().len(), 1);
@@ -323,13 +323,13 @@ fn a_lease_that_could_not_be_given_back_is_given_back_later() {
         assert!(matches!(error, StoreError::Io { .. }), "{error}");
         blocker.execute_batch("COMMIT").unwrap();
         drop(blocker);
-        // It lives, and nobody else can tell that nobody drives the run.
+        // It is alive, and other stores cannot tell that no driver uses the lease.
         assert!(is_held(run));
         later();
         if run == "r1" {
             block_on(other.claim(&id(run))).unwrap();
         } else {
-            // Its own again, by a lease that is good.
+            // It holds the run again, with a valid lease.
             assert!(is_held(run));
         }
         is_fenced(&store, &lease);

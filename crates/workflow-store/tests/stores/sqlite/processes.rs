@@ -16,7 +16,7 @@ use workflow_store::{SqliteOptions, SqliteStore};
 use super::{database, lock_out};
 use crate::fixture::*;
 
-/// Says to a test in a process of its own which database it works on.
+/// Tells a test in a separate process which database to use.
 const DATABASE: &str = "WORKFLOW_STORE_TEST_DATABASE";
 
 fn database_of_child() -> Option<PathBuf> {
@@ -31,7 +31,7 @@ fn child(name: &str, path: &Path) -> Command {
     command
 }
 
-/// Leases that no test waits for to run out.
+/// Leases that do not expire during a test.
 fn open(path: &Path) -> SqliteStore {
     let options = SqliteOptions::new().lease_time(Duration::from_secs(3_600));
     SqliteStore::open_with(path, options).unwrap()
@@ -49,7 +49,7 @@ impl Process {
         Self { child, lines }
     }
 
-    /// The next line that begins so, without that.
+    /// The next line with this prefix, without the prefix.
     fn line(&mut self, beginning: &str) -> String {
         let mut lines = self.lines.by_ref().lines();
         lines.find_map(|line| line.unwrap().strip_prefix(beginning).map(str::to_owned)).unwrap()
@@ -68,7 +68,7 @@ impl Drop for Process {
     }
 }
 
-/// Drives all that can be driven, several runs at the same time, and says what was acknowledged.
+/// Drives all claimable runs, several at the same time, and reports what was acknowledged.
 fn drive_all(path: &Path) {
     let store = open(path);
     let leases = block_on(store.claim_next(99, at(0))).unwrap();
@@ -118,7 +118,7 @@ fn the_runs_of_a_killed_process_are_free_at_once_and_nothing_acknowledged_is_los
         }
         process.child.kill().unwrap();
         process.child.wait().unwrap();
-        // What it had said and nobody had read yet counts as well, but for a line that it did not finish.
+        // Output that was not read yet counts as well, except for an incomplete line.
         let mut said = String::new();
         process.lines.read_to_string(&mut said).unwrap();
         for line in said.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
@@ -126,7 +126,7 @@ fn the_runs_of_a_killed_process_are_free_at_once_and_nothing_acknowledged_is_los
         }
         assert!(acknowledged.iter().all(|last| *last > 1), "{acknowledged:?}");
 
-        // One by name; the others as they come.
+        // One by name; the others in any order.
         assert_eq!(block_on(store.get(&id("r3"))).unwrap().holder, None);
         let mut leases = vec![block_on(store.claim(&id("r3"))).unwrap()];
         leases.extend(block_on(store.claim_next(99, at(0))).unwrap());
@@ -203,7 +203,7 @@ fn a_stopped_process_keeps_its_runs_until_their_time_has_run_out_and_writes_noth
     assert_eq!(numbers(&events(&store, &id("r1"))), [1, 2, 3, 4]);
 }
 
-/// What a process does that may write only small files.
+/// The part of the test that runs in a process with a limit of file sizes.
 fn write_too_much(path: &Path) {
     let store = open(path);
     let large = output_of(2, &"x".repeat(600_000).into());
@@ -213,7 +213,7 @@ fn write_too_much(path: &Path) {
         assert!(matches!(error, StoreError::Io { .. }), "{error}");
         assert_eq!(numbers(&events(&store, &id("r1"))), [1]);
     }
-    // What does not fit does not take along what came with it.
+    // A write that does not fit does not affect the others in its transaction.
     let blocker = lock_out(path);
     let small = [succeeded(2)];
     let mut appends = Box::pin(join_all([
@@ -242,7 +242,7 @@ fn what_does_not_fit_on_the_disk_leaves_no_part_behind_and_the_rest_goes_on() {
         let lease = create(&store, run);
         block_on(store.release(lease)).unwrap();
     }
-    // A limit of the size of files ends a write in the middle, as a full disk does.
+    // A limit of file sizes ends a write in the middle, like a full disk.
     let name = "what_does_not_fit_on_the_disk_leaves_no_part_behind_and_the_rest_goes_on";
     let binary = child(name, &database(&home));
     let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";

@@ -1,4 +1,4 @@
-//! What is recorded is played again.
+//! Recorded calls are replayed.
 
 mod file;
 mod playing;
@@ -40,16 +40,16 @@ where
     }
 }
 
-/// Answers what it is asked.
+/// Answers with the prompt.
 async fn echo(request: CallRequest, _: CallContext) -> Outcome {
     Ok(Reply::text(request.prompt))
 }
 
-/// Hears all that a call says, in order.
+/// Receives all reports of a call, in order.
 #[derive(Default)]
 struct Ears {
     heard: Mutex<Vec<String>>,
-    /// Where there is one, it is told to stop when it tells what it used.
+    /// If set, it is told to stop at the first usage report.
     stop: Option<StopSource>,
 }
 
@@ -102,7 +102,7 @@ fn request(path: &str, prompt: &str) -> CallRequest {
     }
 }
 
-/// What a call comes to, and what is heard of it.
+/// The result of a call, and its reports.
 fn ask(provider: &impl Provider, request: CallRequest) -> (Outcome, Vec<String>) {
     let (ears, id) = (Arc::new(Ears::default()), request.id.clone());
     let context = CallContext::new(id, StopSource::new().signal(), ears.clone());
@@ -111,7 +111,7 @@ fn ask(provider: &impl Provider, request: CallRequest) -> (Outcome, Vec<String>)
     (outcome, heard)
 }
 
-/// A folder with one cassette, and a clock that all tell the time by.
+/// A folder with one cassette, and a shared clock.
 struct Shelf {
     _folder: TempDir,
     path: PathBuf,

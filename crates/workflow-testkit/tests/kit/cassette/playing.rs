@@ -1,4 +1,4 @@
-//! Which call is played, and how fast.
+//! Which call is replayed, and how fast.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,7 +31,8 @@ fn calls_are_told_apart_by_node_and_question_and_follow_one_another() {
     ] {
         ask(&recorder, request(path, prompt)).0.unwrap();
     }
-    // Another run in other iterations and attempts, elsewhere, and in another order where the order says nothing.
+    // Another run in other iterations and attempts, in another directory, and in another order where the
+    // order does not matter.
     let replay = shelf.play();
     for (path, prompt, answer) in [
         ("1/b[0]/run[3]", "x", "5 x"),
@@ -124,7 +125,7 @@ fn any_prompt_is_taken_where_that_is_asked_for_and_nothing_else() {
     assert_eq!(outcome, Ok(Reply::text("on Monday")));
 }
 
-/// Says something after 100 and after 300 milliseconds, and is refused a quota for an hour after 1000.
+/// Outputs after 100 and after 300 milliseconds, and is refused for an hour because of a quota after 1000.
 const SLOW: &str = r#"{"node":"work[0]/run","asked":{"prompt":"go"},"said":[{"at":100,"usage":{"input_tokens":1}},{"at":300,"alive":{}}],"took":1000,"result":{"error":{"class":"rate_limited","message":"later","retry_after":3600000}}}"#;
 
 #[test]
@@ -156,7 +157,7 @@ fn a_replay_that_is_stopped_in_the_middle_ends_as_cancelled_with_what_it_used() 
     for how in [Stop::Gracefully, Stop::AtOnce] {
         let shelf = Shelf::new();
         shelf.write(&[SLOW]);
-        // The second time never comes.
+        // The second moment never arrives.
         let replay = shelf.play().pace(1.0).sleep(|time| match time.as_millis() {
             100 => ready(()).boxed(),
             _ => pending().boxed(),

@@ -1,4 +1,4 @@
-//! What comes into a cassette, and what does not.
+//! What is recorded in a cassette, and what is not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn used(tokens: u64) -> Usage {
     Usage { input_tokens: Some(tokens), output_tokens: None, cost_usd: Some(0.25) }
 }
 
-/// Says all that can be said.
+/// Sends every kind of report.
 async fn say(context: &CallContext, clock: &ManualClock) {
     let kinds = [
         OutputKind::Stdout,
@@ -42,7 +42,7 @@ async fn say(context: &CallContext, clock: &ManualClock) {
     context.record_session("s1").await.unwrap();
 }
 
-/// A call of each kind, and what it comes to.
+/// A call of each kind, and its result.
 fn outcomes(clock: &ManualClock) -> Vec<Outcome> {
     let classes = [
         FailureClass::Transient,
@@ -95,7 +95,7 @@ fn a_replay_says_the_same_and_comes_to_the_same() {
             }
         }));
         let recorded = ask(&recorder, request("1/work[0]/run", "go"));
-        // No time is needed for it: it is the end of the call that a quota counts from.
+        // It takes no time: a quota counts from the end of the call.
         let replay = shelf.play().pace(1.0).sleep(|_| ready(()).boxed());
         assert_eq!(ask(&replay, request("1/work[0]/run", "go")), recorded, "{number}");
         assert_eq!(replay.left(), 0);
@@ -145,7 +145,7 @@ fn secrets_are_nowhere_in_the_file() {
     for secret in ["key-", "token-", "22", "secret-3", "333", "password", "4444", "the word", "a place"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
-    // And nothing else is missing: what is asked is known again, with other secrets too.
+    // And nothing else is missing: a request is recognised, with other secrets too.
     let replay = shelf.play();
     let (outcome, heard) = ask(&replay, asked("answer"));
     let hidden = ["[redacted]"; 5].join(", ");

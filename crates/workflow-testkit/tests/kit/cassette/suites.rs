@@ -1,4 +1,4 @@
-//! A recorder and a cassette are providers.
+//! A recorder and a cassette pass the conformance suite.
 
 use serde_json::Value;
 use workflow_core::failure::FailureClass;
@@ -10,7 +10,7 @@ use workflow_testkit::provider::{Ask, Fixture};
 use super::{Ears, Shelf, request};
 use crate::providers::{Defect, Made};
 
-/// Records a provider that does all that a provider does.
+/// Records a provider with all capabilities.
 struct Recorded {
     shelf: Shelf,
     made: Made,
@@ -52,7 +52,7 @@ mod recorder {
     workflow_testkit::provider_suite!(super::Recorded::new(); options, probe, sessions);
 }
 
-/// Plays what was recorded of it, as often as a case asks.
+/// Replays its cassette, as often as a case asks.
 struct Played(Recorded);
 
 impl Played {
@@ -70,7 +70,7 @@ impl Played {
                 }
                 let context =
                     CallContext::new(asked.id.clone(), stop.signal(), std::sync::Arc::new(Ears::default()));
-                // What it comes to is in the cassette.
+                // Its result is in the cassette.
                 let _ = futures::executor::block_on(recorder.call(asked, context));
             }
         }
