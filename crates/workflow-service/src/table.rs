@@ -4,6 +4,7 @@ use workflow_core::definition::did_you_mean;
 
 use crate::code::Code;
 use crate::error::ServiceError;
+use crate::hello::Hello;
 use crate::operation::OperationInfo;
 use crate::{runs, workflows};
 
@@ -15,6 +16,7 @@ use crate::{runs, workflows};
 /// ```
 pub fn operations() -> &'static [OperationInfo] {
     const OPERATIONS: &[OperationInfo] = &[
+        OperationInfo::of::<Hello>(),
         OperationInfo::of::<workflows::CreateWorkflow>(),
         OperationInfo::of::<workflows::DeleteWorkflow>(),
         OperationInfo::of::<workflows::GetWorkflow>(),

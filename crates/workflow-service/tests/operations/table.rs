@@ -29,6 +29,8 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
         (name, request.replace("HELLO", HELLO).replace("ASKS", ASKS), expected)
     };
     vec![
+        call("service:hello", r#"{ "protocol": 1 }"#, Ok(json!({ "protocol": 1 }))),
+        call("service:hello", r#"{ "protocol": 0, "client": "studio 0.0" }"#, Fails(Code::VersionMismatch)),
         call("workflow:list", "", Ok(json!({ "workflows": [] }))),
         call("workflow:create", r#"{ "id": "hello", "text": "HELLO" }"#, Ok(json!({ "id": "hello" }))),
         call("workflow:create", r#"{ "id": "hello", "text": "HELLO" }"#, Fails(Code::Exists)),
