@@ -17,8 +17,8 @@ use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::RunId;
 use workflow_core::output::{OutputEntry, OutputKind};
-use workflow_core::status::RunStatus;
-use workflow_core::store::{Lease, NewRun, OutputFilter, RunHead, RunStore};
+use workflow_core::status::{RunStatus, Wait, WaitReason};
+use workflow_core::store::{Lease, NewRun, OutputFilter, RunFilter, RunHead, RunStore};
 use workflow_store::{SqliteOptions, SqliteStore};
 
 use crate::measure::{Effort, Result, Times, all_busy, repeat, timed};
@@ -27,6 +27,7 @@ use crate::work::{all, chain, directory};
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let mut rows = vec![long_run(effort)?, unfinished(effort)?];
+    rows.extend(lists(effort)?);
     rows.extend(log_windows(effort)?);
     rows.extend(output(effort)?);
     Ok(rows)
@@ -80,6 +81,43 @@ fn unfinished(effort: Effort) -> Result<Row> {
     })?;
     let row = Row::times(format!("claiming and reading {count} unfinished runs in SQLite"), ready, None);
     Ok(row.goal("G10 ≤ 1 s", ready.median <= 1e9))
+}
+
+/// A page of a list of runs, and how many there are in all.
+fn lists(effort: Effort) -> Result<Vec<Row>> {
+    let count = effort.amount(10_000);
+    let home = directory()?;
+    let store = open(&home)?;
+    let created = (0..count).map(|number| {
+        let mut run = new_run(&format!("run-{number}"))?;
+        run.head.labels.insert("owner".to_owned(), format!("person {}", number % 10));
+        if number % 10 == 0 {
+            (run.head.status, run.head.wait) = (RunStatus::Paused, Some(Wait::of(WaitReason::Question)));
+        }
+        Ok(run)
+    });
+    let created = created.collect::<Result<Vec<_>>>()?;
+    block_on(all(created.into_iter().map(|run| async {
+        let lease = store.create(run).await?;
+        Ok(store.release(lease).await?)
+    })))?;
+    let filters = [
+        (format!("a page of 50 of {count} runs in SQLite, and how many there are"), RunFilter::all(), 1),
+        ("  of those that ask something".to_owned(), RunFilter::all().waiting_for(WaitReason::Question), 10),
+        ("  of those with a text in a label".to_owned(), RunFilter::all().text("PERSON 7"), 10),
+    ];
+    let mut rows = Vec::new();
+    for (what, filter, part) in filters {
+        let page = filter.limit(50);
+        let [read] = repeat(effort.repetitions(), 1, || {
+            let (read, time) =
+                timed(|| block_on(async { (store.list(&page).await, store.count(&page).await) }));
+            assert_eq!((read.0?.len(), read.1?), (50.min(count / part), (count / part) as u64));
+            Ok([time])
+        })?;
+        rows.push(Row::times(what, read, None).goal("≤ 20 ms", read.median <= 20e6));
+    }
+    Ok(rows)
 }
 
 /// A page of a long log, and what a search in it takes that counts all it finds.

@@ -1,8 +1,9 @@
-//! How a database searches for labels in heads that are stored as JSON.
+//! How a database searches for labels, reasons to wait and texts in heads that are stored as JSON.
 
 use std::collections::BTreeMap;
 
 use workflow_core::labels::MAX_LABELS;
+use workflow_core::store::RunFilter;
 
 /// For each label a fragment that occurs in the head of every run with that label: `"owner":"ann"`.
 ///
@@ -16,6 +17,22 @@ pub(crate) fn fragments(labels: &BTreeMap<String, String>) -> Vec<String> {
         .take(MAX_LABELS)
         .filter_map(|(name, value)| Some(format!("{}:{}", json(name)?, json(value)?)))
         .collect()
+}
+
+/// For each reason to wait a text that is in the head of every run that waits for it; see [`fragments`].
+pub(crate) fn reasons(filter: &RunFilter) -> Vec<String> {
+    filter.waits.iter().map(|reason| format!("\"reason\":\"{reason}\"")).collect()
+}
+
+/// The text that a filter looks for, in lower case and as it is in a JSON string; see [`fragments`].
+pub(crate) fn text(filter: &RunFilter) -> Option<String> {
+    let json = json(filter.text.as_deref()?)?.to_ascii_lowercase();
+    json.get(1..json.len() - 1).map(str::to_owned)
+}
+
+/// Whether a query can say exactly which runs the filter selects, without their heads being read.
+pub(crate) fn is_exact(filter: &RunFilter) -> bool {
+    filter.labels.is_empty() && filter.waits.is_empty() && filter.text.is_none()
 }
 
 fn json(text: &str) -> Option<String> {

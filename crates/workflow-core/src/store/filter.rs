@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::ids::{RunId, WorkflowId};
-use crate::status::RunStatus;
+use crate::status::{RunStatus, WaitReason};
 use crate::store::record::RunHead;
+use crate::store::text::contains;
 
 /// Which runs to list.
 ///
@@ -28,6 +29,16 @@ pub struct RunFilter {
     pub created_from: Option<Timestamp>,
     /// Only runs that were created before this time.
     pub created_before: Option<Timestamp>,
+    /// Only runs that ended at this time or later.
+    pub ended_from: Option<Timestamp>,
+    /// Only runs that ended before this time.
+    pub ended_before: Option<Timestamp>,
+    /// Only runs that wait for one of these reasons; empty means any, and none. Of several things that a run waits for, the
+    /// reason is that of the first.
+    pub waits: Vec<WaitReason>,
+    /// Only runs with this text in their id, the id of their workflow or the value of a label. `A` to `Z` equal `a` to `z`;
+    /// every other character equals only itself.
+    pub text: Option<String>,
     /// Only runs with all of these labels, each with exactly this value.
     pub labels: BTreeMap<String, String>,
     /// Only runs after this one in the order of the list.
@@ -116,6 +127,60 @@ impl RunFilter {
         self
     }
 
+    /// Selects only runs that ended at this time or later.
+    ///
+    /// ```
+    /// # use workflow_core::store::RunFilter;
+    /// let ended_this_year = RunFilter::all().ended_from("2026-01-01T00:00:00Z".parse()?);
+    /// assert!(ended_this_year.ended_from.is_some());
+    /// # Ok::<(), jiff::Error>(())
+    /// ```
+    #[must_use]
+    pub fn ended_from(mut self, time: Timestamp) -> Self {
+        self.ended_from = Some(time);
+        self
+    }
+
+    /// Selects only runs that ended before this time.
+    ///
+    /// ```
+    /// # use workflow_core::store::RunFilter;
+    /// let old = RunFilter::all().ended_before("2026-01-01T00:00:00Z".parse()?);
+    /// assert!(old.ended_before.is_some());
+    /// # Ok::<(), jiff::Error>(())
+    /// ```
+    #[must_use]
+    pub fn ended_before(mut self, time: Timestamp) -> Self {
+        self.ended_before = Some(time);
+        self
+    }
+
+    /// Selects only runs that wait for this reason, or for one of those that the filter has already.
+    ///
+    /// ```
+    /// # use workflow_core::{status::WaitReason, store::RunFilter};
+    /// let inbox = RunFilter::all().waiting_for(WaitReason::Approval).waiting_for(WaitReason::Question);
+    /// assert_eq!(inbox.waits, [WaitReason::Approval, WaitReason::Question]);
+    /// ```
+    #[must_use]
+    pub fn waiting_for(mut self, reason: WaitReason) -> Self {
+        self.waits.push(reason);
+        self
+    }
+
+    /// Selects only runs with this text in their id, the id of their workflow or the value of a label; the case of ASCII
+    /// letters does not matter.
+    ///
+    /// ```
+    /// # use workflow_core::store::RunFilter;
+    /// assert_eq!(RunFilter::all().text("release").text.as_deref(), Some("release"));
+    /// ```
+    #[must_use]
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
     /// Selects only runs that have this label with exactly this value. With several labels a run must have all of them.
     ///
     /// ```
@@ -156,12 +221,22 @@ impl RunFilter {
         self
     }
 
-    /// Whether the filter selects a run with this head; `after` and `limit` do not matter.
-    pub fn matches(&self, head: &RunHead) -> bool {
+    /// Whether the filter selects a run with this id and head; `after` and `limit` do not matter.
+    pub fn matches(&self, run: &RunId, head: &RunHead) -> bool {
+        let ended = head.completed_at.filter(|_| head.status.is_terminal());
         self.workflow.as_ref().is_none_or(|workflow| *workflow == head.workflow_id)
             && (self.statuses.is_empty() || self.statuses.contains(&head.status))
             && self.created_from.is_none_or(|from| head.created_at >= from)
             && self.created_before.is_none_or(|before| head.created_at < before)
+            && self.ended_from.is_none_or(|from| ended.is_some_and(|ended| ended >= from))
+            && self.ended_before.is_none_or(|before| ended.is_some_and(|ended| ended < before))
+            && (self.waits.is_empty()
+                || head.wait.as_ref().is_some_and(|wait| self.waits.contains(&wait.reason)))
             && self.labels.iter().all(|(name, value)| head.labels.get(name) == Some(value))
+            && self.text.as_ref().is_none_or(|text| {
+                contains(run.as_str(), text)
+                    || contains(head.workflow_id.as_str(), text)
+                    || head.labels.values().any(|value| contains(value, text))
+            })
     }
 }

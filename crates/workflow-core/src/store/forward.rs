@@ -78,6 +78,10 @@ macro_rules! forward {
                 (**self).list(filter).await
             }
 
+            async fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+                (**self).count(filter).await
+            }
+
             async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
                 (**self).claim(run).await
             }

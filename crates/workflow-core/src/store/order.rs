@@ -72,7 +72,12 @@ pub fn page(mut records: Vec<RunRecord>, filter: &RunFilter) -> Result<Vec<RunRe
         }
     };
     let limit = filter.limit.unwrap_or(usize::MAX);
-    Ok(records.into_iter().skip(start).filter(|record| filter.matches(&record.head)).take(limit).collect())
+    Ok(records
+        .into_iter()
+        .skip(start)
+        .filter(|record| filter.matches(&record.run_id, &record.head))
+        .take(limit)
+        .collect())
 }
 
 /// The run does not exist.

@@ -132,6 +132,16 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::Io`].
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError>;
 
+    /// How many runs `filter` selects; its `after` and `limit` do not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        let all = RunFilter { after: None, limit: None, ..filter.clone() };
+        Ok(self.list(&all).await?.len() as u64)
+    }
+
     /// Claims the lease of a run.
     ///
     /// # Errors

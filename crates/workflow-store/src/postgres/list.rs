@@ -5,9 +5,9 @@ use tokio_postgres::types::{ToSql, Type};
 use workflow_core::store::order::run_not_found;
 use workflow_core::store::{RunFilter, RunRecord, StoreError};
 
-use crate::labels::fragments;
+use crate::labels::{fragments, is_exact, reasons, text};
 use crate::postgres::database::Query;
-use crate::postgres::row::{nanoseconds, record, signed};
+use crate::postgres::row::{nanoseconds, record, signed, unsigned};
 use crate::postgres::service::Service;
 
 const CREATED: Query = Query::new("SELECT created FROM @.run WHERE run_id = $1", &[Type::TEXT]);
@@ -32,13 +32,13 @@ impl Service {
         let mut records: Vec<RunRecord> = Vec::new();
         // A damaged run must not hide the others. Reading it reports the damage.
         let damaged = |error: &StoreError| tracing::error!(%error, "a run is damaged");
-        // A second query is needed only if runs were damaged or had other labels.
+        // A second query is needed only if runs were damaged, or were found that the filter does not select.
         while records.len() < most {
             let left = most - records.len();
-            let asked = if filter.labels.is_empty() { left } else { left.max(FEWEST) };
+            let asked = if is_exact(filter) { left } else { left.max(FEWEST) };
             let rows = self.page(filter, after.as_ref(), asked).await?;
             let read = rows.iter().filter_map(|row| record(row).inspect_err(damaged).ok());
-            records.extend(read.filter(|record| filter.matches(&record.head)));
+            records.extend(read.filter(|record| filter.matches(&record.run_id, &record.head)));
             match rows.last() {
                 Some(last) if rows.len() >= asked => after = Some((last.get(3), last.get(0))),
                 _ => break,
@@ -48,52 +48,116 @@ impl Service {
         Ok(records)
     }
 
-    /// At most `limit` runs, the newest first: all that the filter selects, and with a filter by labels
-    /// perhaps others. The statement depends on the filter, so that the matching index can be used.
+    pub(super) async fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        let mut filter = filter.clone();
+        (filter.after, filter.limit) = (None, None);
+        if !is_exact(&filter) {
+            return Ok(self.list(&filter).await?.len() as u64);
+        }
+        let conditions = Conditions::new(&filter);
+        let (text, params) = conditions.sql();
+        let sql = format!("SELECT count(*) FROM @.run r WHERE {}", text.join(" AND "));
+        let rows = self.database.read_once(&sql, &params).await?;
+        Ok(unsigned(self.database.one(&rows)?.get(0)))
+    }
+
+    /// At most `limit` runs, the newest first: all that the filter selects, and perhaps others unless it [is
+    /// exact](is_exact). The statement depends on the filter, so that the index can be used that suits it.
     async fn page(
         &self,
         filter: &RunFilter,
         after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let statuses: Vec<String> = filter.statuses.iter().map(|status| format!("'{status}'")).collect();
-        let workflow = filter.workflow.as_ref().map(ToString::to_string);
-        let (from, before) = (filter.created_from.map(nanoseconds), filter.created_before.map(nanoseconds));
-        let labels = fragments(&filter.labels);
         let limit = filter.limit.map(|_| signed(limit as u64));
-        let mut conditions = vec!["true".to_owned()];
-        if !statuses.is_empty() {
-            conditions.push(format!("r.status IN ({})", statuses.join(", ")));
-        }
-        let mut params: Vec<(&(dyn ToSql + Sync), Type)> = Vec::new();
-        if let Some(workflow) = &workflow {
-            params.push((workflow, Type::TEXT));
-            conditions.push(format!("r.workflow = ${}", params.len()));
-        }
-        for (bound, sign) in [(&from, ">="), (&before, "<")] {
-            if let Some(bound) = bound {
-                params.push((bound, Type::INT8));
-                conditions.push(format!("r.created {sign} ${}", params.len()));
-            }
-        }
-        for fragment in &labels {
-            params.push((fragment, Type::TEXT));
-            conditions.push(format!("strpos(r.head, ${}) > 0", params.len()));
-        }
+        let conditions = Conditions::new(filter);
+        let (mut text, mut params) = conditions.sql();
         if let Some((created, after)) = after {
             params.push((created, Type::INT8));
             params.push((after, Type::TEXT));
             let last = params.len();
-            conditions.push(format!("(r.created, r.run_id) < (${}, ${last})", last - 1));
+            text.push(format!("(r.created, r.run_id) < (${}, ${last})", last - 1));
         }
         params.push((&limit, Type::INT8));
         let sql = format!(
             "SELECT r.run_id, r.head, w.name, r.created FROM @.run r LEFT JOIN @.worker w \
              ON w.worker_id = r.owner AND w.expires_at > @.clock() WHERE {} \
              ORDER BY r.created DESC, r.run_id DESC LIMIT ${}",
-            conditions.join(" AND "),
+            text.join(" AND "),
             params.len()
         );
         self.database.read_once(&sql, &params).await
+    }
+}
+
+type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// What a query can look for, of a filter.
+struct Conditions {
+    statuses: Vec<String>,
+    workflow: Option<String>,
+    bounds: [(Option<i64>, &'static str); 4],
+    /// Texts that are in the head.
+    labels: Vec<String>,
+    /// One of these is in the head.
+    reasons: Vec<String>,
+    text: Option<String>,
+}
+
+impl Conditions {
+    fn new(filter: &RunFilter) -> Self {
+        Self {
+            statuses: filter.statuses.iter().map(|status| format!("'{status}'")).collect(),
+            workflow: filter.workflow.as_ref().map(ToString::to_string),
+            bounds: [
+                (filter.created_from.map(nanoseconds), "r.created >="),
+                (filter.created_before.map(nanoseconds), "r.created <"),
+                (filter.ended_from.map(nanoseconds), "r.ended >="),
+                (filter.ended_before.map(nanoseconds), "r.ended <"),
+            ],
+            labels: fragments(&filter.labels),
+            reasons: reasons(filter),
+            text: text(filter),
+        }
+    }
+
+    fn sql(&self) -> (Vec<String>, Vec<Param<'_>>) {
+        let mut sql = vec!["true".to_owned()];
+        let mut params: Vec<Param<'_>> = Vec::new();
+        if !self.statuses.is_empty() {
+            sql.push(format!("r.status IN ({})", self.statuses.join(", ")));
+        }
+        if let Some(workflow) = &self.workflow {
+            params.push((workflow, Type::TEXT));
+            sql.push(format!("r.workflow = ${}", params.len()));
+        }
+        for (bound, condition) in &self.bounds {
+            if let Some(bound) = bound {
+                params.push((bound, Type::INT8));
+                sql.push(format!("{condition} ${}", params.len()));
+            }
+        }
+        for fragment in &self.labels {
+            params.push((fragment, Type::TEXT));
+            sql.push(format!("strpos(r.head, ${}) > 0", params.len()));
+        }
+        if !self.reasons.is_empty() {
+            let mut any = Vec::new();
+            for reason in &self.reasons {
+                params.push((reason, Type::TEXT));
+                any.push(format!("strpos(r.head, ${}) > 0", params.len()));
+            }
+            sql.push(format!("({})", any.join(" OR ")));
+        }
+        if let Some(text) = &self.text {
+            params.push((text, Type::TEXT));
+            // Only the case of ASCII letters is folded. The head has the id of the workflow, and the values of labels.
+            let n = params.len();
+            sql.push(format!(
+                "(strpos(lower(r.run_id COLLATE \"C\"), ${n}) > 0 \
+                 OR strpos(lower(r.head COLLATE \"C\"), ${n}) > 0)"
+            ));
+        }
+        (sql, params)
     }
 }

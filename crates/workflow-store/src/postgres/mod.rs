@@ -235,6 +235,11 @@ impl RunStore for PostgresStore {
         self.ask(None, async move |service| service.list(&filter).await).await
     }
 
+    async fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        let filter = filter.clone();
+        self.ask(None, async move |service| service.count(&filter).await).await
+    }
+
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
         let id = run.clone();
         self.ask_for_leases(Some(run), async move |service| service.claim(&id).await).await

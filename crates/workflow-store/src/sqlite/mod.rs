@@ -8,6 +8,7 @@ mod fault;
 mod holder;
 mod lease;
 mod lines;
+mod list;
 mod options;
 mod output;
 mod place;
@@ -223,6 +224,11 @@ impl RunStore for SqliteStore {
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
         let filter = filter.clone();
         self.readers.read(move |reading| reading.list(&filter)).await
+    }
+
+    async fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |reading| reading.count(&filter)).await
     }
 
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {

@@ -12,7 +12,7 @@ use workflow_core::definition::Workflow;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::output::OutputEntry;
-use workflow_core::status::RunStatus;
+use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::store::{Control, NewRun, OutputFilter, RunFilter, RunHead};
 
 use super::append::Append;
@@ -157,7 +157,7 @@ fn read_everything(reading: &Reading<'_>, run: &RunId, hash: &BundleHash) {
     done(reading.controls(run, 0));
     done(reading.get(run));
     done(reading.bundle(hash));
-    for bits in 0..64_u8 {
+    for bits in 0..=255_u8 {
         let mut filter = RunFilter::all();
         let wanted = |bit: u8| bits & (1 << bit) != 0;
         filter.workflow = wanted(0).then(|| WorkflowId::new("w").unwrap());
@@ -169,6 +169,12 @@ fn read_everything(reading: &Reading<'_>, run: &RunId, hash: &BundleHash) {
         if wanted(5) {
             filter = filter.label("owner", "ann").label("tenant", "acme");
         }
+        if wanted(6) {
+            filter = filter.waiting_for(WaitReason::Question).waiting_for(WaitReason::Approval).text("r");
+        }
+        filter.ended_from = wanted(7).then_some(Timestamp::UNIX_EPOCH);
+        filter.ended_before = wanted(7).then_some(Timestamp::MAX);
         done(reading.list(&filter));
+        done(reading.count(&filter));
     }
 }

@@ -383,7 +383,8 @@ fn a_list_is_filtered_by_time_in_pages() {
         }
     }
     for mut filter in filters {
-        let expected: Vec<_> = all.iter().filter(|record| filter.matches(&record.head)).cloned().collect();
+        let expected: Vec<_> =
+            all.iter().filter(|record| filter.matches(&record.run_id, &record.head)).cloned().collect();
         assert!(!expected.is_empty(), "{filter:?}");
         assert_eq!(block_on(store.list(&filter)).unwrap(), expected, "{filter:?}");
         let mut paged = Vec::new();

@@ -75,6 +75,10 @@ impl RunStore for FaultStore {
         self.alive().await.list(filter).await
     }
 
+    async fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        self.alive().await.count(filter).await
+    }
+
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
         self.write(WriteKind::Claim, self.inner.claim(run)).await
     }

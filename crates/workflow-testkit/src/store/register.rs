@@ -80,6 +80,10 @@ macro_rules! __store_cases {
             a_page_is_filled_with_runs_of_the_labels
             labels_are_compared_exactly
             a_label_is_not_mistaken_for_what_else_a_run_has
+            a_list_is_filtered_by_what_runs_wait_for
+            a_list_is_filtered_by_a_text_in_ids_and_labels
+            a_list_is_filtered_by_when_runs_ended
+            runs_are_counted_as_they_are_listed
             what_ended_before_a_time_is_deleted
             the_oldest_are_deleted_first_and_no_more_than_asked
             what_is_held_is_not_deleted

@@ -57,7 +57,7 @@ impl<F: Fixture, W: Fn(Box<dyn RunStore>) -> Box<dyn RunStore>> Fixture for Wrap
 }
 
 /// The methods of [`RunStore`], in the order of the trait.
-pub const METHODS: [&str; 20] = [
+pub const METHODS: [&str; 21] = [
     "create",
     "append",
     "append_output",
@@ -67,6 +67,7 @@ pub const METHODS: [&str; 20] = [
     "last_output",
     "get",
     "list",
+    "count",
     "claim",
     "claim_next",
     "lease_time",
@@ -136,6 +137,7 @@ fn call(store: &dyn RunStore, method: &str) -> String {
         "last_output" => format!("{:?}", block_on(store.last_output(&run))),
         "get" => format!("{:?}", block_on(store.get(&run))),
         "list" => format!("{:?}", block_on(store.list(&RunFilter::all()))),
+        "count" => format!("{:?}", block_on(store.count(&RunFilter::all()))),
         "claim" => format!("{:?}", block_on(store.claim(&run))),
         "claim_next" => format!("{:?}", block_on(store.claim_next(4, at(0)))),
         "lease_time" => format!("{:?}", store.lease_time()),
@@ -205,6 +207,11 @@ impl RunStore for Recorder {
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
         self.called("list");
+        Err(told(filter))
+    }
+
+    async fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        self.called("count");
         Err(told(filter))
     }
 

@@ -22,6 +22,7 @@ use workflow_testkit::store::runs::{id, output_of, started};
 
 use crate::defects::Defect;
 use crate::fixture::{LEASE_TIME, Shared};
+use crate::searching;
 
 /// One process, as far as its defect allows.
 pub(crate) struct Defective {
@@ -305,41 +306,7 @@ impl RunStore for Defective {
     }
 
     async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, StoreError> {
-        let mut changed = filter.clone();
-        match self.defect {
-            Defect::WindowsIgnoreThePlace => {
-                (changed.stage, changed.lane, changed.node, changed.items) = (None, None, None, Vec::new());
-            }
-            Defect::WindowsAreOfTheWrongEnd => changed.after = changed.after.or(Some(0)),
-            Defect::WindowsAreCutBeforeTheyAreFiltered => changed.limit = None,
-            Defect::SearchesWithCase | Defect::SearchesTheStoredForm | Defect::FoldsTheCaseOfAllLetters => {
-                changed.text = None;
-            }
-            _ => {}
-        }
-        let mut window = self.inner.output_window(run, &changed).await?;
-        let wanted = filter.text.clone().unwrap_or_default();
-        window.entries.retain(|entry| match self.defect {
-            Defect::SearchesWithCase => entry.text.contains(&wanted),
-            Defect::SearchesTheStoredForm => {
-                let json = serde_json::to_string(entry).unwrap();
-                json.to_ascii_lowercase().contains(&wanted.to_ascii_lowercase())
-            }
-            Defect::FoldsTheCaseOfAllLetters => entry.text.to_lowercase().contains(&wanted.to_lowercase()),
-            _ => true,
-        });
-        match self.defect {
-            Defect::WindowsAreCutBeforeTheyAreFiltered => {
-                let limit = filter.limit.unwrap_or(usize::MAX);
-                let page = self.inner.output(run, 0, limit).await?;
-                window.entries.retain(|entry| page.contains(entry));
-            }
-            Defect::CountsTheWindow => {
-                window.total = window.total.map(|_| window.entries.len() as u64);
-            }
-            _ => {}
-        }
-        Ok(window)
+        searching::window(self.defect, &self.inner, run, filter).await
     }
 
     async fn last_output(&self, run: &RunId) -> Result<u64, StoreError> {
@@ -363,6 +330,13 @@ impl RunStore for Defective {
                 filter.created_before = filter.created_before.map(|at| at + SignedDuration::from_nanos(1));
             }
             Defect::IgnoresLabels => filter.labels.clear(),
+            Defect::IgnoresWaits => filter.waits.clear(),
+            Defect::IncludesTheUpperBoundOfEnds => {
+                filter.ended_before = filter.ended_before.map(|at| at + SignedDuration::from_nanos(1));
+            }
+            Defect::LooksForTextAnywhere | Defect::FoldsTheCaseOfAllLettersOfRuns => {
+                return searching::runs(self.defect, &self.inner, filter).await;
+            }
             Defect::WantsOneLabelOnly => drop(filter.labels.pop_last()),
             Defect::CutsThePageBeforeTheLabels => {
                 let labels = std::mem::take(&mut filter.labels);
@@ -416,6 +390,14 @@ impl RunStore for Defective {
             _ => {}
         }
         Ok(records)
+    }
+
+    async fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        match self.defect {
+            Defect::CountsThePage => Ok(self.inner.list(filter).await?.len() as u64),
+            Defect::CountsEveryRun => self.inner.count(&RunFilter::all()).await,
+            _ => self.inner.count(filter).await,
+        }
     }
 
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {

@@ -118,6 +118,10 @@ hand_on!(Forgetful, self => self.old.0, {
         self.of("output_window").output_window(run, filter).await
     }
 
+    async fn count(&self, filter: &RunFilter) -> Answer<u64> {
+        self.of("count").count(filter).await
+    }
+
     async fn claim_next(&self, most: usize, now: Timestamp) -> Answer<Vec<Lease>> {
         self.of("claim_next").claim_next(most, now).await
     }

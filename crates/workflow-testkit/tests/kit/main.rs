@@ -9,6 +9,7 @@ mod faults;
 mod fixture;
 mod forgetful;
 mod providers;
+mod searching;
 #[cfg(feature = "sim")]
 mod sim;
 mod sinks;

@@ -243,6 +243,11 @@ impl RunStore for MemoryStore {
         page(records, filter)
     }
 
+    async fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        let runs = read(&self.shared.runs);
+        Ok(runs.iter().filter(|(id, run)| filter.matches(id, &lock(run).head)).count() as u64)
+    }
+
     async fn claim(&self, run: &RunId) -> Result<Lease, StoreError> {
         self.run(run, |state| self.lend(run, state))?
     }

@@ -2,6 +2,7 @@
 
 mod claiming;
 mod controls;
+mod counting;
 mod creating;
 mod damage;
 mod durable;
@@ -17,6 +18,7 @@ mod windows;
 
 pub use claiming::*;
 pub use controls::*;
+pub use counting::*;
 pub use creating::*;
 pub use damage::*;
 pub use durable::*;
