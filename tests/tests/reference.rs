@@ -73,7 +73,7 @@ fn compare(case: &Case) -> Compared {
         None => Compared::Agrees,
         Some(difference) => {
             let both = format!(
-                "the reference says\n{:#}\n{:#?}\nthe engine comes to\n{:#}",
+                "the reference says\n{:#}\n{:#?}\nthe engine returns\n{:#}",
                 expected.run,
                 expected.calls,
                 played.outcome()
@@ -145,7 +145,7 @@ fn the_cases_reach_every_kind_of_outcome() {
         "longer than",
         "[0][1]\"",
     ] {
-        assert!(reached.contains(what), "no case comes to {what}");
+        assert!(reached.contains(what), "no case reaches {what}");
     }
 }
 

@@ -19,7 +19,7 @@ plan:
   provider: claude-code
 
   # How often.
-  retries: 2     # more is no use
+  retries: 2     # more do not help
   prompt: |
     Plan ${vars.feature}.
 
@@ -81,7 +81,7 @@ fn a_value_is_replaced_where_it_stands() {
         (
             "plan.retries",
             json!(3),
-            "-  retries: 2     # more is no use\n+  retries: 3     # more is no use\n",
+            "-  retries: 2     # more do not help\n+  retries: 3     # more do not help\n",
         ),
         (
             "plan.prompt",

@@ -112,7 +112,7 @@ impl Feed {
         &self.run
     }
 
-    /// Completes when the run may have changed. One notice serves all clients until it has come.
+    /// Completes when the run may have changed. One notice serves all clients until it completes.
     pub(crate) fn changed(&self, runs: &dyn Runs) -> (Notice, Known) {
         let mut notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner);
         match &*notice {

@@ -26,7 +26,7 @@ fn failed(cli: Cli, scenario: Scenario) -> (ProviderError, Rig) {
         // The list of models is refused as well, and then a model that is not on it is the only error.
         options.as_object_mut().unwrap().remove("model");
     }
-    let call = Call::new("Go on.", options);
+    let call = Call::new("Continue.", options);
     let error = call.made(&rig.provider(cli, scenario)).unwrap_err();
     assert!(!format!("{error:?}").contains(KEY), "{error:?}");
     for kind in [OutputKind::Text, OutputKind::TextDelta, OutputKind::Log, OutputKind::Tool] {
@@ -68,7 +68,7 @@ fn a_failing_service_is_worth_another_attempt(cli: Cli) {
 fn a_service_that_failed_once_is_asked_again_by_the_agent_or_by_us(cli: Cli) {
     let rig = Rig::new();
     let provider = rig.provider(cli, Scenario::Once500);
-    let made = || Call::new("Go on.", cli.options()).made(&provider);
+    let made = || Call::new("Continue.", cli.options()).made(&provider);
     let reply = made().or_else(|error| {
         assert!(error.failure.class.is_retryable(), "{error:?}");
         made()
@@ -78,7 +78,7 @@ fn a_service_that_failed_once_is_asked_again_by_the_agent_or_by_us(cli: Cli) {
 
 fn a_cut_stream_is_not_a_success_and_doubles_no_text(cli: Cli) {
     let rig = Rig::new();
-    let call = Call::new("Go on.", cli.options());
+    let call = Call::new("Continue.", cli.options());
     match call.made(&rig.provider(cli, Scenario::Cut)) {
         // Claude Code repeats the request without streaming, and gets the whole text.
         Ok(reply) => assert_eq!((cli, reply.output.value()), (Cli::ClaudeCode, TEXT.into())),

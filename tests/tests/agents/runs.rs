@@ -45,7 +45,7 @@ impl Host {
         let rig = Rig::new();
         let yaml = format!(
             "workflow: {{ name: Agents, stages: [work]{workflow} }}\n\
-             work: {{ provider: agent, prompt: Go on., with: {}{stage} }}\n",
+             work: {{ provider: agent, prompt: Continue., with: {}{stage} }}\n",
             cli.options()
         );
         let parts = vec![(Part::Schema("answer.json".into()), SCHEMA.to_owned())];

@@ -20,7 +20,7 @@ for_every_cli! {
 fn stopped(cli: Cli, scenario: Scenario, how: Stop, when: impl FnOnce(&Rig)) {
     let rig = Rig::new();
     let provider = rig.provider(cli, scenario);
-    let call = Arc::new(Call::new("Go on.", cli.options()));
+    let call = Arc::new(Call::new("Continue.", cli.options()));
     let made = thread::spawn({
         let call = call.clone();
         move || call.made(&provider)

@@ -21,7 +21,7 @@ fn fill_the_disk(mut fleet: Fleet, blocks: usize) {
     office.create(1);
     fleet.hire_with_small_files(blocks);
     let waits = "the store is unavailable: trying again (storing events)";
-    fleet.until("the worker says that it cannot go on", || fleet.log().contains(waits));
+    fleet.until("the worker reports that it cannot continue", || fleet.log().contains(waits));
     let log = fleet.log();
     let line = log.lines().find(|line| line.contains(waits)).unwrap();
     println!("{line}");

@@ -135,7 +135,7 @@ fn pause_alone(mut fleet: Fleet) {
     fleet.until("the run ends", || office.has_completed(&run));
     fleet.dismiss_all();
     let tally = check(&fleet, &office, 0);
-    assert_eq!((tally.interrupted, fleet.calls().len()), (0, 1), "the call went on: {tally:?}");
+    assert_eq!((tally.interrupted, fleet.calls().len()), (0, 1), "the call continued: {tally:?}");
 }
 
 #[test]

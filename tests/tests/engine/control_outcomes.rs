@@ -98,7 +98,9 @@ fn a_request_that_the_driver_does_not_decide_on_stays_recorded() {
     host.sim.block_on(async {
         let run = other.create(host.start("r1", LONG)).await.unwrap();
         let lease = host.store.claim(&id("r1")).await.unwrap();
-        let Ok(ControlOutcome::Recorded { number }) = run.cancel().await else { panic!("nobody decides") };
+        let Ok(ControlOutcome::Recorded { number }) = run.cancel().await else {
+            panic!("no process decides")
+        };
         let outcome = run.settled(number, Duration::from_secs(3)).await.unwrap();
         assert_eq!(outcome, ControlOutcome::Recorded { number });
         // Its driver ended without reading it: the waiting sender applies it.

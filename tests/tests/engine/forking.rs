@@ -322,7 +322,7 @@ fn a_fork_goes_on_after_a_failed_stage_that_has_an_output_now() {
     let failed = source.iter().rfind(|event| event.body.kind() == "stage_failed").unwrap().seq;
     let fork = Fork::of(played.run.clone()).var("risk", false);
     let (view, events) = played.fork(fork.at(ForkPoint::Event(failed)).output(stage("risky"), "fine"));
-    assert_eq!(view.iteration, 5, "the loop goes on to its end: {}", log::show_events(&events));
+    assert_eq!(view.iteration, 5, "the loop continues to its end: {}", log::show_events(&events));
     assert_eq!(view.error.unwrap().class, FailureClass::LoopExhausted);
 }
 

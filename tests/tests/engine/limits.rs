@@ -133,7 +133,7 @@ write: { provider: ann, with: { ann: { after: 5000 } } }
         host.sim.sleep_ms(20).await;
         host.engine.start(host.start("r2", long)).await.unwrap();
         host.sim.sleep_ms(2_000).await;
-        assert!(host.log("r1").contains("node_queued"), "its time has come, and its place is taken");
+        assert!(host.log("r1").contains("node_queued"), "its time is due, and its slot is taken");
         off.fetch_sub(60_000, Ordering::SeqCst);
         assert_eq!(host.engine.handle(&id("r1")).wait().await.unwrap().status, RunStatus::Completed);
     });

@@ -413,7 +413,7 @@ fn a_panic_while_a_run_is_driven_does_not_leave_work_and_the_other_runs_go_on() 
         host.sim.block_on(work_on_three(&host, &builder.build().unwrap()));
         let logs = ["r1", "r2", "r3"].map(|run| host.log(run));
         let interrupted = logs.iter().filter(|log| log.contains("attempt_interrupted")).count();
-        assert_eq!(interrupted, 1, "one was driven again: {logs:?}");
+        assert_eq!(interrupted, 1, "one was resumed: {logs:?}");
         assert!(logs.iter().all(|log| log.trim_end().ends_with("run_completed")), "{logs:?}");
     }
 }

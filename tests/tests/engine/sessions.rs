@@ -102,7 +102,7 @@ impl Provider for Hangs {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
         self.0.lock().unwrap().push(request.session.clone());
         if request.session.is_some() {
-            return Ok(Reply::text("went on"));
+            return Ok(Reply::text("resumed"));
         }
         let _ = context.record_session("s1").await;
         futures::future::pending().await

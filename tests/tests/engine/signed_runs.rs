@@ -22,7 +22,7 @@ use workflow_tests::sim::Sim;
 use crate::host::id;
 
 const KEY: &str = "a key of this house, and of no other";
-const OTHER: &str = "a key of somebody who shares the store";
+const OTHER: &str = "a key of another user of the store";
 
 const GOOD: &str = "
 workflow: { name: Good, stages: [work] }

@@ -74,7 +74,7 @@ fn a_second_driver_is_told_that_the_run_is_driven_elsewhere() {
         for engine in [&host.engine, &other] {
             let error = engine.drive(run.id()).await.unwrap_err();
             assert!(matches!(error, EngineError::Store(StoreError::Held { .. })), "{error}");
-            assert!(engine.unfinished().await.unwrap().is_empty(), "it needs nobody");
+            assert!(engine.unfinished().await.unwrap().is_empty(), "it needs no other process");
         }
         assert_eq!(run.wait().await.unwrap().status, RunStatus::Completed);
     });

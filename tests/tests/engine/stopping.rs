@@ -79,7 +79,7 @@ fn a_shutdown_stops_the_calls_and_leaves_the_runs_to_be_taken_up() {
         let run = host.engine.start(host.start("r1", PARALLEL)).await.unwrap();
         host.sim.sleep_ms(50).await;
         host.engine.shutdown(Stop::Gracefully).await;
-        assert!(host.deeds.calls().iter().all(|call| call.end.is_some()), "calls go on");
+        assert!(host.deeds.calls().iter().all(|call| call.end.is_some()), "calls are still running");
         assert_eq!(run.status().await.unwrap(), RunStatus::Running);
 
         let unfinished = other.unfinished().await.unwrap();

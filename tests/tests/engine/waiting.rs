@@ -263,12 +263,12 @@ fn what_became_of_an_interrupted_call_is_asked_and_never_assumed() {
             };
             let view = host.engine.drive(&id("r1")).await.unwrap();
             assert_eq!((view.status, only_wait(&view).1), (RunStatus::Paused, WaitReason::UnknownOutcome));
-            assert_eq!(host.deeds.calls().len(), 1, "nothing runs again before somebody says so");
+            assert_eq!(host.deeds.calls().len(), 1, "no call runs again before a person agrees");
             let handle = host.engine.handle(&id("r1"));
             let _ = handle.answer(only_wait(&view).0, answer).await.unwrap();
             let view = handle.wait().await.unwrap();
             assert_eq!((view.status, output(&view, "pay")), (RunStatus::Completed, json!(expected)));
-            assert_eq!(view.spent.attempts, calls, "an answer is no attempt");
+            assert_eq!(view.spent.attempts, calls, "an answer is not an attempt");
             assert_eq!((view.spent.unpriced, view.context.stages["pay"].spent.attempts), (calls, calls));
         });
         assert_eq!(host.deeds.calls().len() as u64, calls);

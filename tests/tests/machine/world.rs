@@ -179,7 +179,7 @@ impl World {
         self.compare_calls();
         self.left = false;
         if self.state.rests() {
-            assert!(self.calls.is_empty(), "nothing runs in a run that rests");
+            assert!(self.calls.is_empty(), "a run that waits has no running calls");
             // Its driver leaves, unless an input arrives at the same moment.
             match self.choose(12) {
                 10 if !self.state.status().is_terminal() => self.answer(true),
@@ -299,7 +299,7 @@ impl World {
                 None
             }
             Effect::Stop { path, .. } => {
-                self.calls.get_mut(&path).expect("what is stopped goes on").1 = true;
+                self.calls.get_mut(&path).expect("a stopped call is still running").1 = true;
                 None
             }
             Effect::Timer { path, at } => {
@@ -325,7 +325,7 @@ impl World {
             .collect();
         reclaimed.sort();
         let calls = self.calls.iter().map(|(path, (attempt, _))| (path.clone(), *attempt));
-        assert!(calls.eq(reclaimed), "the state knows which calls go on");
+        assert!(calls.eq(reclaimed), "the state knows which calls are running");
     }
 
     fn end_a_call(&mut self) {

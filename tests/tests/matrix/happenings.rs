@@ -78,7 +78,7 @@ pub(crate) fn all() -> Vec<Happening> {
         },
         Happening { name: "failure", acts: fails, end: End::Failed(Transient), ..p() },
         Happening {
-            name: "failure that the run goes on without",
+            name: "failure that the run continues without",
             acts: fails,
             stage: "on_failure: continue",
             end: End::Without(Transient),

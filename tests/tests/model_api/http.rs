@@ -131,7 +131,7 @@ pub(crate) const DIALECTS: [Dialect; 4] = [
         path_at_once: "/v1/messages",
         request: || {
             let tool = json!({ "name": "Bash", "input_schema": shell_schema() });
-            let message = json!({ "role": "user", "content": "Go on." });
+            let message = json!({ "role": "user", "content": "Continue." });
             json!({ "model": "m", "tools": [tool], "messages": [message] })
         },
         add_result: |body| {
@@ -150,7 +150,7 @@ pub(crate) const DIALECTS: [Dialect; 4] = [
         path_at_once: "/v1/responses",
         request: || {
             let tool = json!({ "type": "function", "name": "exec_command", "parameters": shell_schema() });
-            let content = json!([{ "type": "input_text", "text": "Go on." }]);
+            let content = json!([{ "type": "input_text", "text": "Continue." }]);
             let input = json!([{ "type": "message", "role": "user", "content": content }]);
             json!({ "model": "m", "tools": [tool], "input": input })
         },
@@ -168,7 +168,7 @@ pub(crate) const DIALECTS: [Dialect; 4] = [
         request: || {
             let function = json!({ "name": "run_terminal_command", "parameters": shell_schema() });
             let tool = json!({ "type": "function", "function": function });
-            json!({ "model": "m", "tools": [tool], "messages": [{ "role": "user", "content": "Go on." }] })
+            json!({ "model": "m", "tools": [tool], "messages": [{ "role": "user", "content": "Continue." }] })
         },
         add_result: |body| push(body, "messages", json!({ "role": "tool", "content": "tool-ran" })),
         add_prompt: |body| push(body, "messages", json!({ "role": "user", "content": "And again." })),
@@ -182,7 +182,7 @@ pub(crate) const DIALECTS: [Dialect; 4] = [
         path_at_once: "/v1beta/models/m:generateContent",
         request: || {
             let function = json!({ "name": "run_shell_command", "parametersJsonSchema": shell_schema() });
-            let content = json!({ "role": "user", "parts": [{ "text": "Go on." }] });
+            let content = json!({ "role": "user", "parts": [{ "text": "Continue." }] });
             json!({ "tools": [{ "functionDeclarations": [function] }], "contents": [content] })
         },
         add_result: |body| {

@@ -16,7 +16,7 @@ fn requests_are_kept_with_what_they_say() {
         dialect.ask(&api, Scenario::Ok, &body);
         assert_eq!(api.requests().len(), 2);
         let [asked] = &api.asked()[..] else { panic!("{:?}", api.asked()) };
-        assert!(asked.mentions("Go on.") && asked.mentions("And again.") && !asked.mentions("Stop."));
+        assert!(asked.mentions("Continue.") && asked.mentions("And again.") && !asked.mentions("Stop."));
         assert!(asked.has_key());
     }
 }

@@ -75,7 +75,7 @@ fn dead_links(file: &TextFile, all: &[TextFile]) -> Vec<String> {
             return broken("leaves the book");
         }
         if !is_file(&path) {
-            return broken("is no file");
+            return broken("is not a file");
         }
         let text = all.iter().find(|file| file.path == path).map_or("", |file| &file.text);
         (!anchor.is_empty() && !anchors(text).contains(anchor))
@@ -120,7 +120,7 @@ fn a_dead_link_is_found() {
         [
             "docs/src/a.md:2: (../README.md) leaves the book",
             "docs/src/a.md:2: (#none) has no such heading",
-            "docs/src/a.md:2: (none.md) is no file",
+            "docs/src/a.md:2: (none.md) is not a file",
         ]
     );
     assert_eq!(

@@ -55,20 +55,8 @@ const PHRASES: &[(&str, &str)] = &[
 ];
 
 /// The folders whose comments and messages are checked too.
-const SOURCES: &[&str] = &[
-    "benches/",
-    "crates/workflow-core/src/",
-    "crates/workflow-exec/src/",
-    "crates/workflow-providers/src/",
-    "crates/workflow-store/src/",
-    "crates/workflow-testkit/src/",
-    "examples/cli/src/",
-    "examples/no-tokio/src/",
-    "examples/quickstart/src/",
-    "fuzz/fuzz_targets/",
-    "tests/src/",
-    "xtask/src/",
-];
+const SOURCES: &[&str] =
+    &["benches/", "crates/", "examples/", "fuzz/fuzz_targets/", "tests/src/", "tests/tests/", "xtask/src/"];
 
 /// The words of a Markdown text outside of code, with their lines, which are counted from `first`; what is not a
 /// part of a word separates sentences.
@@ -216,7 +204,10 @@ fn a_phrase_is_found_also_over_two_lines_and_not_in_code() {
 
 #[test]
 fn no_comment_or_message_has_a_phrase_that_may_not_come_back() {
-    let is_checked = |file: &&TextFile| SOURCES.iter().any(|folder| file.path.starts_with(folder));
+    // This file has all of the phrases.
+    let is_checked = |file: &&TextFile| {
+        SOURCES.iter().any(|folder| file.path.starts_with(folder)) && !file.path.ends_with("tidy/phrases.rs")
+    };
     for folder in SOURCES {
         assert!(files(".rs").any(|file| file.path.starts_with(folder)), "{folder} has no files");
     }

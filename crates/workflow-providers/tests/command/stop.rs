@@ -189,7 +189,7 @@ fn one_whose_host_panics() {
     let context = CallContext::new(request.id.clone(), StopSource::new().signal(), Arc::new(Panicking));
     let panic = catch_unwind(AssertUnwindSafe(|| block_on(provider().call(request, context)))).unwrap_err();
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    assert_eq!(text, Some("a host that cannot take \"a line\""), "it goes on where the call is awaited");
+    assert_eq!(text, Some("a host that cannot take \"a line\""), "it is resumed in the awaited call");
     assert_eq!(processes::of_run(&run), Vec::<i32>::new());
 }
 

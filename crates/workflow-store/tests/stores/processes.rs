@@ -139,7 +139,7 @@ fn write_too_much(home: &Path) {
     // The store continues with appends that fit.
     block_on(store.append(&lease, 1, &[started(2), succeeded(3)], Some(&head(RunStatus::Running)))).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "fits")])).unwrap();
-    println!("\nwent on");
+    println!("\ncontinued");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_append_that_does_not_fit_on_the_disk_leaves_no_part_behind() {
     command.env_clear().env(HOME, home.path());
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("went on"), "{said}");
+    assert!(output.status.success() && said.contains("continued"), "{said}");
     assert_eq!(numbers(&events(&store, &id("r1"))), [1, 2, 3]);
     assert_eq!(block_on(store.output(&id("r1"), 0, 9)).unwrap(), [entry(1, "fits")]);
     assert_eq!(block_on(store.get(&id("r1"))).unwrap().head.status, RunStatus::Running);

@@ -90,9 +90,9 @@ impl Made {
         context: CallContext,
     ) -> Result<Reply, ProviderError> {
         match request.prompt.as_str() {
-            "fail" if defect == Defect::FailsAsTransient => Err(ProviderError::transient("it is no use")),
+            "fail" if defect == Defect::FailsAsTransient => Err(ProviderError::transient("it does not help")),
             "fail" if defect == Defect::DoesNotSayWhy => Err(ProviderError::permanent(" ")),
-            "fail" => Err(ProviderError::permanent("it is no use")),
+            "fail" => Err(ProviderError::permanent("it does not help")),
             "wait" => {
                 running.lock().unwrap().insert(request.id.clone());
                 let stays = defect == Defect::OutlivesItsFuture;

@@ -339,7 +339,7 @@ pay:
         assert_eq!(recovered.code, Some(4), "{recovered:?}");
         assert!(!lives(&home, "pid"), "what may still have done it is stopped before it is asked");
         assert_eq!(home.show("first")["waits"][0]["reason"], "unknown_outcome");
-        assert_eq!(home.read("trace"), "paid\n", "it is not made again before somebody says so");
+        assert_eq!(home.read("trace"), "paid\n", "it is not made again before a person agrees");
         home.write("gate", "");
         assert_eq!(home.run(&["answer", "first", "--approve"]).code, Some(2));
         let answered = home.run(&[&["answer", "first"], answer].concat());

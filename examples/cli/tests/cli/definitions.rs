@@ -53,7 +53,7 @@ fn workflows_of_the_home_are_listed_with_what_is_wrong_with_them() {
     ");
     insta::assert_snapshot!(home.run(&["list", "--json"]).stdout, @r#"
     {"id":"broken","name":null,"description":null,"stages":[],"problem":"1:1: error[missing-field]: `stages` is missing: list the stages in the order they run"}
-    {"id":"hello","name":"Hello","description":"Greets somebody, and checks that the greeting names them.","stages":["greet","check"],"problem":null}
+    {"id":"hello","name":"Hello","description":"Greets a person, and checks that the greeting names them.","stages":["greet","check"],"problem":null}
     "#);
 }
 

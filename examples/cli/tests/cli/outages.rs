@@ -126,7 +126,7 @@ fn a_run_that_was_suspended_for_longer_than_its_lease_and_that_nobody_took_goes_
     home.write("gate", "");
     let ended = run.wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(home.read("trace"), "one\ntwo\n", "its call went on");
+    assert_eq!(home.read("trace"), "one\ntwo\n", "its call continued");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_run_that_was_taken_over_meanwhile_says_by_whom_and_how_to_follow_it() {
     let run = home.start_until(&RUN, "begun");
     suspend_for_longer_than_a_lease(&home, &run);
     let worker = home.start(&["worker"]);
-    until("the worker has begun the call anew", || home.read("trace") == "one\none\n");
+    until("the worker has started the call again", || home.read("trace") == "one\none\n");
     run.signal(Signal::CONT);
     let ended = run.wait();
     assert_eq!(ended.code, Some(5), "{ended:?}");
@@ -157,7 +157,7 @@ fn a_database_that_others_lock_for_nearly_as_long_as_a_lease_costs_nothing() {
     let home = Home::with_stages(&STAGES).on("sqlite:runs.db");
     let run = home.start_until(&RUN, "begun");
     let blocker = connect(&home);
-    until("nobody else writes", || blocker.execute_batch("BEGIN IMMEDIATE").is_ok());
+    until("no other process writes", || blocker.execute_batch("BEGIN IMMEDIATE").is_ok());
     home.write("gate", "");
     sleep(LOCKED);
     blocker.execute_batch("ROLLBACK").unwrap();

@@ -485,7 +485,7 @@ one:
   when: "$.vars.wanted != false"
   with: { command: [echo, "${vars.goal:-none}"], env: { LEVEL: "${vars.level:-1}" } }
   set: { seen: "${output}" }
-two: { provider: demo, approval: "Go on with ${vars.reason:-it}?" }
+two: { provider: demo, approval: "Continue with ${vars.reason:-it}?" }
 "#,
     );
     let told = |args: &[&str]| home.run(&[&["run", "uses.yml", "--detach"], args].concat()).stderr;

@@ -66,7 +66,7 @@ fn templates_are_listed() {
     insta::assert_snapshot!(home.run(&["templates"]).stdout, @"
     TEMPLATE              STAGES                   DESCRIPTION
     single-stage          work                     One agent does one thing.
-    plan-code-test-check  plan, code, test, check  Plans a change, writes and reviews it, tests it, and goes on until a check is content.
+    plan-code-test-check  plan, code, test, check  Plans a change, writes and reviews it, tests it, and repeats until a check passes.
     committee-plan        plan                     One agent drafts a plan, a committee reviews it, and one plan is made of all that was said.
     deep-test             test                     Tests one thing in many ways at once, and reports what was found.
     gate-check            work, gate               Works on a change until a gate lets it through.

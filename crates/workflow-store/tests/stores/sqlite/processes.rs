@@ -228,7 +228,7 @@ fn write_too_much(path: &Path) {
     assert!(matches!(first, Err(StoreError::Io { .. })), "{first:?}");
     third.unwrap();
     append(&store, &leases[0], 1, &small).unwrap();
-    println!("\nwent on");
+    println!("\ncontinued");
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn what_does_not_fit_on_the_disk_leaves_no_part_behind_and_the_rest_goes_on() {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("went on"), "{said}{errors}");
+    assert!(output.status.success() && said.contains("continued"), "{said}{errors}");
     for run in ["r1", "r2", "r3"] {
         assert_eq!(events(&store, &id(run))[1..], [succeeded(2)], "{run}");
     }
