@@ -31,6 +31,8 @@ pub enum Code {
     Stale,
     /// The workflow or file cannot be changed here.
     ReadOnly,
+    /// The workflow says `protected: true`: it is neither changed nor deleted until that is removed.
+    Protected,
     /// Runs that have not ended use the workflow: their ids are in `details.runs`.
     InUse,
     /// There is a run of that id with another workflow, other variables, labels or options.
@@ -71,7 +73,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -80,6 +82,7 @@ impl Code {
         Self::Exists,
         Self::Stale,
         Self::ReadOnly,
+        Self::Protected,
         Self::InUse,
         Self::OtherInputs,
         Self::Held,
@@ -111,6 +114,7 @@ impl Code {
             Self::Exists => "exists",
             Self::Stale => "stale",
             Self::ReadOnly => "read_only",
+            Self::Protected => "protected",
             Self::InUse => "in_use",
             Self::OtherInputs => "other_inputs",
             Self::Held => "held",
@@ -137,7 +141,7 @@ impl Code {
         match self {
             Self::InvalidRequest => 400,
             Self::Unauthenticated => 401,
-            Self::Forbidden | Self::ReadOnly | Self::NotTrusted => 403,
+            Self::Forbidden | Self::ReadOnly | Self::Protected | Self::NotTrusted => 403,
             Self::NotFound | Self::UnknownOperation => 404,
             Self::Exists
             | Self::Stale

@@ -93,6 +93,7 @@ impl From<CatalogError> for ServiceError {
             CatalogError::Exists(_) => Code::Exists,
             CatalogError::Stale(_) => Code::Stale,
             CatalogError::ReadOnly(_) => Code::ReadOnly,
+            CatalogError::Protected(_) => Code::Protected,
             CatalogError::Invalid(_) => Code::InvalidDefinition,
             _ => Code::Unavailable,
         };

@@ -2,6 +2,7 @@
 //! made from [templates](templates()).
 
 pub(crate) mod part;
+mod protection;
 mod template;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::definition::edit;
 use crate::ids::WorkflowId;
 
 pub use part::{CatalogEntry, Document, Part, PartKind, Text, Version};
+pub use protection::{is_protected, only_unprotects};
 pub use template::{WorkflowTemplate, templates};
 
 /// Keeps workflow definitions as texts.
@@ -50,11 +52,12 @@ pub trait Catalog: Send + Sync {
     /// [`CatalogError::Exists`], [`CatalogError::Invalid`] or [`CatalogError::Io`].
     async fn create(&self, id: &WorkflowId, text: &str) -> Result<Document, CatalogError>;
 
-    /// Replaces the text of a workflow that still has the version `read`: at once and atomically.
+    /// Replaces the text of a workflow that still has the version `read`: at once and atomically. A workflow that
+    /// is [protected](is_protected) gets no other text than one that [only unprotects](only_unprotects) it.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Stale`] when it has changed since; [`CatalogError::NotFound`],
+    /// [`CatalogError::Stale`] when it has changed since; [`CatalogError::Protected`], [`CatalogError::NotFound`],
     /// [`CatalogError::Invalid`] or [`CatalogError::Io`].
     async fn update(&self, id: &WorkflowId, text: &str, read: &Version) -> Result<Document, CatalogError>;
 
@@ -85,11 +88,11 @@ pub trait Catalog: Send + Sync {
         self.update(id, &text, read).await
     }
 
-    /// Deletes a workflow. The caller has to check whether runs still use it.
+    /// Deletes a workflow that is not [protected](is_protected). The caller has to check whether runs still use it.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::NotFound`] or [`CatalogError::Io`].
+    /// [`CatalogError::NotFound`], [`CatalogError::Protected`] or [`CatalogError::Io`].
     async fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError>;
 
     /// All parts of a kind, in order. A catalog of workflows alone has none.
@@ -232,6 +235,9 @@ pub enum CatalogError {
     /// It can be read and not changed.
     #[error("{0} cannot be changed here: it is in a read-only folder")]
     ReadOnly(String),
+    /// The workflow says that it is protected.
+    #[error("{0} is protected: remove `protected: true` from it first")]
+    Protected(String),
     /// The text is not a definition that may be stored.
     #[error("{0}")]
     Invalid(String),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::definition::{Diagnostic, LoopSpec};
 use crate::ids::{ProfileId, RoleId, StageId, WorkflowId};
 
 /// What workflows refer to.
@@ -77,13 +78,31 @@ pub struct CatalogEntry {
     pub description: Option<String>,
     /// The stages, in order.
     pub stages: Vec<String>,
-    /// The first thing that is wrong with it.
+    /// The loop, where there is one.
+    pub repeat: Option<LoopSpec>,
+    /// Whether it says `isDefault: true`.
+    pub is_default: bool,
+    /// Whether it says `protected: true`: it is neither changed nor deleted until that is removed.
+    pub is_protected: bool,
+    /// The first error.
     pub problem: Option<String>,
+    /// All errors and warnings of the file, in the order of its text.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl CatalogEntry {
     /// An entry of which only the id is known.
     pub fn new(id: WorkflowId) -> Self {
-        Self { id, name: None, description: None, stages: Vec::new(), problem: None }
+        Self {
+            id,
+            name: None,
+            description: None,
+            stages: Vec::new(),
+            repeat: None,
+            is_default: false,
+            is_protected: false,
+            problem: None,
+            diagnostics: Vec::new(),
+        }
     }
 }

@@ -9,11 +9,13 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::check;
+use super::edit::Ranges;
 use super::model::{Diagnostic, Diagnostics, Severity, Workflow};
 use super::read as reading;
 use super::report::{Findings, Report, node_of};
 use super::resolve::{CheckedBundle, Defaults, Library, Origin, assemble};
-use super::yaml::{self, Node};
+use super::yaml::{self, Kind, Node};
+use crate::data::Data;
 use crate::ids::WorkflowId;
 
 /// A definition whose text was read, and whose rules were checked, once.
@@ -68,7 +70,11 @@ pub struct SourceRange {
     pub column: u32,
     /// Where it starts, in bytes from 0.
     pub start: usize,
-    /// Where it ends. For a list, a mapping, or a text in a block this may be later than its last character.
+    /// The line of its end, counted from 1.
+    pub end_line: u32,
+    /// The column after its last character, in characters, counted from 1.
+    pub end_column: u32,
+    /// Where it ends, in bytes: after its last character, without comments and empty lines that follow.
     pub end: usize,
 }
 
@@ -140,9 +146,37 @@ impl Draft {
     /// the longest part of the path that does. None for a workflow that was built in Rust, and for a text
     /// that is not YAML.
     pub fn range(&self, path: &str) -> Option<SourceRange> {
-        let (_, tree) = self.source.as_ref()?;
-        let (_, Node { start, end, .. }) = node_of(tree, path);
-        Some(SourceRange { line: start.line, column: start.column, start: start.offset, end: end.offset })
+        let (text, tree) = self.source.as_ref()?;
+        let (_, node) = node_of(tree, path);
+        Some(Ranges::of(text).value(node))
+    }
+
+    /// The file as it is written: its keys and values, also those with errors. None for a workflow that was built
+    /// in Rust, and for a text that is not YAML.
+    pub fn file(&self) -> Option<Data> {
+        self.source.as_ref().map(|(_, tree)| Data::new(&tree.to_value()))
+    }
+
+    /// The range of each value of the [file](Draft::file), by its path: a value is in the text before those that it
+    /// contains are.
+    pub fn ranges(&self) -> Vec<(String, SourceRange)> {
+        self.source.as_ref().map(|(text, tree)| Ranges::of(text).all(tree)).unwrap_or_default()
+    }
+
+    /// Whether the workflow says `isDefault: true`, which hosts show.
+    pub fn is_default(&self) -> bool {
+        self.has_flag("isDefault")
+    }
+
+    /// Whether the workflow says `protected: true`, so that catalogs do not change it.
+    pub fn is_protected(&self) -> bool {
+        self.has_flag("protected")
+    }
+
+    fn has_flag(&self, name: &str) -> bool {
+        let header = self.source.as_ref().and_then(|(_, tree)| tree.get("workflow"));
+        let flag = header.and_then(|header| header.value.get(name));
+        flag.is_some_and(|flag| matches!(flag.value.kind, Kind::Scalar(_, Value::Bool(true))))
     }
 
     /// Adds diagnostics of the host about the workflow: for instance, that a provider is not registered. Each

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use workflow_core::catalog::Version;
 use workflow_core::ids::WorkflowId;
 
-use super::list::WorkflowText;
+use super::get::WorkflowText;
 use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
 use crate::host::Host;

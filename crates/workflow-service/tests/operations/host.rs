@@ -23,7 +23,7 @@ impl Provider for Echo {
 /// A service and what it works on.
 pub(crate) struct Host {
     pub service: Service,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Host {
@@ -32,7 +32,14 @@ impl Host {
         let home = tempfile::tempdir().unwrap();
         let catalog = FsCatalog::open(home.path()).unwrap();
         let engine = Engine::builder().catalog(catalog).provider("echo", Echo).build().unwrap();
-        Self { service: Service::new(engine), _home: home }
+        Self { service: Service::new(engine), home }
+    }
+
+    /// Writes a file of the home by hand.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
 
     /// Calls an operation as the host itself.

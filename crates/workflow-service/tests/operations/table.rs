@@ -10,6 +10,8 @@ use crate::host::{Host, data};
 
 const HELLO: &str = "workflow: { name: Hello, stages: [greet] }\\ngreet: { provider: echo, prompt: \\\"Hi ${vars.who:-all}\\\" }\\n";
 const ASKS: &str = "workflow: { name: Asks, stages: [greet] }\\ngreet: { provider: echo, prompt: Hi, approval: \\\"Greet?\\\" }\\n";
+const KEPT: &str =
+    "workflow: { name: Kept, stages: [greet], protected: true }\\ngreet: { provider: echo, prompt: Hi }\\n";
 
 /// What a call is expected to return.
 enum Expected {
@@ -26,7 +28,7 @@ use Expected::{Drive, Fails, Ok};
 /// A call by name with its request, and what it returns. The calls build on one another.
 fn calls() -> Vec<(&'static str, String, Expected)> {
     let call = |name, request: &str, expected| {
-        (name, request.replace("HELLO", HELLO).replace("ASKS", ASKS), expected)
+        (name, request.replace("HELLO", HELLO).replace("ASKS", ASKS).replace("KEPT", KEPT), expected)
     };
     vec![
         call("service:hello", r#"{ "protocol": 1 }"#, Ok(json!({ "protocol": 1 }))),
@@ -44,11 +46,14 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
         call(
             "workflow:list",
             r#"{ "search": "HELL" }"#,
-            Ok(
-                json!({ "workflows": [{ "id": "hello", "name": "Hello", "description": null, "stages": ["greet"], "problem": null }] }),
-            ),
+            Ok(json!({ "workflows": [{
+                "id": "hello", "name": "Hello", "description": null, "stages": ["greet"], "loop": null,
+                "isDefault": false, "protected": false, "lastRun": null, "activeRuns": [],
+                "problem": null, "problems": [],
+            }] })),
         ),
-        call("workflow:get", r#"{ "id": "hello" }"#, Ok(json!({ "id": "hello" }))),
+        call("workflow:list", r#"{ "sort": "size" }"#, Fails(Code::InvalidRequest)),
+        call("workflow:get", r#"{ "id": "hello" }"#, Ok(json!({ "id": "hello", "protected": false }))),
         call("workflow:get", r#"{ "id": "nothing" }"#, Fails(Code::NotFound)),
         call(
             "workflow:validate",
@@ -94,6 +99,8 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
         call("workflow:runs:migrate", r#"{ "runId": "r2" }"#, Ok(json!({ "diverges": [], "obstacles": [] }))),
         call("workflow:runs:migrate", r#"{ "runId": "r1", "apply": true }"#, Fails(Code::CannotMigrate)),
         call("workflow:runs:kill", r#"{ "runId": "r2" }"#, Ok(json!({}))),
+        call("workflow:create", r#"{ "id": "kept", "text": "KEPT" }"#, Ok(json!({ "protected": true }))),
+        call("workflow:delete", r#"{ "id": "kept" }"#, Fails(Code::Protected)),
         call("workflow:run", r#"{ "id": "asks", "runId": "r3" }"#, Ok(json!({}))),
         call("", "r3", Drive),
         call("workflow:runs:answer", r#"{ "runId": "r3", "wait": 99, "value": true }"#, Fails(Code::Refused)),

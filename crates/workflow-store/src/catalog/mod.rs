@@ -11,8 +11,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use workflow_core::bundle::{BundleHash, Skill};
-use workflow_core::catalog::{Catalog, CatalogEntry, CatalogError, Document, Part, PartKind, Text, Version};
-use workflow_core::definition::{Diagnostic, Diagnostics, parse};
+use workflow_core::catalog::{
+    Catalog, CatalogEntry, CatalogError, Document, Part, PartKind, Text, Version, is_protected,
+    only_unprotects,
+};
+use workflow_core::definition::{Diagnostic, Diagnostics, parse, read};
 use workflow_core::ids::WorkflowId;
 
 use crate::disk::{Content, create_dir_all, replace, sync_dir, take_turn, unfinished};
@@ -222,19 +225,29 @@ impl Folder {
         };
         match text {
             Ok(text) => {
-                let parsed = parse(text.as_bytes(), Some(&entry.id));
+                let draft = read(text.as_bytes(), Some(&entry.id));
+                (entry.is_default, entry.is_protected) = (draft.is_default(), draft.is_protected());
+                let parsed = draft.into_parsed();
                 let error = parsed.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
                 entry.problem = error.map(ToString::to_string);
                 if let Some(workflow) = parsed.workflow {
                     entry.stages = workflow.stages.keys().map(ToString::to_string).collect();
                     entry.name = Some(workflow.name);
                     entry.description = workflow.description;
+                    entry.repeat = workflow.repeat;
                 }
+                entry.diagnostics = parsed.diagnostics;
             }
-            Err(Unreadable::Problem(problem)) => entry.problem = Some(problem),
             // The file was deleted in the meantime.
             Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(Unreadable::Io(error)) => entry.problem = Some(format!("it cannot be read: {error}")),
+            Err(error) => {
+                let problem = match error {
+                    Unreadable::Problem(problem) => problem,
+                    Unreadable::Io(error) => format!("it cannot be read: {error}"),
+                };
+                entry.diagnostics = vec![Diagnostic::error("bad-file", "", problem.as_str())];
+                entry.problem = Some(problem);
+            }
         }
         Some(entry)
     }
@@ -296,6 +309,9 @@ impl Folder {
         if found.version != *read {
             return Err(CatalogError::Stale(named(id)));
         }
+        if is_protected(&found.text) && found.text != text && !only_unprotects(&found.text, &text) {
+            return Err(CatalogError::Protected(named(id)));
+        }
         let shown = PathBuf::from(found.origin);
         self.write(&path, id, &text).map_err(at(&shown))?;
         drop(turn);
@@ -305,6 +321,10 @@ impl Folder {
     fn delete(&self, id: &WorkflowId) -> Result<(), CatalogError> {
         let turn = self.turn(id)?;
         let name = self.name(id)?;
+        // One that cannot be read says nothing.
+        if self.read(&self.workflows.join(&name)).is_ok_and(|text| is_protected(&text)) {
+            return Err(CatalogError::Protected(named(id)));
+        }
         let removed = fs::remove_file(self.workflows.join(&name)).and_then(|()| sync_dir(&self.workflows));
         drop(turn);
         removed.map_err(at(&self.shown.join(name)))

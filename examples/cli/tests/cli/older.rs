@@ -19,7 +19,6 @@ fn every_workflow_is_valid_and_what_means_nothing_is_warned_of() {
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""), "{}", checked.stdout);
     insta::assert_snapshot!(checked.stdout, @"
     .orch/workflows/feature-development.workflow.yml:5:3: warning[unknown-key]: `isDefault` is not known here and is ignored
-    .orch/workflows/feature-development.workflow.yml:6:3: warning[unknown-key]: `protected` is not known here and is ignored
     .orch/workflows/feature-development.workflow.yml:7:3: warning[unknown-key]: `source` is not known here and is ignored
     .orch/workflows/feature-development.workflow.yml:12:12: warning[missing-skill]: there is no skill `planning`: it is left out
     .orch/workflows/feature-development.workflow.yml:23:25: warning[missing-skill]: there is no skill `test-runner`: it is left out
@@ -27,7 +26,7 @@ fn every_workflow_is_valid_and_what_means_nothing_is_warned_of() {
     .orch/roles/auditor.md:4:1: warning[unknown-key]: `protected` is not known here and is ignored
     .orch/roles/planner.md:4:1: warning[unknown-key]: `source` is not known here and is ignored
     .orch/workflows/stages/plan.committee.yml:3:1: warning[unknown-key]: `isDefault` is not known here and is ignored
-    .orch/workflows/feature-development.workflow.yml: valid, 9 warnings
+    .orch/workflows/feature-development.workflow.yml: valid, 8 warnings
     .orch/workflows/notes.workflow.yaml:3:3: warning[unknown-key]: `isDefault` is not known here and is ignored
     .orch/workflows/stages/collect.simple.yml:2:1: warning[unknown-key]: `protected` is not known here and is ignored
     .orch/workflows/notes.workflow.yaml: valid, 2 warnings

@@ -27,6 +27,7 @@
 //! ```
 
 mod layout;
+mod ranges;
 mod render;
 
 use std::ops::Range;
@@ -34,6 +35,7 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use self::layout::{Layout, column};
+pub(super) use self::ranges::Ranges;
 use super::model::steps::{self, Step};
 use super::model::{Diagnostic, Diagnostics};
 use super::yaml::{self, Entry, Kind, Node};

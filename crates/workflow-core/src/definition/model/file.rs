@@ -32,6 +32,9 @@ struct Header<'w> {
     /// Limits of the whole run.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<&'w Budget>,
+    /// Whether the workflow is neither changed nor deleted until this is removed. Runs do not depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protected: Option<bool>,
 }
 
 impl Serialize for File<'_> {
@@ -44,6 +47,7 @@ impl Serialize for File<'_> {
             stages: stages.keys().collect(),
             repeat: repeat.as_ref(),
             budget: budget.as_ref(),
+            protected: None,
         };
         let mut file = serializer.serialize_map(Some(stages.len() + 1))?;
         file.serialize_entry("workflow", &header)?;

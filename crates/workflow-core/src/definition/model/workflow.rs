@@ -31,7 +31,7 @@ pub struct Workflow {
 }
 
 /// When and where a workflow goes back instead of ending.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopSpec {
     /// The most iterations, 1–20.
     #[schemars(range(min = 1, max = 20))]

@@ -99,6 +99,16 @@ impl<'n, 'p> Fields<'n, 'p> {
         }
     }
 
+    /// `true` or `false`.
+    pub(crate) fn truth(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<bool> {
+        let node = self.take(key)?;
+        if let Kind::Scalar(_, Value::Bool(value)) = &node.kind {
+            return Some(*value);
+        }
+        wrong_type(node, "`true` or `false`", &self.path.key(key), report);
+        None
+    }
+
     /// A number of something.
     pub(crate) fn count(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<u64> {
         let node = self.take(key)?;

@@ -46,6 +46,8 @@ pub(crate) fn workflow(
     let listed = stage_ids(&mut fields, &path, report);
     let repeat = fields.take("loop").map(|node| loop_spec(node, &path.key("loop"), report));
     let budget = budget(&mut fields, &path, report);
+    // What catalogs look at: it is not a part of what runs.
+    fields.truth("protected", report);
     fields.finish(report);
 
     // Where the list cannot be read, every key may be a stage.
