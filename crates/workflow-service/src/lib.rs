@@ -44,6 +44,8 @@ mod error;
 mod feed;
 mod hello;
 mod host;
+#[cfg(feature = "http")]
+pub mod http;
 mod message;
 mod operation;
 pub mod runs;

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A request that is cancelled before it is answered is answered with the code `cancelled`; what it has changed stays.
-//! The binding ends when its input does; requests that are under way are cancelled then.
+//! When the input ends, subscriptions end, requests that are under way are answered, and then the binding ends.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -82,7 +82,7 @@ enum News {
     Batch(u64, Option<Batch>),
 }
 
-/// Serves one client until its input ends.
+/// Serves one client until its input ends and its requests are answered.
 ///
 /// Dropping the future cancels the requests that are under way; what they have changed stays.
 ///
@@ -134,6 +134,10 @@ pub async fn serve(
             output.write_all(line.as_bytes()).await?;
             output.flush().await?;
         }
+    }
+    session.batches.clear();
+    while let Some((id, envelope)) = session.requests.next().await {
+        output.write_all((response(Some(id), &envelope) + "\n").as_bytes()).await?;
     }
     output.flush().await
 }

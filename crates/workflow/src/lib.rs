@@ -49,6 +49,7 @@
 //! | `postgres` | `PostgresStore`: runs in a PostgreSQL database, for any number of machines |
 //! | `sinks` | `ChannelSink`, `JsonlSink`, `TracingSink` |
 //! | `service` | the host interface: every operation as JSON, for desktop apps, web pages, editors and agents |
+//! | `service-stdio`, `service-http` | the same over standard input and output, and over HTTP (needs tokio) |
 //! | `tokio` | `Tokio`: timer, spawner and clock on a tokio runtime |
 //! | `json-schema` | outputs are checked against JSON Schemas |
 //! | `roles` | roles with templates |

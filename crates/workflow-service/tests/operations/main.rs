@@ -1,6 +1,9 @@
 //! Every operation: success, and each way in which it can fail, by name and JSON.
+#![cfg(all(feature = "http", feature = "stdio"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is to say where")]
 
+mod bindings;
 mod catalog;
 mod host;
+mod http;
 mod table;
