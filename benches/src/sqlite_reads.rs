@@ -237,6 +237,8 @@ fn new_run(name: &str) -> Result<NewRun> {
         completed_at: None,
         error: None,
         labels: BTreeMap::new(),
+        forked_from: None,
+        progress: None,
     };
     let events = vec![Event { seq: 1, at, body: EventBody::RunCreated(created.into()) }];
     Ok(NewRun { id, bundle, events, head })

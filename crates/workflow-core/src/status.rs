@@ -93,6 +93,11 @@ names! {
 pub struct Wait {
     /// The reason.
     pub reason: WaitReason,
+    /// Since when it waits: the time of the event that asked, or with which the run began to wait. Absent in events, whose
+    /// times these are, and in heads that earlier versions stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub since: Option<Timestamp>,
     /// When it continues by itself, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -134,7 +139,7 @@ impl Wait {
 
     /// Waits for that reason, without further details.
     pub fn of(reason: WaitReason) -> Self {
-        Self { reason, until: None, number: None, place: None, question: None, schema: None }
+        Self { reason, since: None, until: None, number: None, place: None, question: None, schema: None }
     }
 }
 

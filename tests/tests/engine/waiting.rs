@@ -53,7 +53,16 @@ fn a_stage_waits_for_a_person_and_nobody_holds_the_run_meanwhile() {
         assert_eq!(reason, WaitReason::Approval);
         assert_eq!(view.waits[0].question.as_deref(), Some("Ship ann()?"));
         let record = host.store.get(&id("r1")).await.unwrap();
-        assert_eq!((record.holder, record.head.wait.unwrap().reason), (None, WaitReason::Approval));
+        assert_eq!((record.holder, record.head.wait.as_ref().unwrap().reason), (None, WaitReason::Approval));
+        // The head of a run that waits tells how far it is, and since when it waits.
+        let progress = record.head.progress.unwrap();
+        assert_eq!((&progress.waits, progress.spent), (&view.waits, view.spent));
+        assert_eq!(progress.current_stage, view.current_stage);
+        let stages: Vec<_> =
+            progress.stages.iter().map(|(stage, status)| format!("{stage} {status}")).collect();
+        assert_eq!(stages, ["plan completed", "ship waiting"]);
+        let asked = host.events("r1").into_iter().find(|event| event.seq == number).unwrap().at;
+        assert_eq!((view.waits[0].since, view.wait.as_ref().unwrap().since), (Some(asked), Some(asked)));
         // Driving it again changes nothing.
         assert_eq!(host.engine.drive(&id("r1")).await.unwrap(), view);
 

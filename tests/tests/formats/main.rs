@@ -23,7 +23,7 @@ use workflow_core::machine::State;
 use workflow_core::output::OutputEntry;
 use workflow_core::provider::Reply;
 use workflow_core::status::{RunStatus, WaitReason};
-use workflow_core::store::{ControlRecord, NewRun, RunFilter, RunRecord, RunStore};
+use workflow_core::store::{ControlRecord, NewRun, RunFilter, RunHead, RunRecord, RunStore};
 use workflow_exec::{Engine, EngineBuilder};
 use workflow_providers::FunctionProvider;
 use workflow_tests::rules::{self, Reading};
@@ -153,10 +153,27 @@ async fn reads_back(store: &dyn RunStore, runs: &Runs) {
         let (expected, text) = &runs[record.run_id.as_str()];
         let events = scenario::events(store, &record.run_id).await;
         assert_eq!(lines(&events), *text, "byte for byte");
-        assert_eq!(State::fold(&events).unwrap().head(), record.head);
+        assert_eq!(as_stored(State::fold(&events).unwrap().head(), &record.head), record.head);
         obeys_the_rules(store, &events).await;
+        let mut record = record;
+        record.head = as_stored(record.head, &expected.record.head);
         assert_eq!(facts(store, record).await, *expected);
     }
+}
+
+/// A head without what the stored one does not have, because its version did not know it or because it was stored before
+/// the run came so far.
+fn as_stored(mut head: RunHead, stored: &RunHead) -> RunHead {
+    head.progress.clone_from(&stored.progress);
+    if stored.forked_from.is_none() {
+        head.forked_from = None;
+    }
+    if let Some((wait, stored)) = head.wait.as_mut().zip(stored.wait.as_ref())
+        && stored.since.is_none()
+    {
+        wait.since = None;
+    }
+    head
 }
 
 /// Drives every unfinished run to its end, whatever it waits for; returns how many there were.

@@ -16,7 +16,7 @@ use workflow_core::machine::{self, Decision, Effect, Input, State};
 use workflow_core::plan::Plan;
 use workflow_core::provider::{ProviderError, Reply};
 use workflow_core::status::{RunStatus, WaitReason};
-use workflow_core::store::{Answer, Control, ControlRecord};
+use workflow_core::store::{Answer, Control, ControlRecord, RunHead};
 use workflow_core::usage::Usage;
 
 use crate::plans::Case;
@@ -158,7 +158,7 @@ impl World {
             let mut folded = self.state.clone();
             let mut decision = Decision::new();
             machine::decide(&self.plan, &mut self.state, input, self.now, &mut decision).unwrap();
-            let head = folded.head();
+            let head = promised(&folded);
             let unwanted = decision.events.iter().any(|event| self.makes_calls_unwanted(&event.body));
             for event in decision.events {
                 let stored = serde_json::to_string(&event).unwrap();
@@ -166,7 +166,7 @@ impl World {
                 self.log.push(event);
             }
             assert_eq!(folded, self.state, "the fold of the log is the live state");
-            assert!(decision.head_changed || head == self.state.head(), "a new head is announced");
+            assert!(decision.head_changed || head == promised(&self.state), "a new head is announced");
             for (number, effect) in decision.effects.iter().enumerate() {
                 assert!(!decision.effects[..number].contains(effect), "asked for twice: {effect:?}");
             }
@@ -506,4 +506,11 @@ fn usage(much: usize) -> Usage {
         input_tokens: Some(tokens),
         output_tokens: (much > 2).then_some(tokens),
     }
+}
+
+/// What the head of a run tells for sure: how far a run is that is under way, only its log tells.
+fn promised(state: &State) -> RunHead {
+    let mut head = state.head();
+    head.progress = head.progress.filter(|_| state.rests());
+    head
 }

@@ -33,8 +33,7 @@ pub struct RunFilter {
     pub ended_from: Option<Timestamp>,
     /// Only runs that ended before this time.
     pub ended_before: Option<Timestamp>,
-    /// Only runs that wait for one of these reasons; empty means any, and none. Of several things that a run waits for, the
-    /// reason is that of the first.
+    /// Only runs that wait for one of these reasons, perhaps beside others; empty means any, and none.
     pub waits: Vec<WaitReason>,
     /// Only runs with this text in their id, the id of their workflow or the value of a label. `A` to `Z` equal `a` to `z`;
     /// every other character equals only itself.
@@ -230,8 +229,7 @@ impl RunFilter {
             && self.created_before.is_none_or(|before| head.created_at < before)
             && self.ended_from.is_none_or(|from| ended.is_some_and(|ended| ended >= from))
             && self.ended_before.is_none_or(|before| ended.is_some_and(|ended| ended < before))
-            && (self.waits.is_empty()
-                || head.wait.as_ref().is_some_and(|wait| self.waits.contains(&wait.reason)))
+            && (self.waits.is_empty() || head.waits().iter().any(|wait| self.waits.contains(&wait.reason)))
             && self.labels.iter().all(|(name, value)| head.labels.get(name) == Some(value))
             && self.text.as_ref().is_none_or(|text| {
                 contains(run.as_str(), text)

@@ -19,6 +19,6 @@ pub use error::StoreError;
 pub use filter::RunFilter;
 pub use memory::MemoryStore;
 pub use output_filter::{OutputFilter, OutputWindow};
-pub use record::{Lease, NewRun, RunHead, RunRecord};
+pub use record::{Lease, NewRun, RunHead, RunProgress, RunRecord};
 pub use run_store::RunStore;
 pub use watchers::{Watcher, Watchers, Watching};

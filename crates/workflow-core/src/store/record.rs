@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::de::Error as _;
@@ -12,8 +13,9 @@ use serde_json::value::RawValue;
 use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::ids::{RunId, WorkflowId};
-use crate::status::{RunStatus, Wait};
+use crate::ids::{RunId, StageId, WorkflowId};
+use crate::status::{RunStatus, StageStatus, Wait};
+use crate::usage::Spent;
 
 /// A run to be created.
 #[derive(Debug, Clone)]
@@ -56,6 +58,10 @@ pub struct Lease {
 }
 
 /// What lists and status displays need of a run, without reading its events.
+///
+/// It is stored with the events that [change it](crate::event::EventBody::changes_head), never for itself. So it is exact
+/// for a run that waits or has ended, and [`progress`](Self::progress) of a run that is under way is as old as the last of
+/// those events: who needs that of a running run folds its events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunHead {
@@ -85,9 +91,50 @@ pub struct RunHead {
     /// The labels that it was started with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The run that it was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<RunId>,
+    /// How far it is. Absent before its first stage, and in heads that earlier versions stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Box<RunProgress>>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RunProgress {
+    /// The iteration, from 1.
+    pub iteration: u32,
+    /// The stage that is under way, or that a person is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_stage: Option<StageId>,
+    /// The stages that have begun, in that order, and the status of the latest pass of each. Empty if there are more than
+    /// [`MOST_STAGES`](Self::MOST_STAGES).
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub stages: IndexMap<StageId, StageStatus>,
+    /// What all attempts used.
+    #[serde(default)]
+    pub spent: Spent,
+    /// All open questions to people, and when it continues by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Wait>,
+}
+
+impl RunProgress {
+    /// The statuses of more stages are not kept: a head is read and written as a whole.
+    pub const MOST_STAGES: usize = 100;
 }
 
 impl RunHead {
+    /// All that the run waits for: open questions to people, and when it continues by itself.
+    pub fn waits(&self) -> &[Wait] {
+        match (&self.progress, &self.wait) {
+            (Some(progress), _) if !progress.waits.is_empty() => &progress.waits,
+            (_, wait) => wait.as_slice(),
+        }
+    }
+
     /// From when on a driver can continue the run without a person; [`Timestamp::MIN`] if at once.
     pub fn goes_on_from(&self) -> Option<Timestamp> {
         let until = self.wait.as_ref().and_then(|wait| wait.until);

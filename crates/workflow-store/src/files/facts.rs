@@ -1,9 +1,10 @@
 //! The facts that a store needs of a run, derived from its events when they are not stored elsewhere.
 
 use workflow_core::event::{Event, EventBody};
+use workflow_core::machine::State;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
-use workflow_core::store::RunHead;
 use workflow_core::store::order::control_of;
+use workflow_core::store::{RunHead, StoreError};
 
 /// The head of a run, and the control requests that were applied.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +19,41 @@ impl Facts {
     /// Whether events of this type change any of the facts.
     pub(super) fn come_from(kind: &str) -> bool {
         kind.starts_with("run_") || kind.starts_with("answer") || kind.ends_with("_requested")
+    }
+
+    /// Whether the head has to be exact: that of a run that waits or has ended.
+    pub(super) fn rests(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.status.is_terminal() || head.wait.is_some())
+    }
+
+    /// Takes over what only the whole log tells of how far the run is and what it waits for. `events` reads on from the
+    /// event of a number. A log that is not of an engine tells nothing more.
+    pub(super) fn refine(
+        &mut self,
+        mut events: impl FnMut(u64) -> Result<Vec<Event>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut state: Option<State> = None;
+        loop {
+            let page = events(state.as_ref().map_or(0, State::last_event))?;
+            if page.is_empty() {
+                break;
+            }
+            for event in &page {
+                let applied = match &mut state {
+                    Some(state) => state.apply(event),
+                    None => State::first(event).map(|first| state = Some(first)),
+                };
+                if applied.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        if let Some((state, head)) = state.zip(self.head.as_mut())
+            && state.status() == head.status
+        {
+            (head.wait, head.progress) = (state.wait(), state.progress().map(Box::new));
+        }
+        Ok(())
     }
 
     pub(super) fn add(&mut self, event: &Event) {
@@ -35,6 +71,8 @@ impl Facts {
                 completed_at: None,
                 error: None,
                 labels: created.labels.clone(),
+                forked_from: None,
+                progress: None,
             });
         }
         let Some(head) = &mut self.head else { return };
@@ -44,7 +82,8 @@ impl Facts {
                 head.started_at = Some(event.at);
                 RunStatus::Running
             }
-            EventBody::RunForked(_) => {
+            EventBody::RunForked(forked) => {
+                head.forked_from = Some(forked.from.clone());
                 head.created_at = event.at;
                 head.started_at = None;
                 RunStatus::Pending
@@ -58,7 +97,9 @@ impl Facts {
                     WaitReason::Retry => RunStatus::Running,
                     _ => RunStatus::Paused,
                 };
-                head.wait = Some(Wait::clone(wait));
+                let mut wait = Wait::clone(wait);
+                wait.since = Some(event.at);
+                head.wait = Some(wait);
                 return;
             }
             // These events end a wait, but not a pause.
@@ -80,7 +121,10 @@ impl Facts {
             _ => return,
         };
         head.status = status;
-        head.wait = (status == RunStatus::Paused).then(Wait::paused);
+        head.wait = (status == RunStatus::Paused).then(Wait::paused).map(|mut wait| {
+            wait.since = Some(event.at);
+            wait
+        });
         head.completed_at = status.is_terminal().then_some(event.at);
     }
 }

@@ -21,6 +21,9 @@ use super::record::Record;
 use crate::disk::{at, private};
 use crate::sync::lock;
 
+/// How many events are read at a time.
+const PAGE: usize = 1_000;
+
 /// The event log in a run's directory. Its existence makes the directory a run.
 pub(super) const EVENTS: &str = "events.jsonl";
 
@@ -252,12 +255,17 @@ fn is_deleted(file: &File) -> io::Result<bool> {
 /// The facts that follow from the events: read from `saved` on if that can be trusted, else from the first
 /// event.
 pub(super) fn state(path: &Path, file: &File, saved: Option<&Record>) -> Result<(Facts, Mark), StoreError> {
-    if let Some(saved) = saved
-        && log::is_line_end(file, saved.log).map_err(at(path))?
-    {
-        return log::scan(path, file, saved.facts(), saved.log);
+    let saved = match saved {
+        Some(saved) if log::is_line_end(file, saved.log).map_err(at(path))? => Some(saved),
+        _ => None,
+    };
+    let (facts, from) = saved.map(|saved| (saved.facts(), saved.log)).unwrap_or_default();
+    let (mut facts, mark) = log::scan(path, file, facts, from)?;
+    // Only a crash leaves a head that is older than the events.
+    if mark != from && facts.rests() {
+        facts.refine(|after| log::read(path, file, mark.bytes, after, PAGE))?;
     }
-    log::scan(path, file, Facts::default(), Mark::default())
+    Ok((facts, mark))
 }
 
 pub(super) fn no_event(path: &Path) -> StoreError {

@@ -120,6 +120,8 @@ impl Reading<'_> {
             completed_at: None,
             error: None,
             labels: BTreeMap::new(),
+            forked_from: None,
+            progress: None,
         })
     }
 

@@ -114,6 +114,8 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
         completed_at: None,
         error: None,
         labels: BTreeMap::new(),
+        forked_from: None,
+        progress: None,
     };
     let event = |seq, body| Event { seq, at, body };
     let new =

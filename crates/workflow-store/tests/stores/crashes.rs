@@ -7,8 +7,9 @@ use std::sync::Arc;
 use futures::executor::block_on;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::ids::{NodePath, StageId};
 use workflow_core::machine::State;
-use workflow_core::status::{RunStatus, Wait};
+use workflow_core::status::{RunStatus, StageStatus, Wait};
 use workflow_core::store::{Control, ControlRecord, RunFilter, RunHead, RunStore, StoreError};
 use workflow_store::FileStore;
 
@@ -99,6 +100,9 @@ fn the_head_is_derived_when_the_file_of_it_is_missing_damaged_or_old() {
         seq += 1;
         head.status = status;
         head.wait = (status == RunStatus::Paused).then(Wait::paused);
+        if let Some(wait) = &mut head.wait {
+            wait.since = Some(at(seq));
+        }
         head.started_at = Some(at(2));
         if status == RunStatus::Failed {
             head.completed_at = Some(at(seq));
@@ -320,5 +324,40 @@ fn a_long_log_is_read_on_from_anywhere() {
         let read = block_on(store.events(&id("r1"), after, 3)).unwrap();
         let expected: Vec<_> = (after + 1..=3_000).take(3).collect();
         assert_eq!(numbers(&read), expected);
+    }
+}
+
+#[test]
+fn how_far_a_run_came_is_derived_with_its_head() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path());
+    let lease = create(&store, "r1");
+    let (iteration, stage): (_, StageId) = (1, "plan".parse().unwrap());
+    let path: NodePath = "1/plan[0]/run".parse().unwrap();
+    let begun = EventBody::AttemptStarted { path, attempt: 1, provider: "ann".into(), role: None };
+    let bodies = [
+        EventBody::RunStarted,
+        EventBody::StageStarted { iteration, stage: stage.clone(), lanes: 1 },
+        begun,
+        succeeded(5).body,
+        EventBody::StageCompleted { iteration, stage: stage.clone(), output_of: Some(0), set: None },
+        EventBody::RunCompleted { failed_stages: Vec::new() },
+    ];
+    let log: Vec<_> = (2..).zip(bodies).map(|(seq, body)| event(seq, body)).collect();
+    append(&store, &lease, 1, &log).unwrap();
+    drop(store);
+    for keep in [true, false] {
+        // The head was not written any more after the last append, or is missing.
+        if !keep {
+            fs::remove_file(home.path().join("runs/r1/run.json")).unwrap();
+        }
+        let head = block_on(open(home.path()).get(&id("r1"))).unwrap().head;
+        assert_eq!(head.status, RunStatus::Completed);
+        let progress = head.progress.unwrap();
+        assert_eq!((progress.iteration, progress.spent.attempts), (1, 1));
+        assert_eq!(
+            progress.stages.into_iter().collect::<Vec<_>>(),
+            [(stage.clone(), StageStatus::Completed)]
+        );
     }
 }

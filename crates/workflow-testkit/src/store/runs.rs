@@ -14,8 +14,8 @@ use workflow_core::definition::{Stage, Workflow};
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, StageId, WorkflowId};
 use workflow_core::output::{OutputEntry, OutputKind};
-use workflow_core::status::{RunStatus, Wait};
-use workflow_core::store::{Lease, NewRun, RunHead, RunStore, StoreError};
+use workflow_core::status::{RunStatus, StageStatus, Wait};
+use workflow_core::store::{Lease, NewRun, RunHead, RunProgress, RunStore, StoreError};
 
 use crate::patience;
 
@@ -74,6 +74,8 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         completed_at: None,
         error: None,
         labels: BTreeMap::new(),
+        forked_from: None,
+        progress: None,
     };
     let mut first = event(1, EventBody::RunCreated(created.into()));
     first.at = at(age);
@@ -167,6 +169,12 @@ pub fn head(status: RunStatus) -> RunHead {
     head.status = status;
     head.wait = (status == RunStatus::Paused).then(Wait::paused);
     head.completed_at = status.is_terminal().then(|| at(2));
+    let mut progress = RunProgress::default();
+    progress.iteration = 3;
+    progress.stages = [("plan".parse().unwrap(), StageStatus::Completed)].into_iter().collect();
+    progress.spent.cost_usd = Some(0.1);
+    progress.waits.extend(head.wait.clone());
+    (head.forked_from, head.progress) = (Some(id("r0")), Some(Box::new(progress)));
     head
 }
 

@@ -60,7 +60,7 @@ impl Step<'_> {
         }
         let until = next.map(|(at, _)| at);
         match (first, next) {
-            (Some(asked), _) => Some(Wait { until, ..asked }),
+            (Some(asked), _) => Some(Wait { since: None, until, ..asked }),
             (None, Some((_, reason))) => Some(Wait { until, ..Wait::of(reason) }),
             (None, None) => None,
         }

@@ -37,7 +37,7 @@ use crate::machine::state::stage::{Position, StageResult};
 use crate::plan::{Plan, StagePlan};
 use crate::provider::Origin;
 use crate::status::{RunStatus, StageStatus, Wait};
-use crate::store::RunHead;
+use crate::store::{RunHead, RunProgress};
 use crate::usage::Spent;
 
 /// An event does not follow from the events before it.
@@ -86,6 +86,8 @@ pub struct State {
     pub(in crate::machine) asks: BTreeMap<u64, Ask>,
     /// What the run waits for, if it does not continue by itself.
     pub(in crate::machine) waiting: Option<Box<Wait>>,
+    /// When it last began to wait.
+    pub(in crate::machine) waits_since: Option<Timestamp>,
     pub(in crate::machine) pausing: bool,
     pub(in crate::machine) cancelling: bool,
     pub(in crate::machine) controls: u64,
@@ -177,10 +179,13 @@ impl State {
 
     /// Why the run does not continue by itself.
     pub fn wait(&self) -> Option<Wait> {
-        match &self.waiting {
-            Some(wait) => Some(Wait::clone(wait)),
-            None => (self.status == RunStatus::Paused).then(Wait::paused),
-        }
+        let wait = match &self.waiting {
+            Some(wait) => Wait::clone(wait),
+            None if self.status == RunStatus::Paused => Wait::paused(),
+            None => return None,
+        };
+        let asked = wait.number.and_then(|number| self.asks.get(&number)).map(|ask| ask.since);
+        Some(Wait { since: asked.or(self.waits_since), ..wait })
     }
 
     /// All open questions to people, and when the run resumes by itself, if it does.
@@ -233,6 +238,30 @@ impl State {
             completed_at: self.completed_at,
             error: self.error.clone(),
             labels: self.created.labels.clone(),
+            forked_from: self.forked.as_ref().map(|forked| forked.from.clone()),
+            progress: self.progress().map(Box::new),
         }
+    }
+
+    /// How far the run is; `None` before its first stage.
+    pub fn progress(&self) -> Option<RunProgress> {
+        let current = match &self.position {
+            Position::In(current) => Some((&current.stage, StageStatus::Running)),
+            Position::Asked { stage, .. } => Some((stage, StageStatus::Waiting)),
+            Position::Start if self.results.is_empty() => return None,
+            _ => None,
+        };
+        let mut progress = RunProgress {
+            iteration: self.iteration,
+            current_stage: current.map(|(stage, _)| stage.clone()),
+            spent: self.spent,
+            waits: self.waits(),
+            ..RunProgress::default()
+        };
+        if self.results.len() < RunProgress::MOST_STAGES {
+            let ended = self.results.iter().map(|(stage, result)| (stage, result.status));
+            progress.stages = ended.chain(current).map(|(stage, status)| (stage.clone(), status)).collect();
+        }
+        Some(progress)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::data::Data;
@@ -16,6 +17,8 @@ pub(in crate::machine) struct Ask {
     /// The node; none for a stage.
     pub path: Option<NodePath>,
     pub reason: WaitReason,
+    /// When it was asked.
+    pub since: Timestamp,
     place: Arc<str>,
     question: Arc<str>,
     schema: Option<Data>,
@@ -39,10 +42,16 @@ pub(in crate::machine) enum Response {
 }
 
 impl Ask {
-    pub(in crate::machine) fn of_stage(iteration: u32, stage: &StageId, question: &str) -> Self {
+    pub(in crate::machine) fn of_stage(
+        iteration: u32,
+        stage: &StageId,
+        question: &str,
+        since: Timestamp,
+    ) -> Self {
         Self {
             path: None,
             reason: WaitReason::Approval,
+            since,
             place: format!("{iteration}/{stage}").into(),
             question: question.into(),
             schema: None,
@@ -54,10 +63,12 @@ impl Ask {
         reason: WaitReason,
         question: &str,
         schema: Option<&Data>,
+        since: Timestamp,
     ) -> Self {
         Self {
             path: Some(path.clone()),
             reason,
+            since,
             place: path.to_string().into(),
             question: question.into(),
             schema: schema.cloned(),
@@ -71,6 +82,7 @@ impl Ask {
             _ => self.schema.clone(),
         };
         Wait {
+            since: Some(self.since),
             number: Some(number),
             place: Some(self.place.to_string()),
             question: Some(self.question.to_string()),

@@ -74,6 +74,7 @@ impl State {
             sessions: BTreeMap::new(),
             asks: BTreeMap::new(),
             waiting: None,
+            waits_since: None,
             pausing: false,
             cancelling: false,
             controls: 0,
@@ -309,11 +310,11 @@ impl State {
                     return Err("another stage is under way");
                 }
                 self.position = Position::Asked { iteration: *iteration, stage: stage.clone(), said: None };
-                self.asks.insert(event.seq, Ask::of_stage(*iteration, stage, question));
+                self.asks.insert(event.seq, Ask::of_stage(*iteration, stage, question, event.at));
             }
             EventBody::NodeAsked { path, reason, question, schema } => {
                 self.current(path)?.node(path)?.status = StageStatus::Waiting;
-                self.asks.insert(event.seq, Ask::of_node(path, *reason, question, schema.as_ref()));
+                self.asks.insert(event.seq, Ask::of_node(path, *reason, question, schema.as_ref(), event.at));
             }
             EventBody::Answered { control, wait, answer } => {
                 self.controls = *control;
@@ -327,6 +328,7 @@ impl State {
                     self.status = RunStatus::Paused;
                 }
                 self.waiting = Some(wait.clone());
+                self.waits_since = Some(event.at);
             }
             EventBody::RunContinued => self.go_on(),
             EventBody::PauseRequested { control } => {
@@ -334,7 +336,10 @@ impl State {
                 self.pausing = true;
                 self.go_on();
             }
-            EventBody::RunPaused => self.status = RunStatus::Paused,
+            EventBody::RunPaused => {
+                self.status = RunStatus::Paused;
+                self.waits_since = Some(event.at);
+            }
             EventBody::RunResumed { control } => {
                 self.controls = *control;
                 self.pausing = false;
