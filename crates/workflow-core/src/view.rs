@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -87,7 +88,7 @@ pub struct RunContext {
     /// The variables.
     pub vars: IndexMap<String, Data>,
     /// The stages that have begun, with their outputs.
-    pub stages: IndexMap<StageId, StageView>,
+    pub stages: IndexMap<StageId, StageView, RandomState>,
 }
 
 /// A stage of a run: its latest pass.

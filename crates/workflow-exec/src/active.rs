@@ -55,6 +55,8 @@ pub(crate) struct Inbox {
     waker: AtomicWaker,
     news: AtomicBool,
     controls: AtomicBool,
+    /// Whether there are session notes or usage notes, readable without their locks: mostly there are none.
+    notes: AtomicBool,
     stop: AtomicU8,
     /// Why the lease may no longer be valid: a bit for each [`Loss`].
     lost: AtomicU8,
@@ -162,6 +164,7 @@ impl Inbox {
 
     pub(crate) fn note_session(&self, note: SessionNote) {
         lock(&self.sessions).push(note);
+        self.notes.store(true, Ordering::Release);
         self.wake();
     }
 
@@ -172,11 +175,18 @@ impl Inbox {
             None => usages.push(note),
         }
         drop(usages);
+        self.notes.store(true, Ordering::Release);
         self.wake();
     }
 
-    pub(crate) fn take_usages(&self) -> Vec<UsageNote> {
-        std::mem::take(&mut *lock(&self.usages))
+    /// Takes what calls have reported since the last time.
+    pub(crate) fn take_notes(&self) -> (Vec<SessionNote>, Vec<UsageNote>) {
+        if !self.notes.load(Ordering::Acquire) {
+            return (Vec::new(), Vec::new());
+        }
+        // A note that is added from here on sets it again.
+        self.notes.store(false, Ordering::SeqCst);
+        (std::mem::take(&mut *lock(&self.sessions)), std::mem::take(&mut *lock(&self.usages)))
     }
 
     /// Ready when something may have happened since the last time.
@@ -188,12 +198,8 @@ impl Inbox {
         if self.news.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    pub(crate) fn take_sessions(&self) -> Vec<SessionNote> {
-        std::mem::take(&mut *lock(&self.sessions))
-    }
-
     pub(crate) fn take_controls(&self) -> bool {
-        self.controls.swap(false, Ordering::AcqRel)
+        self.controls.load(Ordering::Acquire) && self.controls.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn shutdown(&self) -> Stop {

@@ -5,7 +5,7 @@
 //! Time is measured by the timer alone, because a clock may jump.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,10 +32,11 @@ const TO_SEE: u32 = 50;
 /// … and then this fraction remains to ask the store about the lease, before calls are stopped.
 pub(crate) const AWAKE: u32 = 5;
 
-/// Polls `work` while renewing the leases of `engine`, if the store's leases expire.
-pub(crate) async fn beating<T>(engine: &Shared, work: impl Future<Output = T>) -> T {
+/// Polls `work` while renewing the leases of `engine`, if the store's leases expire. It is pinned, because it is
+/// large and would be stored twice.
+pub(crate) async fn beating<T>(engine: &Shared, work: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> T {
     let Some(lease_time) = engine.store.lease_time() else { return work.await };
-    match select(pin!(work), beat(engine, lease_time).boxed()).await {
+    match select(work, beat(engine, lease_time).boxed()).await {
         Either::Left((done, _)) => done,
         Either::Right((never, _)) => match never {},
     }

@@ -339,7 +339,7 @@ impl World {
         let result = self.result(stopped);
         self.over.push((path.clone(), attempt));
         self.now += Duration::from_millis(10);
-        self.feed(Input::Finished { path, attempt, result, took: None });
+        self.feed(Input::Finished { path, attempt, result: Box::new(result), took: None });
     }
 
     fn result(&mut self, stopped: bool) -> Result<Reply, ProviderError> {
@@ -458,7 +458,12 @@ impl World {
             let number = self.choose(self.over.len());
             let (path, attempt) = self.over[number].clone();
             let result = Ok(Reply::default());
-            inputs.push(Input::Finished { path: path.clone(), attempt, result, took: None });
+            inputs.push(Input::Finished {
+                path: path.clone(),
+                attempt,
+                result: Box::new(result),
+                took: None,
+            });
             inputs.push(Input::Interrupted { path: path.clone(), attempt });
             inputs.push(Input::Session { path: path.clone(), attempt, session: "late".into() });
         }

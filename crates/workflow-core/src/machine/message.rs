@@ -56,8 +56,8 @@ pub enum Input {
         path: NodePath,
         /// The attempt.
         attempt: u32,
-        /// How.
-        result: Result<Reply, ProviderError>,
+        /// How. In a box: it is large, and passed on several times.
+        result: Box<Result<Reply, ProviderError>>,
         /// How long after it was decided on, by the monotonic clock, if known.
         took: Option<Duration>,
     },

@@ -86,7 +86,7 @@ impl<'e> Driver<'e> {
                 }
                 let error = ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") };
                 let (began, span) = (self.decided, spans::node(&self.stage, &path, attempt, name));
-                let ended = Ended { path, attempt, result: Err(error), began, span };
+                let ended = Ended { path, attempt, result: Box::new(Err(error)), began, span };
                 self.underway.arrive(Arrival::Ended(ended));
                 return;
             }

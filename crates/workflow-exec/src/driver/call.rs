@@ -29,7 +29,8 @@ pub(super) struct Admission<'e> {
 pub(super) struct Ended {
     pub path: NodePath,
     pub attempt: u32,
-    pub result: Result<Reply, ProviderError>,
+    /// In a box: it is large, and passed on several times.
+    pub result: Box<Result<Reply, ProviderError>>,
     /// When it began, by the monotonic clock.
     pub began: Duration,
     pub span: Span,
@@ -37,7 +38,7 @@ pub(super) struct Ended {
 
 /// A call that is under way: ready when it and its processes have ended.
 pub(super) struct Call<'e> {
-    id: CallId,
+    path: NodePath,
     /// The provider, until the call was dropped.
     provider: Option<&'e dyn Provider>,
     io: Arc<CallIo>,
@@ -60,23 +61,23 @@ impl<'e> Call<'e> {
         (began, span): (Duration, Span),
     ) -> Self {
         let Admission { provider, place } = admission;
-        let id = request.id.clone();
-        let context = CallContext::new(id.clone(), io.stop.signal(), io.clone());
+        let path = request.id.path.clone();
+        let context = CallContext::new(request.id.clone(), io.stop.signal(), io.clone());
         let mut future = caught(|| provider.call(request, context))
-            .unwrap_or_else(|panic| after_panic(provider, id.clone(), io.secrets().text(panic)).boxed());
+            .unwrap_or_else(|panic| after_panic(provider, io.id(&path), io.secrets().text(panic)).boxed());
         if patience.timeout.is_some() || patience.idle_timeout.is_some() {
-            future = in_time(future, patience, io.clone(), (provider, id.clone())).boxed();
+            future = in_time(future, patience, io.clone(), (provider, io.id(&path))).boxed();
         }
         if !span.is_disabled() {
             future = future.instrument(span.clone()).boxed();
         }
-        Self { id, provider: Some(provider), io, future: Some(future), began, span, _place: place }
+        Self { path, provider: Some(provider), io, future: Some(future), began, span, _place: place }
     }
 }
 
 impl<'e> Call<'e> {
     pub(super) fn path(&self) -> &NodePath {
-        &self.id.path
+        &self.path
     }
 
     pub(super) fn io(&self) -> &Arc<CallIo> {
@@ -93,7 +94,7 @@ impl<'e> Call<'e> {
     fn drop_future(&mut self) {
         let future = self.future.take();
         if let Err(panic) = caught(|| drop(future)) {
-            let (path, attempt, panic) = (&self.id.path, self.id.attempt, self.io.secrets().text(panic));
+            let (path, attempt, panic) = (&self.path, self.io.attempt, self.io.secrets().text(panic));
             error!(%path, attempt, panic, "the future of a call panicked when it was dropped");
         }
     }
@@ -102,7 +103,7 @@ impl<'e> Call<'e> {
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.drop_future();
-        self.io.last_words(&self.id);
+        self.io.last_words(&self.path);
     }
 }
 
@@ -120,7 +121,7 @@ impl Future for Call<'_> {
                             None => ProviderError::cancelled(),
                             Some(_) => too_late("the call was told to stop", FailureClass::Timeout),
                         };
-                        let dropped = dropped(provider, self.id.clone(), late).boxed();
+                        let dropped = dropped(provider, self.io.id(&self.path), late).boxed();
                         self.go_on_with(dropped);
                     }
                     _ => return Poll::Pending,
@@ -128,7 +129,7 @@ impl Future for Call<'_> {
                 Err(panic) => match self.provider {
                     Some(provider) => {
                         let panic = self.io.secrets().text(panic);
-                        let after = after_panic(provider, self.id.clone(), panic).boxed();
+                        let after = after_panic(provider, self.io.id(&self.path), panic).boxed();
                         self.go_on_with(after);
                     }
                     None => break Err(panicked(&panic)),
@@ -136,8 +137,8 @@ impl Future for Call<'_> {
             }
         };
         self.io.secrets().result(&mut result);
-        self.io.last_words(&self.id);
-        let (path, attempt) = (self.id.path.clone(), self.id.attempt);
+        self.io.last_words(&self.path);
+        let (path, attempt, result) = (self.path.clone(), self.io.attempt, Box::new(result));
         let span = std::mem::replace(&mut self.span, Span::none());
         Poll::Ready(Ended { path, attempt, result, began: self.began, span })
     }

@@ -20,12 +20,16 @@ use workflow_core::runs::EngineError;
 
 impl<'e> Driver<'e> {
     /// Decides on all new inputs.
-    pub(super) fn take_in(&mut self, notes: &[SessionNote]) -> Result<(), EngineError> {
+    pub(super) fn take_in(
+        &mut self,
+        notes: &[SessionNote],
+        usages: Vec<UsageNote>,
+    ) -> Result<(), EngineError> {
         for note in notes {
             let (path, session) = (note.path.clone(), note.session.clone());
             self.decide(Input::Session { path, attempt: note.attempt, session })?;
         }
-        for UsageNote { path, attempt, usage } in self.entered.inbox.take_usages() {
+        for UsageNote { path, attempt, usage } in usages {
             self.decide(Input::Used { path, attempt, usage })?;
         }
         while let Some(arrival) = self.underway.take() {

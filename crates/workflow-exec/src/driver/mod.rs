@@ -22,6 +22,7 @@ mod underway;
 mod watch;
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,8 +60,7 @@ pub(crate) fn drive<'e>(
 ) -> impl Future<Output = Result<Driven, EngineError>> + Send + 'e {
     let span = spans::run(hold.run(), &state.created().workflow);
     let entered = hold.entered();
-    let io =
-        RunIo::new(engine.clock.clone(), engine.timer.clone(), entered.inbox.clone(), state.last_event());
+    let io = RunIo::new(engine, entered.inbox.clone(), &state);
     let mut driver = Driver {
         engine,
         entered,
@@ -88,11 +88,11 @@ pub(crate) fn drive<'e>(
     }
     // A block and not an `async fn`, which would store each argument twice.
     async move {
-        if leases::beating(engine, driver.run_and_leave()).await? {
-            Ok(Driven::Again)
-        } else {
-            Ok(Driven::Rested(driver.state))
-        }
+        let is_again = {
+            let driving = pin!(driver.run_and_leave());
+            leases::beating(engine, driving).await?
+        };
+        if is_again { Ok(Driven::Again) } else { Ok(Driven::Rested(driver.state)) }
     }
     .instrument(span)
 }

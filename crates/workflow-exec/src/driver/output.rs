@@ -9,7 +9,8 @@ use futures::channel::oneshot;
 use futures::future::{BoxFuture, ready};
 use futures::task::AtomicWaker;
 use jiff::Timestamp;
-use workflow_core::ids::NodePath;
+use workflow_core::ids::{NodePath, RunId};
+use workflow_core::machine::State;
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::{CallHost, CallId, SessionLost};
 use workflow_core::redact::{Piece, Redactor, Stream};
@@ -19,6 +20,7 @@ use workflow_core::usage::Usage;
 use crate::active::{Inbox, SessionNote, UsageNote};
 use crate::redact::Known;
 use crate::runtime::Timer;
+use crate::shared::Shared;
 use crate::steady::Steady;
 
 /// A run buffers at most this many entries, and this many bytes of text, that are not stored yet.
@@ -30,6 +32,8 @@ const LONG_LINE: usize = 64 * 1024 - 3;
 
 /// The output buffer of a run, shared by its calls.
 pub(crate) struct RunIo {
+    run: RunId,
+    seed: u64,
     clock: Arc<Steady>,
     timer: Arc<dyn Timer>,
     inbox: Arc<Inbox>,
@@ -65,13 +69,15 @@ pub(crate) struct CallIo {
 }
 
 impl RunIo {
-    pub(crate) fn new(clock: Arc<Steady>, timer: Arc<dyn Timer>, inbox: Arc<Inbox>, last_event: u64) -> Self {
+    pub(crate) fn new(engine: &Shared, inbox: Arc<Inbox>, state: &State) -> Self {
         Self {
-            clock,
-            timer,
+            run: state.created().run.clone(),
+            seed: state.created().seed,
+            clock: engine.clock.clone(),
+            timer: engine.timer.clone(),
             inbox,
             secrets: Known::default(),
-            stored: AtomicU64::new(last_event),
+            stored: AtomicU64::new(state.last_event()),
             buffer: Mutex::default(),
             is_used: AtomicBool::new(false),
         }
@@ -173,6 +179,12 @@ impl CallIo {
         }
     }
 
+    /// Which call it is; its node is at `path`.
+    pub(crate) fn id(&self, path: &NodePath) -> CallId {
+        let RunIo { run, seed, .. } = &*self.run;
+        CallId { run: run.clone(), seed: *seed, path: path.clone(), attempt: self.attempt }
+    }
+
     /// Ends the call without its provider, whose grace period is over.
     pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
@@ -205,24 +217,24 @@ impl CallIo {
     }
 
     /// Passes on text that was held back because it could have been the beginning of a secret.
-    pub(crate) fn last_words(&self, call: &CallId) {
+    pub(crate) fn last_words(&self, path: &NodePath) {
         if !self.run.secrets.are_any() {
             return;
         }
         for (kind, mut stream) in std::mem::take(&mut *lock(&self.said)) {
-            stream.finish(|text| self.push(call, kind, text));
+            stream.finish(|text| self.push(path, kind, text));
         }
     }
 
-    fn push(&self, call: &CallId, kind: OutputKind, text: String) {
+    fn push(&self, path: &NodePath, kind: OutputKind, text: String) {
         let mut buffer = lock(&self.run.buffer);
         let was_empty = buffer.entries.is_empty();
         if buffer.entries.len() >= MOST_ENTRIES || buffer.bytes + text.len() > MOST_BYTES {
             buffer.dropped += 1;
             return;
         }
-        self.run.push_dropped(&mut buffer, &call.path, call.attempt);
-        self.run.push(&mut buffer, &call.path, call.attempt, kind, text);
+        self.run.push_dropped(&mut buffer, path, self.attempt);
+        self.run.push(&mut buffer, path, self.attempt, kind, text);
         drop(buffer);
         if was_empty {
             self.run.inbox.wake();
@@ -241,7 +253,9 @@ fn milliseconds(time: Duration) -> u64 {
 impl CallHost for CallIo {
     fn output(&self, call: &CallId, kind: OutputKind, text: String) {
         self.hear();
-        let Some(redactor) = self.run.secrets.redactor() else { return self.push(call, kind, text) };
+        let Some(redactor) = self.run.secrets.redactor() else {
+            return self.push(&call.path, kind, text);
+        };
         let piece = match kind {
             OutputKind::TextDelta => Piece::Delta,
             _ if text.len() >= LONG_LINE => Piece::Part,
@@ -254,7 +268,7 @@ impl CallHost for CallIo {
             said.len() - 1
         });
         if let Some((_, stream)) = said.get_mut(number) {
-            stream.push(text, piece, |text| self.push(call, kind, text));
+            stream.push(text, piece, |text| self.push(&call.path, kind, text));
         }
     }
 

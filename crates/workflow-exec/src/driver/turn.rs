@@ -57,11 +57,11 @@ impl Driver<'_> {
                 return Ok(());
             }
             self.wait().await;
-            let notes = self.entered.inbox.take_sessions();
+            let (notes, usages) = self.entered.inbox.take_notes();
             if self.entered.inbox.take_controls() {
                 self.read_controls().await?;
             }
-            self.take_in(&notes)?;
+            self.take_in(&notes, usages)?;
             self.commit().await?;
             for note in notes {
                 // If the call has ended meanwhile, there is no receiver left.

@@ -80,6 +80,7 @@ impl<'e> Underway<'e> {
             }
         }
         while self.arrived.len() < most
+            && !self.awaited.is_empty()
             && let Poll::Ready(Some(arrival)) = self.awaited.poll_next_unpin(cx)
         {
             match arrival {

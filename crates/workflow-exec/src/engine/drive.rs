@@ -1,5 +1,6 @@
 //! Drives a run that is held until it is idle, and again if a control request arrived meanwhile.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::future::FutureExt as _;
@@ -36,10 +37,10 @@ impl Engine {
 
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
         let run = hold.run().clone();
-        let driving = async move {
+        let driving = pin!(async move {
             let (plan, state) = self.read(&hold).await.map_err(|error| hold.failed(error))?;
             self.drive_on(hold, plan, state).await
-        };
+        });
         panics::while_driving(run, driving).await
     }
 
@@ -56,7 +57,7 @@ impl Engine {
             }
             Ok::<_, EngineError>((plan, state))
         };
-        let read = shared.patiently("reading the run", || read().boxed());
+        let read = pin!(shared.patiently("reading the run", || read().boxed()));
         leases::beating(shared, read).await
     }
 
@@ -67,7 +68,7 @@ impl Engine {
         mut state: Box<State>,
     ) -> Result<RunView, EngineError> {
         loop {
-            let driven = driver::drive(&self.shared, &hold, plan, state).await;
+            let driven = pin!(driver::drive(&self.shared, &hold, plan, state)).await;
             state = match driven.map_err(|error| hold.failed(error))? {
                 Driven::Rested(state) => state,
                 Driven::Again => {

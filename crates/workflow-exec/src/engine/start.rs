@@ -1,5 +1,6 @@
 //! How a run is started, and with which inputs.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::future::FutureExt as _;
@@ -36,7 +37,9 @@ impl Engine {
         let (run, claimed) = self.accept(start).await?;
         match claimed {
             Some((hold, plan, state)) => {
-                let view = panics::while_driving(run, self.drive_on(hold, plan, state)).await?;
+                // Pinned where it stays, because it is large and would be moved at every layer around it.
+                let driving = pin!(self.drive_on(hold, plan, state));
+                let view = panics::while_driving(run, driving).await?;
                 if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
             }
             // Rare, and larger than everything else that a run needs.
@@ -57,7 +60,8 @@ impl Engine {
         if let Some((hold, plan, state)) = claimed {
             let (engine, run) = (self.clone(), run.clone());
             let driving = async move {
-                let driven = panics::while_driving(run.clone(), engine.drive_on(hold, plan, state)).await;
+                let driving = pin!(engine.drive_on(hold, plan, state));
+                let driven = panics::while_driving(run.clone(), driving).await;
                 engine.park(&run, driven);
             };
             // The span of the run has the caller's as its parent.

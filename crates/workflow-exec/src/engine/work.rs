@@ -55,7 +55,11 @@ impl Engine {
         };
         loop {
             // The leases of runs that could not be driven are held without a driver.
-            match caught_async(leases::beating(&self.shared, worker.run())).await {
+            let ran = {
+                let working = pin!(worker.run());
+                caught_async(leases::beating(&self.shared, working)).await
+            };
+            match ran {
                 Ok(ended) => return ended,
                 Err(panic) => {
                     error!(panic, "the store panicked while claiming runs; trying again");

@@ -87,11 +87,10 @@ impl<'a> Step<'a> {
     fn advance_stage(&mut self) -> Result<bool, Broken> {
         let Some((stage, current)) = self.current() else { return Err(self.broken("unknown stage")) };
         let iteration = self.state.iteration;
-        let id = stage.id.clone();
-        let verdict = strategy::verdict(stage, current);
-        let verdict = match verdict {
+        let verdict = match strategy::verdict(stage, current) {
             Verdict::Completed(output_of) => match self.stage_set(stage, current, output_of) {
                 Ok(set) => {
+                    let id = stage.id.clone();
                     self.emit(EventBody::StageCompleted { iteration, stage: id, output_of, set })?;
                     return Ok(true);
                 }
@@ -101,10 +100,11 @@ impl<'a> Step<'a> {
         };
         if let Verdict::Failed(error) = verdict {
             let continues = self.on_failure(stage) == OnFailure::Continue && !self.is_run_over_budget();
-            let repeated = if continues { self.repeated(&id, &error) } else { None };
+            let repeated = if continues { self.repeated(&stage.id, &error) } else { None };
             let continues = continues && repeated.is_none();
             let error = repeated.map_or(error, Arc::new);
             let output_of = self.current().and_then(|(stage, current)| strategy::failed_lane(stage, current));
+            let id = stage.id.clone();
             self.emit(EventBody::StageFailed { iteration, stage: id, error, continues, output_of })?;
             return Ok(true);
         }
@@ -148,13 +148,12 @@ impl<'a> Step<'a> {
 
     fn enter(&mut self, iteration: u32, stage: Option<&'a StagePlan>) -> Result<bool, Broken> {
         let Some(stage) = stage else { return Err(self.broken("unknown stage")) };
-        let id = stage.id.clone();
         let wanted = match &stage.when {
             Some(when) => when.eval(&document::of(self.state, iteration, &Parts::of([when]))),
             None => true,
         };
         if !wanted {
-            self.emit(EventBody::StageSkipped { iteration, stage: id })?;
+            self.emit(EventBody::StageSkipped { iteration, stage: stage.id.clone() })?;
             return Ok(true);
         }
         if self.ask_before(iteration, stage)? {

@@ -68,7 +68,7 @@ impl<'a> Step<'a> {
                 self.due(path);
                 Ok(())
             }
-            Input::Finished { path, attempt, result, took } => self.finished(path, attempt, result, took),
+            Input::Finished { path, attempt, result, took } => self.finished(path, attempt, *result, took),
             Input::Interrupted { path, attempt } => {
                 if self.is_running(&path, attempt) {
                     self.interrupt(path, attempt, None)?;

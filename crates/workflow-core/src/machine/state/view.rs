@@ -78,7 +78,7 @@ impl From<State> for RunView {
             (false, false) => None,
         };
         let results = state.results.into_iter().map(|(id, result)| (id, StageView::from(result)));
-        let mut stages: IndexMap<_, _> = results.collect();
+        let mut stages: IndexMap<_, _, _> = results.collect();
         let mut current_stage = None;
         if let Position::Asked { stage, .. } = &state.position {
             current_stage = Some(stage.clone());

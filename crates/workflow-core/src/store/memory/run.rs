@@ -15,13 +15,16 @@ use crate::status::RunStatus;
 /// The size that a kept output entry counts for besides its text.
 const ENTRY_SIZE: usize = size_of::<OutputEntry>();
 
+/// Room is made for a quarter of the events that a log has, and for at most this many.
+const MOST_AHEAD: usize = 256;
+
 pub(super) struct Run {
     pub(super) epoch: u64,
     /// The holder of the newest lease, unless it was released, and the life it belongs to.
     holder: Option<(Arc<Holder>, u64)>,
     pub(super) head: RunHead,
-    /// What was appended, as it was appended: a log that grows is never copied.
-    appends: Vec<Box<[Event]>>,
+    /// The events, in pieces that are filled and never grow: a log that grows is never copied.
+    log: Vec<Vec<Event>>,
     pub(super) controls: Vec<ControlRecord>,
     /// How many controls the holder has received.
     handed: usize,
@@ -45,7 +48,7 @@ impl Run {
             epoch: 0,
             holder: None,
             head,
-            appends: Vec::new(),
+            log: Vec::new(),
             controls: Vec::new(),
             handed: 0,
             obeyed: 0,
@@ -114,16 +117,24 @@ impl Run {
                 self.obeyed = self.obeyed.max(control);
             }
         }
-        self.appends.push(events.into());
+        match self.log.last_mut() {
+            Some(piece) if piece.capacity() - piece.len() >= events.len() => piece.extend_from_slice(events),
+            _ => {
+                let wanted = usize::try_from(self.last_event() / 4).unwrap_or(MOST_AHEAD).min(MOST_AHEAD);
+                let mut piece = Vec::with_capacity(wanted.max(events.len()));
+                piece.extend_from_slice(events);
+                self.log.push(piece);
+            }
+        }
     }
 
     pub(super) fn last_event(&self) -> u64 {
-        self.appends.last().map_or(0, |events| last_event(events))
+        self.log.last().map_or(0, |piece| last_event(piece))
     }
 
     pub(super) fn events(&self, after: u64, limit: usize) -> Vec<Event> {
-        let read = self.appends.partition_point(|events| last_event(events) <= after);
-        let events = self.appends[read..].iter().flatten();
+        let read = self.log.partition_point(|piece| last_event(piece) <= after);
+        let events = self.log[read..].iter().flatten();
         events.skip_while(|event| event.seq <= after).take(limit).cloned().collect()
     }
 

@@ -283,21 +283,19 @@ impl State {
                 }
             }
             EventBody::StageCompleted { stage, set, output_of, .. } => {
-                self.end_stage(stage, StageStatus::Completed, *output_of, None, event.at)?;
+                self.end_stage(stage, StageStatus::Completed, *output_of, None, None, event.at)?;
                 self.set(set.as_deref());
-                self.position = Position::After(stage.clone(), None);
             }
             EventBody::StageFailed { iteration, stage, error, continues, output_of } => {
                 if matches!(&self.position, Position::Asked { stage: asked, .. } if asked == stage) {
                     // A person did not agree, and nothing of it began.
                     self.begin_stage(*iteration, stage, 0, event.at);
                 }
-                self.end_stage(stage, StageStatus::Failed, *output_of, Some(error), event.at)?;
+                let ends = (!continues).then(|| error.clone());
+                self.end_stage(stage, StageStatus::Failed, *output_of, Some(error), ends, event.at)?;
                 if !self.failed_stages.contains(stage) {
                     self.failed_stages.push(stage.clone());
                 }
-                let ends = (!continues).then(|| error.clone());
-                self.position = Position::After(stage.clone(), ends);
             }
             EventBody::IterationEnded { next, done, .. } => {
                 self.position = Position::Between { next: next.clone(), done: *done };
@@ -356,8 +354,7 @@ impl State {
             EventBody::RunCancelled => {
                 if let Position::In(current) = &self.position {
                     let stage = current.stage.clone();
-                    self.end_stage(&stage, StageStatus::Cancelled, None, None, event.at)?;
-                    self.position = Position::After(stage, None);
+                    self.end_stage(&stage, StageStatus::Cancelled, None, None, None, event.at)?;
                 }
                 self.asks.clear();
                 self.end(RunStatus::Cancelled, None, event.at)?;

@@ -49,15 +49,18 @@ impl State {
         self.position = Position::After(stage.clone(), None);
     }
 
+    /// With the error that ends the run after the stage, if one does.
     pub(super) fn end_stage(
         &mut self,
         stage: &StageId,
         status: StageStatus,
         output_of: Option<u32>,
         error: Option<&Arc<Failure>>,
+        ends: Option<Arc<Failure>>,
         at: Timestamp,
     ) -> Result<(), &'static str> {
-        let Position::In(current) = &mut self.position else {
+        let position = std::mem::replace(&mut self.position, Position::After(stage.clone(), ends));
+        let Position::In(current) = position else {
             return Err("no stage is under way");
         };
         if current.stage != *stage {
@@ -70,7 +73,7 @@ impl State {
         if !self.asks.is_empty() {
             self.asks.clear();
         }
-        let mut lanes = std::mem::take(&mut current.lanes);
+        let mut lanes = current.lanes;
         lanes.iter_mut().for_each(LaneState::close);
         let output = match (status, output_of) {
             (StageStatus::Completed, Some(lane)) => OutputOf::Lane(lane as usize),
@@ -86,9 +89,9 @@ impl State {
             started_at: Some(current.started_at),
             ended_at: Some(at),
             error: error.cloned(),
-            spent: std::mem::take(&mut current.spent),
+            spent: current.spent,
         };
-        self.results.insert(stage.clone(), result);
+        self.results.insert(current.stage, result);
         Ok(())
     }
 
