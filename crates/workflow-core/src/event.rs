@@ -5,6 +5,7 @@
 //! `v` is the version of the whole event format. A reader refuses a version or a type that it does
 //! not know; it never skips one.
 
+mod clone;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use crate::usage::Usage;
 pub const EVENT_VERSION: u32 = 1;
 
 /// A fact that happened to a run: numbered from 1 without gaps, never rewritten.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Event {
     /// Its number within the run.
     pub seq: u64,

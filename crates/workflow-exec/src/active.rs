@@ -1,10 +1,10 @@
 //! The runs that this engine drives at the moment, and how they are woken.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use event_listener::Event;
+use event_listener::{Event, EventListener};
 use foldhash::HashMap;
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
@@ -66,7 +66,31 @@ pub(crate) struct Inbox {
     /// The newest usage report of each call.
     usages: Mutex<Vec<UsageNote>>,
     /// Notified after events or output were stored, and when the run is no longer driven.
-    pub changed: Event,
+    pub changed: Changes,
+}
+
+/// An [`Event`] that mostly has no listener: to notify none is cheap.
+#[derive(Default)]
+pub(crate) struct Changes {
+    event: Event,
+    /// Whether there has ever been a listener.
+    is_heard: AtomicBool,
+}
+
+impl Changes {
+    /// A listener for what changes from now on.
+    pub(crate) fn listen(&self) -> EventListener {
+        self.is_heard.store(true, Ordering::SeqCst);
+        self.event.listen()
+    }
+
+    pub(crate) fn notify(&self) {
+        // Either this sees that there is a listener, or the listener sees what has changed.
+        fence(Ordering::SeqCst);
+        if self.is_heard.load(Ordering::Relaxed) {
+            self.event.notify(usize::MAX);
+        }
+    }
 }
 
 impl Inbox {
@@ -222,7 +246,7 @@ pub(crate) struct Active {
     /// Notified when the store reports a change, and when the engine shuts down.
     pub hint: Event,
     /// Notified when the status of a run that is driven here has changed, and when it is no longer driven.
-    pub changed: Event,
+    pub changed: Changes,
 }
 
 impl Active {
@@ -337,9 +361,9 @@ impl Drop for Entered {
             runs.remove(&self.run);
         }
         drop(runs);
-        self.inbox.changed.notify(usize::MAX);
+        self.inbox.changed.notify();
         self.active.idle.notify(usize::MAX);
-        self.active.changed.notify(usize::MAX);
+        self.active.changed.notify();
     }
 }
 

@@ -89,7 +89,8 @@ impl Steady {
         if elapsed.saturating_sub(last.read) >= FRESH {
             return None;
         }
-        let next = Shown { at: last.at.checked_add(passed).ok()?, elapsed, ..last };
+        let at = last.at.as_duration().checked_add(SignedDuration::try_from(passed).ok()?)?;
+        let next = Shown { at: Timestamp::from_duration(at).ok()?, elapsed, ..last };
         *shown = Some(next);
         Some(next)
     }

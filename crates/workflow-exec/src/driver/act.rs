@@ -28,9 +28,9 @@ impl<'e> Driver<'e> {
             self.io.stored(self.state.last_event());
             self.engine.sinks.events(&self.lease.run, &self.decision.events);
             spans::stored(&self.run_span, &mut self.stage, &self.decision.events);
-            self.entered.inbox.changed.notify(usize::MAX);
+            self.entered.inbox.changed.notify();
             if self.decision.head_changed {
-                self.engine.active.changed.notify(usize::MAX);
+                self.engine.active.changed.notify();
             }
             self.decision.clear();
         }
@@ -75,8 +75,15 @@ impl<'e> Driver<'e> {
         {
             call = Err(failure);
         }
-        let call = match call {
-            Ok(call) => call,
+        let (began, span) = (self.decided, spans::node(&self.stage, &path, attempt, name));
+        match call {
+            // A request is large, and is moved once less here.
+            Ok(machine::Call { request, timeout, over_budget, idle_timeout }) => {
+                let patience = Patience { timeout, over_budget, idle_timeout, timer: &*self.engine.timer };
+                let grace = call::needs_grace(admission.provider).then_some(self.engine.stop_grace);
+                let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));
+                self.underway.call(Call::begin(request, admission, io, patience, (began, span)));
+            }
             Err(mut failure) => {
                 if let Some(problem) = secrets.problem.get() {
                     failure = Failure::new(FailureClass::Permanent, problem);
@@ -85,18 +92,10 @@ impl<'e> Driver<'e> {
                     redactor.failure(&mut failure);
                 }
                 let error = ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") };
-                let (began, span) = (self.decided, spans::node(&self.stage, &path, attempt, name));
                 let ended = Ended { path, attempt, result: Box::new(Err(error)), began, span };
                 self.underway.arrive(Arrival::Ended(ended));
-                return;
             }
-        };
-        let machine::Call { request, timeout, over_budget, idle_timeout } = call;
-        let patience = Patience { timeout, over_budget, idle_timeout, timer: &*self.engine.timer };
-        let span = spans::node(&self.stage, &path, attempt, name);
-        let grace = call::needs_grace(admission.provider).then_some(self.engine.stop_grace);
-        let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));
-        self.underway.call(Call::begin(request, admission, io, patience, (self.decided, span)));
+        }
     }
 
     fn stop(&mut self, path: &NodePath, how: Stop) {

@@ -91,7 +91,7 @@ impl<'e> Outlet<'e> {
         async move {
             let Self { engine, lease, io, inbox } = self;
             store_output(engine, &lease, &io, &inbox, entries).await;
-            inbox.changed.notify(usize::MAX);
+            inbox.changed.notify();
         }
         .boxed()
     }

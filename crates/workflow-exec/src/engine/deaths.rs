@@ -43,7 +43,7 @@ impl Engine {
         let events = [waiting(last + 1)];
         shared.store.append(&lease, last, &events, Some(&head)).await?;
         shared.sinks.events(&lease.run, &events);
-        hold.entered().inbox.changed.notify(usize::MAX);
+        hold.entered().inbox.changed.notify();
         let question = wait.question.as_deref().unwrap_or_default();
         warn!(run = %lease.run, deaths, "the run is left to a person: {question}");
         Ok(hold.release().await?)

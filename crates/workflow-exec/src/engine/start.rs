@@ -113,7 +113,8 @@ impl Engine {
         let labels = labels.iter().map(|(name, value)| (format!("the label `{name}`"), value));
         self.shared.secret_in(&plan, labels)?;
         let chosen = start.run_id.is_some();
-        let (id, seed) = identity(start.run_id, self.shared.clock.now())?;
+        let now = self.shared.clock.now();
+        let (id, seed) = identity(start.run_id, now)?;
         let created = RunCreated {
             run: id.clone(),
             workflow: plan.workflow().id.clone(),
@@ -127,7 +128,7 @@ impl Engine {
             signature: None,
         };
         let body = EventBody::RunCreated(Arc::new(created));
-        let mut events = vec![Event { seq: 1, at: self.shared.clock.now(), body }];
+        let mut events = vec![Event { seq: 1, at: now, body }];
         self.shared.sign(&id, &mut events);
         let event = events[0].clone();
         let state = first_state(&id, &event)?;

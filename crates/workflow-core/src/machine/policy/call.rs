@@ -23,7 +23,9 @@ impl Step<'_> {
         if !self.may_start(&path) {
             return Ok(());
         }
-        if self.node(&path).and_then(|node| node.retry_at).is_some_and(|at| at > self.now) {
+        let node = self.node(&path);
+        let attempt = node.map_or(0, |node| node.attempt) + 1;
+        if node.and_then(|node| node.retry_at).is_some_and(|at| at > self.now) {
             // The clock was set back while it waited for its place.
             self.due(path);
             return Ok(());
@@ -42,7 +44,6 @@ impl Step<'_> {
             self.go_on(path.lane)?;
             return self.advance();
         }
-        let attempt = self.node(&path).map_or(0, |node| node.attempt) + 1;
         let body =
             EventBody::AttemptStarted { path: path.clone(), attempt, provider: provider.clone(), role };
         self.emit(body)?;

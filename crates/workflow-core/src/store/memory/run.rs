@@ -15,7 +15,7 @@ use crate::status::RunStatus;
 /// The size that a kept output entry counts for besides its text.
 const ENTRY_SIZE: usize = size_of::<OutputEntry>();
 
-/// Room is made for a quarter of the events that a log has, and for at most this many.
+/// Room is made for as many events as a log has, and for at most this many.
 const MOST_AHEAD: usize = 256;
 
 pub(super) struct Run {
@@ -120,7 +120,7 @@ impl Run {
         match self.log.last_mut() {
             Some(piece) if piece.capacity() - piece.len() >= events.len() => piece.extend_from_slice(events),
             _ => {
-                let wanted = usize::try_from(self.last_event() / 4).unwrap_or(MOST_AHEAD).min(MOST_AHEAD);
+                let wanted = usize::try_from(self.last_event()).unwrap_or(MOST_AHEAD).min(MOST_AHEAD);
                 let mut piece = Vec::with_capacity(wanted.max(events.len()));
                 piece.extend_from_slice(events);
                 self.log.push(piece);
