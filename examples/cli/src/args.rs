@@ -1,6 +1,7 @@
 //! The command line: global options, commands and their arguments.
 
 mod deleting;
+mod serving;
 mod steering;
 mod variables;
 
@@ -20,6 +21,7 @@ use crate::moment::moment;
 use crate::reference::RunRef;
 
 pub(crate) use deleting::{DeleteArgs, PruneArgs};
+pub(crate) use serving::{More, ServeArgs};
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
 
 const AFTER_HELP: &str = "\
@@ -225,6 +227,9 @@ pub(crate) enum Command {
     Recover,
     /// Drive the runs of the store that no other process drives, and new ones, until it is stopped.
     Worker(WorkerArgs),
+    /// Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started
+    /// through it are driven here, and so are those of the store that no other process drives.
+    Serve(ServeArgs),
 }
 
 /// What `worker` takes.

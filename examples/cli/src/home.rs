@@ -17,6 +17,7 @@ const IGNORED: &str = "\
 /bundles/
 /store-id
 /worktrees/
+/serve-token
 ";
 
 /// A home.
@@ -94,8 +95,18 @@ impl Home {
 
     /// What an agent must not change: all but the worktrees, in which it may be working.
     pub(crate) fn own_files(&self) -> Vec<PathBuf> {
-        let names =
-            ["runs.db*", "runs", "bundles", "store-id", "workflows", "roles", "config", "schemas", "skills"];
+        let names = [
+            "runs.db*",
+            "runs",
+            "bundles",
+            "store-id",
+            "workflows",
+            "roles",
+            "config",
+            "schemas",
+            "skills",
+            "serve-token",
+        ];
         names.into_iter().map(|name| self.path.join(name)).collect()
     }
 

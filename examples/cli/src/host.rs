@@ -8,7 +8,7 @@ use workflow_core::definition::Defaults;
 use workflow_core::ids::RunId;
 use workflow_core::sink::EventSink;
 use workflow_core::store::StoreError;
-use workflow_exec::{Clock, Engine, EngineBuilder, EngineError};
+use workflow_exec::{Clock, Engine, EngineBuilder, EngineError, Spawn};
 use workflow_providers::{
     ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider,
     Worktrees, working_time,
@@ -53,6 +53,11 @@ impl Host {
     /// The same, with events shown to `sink` too.
     pub(crate) fn open_for(place: &Place, sink: impl EventSink + 'static) -> Result<Self, Error> {
         Self::with(&place.home, place.open()?, |builder| builder.sink(sink))?.trusted()
+    }
+
+    /// The same for a server: runs are driven in the background, by `spawn`.
+    pub(crate) fn open_on(place: &Place, spawn: impl Spawn + 'static) -> Result<Self, Error> {
+        Self::with(&place.home, place.open()?, |builder| builder.spawner(spawn))?.trusted()
     }
 
     /// Refuses to drive runs of a store that is not known to be the user's.

@@ -15,6 +15,7 @@ mod logs;
 mod migrate;
 mod nodes;
 mod runs;
+mod serve;
 mod show;
 mod templates;
 mod worker;
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Prune(args) => delete::prune(&place()?, json, args).await,
             Command::Recover => drive::recover(&place()?, json).await,
             Command::Worker(args) => worker::worker(&place()?, json, args).await,
+            Command::Serve(args) => serve::serve(&place()?, args).await,
         }
     })
 }

@@ -26,6 +26,7 @@ mod postgres;
 mod private;
 mod readme;
 mod runs;
+mod serving;
 mod signals;
 mod steering;
 mod stores;

@@ -300,6 +300,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       prune      Delete runs that have ended: old ones, those with a status, or all but the newest
       recover    Resume all unfinished runs that no process drives, as after a crash, including those that wait until a time. Runs that wait for a person stay paused
       worker     Drive the runs of the store that no other process drives, and new ones, until it is stopped
+      serve      Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started through it are driven here, and so are those of the store that no other process drives
       help       Print this message or the help of the given subcommand(s)
 
     Options:

@@ -1,0 +1,174 @@
+//! `serve`: the host interface, for other programs.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use futures::channel::{mpsc, oneshot};
+use futures::future::{BoxFuture, FutureExt as _, select};
+use futures::io::AllowStdIo;
+use futures::sink::SinkExt as _;
+use futures::stream::{StreamExt as _, TryStreamExt as _};
+use tokio::net::TcpListener;
+use tokio::runtime::{Handle, Runtime};
+use workflow_core::stop::Stop;
+use workflow_exec::{Spawn, WorkOptions};
+use workflow_service::http::{self, Options, Tokens};
+use workflow_service::{Caller, Scope, Service, stdio};
+
+use crate::args::{More, ServeArgs};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::store_url::Place;
+use crate::{home, print, signals};
+
+/// The name of the file with the token, in the home.
+const TOKEN: &str = "serve-token";
+
+/// Drives runs on the threads of a runtime.
+struct Threads(Handle);
+
+impl Spawn for Threads {
+    fn spawn(&self, future: BoxFuture<'static, ()>) {
+        drop(self.0.spawn(future));
+    }
+}
+
+/// Serves until a signal arrives, or until standard input ends. Runs that are under way then are left to be resumed.
+pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error> {
+    let mut signals = signals::listen()?;
+    let runtime = Runtime::new().map_err(Error::System)?;
+    let host = Host::open_on(place, Threads(runtime.handle().clone()))?;
+    let engine = host.engine.clone();
+    if !args.no_worker {
+        let worker = engine.clone();
+        runtime.spawn(async move {
+            if let Err(error) = worker.work(WorkOptions::default()).await {
+                tracing::error!(%error, "runs of the store are no longer driven here");
+            }
+        });
+    }
+    let service = Service::new(engine.clone());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = if args.stdio {
+        let caller = Caller::new(user(), "stdio").scopes(Scope::ALL);
+        let input = stdin()?;
+        async move {
+            let output = AllowStdIo::new(io::stdout());
+            let serve = Box::pin(stdio::serve(&service, &caller, input, output));
+            match select(serve, stopped).await {
+                futures::future::Either::Left((served, _)) => served.map_err(Error::Output),
+                futures::future::Either::Right(_) => Ok(()),
+            }
+        }
+        .boxed()
+    } else {
+        let token = token(&place.home.path, args.token_file.as_deref())?;
+        let mut scopes = vec![Scope::Read, Scope::Run];
+        if !args.allow.is_empty() {
+            scopes.push(Scope::Edit);
+        }
+        if args.allow.contains(&More::Admin) {
+            scopes.push(Scope::Admin);
+        }
+        let mut tokens = Tokens::default();
+        let caller = Caller::new(user(), "http").scopes(scopes);
+        tokens.add(&token, caller).map_err(|weak| Error::Refused(weak.to_string()))?;
+        let mut options = Options::new(tokens);
+        options.hosts.clone_from(&args.hosts);
+        options.origins.clone_from(&args.origins);
+        let listen = args.listen;
+        let bound =
+            runtime.spawn(TcpListener::bind(listen)).await.map_err(|error| Error::System(error.into()))?;
+        let listener = bound.map_err(|error| Error::Refused(format!("{listen}: {error}")))?;
+        let address = listener.local_addr().map_err(Error::System)?;
+        print::line(format!("http://{address}"))?;
+        let serving = runtime.spawn(http::serve(service, listener, options, stopped.map(drop)));
+        async move {
+            let served = serving.await.map_err(|error| Error::System(error.into()))?;
+            served.map_err(Error::System)
+        }
+        .boxed()
+    };
+    let stopping = async {
+        let mut how = Stop::Gracefully;
+        let mut stop = Some(stop);
+        while signals.next().await.is_some() {
+            // The receiver is gone when serving has ended.
+            let _ = stop.take().map(|stop| stop.send(()));
+            let engine = engine.clone();
+            runtime.spawn(async move { engine.shutdown(how).await });
+            how = Stop::AtOnce;
+        }
+    };
+    let mut stopping = Box::pin(stopping);
+    let served = match select(served, &mut stopping).await {
+        futures::future::Either::Left((served, _)) => served,
+        // Signals do not end.
+        futures::future::Either::Right(_) => Ok(()),
+    };
+    // Another signal hurries.
+    select(Box::pin(engine.shutdown(Stop::Gracefully)), stopping).await;
+    served.map(|()| Exit::DONE)
+}
+
+/// Standard input, read by a thread of its own.
+fn stdin() -> Result<impl futures::io::AsyncBufRead + Unpin + Send, Error> {
+    let (mut sender, receiver) = mpsc::channel::<io::Result<Vec<u8>>>(4);
+    let read = move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let mut buffer = vec![0; 64 << 10];
+            let read = match input.read(&mut buffer) {
+                Ok(0) => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+                Ok(length) => {
+                    buffer.truncate(length);
+                    Ok(buffer)
+                }
+            };
+            let failed = read.is_err();
+            if futures::executor::block_on(sender.send(read)).is_err() || failed {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("stdin".into()).spawn(read).map_err(Error::System)?;
+    Ok(receiver.into_async_read())
+}
+
+/// Who runs this program.
+fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| format!("user {}", rustix::process::geteuid().as_raw()))
+}
+
+/// The token that callers have to send.
+fn token(home: &Path, named: Option<&Path>) -> Result<String, Error> {
+    let path = named.map_or_else(|| home.join(TOKEN), PathBuf::from);
+    let failed = |source| Error::File { path: path.clone(), source };
+    match fs::read_to_string(&path) {
+        Ok(_) if fs::metadata(&path).map_err(failed)?.mode() & 0o077 != 0 => {
+            let path = path.display();
+            return Err(Error::Refused(format!(
+                "{path}: other users can read the token: `chmod 600 {path}`"
+            )));
+        }
+        Ok(text) => return Ok(text.trim().to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => {}
+        Err(error) => return Err(failed(error)),
+    }
+    home::make(home)?;
+    let mut random = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut random))
+        .map_err(Error::System)?;
+    let token = format!("{:032x}", u128::from_ne_bytes(random));
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    file.and_then(|mut file| file.write_all(token.as_bytes())).map_err(failed)?;
+    print::to_stderr(&format!("callers send the token in {}: `Authorization: Bearer TOKEN`", path.display()));
+    Ok(token)
+}
