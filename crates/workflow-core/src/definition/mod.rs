@@ -43,12 +43,12 @@ pub(crate) use model::{AssignmentsFile, WorkflowFile};
 pub use crate::role::{Role, Variable, VariableType};
 pub use crate::suggest::did_you_mean;
 pub use check::{validate, validate_profile, validate_role};
-pub use draft::{Draft, Parsed, SourceRange, parse, read};
+pub use draft::{Draft, Parsed, parse, read};
 pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, DIAGNOSTIC_CODES, Diagnostic, Diagnostics,
     Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane, LoopSpec, Mode, Node, OnFailure,
     OnInterrupt, OutputFormat, ParallelStrategy, Period, Profile, ReduceNode, ReduceStrategy, RunNode,
-    SessionMode, Severity, Stage, Workflow, calls_of, roles_of,
+    SessionMode, Severity, SourceRange, Stage, Workflow, calls_of, roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{ParsedAssignments, check_schema, parse_assignments, read_schema, read_value};

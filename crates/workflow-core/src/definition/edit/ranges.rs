@@ -1,8 +1,7 @@
 //! Where values are in their text, in lines and columns as editors count them.
 
 use super::layout::Layout;
-use crate::definition::draft::SourceRange;
-use crate::definition::model::Path;
+use crate::definition::model::{Path, SourceRange};
 use crate::definition::yaml::{Entry, Kind, Node};
 
 /// Finds the ranges of values in a text.

@@ -7,6 +7,7 @@ mod duration;
 mod file;
 mod graph;
 mod path;
+mod range;
 pub(super) mod steps;
 mod workflow;
 
@@ -22,6 +23,7 @@ pub use graph::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
     RunNode, calls_of, roles_of,
 };
+pub use range::SourceRange;
 pub use workflow::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
     SessionMode, Stage, Workflow,
