@@ -223,6 +223,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         labels: BTreeMap::new(),
         on_failure: None,
         interactive: false,
+        max_iters: None,
         isolated: false,
         seed: 0,
         signature: None,

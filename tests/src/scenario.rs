@@ -248,6 +248,7 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
         labels: BTreeMap::new(),
         on_failure: None,
         interactive: false,
+        max_iters: None,
         isolated: false,
         seed: SEED,
         signature: None,

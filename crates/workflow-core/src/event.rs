@@ -454,6 +454,9 @@ pub struct RunCreated {
     /// Replaces `on_failure` of every stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+    /// Replaces `max_iters` of the loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_iters: Option<u32>,
     /// Whether a person is asked before every stage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interactive: bool,

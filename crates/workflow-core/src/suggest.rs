@@ -45,7 +45,13 @@ pub(crate) fn slug(text: &str) -> Option<String> {
 const MOST: usize = 100;
 
 /// The nearest candidate within a third of the name's length, whatever its case and its `_` and `-`.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+///
+/// ```
+/// use workflow_core::definition::nearest;
+///
+/// assert_eq!(nearest("retrys", ["retries", "role"]), Some("retries"));
+/// ```
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > 64 {
         return None;
     }

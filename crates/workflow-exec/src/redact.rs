@@ -140,6 +140,11 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether a secret is known here.
+    pub(crate) fn has_secret(&self, name: &str) -> bool {
+        matches!(look_up(&*self.secrets, name), Ok(Some(_)))
+    }
+
     /// The first of the values, each with its place, that holds a secret of the plan which is known here.
     pub(crate) fn secret_in<'v>(
         &self,

@@ -59,6 +59,15 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The registered provider that a name may be a slip of.
+    pub(crate) fn near_provider(&self, name: &str) -> Option<&str> {
+        let mut known: Vec<_> = self.providers.keys().map(|name| &**name).collect();
+        known.sort_unstable();
+        definition::nearest(name, known)
+    }
+}
+
 /// A run that is driven here. Dropping it releases the lease, and then unregisters the run.
 pub(crate) struct Hold {
     shared: Arc<Shared>,

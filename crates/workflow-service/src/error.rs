@@ -123,7 +123,9 @@ impl From<EngineError> for ServiceError {
             }
             EngineError::TakenOver { .. } | EngineError::NotSelected { .. } => Self::new(Code::Held, message),
             EngineError::ShutDown => Self::new(Code::ShuttingDown, message),
-            EngineError::SecretInValue { .. } => Self::new(Code::InvalidInputs, message),
+            EngineError::Option(_) | EngineError::SecretInValue { .. } => {
+                Self::new(Code::InvalidInputs, message)
+            }
             EngineError::NotSigned { .. } | EngineError::SecretsMissing { .. } => {
                 Self::new(Code::NotTrusted, message)
             }

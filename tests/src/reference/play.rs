@@ -60,6 +60,7 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
         labels: BTreeMap::new(),
         on_failure: case.on_failure,
         interactive: case.interactive,
+        max_iters: None,
         isolated: false,
         seed: case.seed,
         signature: None,

@@ -526,6 +526,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
         labels: BTreeMap::new(),
         on_failure: setup.case.on_failure,
         interactive: setup.case.interactive,
+        max_iters: None,
         isolated: false,
         seed: setup.case.seed,
         signature: None,

@@ -51,6 +51,7 @@ impl World {
             labels: BTreeMap::new(),
             on_failure: *on_failure,
             interactive: *interactive,
+            max_iters: None,
             isolated: false,
             seed,
             signature: None,

@@ -14,7 +14,7 @@ use crate::bundle::Skill;
 use crate::definition::edit;
 use crate::ids::WorkflowId;
 
-pub use part::{CatalogEntry, Document, Part, PartKind, Text, Version};
+pub use part::{CatalogEntry, Document, Part, PartKind, Text, Version, is_schema_name};
 pub use protection::{is_protected, only_unprotects};
 pub use template::{WorkflowTemplate, templates};
 

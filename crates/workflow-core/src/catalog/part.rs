@@ -16,6 +16,18 @@ pub enum Part {
     Schema(String),
     /// The assignments.
     Assignments,
+    /// A skill: the text of its `SKILL.md`, or a file of the desktop app, which is a JSON object.
+    Skill(String),
+}
+
+/// Whether a schema can be written under that name: a file inside of a home, outside of the folders whose files mean
+/// something else.
+pub fn is_schema_name(name: &str) -> bool {
+    let is_plain =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', ':', '\0']);
+    let folder = name.split('/').next().unwrap_or_default().to_lowercase();
+    let is_taken = ["workflows", "roles", "skills", "config", "runs"].contains(&folder.as_str());
+    name.len() <= 200 && name.split('/').all(is_plain) && !is_taken
 }
 
 /// The kinds of parts that are listed.
@@ -25,6 +37,8 @@ pub enum PartKind {
     Roles,
     /// Profiles.
     Profiles,
+    /// Skills.
+    Skills,
 }
 
 impl fmt::Display for Part {
@@ -34,6 +48,7 @@ impl fmt::Display for Part {
             Self::Profile(stage, id) => write!(f, "profile `{stage}.{id}`"),
             Self::Schema(name) => write!(f, "schema `{name}`"),
             Self::Assignments => f.write_str("the assignments"),
+            Self::Skill(name) => write!(f, "skill `{name}`"),
         }
     }
 }

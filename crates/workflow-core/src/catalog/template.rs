@@ -7,7 +7,7 @@
 //! [`Catalog::create_from`]: crate::catalog::Catalog::create_from
 
 use super::part::Part;
-use crate::definition::{Diagnostic, Diagnostics, parse};
+use crate::definition::{Diagnostic, Diagnostics, Export, parse};
 use crate::ids::{ProfileId, RoleId, StageId, WorkflowId};
 
 /// A workflow to start from.
@@ -149,6 +149,18 @@ impl WorkflowTemplate {
             }),
             _ => Err(Diagnostics::from(problems)),
         }
+    }
+}
+
+impl From<Export> for WorkflowTemplate {
+    /// What is created when an export is imported.
+    fn from(export: Export) -> Self {
+        let parsed = parse(export.workflow.as_bytes(), Some(&export.id)).workflow;
+        let (name, description, stages) = match parsed {
+            Some(found) => (found.name, found.description, found.stages.keys().cloned().collect()),
+            None => (export.id.to_string(), None, Vec::new()),
+        };
+        Self { id: export.id, name, description, stages, workflow: export.workflow, parts: export.parts }
     }
 }
 

@@ -133,6 +133,15 @@ impl Draft {
         Some(Ranges::of(text).value(node))
     }
 
+    /// The text that it was read from.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.source.as_ref().map(|(text, _)| text.as_str())
+    }
+
+    pub(super) fn source(&self) -> Option<(&str, &Node)> {
+        self.source.as_ref().map(|(text, tree)| (text.as_str(), tree))
+    }
+
     /// The file as it is written: its keys and values, also those with errors. None for a workflow that was built
     /// in Rust, and for a text that is not YAML.
     pub fn file(&self) -> Option<Data> {

@@ -29,6 +29,7 @@
 mod check;
 mod draft;
 pub mod edit;
+mod export;
 pub(crate) mod model;
 mod parse;
 mod parts;
@@ -41,9 +42,11 @@ pub(crate) use check::{NodeNames, arms, needs};
 pub(crate) use model::{AssignmentsFile, WorkflowFile};
 
 pub use crate::role::{Role, Variable, VariableType};
-pub use crate::suggest::did_you_mean;
+pub use crate::suggest::{did_you_mean, nearest};
 pub use check::{validate, validate_profile, validate_role};
 pub use draft::{Draft, Parsed, parse, read};
+pub use edit::Correction;
+pub use export::{EXPORT_FORMAT, Export};
 pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, DIAGNOSTIC_CODES, Diagnostic, Diagnostics,
     Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane, LoopSpec, Mode, Node, OnFailure,

@@ -67,7 +67,7 @@ fn role_of(text: &[u8], file_id: Option<&RoleId>, workflow: Option<&Workflow>) -
     let parts = match reading::parts(text) {
         Ok(parts) => parts,
         Err(refused) => {
-            return ParsedRole { role: None, output_schema: None, diagnostics: vec![refused] };
+            return ParsedRole { role: None, output_schema: None, diagnostics: vec![*refused] };
         }
     };
     let (tree, problems) =

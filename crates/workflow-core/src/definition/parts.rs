@@ -54,6 +54,7 @@ impl Draft {
             Part::Profile(stage, profile) => format!("profile {stage}.{profile}"),
             Part::Role(role) => format!("role {role}"),
             Part::Schema(name) => format!("schema {name}"),
+            Part::Skill(name) => format!("skill {name}"),
         };
         match found {
             Ok(None) => {}
@@ -131,6 +132,8 @@ impl Draft {
                 }
                 Err(diagnostics) => diagnostics,
             },
+            // Their texts are for agents: see `give_skill`.
+            Part::Skill(_) => Vec::new(),
         };
         self.keep_problems(what, origin, problems);
     }

@@ -50,6 +50,21 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// The same with what to write there instead, where that is known.
+    pub(crate) fn error_with(
+        &mut self,
+        code: &'static str,
+        path: &Path<'_>,
+        message: impl Into<String>,
+        replacement: Option<&str>,
+    ) {
+        let before = self.found.list.len();
+        self.error(code, path, message);
+        if let Some(found) = self.found.list.get_mut(before) {
+            found.replacement = replacement.map(Into::into);
+        }
+    }
+
     /// An error in the text at `path`, so many bytes from its start.
     pub(crate) fn error_in_text(
         &mut self,
@@ -97,15 +112,17 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// A warning about a key, and not its value.
+    /// A warning about a key, and not its value. `near` is what it was probably meant to be.
     pub(crate) fn warning_at_key(
         &mut self,
         code: &'static str,
         path: &Path<'_>,
         key: Place,
         message: impl Into<String>,
+        near: Option<&str>,
     ) {
-        self.add(Diagnostic::warning(code, path.to_string(), message), Some(key));
+        let warning = Diagnostic::warning(code, path.to_string(), message);
+        self.add(Diagnostic { rename: near.map(Into::into), ..warning }, Some(key));
     }
 
     /// An error in a key, and not in its value.
@@ -115,8 +132,10 @@ impl<'t> Report<'t> {
         path: &Path<'_>,
         key: Place,
         message: impl Into<String>,
+        near: Option<&str>,
     ) {
-        self.add(Diagnostic::error(code, path.to_string(), message), Some(key));
+        let error = Diagnostic::error(code, path.to_string(), message);
+        self.add(Diagnostic { rename: near.map(Into::into), ..error }, Some(key));
     }
 
     /// An error in the text of the file.
@@ -239,6 +258,20 @@ pub(crate) fn node_of<'t>(tree: &'t Node, path: &str) -> (Place, &'t Node) {
         };
     }
     at
+}
+
+/// The key at the end of a path, where it is there.
+pub(crate) fn key_of<'t>(tree: &'t Node, path: &str) -> Option<&'t Entry> {
+    let steps = steps::parse(path)?;
+    let (last, parents) = steps.split_last()?;
+    let parent = parents.iter().try_fold(tree, |node, step| match step {
+        Step::Key(key) => node.get(key).map(|entry| &entry.value),
+        Step::Index(index) => node.item(*index),
+    })?;
+    match last {
+        Step::Key(key) => parent.get(key),
+        Step::Index(_) => None,
+    }
 }
 
 /// The value at `path`, with its place; or only the place of the key of what it is missing from.

@@ -73,6 +73,9 @@ pub enum EngineError {
     /// Labels of the new run are [invalid](crate::labels::check_labels).
     #[error("the run cannot start: {}", .0.join("; "))]
     Labels(Vec<String>),
+    /// An option of the new run does not fit its workflow.
+    #[error("the run cannot start: {0}")]
+    Option(String),
     /// The engine was built without a spawner.
     #[error(
         "the engine has no spawner to drive runs in the background: drive the run yourself with `Engine::drive`"

@@ -38,6 +38,8 @@ pub struct StartRun {
     pub provider: Option<String>,
     /// What replaces `on_failure` of every stage.
     pub on_failure: Option<OnFailure>,
+    /// What replaces `max_iters` of the loop.
+    pub max_iters: Option<u32>,
     /// Whether a person is asked before every stage.
     pub interactive: bool,
     /// Whether the calls work in a workspace of the run's own.
@@ -73,6 +75,7 @@ impl StartRun {
             run_id: None,
             provider: None,
             on_failure: None,
+            max_iters: None,
             interactive: false,
             isolated: false,
         }
@@ -164,6 +167,14 @@ impl StartRun {
     #[must_use]
     pub fn isolated(mut self) -> Self {
         self.isolated = true;
+        self
+    }
+
+    /// Replaces the most iterations of the loop, 1–20. A run of a workflow without a loop does not start then, nor does
+    /// one with fewer iterations than a stage's `min_iterations`.
+    #[must_use]
+    pub fn max_iters(mut self, most: u32) -> Self {
+        self.max_iters = Some(most);
         self
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tracing::{error, warn};
 use workflow_core::bundle::Bundle;
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
@@ -11,6 +12,7 @@ use workflow_core::definition::{
 };
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
+use workflow_core::provider::Provider;
 
 use crate::engine::Engine;
 use crate::panics::{ask_catalog, caught};
@@ -108,10 +110,42 @@ impl Engine {
             return Ok(());
         }
         if let Some(catalog) = &self.shared.catalog {
-            ask_catalog(look_up(&**catalog, draft, &self.shared.defaults)).await?;
+            return self.look_up_in(&**catalog, draft).await;
         }
         self.shared.add_provided_skills(draft);
         Ok(())
+    }
+
+    /// Looks up in another catalog what a draft refers to: in one that has parts which are to be added, for instance.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Catalog`] when the catalog cannot be read.
+    pub async fn look_up_in(&self, catalog: &dyn Catalog, draft: &mut Draft) -> Result<(), EngineError> {
+        if draft.workflow().is_some() {
+            ask_catalog(look_up(catalog, draft, &self.shared.defaults)).await?;
+            self.shared.add_provided_skills(draft);
+        }
+        Ok(())
+    }
+
+    /// The names of the registered providers, in order, with the schemas of their options, where they have one.
+    pub fn providers(&self) -> Vec<(&str, Option<Value>)> {
+        let mut providers: Vec<_> = self.shared.providers.iter().collect();
+        providers.sort_unstable_by_key(|(name, _)| *name);
+        let schema = |provider: &dyn Provider| caught(|| provider.options_schema()).ok().flatten();
+        providers.into_iter().map(|(name, provider)| (&**name, schema(&**provider))).collect()
+    }
+
+    /// The names of the secrets that a plan needs, for which it has no default, and that are not known here.
+    pub fn missing_secrets(&self, plan: &Plan) -> Vec<String> {
+        let needed = plan.secrets().filter(|(_, stages)| !stages.is_empty());
+        needed.filter(|(name, _)| !self.shared.has_secret(name)).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// The provider of stages that name none, where the host has set one.
+    pub fn default_provider(&self) -> Option<&str> {
+        self.shared.defaults.provider.as_deref()
     }
 
     /// Resolves and compiles a draft when everything was [looked up](Engine::look_up), and returns its errors

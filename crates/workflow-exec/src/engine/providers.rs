@@ -78,7 +78,10 @@ impl Shared {
                 }
                 if !self.providers.contains_key(chosen.name) {
                     let message = format!("{}{}", self.unknown_provider(chosen.name), chosen.why(id));
-                    let problem = Diagnostic::error("unknown-provider", chosen.path(id), message);
+                    let near = self.near_provider(chosen.name);
+                    let near = near.filter(|_| matches!(chosen.by, By::Stage | By::Lane(_)));
+                    let problem =
+                        Diagnostic::error("unknown-provider", chosen.path(id), message).with_near(near);
                     let there = (chosen.by == By::Assignments)
                         .then(|| library.in_file("assignments", problem.clone()))
                         .flatten();

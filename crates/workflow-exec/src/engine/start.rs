@@ -105,6 +105,9 @@ impl Engine {
         if !wrong.is_empty() {
             return Err(EngineError::Labels(wrong));
         }
+        if let Some(most) = start.max_iters {
+            plan.check_max_iters(most).map_err(EngineError::Option)?;
+        }
         self.shared.check_secrets(&plan)?;
         let vars = start.vars.iter().map(|(name, value)| (format!("the variable `{name}`"), value));
         self.shared.secret_in(&plan, vars)?;
@@ -122,6 +125,7 @@ impl Engine {
             vars: start.vars,
             labels: start.labels,
             on_failure: start.on_failure,
+            max_iters: start.max_iters,
             interactive: start.interactive,
             isolated: start.isolated,
             seed,

@@ -2,9 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use workflow_core::definition::{Diagnostic, Severity};
+use workflow_core::definition::{self, Correction, Diagnostic, Draft, Severity};
 use workflow_core::ids::WorkflowId;
 
+use super::get::Range;
 use crate::caller::{Caller, Scope};
 use crate::error::ServiceError;
 use crate::host::Host;
@@ -47,53 +48,100 @@ pub struct Problem {
     pub line: u32,
     /// The column in characters, counted from 1.
     pub column: u32,
+    /// The line of the end of what is wrong; that of its start where no more is known.
+    pub end_line: u32,
+    /// The column after its last character.
+    pub end_column: u32,
     /// What is wrong, and what to write instead.
     pub message: String,
     /// The file, if it is not the workflow's: a profile, a role, a schema, the assignments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// What an editor can offer to correct it.
+    /// Changes of the text, each of which corrects it: an editor can offer them as quick fixes.
     pub fixes: Vec<Fix>,
 }
 
-/// A correction of a text.
+/// A change of a text that corrects a problem.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Fix {
-    /// What to put in place of the value at the problem's path.
-    pub replacement: String,
+    /// What it does, for people: `Replace with "retries"`.
+    pub title: String,
+    /// The first line of the part of the text that is replaced, counted from 1.
+    pub line: u32,
+    /// The column there, in characters, counted from 1.
+    pub column: u32,
+    /// The last line of the part.
+    pub end_line: u32,
+    /// The column after its last character.
+    pub end_column: u32,
+    /// What takes its place.
+    pub new_text: String,
+}
+
+impl From<Correction> for Fix {
+    fn from(correction: Correction) -> Self {
+        let Range { line, column, end_line, end_column } = correction.range.into();
+        Self { title: correction.title, line, column, end_line, end_column, new_text: correction.new_text }
+    }
 }
 
 impl From<Diagnostic> for Problem {
     fn from(found: Diagnostic) -> Self {
-        let Diagnostic { severity, code, path, line, column, message, file, replacement, .. } = found;
-        let fixes = replacement.map(|replacement| Fix { replacement: replacement.into() });
+        let Diagnostic { severity, code, path, line, column, message, file, .. } = found;
         Self {
             severity,
             code: code.to_owned(),
             path,
             line,
             column,
+            end_line: line,
+            end_column: column,
             message,
             file: file.map(Into::into),
-            fixes: fixes.into_iter().collect(),
+            fixes: Vec::new(),
         }
     }
+}
+
+impl Problem {
+    /// The problem with its end and its fixes in the text of a draft.
+    fn in_text(found: Diagnostic, draft: &Draft) -> Self {
+        let fixes = draft.corrections(&found).into_iter().map(Fix::from).collect();
+        let end = draft.end(&found);
+        let problem = Self { fixes, ..Self::from(found) };
+        match end {
+            Some((end_line, end_column)) => Self { end_line, end_column, ..problem },
+            None => problem,
+        }
+    }
+}
+
+/// Everything that is wrong with a text, with ends and fixes.
+pub(crate) fn problems(found: Vec<Diagnostic>, draft: &Draft) -> Vec<Problem> {
+    found.into_iter().map(|found| Problem::in_text(found, draft)).collect()
+}
+
+/// Refuses a text with errors, which are in the details.
+pub(crate) fn refuse_errors(text: &str, id: &WorkflowId) -> Result<(), ServiceError> {
+    let draft = definition::read(text.as_bytes(), Some(id));
+    let errors: Vec<_> = draft.clone().finish().into_iter().filter(Diagnostic::is_error).collect();
+    if errors.is_empty() { Ok(()) } else { Err(ServiceError::invalid_text(&problems(errors, &draft))) }
 }
 
 impl Operation for ValidateWorkflow {
     const NAME: &'static str = "workflow:validate";
     const SCOPE: Scope = Scope::Read;
     const ABOUT: &'static str =
-        "Checks the text of a workflow, with all that it refers to, without storing it.";
+        "Checks the text of a workflow, with all that it refers to, without storing it; with quick fixes.";
     type Response = Validated;
 
     async fn run(self, host: &Host, _: &Caller) -> Result<Validated, ServiceError> {
-        let checked = host.engine().check(self.text.as_bytes(), self.id.as_ref()).await?;
-        Ok(Validated {
-            valid: checked.plan.is_some(),
-            diagnostics: checked.diagnostics.into_iter().map(Problem::from).collect(),
-        })
+        let draft = definition::read(self.text.as_bytes(), self.id.as_ref());
+        let mut looked_up = draft.clone();
+        host.engine().look_up(&mut looked_up).await?;
+        let checked = host.engine().finish(looked_up, None);
+        Ok(Validated { valid: checked.plan.is_some(), diagnostics: problems(checked.diagnostics, &draft) })
     }
 }

@@ -23,7 +23,7 @@ impl Provider for Echo {
 /// A service and what it works on.
 pub(crate) struct Host {
     pub service: Service,
-    home: tempfile::TempDir,
+    pub home: tempfile::TempDir,
 }
 
 impl Host {
@@ -31,7 +31,11 @@ impl Host {
     pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let catalog = FsCatalog::open(home.path()).unwrap();
-        let engine = Engine::builder().catalog(catalog).provider("echo", Echo).build().unwrap();
+        let mut engine = Engine::builder().catalog(catalog);
+        for provider in ["command", "demo", "echo"] {
+            engine = engine.provider(provider, Echo);
+        }
+        let engine = engine.build().unwrap();
         Self { service: Service::new(engine), home }
     }
 
@@ -40,6 +44,20 @@ impl Host {
         let path = self.home.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
+    }
+
+    /// The files of the home, by their paths.
+    pub(crate) fn files(&self) -> Vec<String> {
+        fn add(folder: &std::path::Path, files: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { add(&path, files) } else { files.push(path.display().to_string()) }
+            }
+        }
+        let mut files = Vec::new();
+        add(self.home.path(), &mut files);
+        files.sort();
+        files
     }
 
     /// Calls an operation as the host itself.

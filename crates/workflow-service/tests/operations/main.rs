@@ -4,6 +4,9 @@
 
 mod bindings;
 mod catalog;
+mod edits;
+mod fixes;
 mod host;
 mod http;
 mod table;
+mod transfer;

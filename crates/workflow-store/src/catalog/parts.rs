@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use workflow_core::bundle::{BundleHash, Skill};
-use workflow_core::catalog::{CatalogError, Part, PartKind, Text, Version};
+use workflow_core::catalog::{CatalogError, Part, PartKind, Text, Version, is_schema_name};
 use workflow_core::definition::{
     Diagnostic, Diagnostics, parse_assignments, parse_profile, parse_role, read_schema,
 };
@@ -18,6 +18,9 @@ use crate::disk::{Content, create_dir_all, replace, sync_dir, take_turn, unfinis
 /// The folder of profiles, relative to the home.
 const PROFILES: &str = "workflows/stages";
 const ROLES: &str = "roles";
+const SKILLS: &str = "skills";
+/// The file of a skill, in its folder.
+const SKILL: &str = "SKILL.md";
 const ENDINGS: [&str; 2] = ["yml", "yaml"];
 
 impl Folder {
@@ -45,6 +48,21 @@ impl Folder {
                     found.extend(ids.map(|(stage, profile)| Part::Profile(stage, profile)));
                 }
             }
+            PartKind::Skills => {
+                let own = self.home.join(SKILLS);
+                for folder in [&own].into_iter().chain(&self.more.skills) {
+                    for name in names(folder)? {
+                        let is_own_file = folder == &own && folder.join(&name).is_file();
+                        let id = match name.strip_suffix(".json").filter(|_| is_own_file) {
+                            Some(id) => Some(id),
+                            None => {
+                                Some(name.as_str()).filter(|name| folder.join(name).join(SKILL).is_file())
+                            }
+                        };
+                        found.extend(id.filter(|id| is_id(id)).map(|id| Part::Skill(id.to_owned())));
+                    }
+                }
+            }
         }
         Ok(found.into_iter().collect())
     }
@@ -56,12 +74,12 @@ impl Folder {
     /// The file of a part, and its text. The home takes precedence over the read-only folders.
     fn find(&self, part: &Part) -> Result<Option<(PathBuf, Text)>, CatalogError> {
         let own = places(part)?.into_iter().map(|place| (self.home.as_path(), self.home.join(place)));
-        let more = match part {
-            Part::Role(_) => self.more.roles.as_slice(),
-            _ => &[],
-        }
-        .iter()
-        .map(|folder| (folder.as_path(), folder.join(format!("{}.md", role_name(part)))));
+        let (folders, name) = match part {
+            Part::Role(id) => (self.more.roles.as_slice(), PathBuf::from(format!("{id}.md"))),
+            Part::Skill(name) => (self.more.skills.as_slice(), Path::new(name).join(SKILL)),
+            _ => (&[][..], PathBuf::new()),
+        };
+        let more = folders.iter().map(|folder| (folder.as_path(), folder.join(&name)));
         for (root, path) in own.chain(more) {
             match read_within(root, &path) {
                 Ok(text) => return Ok(Some((path.clone(), self.text(&path, text)))),
@@ -84,7 +102,9 @@ impl Folder {
     ) -> Result<Text, CatalogError> {
         check(part, &text)?;
         let places = places(part)?;
-        let default = self.home.join(&places[0]);
+        // A skill in the form of the desktop app is a file of its own.
+        let first = usize::from(matches!(part, Part::Skill(_)) && is_of_app(&text));
+        let default = self.home.join(&places[first]);
         let folder = default.parent().unwrap_or(&self.home).to_owned();
         self.make(&folder).map_err(at(&self.show(&folder)))?;
         let _turn = self.turn_in(&folder)?;
@@ -132,17 +152,22 @@ impl Folder {
         }
         let folder = path.parent().unwrap_or(&self.home).to_owned();
         let _turn = self.turn_in(&folder)?;
-        fs::remove_file(&path).and_then(|()| sync_dir(&folder)).map_err(at(&self.show(&path)))
+        fs::remove_file(&path).and_then(|()| sync_dir(&folder)).map_err(at(&self.show(&path)))?;
+        if path.ends_with(SKILL) {
+            // The folder stays where there are other files in it.
+            let _ = fs::remove_dir(&folder);
+        }
+        Ok(())
     }
 
     pub(super) fn skill(&self, name: &str) -> Result<Option<Skill>, CatalogError> {
         if !is_id(name) {
             return Ok(None);
         }
-        let own = self.home.join("skills");
+        let own = self.home.join(SKILLS);
         for root in [&own].into_iter().chain(&self.more.skills) {
             let folder = root.join(name);
-            let path = folder.join("SKILL.md");
+            let path = folder.join(SKILL);
             let root = if *root == own { &self.home } else { root };
             match read_within(root, &path) {
                 Ok(text) => return Ok(Some(Skill { text, folder: Some(folder.display().to_string()) })),
@@ -160,12 +185,8 @@ impl Folder {
 
     /// Reads a skill in the desktop app's format: an object with the text in `instructions`.
     fn skill_of_app(&self, path: &Path, text: &str) -> Result<Skill, CatalogError> {
-        #[derive(serde::Deserialize)]
-        struct File {
-            instructions: String,
-        }
-        match serde_json::from_str::<File>(text) {
-            Ok(File { instructions }) => Ok(Skill { text: instructions, folder: None }),
+        match app_skill(text) {
+            Ok(instructions) => Ok(Skill { text: instructions, folder: None }),
             Err(error) => {
                 let message = format!("{}: not a skill: {error}", self.show(path).display());
                 Err(CatalogError::Invalid(message))
@@ -224,14 +245,28 @@ fn places(part: &Part) -> Result<Vec<PathBuf>, CatalogError> {
             }
             vec![PathBuf::from(name)]
         }
+        Part::Skill(name) => {
+            if !is_id(name) {
+                return Err(CatalogError::Invalid(format!("`{name}` is not the name of a skill")));
+            }
+            let folder = Path::new(SKILLS);
+            vec![folder.join(name).join(SKILL), folder.join(format!("{name}.json"))]
+        }
     })
 }
 
-fn role_name(part: &Part) -> &str {
-    match part {
-        Part::Role(id) => id.as_str(),
-        _ => "",
+/// The instructions in a skill of the desktop app.
+fn app_skill(text: &str) -> Result<String, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        instructions: String,
     }
+    Ok(serde_json::from_str::<File>(text)?.instructions)
+}
+
+/// Whether the text of a skill is a file of the desktop app.
+fn is_of_app(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 /// Refuses a text that is not a valid part of that kind.
@@ -243,7 +278,18 @@ fn check(part: &Part, text: &str) -> Result<(), CatalogError> {
         Part::Role(id) => parse_role(text.as_bytes(), Some(id)).diagnostics,
         Part::Profile(..) => parse_profile(text.as_bytes(), None).diagnostics,
         Part::Assignments => parse_assignments(text.as_bytes()).diagnostics,
-        Part::Schema(_) => read_schema(text.as_bytes()).err().unwrap_or_default(),
+        Part::Schema(name) => {
+            if !is_schema_name(name) {
+                let message = format!("a schema is not written to `{name}`: put it into `schemas`");
+                return Err(CatalogError::Invalid(message));
+            }
+            read_schema(text.as_bytes()).err().unwrap_or_default()
+        }
+        Part::Skill(_) if is_of_app(text) => {
+            let problem = app_skill(text).err().map(|error| format!("not a skill: {error}"));
+            problem.map(|problem| Diagnostic::error("bad-file", "", problem)).into_iter().collect()
+        }
+        Part::Skill(_) => Vec::new(),
     };
     let errors: Vec<_> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
     if errors.is_empty() { Ok(()) } else { Err(CatalogError::Invalid(Diagnostics(errors).to_string())) }

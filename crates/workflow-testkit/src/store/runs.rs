@@ -60,6 +60,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         labels: BTreeMap::new(),
         on_failure: None,
         interactive: false,
+        max_iters: None,
         isolated: false,
         seed: u64::MAX,
         signature: None,

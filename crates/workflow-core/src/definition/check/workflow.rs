@@ -5,7 +5,7 @@ use super::{expressions, shell};
 use crate::definition::model::{Lane, LoopSpec, Mode, ParallelStrategy, Path, Stage, Workflow, shorten};
 use crate::definition::report::Report;
 use crate::ids::{StageId, is_id};
-use crate::suggest::near_or_all;
+use crate::suggest::{near_or_all, nearest};
 
 /// Reports everything that is wrong with `workflow`.
 pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
@@ -79,7 +79,8 @@ fn loop_spec(workflow: &Workflow, repeat: &LoopSpec, path: &Path<'_>, report: &m
             "there is no stage `{stage}`{}",
             near_or_all(stage.as_str(), workflow.stages.keys().map(StageId::as_str))
         );
-        report.error("dangling-stage", &path.key("fallback_next_stage"), message);
+        let near = nearest(stage.as_str(), workflow.stages.keys().map(StageId::as_str));
+        report.error_with("dangling-stage", &path.key("fallback_next_stage"), message, near);
     }
 }
 

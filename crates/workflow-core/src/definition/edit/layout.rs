@@ -84,13 +84,15 @@ impl<'t> Layout<'t> {
         alias.starts_with('*').then_some(start + end.unwrap_or(alias.len()))
     }
 
-    fn after_colon(&self, entry: &Entry) -> Option<usize> {
+    /// Where a key ends.
+    pub(super) fn key_end(&self, entry: &Entry) -> Option<usize> {
         let start = entry.at.offset;
-        let end = if self.0[start..].starts_with(['"', '\'']) {
-            self.quote_end(start)?
-        } else {
-            start + entry.key.len()
-        };
+        let is_quoted = self.0[start..].starts_with(['"', '\'']);
+        if is_quoted { self.quote_end(start) } else { Some(start + entry.key.len()) }
+    }
+
+    fn after_colon(&self, entry: &Entry) -> Option<usize> {
+        let end = self.key_end(entry)?;
         let rest = self.0.get(end..)?;
         let colon = end + rest.len() - rest.trim_start_matches(' ').len();
         self.0[colon..].starts_with(':').then_some(colon + 1)

@@ -26,6 +26,7 @@
 //! # Ok::<(), edit::EditError>(())
 //! ```
 
+mod corrections;
 mod layout;
 mod ranges;
 mod render;
@@ -34,11 +35,13 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
+pub use self::corrections::Correction;
 use self::layout::{Layout, column};
 pub(super) use self::ranges::Ranges;
 use super::model::steps::{self, Step};
 use super::model::{Diagnostic, Diagnostics};
 use super::yaml::{self, Entry, Kind, Node};
+use crate::ids::WorkflowId;
 
 /// Why a field was not changed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -107,6 +110,49 @@ pub fn remove_field(text: &str, path: &str) -> Result<String, EditError> {
     removed.ok_or_else(|| file.not_found())?;
     let splices = file.remove().ok_or_else(|| file.not_alone(UNUSUAL))?;
     file.finish(splices, &expected)
+}
+
+/// The text of a workflow with another id, where it contains one.
+///
+/// # Errors
+///
+/// [`EditError`], as for [`set_field`].
+pub fn with_id(text: &str, id: &WorkflowId) -> Result<String, EditError> {
+    const PATH: &str = "workflow.id";
+    let file = File::read(text, PATH)?;
+    let has_id = file.root.get("workflow").is_some_and(|header| header.value.get("id").is_some());
+    if has_id { set_field(text, PATH, &id.as_str().into()) } else { Ok(text.to_owned()) }
+}
+
+/// A text in one line, in quotes where it needs them.
+pub(super) fn plain(text: &str) -> String {
+    render::text(text)
+}
+
+/// The text with another name for the key at the end of `path`.
+///
+/// # Errors
+///
+/// [`EditError`], as for [`set_field`]; also where there is a key of that name beside it.
+pub fn rename_key(text: &str, path: &str, name: &str) -> Result<String, EditError> {
+    let file = File::read(text, path)?;
+    let (last, parents) = file.steps.split_last().ok_or_else(|| file.not_found())?;
+    let root = At { node: &file.root, entry: None };
+    let parent = parents.iter().try_fold(root, At::inside).ok_or_else(|| file.not_found())?;
+    let entry = parent.inside(last).and_then(|at| at.entry).ok_or_else(|| file.not_found())?;
+    if parent.node.get(name).is_some() {
+        return Err(file.not_alone("there is a key of that name already"));
+    }
+    let mut expected = file.root.to_value();
+    let members = parents.iter().try_fold(&mut expected, |value, step| match step {
+        Step::Key(key) => value.get_mut(key),
+        Step::Index(index) => value.get_mut(index),
+    });
+    let Some(Value::Object(members)) = members else { return Err(file.not_found()) };
+    let renamed = |(key, value)| if key == entry.key { (name.to_owned(), value) } else { (key, value) };
+    *members = std::mem::take(members).into_iter().map(renamed).collect();
+    let end = file.layout.key_end(entry).ok_or_else(|| file.not_alone(UNUSUAL))?;
+    file.finish(vec![(entry.at.offset..end, render::text(name))], &expected)
 }
 
 /// Sets a field of a value, as the file is to read afterwards.

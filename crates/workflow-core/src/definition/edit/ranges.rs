@@ -39,6 +39,11 @@ impl<'t> Ranges<'t> {
         (u32::try_from(line).unwrap_or(u32::MAX), column + 1)
     }
 
+    /// Where a key ends, in bytes.
+    pub(in crate::definition) fn key_end(&self, key: &Entry) -> Option<usize> {
+        self.layout.key_end(key)
+    }
+
     /// A part of the text.
     pub(in crate::definition) fn range(&self, start: usize, end: usize) -> SourceRange {
         let ((line, column), (end_line, end_column)) = (self.place(start), self.place(end));

@@ -29,7 +29,7 @@ pub(super) fn value(value: &Value, indent: Option<usize>) -> String {
 }
 
 /// A text in one line, in quotes unless it is read as a text without.
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ');
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '/')
         && !text.ends_with(' ')

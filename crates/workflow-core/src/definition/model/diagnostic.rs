@@ -35,6 +35,9 @@ pub struct Diagnostic {
     /// quick fix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replacement: Option<Box<str>>,
+    /// What to call the key at the end of `path`, where that alone corrects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rename: Option<Box<str>>,
 }
 
 /// Every [code](Diagnostic::code) of this workspace's diagnostics, in alphabetical order. The book's chapter on
@@ -137,6 +140,7 @@ impl Diagnostic {
             message,
             file: None,
             replacement: None,
+            rename: None,
         }
     }
 
@@ -161,6 +165,15 @@ impl Diagnostic {
     #[must_use]
     pub fn with_replacement(self, replacement: impl Into<Box<str>>) -> Self {
         Self { replacement: Some(replacement.into()), ..self }
+    }
+
+    /// The same with the value to write instead of the one at its path, where one is known.
+    #[must_use]
+    pub fn with_near(self, near: Option<&str>) -> Self {
+        match near {
+            Some(near) => self.with_replacement(near),
+            None => self,
+        }
     }
 
     /// One line for a person; `own` is the file of what is not in another one.

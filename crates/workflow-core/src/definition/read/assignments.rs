@@ -65,7 +65,7 @@ fn beside(tree: &Node, key: &str, report: &mut Report<'_>) {
     for entry in entries.iter().filter(|entry| entry.key != key) {
         let name = shorten(&entry.key);
         let message = format!("`{name}` is ignored here: write it under `{key}`, where the stages are");
-        report.warning_at_key("unknown-key", &Path::Root.key(&entry.key), entry.at, message);
+        report.warning_at_key("unknown-key", &Path::Root.key(&entry.key), entry.at, message, None);
     }
 }
 

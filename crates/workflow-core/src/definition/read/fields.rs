@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::definition::model::{Path, Period, shorten};
 use crate::definition::report::Report;
 use crate::definition::yaml::{Entry, Kind, Node};
-use crate::suggest::{did_you_mean, one_of};
+use crate::suggest::{did_you_mean, nearest, one_of};
 
 /// The fields of a mapping. Fields that are `null` count as absent.
 pub(crate) struct Fields<'n, 'p> {
@@ -77,9 +77,10 @@ impl<'n, 'p> Fields<'n, 'p> {
                 "`{}` is not a value of `{key}`: write {}{}",
                 shorten(word),
                 one_of(names.clone()),
-                did_you_mean(word, names)
+                did_you_mean(word, names.clone())
             );
-            report.refuse("unknown-value", &path, message);
+            let near = nearest(word, names).map(str::to_owned);
+            report.refuse_with("unknown-value", &path, message, near);
         }
         found.map(|(_, choice)| *choice)
     }
@@ -182,7 +183,13 @@ impl<'n, 'p> Fields<'n, 'p> {
                 match self.kind.meant(entry) {
                     Some(meant) => {
                         let message = format!("`{}` is not a field here and is ignored: {meant}", entry.key);
-                        report.warning_at_key("unknown-key", &self.path.key(&entry.key), entry.at, message);
+                        report.warning_at_key(
+                            "unknown-key",
+                            &self.path.key(&entry.key),
+                            entry.at,
+                            message,
+                            None,
+                        );
                     }
                     None => unknown_key(entry, self.path, self.known.iter().copied(), report),
                 }
@@ -201,15 +208,19 @@ impl<'n, 'p> Fields<'n, 'p> {
                 unknown_key(entry, self.path, self.known.iter().copied(), report);
                 continue;
             }
+            let mut near = None;
             let meant = match self.kind.meant(entry) {
                 Some(meant) => format!(": {meant}"),
                 None => match did_you_mean(&entry.key, self.known.iter().copied()) {
                     near if near.is_empty() => format!("; known are {}", one_of(self.known.iter().copied())),
-                    near => near,
+                    told => {
+                        near = nearest(&entry.key, self.known.iter().copied());
+                        told
+                    }
                 },
             };
             let message = format!("`{}` is not a field of this node{meant}", shorten(&entry.key));
-            report.error_at_key("unknown-key", &self.path.key(&entry.key), entry.at, message);
+            report.error_at_key("unknown-key", &self.path.key(&entry.key), entry.at, message, near);
         }
     }
 }
@@ -277,7 +288,7 @@ impl Unknown {
 pub(crate) fn unknown_key<'a>(
     entry: &Entry,
     parent: &Path<'_>,
-    known: impl IntoIterator<Item = &'a str>,
+    known: impl IntoIterator<Item = &'a str> + Clone,
     report: &mut Report<'_>,
 ) {
     if report.is_full() {
@@ -286,9 +297,10 @@ pub(crate) fn unknown_key<'a>(
     let message = format!(
         "`{}` is not known here and is ignored{}",
         shorten(&entry.key),
-        did_you_mean(&entry.key, known)
+        did_you_mean(&entry.key, known.clone())
     );
-    report.warning_at_key("unknown-key", &parent.key(&entry.key), entry.at, message);
+    let near = nearest(&entry.key, known);
+    report.warning_at_key("unknown-key", &parent.key(&entry.key), entry.at, message, near);
 }
 
 /// A text, or an error that says how to turn the value into one.
@@ -301,7 +313,8 @@ pub(crate) fn text<'n>(node: &'n Node, path: &Path<'_>, report: &mut Report<'_>)
                 title(path),
                 kind(node)
             );
-            report.refuse("wrong-type", path, message);
+            let quoted = node.number.as_ref().map_or_else(|| value.to_string(), ToString::to_string);
+            report.refuse_with("wrong-type", path, message, Some(quoted));
         }
         _ => wrong_type(node, "a text", path, report),
     }

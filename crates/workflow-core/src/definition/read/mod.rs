@@ -10,6 +10,7 @@ mod role;
 mod schema;
 mod workflow;
 
+pub(super) use fields::Fields;
 pub(super) use place::PlacedFile;
 pub(super) use profile::profile;
 pub(super) use role::{parts, role};

@@ -27,9 +27,10 @@ impl Parts<'_> {
 }
 
 /// Takes a file apart, or says why that cannot be done.
-pub(crate) fn parts(text: &[u8]) -> Result<Parts<'_>, Diagnostic> {
-    let refused =
-        |code, (line, column), message: String| Err(Diagnostic::error(code, "", message).at(line, column));
+pub(crate) fn parts(text: &[u8]) -> Result<Parts<'_>, Box<Diagnostic>> {
+    let refused = |code, (line, column), message: String| {
+        Err(Box::new(Diagnostic::error(code, "", message).at(line, column)))
+    };
     if text.len() > yaml::MAX_BYTES {
         let message = format!("the file has {} bytes: at most {} are read", text.len(), yaml::MAX_BYTES);
         return refused("too-large", (1, 1), message);

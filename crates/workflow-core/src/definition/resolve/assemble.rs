@@ -16,7 +16,7 @@ use crate::definition::read::PlacedFile;
 use crate::definition::report::Report;
 use crate::ids::{ProfileId, RoleId, StageId};
 use crate::role::Role;
-use crate::suggest::did_you_mean;
+use crate::suggest::{did_you_mean, nearest};
 
 /// Where what a workflow refers to comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,9 +190,11 @@ impl Assembly<'_> {
             None => {
                 let known = self.library.known_roles.iter().map(String::as_str);
                 let known = known.chain(self.library.roles.keys().map(RoleId::as_str));
-                let near = did_you_mean(role, known.chain(self.defaults.roles.keys().map(RoleId::as_str)));
-                let message = format!("there is no role `{role}`: write the file `roles/{role}.md`{near}");
-                self.report(Severity::Error, "missing-role", field, message);
+                let known = known.chain(self.defaults.roles.keys().map(RoleId::as_str));
+                let told = did_you_mean(role, known.clone());
+                let near = nearest(role, known).map(str::to_owned);
+                let message = format!("there is no role `{role}`: write the file `roles/{role}.md`{told}");
+                self.report_with(Severity::Error, "missing-role", field, message, near.as_deref());
             }
         }
     }
@@ -216,7 +218,19 @@ impl Assembly<'_> {
 
     /// Reports a problem of a field, in the file that contains it.
     fn report(&mut self, severity: Severity, code: &'static str, field: Field<'_>, message: String) {
-        let problem = Diagnostic { severity, ..Diagnostic::error(code, field.path, message) };
+        self.report_with(severity, code, field, message, None);
+    }
+
+    /// The same with what to write there instead, where that is known.
+    fn report_with(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        field: Field<'_>,
+        message: String,
+        near: Option<&str>,
+    ) {
+        let problem = Diagnostic { severity, ..Diagnostic::error(code, field.path, message) }.with_near(near);
         let file = field.what.and_then(|what| Some((what, self.library.files.get(what)?)));
         self.problems.push(match (file, field.what) {
             (Some((what, file)), _) => {
@@ -259,13 +273,15 @@ impl Assembly<'_> {
                 None if is_broken || name == "simple" => {}
                 None => {
                     let known = self.library.profiles.keys().filter(|(stage, _)| stage == id);
-                    let near = did_you_mean(name, known.map(|(_, profile)| profile.as_str()));
+                    let known = known.map(|(_, profile)| profile.as_str());
+                    let told = did_you_mean(name, known.clone());
+                    let near = nearest(name, known).map(str::to_owned);
                     let message = format!(
-                        "there is no profile `{name}` for `{id}`: write the file `workflows/stages/{id}.{name}.yml`{near}"
+                        "there is no profile `{name}` for `{id}`: write the file `workflows/stages/{id}.{name}.yml`{told}"
                     );
                     let what = self.assigned_profiles.contains(id).then_some("assignments");
                     let field = Field { what, path: &path };
-                    self.report(Severity::Error, "missing-profile", field, message);
+                    self.report_with(Severity::Error, "missing-profile", field, message, near.as_deref());
                 }
             }
         }

@@ -11,9 +11,9 @@ mod scalar;
 mod tree;
 mod write;
 
-pub(super) use reader::read;
+pub(super) use reader::{read, read_up_to};
 pub(super) use scalar::is_text;
 pub(super) use tree::{Entry, Kind, MAX_BYTES, Node, Place, Problem, Style};
-pub(super) use write::quoted;
+pub(super) use write::{literal, quoted};
 
 pub use write::NotWritable;

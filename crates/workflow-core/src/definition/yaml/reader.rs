@@ -10,11 +10,16 @@ use crate::definition::model::{Path, shorten};
 
 /// Reads the one document of a file. Without a tree, at least one problem says why.
 pub(crate) fn read(bytes: &[u8]) -> (Option<Node>, Vec<Problem>) {
-    let text = match text(bytes) {
+    read_up_to(bytes, MAX_BYTES)
+}
+
+/// The same for a file that may have up to `most` bytes, as may what its aliases expand to.
+pub(crate) fn read_up_to(bytes: &[u8], most: usize) -> (Option<Node>, Vec<Problem>) {
+    let text = match text(bytes, most) {
         Ok(text) => text,
         Err(Fatal(problem)) => return (None, vec![*problem]),
     };
-    let mut reader = Reader::new(text);
+    let mut reader = Reader::new(text, most);
     match reader.document() {
         Ok(root) => (root, reader.problems),
         Err(Fatal(problem)) => {
@@ -32,11 +37,10 @@ fn fatal(code: &'static str, at: Place, message: impl Into<String>) -> Fatal {
 }
 
 /// Checks what can be told before any parsing.
-fn text(bytes: &[u8]) -> Result<&str, Fatal> {
-    if bytes.len() > MAX_BYTES {
+fn text(bytes: &[u8], most: usize) -> Result<&str, Fatal> {
+    if bytes.len() > most {
         // How many there are is not known here: the reader of a file stops after the first too many.
-        let message =
-            format!("the file has more than {MAX_BYTES} bytes: keep long texts in files of their own");
+        let message = format!("the file has more than {most} bytes: keep long texts in files of their own");
         return Err(fatal("too-large", Place::START, message));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -93,11 +97,12 @@ struct Reader<'t> {
     anchors: HashMap<usize, (Node, Size)>,
     nodes: usize,
     bytes: usize,
+    most: usize,
     problems: Vec<Problem>,
 }
 
 impl<'t> Reader<'t> {
-    fn new(text: &'t str) -> Self {
+    fn new(text: &'t str, most: usize) -> Self {
         Self {
             text,
             parser: Parser::new_from_str(text),
@@ -106,6 +111,7 @@ impl<'t> Reader<'t> {
             anchors: HashMap::new(),
             nodes: 0,
             bytes: 0,
+            most,
             problems: Vec::new(),
         }
     }
@@ -310,8 +316,8 @@ impl<'t> Reader<'t> {
             let message = format!("the file has more than {MAX_NODES} values");
             return Err(fatal("too-large", at, message));
         }
-        if self.bytes > MAX_BYTES {
-            let message = format!("with its aliases written out, the file has more than {MAX_BYTES} bytes");
+        if self.bytes > self.most {
+            let message = format!("with its aliases written out, the file has more than {} bytes", self.most);
             return Err(fatal("too-large", at, message));
         }
         Ok(())

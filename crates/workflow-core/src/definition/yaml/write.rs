@@ -45,6 +45,35 @@ pub(crate) fn quoted(text: &str) -> String {
     escape(&Value::from(text).to_string())
 }
 
+/// A text on lines of its own with that indentation, where it can be; otherwise in double quotes.
+pub(crate) fn literal(text: &str, indent: usize) -> String {
+    let is_bad = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\t')
+            || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+    };
+    if text.trim_end_matches('\n').is_empty() || text.contains(is_bad) {
+        return quoted(text);
+    }
+    let mut literal = String::from("|");
+    if text.starts_with([' ', '\t', '\n']) {
+        // The indentation cannot be told from the first line.
+        let _ = write!(literal, "2");
+    }
+    match text.len() - text.trim_end_matches('\n').len() {
+        0 => literal.push('-'),
+        1 => {}
+        _ => literal.push('+'),
+    }
+    for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
+        literal.push('\n');
+        if !line.is_empty() {
+            literal.extend(std::iter::repeat_n(' ', indent));
+            literal.push_str(line);
+        }
+    }
+    literal
+}
+
 /// JSON without characters that are not allowed in a YAML file. Outside of its strings it has none.
 fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
@@ -75,3 +104,9 @@ impl Workflow {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the workflow cannot be written as YAML: {0}")]
 pub struct NotWritable(String);
+
+impl NotWritable {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}

@@ -32,7 +32,7 @@ impl Step<'_> {
         let value = output.map(|output| output.exact_value());
         let done = value.as_ref().is_some_and(|value| repeat.stop_when.eval(value));
         let ends = done && iteration >= self.plan.min_iterations;
-        let next = if ends || iteration >= repeat.max_iters {
+        let next = if ends || iteration >= self.state.created.max_iters.unwrap_or(repeat.max_iters) {
             None
         } else {
             let recommended = value.as_ref().and_then(|value| value.get("recommended_next_stage")?.as_str());

@@ -1,0 +1,311 @@
+//! Exports: a workflow with everything that it refers to, as one YAML document.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::draft::Draft;
+use super::edit::{self, EditError};
+use super::model::{Diagnostic, Diagnostics, Path, Workflow};
+use super::read::Fields;
+use super::report::Report;
+use super::yaml::{self, Kind, NotWritable};
+use crate::bundle::{Bundle, BundleHash};
+use crate::catalog::part::{Part, is_schema_name};
+use crate::ids::{ProfileId, RoleId, StageId, WorkflowId, is_id};
+
+/// The version of the format of [`Export`]s that this crate writes.
+pub const EXPORT_FORMAT: u64 = 1;
+
+/// The largest export, in bytes.
+const LARGEST: usize = 4 << 20;
+/// The most profiles, roles, schemas and skills of one kind.
+const MOST: usize = 200;
+
+/// A workflow with everything that it refers to, so that it runs the same in another home.
+///
+/// ```
+/// use workflow_core::definition::Export;
+///
+/// let text = "\
+/// workflow_export: 1
+/// id: hello
+/// workflow: |
+///   workflow: { name: Hello, stages: [greet] }
+///   greet: { provider: demo, role: greeter }
+/// roles:
+///   greeter: |
+///     Say hello.
+/// ";
+/// let export = Export::from_yaml(text.as_bytes())?;
+/// assert_eq!((export.id.as_str(), export.parts.len()), ("hello", 1));
+/// # Ok::<(), workflow_core::definition::Diagnostics>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Export {
+    /// The id of the workflow.
+    pub id: WorkflowId,
+    /// The hash of the bundle that it resolves to where it was exported, if that is known.
+    pub bundle: Option<BundleHash>,
+    /// The text of the workflow.
+    pub workflow: String,
+    /// The profiles, roles, schemas and skills that it uses, with their texts.
+    pub parts: Vec<(Part, String)>,
+}
+
+impl Export {
+    /// An export of a workflow that was looked up and resolved to `bundle`, without its skills. What the assignments
+    /// and defaults say of its stages is written into its text: it runs the same where others are set.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError`] when the text is written in a way that does not allow that.
+    pub fn new(text: &str, draft: &Draft, bundle: &Bundle) -> Result<Self, EditError> {
+        let workflow = match draft.workflow() {
+            Some(written) => explicit(text, written, &bundle.workflow)?,
+            None => text.to_owned(),
+        };
+        let mut wanted = Vec::new();
+        for id in bundle.profiles.keys() {
+            let profile = bundle.workflow.stages.get(id).and_then(|stage| stage.profile.as_deref());
+            if let Ok(profile) = ProfileId::new(profile.unwrap_or("simple")) {
+                wanted.push((format!("profile {id}.{profile}"), Part::Profile(id.clone(), profile)));
+            }
+        }
+        wanted.extend(bundle.roles.keys().map(|id| (format!("role {id}"), Part::Role(id.clone()))));
+        let schemas = bundle.schemas.keys();
+        wanted.extend(schemas.map(|name| (format!("schema {name}"), Part::Schema(name.clone()))));
+        // Roles and schemas without a file come with the host.
+        let files = &draft.library().files;
+        let parts =
+            wanted.into_iter().filter_map(|(what, part)| Some((part, files.get(&what)?.text.clone())));
+        let parts = parts.collect();
+        Ok(Self { id: bundle.workflow.id.clone(), bundle: portable_hash(bundle), workflow, parts })
+    }
+
+    /// The text of an export. The same export always has the same text.
+    ///
+    /// # Errors
+    ///
+    /// [`NotWritable`] when it would be more than [`from_yaml`](Export::from_yaml) reads.
+    pub fn to_yaml(&self) -> Result<String, NotWritable> {
+        let text = self.written(yaml::literal);
+        if self.is_read_from(&text).is_ok() {
+            return Ok(text);
+        }
+        let text = self.written(|text, _| yaml::quoted(text));
+        self.is_read_from(&text).map(|()| text).map_err(NotWritable::new)
+    }
+
+    fn is_read_from(&self, text: &str) -> Result<(), String> {
+        let read = Self::from_yaml(text.as_bytes()).map_err(|problems| problems.to_string())?;
+        let is_same = read.workflow == self.workflow && sorted(&read.parts) == sorted(&self.parts);
+        if is_same { Ok(()) } else { Err("it would be read as something else".to_owned()) }
+    }
+
+    fn written(&self, content: impl Fn(&str, usize) -> String) -> String {
+        let id = edit::plain(self.id.as_str());
+        let mut text = format!(
+            "# A workflow with everything that it refers to.\nworkflow_export: {EXPORT_FORMAT}\nid: {id}\n"
+        );
+        let bundle = self.bundle.as_ref();
+        text.extend(bundle.map(|bundle| format!("bundle: {}\n", yaml::quoted(bundle.as_str()))));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "workflow: {}", content(&self.workflow, 2));
+        let mut section = "";
+        for (key, name, part) in sorted(&self.parts) {
+            if key != section {
+                let _ = writeln!(text, "{key}:");
+                section = key;
+            }
+            let _ = writeln!(text, "  {}: {}", edit::plain(&name), content(part, 4));
+        }
+        text
+    }
+
+    /// Reads the text of an export, which is not trusted: it is bounded in size, depth, number of values and number of
+    /// parts, and names files only by ids, and schemas by names inside of a home.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_yaml(text: &[u8]) -> Result<Self, Diagnostics> {
+        let (tree, problems) = yaml::read_up_to(text, LARGEST);
+        let mut report =
+            Report::new(tree.as_ref().map(|tree| (std::str::from_utf8(text).unwrap_or_default(), tree)));
+        for problem in problems {
+            report.yaml(problem);
+        }
+        let Some(tree) = &tree else { return Err(report.finish().into()) };
+        let root = Path::Root;
+        let mut fields = Fields::of(tree, &root, &mut report);
+        match fields.count("workflow_export", &mut report) {
+            Some(EXPORT_FORMAT) => {}
+            Some(format) => {
+                let message = format!(
+                    "the export has format {format}, and this version reads format {EXPORT_FORMAT}: update it"
+                );
+                report.refuse("unknown-value", &root.key("workflow_export"), message);
+            }
+            None => {
+                let message =
+                    "this is not an export: `workflow_export` with the number of its format is missing";
+                report.refuse("missing-field", &root.key("workflow_export"), message);
+            }
+        }
+        let id = fields.text("id", &mut report).unwrap_or_default();
+        let id =
+            WorkflowId::new(&id).map_err(|error| report.refuse("bad-id", &root.key("id"), error.to_string()));
+        let bundle = fields.text("bundle", &mut report).and_then(|hash| BundleHash::try_from(hash).ok());
+        let workflow = fields.text("workflow", &mut report).unwrap_or_else(|| {
+            report.refuse(
+                "missing-field",
+                &root.key("workflow"),
+                "`workflow` with the text of the workflow is missing",
+            );
+            String::new()
+        });
+        if workflow.len() > yaml::MAX_BYTES {
+            report.error("too-large", &root.key("workflow"), too_large(workflow.len()));
+        }
+        let mut parts = Vec::new();
+        for key in ["profiles", "roles", "schemas", "skills"] {
+            let path = root.key(key);
+            let entries = fields.map(key, &mut report).unwrap_or_default();
+            if entries.len() > MOST {
+                report.error("too-large", &path, format!("there are more than {MOST} {key}"));
+                continue;
+            }
+            for entry in entries {
+                let path = path.key(&entry.key);
+                let Kind::Scalar(_, Value::String(content)) = &entry.value.kind else {
+                    report.error("wrong-type", &path, "the text of a file is expected here");
+                    continue;
+                };
+                if content.len() > yaml::MAX_BYTES {
+                    report.error("too-large", &path, too_large(content.len()));
+                }
+                match part(key, &entry.key) {
+                    Some(part) => parts.push((part, content.clone())),
+                    None => report.error_at_key("bad-path", &path, entry.at, expected(key), None),
+                }
+            }
+        }
+        // What is not known would be missing silently.
+        fields.finish_strict(&[], &mut report);
+        let problems = report.finish();
+        match id {
+            Ok(id) if problems.is_empty() => Ok(Self { id, bundle, workflow, parts }),
+            _ => Err(problems.into()),
+        }
+    }
+
+    /// Whether a bundle is the one that was exported, wherever its skills are. The id of a workflow is a part of it.
+    pub fn is_same(&self, bundle: &Bundle) -> bool {
+        self.bundle.is_some() && self.bundle == portable_hash(bundle)
+    }
+
+    /// The same workflow with another id.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError`] when the id that its text contains cannot be changed by itself.
+    pub fn with_id(self, id: WorkflowId) -> Result<Self, EditError> {
+        Ok(Self { workflow: edit::with_id(&self.workflow, &id)?, id, ..self })
+    }
+}
+
+/// The hash of a bundle as it is in every home: without the folders of its skills.
+fn portable_hash(bundle: &Bundle) -> Option<BundleHash> {
+    if bundle.skills.values().all(|skill| skill.folder.is_none()) {
+        return bundle.hash().ok();
+    }
+    let mut bundle = bundle.clone();
+    bundle.skills.values_mut().for_each(|skill| skill.folder = None);
+    bundle.hash().ok()
+}
+
+/// The text of a workflow with what was filled in for its stages.
+fn explicit(text: &str, written: &Workflow, resolved: &Workflow) -> Result<String, EditError> {
+    let mut text = text.to_owned();
+    for (id, stage) in &written.stages {
+        let Some(full) = resolved.stages.get(id) else { continue };
+        let mut set = |field: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                text = edit::set_field(
+                    &text,
+                    &Path::Root.key(id.as_str()).key(field).to_string(),
+                    &value.into(),
+                )?;
+            }
+            Ok::<_, EditError>(())
+        };
+        if stage.profile.is_none() {
+            set("profile", full.profile.as_deref())?;
+        }
+        if stage.provider.is_none() && stage.providers.is_empty() {
+            set("provider", full.providers.first().map(|lane| lane.provider.as_str()))?;
+        }
+        if stage.role.is_none() {
+            let lanes = full.providers.iter().enumerate();
+            let filled_in =
+                lanes.filter(|(n, _)| stage.providers.get(*n).is_none_or(|lane| lane.role.is_none()));
+            let role = { filled_in }.find_map(|(_, lane)| lane.role.as_deref());
+            set("role", role)?;
+        }
+    }
+    Ok(text)
+}
+
+/// The parts in the order in which they are written.
+fn sorted(parts: &[(Part, String)]) -> Vec<(&'static str, String, &str)> {
+    let written = parts.iter().filter_map(|(part, text)| {
+        let (key, name) = named(part)?;
+        Some((key, name, text.as_str()))
+    });
+    let mut sorted: Vec<_> = written.collect();
+    sorted.sort();
+    sorted
+}
+
+/// The mapping that a part is in, and its name there.
+fn named(part: &Part) -> Option<(&'static str, String)> {
+    match part {
+        Part::Profile(stage, profile) => Some(("profiles", format!("{stage}.{profile}"))),
+        Part::Role(id) => Some(("roles", id.to_string())),
+        Part::Schema(name) => Some(("schemas", name.clone())),
+        Part::Skill(name) => Some(("skills", name.clone())),
+        Part::Assignments => None,
+    }
+}
+
+fn part(key: &str, name: &str) -> Option<Part> {
+    match key {
+        "profiles" => {
+            let (stage, profile) = name.split_once('.')?;
+            Some(Part::Profile(StageId::new(stage).ok()?, ProfileId::new(profile).ok()?))
+        }
+        "roles" => RoleId::new(name).ok().map(Part::Role),
+        "schemas" => is_schema_name(name).then(|| Part::Schema(name.to_owned())),
+        _ => is_id(name).then(|| Part::Skill(name.to_owned())),
+    }
+}
+
+fn expected(key: &str) -> &'static str {
+    match key {
+        "profiles" => "a profile is named by its stage and its id here, as `test.deep`",
+        "schemas" => "a schema is named by its file inside of the home, as `schemas/plan.json`, without `..`",
+        _ => "a file is named by its id here: letters, digits, `-` and `_`",
+    }
+}
+
+fn too_large(size: usize) -> String {
+    format!("the text has {size} bytes: a file of a home has at most {}", yaml::MAX_BYTES)
+}
+
+impl From<EditError> for Diagnostic {
+    fn from(error: EditError) -> Self {
+        Self::error("bad-file", "", error.to_string())
+    }
+}
