@@ -48,6 +48,7 @@ mod host;
 pub mod http;
 mod message;
 mod operation;
+pub mod parts;
 pub mod runs;
 mod service;
 #[cfg(feature = "stdio")]

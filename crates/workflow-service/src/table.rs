@@ -6,7 +6,7 @@ use crate::code::Code;
 use crate::error::ServiceError;
 use crate::hello::Hello;
 use crate::operation::OperationInfo;
-use crate::{runs, workflows};
+use crate::{parts, runs, workflows};
 
 /// All operations, by name.
 ///
@@ -17,13 +17,26 @@ use crate::{runs, workflows};
 pub fn operations() -> &'static [OperationInfo] {
     const OPERATIONS: &[OperationInfo] = &[
         OperationInfo::of::<Hello>(),
+        OperationInfo::of::<parts::GetAssignments>(),
+        OperationInfo::of::<parts::DeleteAssignments>(),
+        OperationInfo::of::<parts::PutAssignments>(),
         OperationInfo::of::<workflows::CreateWorkflow>(),
         OperationInfo::of::<workflows::DeleteWorkflow>(),
         OperationInfo::of::<workflows::DuplicateWorkflow>(),
         OperationInfo::of::<workflows::ExportWorkflow>(),
         OperationInfo::of::<workflows::GetWorkflow>(),
         OperationInfo::of::<workflows::ImportWorkflow>(),
+        OperationInfo::of::<workflows::ListInputs>(),
         OperationInfo::of::<workflows::ListWorkflows>(),
+        OperationInfo::of::<parts::ListProfiles>(),
+        OperationInfo::of::<parts::DeleteProfile>(),
+        OperationInfo::of::<parts::GetProfile>(),
+        OperationInfo::of::<parts::PutProfile>(),
+        OperationInfo::of::<parts::ListProviders>(),
+        OperationInfo::of::<parts::ListRoles>(),
+        OperationInfo::of::<parts::DeleteRole>(),
+        OperationInfo::of::<parts::GetRole>(),
+        OperationInfo::of::<parts::PutRole>(),
         OperationInfo::of::<workflows::RunWorkflow>(),
         OperationInfo::of::<runs::AnswerRun>(),
         OperationInfo::of::<runs::CancelRun>(),
@@ -35,6 +48,11 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<runs::MigrateRun>(),
         OperationInfo::of::<runs::PauseRun>(),
         OperationInfo::of::<runs::ResumeRun>(),
+        OperationInfo::of::<parts::ListSkills>(),
+        OperationInfo::of::<parts::DeleteSkill>(),
+        OperationInfo::of::<parts::GetSkill>(),
+        OperationInfo::of::<parts::PutSkill>(),
+        OperationInfo::of::<parts::ListTemplates>(),
         OperationInfo::of::<workflows::UpdateWorkflow>(),
         OperationInfo::of::<workflows::ValidateWorkflow>(),
     ];

@@ -2,6 +2,7 @@
 
 mod change;
 mod check;
+mod dry_run;
 mod get;
 mod list;
 mod start;
@@ -9,7 +10,8 @@ mod transfer;
 
 pub use change::{CreateWorkflow, DeleteWorkflow, DuplicateWorkflow, FieldEdit, UpdateWorkflow};
 pub use check::{Fix, Problem, ValidateWorkflow, Validated};
+pub use dry_run::{DryRun, Input, InputList, ListInputs, Missing, PlannedLane, PlannedNode, PlannedStage};
 pub use get::{GetWorkflow, Range, WorkflowDetail, WorkflowText};
 pub use list::{LastRun, ListWorkflows, WorkflowList, WorkflowOrder, WorkflowSummary};
-pub use start::{RunWorkflow, Started};
+pub use start::{RunWorkflow, StartOutcome, Started};
 pub use transfer::{ExportWorkflow, Exported, ImportItem, ImportState, ImportWorkflow, Imported};

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use workflow_core::bundle::BundleHash;
 use workflow_core::data::Data;
 use workflow_core::definition::OnFailure;
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::runs::StartRun;
 
+use super::dry_run::{DryRun, dry_run};
 use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
 use crate::host::Host;
@@ -30,18 +32,28 @@ pub struct RunWorkflow {
     /// The id of the run: starting twice with the same id and inputs returns the same run.
     #[serde(default)]
     pub run_id: Option<RunId>,
+    /// Any text in place of a run id: starting twice with the same key and inputs returns the same run; with other
+    /// inputs it is the error `other_inputs`.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
     /// The provider that makes every call, whatever the definitions say.
     #[serde(default)]
     pub provider: Option<String>,
     /// What replaces `on_failure` of every stage.
     #[serde(default)]
     pub on_failure: Option<OnFailure>,
+    /// What replaces `max_iters` of the loop, 1–20; an error where there is no loop.
+    #[serde(default)]
+    pub max_iters: Option<u32>,
     /// Whether a person is asked before every stage.
     #[serde(default)]
     pub interactive: bool,
     /// Whether the calls work in a workspace of the run's own.
     #[serde(default)]
     pub isolated: bool,
+    /// Whether to return what would run and what is missing for that, without creating a run.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// A run that was started.
@@ -53,24 +65,57 @@ pub struct Started {
     pub run_id: RunId,
 }
 
+/// A run that was started, or what would run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum StartOutcome {
+    /// The run was started.
+    Started(Started),
+    /// With `dryRun`: what would run.
+    DryRun(Box<DryRun>),
+}
+
+impl RunWorkflow {
+    /// The id of the run, chosen by the caller or derived from its key.
+    fn chosen_id(&self) -> Result<Option<RunId>, ServiceError> {
+        let Some(key) = &self.idempotency_key else { return Ok(self.run_id.clone()) };
+        if self.run_id.is_some() {
+            return Err(ServiceError::invalid_request("give either a `runId` or an `idempotencyKey`"));
+        }
+        if key.is_empty() || key.len() > 1_000 {
+            return Err(ServiceError::invalid_request("an `idempotencyKey` has from 1 to 1,000 bytes"));
+        }
+        let digest = BundleHash::of(key);
+        let id = RunId::new(format!("key-{}", &digest.as_str()[..40]));
+        id.map(Some).map_err(|error| ServiceError::invalid_request(error.to_string()))
+    }
+}
+
 impl Operation for RunWorkflow {
     const NAME: &'static str = "workflow:run";
     const SCOPE: Scope = Scope::Run;
-    const ABOUT: &'static str = "Starts a run of a workflow, and returns its id at once.";
-    type Response = Started;
+    const ABOUT: &'static str =
+        "Starts a run of a workflow, and returns its id at once; or shows what would run, with `dryRun`.";
+    type Response = StartOutcome;
 
     fn target(&self) -> Target<'_> {
         Target::Workflow(&self.id)
     }
 
-    async fn run(self, host: &Host, _: &Caller) -> Result<Started, ServiceError> {
+    async fn run(self, host: &Host, _: &Caller) -> Result<StartOutcome, ServiceError> {
+        let run_id = self.chosen_id()?;
+        if self.dry_run {
+            return Ok(StartOutcome::DryRun(Box::new(dry_run(host, &self).await?)));
+        }
         let mut start = StartRun::workflow(self.id).labels(self.labels);
         start.vars = self.vars;
-        start.run_id = self.run_id;
+        start.run_id = run_id;
         start.provider = self.provider;
         start.on_failure = self.on_failure;
+        start.max_iters = self.max_iters;
         start.interactive = self.interactive;
         start.isolated = self.isolated;
-        Ok(Started { run_id: host.runs().start(start).await? })
+        Ok(StartOutcome::Started(Started { run_id: host.runs().start(start).await? }))
     }
 }

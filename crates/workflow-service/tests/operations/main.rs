@@ -8,5 +8,7 @@ mod edits;
 mod fixes;
 mod host;
 mod http;
+mod parts;
+mod start;
 mod table;
 mod transfer;

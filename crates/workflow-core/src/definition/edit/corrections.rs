@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::ranges::Ranges;
 use super::{remove_field, rename_key, set_field};
-use crate::definition::draft::{Draft, SourceRange};
-use crate::definition::model::Diagnostic;
+use crate::definition::draft::Draft;
+use crate::definition::model::{Diagnostic, SourceRange};
 use crate::definition::report::key_of;
 
 /// A change of a text that corrects a [`Diagnostic`].

@@ -1,0 +1,12 @@
+//! Operations on what workflows refer to: roles, profiles, skills and assignments; and the lists of templates and
+//! providers.
+
+mod lists;
+mod texts;
+
+pub use lists::{ListProviders, ListTemplates, ProviderInfo, ProviderList, TemplateInfo, TemplateList};
+pub use texts::{
+    DeleteAssignments, DeleteProfile, DeleteRole, DeleteSkill, GetAssignments, GetProfile, GetRole, GetSkill,
+    ListProfiles, ListRoles, ListSkills, PartList, PartSummary, PartText, PutAssignments, PutProfile,
+    PutRole, PutSkill,
+};

@@ -1,0 +1,247 @@
+//! What a run of a workflow needs and would do.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use workflow_core::bundle::BundleHash;
+use workflow_core::data::Data;
+use workflow_core::definition::{self, Diagnostic, LoopSpec, Mode, OnFailure, VariableType};
+use workflow_core::ids::{StageId, WorkflowId};
+use workflow_core::labels::check_labels;
+use workflow_core::plan::{Plan, RunInput};
+
+use super::check::{Problem, problems};
+use super::start::RunWorkflow;
+use crate::caller::{Caller, Scope, Target};
+use crate::error::ServiceError;
+use crate::host::Host;
+use crate::operation::Operation;
+
+/// Lists the variables that a run of a workflow can be given.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListInputs {
+    /// The workflow, which must have no errors.
+    pub id: WorkflowId,
+}
+
+/// What a run of a workflow can be given: the fields of a dialog that starts one.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct InputList {
+    /// The variables, by name.
+    pub inputs: Vec<Input>,
+    /// The names of the secrets that it needs, which the host has to provide.
+    pub secrets: Vec<String>,
+}
+
+/// A variable that a run can be given.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Input {
+    /// The name.
+    pub name: String,
+    /// The type, where a role declares it; otherwise any value will do.
+    #[serde(rename = "type")]
+    pub kind: Option<VariableType>,
+    /// Whether a run needs it.
+    pub required: bool,
+    /// The value where the run is given none.
+    pub default: Option<Data>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Where it is used: `plan.prompt`, `profile test.deep: graph[0].items`, `role planner`.
+    pub used_in: Vec<String>,
+}
+
+impl From<RunInput> for Input {
+    fn from(input: RunInput) -> Self {
+        let RunInput { name, kind, required, default, description, used_in, .. } = input;
+        Self { name, kind, required, default, description, used_in }
+    }
+}
+
+impl Operation for ListInputs {
+    const NAME: &'static str = "workflow:inputs";
+    const SCOPE: Scope = Scope::Read;
+    const ABOUT: &'static str =
+        "Lists the variables that a run of a workflow can be given, with types and defaults.";
+    type Response = InputList;
+
+    fn target(&self) -> Target<'_> {
+        Target::Workflow(&self.id)
+    }
+
+    async fn run(self, host: &Host, _: &Caller) -> Result<InputList, ServiceError> {
+        let plan = host.engine().load(&self.id).await?;
+        Ok(InputList {
+            inputs: inputs(&plan),
+            secrets: plan.secrets().map(|(name, _)| name.to_owned()).collect(),
+        })
+    }
+}
+
+fn inputs(plan: &Plan) -> Vec<Input> {
+    plan.inputs().into_iter().map(Input::from).collect()
+}
+
+/// What would run, and what is missing for that.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct DryRun {
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// Whether the run would start.
+    pub ready: bool,
+    /// What is missing.
+    pub missing: Missing,
+    /// The errors and warnings of the definition.
+    pub diagnostics: Vec<Problem>,
+    /// The hash of the resolved definition; absent where it has errors, as are the stages then.
+    pub bundle: Option<BundleHash>,
+    /// The stages, in order.
+    pub stages: Vec<PlannedStage>,
+    /// The loop, with the `maxIters` of this run.
+    #[serde(rename = "loop")]
+    pub repeat: Option<LoopSpec>,
+    /// The variables that it can be given.
+    pub inputs: Vec<Input>,
+}
+
+/// What is missing for a run.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Missing {
+    /// What is wrong with the variables, labels and options, for people.
+    pub problems: Vec<String>,
+    /// The names of variables that are required and not given.
+    pub variables: Vec<String>,
+    /// The names of secrets that the host does not have.
+    pub secrets: Vec<String>,
+    /// What is said of providers that are not registered.
+    pub providers: Vec<String>,
+}
+
+/// A stage that would run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlannedStage {
+    /// The id.
+    pub id: StageId,
+    /// The profile.
+    pub profile: String,
+    /// Whether its lanes work one after the other or at the same time.
+    pub mode: Mode,
+    /// One for each provider.
+    pub lanes: Vec<PlannedLane>,
+    /// The nodes of each lane.
+    pub nodes: Vec<PlannedNode>,
+    /// What a failure does.
+    pub on_failure: OnFailure,
+    /// Whether a person is asked before it starts.
+    pub asks: bool,
+    /// The condition on which it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// A lane of a stage.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlannedLane {
+    /// The provider; it may contain `${…}`.
+    pub provider: String,
+    /// The role, if it has one.
+    pub role: Option<String>,
+    /// What its vote weighs.
+    pub weight: u32,
+}
+
+/// A node of a stage.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlannedNode {
+    /// The id.
+    pub id: String,
+    /// The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// Checks all that a start checks, without creating a run.
+pub(super) async fn dry_run(host: &Host, request: &RunWorkflow) -> Result<DryRun, ServiceError> {
+    let engine = host.engine();
+    let text = host.catalog()?.get(&request.id).await?.text;
+    let mut draft = definition::read(text.as_bytes(), Some(&request.id));
+    engine.look_up(&mut draft).await?;
+    let checked = engine.finish(draft.clone(), request.provider.as_deref());
+    let mut dry = DryRun {
+        workflow: request.id.clone(),
+        ready: false,
+        missing: Missing { problems: check_labels(&request.labels), ..Missing::default() },
+        bundle: None,
+        stages: Vec::new(),
+        repeat: None,
+        inputs: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    let unknown = checked.diagnostics.iter().filter(|found| found.code == "unknown-provider");
+    dry.missing.providers = unknown.map(|found: &Diagnostic| found.message.clone()).collect();
+    dry.diagnostics = problems(checked.diagnostics, &draft);
+    let Some(plan) = checked.plan else { return Ok(dry) };
+    add_plan(&mut dry, host, &plan, request);
+    Ok(dry)
+}
+
+fn add_plan(dry: &mut DryRun, host: &Host, plan: &Arc<Plan>, request: &RunWorkflow) {
+    dry.missing.problems.extend(plan.check_variables(&request.vars));
+    let wrong = request.max_iters.and_then(|most| plan.check_max_iters(most).err());
+    dry.missing.problems.extend(wrong);
+    dry.ready = dry.missing.problems.is_empty();
+    dry.missing.secrets = host.engine().missing_secrets(plan);
+    dry.inputs = inputs(plan);
+    let is_missing = |input: &&Input| input.required && !request.vars.contains_key(&input.name);
+    dry.missing.variables = dry.inputs.iter().filter(is_missing).map(|input| input.name.clone()).collect();
+    dry.bundle = Some(plan.hash().clone());
+    let bundle = plan.bundle();
+    dry.repeat = bundle.workflow.repeat.clone().map(|mut repeat| {
+        repeat.max_iters = request.max_iters.unwrap_or(repeat.max_iters);
+        repeat
+    });
+    for (id, stage) in &bundle.workflow.stages {
+        let lane = |lane: &definition::Lane| PlannedLane {
+            provider: lane.provider.clone(),
+            role: lane.role.clone(),
+            weight: lane.weight.unwrap_or(1),
+        };
+        let graph = bundle.profiles.get(id).map(|profile| serde_json::to_value(&profile.graph));
+        let nodes = match graph.and_then(Result::ok) {
+            Some(graph) => nodes(&graph),
+            None => vec![PlannedNode { id: "run".to_owned(), kind: "run".to_owned() }],
+        };
+        dry.stages.push(PlannedStage {
+            id: id.clone(),
+            profile: stage.profile.clone().unwrap_or_else(|| "simple".to_owned()),
+            mode: stage.mode.unwrap_or_default(),
+            lanes: stage.providers.iter().map(lane).collect(),
+            nodes,
+            on_failure: request.on_failure.or(stage.on_failure).unwrap_or_default(),
+            asks: request.interactive || stage.approval.is_some(),
+            when: stage.when.clone(),
+        });
+    }
+}
+
+fn nodes(graph: &serde_json::Value) -> Vec<PlannedNode> {
+    let text = |node: &serde_json::Value, key| node[key].as_str().unwrap_or_default().to_owned();
+    let node = |node: &serde_json::Value| PlannedNode { id: text(node, "id"), kind: text(node, "type") };
+    graph.as_array().into_iter().flatten().map(node).collect()
+}

@@ -1,0 +1,114 @@
+//! Inputs of runs, dry runs, idempotency keys and options.
+
+use serde_json::json;
+use workflow_service::Code;
+
+use crate::host::Host;
+
+const TEXT: &str = "\
+workflow:
+  name: Inputs
+  stages: [plan, check]
+  loop: { max_iters: 3, stop_when: \"$.done == true\" }
+plan: { provider: echo, role: planner, set: { made: x } }
+check: { provider: echo, when: \"$.vars.skip != true\", prompt: \"${vars.goal} ${vars.tone:-calm} ${vars.made} ${secrets.KEY}\" }
+";
+
+fn host() -> Host {
+    let host = Host::new();
+    host.write(
+        "roles/planner.md",
+        "---\nvariables:\n  - { name: goal, type: string, required: true, description: What to reach }\n  \
+         - { name: size, type: number, default: 3 }\n---\n{{goal}} {{size}}\n",
+    );
+    host.data("workflow:create", &json!({ "id": "inputs", "text": TEXT }).to_string());
+    host
+}
+
+#[test]
+fn inputs_have_types_defaults_and_where_they_are_used() {
+    let inputs = host().data("workflow:inputs", r#"{ "id": "inputs" }"#);
+    let input =
+        |name: &str| inputs["inputs"].as_array().unwrap().iter().find(|input| input["name"] == name).cloned();
+    assert_eq!(
+        input("goal").unwrap(),
+        json!({
+            "name": "goal", "type": "string", "required": true, "default": null, "description": "What to reach",
+            "usedIn": ["check.prompt", "role planner"],
+        })
+    );
+    let size = input("size").unwrap();
+    assert_eq!(
+        (&size["type"], &size["required"], &size["default"]),
+        (&"number".into(), &false.into(), &3.into())
+    );
+    for name in ["tone", "made", "skip"] {
+        assert_eq!(input(name).unwrap()["required"], false, "{name}");
+    }
+    assert_eq!(inputs["secrets"], json!(["KEY"]));
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_what_is_missing_and_creates_no_run() {
+    let host = host();
+    let dry = host
+        .data("workflow:run", r#"{ "id": "inputs", "dryRun": true, "maxIters": 9, "interactive": true }"#);
+    assert_eq!(dry["ready"], false);
+    assert_eq!(dry["missing"]["variables"], json!(["goal"]));
+    assert_eq!(dry["missing"]["secrets"], json!(["KEY"]));
+    assert_eq!(dry["loop"]["maxIters"], 9);
+    assert_eq!(dry["stages"][0]["lanes"], json!([{ "provider": "echo", "role": "planner", "weight": 1 }]));
+    assert_eq!(
+        (&dry["stages"][1]["asks"], &dry["stages"][1]["when"]),
+        (&true.into(), &"$.vars.skip != true".into())
+    );
+    let ready = host.data("workflow:run", r#"{ "id": "inputs", "dryRun": true, "vars": { "goal": "x" } }"#);
+    assert_eq!((&ready["ready"], &ready["missing"]["problems"]), (&true.into(), &json!([])));
+    assert_eq!(host.data("workflow:runs:list", "")["runs"], json!([]));
+
+    host.write(
+        "workflows/lost.workflow.yml",
+        "workflow: { name: Lost, stages: [a] }\na: { provider: nobody, prompt: x }\n",
+    );
+    let lost = host.data("workflow:run", r#"{ "id": "lost", "dryRun": true }"#);
+    assert_eq!((&lost["ready"], &lost["stages"]), (&false.into(), &json!([])));
+    assert!(lost["missing"]["providers"][0].as_str().unwrap().contains("`nobody`"));
+}
+
+#[test]
+fn the_same_key_starts_one_run_and_other_inputs_are_refused() {
+    let host = host();
+    let start = |key: &str, goal: &str| {
+        let request = json!({ "id": "inputs", "idempotencyKey": key, "vars": { "goal": goal } });
+        host.call("workflow:run", &request.to_string())
+    };
+    let first = crate::host::data(&start("order 7/ü", "x"));
+    assert_eq!(crate::host::data(&start("order 7/ü", "x")), first);
+    assert_eq!(start("order 7/ü", "y").error.unwrap().code, Code::OtherInputs);
+    assert_ne!(crate::host::data(&start("order 8", "x")), first);
+    assert_eq!(start("", "x").error.unwrap().code, Code::InvalidRequest);
+    let both = r#"{ "id": "inputs", "idempotencyKey": "k", "runId": "r", "vars": { "goal": "x" } }"#;
+    assert_eq!(host.call("workflow:run", both).error.unwrap().code, Code::InvalidRequest);
+}
+
+#[test]
+fn a_run_has_the_iterations_that_it_was_started_with() {
+    let host = Host::new();
+    let text = "workflow:\n  name: Looped\n  stages: [a]\n  loop: { max_iters: 2, stop_when: \"$.done\" }\n\
+                a: { provider: echo, prompt: Hi, min_iterations: 2 }\n";
+    host.data("workflow:create", &json!({ "id": "looped", "text": text }).to_string());
+    host.data("workflow:run", r#"{ "id": "looped", "runId": "r1", "maxIters": 4 }"#);
+    host.drive("r1");
+    let run = host.data("workflow:runs:get", r#"{ "runId": "r1" }"#);
+    assert_eq!((&run["run"]["status"], &run["run"]["iteration"]), (&"failed".into(), &4.into()));
+    for (most, id) in [(0, "looped"), (21, "looped"), (1, "looped"), (3, "once")] {
+        host.write(
+            "workflows/once.workflow.yml",
+            "workflow: { name: Once, stages: [a] }\na: { provider: echo }\n",
+        );
+        let error =
+            host.call("workflow:run", &json!({ "id": id, "maxIters": most }).to_string()).error.unwrap();
+        assert_eq!(error.code, Code::InvalidInputs, "{most} {id}");
+        assert!(error.message.contains("max_iters"), "{}", error.message);
+    }
+}
