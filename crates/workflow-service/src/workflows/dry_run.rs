@@ -10,9 +10,9 @@ use workflow_core::definition::{self, Diagnostic, LoopSpec, Mode, OnFailure, Var
 use workflow_core::ids::{StageId, WorkflowId};
 use workflow_core::labels::check_labels;
 use workflow_core::plan::{Plan, RunInput};
+use workflow_core::runs::StartRun;
 
 use super::check::{Problem, problems};
-use super::start::RunWorkflow;
 use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
 use crate::host::Host;
@@ -177,14 +177,14 @@ pub struct PlannedNode {
 }
 
 /// Checks all that a start checks, without creating a run.
-pub(super) async fn dry_run(host: &Host, request: &RunWorkflow) -> Result<DryRun, ServiceError> {
+pub(super) async fn dry_run(host: &Host, id: WorkflowId, request: &StartRun) -> Result<DryRun, ServiceError> {
     let engine = host.engine();
-    let text = host.catalog()?.get(&request.id).await?.text;
-    let mut draft = definition::read(text.as_bytes(), Some(&request.id));
+    let text = host.catalog()?.get(&id).await?.text;
+    let mut draft = definition::read(text.as_bytes(), Some(&id));
     engine.look_up(&mut draft).await?;
     let checked = engine.finish(draft.clone(), request.provider.as_deref());
     let mut dry = DryRun {
-        workflow: request.id.clone(),
+        workflow: id,
         ready: false,
         missing: Missing { problems: check_labels(&request.labels), ..Missing::default() },
         bundle: None,
@@ -201,7 +201,7 @@ pub(super) async fn dry_run(host: &Host, request: &RunWorkflow) -> Result<DryRun
     Ok(dry)
 }
 
-fn add_plan(dry: &mut DryRun, host: &Host, plan: &Arc<Plan>, request: &RunWorkflow) {
+fn add_plan(dry: &mut DryRun, host: &Host, plan: &Arc<Plan>, request: &StartRun) {
     dry.missing.problems.extend(plan.check_variables(&request.vars));
     let wrong = request.max_iters.and_then(|most| plan.check_max_iters(most).err());
     dry.missing.problems.extend(wrong);

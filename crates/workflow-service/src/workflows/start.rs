@@ -105,10 +105,7 @@ impl Operation for RunWorkflow {
 
     async fn run(self, host: &Host, _: &Caller) -> Result<StartOutcome, ServiceError> {
         let run_id = self.chosen_id()?;
-        if self.dry_run {
-            return Ok(StartOutcome::DryRun(Box::new(dry_run(host, &self).await?)));
-        }
-        let mut start = StartRun::workflow(self.id).labels(self.labels);
+        let mut start = StartRun::workflow(self.id.clone()).labels(self.labels);
         start.vars = self.vars;
         start.run_id = run_id;
         start.provider = self.provider;
@@ -116,6 +113,9 @@ impl Operation for RunWorkflow {
         start.max_iters = self.max_iters;
         start.interactive = self.interactive;
         start.isolated = self.isolated;
+        if self.dry_run {
+            return Ok(StartOutcome::DryRun(Box::new(dry_run(host, self.id, &start).await?)));
+        }
         Ok(StartOutcome::Started(Started { run_id: host.runs().start(start).await? }))
     }
 }
