@@ -8,6 +8,7 @@ use clap::Parser;
 
 mod agents;
 mod ci;
+mod clients;
 mod examples;
 mod steps;
 mod tools;
@@ -28,6 +29,8 @@ enum Chore {
     /// Write the tables of the book's reference from the schemas, and from what the reader of definitions
     /// accepts
     Reference,
+    /// Write the schema and the types of the TypeScript client from the Rust types; needs Node
+    Typescript,
     /// Write the table of the agents' capabilities in `docs/src/guides/agents.md` from their modules
     Capabilities,
     /// Run whole engines in a simulated world, with random faults from seeds
@@ -71,6 +74,7 @@ fn main() -> Result<ExitCode> {
             let mut test = cargo(&["test", "--quiet", "--package", "workflow-core", "--all-features"]);
             run(test.args(["--test", "reference", "committed"]).env("UPDATE_REFERENCE", "1"))?;
         }
+        Chore::Typescript => clients::generate()?,
         Chore::Capabilities => {
             let mut test = cargo(&["test", "--quiet", "--package", "workflow-providers", "--all-features"]);
             test.args(["--test", "capabilities", "committed"]);

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::examples;
 use crate::tools::{DENY, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
 use crate::workspace::{cargo, libraries, line, run};
+use crate::{clients, examples};
 
 /// One step of CI.
 pub(crate) struct Step {
@@ -69,6 +69,13 @@ pub(crate) const ALL: &[Step] = &[
         tool: None,
         hindrance: None,
         check: examples::run,
+    },
+    Step {
+        name: "clients",
+        about: "the TypeScript client's types are current, and clients in TypeScript and Python work",
+        tool: None,
+        hindrance: Some(clients::hindrance),
+        check: clients::check,
     },
     Step { name: "doc", about: "the docs build without a warning", tool: None, hindrance: None, check: doc },
     Step {

@@ -1,0 +1,3687 @@
+// Generated from service.schema.json by `cargo xtask typescript`: do not edit.
+
+/**
+ * What an operation does, for the decision whether a caller may use it.
+ */
+export type Scope = "read" | "run" | "edit" | "admin";
+/**
+ * The type of a variable.
+ */
+export type VariableType = "string" | "number" | "boolean" | "array";
+/**
+ * What the failure of a stage does.
+ */
+export type OnFailure = "stop" | "continue" | "retry";
+/**
+ * A run that was started, or what would run.
+ */
+export type StartOutcome = Started | DryRun;
+/**
+ * A point of a run to continue from.
+ */
+export type ForkPointName =
+  | "start"
+  | "failed"
+  | {
+      stage: string;
+    }
+  | {
+      /**
+       * iteration/stage[lane]/node, with [item] after it
+       */
+      node: string;
+    }
+  | {
+      event: number;
+    };
+/**
+ * The status of a run.
+ */
+export type RunStatus = "pending" | "running" | "paused" | "completed" | "failed" | "cancelled";
+/**
+ * The status of a stage, or of one of its lanes.
+ */
+export type StageStatus =
+  "pending" | "queued" | "running" | "retrying" | "waiting" | "completed" | "failed" | "skipped" | "cancelled";
+/**
+ * Why an answer was refused.
+ */
+export type AnswerRefusal = "cancelling" | "no_such_question" | "invalid_answer";
+/**
+ * A length of time: `90s`, `30m`, `1h30m`, or a number of seconds.
+ */
+export type Period = string | number;
+/**
+ * What a budget limits.
+ */
+export type BudgetLimit = "cost" | "tokens" | "time";
+/**
+ * One node of a graph.
+ */
+export type GraphNode = {
+  /**
+   * The id, unique within the graph.
+   */
+  id: string;
+  /**
+   * A second name for its output.
+   */
+  out?: string | null;
+  /**
+   * Variables to write from its output.
+   */
+  set?: {
+    [k: string]: unknown;
+  };
+} & (
+  | (RunNode & {
+      type: "run";
+    })
+  | (ForeachNode & {
+      type: "foreach";
+    })
+  | (ReduceNode & {
+      type: "reduce";
+    })
+  | (BranchNode & {
+      type: "branch";
+    })
+  | (ExportNode & {
+      type: "export";
+    })
+  | (AskNode & {
+      type: "ask";
+    })
+);
+/**
+ * What a provider's text is taken for.
+ */
+export type OutputFormat = "text" | "json";
+/**
+ * Whether a call starts a session of its own. A call that was interrupted is made again in its own session in any
+ * case, where the provider has named one.
+ */
+export type SessionMode = "new" | "continue";
+/**
+ * What it means that a crash interrupted a call.
+ */
+export type OnInterrupt = "rerun" | "ask";
+/**
+ * How several providers of a stage work.
+ */
+export type Mode = "sequential" | "parallel";
+/**
+ * The SHA-256 of a bundle's JSON, in lower-case hexadecimal.
+ */
+export type BundleHash = string;
+/**
+ * The code of an error: closed, stable between versions, with one HTTP status each.
+ */
+export type Code =
+  | "invalid_request"
+  | "unauthenticated"
+  | "forbidden"
+  | "not_found"
+  | "unknown_operation"
+  | "exists"
+  | "stale"
+  | "read_only"
+  | "protected"
+  | "in_use"
+  | "other_inputs"
+  | "held"
+  | "refused"
+  | "invalid_definition"
+  | "invalid_inputs"
+  | "no_such_point"
+  | "cannot_migrate"
+  | "too_large"
+  | "too_many_requests"
+  | "version_mismatch"
+  | "not_trusted"
+  | "not_supported"
+  | "cancelled"
+  | "shutting_down"
+  | "unavailable"
+  | "damaged"
+  | "internal";
+/**
+ * A fact that happened to a run.
+ */
+export type Event = {
+  /**
+   * Its number within the run.
+   */
+  seq: number;
+  /**
+   * When it was decided.
+   */
+  at: string;
+  /**
+   * The version of the event format.
+   */
+  v: 1;
+} & EventBody;
+/**
+ * What happened. Adding a kind or a field keeps [`EVENT_VERSION`]; changing one raises it.
+ */
+export type EventBody =
+  | {
+      type: "run_created";
+      data: RunCreated;
+    }
+  | {
+      type: "run_forked";
+      data: RunForked;
+    }
+  | {
+      type: "run_migrated";
+      data: {
+        /**
+         * The hash of its bundle.
+         */
+        hash: BundleHash;
+        /**
+         * Its bundle: the bundle that a run was started with is shared by runs, and this one belongs to this
+         * run alone.
+         */
+        bundle: Bundle;
+        /**
+         * As [`RunCreated::signature`], for the hash.
+         */
+        signature?: string | null;
+      };
+    }
+  | {
+      type: "run_started";
+    }
+  | {
+      type: "stage_started";
+      data: {
+        /**
+         * The iteration, counted from 1.
+         */
+        iteration: number;
+        /**
+         * The stage.
+         */
+        stage: string;
+        /**
+         * How many lanes it has; absent: one.
+         */
+        lanes?: number;
+      };
+    }
+  | {
+      type: "stage_skipped";
+      data: {
+        /**
+         * The iteration, counted from 1.
+         */
+        iteration: number;
+        /**
+         * The stage.
+         */
+        stage: string;
+      };
+    }
+  | {
+      type: "lane_started";
+      data: {
+        /**
+         * The iteration, counted from 1.
+         */
+        iteration: number;
+        /**
+         * The stage.
+         */
+        stage: string;
+        /**
+         * The lane.
+         */
+        lane: number;
+        /**
+         * Its provider.
+         */
+        provider: string;
+        /**
+         * Its role, where there is one.
+         */
+        role?: string | null;
+      };
+    }
+  | {
+      type: "node_started";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * Its items: an array.
+         */
+        items: unknown;
+      };
+    }
+  | {
+      type: "node_completed";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * Its output.
+         */
+        output: unknown;
+        /**
+         * The variables that its `set` wrote.
+         */
+        set?: {
+          [k: string]: unknown;
+        };
+      };
+    }
+  | {
+      type: "node_failed";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * Why.
+         */
+        error: Failure;
+      };
+    }
+  | {
+      type: "node_skipped";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+      };
+    }
+  | {
+      type: "node_queued";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * The provider it waits for.
+         */
+        provider: string;
+      };
+    }
+  | {
+      type: "attempt_started";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * The attempt, counted from 1 over all retries and restarts.
+         */
+        attempt: number;
+        /**
+         * The provider.
+         */
+        provider: string;
+        /**
+         * The role, where there is one.
+         */
+        role?: string | null;
+      };
+    }
+  | {
+      type: "session_recorded";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * The attempt.
+         */
+        attempt: number;
+        /**
+         * The session id, as the provider names it.
+         */
+        session: string;
+      };
+    }
+  | {
+      type: "session_dropped";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * The session.
+         */
+        session: string;
+      };
+    }
+  | {
+      type: "attempt_succeeded";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * The attempt.
+         */
+        attempt: number;
+        /**
+         * The node's output.
+         */
+        output: unknown;
+        /**
+         * The variables that the node's `set` wrote.
+         */
+        set?: {
+          [k: string]: unknown;
+        };
+        /**
+         * What the call used, where known.
+         */
+        usage?: Usage | null;
+        /**
+         * Details about the call, if the provider reported any.
+         */
+        details?: unknown;
+        /**
+         * When the call ended by the clock by which it began, where that was set, or the machine slept, in between;
+         * absent: at this event's time.
+         */
+        ranUntil?: string;
+      };
+    }
+  | {
+      type: "attempt_failed";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * The attempt. Of a call that was refused (by a budget, by a person, because its provider cannot be told) the
+         * last one that was made: 0 where there is none.
+         */
+        attempt: number;
+        /**
+         * Why.
+         */
+        error: Failure;
+        /**
+         * When it is tried again; absent when it is not.
+         */
+        retryAt?: string | null;
+        /**
+         * Whether it only waits for a quota to be refilled: no retry is spent.
+         */
+        parked?: boolean;
+        /**
+         * Whether the next attempt corrects a wrong output: no retry is spent.
+         */
+        repair?: boolean;
+        /**
+         * What the call used, where known.
+         */
+        usage?: Usage | null;
+        /**
+         * When the call ended by the clock by which it began, where that was set, or the machine slept, in between;
+         * absent: at this event's time.
+         */
+        ranUntil?: string;
+        /**
+         * The output of the call before it failed.
+         */
+        output?: unknown;
+      };
+    }
+  | {
+      type: "attempt_cancelled";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * The attempt.
+         */
+        attempt: number;
+        /**
+         * What the call used, where known.
+         */
+        usage?: Usage | null;
+        /**
+         * The last moment that it is known to have run, where its driver died or the clock was set; absent: this
+         * event's.
+         */
+        ranUntil?: string;
+      };
+    }
+  | {
+      type: "attempt_interrupted";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * The attempt.
+         */
+        attempt: number;
+        /**
+         * The last moment that it is known to have run, where its driver died or the clock was set; absent: this
+         * event's.
+         */
+        ranUntil?: string;
+        /**
+         * When the node runs again, if its drivers died several times in a row; absent: at once.
+         */
+        retryAt?: string;
+      };
+    }
+  | {
+      type: "lane_completed";
+      data: {
+        /**
+         * The iteration, counted from 1.
+         */
+        iteration: number;
+        /**
+         * The stage.
+         */
+        stage: string;
+        /**
+         * The lane.
+         */
+        lane: number;
+        /**
+         * The node whose output is the lane's, or the nodes whose outputs are, as an object.
+         */
+        outputOf: LaneOutput;
+      };
+    }
+  | {
+      type: "lane_failed";
+      data: {
+        /**
+         * The iteration, counted from 1.
+         */
+        iteration: number;
+        /**
+         * The stage.
+         */
+        stage: string;
+        /**
+         * The lane.
+         */
+        lane: number;
+        /**
+         * Why.
+         */
+        error: Failure;
+      };
+    }
+  | {
+      type: "stage_completed";
+      data: {
+        /**
+         * The iteration, counted from 1.
+         */
+        iteration: number;
+        /**
+         * The stage.
+         */
+        stage: string;
+        /**
+         * The lane whose output is the stage's; absent: an array of every lane's is.
+         */
+        outputOf?: number | null;
+        /**
+         * The variables that the stage's `set` wrote.
+         */
+        set?: {
+          [k: string]: unknown;
+        };
+      };
+    }
+  | {
+      type: "stage_failed";
+      data: {
+        /**
+         * The iteration, counted from 1.
+         */
+        iteration: number;
+        /**
+         * The stage.
+         */
+        stage: string;
+        /**
+         * Why.
+         */
+        error: Failure;
+        /**
+         * Whether the run continues despite the failure (`on_failure: continue`).
+         */
+        continues: boolean;
+        /**
+         * The one of several lanes whose output stays as the stage's; absent: all of them.
+         */
+        outputOf?: number | null;
+      };
+    }
+  | {
+      type: "iteration_ended";
+      data: {
+        /**
+         * The iteration, counted from 1.
+         */
+        iteration: number;
+        /**
+         * What `stop_when` was.
+         */
+        done: boolean;
+        /**
+         * The stage that the next iteration starts with; absent when there is none.
+         */
+        next?: string | null;
+      };
+    }
+  | {
+      type: "budget_warning";
+      data: {
+        /**
+         * The stage whose budget it is; absent: the run's.
+         */
+        stage?: string | null;
+        /**
+         * The quantity that it limits.
+         */
+        limit: BudgetLimit;
+        /**
+         * How much was used: US dollars, tokens, or seconds.
+         */
+        used: number;
+        /**
+         * How much may be used.
+         */
+        of: number;
+      };
+    }
+  | {
+      type: "stage_asked";
+      data: {
+        /**
+         * The iteration, counted from 1.
+         */
+        iteration: number;
+        /**
+         * The stage.
+         */
+        stage: string;
+        /**
+         * The question.
+         */
+        question: string;
+      };
+    }
+  | {
+      type: "node_asked";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * Why.
+         */
+        reason: WaitReason;
+        /**
+         * The question.
+         */
+        question: string;
+        /**
+         * The JSON Schema of the answer; absent for any text.
+         */
+        schema?: unknown;
+      };
+    }
+  | {
+      type: "answered";
+      data: {
+        /**
+         * The number of the control.
+         */
+        control: number;
+        /**
+         * The number of the event that asked.
+         */
+        wait: number;
+        /**
+         * The answer.
+         */
+        answer: unknown;
+      };
+    }
+  | {
+      type: "answer_refused";
+      data: {
+        /**
+         * The number of the control.
+         */
+        control: number;
+        /**
+         * The number that it named.
+         */
+        wait: number;
+        /**
+         * Why it was refused, for a person.
+         */
+        reason: string;
+        /**
+         * Why it was refused, for a program. Absent in logs of earlier versions.
+         */
+        code?: AnswerRefusal | null;
+      };
+    }
+  | {
+      type: "run_waiting";
+      data: {
+        /**
+         * What it waits for; of several things the first.
+         */
+        wait: Wait;
+      };
+    }
+  | {
+      type: "run_continued";
+    }
+  | {
+      type: "pause_requested";
+      data: {
+        /**
+         * The number of the control.
+         */
+        control: number;
+      };
+    }
+  | {
+      type: "run_paused";
+    }
+  | {
+      type: "run_resumed";
+      data: {
+        /**
+         * The number of the control.
+         */
+        control: number;
+      };
+    }
+  | {
+      type: "cancel_requested";
+      data: {
+        /**
+         * The number of the control.
+         */
+        control: number;
+        /**
+         * Whether calls are killed without a grace period.
+         */
+        atOnce?: boolean;
+      };
+    }
+  | {
+      type: "run_completed";
+      data: {
+        /**
+         * The stages that failed on the way (`on_failure: continue`), each once.
+         */
+        failedStages?: string[];
+      };
+    }
+  | {
+      type: "run_failed";
+      data: {
+        /**
+         * Why.
+         */
+        error: Failure;
+      };
+    }
+  | {
+      type: "run_cancelled";
+    };
+/**
+ * What it means that a loop's `max_iters` was reached without `stop_when`.
+ */
+export type Exhausted = "fail" | "complete";
+/**
+ * What kind of failure it was; it decides whether trying again can help.
+ */
+export type FailureClass =
+  | "transient"
+  | "rate_limited"
+  | "invalid_output"
+  | "permanent"
+  | "timeout"
+  | "idle_timeout"
+  | "cancelled"
+  | "expression"
+  | "stage"
+  | "loop_exhausted"
+  | "rejected"
+  | "budget"
+  | "repeated"
+  | "secret_in_output";
+/**
+ * What happens to a file of an import.
+ */
+export type ImportState = "create" | "same" | "conflict";
+/**
+ * What makes the output of a lane.
+ */
+export type LaneOutput = string | string[];
+/**
+ * The members of a message, by its `type`.
+ */
+export type Message =
+  | {
+      type: "workflow-run:event";
+      /**
+       * The run.
+       */
+      runId: string;
+      /**
+       * The number of the event.
+       */
+      seq: number;
+      /**
+       * The event.
+       */
+      event: Event;
+      /**
+       * The values that were left out because they are large. `workflow:runs:events` returns the event with them.
+       */
+      large?: Large[];
+    }
+  | {
+      type: "workflow-run:output";
+      /**
+       * The run.
+       */
+      runId: string;
+      /**
+       * The number of the last event that was stored when the entry was added.
+       */
+      seq: number;
+      /**
+       * The number of the entry among the run's output entries.
+       */
+      number: number;
+      /**
+       * The entry.
+       */
+      entry: OutputEntry;
+    }
+  | {
+      type: "workflow-run:head";
+      /**
+       * The run.
+       */
+      run: RunRecord;
+    }
+  | {
+      type: "workflow-run:deleted";
+      /**
+       * The run.
+       */
+      runId: string;
+    }
+  | {
+      type: "workflow-run:end";
+      /**
+       * The run.
+       */
+      runId: string;
+      /**
+       * The number of its last event.
+       */
+      seq: number;
+    }
+  | {
+      type: "workflow-run:error";
+      /**
+       * The run.
+       */
+      runId: string;
+      /**
+       * Why.
+       */
+      error: ServiceError;
+    };
+/**
+ * One name, or a list of names.
+ */
+export type NamesForm = string | string[];
+/**
+ * What a node does.
+ */
+export type Node =
+  | (RunNode & {
+      type: "run";
+    })
+  | (ForeachNode & {
+      type: "foreach";
+    })
+  | (ReduceNode & {
+      type: "reduce";
+    })
+  | (BranchNode & {
+      type: "branch";
+    })
+  | (ExportNode & {
+      type: "export";
+    })
+  | (AskNode & {
+      type: "ask";
+    });
+/**
+ * What an output entry is.
+ */
+export type OutputKind = "stdout" | "stderr" | "text" | "text_delta" | "thinking" | "tool" | "log" | "dropped";
+/**
+ * When a stage with parallel providers succeeds.
+ */
+export type ParallelStrategy = "all" | "race" | "majority";
+/**
+ * The version of the protocol that these types are of.
+ */
+export type Protocol = 1;
+/**
+ * How several values become one.
+ */
+export type ReduceStrategy = "concat" | "merge" | "first" | "last" | "vote" | "summarize";
+/**
+ * How bad a [`Diagnostic`] is.
+ */
+export type Severity = "error" | "warning";
+/**
+ * The reasons to wait.
+ */
+export type WaitReason = "pause" | "approval" | "question" | "unknown_outcome" | "quota" | "retry" | "crashes";
+/**
+ * The order of a list of workflows.
+ */
+export type WorkflowOrder = "id" | "name" | "lastRun";
+
+/**
+ * The request and the response of each operation.
+ */
+export interface Operations {
+  /**
+   * Compares the versions of client and service; a client calls it first. Needs the scope `read`.
+   */
+  "service:hello": {
+    request: Hello;
+    response: Welcome;
+  };
+  /**
+   * Reads the assignments: the text, where it is, and its version. Needs the scope `read`.
+   */
+  "workflow:assignments": {
+    request: GetAssignments;
+    response: PartText;
+  };
+  /**
+   * Deletes the assignments. Needs the scope `edit`.
+   */
+  "workflow:assignments:delete": {
+    request: DeleteAssignments;
+    response: null;
+  };
+  /**
+   * Adds the assignments, or replaces the one that still has the version that the caller read. Needs the scope `edit`.
+   */
+  "workflow:assignments:put": {
+    request: PutAssignments;
+    response: PartText;
+  };
+  /**
+   * Adds a workflow, with a text or from a template; never overwrites one. Needs the scope `edit`.
+   */
+  "workflow:create": {
+    request: CreateWorkflow;
+    response: WorkflowText;
+  };
+  /**
+   * Deletes a workflow, unless it is protected or runs that have not ended use it. Needs the scope `edit`.
+   */
+  "workflow:delete": {
+    request: DeleteWorkflow;
+    response: null;
+  };
+  /**
+   * Copies a workflow under another id; never overwrites one. Needs the scope `edit`.
+   */
+  "workflow:duplicate": {
+    request: DuplicateWorkflow;
+    response: WorkflowText;
+  };
+  /**
+   * Writes a workflow with its profiles, roles, schemas and skills into one YAML document. Needs the scope `read`.
+   */
+  "workflow:export": {
+    request: ExportWorkflow;
+    response: Exported;
+  };
+  /**
+   * Reads a workflow: its text, the version that an update names, and each value with its range. Needs the scope `read`.
+   */
+  "workflow:get": {
+    request: GetWorkflow;
+    response: WorkflowDetail;
+  };
+  /**
+   * Adds a workflow with all that it refers to from an export, or tells what would be added; never overwrites. Needs the scope `edit`.
+   */
+  "workflow:import": {
+    request: ImportWorkflow;
+    response: Imported;
+  };
+  /**
+   * Lists the variables that a run of a workflow can be given, with types and defaults. Needs the scope `read`.
+   */
+  "workflow:inputs": {
+    request: ListInputs;
+    response: InputList;
+  };
+  /**
+   * Lists the workflows of the catalog with their last runs, also those that cannot be read. Needs the scope `read`.
+   */
+  "workflow:list": {
+    request: ListWorkflows;
+    response: WorkflowList;
+  };
+  /**
+   * Lists profiles, with their problems. Needs the scope `read`.
+   */
+  "workflow:profiles": {
+    request: ListProfiles;
+    response: PartList;
+  };
+  /**
+   * Deletes a profile of a stage. Needs the scope `edit`.
+   */
+  "workflow:profiles:delete": {
+    request: DeleteProfile;
+    response: null;
+  };
+  /**
+   * Reads a profile of a stage: the text, where it is, and its version. Needs the scope `read`.
+   */
+  "workflow:profiles:get": {
+    request: GetProfile;
+    response: PartText;
+  };
+  /**
+   * Adds a profile of a stage, or replaces the one that still has the version that the caller read. Needs the scope `edit`.
+   */
+  "workflow:profiles:put": {
+    request: PutProfile;
+    response: PartText;
+  };
+  /**
+   * Lists the providers that stages can name, with the schemas of their options. Needs the scope `read`.
+   */
+  "workflow:providers": {
+    request: ListProviders;
+    response: ProviderList;
+  };
+  /**
+   * Lists roles, with their problems. Needs the scope `read`.
+   */
+  "workflow:roles": {
+    request: ListRoles;
+    response: PartList;
+  };
+  /**
+   * Deletes a role. Needs the scope `edit`.
+   */
+  "workflow:roles:delete": {
+    request: DeleteRole;
+    response: null;
+  };
+  /**
+   * Reads a role: the text, where it is, and its version. Needs the scope `read`.
+   */
+  "workflow:roles:get": {
+    request: GetRole;
+    response: PartText;
+  };
+  /**
+   * Adds a role, or replaces the one that still has the version that the caller read. Needs the scope `edit`.
+   */
+  "workflow:roles:put": {
+    request: PutRole;
+    response: PartText;
+  };
+  /**
+   * Starts a run of a workflow, and returns its id at once; or shows what would run, with `dryRun`. Needs the scope `run`.
+   */
+  "workflow:run": {
+    request: RunWorkflow;
+    response: StartOutcome;
+  };
+  /**
+   * Answers a question or an approval that a run waits for. Needs the scope `run`.
+   */
+  "workflow:runs:answer": {
+    request: AnswerRun;
+    response: ControlResult;
+  };
+  /**
+   * Cancels a run: its calls are told to stop, and killed after a grace period. Needs the scope `run`.
+   */
+  "workflow:runs:cancel": {
+    request: CancelRun;
+    response: ControlResult;
+  };
+  /**
+   * Deletes a run that no process drives, with its events and output. Needs the scope `admin`.
+   */
+  "workflow:runs:delete": {
+    request: DeleteRun;
+    response: null;
+  };
+  /**
+   * Starts a new run that continues from a point of an old one, with other variables or outputs. Needs the scope `run`.
+   */
+  "workflow:runs:fork": {
+    request: ForkRun;
+    response: Started;
+  };
+  /**
+   * Reads a run: its status, stages, outputs, open questions, usage. Needs the scope `read`.
+   */
+  "workflow:runs:get": {
+    request: GetRun;
+    response: RunDetail;
+  };
+  /**
+   * Cancels a run, and kills its calls at once. Needs the scope `run`.
+   */
+  "workflow:runs:kill": {
+    request: KillRun;
+    response: ControlResult;
+  };
+  /**
+   * Lists runs, the newest first, by workflow, status, time and labels. Needs the scope `read`.
+   */
+  "workflow:runs:list": {
+    request: ListRuns;
+    response: RunList;
+  };
+  /**
+   * Shows what the current definition of the workflow would change for a run, or moves the run to it. Needs the scope `run`.
+   */
+  "workflow:runs:migrate": {
+    request: MigrateRun;
+    response: Migration;
+  };
+  /**
+   * Pauses a run: no new call starts, and the run is paused when its running calls have ended. Needs the scope `run`.
+   */
+  "workflow:runs:pause": {
+    request: PauseRun;
+    response: ControlResult;
+  };
+  /**
+   * Resumes a run that is paused. Needs the scope `run`.
+   */
+  "workflow:runs:resume": {
+    request: ResumeRun;
+    response: ControlResult;
+  };
+  /**
+   * Lists skills, with their problems. Needs the scope `read`.
+   */
+  "workflow:skills": {
+    request: ListSkills;
+    response: PartList;
+  };
+  /**
+   * Deletes a skill. Needs the scope `edit`.
+   */
+  "workflow:skills:delete": {
+    request: DeleteSkill;
+    response: null;
+  };
+  /**
+   * Reads a skill: the text, where it is, and its version. Needs the scope `read`.
+   */
+  "workflow:skills:get": {
+    request: GetSkill;
+    response: PartText;
+  };
+  /**
+   * Adds a skill, or replaces the one that still has the version that the caller read. Needs the scope `edit`.
+   */
+  "workflow:skills:put": {
+    request: PutSkill;
+    response: PartText;
+  };
+  /**
+   * Lists the templates that workflows can be made from. Needs the scope `read`.
+   */
+  "workflow:templates": {
+    request: ListTemplates;
+    response: TemplateList;
+  };
+  /**
+   * Changes the text, or fields, of a workflow that still has the version that the caller read. Needs the scope `edit`.
+   */
+  "workflow:update": {
+    request: UpdateWorkflow;
+    response: WorkflowText;
+  };
+  /**
+   * Checks the text of a workflow, with all that it refers to, without storing it; with quick fixes. Needs the scope `read`.
+   */
+  "workflow:validate": {
+    request: ValidateWorkflow;
+    response: Validated;
+  };
+}
+/**
+ * Says which protocol the client speaks.
+ */
+export interface Hello {
+  /**
+   * The version of the protocol that the client was made for.
+   */
+  protocol: number;
+  /**
+   * The client's name and version, for the log.
+   */
+  client?: string | null;
+}
+/**
+ * What the client talks to.
+ */
+export interface Welcome {
+  /**
+   * The version of the protocol.
+   */
+  protocol: number;
+  /**
+   * The version of the library.
+   */
+  version: string;
+  /**
+   * What the caller may do by its scopes.
+   */
+  scopes: Scope[];
+}
+/**
+ * Reads the assignments.
+ */
+export interface GetAssignments {}
+/**
+ * A role, a profile, a skill or the assignments.
+ */
+export interface PartText {
+  /**
+   * Where it was read from, for people.
+   */
+  origin: string;
+  /**
+   * The text of the file.
+   */
+  text: string;
+  /**
+   * Identifies this version of the text: the one who replaces it names it.
+   */
+  version: string;
+  /**
+   * Its errors and warnings.
+   */
+  problems: Problem[];
+}
+/**
+ * An error or a warning of a definition.
+ */
+export interface Problem {
+  /**
+   * Whether it stops the definition from being used.
+   */
+  severity: Severity;
+  /**
+   * The kind of problem; the book has an entry for each.
+   */
+  code: string;
+  /**
+   * The field, for instance `test.providers[1].role`; empty for the file as a whole.
+   */
+  path: string;
+  /**
+   * The line, counted from 1; 0 without a place in a text.
+   */
+  line: number;
+  /**
+   * The column in characters, counted from 1.
+   */
+  column: number;
+  /**
+   * The line of the end of what is wrong; that of its start where no more is known.
+   */
+  endLine: number;
+  /**
+   * The column after its last character.
+   */
+  endColumn: number;
+  /**
+   * What is wrong, and what to write instead.
+   */
+  message: string;
+  /**
+   * The file, if it is not the workflow's: a profile, a role, a schema, the assignments.
+   */
+  file?: string | null;
+  /**
+   * Changes of the text, each of which corrects it: an editor can offer them as quick fixes.
+   */
+  fixes: Fix[];
+}
+/**
+ * A change of a text that corrects a problem.
+ */
+export interface Fix {
+  /**
+   * What it does, for people: `Replace with "retries"`.
+   */
+  title: string;
+  /**
+   * The first line of the part of the text that is replaced, counted from 1.
+   */
+  line: number;
+  /**
+   * The column there, in characters, counted from 1.
+   */
+  column: number;
+  /**
+   * The last line of the part.
+   */
+  endLine: number;
+  /**
+   * The column after its last character.
+   */
+  endColumn: number;
+  /**
+   * What takes its place.
+   */
+  newText: string;
+}
+/**
+ * Deletes the assignments.
+ */
+export interface DeleteAssignments {}
+/**
+ * Adds or replaces the assignments. A text with errors is refused.
+ */
+export interface PutAssignments {
+  /**
+   * The new text of the file.
+   */
+  text: string;
+  /**
+   * The version that the caller read, to replace it; without one it must not exist.
+   */
+  version?: string | null;
+}
+/**
+ * Adds a workflow: with a text, or from a template. Never overwrites.
+ */
+export interface CreateWorkflow {
+  /**
+   * The id of the new workflow.
+   */
+  id: string;
+  /**
+   * Its YAML text, if it is not made from a template.
+   */
+  text?: string | null;
+  /**
+   * The id of the template that it is made from, with the roles, profiles and schemas that it uses.
+   */
+  template?: string | null;
+}
+/**
+ * A workflow with its text.
+ */
+export interface WorkflowText {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * Where it was read from, for people.
+   */
+  origin: string;
+  /**
+   * The YAML text.
+   */
+  text: string;
+  /**
+   * Identifies this version of the text: an update names it.
+   */
+  version: string;
+  /**
+   * Whether it says `protected: true`: it is neither changed nor deleted until that is removed.
+   */
+  protected: boolean;
+}
+/**
+ * Deletes a workflow that no unfinished run uses.
+ */
+export interface DeleteWorkflow {
+  /**
+   * The workflow.
+   */
+  id: string;
+}
+/**
+ * Copies a workflow. The copy is neither protected nor the default.
+ */
+export interface DuplicateWorkflow {
+  /**
+   * The workflow.
+   */
+  id: string;
+  /**
+   * The id of the copy.
+   */
+  newId: string;
+  /**
+   * The name of the copy; that of the workflow unless given.
+   */
+  name?: string | null;
+}
+/**
+ * Writes a workflow and everything that it refers to into one YAML document.
+ */
+export interface ExportWorkflow {
+  /**
+   * The workflow, which must have no errors.
+   */
+  id: string;
+}
+/**
+ * A workflow that was exported.
+ */
+export interface Exported {
+  /**
+   * The workflow.
+   */
+  id: string;
+  /**
+   * The YAML document, which `workflow:import` reads.
+   */
+  text: string;
+  /**
+   * What it contains beside the workflow: `role planner`, `schema schemas/plan.json`.
+   */
+  parts: string[];
+  /**
+   * What it does not contain, for people.
+   */
+  notes: string[];
+}
+/**
+ * Reads the text of a workflow.
+ */
+export interface GetWorkflow {
+  /**
+   * The workflow.
+   */
+  id: string;
+}
+/**
+ * A workflow with its text and what is in it.
+ */
+export interface WorkflowDetail {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * Where it was read from, for people.
+   */
+  origin: string;
+  /**
+   * The YAML text.
+   */
+  text: string;
+  /**
+   * Identifies this version of the text: an update names it.
+   */
+  version: string;
+  /**
+   * Whether it says `protected: true`: it is neither changed nor deleted until that is removed.
+   */
+  protected: boolean;
+  /**
+   * The file as JSON, with its keys as they are written there; absent when it is not YAML.
+   */
+  model: unknown;
+  /**
+   * Where each value of the model is in the text, by the path that diagnostics and edits name it by, such as
+   * `test.providers[1].role`.
+   */
+  ranges: {
+    [k: string]: Range;
+  };
+}
+/**
+ * A part of a text, from its first character to before the one that follows it.
+ */
+export interface Range {
+  /**
+   * The first line, counted from 1.
+   */
+  line: number;
+  /**
+   * The column there, in characters, counted from 1.
+   */
+  column: number;
+  /**
+   * The last line, counted from 1.
+   */
+  endLine: number;
+  /**
+   * The column after the last character, counted from 1.
+   */
+  endColumn: number;
+}
+/**
+ * Adds a workflow and everything that it refers to from an export. Never overwrites.
+ */
+export interface ImportWorkflow {
+  /**
+   * The YAML document of `workflow:export`.
+   */
+  text: string;
+  /**
+   * Another id for the workflow.
+   */
+  newId?: string | null;
+  /**
+   * Whether only to tell what would be added.
+   */
+  preview?: boolean;
+}
+/**
+ * What an import adds, or would add.
+ */
+export interface Imported {
+  /**
+   * The id of the workflow here.
+   */
+  id: string;
+  /**
+   * The workflow and each part of it.
+   */
+  items: ImportItem[];
+  /**
+   * Whether something is in the way, so that nothing can be added.
+   */
+  conflicts: boolean;
+  /**
+   * Whether the workflow can be run here: there are no errors.
+   */
+  valid: boolean;
+  /**
+   * Whether it runs the same as where it was exported: it resolves to the same bundle. With another id it does not.
+   */
+  sameBundle: boolean;
+  /**
+   * The errors and warnings that the workflow has here.
+   */
+  diagnostics: Problem[];
+}
+/**
+ * A file of an import.
+ */
+export interface ImportItem {
+  /**
+   * What it is: `workflow release`, `role planner`, `profile test.deep`.
+   */
+  item: string;
+  /**
+   * What happens to it.
+   */
+  state: ImportState;
+  /**
+   * Where the text is that is here already.
+   */
+  origin?: string | null;
+}
+/**
+ * Lists the variables that a run of a workflow can be given.
+ */
+export interface ListInputs {
+  /**
+   * The workflow, which must have no errors.
+   */
+  id: string;
+}
+/**
+ * What a run of a workflow can be given: the fields of a dialog that starts one.
+ */
+export interface InputList {
+  /**
+   * The variables, by name.
+   */
+  inputs: Input[];
+  /**
+   * The names of the secrets that it needs, which the host has to provide.
+   */
+  secrets: string[];
+}
+/**
+ * A variable that a run can be given.
+ */
+export interface Input {
+  /**
+   * The name.
+   */
+  name: string;
+  /**
+   * The type, where a role declares it; otherwise any value will do.
+   */
+  type: VariableType | null;
+  /**
+   * Whether a run needs it.
+   */
+  required: boolean;
+  /**
+   * The value where the run is given none.
+   */
+  default: unknown;
+  /**
+   * What it is for.
+   */
+  description: string | null;
+  /**
+   * Where it is used: `plan.prompt`, `profile test.deep: graph[0].items`, `role planner`.
+   */
+  usedIn: string[];
+}
+/**
+ * Lists the workflows of the catalog.
+ */
+export interface ListWorkflows {
+  /**
+   * Only workflows whose id, name or description contains this text, in any case.
+   */
+  search?: string | null;
+  /**
+   * The order; by id unless given.
+   */
+  sort?: WorkflowOrder;
+}
+/**
+ * The workflows of the catalog.
+ */
+export interface WorkflowList {
+  /**
+   * The workflows, in the order that was asked for.
+   */
+  workflows: WorkflowSummary[];
+}
+/**
+ * A workflow in a list.
+ */
+export interface WorkflowSummary {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * The name for people; absent when the definition cannot be read.
+   */
+  name: string | null;
+  /**
+   * What it is for.
+   */
+  description: string | null;
+  /**
+   * The stages, in order.
+   */
+  stages: string[];
+  /**
+   * The loop: `maxIters`, `fallbackNextStage`, `stopWhen`, `onExhausted`.
+   */
+  loop: LoopSpec | null;
+  /**
+   * Whether the file says `isDefault: true`.
+   */
+  isDefault: boolean;
+  /**
+   * Whether the file says `protected: true`: it is neither changed nor deleted until that is removed.
+   */
+  protected: boolean;
+  /**
+   * The newest run. It may be absent in a catalog of hundreds of workflows that have not run for long.
+   */
+  lastRun: LastRun | null;
+  /**
+   * The runs that have not ended, the newest first.
+   */
+  activeRuns: string[];
+  /**
+   * The first error.
+   */
+  problem: string | null;
+  /**
+   * All errors and warnings of the file; `workflow:validate` also finds those of what it refers to.
+   */
+  problems: Problem[];
+}
+/**
+ * When and where a workflow goes back instead of ending.
+ */
+export interface LoopSpec {
+  /**
+   * The most iterations, 1–20.
+   */
+  maxIters: number;
+  /**
+   * The stage that the next iteration starts with; default: the first.
+   */
+  fallbackNextStage?: string | null;
+  /**
+   * The condition on the last stage's output that ends the loop.
+   */
+  stopWhen: string;
+  /**
+   * What reaching `max_iters` means.
+   */
+  onExhausted?: Exhausted;
+}
+/**
+ * The newest run of a workflow.
+ */
+export interface LastRun {
+  /**
+   * The id.
+   */
+  runId: string;
+  /**
+   * The status.
+   */
+  status: RunStatus;
+  /**
+   * When it was created.
+   */
+  createdAt: string;
+}
+/**
+ * Lists profiles.
+ */
+export interface ListProfiles {}
+/**
+ * What workflows refer to, without the texts.
+ */
+export interface PartList {
+  /**
+   * The roles, profiles or skills, by id.
+   */
+  items: PartSummary[];
+}
+/**
+ * A role, profile or skill in a list.
+ */
+export interface PartSummary {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * The stage, of a profile.
+   */
+  stage?: string | null;
+  /**
+   * Where it was read from, for people; absent when it cannot be read.
+   */
+  origin: string | null;
+  /**
+   * Its errors and warnings.
+   */
+  problems: Problem[];
+}
+/**
+ * Deletes a profile of a stage.
+ */
+export interface DeleteProfile {
+  /**
+   * The stage.
+   */
+  stage: string;
+  /**
+   * The profile.
+   */
+  id: string;
+}
+/**
+ * Reads a profile of a stage.
+ */
+export interface GetProfile {
+  /**
+   * The stage.
+   */
+  stage: string;
+  /**
+   * The profile.
+   */
+  id: string;
+}
+/**
+ * Adds or replaces a profile of a stage. A text with errors is refused.
+ */
+export interface PutProfile {
+  /**
+   * The stage.
+   */
+  stage: string;
+  /**
+   * The profile.
+   */
+  id: string;
+  /**
+   * The new text of the file.
+   */
+  text: string;
+  /**
+   * The version that the caller read, to replace it; without one it must not exist.
+   */
+  version?: string | null;
+}
+/**
+ * Lists the providers that stages can name.
+ */
+export interface ListProviders {}
+/**
+ * The providers that stages can name.
+ */
+export interface ProviderList {
+  /**
+   * The provider of stages that name none.
+   */
+  default: string | null;
+  /**
+   * The providers, by name.
+   */
+  providers: ProviderInfo[];
+}
+/**
+ * A provider.
+ */
+export interface ProviderInfo {
+  /**
+   * The name.
+   */
+  name: string;
+  /**
+   * The JSON Schema of its options, under `with`; absent for one that takes any.
+   */
+  options: unknown;
+}
+/**
+ * Lists roles.
+ */
+export interface ListRoles {}
+/**
+ * Deletes a role.
+ */
+export interface DeleteRole {
+  /**
+   * The role.
+   */
+  id: string;
+}
+/**
+ * Reads a role.
+ */
+export interface GetRole {
+  /**
+   * The role.
+   */
+  id: string;
+}
+/**
+ * Adds or replaces a role. A text with errors is refused.
+ */
+export interface PutRole {
+  /**
+   * The role.
+   */
+  id: string;
+  /**
+   * The new text of the file.
+   */
+  text: string;
+  /**
+   * The version that the caller read, to replace it; without one it must not exist.
+   */
+  version?: string | null;
+}
+/**
+ * Starts a run of a workflow, and returns at once.
+ */
+export interface RunWorkflow {
+  /**
+   * The workflow.
+   */
+  id: string;
+  /**
+   * The values of variables.
+   */
+  vars?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Short texts that are stored with the run, and that lists are filtered by.
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * The id of the run: starting twice with the same id and inputs returns the same run.
+   */
+  runId?: string | null;
+  /**
+   * Any text in place of a run id: starting twice with the same key and inputs returns the same run; with other
+   * inputs it is the error `other_inputs`.
+   */
+  idempotencyKey?: string | null;
+  /**
+   * The provider that makes every call, whatever the definitions say.
+   */
+  provider?: string | null;
+  /**
+   * What replaces `on_failure` of every stage.
+   */
+  onFailure?: OnFailure | null;
+  /**
+   * What replaces `max_iters` of the loop, 1–20; an error where there is no loop.
+   */
+  maxIters?: number | null;
+  /**
+   * Whether a person is asked before every stage.
+   */
+  interactive?: boolean;
+  /**
+   * Whether the calls work in a workspace of the run's own.
+   */
+  isolated?: boolean;
+  /**
+   * Whether to return what would run and what is missing for that, without creating a run.
+   */
+  dryRun?: boolean;
+}
+/**
+ * Answers a question that a run waits for.
+ */
+export interface AnswerRun {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * The number of the wait: `waits[].number` of the run.
+   */
+  wait: number;
+  /**
+   * The answer, which follows the wait's schema.
+   */
+  value: unknown;
+}
+/**
+ * The outcome of a control request. One that has no effect is an error with the code `refused`.
+ */
+export interface ControlResult {
+  /**
+   * The run, if it has accepted the request.
+   */
+  run?: RunView | null;
+  /**
+   * The number of the request, if it is recorded and the process that drives the run has not decided on it yet.
+   */
+  recorded?: number | null;
+}
+/**
+ * A run: its status, its stages, and its data.
+ */
+export interface RunView {
+  /**
+   * The run's id.
+   */
+  runId: string;
+  /**
+   * The workflow's id.
+   */
+  workflowId: string;
+  /**
+   * The labels that it was started with.
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * The status.
+   */
+  status: RunStatus;
+  /**
+   * Why it does not continue by itself.
+   */
+  wait?: Wait | null;
+  /**
+   * All open questions to people, and when it continues by itself.
+   */
+  waits?: Wait[];
+  /**
+   * The control request that is not complete yet: `pause` or `cancel`.
+   */
+  requested?: string | null;
+  /**
+   * The stage that is under way.
+   */
+  currentStage: string | null;
+  /**
+   * The iteration, from 1.
+   */
+  iteration: number;
+  /**
+   * What its stages read and write.
+   */
+  context: RunContext;
+  /**
+   * What all attempts used.
+   */
+  spent: Spent & {
+    [k: string]: unknown;
+  };
+  /**
+   * The run that it was forked from, at which event, and what was changed.
+   */
+  forked?: RunForked | null;
+  /**
+   * The usage of attempts that were taken over from that run; not charged to this one.
+   */
+  inherited?: Spent;
+  /**
+   * The stages whose failure the run continued after.
+   */
+  failedStages?: string[];
+  /**
+   * When it was created.
+   */
+  createdAt: string;
+  /**
+   * When it was first driven.
+   */
+  startedAt: string | null;
+  /**
+   * When it ended.
+   */
+  completedAt: string | null;
+  /**
+   * Why it failed.
+   */
+  error: Failure | null;
+}
+/**
+ * Why a run does not continue by itself.
+ */
+export interface Wait {
+  /**
+   * The reason.
+   */
+  reason: WaitReason;
+  /**
+   * Since when it waits: the time of the event that asked, or with which the run began to wait. Absent in events, whose
+   * times these are, and in heads that earlier versions stored.
+   */
+  since?: string | null;
+  /**
+   * When it continues by itself, if it does.
+   */
+  until?: string | null;
+  /**
+   * The number that an answer names; absent where no answer is waited for.
+   */
+  number?: number | null;
+  /**
+   * What waits: a stage as `1/plan`, or a node as `1/plan[0]/ask`.
+   */
+  place?: string | null;
+  /**
+   * What a person is asked.
+   */
+  question?: string | null;
+  /**
+   * The JSON Schema of the answer.
+   */
+  schema?: unknown;
+}
+/**
+ * What several calls used together. Calls with unknown values are counted, and never treated as zero.
+ */
+export interface Spent {
+  /**
+   * How many attempts there were.
+   */
+  attempts: number;
+  /**
+   * US dollars, of the attempts whose cost is known; null while it is known of none.
+   */
+  costUsd: number | null;
+  /**
+   * The attempts whose cost is not known.
+   */
+  unpriced: number;
+  /**
+   * Tokens read and written, of the attempts whose tokens are known; null while they are known of none.
+   */
+  tokens: number | null;
+  /**
+   * The attempts whose tokens are not known.
+   */
+  uncounted: number;
+  /**
+   * How long the attempts took together, in milliseconds.
+   */
+  timeMs: number;
+}
+/**
+ * Where a run was taken over from another one, and what was changed.
+ */
+export interface RunForked {
+  /**
+   * The other run.
+   */
+  from: string;
+  /**
+   * The number of its last event that counts.
+   */
+  event: number;
+  /**
+   * Variables with other values.
+   */
+  vars?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Stages with other outputs.
+   */
+  outputs?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The seed of the other run.
+   */
+  seed?: number | null;
+  /**
+   * What the last call before that point reported about the run's own files.
+   */
+  worktree?: unknown;
+  /**
+   * As [`RunCreated::signature`].
+   */
+  signature?: string | null;
+}
+/**
+ * A failure as it is recorded in a run's log.
+ */
+export interface Failure {
+  /**
+   * The kind of failure.
+   */
+  class: FailureClass;
+  /**
+   * What happened, for a person.
+   */
+  message: string;
+  /**
+   * More, where there is more: an exit code, the end of standard error.
+   */
+  details?: unknown;
+}
+/**
+ * Cancels a run: its calls are told to stop, and killed after a grace period.
+ */
+export interface CancelRun {
+  /**
+   * The run.
+   */
+  runId: string;
+}
+/**
+ * Deletes a run that no process drives.
+ */
+export interface DeleteRun {
+  /**
+   * The run.
+   */
+  runId: string;
+}
+/**
+ * Starts a new run that continues from a point of an old one.
+ */
+export interface ForkRun {
+  /**
+   * The old run, which is not changed.
+   */
+  runId: string;
+  /**
+   * Where the new run continues; from the start unless given.
+   */
+  at?: ForkPointName | null;
+  /**
+   * Variables with other values.
+   */
+  vars?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Stages that have ended, with other outputs.
+   */
+  outputs?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The id of the new run.
+   */
+  newRunId?: string | null;
+  /**
+   * The provider that makes every call.
+   */
+  provider?: string | null;
+  /**
+   * Whether the new run follows the workflow as it is in the catalog now.
+   */
+  current?: boolean;
+}
+/**
+ * A run that was started.
+ */
+export interface Started {
+  /**
+   * The id of the run.
+   */
+  runId: string;
+}
+/**
+ * Reads a run.
+ */
+export interface GetRun {
+  /**
+   * The run.
+   */
+  runId: string;
+}
+/**
+ * A run with its stages and data.
+ */
+export interface RunDetail {
+  /**
+   * The run.
+   */
+  run: RunView;
+  /**
+   * Who drives it at the moment, for people; absent when no process does.
+   */
+  holder?: string | null;
+}
+/**
+ * Cancels a run, and kills its calls without a grace period.
+ */
+export interface KillRun {
+  /**
+   * The run.
+   */
+  runId: string;
+}
+/**
+ * Lists runs, the newest first.
+ */
+export interface ListRuns {
+  /**
+   * Only runs of this workflow.
+   */
+  workflow?: string | null;
+  /**
+   * Only runs with one of these statuses; all unless given.
+   */
+  statuses?: RunStatus[];
+  /**
+   * Only runs that were created at this time or later.
+   */
+  from?: string | null;
+  /**
+   * Only runs that were created before this time.
+   */
+  to?: string | null;
+  /**
+   * Only runs with all of these labels.
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * The `next` of the page before.
+   */
+  after?: string | null;
+  /**
+   * How many runs to return: 50 unless given, 1,000 at most.
+   */
+  limit?: number | null;
+}
+/**
+ * A page of runs.
+ */
+export interface RunList {
+  /**
+   * The runs, the newest first.
+   */
+  runs: RunRecord[];
+  /**
+   * What to name as `after` to get the next page; absent on the last page.
+   */
+  next?: string | null;
+}
+/**
+ * A run as a store lists it.
+ */
+export interface RunRecord {
+  /**
+   * Its id.
+   */
+  runId: string;
+  /**
+   * The workflow.
+   */
+  workflowId: string;
+  /**
+   * The bundle.
+   */
+  bundle: BundleHash;
+  /**
+   * The status.
+   */
+  status: RunStatus;
+  /**
+   * Why it does not continue by itself.
+   */
+  wait?: Wait | null;
+  /**
+   * When it was created.
+   */
+  createdAt: string;
+  /**
+   * When it was first driven.
+   */
+  startedAt?: string | null;
+  /**
+   * When it ended.
+   */
+  completedAt?: string | null;
+  /**
+   * Why it failed.
+   */
+  error?: Failure | null;
+  /**
+   * The labels that it was started with.
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * The run that it was forked from.
+   */
+  forkedFrom?: string | null;
+  /**
+   * How far it is. Absent before its first stage, and in heads that earlier versions stored.
+   */
+  progress?: RunProgress | null;
+  /**
+   * The current holder of the lease, described for a person; absent if there is none.
+   */
+  holder?: string | null;
+}
+/**
+ * How far a run is.
+ */
+export interface RunProgress {
+  /**
+   * The iteration, from 1.
+   */
+  iteration: number;
+  /**
+   * The stage that is under way, or that a person is asked about.
+   */
+  currentStage?: string | null;
+  /**
+   * The stages that have begun, in that order, and the status of the latest pass of each. Empty if there are more than
+   * [`MOST_STAGES`](Self::MOST_STAGES).
+   */
+  stages?: {
+    [k: string]: StageStatus;
+  };
+  /**
+   * What all attempts used.
+   */
+  spent: Spent & {
+    [k: string]: unknown;
+  };
+  /**
+   * All open questions to people, and when it continues by itself.
+   */
+  waits?: Wait[];
+}
+/**
+ * Shows what the catalog's current definition would change for a run, or moves the run to it.
+ */
+export interface MigrateRun {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * Whether to move the run. Otherwise the changes are only shown.
+   */
+  apply?: boolean;
+}
+/**
+ * The changes that a newer definition would make to a run.
+ */
+export interface Migration {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * The bundle that the run continues with now.
+   */
+  from: BundleHash;
+  /**
+   * The bundle of the newer definition.
+   */
+  to: BundleHash;
+  /**
+   * The differences, one line each; empty if there are none.
+   */
+  diverges: string[];
+  /**
+   * Why the run cannot be moved at the moment; empty if it can.
+   */
+  obstacles: string[];
+}
+/**
+ * Pauses a run: no new call starts, and it is paused when its running calls have ended.
+ */
+export interface PauseRun {
+  /**
+   * The run.
+   */
+  runId: string;
+}
+/**
+ * Resumes a run that is paused.
+ */
+export interface ResumeRun {
+  /**
+   * The run.
+   */
+  runId: string;
+}
+/**
+ * Lists skills.
+ */
+export interface ListSkills {}
+/**
+ * Deletes a skill.
+ */
+export interface DeleteSkill {
+  /**
+   * The name of the skill.
+   */
+  id: string;
+}
+/**
+ * Reads a skill.
+ */
+export interface GetSkill {
+  /**
+   * The name of the skill.
+   */
+  id: string;
+}
+/**
+ * Adds or replaces a skill. A text with errors is refused.
+ */
+export interface PutSkill {
+  /**
+   * The name of the skill.
+   */
+  id: string;
+  /**
+   * The new text of the file.
+   */
+  text: string;
+  /**
+   * The version that the caller read, to replace it; without one it must not exist.
+   */
+  version?: string | null;
+}
+/**
+ * Lists the templates that workflows can be made from, with `template` of `workflow:create`.
+ */
+export interface ListTemplates {}
+/**
+ * The templates that workflows can be made from.
+ */
+export interface TemplateList {
+  /**
+   * The templates, the simplest first.
+   */
+  templates: TemplateInfo[];
+}
+/**
+ * A template.
+ */
+export interface TemplateInfo {
+  /**
+   * What it is called among templates.
+   */
+  id: string;
+  /**
+   * The name for people.
+   */
+  name: string;
+  /**
+   * What it is for.
+   */
+  description: string | null;
+  /**
+   * The stages, in order.
+   */
+  stages: string[];
+  /**
+   * The text of the workflow.
+   */
+  text: string;
+  /**
+   * The roles, profiles and schemas that come with it, for people.
+   */
+  parts: string[];
+}
+/**
+ * Changes a workflow: gives it another text, or edits fields of the one that it has. Runs that have started keep the
+ * text that they were started with.
+ */
+export interface UpdateWorkflow {
+  /**
+   * The workflow.
+   */
+  id: string;
+  /**
+   * The version that the caller read.
+   */
+  version: string;
+  /**
+   * The new YAML text, if no fields are edited.
+   */
+  text?: string | null;
+  /**
+   * Fields to change, one after the other; every other byte of the text stays as it is. All are changed, or none.
+   */
+  edits?: FieldEdit[];
+}
+/**
+ * A change of one field.
+ */
+export interface FieldEdit {
+  /**
+   * The field, as diagnostics name it: `test.providers[1].role`. A field that is missing is added.
+   */
+  path: string;
+  /**
+   * Its new value.
+   */
+  value?: unknown;
+  /**
+   * Whether it is removed, instead of getting a value.
+   */
+  remove?: boolean;
+}
+/**
+ * Checks the text of a workflow, with everything that it refers to.
+ */
+export interface ValidateWorkflow {
+  /**
+   * The id that the file's name would give, if there is one.
+   */
+  id?: string | null;
+  /**
+   * The YAML text.
+   */
+  text: string;
+}
+/**
+ * The result of a check.
+ */
+export interface Validated {
+  /**
+   * Whether the workflow can be run: there are no errors.
+   */
+  valid: boolean;
+  /**
+   * All errors and warnings, in the order of the text.
+   */
+  diagnostics: Problem[];
+}
+/**
+ * One arm of a branch.
+ */
+export interface Arm {
+  /**
+   * When it is taken.
+   */
+  condition: string;
+  /**
+   * The nodes that it leads to. In the body of a `foreach`, where nothing follows, any names.
+   */
+  then: NamesForm;
+}
+/**
+ * A node that asks a person, and waits for the answer, which is its output. While nothing else of the run is in
+ * progress, the run waits in the store and needs no process.
+ */
+export interface AskNode {
+  /**
+   * The question.
+   */
+  question: string;
+  /**
+   * The answers to choose from. Default: any text, or what `output_schema` allows.
+   */
+  choices?: unknown[];
+  /**
+   * The JSON Schema file that the answer has to follow.
+   */
+  outputSchema?: string | null;
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+}
+/**
+ * A node that decides which nodes run. Its output is the list of the nodes that the first condition
+ * that is true names; empty when none is.
+ */
+export interface BranchNode {
+  /**
+   * The arms, looked at in order.
+   *
+   * @minItems 1
+   */
+  when: [Arm, ...Arm[]];
+}
+/**
+ * Limits of what a stage or a run may use.
+ */
+export interface Budget {
+  /**
+   * US dollars.
+   */
+  costUsd?: number | null;
+  /**
+   * Tokens read and written.
+   */
+  tokens?: number | null;
+  /**
+   * Time.
+   */
+  time?: Period | null;
+}
+/**
+ * A workflow with everything that its runs need, so that editing files never changes a run. Two bundles with
+ * the same content have the same [hash](Bundle::hash).
+ */
+export interface Bundle {
+  /**
+   * The format; see [`BUNDLE_FORMAT`].
+   */
+  format: number;
+  /**
+   * The workflow, with defaults filled in.
+   */
+  workflow: Workflow;
+  /**
+   * The provider that replaces all that the definitions name, where one was chosen for a run; see
+   * [`Bundle::with_provider`].
+   */
+  provider?: string | null;
+  /**
+   * The profiles of the stages that have another one than `simple`.
+   */
+  profiles?: {
+    [k: string]: Profile;
+  };
+  /**
+   * The roles that its nodes can have.
+   */
+  roles?: {
+    [k: string]: Role;
+  };
+  /**
+   * The JSON Schemas that it names, and those that they refer to, by their file names in the home.
+   */
+  schemas?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The skills that its nodes can have, by their names; those that were not found are left out.
+   */
+  skills?: {
+    [k: string]: Skill;
+  };
+}
+/**
+ * A profile: how a stage does its work.
+ */
+export interface Profile {
+  /**
+   * A name for people.
+   */
+  name?: string | null;
+  /**
+   * What it is for.
+   */
+  description?: string | null;
+  /**
+   * How many nodes of a lane may be under way at a time, 1–1000; default 64.
+   */
+  concurrency?: number | null;
+  /**
+   * Variables that its nodes have where the run has none of that name.
+   */
+  vars?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The nodes, in any order.
+   *
+   * @minItems 1
+   */
+  graph: [GraphNode, ...GraphNode[]];
+}
+/**
+ * A node that calls a provider. Absent fields whose default is the stage's are taken from the stage.
+ */
+export interface RunNode {
+  /**
+   * The provider; default: the lane's.
+   */
+  provider?: string | null;
+  /**
+   * The role; default: the lane's.
+   */
+  role?: string | null;
+  /**
+   * The prompt; replaces the role's text. Default: the stage's, where the role is the lane's.
+   */
+  prompt?: string | null;
+  /**
+   * What follows the prompt. A text of the form of an id names a node, whose output is meant.
+   */
+  inputs?: unknown[];
+  /**
+   * The provider's own options; default: the stage's, where the provider is the lane's.
+   */
+  with?: {
+    [k: string]: unknown;
+  } | null;
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+  /**
+   * Whether the output is read as JSON.
+   */
+  output?: OutputFormat | null;
+  /**
+   * The JSON Schema file that the output has to follow.
+   */
+  outputSchema?: string | null;
+  /**
+   * How often a wrong output goes back to the provider, 0–10; default 2.
+   */
+  repairs?: number | null;
+  /**
+   * Skills that are handed to the provider; default: the stage's.
+   */
+  skills?: string[];
+  /**
+   * How long one attempt may take; default: the stage's.
+   */
+  timeout?: Period | null;
+  /**
+   * How long nothing may be heard from the provider; default: the stage's.
+   */
+  idleTimeout?: Period | null;
+  /**
+   * Environment variables of the provider's processes, beside the stage's.
+   */
+  env?: {
+    [k: string]: string | number | boolean;
+  };
+  /**
+   * Where the provider works; default: the stage's.
+   */
+  cwd?: string | null;
+  /**
+   * Whether to continue the agent session of this node's last call.
+   */
+  session?: SessionMode | null;
+  /**
+   * What an interruption by a crash means.
+   */
+  onInterrupt?: OnInterrupt | null;
+  /**
+   * A question to a person before the node starts.
+   */
+  approval?: string | null;
+  /**
+   * Limits of the node.
+   */
+  budget?: Budget | null;
+}
+/**
+ * A node that does one thing for each of many items. Its output is the array of their outputs, in the order
+ * of the items, with null for one that was skipped.
+ */
+export interface ForeachNode {
+  /**
+   * The items: a list, an expression for one as `${vars.files}`, or the name of a node.
+   */
+  items: unknown;
+  /**
+   * One after the other, or several at a time.
+   */
+  mode?: Mode | null;
+  /**
+   * How many items may be under way at a time in parallel mode, 1–1000; default 16.
+   */
+  concurrency?: number | null;
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+  /**
+   * What is done for each item, which `${item}` and, in conditions, `$.item` stand for.
+   */
+  run: Node;
+}
+/**
+ * A node that makes one value of several.
+ */
+export interface ReduceNode {
+  /**
+   * The nodes whose outputs are taken. The elements of the output are, where there is one node and
+   * its output is an array.
+   */
+  from: NamesForm;
+  /**
+   * How.
+   */
+  strategy: ReduceStrategy;
+  /**
+   * The provider; default: the lane's.
+   */
+  provider?: string | null;
+  /**
+   * The role; default: the lane's.
+   */
+  role?: string | null;
+  /**
+   * The prompt; replaces the role's text. Default: the stage's, where the role is the lane's.
+   */
+  prompt?: string | null;
+  /**
+   * What follows the prompt. A text of the form of an id names a node, whose output is meant.
+   */
+  inputs?: unknown[];
+  /**
+   * The provider's own options; default: the stage's, where the provider is the lane's.
+   */
+  with?: {
+    [k: string]: unknown;
+  } | null;
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+  /**
+   * Whether the output is read as JSON.
+   */
+  output?: OutputFormat | null;
+  /**
+   * The JSON Schema file that the output has to follow.
+   */
+  outputSchema?: string | null;
+  /**
+   * How often a wrong output goes back to the provider, 0–10; default 2.
+   */
+  repairs?: number | null;
+  /**
+   * Skills that are handed to the provider; default: the stage's.
+   */
+  skills?: string[];
+  /**
+   * How long one attempt may take; default: the stage's.
+   */
+  timeout?: Period | null;
+  /**
+   * How long nothing may be heard from the provider; default: the stage's.
+   */
+  idleTimeout?: Period | null;
+  /**
+   * Environment variables of the provider's processes, beside the stage's.
+   */
+  env?: {
+    [k: string]: string | number | boolean;
+  };
+  /**
+   * Where the provider works; default: the stage's.
+   */
+  cwd?: string | null;
+  /**
+   * Whether to continue the agent session of this node's last call.
+   */
+  session?: SessionMode | null;
+  /**
+   * What an interruption by a crash means.
+   */
+  onInterrupt?: OnInterrupt | null;
+  /**
+   * A question to a person before the node starts.
+   */
+  approval?: string | null;
+  /**
+   * Limits of the node.
+   */
+  budget?: Budget | null;
+}
+/**
+ * A node that checks a value, and makes it the output of the lane.
+ */
+export interface ExportNode {
+  /**
+   * The node whose output it is.
+   */
+  from: string;
+  /**
+   * The JSON Schema file that the value has to follow. Where it comes from a call that has no schema
+   * of its own, the reply has to follow it, and a wrong one goes back to the provider.
+   */
+  outputSchema?: string | null;
+  /**
+   * How often a wrong output goes back to the provider, 0–10; default 2.
+   */
+  repairs?: number | null;
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+}
+/**
+ * A role: front matter and a template.
+ */
+export interface Role {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * A name for people.
+   */
+  name?: string | null;
+  /**
+   * The JSON Schema file that the output has to follow, unless the node names one.
+   */
+  outputSchema?: string | null;
+  /**
+   * What the role reads: a text of the form of an id names a variable, a node or a stage; any other is
+   * a `${…}` template.
+   */
+  inputs?: string[];
+  /**
+   * What it has to keep to: texts that follow the prompt. They are templates like the body.
+   */
+  guards?: string[];
+  /**
+   * Skills that are handed to the provider.
+   */
+  skills?: string[];
+  /**
+   * The provider that its author would choose.
+   */
+  recommendedProvider?: string | null;
+  /**
+   * The variables that its template uses.
+   */
+  variables?: Variable[];
+  /**
+   * The template, in Handlebars.
+   */
+  body: string;
+}
+/**
+ * A variable of a run that a role uses.
+ */
+export interface Variable {
+  /**
+   * The name.
+   */
+  name: string;
+  /**
+   * The type.
+   */
+  type: VariableType & string;
+  /**
+   * Whether a run has to be given it.
+   */
+  required?: boolean;
+  /**
+   * The value where the run has none.
+   */
+  default?: unknown;
+  /**
+   * What it is for.
+   */
+  description?: string | null;
+}
+/**
+ * A skill: a folder with instructions for an agent.
+ */
+export interface Skill {
+  /**
+   * The text of its `SKILL.md`.
+   */
+  text: string;
+  /**
+   * The folder, where there is one: the instructions may refer to other files in it.
+   */
+  folder?: string | null;
+}
+/**
+ * What would run, and what is missing for that.
+ */
+export interface DryRun {
+  /**
+   * The workflow.
+   */
+  workflow: string;
+  /**
+   * Whether the run would start.
+   */
+  ready: boolean;
+  /**
+   * What is missing.
+   */
+  missing: Missing;
+  /**
+   * The errors and warnings of the definition.
+   */
+  diagnostics: Problem[];
+  /**
+   * The hash of the resolved definition; absent where it has errors, as are the stages then.
+   */
+  bundle: BundleHash | null;
+  /**
+   * The stages, in order.
+   */
+  stages: PlannedStage[];
+  /**
+   * The loop, with the `maxIters` of this run.
+   */
+  loop: LoopSpec | null;
+  /**
+   * The variables that it can be given.
+   */
+  inputs: Input[];
+}
+/**
+ * A stage that would run.
+ */
+export interface PlannedStage {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * The profile.
+   */
+  profile: string;
+  /**
+   * Whether its lanes work one after the other or at the same time.
+   */
+  mode: Mode;
+  /**
+   * One for each provider.
+   */
+  lanes: PlannedLane[];
+  /**
+   * The nodes of each lane.
+   */
+  nodes: PlannedNode[];
+  /**
+   * What a failure does.
+   */
+  onFailure: OnFailure;
+  /**
+   * Whether a person is asked before it starts.
+   */
+  asks: boolean;
+  /**
+   * The condition on which it runs.
+   */
+  when?: string | null;
+}
+/**
+ * A lane of a stage.
+ */
+export interface PlannedLane {
+  /**
+   * The provider; it may contain `${…}`.
+   */
+  provider: string;
+  /**
+   * The role, if it has one.
+   */
+  role: string | null;
+  /**
+   * What its vote weighs.
+   */
+  weight: number;
+}
+/**
+ * A node of a stage.
+ */
+export interface PlannedNode {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`.
+   */
+  type: string;
+}
+/**
+ * Everything that a run was started with.
+ */
+export interface RunCreated {
+  /**
+   * The run.
+   */
+  run: string;
+  /**
+   * The workflow.
+   */
+  workflow: string;
+  /**
+   * The resolved definition, by its hash.
+   */
+  bundle: BundleHash;
+  /**
+   * The variables.
+   */
+  vars?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The labels: texts by names that lists of runs are filtered by.
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * Replaces `on_failure` of every stage.
+   */
+  onFailure?: OnFailure | null;
+  /**
+   * Replaces `max_iters` of the loop.
+   */
+  maxIters?: number | null;
+  /**
+   * Whether a person is asked before every stage.
+   */
+  interactive?: boolean;
+  /**
+   * Whether the calls work in a workspace of the run's own.
+   */
+  isolated?: boolean;
+  /**
+   * Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
+   * same id in another store.
+   */
+  seed: number;
+  /**
+   * The signature of the engine that created the run, in hexadecimal, if the engine has a run key.
+   */
+  signature?: string | null;
+}
+/**
+ * Tokens and cost of one call. What is not known is absent: absent is not zero.
+ */
+export interface Usage {
+  /**
+   * Tokens read.
+   */
+  inputTokens?: number | null;
+  /**
+   * Tokens written.
+   */
+  outputTokens?: number | null;
+  /**
+   * Cost in US dollars.
+   */
+  costUsd?: number | null;
+}
+/**
+ * A run that a client follows, and what it has of it already.
+ */
+export interface FollowRun {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * The number of the last event that the client has; 0 for none.
+   */
+  after?: number;
+  /**
+   * The number of the last output entry that the client has, 0 for none. Absent: no output is sent.
+   */
+  afterOutput?: number | null;
+}
+/**
+ * The items of a `foreach` node.
+ */
+export interface ItemsView {
+  /**
+   * How many there are.
+   */
+  total: number;
+  /**
+   * How many have succeeded.
+   */
+  done: number;
+  /**
+   * Those that have begun and have not succeeded.
+   */
+  open: NodeView[];
+}
+/**
+ * A node of a lane's graph, or one item of a `foreach` node.
+ */
+export interface NodeView {
+  /**
+   * The node's id; that of an item is its number: `3`.
+   */
+  id: string;
+  /**
+   * The status.
+   */
+  status: StageStatus;
+  /**
+   * The provider of the last attempt.
+   */
+  provider?: string | null;
+  /**
+   * The role of the last attempt.
+   */
+  role?: string | null;
+  /**
+   * How many attempts there were.
+   */
+  attempts?: number;
+  /**
+   * When it is tried again.
+   */
+  retryAt?: string | null;
+  /**
+   * The output, once it has succeeded; after a failed attempt that attempt's output.
+   */
+  output?: unknown;
+  /**
+   * The last failure.
+   */
+  error?: Failure | null;
+  /**
+   * From the first attempt's start to the last one's end, in milliseconds.
+   */
+  duration?: number | null;
+  /**
+   * The items of a `foreach` node that is under way or has failed.
+   */
+  items?: ItemsView | null;
+}
+/**
+ * One of several providers of a stage.
+ */
+export interface Lane {
+  /**
+   * The provider that does the work.
+   */
+  provider: string;
+  /**
+   * The role; default: the stage's.
+   */
+  role?: string | null;
+  /**
+   * What its vote weighs with `majority`, 0–1000; default 1. With 0 it works and has no vote. In a file it may
+   * have a fraction: the weights of a stage are read as whole numbers in the same proportion.
+   */
+  weight?: number | null;
+  /**
+   * The prompt; default: the stage's.
+   */
+  prompt?: string | null;
+  /**
+   * The provider's own options; default: the stage's.
+   */
+  with?: {
+    [k: string]: unknown;
+  } | null;
+  /**
+   * Whether the output is read as JSON; default: the stage's.
+   */
+  output?: OutputFormat | null;
+  /**
+   * How long one attempt may take; default: the stage's.
+   */
+  timeout?: Period | null;
+  /**
+   * How long nothing may be heard from the provider; default: the stage's.
+   */
+  idleTimeout?: Period | null;
+  /**
+   * Environment variables of the provider's processes, beside the stage's.
+   */
+  env?: {
+    [k: string]: string | number | boolean;
+  };
+  /**
+   * Where the provider works; default: the stage's.
+   */
+  cwd?: string | null;
+}
+/**
+ * One provider's pass through a stage.
+ */
+export interface LaneView {
+  /**
+   * The provider, once it has been called.
+   */
+  provider: string | null;
+  /**
+   * The role, where there is one.
+   */
+  role: string | null;
+  /**
+   * The status.
+   */
+  status: StageStatus;
+  /**
+   * How many attempts there were.
+   */
+  attempts: number;
+  /**
+   * When it is tried again.
+   */
+  retryAt?: string | null;
+  /**
+   * The output; after a failed attempt that attempt's output. Null if there is none.
+   */
+  output: unknown;
+  /**
+   * The last failure.
+   */
+  error: Failure | null;
+  /**
+   * From the first attempt's start to the last one's end, in milliseconds.
+   */
+  duration: number | null;
+  /**
+   * The nodes of its graph that have events, in the order of their first events; none without a graph.
+   */
+  nodes?: NodeView[];
+}
+/**
+ * A value that was left out of an event.
+ */
+export interface Large {
+  /**
+   * The member of the event's data, which is null in the message.
+   */
+  member: string;
+  /**
+   * How long its JSON is.
+   */
+  bytes: number;
+}
+/**
+ * What is missing for a run.
+ */
+export interface Missing {
+  /**
+   * What is wrong with the variables, labels and options, for people.
+   */
+  problems: string[];
+  /**
+   * The names of variables that are required and not given.
+   */
+  variables: string[];
+  /**
+   * The names of secrets that the host does not have.
+   */
+  secrets: string[];
+  /**
+   * What is said of providers that are not registered.
+   */
+  providers: string[];
+}
+/**
+ * A line, text delta or tool activity of a provider, numbered in a sequence of its own.
+ */
+export interface OutputEntry {
+  /**
+   * Its number among the run's output entries, from 1.
+   */
+  number: number;
+  /**
+   * The last event that was stored when the entry was added.
+   */
+  afterEvent: number;
+  /**
+   * When it was added.
+   */
+  at: string;
+  /**
+   * The node it came from.
+   */
+  path: string;
+  /**
+   * The attempt.
+   */
+  attempt: number;
+  /**
+   * What it is.
+   */
+  kind: OutputKind;
+  /**
+   * The text, without a line end. Untrusted: it can hold terminal escapes and markup.
+   */
+  text: string;
+}
+/**
+ * What the stages of a run read and write.
+ */
+export interface RunContext {
+  /**
+   * The variables.
+   */
+  vars: {
+    [k: string]: unknown;
+  };
+  /**
+   * The stages that have begun, with their outputs.
+   */
+  stages: {
+    [k: string]: StageView;
+  };
+}
+/**
+ * A stage of a run: its latest pass.
+ */
+export interface StageView {
+  /**
+   * The status.
+   */
+  status: StageStatus;
+  /**
+   * The iteration of the pass.
+   */
+  iteration: number;
+  /**
+   * The output, if there is one; for a stage that failed, the output of its failed attempt.
+   */
+  output?: unknown;
+  /**
+   * What its attempts used, in all iterations.
+   */
+  spent: Spent & {
+    [k: string]: unknown;
+  };
+  /**
+   * The lanes.
+   */
+  results: LaneView[];
+  /**
+   * When the pass began.
+   */
+  startedAt?: string | null;
+  /**
+   * When it ended.
+   */
+  endedAt?: string | null;
+  /**
+   * Why it failed.
+   */
+  error?: Failure | null;
+}
+/**
+ * Why an operation failed, as callers see it.
+ */
+export interface ServiceError {
+  /**
+   * The code, for programs.
+   */
+  code: Code;
+  /**
+   * What failed, where, and what to do, for people.
+   */
+  message: string;
+  /**
+   * More, depending on the code: `diagnostics`, `problems`, `runs`, `obstacles`, `refusal`.
+   */
+  details?: unknown;
+}
+/**
+ * One stage.
+ */
+export interface Stage {
+  /**
+   * The provider: claude-code, codex, gemini, grok, or a name that the host registers.
+   */
+  provider?: string | null;
+  /**
+   * The role; default: the one that is called like the stage, if there is one.
+   */
+  role?: string | null;
+  /**
+   * The profile; default: `simple`.
+   */
+  profile?: string | null;
+  /**
+   * Whether several providers work one after the other or at the same time.
+   */
+  mode?: Mode | null;
+  /**
+   * Several providers instead of one.
+   */
+  providers?: Lane[];
+  /**
+   * When parallel providers make a success.
+   */
+  parallelStrategy?: ParallelStrategy | null;
+  /**
+   * What a failure does.
+   */
+  onFailure?: OnFailure | null;
+  /**
+   * How many more attempts `on_failure: retry` makes, 0–10; default 3.
+   */
+  retries?: number | null;
+  /**
+   * The base of the exponential backoff, in seconds; default 5.
+   */
+  retryBackoff?: Period | null;
+  /**
+   * The run may not finish before that many iterations, 0–100.
+   */
+  minIterations?: number | null;
+  /**
+   * Skills that are handed to the provider.
+   */
+  skills?: string[];
+  /**
+   * The prompt; replaces the role's text.
+   */
+  prompt?: string | null;
+  /**
+   * The provider's own options.
+   */
+  with?: {
+    [k: string]: unknown;
+  } | null;
+  /**
+   * A condition; when it is false the stage is skipped.
+   */
+  when?: string | null;
+  /**
+   * What follows the prompt.
+   */
+  inputs?: unknown[];
+  /**
+   * Variables to write from the output.
+   */
+  set?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Whether the output is read as JSON.
+   */
+  output?: OutputFormat | null;
+  /**
+   * The JSON Schema file that the output has to follow.
+   */
+  outputSchema?: string | null;
+  /**
+   * How often a wrong output goes back to the provider, 0–10; default 2.
+   */
+  repairs?: number | null;
+  /**
+   * How long one attempt may take.
+   */
+  timeout?: Period | null;
+  /**
+   * How long nothing may be heard from the provider.
+   */
+  idleTimeout?: Period | null;
+  /**
+   * Environment variables of the provider's processes.
+   */
+  env?: {
+    [k: string]: string | number | boolean;
+  };
+  /**
+   * Where the provider works.
+   */
+  cwd?: string | null;
+  /**
+   * Whether to continue the agent session of this stage's last call.
+   */
+  session?: SessionMode | null;
+  /**
+   * What an interruption by a crash means.
+   */
+  onInterrupt?: OnInterrupt | null;
+  /**
+   * A question to a person before the stage starts.
+   */
+  approval?: string | null;
+  /**
+   * Limits of the stage.
+   */
+  budget?: Budget | null;
+}
+/**
+ * What a client wants to follow.
+ */
+export interface Subscribe {
+  /**
+   * The runs whose events are followed; at most 1,000.
+   */
+  runs?: FollowRun[];
+  /**
+   * Whether the heads of all runs are followed: for lists.
+   */
+  heads?: boolean;
+}
+/**
+ * A workflow: stages that run in order, once or in a loop.
+ */
+export interface Workflow {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * A name for people, 2–100 characters; the id where nothing else was written.
+   */
+  name: string;
+  /**
+   * What it is for.
+   */
+  description?: string | null;
+  /**
+   * The loop, where there is one.
+   */
+  loop?: LoopSpec | null;
+  /**
+   * Limits of the whole run.
+   */
+  budget?: Budget | null;
+  /**
+   * The stages, in the order they run.
+   */
+  stages: {
+    [k: string]: Stage;
+  };
+}
