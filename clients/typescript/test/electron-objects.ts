@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import type { ContextBridgeLike, InvokeEventLike, IpcMainLike, IpcRendererLike } from "../src/electron.js";
 
 /** Objects shaped like Electron's, for one window: values are copied between the processes, as Electron does. */
-export function electron() {
+export function electron(url = "file:///app/index.html") {
   const handlers = new Map<string, (event: InvokeEventLike, ...args: any[]) => unknown>();
   const window = new EventEmitter();
   const sender = Object.assign(new EventEmitter(), {
@@ -23,7 +23,7 @@ export function electron() {
       if (handler === undefined) throw new Error(`No handler registered for '${channel}'`);
       // Functions cannot be sent.
       const sent = args.filter((argument) => typeof argument !== "function");
-      return structuredClone(await handler({ sender }, ...structuredClone(sent)));
+      return structuredClone(await handler({ sender, senderFrame: { url } } as InvokeEventLike, ...structuredClone(sent)));
     },
     on: (channel, listener) => window.on(channel, listener),
     removeListener: (channel, listener) => window.removeListener(channel, listener),
