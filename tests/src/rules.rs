@@ -333,7 +333,7 @@ impl<'a> Log<'a> {
     }
 
     /// Whether the node at `path` may begin: an answer is applied even if the run is going to pause.
-    fn may_go_on_at(&self, path: &NodePath) -> bool {
+    fn may_continue_at(&self, path: &NodePath) -> bool {
         let said = |node: &Node| node.refused || node.answer.is_some();
         self.may_go_on() || (!self.cancelling && self.nodes.get(path).is_some_and(said))
     }
@@ -369,7 +369,7 @@ impl<'a> Log<'a> {
 
     /// A node may be queued or started.
     fn check_start(&self, path: &NodePath) -> Checked {
-        rule(self.may_go_on_at(path), "no node starts in a run that is going to pause or end")?;
+        rule(self.may_continue_at(path), "no node starts in a run that is going to pause or end")?;
         self.check_agreed(path)?;
         rule(self.position == Position::In(path.stage.clone()), "a node runs while its stage does")?;
         rule(path.iteration == self.iteration, "a node runs in its iteration")?;

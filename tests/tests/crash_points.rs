@@ -54,14 +54,14 @@ fn examples() -> Vec<Case> {
 }
 
 #[test]
-fn a_scenario_goes_on_after_its_host_died_at_any_append() {
+fn a_scenario_continues_after_its_host_died_at_any_append() {
     for case in scenarios() {
         at_every_append(&case, &[Fault::DieBefore, Fault::DieAfter], 1);
     }
 }
 
 #[test]
-fn an_example_goes_on_after_its_host_died_at_any_append() {
+fn an_example_continues_after_its_host_died_at_any_append() {
     for case in examples() {
         at_every_append(&case, &[Fault::DieBefore, Fault::DieAfter], 2);
     }
@@ -78,14 +78,14 @@ fn a_host_that_dies_again_and_again_gets_there() {
 }
 
 #[test]
-fn a_scenario_goes_on_when_the_outcome_of_any_append_is_not_known() {
+fn a_scenario_continues_when_the_outcome_of_any_append_is_not_known() {
     for case in scenarios() {
         at_every_append(&case, &[Fault::Lose, Fault::LoseAnswer, Fault::LoseAnswerAndRead], 4);
     }
 }
 
 #[test]
-fn a_scenario_can_be_taken_up_after_its_store_gave_up_at_any_append() {
+fn a_scenario_can_be_resumed_after_its_store_gave_up_at_any_append() {
     for case in scenarios() {
         let whole = case.play(5, |_, _| Fault::None);
         for at in 1..=whole.appends {

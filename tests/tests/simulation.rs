@@ -129,12 +129,12 @@ fn a_store_that_gives_a_run_to_two_engines_is_found() {
 }
 
 #[test]
-fn a_panic_that_is_no_failure_is_found() {
+fn a_panic_that_is_not_recorded_as_a_failure_is_found() {
     found(Defect::LosesPanics, 0, 2);
 }
 
 #[test]
-fn a_process_that_does_not_get_back_what_nobody_took_is_found() {
+fn a_process_that_does_not_reclaim_an_unclaimed_run_is_found() {
     found(Defect::RefusesFormerHolders, 0, 2);
 }
 

@@ -95,7 +95,7 @@ async fn until_completed(sim: &Sim, store: &MemoryStore, count: usize) {
 }
 
 #[test]
-fn workers_share_the_runs_that_nobody_drives() {
+fn workers_share_the_runs_that_no_process_drives() {
     for seed in 0..20 {
         let (sim, store) = (Sim::seeded(seed), MemoryStore::new());
         let counter = Counter::new(&sim);

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_counts_as_absent() {
+    fn an_invalid_version_counts_as_absent() {
         for line in ["", "cargo-deny", "cargo-deny 0.20", "cargo-deny 0.20.2.1", "cargo-deny next.0.1"] {
             assert_eq!(parse_version(line), None, "{line:?}");
         }

@@ -52,7 +52,7 @@ fn the_number_of_values_has_a_limit_in_every_file() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused_at_their_place_in_every_file() {
+fn bytes_that_are_not_text_are_refused_at_their_place_in_every_file() {
     assert_eq!(refused(b"a: b\nc: \xff"), all("not-utf8", 2));
     assert_eq!(refused(b"a: b\nc: \"\0\""), all("control-character", 2));
 }

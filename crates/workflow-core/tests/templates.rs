@@ -69,7 +69,7 @@ fn a_template_is_made_of_the_files_of_a_home() {
 }
 
 #[test]
-fn what_is_no_template_is_refused() {
+fn an_invalid_template_is_refused() {
     let with_id = WORKFLOW.replace("name:", "id: mine, name:");
     for (files, problem) in [
         (&[][..], "the file is empty"),

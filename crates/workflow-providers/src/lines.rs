@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_split_all_the_same() {
+    fn bytes_that_are_not_text_are_split_all_the_same() {
         let pieces = lines(&[&vec![0xff; 3 * LIMIT]]);
         assert_eq!(pieces.len(), 3);
         assert_eq!(pieces.concat().chars().count(), 3 * LIMIT);

@@ -234,7 +234,7 @@ fn attempts_fail_as_they_are_told_to_and_those_after_them_answer() {
 }
 
 #[test]
-fn a_call_begins_its_session_unless_it_is_to_go_on_in_one() {
+fn a_call_begins_a_session_unless_it_is_to_continue_one() {
     for (given, expected, how) in [(None, "s-1", "begins"), (Some("s-0"), "s-0", "continues")] {
         let mut request = request("demo", "", json!({ "session": "s-1" }));
         request.session = given.map(str::to_owned);

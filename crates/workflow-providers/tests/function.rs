@@ -176,7 +176,7 @@ fn a_node_is_not_called_again_while_its_closure_is_still_on_a_thread() {
 }
 
 #[test]
-fn the_panic_of_a_blocking_closure_goes_on_where_the_call_is_awaited() {
+fn the_panic_of_a_blocking_closure_continues_where_the_call_is_awaited() {
     let provider = FunctionProvider::blocking(|_, _| panic!("on a thread"));
     let request = request("blocking", "", Value::Null);
     let (context, ..) = context(&request);

@@ -158,7 +158,7 @@ fn no_update_of_several_writers_is_lost() {
 }
 
 #[test]
-fn a_text_that_is_no_definition_of_that_id_is_not_stored() {
+fn a_text_that_is_not_a_definition_of_that_id_is_not_stored() {
     let (_home, workflows, catalog) = home();
     let first = block_on(catalog.create(&id("a"), &text("First"))).unwrap();
     let other_id = text("Other").replace("workflow:\n", "workflow:\n  id: other\n");

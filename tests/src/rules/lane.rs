@@ -149,7 +149,7 @@ impl<'a> Log<'a> {
         let graph = self.graphs.get(&path.stage).ok_or("only a graph has such nodes")?;
         let lane = &self.lanes[path.lane as usize];
         rule(lane.begun && !lane.succeeded && !lane.failed, "a node runs while its lane does")?;
-        rule(self.may_go_on_at(path), "no node starts in a run that is going to pause or end")?;
+        rule(self.may_continue_at(path), "no node starts in a run that is going to pause or end")?;
         rule(
             !self.of_lane(path.lane).any(|(_, node)| node.failed),
             "after a failure no node starts in a lane",

@@ -44,12 +44,12 @@ fn fill_the_disk(mut fleet: Fleet, blocks: usize) {
 }
 
 #[test]
-fn a_worker_without_room_for_its_files_says_so_and_goes_on_when_there_is() {
+fn a_worker_without_room_for_its_files_says_so_and_continues_when_there_is() {
     fill_the_disk(Fleet::new(|home| Place::Files(home.join("runs"))), 500);
 }
 
 #[test]
-fn a_worker_without_room_for_its_database_says_so_and_goes_on_when_there_is() {
+fn a_worker_without_room_for_its_database_says_so_and_continues_when_there_is() {
     fill_the_disk(Fleet::new(|home| Place::Sqlite(home.join("runs.db"), 3_600_000)), 1_200);
 }
 

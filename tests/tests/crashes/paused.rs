@@ -139,12 +139,12 @@ fn pause_alone(mut fleet: Fleet) {
 }
 
 #[test]
-fn a_worker_that_wakes_up_over_sqlite_goes_on_with_the_calls_of_a_run_that_nobody_took() {
+fn a_worker_that_is_resumed_over_sqlite_continues_the_calls_of_an_unclaimed_run() {
     pause_alone(Fleet::new(|home| Place::Sqlite(home.join("runs.db"), LONG_LEASE)));
 }
 
 #[test]
-fn a_worker_that_wakes_up_over_postgresql_goes_on_with_the_calls_of_a_run_that_nobody_took() {
+fn a_worker_that_is_resumed_over_postgresql_continues_the_calls_of_an_unclaimed_run() {
     let server = Server::start(&anywhere(), false).unwrap();
     pause_alone(Fleet::new(|_| Place::Postgres(server.url(), LONG_LEASE)));
 }
@@ -161,14 +161,14 @@ fn workers_that_are_stopped_over_postgresql_wherever_they_are_do_nothing_twice()
 }
 
 #[test]
-fn a_worker_that_wakes_up_over_sqlite_writes_nothing_to_the_run_that_it_lost_and_is_of_use() {
+fn a_worker_that_is_resumed_over_sqlite_writes_nothing_to_the_run_that_it_lost_and_is_of_use() {
     for elsewhere in [false, true] {
         pause_and_wake(Fleet::new(|home| Place::Sqlite(home.join("runs.db"), LEASE)), elsewhere);
     }
 }
 
 #[test]
-fn a_worker_that_wakes_up_over_postgresql_writes_nothing_to_the_run_that_it_lost_and_is_of_use() {
+fn a_worker_that_is_resumed_over_postgresql_writes_nothing_to_the_run_that_it_lost_and_is_of_use() {
     let mut server = Server::start(&anywhere(), false).unwrap();
     pause_and_wake(Fleet::new(|_| Place::Postgres(server.url(), LEASE)), false);
     server.stop().unwrap();

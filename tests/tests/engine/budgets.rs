@@ -48,7 +48,7 @@ work:
 }
 
 #[test]
-fn a_budget_of_a_stage_is_the_stages_own_and_unknown_cost_is_no_cost() {
+fn a_budget_of_a_stage_is_the_stages_own_and_unknown_cost_is_not_counted() {
     let workflow = "
 workflow: { name: Budget, stages: [free, work] }
 free: { provider: cid }
@@ -70,7 +70,7 @@ work:
 }
 
 #[test]
-fn a_budget_of_time_ends_the_attempt_that_would_go_on_too_long() {
+fn a_budget_of_time_ends_the_attempt_that_would_take_too_long() {
     let workflow = "
 workflow: { name: Budget, stages: [work] }
 work:
@@ -150,7 +150,7 @@ work: {{ provider: ann, with: {{ ann: {{ {usage} }} }} }}
 }
 
 #[test]
-fn a_call_that_is_refused_is_no_attempt() {
+fn a_call_that_is_refused_is_not_an_attempt() {
     let workflow = "
 workflow: { name: Budget, stages: [work, after] }
 work:

@@ -18,7 +18,7 @@ code: { provider: bob }
 ";
 
 #[test]
-fn a_run_that_nobody_drives_is_paused_and_cancelled_by_who_asks() {
+fn a_run_that_no_process_drives_is_paused_and_cancelled_by_the_caller() {
     let host = Host::new();
     host.sim.block_on(async {
         let run = host.engine.create(host.start("r1", TWO_STAGES)).await.unwrap();
@@ -39,7 +39,7 @@ fn a_run_that_nobody_drives_is_paused_and_cancelled_by_who_asks() {
 }
 
 #[test]
-fn a_run_that_is_resumed_goes_on_where_there_is_a_spawner_or_when_it_is_driven() {
+fn a_run_that_is_resumed_continues_where_there_is_a_spawner_or_when_it_is_driven() {
     let host = Host::new();
     host.sim.block_on(async {
         for run in ["r1", "r2"] {
@@ -132,7 +132,7 @@ impl Provider for Leaves {
 }
 
 #[test]
-fn what_a_dead_host_left_is_reclaimed_before_the_run_goes_on_or_ends() {
+fn what_a_dead_host_left_is_reclaimed_before_the_run_continues_or_ends() {
     let leaves = Leaves::default();
     let host = Host::with(|builder| builder.provider("leaves", leaves.clone()));
     let yaml = "workflow: { name: Leaves, stages: [plan] }\nplan: { provider: leaves }\n";

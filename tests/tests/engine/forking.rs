@@ -203,7 +203,7 @@ impl Played {
 }
 
 #[test]
-fn a_scenario_goes_on_to_an_end_from_every_event_of_its_run() {
+fn a_scenario_continues_to_an_end_from_every_event_of_its_run() {
     for played in Played::all() {
         let source = played.events(&played.run);
         for at in 1..=source.len() {
@@ -286,7 +286,7 @@ fn a_fork_leaves_its_run_at_a_stage_a_node_or_an_event_and_has_values_of_its_own
 }
 
 #[test]
-fn another_output_writes_the_variables_of_its_stage_anew() {
+fn another_output_writes_the_variables_of_its_stage_again() {
     let sim = Sim::new();
     let deeds = Deeds::new(&sim);
     let builder = Engine::builder().clock(sim.clone()).timer(sim.clone());
@@ -316,7 +316,7 @@ fn another_output_writes_the_variables_of_its_stage_anew() {
 }
 
 #[test]
-fn a_fork_goes_on_after_a_failed_stage_that_has_an_output_now() {
+fn a_fork_continues_after_a_failed_stage_that_has_an_output_now() {
     let played = Played::new(Scenario::new("words", WORDS));
     let source = played.events(&played.run);
     let failed = source.iter().rfind(|event| event.body.kind() == "stage_failed").unwrap().seq;
@@ -393,7 +393,7 @@ fn points_that_a_run_has_not_are_errors_that_name_those_it_has() {
 }
 
 #[test]
-fn a_run_is_forked_while_it_runs_and_while_it_is_paused_and_goes_on_as_if_it_was_not() {
+fn a_run_is_forked_while_it_runs_and_while_it_is_paused_and_continues_as_if_it_was_not() {
     let undisturbed = Played::new(Scenario::named("pause_and_resume"));
     let expected = text(&undisturbed.events(&undisturbed.run));
     // It is paused from 20 to 500.
@@ -437,7 +437,7 @@ fn a_fork_is_forked_like_any_other_run() {
 }
 
 #[test]
-fn a_fork_goes_on_after_its_host_died_at_any_append() {
+fn a_fork_continues_after_its_host_died_at_any_append() {
     for scenario in [Scenario::named("committee"), Scenario::named("foreach_with_a_retry")] {
         let played = Played::new(scenario);
         let source = played.events(&played.run);

@@ -42,7 +42,7 @@ fn outputs_of_items_that_cannot_be_read_for_a_moment_are_read_again() {
 }
 
 #[test]
-fn a_run_whose_outputs_of_items_cannot_be_read_says_so_and_is_taken_up_without_another_call() {
+fn a_run_whose_outputs_of_items_cannot_be_read_says_so_and_is_resumed_without_another_call() {
     let host = Host::new();
     let store = Faulty::new(&host.store, |_| Fault::None).unreadable(|_| true);
     let error = host.sim.block_on(host.engine_over(store).run(items(3))).unwrap_err();

@@ -152,7 +152,7 @@ fn newer() -> Vec<(&'static str, String, Vec<&'static str>, Vec<&'static str>)> 
 }
 
 #[test]
-fn what_is_another_is_named_exactly_and_the_run_goes_on_by_it() {
+fn what_differs_is_named_exactly_and_the_run_continues_by_it() {
     for (what, text, diverges, calls) in newer() {
         let host = Host::new();
         before_ship(&host, OLD);
@@ -177,7 +177,7 @@ fn what_is_another_is_named_exactly_and_the_run_goes_on_by_it() {
 }
 
 #[test]
-fn a_run_is_not_moved_where_it_could_not_go_on() {
+fn a_run_is_not_moved_where_it_could_not_continue() {
     let gone = OLD.replace("ship, ", "").replace("ship:", "#");
     let cases = [(gone.as_str(), "the run is at the stage `ship`, which the newer definition does not have")];
     for (text, obstacle) in cases {
@@ -288,7 +288,7 @@ fn a_stage_that_is_under_way_must_stay_as_it_is_and_the_others_need_not() {
 }
 
 #[test]
-fn a_run_that_is_paused_after_a_stage_goes_on_with_what_follows_it_in_the_newer_definition() {
+fn a_run_that_is_paused_after_a_stage_continues_with_what_follows_it_in_the_newer_definition() {
     let tell = "tell: { provider: cid, prompt: Tell }";
     let added =
         UNDER_WAY.replace("[plan, tell]", "[plan, ship, tell]") + "ship: { provider: bob, prompt: Ship }";
@@ -331,7 +331,7 @@ fn a_run_that_is_paused_after_a_stage_goes_on_with_what_follows_it_in_the_newer_
 }
 
 #[test]
-fn a_moved_run_goes_on_after_its_host_died_at_any_append() {
+fn a_moved_run_continues_after_its_host_died_at_any_append() {
     let text = OLD.replace("prompt: Tell", "prompt: Tell all");
     let mut deaths = 0;
     for append in 1.. {

@@ -124,7 +124,7 @@ fn a_store_that_is_locked_for_nearly_as_long_as_a_lease_is_good_costs_nothing() 
 }
 
 #[test]
-fn after_an_outage_longer_than_the_lease_a_run_that_nobody_took_goes_on_with_what_was_done() {
+fn after_an_outage_longer_than_the_lease_an_unclaimed_run_continues_with_what_was_done() {
     let world = World::leased(900..60_000);
     let yaml = LANES.replace("20000", "50000");
     assert_eq!(world.run(&yaml).unwrap().status, RunStatus::Completed);
@@ -150,7 +150,7 @@ fn after_an_outage_longer_than_the_lease_a_run_that_nobody_took_goes_on_with_wha
 }
 
 #[test]
-fn without_leases_calls_go_on_for_as_long_as_the_engine_is_patient() {
+fn without_leases_calls_continue_for_as_long_as_the_engine_is_patient() {
     let world = World::with(None, 900..400_000, 900..400_000);
     assert_eq!(world.run(LANES).unwrap().status, RunStatus::Completed);
     insta::assert_snapshot!(world.calls(), @r"
@@ -176,7 +176,7 @@ fn a_run_is_read_as_soon_as_the_store_can_be_read() {
 }
 
 #[test]
-fn a_run_whose_lease_has_run_out_and_that_nobody_took_goes_on_with_its_calls() {
+fn a_run_whose_lease_expired_and_that_was_not_claimed_continues_its_calls() {
     let world = World::leased(0..0);
     let (view, ()) = world.host.sim.block_on(join(
         world.host.engine.run(world.host.start("r1", LANES)),
@@ -191,7 +191,7 @@ fn a_run_whose_lease_has_run_out_and_that_nobody_took_goes_on_with_its_calls() {
 }
 
 #[test]
-fn a_worker_whose_leases_have_run_out_goes_on_with_the_calls_of_runs_that_nobody_took() {
+fn a_worker_whose_leases_expired_continues_the_calls_of_unclaimed_runs() {
     // Whichever notices it first: the heartbeat, an append, or the worker that looks for runs.
     for jump in [500, 950, 3_000, 5_990, 19_990] {
         let world = World::leased(0..0);

@@ -233,7 +233,7 @@ impl EventSink for RudeSink {
 }
 
 #[test]
-fn a_sink_that_panics_is_switched_off_and_the_runs_and_the_other_sinks_go_on() {
+fn a_sink_that_panics_is_switched_off_and_the_runs_and_the_other_sinks_continue() {
     for from in 1..=6 {
         let (rude, polite) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let loud = FunctionProvider::new(|_, context: CallContext| async move {
@@ -399,7 +399,7 @@ async fn work_on_three(host: &Host, engine: &Engine) {
 }
 
 #[test]
-fn a_panic_while_a_run_is_driven_does_not_leave_work_and_the_other_runs_go_on() {
+fn a_panic_while_a_run_is_driven_does_not_leave_work_and_the_other_runs_continue() {
     // At the fourth append a call has ended.
     let fault = |append| {
         assert!(append != 4, "the disk is on fire");

@@ -109,7 +109,7 @@ fn a_secret_is_resolved_for_the_call_and_redacted_in_all_that_comes_back() {
 }
 
 #[test]
-fn a_secret_that_nobody_knows_fails_the_attempt() {
+fn a_secret_that_is_not_known_fails_the_attempt() {
     let host = Host::with(|builder| builder.secrets(Vault));
     let yaml = "
 workflow: { name: Secrets, stages: [login] }

@@ -65,7 +65,7 @@ fn sessions(fails: &[&'static str]) -> (Vec<Option<String>>, Host) {
 }
 
 #[test]
-fn a_stage_goes_on_in_its_session_across_retries_and_iterations() {
+fn a_stage_continues_in_its_session_across_retries_and_iterations() {
     let (found, _) = sessions(&["busy", "", "", "", ""]);
     let s1 = Some("s1".to_owned());
     assert_eq!(found, [None, s1.clone(), s1.clone(), s1]);
@@ -217,7 +217,7 @@ impl Provider for Terse {
 }
 
 #[test]
-fn a_session_that_an_agent_names_only_once_is_gone_on_in_in_every_iteration() {
+fn a_session_that_an_agent_names_only_once_is_continued_in_every_iteration() {
     let sessions = Arc::default();
     let terse = Terse(Arc::clone(&sessions));
     let host = Host::with(|builder| builder.provider("talker", terse));

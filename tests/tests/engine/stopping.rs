@@ -26,7 +26,7 @@ plan: { provider: ann, with: { ann: { hang: true, deaf: true } } }
 ";
 
 #[test]
-fn a_run_whose_drive_is_dropped_can_be_taken_up() {
+fn a_run_whose_drive_is_dropped_can_be_resumed() {
     let host = Host::new();
     host.sim.block_on(async {
         let driving = Box::pin(host.engine.run(host.start("r1", PARALLEL)));
@@ -61,7 +61,7 @@ fn a_run_whose_drive_is_dropped_can_be_taken_up() {
 }
 
 #[test]
-fn a_run_that_is_dropped_before_it_was_ever_polled_can_be_taken_up() {
+fn a_run_that_is_dropped_before_it_was_ever_polled_can_be_resumed() {
     let host = Host::new();
     host.sim.block_on(async {
         let run = host.engine.start(host.start("r1", PARALLEL)).await.unwrap();
@@ -72,7 +72,7 @@ fn a_run_that_is_dropped_before_it_was_ever_polled_can_be_taken_up() {
 }
 
 #[test]
-fn a_shutdown_stops_the_calls_and_leaves_the_runs_to_be_taken_up() {
+fn a_shutdown_stops_the_calls_and_leaves_the_runs_to_be_resumed() {
     let host = Host::new();
     let other = host.engine_over(host.store.clone());
     host.sim.block_on(async {

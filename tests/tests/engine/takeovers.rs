@@ -187,7 +187,7 @@ fn what_calls_return_after_another_driver_had_the_run_is_not_recorded() {
 }
 
 #[test]
-fn what_calls_return_after_a_lease_ran_out_that_nobody_took_is_recorded() {
+fn what_calls_return_after_a_lease_expired_unclaimed_is_recorded() {
     for after in [100, 5_000, 9_990] {
         let world = World::new();
         let engine = world.engine(world.memory.clone());

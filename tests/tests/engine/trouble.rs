@@ -145,7 +145,7 @@ plan:
 }
 
 #[test]
-fn a_session_is_stored_before_the_call_goes_on() {
+fn a_session_is_stored_before_the_call_continues() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let host = Host::new();
     let (store, told) = (host.store.clone(), seen.clone());

@@ -44,7 +44,7 @@ ship: { provider: bob, approval: \"Ship ${stages.plan.output}?\" }
 ";
 
 #[test]
-fn a_stage_waits_for_a_person_and_nobody_holds_the_run_meanwhile() {
+fn a_stage_waits_for_a_person_and_no_process_holds_the_run_meanwhile() {
     let host = Host::new();
     host.sim.block_on(async {
         let view = host.engine.run(host.start("r1", APPROVAL)).await.unwrap();
@@ -257,7 +257,7 @@ pay: { provider: ann, on_interrupt: ask, with: { ann: { after: 100, reply: paid 
 ";
 
 #[test]
-fn what_became_of_an_interrupted_call_is_asked_and_never_assumed() {
+fn the_outcome_of_an_interrupted_call_is_asked_for_and_never_assumed() {
     let answers = [
         (json!({ "outcome": "happened", "result": "paid by hand" }), "paid by hand", 1),
         (json!({ "outcome": "not_happened" }), "paid", 2),
@@ -285,7 +285,7 @@ fn what_became_of_an_interrupted_call_is_asked_and_never_assumed() {
 }
 
 #[test]
-fn nobody_is_asked_what_became_of_a_call_whose_stage_has_failed() {
+fn no_person_is_asked_for_the_outcome_of_a_call_whose_stage_has_failed() {
     let workflow = "
 workflow: { name: Fails, stages: [work] }
 work:
@@ -312,7 +312,7 @@ work:
 ";
 
 #[test]
-fn a_run_over_its_quota_goes_on_by_itself_when_the_time_has_come() {
+fn a_run_over_its_quota_continues_by_itself_when_it_is_due() {
     // In the caller's future, and in the background.
     let host = Host::new();
     host.sim.block_on(async {
@@ -345,7 +345,7 @@ fn a_run_over_its_quota_goes_on_by_itself_when_the_time_has_come() {
 }
 
 #[test]
-fn runs_that_wait_in_the_background_go_on_at_their_times_whatever_they_are_called() {
+fn runs_that_wait_in_the_background_continue_at_their_times_whatever_they_are_called() {
     let host = Host::new();
     // Some look like ids that the engine generates.
     let called = ["r1", "0192d5b1-0000-7000-8000-00000000000A", "0192d5b1-0000-7000-8000-00000000000a"];

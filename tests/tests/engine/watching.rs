@@ -22,7 +22,7 @@ three: { provider: bob, with: { bob: { say: 20, every: 3 } } }
 ";
 
 #[test]
-fn a_slow_subscriber_misses_nothing_and_delays_nobody() {
+fn a_slow_subscriber_misses_nothing_and_delays_no_run() {
     let host = Host::new();
     let (events, output) = host.sim.block_on(async {
         let run = host.engine.start(host.start("r1", TALKS)).await.unwrap();
@@ -49,7 +49,7 @@ fn a_slow_subscriber_misses_nothing_and_delays_nobody() {
 }
 
 #[test]
-fn a_reader_goes_on_from_the_number_it_has() {
+fn a_reader_continues_from_the_number_it_has() {
     let host = Host::new();
     host.sim.block_on(async {
         host.engine.run(host.start("r1", TALKS)).await.unwrap();

@@ -57,7 +57,7 @@ proptest! {
 
     /// Also if a store kept only a part of an append.
     #[test]
-    fn a_run_goes_on_from_every_prefix_of_its_log(
+    fn a_run_continues_from_every_prefix_of_its_log(
         case in cases(), seed: u64, choices in choices(), cut: prop::sample::Index, more in choices(),
     ) {
         let mut world = World::new(&case, seed, choices);

@@ -106,7 +106,7 @@ fn every_run_that_waits_ends_as_what_comes_from_outside_calls_for() {
 }
 
 #[test]
-fn every_run_that_waits_does_so_whatever_befalls_its_host_at_any_append() {
+fn every_run_that_waits_does_so_whatever_happens_to_its_host_at_any_append() {
     for wait in waits::all() {
         let mut shown = BTreeSet::new();
         for outside in OUTSIDE {

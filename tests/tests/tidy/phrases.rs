@@ -171,10 +171,20 @@ fn prose(code: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// The names of functions that are sentences, as tests have, each with its line.
+fn sentences(code: &str) -> Vec<(usize, String)> {
+    let name = |line: &str| {
+        let name = line.split("fn ").nth(1)?.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+        (name.matches('_').count() >= 3).then(|| name.replace('_', " "))
+    };
+    (1..).zip(code.lines()).filter_map(|(number, line)| Some((number, name(line)?))).collect()
+}
+
 fn violations(file: &TextFile) -> Vec<String> {
     let is_code = std::path::Path::new(&file.path).extension().is_some_and(|extension| extension == "rs");
     let found = if is_code {
-        prose(&file.text).iter().flat_map(|(line, text)| phrases_among(&words(text, *line))).collect()
+        let texts = [prose(&file.text), sentences(&file.text)].concat();
+        texts.iter().flat_map(|(line, text)| phrases_among(&words(text, *line))).collect()
     } else {
         phrases_in(&file.text)
     };
@@ -203,7 +213,7 @@ fn a_phrase_is_found_also_over_two_lines_and_not_in_code() {
 }
 
 #[test]
-fn no_comment_or_message_has_a_phrase_that_may_not_come_back() {
+fn no_comment_message_or_name_of_a_test_has_a_phrase_that_may_not_come_back() {
     // This file has all of the phrases.
     let is_checked = |file: &&TextFile| {
         SOURCES.iter().any(|folder| file.path.starts_with(folder)) && !file.path.ends_with("tidy/phrases.rs")
@@ -215,7 +225,7 @@ fn no_comment_or_message_has_a_phrase_that_may_not_come_back() {
 }
 
 #[test]
-fn a_phrase_is_found_in_comments_and_literals_and_not_in_names() {
+fn a_phrase_is_found_in_comments_literals_and_names_of_tests_and_not_in_other_names() {
     let cases: &[(&str, &[&str])] = &[
         ("/// A run goes\n/// on.\nfn f() {}", &["1: \"goes on"]),
         ("let a = 1; // nobody", &["1: \"nobody"]),
@@ -228,7 +238,11 @@ fn a_phrase_is_found_in_comments_and_literals_and_not_in_names() {
         ("let user = \"nobody\";", &[]),
         ("f(\"it goes {rests} on\", \"goes\", \"on\"); // goes\nlet on = 1; // on", &[]),
     ];
-    for (code, expected) in cases {
+    let tests: &[(&str, &[&str])] = &[
+        ("    fn a_run_goes_on_after_a_crash() {}", &["1: \"goes on"]),
+        ("fn goes_on() {}\nfn there_is_no_run_to_resume() {}", &[]),
+    ];
+    for (code, expected) in cases.iter().chain(tests) {
         let file = TextFile { path: "x.rs".into(), text: (*code).to_owned() };
         let found = violations(&file);
         let starts: Vec<&str> =

@@ -80,7 +80,7 @@ fn the_order_of_keys_and_what_is_not_known_of_an_event_do_not_matter() {
 }
 
 #[test]
-fn what_is_no_event_of_this_version_is_refused() {
+fn an_event_of_another_version_is_refused() {
     let table = [
         // Unknown versions and types.
         (

@@ -185,7 +185,7 @@ const CHAINED: &str = "comparisons cannot be chained: write `a < b && b < c`";
 const NOT: &str = "`!` is for one operand: write `!(… == …)` to negate a comparison";
 
 #[test]
-fn what_is_no_condition_says_what_to_write() {
+fn an_invalid_condition_is_an_error_that_says_what_to_write() {
     let table = [
         ("", 0, EMPTY),
         (" \n", 0, EMPTY),

@@ -118,7 +118,7 @@ fn a_template_renders_to_its_value() {
 }
 
 #[test]
-fn what_is_no_template_says_what_to_write() {
+fn an_invalid_template_is_an_error_that_says_what_to_write() {
     const CLOSE: &str = "`${` is not closed: add a `}`, or write `$${` where the text `${` is meant";
     const EMPTY: &str = "`${` needs a name after it, as in `${vars.x}`";
     const DOTS: &str = "a key must be between two `.`, as in `vars.x`";

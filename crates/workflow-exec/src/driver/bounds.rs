@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_again_is_no_output() {
+    fn what_could_not_be_read_again_is_not_an_output() {
         assert!(checked(Ok(Reply::json(&nested(64))), 1_000).is_ok());
         let error = checked(Ok(Reply::json(&nested(65))), 1_000).unwrap_err();
         assert_eq!(error.to_string(), "the output is nested more than 64 deep");

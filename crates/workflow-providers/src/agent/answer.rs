@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_is_begun_anew_is_not_doubled() {
+    fn an_answer_that_is_begun_again_is_not_doubled() {
         for (pieces, text) in [
             (&["Hello from", " the fake."][..], "Hello from the fake."),
             (&["Hello from", "Hello from", " the fake."], "Hello from the fake."),

@@ -142,7 +142,7 @@ fn table<C: Cli>(prefix: &str) -> String {
 }
 
 #[test]
-fn every_capture_comes_to_what_it_was_reviewed_to_come_to() {
+fn every_capture_results_in_what_was_reviewed() {
     insta::assert_snapshot!("claude_code", table::<ClaudeCode>("claude-"));
     insta::assert_snapshot!("codex", table::<Codex>("codex-"));
     insta::assert_snapshot!("gemini", table::<Gemini>("gemini-"));

@@ -47,7 +47,7 @@ fn a_group_member_without_environment_is_ended() {
 }
 
 #[test]
-fn a_grandchild_that_goes_on_printing_is_ended() {
+fn a_grandchild_that_keeps_printing_is_ended() {
     leaves_nothing("(while :; do echo more >&2; sleep 0.01; done) & echo done $!");
 }
 

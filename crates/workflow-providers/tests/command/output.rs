@@ -35,7 +35,7 @@ fn standard_output_is_the_output() {
 }
 
 #[test]
-fn what_is_no_json_is_an_invalid_output_that_says_where() {
+fn output_that_is_not_json_is_an_error_that_says_where() {
     for (command, format, message) in [
         (["printf", "{\"a\":\\n oops"], "json", "the output is not JSON: expected value at line 2, column 2"),
         (["printf", ""], "json", "the output is not JSON: EOF while parsing a value at line 1, column 0"),
@@ -87,7 +87,7 @@ fn a_command_need_not_read_its_input() {
 }
 
 #[test]
-fn a_command_that_closes_its_output_goes_on_until_it_exits() {
+fn a_command_that_closes_its_output_runs_until_it_exits() {
     let script = "echo closing; exec >&- 2>&-; sleep 0.2; exit 3";
     let (result, _) = call("", json!({ "command": ["sh", "-c", script] }));
     assert_eq!(result.unwrap_err().failure.details.unwrap()["exit_code"], 3);

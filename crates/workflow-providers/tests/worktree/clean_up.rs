@@ -95,7 +95,7 @@ fn a_worktree_that_a_call_works_in_is_never_removed() {
 }
 
 #[test]
-fn a_run_whose_worktree_was_removed_goes_on_from_its_branch() {
+fn a_run_whose_worktree_was_removed_continues_from_its_branch() {
     let repository = with_runs(&["a"]);
     let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(0));
     assert_eq!(block_on(worktrees.clean_up(ids(&["a"]))).unwrap().len(), 1);

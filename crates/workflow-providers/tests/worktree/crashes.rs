@@ -79,7 +79,7 @@ fn a_worktree_that_was_half_made_is_made_again() {
 }
 
 #[test]
-fn a_worktree_that_was_made_before_there_were_records_goes_on() {
+fn a_worktree_that_was_made_before_there_were_records_continues() {
     let repository = Repository::new();
     repository.call("r", "echo one > one; echo ignored > x.o").unwrap();
     fs::remove_dir_all(repository.directory().join(".pinned")).unwrap();

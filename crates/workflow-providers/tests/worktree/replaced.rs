@@ -71,7 +71,7 @@ fn the_folder_of_the_worktree_in_the_repository_is_not_followed_elsewhere() {
 }
 
 #[test]
-fn a_branch_that_was_left_or_deleted_is_not_made_anew() {
+fn a_branch_that_was_left_or_deleted_is_not_made_again() {
     fails("branch", &format!("{GIT} switch -q -c other"));
     fails("branch", &format!("{GIT} checkout -q --detach"));
     fails("branch", &format!("{GIT} update-ref -d refs/heads/workflow/r"));
@@ -92,7 +92,7 @@ fn a_folder_in_the_place_of_the_worktree_is_not_worked_in() {
 }
 
 #[test]
-fn a_worktree_that_was_repaired_goes_on_with_what_was_left() {
+fn a_worktree_that_was_repaired_continues_with_what_was_left() {
     let repository = Repository::new();
     repository.call("r", "echo one > one").unwrap();
     changed(&repository.call("r", "echo two > two; mv .git ../kept").unwrap_err(), "git_file");

@@ -18,7 +18,7 @@ fn permanent(error: &ProviderError, what: &str) {
 }
 
 #[test]
-fn a_folder_that_is_no_repository_or_has_no_commit_is_an_error_and_nothing_runs() {
+fn a_folder_without_a_repository_or_a_commit_is_an_error_and_nothing_runs() {
     let folder = tempfile::tempdir().unwrap();
     let (there, made) = (folder.path().join("there"), folder.path().join("made"));
     fs::create_dir(&there).unwrap();
@@ -32,7 +32,7 @@ fn a_folder_that_is_no_repository_or_has_no_commit_is_an_error_and_nothing_runs(
 }
 
 #[test]
-fn a_command_that_nobody_made_a_workspace_for_does_not_run() {
+fn a_command_without_a_workspace_does_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let commands = CommandProvider::builder().work_root(folder.path()).build();
     let asked = request("r", "1/work[0]/run", "touch made");
@@ -89,7 +89,7 @@ fn a_worktree_on_another_branch_is_left_as_it_is() {
 }
 
 #[test]
-fn a_run_does_not_go_on_in_the_branch_of_another_of_the_same_id() {
+fn a_run_does_not_continue_on_the_branch_of_another_run_with_its_id() {
     let repository = Repository::new();
     repository.call("r", "echo first > first").unwrap();
     let elsewhere = repository.checkout().with_file_name("elsewhere");

@@ -38,7 +38,7 @@ fn running() -> RunHead {
 }
 
 #[test]
-fn an_append_that_was_cut_off_anywhere_is_no_append() {
+fn an_append_that_was_cut_off_anywhere_has_no_effect() {
     let (home, run) = home();
     let path = run.join("events.jsonl");
     let before = fs::read(&path).unwrap();

@@ -233,7 +233,7 @@ fn a_dropped_store_does_what_was_asked_of_it_and_frees_its_runs() {
 }
 
 #[test]
-fn what_was_created_for_nobody_can_be_claimed() {
+fn a_run_that_was_created_without_a_driver_can_be_claimed() {
     let (store, _home) = open();
     let mut creation = store.create(new_run("r1"));
     assert!((&mut creation).now_or_never().is_none());
@@ -341,7 +341,7 @@ fn what_ended_long_ago_is_pruned_the_oldest_first() {
 }
 
 #[test]
-fn vacuum_gives_room_back_while_runs_go_on() {
+fn vacuum_gives_room_back_while_runs_continue() {
     let (store, home) = open();
     let lease = create(&store, "r1");
     let other = create(&store, "r2");

@@ -119,7 +119,7 @@ pub fn nothing_runs_when_a_call_has_ended(fixture: &dyn Fixture) {
     assert!(!fixture.is_running(&call.id));
 }
 
-pub fn nothing_goes_on_running_of_a_dropped_call(fixture: &dyn Fixture) {
+pub fn nothing_of_a_dropped_call_keeps_running(fixture: &dyn Fixture) {
     let call = Call::start(&subject(fixture), fixture.endless());
     call.has_begun();
     assert!(fixture.is_running(&call.id), "the fixture sees what runs");

@@ -136,7 +136,7 @@ macro_rules! __provider_cases {
     ($do:ident $with:tt probe) => {
         $crate::__provider_each! { $do $with [
             nothing_runs_when_a_call_has_ended
-            nothing_goes_on_running_of_a_dropped_call
+            nothing_of_a_dropped_call_keeps_running
         ] }
     };
     ($do:ident $with:tt sessions) => {

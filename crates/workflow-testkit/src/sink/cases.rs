@@ -68,7 +68,7 @@ pub fn nothing_is_handed_on_of_nothing(fixture: &dyn Fixture) {
     assert_eq!(rest(sink, consumer), []);
 }
 
-pub fn a_slow_consumer_holds_nobody_up(fixture: &dyn Fixture) {
+pub fn a_slow_consumer_delays_no_run(fixture: &dyn Fixture) {
     let (sink, consumer) = fixture.open(4);
     let sink = do_unhindered(sink, |sink| {
         for number in 1..=2_000 {

@@ -91,7 +91,7 @@ macro_rules! __sink_cases {
         $crate::__sink_each! { $do $with [
             what_comes_is_handed_on_in_order
             nothing_is_handed_on_of_nothing
-            a_slow_consumer_holds_nobody_up
+            a_slow_consumer_delays_no_run
             a_slow_consumer_is_told_what_it_missed_where_it_is_missing
             runs_of_many_threads_keep_their_order
         ] }

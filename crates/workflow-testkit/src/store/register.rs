@@ -39,7 +39,7 @@ macro_rules! __store_cases {
             a_deleted_run_is_gone
             a_bundle_is_shared_by_its_runs
             what_is_not_there_is_not_found
-            events_go_on_from_the_expected_number
+            events_continue_from_the_expected_number
             misnumbered_events_are_refused
             a_refused_append_leaves_nothing_behind
             the_head_changes_only_when_given
@@ -51,11 +51,11 @@ macro_rules! __store_cases {
             a_run_is_held_by_one
             a_released_lease_is_fenced_off
             a_dropped_holder_can_release_by_one_poll
-            a_lease_that_nobody_waits_for_is_given_back
+            a_lease_whose_future_was_dropped_is_released
             a_call_that_is_not_polled_holds_up_no_other
             one_of_many_claims_wins
             a_renewal_leaves_what_is_held
-            what_goes_on_by_itself_and_nobody_holds_is_given
+            runs_that_continue_by_themselves_and_no_process_holds_are_claimed
             no_more_is_given_than_was_asked_for
             of_many_claimers_each_is_given_others
             output_is_numbered_on
@@ -69,7 +69,7 @@ macro_rules! __store_cases {
             output_is_counted_whatever_the_window_has
             controls_are_delivered_once_and_in_order
             controls_that_no_event_obeys_are_delivered_to_the_next_holder
-            a_control_is_recorded_while_nobody_drives
+            a_control_is_recorded_while_no_process_drives
             a_control_calls_the_watchers
             runs_are_listed_newest_first_in_pages
             pages_are_stable_while_runs_are_added

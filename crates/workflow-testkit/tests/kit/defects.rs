@@ -102,7 +102,7 @@ const FOUND: &[(Defect, &[&str])] = &[
     (Defect::DeletesForItselfAlone, &["a_deleted_run_stays_deleted", "what_a_process_stored_another_reads"]),
     (Defect::BundleGoesWithARun, &["a_bundle_is_shared_by_its_runs"]),
     (Defect::FindsWhatIsNotThere, &["what_is_not_there_is_not_found"]),
-    (Defect::NoConflictCheck, &["events_go_on_from_the_expected_number", "one_of_many_appends_wins"]),
+    (Defect::NoConflictCheck, &["events_continue_from_the_expected_number", "one_of_many_appends_wins"]),
     (Defect::NoNumberCheck, &["misnumbered_events_are_refused"]),
     (Defect::NotAtomic, &["a_refused_append_leaves_nothing_behind"]),
     (Defect::HeadFollowsEveryAppend, &["the_head_changes_only_when_given"]),
@@ -129,15 +129,18 @@ const FOUND: &[(Defect, &[&str])] = &[
     ),
     (Defect::LeaseIsGoodAnywhere, &["a_lease_is_good_in_its_process_only"]),
     (Defect::ReleasesLate, &["a_dropped_holder_can_release_by_one_poll"]),
-    (Defect::KeepsWhatNobodyWaitsFor, &["a_lease_that_nobody_waits_for_is_given_back"]),
+    (Defect::KeepsWhatNobodyWaitsFor, &["a_lease_whose_future_was_dropped_is_released"]),
     (Defect::LocksAcrossAnAwait, &["a_call_that_is_not_polled_holds_up_no_other"]),
     (Defect::BlocksItsThread, &["a_call_that_is_not_polled_holds_up_no_other"]),
     (Defect::RenewalReleases, &["a_renewal_leaves_what_is_held", "a_lease_that_is_renewed_stays"]),
     (
         Defect::GivesPausedRuns,
-        &["what_goes_on_by_itself_and_nobody_holds_is_given", "what_ran_out_is_given_to_the_next_who_asks"],
+        &[
+            "runs_that_continue_by_themselves_and_no_process_holds_are_claimed",
+            "what_ran_out_is_given_to_the_next_who_asks",
+        ],
     ),
-    (Defect::GivesEndedRuns, &["what_goes_on_by_itself_and_nobody_holds_is_given"]),
+    (Defect::GivesEndedRuns, &["runs_that_continue_by_themselves_and_no_process_holds_are_claimed"]),
     (
         Defect::GivesMoreThanAsked,
         &["no_more_is_given_than_was_asked_for", "of_many_claimers_each_is_given_others"],
@@ -147,7 +150,7 @@ const FOUND: &[(Defect, &[&str])] = &[
         &[
             "of_many_claimers_each_is_given_others",
             "of_many_processes_each_is_given_others",
-            "what_goes_on_by_itself_and_nobody_holds_is_given",
+            "runs_that_continue_by_themselves_and_no_process_holds_are_claimed",
         ],
     ),
     (Defect::ReadsTooMuchOutput, &["output_is_numbered_on"]),
@@ -166,7 +169,7 @@ const FOUND: &[(Defect, &[&str])] = &[
         &["controls_are_delivered_once_and_in_order", "a_control_reaches_the_holder_in_another_process"],
     ),
     (Defect::ForgetsControlsNotObeyed, &["controls_that_no_event_obeys_are_delivered_to_the_next_holder"]),
-    (Defect::RefusesControlsOfIdleRuns, &["a_control_is_recorded_while_nobody_drives"]),
+    (Defect::RefusesControlsOfIdleRuns, &["a_control_is_recorded_while_no_process_drives"]),
     (
         Defect::CallsNoWatcher,
         &["a_control_calls_the_watchers", "a_run_that_can_be_claimed_calls_the_watchers"],

@@ -47,7 +47,7 @@ const FOUND: &[(Defect, &str)] = &[
     (Defect::TakesAnyOption, "an_unknown_option_is_refused_and_named"),
     (Defect::HasNoSchema, "an_unknown_option_is_refused_and_named"),
     (Defect::LeavesSomething, "nothing_runs_when_a_call_has_ended"),
-    (Defect::OutlivesItsFuture, "nothing_goes_on_running_of_a_dropped_call"),
+    (Defect::OutlivesItsFuture, "nothing_of_a_dropped_call_keeps_running"),
     (Defect::RecordsNoSession, "a_session_is_recorded_before_the_call_ends"),
 ];
 

@@ -26,8 +26,8 @@ enum Defect {
 const FOUND: &[(Defect, &str)] = &[
     (Defect::SortsEventsFirst, "what_comes_is_handed_on_in_order"),
     (Defect::TellsOfNothing, "nothing_is_handed_on_of_nothing"),
-    (Defect::Blocks, "a_slow_consumer_holds_nobody_up"),
-    (Defect::KeepsAll, "a_slow_consumer_holds_nobody_up"),
+    (Defect::Blocks, "a_slow_consumer_delays_no_run"),
+    (Defect::KeepsAll, "a_slow_consumer_delays_no_run"),
     (Defect::CountsOnlyEvents, "a_slow_consumer_is_told_what_it_missed_where_it_is_missing"),
     (Defect::TellsAtTheStart, "a_slow_consumer_is_told_what_it_missed_where_it_is_missing"),
     (Defect::Shuffles, "runs_of_many_threads_keep_their_order"),

@@ -151,7 +151,7 @@ fn a_call_cannot_answer_for_a_person() {
 }
 
 #[test]
-fn what_is_no_answer_is_refused_before_it_is_sent() {
+fn an_invalid_answer_is_refused_before_it_is_sent() {
     let home = approval();
     assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first"]).code, Some(4));
     let before = home.log("first");
@@ -314,7 +314,7 @@ talk:
 }
 
 #[test]
-fn what_became_of_a_call_that_was_killed_is_asked_and_its_result_can_be_given() {
+fn the_outcome_of_a_call_that_was_killed_is_asked_for_and_its_result_can_be_given() {
     for (answer, calls, output) in [
         (&["--happened", "paid by hand"][..], 1, json!("paid by hand")),
         (&["--happened", "{\"paid\": 1}"], 1, json!({ "paid": 1 })),

@@ -165,7 +165,7 @@ fn forks_and_reruns_take_another_provider_for_all_calls() {
 }
 
 #[test]
-fn the_provider_of_a_run_is_kept_by_a_migration_and_by_the_process_that_takes_it_up() {
+fn the_provider_of_a_run_is_kept_by_a_migration_and_by_the_process_that_resumes_it() {
     let home = Home::new();
     let definition = |more: &str| {
         let text = format!(

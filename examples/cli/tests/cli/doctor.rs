@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::home::Home;
 
 #[test]
-fn agents_are_told_with_their_versions_and_what_they_say_of_being_logged_in() {
+fn agents_are_shown_with_their_versions_and_their_login_status() {
     let home = Home::new();
     for (name, script) in [
         (

@@ -101,7 +101,7 @@ fn following_shows_lines_as_they_come_and_ends_with_the_run() {
 }
 
 #[test]
-fn following_goes_on_while_a_run_is_paused() {
+fn following_continues_while_a_run_is_paused() {
     let home = Home::with_stages(&[
         ("one", "touch begun; until test -e gate; do sleep 0.02; done; echo one"),
         ("two", "echo two"),

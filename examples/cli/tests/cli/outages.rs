@@ -118,7 +118,7 @@ fn suspend_for_longer_than_a_lease(home: &Home, run: &Started) {
 }
 
 #[test]
-fn a_run_that_was_suspended_for_longer_than_its_lease_and_that_nobody_took_goes_on() {
+fn a_run_that_was_suspended_for_longer_than_its_lease_and_not_claimed_continues() {
     let home = Home::with_stages(&STAGES).on("sqlite:runs.db");
     let run = home.start_until(&RUN, "begun");
     suspend_for_longer_than_a_lease(&home, &run);

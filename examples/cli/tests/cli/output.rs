@@ -99,7 +99,7 @@ fn terminal_escapes_reach_no_terminal() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_reader_that_goes_away_is_not_a_failure() {
     let home = Home::with_stages(&[("one", "i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); done")]);
     for args in [
         &["run", "stages.workflow.yml", "--run-id", "first"][..],

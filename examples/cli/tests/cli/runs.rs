@@ -172,7 +172,7 @@ say:
 }
 
 #[test]
-fn a_run_of_the_same_id_is_gone_on_with_or_refused() {
+fn a_run_of_the_same_id_is_resumed_or_refused() {
     let home = Home::with_stages(&[("one", "echo x >>trace")]);
     let run = |value: &str| {
         home.run(&["run", "stages.workflow.yml", "--run-id", "same", "--var", &format!("v={value}")])

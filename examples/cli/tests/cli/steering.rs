@@ -65,7 +65,7 @@ fn a_run_is_cancelled_from_another_process_with_all_its_processes() {
 }
 
 #[test]
-fn what_nobody_drives_is_cancelled_by_who_asks() {
+fn a_run_that_no_process_drives_is_cancelled_by_the_caller() {
     let home = gated();
     let run = home.start_until(&RUN, "begun");
     until("the number of the process", || home.read("pid").ends_with('\n'));
@@ -78,7 +78,7 @@ fn what_nobody_drives_is_cancelled_by_who_asks() {
 }
 
 #[test]
-fn what_nobody_drives_is_paused_by_who_asks_and_not_recovered() {
+fn a_run_that_no_process_drives_is_paused_by_the_caller_and_not_recovered() {
     let home = gated();
     let run = home.start_until(&RUN, "begun");
     run.signal(Signal::KILL);

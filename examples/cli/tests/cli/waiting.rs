@@ -21,7 +21,7 @@ fn said(home: &Home, begin: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_run_over_its_quota_is_left_by_all_and_goes_on_when_the_time_has_come() {
+fn a_run_over_its_quota_is_released_and_continues_when_it_is_due() {
     // A shorter time would be waited for in the process.
     let home = home(
         "

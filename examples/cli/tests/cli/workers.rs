@@ -88,7 +88,7 @@ fn workers_share_the_runs_that_were_left_to_them() {
 }
 
 #[test]
-fn a_worker_tells_what_it_takes_up_and_how_it_rests() {
+fn a_worker_tells_which_runs_it_acquires_and_what_they_wait_for() {
     let home = Home::with_stages(&[
         ("one", "true"),
         (
@@ -224,7 +224,7 @@ fn the_runs_of_a_worker_that_was_killed_are_taken_over() {
 }
 
 #[test]
-fn a_worker_that_wakes_up_after_its_lease_has_run_out_changes_nothing() {
+fn a_worker_that_is_resumed_after_its_lease_expired_changes_nothing() {
     let database = Database::new();
     let home = Home::with_stages(&STAGES).on(&database.url());
     leave(&home, "first");
@@ -260,7 +260,7 @@ fn a_worker_needs_no_definitions() {
 }
 
 #[test]
-fn a_worker_whose_leases_have_run_out_goes_on_with_what_nobody_took() {
+fn a_worker_whose_leases_expired_continues_unclaimed_runs() {
     let database = Database::new();
     let home = Home::with_stages(&STAGES).on(&database.url());
     leave(&home, "first");

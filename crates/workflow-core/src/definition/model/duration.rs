@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused() {
+    fn an_invalid_duration_is_refused() {
         for text in ["", "soon", "-5", "-5m", "1e300", "NaN", "5 parsecs"] {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }

@@ -107,7 +107,7 @@ impl<'a> Step<'a> {
     }
 
     /// Asks for the outcome of a call that was interrupted.
-    pub(super) fn ask_what_became_of(&mut self, path: NodePath, deaths: u32) -> Result<(), Broken> {
+    pub(super) fn ask_for_the_outcome_of(&mut self, path: NodePath, deaths: u32) -> Result<(), Broken> {
         let question = if deaths >= MOST_DEATHS {
             format!(
                 "`{path}` was interrupted {deaths} times in a row: each time the process that drove the run ended \

@@ -136,7 +136,7 @@ impl<'a> Step<'a> {
         let asks = self.asks_after_interrupt(&path, deaths);
         let retry_at = if died && !asks { self.again_after_death(&path, deaths) } else { None };
         self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt, ran_until, retry_at })?;
-        if asks { self.ask_what_became_of(path, deaths) } else { Ok(()) }
+        if asks { self.ask_for_the_outcome_of(path, deaths) } else { Ok(()) }
     }
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {

@@ -76,7 +76,7 @@ fn renewing_is_one_heartbeat_for_all_leases() {
 }
 
 #[test]
-fn a_store_that_renews_too_late_is_told_and_goes_on_as_another() {
+fn a_store_that_renews_too_late_is_told_and_continues_as_another() {
     let place = Place::new();
     let (first, second) = (place.open(), place.open());
     let old = create(&first, "r1");
@@ -116,7 +116,7 @@ fn a_claim_begins_with_all_of_the_lease_time() {
 }
 
 #[test]
-fn a_holder_that_wakes_up_writes_nothing() {
+fn a_holder_that_is_resumed_after_its_lease_expired_writes_nothing() {
     let place = Place::new();
     let (first, second) = (place.open(), place.open());
     let old = create(&first, "r1");
@@ -210,7 +210,7 @@ fn many_who_claim_at_once_get_different_runs() {
 }
 
 #[test]
-fn only_runs_that_go_on_by_themselves_are_claimed() {
+fn only_runs_that_continue_by_themselves_are_claimed() {
     let place = Place::new();
     let (store, other) = (place.open(), place.open());
     let statuses = [

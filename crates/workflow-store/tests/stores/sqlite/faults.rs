@@ -26,7 +26,7 @@ fn refusal(path: &Path) -> (String, String) {
 }
 
 #[test]
-fn what_is_no_database_of_runs_is_refused_and_left_alone() {
+fn a_file_that_is_not_a_database_of_runs_is_refused_and_left_alone() {
     let home = tempfile::tempdir().unwrap();
     let path = fs::canonicalize(home.path()).unwrap().join("notes.db");
     fs::write(&path, "Remember the milk. ".repeat(1_000)).unwrap();
@@ -208,7 +208,7 @@ fn a_damaged_event_is_refused_with_its_number() {
 }
 
 #[test]
-fn what_somebody_took_out_of_the_tables_is_missed() {
+fn what_was_deleted_from_the_tables_is_missed() {
     let home = three_runs();
     let change = |sql: &str| Connection::open(database(&home)).unwrap().execute(sql, []).unwrap();
     let corrupt = |result: Result<(), StoreError>, where_: &str| {

@@ -143,7 +143,7 @@ fn a_lease_that_is_renewed_does_not_run_out() {
 }
 
 #[test]
-fn a_holder_that_has_run_out_of_time_writes_nothing_and_may_claim_anew() {
+fn a_holder_whose_lease_expired_writes_nothing_and_may_claim_again() {
     let home = tempfile::tempdir().unwrap();
     let clock = Hand::default();
     let (first, second) = (clock.open(&database(&home)), clock.open(&database(&home)));

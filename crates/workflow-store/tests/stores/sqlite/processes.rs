@@ -232,7 +232,7 @@ fn write_too_much(path: &Path) {
 }
 
 #[test]
-fn what_does_not_fit_on_the_disk_leaves_no_part_behind_and_the_rest_goes_on() {
+fn what_does_not_fit_on_the_disk_leaves_no_part_behind_and_the_rest_continues() {
     if let Some(path) = database_of_child() {
         return write_too_much(&path);
     }
@@ -243,7 +243,7 @@ fn what_does_not_fit_on_the_disk_leaves_no_part_behind_and_the_rest_goes_on() {
         block_on(store.release(lease)).unwrap();
     }
     // A limit of file sizes ends a write in the middle, like a full disk.
-    let name = "what_does_not_fit_on_the_disk_leaves_no_part_behind_and_the_rest_goes_on";
+    let name = "what_does_not_fit_on_the_disk_leaves_no_part_behind_and_the_rest_continues";
     let binary = child(name, &database(&home));
     let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
     let mut command = Command::new("/bin/sh");

@@ -22,7 +22,7 @@ fn runs(leases: &[Lease]) -> Vec<&str> {
     leases.iter().map(|lease| lease.run.as_str()).collect()
 }
 
-pub fn what_goes_on_by_itself_and_nobody_holds_is_given(fixture: &dyn Fixture) {
+pub fn runs_that_continue_by_themselves_and_no_process_holds_are_claimed(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     create_free(store, "pending", RunStatus::Pending);
     create_free(store, "running", RunStatus::Running);

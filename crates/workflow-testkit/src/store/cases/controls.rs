@@ -51,7 +51,7 @@ pub fn controls_that_no_event_obeys_are_delivered_to_the_next_holder(fixture: &d
     assert_eq!(again, [2, 3]);
 }
 
-pub fn a_control_is_recorded_while_nobody_drives(fixture: &dyn Fixture) {
+pub fn a_control_is_recorded_while_no_process_drives(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     create_free(store, "r1", RunStatus::Paused);
     create_free(store, "r2", RunStatus::Paused);

@@ -14,7 +14,7 @@ use crate::store::runs::{
     append, create, entry, events, head, id, new_run, numbers, output_of, started, succeeded,
 };
 
-pub fn events_go_on_from_the_expected_number(fixture: &dyn Fixture) {
+pub fn events_continue_from_the_expected_number(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     let lease = create(store, "r1");
     append(store, &lease, 1, &[started(2), succeeded(3)]).unwrap();

@@ -54,7 +54,7 @@ pub fn a_dropped_holder_can_release_by_one_poll(fixture: &dyn Fixture) {
     claim_in_the_end(store, &id("r1"));
 }
 
-pub fn a_lease_that_nobody_waits_for_is_given_back(fixture: &dyn Fixture) {
+pub fn a_lease_whose_future_was_dropped_is_released(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     // A store that answers at once has handed the lease over.
     let hand_back = |answer: Option<Result<Lease, StoreError>>| match answer {

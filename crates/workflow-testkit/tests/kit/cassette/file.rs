@@ -38,7 +38,7 @@ fn a_file_that_is_not_whole_is_refused_and_says_why() {
 }
 
 #[test]
-fn a_recorder_goes_on_behind_what_is_there_and_removes_a_torn_line() {
+fn a_recorder_continues_behind_what_is_there_and_removes_a_torn_line() {
     let shelf = Shelf::new();
     let asked = || request("1/work[0]/run", "first, é");
     ask(&shelf.record(Does(echo)), asked()).0.unwrap();
@@ -60,7 +60,7 @@ fn a_recorder_goes_on_behind_what_is_there_and_removes_a_torn_line() {
 }
 
 #[test]
-fn a_recorder_leaves_a_file_alone_that_is_no_cassette_of_its_format() {
+fn a_recorder_leaves_a_file_alone_that_is_not_a_cassette_of_its_format() {
     for (text, problem) in [
         ("name: a workflow\n", "is not a cassette"),
         ("a line", "is not a cassette"),

@@ -83,7 +83,7 @@ fn outcomes(clock: &ManualClock) -> Vec<Outcome> {
 }
 
 #[test]
-fn a_replay_says_the_same_and_comes_to_the_same() {
+fn a_replay_prints_and_returns_the_same() {
     for number in 0..outcomes(&ManualClock::new()).len() {
         let shelf = Shelf::new();
         let clock = shelf.clock.clone();
