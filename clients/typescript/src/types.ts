@@ -17,134 +17,9 @@ export type OnFailure = "stop" | "continue" | "retry";
  */
 export type StartOutcome = Started | DryRun;
 /**
- * A point of a run to continue from.
+ * The least severe entries or events to return; the more severe ones are returned as well.
  */
-export type ForkPointName =
-  | "start"
-  | "failed"
-  | {
-      stage: string;
-    }
-  | {
-      /**
-       * iteration/stage[lane]/node, with [item] after it
-       */
-      node: string;
-    }
-  | {
-      event: number;
-    };
-/**
- * The status of a run.
- */
-export type RunStatus = "pending" | "running" | "paused" | "completed" | "failed" | "cancelled";
-/**
- * The status of a stage, or of one of its lanes.
- */
-export type StageStatus =
-  "pending" | "queued" | "running" | "retrying" | "waiting" | "completed" | "failed" | "skipped" | "cancelled";
-/**
- * Why an answer was refused.
- */
-export type AnswerRefusal = "cancelling" | "no_such_question" | "invalid_answer";
-/**
- * A length of time: `90s`, `30m`, `1h30m`, or a number of seconds.
- */
-export type Period = string | number;
-/**
- * What a budget limits.
- */
-export type BudgetLimit = "cost" | "tokens" | "time";
-/**
- * One node of a graph.
- */
-export type GraphNode = {
-  /**
-   * The id, unique within the graph.
-   */
-  id: string;
-  /**
-   * A second name for its output.
-   */
-  out?: string | null;
-  /**
-   * Variables to write from its output.
-   */
-  set?: {
-    [k: string]: unknown;
-  };
-} & (
-  | (RunNode & {
-      type: "run";
-    })
-  | (ForeachNode & {
-      type: "foreach";
-    })
-  | (ReduceNode & {
-      type: "reduce";
-    })
-  | (BranchNode & {
-      type: "branch";
-    })
-  | (ExportNode & {
-      type: "export";
-    })
-  | (AskNode & {
-      type: "ask";
-    })
-);
-/**
- * What a provider's text is taken for.
- */
-export type OutputFormat = "text" | "json";
-/**
- * Whether a call starts a session of its own. A call that was interrupted is made again in its own session in any
- * case, where the provider has named one.
- */
-export type SessionMode = "new" | "continue";
-/**
- * What it means that a crash interrupted a call.
- */
-export type OnInterrupt = "rerun" | "ask";
-/**
- * How several providers of a stage work.
- */
-export type Mode = "sequential" | "parallel";
-/**
- * The SHA-256 of a bundle's JSON, in lower-case hexadecimal.
- */
-export type BundleHash = string;
-/**
- * The code of an error: closed, stable between versions, with one HTTP status each.
- */
-export type Code =
-  | "invalid_request"
-  | "unauthenticated"
-  | "forbidden"
-  | "not_found"
-  | "unknown_operation"
-  | "exists"
-  | "stale"
-  | "read_only"
-  | "protected"
-  | "in_use"
-  | "other_inputs"
-  | "held"
-  | "refused"
-  | "invalid_definition"
-  | "invalid_inputs"
-  | "no_such_point"
-  | "cannot_migrate"
-  | "too_large"
-  | "too_many_requests"
-  | "version_mismatch"
-  | "not_trusted"
-  | "not_supported"
-  | "cancelled"
-  | "shutting_down"
-  | "unavailable"
-  | "damaged"
-  | "internal";
+export type LogLevel = "error" | "warn" | "info" | "debug";
 /**
  * A fact that happened to a run.
  */
@@ -763,6 +638,152 @@ export type EventBody =
       type: "run_cancelled";
     };
 /**
+ * Why an answer was refused.
+ */
+export type AnswerRefusal = "cancelling" | "no_such_question" | "invalid_answer";
+/**
+ * A point of a run to continue from.
+ */
+export type ForkPointName =
+  | "start"
+  | "failed"
+  | {
+      stage: string;
+    }
+  | {
+      /**
+       * iteration/stage[lane]/node, with [item] after it
+       */
+      node: string;
+    }
+  | {
+      event: number;
+    };
+/**
+ * The status of a run.
+ */
+export type RunStatus = "pending" | "running" | "paused" | "completed" | "failed" | "cancelled";
+/**
+ * The reasons to wait.
+ */
+export type WaitReason = "pause" | "approval" | "question" | "unknown_outcome" | "quota" | "retry" | "crashes";
+/**
+ * The status of a stage, or of one of its lanes.
+ */
+export type StageStatus =
+  "pending" | "queued" | "running" | "retrying" | "waiting" | "completed" | "failed" | "skipped" | "cancelled";
+/**
+ * The form of a log as a text.
+ */
+export type LogFormat = "text" | "ansi" | "jsonl";
+/**
+ * Where a run that is run again begins.
+ */
+export type RerunPoint =
+  | "start"
+  | "failed"
+  | {
+      stage: string;
+    };
+/**
+ * A length of time: `90s`, `30m`, `1h30m`, or a number of seconds.
+ */
+export type Period = string | number;
+/**
+ * What a budget limits.
+ */
+export type BudgetLimit = "cost" | "tokens" | "time";
+/**
+ * One node of a graph.
+ */
+export type GraphNode = {
+  /**
+   * The id, unique within the graph.
+   */
+  id: string;
+  /**
+   * A second name for its output.
+   */
+  out?: string | null;
+  /**
+   * Variables to write from its output.
+   */
+  set?: {
+    [k: string]: unknown;
+  };
+} & (
+  | (RunNode & {
+      type: "run";
+    })
+  | (ForeachNode & {
+      type: "foreach";
+    })
+  | (ReduceNode & {
+      type: "reduce";
+    })
+  | (BranchNode & {
+      type: "branch";
+    })
+  | (ExportNode & {
+      type: "export";
+    })
+  | (AskNode & {
+      type: "ask";
+    })
+);
+/**
+ * What a provider's text is taken for.
+ */
+export type OutputFormat = "text" | "json";
+/**
+ * Whether a call starts a session of its own. A call that was interrupted is made again in its own session in any
+ * case, where the provider has named one.
+ */
+export type SessionMode = "new" | "continue";
+/**
+ * What it means that a crash interrupted a call.
+ */
+export type OnInterrupt = "rerun" | "ask";
+/**
+ * How several providers of a stage work.
+ */
+export type Mode = "sequential" | "parallel";
+/**
+ * The SHA-256 of a bundle's JSON, in lower-case hexadecimal.
+ */
+export type BundleHash = string;
+/**
+ * The code of an error: closed, stable between versions, with one HTTP status each.
+ */
+export type Code =
+  | "invalid_request"
+  | "unauthenticated"
+  | "forbidden"
+  | "not_found"
+  | "unknown_operation"
+  | "exists"
+  | "stale"
+  | "read_only"
+  | "protected"
+  | "in_use"
+  | "other_inputs"
+  | "held"
+  | "refused"
+  | "invalid_definition"
+  | "invalid_inputs"
+  | "no_such_point"
+  | "cannot_migrate"
+  | "too_large"
+  | "too_many_requests"
+  | "version_mismatch"
+  | "not_trusted"
+  | "not_supported"
+  | "cancelled"
+  | "shutting_down"
+  | "unavailable"
+  | "damaged"
+  | "internal";
+/**
  * What it means that a loop's `max_iters` was reached without `stop_when`.
  */
 export type Exhausted = "fail" | "complete";
@@ -917,10 +938,6 @@ export type ReduceStrategy = "concat" | "merge" | "first" | "last" | "vote" | "s
  */
 export type Severity = "error" | "warning";
 /**
- * The reasons to wait.
- */
-export type WaitReason = "pause" | "approval" | "question" | "unknown_outcome" | "quota" | "retry" | "crashes";
-/**
  * The order of a list of workflows.
  */
 export type WorkflowOrder = "id" | "name" | "lastRun";
@@ -977,6 +994,13 @@ export interface Operations {
   "workflow:duplicate": {
     request: DuplicateWorkflow;
     response: WorkflowText;
+  };
+  /**
+   * Estimates how long a run of a workflow takes and what it costs, by earlier runs. Needs the scope `read`.
+   */
+  "workflow:estimate": {
+    request: EstimateRun;
+    response: Estimate;
   };
   /**
    * Writes a workflow with its profiles, roles, schemas and skills into one YAML document. Needs the scope `read`.
@@ -1105,6 +1129,20 @@ export interface Operations {
     response: null;
   };
   /**
+   * Deletes the runs that are named, and says of each whether it was deleted. Needs the scope `admin`.
+   */
+  "workflow:runs:deleteMany": {
+    request: DeleteRuns;
+    response: DeletedRuns;
+  };
+  /**
+   * Reads events of a run after a number, with all their values. Needs the scope `read`.
+   */
+  "workflow:runs:events": {
+    request: RunEvents;
+    response: EventWindow;
+  };
+  /**
    * Starts a new run that continues from a point of an old one, with other variables or outputs. Needs the scope `run`.
    */
   "workflow:runs:fork": {
@@ -1119,6 +1157,13 @@ export interface Operations {
     response: RunDetail;
   };
   /**
+   * Lists what waits for a person, over all runs, the oldest first. Needs the scope `read`.
+   */
+  "workflow:runs:inbox": {
+    request: Inbox;
+    response: InboxList;
+  };
+  /**
    * Cancels a run, and kills its calls at once. Needs the scope `run`.
    */
   "workflow:runs:kill": {
@@ -1126,11 +1171,18 @@ export interface Operations {
     response: ControlResult;
   };
   /**
-   * Lists runs, the newest first, by workflow, status, time and labels. Needs the scope `read`.
+   * Lists runs, the newest first, by workflow, status, waits, text, time and labels, with how far they are. Needs the scope `read`.
    */
   "workflow:runs:list": {
     request: ListRuns;
     response: RunList;
+  };
+  /**
+   * Reads what providers wrote: a window by level, place and text, with an exact count, or a text to download. Needs the scope `read`.
+   */
+  "workflow:runs:logs": {
+    request: RunLogs;
+    response: LogWindow;
   };
   /**
    * Shows what the current definition of the workflow would change for a run, or moves the run to it. Needs the scope `run`.
@@ -1145,6 +1197,20 @@ export interface Operations {
   "workflow:runs:pause": {
     request: PauseRun;
     response: ControlResult;
+  };
+  /**
+   * Deletes runs that ended before a time, some at a time. Needs the scope `admin`.
+   */
+  "workflow:runs:prune": {
+    request: PruneRuns;
+    response: Pruned;
+  };
+  /**
+   * Runs a workflow again as an old run did, from the start, from a stage, or from the stage that failed. Needs the scope `run`.
+   */
+  "workflow:runs:rerun": {
+    request: RerunRun;
+    response: Started;
   };
   /**
    * Resumes a run that is paused. Needs the scope `run`.
@@ -1416,6 +1482,57 @@ export interface DuplicateWorkflow {
    * The name of the copy; that of the workflow unless given.
    */
   name?: string | null;
+}
+/**
+ * Estimates how long a run of a workflow takes and what it costs, by the newest 50 runs that completed.
+ */
+export interface EstimateRun {
+  /**
+   * The workflow.
+   */
+  id: string;
+}
+/**
+ * What earlier runs took.
+ */
+export interface Estimate {
+  /**
+   * The workflow.
+   */
+  id: string;
+  /**
+   * How many runs the durations are of. Forks are not among them: they did a part of the work only.
+   */
+  runs: number;
+  /**
+   * From the first start to the end, with all waits, in milliseconds; absent when there are no runs.
+   */
+  durationMs?: Spread | null;
+  /**
+   * How many of the runs have a known cost. The others are unknown, not free.
+   */
+  priced: number;
+  /**
+   * US dollars, of the runs whose cost is known; absent when it is known of none.
+   */
+  costUsd?: Spread | null;
+}
+/**
+ * How values are spread: each of these is one of the values.
+ */
+export interface Spread {
+  /**
+   * A tenth of the values are not greater.
+   */
+  p10: number;
+  /**
+   * Half of the values are not greater.
+   */
+  median: number;
+  /**
+   * Nine tenths of the values are not greater.
+   */
+  p90: number;
 }
 /**
  * Writes a workflow and everything that it refers to into one YAML document.
@@ -2187,6 +2304,163 @@ export interface DeleteRun {
   runId: string;
 }
 /**
+ * Deletes the runs that are named.
+ */
+export interface DeleteRuns {
+  /**
+   * The runs, 1,000 at most.
+   */
+  runIds: string[];
+}
+/**
+ * The outcome of runs that were to be deleted.
+ */
+export interface DeletedRuns {
+  /**
+   * How many were deleted.
+   */
+  deleted: number;
+  /**
+   * Each run, in the order of the request.
+   */
+  results: Deletion[];
+}
+/**
+ * The outcome of a run that was to be deleted.
+ */
+export interface Deletion {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * Why it was not deleted; absent if it was.
+   */
+  error?: ServiceError | null;
+}
+/**
+ * Why an operation failed, as callers see it.
+ */
+export interface ServiceError {
+  /**
+   * The code, for programs.
+   */
+  code: Code;
+  /**
+   * What failed, where, and what to do, for people.
+   */
+  message: string;
+  /**
+   * More, depending on the code: `diagnostics`, `problems`, `runs`, `obstacles`, `refusal`.
+   */
+  details?: unknown;
+}
+/**
+ * Reads events of a run with all their values, which the stream leaves out where they are large.
+ */
+export interface RunEvents {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * Only events with greater numbers.
+   */
+  after?: number;
+  /**
+   * How many events to read: 500 unless given, 5,000 at most.
+   */
+  limit?: number | null;
+  /**
+   * Of those that are read only events of this level and of more severe ones; all unless given.
+   */
+  level?: LogLevel | null;
+}
+/**
+ * Events of a run.
+ */
+export interface EventWindow {
+  /**
+   * The events, in the order of their numbers.
+   */
+  events: Event[];
+  /**
+   * What to name as `after` to get the following ones; absent when there are none yet.
+   */
+  next?: number | null;
+}
+/**
+ * Everything that a run was started with.
+ */
+export interface RunCreated {
+  /**
+   * The run.
+   */
+  run: string;
+  /**
+   * The workflow.
+   */
+  workflow: string;
+  /**
+   * The resolved definition, by its hash.
+   */
+  bundle: BundleHash;
+  /**
+   * The variables.
+   */
+  vars?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The labels: texts by names that lists of runs are filtered by.
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * Replaces `on_failure` of every stage.
+   */
+  onFailure?: OnFailure | null;
+  /**
+   * Replaces `max_iters` of the loop.
+   */
+  maxIters?: number | null;
+  /**
+   * Whether a person is asked before every stage.
+   */
+  interactive?: boolean;
+  /**
+   * Whether the calls work in a workspace of the run's own.
+   */
+  isolated?: boolean;
+  /**
+   * Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
+   * same id in another store.
+   */
+  seed: number;
+  /**
+   * The signature of the engine that created the run, in hexadecimal, if the engine has a run key.
+   */
+  signature?: string | null;
+}
+/**
+ * Tokens and cost of one call. What is not known is absent: absent is not zero.
+ */
+export interface Usage {
+  /**
+   * Tokens read.
+   */
+  inputTokens?: number | null;
+  /**
+   * Tokens written.
+   */
+  outputTokens?: number | null;
+  /**
+   * Cost in US dollars.
+   */
+  costUsd?: number | null;
+}
+/**
  * Starts a new run that continues from a point of an old one.
  */
 export interface ForkRun {
@@ -2255,6 +2529,82 @@ export interface RunDetail {
   holder?: string | null;
 }
 /**
+ * Lists what waits for a person, over all runs, the oldest first.
+ */
+export interface Inbox {
+  /**
+   * Only runs of this workflow.
+   */
+  workflow?: string | null;
+  /**
+   * Only runs with all of these labels.
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * How many waits to return: 100 unless given, 1,000 at most.
+   */
+  limit?: number | null;
+}
+/**
+ * What waits for a person.
+ */
+export interface InboxList {
+  /**
+   * The waits, the oldest first.
+   */
+  items: InboxItem[];
+  /**
+   * How many there are. Of a store with more than 10,000 runs that have not ended only those are counted that the
+   * newest 10,000 of them have.
+   */
+  total: number;
+}
+/**
+ * A wait for a person.
+ */
+export interface InboxItem {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * Its workflow.
+   */
+  workflowId: string;
+  /**
+   * The labels of the run.
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * Why it waits: `approval`, `question`, `unknown_outcome`; `crashes` ends when the run is resumed.
+   */
+  reason: WaitReason;
+  /**
+   * Since when it waits; absent for runs of earlier versions.
+   */
+  since?: string | null;
+  /**
+   * What `workflow:runs:answer` names as `wait`; absent where no answer is waited for.
+   */
+  wait?: number | null;
+  /**
+   * What waits: a stage as `1/plan`, or a node as `1/plan[0]/ask`.
+   */
+  place?: string | null;
+  /**
+   * What the person is asked.
+   */
+  question?: string | null;
+  /**
+   * The JSON Schema of the answer.
+   */
+  schema?: unknown;
+}
+/**
  * Cancels a run, and kills its calls without a grace period.
  */
 export interface KillRun {
@@ -2284,11 +2634,31 @@ export interface ListRuns {
    */
   to?: string | null;
   /**
+   * Only runs that ended at this time or later.
+   */
+  endedFrom?: string | null;
+  /**
+   * Only runs that ended before this time.
+   */
+  endedTo?: string | null;
+  /**
+   * Only runs that wait for one of these reasons; all unless given.
+   */
+  waits?: WaitReason[];
+  /**
+   * Only runs with this text in their id, the id of their workflow or the value of a label.
+   */
+  text?: string | null;
+  /**
    * Only runs with all of these labels.
    */
   labels?: {
     [k: string]: string;
   };
+  /**
+   * Whether to count all runs that are selected, not only those of the page.
+   */
+  totals?: boolean;
   /**
    * The `next` of the page before.
    */
@@ -2310,6 +2680,10 @@ export interface RunList {
    * What to name as `after` to get the next page; absent on the last page.
    */
   next?: string | null;
+  /**
+   * How many runs are selected on all pages together; absent unless `totals` was asked for.
+   */
+  total?: number | null;
 }
 /**
  * A run as a store lists it.
@@ -2401,6 +2775,119 @@ export interface RunProgress {
   waits?: Wait[];
 }
 /**
+ * Reads a window of the output of a run: the newest entries, those before or those after a number; or the whole
+ * as a text for a download. Failures and changes of state are events: `workflow:runs:events` returns them.
+ */
+export interface RunLogs {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * Only entries of this level and of more severe ones; all unless given.
+   */
+  level?: LogLevel | null;
+  /**
+   * Only entries of this iteration.
+   */
+  iteration?: number | null;
+  /**
+   * Only entries of this stage.
+   */
+  stage?: string | null;
+  /**
+   * Only entries of this lane of stages, counted from 0.
+   */
+  lane?: number | null;
+  /**
+   * Only entries of this node.
+   */
+  node?: string | null;
+  /**
+   * Only entries of this attempt.
+   */
+  attempt?: number | null;
+  /**
+   * Only entries with this text. The case of the letters A to Z does not matter.
+   */
+  text?: string | null;
+  /**
+   * The first entries with greater numbers.
+   */
+  after?: number | null;
+  /**
+   * Only entries with smaller numbers: the last of them, unless `after` is given.
+   */
+  before?: number | null;
+  /**
+   * How many entries to return: 500 unless given, 5,000 at most. A download has no limit but its size.
+   */
+  limit?: number | null;
+  /**
+   * Whether to count all entries that are selected, whatever `after`, `before` and `limit` are.
+   */
+  counted?: boolean;
+  /**
+   * Whether to return a text for a download instead of entries, from the first one that is selected on.
+   */
+  format?: LogFormat | null;
+}
+/**
+ * A window of the output of a run.
+ */
+export interface LogWindow {
+  /**
+   * The entries, in the order of their numbers; none when a text was asked for. There are fewer than the limit only if
+   * no more are selected in that direction.
+   */
+  entries: OutputEntry[];
+  /**
+   * How many entries are selected in all of the output; absent unless it was asked for.
+   */
+  total?: number | null;
+  /**
+   * The text for a download, of 8 MiB at most.
+   */
+  text?: string | null;
+  /**
+   * What to name as `after` to get the rest of a text that was cut; absent when it is complete.
+   */
+  next?: number | null;
+}
+/**
+ * A line, text delta or tool activity of a provider, numbered in a sequence of its own.
+ */
+export interface OutputEntry {
+  /**
+   * Its number among the run's output entries, from 1.
+   */
+  number: number;
+  /**
+   * The last event that was stored when the entry was added.
+   */
+  afterEvent: number;
+  /**
+   * When it was added.
+   */
+  at: string;
+  /**
+   * The node it came from.
+   */
+  path: string;
+  /**
+   * The attempt.
+   */
+  attempt: number;
+  /**
+   * What it is.
+   */
+  kind: OutputKind;
+  /**
+   * The text, without a line end. Untrusted: it can hold terminal escapes and markup.
+   */
+  text: string;
+}
+/**
  * Shows what the catalog's current definition would change for a run, or moves the run to it.
  */
 export interface MigrateRun {
@@ -2446,6 +2933,71 @@ export interface PauseRun {
    * The run.
    */
   runId: string;
+}
+/**
+ * Deletes runs that ended long ago, some at a time.
+ */
+export interface PruneRuns {
+  /**
+   * Only runs that ended before this time.
+   */
+  endedBefore: string;
+  /**
+   * Only runs with one of these statuses: `completed`, `failed`, `cancelled`; all three unless given.
+   */
+  statuses?: RunStatus[];
+  /**
+   * Only runs of this workflow.
+   */
+  workflow?: string | null;
+  /**
+   * How many runs to delete: 100 unless given, 1,000 at most.
+   */
+  limit?: number | null;
+}
+/**
+ * What was pruned.
+ */
+export interface Pruned {
+  /**
+   * How many runs were deleted.
+   */
+  deleted: number;
+  /**
+   * How many of the selected runs are left: call again until there are none, or none is deleted.
+   */
+  left: number;
+  /**
+   * The runs that could not be deleted.
+   */
+  failed: Deletion[];
+}
+/**
+ * Runs a workflow again with the variables of an old run: a fork from the start, from a stage, or from the failure.
+ */
+export interface RerunRun {
+  /**
+   * The old run, which is not changed.
+   */
+  runId: string;
+  /**
+   * Where to begin: `"start"`, which is also meant when nothing is given; `"failed"`; `{ "stage": "plan" }`.
+   */
+  from?: RerunPoint | null;
+  /**
+   * Variables with other values.
+   */
+  vars?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The id of the new run.
+   */
+  newRunId?: string | null;
+  /**
+   * Whether the new run follows the workflow as it is in the catalog now.
+   */
+  current?: boolean;
 }
 /**
  * Resumes a run that is paused.
@@ -3142,77 +3694,6 @@ export interface PlannedNode {
   type: string;
 }
 /**
- * Everything that a run was started with.
- */
-export interface RunCreated {
-  /**
-   * The run.
-   */
-  run: string;
-  /**
-   * The workflow.
-   */
-  workflow: string;
-  /**
-   * The resolved definition, by its hash.
-   */
-  bundle: BundleHash;
-  /**
-   * The variables.
-   */
-  vars?: {
-    [k: string]: unknown;
-  };
-  /**
-   * The labels: texts by names that lists of runs are filtered by.
-   */
-  labels?: {
-    [k: string]: string;
-  };
-  /**
-   * Replaces `on_failure` of every stage.
-   */
-  onFailure?: OnFailure | null;
-  /**
-   * Replaces `max_iters` of the loop.
-   */
-  maxIters?: number | null;
-  /**
-   * Whether a person is asked before every stage.
-   */
-  interactive?: boolean;
-  /**
-   * Whether the calls work in a workspace of the run's own.
-   */
-  isolated?: boolean;
-  /**
-   * Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
-   * same id in another store.
-   */
-  seed: number;
-  /**
-   * The signature of the engine that created the run, in hexadecimal, if the engine has a run key.
-   */
-  signature?: string | null;
-}
-/**
- * Tokens and cost of one call. What is not known is absent: absent is not zero.
- */
-export interface Usage {
-  /**
-   * Tokens read.
-   */
-  inputTokens?: number | null;
-  /**
-   * Tokens written.
-   */
-  outputTokens?: number | null;
-  /**
-   * Cost in US dollars.
-   */
-  costUsd?: number | null;
-}
-/**
  * A run that a client follows, and what it has of it already.
  */
 export interface FollowRun {
@@ -3417,39 +3898,6 @@ export interface Missing {
   providers: string[];
 }
 /**
- * A line, text delta or tool activity of a provider, numbered in a sequence of its own.
- */
-export interface OutputEntry {
-  /**
-   * Its number among the run's output entries, from 1.
-   */
-  number: number;
-  /**
-   * The last event that was stored when the entry was added.
-   */
-  afterEvent: number;
-  /**
-   * When it was added.
-   */
-  at: string;
-  /**
-   * The node it came from.
-   */
-  path: string;
-  /**
-   * The attempt.
-   */
-  attempt: number;
-  /**
-   * What it is.
-   */
-  kind: OutputKind;
-  /**
-   * The text, without a line end. Untrusted: it can hold terminal escapes and markup.
-   */
-  text: string;
-}
-/**
  * What the stages of a run read and write.
  */
 export interface RunContext {
@@ -3504,23 +3952,6 @@ export interface StageView {
    * Why it failed.
    */
   error?: Failure | null;
-}
-/**
- * Why an operation failed, as callers see it.
- */
-export interface ServiceError {
-  /**
-   * The code, for programs.
-   */
-  code: Code;
-  /**
-   * What failed, where, and what to do, for people.
-   */
-  message: string;
-  /**
-   * More, depending on the code: `diagnostics`, `problems`, `runs`, `obstacles`, `refusal`.
-   */
-  details?: unknown;
 }
 /**
  * One stage.

@@ -23,7 +23,7 @@ use futures::future::BoxFuture;
 use crate::event::Event;
 use crate::ids::RunId;
 use crate::output::OutputEntry;
-use crate::store::{Control, RunFilter, RunRecord};
+use crate::store::{Control, OutputFilter, OutputWindow, RunFilter, RunRecord};
 use crate::view::RunView;
 
 /// The runs of an engine.
@@ -81,6 +81,13 @@ pub trait Runs: Send + Sync {
     /// Those of the store.
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, EngineError>;
 
+    /// How many runs `filter` selects; its `after` and `limit` do not matter.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    async fn count(&self, filter: &RunFilter) -> Result<u64, EngineError>;
+
     /// Up to `limit` events with numbers above `after`, in order.
     ///
     /// # Errors
@@ -94,6 +101,14 @@ pub trait Runs: Send + Sync {
     ///
     /// Those of the store.
     async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, EngineError>;
+
+    /// A window of the output: the entries that `filter` selects, from the end that it names, and how many there are of
+    /// them if that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, EngineError>;
 
     /// Deletes a run that no process drives, with everything that belongs to it alone.
     ///
@@ -153,6 +168,10 @@ macro_rules! forward {
                 (**self).list(filter).await
             }
 
+            async fn count(&self, filter: &RunFilter) -> Result<u64, EngineError> {
+                (**self).count(filter).await
+            }
+
             async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
                 (**self).events(run, after, limit).await
             }
@@ -164,6 +183,14 @@ macro_rules! forward {
                 limit: usize,
             ) -> Result<Vec<OutputEntry>, EngineError> {
                 (**self).output(run, after, limit).await
+            }
+
+            async fn output_window(
+                &self,
+                run: &RunId,
+                filter: &OutputFilter,
+            ) -> Result<OutputWindow, EngineError> {
+                (**self).output_window(run, filter).await
             }
 
             async fn delete(&self, run: &RunId) -> Result<(), EngineError> {

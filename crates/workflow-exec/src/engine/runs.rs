@@ -8,7 +8,7 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::provider::async_trait;
 use workflow_core::runs::{ControlOutcome, EngineError, Fork, Migration, Runs, StartRun};
-use workflow_core::store::{Control, RunFilter, RunRecord};
+use workflow_core::store::{Control, OutputFilter, OutputWindow, RunFilter, RunRecord};
 use workflow_core::view::RunView;
 
 use crate::engine::Engine;
@@ -40,12 +40,20 @@ impl Runs for Engine {
         Ok(self.shared.store.list(filter).await?)
     }
 
+    async fn count(&self, filter: &RunFilter) -> Result<u64, EngineError> {
+        Ok(self.shared.store.count(filter).await?)
+    }
+
     async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
         Ok(self.shared.store.events(run, after, limit).await?)
     }
 
     async fn output(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<OutputEntry>, EngineError> {
         Ok(self.shared.store.output(run, after, limit).await?)
+    }
+
+    async fn output_window(&self, run: &RunId, filter: &OutputFilter) -> Result<OutputWindow, EngineError> {
+        Ok(self.shared.store.output_window(run, filter).await?)
     }
 
     async fn delete(&self, run: &RunId) -> Result<(), EngineError> {

@@ -92,6 +92,68 @@ impl Operation for ForkRun {
     }
 }
 
+/// Runs a workflow again with the variables of an old run: a fork from the start, from a stage, or from the failure.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RerunRun {
+    /// The old run, which is not changed.
+    pub run_id: RunId,
+    /// Where to begin: `"start"`, which is also meant when nothing is given; `"failed"`; `{ "stage": "plan" }`.
+    #[serde(default)]
+    pub from: Option<RerunPoint>,
+    /// Variables with other values.
+    #[serde(default)]
+    pub vars: IndexMap<String, Data>,
+    /// The id of the new run.
+    #[serde(default)]
+    pub new_run_id: Option<RunId>,
+    /// Whether the new run follows the workflow as it is in the catalog now.
+    #[serde(default)]
+    pub current: bool,
+}
+
+/// Where a run that is run again begins.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum RerunPoint {
+    /// At the beginning.
+    Start,
+    /// Before the stage whose failure was the last.
+    Failed,
+    /// Before the latest start of a stage.
+    Stage(StageId),
+}
+
+impl Operation for RerunRun {
+    const NAME: &'static str = "workflow:runs:rerun";
+    const SCOPE: Scope = Scope::Run;
+    const ABOUT: &'static str = "Runs a workflow again as an old run did, from the start, from a stage, or from the stage that failed.";
+    type Response = Started;
+
+    fn target(&self) -> Target<'_> {
+        Target::Run(&self.run_id)
+    }
+
+    async fn run(self, host: &Host, caller: &Caller) -> Result<Started, ServiceError> {
+        let at = self.from.map(|from| match from {
+            RerunPoint::Start => ForkPointName::Start,
+            RerunPoint::Failed => ForkPointName::Failed,
+            RerunPoint::Stage(stage) => ForkPointName::Stage(stage),
+        });
+        let fork = ForkRun {
+            run_id: self.run_id,
+            at,
+            vars: self.vars,
+            outputs: IndexMap::new(),
+            new_run_id: self.new_run_id,
+            provider: None,
+            current: self.current,
+        };
+        fork.run(host, caller).await
+    }
+}
+
 /// Shows what the catalog's current definition would change for a run, or moves the run to it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::ids::{RunId, WorkflowId};
-use workflow_core::status::RunStatus;
-use workflow_core::store::{RunFilter, RunRecord};
+use workflow_core::runs::Runs;
+use workflow_core::status::{RunStatus, WaitReason};
+use workflow_core::store::{RunFilter, RunProgress, RunRecord};
 use workflow_core::view::RunView;
 
 use crate::caller::{Caller, Scope, Target};
@@ -19,6 +21,8 @@ use crate::operation::Operation;
 const PAGE: usize = 50;
 /// How many runs a list has at most.
 const MOST: usize = 1_000;
+/// How many runs are read at the same time.
+const AT_ONCE: usize = 8;
 
 /// Lists runs, the newest first.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -38,9 +42,26 @@ pub struct ListRuns {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub to: Option<Timestamp>,
+    /// Only runs that ended at this time or later.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub ended_from: Option<Timestamp>,
+    /// Only runs that ended before this time.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub ended_to: Option<Timestamp>,
+    /// Only runs that wait for one of these reasons; all unless given.
+    #[serde(default)]
+    pub waits: Vec<WaitReason>,
+    /// Only runs with this text in their id, the id of their workflow or the value of a label.
+    #[serde(default)]
+    pub text: Option<String>,
     /// Only runs with all of these labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Whether to count all runs that are selected, not only those of the page.
+    #[serde(default)]
+    pub totals: bool,
     /// The `next` of the page before.
     #[serde(default)]
     pub after: Option<RunId>,
@@ -59,12 +80,15 @@ pub struct RunList {
     /// What to name as `after` to get the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<RunId>,
+    /// How many runs are selected on all pages together; absent unless `totals` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
 }
 
 impl Operation for ListRuns {
     const NAME: &'static str = "workflow:runs:list";
     const SCOPE: Scope = Scope::Read;
-    const ABOUT: &'static str = "Lists runs, the newest first, by workflow, status, time and labels.";
+    const ABOUT: &'static str = "Lists runs, the newest first, by workflow, status, waits, text, time and labels, with how far they are.";
     type Response = RunList;
 
     async fn run(self, host: &Host, _: &Caller) -> Result<RunList, ServiceError> {
@@ -73,14 +97,45 @@ impl Operation for ListRuns {
         filter.workflow = self.workflow;
         filter.created_from = self.from;
         filter.created_before = self.to;
+        (filter.ended_from, filter.ended_before) = (self.ended_from, self.ended_to);
+        (filter.waits, filter.text) = (self.waits, self.text.filter(|text| !text.is_empty()));
         filter.labels = self.labels;
         filter.after = self.after;
         let mut runs = host.runs().list(&filter).await?;
         let is_last = runs.len() <= limit;
         runs.truncate(limit);
         let next = runs.last().filter(|_| !is_last).map(|run| run.run_id.clone());
-        Ok(RunList { runs, next })
+        let runs = with_progress(host.runs(), runs).await;
+        let total = if self.totals { Some(host.runs().count(&filter).await?) } else { None };
+        Ok(RunList { runs, next, total })
     }
+}
+
+/// The same runs, those that are running with how far they are now: their heads are as old as their last changes of
+/// status.
+pub(crate) async fn with_progress(runs: &dyn Runs, records: Vec<RunRecord>) -> Vec<RunRecord> {
+    let updated = records.into_iter().map(|mut record| async move {
+        if record.head.status == RunStatus::Running
+            // A run that was deleted since, or that cannot be read, is listed as its head is.
+            && let Ok(view) = runs.view(&record.run_id).await
+        {
+            record.head.progress = Some(Box::new(progress(view)));
+        }
+        record
+    });
+    stream::iter(updated).buffered(AT_ONCE).collect().await
+}
+
+fn progress(view: RunView) -> RunProgress {
+    let mut progress = RunProgress::default();
+    progress.iteration = view.iteration;
+    progress.current_stage = view.current_stage;
+    if view.context.stages.len() <= RunProgress::MOST_STAGES {
+        let stages = view.context.stages.into_iter();
+        progress.stages = stages.map(|(stage, view)| (stage, view.status)).collect();
+    }
+    (progress.spent, progress.waits) = (view.spent, view.waits);
+    progress
 }
 
 /// Reads a run.

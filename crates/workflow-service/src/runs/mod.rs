@@ -1,11 +1,19 @@
-//! Operations on runs: list, read, control, fork, delete.
+//! Operations on runs: list, read, control, fork, delete, logs and history.
 
+mod bulk;
 mod control;
 mod delete;
+mod estimate;
 mod fork;
+mod inbox;
 mod list;
+mod logs;
 
+pub use bulk::{DeleteRuns, DeletedRuns, Deletion, PruneRuns, Pruned};
 pub use control::{AnswerRun, CancelRun, ControlResult, KillRun, PauseRun, ResumeRun};
 pub use delete::DeleteRun;
-pub use fork::{ForkPointName, ForkRun, MigrateRun};
+pub use estimate::{Estimate, EstimateRun, Spread};
+pub use fork::{ForkPointName, ForkRun, MigrateRun, RerunPoint, RerunRun};
+pub use inbox::{Inbox, InboxItem, InboxList};
 pub use list::{GetRun, ListRuns, RunDetail, RunList};
+pub use logs::{EventWindow, LogFormat, LogLevel, LogWindow, RunEvents, RunLogs};

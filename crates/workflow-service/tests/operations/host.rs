@@ -2,17 +2,35 @@
 
 use futures::executor::block_on;
 use serde_json::Value;
+use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
+use workflow_core::stop::Stop;
 use workflow_exec::Engine;
 use workflow_service::{Caller, Envelope, Service};
 use workflow_store::FsCatalog;
 
-/// Repeats its prompt; fails when it is asked to.
+/// Repeats its prompt, and prints it; fails, also at the first attempt only, or waits to be stopped when it is asked to.
 struct Echo;
 
 #[async_trait]
 impl Provider for Echo {
-    async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
+    async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
+        for line in request.prompt.lines() {
+            context.output(OutputKind::Stdout, line);
+        }
+        if request.prompt == "long" {
+            for _ in 0..60 {
+                context.output(OutputKind::Text, "x".repeat(60 << 10));
+            }
+        }
+        if request.prompt.contains("flaky") && context.id().attempt == 1 {
+            context.output(OutputKind::Stderr, "\x1b[31mno connection\x1b[0m");
+            return Err(ProviderError::transient("no connection"));
+        }
+        if request.prompt.contains("hold") {
+            context.stop().wait(Stop::AtOnce).await;
+            return Err(ProviderError::permanent("stopped"));
+        }
         if request.prompt.contains("fail") {
             return Err(ProviderError::permanent("told to fail"));
         }

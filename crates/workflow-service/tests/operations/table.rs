@@ -85,7 +85,25 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
         call("", "r1", Drive),
         call("workflow:runs:get", r#"{ "runId": "r1" }"#, Ok(json!({}))),
         call("workflow:runs:list", r#"{ "statuses": ["completed"], "limit": 1 }"#, Ok(json!({}))),
+        call(
+            "workflow:runs:list",
+            r#"{ "text": "HELL", "totals": true, "waits": ["approval"] }"#,
+            Ok(json!({ "runs": [], "total": 0 })),
+        ),
         call("workflow:runs:list", r#"{ "after": "nothing" }"#, Fails(Code::NotFound)),
+        call("workflow:runs:logs", r#"{ "runId": "r1", "counted": true }"#, Ok(json!({ "total": 1 }))),
+        call(
+            "workflow:runs:logs",
+            r#"{ "runId": "r1", "level": "error", "format": "jsonl" }"#,
+            Ok(json!({ "entries": [], "text": "" })),
+        ),
+        call("workflow:runs:logs", r#"{ "runId": "nothing" }"#, Fails(Code::NotFound)),
+        call("workflow:runs:logs", r#"{ "runId": "nothing", "level": "error" }"#, Fails(Code::NotFound)),
+        call("workflow:runs:logs", r#"{ "runId": "r1", "level": "loud" }"#, Fails(Code::InvalidRequest)),
+        call("workflow:runs:events", r#"{ "runId": "r1", "limit": 1 }"#, Ok(json!({ "next": 1 }))),
+        call("workflow:runs:events", r#"{ "runId": "nothing" }"#, Fails(Code::NotFound)),
+        call("workflow:estimate", r#"{ "id": "hello" }"#, Ok(json!({ "runs": 1, "priced": 0 }))),
+        call("workflow:estimate", r#"{ "id": "nothing" }"#, Fails(Code::NotFound)),
         call("workflow:runs:cancel", r#"{ "runId": "r1" }"#, Fails(Code::Refused)),
         call(
             "workflow:runs:fork",
@@ -96,6 +114,26 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
             "workflow:runs:fork",
             r#"{ "runId": "r1", "at": { "stage": "deploy" } }"#,
             Fails(Code::NoSuchPoint),
+        ),
+        call(
+            "workflow:runs:rerun",
+            r#"{ "runId": "r1", "from": "start", "newRunId": "r4" }"#,
+            Ok(json!({ "runId": "r4" })),
+        ),
+        call("workflow:runs:rerun", r#"{ "runId": "r1", "from": "failed" }"#, Fails(Code::NoSuchPoint)),
+        call("workflow:runs:rerun", r#"{ "runId": "nothing" }"#, Fails(Code::NotFound)),
+        call("", "r4", Drive),
+        call("workflow:runs:deleteMany", r#"{ "runIds": ["r4", "r4"] }"#, Ok(json!({ "deleted": 1 }))),
+        call("workflow:runs:deleteMany", &too_many(), Fails(Code::TooLarge)),
+        call(
+            "workflow:runs:prune",
+            r#"{ "endedBefore": "2020-01-01T00:00:00Z" }"#,
+            Ok(json!({ "deleted": 0, "left": 0, "failed": [] })),
+        ),
+        call(
+            "workflow:runs:prune",
+            r#"{ "endedBefore": "2020-01-01T00:00:00Z", "statuses": ["running"] }"#,
+            Fails(Code::InvalidRequest),
         ),
         call("workflow:runs:migrate", r#"{ "runId": "r2" }"#, Ok(json!({ "diverges": [], "obstacles": [] }))),
         call("workflow:runs:migrate", r#"{ "runId": "r1", "apply": true }"#, Fails(Code::CannotMigrate)),
@@ -175,6 +213,8 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
         call("workflow:run", r#"{ "id": "asks", "maxIters": 2 }"#, Fails(Code::InvalidInputs)),
         call("workflow:run", r#"{ "id": "asks", "runId": "r3" }"#, Ok(json!({}))),
         call("", "r3", Drive),
+        call("workflow:runs:inbox", "", Ok(json!({ "total": 1 }))),
+        call("workflow:runs:inbox", r#"{ "labels": { "owner": "ann" } }"#, Ok(json!({ "items": [] }))),
         call("workflow:runs:answer", r#"{ "runId": "r3", "wait": 99, "value": true }"#, Fails(Code::Refused)),
         call("workflow:runs:cancel", r#"{ "runId": "r3" }"#, Ok(json!({}))),
         call("workflow:runs:delete", r#"{ "runId": "r3" }"#, Ok(json!(null))),
@@ -183,6 +223,11 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
         call("workflow:delete", r#"{ "id": "hello" }"#, Fails(Code::NotFound)),
         call("workflow:lost", "", Fails(Code::UnknownOperation)),
     ]
+}
+
+/// A request to delete more runs than are deleted at once.
+fn too_many() -> String {
+    json!({ "runIds": (0..1_001).map(|n| format!("x{n}")).collect::<Vec<_>>() }).to_string()
 }
 
 #[test]
