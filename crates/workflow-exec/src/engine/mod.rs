@@ -127,7 +127,7 @@ impl Engine {
     }
 
     /// An id for a new run, of which the later ones sort behind the earlier ones. A host that needs to know the id
-    /// before the run exists hands it to [`StartRun::run_id`].
+    /// before the run exists hands it to [`StartRun::run_id`](crate::StartRun::run_id).
     ///
     /// # Errors
     ///

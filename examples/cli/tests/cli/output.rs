@@ -46,7 +46,7 @@ fn every_command_has_bare_objects_for_programs() {
         (&["validate", "hello"], &["file", "valid", "diagnostics"]),
         (
             &["runs", "--limit", "1"],
-            &["runId", "workflowId", "bundle", "status", "createdAt", "startedAt", "completedAt"],
+            &["runId", "workflowId", "bundle", "status", "createdAt", "startedAt", "completedAt", "progress"],
         ),
         (&["logs", "first"], &["number", "after_event", "at", "path", "attempt", "kind", "text"]),
     ] {
