@@ -158,9 +158,10 @@ pub(super) fn holder(directory: &Path) -> io::Result<Option<String>> {
 }
 
 /// Whether no process has the lock of the directory of an unfinished run; `None` if the directory has no lock
-/// file yet.
+/// file yet, or an empty one, which its creator may be about to lock.
 pub(super) fn is_abandoned(directory: &Path) -> io::Result<Option<bool>> {
     match File::open(path(directory)) {
+        Ok(file) if file.metadata()?.len() == 0 => Ok(None),
         Ok(file) => match file.try_lock() {
             Ok(()) => Ok(Some(true)),
             Err(TryLockError::WouldBlock) => Ok(Some(false)),

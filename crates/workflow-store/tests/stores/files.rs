@@ -211,17 +211,24 @@ fn what_died_unfinished_is_removed() {
     let runs = home.path().join("runs");
     let alive = runs.join(".tmp-alive-1-0");
     let dead = runs.join(".tmp-dead-1-0");
-    for directory in [&alive, &dead] {
+    // Its creator is about to lock it.
+    let begun = runs.join(".tmp-begun-1-0");
+    for directory in [&alive, &dead, &begun] {
         fs::create_dir(directory).unwrap();
         fs::copy(runs.join("r1/events.jsonl"), directory.join("events.jsonl")).unwrap();
-        fs::write(directory.join("lock"), "").unwrap();
+        let note = if *directory == begun {
+            String::new()
+        } else {
+            fs::read_to_string(runs.join("r1/lock")).unwrap()
+        };
+        fs::write(directory.join("lock"), note).unwrap();
     }
     let maker = fs::File::open(alive.join("lock")).unwrap();
     maker.lock().unwrap();
     let store = FileStore::open(home.path()).unwrap();
     // The list is read after the removal, on the same thread.
     assert_eq!(block_on(store.list(&RunFilter::all())).unwrap().len(), 1);
-    assert!(alive.exists());
+    assert!(alive.exists() && begun.exists());
     assert!(!dead.exists());
 }
 
