@@ -55,7 +55,7 @@ mod service;
 pub mod stdio;
 mod stream;
 mod table;
-mod text;
+pub mod text;
 pub mod workflows;
 
 pub use caller::{Caller, OperationMeta, Policy, Scope, ScopePolicy, Target};

@@ -1,12 +1,18 @@
-//! Texts from untrusted sources, made harmless.
+//! Texts from untrusted sources, made harmless for terminals and for readers.
 
 /// `text` without anything that a terminal would act on, or that a person would not see: control characters become
-/// their symbols, and characters that change the direction, or have no width, become `�`. Line ends are kept where
-/// `lines` says so.
-pub(crate) fn harmless(text: &str, lines: bool) -> String {
+/// their symbols, and characters that change the direction or the line, or have no width, become `�`.
+///
+/// Output, definitions and values can come from untrusted sources.
+///
+/// ```
+/// use workflow_service::text::harmless;
+///
+/// assert_eq!(harmless("\u{1b}[2Jgone\u{202e}"), "\u{241b}[2Jgone\u{fffd}");
+/// ```
+pub fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| match c {
-            '\n' if lines => '\n',
             '\t' => ' ',
             // The pictures of U+0000–U+001F are at U+2400–U+241F.
             '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
@@ -15,6 +21,26 @@ pub(crate) fn harmless(text: &str, lines: bool) -> String {
             c => c,
         })
         .collect()
+}
+
+/// JSON in which what [`harmless`] would replace is escaped: it means the same to a program.
+pub fn harmless_json(json: &str) -> String {
+    use std::fmt::Write as _;
+    if !json.chars().any(is_hidden) {
+        return json.to_owned();
+    }
+    let mut harmless = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a `String` cannot fail.
+                let _ = write!(harmless, "\\u{unit:04x}");
+            }
+        } else {
+            harmless.push(c);
+        }
+    }
+    harmless
 }
 
 /// Whether a character is a control character of its own set, or changes the direction, or is not seen. Those that
@@ -43,4 +69,39 @@ fn is_hidden(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}'
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_is_left() {
+        for (text, expected) in [
+            ("plain – text ✓", "plain – text ✓"),
+            ("\x1b[31mred\x1b[0m", "␛[31mred␛[0m"),
+            ("\x1b]0;title\x07", "␛]0;title␇"),
+            ("a\rb\nc\td", "a␍b␊c d"),
+            ("del\x7f csi\u{9b}31m nul\0", "del␡ csi�31m nul␀"),
+            ("abc\u{202e}fdp.exe", "abc�fdp.exe"),
+            ("pay\u{200b}pal \u{feff}\u{2066}\u{61c}\u{ad}\u{e0041}⚠\u{fe0f}", "pay�pal �����⚠\u{fe0f}"),
+        ] {
+            assert_eq!(harmless(text), expected);
+        }
+    }
+
+    #[test]
+    fn every_control_character_is_replaced() {
+        let all: String = (0..=0x10_ffff).filter_map(char::from_u32).collect();
+        assert!(!harmless(&all).chars().any(char::is_control));
+    }
+
+    #[test]
+    fn json_for_programs_means_the_same_without_hidden_characters() {
+        let value = serde_json::json!({ "a\u{9b}": "\x1b[2J \u{202e}\u{200b}\u{e0041}\x7f é" });
+        let harmless = harmless_json(&value.to_string());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&harmless).unwrap(), value);
+        assert!(!harmless.chars().any(|c| c.is_control() || is_hidden(c)), "{harmless}");
+        assert!(harmless.contains("é"));
+    }
 }

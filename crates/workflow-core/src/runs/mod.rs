@@ -67,7 +67,7 @@ pub trait Runs: Send + Sync {
     /// Those of the store; [`EngineError::Broken`].
     async fn view(&self, run: &RunId) -> Result<RunView, EngineError>;
 
-    /// The head of a run, and who drives it.
+    /// The head of a run, and the process that drives it.
     ///
     /// # Errors
     ///

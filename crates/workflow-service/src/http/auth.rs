@@ -33,7 +33,7 @@ pub struct Tokens(HashMap<[u8; 32], Caller>);
 pub struct WeakToken;
 
 impl Tokens {
-    /// Lets whoever has the token call as this caller.
+    /// Accepts a token: requests that send it are made as this caller.
     ///
     /// # Errors
     ///

@@ -153,7 +153,7 @@ pub struct GetRun {
 pub struct RunDetail {
     /// The run.
     pub run: RunView,
-    /// Who drives it at the moment, for people; absent when no process does.
+    /// The process that drives the run, described for people; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
 }

@@ -210,7 +210,7 @@ impl Operation for RunLogs {
 
 fn line(entry: &OutputEntry, format: LogFormat) -> Result<String, ServiceError> {
     let text = match format {
-        LogFormat::Text => harmless(&entry.text, false),
+        LogFormat::Text => harmless(&entry.text),
         LogFormat::Ansi => entry.text.clone(),
         LogFormat::Jsonl => {
             return camel::to_json(entry).map_err(|error| {

@@ -413,7 +413,7 @@ impl RunStore for Defective {
             lease.deaths = 0;
         }
         self.lent(&lease);
-        if self.has(Defect::KeepsWhatNobodyWaitsFor) {
+        if self.has(Defect::KeepsLeasesOfDroppedFutures) {
             a_moment().await;
         }
         Ok(lease)
