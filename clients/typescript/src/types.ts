@@ -2524,7 +2524,7 @@ export interface RunDetail {
    */
   run: RunView;
   /**
-   * Who drives it at the moment, for people; absent when no process does.
+   * The process that drives the run, described for people; absent when there is none.
    */
   holder?: string | null;
 }

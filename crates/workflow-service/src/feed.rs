@@ -1,15 +1,14 @@
 //! The messages of one run, rendered once for all clients that follow it.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use futures::future::{BoxFuture, FutureExt as _, Shared};
 use workflow_core::ids::RunId;
 use workflow_core::runs::{EngineError, Runs};
 
 use crate::error::ServiceError;
 use crate::message::Message;
+use crate::notice::{Known, Notice, Notices};
 
 /// How many bytes of each part of a run are kept for clients that are nearly up to date.
 const KEPT: usize = 1 << 20;
@@ -42,22 +41,12 @@ pub(crate) enum Part {
     Output,
 }
 
-/// The number of the last read of a feed when its current notice of changes was requested: whatever a later read
-/// did not find is announced by that notice.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Known(u64);
-
-/// A notice of changes that all clients share.
-type Notice = Shared<BoxFuture<'static, ()>>;
-
 /// The messages of one run.
 pub(crate) struct Feed {
     run: RunId,
     events: futures::lock::Mutex<Window>,
     output: futures::lock::Mutex<Window>,
-    /// How many reads of the store have begun.
-    reads: AtomicU64,
-    notice: Mutex<Option<(Notice, Known)>>,
+    notices: Notices,
 }
 
 /// The newest messages.
@@ -102,8 +91,7 @@ impl Feed {
             run,
             events: futures::lock::Mutex::default(),
             output: futures::lock::Mutex::default(),
-            reads: AtomicU64::new(0),
-            notice: Mutex::default(),
+            notices: Notices::default(),
         }
     }
 
@@ -114,16 +102,7 @@ impl Feed {
 
     /// Completes when the run may have changed. One notice serves all clients until it completes.
     pub(crate) fn changed(&self, runs: &dyn Runs) -> (Notice, Known) {
-        let mut notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*notice {
-            Some((current, known)) if current.peek().is_none() => (current.clone(), *known),
-            _ => {
-                let known = Known(self.reads.load(Ordering::Acquire));
-                let new = runs.changed(Some(&self.run)).shared();
-                *notice = Some((new.clone(), known));
-                (new, known)
-            }
-        }
+        self.notices.current(|| runs.changed(Some(&self.run)))
     }
 
     /// Some messages with numbers above `after`; none if there are none. With `known` a read that began later is
@@ -140,9 +119,9 @@ impl Feed {
             Part::Output => &self.output,
         };
         let mut window = window.lock().await;
-        if window.messages.is_empty() && window.read == 0 {
-            // The first client decides where the window begins.
-            window.after = after;
+        if window.messages.is_empty() && (window.read == 0 || after < window.after) {
+            // The first client decides where the window begins, and one that has less while nothing is kept.
+            (window.after, window.read) = (after, 0);
         }
         if after < window.after {
             // A client that is far behind reads by itself.
@@ -150,10 +129,10 @@ impl Feed {
             return self.load(runs, part, after).await.map_err(ServiceError::from);
         }
         let found = window.behind(after);
-        if !found.is_empty() || known.is_some_and(|known| window.read > known.0) {
+        if !found.is_empty() || known.is_some_and(|known| known.is_before(window.read)) {
             return Ok(found);
         }
-        let read = self.reads.fetch_add(1, Ordering::AcqRel) + 1;
+        let read = self.notices.begin_read();
         let last = window.last();
         let new = self.load(runs, part, last).await?;
         window.push(&new);

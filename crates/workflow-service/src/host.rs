@@ -10,6 +10,7 @@ use crate::caller::Policy;
 use crate::code::Code;
 use crate::error::ServiceError;
 use crate::feed::Feeds;
+use crate::heads::Heads;
 
 /// What operations work with: an engine, its runs, and who may do what.
 pub struct Host {
@@ -17,12 +18,13 @@ pub struct Host {
     runs: Arc<dyn Runs>,
     policy: Box<dyn Policy>,
     feeds: Feeds,
+    heads: Heads,
 }
 
 impl Host {
     pub(crate) fn new(engine: Engine, runs: Option<Arc<dyn Runs>>, policy: Box<dyn Policy>) -> Self {
         let runs = runs.unwrap_or_else(|| Arc::new(engine.clone()));
-        Self { engine, runs, policy, feeds: Feeds::default() }
+        Self { engine, runs, policy, feeds: Feeds::default(), heads: Heads::default() }
     }
 
     /// The engine that checks definitions.
@@ -52,6 +54,10 @@ impl Host {
 
     pub(crate) fn feeds(&self) -> &Feeds {
         &self.feeds
+    }
+
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     pub(crate) fn policy(&self) -> &dyn Policy {

@@ -42,11 +42,13 @@ mod code;
 mod envelope;
 mod error;
 mod feed;
+mod heads;
 mod hello;
 mod host;
 #[cfg(feature = "http")]
 pub mod http;
 mod message;
+mod notice;
 mod operation;
 pub mod parts;
 pub mod runs;

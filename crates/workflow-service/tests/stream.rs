@@ -160,13 +160,13 @@ fn a_client_that_reconnects_while_the_run_ends_misses_nothing() {
 fn a_thousand_clients_of_one_run_get_the_same() {
     let (open, gate) = oneshot::channel();
     let service = started(Some(gate));
-    let clients: Vec<_> = (0..1_000).map(|_| follow(&service, 0, Some(0))).collect();
-    let opener = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        open.send(()).unwrap();
-    });
-    let received = block_on(join_all(clients.into_iter().map(futures::StreamExt::collect::<Vec<_>>)));
-    opener.join().unwrap();
+    let mut clients: Vec<_> = (0..1_000).map(|_| follow(&service, 0, Some(0))).collect();
+    // Each has begun to read before the run ends.
+    let first = block_on(join_all(clients.iter_mut().map(futures::StreamExt::next)));
+    open.send(()).unwrap();
+    let rest = block_on(join_all(clients.into_iter().map(futures::StreamExt::collect::<Vec<_>>)));
+    let received: Vec<Vec<_>> =
+        first.into_iter().zip(rest).map(|(first, rest)| first.into_iter().chain(rest).collect()).collect();
     // The messages themselves are shared by the clients that were up to date.
     let mut shared = BTreeMap::<usize, usize>::new();
     let texts: Vec<String> = received
@@ -184,6 +184,18 @@ fn a_thousand_clients_of_one_run_get_the_same() {
         .collect();
     assert!(texts.iter().all(|text| *text == texts[0]));
     assert!(shared.values().any(|count| *count > 500), "messages are rendered once for all clients");
+}
+
+#[test]
+fn a_client_that_names_a_number_beyond_the_end_does_not_keep_others_from_sharing() {
+    let (open, gate) = oneshot::channel();
+    let service = started(Some(gate));
+    let mut ahead = follow(&service, 1_000_000, None);
+    assert!(futures::FutureExt::now_or_never(ahead.next()).is_none());
+    let (mut first, mut second) = (follow(&service, 0, None), follow(&service, 0, None));
+    let (first, second) = (block_on(first.next()).unwrap(), block_on(second.next()).unwrap());
+    assert!(Arc::ptr_eq(&first.messages[0], &second.messages[0]));
+    open.send(()).unwrap();
 }
 
 #[test]

@@ -14,11 +14,12 @@ use workflow_core::ids::RunId;
 
 use crate::caller::{Caller, OperationMeta, Scope, Target};
 use crate::error::ServiceError;
-use crate::feed::{Feed, Known, Part};
+use crate::feed::{Feed, Part};
 use crate::host::Host;
 use crate::message::{Batch, Message};
+use crate::notice::Known;
 
-use crate::stream::heads::Heads;
+use crate::stream::heads::KnownHeads;
 
 /// What a subscription is for a [`Policy`](crate::Policy).
 pub const SUBSCRIBE: OperationMeta = OperationMeta::new(
@@ -75,7 +76,7 @@ struct Followed {
 struct Subscription {
     host: Arc<Host>,
     runs: Vec<Followed>,
-    heads: Option<Heads>,
+    heads: Option<KnownHeads>,
     /// What is to be sent.
     ready: VecDeque<Arc<Message>>,
     /// The run that is read first, so that one with much output does not keep the others waiting.
@@ -111,7 +112,7 @@ pub(crate) async fn subscribe(
         let feed = host.feeds().of(&run_id);
         runs.push(Followed { feed, after, after_output, was_over, has_ended: false, is_over: false });
     }
-    let heads = request.heads.then(Heads::default);
+    let heads = request.heads.then(KnownHeads::default);
     let subscription = Subscription { host, runs, heads, ready: VecDeque::new(), next: 0 };
     let batches = stream::unfold(subscription, |mut subscription| async move {
         subscription.batch().await.map(|batch| (batch, subscription))
@@ -173,13 +174,18 @@ impl Subscription {
             changes.push(changed.boxed());
         }
         if let Some(heads) = heads {
-            let changed = host.runs().changed(None);
-            match heads.read(host.runs()).await {
+            let (changed, known) = host.heads().changed(host.runs());
+            let listed = host.heads().list(host.runs(), known).await;
+            let news = match listed {
+                Ok(listed) => heads.changes(host.runs(), &listed).await,
+                Err(error) => Err(error),
+            };
+            match news {
                 Ok(changed) => ready.extend(changed.into_iter().map(Arc::new)),
                 // The store may be available again at the next change.
                 Err(error) => tracing::warn!(%error, "the heads of runs cannot be read"),
             }
-            changes.push(changed);
+            changes.push(changed.boxed());
         }
         if changes.is_empty() {
             return future::ready(()).boxed();
