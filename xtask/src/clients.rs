@@ -60,6 +60,8 @@ pub(crate) fn check() -> Result<()> {
         fs::remove_dir_all(&compiled).with_context(|| format!("cannot remove {}", compiled.display()))?;
     }
     run(&mut node("npx", &["tsc"]))?;
+    // The files of examples/desktop-bridge, with the types of Electron.
+    run(&mut node("npx", &["tsc", "--project", "tsconfig.bridge.json"]))?;
     run(node("node", &["--test"]).args(tests(&folder().join("dist/test"))?))?;
     run(node("node", &["--test"])
         .args(tests(&folder().join("dist/test/story"))?)

@@ -1320,6 +1320,11 @@ export interface PartText {
    */
   version: string;
   /**
+   * The file as JSON, with its keys as they are written there: of a role, and of a skill that is not JSON itself, the
+   * front matter. Absent where it cannot be read.
+   */
+  model?: unknown;
+  /**
    * Its errors and warnings.
    */
   problems: Problem[];

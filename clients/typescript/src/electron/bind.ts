@@ -2,29 +2,11 @@ import type { Client } from "../client.js";
 import { ServiceFailure } from "../failure.js";
 import { RunEvents } from "./events.js";
 import type { InvokeEventLike, IpcMainLike } from "./ipc.js";
+import { runLogs } from "./logs.js";
 import { progressOfHead, progressOfRun, runDetail, workflowInfo } from "./mapping.js";
-import type { IpcResponse, RunOptions, RunProgress, WorkflowInfo } from "./shapes.js";
-import { infoOfFile, textOfInfo } from "./text.js";
-
-/** The channels of the app that are not mapped to operations yet. They answer with `not_supported`. */
-export const NOT_SUPPORTED = [
-  "run:logs",
-  "config:assignments:get",
-  "config:assignments:set",
-  "config:profiles:list",
-  "config:profiles:set",
-  "config:roles:list",
-  "role:list",
-  "role:get",
-  "role:reload",
-  "skill:list",
-  "skill:get",
-  "skill:create",
-  "skill:update",
-  "skill:delete",
-  "skill:duplicate",
-  "provider:getAvailable",
-] as const;
+import { Parts } from "./parts.js";
+import type { IpcResponse, RunOptions, RunProgress, SkillInfo, WorkflowInfo } from "./shapes.js";
+import { editsOf, infoOfFile, textOfInfo } from "./workflow-file.js";
 
 export interface BindOptions<E extends InvokeEventLike = InvokeEventLike> {
   /** Whether a page may call; every page may unless given. An app checks `event.senderFrame` here. */
@@ -73,7 +55,8 @@ export function bindIpc<E extends InvokeEventLike>(
   });
   handle("workflow:update", async (_, info: WorkflowInfo) => {
     const { version, model } = await client.call("workflow:get", { id: info.id });
-    await client.call("workflow:update", { id: info.id, version, text: textOfInfo(info, model) });
+    const edits = editsOf(info, model);
+    if (edits.length > 0) await client.call("workflow:update", { id: info.id, version, edits });
     return infoOfFile(await client.call("workflow:get", { id: info.id }));
   });
   handle("workflow:delete", async (_, id: string) => {
@@ -81,7 +64,9 @@ export function bindIpc<E extends InvokeEventLike>(
     return { success: true };
   });
   handle("workflow:run", async (_, id: string, run: RunOptions = {}) => {
-    if (run.mode !== undefined && run.mode !== "headless") throw notSupported(`a run in the mode \`${run.mode}\``);
+    if (run.mode !== undefined && run.mode !== "headless") {
+      throw new ServiceFailure("not_supported", `runs in the mode \`${run.mode}\` are not supported: use \`headless\``);
+    }
     const { vars, interactive, on_failure: onFailure, max_iters: maxIters } = run;
     return client.start({
       id,
@@ -116,19 +101,29 @@ export function bindIpc<E extends InvokeEventLike>(
   handle("run:subscribe", (event) => events.add(event.sender));
   handle("run:unsubscribe", (event) => events.remove(event.sender));
 
-  for (const channel of NOT_SUPPORTED) {
-    handle(channel, () => {
-      throw notSupported(channel);
-    });
-  }
+  handle("run:logs", (_, runId: string) => runLogs(client, runId));
+
+  const parts = new Parts(client);
+  handle("config:assignments:get", () => parts.assignments());
+  handle("config:assignments:set", (_, assignments) => parts.setAssignments(assignments));
+  handle("config:profiles:list", (_, stage?: string) => parts.profiles(stage));
+  handle("config:profiles:set", (_, stage: string, profile) => parts.setProfile(stage, profile));
+  handle("config:roles:list", () => parts.roles());
+  handle("role:list", () => parts.roles());
+  handle("role:get", (_, id: string) => parts.role(id));
+  // Roles are read again whenever they are used.
+  handle("role:reload", () => {});
+  handle("skill:list", () => parts.skills());
+  handle("skill:get", (_, id: string) => parts.skill(id));
+  handle("skill:create", (_, skill: SkillInfo) => parts.createSkill(skill));
+  handle("skill:update", (_, skill: SkillInfo) => parts.updateSkill(skill));
+  handle("skill:delete", (_, id: string) => parts.deleteSkill(id));
+  handle("skill:duplicate", (_, id: string, newId?: string) => parts.duplicateSkill(id, newId));
+  handle("provider:getAvailable", () => parts.providers());
   return () => {
     events.stop();
     for (const channel of channels) ipcMain.removeHandler(channel);
   };
-}
-
-function notSupported(what: string): ServiceFailure {
-  return new ServiceFailure("not_supported", `this version of the client does not support ${what}`);
 }
 
 function errorOf(failure: unknown): NonNullable<IpcResponse<never>["error"]> {

@@ -1,10 +1,14 @@
 import type { ContextBridgeLike, IpcRendererLike } from "./ipc.js";
 import type {
   IpcResponse,
+  ProfileInfo,
+  ProviderInfo,
+  RoleInfo,
   RunEvent,
   RunLogEntry,
   RunOptions,
   RunProgress,
+  SkillInfo,
   StageAssignment,
   WorkflowInfo,
   WorkflowRunDetail,
@@ -38,19 +42,20 @@ export interface CodecafeApi {
       get(): Answer<Record<string, StageAssignment>>;
       set(assignments: Record<string, StageAssignment>): Answer<void>;
     };
-    profiles: { list(stage?: string): Answer<unknown[]>; set(stage: string, profile: unknown): Answer<void> };
-    roles: { list(): Answer<unknown[]> };
+    profiles: { list(stage?: string): Answer<ProfileInfo[]>; set(stage: string, profile: ProfileInfo): Answer<void> };
+    roles: { list(): Answer<RoleInfo[]> };
   };
-  role: { list(): Answer<unknown[]>; get(id: string): Answer<unknown>; reload(): Answer<void> };
+  role: { list(): Answer<RoleInfo[]>; get(id: string): Answer<RoleInfo | null>; reload(): Answer<void> };
   skill: {
-    list(): Answer<unknown[]>;
-    get(id: string): Answer<unknown>;
-    create(skill: unknown): Answer<unknown>;
-    update(skill: unknown): Answer<unknown>;
+    list(): Answer<SkillInfo[]>;
+    get(id: string): Answer<SkillInfo | null>;
+    create(skill: SkillInfo): Answer<SkillInfo>;
+    update(skill: Partial<SkillInfo> & { id: string }): Answer<SkillInfo>;
     delete(id: string): Answer<void>;
-    duplicate(id: string, newId?: string): Answer<unknown>;
+    /** Copies a skill; as `{id}-copy` unless an id is given. */
+    duplicate(id: string, newId?: string): Answer<SkillInfo>;
   };
-  provider: { getAvailable(): Answer<unknown[]> };
+  provider: { getAvailable(): Answer<ProviderInfo[]> };
 }
 
 /** The functions of `window.codecafe`, over the channels that `bindIpc` registers in the main process. */

@@ -91,6 +91,46 @@ export interface RunLogEntry {
   nodeId?: string;
 }
 
+/** A profile of a stage: its file, with the two that name it. */
+export interface ProfileInfo {
+  id: string;
+  stage?: string;
+  graph?: unknown;
+  [member: string]: unknown;
+}
+
+/** A role: its front matter, and its template where one role is read. */
+export interface RoleInfo {
+  id: string;
+  name: string;
+  /** Where it was read from, for people. */
+  origin: string;
+  body?: string;
+  [member: string]: unknown;
+}
+
+/** A skill of the app. Of a skill that is a Markdown file, what it does not say is as in a new one. */
+export interface SkillInfo {
+  id: string;
+  name: string;
+  description: string;
+  category: string;
+  skillCommand: string;
+  context: string;
+  instructions: string;
+  isBuiltIn?: boolean;
+  createdAt?: string;
+  updatedAt?: string;
+  [member: string]: unknown;
+}
+
+export interface ProviderInfo {
+  id: string;
+  name: string;
+  /** Whether stages that name no provider use it. */
+  isDefault: boolean;
+}
+
 export type RunEventType =
   | "stateChange"
   | "run_start"

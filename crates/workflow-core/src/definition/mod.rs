@@ -54,6 +54,8 @@ pub use model::{
     SessionMode, Severity, SourceRange, Stage, Workflow, calls_of, roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
-pub use read::{ParsedAssignments, check_schema, parse_assignments, read_schema, read_value};
+pub use read::{
+    ParsedAssignments, check_schema, parse_assignments, read_front_matter, read_schema, read_value,
+};
 pub use resolve::{CheckedBundle, Defaults, Library, SourceFile, recommended_provider, resolve};
 pub use yaml::NotWritable;

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::catalog::{Part, PartKind, Text, Version};
-use workflow_core::definition::{Diagnostic, parse_assignments, parse_profile, parse_role};
+use workflow_core::data::Data;
+use workflow_core::definition::{
+    Diagnostic, parse_assignments, parse_profile, parse_role, read_front_matter, read_value,
+};
 use workflow_core::ids::{ProfileId, RoleId, StageId};
 
 use crate::caller::{Caller, Scope};
@@ -48,13 +51,28 @@ pub struct PartText {
     pub text: String,
     /// Identifies this version of the text: the one who replaces it names it.
     pub version: String,
+    /// The file as JSON, with its keys as they are written there: of a role, and of a skill that is not JSON itself, the
+    /// front matter. Absent where it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<Data>,
     /// Its errors and warnings.
     pub problems: Vec<Problem>,
 }
 
 fn of(part: &Part, text: Text) -> PartText {
     let problems = problems(part, &text.text).into_iter().map(Problem::from).collect();
-    PartText { origin: text.origin, text: text.text, version: text.version.0, problems }
+    let model = model(part, &text.text);
+    PartText { origin: text.origin, text: text.text, version: text.version.0, model, problems }
+}
+
+fn model(part: &Part, text: &str) -> Option<Data> {
+    let is_json = text.trim_start().starts_with('{');
+    let value = match part {
+        Part::Role(_) => read_front_matter(text.as_bytes()),
+        Part::Skill(_) if !is_json => read_front_matter(text.as_bytes()),
+        _ => read_value(text.as_bytes()).ok(),
+    };
+    value.as_ref().map(Data::new)
 }
 
 fn problems(part: &Part, text: &str) -> Vec<Diagnostic> {

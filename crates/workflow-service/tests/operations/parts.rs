@@ -59,6 +59,54 @@ fn parts_are_written_by_version_listed_and_deleted() {
 }
 
 #[test]
+fn what_is_in_a_part_is_returned_as_json_beside_its_text() {
+    let host = Host::new();
+    for (operation, request, text, model) in [
+        (
+            "roles",
+            json!({ "id": "lead" }),
+            "---\nname: Lead\nskills: [a]\n---\nLead.\n",
+            json!({ "name": "Lead", "skills": ["a"] }),
+        ),
+        ("roles", json!({ "id": "plain" }), "Plan.\n", Value::Null),
+        (
+            "profiles",
+            json!({ "stage": "plan", "id": "deep" }),
+            "graph: [{ id: a, type: run }]\n",
+            json!({ "graph": [{ "id": "a", "type": "run" }] }),
+        ),
+        (
+            "skills",
+            json!({ "id": "lists" }),
+            "---\nname: Lists\n---\nWrite lists.\n",
+            json!({ "name": "Lists" }),
+        ),
+        (
+            "skills",
+            json!({ "id": "app" }),
+            "{ \"skillCommand\": \"/app\", \"instructions\": \"Write.\" }\n",
+            json!({ "skillCommand": "/app", "instructions": "Write." }),
+        ),
+        (
+            "assignments",
+            json!({}),
+            "assignments:\n  plan: { provider: echo, role: planner }\n",
+            json!({ "assignments": { "plan": { "provider": "echo", "role": "planner" } } }),
+        ),
+    ] {
+        let mut put = request.clone();
+        put["text"] = text.into();
+        host.data(&format!("workflow:{operation}:put"), &put.to_string());
+        let get = if operation == "assignments" {
+            "workflow:assignments".into()
+        } else {
+            format!("workflow:{operation}:get")
+        };
+        assert_eq!(host.data(&get, &request.to_string())["model"], model, "{operation} {request}");
+    }
+}
+
+#[test]
 fn a_part_with_errors_is_refused_with_its_diagnostics_and_listed_where_it_is_there() {
     let host = Host::new();
     let wrong = json!({ "stage": "plan", "id": "deep", "text": "graph:\n  - { id: a, type: runs }\n" });

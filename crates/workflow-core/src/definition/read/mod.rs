@@ -18,4 +18,5 @@ pub(super) use schema::{check_tree, schema};
 pub(super) use workflow::workflow;
 
 pub use assignments::{ParsedAssignments, parse_assignments};
+pub use role::read_front_matter;
 pub use schema::{check_schema, read_schema, read_value};

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{Fields, wrong_type};
+use super::schema::read_value;
 use crate::definition::check::file;
 use crate::definition::model::{Diagnostic, Path};
 use crate::definition::report::Report;
@@ -68,6 +69,21 @@ pub(crate) fn parts(text: &[u8]) -> Result<Parts<'_>, Box<Diagnostic>> {
     }
     let message = "the front matter is not closed: write `---` on a line of its own after it";
     refused("open-front-matter", (1, 1), message.to_owned())
+}
+
+/// The front matter of a role or a skill, between two lines of `---` at the beginning of its text; `None` where there is
+/// none, or none that can be read.
+///
+/// ```
+/// use serde_json::json;
+/// use workflow_core::definition::read_front_matter;
+///
+/// assert_eq!(read_front_matter(b"---\nname: Lists\n---\nWrite lists.\n"), Some(json!({ "name": "Lists" })));
+/// assert_eq!(read_front_matter(b"Write lists.\n"), None);
+/// ```
+pub fn read_front_matter(text: &[u8]) -> Option<Value> {
+    let parts = parts(text).ok().filter(Parts::has_front)?;
+    read_value(parts.front.as_bytes()).ok()
 }
 
 /// The line and column after a text, counted from 1.
