@@ -677,6 +677,14 @@ export type StageStatus =
  */
 export type LogFormat = "text" | "ansi" | "jsonl";
 /**
+ * The form of a report.
+ */
+export type ReportFormat = "json" | "markdown" | "html";
+/**
+ * What was done about a failed attempt.
+ */
+export type AfterFailure = "retry" | "repair" | "waitForQuota";
+/**
  * Where a run that is run again begins.
  */
 export type RerunPoint =
@@ -685,6 +693,10 @@ export type RerunPoint =
   | {
       stage: string;
     };
+/**
+ * How an attempt ended.
+ */
+export type AttemptOutcome = "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
 /**
  * A length of time: `90s`, `30m`, `1h30m`, or a number of seconds.
  */
@@ -1204,6 +1216,13 @@ export interface Operations {
   "workflow:runs:prune": {
     request: PruneRuns;
     response: Pruned;
+  };
+  /**
+   * Reports what a run did: outcome, times, cost, stages, failures explained, what to do next, questions and answers. Needs the scope `read`.
+   */
+  "workflow:runs:report": {
+    request: ReportRun;
+    response: Reported;
   };
   /**
    * Runs a workflow again as an old run did, from the start, from a stage, or from the stage that failed. Needs the scope `run`.
@@ -2976,6 +2995,484 @@ export interface Pruned {
    * The runs that could not be deleted.
    */
   failed: Deletion[];
+}
+/**
+ * Reports what a run did: outcome, times, cost, each stage, failures explained, questions and answers.
+ */
+export interface ReportRun {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * The form; JSON unless given.
+   */
+  format?: ReportFormat & string;
+}
+/**
+ * A report in the form that was asked for.
+ */
+export interface Reported {
+  /**
+   * The report, as JSON.
+   */
+  report?: Report | null;
+  /**
+   * The report as Markdown or HTML. What came from outside stays text in it.
+   */
+  text?: string | null;
+}
+/**
+ * A report about a run.
+ */
+export interface Report {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * Its workflow.
+   */
+  workflowId: string;
+  /**
+   * The name of the workflow; absent if its definition cannot be read.
+   */
+  workflowName?: string | null;
+  /**
+   * The hash of the definition that the run uses now.
+   */
+  bundle: BundleHash;
+  /**
+   * The labels that it was started with.
+   */
+  labels: {
+    [k: string]: string;
+  };
+  /**
+   * The variables as they are now, shortened.
+   */
+  vars: {
+    [k: string]: Excerpt;
+  };
+  /**
+   * The status.
+   */
+  status: RunStatus;
+  /**
+   * The process that drives the run, described for people; absent when there is none.
+   */
+  holder?: string | null;
+  /**
+   * What happened, in a few sentences.
+   */
+  summary: string;
+  /**
+   * Why the run failed.
+   */
+  error: Failure | null;
+  /**
+   * What to do about it, the first thing first.
+   */
+  next: NextStep[];
+  /**
+   * What it waits for.
+   */
+  waits: ReportWait[];
+  /**
+   * The run that it was forked from.
+   */
+  forkedFrom: string | null;
+  /**
+   * When it was created.
+   */
+  createdAt: string;
+  /**
+   * When it was first driven.
+   */
+  startedAt: string | null;
+  /**
+   * When it ended.
+   */
+  endedAt: string | null;
+  /**
+   * From the first start to the end, with all waits, in milliseconds; absent while it has not ended.
+   */
+  durationMs: number | null;
+  /**
+   * How long it waited for people, quotas and retries with nothing else to do, in milliseconds.
+   */
+  waitedMs: number;
+  /**
+   * The iteration, from 1.
+   */
+  iteration: number;
+  /**
+   * What all attempts used. What is not known is counted in `unpriced` and `uncounted`.
+   */
+  spent: Spent;
+  /**
+   * What was used of each budget.
+   */
+  budgets: ReportBudget[];
+  /**
+   * What failed, also where another attempt helped, in the order in which it began to fail.
+   */
+  failures: ReportFailure[];
+  /**
+   * The iterations.
+   */
+  iterations: ReportIteration[];
+  /**
+   * The passes of the stages, in order.
+   */
+  stages: ReportStage[];
+  /**
+   * The calls of providers, with each attempt. Of a run with more than 500 calls those are left out that succeeded
+   * at once.
+   */
+  calls: ReportCall[];
+  /**
+   * What people were asked, and what they answered.
+   */
+  questions: ReportQuestion[];
+  /**
+   * The requests to pause, resume or cancel the run.
+   */
+  controls: ReportControl[];
+  /**
+   * What the run changed in its worktree; absent if it has none.
+   */
+  changes?: ReportChanges | null;
+  /**
+   * How many calls, attempts, questions, requests and commits were left out, because there are too many for a report.
+   */
+  omitted: number;
+}
+/**
+ * The beginning of a value, as a text.
+ */
+export interface Excerpt {
+  /**
+   * The text, or the beginning of it.
+   */
+  text: string;
+  /**
+   * Whether there is more.
+   */
+  truncated: boolean;
+}
+/**
+ * A step that a person can take.
+ */
+export interface NextStep {
+  /**
+   * What to do, and why.
+   */
+  text: string;
+  /**
+   * The command that does it in a terminal.
+   */
+  command?: string | null;
+  /**
+   * The operation that does it.
+   */
+  operation?: string | null;
+  /**
+   * The request of that operation; a person fills in the rest of an answer.
+   */
+  request?: unknown;
+}
+/**
+ * What a run waits for.
+ */
+export interface ReportWait {
+  /**
+   * The wait.
+   */
+  wait: Wait;
+  /**
+   * What that means.
+   */
+  meaning: string;
+}
+/**
+ * A budget, and what was used of it.
+ */
+export interface ReportBudget {
+  /**
+   * The stage whose budget it is; absent: the run's.
+   */
+  stage?: string | null;
+  /**
+   * What it limits.
+   */
+  limit: BudgetLimit;
+  /**
+   * How much was used, as far as it is known: US dollars, tokens, or seconds.
+   */
+  used: number;
+  /**
+   * How much may be used.
+   */
+  of: number;
+}
+/**
+ * Something that failed once or more.
+ */
+export interface ReportFailure {
+  /**
+   * The node whose call failed, or that failed without one; its attempts are in `calls`. Absent for a failure of a
+   * whole stage or of the run.
+   */
+  path: string | null;
+  /**
+   * The stage; absent for a failure of the run.
+   */
+  stage: string | null;
+  /**
+   * The iteration.
+   */
+  iteration: number;
+  /**
+   * The provider of the last attempt.
+   */
+  provider: string | null;
+  /**
+   * How many attempts were made.
+   */
+  attempts: number;
+  /**
+   * The last error.
+   */
+  error: Failure;
+  /**
+   * Whether it succeeded in the end.
+   */
+  recovered: boolean;
+  /**
+   * What such an error means, and what to do about it.
+   */
+  advice: string;
+}
+/**
+ * An iteration.
+ */
+export interface ReportIteration {
+  /**
+   * Its number, from 1.
+   */
+  iteration: number;
+  /**
+   * When its first stage began.
+   */
+  startedAt: string;
+  /**
+   * How long it took, in milliseconds; absent while it has not ended.
+   */
+  durationMs: number | null;
+  /**
+   * What its attempts used.
+   */
+  spent: Spent;
+  /**
+   * Whether the condition to stop was met at its end; absent if it did not get there.
+   */
+  stopWhen: boolean | null;
+}
+/**
+ * A pass of a stage.
+ */
+export interface ReportStage {
+  /**
+   * The stage.
+   */
+  stage: string;
+  /**
+   * The iteration.
+   */
+  iteration: number;
+  /**
+   * How it ended, or that it has not.
+   */
+  status: StageStatus;
+  /**
+   * Whether the run that this one was forked from made the pass.
+   */
+  inherited: boolean;
+  /**
+   * When it began.
+   */
+  startedAt: string;
+  /**
+   * How long it took, in milliseconds; absent while it has not ended.
+   */
+  durationMs: number | null;
+  /**
+   * What its attempts used.
+   */
+  spent: Spent;
+  /**
+   * How many of the attempts failed.
+   */
+  failedAttempts: number;
+  /**
+   * The beginning of its output.
+   */
+  output: Excerpt | null;
+  /**
+   * Why it failed.
+   */
+  error: Failure | null;
+  /**
+   * Whether the run continued despite the failure.
+   */
+  continued: boolean;
+}
+/**
+ * A call of a provider, with all its attempts.
+ */
+export interface ReportCall {
+  /**
+   * The node: `1/plan[0]/run`.
+   */
+  path: string;
+  /**
+   * The provider of the last attempt; absent if there was none.
+   */
+  provider: string | null;
+  /**
+   * The role of the last attempt.
+   */
+  role: string | null;
+  /**
+   * How it ended, or that it has not.
+   */
+  status: StageStatus;
+  /**
+   * When the first attempt began, or the call was refused.
+   */
+  startedAt: string;
+  /**
+   * From there to the end of the last attempt, in milliseconds; absent while that has not ended.
+   */
+  durationMs: number | null;
+  /**
+   * What its attempts used.
+   */
+  spent: Spent;
+  /**
+   * The attempts; of more than 20 the last ones.
+   */
+  attempts: ReportAttempt[];
+}
+/**
+ * An attempt of a call.
+ */
+export interface ReportAttempt {
+  /**
+   * Its number, from 1; absent if the provider was not called.
+   */
+  attempt: number | null;
+  /**
+   * When it began.
+   */
+  startedAt: string;
+  /**
+   * How long it took, in milliseconds; absent while it has not ended.
+   */
+  durationMs: number | null;
+  /**
+   * How it ended.
+   */
+  outcome: AttemptOutcome;
+  /**
+   * Why it failed.
+   */
+  error: Failure | null;
+  /**
+   * What was done about the failure; absent if nothing was.
+   */
+  then: AfterFailure | null;
+  /**
+   * When the next attempt was to be made.
+   */
+  retryAt: string | null;
+}
+/**
+ * What a person was asked.
+ */
+export interface ReportQuestion {
+  /**
+   * The number of the wait.
+   */
+  wait: number;
+  /**
+   * Why a person was asked.
+   */
+  reason: WaitReason;
+  /**
+   * What asked: a stage as `1/plan`, or a node as `1/plan[0]/ask`.
+   */
+  place: string;
+  /**
+   * The question.
+   */
+  question: string;
+  /**
+   * When it was asked.
+   */
+  askedAt: string;
+  /**
+   * The answer, shortened; absent if there is none.
+   */
+  answer: Excerpt | null;
+  /**
+   * When it was answered.
+   */
+  answeredAt: string | null;
+}
+/**
+ * A request to a run.
+ */
+export interface ReportControl {
+  /**
+   * When it was carried out.
+   */
+  at: string;
+  /**
+   * `pause`, `resume`, `cancel` or `kill`.
+   */
+  request: string;
+}
+/**
+ * What a run changed in its worktree.
+ */
+export interface ReportChanges {
+  /**
+   * The branch; absent while nothing was committed.
+   */
+  branch: string | null;
+  /**
+   * The commits, the oldest first.
+   */
+  commits: ReportCommit[];
+}
+/**
+ * A commit of a run.
+ */
+export interface ReportCommit {
+  /**
+   * The node whose call made the changes.
+   */
+  path: string;
+  /**
+   * The id of the commit.
+   */
+  commit: string;
+  /**
+   * The summary of the changes, as `git show --stat` prints it.
+   */
+  stat: string;
 }
 /**
  * Runs a workflow again with the variables of an old run: a fork from the start, from a stage, or from the failure.

@@ -51,6 +51,7 @@ mod message;
 mod notice;
 mod operation;
 pub mod parts;
+pub mod report;
 pub mod runs;
 mod service;
 #[cfg(feature = "stdio")]

@@ -6,7 +6,7 @@ use crate::code::Code;
 use crate::error::ServiceError;
 use crate::hello::Hello;
 use crate::operation::OperationInfo;
-use crate::{parts, runs, workflows};
+use crate::{parts, report, runs, workflows};
 
 /// All operations, by name.
 ///
@@ -53,6 +53,7 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<runs::MigrateRun>(),
         OperationInfo::of::<runs::PauseRun>(),
         OperationInfo::of::<runs::PruneRuns>(),
+        OperationInfo::of::<report::ReportRun>(),
         OperationInfo::of::<runs::RerunRun>(),
         OperationInfo::of::<runs::ResumeRun>(),
         OperationInfo::of::<parts::ListSkills>(),

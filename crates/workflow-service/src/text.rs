@@ -23,6 +23,25 @@ pub fn harmless(text: &str) -> String {
         .collect()
 }
 
+/// The same for a text of several lines: the breaks between its lines stay.
+///
+/// ```
+/// assert_eq!(workflow_service::text::harmless_lines("a\u{7}\r\nb\n"), "a\u{2407}\nb\n");
+/// ```
+pub fn harmless_lines(text: &str) -> String {
+    let mut lines = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match line.strip_suffix('\n') {
+            Some(line) => {
+                lines.push_str(&harmless(line.strip_suffix('\r').unwrap_or(line)));
+                lines.push('\n');
+            }
+            None => lines.push_str(&harmless(line)),
+        }
+    }
+    lines
+}
+
 /// JSON in which what [`harmless`] would replace is escaped: it means the same to a program.
 pub fn harmless_json(json: &str) -> String {
     use std::fmt::Write as _;

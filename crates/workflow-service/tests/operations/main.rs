@@ -10,6 +10,7 @@ mod history;
 mod host;
 mod http;
 mod parts;
+mod report;
 mod start;
 mod table;
 mod transfer;

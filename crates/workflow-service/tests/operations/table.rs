@@ -104,6 +104,9 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
         call("workflow:runs:events", r#"{ "runId": "nothing" }"#, Fails(Code::NotFound)),
         call("workflow:estimate", r#"{ "id": "hello" }"#, Ok(json!({ "runs": 1, "priced": 0 }))),
         call("workflow:estimate", r#"{ "id": "nothing" }"#, Fails(Code::NotFound)),
+        call("workflow:runs:report", r#"{ "runId": "r1", "format": "json" }"#, Ok(json!({}))),
+        call("workflow:runs:report", r#"{ "runId": "nothing" }"#, Fails(Code::NotFound)),
+        call("workflow:runs:report", r#"{ "runId": "r1", "format": "pdf" }"#, Fails(Code::InvalidRequest)),
         call("workflow:runs:cancel", r#"{ "runId": "r1" }"#, Fails(Code::Refused)),
         call(
             "workflow:runs:fork",
