@@ -5,9 +5,17 @@
  */
 export type Scope = "read" | "run" | "edit" | "admin";
 /**
+ * The language of a drawing.
+ */
+export type GraphFormat = "mermaid" | "dot" | "svg";
+/**
  * The type of a variable.
  */
 export type VariableType = "string" | "number" | "boolean" | "array";
+/**
+ * How several values become one.
+ */
+export type ReduceStrategy = "concat" | "merge" | "first" | "last" | "vote" | "summarize";
 /**
  * What the failure of a stage does.
  */
@@ -673,9 +681,17 @@ export type WaitReason = "pause" | "approval" | "question" | "unknown_outcome" |
 export type StageStatus =
   "pending" | "queued" | "running" | "retrying" | "waiting" | "completed" | "failed" | "skipped" | "cancelled";
 /**
+ * What an output entry is.
+ */
+export type OutputKind = "stdout" | "stderr" | "text" | "text_delta" | "thinking" | "tool" | "log" | "dropped";
+/**
  * The form of a log as a text.
  */
 export type LogFormat = "text" | "ansi" | "jsonl";
+/**
+ * A length of time: `90s`, `30m`, `1h30m`, or a number of seconds.
+ */
+export type Period = string | number;
 /**
  * The form of a report.
  */
@@ -698,9 +714,9 @@ export type RerunPoint =
  */
 export type AttemptOutcome = "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
 /**
- * A length of time: `90s`, `30m`, `1h30m`, or a number of seconds.
+ * What a box stands for.
  */
-export type Period = string | number;
+export type BoxKind = "start" | "stage" | "node" | "end";
 /**
  * What a budget limits.
  */
@@ -826,6 +842,10 @@ export type ImportState = "create" | "same" | "conflict";
  */
 export type LaneOutput = string | string[];
 /**
+ * What a line stands for.
+ */
+export type LineKind = "next" | "failure" | "loop" | "needs" | "arm";
+/**
  * The members of a message, by its `type`.
  */
 export type Message =
@@ -930,10 +950,6 @@ export type Node =
       type: "ask";
     });
 /**
- * What an output entry is.
- */
-export type OutputKind = "stdout" | "stderr" | "text" | "text_delta" | "thinking" | "tool" | "log" | "dropped";
-/**
  * When a stage with parallel providers succeeds.
  */
 export type ParallelStrategy = "all" | "race" | "majority";
@@ -941,10 +957,6 @@ export type ParallelStrategy = "all" | "race" | "majority";
  * The version of the protocol that these types are of.
  */
 export type Protocol = 1;
-/**
- * How several values become one.
- */
-export type ReduceStrategy = "concat" | "merge" | "first" | "last" | "vote" | "summarize";
 /**
  * How bad a [`Diagnostic`] is.
  */
@@ -1027,6 +1039,13 @@ export interface Operations {
   "workflow:get": {
     request: GetWorkflow;
     response: WorkflowDetail;
+  };
+  /**
+   * Draws the stages of a workflow, with loops and failures, as boxes and lines, Mermaid, DOT or SVG. Needs the scope `read`.
+   */
+  "workflow:graph": {
+    request: GraphWorkflow;
+    response: WorkflowGraph;
   };
   /**
    * Adds a workflow with all that it refers to from an export, or tells what would be added; never overwrites. Needs the scope `edit`.
@@ -1209,6 +1228,13 @@ export interface Operations {
   "workflow:runs:pause": {
     request: PauseRun;
     response: ControlResult;
+  };
+  /**
+   * Reads the definition that a run follows: its stages with lanes and nodes, also those that have not begun. Needs the scope `read`.
+   */
+  "workflow:runs:plan": {
+    request: GetRunPlan;
+    response: RunPlan;
   };
   /**
    * Deletes runs that ended before a time, some at a time. Needs the scope `admin`.
@@ -1655,6 +1681,98 @@ export interface Range {
   endColumn: number;
 }
 /**
+ * Draws a workflow of the catalog, the text of a workflow, or the definition that a run follows.
+ */
+export interface GraphWorkflow {
+  /**
+   * The workflow; with `text` the id that the file's name would give.
+   */
+  id?: string | null;
+  /**
+   * The YAML text of a workflow, in place of the one in the catalog.
+   */
+  text?: string | null;
+  /**
+   * The run whose definition is drawn, in place of a workflow.
+   */
+  runId?: string | null;
+  /**
+   * Whether the nodes inside stages are drawn too.
+   */
+  nodes?: boolean;
+  /**
+   * The language of `drawing`; without it, only `boxes` and `lines` are returned.
+   */
+  format?: GraphFormat | null;
+}
+/**
+ * A workflow as a graph.
+ */
+export interface WorkflowGraph {
+  /**
+   * The name of the workflow for people.
+   */
+  name: string;
+  /**
+   * The boxes: the start, the stages in order with the nodes of each behind it, and the end.
+   */
+  boxes: GraphBox[];
+  /**
+   * The lines between them.
+   */
+  lines: GraphLine[];
+  /**
+   * The graph in the language that was asked for. Texts of the definition are escaped in it.
+   */
+  drawing?: string | null;
+}
+/**
+ * A box of a graph.
+ */
+export interface GraphBox {
+  /**
+   * By what lines name it: `(start)`, `(end)`, a stage as `plan`, a node as `plan/draft`.
+   */
+  id: string;
+  /**
+   * What it stands for.
+   */
+  kind: BoxKind;
+  /**
+   * The stage that a node is in.
+   */
+  stage?: string | null;
+  /**
+   * What it is called.
+   */
+  label: string;
+  /**
+   * What else is to be known of it, for people.
+   */
+  notes: string[];
+}
+/**
+ * A line of a graph.
+ */
+export interface GraphLine {
+  /**
+   * The box where it begins.
+   */
+  from: string;
+  /**
+   * The box where it ends.
+   */
+  to: string;
+  /**
+   * What it stands for.
+   */
+  kind: LineKind;
+  /**
+   * When this way is taken, for people.
+   */
+  label?: string | null;
+}
+/**
  * Adds a workflow and everything that it refers to from an export. Never overwrites.
  */
 export interface ImportWorkflow {
@@ -1907,9 +2025,75 @@ export interface PartSummary {
    */
   origin: string | null;
   /**
+   * The name for people.
+   */
+  name?: string | null;
+  /**
+   * What it is for, of a profile.
+   */
+  description?: string | null;
+  /**
+   * The variables of runs that a role uses.
+   */
+  variables?: Variable[];
+  /**
+   * The provider that the author of a role would choose.
+   */
+  recommendedProvider?: string | null;
+  /**
+   * The nodes of a profile.
+   */
+  nodes?: PlannedNode[];
+  /**
    * Its errors and warnings.
    */
   problems: Problem[];
+}
+/**
+ * A variable of a run that a role uses.
+ */
+export interface Variable {
+  /**
+   * The name.
+   */
+  name: string;
+  /**
+   * The type.
+   */
+  type: VariableType & string;
+  /**
+   * Whether a run has to be given it.
+   */
+  required?: boolean;
+  /**
+   * The value where the run has none.
+   */
+  default?: unknown;
+  /**
+   * What it is for.
+   */
+  description?: string | null;
+}
+/**
+ * A node of a stage.
+ */
+export interface PlannedNode {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`.
+   */
+  type: string;
+  /**
+   * How a `reduce` makes one value of several.
+   */
+  strategy?: ReduceStrategy | null;
+  /**
+   * The type of what a `foreach` does with each item.
+   */
+  each?: string | null;
 }
 /**
  * Deletes a profile of a stage.
@@ -2035,6 +2219,10 @@ export interface RunWorkflow {
    * The workflow.
    */
   id: string;
+  /**
+   * With `dryRun`: another text of the workflow, for instance one that is not saved yet.
+   */
+  text?: string | null;
   /**
    * The values of variables.
    */
@@ -2812,6 +3000,10 @@ export interface RunLogs {
    */
   level?: LogLevel | null;
   /**
+   * Only entries of these kinds, in place of a level; all unless given.
+   */
+  kinds?: OutputKind[];
+  /**
    * Only entries of this iteration.
    */
   iteration?: number | null;
@@ -2957,6 +3149,140 @@ export interface PauseRun {
    * The run.
    */
   runId: string;
+}
+/**
+ * Reads the definition that a run follows: its stages with their lanes and nodes, also those that have not begun.
+ */
+export interface GetRunPlan {
+  /**
+   * The run.
+   */
+  runId: string;
+}
+/**
+ * The definition that a run follows, as it was when the run started or was moved to it.
+ */
+export interface RunPlan {
+  /**
+   * The workflow.
+   */
+  workflowId: string;
+  /**
+   * Its name for people.
+   */
+  name: string;
+  /**
+   * The hash of the definition.
+   */
+  bundle: BundleHash;
+  /**
+   * The stages, in order.
+   */
+  stages: PlannedStage[];
+  /**
+   * The loop.
+   */
+  loop: LoopSpec | null;
+  /**
+   * What the run may use at most.
+   */
+  budget: Budget | null;
+  /**
+   * Whether its calls work in a workspace of the run's own.
+   */
+  isolated: boolean;
+  /**
+   * When the run was moved to another definition, the last time last.
+   */
+  moved: Moved[];
+}
+/**
+ * A stage of a definition.
+ */
+export interface PlannedStage {
+  /**
+   * The id.
+   */
+  id: string;
+  /**
+   * The profile.
+   */
+  profile: string;
+  /**
+   * Whether its lanes work one after the other or at the same time.
+   */
+  mode: Mode;
+  /**
+   * One for each provider.
+   */
+  lanes: PlannedLane[];
+  /**
+   * The nodes of each lane.
+   */
+  nodes: PlannedNode[];
+  /**
+   * What a failure does.
+   */
+  onFailure: OnFailure;
+  /**
+   * Whether a person is asked before it starts.
+   */
+  asks: boolean;
+  /**
+   * The condition on which it runs.
+   */
+  when?: string | null;
+  /**
+   * What it may use at most.
+   */
+  budget?: Budget | null;
+}
+/**
+ * A lane of a stage.
+ */
+export interface PlannedLane {
+  /**
+   * The provider; it may contain `${…}`.
+   */
+  provider: string;
+  /**
+   * The role, if it has one.
+   */
+  role: string | null;
+  /**
+   * What its vote weighs.
+   */
+  weight: number;
+}
+/**
+ * Limits of what a stage or a run may use.
+ */
+export interface Budget {
+  /**
+   * US dollars.
+   */
+  costUsd?: number | null;
+  /**
+   * Tokens read and written.
+   */
+  tokens?: number | null;
+  /**
+   * Time.
+   */
+  time?: Period | null;
+}
+/**
+ * That a run was moved to another definition.
+ */
+export interface Moved {
+  /**
+   * When.
+   */
+  at: string;
+  /**
+   * The hash of that definition.
+   */
+  bundle: BundleHash;
 }
 /**
  * Deletes runs that ended long ago, some at a time.
@@ -3642,6 +3968,10 @@ export interface ValidateWorkflow {
    * The YAML text.
    */
   text: string;
+  /**
+   * Whether unknown keys are errors.
+   */
+  strict?: boolean;
 }
 /**
  * The result of a check.
@@ -3702,23 +4032,6 @@ export interface BranchNode {
    * @minItems 1
    */
   when: [Arm, ...Arm[]];
-}
-/**
- * Limits of what a stage or a run may use.
- */
-export interface Budget {
-  /**
-   * US dollars.
-   */
-  costUsd?: number | null;
-  /**
-   * Tokens read and written.
-   */
-  tokens?: number | null;
-  /**
-   * Time.
-   */
-  time?: Period | null;
 }
 /**
  * A workflow with everything that its runs need, so that editing files never changes a run. Two bundles with
@@ -4054,31 +4367,6 @@ export interface Role {
   body: string;
 }
 /**
- * A variable of a run that a role uses.
- */
-export interface Variable {
-  /**
-   * The name.
-   */
-  name: string;
-  /**
-   * The type.
-   */
-  type: VariableType & string;
-  /**
-   * Whether a run has to be given it.
-   */
-  required?: boolean;
-  /**
-   * The value where the run has none.
-   */
-  default?: unknown;
-  /**
-   * What it is for.
-   */
-  description?: string | null;
-}
-/**
  * A skill: a folder with instructions for an agent.
  */
 export interface Skill {
@@ -4127,73 +4415,6 @@ export interface DryRun {
    * The variables that it can be given.
    */
   inputs: Input[];
-}
-/**
- * A stage that would run.
- */
-export interface PlannedStage {
-  /**
-   * The id.
-   */
-  id: string;
-  /**
-   * The profile.
-   */
-  profile: string;
-  /**
-   * Whether its lanes work one after the other or at the same time.
-   */
-  mode: Mode;
-  /**
-   * One for each provider.
-   */
-  lanes: PlannedLane[];
-  /**
-   * The nodes of each lane.
-   */
-  nodes: PlannedNode[];
-  /**
-   * What a failure does.
-   */
-  onFailure: OnFailure;
-  /**
-   * Whether a person is asked before it starts.
-   */
-  asks: boolean;
-  /**
-   * The condition on which it runs.
-   */
-  when?: string | null;
-}
-/**
- * A lane of a stage.
- */
-export interface PlannedLane {
-  /**
-   * The provider; it may contain `${…}`.
-   */
-  provider: string;
-  /**
-   * The role, if it has one.
-   */
-  role: string | null;
-  /**
-   * What its vote weighs.
-   */
-  weight: number;
-}
-/**
- * A node of a stage.
- */
-export interface PlannedNode {
-  /**
-   * The id.
-   */
-  id: string;
-  /**
-   * The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`.
-   */
-  type: string;
 }
 /**
  * A run that a client follows, and what it has of it already.

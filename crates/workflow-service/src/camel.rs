@@ -12,8 +12,12 @@ use serde::ser::{
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The value as JSON text.
-pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::Error> {
+/// The value as JSON text, as responses have it.
+///
+/// # Errors
+///
+/// A map of the value has keys that are not texts, or a variant has fields and no tag: no type of this crate has.
+pub fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::Error> {
     let mut text = Vec::new();
     value.serialize(Camel(&mut serde_json::Serializer::new(&mut text)))?;
     String::from_utf8(text).map_err(serde_json::Error::custom)

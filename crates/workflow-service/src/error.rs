@@ -1,7 +1,7 @@
 //! Why an operation failed.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 use workflow_core::catalog::CatalogError;
 use workflow_core::definition::Diagnostics;
@@ -10,6 +10,7 @@ use workflow_core::store::StoreError;
 
 use crate::camel;
 use crate::code::Code;
+use crate::problem::Problem;
 
 /// Why an operation failed, as callers see it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, thiserror::Error)]
@@ -46,6 +47,12 @@ impl ServiceError {
         Self::new(Code::NotFound, message)
     }
 
+    /// The errors and warnings of a definition that was refused; none of other errors.
+    pub fn problems(&self) -> Vec<Problem> {
+        let found = self.details.as_ref().and_then(|details| details.get("diagnostics"));
+        found.and_then(|found| Vec::deserialize(found).ok()).unwrap_or_default()
+    }
+
     /// The same with details.
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
@@ -56,9 +63,10 @@ impl ServiceError {
 
 impl From<Diagnostics> for ServiceError {
     fn from(diagnostics: Diagnostics) -> Self {
-        let details =
-            camel::to_value(&diagnostics.0).map(|diagnostics| json!({ "diagnostics": diagnostics }));
-        Self { code: Code::InvalidDefinition, message: diagnostics.to_string(), details: details.ok() }
+        let message = diagnostics.to_string();
+        let problems: Vec<_> = diagnostics.0.into_iter().map(Problem::from).collect();
+        let details = camel::to_value(&problems).map(|problems| json!({ "diagnostics": problems }));
+        Self { code: Code::InvalidDefinition, message, details: details.ok() }
     }
 }
 

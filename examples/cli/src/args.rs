@@ -125,7 +125,7 @@ pub(crate) enum Command {
         id: WorkflowId,
         /// The template, as `templates` lists it.
         #[arg(long, value_name = "NAME")]
-        template: String,
+        template: WorkflowId,
     },
     /// List the workflows of the home.
     List,
@@ -326,10 +326,11 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    pub(crate) fn is(self, kind: OutputKind) -> bool {
+    /// The kind of its output entries.
+    pub(crate) fn kind(self) -> OutputKind {
         match self {
-            Self::Stdout => kind == OutputKind::Stdout,
-            Self::Stderr => kind == OutputKind::Stderr,
+            Self::Stdout => OutputKind::Stdout,
+            Self::Stderr => OutputKind::Stderr,
         }
     }
 }

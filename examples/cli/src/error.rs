@@ -7,6 +7,7 @@ use workflow_core::catalog::CatalogError;
 use workflow_core::ids::RunId;
 use workflow_core::store::StoreError;
 use workflow_exec::{ControlRefusal, ControlRefused, EngineError};
+use workflow_service::{Code, Envelope, ServiceError};
 
 use crate::exit::Exit;
 use crate::words;
@@ -14,6 +15,9 @@ use crate::words;
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    /// An operation of the service failed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// The engine refused.
     #[error(transparent)]
     Engine(EngineError),
@@ -127,31 +131,60 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::ControlRefused { refused, .. } if refused.code == ControlRefusal::InvalidAnswer => {
-                Exit::INVALID
+                return Exit::INVALID;
             }
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::DONE,
+            _ => {}
+        }
+        match self.code() {
+            Code::Refused => Exit::REFUSED,
+            Code::InvalidRequest
+            | Code::InvalidDefinition
+            | Code::InvalidInputs
+            | Code::OtherInputs
+            | Code::Exists
+            | Code::NoSuchPoint
+            | Code::CannotMigrate
+            | Code::InUse
+            | Code::Protected
+            | Code::ReadOnly
+            | Code::TooLarge => Exit::INVALID,
+            _ => Exit::UNAVAILABLE,
+        }
+    }
+
+    /// The code that the service has for such an error.
+    fn code(&self) -> Code {
+        match self {
+            Self::Service(error) => error.code,
+            Self::Engine(error) => ServiceError::from(error.clone()).code,
+            Self::Store(error) => ServiceError::from(error.clone()).code,
+            Self::Catalog(error) => ServiceError::from(error.clone()).code,
             Self::ControlRefused { .. } | Self::Ended { .. } | Self::NothingAsked(_) | Self::OwnCall(_) => {
-                Exit::REFUSED
+                Code::Refused
             }
-            Self::Invalid(_)
-            | Self::BadStore(_)
+            Self::Invalid(_) => Code::InvalidDefinition,
+            Self::BadStore(_)
             | Self::Ambiguous(_)
             | Self::NoStage(_)
             | Self::Refused(_)
             | Self::NoAnswer(_)
-            | Self::NoWorktree(_)
-            | Self::Engine(
-                EngineError::Invalid(_)
-                | EngineError::Variables(_)
-                | EngineError::Labels(_)
-                | EngineError::SecretInValue { .. }
-                | EngineError::OtherInputs(_)
-                | EngineError::BadId(_)
-                | EngineError::NoSuchPoint { .. }
-                | EngineError::CannotMigrate { .. },
-            )
-            | Self::Catalog(CatalogError::Invalid(_) | CatalogError::Exists(_)) => Exit::INVALID,
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::DONE,
-            _ => Exit::UNAVAILABLE,
+            | Self::NoWorktree(_) => Code::InvalidRequest,
+            Self::NoStore(_) => Code::NotFound,
+            Self::Foreign(_) | Self::Untrusted { .. } => Code::NotTrusted,
+            Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => Code::NotFound,
+            Self::File { .. } | Self::System(_) | Self::Output(_) => Code::Unavailable,
         }
+    }
+
+    /// The error as the service would return it.
+    pub(crate) fn envelope(&self) -> Envelope {
+        let error = match self {
+            Self::Service(error) => error.clone(),
+            Self::Engine(error) => error.clone().into(),
+            Self::ControlRefused { refused, .. } => refused.clone().into(),
+            error => ServiceError::new(error.code(), error.to_string()),
+        };
+        Err(error).into()
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::Stream;
 use jiff::Timestamp;
 use workflow_core::definition::Defaults;
 use workflow_core::ids::RunId;
@@ -13,6 +14,7 @@ use workflow_providers::{
     ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider,
     Worktrees, working_time,
 };
+use workflow_service::{Batch, Caller, Operation, Scope, Service, Subscribe};
 use workflow_store::{Folders, FsCatalog, MemoryStore};
 
 use crate::display::Bell;
@@ -32,9 +34,11 @@ pub(crate) const PROVIDERS: [&str; 6] = [COMMAND, "claude-code", "codex", "gemin
 
 /// The parts that commands work with.
 pub(crate) struct Host {
-    /// The engine.
+    /// The engine, for commands that drive runs.
     pub engine: Engine,
-    /// The catalog, for what the engine does not offer, such as creating workflows.
+    /// The operations, for all other commands.
+    service: Service,
+    /// The catalog, for commands that drive runs of files.
     pub catalog: Arc<FsCatalog>,
     /// The worktrees of runs.
     pub worktrees: Worktrees,
@@ -58,6 +62,19 @@ impl Host {
     /// The same for a server: runs are driven in the background, by `spawn`.
     pub(crate) fn open_on(place: &Place, spawn: impl Spawn + 'static) -> Result<Self, Error> {
         Self::with(&place.home, place.open()?, |builder| builder.spawner(spawn))?.trusted()
+    }
+
+    /// Carries out an operation as the user of the terminal.
+    pub(crate) async fn ask<O: Operation>(&self, request: O) -> Result<O::Response, Error> {
+        self.service.ask(&caller(), request).await.map_err(Error::Service)
+    }
+
+    /// Follows runs as the user of the terminal.
+    pub(crate) async fn subscribe(
+        &self,
+        request: Subscribe,
+    ) -> Result<impl Stream<Item = Batch> + Unpin + use<>, Error> {
+        self.service.subscribe(&caller(), request).await.map_err(Error::Service)
     }
 
     /// Refuses to drive runs of a store that is not known to be the user's.
@@ -122,8 +139,19 @@ impl Host {
             .sink(bell.clone())
             .build()
             .map_err(EngineError::from)?;
-        Ok(Self { engine, catalog, worktrees, bell, distrust })
+        let service = Service::new(engine.clone());
+        Ok(Self { engine, service, catalog, worktrees, bell, distrust })
     }
+}
+
+/// The user of the terminal, who may do everything.
+fn caller() -> Caller {
+    Caller::new(user(), "terminal").scopes(Scope::ALL)
+}
+
+/// Who runs this program.
+pub(crate) fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| format!("user {}", rustix::process::geteuid().as_raw()))
 }
 
 fn builder(worktrees: &Worktrees, home: &Home) -> EngineBuilder {

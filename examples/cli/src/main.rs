@@ -1,13 +1,14 @@
 //! The terminal host of the workflow engine: `workflow run FILE`, and all that belongs to it.
 //!
-//! - [`args`] defines the command line; [`commands`] has a module for each command.
+//! - [`args`] defines the command line; [`commands`] has a module for each command. A command calls operations of
+//!   `workflow-service` and shows what they return; those that drive runs use the engine.
 //! - [`home`] finds the workflows, [`store_url`] the store, and [`mod@reference`] the run that a name means; [`host`]
 //!   builds the engine with that store, the providers, and the [`secrets`] from files and the environment. [`trust`]
 //!   records which stores belong to the user.
 //! - [`private`] keeps the memory and the environment of this process from the programs that it starts.
 //! - [`foreground`] drives runs until they end or pause, and translates [`signals`] into requests.
 //! - [`display`] shows the progress of runs, from a thread of its own; [`words`] puts what a run waits for and used into
-//!   words, and [`history`] reads since when it waits.
+//!   words.
 //! - [`init`] reaps orphans when the program is the first process of a container.
 //! - [`failed`] formats failures; [`exit`] and [`error`] map the result of a command to its exit code and message.
 //!
@@ -21,7 +22,6 @@ mod error;
 mod exit;
 mod failed;
 mod foreground;
-mod history;
 mod home;
 mod host;
 mod init;
@@ -45,6 +45,7 @@ use clap::Parser as _;
 use crate::args::Args;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::text::harmless_json;
 
 fn main() -> ExitCode {
     // Before anything is read: the environment holds secrets.
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
     let exit = commands::run(&args).unwrap_or_else(|error| {
         match &error {
             Error::Output(error) => drop(print::failed(error)),
+            error if args.json => print::to_stderr(&harmless_json(&error.envelope().to_json())),
             error => print::to_stderr(&format!("error: {error}")),
         }
         error.exit()

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use console::{Alignment, measure_text_width, pad_str};
 use serde::Serialize;
+use workflow_service::to_json;
 
 use crate::error::Error;
 use crate::text::{harmless, harmless_json};
@@ -34,9 +35,9 @@ pub(crate) fn objects<T: Serialize>(values: impl IntoIterator<Item = T>) -> Resu
     write(text.as_bytes())
 }
 
-/// A value as a line for a program.
+/// A value as a line for a program, with the names of members that the service has.
 pub(crate) fn object(value: &impl Serialize) -> io::Result<String> {
-    Ok(harmless_json(&serde_json::to_string(value)?))
+    Ok(harmless_json(&to_json(value)?))
 }
 
 /// Prints a value for a program.

@@ -81,6 +81,17 @@ impl RunRef {
     }
 }
 
+impl RunRef {
+    /// The head of the run, and the process that drives it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`find`](Self::find).
+    pub(crate) async fn record(&self, store: &dyn RunStore) -> Result<RunRecord, Error> {
+        Ok(store.get(&self.find(store).await?).await?)
+    }
+}
+
 /// The one run whose id begins so, or whose workflow has that id.
 async fn search(store: &dyn RunStore, name: &RunId, what: String) -> Result<RunId, Error> {
     let name = name.as_str();

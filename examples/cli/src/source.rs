@@ -25,6 +25,16 @@ pub(crate) struct Source {
     text: Vec<u8>,
 }
 
+/// The text of a workflow, for operations.
+pub(crate) struct SourceText {
+    /// Its name in diagnostics.
+    pub name: String,
+    /// The id that the file's name gives.
+    pub id: Option<WorkflowId>,
+    /// The YAML text.
+    pub text: String,
+}
+
 /// The result of checking a workflow.
 pub(crate) struct Checked {
     /// The workflow, ready to run, if it has no errors.
@@ -56,6 +66,18 @@ impl Source {
         let path = PathBuf::from(name);
         let text = read(&path).map_err(|source| Error::File { path: path.clone(), source })?;
         Ok(Self { name: name.to_owned(), id: id_of(&path), text })
+    }
+
+    /// The workflow as a text.
+    pub(crate) fn into_text(self) -> Result<SourceText, Error> {
+        let Self { name, id, text } = self;
+        match String::from_utf8(text) {
+            Ok(text) => Ok(SourceText { name, id, text }),
+            Err(error) => {
+                let source = io::Error::new(io::ErrorKind::InvalidData, error.utf8_error());
+                Err(Error::File { path: name.into(), source })
+            }
+        }
     }
 
     /// Checks the workflow and the parts that it refers to, also for what this host cannot run. `provider` replaces the

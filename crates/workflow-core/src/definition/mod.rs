@@ -43,7 +43,7 @@ pub(crate) use model::{AssignmentsFile, WorkflowFile};
 
 pub use crate::role::{Role, Variable, VariableType};
 pub use crate::suggest::{did_you_mean, nearest};
-pub use check::{validate, validate_profile, validate_role};
+pub use check::{GraphEdge, validate, validate_profile, validate_role};
 pub use draft::{Draft, Parsed, parse, read};
 pub use edit::Correction;
 pub use export::{EXPORT_FORMAT, Export};

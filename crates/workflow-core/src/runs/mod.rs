@@ -20,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 
+use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
 use crate::ids::RunId;
 use crate::output::OutputEntry;
@@ -87,6 +88,13 @@ pub trait Runs: Send + Sync {
     ///
     /// Those of the store.
     async fn count(&self, filter: &RunFilter) -> Result<u64, EngineError>;
+
+    /// A definition that runs were created with, by its hash. Definitions that runs were moved to are in their logs.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, EngineError>;
 
     /// Up to `limit` events with numbers above `after`, in order.
     ///
@@ -170,6 +178,10 @@ macro_rules! forward {
 
             async fn count(&self, filter: &RunFilter) -> Result<u64, EngineError> {
                 (**self).count(filter).await
+            }
+
+            async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, EngineError> {
+                (**self).bundle(hash).await
             }
 
             async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {

@@ -1,8 +1,10 @@
 //! The engine as [`Runs`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _, select};
+use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
@@ -42,6 +44,10 @@ impl Runs for Engine {
 
     async fn count(&self, filter: &RunFilter) -> Result<u64, EngineError> {
         Ok(self.shared.store.count(filter).await?)
+    }
+
+    async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, EngineError> {
+        Ok(self.shared.store.bundle(hash).await?)
     }
 
     async fn events(&self, run: &RunId, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use workflow_core::catalog::{Part, PartKind, Text, Version};
 use workflow_core::data::Data;
 use workflow_core::definition::{
-    Diagnostic, parse_assignments, parse_profile, parse_role, read_front_matter, read_value,
+    Diagnostic, Variable, parse_assignments, parse_profile, parse_role, read_front_matter, read_value,
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId};
 
@@ -13,7 +13,8 @@ use crate::caller::{Caller, Scope};
 use crate::error::ServiceError;
 use crate::host::Host;
 use crate::operation::Operation;
-use crate::workflows::Problem;
+use crate::planned::{PlannedNode, planned_nodes};
+use crate::problem::Problem;
 
 /// What workflows refer to, without the texts.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -36,8 +37,49 @@ pub struct PartSummary {
     pub stage: Option<StageId>,
     /// Where it was read from, for people; absent when it cannot be read.
     pub origin: Option<String>,
+    /// The name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for, of a profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The variables of runs that a role uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Variable>,
+    /// The provider that the author of a role would choose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recommended_provider: Option<String>,
+    /// The nodes of a profile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<PlannedNode>,
     /// Its errors and warnings.
     pub problems: Vec<Problem>,
+}
+
+impl PartSummary {
+    /// Takes what is shown of the content over from a text.
+    fn read(&mut self, part: &Part, text: &str) {
+        let found = match part {
+            Part::Role(id) => {
+                let parsed = parse_role(text.as_bytes(), Some(id));
+                if let Some(role) = parsed.role {
+                    (self.name, self.variables) = (role.name, role.variables);
+                    self.recommended_provider = role.recommended_provider;
+                }
+                parsed.diagnostics
+            }
+            Part::Profile(..) => {
+                let parsed = parse_profile(text.as_bytes(), None);
+                if let Some(profile) = parsed.profile {
+                    self.nodes = planned_nodes(Some(&profile));
+                    (self.name, self.description) = (profile.name, profile.description);
+                }
+                parsed.diagnostics
+            }
+            Part::Assignments | Part::Schema(_) | Part::Skill(_) => problems(part, text),
+        };
+        self.problems = found.into_iter().map(Problem::from).collect();
+    }
 }
 
 /// A role, a profile, a skill or the assignments.
@@ -94,18 +136,29 @@ async fn list(host: &Host, kind: PartKind) -> Result<PartList, ServiceError> {
             Part::Skill(name) | Part::Schema(name) => (name.clone(), None),
             Part::Assignments => continue,
         };
-        let (origin, found) = match catalog.part(&part).await {
-            Ok(Some(text)) => (Some(text.origin), problems(&part, &text.text)),
-            // It was deleted in the meantime.
-            Ok(None) => continue,
-            Err(error) => (None, vec![Diagnostic::error("bad-file", "", error.to_string())]),
-        };
-        items.push(PartSummary {
+        let mut item = PartSummary {
             id,
             stage,
-            origin,
-            problems: found.into_iter().map(Problem::from).collect(),
-        });
+            origin: None,
+            name: None,
+            description: None,
+            variables: Vec::new(),
+            recommended_provider: None,
+            nodes: Vec::new(),
+            problems: Vec::new(),
+        };
+        match catalog.part(&part).await {
+            Ok(Some(text)) => {
+                item.read(&part, &text.text);
+                item.origin = Some(text.origin);
+            }
+            // It was deleted in the meantime.
+            Ok(None) => continue,
+            Err(error) => {
+                item.problems = vec![Diagnostic::error("bad-file", "", error.to_string()).into()];
+            }
+        }
+        items.push(item);
     }
     Ok(PartList { items })
 }

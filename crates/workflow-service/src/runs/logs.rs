@@ -76,6 +76,9 @@ pub struct RunLogs {
     /// Only entries of this level and of more severe ones; all unless given.
     #[serde(default)]
     pub level: Option<LogLevel>,
+    /// Only entries of these kinds, in place of a level; all unless given.
+    #[serde(default)]
+    pub kinds: Vec<OutputKind>,
     /// Only entries of this iteration.
     #[serde(default)]
     pub iteration: Option<u32>,
@@ -144,8 +147,29 @@ pub struct LogWindow {
 }
 
 impl RunLogs {
+    /// The newest entries of a run.
+    pub fn of(run_id: RunId) -> Self {
+        Self {
+            run_id,
+            level: None,
+            kinds: Vec::new(),
+            iteration: None,
+            stage: None,
+            lane: None,
+            node: None,
+            attempt: None,
+            text: None,
+            after: None,
+            before: None,
+            limit: None,
+            counted: false,
+            format: None,
+        }
+    }
+
     fn filter(&self) -> OutputFilter {
         let mut filter = OutputFilter::all();
+        filter.kinds.clone_from(&self.kinds);
         if let Some(level) = self.level {
             let kinds = OutputKind::ALL.iter().copied();
             filter.kinds = kinds.filter(|kind| LogLevel::of_output(*kind) <= level).collect();
@@ -169,6 +193,9 @@ impl Operation for RunLogs {
     }
 
     async fn run(self, host: &Host, _: &Caller) -> Result<LogWindow, ServiceError> {
+        if self.level.is_some() && !self.kinds.is_empty() {
+            return Err(ServiceError::invalid_request("give either a `level` or `kinds`"));
+        }
         let mut filter = self.filter();
         if self.level == Some(LogLevel::Error) {
             // Empty kinds would select all.

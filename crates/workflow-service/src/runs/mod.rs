@@ -8,7 +8,9 @@ mod fork;
 mod inbox;
 mod list;
 mod logs;
+mod plan;
 
+pub use crate::followed::Moved;
 pub use bulk::{DeleteRuns, DeletedRuns, Deletion, PruneRuns, Pruned};
 pub use control::{AnswerRun, CancelRun, ControlResult, KillRun, PauseRun, ResumeRun};
 pub use delete::DeleteRun;
@@ -17,3 +19,4 @@ pub use fork::{ForkPointName, ForkRun, MigrateRun, RerunPoint, RerunRun};
 pub use inbox::{Inbox, InboxItem, InboxList};
 pub use list::{GetRun, ListRuns, RunDetail, RunList};
 pub use logs::{EventWindow, LogFormat, LogLevel, LogWindow, RunEvents, RunLogs};
+pub use plan::{GetRunPlan, RunPlan};

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 use workflow_core::catalog::{CatalogError, Version};
 use workflow_core::data::Data;
+use workflow_core::definition::did_you_mean;
 use workflow_core::definition::edit::{self, EditError};
 use workflow_core::ids::WorkflowId;
 
@@ -48,10 +49,15 @@ impl Operation for CreateWorkflow {
                 Ok(catalog.create(&self.id, &text).await?.into())
             }
             (None, Some(name)) => {
-                let template = catalog.templates().await?.into_iter().find(|template| template.id == name);
-                let template = template
-                    .ok_or_else(|| ServiceError::not_found(format!("there is no template `{name}`")))?;
-                Ok(catalog.create_from(&self.id, &template).await?.into())
+                let templates = catalog.templates().await?;
+                let Some(template) = templates.iter().find(|template| template.id == name) else {
+                    let known: Vec<_> = templates.iter().map(|template| template.id.as_str()).collect();
+                    let near = did_you_mean(name.as_str(), known.iter().copied());
+                    let known = known.join(", ");
+                    let message = format!("there is no template `{name}`{near} (there are: {known})");
+                    return Err(ServiceError::not_found(message));
+                };
+                Ok(catalog.create_from(&self.id, template).await?.into())
             }
             _ => Err(ServiceError::invalid_request("give the new workflow either a `text` or a `template`")),
         }

@@ -2,14 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use workflow_core::definition::{self, Correction, Diagnostic, Draft, Severity};
+use workflow_core::definition::{self, Diagnostic, Draft, Severity};
 use workflow_core::ids::WorkflowId;
 
-use super::get::Range;
 use crate::caller::{Caller, Scope};
 use crate::error::ServiceError;
 use crate::host::Host;
 use crate::operation::Operation;
+use crate::problem::Problem;
 
 /// Checks the text of a workflow, with everything that it refers to.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -20,6 +20,9 @@ pub struct ValidateWorkflow {
     pub id: Option<WorkflowId>,
     /// The YAML text.
     pub text: String,
+    /// Whether unknown keys are errors.
+    #[serde(default)]
+    pub strict: bool,
 }
 
 /// The result of a check.
@@ -31,91 +34,6 @@ pub struct Validated {
     pub valid: bool,
     /// All errors and warnings, in the order of the text.
     pub diagnostics: Vec<Problem>,
-}
-
-/// An error or a warning of a definition.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Problem {
-    /// Whether it stops the definition from being used.
-    pub severity: Severity,
-    /// The kind of problem; the book has an entry for each.
-    pub code: String,
-    /// The field, for instance `test.providers[1].role`; empty for the file as a whole.
-    pub path: String,
-    /// The line, counted from 1; 0 without a place in a text.
-    pub line: u32,
-    /// The column in characters, counted from 1.
-    pub column: u32,
-    /// The line of the end of what is wrong; that of its start where no more is known.
-    pub end_line: u32,
-    /// The column after its last character.
-    pub end_column: u32,
-    /// What is wrong, and what to write instead.
-    pub message: String,
-    /// The file, if it is not the workflow's: a profile, a role, a schema, the assignments.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// Changes of the text, each of which corrects it: an editor can offer them as quick fixes.
-    pub fixes: Vec<Fix>,
-}
-
-/// A change of a text that corrects a problem.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Fix {
-    /// What it does, for people: `Replace with "retries"`.
-    pub title: String,
-    /// The first line of the part of the text that is replaced, counted from 1.
-    pub line: u32,
-    /// The column there, in characters, counted from 1.
-    pub column: u32,
-    /// The last line of the part.
-    pub end_line: u32,
-    /// The column after its last character.
-    pub end_column: u32,
-    /// What takes its place.
-    pub new_text: String,
-}
-
-impl From<Correction> for Fix {
-    fn from(correction: Correction) -> Self {
-        let Range { line, column, end_line, end_column } = correction.range.into();
-        Self { title: correction.title, line, column, end_line, end_column, new_text: correction.new_text }
-    }
-}
-
-impl From<Diagnostic> for Problem {
-    fn from(found: Diagnostic) -> Self {
-        let Diagnostic { severity, code, path, line, column, message, file, .. } = found;
-        Self {
-            severity,
-            code: code.to_owned(),
-            path,
-            line,
-            column,
-            end_line: line,
-            end_column: column,
-            message,
-            file: file.map(Into::into),
-            fixes: Vec::new(),
-        }
-    }
-}
-
-impl Problem {
-    /// The problem with its end and its fixes in the text of a draft.
-    fn in_text(found: Diagnostic, draft: &Draft) -> Self {
-        let fixes = draft.corrections(&found).into_iter().map(Fix::from).collect();
-        let end = draft.end(&found);
-        let problem = Self { fixes, ..Self::from(found) };
-        match end {
-            Some((end_line, end_column)) => Self { end_line, end_column, ..problem },
-            None => problem,
-        }
-    }
 }
 
 /// Everything that is wrong with a text, with ends and fixes.
@@ -141,7 +59,11 @@ impl Operation for ValidateWorkflow {
         let draft = definition::read(self.text.as_bytes(), self.id.as_ref());
         let mut looked_up = draft.clone();
         host.engine().look_up(&mut looked_up).await?;
-        let checked = host.engine().finish(looked_up, None);
-        Ok(Validated { valid: checked.plan.is_some(), diagnostics: problems(checked.diagnostics, &draft) })
+        let mut diagnostics = problems(host.engine().finish(looked_up, None).diagnostics, &draft);
+        if self.strict {
+            let unknown = diagnostics.iter_mut().filter(|problem| problem.code == "unknown-key");
+            unknown.for_each(|problem| problem.severity = Severity::Error);
+        }
+        Ok(Validated { valid: !diagnostics.iter().any(Problem::is_error), diagnostics })
     }
 }

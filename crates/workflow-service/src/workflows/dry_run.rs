@@ -6,17 +6,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::bundle::BundleHash;
 use workflow_core::data::Data;
-use workflow_core::definition::{self, Diagnostic, LoopSpec, Mode, OnFailure, VariableType};
-use workflow_core::ids::{StageId, WorkflowId};
+use workflow_core::definition::{self, Diagnostic, LoopSpec, VariableType};
+use workflow_core::ids::WorkflowId;
 use workflow_core::labels::check_labels;
 use workflow_core::plan::{Plan, RunInput};
 use workflow_core::runs::StartRun;
 
-use super::check::{Problem, problems};
+use super::check::problems;
 use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
 use crate::host::Host;
 use crate::operation::Operation;
+use crate::planned::{PlannedStage, planned_stages};
+use crate::problem::Problem;
 
 /// Lists the variables that a run of a workflow can be given.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -127,59 +129,18 @@ pub struct Missing {
     pub providers: Vec<String>,
 }
 
-/// A stage that would run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct PlannedStage {
-    /// The id.
-    pub id: StageId,
-    /// The profile.
-    pub profile: String,
-    /// Whether its lanes work one after the other or at the same time.
-    pub mode: Mode,
-    /// One for each provider.
-    pub lanes: Vec<PlannedLane>,
-    /// The nodes of each lane.
-    pub nodes: Vec<PlannedNode>,
-    /// What a failure does.
-    pub on_failure: OnFailure,
-    /// Whether a person is asked before it starts.
-    pub asks: bool,
-    /// The condition on which it runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub when: Option<String>,
-}
-
-/// A lane of a stage.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct PlannedLane {
-    /// The provider; it may contain `${…}`.
-    pub provider: String,
-    /// The role, if it has one.
-    pub role: Option<String>,
-    /// What its vote weighs.
-    pub weight: u32,
-}
-
-/// A node of a stage.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct PlannedNode {
-    /// The id.
-    pub id: String,
-    /// The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`.
-    #[serde(rename = "type")]
-    pub kind: String,
-}
-
 /// Checks all that a start checks, without creating a run.
-pub(super) async fn dry_run(host: &Host, id: WorkflowId, request: &StartRun) -> Result<DryRun, ServiceError> {
+pub(super) async fn dry_run(
+    host: &Host,
+    id: WorkflowId,
+    text: Option<String>,
+    request: &StartRun,
+) -> Result<DryRun, ServiceError> {
     let engine = host.engine();
-    let text = host.catalog()?.get(&id).await?.text;
+    let text = match text {
+        Some(text) => text,
+        None => host.catalog()?.get(&id).await?.text,
+    };
     let mut draft = definition::read(text.as_bytes(), Some(&id));
     engine.look_up(&mut draft).await?;
     let checked = engine.finish(draft.clone(), request.provider.as_deref());
@@ -216,32 +177,9 @@ fn add_plan(dry: &mut DryRun, host: &Host, plan: &Arc<Plan>, request: &StartRun)
         repeat.max_iters = request.max_iters.unwrap_or(repeat.max_iters);
         repeat
     });
-    for (id, stage) in &bundle.workflow.stages {
-        let lane = |lane: &definition::Lane| PlannedLane {
-            provider: lane.provider.clone(),
-            role: lane.role.clone(),
-            weight: lane.weight.unwrap_or(1),
-        };
-        let graph = bundle.profiles.get(id).map(|profile| serde_json::to_value(&profile.graph));
-        let nodes = match graph.and_then(Result::ok) {
-            Some(graph) => nodes(&graph),
-            None => vec![PlannedNode { id: "run".to_owned(), kind: "run".to_owned() }],
-        };
-        dry.stages.push(PlannedStage {
-            id: id.clone(),
-            profile: stage.profile.clone().unwrap_or_else(|| "simple".to_owned()),
-            mode: stage.mode.unwrap_or_default(),
-            lanes: stage.providers.iter().map(lane).collect(),
-            nodes,
-            on_failure: request.on_failure.or(stage.on_failure).unwrap_or_default(),
-            asks: request.interactive || stage.approval.is_some(),
-            when: stage.when.clone(),
-        });
+    dry.stages = planned_stages(bundle);
+    for stage in &mut dry.stages {
+        stage.on_failure = request.on_failure.unwrap_or(stage.on_failure);
+        stage.asks |= request.interactive;
     }
-}
-
-fn nodes(graph: &serde_json::Value) -> Vec<PlannedNode> {
-    let text = |node: &serde_json::Value, key| node[key].as_str().unwrap_or_default().to_owned();
-    let node = |node: &serde_json::Value| PlannedNode { id: text(node, "id"), kind: text(node, "type") };
-    graph.as_array().into_iter().flatten().map(node).collect()
 }

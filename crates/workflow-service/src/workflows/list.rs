@@ -11,11 +11,11 @@ use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::status::RunStatus;
 use workflow_core::store::{RunFilter, RunRecord};
 
-use super::check::Problem;
 use crate::caller::{Caller, Scope};
 use crate::error::ServiceError;
 use crate::host::Host;
 use crate::operation::Operation;
+use crate::problem::Problem;
 
 /// How many of the newest runs are read to find the last run of each workflow.
 const NEWEST: usize = 200;

@@ -23,6 +23,9 @@ use crate::operation::Operation;
 pub struct RunWorkflow {
     /// The workflow.
     pub id: WorkflowId,
+    /// With `dryRun`: another text of the workflow, for instance one that is not saved yet.
+    #[serde(default)]
+    pub text: Option<String>,
     /// The values of variables.
     #[serde(default)]
     pub vars: IndexMap<String, Data>,
@@ -114,7 +117,11 @@ impl Operation for RunWorkflow {
         start.interactive = self.interactive;
         start.isolated = self.isolated;
         if self.dry_run {
-            return Ok(StartOutcome::DryRun(Box::new(dry_run(host, self.id, &start).await?)));
+            return Ok(StartOutcome::DryRun(Box::new(dry_run(host, self.id, self.text, &start).await?)));
+        }
+        if self.text.is_some() {
+            let message = "a run follows the workflow of the catalog: give a `text` only with `dryRun`";
+            return Err(ServiceError::invalid_request(message));
         }
         Ok(StartOutcome::Started(Started { run_id: host.runs().start(start).await? }))
     }

@@ -11,12 +11,13 @@ use workflow_core::definition::{self, Export};
 use workflow_core::ids::WorkflowId;
 use workflow_core::provider::async_trait;
 
-use super::check::{Problem, problems, refuse_errors};
+use super::check::{problems, refuse_errors};
 use crate::caller::{Caller, Scope, Target};
 use crate::code::Code;
 use crate::error::ServiceError;
 use crate::host::Host;
 use crate::operation::Operation;
+use crate::problem::Problem;
 
 /// Writes a workflow and everything that it refers to into one YAML document.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -6,6 +6,7 @@ mod bindings;
 mod catalog;
 mod edits;
 mod fixes;
+mod graph;
 mod history;
 mod host;
 mod http;

@@ -10,7 +10,9 @@ use workflow_core::ids::RunId;
 use workflow_core::output_schema::OutputSchema;
 use workflow_core::status::{Wait, WaitReason};
 use workflow_core::store::{Answer, Control, StoreError};
+use workflow_core::view::RunView;
 use workflow_exec::{ControlOutcome, EngineError};
+use workflow_service::runs::{AnswerRun, GetRun, RunDetail};
 
 use super::{control, drive};
 use crate::args::AnswerArgs;
@@ -18,7 +20,6 @@ use crate::display::Shown;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground::Driven;
-use crate::history::History;
 use crate::host::Host;
 use crate::store_url::Place;
 use crate::text::{date, word};
@@ -28,16 +29,15 @@ use crate::{own_call, print, words};
 pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Result<Exit, Error> {
     let (mut host, run) = Host::of_run(place, &args.run).await?;
     let run = &run;
-    let history = History::read(&**host.engine.store(), run).await?;
-    let Some(said) = Said::of(args) else { return show(json, args, run, &history) };
+    let RunDetail { run: view, holder, .. } = host.ask(GetRun { run_id: run.clone() }).await?;
+    let Some(said) = Said::of(args) else { return show(json, args, &view) };
     if own_call::is_within(run) {
         return Err(Error::OwnCall(run.clone()));
     }
-    let status = history.view.status;
-    if status.is_terminal() {
-        return Err(Error::Ended { run: run.to_string(), what: "answered", status: word(status) });
+    if view.status.is_terminal() {
+        return Err(Error::Ended { run: run.to_string(), what: "answered", status: word(view.status) });
     }
-    let (number, wait) = asked(args, run, &history)?;
+    let (number, wait) = asked(args, &view)?;
     let value = said.value(wait).map_err(|problem| {
         let accepted = words::accepted(wait);
         Error::NoAnswer(format!(
@@ -45,7 +45,7 @@ pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Resu
             words::asks(wait)
         ))
     })?;
-    if args.detach || host.engine.store().get(run).await?.holder.is_some() {
+    if args.detach || holder.is_some() {
         leave(&host, json, run, number, value).await
     } else {
         host = host.trusted()?;
@@ -55,12 +55,13 @@ pub(crate) async fn answer(place: &Place, json: bool, args: &AnswerArgs) -> Resu
 
 /// Answers, and leaves the run to its driver or to a worker.
 async fn leave(host: &Host, json: bool, run: &RunId, number: u64, value: Value) -> Result<Exit, Error> {
-    let handle = host.engine.handle(run);
-    match control::settled(host, run, handle.answer(number, value).await?).await? {
-        ControlOutcome::Refused(refused) => return Err(Error::ControlRefused { run: run.clone(), refused }),
-        ControlOutcome::Recorded { .. } => return control::recorded(host, json, run).await,
-        _ if json => print::json(&handle.view().await?)?,
-        _ => print::line(format!("run {run}: answered ({})", control::who_continues(host, run).await?))?,
+    let request = AnswerRun { run_id: run.clone(), wait: number, value: Data::new(&value) };
+    match control::send(host, run, request).await? {
+        None => return control::recorded(host, json, run).await,
+        Some(view) if json => print::json(&view)?,
+        Some(_) => {
+            print::line(format!("run {run}: answered ({})", control::who_continues(host, run).await?))?;
+        }
     }
     Ok(Exit::DONE)
 }
@@ -106,22 +107,21 @@ async fn answer_and_drive(
 }
 
 /// The questions of the run, with their numbers.
-fn all_asked(history: &History) -> Vec<(u64, &Wait)> {
-    history.view.waits.iter().filter_map(|wait| Some((wait.number?, wait))).collect()
+fn all_asked(run: &RunView) -> Vec<(u64, &Wait)> {
+    run.waits.iter().filter_map(|wait| Some((wait.number?, wait))).collect()
 }
 
 /// The question that is answered.
-fn asked<'h>(args: &AnswerArgs, run: &RunId, history: &'h History) -> Result<(u64, &'h Wait), Error> {
-    let all = all_asked(history);
+fn asked<'r>(args: &AnswerArgs, view: &'r RunView) -> Result<(u64, &'r Wait), Error> {
+    let (all, run) = (all_asked(view), &view.run_id);
     let list = || {
         let lines = all.iter().map(|(number, wait)| format!("\n  --wait {number}  {}", words::asks(wait)));
         lines.collect::<String>()
     };
     match (args.wait, all.as_slice()) {
-        (_, []) => Err(Error::NothingAsked(format!(
-            "run `{run}` has no open question ({})",
-            word(history.view.status)
-        ))),
+        (_, []) => {
+            Err(Error::NothingAsked(format!("run `{run}` has no open question ({})", word(view.status))))
+        }
         (None, [only]) => Ok(*only),
         (None, _) => {
             Err(Error::NoAnswer(format!("run `{run}` has several questions; choose one:{}", list())))
@@ -139,23 +139,23 @@ fn asked<'h>(args: &AnswerArgs, run: &RunId, history: &'h History) -> Result<(u6
 }
 
 /// Shows the questions of a run, and its other waits.
-fn show(json: bool, args: &AnswerArgs, run: &RunId, history: &History) -> Result<Exit, Error> {
-    let mut waits: Vec<_> = history.view.waits.iter().collect();
+fn show(json: bool, args: &AnswerArgs, view: &RunView) -> Result<Exit, Error> {
+    let (run, mut waits) = (&view.run_id, view.waits.iter().collect::<Vec<_>>());
     if args.wait.is_some() {
-        waits = vec![asked(args, run, history)?.1];
+        waits = vec![asked(args, view)?.1];
     }
     if json {
         print::objects(waits)?;
         return Ok(Exit::DONE);
     }
-    let asks = all_asked(history).len();
+    let asks = all_asked(view).len();
     if asks == 0 {
-        print::to_stderr(&format!("run {run} has no open question ({})", word(history.view.status)));
+        print::to_stderr(&format!("run {run} has no open question ({})", word(view.status)));
     }
     let mut lines = Vec::new();
     for wait in waits.into_iter().filter(|wait| wait.reason != WaitReason::Pause) {
         let number = wait.number.map(|number| format!("{number}  ")).unwrap_or_default();
-        let since = history.since(wait).map(|since| format!(", since {}", date(since))).unwrap_or_default();
+        let since = wait.since.map(|since| format!(", since {}", date(since))).unwrap_or_default();
         lines.push(format!("{number}waits for {}{since}", words::waits_for(wait)));
         lines.extend(wait.question.iter().flat_map(|text| text.lines()).map(|line| format!("   {line}")));
         if wait.number.is_some() {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use workflow_core::ids::RunId;
 use workflow_core::status::RunStatus;
-use workflow_core::store::Control;
-use workflow_exec::ControlOutcome;
+use workflow_core::view::RunView;
+use workflow_exec::{ControlOutcome, ControlRefusal, ControlRefused};
+use workflow_service::runs::{CancelRun, ControlResult, GetRun, PauseRun, ResumeRun};
+use workflow_service::{Code, Operation, ServiceError};
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -17,34 +19,76 @@ use crate::text::word;
 
 /// Requests a pause.
 pub(crate) async fn pause(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
-    ask(place, json, run, Control::Pause, RunStatus::Paused).await
+    let (host, run) = Host::of_run(place, run).await?;
+    let request = PauseRun { run_id: run.clone() };
+    let asked = Asked { what: "pause", participle: "paused", wanted: RunStatus::Paused };
+    asked.send(&host, json, &run, request).await
 }
 
 /// Requests that the run is cancelled.
 pub(crate) async fn cancel(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
-    ask(place, json, run, Control::Cancel, RunStatus::Cancelled).await
+    let (host, run) = Host::of_run(place, run).await?;
+    let request = CancelRun { run_id: run.clone() };
+    let asked = Asked { what: "cancel", participle: "cancelled", wanted: RunStatus::Cancelled };
+    asked.send(&host, json, &run, request).await
 }
 
 /// Requests that the run is resumed, and leaves it to its driver or to a worker.
 pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, run).await?;
     let run = &run;
-    let handle = host.engine.handle(run);
-    let before = handle.status().await?;
-    if before.is_terminal() {
-        return Err(Error::Ended { run: run.to_string(), what: "resumed", status: word(before) });
-    }
-    match settled(&host, run, handle.resume().await?).await? {
-        ControlOutcome::Refused(refused) => return Err(Error::ControlRefused { run: run.clone(), refused }),
-        ControlOutcome::Recorded { .. } => return recorded(&host, json, run).await,
-        _ if json => print::json(&handle.view().await?)?,
-        _ => print::line(format!("run {run}: resume requested ({})", who_continues(&host, run).await?))?,
+    match send(&host, run, ResumeRun { run_id: run.clone() }).await {
+        Err(Error::ControlRefused { refused, .. }) if refused.code == ControlRefusal::Ended => {
+            return Err(ended(run, "resumed", host.ask(GetRun { run_id: run.clone() }).await?.run.status));
+        }
+        Err(error) => return Err(error),
+        Ok(None) => return recorded(&host, json, run).await,
+        Ok(Some(view)) if json => print::json(&view)?,
+        Ok(Some(_)) => {
+            print::line(format!("run {run}: resume requested ({})", who_continues(&host, run).await?))?;
+        }
     }
     Ok(Exit::DONE)
 }
 
 /// How long to wait for the driver of the run to decide on a request.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sends a control request to a run. `None` if it is recorded, and the driver has not decided within [`PATIENCE`].
+pub(super) async fn send<O>(host: &Host, run: &RunId, request: O) -> Result<Option<RunView>, Error>
+where
+    O: Operation<Response = ControlResult>,
+{
+    let result = match host.ask(request).await {
+        Err(Error::Service(error)) if error.code == Code::Refused => return Err(refused(run, error)),
+        result => result?,
+    };
+    let outcome = match (result.run, result.recorded) {
+        (Some(view), _) => return Ok(Some(view)),
+        (None, Some(number)) => settled(host, run, ControlOutcome::Recorded { number }).await?,
+        (None, None) => return Ok(None),
+    };
+    match outcome {
+        ControlOutcome::Done(view) => Ok(Some(*view)),
+        ControlOutcome::Refused(refused) => Err(Error::ControlRefused { run: run.clone(), refused }),
+        _ => Ok(None),
+    }
+}
+
+/// Why a run refused a request.
+fn refused(run: &RunId, error: ServiceError) -> Error {
+    let refusal = error.details.as_ref().and_then(|details| details.get("refusal")).cloned();
+    match refusal.and_then(|refusal| serde_json::from_value(refusal).ok()) {
+        Some(code) => {
+            Error::ControlRefused { run: run.clone(), refused: ControlRefused::new(code, error.message) }
+        }
+        None => error.into(),
+    }
+}
+
+fn ended(run: &RunId, what: &'static str, status: RunStatus) -> Error {
+    Error::Ended { run: run.to_string(), what, status: word(status) }
+}
 
 /// The outcome of a request, if the driver decides within [`PATIENCE`].
 pub(super) async fn settled(
@@ -61,7 +105,7 @@ pub(super) async fn settled(
 /// Reports that the driver of the run has not decided yet.
 pub(super) async fn recorded(host: &Host, json: bool, run: &RunId) -> Result<Exit, Error> {
     if json {
-        print::json(&host.engine.handle(run).view().await?)?;
+        print::json(&host.ask(GetRun { run_id: run.clone() }).await?.run)?;
     } else {
         let who = who_continues(host, run).await?;
         print::line(format!(
@@ -73,47 +117,47 @@ pub(super) async fn recorded(host: &Host, json: bool, run: &RunId) -> Result<Exi
 
 /// Which process carries a request out.
 pub(super) async fn who_continues(host: &Host, run: &RunId) -> Result<String, Error> {
-    Ok(match host.engine.store().get(run).await?.holder {
+    Ok(match host.ask(GetRun { run_id: run.clone() }).await?.holder {
         Some(holder) => format!("{holder} drives it"),
         None => "a worker continues it".to_owned(),
     })
 }
 
-/// Sends a control request, and reports its outcome. A run without a driver has the `wanted` status at once.
-async fn ask(
-    place: &Place,
-    json: bool,
-    run: &RunRef,
-    control: Control,
+/// A request that ends in a status.
+struct Asked {
+    what: &'static str,
+    participle: &'static str,
+    /// The status of a run that carried it out. A run without a driver has it at once.
     wanted: RunStatus,
-) -> Result<Exit, Error> {
-    let (host, run) = Host::of_run(place, run).await?;
-    let run = &run;
-    let handle = host.engine.handle(run);
-    let before = handle.status().await?;
-    if before.is_terminal() && before != wanted {
-        let what = if control == Control::Pause { "paused" } else { "cancelled" };
-        return Err(Error::Ended { run: run.to_string(), what, status: word(before) });
-    }
-    let view = if before == wanted {
-        handle.view().await?
-    } else {
-        match settled(&host, run, handle.control(control.clone()).await?).await? {
-            ControlOutcome::Done(view) => *view,
-            ControlOutcome::Refused(refused) => {
-                return Err(Error::ControlRefused { run: run.clone(), refused });
+}
+
+impl Asked {
+    /// Sends the request, and reports its outcome.
+    async fn send<O>(&self, host: &Host, json: bool, run: &RunId, request: O) -> Result<Exit, Error>
+    where
+        O: Operation<Response = ControlResult>,
+    {
+        let view = match send(host, run, request).await {
+            Err(Error::ControlRefused { refused, .. }) if refused.code == ControlRefusal::Ended => {
+                let view = host.ask(GetRun { run_id: run.clone() }).await?.run;
+                if view.status != self.wanted {
+                    return Err(ended(run, self.participle, view.status));
+                }
+                view
             }
-            _ => return recorded(&host, json, run).await,
+            Err(error) => return Err(error),
+            Ok(None) => return recorded(host, json, run).await,
+            Ok(Some(view)) => view,
+        };
+        if json {
+            print::json(&view)?;
+        } else if view.status == self.wanted {
+            print::line(format!("run {run} is {}", word(self.wanted)))?;
+        } else {
+            let holder = host.ask(GetRun { run_id: run.clone() }).await?.holder;
+            let holder = holder.map(|holder| format!(" ({holder} drives it)")).unwrap_or_default();
+            print::line(format!("run {run}: {} requested{holder}", self.what))?;
         }
-    };
-    if json {
-        print::json(&view)?;
-    } else if view.status == wanted {
-        print::line(format!("run {run} is {}", word(wanted)))?;
-    } else {
-        let holder = host.engine.store().get(run).await?.holder;
-        let holder = holder.map(|holder| format!(" ({holder} drives it)")).unwrap_or_default();
-        print::line(format!("run {run}: {} requested{holder}", word(control)))?;
+        Ok(Exit::DONE)
     }
-    Ok(Exit::DONE)
 }

@@ -1,8 +1,9 @@
 //! `list`, `validate` and `schema`: workflows before they run.
 
-use serde_json::json;
-use workflow_core::catalog::{Catalog as _, CatalogEntry};
-use workflow_core::definition::Diagnostic;
+use serde::Serialize;
+use workflow_service::workflows::{
+    ListWorkflows, Problem, ValidateWorkflow, Validated, WorkflowList, WorkflowSummary,
+};
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -10,38 +11,58 @@ use crate::home::Home;
 use crate::host::Host;
 use crate::print;
 use crate::source::Source;
-use crate::text::count;
+use crate::store_url::Place;
+use crate::text::{count, date, word};
 
 /// Lists the workflows of the home.
-pub(crate) async fn list(home: &Home, json: bool) -> Result<Exit, Error> {
-    let workflows = Host::for_definitions(home)?.catalog.list().await?;
+pub(crate) async fn list(home: &Home, place: Result<Place, Error>, json: bool) -> Result<Exit, Error> {
+    let WorkflowList { workflows, .. } = listed(home, place).await?;
     if json {
-        for CatalogEntry { id, name, description, stages, problem, .. } in &workflows {
-            let workflow = json!({
-                "id": id,
-                "name": name,
-                "description": description,
-                "stages": stages,
-                "problem": problem,
-            });
-            print::json(&workflow)?;
-        }
+        print::objects(&workflows)?;
     } else if workflows.is_empty() {
         print::to_stderr(&format!("no workflows in {}", home.path.join("workflows").display()));
     } else {
-        let head = ["WORKFLOW", "NAME", "STAGES"].map(str::to_owned);
+        let head = ["WORKFLOW", "NAME", "LAST RUN", "STAGES"].map(str::to_owned);
         let rows: Vec<_> = std::iter::once(head).chain(workflows.iter().map(row)).collect();
         print::lines(print::table(&rows))?;
     }
     Ok(Exit::DONE)
 }
 
-fn row(workflow: &CatalogEntry) -> [String; 3] {
+/// The workflows with their last runs; without these when the store cannot be read.
+async fn listed(home: &Home, place: Result<Place, Error>) -> Result<WorkflowList, Error> {
+    let unread = match place.and_then(|place| Host::existing(&place)) {
+        Ok(Some(host)) => match host.ask(ListWorkflows::default()).await {
+            Ok(listed) => return Ok(listed),
+            Err(error) => Some(error),
+        },
+        Ok(None) => None,
+        Err(error) => Some(error),
+    };
+    // An error of the catalog is the same without the store, and is not reported twice.
+    let listed = Host::for_definitions(home)?.ask(ListWorkflows::default()).await?;
+    if let Some(error) = unread {
+        print::to_stderr(&format!("warning: the last runs are not shown: {error}"));
+    }
+    Ok(listed)
+}
+
+fn row(workflow: &WorkflowSummary) -> [String; 4] {
     let stages = match &workflow.problem {
         Some(problem) => format!("(cannot be used: {problem})"),
         None => workflow.stages.join(", "),
     };
-    [workflow.id.to_string(), workflow.name.clone().unwrap_or_default(), stages]
+    let last = workflow.last_run.as_ref();
+    let last = last.map(|run| format!("{}, {}", word(run.status), date(run.created_at))).unwrap_or_default();
+    [workflow.id.to_string(), workflow.name.clone().unwrap_or_default(), last, stages]
+}
+
+/// A workflow that was checked, as JSON.
+#[derive(Serialize)]
+struct Checked<'a> {
+    file: &'a str,
+    #[serde(flatten)]
+    result: &'a Validated,
 }
 
 /// Checks workflows, and prints all errors and warnings.
@@ -54,7 +75,7 @@ pub(crate) async fn validate(
     let host = Host::for_definitions(home)?;
     let mut worst = Exit::DONE;
     for workflow in workflows {
-        let source = match Source::read(&host, workflow).await {
+        let source = match Source::read(&host, workflow).await.and_then(Source::into_text) {
             Ok(source) => source,
             // The other workflows are checked all the same.
             Err(error) => {
@@ -63,26 +84,22 @@ pub(crate) async fn validate(
                 continue;
             }
         };
-        let checked = source.check(&host, strict, None).await?;
-        if checked.plan.is_none() {
+        let result = host.ask(ValidateWorkflow { id: source.id, text: source.text, strict }).await?;
+        if !result.valid {
             worst = worst.max(Exit::INVALID);
         }
         if json {
-            print::json(&json!({
-                "file": source.name,
-                "valid": checked.plan.is_some(),
-                "diagnostics": checked.diagnostics,
-            }))?;
+            print::json(&Checked { file: &source.name, result: &result })?;
         } else {
-            print::lines(checked.lines(&source.name))?;
-            print::line(summary(&source.name, &checked.diagnostics))?;
+            print::lines(result.diagnostics.iter().map(|problem| problem.in_line(&source.name)))?;
+            print::line(summary(&source.name, &result.diagnostics))?;
         }
     }
     Ok(worst)
 }
 
-fn summary(name: &str, diagnostics: &[Diagnostic]) -> String {
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+fn summary(name: &str, diagnostics: &[Problem]) -> String {
+    let errors = diagnostics.iter().filter(|problem| problem.is_error()).count();
     let warnings = diagnostics.len() - errors;
     let mut parts = Vec::new();
     for (number, what) in [(errors, "error"), (warnings, "warning")] {

@@ -3,11 +3,12 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use jiff::Timestamp;
-use serde_json::json;
 use workflow_core::ids::RunId;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{RunFilter, RunRecord, StoreError};
+use workflow_core::store::RunRecord;
 use workflow_providers::Worktrees;
+use workflow_service::Code;
+use workflow_service::runs::{DeleteRuns, Deletion, ListRuns};
 
 use crate::args::{DeleteArgs, PruneArgs};
 use crate::error::Error;
@@ -17,16 +18,17 @@ use crate::print;
 use crate::store_url::Place;
 use crate::text::{count, date, word};
 
+/// How many runs are deleted with one request.
+const AT_ONCE: usize = 100;
 /// How many runs the confirmation lists.
 const LISTED: usize = 20;
 
 /// Deletes runs that have ended.
 pub(crate) async fn delete(place: &Place, json: bool, args: &DeleteArgs) -> Result<Exit, Error> {
     let Some(host) = Host::existing(place)? else { return Err(Error::NoStore(place.to_string())) };
-    let store = &**host.engine.store();
     let mut runs: Vec<RunRecord> = Vec::new();
     for name in &args.runs {
-        let run = store.get(&name.find(store).await?).await?;
+        let run = name.record(&**host.engine.store()).await?;
         if !run.head.status.is_terminal() {
             let (run, status) = (run.run_id, word(run.head.status));
             return Err(Error::Refused(format!(
@@ -43,16 +45,15 @@ pub(crate) async fn delete(place: &Place, json: bool, args: &DeleteArgs) -> Resu
 
 /// Deletes the runs that have ended and match the arguments.
 pub(crate) async fn prune(place: &Place, json: bool, args: &PruneArgs) -> Result<Exit, Error> {
-    let mut filter = RunFilter::all();
-    filter.workflow.clone_from(&args.workflow);
-    filter.statuses = if args.status.is_empty() {
-        vec![RunStatus::Completed, RunStatus::Failed, RunStatus::Cancelled]
-    } else {
-        args.status.clone()
+    let ended = vec![RunStatus::Completed, RunStatus::Failed, RunStatus::Cancelled];
+    let request = ListRuns {
+        workflow: args.workflow.clone(),
+        statuses: if args.status.is_empty() { ended } else { args.status.clone() },
+        ..ListRuns::default()
     };
     let Some(host) = Host::existing(place)? else { return Ok(nothing()) };
     // The newest come first.
-    let mut runs = host.engine.store().list(&filter).await?;
+    let mut runs = super::runs::all(&host, request, None).await?;
     runs.drain(..args.keep.unwrap_or(0).min(runs.len()));
     if let Some(age) = args.older_than {
         let before = Timestamp::now().checked_sub(age.0).unwrap_or(Timestamp::MIN);
@@ -82,24 +83,24 @@ async fn remove(
         return Ok(Exit::DONE);
     }
     let (mut deleted, mut exit) = (Vec::new(), Exit::DONE);
-    for RunRecord { run_id: run, .. } in runs {
-        match host.engine.store().delete(run).await {
-            Ok(()) => {
-                if json {
-                    print::json(&json!({ "runId": run, "deleted": true }))?;
-                } else {
-                    print::line(format!("deleted run {run}"))?;
+    for some in runs.chunks(AT_ONCE) {
+        let run_ids = some.iter().map(|run| run.run_id.clone()).collect();
+        for deletion in host.ask(DeleteRuns { run_ids }).await?.results {
+            let Deletion { run_id: run, error, .. } = &deletion;
+            match error {
+                None if json => print::json(&deletion)?,
+                None => print::line(format!("deleted run {run}"))?,
+                // Another process deleted it first.
+                Some(error) if error.code == Code::NotFound => continue,
+                // The others are deleted all the same.
+                Some(error) => {
+                    let error = Error::from(error.clone());
+                    print::to_stderr(&format!("error: {error}"));
+                    exit = exit.max(error.exit());
+                    continue;
                 }
-                deleted.push(run.clone());
             }
-            // Another process deleted it first.
-            Err(StoreError::NotFound(_)) => {}
-            // The others are deleted all the same.
-            Err(error) => {
-                let error = Error::from(error);
-                print::to_stderr(&format!("error: {error}"));
-                exit = exit.max(error.exit());
-            }
+            deleted.push(run.clone());
         }
     }
     worktrees(place, deleted).await?;

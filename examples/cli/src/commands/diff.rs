@@ -1,8 +1,9 @@
 //! `diff`: what a run changed in its worktree.
 
+use workflow_service::runs::GetRunPlan;
+
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::history::History;
 use crate::host::Host;
 use crate::print;
 use crate::reference::RunRef;
@@ -12,7 +13,7 @@ use crate::store_url::Place;
 pub(crate) async fn diff(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, run).await?;
     let run = &run;
-    if History::read(&**host.engine.store(), run).await?.branch.is_none() {
+    if !host.ask(GetRunPlan { run_id: run.clone() }).await?.isolated {
         let message = format!("run `{run}` has no worktree: `workflow run --worktree` starts one that has");
         return Err(Error::NoWorktree(message));
     }

@@ -1,7 +1,7 @@
 //! `events`: what happened to a run, with the numbers that `fork --at` takes.
 
 use workflow_core::event::Event;
-use workflow_core::store::StoreError;
+use workflow_service::runs::RunEvents;
 
 use crate::display::Story;
 use crate::error::Error;
@@ -18,20 +18,20 @@ const PAGE: usize = 1_000;
 /// Lists the events of a run.
 pub(crate) async fn events(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, run).await?;
-    let (store, mut last, mut story) = (host.engine.store(), 0, Story::default());
+    let mut request = RunEvents { run_id: run.clone(), after: 0, limit: Some(PAGE), level: None };
+    let mut story = Story::default();
     let mut rows = vec![["EVENT", "TIME", "WHAT", "NODE"].map(str::to_owned)];
     loop {
-        let page = store.events(&run, last, PAGE).await?;
-        let Some(event) = page.last() else { break };
-        last = event.seq;
+        let page = host.ask(request.clone()).await?;
         if json {
-            print::objects(&page)?;
+            print::objects(&page.events)?;
         } else {
-            rows.extend(page.iter().map(|event| row(event, &mut story)));
+            rows.extend(page.events.iter().map(|event| row(event, &mut story)));
         }
-    }
-    if last == 0 {
-        return Err(StoreError::NotFound(format!("run `{run}`")).into());
+        match page.next {
+            Some(next) => request.after = next,
+            None => break,
+        }
     }
     if !json {
         print::lines(print::table(&rows))?;

@@ -7,13 +7,13 @@ use workflow_core::definition::did_you_mean;
 use workflow_core::event::EventBody;
 use workflow_core::ids::{NodePath, RunId, StageId};
 use workflow_core::output::{OutputEntry, OutputKind};
-use workflow_core::store::RunStore;
+use workflow_service::runs::{GetRun, GetRunPlan, LogLevel, RunEvents, RunLogs};
+use workflow_service::{FollowRun, Subscribe};
 
-use crate::args::{LogsArgs, Stream};
+use crate::args::LogsArgs;
 use crate::display::{Pieces, entry_line};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::history::History;
 use crate::host::Host;
 use crate::print;
 use crate::store_url::Place;
@@ -24,11 +24,10 @@ const PAGE: usize = 1_000;
 /// Shows the output entries of a run, and with `--follow` new ones until the run has ended.
 pub(crate) async fn logs(place: &Place, json: bool, args: &LogsArgs) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, &args.run).await?;
-    let store = &**host.engine.store();
     if let Some(stage) = &args.stage {
-        check_stage(store, &run, stage).await?;
+        check_stage(&host, &run, stage).await?;
     }
-    let failed = if args.failed { Some(failed_attempts(store, &run).await?) } else { None };
+    let failed = if args.failed { Some(failed_attempts(&host, &run).await?) } else { None };
     let mut printer = Printer {
         json,
         args,
@@ -36,47 +35,88 @@ pub(crate) async fn logs(place: &Place, json: bool, args: &LogsArgs) -> Result<E
         pieces: Pieces::default(),
         tail: args.tail.map(|lines| (lines, VecDeque::new())),
     };
-    let mut last = 0;
-    loop {
-        let page = store.output(&run, last, PAGE).await?;
-        let Some(entry) = page.last() else { break };
-        last = entry.number;
-        printer.take(page)?;
-    }
+    let mut reader = Reader { host: &host, request: request(args, &run), event: 0 };
+    reader.read(&mut printer).await?;
     if args.follow {
         printer.end_of_tail()?;
-        let mut pages = Box::pin(host.engine.handle(&run).output(last).ready_chunks(PAGE));
-        while let Some(page) = pages.next().await {
-            printer.take(page.into_iter().collect::<Result<_, _>>()?)?;
+        let follow = FollowRun {
+            run_id: run,
+            after: reader.event,
+            after_output: Some(reader.request.after.unwrap_or(0)),
+        };
+        let mut batches = host.subscribe(Subscribe { runs: vec![follow], heads: false }).await?;
+        while batches.next().await.is_some() {
+            reader.read(&mut printer).await?;
         }
     }
     printer.end()
 }
 
+/// Which entries are read.
+fn request(args: &LogsArgs, run: &RunId) -> RunLogs {
+    // Dropped entries are reported for each stream: they may have belonged to it.
+    let kinds = args.stream.map(|stream| vec![stream.kind(), OutputKind::Dropped]).unwrap_or_default();
+    RunLogs {
+        kinds,
+        stage: args.stage.clone(),
+        after: Some(0),
+        limit: Some(PAGE),
+        ..RunLogs::of(run.clone())
+    }
+}
+
+/// Reads the output of a run, page by page.
+struct Reader<'a> {
+    host: &'a Host,
+    /// The next page.
+    request: RunLogs,
+    /// The event before the last entry.
+    event: u64,
+}
+
+impl Reader<'_> {
+    /// Prints all that is stored and was not read yet.
+    async fn read(&mut self, printer: &mut Printer<'_>) -> Result<(), Error> {
+        loop {
+            let page = self.host.ask(self.request.clone()).await?.entries;
+            let Some(entry) = page.last() else { return Ok(()) };
+            (self.request.after, self.event) = (Some(entry.number), entry.after_event);
+            printer.take(page)?;
+        }
+    }
+}
+
 /// Checks that the run has the stage, so that a mistyped name is an error and not a stage without output.
-async fn check_stage(store: &dyn RunStore, run: &RunId, stage: &StageId) -> Result<(), Error> {
-    let History { view, bundle, .. } = History::read(store, run).await?;
-    let stages = &bundle.workflow.stages;
-    if stages.contains_key(stage) || view.context.stages.contains_key(stage) {
+async fn check_stage(host: &Host, run: &RunId, stage: &StageId) -> Result<(), Error> {
+    let stages = host.ask(GetRunPlan { run_id: run.clone() }).await?.stages;
+    if stages.iter().any(|known| known.id == *stage) {
         return Ok(());
     }
-    let known = stages.keys().map(StageId::as_str);
+    // A definition that the run followed earlier may have had it.
+    if host.ask(GetRun { run_id: run.clone() }).await?.run.context.stages.contains_key(stage) {
+        return Ok(());
+    }
+    let known = stages.iter().map(|stage| stage.id.as_str());
     let near = did_you_mean(stage.as_str(), known.clone());
     let known = known.collect::<Vec<_>>().join(", ");
     Err(Error::NoStage(format!("run `{run}` has no stage `{stage}`{near} (it has: {known})")))
 }
 
 /// The attempts that failed.
-async fn failed_attempts(store: &dyn RunStore, run: &RunId) -> Result<HashSet<(NodePath, u32)>, Error> {
-    let (mut failed, mut last) = (HashSet::new(), 0);
+async fn failed_attempts(host: &Host, run: &RunId) -> Result<HashSet<(NodePath, u32)>, Error> {
+    let (mut failed, mut after) = (HashSet::new(), 0);
     loop {
-        let page = store.events(run, last, PAGE).await?;
-        let Some(event) = page.last() else { return Ok(failed) };
-        last = event.seq;
-        failed.extend(page.into_iter().filter_map(|event| match event.body {
+        let request =
+            RunEvents { run_id: run.clone(), after, limit: Some(PAGE), level: Some(LogLevel::Warn) };
+        let page = host.ask(request).await?;
+        failed.extend(page.events.into_iter().filter_map(|event| match event.body {
             EventBody::AttemptFailed { path, attempt, .. } => Some((path, attempt)),
             _ => None,
         }));
+        match page.next {
+            Some(next) => after = next,
+            None => return Ok(failed),
+        }
     }
 }
 
@@ -103,12 +143,7 @@ impl Printer<'_> {
     }
 
     fn is_asked_for(&self, entry: &OutputEntry) -> bool {
-        // Dropped entries are reported for each stream: they may have belonged to it.
-        let of_stream = |stream: Stream| stream.is(entry.kind) || entry.kind == OutputKind::Dropped;
-        let args = self.args;
-        args.stage.as_ref().is_none_or(|stage| *stage == entry.path.stage)
-            && args.stream.is_none_or(of_stream)
-            && args.since.is_none_or(|since| entry.at >= since)
+        self.args.since.is_none_or(|since| entry.at >= since)
             && self.failed.as_ref().is_none_or(|failed| failed.contains(&(entry.path.clone(), entry.attempt)))
     }
 

@@ -1,8 +1,8 @@
 //! `migrate`: compares the definition of a run with a newer one, and moves the run to it.
 
-use workflow_core::catalog::Catalog as _;
-use workflow_core::definition::Diagnostics;
-use workflow_exec::{EngineError, Migration};
+use workflow_exec::Migration;
+use workflow_service::runs::{GetRun, MigrateRun};
+use workflow_service::workflows::GetWorkflow;
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -13,13 +13,12 @@ use crate::store_url::Place;
 
 /// Compares the definition of a run with the current workflow in the home, or moves the run to it.
 pub(crate) async fn migrate(place: &Place, json: bool, run: &RunRef, apply: bool) -> Result<Exit, Error> {
-    let (Host { engine, catalog, .. }, run) = Host::of_run(place, run).await?;
-    let migration = if apply { engine.migrate(&run).await } else { engine.plan_migration(&run).await };
-    let migration = match migration {
-        Err(EngineError::Invalid(Diagnostics(found))) => {
-            let workflow = engine.store().get(&run).await?.head.workflow_id;
-            let origin = catalog.get(&workflow).await?.origin;
-            for problem in &found {
+    let (host, run) = Host::of_run(place, run).await?;
+    let migration = match host.ask(MigrateRun { run_id: run.clone(), apply }).await {
+        Err(Error::Service(error)) if !error.problems().is_empty() => {
+            let id = host.ask(GetRun { run_id: run }).await?.run.workflow_id;
+            let origin = host.ask(GetWorkflow { id }).await?.origin;
+            for problem in error.problems() {
                 print::to_stderr(&problem.in_line(&origin));
             }
             return Err(Error::Invalid(origin));

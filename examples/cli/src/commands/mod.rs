@@ -26,7 +26,7 @@ pub(crate) use nodes::counts;
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
-use workflow_core::store::RunFilter;
+use workflow_service::runs::ListRuns;
 
 use crate::args::{Args, Command};
 use crate::error::Error;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
         match &args.command {
             Command::Init => init::init(&Home::here(args.home.as_deref()), json).await,
             Command::New { id, template } => templates::new(home, json, id, template).await,
-            Command::List => definitions::list(home, json).await,
+            Command::List => definitions::list(home, place(), json).await,
             Command::Templates => templates::templates(home, json).await,
             Command::Roles => library::roles(home, json).await,
             Command::Profiles => library::profiles(home, json).await,
@@ -59,10 +59,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Schema { name } => definitions::schema(json, name),
             Command::Run(args) => drive::run(&place()?, json, args).await,
             Command::Runs { workflow, status, labels, limit } => {
-                let mut filter = RunFilter::all().statuses(status.iter().copied());
-                (filter.workflow, filter.limit) = (workflow.clone(), *limit);
-                filter.labels = unique(labels)?;
-                runs::runs(&place()?, json, &filter).await
+                let request = ListRuns {
+                    workflow: workflow.clone(),
+                    statuses: status.clone(),
+                    labels: unique(labels)?,
+                    ..ListRuns::default()
+                };
+                runs::runs(&place()?, json, request, *limit).await
             }
             Command::Show { run } => show::show(&place()?, json, run).await,
             Command::Events { run } => events::events(&place()?, json, run).await,

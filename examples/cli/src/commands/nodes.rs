@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use workflow_core::definition::{GraphNode, Node, Profile};
 use workflow_core::status::StageStatus;
 use workflow_core::view::{ItemsView, LaneView, NodeView};
+use workflow_service::workflows::PlannedNode;
 
 use crate::failed::reason;
 use crate::text::{count, duration, shorten, word};
@@ -16,15 +16,14 @@ const VALUE: usize = 80;
 const ITEMS: usize = 10;
 
 /// A row for each started node of a lane: its name, status, attempts, time, and its output or error.
-pub(super) fn rows(lane: &LaneView, profile: Option<&Profile>, indent: &str) -> Vec<[String; 5]> {
+pub(super) fn rows(lane: &LaneView, graph: &[PlannedNode], indent: &str) -> Vec<[String; 5]> {
     if lane.nodes.is_empty() {
         return Vec::new();
     }
-    let graph = profile.map_or(&[][..], |profile| &profile.graph);
-    let seen = |node: &GraphNode| lane.nodes.iter().find(|seen| seen.id == node.id);
+    let seen = |node: &PlannedNode| lane.nodes.iter().find(|seen| seen.id.as_str() == node.id);
     // In the order of the file; without it, in the order of their start.
     let mut nodes: Vec<_> = graph.iter().map(|node| (Some(node), seen(node))).collect();
-    let is_other = |seen: &&NodeView| graph.iter().all(|node| node.id != seen.id);
+    let is_other = |seen: &&NodeView| graph.iter().all(|node| node.id != seen.id.as_str());
     nodes.extend(lane.nodes.iter().filter(is_other).map(|seen| (None, Some(seen))));
     let mut rows = Vec::new();
     let last = nodes.len().saturating_sub(1);
@@ -32,16 +31,43 @@ pub(super) fn rows(lane: &LaneView, profile: Option<&Profile>, indent: &str) -> 
         let twig = Twig { indent, is_last: n == last };
         match (node, seen) {
             (node, Some(seen)) => {
-                twig.node(seen.id.as_str(), seen, node.map(|node| &node.node), &mut rows);
+                twig.node(seen.id.as_str(), seen, node.map(Kind::of), &mut rows);
             }
             (Some(node), None) => {
-                let name = format!("{}: {}", node.id, kind(&node.node));
+                let name = format!("{}: {}", node.id, node.about());
                 rows.push(twig.row(&name, StageStatus::Pending, [(); 3].map(|()| String::new())));
             }
             (None, None) => {}
         }
     }
     rows
+}
+
+/// What a node, or a `foreach` with each item, does.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    Node(&'a PlannedNode),
+    Item(&'a str),
+}
+
+impl<'a> Kind<'a> {
+    fn of(node: &'a PlannedNode) -> Self {
+        Self::Node(node)
+    }
+
+    fn name(self) -> &'a str {
+        match self {
+            Self::Node(node) => &node.kind,
+            Self::Item(kind) => kind,
+        }
+    }
+
+    fn about(self) -> String {
+        match self {
+            Self::Node(node) => node.about(),
+            Self::Item(kind) => kind.to_owned(),
+        }
+    }
 }
 
 /// Where a row hangs in the tree.
@@ -56,11 +82,11 @@ impl Twig<'_> {
         [format!("{}{corner}{name}", self.indent), word(status), attempts, took, note]
     }
 
-    fn node(&self, id: &str, seen: &NodeView, node: Option<&Node>, rows: &mut Vec<[String; 5]>) {
+    fn node(&self, id: &str, seen: &NodeView, node: Option<Kind<'_>>, rows: &mut Vec<[String; 5]>) {
         let what = match (&seen.provider, &seen.role) {
             (Some(provider), Some(role)) => Some(format!("{provider} as {role}")),
             (Some(provider), None) => Some(provider.to_string()),
-            (None, _) => node.map(kind),
+            (None, _) => node.map(Kind::about),
         };
         let name = what.map_or_else(|| id.to_owned(), |what| format!("{id}: {what}"));
         let attempts =
@@ -70,7 +96,7 @@ impl Twig<'_> {
         rows.push(self.row(&name, seen.status, [attempts, took, note(seen, node)]));
         if let Some(items) = &seen.items {
             let body = match node {
-                Some(Node::Foreach(foreach)) => Some(&*foreach.run),
+                Some(Kind::Node(node)) => node.each.as_deref().map(Kind::Item),
                 _ => None,
             };
             let indent = format!("{}{}", self.indent, if self.is_last { "  " } else { "│ " });
@@ -80,7 +106,7 @@ impl Twig<'_> {
 }
 
 /// The items that have not succeeded; there may be very many.
-fn items(items: &ItemsView, body: Option<&Node>, indent: &str, rows: &mut Vec<[String; 5]>) {
+fn items(items: &ItemsView, body: Option<Kind<'_>>, indent: &str, rows: &mut Vec<[String; 5]>) {
     let mut open: Vec<_> = items.open.iter().collect();
     open.sort_by_key(|item| item.status != StageStatus::Failed);
     let more = open.len().saturating_sub(ITEMS);
@@ -97,7 +123,7 @@ fn items(items: &ItemsView, body: Option<&Node>, indent: &str, rows: &mut Vec<[S
     }
 }
 
-fn note(seen: &NodeView, node: Option<&Node>) -> String {
+fn note(seen: &NodeView, node: Option<Kind<'_>>) -> String {
     let counts = seen.items.as_ref().map(counts);
     let error = seen.error.as_ref().filter(|_| seen.status != StageStatus::Completed);
     let error = error.map(|error| reason(error));
@@ -108,13 +134,13 @@ fn note(seen: &NodeView, node: Option<&Node>) -> String {
         let parts: Vec<_> = counts.into_iter().chain(error).collect();
         return parts.join(": ");
     }
-    match (node, seen.output.is_null()) {
+    match (node.map(Kind::name), seen.output.is_null()) {
         (_, true) => String::new(),
-        (Some(Node::Foreach(_)), _) => {
+        (Some("foreach"), _) => {
             let items = seen.output.value().as_array().map_or(0, Vec::len);
             count(items as u64, "item")
         }
-        (Some(Node::Branch(_)), _) => took(&seen.output.value()),
+        (Some("branch"), _) => took(&seen.output.value()),
         _ => shorten(seen.output.json(), VALUE),
     }
 }
@@ -135,24 +161,4 @@ pub(crate) fn counts(items: &ItemsView) -> String {
 fn took(names: &Value) -> String {
     let names: Vec<_> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if names.is_empty() { "no arm".to_owned() } else { format!("→ {}", names.join(", ")) }
-}
-
-/// What a node does, in a few words.
-pub(super) fn kind(node: &Node) -> String {
-    match node {
-        Node::Reduce(reduce) => format!("reduce, {}", word(reduce.strategy)),
-        node => type_of(node).to_owned(),
-    }
-}
-
-/// The type of a node.
-pub(super) fn type_of(node: &Node) -> &'static str {
-    match node {
-        Node::Run(_) => "run",
-        Node::Foreach(_) => "foreach",
-        Node::Reduce(_) => "reduce",
-        Node::Branch(_) => "branch",
-        Node::Export(_) => "export",
-        Node::Ask(_) => "ask",
-    }
 }

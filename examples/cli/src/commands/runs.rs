@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
-use workflow_core::store::{RunFilter, RunRecord};
+use workflow_core::store::RunRecord;
+use workflow_service::runs::ListRuns;
 use workflow_store::{ForeignRun, foreign_runs};
 
 use crate::error::Error;
@@ -20,13 +21,21 @@ const FOREIGN: usize = 40;
 /// How many characters of a wait are shown.
 const QUESTION: usize = 120;
 
-/// Lists runs, the newest last.
-pub(crate) async fn runs(place: &Place, json: bool, filter: &RunFilter) -> Result<Exit, Error> {
+/// How many runs are read at once.
+const PAGE: usize = 1_000;
+
+/// Lists runs, the newest last; `limit` of the newest, if there is one.
+pub(crate) async fn runs(
+    place: &Place,
+    json: bool,
+    request: ListRuns,
+    limit: Option<usize>,
+) -> Result<Exit, Error> {
     // The runs of another program have statuses of their own, and are shown only without a filter.
-    let are_all = filter.workflow.is_none() && filter.statuses.is_empty() && filter.labels.is_empty();
+    let are_all = request.workflow.is_none() && request.statuses.is_empty() && request.labels.is_empty();
     let foreign = if are_all { foreign_runs(&place.home.path)? } else { Vec::new() };
     let mut runs = match Host::existing(place)? {
-        Some(host) => host.engine.list(filter).await?,
+        Some(host) => all(&host, request, limit).await?,
         None => Vec::new(),
     };
     // The newest run is last: just above the next prompt.
@@ -45,6 +54,28 @@ pub(crate) async fn runs(place: &Place, json: bool, filter: &RunFilter) -> Resul
         print::lines(print::table(&rows))?;
     }
     Ok(Exit::DONE)
+}
+
+/// The runs on all pages, the newest first; `limit` of them, if there is one.
+pub(super) async fn all(
+    host: &Host,
+    mut request: ListRuns,
+    limit: Option<usize>,
+) -> Result<Vec<RunRecord>, Error> {
+    let mut runs = Vec::new();
+    loop {
+        let left = limit.map_or(PAGE, |limit| PAGE.min(limit - runs.len()));
+        if left == 0 {
+            return Ok(runs);
+        }
+        request.limit = Some(left);
+        let page = host.ask(request.clone()).await?;
+        runs.extend(page.runs);
+        match page.next {
+            Some(next) => request.after = Some(next),
+            None => return Ok(runs),
+        }
+    }
 }
 
 /// A run of another program, as JSON.

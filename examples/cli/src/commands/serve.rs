@@ -21,7 +21,7 @@ use workflow_service::{Caller, Scope, Service, stdio};
 use crate::args::{More, ServeArgs};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::host::Host;
+use crate::host::{Host, user};
 use crate::store_url::Place;
 use crate::{home, print, signals};
 
@@ -139,11 +139,6 @@ fn stdin() -> Result<impl futures::io::AsyncBufRead + Unpin + Send, Error> {
     };
     thread::Builder::new().name("stdin".into()).spawn(read).map_err(Error::System)?;
     Ok(receiver.into_async_read())
-}
-
-/// Who runs this program.
-fn user() -> String {
-    std::env::var("USER").unwrap_or_else(|_| format!("user {}", rustix::process::geteuid().as_raw()))
 }
 
 /// The token that callers have to send.

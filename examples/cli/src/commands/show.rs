@@ -1,16 +1,17 @@
 //! `show`: one run.
 
 use jiff::Timestamp;
-use workflow_core::bundle::Bundle;
 use workflow_core::status::{StageStatus, WaitReason};
 use workflow_core::view::{LaneView, RunView, StageView};
 use workflow_exec::EngineError;
+use workflow_providers::Worktrees;
+use workflow_service::runs::{GetRun, GetRunPlan, Moved, RunDetail, RunPlan};
+use workflow_service::workflows::PlannedStage;
 
 use super::nodes;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::failed::{failure, last_lines, reason};
-use crate::history::History;
 use crate::host::Host;
 use crate::print;
 use crate::reference::RunRef;
@@ -31,24 +32,22 @@ pub(crate) async fn show(place: &Place, json: bool, run: &RunRef) -> Result<Exit
     if let Err(error @ EngineError::NotSigned { .. }) = host.engine.check_signed(&run).await {
         print::to_stderr(&format!("warning: {error}"));
     }
-    let run = &run;
+    let detail = host.ask(GetRun { run_id: run.clone() }).await?;
     if json {
-        print::json(&host.engine.handle(run).view().await?)?;
+        print::json(&detail.run)?;
     } else {
-        let store = host.engine.store();
-        let history = History::read(&**store, run).await?;
-        let holder = store.get(run).await?.holder;
-        print::lines(page(&history, holder.as_deref()))?;
+        let plan = host.ask(GetRunPlan { run_id: run }).await?;
+        print::lines(page(&detail, &plan))?;
     }
     Ok(Exit::DONE)
 }
 
-fn page(history: &History, holder: Option<&str>) -> Vec<String> {
-    let (run, bundle) = (&history.view, &history.bundle);
-    let mut lines = print::table(&facts(history, holder));
+fn page(detail: &RunDetail, plan: &RunPlan) -> Vec<String> {
+    let run = &detail.run;
+    let mut lines = print::table(&facts(detail, plan));
     if !run.context.stages.is_empty() {
         lines.push(String::new());
-        lines.extend(print::table(&stages(run, bundle)));
+        lines.extend(print::table(&stages(run, plan)));
     }
     if !run.context.vars.is_empty() {
         lines.push(String::new());
@@ -58,8 +57,8 @@ fn page(history: &History, holder: Option<&str>) -> Vec<String> {
     lines
 }
 
-fn facts(history: &History, holder: Option<&str>) -> Vec<[String; 2]> {
-    let run = &history.view;
+fn facts(detail: &RunDetail, plan: &RunPlan) -> Vec<[String; 2]> {
+    let (run, holder) = (&detail.run, detail.holder.as_deref());
     let mut facts = vec![["run", run.run_id.as_str()].map(str::to_owned)];
     let mut fact = |name: &str, value: String| facts.push([name.to_owned(), value]);
     fact("workflow", run.workflow_id.to_string());
@@ -69,7 +68,7 @@ fn facts(history: &History, holder: Option<&str>) -> Vec<[String; 2]> {
     let requested = run.requested.as_ref().map(|what| format!(", {what} requested")).unwrap_or_default();
     fact("status", format!("{}{requested}", word(run.status)));
     for wait in run.waits.iter().filter(|wait| wait.reason != WaitReason::Pause) {
-        let since = history.since(wait).map(|since| format!(" (since {})", date(since))).unwrap_or_default();
+        let since = wait.since.map(|since| format!(" (since {})", date(since))).unwrap_or_default();
         fact("waits for", format!("{}{since}", words::asks(wait)));
     }
     if let Some(error) = &run.error {
@@ -85,8 +84,8 @@ fn facts(history: &History, holder: Option<&str>) -> Vec<[String; 2]> {
         let stages: Vec<_> = run.failed_stages.iter().map(AsRef::as_ref).collect();
         fact("failed stages", stages.join(", "));
     }
-    if let Some(branch) = &history.branch {
-        fact("branch", branch.clone());
+    if plan.isolated {
+        fact("branch", Worktrees::branch(&run.run_id));
     }
     fact("iteration", run.iteration.to_string());
     fact("created", date(run.created_at));
@@ -98,12 +97,12 @@ fn facts(history: &History, holder: Option<&str>) -> Vec<[String; 2]> {
     if run.spent.attempts > 0 {
         fact("used", words::used(&run.spent));
     }
-    if let Some(budget) = &history.bundle.workflow.budget {
+    if let Some(budget) = &plan.budget {
         fact("budget", words::budget(budget, &run.spent));
     }
-    for (id, stage) in &history.bundle.workflow.stages {
+    for PlannedStage { id, budget, .. } in &plan.stages {
         let spent = run.context.stages.get(id).map(|stage| stage.spent).unwrap_or_default();
-        if let Some(budget) = &stage.budget {
+        if let Some(budget) = budget {
             fact(&format!("budget of {id}"), words::budget(budget, &spent));
         }
     }
@@ -113,20 +112,22 @@ fn facts(history: &History, holder: Option<&str>) -> Vec<[String; 2]> {
     if run.inherited.attempts > 0 {
         fact("used there", words::used(&run.inherited));
     }
-    for (at, hash) in &history.migrated {
-        fact("moved", format!("{} to the definition {}", date(*at), shorten(&hash.to_string(), HASH)));
+    for Moved { at, bundle, .. } in &plan.moved {
+        fact("moved", format!("{} to the definition {}", date(*at), shorten(&bundle.to_string(), HASH)));
     }
     facts
 }
 
-fn stages(run: &RunView, bundle: &Bundle) -> Vec<[String; 5]> {
+fn stages(run: &RunView, plan: &RunPlan) -> Vec<[String; 5]> {
     let mut rows = vec![["STAGE", "STATUS", "ATTEMPTS", "TOOK", ""].map(str::to_owned)];
     for (id, stage) in &run.context.stages {
+        let planned = plan.stages.iter().find(|planned| planned.id == *id);
+        let graph = planned.map_or(&[][..], |planned| &planned.nodes);
         rows.push(stage_row(id.as_str(), stage));
         if stage.status != StageStatus::Skipped {
             for (n, lane) in stage.results.iter().enumerate() {
                 rows.push(lane_row(n, lane));
-                rows.extend(nodes::rows(lane, bundle.profiles.get(id), "      "));
+                rows.extend(nodes::rows(lane, graph, "      "));
             }
         }
     }

@@ -1,9 +1,8 @@
 //! `templates` and `new`: lists templates, and creates workflows from them.
 
-use serde_json::json;
-use workflow_core::catalog::{Catalog as _, CatalogError};
-use workflow_core::definition::did_you_mean;
 use workflow_core::ids::WorkflowId;
+use workflow_service::parts::{ListTemplates, TemplateInfo};
+use workflow_service::workflows::CreateWorkflow;
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -13,21 +12,14 @@ use crate::print;
 
 /// Lists the templates.
 pub(crate) async fn templates(home: &Home, json: bool) -> Result<Exit, Error> {
-    let templates = Host::for_definitions(home)?.catalog.templates().await?;
+    let templates = Host::for_definitions(home)?.ask(ListTemplates {}).await?.templates;
     if json {
-        print::objects(templates.iter().map(|template| {
-            json!({
-                "id": template.id,
-                "name": template.name,
-                "description": template.description,
-                "stages": template.stages,
-            })
-        }))?;
+        print::objects(&templates)?;
     } else {
         let mut rows = vec![["TEMPLATE", "STAGES", "DESCRIPTION"].map(str::to_owned)];
-        rows.extend(templates.into_iter().map(|template| {
-            let stages: Vec<_> = template.stages.iter().map(AsRef::as_ref).collect();
-            [template.id.to_string(), stages.join(", "), template.description.unwrap_or(template.name)]
+        rows.extend(templates.into_iter().map(|TemplateInfo { id, stages, description, name, .. }| {
+            let stages: Vec<_> = stages.iter().map(AsRef::as_ref).collect();
+            [id.to_string(), stages.join(", "), description.unwrap_or(name)]
         }));
         print::lines(print::table(&rows))?;
     }
@@ -35,24 +27,26 @@ pub(crate) async fn templates(home: &Home, json: bool) -> Result<Exit, Error> {
 }
 
 /// Creates a workflow from a template.
-pub(crate) async fn new(home: &Home, json: bool, id: &WorkflowId, name: &str) -> Result<Exit, Error> {
+pub(crate) async fn new(
+    home: &Home,
+    json: bool,
+    id: &WorkflowId,
+    template: &WorkflowId,
+) -> Result<Exit, Error> {
     let host = Host::for_definitions(home)?;
-    let templates = host.catalog.templates().await?;
-    let Some(template) = templates.iter().find(|template| template.id.as_str() == name) else {
-        let known = templates.iter().map(|template| template.id.as_str());
-        let near = did_you_mean(name, known.clone());
-        let known: Vec<_> = known.collect();
-        let what = format!("template `{name}`{near} (there are: {})", known.join(", "));
-        return Err(CatalogError::NotFound(what).into());
-    };
-    home::make(&home.path)?;
-    let document = host.catalog.create_from(id, template).await?;
+    let templates = host.ask(ListTemplates {}).await?.templates;
+    let found = templates.into_iter().find(|known| known.id == *template);
+    if found.is_some() {
+        home::make(&home.path)?;
+    }
+    let request = CreateWorkflow { id: id.clone(), text: None, template: Some(template.clone()) };
+    let created = host.ask(request).await?;
     if json {
-        print::json(&json!({ "workflow": id, "template": template.id, "file": document.origin }))?;
+        print::json(&created)?;
     } else {
-        print::line(format!("created {}", document.origin))?;
-        if !template.parts.is_empty() {
-            let parts: Vec<_> = template.parts.iter().map(|(part, _)| part.to_string()).collect();
+        print::line(format!("created {}", created.origin))?;
+        let parts = found.map(|template| template.parts).unwrap_or_default();
+        if !parts.is_empty() {
             print::line(format!("it uses {}", parts.join(", ")))?;
         }
         print::line(format!("try it with: workflow run {id}"))?;

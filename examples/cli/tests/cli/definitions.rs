@@ -47,14 +47,33 @@ fn workflows_of_the_home_are_listed_with_what_is_wrong_with_them() {
     home.write(".orch/workflows/broken.workflow.yml", "workflow: { name: Broken }");
     home.write(".orch/workflows/notes.txt", "not a workflow");
     insta::assert_snapshot!(home.run(&["list"]).stdout, @r"
-    WORKFLOW  NAME   STAGES
-    broken           (cannot be used: 1:1: error[missing-field]: `stages` is missing: list the stages in the order they run)
-    hello     Hello  greet, check
+    WORKFLOW  NAME   LAST RUN  STAGES
+    broken                     (cannot be used: 1:1: error[missing-field]: `stages` is missing: list the stages in the order they run)
+    hello     Hello            greet, check
     ");
     insta::assert_snapshot!(home.run(&["list", "--json"]).stdout, @r#"
-    {"id":"broken","name":null,"description":null,"stages":[],"problem":"1:1: error[missing-field]: `stages` is missing: list the stages in the order they run"}
-    {"id":"hello","name":"Hello","description":"Greets a person, and checks that the greeting names them.","stages":["greet","check"],"problem":null}
+    {"id":"broken","name":null,"description":null,"stages":[],"loop":null,"isDefault":false,"protected":false,"lastRun":null,"activeRuns":[],"problem":"1:1: error[missing-field]: `stages` is missing: list the stages in the order they run","problems":[{"severity":"error","code":"missing-field","path":"workflow.stages","line":1,"column":1,"endLine":1,"endColumn":1,"message":"`stages` is missing: list the stages in the order they run","fixes":[]}]}
+    {"id":"hello","name":"Hello","description":"Greets a person, and checks that the greeting names them.","stages":["greet","check"],"loop":null,"isDefault":false,"protected":false,"lastRun":null,"activeRuns":[],"problem":null,"problems":[]}
     "#);
+}
+
+#[test]
+fn workflows_are_listed_with_their_last_runs_and_without_them_where_the_store_cannot_be_read() {
+    let home = Home::new();
+    home.run(&["init"]);
+    home.run(&["run", "hello", "--var", "name=you", "--run-id", "first"]);
+    let listed = home.run(&["list"]);
+    assert!(
+        listed.stdout.lines().any(|line| line.starts_with("hello     Hello  completed, 20")),
+        "{listed:?}"
+    );
+    let [hello] = home.run(&["list", "--json"]).json().try_into().unwrap();
+    assert_eq!(hello["lastRun"]["runId"], "first");
+    home.write(".orch/runs.db", "not a database");
+    let listed = home.run(&["list"]);
+    assert_eq!(listed.code, Some(0));
+    assert!(listed.stdout.contains("greet, check") && !listed.stdout.contains("completed"), "{listed:?}");
+    assert!(listed.stderr.starts_with("warning: the last runs are not shown: "), "{listed:?}");
 }
 
 #[test]
@@ -264,7 +283,8 @@ fn several_workflows_are_validated_by_file_and_by_id() {
     );
     assert_eq!(ten["valid"], false);
     let keys: Vec<_> = ten["diagnostics"][0].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["severity", "code", "path", "line", "column", "message"]);
+    let expected = ["severity", "code", "path", "line", "column", "endLine", "endColumn", "message", "fixes"];
+    assert_eq!(keys, expected);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn a_run_is_its_events_and_then_the_run() {
     for (n, event) in events.iter().enumerate() {
         assert_eq!(event["seq"], n + 1);
     }
-    assert_eq!(home.log("first"), events);
+    assert_eq!(home.run(&["events", "first", "--json"]).json(), events);
     stable(|| {
         insta::assert_snapshot!(run.stdout.lines().next().unwrap(), @r#"
         {"seq":1,"at":"[date]","v":1,"type":"run_created","data":{"run":"first","workflow":"stages","bundle":"[hash]","vars":{"x":1},"seed":"[seed]"}}
@@ -42,13 +42,28 @@ fn every_command_has_bare_objects_for_programs() {
     home.run(&["run", "stages.workflow.yml", "--run-id", "second"]);
     for (args, expected) in [
         (&["init"][..], &["workflow", "file", "created"][..]),
-        (&["list"], &["id", "name", "description", "stages", "problem"]),
+        (
+            &["list"],
+            &[
+                "id",
+                "name",
+                "description",
+                "stages",
+                "loop",
+                "isDefault",
+                "protected",
+                "lastRun",
+                "activeRuns",
+                "problem",
+                "problems",
+            ],
+        ),
         (&["validate", "hello"], &["file", "valid", "diagnostics"]),
         (
             &["runs", "--limit", "1"],
             &["runId", "workflowId", "bundle", "status", "createdAt", "startedAt", "completedAt", "progress"],
         ),
-        (&["logs", "first"], &["number", "after_event", "at", "path", "attempt", "kind", "text"]),
+        (&["logs", "first"], &["number", "afterEvent", "at", "path", "attempt", "kind", "text"]),
     ] {
         let ended = home.run(&[args, &["--json"]].concat());
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{args:?}");
@@ -74,6 +89,31 @@ fn every_command_has_bare_objects_for_programs() {
         }
         let view = ended.json().pop().unwrap();
         assert!(names.iter().all(|name| keys(&view).contains(name)), "{args:?}: {view}");
+    }
+}
+
+#[test]
+fn an_error_for_programs_is_the_envelope_of_the_service() {
+    let home = Home::with_stages(&[("one", "true")]);
+    home.run(&["run", "stages.workflow.yml", "--run-id", "first"]);
+    for (args, exit, code) in [
+        (&["show", "nothing"][..], 5, "not_found"),
+        (&["pause", "first"], 6, "refused"),
+        (&["fork", "first", "--at", "99"], 2, "no_such_point"),
+        (&["new", "x", "--template", "nothing"], 5, "not_found"),
+        (&["runs", "--store", "nonsense"], 2, "invalid_request"),
+    ] {
+        let ended = home.run(&[args, &["--json"]].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(exit), ""), "{args:?}: {ended:?}");
+        let envelope: Value = serde_json::from_str(&ended.stderr).unwrap();
+        assert_eq!(
+            (&envelope["success"], &envelope["error"]["code"]),
+            (&false.into(), &code.into()),
+            "{args:?}"
+        );
+        // For a person it is the message alone.
+        let message = format!("error: {}\n", envelope["error"]["message"].as_str().unwrap());
+        assert_eq!(home.run(args).stderr, message, "{args:?}");
     }
 }
 

@@ -71,7 +71,15 @@ fn templates_are_listed() {
     deep-test             test                     Tests one thing in many ways at once, and reports what was found.
     gate-check            work, gate               Works on a change until a gate lets it through.
     ");
-    insta::assert_snapshot!(home.run(&["templates", "--json"]).stdout.lines().next().unwrap(), @r#"{"id":"single-stage","name":"Single stage","description":"One agent does one thing.","stages":["work"]}"#);
+    let mut first = home.run(&["templates", "--json"]).json().remove(0);
+    assert!(first["text"].take().as_str().unwrap().contains("name: Single stage"));
+    assert_eq!(
+        first,
+        serde_json::json!({
+            "id": "single-stage", "name": "Single stage", "description": "One agent does one thing.",
+            "stages": ["work"], "text": null, "parts": ["role `assistant`"],
+        })
+    );
 }
 
 #[test]
@@ -82,7 +90,12 @@ fn new_says_what_it_made() {
     it uses role `assistant`
     try it with: workflow run mine
     ");
-    insta::assert_snapshot!(home.run(&["new", "other", "--template", "single-stage", "--json"]).stdout, @r#"{"workflow":"other","template":"single-stage","file":".orch/workflows/other.workflow.yml"}"#);
+    let [made] =
+        home.run(&["new", "other", "--template", "single-stage", "--json"]).json().try_into().unwrap();
+    assert_eq!(
+        (&made["id"], &made["origin"]),
+        (&"other".into(), &".orch/workflows/other.workflow.yml".into())
+    );
 }
 
 #[test]
@@ -141,35 +154,36 @@ fn roles_and_profiles_of_the_home_are_listed_with_what_is_wrong_with_them() {
     let roles = home.run(&["roles", "--json"]).json();
     insta::assert_yaml_snapshot!(roles, @r#"
     - id: broken
-      name: ~
-      variables: ~
-      recommendedProvider: ~
-      file: ".orch/roles/broken.md"
-      problem: "2:5: error[id-mismatch]: the file's name says `broken`: write that, or leave the id out"
+      origin: ".orch/roles/broken.md"
+      problems:
+        - severity: error
+          code: id-mismatch
+          path: id
+          line: 2
+          column: 5
+          endLine: 2
+          endColumn: 5
+          message: "the file's name says `broken`: write that, or leave the id out"
+          fixes: []
     - id: plan-author
+      origin: ".orch/roles/plan-author.md"
       name: Author of the plan
       variables:
         - name: goal
           type: string
           default: Keep the runs of the last month.
           description: What is to be planned.
-      recommendedProvider: ~
-      file: ".orch/roles/plan-author.md"
-      problem: ~
+      problems: []
     - id: plan-chair
+      origin: ".orch/roles/plan-chair.md"
       name: Chair of the committee
-      variables: []
-      recommendedProvider: ~
-      file: ".orch/roles/plan-chair.md"
-      problem: ~
+      problems: []
     - id: plan-reviewer
+      origin: ".orch/roles/plan-reviewer.md"
       name: Reviewer of the plan
-      variables: []
-      recommendedProvider: ~
-      file: ".orch/roles/plan-reviewer.md"
-      problem: ~
+      problems: []
     - id: typed
-      name: ~
+      origin: ".orch/roles/typed.md"
       variables:
         - name: files
           type: array
@@ -177,32 +191,38 @@ fn roles_and_profiles_of_the_home_are_listed_with_what_is_wrong_with_them() {
         - name: tone
           type: string
       recommendedProvider: codex
-      file: ".orch/roles/typed.md"
-      problem: ~
+      problems: []
     "#);
     let profiles = home.run(&["profiles", "--json"]).json();
     insta::assert_yaml_snapshot!(profiles, @r#"
-    - stage: plan
-      profile: broken
-      name: ~
-      description: ~
-      nodes: ~
-      file: ".orch/workflows/stages/plan.broken.yml"
-      problem: "1:1: error[missing-field]: `graph` is missing or empty: list the nodes of the stage"
-    - stage: plan
-      profile: committee
+    - id: broken
+      stage: plan
+      origin: ".orch/workflows/stages/plan.broken.yml"
+      problems:
+        - severity: error
+          code: missing-field
+          path: graph
+          line: 1
+          column: 1
+          endLine: 1
+          endColumn: 1
+          message: "`graph` is missing or empty: list the nodes of the stage"
+          fixes: []
+    - id: committee
+      stage: plan
+      origin: ".orch/workflows/stages/plan.committee.yml"
       name: Committee
-      description: ~
       nodes:
         - id: draft
           type: run
         - id: committee
           type: foreach
+          each: run
         - id: merged
           type: reduce
+          strategy: summarize
         - id: approved
           type: export
-      file: ".orch/workflows/stages/plan.committee.yml"
-      problem: ~
+      problems: []
     "#);
 }

@@ -15,4 +15,5 @@ pub(super) use role::{role, templates};
 pub(super) use workflow::{chosen, workflow};
 
 pub use built::{validate, validate_profile, validate_role};
+pub use needs::GraphEdge;
 pub(crate) use needs::{NodeNames, arms, needs};

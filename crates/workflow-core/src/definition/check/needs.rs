@@ -3,7 +3,7 @@
 use foldhash::HashMap;
 use serde_json::Value;
 
-use crate::definition::model::{GraphNode, Node, RunNode};
+use crate::definition::model::{GraphNode, Node, Profile, RunNode};
 use crate::expr::{Condition, Name, Template, ValueTemplate};
 use crate::ids::{NodeId, is_id};
 
@@ -60,6 +60,40 @@ pub(crate) fn arms(graph: &[GraphNode], names: &NodeNames) -> Vec<Vec<usize>> {
         }
     }
     arm_of
+}
+
+/// A line between two nodes of a graph: the second starts after the first has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GraphEdge {
+    /// The place of the first node in the graph.
+    pub from: usize,
+    /// The place of the second.
+    pub to: usize,
+    /// Whether the first is a branch that names the second as an arm.
+    pub is_arm: bool,
+}
+
+impl Profile {
+    /// What its nodes need of each other, by their places in the graph, in the order of the second node.
+    ///
+    /// ```
+    /// let profile = workflow_core::definition::parse_profile(
+    ///     b"graph: [{ id: a, type: run, prompt: Hi }, { id: b, type: run, prompt: \"${nodes.a.output}\" }]", None);
+    /// let edges = profile.profile.unwrap().edges();
+    /// assert_eq!((edges[0].from, edges[0].to, edges[0].is_arm), (0, 1, false));
+    /// ```
+    pub fn edges(&self) -> Vec<GraphEdge> {
+        let names = NodeNames::of(&self.graph);
+        let arm_of = arms(&self.graph, &names);
+        let mut edges = Vec::new();
+        for (to, node) in self.graph.iter().enumerate() {
+            let needed = needs(node, &names).into_iter().filter(|from| !arm_of[to].contains(from));
+            edges.extend(needed.map(|from| GraphEdge { from, to, is_arm: false }));
+            edges.extend(arm_of[to].iter().map(|from| GraphEdge { from: *from, to, is_arm: true }));
+        }
+        edges
+    }
 }
 
 struct Found<'n> {

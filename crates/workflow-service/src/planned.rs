@@ -1,0 +1,132 @@
+//! The stages of a definition with their lanes and nodes, as programs show them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::{Budget, Lane, Mode, Node, OnFailure, Profile, ReduceStrategy};
+use workflow_core::ids::StageId;
+
+/// A stage of a definition.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlannedStage {
+    /// The id.
+    pub id: StageId,
+    /// The profile.
+    pub profile: String,
+    /// Whether its lanes work one after the other or at the same time.
+    pub mode: Mode,
+    /// One for each provider.
+    pub lanes: Vec<PlannedLane>,
+    /// The nodes of each lane.
+    pub nodes: Vec<PlannedNode>,
+    /// What a failure does.
+    pub on_failure: OnFailure,
+    /// Whether a person is asked before it starts.
+    pub asks: bool,
+    /// The condition on which it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// What it may use at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+}
+
+/// A lane of a stage.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlannedLane {
+    /// The provider; it may contain `${…}`.
+    pub provider: String,
+    /// The role, if it has one.
+    pub role: Option<String>,
+    /// What its vote weighs.
+    pub weight: u32,
+}
+
+/// A node of a stage.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlannedNode {
+    /// The id.
+    pub id: String,
+    /// The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How a `reduce` makes one value of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<ReduceStrategy>,
+    /// The type of what a `foreach` does with each item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub each: Option<String>,
+}
+
+impl PlannedNode {
+    /// A node of a type.
+    fn new(id: &str, kind: &str) -> Self {
+        Self { id: id.to_owned(), kind: kind.to_owned(), strategy: None, each: None }
+    }
+
+    fn of(id: &str, node: &Node) -> Self {
+        let planned = Self::new(id, type_of(node));
+        match node {
+            Node::Reduce(reduce) => Self { strategy: Some(reduce.strategy), ..planned },
+            Node::Foreach(foreach) => Self { each: Some(type_of(&foreach.run).to_owned()), ..planned },
+            _ => planned,
+        }
+    }
+
+    /// What the node does, in a few words: `run`, `reduce, vote`.
+    pub fn about(&self) -> String {
+        match self.strategy.and_then(|strategy| serde_json::to_value(strategy).ok()) {
+            Some(serde_json::Value::String(strategy)) => format!("{}, {strategy}", self.kind),
+            _ => self.kind.clone(),
+        }
+    }
+}
+
+fn type_of(node: &Node) -> &'static str {
+    match node {
+        Node::Run(_) => "run",
+        Node::Foreach(_) => "foreach",
+        Node::Reduce(_) => "reduce",
+        Node::Branch(_) => "branch",
+        Node::Export(_) => "export",
+        Node::Ask(_) => "ask",
+    }
+}
+
+/// The nodes of a profile; without one there is a single call.
+pub(crate) fn planned_nodes(profile: Option<&Profile>) -> Vec<PlannedNode> {
+    match profile {
+        Some(profile) => {
+            profile.graph.iter().map(|node| PlannedNode::of(node.id.as_str(), &node.node)).collect()
+        }
+        None => vec![PlannedNode::new("run", "run")],
+    }
+}
+
+/// The stages of a resolved definition, in order.
+pub(crate) fn planned_stages(bundle: &Bundle) -> Vec<PlannedStage> {
+    let stages = bundle.workflow.stages.iter();
+    let planned = stages.map(|(id, stage)| PlannedStage {
+        id: id.clone(),
+        profile: stage.profile.clone().unwrap_or_else(|| "simple".to_owned()),
+        mode: stage.mode.unwrap_or_default(),
+        lanes: stage.providers.iter().map(lane).collect(),
+        nodes: planned_nodes(bundle.profiles.get(id)),
+        on_failure: stage.on_failure.unwrap_or_default(),
+        asks: stage.approval.is_some(),
+        when: stage.when.clone(),
+        budget: stage.budget,
+    });
+    planned.collect()
+}
+
+fn lane(lane: &Lane) -> PlannedLane {
+    let Lane { provider, role, weight, .. } = lane;
+    PlannedLane { provider: provider.clone(), role: role.clone(), weight: weight.unwrap_or(1) }
+}

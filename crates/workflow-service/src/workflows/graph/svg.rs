@@ -1,0 +1,190 @@
+//! Graphs as pictures. Stages stand under each other in the order in which they run, the nodes of a stage in layers inside
+//! it, so a line that leads back is the only one that has to go around.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::draw::is_dashed;
+use super::model::{BoxKind, GraphBox, GraphLine, LineKind, WorkflowGraph};
+use crate::text::harmless;
+
+const CHARACTER: usize = 8;
+const LINE: usize = 18;
+const PADDING: usize = 12;
+const GAP: usize = 36;
+const STYLE: &str = "<style>svg{font:13px sans-serif;color-scheme:light dark}rect{fill:#f6f8fa;stroke:#57606a}\
+    rect.in{fill:#fff}text{fill:#1f2328}text.n{fill:#57606a}path{fill:none;stroke:#57606a}.d{stroke-dasharray:5 4}\
+    marker path{fill:#57606a}@media(prefers-color-scheme:dark){rect{fill:#21262d}rect.in{fill:#161b22}\
+    text{fill:#e6edf3}text.n,path,rect{stroke-opacity:.8}text.n{fill:#9198a1}}</style>";
+
+/// Where a box is.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    x: usize,
+    y: usize,
+    width: usize,
+    height: usize,
+}
+
+impl Place {
+    fn middle(self) -> usize {
+        self.x + self.width / 2
+    }
+
+    fn bottom(self) -> usize {
+        self.y + self.height
+    }
+
+    fn right(self) -> usize {
+        self.x + self.width
+    }
+}
+
+/// The size of a box by its texts.
+fn size(found: &GraphBox) -> Place {
+    let texts = std::iter::once(&found.label).chain(&found.notes);
+    let width = texts.map(|text| width_of(text)).max().unwrap_or(0) + 2 * PADDING;
+    Place { width: width.max(70), height: (found.notes.len() + 1) * LINE + PADDING, ..Place::default() }
+}
+
+/// About how wide a text is. Ideographs and the like are twice as wide as letters.
+fn width_of(text: &str) -> usize {
+    text.chars().map(|c| if u32::from(c) >= 0x1100 { 2 * CHARACTER } else { CHARACTER }).sum()
+}
+
+/// The layer of each node of a stage: behind all that it needs.
+fn layers<'g>(graph: &'g WorkflowGraph, nodes: &[&'g GraphBox]) -> Vec<Vec<&'g GraphBox>> {
+    let mut layer: HashMap<&str, usize> = nodes.iter().map(|node| (node.id.as_str(), 0)).collect();
+    // A checked graph has no circle, so the longest way has fewer lines than there are nodes.
+    for _ in 1..nodes.len().max(1) {
+        for GraphLine { from, to, .. } in &graph.lines {
+            if let (Some(before), Some(after)) = (layer.get(from.as_str()), layer.get(to.as_str()))
+                && before >= after
+                && before + 1 < nodes.len()
+            {
+                let behind = before + 1;
+                layer.insert(to, behind);
+            }
+        }
+    }
+    let mut layers = vec![Vec::new(); layer.values().max().map_or(0, |last| last + 1)];
+    for node in nodes {
+        layers[layer[node.id.as_str()]].push(*node);
+    }
+    layers
+}
+
+/// The places of all boxes, and the size of the picture.
+fn places(graph: &WorkflowGraph) -> (HashMap<&str, Place>, Place) {
+    let mut places = HashMap::new();
+    let mut y = PADDING;
+    for found in graph.boxes.iter().filter(|found| found.kind != BoxKind::Node) {
+        let mut own = Place { y, ..size(found) };
+        let nodes: Vec<_> = graph.inside(found).collect();
+        let mut inner_y = own.bottom() + PADDING;
+        for layer in layers(graph, &nodes) {
+            let mut x = 2 * PADDING;
+            let mut height = 0;
+            for node in layer {
+                let place = Place { x, y: inner_y, ..size(node) };
+                (x, height) = (place.right() + PADDING, height.max(place.height));
+                places.insert(node.id.as_str(), place);
+            }
+            own.width = own.width.max(x + PADDING);
+            inner_y += height + GAP;
+            own.height = inner_y - GAP + PADDING - own.y;
+        }
+        y = own.bottom() + GAP;
+        places.insert(found.id.as_str(), own);
+    }
+    // The boxes are centred under each other, and nodes move with their stage.
+    let widest = places.values().map(|place| place.width).max().unwrap_or(0);
+    let outer: HashMap<&str, usize> = graph
+        .boxes
+        .iter()
+        .filter(|found| found.kind != BoxKind::Node)
+        .filter_map(|found| {
+            Some((found.id.as_str(), PADDING + (widest - places.get(found.id.as_str())?.width) / 2))
+        })
+        .collect();
+    for found in &graph.boxes {
+        let stage = found.stage.as_ref().map_or(found.id.as_str(), |stage| stage.as_str());
+        if let (Some(place), Some(x)) = (places.get_mut(found.id.as_str()), outer.get(stage)) {
+            place.x += x;
+        }
+    }
+    let aside = |line: &GraphLine| line.label.as_ref().map_or(0, |label| width_of(label) + 3 * GAP);
+    let right = widest + PADDING + graph.lines.iter().map(aside).max().unwrap_or(0);
+    (places, Place { width: right + 2 * PADDING, height: y, ..Place::default() })
+}
+
+/// A picture of the graph, with its texts as text.
+pub(super) fn svg(graph: &WorkflowGraph) -> String {
+    let (places, all) = places(graph);
+    let mut text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" role=\"img\">\n\
+         <title>{2}</title>\n{STYLE}\n<defs><marker id=\"a\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" \
+         markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker></defs>\n",
+        all.width,
+        all.height,
+        escape(&graph.name),
+    );
+    // Writing to a `String` cannot fail.
+    for found in &graph.boxes {
+        let Some(Place { x, y, width, height }) = places.get(found.id.as_str()).copied() else { continue };
+        let (class, round) = match found.kind {
+            BoxKind::Node => (" class=\"in\"", 4),
+            BoxKind::Stage => ("", 6),
+            BoxKind::Start | BoxKind::End => ("", height / 2),
+        };
+        let _ = writeln!(
+            text,
+            "<rect{class} x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"{round}\"/>"
+        );
+        for (n, line) in std::iter::once(&found.label).chain(&found.notes).enumerate() {
+            let (middle, y) = (x + width / 2, y + (n + 1) * LINE);
+            let class = if n == 0 { "" } else { " class=\"n\"" };
+            let line = escape(line);
+            let _ =
+                writeln!(text, "<text{class} x=\"{middle}\" y=\"{y}\" text-anchor=\"middle\">{line}</text>");
+        }
+    }
+    for line in &graph.lines {
+        if let (Some(from), Some(to)) = (places.get(line.from.as_str()), places.get(line.to.as_str())) {
+            text.push_str(&drawn(line, *from, *to));
+        }
+    }
+    text.push_str("</svg>\n");
+    text
+}
+
+/// A line: straight down to what follows, and around on the right to the stage itself and to earlier ones.
+fn drawn(line: &GraphLine, from: Place, to: Place) -> String {
+    let class = if is_dashed(line.kind) { " class=\"d\"" } else { "" };
+    let (x, y) = (from.right(), from.y + from.height / 2);
+    let (to_x, to_y) =
+        (to.right(), to.y + if line.kind == LineKind::Loop { LINE } else { to.height - PADDING });
+    let way = match line.kind {
+        LineKind::Next | LineKind::Needs | LineKind::Arm => {
+            format!("M{} {}L{} {}", from.middle(), from.bottom(), to.middle(), to.y)
+        }
+        LineKind::Failure | LineKind::Loop => {
+            let aside = x.max(to_x) + if line.kind == LineKind::Loop { 2 * GAP } else { GAP };
+            format!("M{x} {y}C{aside} {y} {aside} {to_y} {to_x} {to_y}")
+        }
+    };
+    let mut text = format!("<path{class} d=\"{way}\" marker-end=\"url(#a)\"/>\n");
+    if let Some(label) = &line.label {
+        let (x, y) = (x.max(to_x) + 2 * GAP, y.midpoint(to_y));
+        let _ = writeln!(text, "<text class=\"n\" x=\"{x}\" y=\"{y}\">{}</text>", escape(label));
+    }
+    text
+}
+
+/// A text of a definition in XML, which allows no control characters at all.
+fn escape(text: &str) -> String {
+    let text = harmless(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text.replace('"', "&quot;");
+    // The two that are characters and not allowed in XML.
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}
