@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use workflow_core::catalog::Catalog;
+use workflow_core::catalog::{Catalog, CatalogError, Document};
+use workflow_core::definition::did_you_mean;
+use workflow_core::ids::WorkflowId;
 use workflow_core::runs::Runs;
 use workflow_exec::Engine;
 
@@ -49,6 +51,19 @@ impl Host {
                 Code::NotSupported,
                 "this host keeps no workflows: its engine was built without a catalog",
             )),
+        }
+    }
+
+    /// A workflow of the catalog. The error for one that does not exist names one with a similar id.
+    pub(crate) async fn workflow(&self, id: &WorkflowId) -> Result<Document, ServiceError> {
+        let catalog = self.catalog()?;
+        match catalog.get(id).await {
+            Err(CatalogError::NotFound(what)) => {
+                let known = catalog.list().await?;
+                let near = did_you_mean(id.as_str(), known.iter().map(|known| known.id.as_str()));
+                Err(CatalogError::NotFound(format!("{what}{near}")).into())
+            }
+            found => Ok(found?),
         }
     }
 

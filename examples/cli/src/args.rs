@@ -1,5 +1,6 @@
 //! The command line: global options, commands and their arguments.
 
+mod catalog;
 mod deleting;
 mod serving;
 mod steering;
@@ -20,6 +21,7 @@ use crate::host::PROVIDERS;
 use crate::moment::moment;
 use crate::reference::RunRef;
 
+pub(crate) use catalog::{EditArgs, GraphArgs, ImportArgs, ReportArgs};
 pub(crate) use deleting::{DeleteArgs, PruneArgs};
 pub(crate) use serving::{More, ServeArgs};
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
@@ -106,7 +108,8 @@ pub(crate) struct Args {
     /// created for you, such as one that came with a checkout, are shown and not driven.
     #[arg(long, global = true)]
     pub trust_store: bool,
-    /// Print JSON objects on standard output, one per line, and messages on standard error.
+    /// Print JSON on standard output, an object per line, as the service returns it (`workflow serve`); and an error as JSON
+    /// on standard error.
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
@@ -129,6 +132,33 @@ pub(crate) enum Command {
     },
     /// List the workflows of the home.
     List,
+    /// Copy a workflow under another id. Overwrites nothing.
+    Duplicate {
+        /// The workflow.
+        id: WorkflowId,
+        /// The id of the copy.
+        #[arg(value_name = "NEW-ID")]
+        new_id: WorkflowId,
+        /// The name of the copy, for people.
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+    },
+    /// Change fields of a workflow, or open it in your editor (`VISUAL` or `EDITOR`). A text with errors is not saved.
+    Edit(EditArgs),
+    /// Print a workflow with the profiles, roles, schemas and skills that it uses, as one YAML file for `import`.
+    Export {
+        /// The workflow.
+        id: WorkflowId,
+    },
+    /// Add a workflow from a file that `export` wrote, with all that it uses. Overwrites nothing.
+    Import(ImportArgs),
+    /// Draw the stages of a workflow, with loops and what failures do.
+    Graph(GraphArgs),
+    /// Estimate how long a run of a workflow takes and what it costs, by its earlier runs.
+    Estimate {
+        /// The workflow.
+        id: WorkflowId,
+    },
     /// List the templates for `new`.
     Templates,
     /// List the roles of the home, and the variables that they use.
@@ -169,6 +199,18 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
     },
+    /// List all questions, approvals and other waits for a person, over all runs, the oldest first.
+    Inbox {
+        /// Only runs of this workflow.
+        #[arg(long, value_name = "ID")]
+        workflow: Option<WorkflowId>,
+        /// Only runs with this label and exactly this value; can be given several times, and a run must have them all.
+        #[arg(long = "label", value_name = "NAME=VALUE", value_parser = variables::label)]
+        labels: Vec<(String, String)>,
+        /// At most N of them [default: 100].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: Option<u16>,
+    },
     /// Show a run: its status, stages, lanes, nodes, variables and errors.
     Show {
         /// The run.
@@ -186,6 +228,13 @@ pub(crate) enum Command {
     },
     /// Show the output of the programs and agents that a run called.
     Logs(LogsArgs),
+    /// Show the progress of a run until it ends, whichever process drives it. Ctrl-C stops only the display.
+    Watch {
+        /// The run.
+        run: RunRef,
+    },
+    /// Print a report of a run: what it did, what failed and why, what to do next, what it used.
+    Report(ReportArgs),
     /// Pause a run: it starts no new calls, and is paused when its current calls have ended.
     Pause {
         /// The run.
@@ -230,6 +279,16 @@ pub(crate) enum Command {
     /// Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started
     /// through it are driven here, and so are those of the store that no other process drives.
     Serve(ServeArgs),
+    /// Print a script that completes the command line in a shell: `source <(workflow completions bash)`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of this program or of a command: `workflow man run | man -l -`.
+    Man {
+        /// The command.
+        command: Option<String>,
+    },
 }
 
 /// What `worker` takes.
@@ -289,6 +348,9 @@ pub(crate) struct RunArgs {
     /// Only create the run: print its id, and leave it to a worker.
     #[arg(long)]
     pub detach: bool,
+    /// Show what would run and what is missing for it, and start nothing.
+    #[arg(long, conflicts_with_all = ["detach", "run_id"])]
+    pub dry_run: bool,
 }
 
 /// What `logs` takes.

@@ -1,7 +1,7 @@
 //! Standard output and standard error. Everything that this program prints goes through here or through
 //! [`harmless`], because it may repeat what providers, files and stores hold.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use console::{Alignment, measure_text_width, pad_str};
 use serde::Serialize;
@@ -23,6 +23,11 @@ pub(crate) fn lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Result
 /// Prints a line for a person.
 pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Error> {
     lines([text])
+}
+
+/// Prints a file: as it is for a program or a file, and as lines for a person at a terminal.
+pub(crate) fn document(text: &str) -> Result<(), Error> {
+    if io::stdout().is_terminal() { lines(text.lines()) } else { write(text.as_bytes()) }
 }
 
 /// Prints values for a program, as one line of JSON each.

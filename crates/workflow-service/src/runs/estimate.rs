@@ -78,11 +78,9 @@ impl Operation for EstimateRun {
     async fn run(self, host: &Host, _: &Caller) -> Result<Estimate, ServiceError> {
         let filter = RunFilter::all().workflow(self.id.clone()).status(RunStatus::Completed).limit(RUNS);
         let runs = host.runs().list(&filter).await?;
-        if runs.is_empty()
-            && let Ok(catalog) = host.catalog()
-        {
+        if runs.is_empty() && host.catalog().is_ok() {
             // Runs can be of workflows that are in no catalog, or no longer.
-            catalog.get(&self.id).await?;
+            host.workflow(&self.id).await?;
         }
         Ok(estimate(self.id, &runs))
     }

@@ -111,7 +111,7 @@ impl Operation for UpdateWorkflow {
         let text = match (self.text, self.edits.as_slice()) {
             (Some(text), []) => text,
             (None, edits @ [_, ..]) => {
-                let document = catalog.get(&self.id).await?;
+                let document = host.workflow(&self.id).await?;
                 if document.version != version {
                     return Err(CatalogError::Stale(format!("workflow `{}`", self.id)).into());
                 }
@@ -175,7 +175,7 @@ impl Operation for DuplicateWorkflow {
 
     async fn run(self, host: &Host, _: &Caller) -> Result<WorkflowText, ServiceError> {
         let catalog = host.catalog()?;
-        let text = catalog.get(&self.id).await?.text;
+        let text = host.workflow(&self.id).await?.text;
         let text = copy(&text, &self.new_id, self.name.as_deref()).map_err(|error| refused(&error))?;
         refuse_errors(&text, &self.new_id)?;
         Ok(catalog.create(&self.new_id, &text).await?.into())

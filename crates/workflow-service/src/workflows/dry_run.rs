@@ -139,7 +139,7 @@ pub(super) async fn dry_run(
     let engine = host.engine();
     let text = match text {
         Some(text) => text,
-        None => host.catalog()?.get(&id).await?.text,
+        None => host.workflow(&id).await?.text,
     };
     let mut draft = definition::read(text.as_bytes(), Some(&id));
     engine.look_up(&mut draft).await?;

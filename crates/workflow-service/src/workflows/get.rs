@@ -103,8 +103,7 @@ impl Operation for GetWorkflow {
     }
 
     async fn run(self, host: &Host, _: &Caller) -> Result<WorkflowDetail, ServiceError> {
-        let WorkflowText { id, origin, text, version, protected } =
-            host.catalog()?.get(&self.id).await?.into();
+        let WorkflowText { id, origin, text, version, protected } = host.workflow(&self.id).await?.into();
         let draft = definition::read(text.as_bytes(), Some(&id));
         let ranges = draft.ranges().into_iter().map(|(path, range)| (path, range.into())).collect();
         Ok(WorkflowDetail { model: draft.file(), ranges, id, origin, text, version, protected })

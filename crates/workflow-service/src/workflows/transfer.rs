@@ -55,7 +55,7 @@ impl Operation for ExportWorkflow {
 
     async fn run(self, host: &Host, _: &Caller) -> Result<Exported, ServiceError> {
         let catalog = host.catalog()?;
-        let text = catalog.get(&self.id).await?.text;
+        let text = host.workflow(&self.id).await?.text;
         let mut draft = definition::read(text.as_bytes(), Some(&self.id));
         host.engine().look_up(&mut draft).await?;
         let checked = host.engine().finish(draft.clone(), None);

@@ -7,17 +7,25 @@ mod delete;
 mod diff;
 mod doctor;
 mod drive;
+mod dry_run;
+mod edit;
 mod events;
 mod fork;
+mod graph;
+mod inbox;
 mod init;
 mod library;
 mod logs;
 mod migrate;
 mod nodes;
+mod pages;
+mod report;
 mod runs;
 mod serve;
 mod show;
 mod templates;
+mod transfer;
+mod watch;
 mod worker;
 mod worktree;
 
@@ -26,7 +34,7 @@ pub(crate) use nodes::counts;
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
-use workflow_service::runs::ListRuns;
+use workflow_service::runs::{Inbox, ListRuns};
 
 use crate::args::{Args, Command};
 use crate::error::Error;
@@ -49,6 +57,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Init => init::init(&Home::here(args.home.as_deref()), json).await,
             Command::New { id, template } => templates::new(home, json, id, template).await,
             Command::List => definitions::list(home, place(), json).await,
+            Command::Duplicate { id, new_id, name } => {
+                transfer::duplicate(home, json, id, new_id, name.as_deref()).await
+            }
+            Command::Edit(args) => edit::edit(home, json, args).await,
+            Command::Export { id } => transfer::export(home, json, id).await,
+            Command::Import(args) => transfer::import(home, json, args).await,
+            Command::Graph(args) => graph::graph(home, place, json, args).await,
+            Command::Estimate { id } => inbox::estimate(&place()?, json, id).await,
             Command::Templates => templates::templates(home, json).await,
             Command::Roles => library::roles(home, json).await,
             Command::Profiles => library::profiles(home, json).await,
@@ -57,6 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             }
             Command::Doctor => doctor::doctor(json).await,
             Command::Schema { name } => definitions::schema(json, name),
+            Command::Run(args) if args.dry_run => dry_run::dry_run(home, json, args).await,
             Command::Run(args) => drive::run(&place()?, json, args).await,
             Command::Runs { workflow, status, labels, limit } => {
                 let request = ListRuns {
@@ -67,10 +84,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
                 };
                 runs::runs(&place()?, json, request, *limit).await
             }
+            Command::Inbox { workflow, labels, limit } => {
+                let (workflow, labels) = (workflow.clone(), unique(labels)?);
+                let limit = limit.map(usize::from);
+                inbox::inbox(&place()?, json, Inbox { workflow, labels, limit }).await
+            }
             Command::Show { run } => show::show(&place()?, json, run).await,
             Command::Events { run } => events::events(&place()?, json, run).await,
             Command::Diff { run } => diff::diff(&place()?, json, run).await,
             Command::Logs(args) => logs::logs(&place()?, json, args).await,
+            Command::Watch { run } => watch::watch(&place()?, json, run).await,
+            Command::Report(args) => report::report(&place()?, json, args).await,
             Command::Pause { run } => control::pause(&place()?, json, run).await,
             Command::Cancel { run } => control::cancel(&place()?, json, run).await,
             Command::Resume { run, detach: true } => control::resume(&place()?, json, run).await,
@@ -84,6 +108,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Recover => drive::recover(&place()?, json).await,
             Command::Worker(args) => worker::worker(&place()?, json, args).await,
             Command::Serve(args) => serve::serve(&place()?, args).await,
+            Command::Completions { shell } => pages::completions(*shell),
+            Command::Man { command } => pages::man(command.as_deref()),
         }
     })
 }

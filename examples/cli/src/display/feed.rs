@@ -38,15 +38,20 @@ struct Rung {
 
 impl EventSink for Bell {
     fn events(&self, _: &RunId, _: &[Event]) {
-        self.ring(|state| state.news = true);
+        self.news();
     }
 
     fn output(&self, _: &RunId, _: &[OutputEntry]) {
-        self.ring(|state| state.news = true);
+        self.news();
     }
 }
 
 impl Bell {
+    /// Wakes the display: another process may have stored something.
+    pub(crate) fn news(&self) {
+        self.ring(|state| state.news = true);
+    }
+
     /// Prints a message where runs are shown.
     pub(crate) fn say(&self, text: impl Into<String>) {
         self.ring(|state| state.notes.push(text.into()));
@@ -95,6 +100,16 @@ impl Shown {
         Self { run: run.clone(), known: 0, first: false, event: 0, output: 0, waiting, failed: false }
     }
 
+    /// The number of the last event that is not new.
+    pub(crate) fn known(&self) -> u64 {
+        self.known
+    }
+
+    /// The number of the last output entry that is not new.
+    pub(crate) fn known_output(&self) -> u64 {
+        self.output
+    }
+
     /// Shows what is stored from now on.
     pub(crate) async fn from_now(store: &dyn RunStore, run: &RunId) -> Result<Self, StoreError> {
         let mut known = 0;
@@ -130,7 +145,7 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Starts to show `runs`.
+    /// Starts to show `runs`, with what is stored already.
     pub(crate) fn begin(
         bell: &Arc<Bell>,
         store: Arc<dyn RunStore>,
@@ -139,6 +154,7 @@ impl Feed {
     ) -> Result<Self, Error> {
         let reader = Reader { store, runs, display };
         let rung = bell.clone();
+        bell.news();
         let named = thread::Builder::new().name("display".into());
         let thread = named.spawn(move || reader.show(&rung)).map_err(Error::System)?;
         Ok(Self { bell: bell.clone(), thread })

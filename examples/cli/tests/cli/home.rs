@@ -141,6 +141,11 @@ impl Home {
         found
     }
 
+    /// Whether the program's own home exists.
+    pub(crate) fn own_files_exist(&self) -> bool {
+        self.path(".orch").exists()
+    }
+
     /// All files, except those of the program's own home.
     pub(crate) fn files(&self) -> BTreeSet<(PathBuf, Vec<u8>)> {
         let mut found = BTreeSet::new();

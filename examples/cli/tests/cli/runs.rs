@@ -274,34 +274,45 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
     Usage: workflow [OPTIONS] <COMMAND>
 
     Commands:
-      init       Create a home with an example workflow. Overwrites nothing
-      new        Create a workflow from a template, with the roles, profiles and schemas that it uses. Overwrites nothing
-      list       List the workflows of the home
-      templates  List the templates for `new`
-      roles      List the roles of the home, and the variables that they use
-      profiles   List the profiles (the graphs of stages) of the home, and their nodes
-      validate   Check workflows, and print all errors and warnings
-      doctor     Show which agents are installed, their versions and their login status
-      schema     Print a JSON Schema of a file format
-      run        Start a run, and drive it until it ends or pauses, or leave it to a worker
-      runs       List runs, the newest last
-      show       Show a run: its status, stages, lanes, nodes, variables and errors
-      diff       Show what a run with a worktree has changed and committed
-      events     List the events of a run, with the numbers for `fork --at`
-      logs       Show the output of the programs and agents that a run called
-      pause      Pause a run: it starts no new calls, and is paused when its current calls have ended
-      cancel     Cancel a run: stop its calls, and end it
-      resume     Resume a run, and drive it until it ends or pauses, or leave it to a worker
-      answer     Show what a run asks, or answer it, and drive the run until it ends or pauses, or leave it to a worker
-      fork       Create a new run that continues from a point of another run, which is not changed
-      rerun      Repeat a run as a new run, from the start or from a stage
-      migrate    Compare the definition of a run with the current workflow in the home, or move the run to it
-      delete     Delete runs that have ended, with their output
-      prune      Delete runs that have ended: old ones, those with a status, or all but the newest
-      recover    Resume all unfinished runs that no process drives, as after a crash, including those that wait until a time. Runs that wait for a person stay paused
-      worker     Drive the runs of the store that no other process drives, and new ones, until it is stopped
-      serve      Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started through it are driven here, and so are those of the store that no other process drives
-      help       Print this message or the help of the given subcommand(s)
+      init         Create a home with an example workflow. Overwrites nothing
+      new          Create a workflow from a template, with the roles, profiles and schemas that it uses. Overwrites nothing
+      list         List the workflows of the home
+      duplicate    Copy a workflow under another id. Overwrites nothing
+      edit         Change fields of a workflow, or open it in your editor (`VISUAL` or `EDITOR`). A text with errors is not saved
+      export       Print a workflow with the profiles, roles, schemas and skills that it uses, as one YAML file for `import`
+      import       Add a workflow from a file that `export` wrote, with all that it uses. Overwrites nothing
+      graph        Draw the stages of a workflow, with loops and what failures do
+      estimate     Estimate how long a run of a workflow takes and what it costs, by its earlier runs
+      templates    List the templates for `new`
+      roles        List the roles of the home, and the variables that they use
+      profiles     List the profiles (the graphs of stages) of the home, and their nodes
+      validate     Check workflows, and print all errors and warnings
+      doctor       Show which agents are installed, their versions and their login status
+      schema       Print a JSON Schema of a file format
+      run          Start a run, and drive it until it ends or pauses, or leave it to a worker
+      runs         List runs, the newest last
+      inbox        List all questions, approvals and other waits for a person, over all runs, the oldest first
+      show         Show a run: its status, stages, lanes, nodes, variables and errors
+      diff         Show what a run with a worktree has changed and committed
+      events       List the events of a run, with the numbers for `fork --at`
+      logs         Show the output of the programs and agents that a run called
+      watch        Show the progress of a run until it ends, whichever process drives it. Ctrl-C stops only the display
+      report       Print a report of a run: what it did, what failed and why, what to do next, what it used
+      pause        Pause a run: it starts no new calls, and is paused when its current calls have ended
+      cancel       Cancel a run: stop its calls, and end it
+      resume       Resume a run, and drive it until it ends or pauses, or leave it to a worker
+      answer       Show what a run asks, or answer it, and drive the run until it ends or pauses, or leave it to a worker
+      fork         Create a new run that continues from a point of another run, which is not changed
+      rerun        Repeat a run as a new run, from the start or from a stage
+      migrate      Compare the definition of a run with the current workflow in the home, or move the run to it
+      delete       Delete runs that have ended, with their output
+      prune        Delete runs that have ended: old ones, those with a status, or all but the newest
+      recover      Resume all unfinished runs that no process drives, as after a crash, including those that wait until a time. Runs that wait for a person stay paused
+      worker       Drive the runs of the store that no other process drives, and new ones, until it is stopped
+      serve        Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started through it are driven here, and so are those of the store that no other process drives
+      completions  Print a script that completes the command line in a shell: `source <(workflow completions bash)`
+      man          Print the manual page of this program or of a command: `workflow man run | man -l -`
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
           --home <DIR>         The directory of the workflows, and of the runs unless `--store` names another place [default: the nearest `.orch`]
@@ -309,7 +320,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
           --store <URL>        The store of the runs: `file:DIR`, `sqlite:PATH` or `postgres://…`
           --store-file <FILE>  A file that contains the URL of the store, in place of `--store`: other processes can read the command line. `/dev/fd/3` reads the file descriptor 3
           --trust-store        Trust this store from now on. A run can execute commands, so the runs of a store that this program has not created for you, such as one that came with a checkout, are shown and not driven
-          --json               Print JSON objects on standard output, one per line, and messages on standard error
+          --json               Print JSON on standard output, an object per line, as the service returns it (`workflow serve`); and an error as JSON on standard error
       -h, --help               Print help
       -V, --version            Print version
 

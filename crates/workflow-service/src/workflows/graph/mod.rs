@@ -75,7 +75,7 @@ impl Operation for GraphWorkflow {
             (None, None, Some(run)) => Followed::of(host, &run).await?.bundle,
             (id, Some(text), None) => resolved(host, id.as_ref(), &text).await?,
             (Some(id), None, None) => {
-                let text = host.catalog()?.get(&id).await?.text;
+                let text = host.workflow(&id).await?.text;
                 resolved(host, Some(&id), &text).await?
             }
             _ => return Err(ServiceError::invalid_request("give one of `id`, `text` and `runId`")),
