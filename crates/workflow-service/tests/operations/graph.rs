@@ -159,6 +159,34 @@ fn dot_and_svg_have_every_box_and_every_line() {
 }
 
 #[test]
+fn a_line_to_a_node_further_down_goes_around_the_nodes_between() {
+    let host = Host::new();
+    host.write(
+        "workflows/stages/chain.long.yml",
+        "graph:\n  - { id: a, type: run, prompt: Hi }\n  - { id: b, type: run, prompt: \"${nodes.a.output}\" }\n  \
+         - { id: c, type: reduce, from: [a, b], strategy: last }\n",
+    );
+    let text = "workflow: { name: Chain, stages: [chain] }\nchain: { profile: long, provider: echo }\n";
+    let request = json!({ "id": "chain", "text": text, "nodes": true, "format": "svg" });
+    let graph = host.data("workflow:graph", &request.to_string());
+    let picture = roxmltree::Document::parse(graph["drawing"].as_str().unwrap()).unwrap();
+    let number =
+        |node: &roxmltree::Node<'_, '_>, name| node.attribute(name).unwrap().parse::<usize>().unwrap();
+    let nodes = || picture.descendants().filter(|node| node.attribute("class") == Some("in"));
+    let around: Vec<_> = picture
+        .descendants()
+        .filter_map(|node| node.attribute("d"))
+        .filter_map(|way| way.split_once('H'))
+        .map(|(_, way)| way.split('V').next().unwrap().parse::<usize>().unwrap())
+        .collect();
+    let [aside] = around.try_into().unwrap();
+    assert_eq!(nodes().count(), 3);
+    assert!(nodes().all(|node| number(&node, "x") + number(&node, "width") < aside));
+    let stage = picture.descendants().filter(|node| node.has_tag_name("rect")).nth(1).unwrap();
+    assert!(aside < number(&stage, "x") + number(&stage, "width"));
+}
+
+#[test]
 fn texts_of_a_definition_are_never_syntax_of_a_drawing() {
     let hostile = "\"]; click n0 \"javascript:x\" %%{init: {}}%% </text><script>&\\\u{1b}[2J\u{202e}`|end";
     let host = Host::new();

@@ -12,6 +12,8 @@ const CHARACTER: usize = 8;
 const LINE: usize = 18;
 const PADDING: usize = 12;
 const GAP: usize = 36;
+/// The room beside the nodes of a stage for a line that goes around some of them.
+const LANE: usize = 8;
 const STYLE: &str = "<style>svg{font:13px sans-serif;color-scheme:light dark}rect{fill:#f6f8fa;stroke:#57606a}\
     rect.in{fill:#fff}text{fill:#1f2328}text.n{fill:#57606a}path{fill:none;stroke:#57606a}.d{stroke-dasharray:5 4}\
     marker path{fill:#57606a}@media(prefers-color-scheme:dark){rect{fill:#21262d}rect.in{fill:#161b22}\
@@ -74,6 +76,18 @@ fn layers<'g>(graph: &'g WorkflowGraph, nodes: &[&'g GraphBox]) -> Vec<Vec<&'g G
     layers
 }
 
+/// The stage where a line begins.
+fn stage_of(line: &GraphLine) -> &str {
+    line.from.split('/').next().unwrap_or_default()
+}
+
+/// Whether a line between two nodes leads past other nodes, which it has to go around.
+fn is_long(line: &GraphLine, places: &HashMap<&str, Place>) -> bool {
+    let (from, to) = (places.get(line.from.as_str()), places.get(line.to.as_str()));
+    matches!(line.kind, LineKind::Needs | LineKind::Arm)
+        && from.zip(to).is_some_and(|(from, to)| to.y > from.bottom() + GAP)
+}
+
 /// The places of all boxes, and the size of the picture.
 fn places(graph: &WorkflowGraph) -> (HashMap<&str, Place>, Place) {
     let mut places = HashMap::new();
@@ -81,18 +95,28 @@ fn places(graph: &WorkflowGraph) -> (HashMap<&str, Place>, Place) {
     for found in graph.boxes.iter().filter(|found| found.kind != BoxKind::Node) {
         let mut own = Place { y, ..size(found) };
         let nodes: Vec<_> = graph.inside(found).collect();
+        let layers: Vec<Vec<_>> = layers(graph, &nodes)
+            .into_iter()
+            .map(|layer| layer.into_iter().map(|node| (node, size(node))).collect())
+            .collect();
+        let wide =
+            |layer: &Vec<(_, Place)>| layer.iter().map(|(_, node)| node.width + PADDING).sum::<usize>();
+        let widest = layers.iter().map(wide).max().unwrap_or(0);
         let mut inner_y = own.bottom() + PADDING;
-        for layer in layers(graph, &nodes) {
-            let mut x = 2 * PADDING;
+        for layer in &layers {
+            let mut x = 2 * PADDING + (widest - wide(layer)) / 2;
             let mut height = 0;
-            for node in layer {
-                let place = Place { x, y: inner_y, ..size(node) };
-                (x, height) = (place.right() + PADDING, height.max(place.height));
-                places.insert(node.id.as_str(), place);
+            for (node, size) in layer {
+                places.insert(node.id.as_str(), Place { x, y: inner_y, ..*size });
+                (x, height) = (x + size.width + PADDING, height.max(size.height));
             }
-            own.width = own.width.max(x + PADDING);
             inner_y += height + GAP;
             own.height = inner_y - GAP + PADDING - own.y;
+        }
+        if !nodes.is_empty() {
+            let own_line = |line: &&GraphLine| stage_of(line) == found.id;
+            let long = graph.lines.iter().filter(own_line).filter(|line| is_long(line, &places)).count();
+            own.width = own.width.max(widest + 3 * PADDING + long * LANE);
         }
         y = own.bottom() + GAP;
         places.insert(found.id.as_str(), own);
@@ -149,29 +173,40 @@ pub(super) fn svg(graph: &WorkflowGraph) -> String {
                 writeln!(text, "<text{class} x=\"{middle}\" y=\"{y}\" text-anchor=\"middle\">{line}</text>");
         }
     }
+    let mut used = HashMap::<&str, usize>::new();
     for line in &graph.lines {
-        if let (Some(from), Some(to)) = (places.get(line.from.as_str()), places.get(line.to.as_str())) {
-            text.push_str(&drawn(line, *from, *to));
-        }
+        let (Some(from), Some(to)) = (places.get(line.from.as_str()), places.get(line.to.as_str())) else {
+            continue;
+        };
+        let stage = stage_of(line);
+        let around = places.get(stage).filter(|_| is_long(line, &places)).map(|stage_place| {
+            let lane = used.entry(stage).or_default();
+            *lane += LANE;
+            stage_place.right().saturating_sub(*lane)
+        });
+        text.push_str(&drawn(line, *from, *to, around));
     }
     text.push_str("</svg>\n");
     text
 }
 
-/// A line: straight down to what follows, and around on the right to the stage itself and to earlier ones.
-fn drawn(line: &GraphLine, from: Place, to: Place) -> String {
+/// A line: straight down to what follows, and around on the right to the stage itself and to earlier ones. `around` is
+/// where it passes other nodes.
+fn drawn(line: &GraphLine, from: Place, to: Place, around: Option<usize>) -> String {
     let class = if is_dashed(line.kind) { " class=\"d\"" } else { "" };
     let (x, y) = (from.right(), from.y + from.height / 2);
     let (to_x, to_y) =
         (to.right(), to.y + if line.kind == LineKind::Loop { LINE } else { to.height - PADDING });
-    let way = match line.kind {
-        LineKind::Next | LineKind::Needs | LineKind::Arm => {
-            format!("M{} {}L{} {}", from.middle(), from.bottom(), to.middle(), to.y)
-        }
-        LineKind::Failure | LineKind::Loop => {
+    let way = match (line.kind, around) {
+        (LineKind::Failure | LineKind::Loop, _) => {
             let aside = x.max(to_x) + if line.kind == LineKind::Loop { 2 * GAP } else { GAP };
             format!("M{x} {y}C{aside} {y} {aside} {to_y} {to_x} {to_y}")
         }
+        (_, Some(aside)) => {
+            let (down, up) = (from.bottom() + GAP / 3, to.y - GAP / 3);
+            format!("M{} {}V{down}H{aside}V{up}H{}V{}", from.middle(), from.bottom(), to.middle(), to.y)
+        }
+        (_, None) => format!("M{} {}L{} {}", from.middle(), from.bottom(), to.middle(), to.y),
     };
     let mut text = format!("<path{class} d=\"{way}\" marker-end=\"url(#a)\"/>\n");
     if let Some(label) = &line.label {
