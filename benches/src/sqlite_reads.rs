@@ -226,6 +226,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         max_iters: None,
         isolated: false,
         seed: 0,
+        by: None,
         signature: None,
     };
     let head = RunHead {
@@ -239,6 +240,8 @@ fn new_run(name: &str) -> Result<NewRun> {
         error: None,
         labels: BTreeMap::new(),
         forked_from: None,
+        started_by: None,
+        stopped_by: None,
         progress: None,
     };
     let events = vec![Event { seq: 1, at, body: EventBody::RunCreated(created.into()) }];

@@ -10,8 +10,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
-    Watchers, Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError,
+    Watcher, Watchers, Watching,
 };
 
 /// Wraps a store that has threads. Its leases need not be renewed, because no real time passes. Clones are
@@ -81,8 +81,8 @@ impl RunStore for Inline {
         block_on(self.inner.release(lease))
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
-        let number = block_on(self.inner.request(run, control))?;
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
+        let number = block_on(self.inner.request(run, request))?;
         self.watchers.call(Some(run));
         Ok(number)
     }

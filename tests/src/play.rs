@@ -164,7 +164,7 @@ impl Case {
                 assert!(engine.drive(&run).await.unwrap().wait.is_some());
                 // The catalog of this engine has the new definition.
                 let engine = self.scenario.engine(sim, deeds, engine.store().clone());
-                engine.migrate(&run).await.unwrap();
+                engine.migrate(&run, None).await.unwrap();
                 run
             }
         }

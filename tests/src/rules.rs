@@ -290,7 +290,7 @@ impl<'a> Log<'a> {
                 rule(self.cancelling, "a run is cancelled only after a cancel request")?;
                 self.end("cancelled")
             }
-            EventBody::PauseRequested { control } => {
+            EventBody::PauseRequested { control, .. } => {
                 rule(!self.pausing && !self.cancelling, "a pause is requested once")?;
                 (self.pausing, self.waiting) = (true, None);
                 self.control(*control)
@@ -301,7 +301,7 @@ impl<'a> Log<'a> {
                 self.paused = true;
                 Ok(())
             }
-            EventBody::RunResumed { control } => {
+            EventBody::RunResumed { control, .. } => {
                 let crashed = std::mem::take(&mut self.crashed);
                 rule((self.pausing || crashed) && !self.cancelling, "only a paused run is resumed")?;
                 if crashed {

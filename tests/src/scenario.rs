@@ -251,6 +251,7 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
         max_iters: None,
         isolated: false,
         seed: SEED,
+        by: None,
         signature: None,
     }
 }

@@ -13,8 +13,8 @@ use workflow_core::output::OutputEntry;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, MemoryStore, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError,
-    Watcher, Watching,
+    Control, ControlRecord, ControlRequest, Lease, MemoryStore, NewRun, RunFilter, RunHead, RunRecord,
+    RunStore, StoreError, Watcher, Watching,
 };
 use workflow_exec::{Engine, StartRun};
 use workflow_tests::sim::Sim;
@@ -34,7 +34,7 @@ impl Provider for Pausing {
     async fn call(&self, request: CallRequest, _: CallContext) -> Result<Reply, ProviderError> {
         let store = self.0.lock().unwrap().take();
         if let Some(store) = store {
-            store.request(&request.id.run, Control::Pause).await.unwrap();
+            store.request(&request.id.run, Control::Pause.into()).await.unwrap();
         }
         Ok(Reply::text("done"))
     }
@@ -101,8 +101,8 @@ impl RunStore for Between {
         Ok(())
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
-        self.inner.request(run, control).await
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
+        self.inner.request(run, request).await
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

@@ -70,9 +70,13 @@ export type EventBody =
          */
         bundle: Bundle;
         /**
-         * As [`RunCreated::signature`], for the hash.
+         * As [`RunCreated::signature`], for the hash and for who migrated the run.
          */
         signature?: string | null;
+        /**
+         * Who migrated the run, if that is known.
+         */
+        by?: Actor | null;
       };
     }
   | {
@@ -555,6 +559,10 @@ export type EventBody =
          * The answer.
          */
         answer: unknown;
+        /**
+         * Who answered, if that is known.
+         */
+        by?: Actor | null;
       };
     }
   | {
@@ -576,6 +584,10 @@ export type EventBody =
          * Why it was refused, for a program. Absent in logs of earlier versions.
          */
         code?: AnswerRefusal | null;
+        /**
+         * Who answered, if that is known.
+         */
+        by?: Actor | null;
       };
     }
   | {
@@ -597,6 +609,10 @@ export type EventBody =
          * The number of the control.
          */
         control: number;
+        /**
+         * Who requested it, if that is known.
+         */
+        by?: Actor | null;
       };
     }
   | {
@@ -609,6 +625,10 @@ export type EventBody =
          * The number of the control.
          */
         control: number;
+        /**
+         * Who requested it, if that is known.
+         */
+        by?: Actor | null;
       };
     }
   | {
@@ -622,6 +642,10 @@ export type EventBody =
          * Whether calls are killed without a grace period.
          */
         atOnce?: boolean;
+        /**
+         * Who requested it, if that is known.
+         */
+        by?: Actor | null;
       };
     }
   | {
@@ -2334,6 +2358,15 @@ export interface RunView {
    */
   requested?: string | null;
   /**
+   * Who started it: who forked it where it is a fork. Absent if that is not known.
+   */
+  startedBy?: Actor | null;
+  /**
+   * Who requested the pause or the cancellation that is in effect or not complete yet. Absent if that is not known, and
+   * where there is none.
+   */
+  stoppedBy?: Actor | null;
+  /**
    * The stage that is under way.
    */
   currentStage: string | null;
@@ -2415,6 +2448,27 @@ export interface Wait {
   schema?: unknown;
 }
 /**
+ * Who started, controlled, answered, forked or migrated a run. It is recorded with the event, and never changes what the
+ * engine does.
+ *
+ * The engine believes what the host says: a host makes it from a token or a login that it has checked. The texts can be
+ * anything, so whoever shows them to people has to make them harmless.
+ */
+export interface Actor {
+  /**
+   * The id: a user, a token, a program.
+   */
+  id: string;
+  /**
+   * The name to show to people.
+   */
+  name?: string | null;
+  /**
+   * The way by which the request came: `http`, `stdio`, `terminal`, `rust`.
+   */
+  via?: string | null;
+}
+/**
  * What several calls used together. Calls with unknown values are counted, and never treated as zero.
  */
 export interface Spent {
@@ -2475,6 +2529,10 @@ export interface RunForked {
    * What the last call before that point reported about the run's own files.
    */
   worktree?: unknown;
+  /**
+   * Who forked the run, if that is known.
+   */
+  by?: Actor | null;
   /**
    * As [`RunCreated::signature`].
    */
@@ -2650,6 +2708,10 @@ export interface RunCreated {
    * same id in another store.
    */
   seed: number;
+  /**
+   * Who started the run, if that is known.
+   */
+  by?: Actor | null;
   /**
    * The signature of the engine that created the run, in hexadecimal, if the engine has a run key.
    */
@@ -2947,6 +3009,15 @@ export interface RunRecord {
    * The run that it was forked from.
    */
   forkedFrom?: string | null;
+  /**
+   * Who started it: who forked it where it is a fork. Absent if that is not known.
+   */
+  startedBy?: Actor | null;
+  /**
+   * Who requested the pause or the cancellation that is in effect or not complete yet. Absent if that is not known, and
+   * where there is none.
+   */
+  stoppedBy?: Actor | null;
   /**
    * How far it is. Absent before its first stage, and in heads that earlier versions stored.
    */

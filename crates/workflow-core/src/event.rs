@@ -6,9 +6,11 @@
 //! not know; it never skips one.
 
 mod clone;
+mod origin;
 mod wire;
 
-use std::collections::BTreeMap;
+pub use origin::{RunCreated, RunForked};
+
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -16,11 +18,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::actor::Actor;
 use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
-use crate::definition::OnFailure;
 use crate::failure::Failure;
-use crate::ids::{NodeId, NodePath, RoleId, RunId, StageId, WorkflowId};
+use crate::ids::{NodeId, NodePath, RoleId, StageId};
 use crate::status::{Wait, WaitReason};
 use crate::usage::Usage;
 
@@ -55,9 +57,12 @@ pub enum EventBody {
         /// Its bundle: the bundle that a run was started with is shared by runs, and this one belongs to this
         /// run alone.
         bundle: Arc<Bundle>,
-        /// As [`RunCreated::signature`], for the hash.
+        /// As [`RunCreated::signature`], for the hash and for who migrated the run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signature: Option<Box<str>>,
+        /// Who migrated the run, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Actor>>,
     },
     /// A driver began to work on the run for the first time.
     RunStarted,
@@ -345,6 +350,9 @@ pub enum EventBody {
         wait: u64,
         /// The answer.
         answer: Data,
+        /// Who answered, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Actor>>,
     },
     /// An answer was refused: the question is no longer open, or does not allow the answer.
     AnswerRefused {
@@ -357,6 +365,9 @@ pub enum EventBody {
         /// Why it was refused, for a program. Absent in logs of earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<AnswerRefusal>,
+        /// Who answered, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Actor>>,
     },
     /// The run waits: nothing continues by itself, or not for a while, so no process needs to keep the run in
     /// memory.
@@ -370,6 +381,9 @@ pub enum EventBody {
     PauseRequested {
         /// The number of the control.
         control: u64,
+        /// Who requested it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Actor>>,
     },
     /// Nothing runs any more; the run waits until it is resumed.
     RunPaused,
@@ -377,6 +391,9 @@ pub enum EventBody {
     RunResumed {
         /// The number of the control.
         control: u64,
+        /// Who requested it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Actor>>,
     },
     /// A cancellation was requested: nothing new starts, calls are stopped.
     CancelRequested {
@@ -385,6 +402,9 @@ pub enum EventBody {
         /// Whether calls are killed without a grace period.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         at_once: bool,
+        /// Who requested it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Actor>>,
     },
     /// The run completed.
     RunCompleted {
@@ -434,65 +454,6 @@ pub enum LaneOutput {
     Node(NodeId),
     /// An object with the outputs of nodes, by their ids. Of none: null.
     Nodes(Vec<NodeId>),
-}
-
-/// Everything that a run was started with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RunCreated {
-    /// The run.
-    pub run: RunId,
-    /// The workflow.
-    pub workflow: WorkflowId,
-    /// The resolved definition, by its hash.
-    pub bundle: BundleHash,
-    /// The variables.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub vars: IndexMap<String, Data>,
-    /// The labels: texts by names that lists of runs are filtered by.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// Replaces `on_failure` of every stage.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on_failure: Option<OnFailure>,
-    /// Replaces `max_iters` of the loop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_iters: Option<u32>,
-    /// Whether a person is asked before every stage.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub interactive: bool,
-    /// Whether the calls work in a workspace of the run's own.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub isolated: bool,
-    /// Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
-    /// same id in another store.
-    pub seed: u64,
-    /// The signature of the engine that created the run, in hexadecimal, if the engine has a run key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signature: Option<Box<str>>,
-}
-
-/// Where a run was taken over from another one, and what was changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RunForked {
-    /// The other run.
-    pub from: RunId,
-    /// The number of its last event that counts.
-    pub event: u64,
-    /// Variables with other values.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub vars: IndexMap<String, Data>,
-    /// Stages with other outputs.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub outputs: IndexMap<StageId, Data>,
-    /// The seed of the other run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-    /// What the last call before that point reported about the run's own files.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worktree: Option<Data>,
-    /// As [`RunCreated::signature`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signature: Option<Box<str>>,
 }
 
 fn one() -> u32 {

@@ -15,9 +15,10 @@
 //!
 //! [`runs::Runs`] is what a host does with the runs of an engine, whichever engine executes them.
 //!
-//! [`expr`] has the `${…}` templates and the conditions of definitions; [`ids`], [`data`] and [`status`] the
+//! [`actor`] says who did something to a run. [`expr`] has the `${…}` templates and the conditions of definitions; [`ids`], [`data`] and [`status`] the
 //! words that everything else uses; [`schema`] the JSON Schemas of what is written and stored.
 
+pub mod actor;
 pub mod bundle;
 pub mod catalog;
 mod command_line;

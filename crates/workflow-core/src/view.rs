@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::actor::Actor;
 use crate::data::Data;
 use crate::event::RunForked;
 use crate::failure::Failure;
@@ -49,6 +50,13 @@ pub struct RunView {
     /// The control request that is not complete yet: `pause` or `cancel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<String>,
+    /// Who started it: who forked it where it is a fork. Absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<Arc<Actor>>,
+    /// Who requested the pause or the cancellation that is in effect or not complete yet. Absent if that is not known, and
+    /// where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<Arc<Actor>>,
     /// The stage that is under way.
     pub current_stage: Option<StageId>,
     /// The iteration, from 1.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Serialize;
 use sha2::Sha256;
+use workflow_core::actor::Actor;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
 use workflow_core::ids::RunId;
@@ -21,7 +22,8 @@ pub(crate) const OTHER_DEFINITION: &str = "its definition does not have the hash
 /// A key with which an engine signs the runs that it makes. It does not drive other runs.
 ///
 /// What is signed with HMAC-SHA-256: the id of a run with the hash of its definition, its variables and
-/// everything else that it was created with; what a fork changes; and each definition that it was moved to.
+/// everything else that it was created with; what a fork changes; each definition that it was moved to; and who did
+/// each of these.
 /// Later results, answers and control requests are not signed. See `SECURITY.md`.
 #[derive(Clone)]
 pub struct RunKey(Arc<[u8]>);
@@ -100,6 +102,7 @@ enum Content<'e> {
     Created(RunCreated),
     Forked(RunForked),
     Migrated(&'e BundleHash),
+    MigratedBy(&'e BundleHash, &'e Actor),
 }
 
 impl<'e> Content<'e> {
@@ -111,7 +114,10 @@ impl<'e> Content<'e> {
             EventBody::RunForked(forked) => {
                 Some(Self::Forked(RunForked { signature: None, ..RunForked::clone(forked) }))
             }
-            EventBody::RunMigrated { hash, .. } => Some(Self::Migrated(hash)),
+            EventBody::RunMigrated { hash, by, .. } => Some(match by {
+                Some(by) => Self::MigratedBy(hash, by),
+                None => Self::Migrated(hash),
+            }),
             _ => None,
         }
     }
@@ -146,4 +152,38 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 
 pub(crate) fn is_of(bundle: &Bundle, hash: &BundleHash) -> bool {
     bundle.hash().is_ok_and(|of| of == *hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use workflow_core::definition::Workflow;
+
+    use super::*;
+
+    /// Computed apart from this code, for events as earlier versions wrote them.
+    const SIGNED: [&str; 3] = [
+        "edac3c26b723ee419da22825d73f8d3dba2f4f75b42db1b08ea05777156db532",
+        "c5c428df4fc53ed247e7d97864514803bf8d67fb6eb5d8924d7f3afa064a27ad",
+        "93a4b9dba153f1dff7089fa1ad3d44fa6a64256f0363d08467f0837c5e7c1ae2",
+    ];
+
+    #[test]
+    fn events_without_an_actor_are_signed_as_before() {
+        let hash = "0f".repeat(32);
+        let bundle = Bundle::new(Workflow::new("w".parse().unwrap(), "W"));
+        let bodies = [
+            json!({ "type": "run_created", "data": { "run": "r1", "workflow": "w", "bundle": hash, "seed": 7 } }),
+            json!({ "type": "run_forked", "data": { "from": "r0", "event": 3 } }),
+            json!({ "type": "run_migrated", "data": { "hash": hash, "bundle": bundle } }),
+        ];
+        let key = RunKey::new("a key of this house, and of no other").unwrap();
+        let run = "r1".parse().unwrap();
+        for (seq, (body, signed)) in [1, 2, 2].into_iter().zip(bodies.into_iter().zip(SIGNED)) {
+            let body: EventBody = serde_json::from_str(&body.to_string()).unwrap();
+            let mut event = Event { seq, at: jiff::Timestamp::UNIX_EPOCH, body };
+            key.sign(&run, &mut event);
+            assert_eq!(signature(&event), Some(signed), "{}", event.body.kind());
+        }
+    }
 }

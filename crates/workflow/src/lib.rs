@@ -102,6 +102,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 pub use {jiff, serde_json};
 
 /// Catalogs: where definitions are kept.
+pub use workflow_core::actor;
 pub use workflow_core::catalog;
 /// Values that pass through runs.
 pub use workflow_core::data;

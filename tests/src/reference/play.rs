@@ -63,6 +63,7 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
         max_iters: None,
         isolated: false,
         seed: case.seed,
+        by: None,
         signature: None,
         ..scenario::created(plan)
     };

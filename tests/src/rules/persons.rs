@@ -45,7 +45,7 @@ impl<'a> Log<'a> {
                 self.asks.insert(self.seq, Ask::Node(path.clone(), *reason));
                 Ok(())
             }
-            EventBody::Answered { control, wait, answer } => {
+            EventBody::Answered { control, wait, answer, .. } => {
                 self.control(*control)?;
                 rule(!self.cancelling, "a cancelled run has no open questions")?;
                 self.waiting = None;

@@ -11,7 +11,7 @@ use workflow_core::bundle::Bundle;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::provider::CallId;
-use workflow_core::store::{Control, ControlRecord, Lease};
+use workflow_core::store::{Control, ControlRecord, ControlRequest, Lease};
 
 use super::counts::Counts;
 use super::fork;
@@ -215,11 +215,17 @@ impl Entries {
     }
 
     /// A control request was sent to a run.
-    pub fn requested(&mut self, run: &RunId, number: u64, control: Control) {
+    pub fn requested(&mut self, run: &RunId, number: u64, request: ControlRequest) {
         self.counts.controls += 1;
         let at = (self.clock)();
         if let Some(told) = self.runs.get_mut(run) {
-            told.controls.push(Asked { number, control, before: told.events.len(), at });
+            told.controls.push(Asked {
+                number,
+                control: request.control,
+                by: request.by,
+                before: told.events.len(),
+                at,
+            });
         }
     }
 

@@ -13,8 +13,8 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
-    Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError,
+    Watcher, Watching,
 };
 use workflow_exec::Clock as _;
 
@@ -328,8 +328,8 @@ impl RunStore for Link {
         }
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
-        self.ask(self.inner.request(run, control)).await
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
+        self.ask(self.inner.request(run, request)).await
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

@@ -2,9 +2,11 @@
 //! effects.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use workflow_core::actor::Actor;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
@@ -31,6 +33,8 @@ pub struct Asked {
     pub number: u64,
     /// The request.
     pub control: Control,
+    /// Who sent it.
+    pub by: Option<Arc<Actor>>,
     /// How many events there were before it.
     pub before: usize,
     /// When it was sent.
@@ -76,14 +80,19 @@ impl Person {
     }
 }
 
-/// Checks the effect of every answer: it is applied once, or refused with a reason.
+/// Checks the effect of every answer: it is applied once, or refused with a reason. The events of all control requests
+/// name who sent them.
 ///
 /// # Errors
 ///
 /// The first violation.
 pub fn judge(events: &[Event], asked: &[Asked], counts: &mut Counts) -> Result<(), String> {
     let last = events.iter().filter_map(control).max().unwrap_or(0);
-    for Asked { number, control: asked, .. } in asked {
+    for Asked { number, control: asked, by, .. } in asked {
+        let carried = events.iter().find(|event| control(event) == Some(*number)).map(who);
+        if carried.is_some_and(|carried| carried != by.as_ref()) {
+            return Err(format!("the event of the control request {number} does not name who sent it"));
+        }
         let Control::Answer(answer) = asked else { continue };
         let mut found = events.iter().filter(|event| control(event) == Some(*number));
         let (Some(event), another) = (found.next(), found.next()) else {
@@ -138,11 +147,23 @@ pub fn judge(events: &[Event], asked: &[Asked], counts: &mut Counts) -> Result<(
 /// The control request that an event applies.
 fn control(event: &Event) -> Option<u64> {
     match &event.body {
-        EventBody::PauseRequested { control }
-        | EventBody::RunResumed { control }
+        EventBody::PauseRequested { control, .. }
+        | EventBody::RunResumed { control, .. }
         | EventBody::CancelRequested { control, .. }
         | EventBody::Answered { control, .. }
         | EventBody::AnswerRefused { control, .. } => Some(*control),
+        _ => None,
+    }
+}
+
+/// Who sent the control request that an event applies.
+fn who(event: &Event) -> Option<&Arc<Actor>> {
+    match &event.body {
+        EventBody::PauseRequested { by, .. }
+        | EventBody::RunResumed { by, .. }
+        | EventBody::CancelRequested { by, .. }
+        | EventBody::Answered { by, .. }
+        | EventBody::AnswerRefused { by, .. } => by.as_ref(),
         _ => None,
     }
 }

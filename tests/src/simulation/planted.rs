@@ -12,8 +12,8 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, MemoryStore, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError,
-    Watcher, Watching,
+    ControlRecord, ControlRequest, Lease, MemoryStore, NewRun, RunFilter, RunHead, RunRecord, RunStore,
+    StoreError, Watcher, Watching,
 };
 
 use super::disk::{Condition, Disk};
@@ -202,8 +202,8 @@ impl RunStore for Planted {
         self.inner.release(lease).await
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
-        self.inner.request(run, control).await
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
+        self.inner.request(run, request).await
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
+use workflow_core::actor::Actor;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{NodePath, RunId};
@@ -370,9 +371,15 @@ impl<'p> World<'p> {
         let (sim, journal) = (self.sim.clone(), self.journal.clone());
         let wait = if let Control::Answer(answer) = &control { Some(answer.wait) } else { None };
         let is_silent = self.defect == Some(Defect::HidesRefusals);
+        // Some hosts know who asks, and others do not.
+        let request = if number.is_multiple_of(2) {
+            control.by(Actor::new(format!("host-{number}")).via("simulation"))
+        } else {
+            control.into()
+        };
         process.go(async move {
             loop {
-                let outcome = engine.handle(&run).control(control.clone()).await;
+                let outcome = engine.handle(&run).control(request.clone()).await;
                 let refusal = outcome.as_ref().ok().and_then(ControlOutcome::refusal);
                 let hidden = is_silent && refusal == Some(ControlRefusal::AlreadyAnswered);
                 if let Some(wait) = wait.filter(|_| hidden || matches!(outcome, Ok(ControlOutcome::Done(_))))
@@ -383,7 +390,7 @@ impl<'p> World<'p> {
                     Err(EngineError::Store(StoreError::Io { .. })) => sim.sleep_ms(500).await,
                     // If the run ends meanwhile, the request is recorded as refused.
                     Ok(outcome) if outcome.refusal() == Some(ControlRefusal::Ended) => {
-                        let _ = engine.store().request(&run, control).await;
+                        let _ = engine.store().request(&run, request).await;
                         return;
                     }
                     _ => return,
@@ -529,6 +536,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
         max_iters: None,
         isolated: false,
         seed: setup.case.seed,
+        by: None,
         signature: None,
         ..scenario::created(&plan)
     };

@@ -10,8 +10,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher,
-    Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError,
+    Watcher, Watching,
 };
 
 use super::disk::Disk;
@@ -128,11 +128,11 @@ impl RunStore for Witness {
         answer
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
         self.disk.write().await?;
-        let answer = self.inner.request(run, control.clone()).await;
+        let answer = self.inner.request(run, request.clone()).await;
         if let Ok(number) = &answer {
-            self.journal.entries().requested(run, *number, control);
+            self.journal.entries().requested(run, *number, request);
         }
         answer
     }

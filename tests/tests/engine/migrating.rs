@@ -77,7 +77,7 @@ fn a_run_whose_definition_is_the_same_has_nothing_to_move_to() {
     assert_eq!((&planned.diverges, &planned.obstacles), (&Vec::new(), &Vec::new()));
     assert_eq!(planned.from, planned.to);
     let engine = engine(&host, host.store.clone(), OLD);
-    assert_eq!(host.sim.block_on(engine.migrate(&id("r1"))).unwrap(), planned);
+    assert_eq!(host.sim.block_on(engine.migrate(&id("r1"), None)).unwrap(), planned);
     assert_eq!(host.events("r1"), before, "and no event says that it was moved");
 }
 
@@ -162,7 +162,7 @@ fn what_differs_is_named_exactly_and_the_run_continues_by_it() {
         assert_ne!(planned.from, planned.to, "{what}");
         host.sim.block_on(async {
             let engine = engine(&host, host.store.clone(), &text);
-            assert_eq!(engine.migrate(&id("r1")).await.unwrap(), planned, "{what}");
+            assert_eq!(engine.migrate(&id("r1"), None).await.unwrap(), planned, "{what}");
             let record = host.store.get(&id("r1")).await.unwrap();
             assert_eq!((record.head.bundle, record.holder), (planned.to.clone(), None), "{what}");
             // From the log alone, by an engine that never saw the newer definition.
@@ -186,7 +186,7 @@ fn a_run_is_not_moved_where_it_could_not_continue() {
         let before = host.events("r1");
         assert_eq!(plan(&host, text).obstacles, [obstacle]);
         let engine = engine(&host, host.store.clone(), text);
-        let error = host.sim.block_on(engine.migrate(&id("r1"))).unwrap_err();
+        let error = host.sim.block_on(engine.migrate(&id("r1"), None)).unwrap_err();
         let EngineError::CannotMigrate { run, obstacles } = error else { panic!("{error}") };
         assert_eq!((run, obstacles), (id("r1"), vec![obstacle.to_owned()]));
         assert_eq!(host.events("r1"), before);
@@ -231,7 +231,7 @@ fn a_run_is_not_moved_where_a_stage_needs_what_will_never_be_there() {
             None => assert_eq!(said, "", "{text}"),
         }
         let engine = engine(&host, host.store.clone(), &text);
-        let moved = host.sim.block_on(engine.migrate(&id("r1")));
+        let moved = host.sim.block_on(engine.migrate(&id("r1"), None));
         assert_eq!(moved.is_err(), needed.is_some(), "{text}");
         if needed.is_none() {
             let other = host.engine_over(host.store.reopen());
@@ -265,20 +265,20 @@ fn a_stage_that_is_under_way_must_stay_as_it_is_and_the_others_need_not() {
             let Either::Right(((), driving)) = select(driving, host.sim.sleep_ms(50)).await else {
                 panic!("it has ended")
             };
-            let error = newer.migrate(&id("r1")).await.unwrap_err();
+            let error = newer.migrate(&id("r1"), None).await.unwrap_err();
             assert!(matches!(error, EngineError::Store(StoreError::Held { .. })), "{error}");
             drop(driving);
             match obstacle {
                 Some(obstacle) => {
-                    let error = newer.migrate(&id("r1")).await.unwrap_err();
+                    let error = newer.migrate(&id("r1"), None).await.unwrap_err();
                     assert!(error.to_string().ends_with(obstacle), "{error}");
                 }
                 None => {
-                    newer.migrate(&id("r1")).await.unwrap();
+                    newer.migrate(&id("r1"), None).await.unwrap();
                 }
             }
             assert_eq!(to_the_end(&newer).await.status, RunStatus::Completed);
-            let error = newer.migrate(&id("r1")).await.unwrap_err();
+            let error = newer.migrate(&id("r1"), None).await.unwrap_err();
             assert!(error.to_string().ends_with("the run has ended"), "{error}");
         });
         let tell = if obstacle.is_none() { "cid: Tell all" } else { "cid: Tell" };
@@ -316,7 +316,7 @@ fn a_run_that_is_paused_after_a_stage_continues_with_what_follows_it_in_the_newe
             };
             let (view, ()) = join(old.run(start), pausing).await;
             assert_eq!(view.unwrap().status, RunStatus::Paused);
-            let moved = newer.migrate(&id("r1")).await;
+            let moved = newer.migrate(&id("r1"), None).await;
             assert_eq!(moved.is_err(), obstacle.is_some(), "{moved:?}");
             if let (Err(error), Some(obstacle)) = (moved, obstacle) {
                 assert!(error.to_string().ends_with(obstacle), "{error}");
@@ -344,7 +344,7 @@ fn a_moved_run_continues_after_its_host_died_at_any_append() {
             let dying = engine(&host, store.clone(), &text);
             host.sim.block_on(async {
                 let moving = Box::pin(async {
-                    dying.migrate(&id("r1")).await.unwrap();
+                    dying.migrate(&id("r1"), None).await.unwrap();
                     to_the_end(&dying).await
                 });
                 died |= matches!(select(moving, Box::pin(store.death())).await, Either::Right(_));
@@ -358,7 +358,7 @@ fn a_moved_run_continues_after_its_host_died_at_any_append() {
                 let ended = next.handle(&id("r1")).status().await.unwrap().is_terminal();
                 if !ended {
                     // A second time, which changes nothing if it was migrated.
-                    next.migrate(&id("r1")).await.unwrap();
+                    next.migrate(&id("r1"), None).await.unwrap();
                 }
                 assert_eq!(to_the_end(&next).await.status, RunStatus::Completed);
             });
@@ -381,7 +381,7 @@ fn a_run_that_was_moved_is_moved_and_forked_like_any_other() {
     let texts = ["Tell all", "Tell none"].map(|tell| OLD.replace("prompt: Tell", &format!("prompt: {tell}")));
     host.sim.block_on(async {
         for text in &texts {
-            engine(&host, host.store.clone(), text).migrate(&id("r1")).await.unwrap();
+            engine(&host, host.store.clone(), text).migrate(&id("r1"), None).await.unwrap();
         }
         let last = scenario::events(&host.store, &id("r1")).await.len() as u64;
         let newer = engine(&host, host.store.clone(), &texts[1]);

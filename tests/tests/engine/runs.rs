@@ -26,10 +26,10 @@ fn a_run_is_started_read_controlled_forked_and_deleted_through_the_trait() {
         assert!(runs.output(&run, 0, 10).await.unwrap().is_empty());
 
         let fork = runs.fork(Fork::of(run.clone()).run_id(id("r2"))).await.unwrap();
-        assert!(runs.migrate(&fork, false).await.unwrap_err().to_string().contains("no catalog"));
+        assert!(runs.migrate(&fork, false, None).await.unwrap_err().to_string().contains("no catalog"));
         // A fork is driven too.
         assert_eq!(host.engine.handle(&fork).wait().await.unwrap().status, RunStatus::Completed);
-        let refused = runs.control(&run, Control::Pause).await.unwrap();
+        let refused = runs.control(&run, Control::Pause.into()).await.unwrap();
         assert_eq!(refused.refusal(), Some(ControlRefusal::Ended));
 
         runs.delete(&run).await.unwrap();

@@ -488,7 +488,7 @@ fn an_answer_that_another_process_left_is_redacted_by_whoever_carries_out_a_requ
     let wait = host.sim.block_on(host.engine.run(asks("r1", 1))).unwrap().waits[0].number.unwrap();
     host.sim.block_on(async {
         let answer = Answer { wait, value: json!("it is 4711471147114711").into() };
-        host.store.request(&id("r1"), Control::Answer(answer)).await.unwrap();
+        host.store.request(&id("r1"), Control::Answer(answer).into()).await.unwrap();
         host.engine.handle(&id("r1")).pause().await.unwrap().accepted().unwrap();
     });
     let events = serde_json::to_string(&host.events("r1")).unwrap();

@@ -119,7 +119,7 @@ fn a_run_whose_list_entry_says_something_else_than_its_log_is_not_taken() {
         // The log migrates the run to another definition, and the list does not show it.
         let evil = other.parse(&yaml("bob", "evil"), "first").unwrap();
         let (hash, bundle) = (evil.hash().clone(), evil.bundle().clone());
-        let body = EventBody::RunMigrated { hash, bundle, signature: None };
+        let body = EventBody::RunMigrated { hash, bundle, signature: None, by: None };
         let event = Event { seq: 2, at: jiff::Timestamp::UNIX_EPOCH, body };
         let lease = store.claim(&id("r1")).await.unwrap();
         store.append(&lease, 1, &[event], None).await.unwrap();

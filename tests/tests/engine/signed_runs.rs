@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures::future::join;
 use indexmap::IndexMap;
 use serde_json::json;
+use workflow_core::actor::Actor;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::machine::State;
@@ -158,6 +159,7 @@ fn what_was_signed_cannot_be_changed() {
         forge(&world, "r1", with(&|run| run.labels = labels()), &own, GOOD).await;
         forge(&world, "r1", with(&|run| run.isolated = true), &own, GOOD).await;
         forge(&world, "r1", with(&|run| run.seed += 1), &own, GOOD).await;
+        forge(&world, "r1", with(&|run| run.by = Some(Actor::new("mallory").into())), &own, GOOD).await;
         forge(&world, "r1", with(&|run| run.signature = None), &own, GOOD).await;
         // As another run, with and without its new id in the event.
         forge(&world, "r2", with(&|_| {}), &own, GOOD).await;
@@ -180,7 +182,7 @@ fn a_run_cannot_be_moved_to_a_definition_that_is_not_signed() {
             let mut state = State::fold(&scenario::events(&world.store, &id(run)).await).unwrap();
             let (hash, bundle) = (evil.hash().clone(), evil.bundle().clone());
             let signature = key.map(|_| "00".repeat(32).into());
-            let body = EventBody::RunMigrated { hash, bundle, signature };
+            let body = EventBody::RunMigrated { hash, bundle, signature, by: None };
             let event = Event { seq: 2, at: jiff::Timestamp::UNIX_EPOCH, body };
             state.apply(&event).unwrap();
             let lease = world.store.claim(&id(run)).await.unwrap();
@@ -204,7 +206,8 @@ fn a_fork_is_signed_by_who_makes_it_and_only_of_a_signed_run() {
         create(&own, GOOD, "r1").await;
         assert_eq!(own.drive(&id("r1")).await.unwrap().status, RunStatus::Completed);
         let newer = own.parse(&GOOD.replace("good $", "better $"), "good").unwrap();
-        let fork = Fork::of(id("r1")).run_id(id("f1")).var("what", json!("more")).definition(&newer);
+        let fork = Fork::of(id("r1")).run_id(id("f1")).var("what", json!("more"));
+        let fork = fork.definition(&newer).by(Actor::new("ann"));
         own.fork(fork).await.unwrap();
         // A fork of a fork has its own signature.
         own.fork(Fork::of(id("f1")).run_id(id("f2"))).await.unwrap();
@@ -249,6 +252,20 @@ fn a_fork_is_signed_by_who_makes_it_and_only_of_a_signed_run() {
             }
         })
         .await;
+        for by in [None, Some(Arc::new(Actor::new("mallory")))] {
+            forge(&|body| {
+                if let EventBody::RunForked(forked) = body {
+                    forked.by.clone_from(&by);
+                }
+            })
+            .await;
+            forge(&|body| {
+                if let EventBody::RunMigrated { by: who, .. } = body {
+                    who.clone_from(&by);
+                }
+            })
+            .await;
+        }
         assert_eq!(world.calls(), 3);
     });
 }

@@ -121,7 +121,7 @@ fn an_engine_that_was_shut_down_starts_and_drives_nothing() {
             engine.create(host.start("r2", PARALLEL)).await.err(),
             engine.drive(&id("r1")).await.err(),
             engine.fork(Fork::of(id("r1"))).await.err(),
-            engine.migrate(&id("r1")).await.err(),
+            engine.migrate(&id("r1"), None).await.err(),
         ];
         for error in refused {
             assert!(matches!(error, Some(EngineError::ShutDown)), "{error:?}");

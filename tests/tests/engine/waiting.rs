@@ -225,11 +225,11 @@ fn a_resumption_of_a_run_that_is_not_paused_changes_nothing() {
     host.sim.block_on(async {
         // While it is driven, and before it is driven.
         host.engine.create(host.start("r1", APPROVAL)).await.unwrap();
-        host.store.request(&id("r1"), Control::Resume).await.unwrap();
+        host.store.request(&id("r1"), Control::Resume.into()).await.unwrap();
         let view = host.engine.drive(&id("r1")).await.unwrap();
         assert_eq!((view.status, only_wait(&view).1), (RunStatus::Paused, WaitReason::Approval));
         // While it waits for a person, by a driver and by a mere sender.
-        host.store.request(&id("r1"), Control::Resume).await.unwrap();
+        host.store.request(&id("r1"), Control::Resume.into()).await.unwrap();
         assert_eq!(host.engine.drive(&id("r1")).await.unwrap(), view);
         let handle = host.engine.handle(&id("r1"));
         let _ = handle.resume().await.unwrap();

@@ -23,7 +23,7 @@ use workflow_core::machine::State;
 use workflow_core::output::OutputEntry;
 use workflow_core::provider::Reply;
 use workflow_core::status::{RunStatus, WaitReason};
-use workflow_core::store::{ControlRecord, NewRun, RunFilter, RunHead, RunRecord, RunStore};
+use workflow_core::store::{ControlRecord, ControlRequest, NewRun, RunFilter, RunHead, RunRecord, RunStore};
 use workflow_exec::{Engine, EngineBuilder};
 use workflow_providers::FunctionProvider;
 use workflow_tests::rules::{self, Reading};
@@ -32,7 +32,7 @@ use workflow_tests::scenario;
 use crate::place::Kind;
 
 /// The versions whose formats are read. The last one is the current version.
-const VERSIONS: [&str; 3] = ["0.1.0", "0.1.0-2", "0.1.0-3"];
+const VERSIONS: [&str; 4] = ["0.1.0", "0.1.0-2", "0.1.0-3", "0.1.0-4"];
 
 /// The folder beside the stores.
 const LOGS: &str = "logs";
@@ -112,7 +112,7 @@ async fn copy(from: &dyn RunStore, to: &dyn RunStore) {
         let new = NewRun { id: id.clone(), bundle, events: vec![events[0].clone()], head: state.head() };
         let lease = to.create(new).await.unwrap();
         for control in from.controls(&id, 0).await.unwrap() {
-            to.request(&id, control.control).await.unwrap();
+            to.request(&id, ControlRequest { control: control.control, by: control.by }).await.unwrap();
         }
         for portion in events[1..].chunks(2) {
             let before = (state.last_event(), state.head());
@@ -239,18 +239,22 @@ fn the_formats_are_committed_with_every_kind_of_event() {
     let mut kinds: BTreeSet<_> =
         variants.iter().map(|variant| variant["properties"]["type"]["const"].as_str().unwrap()).collect();
     assert!(kinds.contains("attempt_started") && kinds.len() > 30, "{kinds:?}");
-    let (mut waits, mut labels) = (0, 0);
+    // The kinds of events that name who did it, and the control requests.
+    let (mut waits, mut labels, mut named) = (0, 0, BTreeSet::new());
     for (facts, text) in committed(&folder(current)).into_values() {
         labels += facts.record.head.labels.len();
+        named.extend(facts.controls.iter().filter(|control| control.by.is_some()).map(|_| "control"));
         for line in text {
             let event: Event = serde_json::from_str(&line).unwrap();
             kinds.remove(event.body.kind());
+            named.extend(line.contains(r#""by":{"id""#).then(|| event.body.kind()));
             let backs_off = matches!(event.body, EventBody::AttemptInterrupted { retry_at: Some(_), .. });
             waits += usize::from(backs_off);
         }
     }
     assert!(kinds.is_empty(), "events that no committed log has: {kinds:?}");
     assert!(waits > 0, "no committed log has a node that waits after an interruption");
+    assert_eq!(named.len(), 9, "what names who did it: {named:?}");
     assert!(labels > 0, "no committed run has labels");
 }
 

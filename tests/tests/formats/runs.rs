@@ -1,9 +1,13 @@
 //! The committed runs: together they have every kind of event, and every state that a run can be in.
 
+use std::sync::Arc;
+
 use futures::future::{Either, select};
 use serde_json::json;
+use workflow_core::actor::Actor;
+use workflow_core::data::Data;
 use workflow_core::ids::{RunId, WorkflowId};
-use workflow_core::store::{Control, MemoryStore};
+use workflow_core::store::{Answer, Control, MemoryStore};
 use workflow_exec::{Engine, Fork, ForkPoint, StartRun};
 use workflow_tests::scenario::Scenario;
 use workflow_tests::scripted::Deeds;
@@ -137,6 +141,10 @@ impl World {
     }
 }
 
+fn ana() -> Arc<Actor> {
+    Arc::new(Actor::new("u-1").name("Ana ä \u{1f980} \"\\\n").via("http"))
+}
+
 fn id(run: &str) -> RunId {
     RunId::new(run).unwrap()
 }
@@ -145,6 +153,7 @@ fn start(run: &str, workflow: &str) -> StartRun {
     StartRun::workflow(WorkflowId::new(workflow).unwrap())
         .run_id(id(run))
         .var("words", "ä \u{1f980} \"\\\n")
+        .by(Actor::new("u-17"))
         .labels([("owner", "ann"), ("ticket", "ä \u{1f980} \"\\\n")])
 }
 
@@ -156,7 +165,8 @@ async fn asked(engine: &Engine, run: &str) -> u64 {
 
 async fn answer(engine: &Engine, run: &str, value: serde_json::Value) {
     let handle = engine.handle(&id(run));
-    let _ = handle.answer(asked(engine, run).await, value).await.unwrap();
+    let answer = Answer { wait: asked(engine, run).await, value: Data::new(&value) };
+    let _ = handle.control(Control::Answer(answer).by(ana())).await.unwrap();
     handle.wait().await.unwrap();
 }
 
@@ -191,6 +201,11 @@ async fn waiting(world: &World) {
 
     let engine = world.die("paused", "items", ITEMS, 15).await;
     let _ = engine.handle(&id("paused")).pause().await.unwrap();
+    let engine = world.die("named", "items", ITEMS, 15).await;
+    let named = engine.handle(&id("named"));
+    for control in [Control::Pause, Control::Resume, Control::Kill] {
+        let _ = named.control(control.by(ana())).await.unwrap();
+    }
     world.die("under_way", "items", ITEMS, 35).await;
     world.die("unknown_outcome", "pays", PAYS, 50).await;
     let engine = world.engine("pays", PAYS);
@@ -209,7 +224,7 @@ async fn waiting(world: &World) {
     let engine = world.engine("items", ITEMS);
     engine.create(start("pending", "items")).await.unwrap();
     engine.create(start("asked", "items")).await.unwrap();
-    engine.store().request(&id("asked"), Control::Cancel).await.unwrap();
+    engine.store().request(&id("asked"), Control::Cancel.by(ana())).await.unwrap();
 }
 
 /// Runs that continue others, or have other definitions.
@@ -217,7 +232,7 @@ async fn moved_on(world: &World) {
     let engine = world.engine("items", ITEMS);
     let fork = Fork::of(id("interrupted")).at(ForkPoint::Stage("work".parse().unwrap()));
     let fork = fork.var("words", "others").output("plan".parse().unwrap(), json!({ "edited": true }));
-    engine.fork(fork.run_id(id("forked"))).await.unwrap();
+    engine.fork(fork.run_id(id("forked")).by(ana())).await.unwrap();
     let whole = Fork::of(id("approval")).at(ForkPoint::Node("1/plan[0]/run".parse().unwrap()));
     let engine = world.engine("approval", APPROVAL);
     engine.fork(whole.run_id(id("forked_and_driven"))).await.unwrap();
@@ -228,5 +243,5 @@ async fn moved_on(world: &World) {
     let shelf = Shelf::new(WorkflowId::new("moves").unwrap(), &moving("third"), Vec::new());
     let builder = Engine::builder().store(world.store.clone()).catalog(shelf).clock(world.sim.clone());
     let engine = world.deeds.register(builder).build().unwrap();
-    engine.migrate(&id("moves")).await.unwrap();
+    engine.migrate(&id("moves"), Some(ana())).await.unwrap();
 }

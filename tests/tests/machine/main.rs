@@ -17,6 +17,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
+use serde::Serialize;
+use serde_json::{Value, json};
+use workflow_core::event::Event;
+use workflow_core::store::order::control_of;
 use workflow_tests::rules;
 
 use self::plans::cases;
@@ -29,6 +33,19 @@ fn config() -> ProptestConfig {
 
 fn choices() -> impl Strategy<Value = Vec<u16>> {
     prop::collection::vec(any::<u16>(), 0..400)
+}
+
+/// JSON values without the members that say who did something.
+fn without_names<T: Serialize>(values: &[T]) -> Vec<Value> {
+    let strip = |value: &T| {
+        let mut value = json!(value);
+        let members = if value.get("data").is_some() { value.get_mut("data") } else { Some(&mut value) };
+        if let Some(Value::Object(members)) = members {
+            members.retain(|name, _| !["by", "startedBy", "stoppedBy"].contains(&name.as_str()));
+        }
+        value
+    };
+    values.iter().map(strip).collect()
 }
 
 proptest! {
@@ -53,6 +70,29 @@ proptest! {
         first.play();
         second.play();
         prop_assert_eq!(first.log, second.log);
+    }
+
+    /// The events are the same but for the names, and so is the state that they fold to.
+    #[test]
+    fn who_sends_control_requests_changes_nothing_else(
+        case in cases(), seed: u64, choices in choices(),
+    ) {
+        let mut nameless = World::new(&case, seed, choices.clone());
+        let mut named = World::named(&case, seed, choices);
+        nameless.play();
+        named.play();
+        let obeyed = |event: &&Event| control_of(&event.body).is_some();
+        for event in named.log.iter().filter(obeyed) {
+            let by = json!(event)["data"]["by"]["id"].as_str().map(str::to_owned);
+            prop_assert_eq!(by, control_of(&event.body).map(|number| format!("person {number}")));
+        }
+        prop_assert_eq!(without_names(&named.log), without_names(&nameless.log));
+        prop_assert_eq!(json!(named.state.started_by()), json!({ "id": "starter" }));
+        let [named, nameless] = [named, nameless].map(|world| {
+            let state = world.state;
+            without_names(&[json!(state.head()), json!(state.view())])
+        });
+        prop_assert_eq!(named, nameless);
     }
 
     /// Also if a store kept only a part of an append.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
+use workflow_core::actor::Actor;
 use workflow_core::data::Data;
 use workflow_core::definition::{Mode, ParallelStrategy};
 use workflow_core::event::{Event, EventBody, RunCreated};
@@ -38,11 +39,24 @@ pub(crate) struct World {
     left: bool,
     /// Calls that ended, to be reported again.
     over: Vec<(NodePath, u32)>,
+    /// Whether control requests name who sends them.
+    named: bool,
 }
 
 impl World {
     /// A run that was just created and claimed.
-    pub(crate) fn new(Case { plan, on_failure, interactive }: &Case, seed: u64, choices: Vec<u16>) -> Self {
+    pub(crate) fn new(case: &Case, seed: u64, choices: Vec<u16>) -> Self {
+        Self::started_by(None, case, seed, choices)
+    }
+
+    /// The same, with the name of who started it, and names with all control requests.
+    pub(crate) fn named(case: &Case, seed: u64, choices: Vec<u16>) -> Self {
+        Self::started_by(Some(Actor::new("starter")), case, seed, choices)
+    }
+
+    fn started_by(by: Option<Actor>, case: &Case, seed: u64, choices: Vec<u16>) -> Self {
+        let Case { plan, on_failure, interactive } = case;
+        let named = by.is_some();
         let created = RunCreated {
             run: "r".parse().unwrap(),
             workflow: plan.workflow().id.clone(),
@@ -54,15 +68,20 @@ impl World {
             max_iters: None,
             isolated: false,
             seed,
+            by: by.map(Arc::new),
             signature: None,
         };
         let at = "2026-01-02T03:04:05Z".parse().unwrap();
         let first = Event { seq: 1, at, body: EventBody::RunCreated(Arc::new(created)) };
-        Self::recovered(plan, vec![first], choices)
+        Self::taken_up(plan, vec![first], choices, named)
     }
 
     /// A run that is resumed from its log.
     pub(crate) fn recovered(plan: &Arc<Plan>, log: Vec<Event>, choices: Vec<u16>) -> Self {
+        Self::taken_up(plan, log, choices, false)
+    }
+
+    fn taken_up(plan: &Arc<Plan>, log: Vec<Event>, choices: Vec<u16>, named: bool) -> Self {
         let state = State::fold(&log).unwrap();
         let mut world = Self {
             plan: plan.clone(),
@@ -77,9 +96,22 @@ impl World {
             collections: Vec::new(),
             left: false,
             over: Vec::new(),
+            named,
         };
         world.feed(Input::TakenUp { controls: Vec::new(), heard: None });
         world
+    }
+
+    /// The next control request, as a store has recorded it.
+    fn record(&mut self, control: Control) -> ControlRecord {
+        self.controls += 1;
+        let number = self.controls;
+        let actor = || Actor::new(format!("person {number}")).via("world");
+        if self.named {
+            ControlRecord::new(number, control.by(actor()))
+        } else {
+            ControlRecord::new(number, control)
+        }
     }
 
     /// Executes the chosen events, and then the rest without further faults.
@@ -407,8 +439,7 @@ impl World {
     }
 
     fn control(&mut self, control: Control) {
-        self.controls += 1;
-        let control = ControlRecord { number: self.controls, control };
+        let control = self.record(control);
         if self.left {
             self.state = State::fold(&self.log).unwrap();
             self.feed(Input::TakenUp { controls: vec![control], heard: None });
@@ -426,8 +457,8 @@ impl World {
         let came = [Control::Pause, Control::Resume, Control::Cancel];
         let mut controls = Vec::new();
         if let Some(control) = came.get(self.choose(12)) {
-            self.controls += 1;
-            controls.push(ControlRecord { number: self.controls, control: control.clone() });
+            let record = self.record(control.clone());
+            controls.push(record);
         }
         self.now += Duration::from_secs(1);
         self.feed(Input::TakenUp { controls, heard: None });
@@ -452,7 +483,7 @@ impl World {
             let number = self.state.last_control();
             inputs.extend(
                 [Control::Pause, Control::Resume, Control::Cancel]
-                    .map(|control| Input::Control(ControlRecord { number, control })),
+                    .map(|control| Input::Control(ControlRecord::new(number, control))),
             );
         }
         if !self.over.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::actor::Actor;
 use crate::data::Data;
 use crate::ids::{NodePath, RunId, StageId};
 use crate::plan::Plan;
@@ -28,6 +29,8 @@ pub struct Fork {
     pub definition: Option<Arc<Plan>>,
     /// The provider that makes every call.
     pub provider: Option<String>,
+    /// Who forks the run.
+    pub by: Option<Arc<Actor>>,
 }
 
 /// The point of the old run from which a fork continues.
@@ -56,6 +59,7 @@ impl Fork {
             run_id: None,
             definition: None,
             provider: None,
+            by: None,
         }
     }
 
@@ -89,6 +93,12 @@ impl Fork {
     /// Without it the new run has the providers of the old one.
     pub fn provider(mut self, name: impl Into<String>) -> Self {
         self.provider = Some(name.into());
+        self
+    }
+
+    /// Records who forks the run.
+    pub fn by(mut self, actor: impl Into<Arc<Actor>>) -> Self {
+        self.by = Some(actor.into());
         self
     }
 

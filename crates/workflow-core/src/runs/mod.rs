@@ -20,11 +20,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 
+use crate::actor::Actor;
 use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
 use crate::ids::RunId;
 use crate::output::OutputEntry;
-use crate::store::{Control, OutputFilter, OutputWindow, RunFilter, RunRecord};
+use crate::store::{ControlRequest, OutputFilter, OutputWindow, RunFilter, RunRecord};
 use crate::view::RunView;
 
 /// The runs of an engine.
@@ -52,14 +53,14 @@ pub trait Runs: Send + Sync {
     /// [`EngineError::ShutDown`].
     async fn start(&self, start: StartRun) -> Result<RunId, EngineError>;
 
-    /// Sends a control request to a run, and returns its outcome.
+    /// Sends a control request to a run, with who sends it, and returns its outcome.
     ///
     /// Dropping the future can leave the request recorded and not carried out; the next driver of the run does that.
     ///
     /// # Errors
     ///
     /// Those of the store: [`StoreError::NotFound`](crate::store::StoreError::NotFound) when the run does not exist.
-    async fn control(&self, run: &RunId, control: Control) -> Result<ControlOutcome, EngineError>;
+    async fn control(&self, run: &RunId, request: ControlRequest) -> Result<ControlOutcome, EngineError>;
 
     /// The run as it is stored now.
     ///
@@ -136,7 +137,7 @@ pub trait Runs: Send + Sync {
     async fn fork(&self, fork: Fork) -> Result<RunId, EngineError>;
 
     /// What the catalog's current definition of the workflow would change for a run; with `apply` a run that no process
-    /// drives is moved to it.
+    /// drives is moved to it, by `by` if that is known.
     ///
     /// Dropping the future leaves the run moved or not moved.
     ///
@@ -144,7 +145,12 @@ pub trait Runs: Send + Sync {
     ///
     /// [`EngineError::CannotMigrate`] with the reasons, if it was to be moved; [`EngineError::Invalid`] when the newer
     /// definition cannot be run; those of the catalog and the store.
-    async fn migrate(&self, run: &RunId, apply: bool) -> Result<Migration, EngineError>;
+    async fn migrate(
+        &self,
+        run: &RunId,
+        apply: bool,
+        by: Option<Arc<Actor>>,
+    ) -> Result<Migration, EngineError>;
 
     /// Completes when something of the run may have changed since the call: an event, output, its holder. Without a
     /// run, when any of the runs may have changed. It is a hint that can come without a change: the caller reads again,
@@ -160,8 +166,8 @@ macro_rules! forward {
                 (**self).start(start).await
             }
 
-            async fn control(&self, run: &RunId, control: Control) -> Result<ControlOutcome, EngineError> {
-                (**self).control(run, control).await
+            async fn control(&self, run: &RunId, request: ControlRequest) -> Result<ControlOutcome, EngineError> {
+                (**self).control(run, request).await
             }
 
             async fn view(&self, run: &RunId) -> Result<RunView, EngineError> {
@@ -213,8 +219,13 @@ macro_rules! forward {
                 (**self).fork(fork).await
             }
 
-            async fn migrate(&self, run: &RunId, apply: bool) -> Result<Migration, EngineError> {
-                (**self).migrate(run, apply).await
+            async fn migrate(
+                &self,
+                run: &RunId,
+                apply: bool,
+                by: Option<Arc<Actor>>,
+            ) -> Result<Migration, EngineError> {
+                (**self).migrate(run, apply, by).await
             }
 
             fn changed(&self, run: Option<&RunId>) -> BoxFuture<'static, ()> {

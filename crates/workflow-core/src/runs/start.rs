@@ -6,6 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::actor::Actor;
 use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::ids::{RunId, WorkflowId};
@@ -44,6 +45,8 @@ pub struct StartRun {
     pub interactive: bool,
     /// Whether the calls work in a workspace of the run's own.
     pub isolated: bool,
+    /// Who starts it.
+    pub by: Option<Arc<Actor>>,
 }
 
 /// The workflow of a run to be started.
@@ -78,6 +81,7 @@ impl StartRun {
             max_iters: None,
             interactive: false,
             isolated: false,
+            by: None,
         }
     }
 
@@ -152,6 +156,13 @@ impl StartRun {
     #[must_use]
     pub fn provider(mut self, name: impl Into<String>) -> Self {
         self.provider = Some(name.into());
+        self
+    }
+
+    /// Records who starts the run.
+    #[must_use]
+    pub fn by(mut self, actor: impl Into<Arc<Actor>>) -> Self {
+        self.by = Some(actor.into());
         self
     }
 

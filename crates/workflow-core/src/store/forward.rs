@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
 use crate::ids::RunId;
 use crate::output::OutputEntry;
-use crate::store::control::{Control, ControlRecord};
+use crate::store::control::{ControlRecord, ControlRequest};
 use crate::store::error::StoreError;
 use crate::store::filter::RunFilter;
 use crate::store::output_filter::{OutputFilter, OutputWindow};
@@ -102,8 +102,8 @@ macro_rules! forward {
                 (**self).release(lease).await
             }
 
-            async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
-                (**self).request(run, control).await
+            async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
+                (**self).request(run, request).await
             }
 
             async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

@@ -14,7 +14,7 @@ mod text;
 mod watchers;
 pub mod window;
 
-pub use control::{Answer, Control, ControlRecord};
+pub use control::{Answer, Control, ControlRecord, ControlRequest};
 pub use error::StoreError;
 pub use filter::RunFilter;
 pub use memory::MemoryStore;

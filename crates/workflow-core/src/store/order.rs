@@ -46,8 +46,8 @@ pub fn check_output(run: &RunId, last: u64, entries: &[OutputEntry]) -> Result<(
 /// The number of the control that an event obeys.
 pub fn control_of(body: &EventBody) -> Option<u64> {
     match body {
-        EventBody::PauseRequested { control }
-        | EventBody::RunResumed { control }
+        EventBody::PauseRequested { control, .. }
+        | EventBody::RunResumed { control, .. }
         | EventBody::CancelRequested { control, .. }
         | EventBody::Answered { control, .. }
         | EventBody::AnswerRefused { control, .. } => Some(*control),

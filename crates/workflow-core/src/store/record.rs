@@ -10,6 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::actor::Actor;
 use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
 use crate::failure::Failure;
@@ -94,6 +95,13 @@ pub struct RunHead {
     /// The run that it was forked from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked_from: Option<RunId>,
+    /// Who started it: who forked it where it is a fork. Absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<Arc<Actor>>,
+    /// Who requested the pause or the cancellation that is in effect or not complete yet. Absent if that is not known, and
+    /// where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<Arc<Actor>>,
     /// How far it is. Absent before its first stage, and in heads that earlier versions stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Box<RunProgress>>,

@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::ids::RunId;
 use crate::output::OutputEntry;
 use crate::status::RunStatus;
-use crate::store::control::{Control, ControlRecord};
+use crate::store::control::{ControlRecord, ControlRequest};
 use crate::store::error::StoreError;
 use crate::store::filter::RunFilter;
 use crate::store::output_filter::{OutputFilter, OutputWindow};
@@ -187,12 +187,12 @@ pub trait RunStore: Send + Sync {
     /// [`StoreError::Io`].
     async fn release(&self, lease: Lease) -> Result<(), StoreError>;
 
-    /// Records a control for the driver of the run, and returns its number.
+    /// Records a control request for the driver of the run, with who sends it, and returns its number.
     ///
     /// # Errors
     ///
     /// [`StoreError::NotFound`] or [`StoreError::Io`].
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError>;
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError>;
 
     /// The controls of a run with numbers above `after`, in order.
     ///

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::json;
+use workflow_core::actor::Actor;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::data::Data;
 use workflow_core::definition::{Lane, OnFailure, Stage, Workflow};
@@ -40,6 +41,10 @@ pub(crate) fn quota() -> Wait {
     wait
 }
 
+fn ana() -> Arc<Actor> {
+    Arc::new(Actor::new("u-1").name("Ana").via("http"))
+}
+
 /// Every kind of event, with and without its optional fields, and its stored form.
 pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
     let path = || id("2/test[1]/run");
@@ -59,13 +64,15 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 max_iters: Some(7),
                 isolated: true,
                 seed: u64::MAX,
+                by: Some(ana()),
                 signature: Some("5e1f".into()),
             })),
             concat!(
                 r#""type":"run_created","data":{"run":"r-1","workflow":"ship","#,
                 r#""bundle":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","#,
                 r#""vars":{"b":1,"a":null},"labels":{"owner":"ann"},"on_failure":"continue","max_iters":7,"interactive":true,"#,
-                r#""isolated":true,"seed":18446744073709551615,"signature":"5e1f"}"#,
+                r#""isolated":true,"seed":18446744073709551615,"by":{"id":"u-1","name":"Ana","via":"http"},"#,
+                r#""signature":"5e1f"}"#,
             ),
         ),
         (
@@ -80,6 +87,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 max_iters: None,
                 isolated: false,
                 seed: 0,
+                by: None,
                 signature: None,
             })),
             concat!(
@@ -348,11 +356,24 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
-            EventBody::Answered { control: 1, wait: 7, answer: Data::new(&json!("a")) },
+            EventBody::Answered { control: 1, wait: 7, answer: Data::new(&json!("a")), by: None },
             r#""type":"answered","data":{"control":1,"wait":7,"answer":"a"}"#,
         ),
         (
-            EventBody::AnswerRefused { control: 2, wait: 8, reason: "too late".to_owned(), code: None },
+            EventBody::Answered { control: 1, wait: 7, answer: Data::new(&json!("a")), by: Some(ana()) },
+            concat!(
+                r#""type":"answered","data":{"control":1,"wait":7,"answer":"a","#,
+                r#""by":{"id":"u-1","name":"Ana","via":"http"}}"#,
+            ),
+        ),
+        (
+            EventBody::AnswerRefused {
+                control: 2,
+                wait: 8,
+                reason: "too late".to_owned(),
+                code: None,
+                by: None,
+            },
             r#""type":"answer_refused","data":{"control":2,"wait":8,"reason":"too late"}"#,
         ),
         (
@@ -361,10 +382,11 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 wait: 8,
                 reason: "must be a number".to_owned(),
                 code: Some(AnswerRefusal::InvalidAnswer),
+                by: Some(ana()),
             },
             concat!(
                 r#""type":"answer_refused","data":{"control":2,"wait":8,"#,
-                r#""reason":"must be a number","code":"invalid_answer"}"#,
+                r#""reason":"must be a number","code":"invalid_answer","by":{"id":"u-1","name":"Ana","via":"http"}}"#,
             ),
         ),
         (
@@ -397,24 +419,42 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 outputs: [(stage("plan"), Data::new(&json!("better")))].into(),
                 seed: Some(7),
                 worktree: Some(Data::new(&json!({ "commit": "c0" }))),
+                by: Some(ana()),
                 signature: Some("5e1f".into()),
             })),
             concat!(
                 r#""type":"run_forked","data":{"from":"r0","event":9,"#,
-                r#""vars":{"x":1},"outputs":{"plan":"better"},"seed":7,"worktree":{"commit":"c0"},"signature":"5e1f"}"#,
+                r#""vars":{"x":1},"outputs":{"plan":"better"},"seed":7,"worktree":{"commit":"c0"},"#,
+                r#""by":{"id":"u-1","name":"Ana","via":"http"},"signature":"5e1f"}"#,
             ),
         ),
-        migrated(),
-        (EventBody::PauseRequested { control: 1 }, r#""type":"pause_requested","data":{"control":1}"#),
-        (EventBody::RunPaused, r#""type":"run_paused""#),
-        (EventBody::RunResumed { control: 2 }, r#""type":"run_resumed","data":{"control":2}"#),
+        migrated(None),
+        migrated(Some(ana())),
         (
-            EventBody::CancelRequested { control: 3, at_once: false },
+            EventBody::PauseRequested { control: 1, by: None },
+            r#""type":"pause_requested","data":{"control":1}"#,
+        ),
+        (
+            EventBody::PauseRequested { control: 1, by: Some(ana()) },
+            r#""type":"pause_requested","data":{"control":1,"by":{"id":"u-1","name":"Ana","via":"http"}}"#,
+        ),
+        (EventBody::RunPaused, r#""type":"run_paused""#),
+        (
+            EventBody::RunResumed { control: 2, by: Some(Actor::new("u-2").into()) },
+            r#""type":"run_resumed","data":{"control":2,"by":{"id":"u-2"}}"#,
+        ),
+        (EventBody::RunResumed { control: 2, by: None }, r#""type":"run_resumed","data":{"control":2}"#),
+        (
+            EventBody::CancelRequested { control: 3, at_once: false, by: None },
             r#""type":"cancel_requested","data":{"control":3}"#,
         ),
         (
-            EventBody::CancelRequested { control: 3, at_once: true },
+            EventBody::CancelRequested { control: 3, at_once: true, by: None },
             r#""type":"cancel_requested","data":{"control":3,"at_once":true}"#,
+        ),
+        (
+            EventBody::CancelRequested { control: 3, at_once: true, by: Some(ana()) },
+            r#""type":"cancel_requested","data":{"control":3,"at_once":true,"by":{"id":"u-1","name":"Ana","via":"http"}}"#,
         ),
         (EventBody::RunCompleted { failed_stages: vec![] }, r#""type":"run_completed","data":{}"#),
         (
@@ -433,12 +473,15 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
 }
 
 /// The new bundle of a migrated run is stored like other bundles.
-fn migrated() -> (EventBody, &'static str) {
+fn migrated(by: Option<Arc<Actor>>) -> (EventBody, &'static str) {
     let mut workflow = Workflow::new(id("w"), "Workflow");
     workflow = workflow.stage(stage("plan"), Stage::with_lanes([Lane::new("ann")]));
     let bundle = Arc::new(Bundle::new(workflow));
     let hash = bundle.hash().unwrap();
-    let data = json!({ "hash": hash, "bundle": bundle });
+    let mut data = json!({ "hash": hash, "bundle": bundle });
+    if let Some(by) = &by {
+        data["by"] = json!(by);
+    }
     let text = format!(r#""type":"run_migrated","data":{data}"#);
-    (EventBody::RunMigrated { hash, bundle, signature: None }, text.leak())
+    (EventBody::RunMigrated { hash, bundle, signature: None, by }, text.leak())
 }

@@ -63,6 +63,7 @@ impl Engine {
             outputs: fork.outputs,
             seed: Some(old_seed),
             worktree: last_worktree(&events),
+            by: fork.by.clone(),
             signature: None,
         };
         let now = self.shared.clock.now();
@@ -113,7 +114,7 @@ impl Engine {
                     return Err(EngineError::CannotMigrate { run: fork.from, obstacles });
                 }
                 let (hash, bundle) = (plan.hash().clone(), plan.bundle().clone());
-                let body = EventBody::RunMigrated { hash, bundle, signature: None };
+                let body = EventBody::RunMigrated { hash, bundle, signature: None, by: fork.by };
                 let event = Event { seq: state.last_event() + 1, at: now, body };
                 state.apply(&event).map_err(broken)?;
                 events.push(event);

@@ -14,7 +14,7 @@ use workflow_core::redact;
 use workflow_core::runs::{ControlOutcome, ControlRefusal, ControlRefused, EngineError};
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
-use workflow_core::store::{Answer, Control, RunRecord, StoreError};
+use workflow_core::store::{Answer, Control, ControlRequest, RunRecord, StoreError};
 use workflow_core::view::RunView;
 
 use crate::engine::Engine;
@@ -187,7 +187,8 @@ impl RunHandle {
         self.control(Control::Answer(Answer { wait, value })).await
     }
 
-    /// Sends a control request to the run, and returns its outcome. When no process drives the run, the
+    /// Sends a control request to the run, and returns its outcome: a [`Control`], or a [`ControlRequest`] with who sends it.
+    /// When no process drives the run, the
     /// request is carried out here before this returns. When this engine does, this waits for its driver's
     /// decision, at most for some seconds. When another process does, the request is
     /// [recorded](ControlOutcome::Recorded) and its driver carries it out; [`settled`](RunHandle::settled)
@@ -199,8 +200,13 @@ impl RunHandle {
     /// # Errors
     ///
     /// [`StoreError::NotFound`] and others of the store; [`EngineError::Broken`]; [`EngineError::NotReclaimed`].
-    pub async fn control(&self, control: Control) -> Result<ControlOutcome, EngineError> {
+    pub async fn control(&self, request: impl Into<ControlRequest>) -> Result<ControlOutcome, EngineError> {
+        self.send(request.into()).await
+    }
+
+    async fn send(&self, request: ControlRequest) -> Result<ControlOutcome, EngineError> {
         let shared = &self.engine.shared;
+        let control = request.control.clone();
         let status = shared.store.get(&self.run).await?.head.status;
         if status.is_terminal() {
             return Ok(ControlOutcome::Refused(ended(&self.run, status, Some(&control))));
@@ -210,7 +216,7 @@ impl RunHandle {
         {
             return Ok(ControlOutcome::Refused(refused));
         }
-        let number = shared.store.request(&self.run, control.clone()).await?;
+        let number = shared.store.request(&self.run, request).await?;
         match shared.claim(&self.run).await {
             Ok(hold) => self.engine.carry_out(hold).await?,
             // The driver that holds the run sees the request, at the latest after it has released the lease.

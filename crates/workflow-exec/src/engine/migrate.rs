@@ -1,5 +1,8 @@
 //! Moving a run to a newer definition.
 
+use std::sync::Arc;
+
+use workflow_core::actor::Actor;
 use workflow_core::bundle::Bundle;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{RunId, StageId};
@@ -23,7 +26,7 @@ impl Engine {
     }
 
     /// Moves a run that no process drives to the catalog's current definition of the workflow. The run
-    /// follows that definition from here on; completed work is kept.
+    /// follows that definition from here on; completed work is kept. `by` is who moves it, if that is known.
     ///
     /// Dropping the future leaves the run moved or not moved.
     ///
@@ -32,7 +35,7 @@ impl Engine {
     /// [`EngineError::CannotMigrate`] with the reasons; [`workflow_core::store::StoreError::Held`] when
     /// another driver has the run; [`EngineError::ShutDown`] after a shutdown; as for
     /// [`plan_migration`](Engine::plan_migration).
-    pub async fn migrate(&self, run: &RunId) -> Result<Migration, EngineError> {
+    pub async fn migrate(&self, run: &RunId, by: Option<Arc<Actor>>) -> Result<Migration, EngineError> {
         self.check_not_shut_down()?;
         let hold = self.shared.claim(run).await?;
         let mut state = self.shared.fold(run).await?;
@@ -42,7 +45,7 @@ impl Engine {
             return Err(EngineError::CannotMigrate { run: run.clone(), obstacles });
         }
         if migration.from != migration.to {
-            let body = EventBody::RunMigrated { hash: migration.to.clone(), bundle, signature: None };
+            let body = EventBody::RunMigrated { hash: migration.to.clone(), bundle, signature: None, by };
             let expected = state.last_event();
             let mut events = [Event { seq: expected + 1, at: self.shared.clock.now(), body }];
             self.shared.sign(run, &mut events);
@@ -54,11 +57,7 @@ impl Engine {
         Ok(migration)
     }
 
-    async fn compare(
-        &self,
-        run: &RunId,
-        state: &State,
-    ) -> Result<(Migration, std::sync::Arc<Bundle>), EngineError> {
+    async fn compare(&self, run: &RunId, state: &State) -> Result<(Migration, Arc<Bundle>), EngineError> {
         let old = self.shared.plan_of(state).await?.bundle().clone();
         let plan = self.load_with(&state.created().workflow, old.provider.as_deref()).await?;
         let new = plan.bundle().clone();

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _, select};
+use workflow_core::actor::Actor;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::provider::async_trait;
 use workflow_core::runs::{ControlOutcome, EngineError, Fork, Migration, Runs, StartRun};
-use workflow_core::store::{Control, OutputFilter, OutputWindow, RunFilter, RunRecord};
+use workflow_core::store::{ControlRequest, OutputFilter, OutputWindow, RunFilter, RunRecord};
 use workflow_core::view::RunView;
 
 use crate::engine::Engine;
@@ -26,8 +27,8 @@ impl Runs for Engine {
         Ok(handle.run)
     }
 
-    async fn control(&self, run: &RunId, control: Control) -> Result<ControlOutcome, EngineError> {
-        self.handle(run).control(control).await
+    async fn control(&self, run: &RunId, request: ControlRequest) -> Result<ControlOutcome, EngineError> {
+        self.handle(run).control(request).await
     }
 
     async fn view(&self, run: &RunId) -> Result<RunView, EngineError> {
@@ -79,8 +80,13 @@ impl Runs for Engine {
         Ok(run)
     }
 
-    async fn migrate(&self, run: &RunId, apply: bool) -> Result<Migration, EngineError> {
-        if apply { self.migrate(run).await } else { self.plan_migration(run).await }
+    async fn migrate(
+        &self,
+        run: &RunId,
+        apply: bool,
+        by: Option<Arc<Actor>>,
+    ) -> Result<Migration, EngineError> {
+        if apply { self.migrate(run, by).await } else { self.plan_migration(run).await }
     }
 
     fn changed(&self, run: Option<&RunId>) -> BoxFuture<'static, ()> {

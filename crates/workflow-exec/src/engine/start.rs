@@ -129,6 +129,7 @@ impl Engine {
             interactive: start.interactive,
             isolated: start.isolated,
             seed,
+            by: start.by,
             signature: None,
         };
         let body = EventBody::RunCreated(Arc::new(created));
@@ -156,8 +157,9 @@ impl Engine {
             Some(EventBody::RunCreated(there)) => there.clone(),
             _ => return Err(StoreError::NotFound(format!("run `{run}`")).into()),
         };
-        let (seed, signature) = (there.seed, there.signature.clone());
-        let wanted = RunCreated { seed, signature, ..RunCreated::clone(wanted.created()) };
+        // Who starts a run is not one of its inputs: the first who did so stays in the log.
+        let (seed, by, signature) = (there.seed, there.by.clone(), there.signature.clone());
+        let wanted = RunCreated { seed, by, signature, ..RunCreated::clone(wanted.created()) };
         if *there == wanted { Ok(()) } else { Err(EngineError::OtherInputs(run.clone())) }
     }
 }

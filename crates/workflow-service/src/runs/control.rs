@@ -27,7 +27,7 @@ pub struct ControlResult {
 }
 
 async fn control(host: &Host, run: &RunId, control: Control) -> Result<ControlResult, ServiceError> {
-    match host.runs().control(run, control).await? {
+    match host.runs().control(run, control.into()).await? {
         ControlOutcome::Done(run) => Ok(ControlResult { run: Some(*run), recorded: None }),
         ControlOutcome::Recorded { number } => Ok(ControlResult { run: None, recorded: Some(number) }),
         ControlOutcome::Refused(refused) => Err(refused.into()),

@@ -177,6 +177,6 @@ impl Operation for MigrateRun {
     }
 
     async fn run(self, host: &Host, _: &Caller) -> Result<Migration, ServiceError> {
-        Ok(host.runs().migrate(&self.run_id, self.apply).await?)
+        Ok(host.runs().migrate(&self.run_id, self.apply, None).await?)
     }
 }

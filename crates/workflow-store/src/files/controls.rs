@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use workflow_core::store::{Control, ControlRecord, StoreError};
+use workflow_core::store::{ControlRecord, ControlRequest, StoreError};
 
 use super::lines::{Lines, line_number};
 use crate::disk::{at, private, sync_dir, take_turn};
@@ -12,7 +12,7 @@ use crate::disk::{at, private, sync_dir, take_turn};
 const FILE: &str = "controls.jsonl";
 
 /// Appends a control request to the run in `directory`, and returns its number.
-pub(super) fn request(directory: &Path, control: Control) -> Result<u64, StoreError> {
+pub(super) fn request(directory: &Path, request: ControlRequest) -> Result<u64, StoreError> {
     let path = directory.join(FILE);
     let mut file = private().read(true).append(true).create(true).open(&path).map_err(at(&path))?;
     take_turn(&file).map_err(at(&path))?;
@@ -24,7 +24,7 @@ pub(super) fn request(directory: &Path, control: Control) -> Result<u64, StoreEr
         if length > end {
             file.set_len(end)?;
         }
-        let mut line = serde_json::to_vec(&ControlRecord { number, control })?;
+        let mut line = serde_json::to_vec(&ControlRecord::new(number, request))?;
         line.push(b'\n');
         file.write_all(&line)?;
         file.sync_data()?;

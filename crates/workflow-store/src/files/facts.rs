@@ -72,10 +72,21 @@ impl Facts {
                 error: None,
                 labels: created.labels.clone(),
                 forked_from: None,
+                started_by: created.by.clone(),
+                stopped_by: None,
                 progress: None,
             });
         }
         let Some(head) = &mut self.head else { return };
+        match &event.body {
+            EventBody::PauseRequested { by, .. } | EventBody::CancelRequested { by, .. } => {
+                head.stopped_by.clone_from(by);
+            }
+            EventBody::RunResumed { .. } | EventBody::RunCompleted { .. } | EventBody::RunFailed { .. } => {
+                head.stopped_by = None;
+            }
+            _ => {}
+        }
         let waits = head.wait.as_ref().is_some_and(|wait| wait.reason != WaitReason::Pause);
         let status = match &event.body {
             EventBody::RunStarted => {
@@ -84,6 +95,7 @@ impl Facts {
             }
             EventBody::RunForked(forked) => {
                 head.forked_from = Some(forked.from.clone());
+                head.started_by.clone_from(&forked.by);
                 head.created_at = event.at;
                 head.started_at = None;
                 RunStatus::Pending

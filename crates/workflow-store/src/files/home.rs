@@ -12,7 +12,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::{check_numbers, page, run_not_found};
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunRecord, StoreError,
+    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunRecord,
+    StoreError,
 };
 
 use super::bundles::Bundles;
@@ -224,8 +225,8 @@ impl Home {
         }
     }
 
-    pub(super) fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
-        let number = controls::request(&self.directory(run)?, control)?;
+    pub(super) fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
+        let number = controls::request(&self.directory(run)?, request)?;
         self.signal.send(run);
         Ok(number)
     }

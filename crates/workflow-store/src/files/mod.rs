@@ -24,7 +24,7 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
     RunStore, StoreError, Watcher, Watching,
 };
 
@@ -237,9 +237,9 @@ impl RunStore for FileStore {
         self.write(&run, move |home, _| home.release(&lease)).await
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
         let id = run.clone();
-        self.write(run, move |home, _| home.request(&id, control)).await
+        self.write(run, move |home, _| home.request(&id, request)).await
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

@@ -37,7 +37,7 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
     RunStore, StoreError, Watcher, Watchers, Watching,
 };
 
@@ -262,9 +262,9 @@ impl RunStore for PostgresStore {
         self.ask(Some(&run), async move |service| service.release(&lease).await).await
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
         let run = run.clone();
-        self.ask(None, async move |service| service.request(&run, &control).await).await
+        self.ask(None, async move |service| service.request(&run, &request).await).await
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

@@ -7,7 +7,7 @@ use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::run_not_found;
-use workflow_core::store::{Control, ControlRecord, RunRecord, StoreError};
+use workflow_core::store::{ControlRecord, ControlRequest, RunRecord, StoreError};
 
 use crate::postgres::database::Query;
 use crate::postgres::row::{controls, parse, record, signed, text, unsigned};
@@ -67,9 +67,9 @@ impl Service {
         record(rows.first().ok_or_else(|| run_not_found(run))?)
     }
 
-    pub(super) async fn request(&self, run: &RunId, control: &Control) -> Result<u64, StoreError> {
-        let control = text(control, &format!("run `{run}`"))?;
-        let rows = self.database.change(&REQUEST, &[&run.as_str(), &control]).await?;
+    pub(super) async fn request(&self, run: &RunId, request: &ControlRequest) -> Result<u64, StoreError> {
+        let request = text(request, &format!("run `{run}`"))?;
+        let rows = self.database.change(&REQUEST, &[&run.as_str(), &request]).await?;
         let number = unsigned(rows.first().ok_or_else(|| run_not_found(run))?.get(0));
         self.hints.tell(Some(run));
         Ok(number)

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use workflow_core::ids::RunId;
-use workflow_core::store::{Control, ControlRecord, RunHead, RunRecord, StoreError};
+use workflow_core::store::{ControlRecord, ControlRequest, RunHead, RunRecord, StoreError};
 
 /// A head, and its fields that lists filter by.
 pub(super) struct HeadRow {
@@ -61,11 +61,11 @@ pub(super) fn run_id(text: &str) -> Result<RunId, StoreError> {
 /// The control requests of a run; the first has the number `after` + 1.
 pub(super) fn controls(run: &RunId, after: u64, texts: &[String]) -> Result<Vec<ControlRecord>, StoreError> {
     let record = |(number, text): (u64, &String)| {
-        let control: Control = serde_json::from_str(text).map_err(|error| StoreError::Corrupt {
+        let request: ControlRequest = serde_json::from_str(text).map_err(|error| StoreError::Corrupt {
             place: format!("run `{run}`, control {number}"),
             message: error.to_string(),
         })?;
-        Ok(ControlRecord { number, control })
+        Ok(ControlRecord::new(number, request))
     };
     (after + 1..).zip(texts).map(record).collect()
 }

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rusqlite::types::Type;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::run_not_found;
-use workflow_core::store::{Control, ControlRecord};
+use workflow_core::store::{ControlRecord, ControlRequest};
 
 use super::column::key;
 use super::column::{signed, unsigned};
@@ -12,9 +12,9 @@ use super::fault::Outcome;
 use super::writing::{Held, Writing};
 
 /// Stores a control request, and returns its number.
-pub(super) fn request(writing: &mut Writing, run: &RunId, control: &Control) -> Outcome<u64> {
+pub(super) fn request(writing: &mut Writing, run: &RunId, request: &ControlRequest) -> Outcome<u64> {
     let key = key(&writing.connection, run)?.ok_or_else(|| run_not_found(run))?;
-    let text = serde_json::to_string(control)
+    let text = serde_json::to_string(request)
         .map_err(|error| super::fault::unwritable(&writing.place.path, error))?;
     let sql = "INSERT INTO control (run, number, control)
         SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM control WHERE run = ?1 RETURNING number";
@@ -36,9 +36,9 @@ pub(super) fn controls(
     let sql = "SELECT number, control FROM control WHERE run = ?1 AND number > ?2 ORDER BY number";
     let mut controls = connection.prepare_cached(sql)?;
     let rows = controls.query_map((run, signed(after)), |row| {
-        let control = serde_json::from_str::<Control>(row.get_ref(1)?.as_str()?)
+        let request = serde_json::from_str::<ControlRequest>(row.get_ref(1)?.as_str()?)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into()))?;
-        Ok(ControlRecord { number: unsigned(row.get(0)?), control })
+        Ok(ControlRecord::new(unsigned(row.get(0)?), request))
     })?;
     rows.collect()
 }

@@ -121,6 +121,8 @@ impl Reading<'_> {
             error: None,
             labels: BTreeMap::new(),
             forked_from: None,
+            started_by: None,
+            stopped_by: None,
             progress: None,
         })
     }

@@ -37,7 +37,7 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
     RunStore, StoreError, Watcher, Watching,
 };
 
@@ -252,9 +252,9 @@ impl RunStore for SqliteStore {
         self.writer.queue.release(lease).await
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
         let run = run.clone();
-        self.writer.queue.write(move |writing, _| controls::request(writing, &run, &control)).await
+        self.writer.queue.write(move |writing, _| controls::request(writing, &run, &request)).await
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

@@ -115,6 +115,8 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
         error: None,
         labels: BTreeMap::new(),
         forked_from: None,
+        started_by: None,
+        stopped_by: None,
         progress: None,
     };
     let event = |seq, body| Event { seq, at, body };
@@ -122,8 +124,8 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
         NewRun { id: run.clone(), bundle, events: vec![event(1, EventBody::RunStarted)], head: head.clone() };
     let creation = Creation::new(&path, new).unwrap();
     let lease = done(creation.write(writing, true)).remove(0);
-    done(controls::request(writing, run, &Control::Pause));
-    let paused = event(2, EventBody::PauseRequested { control: 1 });
+    done(controls::request(writing, run, &Control::Pause.into()));
+    let paused = event(2, EventBody::PauseRequested { control: 1, by: None });
     done(Append::new(&path, &lease, 1, &[paused], Some(&head)).unwrap().write(writing));
     for number in 1..30 {
         let entry: OutputEntry = serde_json::from_value(json!({

@@ -46,7 +46,8 @@ fn an_append_that_was_cut_off_anywhere_has_no_effect() {
     let store = open(home.path());
     let lease = block_on(store.claim(&id("r1"))).unwrap();
     let paused = event(6, EventBody::RunPaused);
-    let batch = [event(5, EventBody::PauseRequested { control: 1 }), paused, output_of(7, &"ü\n".into())];
+    let batch =
+        [event(5, EventBody::PauseRequested { control: 1, by: None }), paused, output_of(7, &"ü\n".into())];
     append(&store, &lease, 4, &batch).unwrap();
     let after = fs::read(&path).unwrap();
     block_on(store.release(lease)).unwrap();
@@ -84,9 +85,9 @@ fn the_head_is_derived_when_the_file_of_it_is_missing_damaged_or_old() {
     let failure = Arc::new(Failure::new(FailureClass::Stage, "it failed"));
     let life = [
         (EventBody::RunStarted, RunStatus::Running),
-        (EventBody::PauseRequested { control: 1 }, RunStatus::Running),
+        (EventBody::PauseRequested { control: 1, by: None }, RunStatus::Running),
         (EventBody::RunPaused, RunStatus::Paused),
-        (EventBody::RunResumed { control: 2 }, RunStatus::Running),
+        (EventBody::RunResumed { control: 2, by: None }, RunStatus::Running),
         (EventBody::RunFailed { error: failure.clone() }, RunStatus::Failed),
     ];
     let (mut head, mut seq) = (new_run("r1").head, 1);
@@ -269,17 +270,17 @@ fn a_control_that_was_cut_off_was_not_asked() {
     let (home, run) = home();
     let path = run.join("controls.jsonl");
     let store = open(home.path());
-    block_on(store.request(&id("r1"), Control::Pause)).unwrap();
+    block_on(store.request(&id("r1"), Control::Pause.into())).unwrap();
     let first = fs::read(&path).unwrap();
-    block_on(store.request(&id("r1"), Control::Resume)).unwrap();
+    block_on(store.request(&id("r1"), Control::Resume.into())).unwrap();
     let both = fs::read(&path).unwrap();
     let lease = block_on(store.claim(&id("r1"))).unwrap();
     let mut last = 4;
     for cut in first.len()..both.len() {
         fs::write(&path, &both[..cut]).unwrap();
         assert_eq!(block_on(store.controls(&id("r1"), 0)).unwrap().len(), 1);
-        assert_eq!(block_on(store.request(&id("r1"), Control::Cancel)).unwrap(), 2);
-        let cancel = ControlRecord { number: 2, control: Control::Cancel };
+        assert_eq!(block_on(store.request(&id("r1"), Control::Cancel.into())).unwrap(), 2);
+        let cancel = ControlRecord::new(2, Control::Cancel);
         assert_eq!(block_on(store.controls(&id("r1"), 1)).unwrap(), [cancel]);
         append(&store, &lease, last, &[succeeded(last + 1)]).unwrap();
         last += 1;
@@ -289,7 +290,7 @@ fn a_control_that_was_cut_off_was_not_asked() {
     append(&store, &lease, last, &[succeeded(last + 1)]).unwrap();
     for result in [
         block_on(store.controls(&id("r1"), 0)).map(drop),
-        block_on(store.request(&id("r1"), Control::Pause)).map(drop),
+        block_on(store.request(&id("r1"), Control::Pause.into())).map(drop),
     ] {
         let Err(StoreError::Corrupt { place, .. }) = result else { panic!("{result:?}") };
         assert!(place.ends_with("controls.jsonl:1"), "{place}");

@@ -49,7 +49,7 @@ fn a_run_is_a_directory_that_a_person_can_read() {
     block_on(store.append(&lease, 1, &[started(2)], Some(&head(RunStatus::Running)))).unwrap();
     append(&store, &lease, 2, &[succeeded(3), succeeded(4)]).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
-    block_on(store.request(&lease.run, Control::Pause)).unwrap();
+    block_on(store.request(&lease.run, Control::Pause.into())).unwrap();
     block_on(store.release(lease)).unwrap();
 
     let run = home.path().join("runs/r1");
@@ -87,7 +87,7 @@ fn files_are_private() {
     let lease = create(&store, "r1");
     block_on(store.append(&lease, 1, &[started(2)], Some(&head(RunStatus::Running)))).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
-    block_on(store.request(&lease.run, Control::Pause)).unwrap();
+    block_on(store.request(&lease.run, Control::Pause.into())).unwrap();
     let mut seen = 0;
     check(home.path(), &mut seen);
     // new/.orch/{bundles/{hash}.json, runs/{.controls, r1/{5 files}}}
@@ -192,7 +192,7 @@ fn what_is_not_a_run_is_left_alone() {
             block_on(store.get(&run)).map(drop),
             block_on(store.claim(&run)).map(drop),
             block_on(store.events(&run, 0, 1)).map(drop),
-            block_on(store.request(&run, Control::Pause)).map(drop),
+            block_on(store.request(&run, Control::Pause.into())).map(drop),
             block_on(store.delete(&run)),
         ] {
             assert!(matches!(result, Err(StoreError::NotFound(_))), "{name}: {result:?}");

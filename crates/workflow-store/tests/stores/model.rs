@@ -6,6 +6,7 @@ use futures::executor::block_on;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use workflow_core::actor::Actor;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::status::{RunStatus, Wait};
@@ -233,7 +234,10 @@ impl Pair {
                 }
             }
             Op::Request(run, ref control) => {
-                let request = |store: &dyn RunStore| block_on(store.request(&id(RUNS[run]), control.clone()));
+                // The requests to one of the runs name who sent them.
+                let sent = control.clone();
+                let sent = if run == 0 { sent.by(Actor::new("ann").via("http")) } else { sent.into() };
+                let request = |store: &dyn RunStore| block_on(store.request(&id(RUNS[run]), sent.clone()));
                 let number = self.both(&what, |store, _| request(store));
                 self.runs[run].asked = number.unwrap_or(self.runs[run].asked);
             }
@@ -282,11 +286,11 @@ impl Body {
             Self::Work => succeeded(seq),
             Self::Start => event(seq, EventBody::RunStarted),
             Self::Pause(control) => {
-                event(seq, EventBody::PauseRequested { control: asked.saturating_sub(control) })
+                event(seq, EventBody::PauseRequested { control: asked.saturating_sub(control), by: None })
             }
             Self::Paused => event(seq, EventBody::RunPaused),
             Self::Resume(control) => {
-                event(seq, EventBody::RunResumed { control: asked.saturating_sub(control) })
+                event(seq, EventBody::RunResumed { control: asked.saturating_sub(control), by: None })
             }
             Self::Fail => {
                 let error = Failure::new(FailureClass::Stage, "it failed").into();

@@ -104,7 +104,7 @@ fn a_run_is_held_by_a_process_until_it_dies() {
         assert_eq!(listed[0].holder.as_ref(), Some(&holder));
         assert!(matches!(block_on(store.delete(&id("r1"))), Err(StoreError::Held { .. })));
 
-        let number = block_on(store.request(&id("r1"), Control::Pause)).unwrap();
+        let number = block_on(store.request(&id("r1"), Control::Pause.into())).unwrap();
         driver.expect(&format!("control {number}"));
         driver.child.kill().unwrap();
         driver.child.wait().unwrap();
@@ -117,7 +117,7 @@ fn a_run_is_held_by_a_process_until_it_dies() {
         block_on(store.release(next)).unwrap();
     }
     let mut driver = Driver::start(home.path());
-    let number = block_on(store.request(&id("r1"), Control::Cancel)).unwrap();
+    let number = block_on(store.request(&id("r1"), Control::Cancel.into())).unwrap();
     driver.expect(&format!("control {number}"));
     assert!(driver.child.wait().unwrap().success());
     block_on(store.claim(&id("r1"))).unwrap();

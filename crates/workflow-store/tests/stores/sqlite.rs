@@ -95,7 +95,7 @@ fn a_reopened_store_has_all_however_it_syncs() {
         let paused = head(RunStatus::Paused);
         block_on(store.append(&lease, 3, &[succeeded(4)], Some(&paused))).unwrap();
         block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
-        block_on(store.request(&id("r1"), Control::Resume)).unwrap();
+        block_on(store.request(&id("r1"), Control::Resume.into())).unwrap();
         let written = events(&store, &id("r1"));
         drop(store);
 

@@ -11,7 +11,7 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
     RunStore, StoreError, Watcher, Watching,
 };
 
@@ -103,8 +103,8 @@ impl RunStore for FaultStore {
         self.write(WriteKind::Release, release).await
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
-        self.write(WriteKind::Request, self.inner.request(run, control)).await
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
+        self.write(WriteKind::Request, self.inner.request(run, request)).await
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

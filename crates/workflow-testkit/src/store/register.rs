@@ -68,6 +68,7 @@ macro_rules! __store_cases {
             output_is_searched_in_its_text_alone
             output_is_counted_whatever_the_window_has
             controls_are_delivered_once_and_in_order
+            a_control_tells_who_sent_it
             controls_that_no_event_obeys_are_delivered_to_the_next_holder
             a_control_is_recorded_while_no_process_drives
             a_control_calls_the_watchers

@@ -63,6 +63,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         max_iters: None,
         isolated: false,
         seed: u64::MAX,
+        by: None,
         signature: None,
     };
     let head = RunHead {
@@ -76,6 +77,8 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         error: None,
         labels: BTreeMap::new(),
         forked_from: None,
+        started_by: None,
+        stopped_by: None,
         progress: None,
     };
     let mut first = event(1, EventBody::RunCreated(created.into()));

@@ -6,14 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::executor::block_on;
 use jiff::Timestamp;
+use workflow_core::actor::Actor;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watching,
+    Control, ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead,
+    RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 use super::runs::{at, entry, head, id, new_run, started};
@@ -143,7 +144,7 @@ fn call(store: &dyn RunStore, method: &str) -> String {
         "lease_time" => format!("{:?}", store.lease_time()),
         "renew" => format!("{:?}", block_on(store.renew())),
         "release" => format!("{:?}", block_on(store.release(lease))),
-        "request" => format!("{:?}", block_on(store.request(&run, Control::Kill))),
+        "request" => format!("{:?}", block_on(store.request(&run, Control::Kill.by(Actor::new("a"))))),
         "controls" => format!("{:?}", block_on(store.controls(&run, 1))),
         "delete" => format!("{:?}", block_on(store.delete(&run))),
         "prune" => format!("{:?}", block_on(store.prune(at(6), 5))),
@@ -245,9 +246,9 @@ impl RunStore for Recorder {
         Err(told(lease))
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
         self.called("request");
-        Err(told((run, control)))
+        Err(told((run, request)))
     }
 
     async fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {

@@ -14,8 +14,8 @@ use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::async_trait;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    Control, ControlRecord, Lease, MemoryStore, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead,
-    RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
+    ControlRecord, ControlRequest, Lease, MemoryStore, NewRun, OutputFilter, OutputWindow, RunFilter,
+    RunHead, RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
 };
 use workflow_testkit::store::Damage;
 use workflow_testkit::store::runs::{id, output_of, started};
@@ -496,11 +496,12 @@ impl RunStore for Defective {
         self.inner.release(lease).await
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
         if self.has(Defect::RefusesControlsOfIdleRuns) && self.inner.get(run).await?.holder.is_none() {
             return Err(StoreError::NotFound(format!("the holder of {run}")));
         }
-        let number = self.inner.request(run, control).await?;
+        let by = request.by.filter(|_| !self.has(Defect::ForgetsWhoSentAControl));
+        let number = self.inner.request(run, ControlRequest { by, ..request }).await?;
         self.own.watchers.call(Some(run));
         Ok(number)
     }

@@ -53,6 +53,7 @@ pub(crate) enum Defect {
     DeliversControlsTwice,
     ForgetsControlsNotObeyed,
     RefusesControlsOfIdleRuns,
+    ForgetsWhoSentAControl,
     CallsNoWatcher,
     CallsItsOwnWatchersOnly,
     ListsTheOldestFirst,
@@ -169,6 +170,7 @@ const FOUND: &[(Defect, &[&str])] = &[
         &["controls_are_delivered_once_and_in_order", "a_control_reaches_the_holder_in_another_process"],
     ),
     (Defect::ForgetsControlsNotObeyed, &["controls_that_no_event_obeys_are_delivered_to_the_next_holder"]),
+    (Defect::ForgetsWhoSentAControl, &["a_control_tells_who_sent_it"]),
     (Defect::RefusesControlsOfIdleRuns, &["a_control_is_recorded_while_no_process_drives"]),
     (
         Defect::CallsNoWatcher,

@@ -80,7 +80,7 @@ fn every_kind_of_write_can_be_met() {
             (WriteKind::Create, block_on(store.create(new_run("r2"))).map(drop)),
             (WriteKind::Append, append(&store, &lease, 1, &[started(2)])),
             (WriteKind::Output, block_on(store.append_output(&lease, &[entry(1, "x")]))),
-            (WriteKind::Request, block_on(store.request(&id("r1"), Control::Pause)).map(drop)),
+            (WriteKind::Request, block_on(store.request(&id("r1"), Control::Pause.into())).map(drop)),
             (WriteKind::Renew, block_on(store.renew())),
             (WriteKind::Release, block_on(store.release(lease))),
             (WriteKind::Claim, block_on(store.claim_next(1, at(0))).map(drop)),

@@ -86,8 +86,8 @@ macro_rules! hand_on {
                 $inner.release(lease).await
             }
 
-            async fn request(&$self, run: &RunId, control: Control) -> Answer<u64> {
-                $inner.request(run, control).await
+            async fn request(&$self, run: &RunId, request: ControlRequest) -> Answer<u64> {
+                $inner.request(run, request).await
             }
 
             async fn controls(&$self, run: &RunId, after: u64) -> Answer<Vec<ControlRecord>> {

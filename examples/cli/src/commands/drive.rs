@@ -129,7 +129,7 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
         if !before.status.is_terminal() {
             // The request is only recorded: whichever process drives the run carries it out. Were the run resumed
             // already here, a worker could claim it first.
-            let number = host.engine.store().request(run, Control::Resume).await?;
+            let number = host.engine.store().request(run, Control::Resume.into()).await?;
             let is_paused = before.status == RunStatus::Paused || before.requested.is_some();
             requested.get_or_init(|| (number, is_paused));
         }

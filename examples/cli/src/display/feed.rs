@@ -264,7 +264,7 @@ mod tests {
     use serde_json::json;
     use workflow_core::bundle::{Bundle, BundleHash};
     use workflow_core::store::{
-        Control, ControlRecord, Lease, NewRun, RunFilter, RunHead, RunRecord, Watcher, Watching,
+        ControlRecord, ControlRequest, Lease, NewRun, RunFilter, RunHead, RunRecord, Watcher, Watching,
     };
 
     use super::*;
@@ -325,7 +325,7 @@ mod tests {
         async fn release(&self, _: Lease) -> Result<(), StoreError> {
             unreachable!()
         }
-        async fn request(&self, _: &RunId, _: Control) -> Result<u64, StoreError> {
+        async fn request(&self, _: &RunId, _: ControlRequest) -> Result<u64, StoreError> {
             unreachable!()
         }
         async fn controls(&self, _: &RunId, _: u64) -> Result<Vec<ControlRecord>, StoreError> {

@@ -1,8 +1,11 @@
 //! When a person is asked, and what follows from the answer: approvals, questions, and the outcomes of
 //! interrupted calls.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
+use crate::actor::Actor;
 use crate::data::Data;
 use crate::event::{AnswerRefusal, EventBody};
 use crate::failure::Failure;
@@ -124,7 +127,12 @@ impl<'a> Step<'a> {
     }
 
     /// Handles an answer.
-    pub(super) fn answer(&mut self, control: u64, Answer { wait, value }: Answer) -> Result<(), Broken> {
+    pub(super) fn answer(
+        &mut self,
+        control: u64,
+        Answer { wait, value }: Answer,
+        by: Option<Arc<Actor>>,
+    ) -> Result<(), Broken> {
         let said = match self.state.asks.get(&wait) {
             _ if self.state.cancelling => {
                 Err((AnswerRefusal::Cancelling, "the run is being cancelled".to_owned()))
@@ -145,10 +153,10 @@ impl<'a> Step<'a> {
         let (path, said) = match said {
             Ok(said) => said,
             Err((code, reason)) => {
-                return self.emit(EventBody::AnswerRefused { control, wait, reason, code: Some(code) });
+                return self.emit(EventBody::AnswerRefused { control, wait, reason, code: Some(code), by });
             }
         };
-        self.emit(EventBody::Answered { control, wait, answer: value })?;
+        self.emit(EventBody::Answered { control, wait, answer: value, by })?;
         let Some(path) = path else { return Ok(()) };
         if said == (Response::RunsAgain { in_new_session: true })
             && let Some(session) = session::session(self.state, &path)

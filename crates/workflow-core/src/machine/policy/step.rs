@@ -162,25 +162,25 @@ impl<'a> Step<'a> {
     }
 
     /// Handles a control. Returns whether it has an effect.
-    fn obey(&mut self, ControlRecord { number, control }: ControlRecord) -> Result<bool, Broken> {
+    fn obey(&mut self, ControlRecord { number, control, by }: ControlRecord) -> Result<bool, Broken> {
         if number <= self.state.controls {
             return Ok(false);
         }
         let cancelling = self.state.cancelling;
         match control {
             Control::Pause if !cancelling && !self.state.pausing => {
-                self.emit(EventBody::PauseRequested { control: number })?;
+                self.emit(EventBody::PauseRequested { control: number, by })?;
             }
             Control::Resume if !cancelling && self.state.can_be_resumed() => {
-                self.emit(EventBody::RunResumed { control: number })?;
+                self.emit(EventBody::RunResumed { control: number, by })?;
             }
             Control::Cancel if !cancelling => {
-                self.emit(EventBody::CancelRequested { control: number, at_once: false })?;
+                self.emit(EventBody::CancelRequested { control: number, at_once: false, by })?;
                 self.stop_running(Stop::Gracefully);
             }
-            Control::Answer(answer) => self.answer(number, answer)?,
+            Control::Answer(answer) => self.answer(number, answer, by)?,
             Control::Kill => {
-                self.emit(EventBody::CancelRequested { control: number, at_once: true })?;
+                self.emit(EventBody::CancelRequested { control: number, at_once: true, by })?;
                 self.stop_running(Stop::AtOnce);
             }
             _ => return Ok(false),

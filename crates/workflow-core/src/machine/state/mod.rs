@@ -24,6 +24,7 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use crate::actor::Actor;
 use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
 use crate::event::{BudgetLimit, RunCreated, RunForked};
@@ -90,6 +91,8 @@ pub struct State {
     pub(in crate::machine) waits_since: Option<Timestamp>,
     pub(in crate::machine) pausing: bool,
     pub(in crate::machine) cancelling: bool,
+    /// Who requested the pause or the cancellation.
+    pub(in crate::machine) stopped_by: Option<Arc<Actor>>,
     pub(in crate::machine) controls: u64,
     pub(in crate::machine) created_at: Timestamp,
     pub(in crate::machine) started_at: Option<Timestamp>,
@@ -121,6 +124,14 @@ impl State {
     /// The hash of the bundle that the run continues with.
     pub fn bundle(&self) -> &BundleHash {
         &self.bundle
+    }
+
+    /// Who started the run, or forked it where it is a fork.
+    pub fn started_by(&self) -> Option<&Arc<Actor>> {
+        match &self.forked {
+            Some(forked) => forked.by.as_ref(),
+            None => self.created.by.as_ref(),
+        }
     }
 
     /// The bundle that it was moved to, if it was moved; otherwise the store has it.
@@ -239,6 +250,8 @@ impl State {
             error: self.error.clone(),
             labels: self.created.labels.clone(),
             forked_from: self.forked.as_ref().map(|forked| forked.from.clone()),
+            started_by: self.started_by().cloned(),
+            stopped_by: self.stopped_by.clone(),
             progress: self.progress().map(Box::new),
         }
     }

@@ -71,6 +71,7 @@ impl From<StageResult> for StageView {
 impl From<State> for RunView {
     fn from(state: State) -> Self {
         let (wait, waits) = (state.wait(), state.waits());
+        let started_by = state.started_by().cloned();
         let requested = match (state.cancelling, state.pausing) {
             _ if state.status.is_terminal() || state.status == RunStatus::Paused => None,
             (true, _) => Some("cancel".to_owned()),
@@ -105,6 +106,8 @@ impl From<State> for RunView {
             wait,
             waits,
             requested,
+            started_by,
+            stopped_by: state.stopped_by,
             current_stage,
             iteration: state.iteration,
             context: RunContext { vars: state.vars, stages },

@@ -18,7 +18,7 @@ use super::order::{check_numbers, check_output, page, run_not_found};
 use super::sync::{lock, read, write};
 use super::watchers::Watchers;
 use super::{
-    Control, ControlRecord, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
+    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
     RunStore, StoreError, Watcher, Watching,
 };
 use crate::bundle::{Bundle, BundleHash};
@@ -295,10 +295,10 @@ impl RunStore for MemoryStore {
         }
     }
 
-    async fn request(&self, run: &RunId, control: Control) -> Result<u64, StoreError> {
+    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
         let number = self.run(run, |run| {
             let number = run.controls.len() as u64 + 1;
-            run.controls.push(ControlRecord { number, control });
+            run.controls.push(ControlRecord::new(number, request));
             number
         })?;
         self.shared.watchers.call(Some(run));

@@ -32,7 +32,7 @@ fn expect(calls: &mpsc::Receiver<Option<RunId>>, run: &RunId) {
 /// listen.
 fn ask_until_told(other: &PostgresStore, run: &RunId, calls: &mpsc::Receiver<Option<RunId>>) {
     for _ in 0..600 {
-        block_on(other.request(run, Control::Pause)).unwrap();
+        block_on(other.request(run, Control::Pause.into())).unwrap();
         let mut told = std::iter::from_fn(|| calls.recv_timeout(Duration::from_millis(100)).ok());
         if told.any(|told| told.as_ref() == Some(run)) {
             return;
@@ -200,7 +200,7 @@ fn controls_are_seen_where_nothing_can_listen() {
         for number in 1..=3 {
             // Simultaneous changes are reported once.
             while calls.try_recv().is_ok() {}
-            assert_eq!(block_on(other.request(&lease.run, Control::Pause)).unwrap(), number);
+            assert_eq!(block_on(other.request(&lease.run, Control::Pause.into())).unwrap(), number);
             expect(&calls, &lease.run);
             let seen = block_on(store.controls(&lease.run, number - 1)).unwrap();
             assert_eq!(seen.len(), 1);

@@ -92,7 +92,7 @@ fn a_lock_that_others_keep_for_too_long_is_an_error_and_nothing_is_stored() {
     let blocker = lock_out(&database(&home));
     for result in [
         append(&store, &lease, 1, &[started(2)]),
-        block_on(store.request(&id("r1"), Control::Pause)).map(drop),
+        block_on(store.request(&id("r1"), Control::Pause.into())).map(drop),
         block_on(store.claim(&id("r1"))).map(drop),
         block_on(store.create(new_run("r2"))).map(drop),
         block_on(store.renew()),
@@ -123,7 +123,7 @@ fn a_file_that_is_deleted_or_replaced_is_noticed_before_anything_is_acknowledged
         for _ in 0..2 {
             for result in [
                 append(&store, &lease, 1, &[started(2)]),
-                block_on(store.request(&id("r1"), Control::Pause)).map(drop),
+                block_on(store.request(&id("r1"), Control::Pause.into())).map(drop),
                 block_on(store.get(&id("r1"))).map(drop),
                 block_on(store.list(&RunFilter::all())).map(drop),
             ] {

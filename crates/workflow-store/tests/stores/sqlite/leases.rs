@@ -265,7 +265,7 @@ fn a_control_from_another_store_calls_the_watchers() {
     let (calls, _watching) = calls(&store);
     let other = SqliteStore::open(database(&home)).unwrap();
     for number in 1..=3 {
-        assert_eq!(block_on(other.request(&id("r1"), Control::Pause)).unwrap(), number);
+        assert_eq!(block_on(other.request(&id("r1"), Control::Pause.into())).unwrap(), number);
         assert_eq!(calls.recv().unwrap(), None);
         let seen = block_on(store.controls(&id("r1"), number - 1)).unwrap();
         assert_eq!(seen.len(), 1);

@@ -182,7 +182,7 @@ fn a_stopped_process_keeps_its_runs_until_their_time_has_run_out_and_writes_noth
     let name = "a_stopped_process_keeps_its_runs_until_their_time_has_run_out_and_writes_nothing_after_it";
     let mut process = Process::start(name, &database(&home));
     process.line("holds");
-    block_on(store.request(&id("r1"), Control::Pause)).unwrap();
+    block_on(store.request(&id("r1"), Control::Pause.into())).unwrap();
     assert_eq!(process.line("control "), "1");
     process.signal("-STOP");
     assert!(matches!(block_on(store.claim(&id("r1"))), Err(StoreError::Held { .. })));
@@ -195,7 +195,7 @@ fn a_stopped_process_keeps_its_runs_until_their_time_has_run_out_and_writes_noth
     let lease = block_on(store.claim(&id("r1"))).unwrap();
     append(&store, &lease, 2, &[succeeded(3)]).unwrap();
     process.signal("-CONT");
-    block_on(store.request(&id("r1"), Control::Resume)).unwrap();
+    block_on(store.request(&id("r1"), Control::Resume.into())).unwrap();
     let told = "the leases of this process were not renewed in time and have expired";
     assert_eq!(process.line("run `r1` "), format!("has been taken over by another driver; {told}"));
     assert!(process.child.wait().unwrap().success());

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use futures::executor::block_on;
+use workflow_core::actor::Actor;
+use workflow_core::data::Data;
 use workflow_core::event::EventBody;
 use workflow_core::ids::RunId;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{Control, ControlRecord, Watcher};
+use workflow_core::store::{Answer, Control, ControlRecord, Watcher};
 
 use crate::store::Fixture;
 use crate::store::runs::{append, create, create_free, event, id, in_the_end, started, succeeded};
@@ -16,16 +18,13 @@ pub fn controls_are_delivered_once_and_in_order(fixture: &dyn Fixture) {
     let run = id("r1");
     let lease = create(store, "r1");
     assert!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap().is_empty());
-    assert_eq!(block_on(store.request(&run, Control::Pause)).unwrap(), 1);
-    assert_eq!(block_on(store.request(&run, Control::Resume)).unwrap(), 2);
-    let first = [
-        ControlRecord { number: 1, control: Control::Pause },
-        ControlRecord { number: 2, control: Control::Resume },
-    ];
+    assert_eq!(block_on(store.request(&run, Control::Pause.into())).unwrap(), 1);
+    assert_eq!(block_on(store.request(&run, Control::Resume.into())).unwrap(), 2);
+    let first = [ControlRecord::new(1, Control::Pause), ControlRecord::new(2, Control::Resume)];
     assert_eq!(block_on(store.append(&lease, 2, &[succeeded(3)], None)).unwrap(), first);
     assert!(block_on(store.append(&lease, 3, &[succeeded(4)], None)).unwrap().is_empty());
-    assert_eq!(block_on(store.request(&run, Control::Cancel)).unwrap(), 3);
-    let third = ControlRecord { number: 3, control: Control::Cancel };
+    assert_eq!(block_on(store.request(&run, Control::Cancel.into())).unwrap(), 3);
+    let third = ControlRecord::new(3, Control::Cancel);
     let all = [first[0].clone(), first[1].clone(), third];
     assert_eq!(block_on(store.append(&lease, 4, &[], None)).unwrap(), all[2..]);
     for after in 0..5 {
@@ -34,16 +33,39 @@ pub fn controls_are_delivered_once_and_in_order(fixture: &dyn Fixture) {
     }
 }
 
+pub fn a_control_tells_who_sent_it(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    let run = id("r1");
+    let lease = create(store, "r1");
+    let answer = Answer { wait: 2, value: Data::parse(r#"{"n":1.50,"control":"pause"}"#).unwrap() };
+    let requests = [
+        Control::Pause.by(Actor::new("u-1").name("Ana \u{1b}[31m\u{202e}\"ü\"").via("http")),
+        Control::Resume.into(),
+        Control::Answer(answer.clone()).by(Actor::new("u-2")),
+        Control::Answer(answer).into(),
+    ];
+    for (number, request) in (1..).zip(&requests) {
+        assert_eq!(block_on(store.request(&run, request.clone())).unwrap(), number);
+    }
+    let all: Vec<_> =
+        (1..).zip(requests).map(|(number, request)| ControlRecord::new(number, request)).collect();
+    assert_eq!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap(), all);
+    for after in 0..4 {
+        let controls = block_on(store.controls(&run, after)).unwrap();
+        assert_eq!(controls, all[usize::try_from(after).unwrap()..]);
+    }
+}
+
 pub fn controls_that_no_event_obeys_are_delivered_to_the_next_holder(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     let run = id("r1");
     let lease = create(store, "r1");
     for control in [Control::Pause, Control::Cancel, Control::Kill] {
-        block_on(store.request(&run, control)).unwrap();
+        block_on(store.request(&run, control.into())).unwrap();
     }
     assert_eq!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap().len(), 3);
     // The driver applied the first, and died before it applied the others.
-    append(store, &lease, 2, &[event(3, EventBody::PauseRequested { control: 1 })]).unwrap();
+    append(store, &lease, 2, &[event(3, EventBody::PauseRequested { control: 1, by: None })]).unwrap();
     block_on(store.release(lease)).unwrap();
     let lease = block_on(store.claim(&run)).unwrap();
     let again: Vec<_> =
@@ -55,11 +77,11 @@ pub fn a_control_is_recorded_while_no_process_drives(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     create_free(store, "r1", RunStatus::Paused);
     create_free(store, "r2", RunStatus::Paused);
-    assert_eq!(block_on(store.request(&id("r1"), Control::Resume)).unwrap(), 1);
-    assert_eq!(block_on(store.request(&id("r2"), Control::Cancel)).unwrap(), 1);
+    assert_eq!(block_on(store.request(&id("r1"), Control::Resume.into())).unwrap(), 1);
+    assert_eq!(block_on(store.request(&id("r2"), Control::Cancel.into())).unwrap(), 1);
     let lease = block_on(store.claim(&id("r1"))).unwrap();
     let given = block_on(store.append(&lease, 2, &[], None)).unwrap();
-    assert_eq!(given, [ControlRecord { number: 1, control: Control::Resume }]);
+    assert_eq!(given, [ControlRecord::new(1, Control::Resume)]);
 }
 
 /// The notifications of the watchers of a store: a run, or `None` for any run.
@@ -77,11 +99,11 @@ pub fn a_control_calls_the_watchers(fixture: &dyn Fixture) {
     let (calls, watcher) = watcher();
     let named = || calls.lock().unwrap().iter().flatten().cloned().collect::<Vec<_>>();
     let watching = store.watch(watcher);
-    block_on(store.request(&id("r1"), Control::Pause)).unwrap();
+    block_on(store.request(&id("r1"), Control::Pause.into())).unwrap();
     // `None` is a hint for another watcher.
     assert_eq!(named(), [id("r1")]);
     drop(watching);
-    block_on(store.request(&id("r1"), Control::Resume)).unwrap();
+    block_on(store.request(&id("r1"), Control::Resume.into())).unwrap();
     assert_eq!(named(), [id("r1")]);
     // A notification in progress may keep it for a moment.
     let weak = Arc::downgrade(&calls);

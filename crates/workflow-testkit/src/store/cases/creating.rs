@@ -69,7 +69,7 @@ pub fn a_deleted_run_is_gone(fixture: &dyn Fixture) {
     assert!(matches!(error, StoreError::Held { .. }), "{error}");
     append(store, &lease, 1, &[started(2)]).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "x")])).unwrap();
-    block_on(store.request(&run, Control::Pause)).unwrap();
+    block_on(store.request(&run, Control::Pause.into())).unwrap();
     block_on(store.release(lease.clone())).unwrap();
     block_on(store.delete(&run)).unwrap();
     let gone = |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::NotFound(_))));
@@ -117,7 +117,7 @@ pub fn what_is_not_there_is_not_found(fixture: &dyn Fixture) {
         block_on(store.last_output(&run)).map(drop),
         block_on(store.get(&run)).map(drop),
         block_on(store.claim(&run)).map(drop),
-        block_on(store.request(&run, Control::Pause)).map(drop),
+        block_on(store.request(&run, Control::Pause.into())).map(drop),
         block_on(store.controls(&run, 0)).map(drop),
         block_on(store.delete(&run)),
         block_on(store.bundle(&new_run("r1").head.bundle)).map(drop),

@@ -36,7 +36,7 @@ pub fn a_reopened_store_has_all(fixture: &dyn Fixture) {
     block_on(store.release(other)).unwrap();
     append(&*store, &lease, 1, &[started(2), succeeded(3)]).unwrap();
     let paused = head(RunStatus::Paused);
-    block_on(store.request(&id("r1"), Control::Pause)).unwrap();
+    block_on(store.request(&id("r1"), Control::Pause.into())).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "hello"), entry(7, "𝄞\u{0}")])).unwrap();
     block_on(store.append(&lease, 3, &[succeeded(4)], Some(&paused))).unwrap();
     block_on(store.release(lease.clone())).unwrap();
@@ -50,7 +50,7 @@ pub fn a_reopened_store_has_all(fixture: &dyn Fixture) {
     assert!(next.epoch > lease.epoch);
     append(&*store, &next, 4, &[succeeded(5)]).unwrap();
     block_on(store.append_output(&next, &[entry(8, "on")])).unwrap();
-    assert_eq!(block_on(store.request(&id("r1"), Control::Resume)).unwrap(), 2);
+    assert_eq!(block_on(store.request(&id("r1"), Control::Resume.into())).unwrap(), 2);
 }
 
 pub fn what_was_acknowledged_survives_its_holder(fixture: &dyn Fixture) {

@@ -44,7 +44,7 @@ pub fn misnumbered_events_are_refused(fixture: &dyn Fixture) {
 pub fn a_refused_append_leaves_nothing_behind(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     let lease = create(store, "r1");
-    block_on(store.request(&id("r1"), Control::Pause)).unwrap();
+    block_on(store.request(&id("r1"), Control::Pause.into())).unwrap();
     let head = head(RunStatus::Running);
     // Its first event would fit, its second does not.
     let torn = [started(2), succeeded(4)];

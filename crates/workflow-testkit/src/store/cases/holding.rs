@@ -134,7 +134,7 @@ pub fn a_call_that_is_not_polled_holds_up_no_other(fixture: &dyn Fixture) {
         let lease = &leases[1];
         scope.spawn(move || {
             append(store, lease, 1, &[started(2)]).unwrap();
-            block_on(store.request(&id("r1"), Control::Pause)).unwrap();
+            block_on(store.request(&id("r1"), Control::Pause.into())).unwrap();
             block_on(store.events(&id("r1"), 0, 9)).unwrap();
             block_on(store.renew()).unwrap();
             // The receiver is gone if it has taken too long.

@@ -205,7 +205,7 @@ pub fn what_ran_out_is_given_to_the_next_who_asks(fixture: &dyn Fixture) {
     let old = create(first, "r1");
     let paused = create(first, "r2");
     block_on(first.append(&paused, 1, &[started(2)], Some(&head(RunStatus::Paused)))).unwrap();
-    block_on(first.request(&id("r1"), Control::Cancel)).unwrap();
+    block_on(first.request(&id("r1"), Control::Cancel.into())).unwrap();
     fixture.advance(part(first, 60));
     assert!(claimed(second, 9).is_empty());
     fixture.advance(part(first, 50));

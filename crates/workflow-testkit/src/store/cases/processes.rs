@@ -108,7 +108,7 @@ pub fn a_control_reaches_the_holder_in_another_process(fixture: &dyn Fixture) {
     let watcher: Watcher = Arc::new(move |run| _ = sender.send(run.cloned()));
     let _watching = first.watch(watcher);
     for number in 1..=3 {
-        assert_eq!(block_on(second.request(&id("r1"), Control::Pause)).unwrap(), number);
+        assert_eq!(block_on(second.request(&id("r1"), Control::Pause.into())).unwrap(), number);
         // The store may have to poll; the data is readable when the watcher is called.
         let told = calls.recv_timeout(patience()).expect("the watcher is called");
         assert!(told.is_none_or(|run| run == id("r1")));

@@ -77,6 +77,7 @@ impl State {
             waits_since: None,
             pausing: false,
             cancelling: false,
+            stopped_by: None,
             controls: 0,
             created_at: event.at,
             started_at: None,
@@ -314,7 +315,7 @@ impl State {
                 self.current(path)?.node(path)?.status = StageStatus::Waiting;
                 self.asks.insert(event.seq, Ask::of_node(path, *reason, question, schema.as_ref(), event.at));
             }
-            EventBody::Answered { control, wait, answer } => {
+            EventBody::Answered { control, wait, answer, .. } => {
                 self.controls = *control;
                 let ask = self.asks.remove(wait).ok_or("the question was not asked")?;
                 self.answered(&ask, answer)?;
@@ -329,8 +330,9 @@ impl State {
                 self.waits_since = Some(event.at);
             }
             EventBody::RunContinued => self.go_on(),
-            EventBody::PauseRequested { control } => {
+            EventBody::PauseRequested { control, by } => {
                 self.controls = *control;
+                self.stopped_by.clone_from(by);
                 self.pausing = true;
                 self.go_on();
             }
@@ -338,14 +340,16 @@ impl State {
                 self.status = RunStatus::Paused;
                 self.waits_since = Some(event.at);
             }
-            EventBody::RunResumed { control } => {
+            EventBody::RunResumed { control, .. } => {
                 self.controls = *control;
+                self.stopped_by = None;
                 self.pausing = false;
                 self.waiting = None;
                 self.status = RunStatus::Running;
             }
-            EventBody::CancelRequested { control, .. } => {
+            EventBody::CancelRequested { control, by, .. } => {
                 self.controls = *control;
+                self.stopped_by.clone_from(by);
                 self.cancelling = true;
                 self.go_on();
             }

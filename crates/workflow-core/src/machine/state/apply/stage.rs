@@ -107,6 +107,9 @@ impl State {
         self.status = status;
         self.error = error.cloned();
         self.completed_at = Some(at);
+        if status != RunStatus::Cancelled {
+            self.stopped_by = None;
+        }
         Ok(())
     }
 }
