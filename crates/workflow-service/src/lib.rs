@@ -48,6 +48,8 @@ mod hello;
 mod host;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 mod message;
 mod notice;
 mod operation;

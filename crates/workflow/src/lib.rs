@@ -50,6 +50,7 @@
 //! | `sinks` | `ChannelSink`, `JsonlSink`, `TracingSink` |
 //! | `service` | the host interface: every operation as JSON, for desktop apps, web pages, editors and agents |
 //! | `service-stdio`, `service-http` | the same over standard input and output, and over HTTP (needs tokio) |
+//! | `service-mcp` | tools for agents that speak the Model Context Protocol (needs tokio) |
 //! | `tokio` | `Tokio`: timer, spawner and clock on a tokio runtime |
 //! | `json-schema` | outputs are checked against JSON Schemas |
 //! | `roles` | roles with templates |

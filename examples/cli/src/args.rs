@@ -23,7 +23,7 @@ use crate::reference::RunRef;
 
 pub(crate) use catalog::{EditArgs, GraphArgs, ImportArgs, ReportArgs};
 pub(crate) use deleting::{DeleteArgs, PruneArgs};
-pub(crate) use serving::{More, ServeArgs};
+pub(crate) use serving::{McpArgs, More, ServeArgs};
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
 
 const AFTER_HELP: &str = "\
@@ -279,6 +279,9 @@ pub(crate) enum Command {
     /// Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started
     /// through it are driven here, and so are those of the store that no other process drives.
     Serve(ServeArgs),
+    /// Offer workflows as tools to the agent that started this program, in the Model Context Protocol over standard input
+    /// and output. Drives runs as `serve` does, and ends when standard input ends.
+    Mcp(McpArgs),
     /// Print a script that completes the command line in a shell: `source <(workflow completions bash)`.
     Completions {
         /// The shell.

@@ -69,6 +69,13 @@ pub struct WorkflowDetail {
     pub ranges: BTreeMap<String, Range>,
 }
 
+impl From<WorkflowDetail> for WorkflowText {
+    fn from(detail: WorkflowDetail) -> Self {
+        let WorkflowDetail { id, origin, text, version, protected, .. } = detail;
+        Self { id, origin, text, version, protected }
+    }
+}
+
 /// A part of a text, from its first character to before the one that follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

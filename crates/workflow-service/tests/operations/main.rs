@@ -10,6 +10,8 @@ mod graph;
 mod history;
 mod host;
 mod http;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod parts;
 mod report;
 mod start;

@@ -1,4 +1,4 @@
-//! The arguments of `serve`.
+//! The arguments of `serve` and `mcp`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +28,17 @@ pub(crate) struct ServeArgs {
     /// A site whose pages may call the server, for instance `https://studio.example`; can be given several times.
     #[arg(long = "origin", value_name = "URL")]
     pub origins: Vec<String>,
+    /// Drive only the runs that are started here, and leave all others of the store to workers.
+    #[arg(long)]
+    pub no_worker: bool,
+}
+
+/// What `mcp` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct McpArgs {
+    /// Let the agent only read: tools that start, answer and cancel runs are refused.
+    #[arg(long)]
+    pub read_only: bool,
     /// Drive only the runs that are started here, and leave all others of the store to workers.
     #[arg(long)]
     pub no_worker: bool,

@@ -16,6 +16,7 @@ mod inbox;
 mod init;
 mod library;
 mod logs;
+mod mcp;
 mod migrate;
 mod nodes;
 mod pages;
@@ -108,6 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Recover => drive::recover(&place()?, json).await,
             Command::Worker(args) => worker::worker(&place()?, json, args).await,
             Command::Serve(args) => serve::serve(&place()?, args).await,
+            Command::Mcp(args) => mcp::mcp(&place()?, args).await,
             Command::Completions { shell } => pages::completions(*shell),
             Command::Man { command } => pages::man(command.as_deref()),
         }

@@ -6,15 +6,16 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use futures::channel::mpsc::UnboundedReceiver;
 use futures::channel::{mpsc, oneshot};
-use futures::future::{BoxFuture, FutureExt as _, select};
+use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use futures::io::AllowStdIo;
 use futures::sink::SinkExt as _;
 use futures::stream::{StreamExt as _, TryStreamExt as _};
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use workflow_core::stop::Stop;
-use workflow_exec::{Spawn, WorkOptions};
+use workflow_exec::{Engine, Spawn, WorkOptions};
 use workflow_service::http::{self, Options, Tokens};
 use workflow_service::{Caller, Scope, Service, stdio};
 
@@ -37,21 +38,66 @@ impl Spawn for Threads {
     }
 }
 
-/// Serves until a signal arrives, or until standard input ends. Runs that are under way then are left to be resumed.
-pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error> {
-    let mut signals = signals::listen()?;
-    let runtime = Runtime::new().map_err(Error::System)?;
-    let host = Host::open_on(place, Threads(runtime.handle().clone()))?;
-    let engine = host.engine.clone();
-    if !args.no_worker {
-        let worker = engine.clone();
-        runtime.spawn(async move {
-            if let Err(error) = worker.work(WorkOptions::default()).await {
-                tracing::error!(%error, "runs of the store are no longer driven here");
-            }
-        });
+/// The engine of a program that serves others, and the runtime that it drives runs on.
+pub(super) struct Server {
+    pub engine: Engine,
+    pub runtime: Runtime,
+    signals: UnboundedReceiver<i32>,
+}
+
+impl Server {
+    /// Opens the store, and drives runs of it that have no driver, unless told not to.
+    pub(super) fn start(place: &Place, no_worker: bool) -> Result<Self, Error> {
+        let signals = signals::listen()?;
+        let runtime = Runtime::new().map_err(Error::System)?;
+        let engine = Host::open_on(place, Threads(runtime.handle().clone()))?.engine;
+        if !no_worker {
+            let worker = engine.clone();
+            runtime.spawn(async move {
+                if let Err(error) = worker.work(WorkOptions::default()).await {
+                    tracing::error!(%error, "runs of the store are no longer driven here");
+                }
+            });
+        }
+        Ok(Self { engine, runtime, signals })
     }
-    let service = Service::new(engine.clone());
+
+    /// Waits until `served` ends, or a signal arrives, which drops `stop`. Runs that are under way then are left to be
+    /// resumed.
+    pub(super) async fn until_stopped(
+        self,
+        served: BoxFuture<'_, Result<(), Error>>,
+        stop: oneshot::Sender<()>,
+    ) -> Result<Exit, Error> {
+        let Self { engine, runtime, mut signals } = self;
+        let stopping = async {
+            let mut how = Stop::Gracefully;
+            let mut stop = Some(stop);
+            while signals.next().await.is_some() {
+                drop(stop.take());
+                let engine = engine.clone();
+                runtime.spawn(async move { engine.shutdown(how).await });
+                how = Stop::AtOnce;
+            }
+        };
+        let mut stopping = Box::pin(stopping);
+        let served = match select(served, &mut stopping).await {
+            Either::Left((served, _)) => served,
+            // Signals do not end.
+            Either::Right(_) => Ok(()),
+        };
+        // Another signal hurries.
+        select(Box::pin(engine.shutdown(Stop::Gracefully)), stopping).await;
+        // A thread may still read standard input.
+        runtime.shutdown_background();
+        served.map(|()| Exit::DONE)
+    }
+}
+
+/// Serves until a signal arrives, or until standard input ends.
+pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error> {
+    let server = Server::start(place, args.no_worker)?;
+    let service = Service::new(server.engine.clone());
     let (stop, stopped) = oneshot::channel::<()>();
     let served = if args.stdio {
         let caller = Caller::new(user(), "stdio").scopes(Scope::ALL);
@@ -60,8 +106,8 @@ pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error
             let output = AllowStdIo::new(io::stdout());
             let serve = Box::pin(stdio::serve(&service, &caller, input, output));
             match select(serve, stopped).await {
-                futures::future::Either::Left((served, _)) => served.map_err(Error::Output),
-                futures::future::Either::Right(_) => Ok(()),
+                Either::Left((served, _)) => served.map_err(Error::Output),
+                Either::Right(_) => Ok(()),
             }
         }
         .boxed()
@@ -81,38 +127,19 @@ pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error
         options.hosts.clone_from(&args.hosts);
         options.origins.clone_from(&args.origins);
         let listen = args.listen;
-        let bound =
-            runtime.spawn(TcpListener::bind(listen)).await.map_err(|error| Error::System(error.into()))?;
+        let bound = server.runtime.spawn(TcpListener::bind(listen)).await;
+        let bound = bound.map_err(|error| Error::System(error.into()))?;
         let listener = bound.map_err(|error| Error::Refused(format!("{listen}: {error}")))?;
         let address = listener.local_addr().map_err(Error::System)?;
         print::line(format!("http://{address}"))?;
-        let serving = runtime.spawn(http::serve(service, listener, options, stopped.map(drop)));
+        let serving = server.runtime.spawn(http::serve(service, listener, options, stopped.map(drop)));
         async move {
             let served = serving.await.map_err(|error| Error::System(error.into()))?;
             served.map_err(Error::System)
         }
         .boxed()
     };
-    let stopping = async {
-        let mut how = Stop::Gracefully;
-        let mut stop = Some(stop);
-        while signals.next().await.is_some() {
-            // The receiver is gone when serving has ended.
-            let _ = stop.take().map(|stop| stop.send(()));
-            let engine = engine.clone();
-            runtime.spawn(async move { engine.shutdown(how).await });
-            how = Stop::AtOnce;
-        }
-    };
-    let mut stopping = Box::pin(stopping);
-    let served = match select(served, &mut stopping).await {
-        futures::future::Either::Left((served, _)) => served,
-        // Signals do not end.
-        futures::future::Either::Right(_) => Ok(()),
-    };
-    // Another signal hurries.
-    select(Box::pin(engine.shutdown(Stop::Gracefully)), stopping).await;
-    served.map(|()| Exit::DONE)
+    server.until_stopped(served, stop).await
 }
 
 /// Standard input, read by a thread of its own.

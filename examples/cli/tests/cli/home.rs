@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -221,6 +221,10 @@ impl Started {
             assert_eq!(stderr.read(&mut byte).unwrap(), 1, "standard error ended without `{text}`");
             said.push(byte[0]);
         }
+    }
+
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.0.stdin.take().unwrap()
     }
 
     pub(crate) fn stdout(&mut self) -> BufReader<ChildStdout> {

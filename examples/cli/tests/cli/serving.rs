@@ -158,3 +158,77 @@ fn a_token_that_others_can_read_is_refused() {
     let refused = home.run(&["serve", "--token-file", "token"]);
     assert!(refused.stderr.contains("chmod 600 token"), "{refused:?}");
 }
+
+/// A message of the Model Context Protocol.
+fn request(id: u64, method: &str, params: &Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
+}
+
+#[test]
+fn an_agent_runs_a_workflow_over_standard_input_and_output_and_ends_the_program_with_its_input() {
+    let home = Home::with_stages(&[("one", "echo done; echo noise >&2")]);
+    let text = home.read("stages.workflow.yml");
+    home.write(".orch/workflows/stages.workflow.yml", &text);
+    let mut command = home.command(&["mcp"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.env("WORKFLOW_LOG", "trace").spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let client = json!({ "name": "test", "version": "1" });
+    let initialize = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+    let run = json!({ "id": "stages", "runId": "first", "waitSeconds": 60 });
+    writeln!(input, "{}", request(1, "initialize", &initialize)).unwrap();
+    writeln!(input, "{}", json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).unwrap();
+    writeln!(input, "{}", request(2, "tools/call", &json!({ "name": "run_workflow", "arguments": run })))
+        .unwrap();
+    // Standard error is read too, so that a full pipe does not stop the program.
+    let mut stderr = child.stderr.take().unwrap();
+    let log = std::thread::spawn(move || {
+        let mut log = Vec::new();
+        stderr.read_to_end(&mut log).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    });
+    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut result = Value::Null;
+    while result.is_null() {
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let message: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        assert_eq!(message["jsonrpc"], "2.0", "{line}");
+        if message["id"] == 2 {
+            result = message["result"]["structuredContent"].clone();
+        }
+    }
+    assert_eq!(
+        (&result["runId"], &result["run"]["status"]),
+        (&"first".into(), &"completed".into()),
+        "{result}"
+    );
+    drop(input);
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!((child.wait().unwrap().code(), rest.as_str()), (Some(0), ""));
+    assert!(log.join().unwrap().contains("TRACE"), "the log goes to standard error");
+}
+
+#[test]
+fn an_agent_that_may_only_read_cannot_start_a_run_and_a_signal_ends_the_program() {
+    let home = Home::with_stages(&[("one", "true")]);
+    let text = home.read("stages.workflow.yml");
+    home.write(".orch/workflows/stages.workflow.yml", &text);
+    let mut command = home.command(&["mcp", "--read-only"]);
+    let mut agent = Started::of(command.stdin(Stdio::piped()));
+    let mut input = agent.stdin();
+    let client = json!({ "name": "test", "version": "1" });
+    let initialize = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+    writeln!(input, "{}", request(1, "initialize", &initialize)).unwrap();
+    let call = json!({ "name": "run_workflow", "arguments": { "id": "stages" } });
+    writeln!(input, "{}", request(2, "tools/call", &call)).unwrap();
+    let mut output = agent.stdout();
+    let messages = [line(&mut output), line(&mut output)];
+    let answer: Value = serde_json::from_str(&messages[1]).unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["code"], "forbidden", "{answer}");
+    // Its input is still open.
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait().code, Some(0));
+    drop(input);
+}
