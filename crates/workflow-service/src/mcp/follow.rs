@@ -86,7 +86,9 @@ async fn follow(
         if let Some((message, event)) = told.last() {
             notify(context, message.number(), &event.event).await;
         }
-        let may_wait = |event: &ToldEvent| event.kind == "run_waiting" || event.kind.ends_with("_asked");
+        let may_wait = |event: &ToldEvent| {
+            matches!(event.kind.as_str(), "run_waiting" | "run_paused") || event.kind.ends_with("_asked")
+        };
         if told.iter().any(|(message, told)| message.is_terminal() || may_wait(&told.event)) {
             let found = read(service, caller, run).await?;
             if is_settled(&found.run) {

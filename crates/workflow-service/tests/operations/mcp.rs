@@ -404,3 +404,20 @@ fn a_call_that_the_client_cancels_stops_waiting_and_the_session_continues() {
     assert!(host.call("workflow:runs:cancel", r#"{ "runId": "first" }"#).success);
     assert!(host.call("workflow:runs:delete", r#"{ "runId": "first" }"#).success);
 }
+
+#[test]
+fn a_tool_that_waits_for_a_run_returns_when_the_run_is_paused() {
+    let host = host();
+    host.data("workflow:run", r#"{ "id": "ship", "runId": "first", "vars": { "what": "all" } }"#);
+    let mut client = Client::new(&host, &AGENT);
+    let call = json!({
+        "name": "run_status",
+        "arguments": { "runId": "first", "waitSeconds": 3_600 },
+        "_meta": { "progressToken": "t" },
+    });
+    let id = client.ask("tools/call", call);
+    // It follows the run now.
+    assert_eq!(client.read().unwrap()["params"]["message"], "run created");
+    host.data("workflow:runs:pause", r#"{ "runId": "first" }"#);
+    assert_eq!(client.answer(id)["result"]["structuredContent"]["run"]["status"], "paused");
+}
