@@ -30,7 +30,7 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  the run completed, or the command succeeded
   1  the run failed
-  2  wrong usage, or an invalid definition
+  2  wrong usage, an invalid definition, or something with that name exists already
   3  the run was cancelled
   4  the run waits for a person: it has a question, or is paused
   5  not found, driven or taken over by another process, or the store failed
