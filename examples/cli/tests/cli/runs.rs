@@ -310,6 +310,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       recover      Resume all unfinished runs that no process drives, as after a crash, including those that wait until a time. Runs that wait for a person stay paused
       worker       Drive the runs of the store that no other process drives, and new ones, until it is stopped
       serve        Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started through it are driven here, and so are those of the store that no other process drives
+      mcp          Offer workflows as tools to the agent that started this program, in the Model Context Protocol over standard input and output. Drives runs as `serve` does, and ends when standard input ends
       completions  Print a script that completes the command line in a shell: `source <(workflow completions bash)`
       man          Print the manual page of this program or of a command: `workflow man run | man -l -`
       help         Print this message or the help of the given subcommand(s)
