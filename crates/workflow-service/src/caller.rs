@@ -4,7 +4,8 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::actor::Actor;
+use workflow_core::ids::{ProfileId, RoleId, RunId, StageId, WorkflowId};
 use workflow_core::provider::async_trait;
 
 use crate::error::ServiceError;
@@ -90,6 +91,15 @@ impl Caller {
         self
     }
 
+    /// The caller as the log of a run records it.
+    pub fn actor(&self) -> Actor {
+        let actor = Actor::new(&self.id).via(&self.via);
+        match &self.name {
+            Some(name) => actor.name(name),
+            None => actor,
+        }
+    }
+
     /// Whether the caller has the scope.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
@@ -122,8 +132,31 @@ pub enum Target<'a> {
     None,
     /// A workflow.
     Workflow(&'a WorkflowId),
+    /// A role.
+    Role(&'a RoleId),
+    /// A profile of a stage.
+    Profile(&'a StageId, &'a ProfileId),
+    /// A skill.
+    Skill(&'a str),
+    /// The assignments.
+    Assignments,
     /// A run.
     Run(&'a RunId),
+}
+
+/// The target with its name; empty for nothing in particular.
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Workflow(workflow) => write!(f, "workflow `{workflow}`"),
+            Self::Role(role) => write!(f, "role `{role}`"),
+            Self::Profile(stage, profile) => write!(f, "profile `{profile}` of stage `{stage}`"),
+            Self::Skill(skill) => write!(f, "skill `{skill}`"),
+            Self::Assignments => f.write_str("assignments"),
+            Self::Run(run) => write!(f, "run `{run}`"),
+        }
+    }
 }
 
 /// Decides which caller may use which operation on what. A host replaces [`ScopePolicy`] with its own rules.

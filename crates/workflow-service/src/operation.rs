@@ -76,14 +76,22 @@ const fn meta<O: Operation>() -> OperationMeta {
     OperationMeta::new(O::NAME, O::SCOPE, O::ABOUT)
 }
 
-/// Carries an operation out, if the policy allows it.
+/// Carries an operation out, if the policy allows it. What changes files or deletes runs leaves no trace in the log of a
+/// run, so it is told to `tracing` with who did it.
 pub(crate) async fn ask<O: Operation>(
     host: &Host,
     caller: &Caller,
     request: O,
 ) -> Result<O::Response, ServiceError> {
     host.policy().allow(caller, &meta::<O>(), request.target()).await?;
-    request.run(host, caller).await
+    let target = (O::SCOPE >= Scope::Edit).then(|| request.target().to_string());
+    let response = request.run(host, caller).await?;
+    if let Some(target) = target {
+        let name = caller.name.as_deref().unwrap_or_default();
+        // Names can be anything: their debug form has no control characters.
+        tracing::info!(operation = O::NAME, target, caller = ?caller.id, name = ?name, via = ?caller.via, "carried out");
+    }
+    Ok(response)
 }
 
 async fn call<O: Operation>(

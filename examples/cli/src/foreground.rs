@@ -15,7 +15,7 @@ use workflow_exec::{ControlOutcome, ControlRefusal, Engine, EngineError};
 
 use crate::display::Bell;
 use crate::exit::Exit;
-use crate::host::Host;
+use crate::host::{Host, actor};
 
 /// A run, and the future that drives it.
 pub(crate) struct Driven<'a> {
@@ -87,7 +87,7 @@ pub(crate) async fn drive(
 async fn ask(engine: &Engine, bell: &Bell, run: RunId, control: Control) {
     let handle = engine.handle(&run);
     loop {
-        match handle.control(control.clone()).await {
+        match handle.control(control.clone().by(actor())).await {
             Ok(ControlOutcome::Refused(refused)) if refused.code != ControlRefusal::Ended => {
                 return bell.say(format!("run {run}: {refused}"));
             }

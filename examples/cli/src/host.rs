@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::stream::Stream;
 use jiff::Timestamp;
+use workflow_core::actor::Actor;
 use workflow_core::definition::Defaults;
 use workflow_core::ids::RunId;
 use workflow_core::sink::EventSink;
@@ -149,9 +150,16 @@ fn caller() -> Caller {
     Caller::new(user(), "terminal").scopes(Scope::ALL)
 }
 
-/// Who runs this program.
+/// The user of the terminal, as the logs of runs record it.
+pub(crate) fn actor() -> Actor {
+    caller().actor()
+}
+
+/// Who runs this program: the name, or the number where the environment has no name.
 pub(crate) fn user() -> String {
-    std::env::var("USER").unwrap_or_else(|_| format!("user {}", rustix::process::geteuid().as_raw()))
+    let named = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let number = || format!("user {}", rustix::process::geteuid().as_raw());
+    named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(number)
 }
 
 fn builder(worktrees: &Worktrees, home: &Home) -> EngineBuilder {

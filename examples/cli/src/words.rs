@@ -1,8 +1,10 @@
 //! What runs wait for, and what they used, as text.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use workflow_core::actor::Actor;
 use workflow_core::data::Data;
 use workflow_core::definition::Budget;
 use workflow_core::event::{BudgetLimit, RunForked};
@@ -14,6 +16,11 @@ use crate::text::{count, date, duration, shorten};
 
 /// How many characters of a value are shown.
 const VALUE: usize = 80;
+
+/// Who did something, if that is known: ` by Ana (http)`.
+pub(crate) fn by(actor: Option<&Arc<Actor>>) -> String {
+    actor.map(|actor| format!(" by {actor}")).unwrap_or_default()
+}
 
 /// What a run waits for: `approval of 1/ship`, `its quota, until 2026-01-02 03:04:05`.
 pub(crate) fn waits_for(wait: &Wait) -> String {
@@ -114,8 +121,8 @@ fn dollars(spent: &Spent) -> String {
 }
 
 /// From which run a run was forked, and what was changed.
-pub(crate) fn forked(RunForked { from, event, vars, outputs, .. }: &RunForked) -> String {
-    let mut parts = vec![format!("run {from} after its event {event}")];
+pub(crate) fn forked(RunForked { from, event, vars, outputs, by: who, .. }: &RunForked) -> String {
+    let mut parts = vec![format!("run {from} after its event {event}{}", by(who.as_ref()))];
     parts.extend(vars.iter().map(|(name, value)| format!("{name} = {}", shorten(value.json(), VALUE))));
     parts.extend(
         outputs

@@ -9,7 +9,7 @@ use workflow_core::definition::{
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId};
 
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
 use crate::host::Host;
 use crate::operation::Operation;
@@ -201,7 +201,7 @@ macro_rules! lists {
 
 macro_rules! texts {
     ($($get:ident, $put:ident, $delete:ident: $names:literal, $put_name:literal, $delete_name:literal, $what:literal,
-       { $($(#[doc = $doc:literal])* $field:ident: $type:ty),* } => $part:expr;)*) => {$(
+       { $($(#[doc = $doc:literal])* $field:ident: $type:ty),* } => $part:expr, $target:expr;)*) => {$(
         #[doc = concat!("Reads ", $what, ".")]
         #[derive(Debug, Clone, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -234,6 +234,11 @@ macro_rules! texts {
             const ABOUT: &'static str = concat!("Reads ", $what, ": the text, where it is, and its version.");
             type Response = PartText;
 
+            fn target(&self) -> Target<'_> {
+                let Self { $($field,)* .. } = self;
+                $target
+            }
+
             async fn run(self, host: &Host, _: &Caller) -> Result<PartText, ServiceError> {
                 let Self { $($field),* } = self;
                 get(host, &$part).await
@@ -247,6 +252,11 @@ macro_rules! texts {
                 concat!("Adds ", $what, ", or replaces the one that still has the version that the caller read.");
             type Response = PartText;
 
+            fn target(&self) -> Target<'_> {
+                let Self { $($field,)* .. } = self;
+                $target
+            }
+
             async fn run(self, host: &Host, _: &Caller) -> Result<PartText, ServiceError> {
                 let Self { $($field,)* text, version } = self;
                 put(host, &$part, &text, version).await
@@ -258,6 +268,11 @@ macro_rules! texts {
             const SCOPE: Scope = Scope::Edit;
             const ABOUT: &'static str = concat!("Deletes ", $what, ".");
             type Response = ();
+
+            fn target(&self) -> Target<'_> {
+                let Self { $($field,)* .. } = self;
+                $target
+            }
 
             async fn run(self, host: &Host, _: &Caller) -> Result<(), ServiceError> {
                 let Self { $($field),* } = self;
@@ -278,7 +293,7 @@ texts! {
         {
             /// The role.
             id: RoleId
-        } => Part::Role(id);
+        } => Part::Role(id), Target::Role(id);
     GetProfile, PutProfile, DeleteProfile: "workflow:profiles:get", "workflow:profiles:put",
         "workflow:profiles:delete", "a profile of a stage",
         {
@@ -286,12 +301,12 @@ texts! {
             stage: StageId,
             /// The profile.
             id: ProfileId
-        } => Part::Profile(stage, id);
+        } => Part::Profile(stage, id), Target::Profile(stage, id);
     GetSkill, PutSkill, DeleteSkill: "workflow:skills:get", "workflow:skills:put", "workflow:skills:delete", "a skill",
         {
             /// The name of the skill.
             id: String
-        } => Part::Skill(id);
+        } => Part::Skill(id), Target::Skill(id);
     GetAssignments, PutAssignments, DeleteAssignments: "workflow:assignments", "workflow:assignments:put",
-        "workflow:assignments:delete", "the assignments", {} => Part::Assignments;
+        "workflow:assignments:delete", "the assignments", {} => Part::Assignments, Target::Assignments;
 }

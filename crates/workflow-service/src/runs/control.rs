@@ -26,8 +26,13 @@ pub struct ControlResult {
     pub recorded: Option<u64>,
 }
 
-async fn control(host: &Host, run: &RunId, control: Control) -> Result<ControlResult, ServiceError> {
-    match host.runs().control(run, control.into()).await? {
+async fn control(
+    host: &Host,
+    caller: &Caller,
+    run: &RunId,
+    control: Control,
+) -> Result<ControlResult, ServiceError> {
+    match host.runs().control(run, control.by(caller.actor())).await? {
         ControlOutcome::Done(run) => Ok(ControlResult { run: Some(*run), recorded: None }),
         ControlOutcome::Recorded { number } => Ok(ControlResult { run: None, recorded: Some(number) }),
         ControlOutcome::Refused(refused) => Err(refused.into()),
@@ -55,8 +60,8 @@ macro_rules! controls {
                 Target::Run(&self.run_id)
             }
 
-            async fn run(self, host: &Host, _: &Caller) -> Result<ControlResult, ServiceError> {
-                control(host, &self.run_id, $control).await
+            async fn run(self, host: &Host, caller: &Caller) -> Result<ControlResult, ServiceError> {
+                control(host, caller, &self.run_id, $control).await
             }
         }
     )*};
@@ -99,7 +104,8 @@ impl Operation for AnswerRun {
         Target::Run(&self.run_id)
     }
 
-    async fn run(self, host: &Host, _: &Caller) -> Result<ControlResult, ServiceError> {
-        control(host, &self.run_id, Control::Answer(Answer { wait: self.wait, value: self.value })).await
+    async fn run(self, host: &Host, caller: &Caller) -> Result<ControlResult, ServiceError> {
+        control(host, caller, &self.run_id, Control::Answer(Answer { wait: self.wait, value: self.value }))
+            .await
     }
 }

@@ -79,8 +79,8 @@ impl Operation for ForkRun {
         Target::Run(&self.run_id)
     }
 
-    async fn run(self, host: &Host, _: &Caller) -> Result<Started, ServiceError> {
-        let mut fork = Fork::of(self.run_id.clone());
+    async fn run(self, host: &Host, caller: &Caller) -> Result<Started, ServiceError> {
+        let mut fork = Fork::of(self.run_id.clone()).by(caller.actor());
         fork.at = self.at.map_or(ForkPoint::Start, ForkPoint::from);
         (fork.vars, fork.outputs) = (self.vars, self.outputs);
         (fork.run_id, fork.provider) = (self.new_run_id, self.provider);
@@ -176,7 +176,7 @@ impl Operation for MigrateRun {
         Target::Run(&self.run_id)
     }
 
-    async fn run(self, host: &Host, _: &Caller) -> Result<Migration, ServiceError> {
-        Ok(host.runs().migrate(&self.run_id, self.apply, None).await?)
+    async fn run(self, host: &Host, caller: &Caller) -> Result<Migration, ServiceError> {
+        Ok(host.runs().migrate(&self.run_id, self.apply, Some(caller.actor().into())).await?)
     }
 }

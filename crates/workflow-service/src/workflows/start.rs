@@ -106,9 +106,9 @@ impl Operation for RunWorkflow {
         Target::Workflow(&self.id)
     }
 
-    async fn run(self, host: &Host, _: &Caller) -> Result<StartOutcome, ServiceError> {
+    async fn run(self, host: &Host, caller: &Caller) -> Result<StartOutcome, ServiceError> {
         let run_id = self.chosen_id()?;
-        let mut start = StartRun::workflow(self.id.clone()).labels(self.labels);
+        let mut start = StartRun::workflow(self.id.clone()).labels(self.labels).by(caller.actor());
         start.vars = self.vars;
         start.run_id = run_id;
         start.provider = self.provider;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is to say where")]
 
 mod bindings;
+mod callers;
 mod catalog;
 mod edits;
 mod fixes;

@@ -20,7 +20,7 @@ use crate::display::Shown;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground::Driven;
-use crate::host::Host;
+use crate::host::{Host, actor};
 use crate::store_url::Place;
 use crate::text::{date, word};
 use crate::{own_call, print, words};
@@ -80,7 +80,7 @@ async fn answer_and_drive(
     let future = async {
         // The answer is only recorded: were the run resumed already here, a worker could claim it first.
         let answer = Answer { wait: number, value: Data::new(&value) };
-        let _ = sent.set(store.request(run, Control::Answer(answer).into()).await?);
+        let _ = sent.set(store.request(run, Control::Answer(answer).by(actor())).await?);
         match host.engine.drive(run).await {
             // A worker, or another `answer`, claimed the run first all the same, and reads this answer too.
             Err(EngineError::Store(StoreError::Held { .. })) => {

@@ -19,7 +19,7 @@ use crate::display::{self, Feed, Shown, Style};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground::{self, Driven};
-use crate::host::Host;
+use crate::host::{Host, actor};
 use crate::reference::RunRef;
 use crate::source::Source;
 use crate::store_url::Place;
@@ -50,7 +50,7 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
         None => false,
     };
     let run = args.run_id.clone().map_or_else(|| host.engine.new_run_id(), Ok)?;
-    let mut start = StartRun::plan(&plan).run_id(run.clone()).labels(labels);
+    let mut start = StartRun::plan(&plan).run_id(run.clone()).labels(labels).by(actor());
     for (name, value) in vars {
         start = start.var(name, value);
     }
@@ -129,7 +129,7 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
         if !before.status.is_terminal() {
             // The request is only recorded: whichever process drives the run carries it out. Were the run resumed
             // already here, a worker could claim it first.
-            let number = host.engine.store().request(run, Control::Resume.into()).await?;
+            let number = host.engine.store().request(run, Control::Resume.by(actor())).await?;
             let is_paused = before.status == RunStatus::Paused || before.requested.is_some();
             requested.get_or_init(|| (number, is_paused));
         }

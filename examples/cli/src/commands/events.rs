@@ -1,6 +1,6 @@
 //! `events`: what happened to a run, with the numbers that `fork --at` takes.
 
-use workflow_core::event::Event;
+use workflow_core::event::{Event, EventBody};
 use workflow_service::runs::RunEvents;
 
 use crate::display::Story;
@@ -11,6 +11,7 @@ use crate::print;
 use crate::reference::RunRef;
 use crate::store_url::Place;
 use crate::text::date;
+use crate::words::by;
 
 /// How many events are read at once.
 const PAGE: usize = 1_000;
@@ -43,7 +44,13 @@ pub(crate) async fn events(place: &Place, json: bool, run: &RunRef) -> Result<Ex
 }
 
 fn row(event: &Event, story: &mut Story) -> [String; 4] {
-    let what = story.tell(event).unwrap_or_else(|| kind(event));
+    let mut what = story.tell(event).unwrap_or_else(|| kind(event));
+    if let EventBody::RunCreated(created) = &event.body
+        && created.by.is_some()
+    {
+        what.push_str(", started");
+        what.push_str(&by(created.by.as_ref()));
+    }
     let node = event.body.path().map(ToString::to_string).unwrap_or_default();
     [event.seq.to_string(), date(event.at), what, node]
 }

@@ -10,7 +10,7 @@ use crate::display::Shown;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground::Driven;
-use crate::host::Host;
+use crate::host::{Host, actor};
 use crate::print;
 use crate::source::Source;
 use crate::store_url::Place;
@@ -67,7 +67,7 @@ async fn make(
     if let Some(id) = run_id {
         fork = fork.run_id(id.clone());
     }
-    let handle = host.engine.fork(fork).await?;
+    let handle = host.engine.fork(fork.by(actor())).await?;
     if *detach {
         return drive::left(&handle, json).await;
     }

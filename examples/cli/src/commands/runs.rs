@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::print;
 use crate::store_url::Place;
 use crate::text::{between, date, duration, shorten, word};
-use crate::words::asks;
+use crate::words::{asks, by};
 
 /// How many characters of a text of another program are shown.
 const FOREIGN: usize = 40;
@@ -110,10 +110,16 @@ fn row(run: &RunRecord) -> [String; 6] {
     let took = head.started_at.zip(until).map(|(from, until)| duration(between(from, until)));
     let note = match (&run.holder, head.status) {
         (Some(holder), _) => format!("driven by {holder}"),
+        (None, RunStatus::Paused)
+            if head.wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause) =>
+        {
+            by(head.stopped_by.as_ref()).trim_start().to_owned()
+        }
         (None, RunStatus::Paused) => note(head.wait.as_ref()),
         (None, RunStatus::Running) if head.wait.is_some() => note(head.wait.as_ref()),
         (None, RunStatus::Pending | RunStatus::Running) => "no driver".to_owned(),
         (None, RunStatus::Failed) => head.error.as_ref().map(|error| reason(error)).unwrap_or_default(),
+        (None, RunStatus::Cancelled) => by(head.stopped_by.as_ref()).trim_start().to_owned(),
         (None, _) => String::new(),
     };
     [

@@ -66,7 +66,7 @@ fn facts(detail: &RunDetail, plan: &RunPlan) -> Vec<[String; 2]> {
         fact(if n == 0 { "labels" } else { "" }, format!("{name}={}", shorten(value, VALUE)));
     }
     let requested = run.requested.as_ref().map(|what| format!(", {what} requested")).unwrap_or_default();
-    fact("status", format!("{}{requested}", word(run.status)));
+    fact("status", format!("{}{requested}{}", word(run.status), words::by(run.stopped_by.as_ref())));
     for wait in run.waits.iter().filter(|wait| wait.reason != WaitReason::Pause) {
         let since = wait.since.map(|since| format!(" (since {})", date(since))).unwrap_or_default();
         fact("waits for", format!("{}{since}", words::asks(wait)));
@@ -88,7 +88,7 @@ fn facts(detail: &RunDetail, plan: &RunPlan) -> Vec<[String; 2]> {
         fact("branch", Worktrees::branch(&run.run_id));
     }
     fact("iteration", run.iteration.to_string());
-    fact("created", date(run.created_at));
+    fact("created", format!("{}{}", date(run.created_at), words::by(run.started_by.as_ref())));
     if let Some(started) = run.started_at {
         let until = run.completed_at.or_else(|| holder.map(|_| Timestamp::now()));
         let took = until.map(|until| format!(", {}", duration(between(started, until)))).unwrap_or_default();

@@ -190,11 +190,11 @@ impl Story {
                 wait.schema.clone_from(schema);
                 format!("{} asks for {}", event.seq, words::asks(&wait))
             }
-            EventBody::Answered { wait, answer, .. } => {
-                format!("{wait} was answered: {}", shorten(answer.json(), ANSWER))
+            EventBody::Answered { wait, answer, by, .. } => {
+                format!("{wait} was answered{}: {}", words::by(by.as_ref()), shorten(answer.json(), ANSWER))
             }
-            EventBody::AnswerRefused { wait, reason, .. } => {
-                format!("an answer to {wait} was refused: {reason}")
+            EventBody::AnswerRefused { wait, reason, by, .. } => {
+                format!("an answer{} to {wait} was refused: {reason}", words::by(by.as_ref()))
             }
             EventBody::RunWaiting { wait } => format!("run waits for {}", words::waits_for(wait)),
             EventBody::RunContinued => "run continues: its wait is over".to_owned(),
@@ -202,14 +202,20 @@ impl Story {
                 let run = self.run.as_ref().map(|run| format!("run {run} ")).unwrap_or_default();
                 format!("{run}forked from {}", words::forked(forked))
             }
-            EventBody::RunMigrated { hash, .. } => {
-                format!("run continues with another definition ({})", shorten(&hash.to_string(), HASH))
+            EventBody::RunMigrated { hash, by, .. } => {
+                let hash = shorten(&hash.to_string(), HASH);
+                let chosen = if by.is_some() { ", chosen" } else { "" };
+                format!("run continues with another definition ({hash}){chosen}{}", words::by(by.as_ref()))
             }
-            EventBody::PauseRequested { .. } => "a pause was requested".to_owned(),
+            EventBody::PauseRequested { by, .. } => {
+                format!("a pause was requested{}", words::by(by.as_ref()))
+            }
             EventBody::RunPaused => "run paused".to_owned(),
-            EventBody::RunResumed { .. } => "run resumed".to_owned(),
-            EventBody::CancelRequested { at_once: true, .. } => "run is being killed".to_owned(),
-            EventBody::CancelRequested { .. } => "run is being cancelled".to_owned(),
+            EventBody::RunResumed { by, .. } => format!("run resumed{}", words::by(by.as_ref())),
+            EventBody::CancelRequested { at_once, by, .. } => {
+                let what = if *at_once { "killed" } else { "cancelled" };
+                format!("run is being {what}{}", words::by(by.as_ref()))
+            }
             EventBody::RunCompleted { failed_stages } if failed_stages.is_empty() => {
                 format!("run completed{}", self.took_all(at))
             }

@@ -55,7 +55,7 @@ fn an_approval_is_given_by_another_process_after_the_one_that_asked_was_killed()
     assert_eq!(answered.code, Some(0), "{answered:?}");
     stable(|| {
         insta::assert_snapshot!(answered.stdout, @"
-    [time] 7 was answered: true
+    [time] 7 was answered by ann (terminal): true
     [time] ship started
     [time] ship[0] calls command
     [time] ship[0] succeeded after [took]

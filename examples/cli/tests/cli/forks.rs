@@ -41,7 +41,7 @@ fn a_fork_with_another_output_runs_what_depends_on_it_and_its_source_stays_as_it
     let forked = home.run(&args);
     assert_eq!(forked.code, Some(0), "{forked:?}");
     stable(
-        || insta::assert_snapshot!(forked.stdout.lines().next().unwrap(), @r#"[time] run second forked from run first after its event 6; x = "y"; the output of one = "9""#),
+        || insta::assert_snapshot!(forked.stdout.lines().next().unwrap(), @r#"[time] run second forked from run first after its event 6 by ann (terminal); x = "y"; the output of one = "9""#),
     );
     assert_eq!(home.read("trace"), "two 9\nthree 9-2 y\n");
     let view = home.show("second");
@@ -50,11 +50,16 @@ fn a_fork_with_another_output_runs_what_depends_on_it_and_its_source_stays_as_it
     assert!(forked.as_object_mut().unwrap().remove("seed").is_some_and(|seed| seed.is_u64()), "{forked}");
     assert_eq!(
         forked,
-        json!({ "from": "first", "event": 6, "vars": { "x": "y" }, "outputs": { "one": "9" } })
+        json!({
+            "from": "first", "event": 6, "vars": { "x": "y" }, "outputs": { "one": "9" },
+            "by": { "id": "ann", "via": "terminal" },
+        })
     );
     assert_eq!((&view["spent"]["attempts"], &view["inherited"]["attempts"]), (&json!(2), &json!(1)));
     let shown = home.run(&["show", "second"]).stdout;
-    for expected in ["run first after its event 6; x = \"y\"; the output of one = \"9\"", "used there"] {
+    for expected in
+        ["run first after its event 6 by ann (terminal); x = \"y\"; the output of one = \"9\"", "used there"]
+    {
         assert!(shown.contains(expected), "{shown}");
     }
     assert_eq!(source(&home), before);
@@ -131,7 +136,7 @@ ship: { provider: demo, approval: Ship it?, with: { answers: [shipped] } }
         status  paused
         waits for  approval of 1/ship: Ship it? (since [date])
         iteration  1
-        created  [date]
+        created  [date] by ann (terminal)
         started  [date]
         used  1 attempt, [took], cost unknown, tokens unknown
         moved  [date] to the definition [hash]
@@ -178,7 +183,7 @@ fn events_lists_the_points_of_a_fork() {
     stable(|| {
         insta::assert_snapshot!(listed.stdout, @r"
         EVENT  TIME  WHAT  NODE
-        1  [date]  run first of workflow three
+        1  [date]  run first of workflow three, started by ann (terminal)
         2  [date]  run started
         3  [date]  one started
         4  [date]  one[0] calls command  1/one[0]/run

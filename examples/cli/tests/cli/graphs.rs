@@ -55,7 +55,7 @@ graph:
     workflow  graph
     status  completed
     iteration  1
-    created  [date]
+    created  [date] by ann (terminal)
     started  [date], [took]
     used  3 attempts, [took], cost unknown, tokens unknown
 
@@ -94,7 +94,7 @@ graph:
     error  many: 15 items failed: item 5: `test` exited with code 1; item 6: `test` exited with code 1; item 7: `test` exited with code 1; item 8: `test` exited with code 1; item 9: `test` exited with code 1 (stage)
     failed stages  work
     iteration  1
-    created  [date]
+    created  [date] by ann (terminal)
     started  [date], [took]
     used  20 attempts, [took], cost unknown, tokens unknown
 

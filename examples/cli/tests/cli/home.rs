@@ -84,6 +84,7 @@ impl Home {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TZ", "UTC")
+            .env("USER", "ann")
             // No home is searched for above it.
             .env("HOME", self.directory.path())
             .env("XDG_STATE_HOME", self.state.path())

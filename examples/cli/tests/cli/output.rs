@@ -25,10 +25,10 @@ fn a_run_is_its_events_and_then_the_run() {
     assert_eq!(home.run(&["events", "first", "--json"]).json(), events);
     stable(|| {
         insta::assert_snapshot!(run.stdout.lines().next().unwrap(), @r#"
-        {"seq":1,"at":"[date]","v":1,"type":"run_created","data":{"run":"first","workflow":"stages","bundle":"[hash]","vars":{"x":1},"seed":"[seed]"}}
+        {"seq":1,"at":"[date]","v":1,"type":"run_created","data":{"run":"first","workflow":"stages","bundle":"[hash]","vars":{"x":1},"seed":"[seed]","by":{"id":"ann","via":"terminal"}}}
         "#);
         insta::assert_snapshot!(run.stdout.lines().last().unwrap(), @r#"
-        {"runId":"first","workflowId":"stages","status":"completed","currentStage":null,"iteration":1,"context":{"vars":{"x":1},"stages":{"one":{"status":"completed","iteration":1,"output":"said","spent":{"attempts":1,"costUsd":null,"unpriced":1,"tokens":null,"uncounted":1,"timeMs":"[millis]"},"results":[{"provider":"command","role":null,"status":"completed","attempts":1,"output":"said","error":null,"duration":"[millis]"}],"startedAt":"[date]","endedAt":"[date]"}}},"spent":{"attempts":1,"costUsd":null,"unpriced":1,"tokens":null,"uncounted":1,"timeMs":"[millis]"},"createdAt":"[date]","startedAt":"[date]","completedAt":"[date]","error":null}
+        {"runId":"first","workflowId":"stages","status":"completed","startedBy":{"id":"ann","via":"terminal"},"currentStage":null,"iteration":1,"context":{"vars":{"x":1},"stages":{"one":{"status":"completed","iteration":1,"output":"said","spent":{"attempts":1,"costUsd":null,"unpriced":1,"tokens":null,"uncounted":1,"timeMs":"[millis]"},"results":[{"provider":"command","role":null,"status":"completed","attempts":1,"output":"said","error":null,"duration":"[millis]"}],"startedAt":"[date]","endedAt":"[date]"}}},"spent":{"attempts":1,"costUsd":null,"unpriced":1,"tokens":null,"uncounted":1,"timeMs":"[millis]"},"createdAt":"[date]","startedAt":"[date]","completedAt":"[date]","error":null}
         "#);
     });
     assert_eq!(home.show("first"), view);
@@ -61,7 +61,17 @@ fn every_command_has_bare_objects_for_programs() {
         (&["validate", "hello"], &["file", "valid", "diagnostics"]),
         (
             &["runs", "--limit", "1"],
-            &["runId", "workflowId", "bundle", "status", "createdAt", "startedAt", "completedAt", "progress"],
+            &[
+                "runId",
+                "workflowId",
+                "bundle",
+                "status",
+                "createdAt",
+                "startedAt",
+                "completedAt",
+                "startedBy",
+                "progress",
+            ],
         ),
         (&["logs", "first"], &["number", "afterEvent", "at", "path", "attempt", "kind", "text"]),
     ] {
@@ -74,6 +84,7 @@ fn every_command_has_bare_objects_for_programs() {
         "runId",
         "workflowId",
         "status",
+        "startedBy",
         "currentStage",
         "iteration",
         "context",

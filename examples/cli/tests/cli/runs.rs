@@ -54,7 +54,7 @@ fn a_failed_run_says_why() {
         it printed  broken
         failed stages  two
         iteration  1
-        created  [date]
+        created  [date] by ann (terminal)
         started  [date], [took]
         used  2 attempts, [took], cost unknown, tokens unknown
 

@@ -38,7 +38,7 @@ fn a_run_is_paused_and_resumed_from_other_processes() {
     assert_eq!(resumed.code, Some(0), "{resumed:?}");
     stable(|| {
         insta::assert_snapshot!(resumed.stdout, @r"
-    [time] run resumed
+    [time] run resumed by ann (terminal)
     [time] two started
     [time] two[0] calls command
     [time] two[0] succeeded after [took]
@@ -186,4 +186,35 @@ fn programs_get_the_runs_that_were_recovered() {
     let recovered = home.run(&["recover", "--json"]);
     let [view] = recovered.json().try_into().unwrap();
     assert_eq!((&view["runId"], &view["status"]), (&"first".into(), &"completed".into()));
+}
+
+#[test]
+fn what_users_do_with_a_run_is_shown_with_their_names() {
+    let home = Home::with_stages(&[("one", "echo one >>trace")]);
+    let run = |user: &str, args: &[&str]| -> String {
+        let output = home.command(args).env("USER", user).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?} {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run("ann", &["run", "stages.workflow.yml", "--run-id", "first", "--detach"]);
+    run("bob", &["pause", "first"]);
+    assert!(run("cid", &["show", "first"]).contains("paused by bob (terminal)"));
+    assert!(run("cid", &["runs"]).contains("by bob (terminal)"));
+    run("cid", &["resume", "first", "--detach"]);
+    // Names can be anything.
+    run("e\u{1b}[2Jve\u{202e}", &["cancel", "first"]);
+    let shown = run("cid", &["show", "first"]);
+    assert!(shown.contains("by ann (terminal)"), "{shown}");
+    assert!(shown.contains("cancelled by e\u{241b}[2Jve\u{fffd} (terminal)"), "{shown}");
+    let events = run("cid", &["events", "first"]);
+    for line in [
+        "run first of workflow stages, started by ann (terminal)",
+        "a pause was requested by bob (terminal)",
+        "run resumed by cid (terminal)",
+        "run is being cancelled by e\u{241b}[2Jve\u{fffd} (terminal)",
+    ] {
+        assert!(events.contains(line), "{line} is missing: {events}");
+    }
+    assert!(!events.contains(['\u{1b}', '\u{202e}']) && !shown.contains(['\u{1b}', '\u{202e}']));
+    assert_eq!(home.show("first")["startedBy"], serde_json::json!({ "id": "ann", "via": "terminal" }));
 }

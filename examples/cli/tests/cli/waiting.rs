@@ -177,7 +177,7 @@ check: { provider: demo, with: { answers: [{ done: false }] } }
         error  the budget of the run is used up: $1.2000 of $1 (budget)
         failed stages  check
         iteration  4
-        created  [date]
+        created  [date] by ann (terminal)
         started  [date], [took]
         used  7 attempts, [took], $1.2000 (cost of 3 attempts unknown), 40 tokens (tokens of 3 attempts unknown)
         budget  $1.2000 of $1 (cost of 3 attempts unknown)

@@ -25,7 +25,7 @@ fn a_run_of_another_process_is_watched_to_its_end() {
     watch.wait_for_stderr("run first waits for approval of 1/ask: Ship it? (`workflow answer first`)");
     let mut shown = watch.stdout();
     let answer = home.start_until(&["answer", "first", "--approve"], "begun");
-    assert!(line(&mut shown).ends_with("3 was answered: true\n"));
+    assert!(line(&mut shown).ends_with("3 was answered by ann (terminal): true\n"));
     home.write("gate", "");
     assert_eq!(answer.wait().code, Some(0));
     let mut lines = Vec::new();
