@@ -836,6 +836,10 @@ export type Code =
   | "damaged"
   | "internal";
 /**
+ * In what two runs differ at a point.
+ */
+export type DivergedIn = "stage" | "answer" | "provider" | "attempts" | "outcome" | "output" | "status";
+/**
  * What it means that a loop's `max_iters` was reached without `stop_when`.
  */
 export type Exhausted = "fail" | "complete";
@@ -1037,6 +1041,13 @@ export interface Operations {
     response: null;
   };
   /**
+   * Checks the host: the programs of its providers, their versions and login status, its store and its catalog. Needs the scope `run`.
+   */
+  "workflow:doctor": {
+    request: Doctor;
+    response: Diagnosis;
+  };
+  /**
    * Copies a workflow under another id; never overwrites one. Needs the scope `edit`.
    */
   "workflow:duplicate": {
@@ -1084,6 +1095,13 @@ export interface Operations {
   "workflow:inputs": {
     request: ListInputs;
     response: InputList;
+  };
+  /**
+   * Lists how many calls of each provider may run at once in this process, how many do, and how many wait. Needs the scope `read`.
+   */
+  "workflow:limits": {
+    request: Limits;
+    response: LimitList;
   };
   /**
    * Lists the workflows of the catalog with their last runs, also those that cannot be read. Needs the scope `read`.
@@ -1177,6 +1195,13 @@ export interface Operations {
     response: ControlResult;
   };
   /**
+   * Compares two runs: status, times, cost, stages, variables, definitions, and the first point where they differ. Needs the scope `read`.
+   */
+  "workflow:runs:compare": {
+    request: CompareRuns;
+    response: Comparison;
+  };
+  /**
    * Deletes a run that no process drives, with its events and output. Needs the scope `admin`.
    */
   "workflow:runs:delete": {
@@ -1189,6 +1214,13 @@ export interface Operations {
   "workflow:runs:deleteMany": {
     request: DeleteRuns;
     response: DeletedRuns;
+  };
+  /**
+   * Reads what a run has committed in its worktree: the commits, the files, the diff. Needs the scope `read`.
+   */
+  "workflow:runs:diff": {
+    request: DiffRun;
+    response: RunChanges;
   };
   /**
    * Reads events of a run after a number, with all their values. Needs the scope `read`.
@@ -1317,6 +1349,13 @@ export interface Operations {
     response: PartText;
   };
   /**
+   * Lists the stores of runs of this host, with how many runs of each status they have. Needs the scope `read`.
+   */
+  "workflow:stores": {
+    request: Stores;
+    response: StoreList;
+  };
+  /**
    * Lists the templates that workflows can be made from. Needs the scope `read`.
    */
   "workflow:templates": {
@@ -1336,6 +1375,34 @@ export interface Operations {
   "workflow:validate": {
     request: ValidateWorkflow;
     response: Validated;
+  };
+  /**
+   * Lists the processes that drive runs of the store, and counts the runs that no process drives. Needs the scope `read`.
+   */
+  "workflow:workers": {
+    request: Workers;
+    response: WorkerList;
+  };
+  /**
+   * Lists the worktrees of runs, the least recently used first. Needs the scope `read`.
+   */
+  "workflow:worktrees:list": {
+    request: ListWorktrees;
+    response: WorktreeList;
+  };
+  /**
+   * Reads what a run has committed in its worktree as a patch that `git apply` takes. Needs the scope `read`.
+   */
+  "workflow:worktrees:patch": {
+    request: WorktreesPatch;
+    response: WorktreePatch;
+  };
+  /**
+   * Removes the worktree of a run that has ended; its branch stays. Needs the scope `admin`.
+   */
+  "workflow:worktrees:remove": {
+    request: RemoveWorktree;
+    response: RemovedWorktree;
   };
 }
 /**
@@ -1539,6 +1606,82 @@ export interface DeleteWorkflow {
    * The workflow.
    */
   id: string;
+}
+/**
+ * Checks the host: asks the programs of its providers for their versions and login status, and reads its store and its
+ * catalog. Calls no model, and reads no secrets.
+ */
+export interface Doctor {}
+/**
+ * What was found.
+ */
+export interface Diagnosis {
+  /**
+   * The version of this library.
+   */
+  version: string;
+  /**
+   * The providers that drive a program which can be asked, by name.
+   */
+  providers: ProviderCheck[];
+  /**
+   * The store of runs.
+   */
+  store: StoreCheck;
+  /**
+   * The catalog of workflows; absent if the host has none.
+   */
+  catalog?: CatalogCheck | null;
+}
+/**
+ * What the program of a provider reports.
+ */
+export interface ProviderCheck {
+  /**
+   * The provider.
+   */
+  provider: string;
+  /**
+   * The program that was asked.
+   */
+  program: string;
+  /**
+   * Its version; null if it is not known.
+   */
+  version: string | null;
+  /**
+   * Why the version is not known: the program is not installed, for instance.
+   */
+  problem: string | null;
+  /**
+   * The version that the provider was developed and tested with.
+   */
+  tested: string;
+  /**
+   * Whether the version is of the tested series.
+   */
+  isTested: boolean;
+  /**
+   * What it says of being logged in; null if it cannot be asked.
+   */
+  login: string | null;
+  /**
+   * The names of the environment variables with keys that are set for it.
+   */
+  keys: string[];
+}
+/**
+ * Whether the workflows can be read.
+ */
+export interface CatalogCheck {
+  /**
+   * How many workflows there are.
+   */
+  workflows: number;
+  /**
+   * Why they cannot be read; absent if they can.
+   */
+  problem?: string | null;
 }
 /**
  * Copies a workflow. The copy is neither protected nor the default.
@@ -1909,6 +2052,40 @@ export interface Input {
    * Where it is used: `plan.prompt`, `profile test.deep: graph[0].items`, `role planner`.
    */
   usedIn: string[];
+}
+/**
+ * Lists the limits of calls that run at once, and what is used of them in this process.
+ */
+export interface Limits {}
+/**
+ * The limits of a process.
+ */
+export interface LimitList {
+  /**
+   * The limits, by provider. A provider without a limit is not listed.
+   */
+  limits: LimitInfo[];
+}
+/**
+ * The limit of a provider.
+ */
+export interface LimitInfo {
+  /**
+   * The provider.
+   */
+  provider: string;
+  /**
+   * How many calls may run at once.
+   */
+  limit: number;
+  /**
+   * How many slots are taken.
+   */
+  used: number;
+  /**
+   * How many calls wait for a slot.
+   */
+  queued: number;
 }
 /**
  * Lists the workflows of the catalog.
@@ -2565,6 +2742,173 @@ export interface CancelRun {
   runId: string;
 }
 /**
+ * Compares two runs, of the same workflow or of different ones.
+ */
+export interface CompareRuns {
+  /**
+   * The one run.
+   */
+  runId: string;
+  /**
+   * The other one.
+   */
+  otherRunId: string;
+}
+/**
+ * Two runs side by side: `first` is always of the one, `second` of the other.
+ */
+export interface Comparison {
+  /**
+   * The one run.
+   */
+  first: ComparedRun;
+  /**
+   * The other one.
+   */
+  second: ComparedRun;
+  /**
+   * Whether they are of the same workflow.
+   */
+  sameWorkflow: boolean;
+  /**
+   * Whether they follow the same definition.
+   */
+  sameBundle: boolean;
+  /**
+   * What differs in the definitions that they follow, by path; the first 200 differences.
+   */
+  definition: Difference[];
+  /**
+   * The variables that they were started with and that differ.
+   */
+  vars: Difference[];
+  /**
+   * The stages of both, in the order of the one.
+   */
+  stages: ComparedStage[];
+  /**
+   * The first point where they differ; absent if they did the same.
+   */
+  divergence?: Divergence | null;
+}
+/**
+ * A difference.
+ */
+export interface Difference {
+  /**
+   * Where: the name of a variable, or a path in a definition, as `workflow.stages.plan.prompt`.
+   */
+  path: string;
+  /**
+   * The beginning of the value in the one run; absent if there is none.
+   */
+  first?: Excerpt | null;
+  /**
+   * The beginning of the value in the other one.
+   */
+  second?: Excerpt | null;
+}
+/**
+ * The beginning of a value, as a text.
+ */
+export interface Excerpt {
+  /**
+   * The text, or the beginning of it.
+   */
+  text: string;
+  /**
+   * Whether there is more.
+   */
+  truncated: boolean;
+}
+/**
+ * A stage in two runs.
+ */
+export interface ComparedStage {
+  /**
+   * The stage.
+   */
+  stage: string;
+  /**
+   * The stage in the one run; absent if it has not begun there.
+   */
+  first?: StageTotal | null;
+  /**
+   * The stage in the other one.
+   */
+  second?: StageTotal | null;
+  /**
+   * By how much it took longer in the other run, in milliseconds; absent unless it has ended in both.
+   */
+  longerMs?: number | null;
+  /**
+   * By how much it cost more in the other run, in US dollars; absent unless all of it is known of both.
+   */
+  dearerUsd?: number | null;
+}
+/**
+ * All passes of a stage in a run.
+ */
+export interface StageTotal {
+  /**
+   * How its last pass ended, or that it has not.
+   */
+  status: StageStatus;
+  /**
+   * How many passes there were.
+   */
+  passes: number;
+  /**
+   * How long they took together, in milliseconds; absent while one has not ended.
+   */
+  durationMs: number | null;
+  /**
+   * What their attempts used.
+   */
+  spent: Spent;
+  /**
+   * How many of the attempts failed.
+   */
+  failedAttempts: number;
+  /**
+   * The beginning of the output of the last pass.
+   */
+  output: Excerpt | null;
+  /**
+   * Why the last pass failed.
+   */
+  error: Failure | null;
+}
+/**
+ * The first point where two runs differ, in the order of their stages.
+ */
+export interface Divergence {
+  /**
+   * The iteration.
+   */
+  iteration: number;
+  /**
+   * The stage of the one run; of the other one where the one has none any more.
+   */
+  stage: string | null;
+  /**
+   * The node whose calls differ; absent where the whole stage does.
+   */
+  path?: string | null;
+  /**
+   * What differs.
+   */
+  what: DivergedIn;
+  /**
+   * What the one run has there.
+   */
+  first: string;
+  /**
+   * What the other one has there.
+   */
+  second: string;
+}
+/**
  * Deletes a run that no process drives.
  */
 export interface DeleteRun {
@@ -2624,6 +2968,78 @@ export interface ServiceError {
    * More, depending on the code: `diagnostics`, `problems`, `runs`, `obstacles`, `refusal`.
    */
   details?: unknown;
+}
+/**
+ * Reads what a run that works in a worktree of its own has committed there.
+ */
+export interface DiffRun {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * Whether only the commits and the files are wanted, without the diff itself.
+   */
+  stat?: boolean;
+}
+/**
+ * What a run has committed.
+ */
+export interface RunChanges {
+  /**
+   * The commit that the run started from.
+   */
+  base: string;
+  /**
+   * The branch of the run.
+   */
+  branch: string;
+  /**
+   * The commits since then, the oldest first.
+   */
+  commits: RunCommit[];
+  /**
+   * The files that differ from the base.
+   */
+  files: FileChange[];
+  /**
+   * The diff in git's format; absent when it was not asked for.
+   */
+  diff?: string | null;
+  /**
+   * Whether the diff has more than 4 MiB and was cut: the branch has all of it.
+   */
+  truncated: boolean;
+}
+/**
+ * A commit of a run.
+ */
+export interface RunCommit {
+  /**
+   * Its id.
+   */
+  id: string;
+  /**
+   * The node that it belongs to, and whether that failed or was stopped.
+   */
+  subject: string;
+}
+/**
+ * A file that differs. One that was renamed is two: one that is gone, and one that is new.
+ */
+export interface FileChange {
+  /**
+   * The path within the repository.
+   */
+  path: string;
+  /**
+   * How many lines were added; absent for a file that is not text.
+   */
+  added?: number | null;
+  /**
+   * How many lines were removed; absent for a file that is not text.
+   */
+  removed?: number | null;
 }
 /**
  * Reads events of a run with all their values, which the stream leaves out where they are large.
@@ -3460,6 +3876,10 @@ export interface Report {
    */
   holder?: string | null;
   /**
+   * Who started it, if that is known.
+   */
+  startedBy?: Actor | null;
+  /**
    * What happened, in a few sentences.
    */
   summary: string;
@@ -3508,6 +3928,10 @@ export interface Report {
    */
   spent: Spent;
   /**
+   * When the definition repeats its stages, and until when; absent if it does not.
+   */
+  loop?: LoopSpec | null;
+  /**
    * What was used of each budget.
    */
   budgets: ReportBudget[];
@@ -3544,19 +3968,6 @@ export interface Report {
    * How many calls, attempts, questions, requests and commits were left out, because there are too many for a report.
    */
   omitted: number;
-}
-/**
- * The beginning of a value, as a text.
- */
-export interface Excerpt {
-  /**
-   * The text, or the beginning of it.
-   */
-  text: string;
-  /**
-   * Whether there is more.
-   */
-  truncated: boolean;
 }
 /**
  * A step that a person can take.
@@ -3827,6 +4238,10 @@ export interface ReportQuestion {
    * When it was answered.
    */
   answeredAt: string | null;
+  /**
+   * Who answered, if that is known.
+   */
+  answeredBy?: Actor | null;
 }
 /**
  * A request to a run.
@@ -3840,6 +4255,10 @@ export interface ReportControl {
    * `pause`, `resume`, `cancel` or `kill`.
    */
   request: string;
+  /**
+   * Who requested it, if that is known.
+   */
+  by?: Actor | null;
 }
 /**
  * What a run changed in its worktree.
@@ -3945,6 +4364,39 @@ export interface PutSkill {
    * The version that the caller read, to replace it; without one it must not exist.
    */
   version?: string | null;
+}
+/**
+ * Lists the stores of runs of this host, with how many runs they have.
+ */
+export interface Stores {}
+/**
+ * The stores of a host.
+ */
+export interface StoreList {
+  /**
+   * The stores.
+   */
+  stores: StoreInfo[];
+}
+/**
+ * A store of runs.
+ */
+export interface StoreInfo {
+  /**
+   * Where it is, for people, without passwords; absent if the host does not say.
+   */
+  place?: string | null;
+  /**
+   * After how many milliseconds without a sign of life another process may take over a run; absent if it can tell at once
+   * that a process has ended.
+   */
+  leaseMs?: number | null;
+  /**
+   * How many runs there are with each status that a run has.
+   */
+  runs: {
+    [k: string]: number;
+  };
 }
 /**
  * Lists the templates that workflows can be made from, with `template` of `workflow:create`.
@@ -4056,6 +4508,118 @@ export interface Validated {
    * All errors and warnings, in the order of the text.
    */
   diagnostics: Problem[];
+}
+/**
+ * Lists the processes that drive runs of the store now, and counts the runs that no process drives.
+ */
+export interface Workers {}
+/**
+ * The processes that drive runs, as far as the newest 10,000 runs that have not ended tell.
+ */
+export interface WorkerList {
+  /**
+   * The processes. One that drives no run at the moment is not known.
+   */
+  workers: WorkerInfo[];
+  /**
+   * How many runs no process drives that could be driven now: pending ones, and those that were left under way.
+   */
+  unclaimed: number;
+  /**
+   * How many runs wait for a person or a time.
+   */
+  waiting: number;
+}
+/**
+ * A process that drives runs.
+ */
+export interface WorkerInfo {
+  /**
+   * The process, described for people.
+   */
+  holder: string;
+  /**
+   * How many runs it drives.
+   */
+  runs: number;
+  /**
+   * The runs, the first 100 of them.
+   */
+  runIds: string[];
+}
+/**
+ * Lists the worktrees of runs, the least recently used first.
+ */
+export interface ListWorktrees {}
+/**
+ * The worktrees of runs.
+ */
+export interface WorktreeList {
+  /**
+   * The worktrees, the least recently used first.
+   */
+  worktrees: WorktreeInfo[];
+}
+/**
+ * A worktree of a run.
+ */
+export interface WorktreeInfo {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * The folder.
+   */
+  path: string;
+  /**
+   * The branch of the run.
+   */
+  branch: string;
+  /**
+   * When a call last worked in it.
+   */
+  usedAt?: string | null;
+  /**
+   * The status of the run; absent if the run was deleted, or is in another store.
+   */
+  status?: RunStatus | null;
+}
+/**
+ * Reads what a run has committed as a patch that `git apply` takes, also for files that are not text.
+ */
+export interface WorktreesPatch {
+  /**
+   * The run.
+   */
+  runId: string;
+}
+/**
+ * A patch.
+ */
+export interface WorktreePatch {
+  /**
+   * The patch; empty if the run has changed nothing.
+   */
+  patch: string;
+}
+/**
+ * Removes the worktree of a run that has ended. Its branch stays, so only files that git ignores are lost.
+ */
+export interface RemoveWorktree {
+  /**
+   * The run.
+   */
+  runId: string;
+}
+/**
+ * A worktree that was removed.
+ */
+export interface RemovedWorktree {
+  /**
+   * The branch of the run, which stays.
+   */
+  branch: string;
 }
 /**
  * One arm of a branch.
@@ -4449,6 +5013,51 @@ export interface Skill {
    * The folder, where there is one: the instructions may refer to other files in it.
    */
   folder?: string | null;
+}
+/**
+ * One of two runs.
+ */
+export interface ComparedRun {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * Its workflow.
+   */
+  workflowId: string;
+  /**
+   * The hash of the definition that it follows.
+   */
+  bundle: BundleHash;
+  /**
+   * The status.
+   */
+  status: RunStatus;
+  /**
+   * Why it failed.
+   */
+  error: Failure | null;
+  /**
+   * When it was created.
+   */
+  createdAt: string;
+  /**
+   * From the first start to the end, with all waits, in milliseconds; absent while it has not ended.
+   */
+  durationMs: number | null;
+  /**
+   * How long it waited for people, quotas and retries with nothing else to do, in milliseconds.
+   */
+  waitedMs: number;
+  /**
+   * The iteration, from 1.
+   */
+  iteration: number;
+  /**
+   * What all attempts used.
+   */
+  spent: Spent;
 }
 /**
  * What would run, and what is missing for that.
@@ -4865,6 +5474,15 @@ export interface Stage {
    * Limits of the stage.
    */
   budget?: Budget | null;
+}
+/**
+ * Whether the store of runs can be read.
+ */
+export interface StoreCheck {
+  /**
+   * Why it cannot be read; absent if it can.
+   */
+  problem?: string | null;
 }
 /**
  * What a client wants to follow.

@@ -75,7 +75,7 @@ mod steady;
 
 pub use engine::{Checked, Engine, EngineBuilder, RunHandle};
 pub use key::{InvalidRunKey, RunKey};
-pub use limits::{Limits, Place};
+pub use limits::{LimitUsage, Limits, Place};
 #[cfg(feature = "tokio")]
 pub use runtime::Tokio;
 pub use runtime::{Clock, Spawn, SystemClock, ThreadTimer, Timer};

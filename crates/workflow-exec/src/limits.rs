@@ -29,6 +29,20 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Place(Option<Arc<Gate>>);
 
+/// A limit, and how much of it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitUsage {
+    /// The provider.
+    pub provider: Arc<str>,
+    /// How many calls may run at once.
+    pub limit: usize,
+    /// How many slots are taken.
+    pub used: usize,
+    /// How many requests wait for a slot.
+    pub queued: usize,
+}
+
 #[derive(Debug)]
 struct Gate {
     limit: usize,
@@ -53,6 +67,21 @@ impl Limits {
         let gate = Gate { limit: limit.max(1), state: Mutex::default() };
         self.gates.insert(provider.into(), Arc::new(gate));
         self
+    }
+
+    /// The limits, by provider, and how much of each is used.
+    pub fn usage(&self) -> Vec<LimitUsage> {
+        let mut usage: Vec<_> = self
+            .gates
+            .iter()
+            .map(|(provider, gate)| {
+                let state = gate.lock();
+                let queued = state.waiting.iter().filter(|request| !request.is_canceled()).count();
+                LimitUsage { provider: provider.clone(), limit: gate.limit, used: state.taken, queued }
+            })
+            .collect();
+        usage.sort_by(|a, b| a.provider.cmp(&b.provider));
+        usage
     }
 
     /// Takes a slot if one is free and no other request is queued.
@@ -159,9 +188,12 @@ mod tests {
         let limits = Limits::new().limit("codex", 1);
         let first = limits.try_acquire("codex").unwrap();
         let gone = limits.acquire("codex");
+        let used = LimitUsage { provider: "codex".into(), limit: 1, used: 1, queued: 1 };
+        assert_eq!(limits.usage(), [used]);
         let granted_and_gone = limits.acquire("codex");
         let last = limits.acquire("codex");
         drop(gone);
+        assert_eq!(limits.usage()[0].queued, 2);
         drop(first);
         drop(granted_and_gone);
         assert!(last.now_or_never().is_some());

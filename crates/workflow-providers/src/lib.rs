@@ -46,7 +46,7 @@ pub use process::{SuspendedCalls, suspend_calls, working_time};
 #[cfg(all(feature = "worktree", unix))]
 mod worktree;
 #[cfg(all(feature = "worktree", unix))]
-pub use worktree::{Changes, Commit, InWorktree, Worktrees, WorktreesBuilder};
+pub use worktree::{Changes, Commit, FileChange, InWorktree, Worktree, Worktrees, WorktreesBuilder};
 
 // Each agent uses only a part of the common code.
 #[cfg(all(feature = "agent", unix))]

@@ -13,20 +13,34 @@ use crate::code::Code;
 use crate::error::ServiceError;
 use crate::feed::Feeds;
 use crate::heads::Heads;
+use crate::run_worktrees::RunWorktrees;
 
 /// What operations work with: an engine, its runs, and who may do what.
 pub struct Host {
     engine: Engine,
     runs: Arc<dyn Runs>,
     policy: Box<dyn Policy>,
+    worktrees: Option<Box<dyn RunWorktrees>>,
+    store_place: Option<String>,
     feeds: Feeds,
     heads: Heads,
 }
 
+/// What a host is made of.
+pub(crate) struct HostParts {
+    pub engine: Engine,
+    pub runs: Option<Arc<dyn Runs>>,
+    pub policy: Box<dyn Policy>,
+    pub worktrees: Option<Box<dyn RunWorktrees>>,
+    pub store_place: Option<String>,
+}
+
 impl Host {
-    pub(crate) fn new(engine: Engine, runs: Option<Arc<dyn Runs>>, policy: Box<dyn Policy>) -> Self {
+    pub(crate) fn new(parts: HostParts) -> Self {
+        let HostParts { engine, runs, policy, worktrees, store_place } = parts;
         let runs = runs.unwrap_or_else(|| Arc::new(engine.clone()));
-        Self { engine, runs, policy, feeds: Feeds::default(), heads: Heads::default() }
+        let (feeds, heads) = (Feeds::default(), Heads::default());
+        Self { engine, runs, policy, worktrees, store_place, feeds, heads }
     }
 
     /// The engine that checks definitions.
@@ -65,6 +79,16 @@ impl Host {
             }
             found => Ok(found?),
         }
+    }
+
+    /// The worktrees of runs, if the host has some.
+    pub fn worktrees(&self) -> Option<&dyn RunWorktrees> {
+        self.worktrees.as_deref()
+    }
+
+    /// Where the store of runs is, for people.
+    pub fn store_place(&self) -> Option<&str> {
+        self.store_place.as_deref()
     }
 
     pub(crate) fn feeds(&self) -> &Feeds {

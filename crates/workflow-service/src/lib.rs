@@ -39,6 +39,7 @@
 mod caller;
 mod camel;
 mod code;
+pub mod compare;
 mod envelope;
 mod error;
 mod feed;
@@ -57,14 +58,17 @@ pub mod parts;
 mod planned;
 mod problem;
 pub mod report;
+mod run_worktrees;
 pub mod runs;
 mod service;
 #[cfg(feature = "stdio")]
 pub mod stdio;
 mod stream;
+pub mod system;
 mod table;
 pub mod text;
 pub mod workflows;
+pub mod worktrees;
 
 pub use caller::{Caller, OperationMeta, Policy, Scope, ScopePolicy, Target};
 pub use camel::{camel_schema, to_json};

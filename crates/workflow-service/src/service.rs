@@ -10,9 +10,10 @@ use workflow_exec::Engine;
 use crate::caller::{Caller, Policy, ScopePolicy};
 use crate::envelope::Envelope;
 use crate::error::ServiceError;
-use crate::host::Host;
+use crate::host::{Host, HostParts};
 use crate::message::Batch;
 use crate::operation::{Operation, ask};
+use crate::run_worktrees::RunWorktrees;
 use crate::stream::{self, Subscribe};
 use crate::table::find;
 
@@ -33,28 +34,36 @@ pub struct Service {
 /// # Ok::<(), workflow_exec::EngineError>(())
 /// ```
 #[must_use]
-pub struct ServiceBuilder {
-    engine: Engine,
-    runs: Option<Arc<dyn Runs>>,
-    policy: Box<dyn Policy>,
-}
+pub struct ServiceBuilder(HostParts);
 
 impl ServiceBuilder {
     /// Uses the runs of another engine. The engine of the builder then only checks definitions.
     pub fn runs(mut self, runs: impl Runs + 'static) -> Self {
-        self.runs = Some(Arc::new(runs));
+        self.0.runs = Some(Arc::new(runs));
         self
     }
 
     /// Decides which caller may do what; by their scopes unless set.
     pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
-        self.policy = Box::new(policy);
+        self.0.policy = Box::new(policy);
+        self
+    }
+
+    /// Offers the worktrees that the providers of the engine work in.
+    pub fn worktrees(mut self, worktrees: impl RunWorktrees + 'static) -> Self {
+        self.0.worktrees = Some(Box::new(worktrees));
+        self
+    }
+
+    /// Says where the store of runs is, for people. It must contain no password.
+    pub fn store_place(mut self, place: impl Into<String>) -> Self {
+        self.0.store_place = Some(place.into());
         self
     }
 
     /// The service.
     pub fn build(self) -> Service {
-        Service { host: Arc::new(Host::new(self.engine, self.runs, self.policy)) }
+        Service { host: Arc::new(Host::new(self.0)) }
     }
 }
 
@@ -66,7 +75,8 @@ impl Service {
 
     /// A builder of a service.
     pub fn builder(engine: Engine) -> ServiceBuilder {
-        ServiceBuilder { engine, runs: None, policy: Box::new(ScopePolicy) }
+        let policy = Box::new(ScopePolicy);
+        ServiceBuilder(HostParts { engine, runs: None, policy, worktrees: None, store_place: None })
     }
 
     /// Carries out an operation, if the policy allows it.

@@ -6,7 +6,7 @@ use crate::code::Code;
 use crate::error::ServiceError;
 use crate::hello::Hello;
 use crate::operation::OperationInfo;
-use crate::{parts, report, runs, workflows};
+use crate::{compare, parts, report, runs, system, workflows, worktrees};
 
 /// All operations, by name.
 ///
@@ -22,6 +22,7 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<parts::PutAssignments>(),
         OperationInfo::of::<workflows::CreateWorkflow>(),
         OperationInfo::of::<workflows::DeleteWorkflow>(),
+        OperationInfo::of::<system::Doctor>(),
         OperationInfo::of::<workflows::DuplicateWorkflow>(),
         OperationInfo::of::<runs::EstimateRun>(),
         OperationInfo::of::<workflows::ExportWorkflow>(),
@@ -29,6 +30,7 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<workflows::GraphWorkflow>(),
         OperationInfo::of::<workflows::ImportWorkflow>(),
         OperationInfo::of::<workflows::ListInputs>(),
+        OperationInfo::of::<system::Limits>(),
         OperationInfo::of::<workflows::ListWorkflows>(),
         OperationInfo::of::<parts::ListProfiles>(),
         OperationInfo::of::<parts::DeleteProfile>(),
@@ -42,8 +44,10 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<workflows::RunWorkflow>(),
         OperationInfo::of::<runs::AnswerRun>(),
         OperationInfo::of::<runs::CancelRun>(),
+        OperationInfo::of::<compare::CompareRuns>(),
         OperationInfo::of::<runs::DeleteRun>(),
         OperationInfo::of::<runs::DeleteRuns>(),
+        OperationInfo::of::<worktrees::DiffRun>(),
         OperationInfo::of::<runs::RunEvents>(),
         OperationInfo::of::<runs::ForkRun>(),
         OperationInfo::of::<runs::GetRun>(),
@@ -62,9 +66,14 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<parts::DeleteSkill>(),
         OperationInfo::of::<parts::GetSkill>(),
         OperationInfo::of::<parts::PutSkill>(),
+        OperationInfo::of::<system::Stores>(),
         OperationInfo::of::<parts::ListTemplates>(),
         OperationInfo::of::<workflows::UpdateWorkflow>(),
         OperationInfo::of::<workflows::ValidateWorkflow>(),
+        OperationInfo::of::<system::Workers>(),
+        OperationInfo::of::<worktrees::ListWorktrees>(),
+        OperationInfo::of::<worktrees::WorktreesPatch>(),
+        OperationInfo::of::<worktrees::RemoveWorktree>(),
     ];
     OPERATIONS
 }

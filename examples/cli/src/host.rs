@@ -38,7 +38,7 @@ pub(crate) struct Host {
     /// The engine, for commands that drive runs.
     pub engine: Engine,
     /// The operations, for all other commands.
-    service: Service,
+    pub service: Service,
     /// The catalog, for commands that drive runs of files.
     pub catalog: Arc<FsCatalog>,
     /// The worktrees of runs.
@@ -109,13 +109,13 @@ impl Host {
 
     /// Opens only the workflows of a home.
     pub(crate) fn for_definitions(home: &Home) -> Result<Self, Error> {
-        let opened = Opened { store: Arc::new(MemoryStore::new()), distrust: None };
+        let opened = Opened { store: Arc::new(MemoryStore::new()), place: None, distrust: None };
         Self::with(home, opened, |builder| builder)
     }
 
     fn with(
         home: &Home,
-        Opened { store, distrust }: Opened,
+        Opened { store, place, distrust }: Opened,
         more: impl FnOnce(EngineBuilder) -> EngineBuilder,
     ) -> Result<Self, Error> {
         let worktrees = Worktrees::builder(&home.root, home.path.join("worktrees")).build();
@@ -140,7 +140,11 @@ impl Host {
             .sink(bell.clone())
             .build()
             .map_err(EngineError::from)?;
-        let service = Service::new(engine.clone());
+        let mut service = Service::builder(engine.clone()).worktrees(worktrees.clone());
+        if let Some(place) = place {
+            service = service.store_place(place);
+        }
+        let service = service.build();
         Ok(Self { engine, service, catalog, worktrees, bell, distrust })
     }
 }

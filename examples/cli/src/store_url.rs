@@ -41,6 +41,8 @@ pub(crate) struct Place {
 pub(crate) struct Opened {
     /// The store.
     pub store: Arc<dyn RunStore>,
+    /// Where it is, without anything secret; absent for runs that only this process has.
+    pub place: Option<String>,
     /// Why its runs are not driven, if they are not.
     pub distrust: Option<Error>,
 }
@@ -75,6 +77,7 @@ impl Place {
             home::make(&self.home.path)?;
         }
         let known = Known::of_user();
+        let place = Some(self.to_string());
         let (store, id, is_made): (Arc<dyn RunStore>, _, _) = match &self.store {
             Store::Files(directory) => {
                 let (id, is_made) = self.id_of_files(directory, &known)?;
@@ -86,7 +89,8 @@ impl Place {
             }
             // A database server does not come with a checkout, and the user named it with its password.
             Store::Postgres(url) => {
-                return Ok(Opened { store: Arc::new(PostgresStore::open(url)?), distrust: None });
+                let store = Arc::new(PostgresStore::open(url)?);
+                return Ok(Opened { store, place, distrust: None });
             }
         };
         // A store that this process created is trusted, also if that could not be recorded.
@@ -98,7 +102,7 @@ impl Place {
             known.add(id, self);
         }
         let distrust = || Error::Untrusted { store: self.to_string(), known: known.to_string() };
-        Ok(Opened { store, distrust: (!is_known && !self.trusts).then(distrust) })
+        Ok(Opened { store, place, distrust: (!is_known && !self.trusts).then(distrust) })
     }
 
     /// Opens a database, and returns whether this process created it. If so, it is recorded as trusted before other
@@ -182,7 +186,7 @@ impl Place {
         match &self.store {
             Store::Sqlite(path) => {
                 let store = Arc::new(SqliteStore::open_with(path, SqliteOptions::new().read_only())?);
-                Ok(Opened { store, distrust: None })
+                Ok(Opened { store, place: Some(self.to_string()), distrust: None })
             }
             Store::Files(_) | Store::Postgres(_) => Err(unwritable),
         }

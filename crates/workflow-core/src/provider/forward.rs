@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::provider::Provider;
+use crate::provider::checkup::Checkup;
 use crate::provider::context::CallContext;
 use crate::provider::error::ProviderError;
 use crate::provider::reply::Reply;
@@ -51,6 +52,10 @@ macro_rules! forward {
 
             fn check_options(&self, options: &Value) -> Result<(), String> {
                 (**self).check_options(options)
+            }
+
+            async fn checkup(&self) -> Option<Checkup> {
+                (**self).checkup().await
             }
         }
     )*};

@@ -1,13 +1,15 @@
 //! The trait of providers, which do the work of nodes.
 //!
-//! `request`: what a call is given. `context`: what it can do while it runs. `reply` and `error`: how it ends.
+//! `request`: what a call is given. `checkup`: what the program behind it reports. `context`: what it can do while it runs. `reply` and `error`: how it ends.
 
+mod checkup;
 mod context;
 mod error;
 mod forward;
 mod reply;
 mod request;
 
+pub use checkup::Checkup;
 pub use context::{CallContext, CallHost, SessionLost};
 pub use error::ProviderError;
 pub use reply::Reply;
@@ -108,6 +110,12 @@ pub trait Provider: Send + Sync {
     fn check_options(&self, options: &Value) -> Result<(), String> {
         let _ = options;
         Ok(())
+    }
+
+    /// Asks the program that it drives for its version and login status, as far as it can be asked. Must call no model,
+    /// change nothing and read no secrets. `None`, unless overridden: it drives no program that can be asked.
+    async fn checkup(&self) -> Option<Checkup> {
+        None
     }
 }
 

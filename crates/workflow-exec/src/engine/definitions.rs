@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use serde_json::Value;
 use tracing::{error, warn};
 use workflow_core::bundle::Bundle;
@@ -12,10 +13,10 @@ use workflow_core::definition::{
 };
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
-use workflow_core::provider::Provider;
+use workflow_core::provider::{Checkup, Provider};
 
 use crate::engine::Engine;
-use crate::panics::{ask_catalog, caught};
+use crate::panics::{ask_catalog, caught, caught_async};
 use crate::shared::Shared;
 use workflow_core::runs::EngineError;
 
@@ -135,6 +136,18 @@ impl Engine {
         providers.sort_unstable_by_key(|(name, _)| *name);
         let schema = |provider: &dyn Provider| caught(|| provider.options_schema()).ok().flatten();
         providers.into_iter().map(|(name, provider)| (&**name, schema(&**provider))).collect()
+    }
+
+    /// What the providers that drive programs report about them, by name: all are asked at the same time. A provider that
+    /// panics reports nothing.
+    pub async fn checkups(&self) -> Vec<(&str, Checkup)> {
+        let asked = self.shared.providers.iter().map(|(name, provider)| async move {
+            let checkup = caught_async(provider.checkup()).await;
+            checkup.ok().flatten().map(|checkup| (&**name, checkup))
+        });
+        let mut checkups: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+        checkups.sort_unstable_by_key(|(name, _)| *name);
+        checkups
     }
 
     /// The names of the secrets that a plan needs, for which it has no default, and that are not known here.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use workflow_core::provider::Checkup;
 use workflow_core::stop::StopSource;
 
 use super::cli::Cli;
@@ -18,30 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many bytes of its answer are read.
 const LIMIT: usize = 64 * 1024;
-
-/// What an agent reports about itself; see [`AgentProvider::checkup`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Checkup {
-    /// The program that was asked.
-    pub program: String,
-    /// Its version, or why it is unknown.
-    pub version: Result<String, String>,
-    /// The version that the provider was developed and tested with.
-    pub tested: &'static str,
-    /// Its login status; `None` if it cannot be asked.
-    pub login: Option<String>,
-    /// The environment variables that are set for it and named like keys. Their values are not read.
-    pub keys: Vec<&'static str>,
-}
-
-impl Checkup {
-    /// Whether the version is of the tested series: its first two numbers are the same.
-    pub fn is_tested(&self) -> bool {
-        let series = |version: &str| version.splitn(3, '.').take(2).map(str::to_owned).collect::<Vec<_>>();
-        self.version.as_ref().is_ok_and(|version| series(version) == series(self.tested))
-    }
-}
 
 impl<C: Cli> AgentProvider<C> {
     /// Asks the agent's program for its version and login status, as far as it can be asked. This calls no
@@ -67,7 +44,9 @@ impl<C: Cli> AgentProvider<C> {
             None => None,
         };
         let program = settings.program.to_string_lossy().into_owned();
-        Checkup { program, version, tested: C::TESTED, login, keys: keys.collect() }
+        let mut checkup = Checkup::new(program, version, C::TESTED);
+        (checkup.login, checkup.keys) = (login, keys.collect());
+        checkup
     }
 
     /// The program's answer to a question, on both streams.

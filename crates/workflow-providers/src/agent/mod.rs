@@ -30,5 +30,5 @@ pub(crate) mod grok;
 
 pub use self::abilities::{Capabilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
 pub use self::builder::AgentBuilder;
-pub use self::checkup::Checkup;
 pub use self::provider::AgentProvider;
+pub use workflow_core::provider::Checkup;

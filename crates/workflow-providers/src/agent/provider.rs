@@ -12,7 +12,7 @@ use futures::channel::mpsc::unbounded;
 use futures::future::join;
 use futures::stream::StreamExt as _;
 use serde_json::{Map, Value};
-use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::provider::{CallContext, CallId, CallRequest, Checkup, Provider, ProviderError, Reply};
 use workflow_core::stop::StopSource;
 
 use crate::agent::cli::{Cli, read_options};
@@ -115,5 +115,9 @@ impl<C: Cli> Provider for AgentProvider<C> {
             _ => return Err("write an object".to_owned()),
         };
         read_options::<C>(&known.into()).map(drop)
+    }
+
+    async fn checkup(&self) -> Option<Checkup> {
+        Some(Self::checkup(self).await)
     }
 }

@@ -7,7 +7,7 @@ use workflow_core::ids::RunId;
 use workflow_core::provider::ProviderError;
 
 use super::Worktrees;
-use super::git::At;
+use super::git::{At, Git};
 use super::open::bases;
 
 /// The committed changes of a run in its worktree.
@@ -21,8 +21,21 @@ pub struct Changes {
     pub commits: Vec<Commit>,
     /// The files that differ from the base.
     pub files: Vec<String>,
+    /// How many lines of each of these files differ.
+    pub stat: Vec<FileChange>,
     /// The diff in git's format.
     pub diff: String,
+}
+
+/// How much of a file differs. A file that was renamed is two: one that is gone, and one that is new.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileChange {
+    /// The path within the repository.
+    pub path: String,
+    /// How many lines were added; absent for a file that is not text.
+    pub added: Option<u64>,
+    /// How many lines were removed; absent for a file that is not text.
+    pub removed: Option<u64>,
 }
 
 /// A commit of a run.
@@ -63,27 +76,87 @@ impl Worktrees {
         self.ask(move |settings, git| {
             let (repository, _) = settings.repository(git)?;
             let at = At::Repository(&repository, &settings.repository);
-            let branch = Worktrees::branch(&run);
-            let heads = format!("refs/heads/{branch}");
-            let format = "--format=%(refname) %(objectname)";
-            let refs = git.ask(&at, &["for-each-ref", format, &bases(&run), &heads])?.text();
-            let refs: Vec<_> = refs.lines().filter_map(|line| line.split_once(' ')).collect();
-            let base = refs.iter().find(|(name, _)| *name != heads);
-            let (Some((_, base)), true) = (base, refs.iter().any(|(name, _)| *name == heads)) else {
-                return Ok(None);
-            };
-            let range = format!("{base}..{heads}");
+            let Some((base, range)) = range(&run, &at, git)? else { return Ok(None) };
             let log = git.ask(&at, &["log", "--reverse", "--format=%H %s", &range])?.text();
             let commits = log.lines().filter_map(|line| line.split_once(' '));
             let commits =
                 commits.map(|(id, subject)| Commit { id: id.to_owned(), subject: subject.to_owned() });
-            let files =
-                git.ask(&at, &["diff", "--name-only", "--ignore-submodules=none", "-z", &range])?.whole();
-            let files = files.split_terminator('\0').map(str::to_owned).collect();
+            let how = [
+                "diff",
+                "--numstat",
+                "--no-renames",
+                "--no-ext-diff",
+                "--no-textconv",
+                "--ignore-submodules=none",
+                "-z",
+                &range,
+            ];
+            let stat = git.ask(&at, &how)?.whole();
+            let stat: Vec<_> = stat.split_terminator('\0').filter_map(FileChange::read).collect();
+            let files = stat.iter().map(|file| file.path.clone()).collect();
             let how = ["diff", "--no-ext-diff", "--no-textconv", "--submodule=short", &range];
             let diff = git.ask(&at, &how)?.whole();
-            Ok(Some(Changes { base: (*base).to_owned(), commits: commits.collect(), branch, files, diff }))
+            let branch = Worktrees::branch(&run);
+            Ok(Some(Changes { base, commits: commits.collect(), branch, files, stat, diff }))
         })
         .await
+    }
+
+    /// The changes of a run as a patch that `git apply` takes, with the content of files that are not text. `None` if it has
+    /// not worked in a worktree of this repository.
+    ///
+    /// # Errors
+    ///
+    /// If git fails, or the patch is too large to hold in memory.
+    pub async fn patch(&self, run: &RunId) -> Result<Option<String>, ProviderError> {
+        let run = run.clone();
+        self.ask(move |settings, git| {
+            let (repository, _) = settings.repository(git)?;
+            let at = At::Repository(&repository, &settings.repository);
+            let Some((_, range)) = range(&run, &at, git)? else { return Ok(None) };
+            let how = [
+                "diff",
+                "--binary",
+                "--full-index",
+                "--no-renames",
+                "--no-ext-diff",
+                "--no-textconv",
+                "--submodule=short",
+                "--src-prefix=a/",
+                "--dst-prefix=b/",
+                &range,
+            ];
+            let patch = git.ask(&at, &how)?;
+            let text = String::from_utf8(patch.bytes()).map_err(|_| {
+                ProviderError::permanent(format!(
+                    "the patch is not UTF-8 text: use the branch `{}`",
+                    Worktrees::branch(&run)
+                ))
+            })?;
+            Ok(Some(text))
+        })
+        .await
+    }
+}
+
+/// The commit that a run started from, and all that it committed since; `None` if it has not worked in the repository.
+fn range(run: &RunId, at: &At<'_>, git: &Git<'_>) -> Result<Option<(String, String)>, ProviderError> {
+    let heads = format!("refs/heads/{}", Worktrees::branch(run));
+    let format = "--format=%(refname) %(objectname)";
+    let refs = git.ask(at, &["for-each-ref", format, &bases(run), &heads])?.text();
+    let refs: Vec<_> = refs.lines().filter_map(|line| line.split_once(' ')).collect();
+    let base = refs.iter().find(|(name, _)| *name != heads);
+    let (Some((_, base)), true) = (base, refs.iter().any(|(name, _)| *name == heads)) else {
+        return Ok(None);
+    };
+    Ok(Some(((*base).to_owned(), format!("{base}..{heads}"))))
+}
+
+impl FileChange {
+    /// Reads `3\t1\tpath`, and `-\t-\tpath` for a file that is not text.
+    fn read(entry: &str) -> Option<Self> {
+        let mut parts = entry.splitn(3, '\t');
+        let (added, removed, path) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { path: path.to_owned(), added: added.parse().ok(), removed: removed.parse().ok() })
     }
 }

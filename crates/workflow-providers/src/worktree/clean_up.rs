@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use workflow_core::ids::RunId;
@@ -17,14 +17,48 @@ use super::locks::{InUse, Turn};
 use super::pinned::Pinned;
 use super::settings::Settings;
 
+/// The worktree of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worktree {
+    /// The run.
+    pub run: RunId,
+    /// The folder.
+    pub path: PathBuf,
+    /// The branch of the run.
+    pub branch: String,
+    /// When a call last worked in it; the beginning of 1970 where that is not known.
+    pub used: SystemTime,
+}
+
 impl Worktrees {
+    /// The worktrees, the least recently used first.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read.
+    pub async fn list(&self) -> Result<Vec<Worktree>, ProviderError> {
+        self.ask(|settings, _| settings.list()).await
+    }
+
+    /// Removes the worktree of a run that is over. Whether it was removed: it is kept as [`clean_up`](Self::clean_up) says, and so
+    /// is its branch.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read.
+    pub async fn remove(&self, run: &RunId) -> Result<bool, ProviderError> {
+        let over = HashSet::from([run.clone()]);
+        let removed = self.ask(move |settings, git| settings.clean_up(&over, (0, 0), git)).await?;
+        Ok(!removed.is_empty())
+    }
+
     /// The runs that have a worktree, the least recently used first.
     ///
     /// # Errors
     ///
     /// If the directory cannot be read.
     pub async fn runs(&self) -> Result<Vec<RunId>, ProviderError> {
-        self.ask(|settings, _| settings.runs()).await
+        self.ask(|settings, _| Ok(settings.list()?.into_iter().map(|worktree| worktree.run).collect())).await
     }
 
     /// Removes worktrees of the runs that are `over`, the least recently used first, until no more runs and
@@ -42,12 +76,15 @@ impl Worktrees {
     /// If the directory cannot be read.
     pub async fn clean_up(&self, over: impl IntoIterator<Item = RunId>) -> Result<Vec<RunId>, ProviderError> {
         let over: HashSet<RunId> = over.into_iter().collect();
-        self.ask(move |settings, git| settings.clean_up(&over, git)).await
+        self.ask(move |settings, git| {
+            settings.clean_up(&over, (settings.keep_runs, settings.keep_bytes), git)
+        })
+        .await
     }
 }
 
 impl Settings {
-    fn runs(&self) -> Result<Vec<RunId>, ProviderError> {
+    fn list(&self) -> Result<Vec<Worktree>, ProviderError> {
         let wrong = |error| unable(&self.directory, &error);
         let mut runs = Vec::new();
         let Some(directory) = folder::checked(&self.directory)? else { return Ok(Vec::new()) };
@@ -57,23 +94,34 @@ impl Settings {
             if let Some(run) = run.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
                 let lock = directory.join(format!("{run}.lock"));
                 let used = fs::symlink_metadata(lock).and_then(|lock| lock.modified());
-                runs.push((used.unwrap_or(SystemTime::UNIX_EPOCH), run));
+                let used = used.unwrap_or(SystemTime::UNIX_EPOCH);
+                runs.push(Worktree {
+                    path: directory.join(run.as_str()),
+                    branch: Worktrees::branch(&run),
+                    run,
+                    used,
+                });
             }
         }
-        runs.sort();
-        Ok(runs.into_iter().map(|(_, run)| run).collect())
+        runs.sort_by(|a, b| (a.used, &a.run).cmp(&(b.used, &b.run)));
+        Ok(runs)
     }
 
-    fn clean_up(&self, over: &HashSet<RunId>, git: &Git<'_>) -> Result<Vec<RunId>, ProviderError> {
+    fn clean_up(
+        &self,
+        over: &HashSet<RunId>,
+        (keep_runs, keep_bytes): (usize, u64),
+        git: &Git<'_>,
+    ) -> Result<Vec<RunId>, ProviderError> {
         let mut removed = Vec::new();
         let Some(directory) = folder::checked(&self.directory)? else { return Ok(removed) };
         let turn = Turn::wait(&directory, self.lock_timeout, git.control())?;
-        let runs = self.runs()?;
-        let bytes = runs.iter().map(|run| bytes_in(&directory.join(run.to_string())));
+        let runs = self.list()?;
+        let bytes = runs.iter().map(|worktree| bytes_in(&worktree.path));
         let sizes: Vec<u64> = bytes.collect();
         let (mut count, mut bytes) = (runs.len(), sizes.iter().sum::<u64>());
-        for (run, size) in runs.into_iter().zip(sizes) {
-            if count <= self.keep_runs && bytes <= self.keep_bytes {
+        for (Worktree { run, .. }, size) in runs.into_iter().zip(sizes) {
+            if count <= keep_runs && bytes <= keep_bytes {
                 break;
             }
             if !over.contains(&run) {

@@ -20,7 +20,9 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::RunId;
-use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply, Workspace};
+use workflow_core::provider::{
+    CallContext, CallId, CallRequest, Checkup, Provider, ProviderError, Reply, Workspace,
+};
 use workflow_core::stop::StopSource;
 
 use self::git::Git;
@@ -28,7 +30,8 @@ use self::open::Open;
 use self::settings::Settings;
 use crate::process::{self, Control};
 
-pub use self::changes::{Changes, Commit};
+pub use self::changes::{Changes, Commit, FileChange};
+pub use self::clean_up::Worktree;
 
 /// Gives each run that asks for it ([`Workspace::Isolated`]) a git worktree of its own: a folder with the
 /// files of the commit that the repository's checkout was at when the run first worked. The checkout itself
@@ -187,6 +190,10 @@ impl<P: Provider> Provider for InWorktree<P> {
 
     fn check_options(&self, options: &Value) -> Result<(), String> {
         self.provider.check_options(options)
+    }
+
+    async fn checkup(&self) -> Option<Checkup> {
+        self.provider.checkup().await
     }
 }
 

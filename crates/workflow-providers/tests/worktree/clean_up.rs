@@ -44,6 +44,22 @@ fn the_oldest_of_runs_that_are_over_go_until_the_count_is_kept() {
 }
 
 #[test]
+fn a_worktree_is_removed_by_its_run_whatever_is_to_be_kept() {
+    let repository = with_runs(&["a", "b", "c"]);
+    fs::write(repository.worktree("b").join("mine"), "mine").unwrap();
+    let worktrees = worktrees(&repository, |worktrees| worktrees);
+    let listed = block_on(worktrees.list()).unwrap();
+    assert_eq!((&listed[1].path, &*listed[1].branch), (&repository.worktree("b"), "workflow/b"));
+    assert_eq!(listed[1].used, SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+    let [a, b, nothing] = ["a", "b", "nothing"].map(|run| RunId::new(run).unwrap());
+    assert!(block_on(worktrees.remove(&a)).unwrap());
+    assert!(!block_on(worktrees.remove(&b)).unwrap(), "it has a file that is not committed");
+    assert!(!block_on(worktrees.remove(&nothing)).unwrap());
+    assert_eq!(block_on(worktrees.runs()).unwrap(), ids(&["b", "c"]));
+    assert_eq!(repository.changes("a").files, ["big"]);
+}
+
+#[test]
 fn the_oldest_of_runs_that_are_over_go_until_the_bytes_are_kept() {
     let repository = with_runs(&["a", "b", "c"]);
     let worktrees = worktrees(&repository, |worktrees| worktrees.keep_bytes(2 << 20));

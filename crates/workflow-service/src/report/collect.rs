@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use workflow_core::actor::Actor;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, LaneOutput, RunCreated};
@@ -17,7 +18,7 @@ use super::calls::Calls;
 use super::model::{
     AfterFailure, AttemptOutcome, Excerpt, ReportControl, ReportIteration, ReportQuestion, ReportStage,
 };
-use super::words::{between, excerpt};
+use super::words::{between, digest, excerpt};
 
 /// How many questions or requests a report has at most.
 const MOST: usize = 500;
@@ -84,16 +85,17 @@ impl Collected {
             EventBody::NodeAsked { path, reason, question, .. } => {
                 self.asked(event.seq, at, *reason, path.to_string(), question);
             }
-            EventBody::Answered { wait, answer, .. } => {
+            EventBody::Answered { wait, answer, by, .. } => {
                 if let Some(question) = self.questions.get_mut(wait) {
                     question.answer = Some(excerpt(answer));
                     question.answered_at = Some(at);
+                    question.answered_by.clone_from(by);
                 }
             }
-            EventBody::PauseRequested { .. } => self.control(at, "pause"),
-            EventBody::RunResumed { .. } => self.control(at, "resume"),
-            EventBody::CancelRequested { at_once, .. } => {
-                self.control(at, if *at_once { "kill" } else { "cancel" });
+            EventBody::PauseRequested { by, .. } => self.control(at, "pause", by.as_ref()),
+            EventBody::RunResumed { by, .. } => self.control(at, "resume", by.as_ref()),
+            EventBody::CancelRequested { at_once, by, .. } => {
+                self.control(at, if *at_once { "kill" } else { "cancel" }, by.as_ref());
             }
             body => self.node(body, at),
         }
@@ -253,16 +255,24 @@ impl Collected {
             return;
         }
         let question = question.to_owned();
-        let asked =
-            ReportQuestion { wait, reason, place, question, asked_at: at, answer: None, answered_at: None };
+        let asked = ReportQuestion {
+            wait,
+            reason,
+            place,
+            question,
+            asked_at: at,
+            answer: None,
+            answered_at: None,
+            answered_by: None,
+        };
         self.questions.insert(wait, asked);
     }
 
-    fn control(&mut self, at: Timestamp, request: &str) {
+    fn control(&mut self, at: Timestamp, request: &str, by: Option<&Arc<Actor>>) {
         if self.controls.len() >= MOST {
             self.omitted += 1;
         } else {
-            self.controls.push(ReportControl { at, request: request.to_owned() });
+            self.controls.push(ReportControl { at, request: request.to_owned(), by: by.cloned() });
         }
     }
 }
@@ -278,7 +288,8 @@ impl Outputs {
         let texts: Vec<_> =
             outputs.iter().enumerate().map(|(lane, output)| format!("[{lane}] {}", output.text)).collect();
         let truncated = outputs.iter().any(|output| output.truncated);
-        Some(Excerpt { text: texts.join("\n"), truncated })
+        let digests: Vec<_> = outputs.iter().map(|output| output.digest).collect();
+        Some(Excerpt { text: texts.join("\n"), truncated, digest: digest(&digests) })
     }
 
     fn of_lane(&self, lane: u32) -> Option<Excerpt> {
@@ -291,6 +302,7 @@ impl Outputs {
                 Some(Excerpt {
                     text: texts.join("\n"),
                     truncated: outputs().any(|(_, output)| output.truncated),
+                    digest: digest(&outputs().map(|(_, output)| output.digest).collect::<Vec<_>>()),
                 })
             }
             // A lane without a graph has one node.

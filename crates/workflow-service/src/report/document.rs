@@ -37,7 +37,10 @@ const CALLS: &[Column] = &[
 ];
 const BUDGETS: &[Column] =
     &[column("Budget of"), column("Limit"), number("Used"), number("Allowed"), number("Share")];
-const REQUESTS: &[Column] = &[column("Request"), column("Time")];
+const REQUESTS: &[Column] = &[column("Request"), column("Time"), column("By")];
+
+/// How many outputs are shown.
+const OUTPUTS: usize = 40;
 
 /// How much of what a program printed is shown, in characters.
 const TAIL: usize = 2_000;
@@ -70,7 +73,7 @@ fn what_happened(report: &Report, blocks: &mut Vec<Block>) {
     blocks.push(Block::Section("What happened", "happened"));
     blocks.push(Block::Text(explain::summary(report)));
     if let Some(error) = &report.error {
-        blocks.push(Block::Lines("Error of the run", error.message.clone()));
+        blocks.push(Block::Lines("Error of the run", text(error)));
     }
     for wait in &report.waits {
         let mut spans = Vec::new();
@@ -104,12 +107,19 @@ fn what_happened(report: &Report, blocks: &mut Vec<Block>) {
         };
         facts.push(("Duration", vec![plain(format!("{}{waited}", duration(took)))]));
     }
+    if let Some(repeat) = &report.repeat {
+        let most = format!(", {} at most", count(repeat.max_iters, "iteration"));
+        facts.push(("Loop", vec![plain("until "), code(&repeat.stop_when), plain(most)]));
+    }
     if report.iteration > 1 {
         facts.push(("Iterations", vec![plain(report.iteration.to_string())]));
     }
     facts.push(("Attempts", vec![plain(grouped(report.spent.attempts))]));
     facts.push(("Cost", vec![plain(cost(&report.spent))]));
     facts.push(("Tokens", vec![plain(tokens(&report.spent))]));
+    if let Some(by) = &report.started_by {
+        facts.push(("Started by", vec![code(by)]));
+    }
     if let Some(from) = &report.forked_from {
         facts.push(("Forked from", vec![code(from)]));
     }
@@ -231,7 +241,12 @@ fn questions(report: &Report, blocks: &mut Vec<Block>) {
         blocks.push(Block::Lines("Question", question.question.clone()));
         match (&question.answer, question.answered_at) {
             (Some(answer), Some(at)) => {
-                blocks.push(Block::Text(vec![plain(format!("Answered, {}:", time(at)))]));
+                let mut spans = vec![plain("Answered")];
+                if let Some(by) = &question.answered_by {
+                    spans.extend([plain(" by "), code(by)]);
+                }
+                spans.push(plain(format!(", {}:", time(at))));
+                blocks.push(Block::Text(spans));
                 blocks.push(Block::Lines("Answer", said(question.reason, answer)));
             }
             _ => blocks.push(Block::Text(vec![plain(if report.status.is_terminal() {
@@ -243,10 +258,10 @@ fn questions(report: &Report, blocks: &mut Vec<Block>) {
     }
     if !report.controls.is_empty() {
         blocks.push(Block::Section("Requests to the run", "requests"));
-        let rows = report
-            .controls
-            .iter()
-            .map(|control| vec![vec![plain(&control.request)], vec![plain(time(control.at))]]);
+        let rows = report.controls.iter().map(|control| {
+            let by = control.by.as_ref().map_or(plain("–"), code);
+            vec![vec![plain(&control.request)], vec![plain(time(control.at))], vec![by]]
+        });
         blocks.push(Block::Table {
             caption: "Requests to pause, resume or cancel the run",
             head: REQUESTS,
@@ -255,25 +270,27 @@ fn questions(report: &Report, blocks: &mut Vec<Block>) {
     }
 }
 
-/// The outputs of the stages that say most: of a loop that was given up those of its last stage.
+/// The outputs of the stages: of many passes those of the last ones.
 fn results(report: &Report, blocks: &mut Vec<Block>) {
-    let last = report.stages.iter().rev().find(|stage| stage.output.is_some());
-    let Some(last) = last else { return };
+    let with_output: Vec<_> = report.stages.iter().filter(|stage| stage.output.is_some()).collect();
+    if with_output.is_empty() {
+        return;
+    }
     blocks.push(Block::Section("Outputs", "outputs"));
-    let is_shown = |stage: &&ReportStage| {
-        stage.stage == last.stage
-            || !report
-                .stages
-                .iter()
-                .any(|other| other.stage == stage.stage && other.iteration > stage.iteration)
-    };
-    for stage in report.stages.iter().filter(is_shown) {
+    let left_out = with_output.len().saturating_sub(OUTPUTS);
+    if left_out > 0 {
+        let earlier = count(left_out as u64, "earlier output");
+        blocks
+            .push(Block::Text(vec![plain(format!("{earlier} left out. The events of the run have them."))]));
+    }
+    for stage in &with_output[left_out..] {
         let Some(output) = &stage.output else { continue };
         let mut spans = vec![plain("Stage "), code(&stage.stage)];
         if report.iteration > 1 {
             spans.push(plain(format!(", iteration {}", stage.iteration)));
         }
-        spans.push(plain(":"));
+        let failed = if stage.status == StageStatus::Failed { ", which failed" } else { "" };
+        spans.push(plain(format!("{failed}:")));
         blocks.push(Block::Text(spans));
         blocks.push(Block::Lines("Output", cut(output)));
     }
@@ -296,7 +313,10 @@ fn work(report: &Report, blocks: &mut Vec<Block>) {
         blocks.push(Block::Table { caption: "Iterations", head: ITERATIONS, rows: rows.collect() });
     }
     stages(report, blocks);
-    if !report.calls.is_empty() {
+    // Where each stage made one call, its row says the same.
+    let is_more = report.calls.iter().any(|call| !call.path.items.is_empty())
+        || report.calls.len() > report.stages.iter().filter(|stage| stage.spent.attempts > 0).count();
+    if is_more {
         let rows = report.calls.iter().map(|call| {
             vec![
                 vec![code(&call.path)],
@@ -322,6 +342,7 @@ fn stages(report: &Report, blocks: &mut Vec<Block>) {
     const HEAD: &[Column] = &[
         column("Stage"),
         number("Iteration"),
+        column("Providers"),
         column("Status"),
         column("Started"),
         number("Duration"),
@@ -341,6 +362,7 @@ fn stages(report: &Report, blocks: &mut Vec<Block>) {
         vec![
             vec![code(&stage.stage)],
             vec![plain(stage.iteration.to_string())],
+            providers(report, stage),
             status,
             vec![plain(time(stage.started_at))],
             vec![plain(stage.duration_ms.map_or("–".to_owned(), duration))],
@@ -356,6 +378,21 @@ fn stages(report: &Report, blocks: &mut Vec<Block>) {
     } else {
         blocks.push(Block::Table { caption: "Stages", head: HEAD, rows });
     }
+}
+
+/// The providers that a pass of a stage called.
+fn providers(report: &Report, stage: &ReportStage) -> Vec<Span> {
+    let of_stage =
+        |call: &&ReportCall| call.path.iteration == stage.iteration && call.path.stage == stage.stage;
+    let mut names: Vec<_> =
+        report.calls.iter().filter(of_stage).filter_map(|call| call.provider.as_ref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return vec![plain("–")];
+    }
+    let spans = names.into_iter().flat_map(|name| [plain(", "), code(name)]);
+    spans.skip(1).collect()
 }
 
 fn budget(budget: &ReportBudget) -> Vec<Vec<Span>> {

@@ -1,5 +1,7 @@
 //! What happened in a run, in a few sentences; what failed; and what to do next.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use workflow_core::data::Data;
 use workflow_core::failure::FailureClass;
@@ -144,8 +146,8 @@ fn waits(reason: Option<WaitReason>) -> &'static str {
 fn tried(report: &Report) -> Vec<Span> {
     let mut spans = Vec::new();
     let Spent { attempts, .. } = report.spent;
-    let own = report.stages.iter().filter(|stage| !stage.inherited);
-    let ended = own.filter(|stage| stage.duration_ms.is_some()).count() as u64;
+    let own = report.stages.iter().filter(|stage| !stage.inherited && stage.duration_ms.is_some());
+    let ended = own.map(|stage| &stage.stage).collect::<BTreeSet<_>>().len() as u64;
     if ended > 0 {
         let failed = report.stages.iter().map(|stage| u64::from(stage.failed_attempts)).sum::<u64>();
         let failed = match failed {
@@ -159,7 +161,7 @@ fn tried(report: &Report) -> Vec<Span> {
             iterations => format!(" in {}", count(iterations, "iteration")),
         };
         spans.push(plain(format!(
-            " {} ended{iterations}, with {}{failed}.",
+            " {} ran{iterations}, with {}{failed}.",
             count(ended, "stage"),
             count(attempts, "attempt"),
         )));
@@ -244,12 +246,14 @@ fn after_failure(report: &Report, first_stage: Option<&str>, steps: &mut Vec<Nex
             request: None,
         });
     }
-    if report.spent.attempts > 0 {
-        steps.push(step(
-            "Read what the failed calls printed.",
-            format!("workflow logs {run} --failed"),
-            Some(("workflow:runs:logs", json!({ "runId": run, "level": "warn" }))),
-        ));
+    let logs = |text, flag: &str, request| {
+        step(text, format!("workflow logs {run}{flag}"), Some(("workflow:runs:logs", request)))
+    };
+    if report.failures.iter().any(|failure| failure.attempts > 0 && !failure.recovered) {
+        let request = json!({ "runId": run, "level": "warn" });
+        steps.push(logs("Read what the failed calls printed.", " --failed", request));
+    } else if report.spent.attempts > 0 {
+        steps.push(logs("Read what the calls printed.", "", json!({ "runId": run })));
     }
     let failed = report.stages.iter().rev().find(|stage| stage.error.is_some() && !stage.continued);
     let exhausted = report.error.as_ref().is_some_and(|error| error.class == FailureClass::LoopExhausted);

@@ -20,11 +20,15 @@ pub use model::{
     ReportWait,
 };
 
+pub(crate) use words::excerpt;
+
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::bundle::Bundle;
+use workflow_core::data::Data;
 use workflow_core::definition::Budget;
 use workflow_core::event::BudgetLimit;
 use workflow_core::failure::FailureClass;
@@ -91,7 +95,7 @@ impl Operation for ReportRun {
     }
 
     async fn run(self, host: &Host, _: &Caller) -> Result<Reported, ServiceError> {
-        let report = report(host, &self.run_id).await?;
+        let Facts { report, .. } = facts(host, &self.run_id).await?;
         let (report, text) = match self.format {
             ReportFormat::Json => (Some(Box::new(report)), None),
             ReportFormat::Markdown => (None, Some(report.to_markdown())),
@@ -114,8 +118,17 @@ impl Report {
     }
 }
 
-/// The report of a run.
-pub(crate) async fn report(host: &Host, run: &RunId) -> Result<Report, ServiceError> {
+/// What is known of a run.
+pub(crate) struct Facts {
+    pub report: Report,
+    /// The definition that it follows, if it can be read.
+    pub bundle: Option<Arc<Bundle>>,
+    /// The variables that it was started with.
+    pub inputs: IndexMap<String, Data>,
+}
+
+/// Gathers what is known of a run.
+pub(crate) async fn facts(host: &Host, run: &RunId) -> Result<Facts, ServiceError> {
     let view = host.runs().view(run).await?;
     let record = host.runs().get(run).await?;
     let mut collected = Collected::default();
@@ -136,19 +149,28 @@ pub(crate) async fn report(host: &Host, run: &RunId) -> Result<Report, ServiceEr
     };
     let (hash, bundle) = match collected.migrated.take() {
         Some((hash, bundle)) => (hash, Some(bundle)),
-        // The runs can be of another engine than the one that this host checks definitions with.
-        None => (created.bundle.clone(), host.engine().store().bundle(&created.bundle).await.ok()),
+        // A definition that cannot be read is left out.
+        None => (created.bundle.clone(), host.runs().bundle(&created.bundle).await.ok()),
     };
     let changes = created.isolated.then(|| ReportChanges {
         branch: collected.calls.branch.take(),
         commits: std::mem::take(&mut collected.calls.commits),
     });
+    let mut inputs = created.vars.clone();
+    if let Some(forked) = &view.forked {
+        inputs.extend(forked.vars.clone());
+    }
     let mut report = Report {
+        repeat: bundle.as_ref().and_then(|bundle| bundle.workflow.repeat.clone()).map(|mut repeat| {
+            repeat.max_iters = created.max_iters.unwrap_or(repeat.max_iters);
+            repeat
+        }),
         budgets: bundle.as_ref().map(|bundle| budgets(bundle, &view)).unwrap_or_default(),
         workflow_name: bundle.as_ref().map(|bundle| bundle.workflow.name.clone()),
         bundle: hash,
         vars: view.context.vars.iter().map(|(name, value)| (name.clone(), words::excerpt(value))).collect(),
         holder: record.holder,
+        started_by: view.started_by,
         summary: String::new(),
         next: Vec::new(),
         failures: explain::failures(&collected),
@@ -184,7 +206,7 @@ pub(crate) async fn report(host: &Host, run: &RunId) -> Result<Report, ServiceEr
     report.summary = blocks::text_of(&explain::summary(&report));
     report.next =
         explain::next(&report, first_stage(bundle.as_deref(), &report).as_ref().map(StageId::as_str));
-    Ok(report)
+    Ok(Facts { report, bundle, inputs })
 }
 
 /// The stage that a run is repeated from as a whole: of a loop, the one that an iteration begins with.

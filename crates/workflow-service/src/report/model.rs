@@ -7,8 +7,10 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+use workflow_core::actor::Actor;
 use workflow_core::bundle::BundleHash;
 use workflow_core::data::Data;
+use workflow_core::definition::LoopSpec;
 use workflow_core::event::BudgetLimit;
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodePath, RoleId, RunId, StageId, WorkflowId};
@@ -38,6 +40,9 @@ pub struct Report {
     /// The process that drives the run, described for people; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
+    /// Who started it, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<Arc<Actor>>,
     /// What happened, in a few sentences.
     pub summary: String,
     /// Why the run failed.
@@ -65,6 +70,9 @@ pub struct Report {
     pub iteration: u32,
     /// What all attempts used. What is not known is counted in `unpriced` and `uncounted`.
     pub spent: Spent,
+    /// When the definition repeats its stages, and until when; absent if it does not.
+    #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<LoopSpec>,
     /// What was used of each budget.
     pub budgets: Vec<ReportBudget>,
     /// What failed, also where another attempt helped, in the order in which it began to fail.
@@ -96,6 +104,9 @@ pub struct Excerpt {
     pub text: String,
     /// Whether there is more.
     pub truncated: bool,
+    /// Tells values apart that begin in the same way.
+    #[serde(skip)]
+    pub(super) digest: u64,
 }
 
 /// A step that a person can take.
@@ -313,6 +324,9 @@ pub struct ReportQuestion {
     /// When it was answered.
     #[schemars(with = "Option<String>")]
     pub answered_at: Option<Timestamp>,
+    /// Who answered, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<Arc<Actor>>,
 }
 
 /// A request to a run.
@@ -325,6 +339,9 @@ pub struct ReportControl {
     pub at: Timestamp,
     /// `pause`, `resume`, `cancel` or `kill`.
     pub request: String,
+    /// Who requested it, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Arc<Actor>>,
 }
 
 /// What a run changed in its worktree.

@@ -1,5 +1,7 @@
 //! Times, durations and amounts in words.
 
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+
 use jiff::Timestamp;
 use workflow_core::data::Data;
 use workflow_core::usage::Spent;
@@ -77,12 +79,20 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// The beginning of a value: of a text as it is, of other values as JSON.
-pub(super) fn excerpt(value: &Data) -> Excerpt {
+pub(crate) fn excerpt(value: &Data) -> Excerpt {
     let text = value.text().unwrap_or_else(|| value.json().to_owned());
+    let digest = digest(&text);
     match text.char_indices().nth(LONGEST) {
-        None => Excerpt { text, truncated: false },
-        Some((end, _)) => Excerpt { text: text[..end].to_owned(), truncated: true },
+        None => Excerpt { text, truncated: false, digest },
+        Some((end, _)) => Excerpt { text: text[..end].to_owned(), truncated: true, digest },
     }
+}
+
+/// A number that tells values apart.
+pub(super) fn digest(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -123,6 +133,7 @@ mod tests {
     fn an_excerpt_ends_between_characters() {
         let long = excerpt(&Data::from("é".repeat(LONGEST + 1)));
         assert_eq!((long.text.chars().count(), long.truncated), (LONGEST, true));
+        assert_ne!(long, excerpt(&Data::from("é".repeat(LONGEST + 2))));
         assert_eq!(excerpt(&Data::parse(r#"{ "a": 1 }"#).unwrap()).text, r#"{"a":1}"#);
     }
 }

@@ -1,12 +1,16 @@
 //! A host with a catalog on the disk, runs in memory, and a provider that answers at once.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use futures::executor::block_on;
 use serde_json::Value;
+use workflow_core::ids::RunId;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
 use workflow_core::stop::Stop;
 use workflow_exec::Engine;
-use workflow_service::{Caller, Envelope, Service};
+use workflow_service::worktrees::{FileChange, RunChanges, RunCommit, RunWorktrees, WorktreeFolder};
+use workflow_service::{Caller, Envelope, Service, ServiceError};
 use workflow_store::FsCatalog;
 
 /// Repeats its prompt, and prints it; fails, also at the first attempt only, or waits to be stopped when it is asked to.
@@ -38,6 +42,45 @@ impl Provider for Echo {
     }
 }
 
+/// The worktree of the run `r6`, which changed a file.
+#[derive(Default)]
+struct Folders {
+    is_removed: AtomicBool,
+}
+
+#[async_trait]
+impl RunWorktrees for Folders {
+    async fn list(&self) -> Result<Vec<WorktreeFolder>, ServiceError> {
+        let folder = WorktreeFolder {
+            run_id: "r6".parse().unwrap(),
+            path: "/worktrees/r6".into(),
+            branch: "workflow/r6".to_owned(),
+            used_at: None,
+        };
+        Ok(if self.is_removed.load(Relaxed) { Vec::new() } else { vec![folder] })
+    }
+
+    async fn changes(&self, run: &RunId) -> Result<Option<RunChanges>, ServiceError> {
+        Ok((run.as_str() == "r6").then(|| RunChanges {
+            base: "0".repeat(40),
+            branch: "workflow/r6".to_owned(),
+            commits: vec![RunCommit { id: "1".repeat(40), subject: "1/greet[0]/run".to_owned() }],
+            files: vec![FileChange { path: "a".to_owned(), added: Some(1), removed: None }],
+            diff: Some("+a\n".repeat(2 << 20)),
+            truncated: false,
+        }))
+    }
+
+    async fn patch(&self, run: &RunId) -> Result<Option<String>, ServiceError> {
+        Ok((run.as_str() == "r6").then(|| "+a\n".to_owned()))
+    }
+
+    async fn remove(&self, run: &RunId) -> Result<bool, ServiceError> {
+        self.is_removed.store(true, Relaxed);
+        Ok(run.as_str() == "r6")
+    }
+}
+
 /// A service and what it works on.
 pub(crate) struct Host {
     pub service: Service,
@@ -54,7 +97,8 @@ impl Host {
             engine = engine.provider(provider, Echo);
         }
         let engine = engine.build().unwrap();
-        Self { service: Service::new(engine), home }
+        let service = Service::builder(engine).worktrees(Folders::default()).store_place("memory").build();
+        Self { service, home }
     }
 
     /// Writes a file of the home by hand.

@@ -5,6 +5,7 @@
 mod bindings;
 mod callers;
 mod catalog;
+mod compare;
 mod edits;
 mod fixes;
 mod graph;
@@ -16,5 +17,8 @@ mod mcp;
 mod parts;
 mod report;
 mod start;
+mod system;
 mod table;
 mod transfer;
+#[cfg(unix)]
+mod worktrees;

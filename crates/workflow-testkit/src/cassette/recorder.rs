@@ -11,7 +11,8 @@ use serde_json::Value;
 use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{
-    CallContext, CallHost, CallId, CallRequest, Provider, ProviderError, Reply, SessionLost, async_trait,
+    CallContext, CallHost, CallId, CallRequest, Checkup, Provider, ProviderError, Reply, SessionLost,
+    async_trait,
 };
 use workflow_core::redact::Redactor;
 use workflow_core::stop::Stop;
@@ -108,6 +109,10 @@ impl<P: Provider> Provider for Recorder<P> {
 
     fn options_schema(&self) -> Option<Value> {
         self.provider.options_schema()
+    }
+
+    async fn checkup(&self) -> Option<Checkup> {
+        self.provider.checkup().await
     }
 
     fn has_skill(&self, name: &str) -> bool {

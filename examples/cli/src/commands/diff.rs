@@ -1,6 +1,7 @@
 //! `diff`: what a run changed in its worktree.
 
 use workflow_service::runs::GetRunPlan;
+use workflow_service::worktrees::DiffRun;
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -17,14 +18,21 @@ pub(crate) async fn diff(place: &Place, json: bool, run: &RunRef) -> Result<Exit
         let message = format!("run `{run}` has no worktree: `workflow run --worktree` starts one that has");
         return Err(Error::NoWorktree(message));
     }
-    let changes = host.worktrees.changes(run).await.map_err(|error| Error::NoWorktree(error.to_string()))?;
-    let Some(changes) = changes else {
-        return Err(Error::NoWorktree(format!("run `{run}` has not worked in this repository yet")));
-    };
+    let changes =
+        host.ask(DiffRun { run_id: run.clone(), stat: false }).await.map_err(|error| match error {
+            Error::Service(error) => Error::NoWorktree(error.message),
+            error => error,
+        })?;
     if json {
         print::json(&changes)?;
     } else {
-        print::lines(changes.diff.lines())?;
+        print::lines(changes.diff.as_deref().unwrap_or_default().lines())?;
+        if changes.truncated {
+            print::to_stderr(&format!(
+                "the diff is too long: `git diff {}..{}` shows all of it",
+                changes.base, changes.branch
+            ));
+        }
     }
     Ok(Exit::DONE)
 }

@@ -3,7 +3,7 @@
 use futures::channel::oneshot;
 use futures::future::FutureExt as _;
 use tokio::io::{stdin, stdout};
-use workflow_service::{Caller, Scope, Service, mcp};
+use workflow_service::{Caller, Scope, mcp};
 
 use super::serve::Server;
 use crate::args::McpArgs;
@@ -15,7 +15,7 @@ use crate::store_url::Place;
 /// Serves the agent that started this program, until standard input ends or a signal arrives.
 pub(crate) async fn mcp(place: &Place, args: &McpArgs) -> Result<Exit, Error> {
     let server = Server::start(place, args.no_worker)?;
-    let service = Service::new(server.engine.clone());
+    let service = server.service.clone();
     let scopes: &[Scope] = if args.read_only { &[Scope::Read] } else { &[Scope::Read, Scope::Run] };
     let caller = Caller::new(user(), "mcp").scopes(scopes.iter().copied());
     let (stop, stopped) = oneshot::channel::<()>();

@@ -41,6 +41,7 @@ impl Spawn for Threads {
 /// The engine of a program that serves others, and the runtime that it drives runs on.
 pub(super) struct Server {
     pub engine: Engine,
+    pub service: Service,
     pub runtime: Runtime,
     signals: UnboundedReceiver<i32>,
 }
@@ -50,7 +51,7 @@ impl Server {
     pub(super) fn start(place: &Place, no_worker: bool) -> Result<Self, Error> {
         let signals = signals::listen()?;
         let runtime = Runtime::new().map_err(Error::System)?;
-        let engine = Host::open_on(place, Threads(runtime.handle().clone()))?.engine;
+        let Host { engine, service, .. } = Host::open_on(place, Threads(runtime.handle().clone()))?;
         if !no_worker {
             let worker = engine.clone();
             runtime.spawn(async move {
@@ -59,7 +60,7 @@ impl Server {
                 }
             });
         }
-        Ok(Self { engine, runtime, signals })
+        Ok(Self { engine, service, runtime, signals })
     }
 
     /// Waits until `served` ends, or a signal arrives, which drops `stop`. Runs that are under way then are left to be
@@ -69,7 +70,7 @@ impl Server {
         served: BoxFuture<'_, Result<(), Error>>,
         stop: oneshot::Sender<()>,
     ) -> Result<Exit, Error> {
-        let Self { engine, runtime, mut signals } = self;
+        let Self { engine, runtime, mut signals, .. } = self;
         let stopping = async {
             let mut how = Stop::Gracefully;
             let mut stop = Some(stop);
@@ -97,7 +98,7 @@ impl Server {
 /// Serves until a signal arrives, or until standard input ends.
 pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error> {
     let server = Server::start(place, args.no_worker)?;
-    let service = Service::new(server.engine.clone());
+    let service = server.service.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let served = if args.stdio {
         let caller = Caller::new(user(), "stdio").scopes(Scope::ALL);

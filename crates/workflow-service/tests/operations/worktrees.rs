@@ -1,0 +1,94 @@
+//! Worktrees of runs in a real repository.
+#![cfg(feature = "worktree")]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use workflow_exec::Engine;
+use workflow_providers::{CommandProvider, Worktrees};
+use workflow_service::{Code, Service};
+use workflow_store::FsCatalog;
+
+use crate::host::Host;
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=a", "-c", "user.email=a@example"]).args(arguments).current_dir(folder);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const TEXT: &str = r#"
+workflow: { name: Changes, stages: [go] }
+go: { provider: command, with: { command: [sh, -c, "printf 'one\ntwo\n' > kept; printf '\\000\\377' > binary; rm old"] } }
+"#;
+
+#[test]
+fn what_a_run_changed_is_read_applied_elsewhere_and_outlives_its_worktree() {
+    let home = tempfile::tempdir().unwrap();
+    let (checkout, folder) = (home.path().join("checkout"), home.path().join("worktrees"));
+    std::fs::create_dir(&checkout).unwrap();
+    git(&checkout, &["init", "--quiet", "--initial-branch=main"]);
+    for name in ["kept", "old"] {
+        std::fs::write(checkout.join(name), "one\n").unwrap();
+    }
+    git(&checkout, &["add", "--all"]);
+    git(&checkout, &["commit", "--quiet", "--message=first"]);
+    let worktrees = Worktrees::builder(&checkout, &folder).build();
+    let engine = Engine::builder()
+        .catalog(FsCatalog::open(home.path().join("home")).unwrap())
+        .provider("command", worktrees.wrap(CommandProvider::builder().work_root(&checkout).build()))
+        .build()
+        .unwrap();
+    let host = Host { service: Service::builder(engine).worktrees(worktrees).build(), home };
+    host.data("workflow:create", &json!({ "id": "changes", "text": TEXT }).to_string());
+    host.data("workflow:run", r#"{ "id": "changes", "runId": "r1", "isolated": true }"#);
+    let early = host.call("workflow:runs:diff", r#"{ "runId": "r1" }"#).error.unwrap();
+    assert_eq!(early.code, Code::NotFound, "{}", early.message);
+    host.drive("r1");
+
+    let changes = host.data("workflow:runs:diff", r#"{ "runId": "r1" }"#);
+    let expected = json!([
+        { "path": "binary" }, { "path": "kept", "added": 1, "removed": 0 }, { "path": "old", "added": 0, "removed": 1 },
+    ]);
+    assert_eq!(changes["files"], expected);
+    assert_eq!(changes["commits"][0]["subject"], "1/go[0]/run");
+    assert!(changes["diff"].as_str().unwrap().contains("\n+two\n"), "{changes}");
+    let report = host.data("workflow:runs:report", r#"{ "runId": "r1", "format": "markdown" }"#);
+    let report = report["text"].as_str().unwrap();
+    assert!(report.contains("1 commit on the branch `workflow/r1`") && report.contains(" kept "), "{report}");
+
+    let patch = host.data("workflow:worktrees:patch", r#"{ "runId": "r1" }"#);
+    std::fs::write(host.home.path().join("patch"), patch["patch"].as_str().unwrap()).unwrap();
+    git(&checkout, &["apply", "../patch"]);
+    assert_eq!(std::fs::read(checkout.join("binary")).unwrap(), [0, 255]);
+    assert!(!checkout.join("old").exists());
+
+    let listed = &host.data("workflow:worktrees:list", "")["worktrees"][0];
+    assert_eq!((&listed["runId"], &listed["status"]), (&json!("r1"), &json!("completed")));
+    assert!(Path::new(listed["path"].as_str().unwrap()).is_dir() && listed["usedAt"].is_string());
+    let mine = folder.join("r1/mine");
+    std::fs::write(&mine, "mine").unwrap();
+    let kept = host.call("workflow:worktrees:remove", r#"{ "runId": "r1" }"#).error.unwrap();
+    assert_eq!(kept.code, Code::Refused, "{}", kept.message);
+    std::fs::remove_file(&mine).unwrap();
+    assert_eq!(host.data("workflow:worktrees:remove", r#"{ "runId": "r1" }"#)["branch"], "workflow/r1");
+    assert!(!folder.join("r1").exists());
+    assert_eq!(host.data("workflow:runs:diff", r#"{ "runId": "r1" }"#), changes);
+}
+
+#[test]
+fn a_host_without_worktrees_says_so() {
+    let service = Service::new(Engine::builder().build().unwrap());
+    let host = Host { service, home: tempfile::tempdir().unwrap() };
+    for (name, request) in [
+        ("workflow:runs:diff", r#"{ "runId": "r1" }"#),
+        ("workflow:worktrees:list", ""),
+        ("workflow:worktrees:patch", r#"{ "runId": "r1" }"#),
+        ("workflow:worktrees:remove", r#"{ "runId": "r1" }"#),
+    ] {
+        assert_eq!(host.call(name, request).error.unwrap().code, Code::NotSupported, "{name}");
+    }
+}
