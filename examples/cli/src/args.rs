@@ -235,6 +235,14 @@ pub(crate) enum Command {
     },
     /// Print a report of a run: what it did, what failed and why, what to do next, what it used.
     Report(ReportArgs),
+    /// Compare two runs: their status, times, usage, stages, variables and definitions, and the first point where they differ.
+    Compare {
+        /// The first run.
+        run: RunRef,
+        /// The second run.
+        #[arg(value_name = "OTHER-RUN")]
+        other: RunRef,
+    },
     /// Pause a run: it starts no new calls, and is paused when its current calls have ended.
     Pause {
         /// The run.

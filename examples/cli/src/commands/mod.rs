@@ -1,6 +1,7 @@
 //! The commands, a module each.
 
 mod answer;
+mod compare;
 mod control;
 mod definitions;
 mod delete;
@@ -96,6 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Logs(args) => logs::logs(&place()?, json, args).await,
             Command::Watch { run } => watch::watch(&place()?, json, run).await,
             Command::Report(args) => report::report(&place()?, json, args).await,
+            Command::Compare { run, other } => compare::compare(&place()?, json, run, other).await,
             Command::Pause { run } => control::pause(&place()?, json, run).await,
             Command::Cancel { run } => control::cancel(&place()?, json, run).await,
             Command::Resume { run, detach: true } => control::resume(&place()?, json, run).await,

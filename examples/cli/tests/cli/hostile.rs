@@ -52,6 +52,8 @@ fn nothing_that_is_printed_acts_on_the_terminal() {
         &["report", "r1"],
         &["report", "r1", "--format", "html"],
         &["report", "r1", "--json"],
+        &["compare", "r1", "r2"],
+        &["compare", "r1", "r2", "--json"],
         &["watch", "r1"],
         &["watch", "r1", "--json"],
         &["run", &file, "--dry-run", "--var", &format!("x={HOSTILE}")],

@@ -1,4 +1,4 @@
-//! `watch`, `inbox`, `estimate`, `report` and `run --dry-run`.
+//! `watch`, `inbox`, `estimate`, `report`, `compare` and `run --dry-run`.
 
 use rustix::process::Signal;
 
@@ -145,6 +145,45 @@ fn a_report_says_what_happened_in_the_form_that_was_asked_for() {
     assert_eq!((&json["runId"], &json["status"]), (&"first".into(), &"failed".into()));
     assert_eq!(home.run(&["report", "nothing"]).code, Some(5));
     assert_eq!(home.run(&["report", "first", "--format", "pdf"]).code, Some(2));
+}
+
+#[test]
+fn two_runs_are_compared_side_by_side() {
+    let home = Home::with_stages(&[("one", "echo same"), ("two", "test -e go")]);
+    home.run(&["run", "stages.workflow.yml", "--run-id", "first"]);
+    home.write("go", "");
+    home.run(&["run", "stages.workflow.yml", "--run-id", "second", "--var", "x=1"]);
+    let compared = home.run(&["compare", "first", "second"]);
+    assert_eq!(compared.code, Some(0), "{compared:?}");
+    // Which of them was faster depends on the machine.
+    let text = compared.stdout.replace(" less\n", " more\n");
+    stable(|| {
+        insta::assert_snapshot!(text, @r"
+        run  first  second
+        workflow  stages  stages
+        status  failed  completed
+        created  [date]  [date]
+        took  [took]  [took]
+        used  2 attempts, [took], cost unknown, tokens unknown  2 attempts, [took], cost unknown, tokens unknown
+
+        STAGE  FIRST RUN  SECOND RUN  SECOND TOOK
+        one  completed in [took]  completed in [took]  [took] more
+        two  failed in [took]  completed in [took]  [took] more
+
+        variables that differ:
+          x: (none) → 1
+
+        the first point where they differ is 1/two[0]/run, in the attempts:
+          first:  failed after 1 attempt: `sh` exited with code 1
+          second: completed after 1 attempt
+        ");
+    });
+    let [json] = home.run(&["compare", "first", "second", "--json"]).json().try_into().unwrap();
+    assert_eq!((&json["sameBundle"], &json["vars"][0]["path"]), (&true.into(), &"x".into()));
+    let same = home.run(&["compare", "first", "first"]);
+    assert!(same.stdout.ends_with("\nthey did the same\n"), "{same:?}");
+    assert_eq!(home.run(&["compare", "first", "nothing"]).code, Some(5));
+    assert_eq!(home.run(&["compare", "first"]).code, Some(2));
 }
 
 #[test]
