@@ -189,7 +189,7 @@ impl Shared {
     /// before that is lost with them.
     async fn settle(&self) -> Result<(), StoreError> {
         if self.heartbeat.unsettled.load(Ordering::Acquire) {
-            self.learn().await?;
+            self.learn().boxed().await?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! with `panic = "abort"`.
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Once;
@@ -31,11 +31,13 @@ pub(crate) fn caught_async<F: Future>(future: F) -> impl Future<Output = Result<
 /// Awaits what drives `run`, in which host code of every kind is called.
 pub(crate) fn while_driving<T>(
     run: RunId,
-    future: impl Future<Output = Result<T, EngineError>>,
+    mut driving: Pin<&mut impl Future<Output = Result<T, EngineError>>>,
 ) -> impl Future<Output = Result<T, EngineError>> {
-    caught_async(future).map(move |outcome| match outcome {
-        Ok(driven) => driven,
-        Err(message) => Err(EngineError::Panicked { what: format!("driving run `{run}`"), message }),
+    poll_fn(move |cx| match caught(|| driving.as_mut().poll(cx)) {
+        Ok(polled) => polled,
+        Err(message) => {
+            Poll::Ready(Err(EngineError::Panicked { what: format!("driving run `{run}`"), message }))
+        }
     })
 }
 

@@ -7,6 +7,7 @@ mod forward;
 mod memory;
 pub mod order;
 mod output_filter;
+mod pairs;
 mod record;
 mod run_store;
 mod sync;

@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::ids::{RunId, StageId, WorkflowId};
 use crate::status::{RunStatus, StageStatus, Wait};
+use crate::store::pairs;
 use crate::usage::Spent;
 
 /// A run to be created.
@@ -104,7 +105,7 @@ pub struct RunHead {
     pub stopped_by: Option<Arc<Actor>>,
     /// How far it is. Absent before its first stage, and in heads that earlier versions stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<Box<RunProgress>>,
+    pub progress: Option<Arc<RunProgress>>,
 }
 
 /// How far a run is.
@@ -119,8 +120,9 @@ pub struct RunProgress {
     pub current_stage: Option<StageId>,
     /// The stages that have begun, in that order, and the status of the latest pass of each. Empty if there are more than
     /// [`MOST_STAGES`](Self::MOST_STAGES).
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub stages: IndexMap<StageId, StageStatus>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
+    #[schemars(with = "IndexMap<StageId, StageStatus>")]
+    pub stages: Vec<(StageId, StageStatus)>,
     /// What all attempts used.
     #[serde(default)]
     pub spent: Spent,

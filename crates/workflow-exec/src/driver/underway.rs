@@ -38,8 +38,10 @@ pub(super) struct Underway<'e> {
     /// Calls that have not been polled yet.
     begun: VecDeque<Call<'e>>,
     awaited: FuturesUnordered<Awaited<'e>>,
-    /// The calls among the awaited futures; those not polled yet are added once a call is to be stopped.
-    calls: HashMap<NodePath, Arc<CallIo>>,
+    /// How many of the awaited futures are calls.
+    calls: usize,
+    /// The calls by their nodes, once one was to be stopped; few runs ever need it.
+    by_node: Option<HashMap<NodePath, Arc<CallIo>>>,
     arrived: VecDeque<Arrival<'e>>,
 }
 
@@ -74,7 +76,10 @@ impl<'e> Underway<'e> {
             match call.poll_unpin(cx) {
                 Poll::Ready(ended) => self.ended(ended),
                 Poll::Pending => {
-                    self.calls.insert(call.path().clone(), call.io().clone());
+                    if let Some(by_node) = &mut self.by_node {
+                        by_node.insert(call.path().clone(), call.io().clone());
+                    }
+                    self.calls += 1;
                     self.awaited.push(Awaited::Call(call));
                 }
             }
@@ -84,7 +89,10 @@ impl<'e> Underway<'e> {
             && let Poll::Ready(Some(arrival)) = self.awaited.poll_next_unpin(cx)
         {
             match arrival {
-                Arrival::Ended(ended) => self.ended(ended),
+                Arrival::Ended(ended) => {
+                    self.calls -= 1;
+                    self.ended(ended);
+                }
                 Arrival::Overdue(path, attempt) => self.abandon(&path, attempt),
                 other => self.arrived.push_back(other),
             }
@@ -94,8 +102,8 @@ impl<'e> Underway<'e> {
     /// Inlined: what ended is large, and is copied once less.
     #[inline]
     fn ended(&mut self, ended: Ended) {
-        if !self.calls.is_empty() {
-            self.calls.remove(&ended.path);
+        if let Some(by_node) = &mut self.by_node {
+            by_node.remove(&ended.path);
         }
         self.arrived.push_back(Arrival::Ended(ended));
     }
@@ -111,26 +119,31 @@ impl<'e> Underway<'e> {
 
     /// Whether any call is under way.
     pub(super) fn has_calls(&self) -> bool {
-        !self.calls.is_empty() || !self.begun.is_empty()
+        self.calls > 0 || !self.begun.is_empty()
     }
 
-    /// Registers the calls that were not polled yet under their nodes.
-    fn register(&mut self) {
-        for call in &self.begun {
-            self.calls.entry(call.path().clone()).or_insert_with(|| call.io().clone());
-        }
+    /// All calls by their nodes.
+    fn by_node(&mut self) -> &HashMap<NodePath, Arc<CallIo>> {
+        let of = |call: &Call<'e>| (call.path().clone(), call.io().clone());
+        let by_node = self.by_node.get_or_insert_with(|| {
+            let awaited = self.awaited.iter().filter_map(|awaited| match awaited {
+                Awaited::Call(call) => Some(of(call)),
+                Awaited::Other(_) => None,
+            });
+            awaited.collect()
+        });
+        by_node.extend(self.begun.iter().map(of));
+        by_node
     }
 
     /// Tells a call to stop. When it has not ended after its grace period, or after `most`, it is dropped.
     pub(super) fn stop(&mut self, path: &NodePath, how: Stop, most: Duration, timer: &dyn Timer) {
-        if !self.calls.contains_key(path) {
-            self.register();
-        }
-        self.stop_registered(path, how, most, timer);
-    }
-
-    fn stop_registered(&mut self, path: &NodePath, how: Stop, most: Duration, timer: &dyn Timer) {
-        let Some(call) = self.calls.get(path) else { return };
+        let known = self.by_node.as_ref().and_then(|by_node| by_node.get(path));
+        let call = match known {
+            Some(call) => Some(call),
+            None => self.by_node().get(path),
+        };
+        let Some(call) = call else { return };
         call.stop.stop(how);
         let Some(grace) = call.grace else { return call.abandon() };
         let (path, attempt) = (path.clone(), call.attempt);
@@ -139,19 +152,19 @@ impl<'e> Underway<'e> {
 
     /// Tells every call to stop that was not told so already.
     pub(super) fn stop_all(&mut self, how: Stop, most: Duration, timer: &dyn Timer) {
-        self.register();
-        let unasked = self.calls.iter().filter(|(_, call)| call.stop.signal().now() < how);
+        let unasked = self.by_node().iter().filter(|(_, call)| call.stop.signal().now() < how);
         let mut paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
         // In a fixed order, so that the log is deterministic.
         paths.sort_unstable();
         for path in paths {
-            self.stop_registered(&path, how, most, timer);
+            self.stop(&path, how, most, timer);
         }
     }
 
     /// Drops a call whose grace period is over.
     fn abandon(&self, path: &NodePath, attempt: u32) {
-        if let Some(call) = self.calls.get(path).filter(|call| call.attempt == attempt) {
+        let call = self.by_node.as_ref().and_then(|by_node| by_node.get(path));
+        if let Some(call) = call.filter(|call| call.attempt == attempt) {
             warn!(%path, attempt, "the call did not stop in time and is dropped");
             call.abandon();
         }

@@ -38,10 +38,10 @@ impl Engine {
     pub(crate) async fn take_up(&self, hold: Hold) -> Result<RunView, EngineError> {
         let run = hold.run().clone();
         let driving = pin!(async move {
-            let (plan, state) = self.read(&hold).await.map_err(|error| hold.failed(error))?;
+            let (plan, state) = self.read(&hold).boxed().await.map_err(|error| hold.failed(error))?;
             self.drive_on(hold, plan, state).await
         });
-        panics::while_driving(run, driving).await
+        Ok((*panics::while_driving(run, driving).await?).into())
     }
 
     /// Reads the run that is held, waiting while the store is unavailable.
@@ -66,7 +66,7 @@ impl Engine {
         mut hold: Hold,
         mut plan: Arc<Plan>,
         mut state: Box<State>,
-    ) -> Result<RunView, EngineError> {
+    ) -> Result<Box<State>, EngineError> {
         loop {
             let driven = pin!(driver::drive(&self.shared, &hold, plan, state)).await;
             state = match driven.map_err(|error| hold.failed(error))? {
@@ -93,7 +93,7 @@ impl Engine {
             let read = self.read(&hold).boxed().await;
             (plan, state) = read.map_err(|error| hold.failed(error))?;
         }
-        Ok((*state).into())
+        Ok(state)
     }
 
     /// Carries out the control requests of a run that no process drives, starts no call before that is

@@ -1,9 +1,11 @@
 //! How a run is started, and with which inputs.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures::future::FutureExt as _;
+use indexmap::IndexMap;
 use tracing::Instrument as _;
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
@@ -35,16 +37,23 @@ impl Engine {
     /// [`EngineError::Broken`]. [`EngineError::ShutDown`] after a shutdown.
     pub async fn run(&self, start: StartRun) -> Result<RunView, EngineError> {
         let (run, claimed) = self.accept(start).await?;
-        match claimed {
-            Some((hold, plan, state)) => {
-                // Pinned where it stays, because it is large and would be moved at every layer around it.
-                let driving = pin!(self.drive_on(hold, plan, state));
-                let view = panics::while_driving(run, driving).await?;
-                if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
-            }
-            // Rare, and larger than everything else that a run needs.
-            None => self.drive(&run).boxed().await,
-        }
+        // What is boxed is rare, and larger than everything else that a run needs.
+        let Some((hold, plan, state)) = claimed else { return self.drive(&run).boxed().await };
+        let view = self.drive_created(run, hold, plan, state).await?;
+        if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
+    }
+
+    /// A future of its own, which has its place in memory where `accept` had it.
+    async fn drive_created(
+        &self,
+        run: RunId,
+        hold: Hold,
+        plan: Arc<Plan>,
+        state: Box<State>,
+    ) -> Result<RunView, EngineError> {
+        // Pinned where it stays, because it is large and would be moved at every layer around it.
+        let driving = pin!(self.drive_on(hold, plan, state));
+        Ok((*panics::while_driving(run, driving).await?).into())
     }
 
     /// Creates a run and drives it in the background, through the engine's spawner. An error that ends the driver
@@ -62,7 +71,7 @@ impl Engine {
             let driving = async move {
                 let driving = pin!(engine.drive_on(hold, plan, state));
                 let driven = panics::while_driving(run.clone(), driving).await;
-                engine.park(&run, driven);
+                engine.park(&run, driven.map(|state| (*state).into()));
             };
             // The span of the run has the caller's as its parent.
             panics::spawn(&*spawn, driving.in_current_span().boxed())?;
@@ -95,26 +104,9 @@ impl Engine {
         let plan = match (start.what, &start.provider) {
             (RunWhat::Plan(plan), None) => plan,
             (RunWhat::Plan(plan), Some(provider)) => self.plan_with(plan.bundle(), provider)?,
-            (RunWhat::Id(id), provider) => self.load_with(&id, provider.as_deref()).await?,
+            (RunWhat::Id(id), provider) => self.load_with(&id, provider.as_deref()).boxed().await?,
         };
-        let wrong = plan.check_variables(&start.vars);
-        if !wrong.is_empty() {
-            return Err(EngineError::Variables(wrong));
-        }
-        let wrong = check_labels(&start.labels);
-        if !wrong.is_empty() {
-            return Err(EngineError::Labels(wrong));
-        }
-        if let Some(most) = start.max_iters {
-            plan.check_max_iters(most).map_err(EngineError::Option)?;
-        }
-        self.shared.check_secrets(&plan)?;
-        let vars = start.vars.iter().map(|(name, value)| (format!("the variable `{name}`"), value));
-        self.shared.secret_in(&plan, vars)?;
-        let labels: Vec<_> =
-            start.labels.iter().map(|(name, value)| (name, Data::new(&value.as_str().into()))).collect();
-        let labels = labels.iter().map(|(name, value)| (format!("the label `{name}`"), value));
-        self.shared.secret_in(&plan, labels)?;
+        self.check_inputs(&start.vars, &start.labels, start.max_iters, &plan)?;
         let chosen = start.run_id.is_some();
         let now = self.shared.clock.now();
         let (id, seed) = identity(start.run_id, now)?;
@@ -149,6 +141,33 @@ impl Engine {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn check_inputs(
+        &self,
+        vars: &IndexMap<String, Data>,
+        labels: &BTreeMap<String, String>,
+        max_iters: Option<u32>,
+        plan: &Plan,
+    ) -> Result<(), EngineError> {
+        let wrong = plan.check_variables(vars);
+        if !wrong.is_empty() {
+            return Err(EngineError::Variables(wrong));
+        }
+        let wrong = check_labels(labels);
+        if !wrong.is_empty() {
+            return Err(EngineError::Labels(wrong));
+        }
+        if let Some(most) = max_iters {
+            plan.check_max_iters(most).map_err(EngineError::Option)?;
+        }
+        self.shared.check_secrets(plan)?;
+        let vars = vars.iter().map(|(name, value)| (format!("the variable `{name}`"), value));
+        self.shared.secret_in(plan, vars)?;
+        let labels: Vec<_> =
+            labels.iter().map(|(name, value)| (name, Data::new(&value.as_str().into()))).collect();
+        let labels = labels.iter().map(|(name, value)| (format!("the label `{name}`"), value));
+        self.shared.secret_in(plan, labels)
     }
 
     async fn same_inputs(&self, run: &RunId, wanted: &State) -> Result<(), EngineError> {

@@ -1,6 +1,7 @@
 //! Listing and reading runs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
@@ -119,7 +120,7 @@ pub(crate) async fn with_progress(runs: &dyn Runs, records: Vec<RunRecord>) -> V
             // A run that was deleted since, or that cannot be read, is listed as its head is.
             && let Ok(view) = runs.view(&record.run_id).await
         {
-            record.head.progress = Some(Box::new(progress(view)));
+            record.head.progress = Some(Arc::new(progress(view)));
         }
         record
     });

@@ -1,5 +1,7 @@
 //! The facts that a store needs of a run, derived from its events when they are not stored elsewhere.
 
+use std::sync::Arc;
+
 use workflow_core::event::{Event, EventBody};
 use workflow_core::machine::State;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
@@ -51,7 +53,7 @@ impl Facts {
         if let Some((state, head)) = state.zip(self.head.as_mut())
             && state.status() == head.status
         {
-            (head.wait, head.progress) = (state.wait(), state.progress().map(Box::new));
+            (head.wait, head.progress) = (state.wait(), state.progress().map(Arc::new));
         }
         Ok(())
     }

@@ -356,9 +356,6 @@ fn how_far_a_run_came_is_derived_with_its_head() {
         assert_eq!(head.status, RunStatus::Completed);
         let progress = head.progress.unwrap();
         assert_eq!((progress.iteration, progress.spent.attempts), (1, 1));
-        assert_eq!(
-            progress.stages.into_iter().collect::<Vec<_>>(),
-            [(stage.clone(), StageStatus::Completed)]
-        );
+        assert_eq!(progress.stages, [(stage.clone(), StageStatus::Completed)]);
     }
 }

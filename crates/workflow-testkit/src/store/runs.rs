@@ -178,7 +178,7 @@ pub fn head(status: RunStatus) -> RunHead {
     progress.stages = [("plan".parse().unwrap(), StageStatus::Completed)].into_iter().collect();
     progress.spent.cost_usd = Some(0.1);
     progress.waits.extend(head.wait.clone());
-    (head.forked_from, head.progress) = (Some(id("r0")), Some(Box::new(progress)));
+    (head.forked_from, head.progress) = (Some(id("r0")), Some(Arc::new(progress)));
     head
 }
 

@@ -203,6 +203,9 @@ impl State {
     pub fn waits(&self) -> Vec<Wait> {
         let asked = self.asks.iter().map(|(number, ask)| ask.wait(*number));
         let by_itself = self.wait().filter(|wait| wait.number.is_none());
+        if self.asks.is_empty() {
+            return Vec::from_iter(by_itself);
+        }
         asked.chain(by_itself).collect()
     }
 
@@ -252,7 +255,7 @@ impl State {
             forked_from: self.forked.as_ref().map(|forked| forked.from.clone()),
             started_by: self.started_by().cloned(),
             stopped_by: self.stopped_by.clone(),
-            progress: self.progress().map(Box::new),
+            progress: self.progress().map(Arc::new),
         }
     }
 
@@ -272,8 +275,15 @@ impl State {
             ..RunProgress::default()
         };
         if self.results.len() < RunProgress::MOST_STAGES {
-            let ended = self.results.iter().map(|(stage, result)| (stage, result.status));
-            progress.stages = ended.chain(current).map(|(stage, status)| (stage.clone(), status)).collect();
+            let stages = &mut progress.stages;
+            stages.reserve_exact(self.results.len() + usize::from(current.is_some()));
+            stages.extend(self.results.iter().map(|(stage, result)| (stage.clone(), result.status)));
+            if let Some((stage, status)) = current {
+                match self.results.get_index_of(stage) {
+                    Some(earlier) => stages[earlier].1 = status,
+                    None => stages.push((stage.clone(), status)),
+                }
+            }
         }
         Some(progress)
     }
