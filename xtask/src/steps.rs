@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::tools::{DENY, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
+use crate::tools::{DENY, EXTERNAL_TYPES, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
 use crate::workspace::{cargo, libraries, line, run};
 use crate::{clients, examples};
 
@@ -78,6 +78,13 @@ pub(crate) const ALL: &[Step] = &[
         check: clients::check,
     },
     Step { name: "doc", about: "the docs build without a warning", tool: None, hindrance: None, check: doc },
+    Step {
+        name: "external-types",
+        about: "public APIs name no types of dependencies but those that each manifest lists",
+        tool: Some(EXTERNAL_TYPES),
+        hindrance: None,
+        check: external_types,
+    },
     Step {
         name: "features",
         about: "each library passes clippy with each pair of its features, the façade with each feature",
@@ -163,6 +170,18 @@ fn doctest() -> Result<()> {
 fn doc() -> Result<()> {
     let mut doc = cargo(&["doc", "--no-deps", "--workspace", "--all-features"]);
     run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Compares the public API of each library with `[package.metadata.cargo_check_external_types]` of its manifest.
+fn external_types() -> Result<()> {
+    for name in libraries()? {
+        // Documentation in JSON needs an unstable option. A folder of its own, because build scripts look at the variable
+        // that allows it, and all dependencies would be compiled again.
+        let mut check = EXTERNAL_TYPES.command(&["--all-features", "--manifest-path"]);
+        check.arg(format!("crates/{name}/Cargo.toml")).env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", "target/external-types");
+        run(&mut check).with_context(|| format!("the public API of {name}"))?;
+    }
+    Ok(())
 }
 
 fn features() -> Result<()> {

@@ -20,6 +20,8 @@ pub(crate) struct Tool {
 }
 
 pub(crate) const DENY: Tool = Tool { package: "cargo-deny", version: [0, 20, 2], install_options: &[] };
+pub(crate) const EXTERNAL_TYPES: Tool =
+    Tool { package: "cargo-check-external-types", version: [0, 5, 0], install_options: &[] };
 pub(crate) const FUZZ: Tool = Tool { package: "cargo-fuzz", version: [0, 13, 2], install_options: &[] };
 pub(crate) const HACK: Tool = Tool { package: "cargo-hack", version: [0, 6, 46], install_options: &[] };
 pub(crate) const MACHETE: Tool = Tool { package: "cargo-machete", version: [0, 9, 2], install_options: &[] };
@@ -31,7 +33,7 @@ pub(crate) const NEXTEST: Tool = Tool {
     install_options: &["--no-default-features", "--features", "default-no-update"],
 };
 
-pub(crate) const ALL: &[Tool] = &[MACHETE, MDBOOK, DENY, NEXTEST, HACK, FUZZ];
+pub(crate) const ALL: &[Tool] = &[MACHETE, MDBOOK, DENY, NEXTEST, EXTERNAL_TYPES, HACK, FUZZ];
 
 impl Tool {
     /// Installs the pinned version, unless that one or a later one is installed; returns whether it was
