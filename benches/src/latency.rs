@@ -31,7 +31,7 @@ use crate::work::{PROVIDER, UntilStopped, chain, directory};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a call takes: by then the reader of the run is waiting.
-const RHYTHM: Duration = Duration::from_millis(3);
+pub(crate) const RHYTHM: Duration = Duration::from_millis(3);
 
 /// Events within this time of a run's first event are not counted.
 const SETTLED: Duration = Duration::from_millis(200);
@@ -97,7 +97,7 @@ fn of(
     Ok(rows)
 }
 
-fn row(what: &str, latencies: &[Duration], floor: &[Duration]) -> Row {
+pub(crate) fn row(what: &str, latencies: &[Duration], floor: &[Duration]) -> Row {
     let shown = |latency: Duration| time(latency.as_secs_f64() * 1e9);
     let longest = latencies.iter().copied().max().unwrap_or_default();
     let what = format!(
@@ -112,19 +112,19 @@ fn row(what: &str, latencies: &[Duration], floor: &[Duration]) -> Row {
 }
 
 /// The 99th percentile.
-fn tail(latencies: &[Duration]) -> Duration {
+pub(crate) fn tail(latencies: &[Duration]) -> Duration {
     let mut latencies = latencies.to_vec();
     latencies.sort_unstable();
     let place = (latencies.len() * 99).div_ceil(100).saturating_sub(1);
     latencies.get(place).copied().unwrap_or_default()
 }
 
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Through a channel, to a waiting thread.
-fn thread_to_thread(count: usize) -> Result<Vec<Duration>> {
+pub(crate) fn thread_to_thread(count: usize) -> Result<Vec<Duration>> {
     let (send, receive) = mpsc::channel::<Duration>();
     let reader = thread::spawn(move || receive.iter().map(|sent| now().saturating_sub(sent)).collect());
     for _ in 0..count {
@@ -151,7 +151,7 @@ fn process_to_process(count: usize) -> Result<Vec<Duration>> {
 }
 
 /// Answers after a delay, from a thread, so that the driver waits as it does for a process.
-struct Paced;
+pub(crate) struct Paced;
 
 #[async_trait]
 impl Provider for Paced {
@@ -168,14 +168,23 @@ impl Provider for Paced {
 }
 
 /// Reports when events were stored.
-struct Stored(Sender<(u64, EventBody, Duration)>);
+pub(crate) struct Stored(pub(crate) Sender<StoredEvent>);
+
+/// An event, and when it was stored.
+pub(crate) struct StoredEvent {
+    pub(crate) run: RunId,
+    pub(crate) seq: u64,
+    pub(crate) body: EventBody,
+    pub(crate) at: Duration,
+}
 
 impl EventSink for Stored {
-    fn events(&self, _: &RunId, events: &[Event]) {
+    fn events(&self, run: &RunId, events: &[Event]) {
         let at = now();
         for event in events {
+            let (run, seq, body) = (run.clone(), event.seq, event.body.clone());
             // The receiver is gone at the end.
-            let _ = self.0.send((event.seq, event.body.clone(), at));
+            let _ = self.0.send(StoredEvent { run, seq, body, at });
         }
     }
 }
@@ -211,16 +220,18 @@ fn follow(
     assert_eq!(block_on(engine.drive(run.id()))?.status, RunStatus::Completed);
     let here = reader.join().map_err(|_| "the reader panicked")??;
     let there = other.map(received).transpose()?.unwrap_or_default();
-    let mut appends: Vec<(u64, Duration)> = stored.try_iter().map(|(seq, _, at)| (seq, at)).collect();
+    let appends: Vec<_> = stored.try_iter().map(|stored| (stored.seq, stored.at)).collect();
+    Ok((late(appends.clone(), &here), late(appends, &there)))
+}
+
+/// How late a reader had each event that was stored.
+pub(crate) fn late(mut appends: Vec<(u64, Duration)>, seen: &[(u64, Duration)]) -> Vec<Duration> {
     appends.dedup_by_key(|(_, at)| *at);
     // By then a reader that started before the run was driven has noticed the driver.
     let from = appends.first().map_or(Duration::ZERO, |(_, at)| *at + SETTLED);
-    let steps: Vec<_> = appends.into_iter().filter(|(_, at)| *at > from).collect();
-    let late = |seen: &[(u64, Duration)]| -> Vec<Duration> {
-        let seen: std::collections::HashMap<_, _> = seen.iter().copied().collect();
-        steps.iter().filter_map(|(seq, at)| Some(seen.get(seq)?.saturating_sub(*at))).collect()
-    };
-    Ok((late(&here), late(&there)))
+    let seen: std::collections::HashMap<_, _> = seen.iter().copied().collect();
+    let appends = appends.into_iter().filter(|(_, at)| *at > from);
+    appends.filter_map(|(seq, at)| Some(seen.get(&seq)?.saturating_sub(at))).collect()
 }
 
 /// When each event of a run was read; `begun` is called at the first.
@@ -279,11 +290,11 @@ fn control(run: &RunHandle, what: &str) -> Result<()> {
 }
 
 /// When an event of that kind was stored.
-fn until(stored: &Receiver<(u64, EventBody, Duration)>, kind: &str) -> Result<Duration> {
+fn until(stored: &Receiver<StoredEvent>, kind: &str) -> Result<Duration> {
     loop {
-        let (_, body, at) = stored.recv_timeout(PATIENCE)?;
-        if body.kind() == kind {
-            return Ok(at);
+        let stored = stored.recv_timeout(PATIENCE)?;
+        if stored.body.kind() == kind {
+            return Ok(stored.at);
         }
     }
 }

@@ -22,6 +22,7 @@ mod definitions;
 mod fan_out;
 mod files;
 mod graphs;
+mod http;
 mod latency;
 mod measure;
 mod memory;
@@ -42,7 +43,7 @@ use table::Row;
 
 type Group = fn(Effort) -> Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 14] = [
+const GROUPS: [(&str, Group); 15] = [
     ("sequential", sequential::rows),
     ("fan-out", fan_out::rows),
     ("graphs", graphs::rows),
@@ -57,6 +58,7 @@ const GROUPS: [(&str, Group); 14] = [
     ("redaction", redaction::rows),
     ("control", control::rows),
     ("latency", latency::rows),
+    ("http", http::rows),
 ];
 
 fn main() -> ExitCode {

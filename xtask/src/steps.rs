@@ -178,7 +178,10 @@ fn external_types() -> Result<()> {
         // Documentation in JSON needs an unstable option. A folder of its own, because build scripts look at the variable
         // that allows it, and all dependencies would be compiled again.
         let mut check = EXTERNAL_TYPES.command(&["--all-features", "--manifest-path"]);
-        check.arg(format!("crates/{name}/Cargo.toml")).env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", "target/external-types");
+        check
+            .arg(format!("crates/{name}/Cargo.toml"))
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_DIR", "target/external-types");
         run(&mut check).with_context(|| format!("the public API of {name}"))?;
     }
     Ok(())

@@ -104,6 +104,11 @@ pub async fn serve(
                 }
             },
         };
+        // A message of a stream is sent at once, and not only when the client has acknowledged the one before: clients
+        // delay that by up to 40 ms.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection sends its messages late");
+        }
         let connection =
             http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         let connection = open.watch(connection);
