@@ -5,7 +5,7 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use axum::response::{IntoResponse, Response, Result, Sse, sse};
-use axum::{Router, routing};
+use axum::{Router, routing, serve::ListenerExt as _};
 use futures::StreamExt as _;
 use workflow::service::{Caller, Envelope, FollowRun, OperationMeta, Policy, Scope};
 use workflow::service::{Service, ServiceError, Subscribe, Target};
@@ -41,8 +41,7 @@ async fn call(host: Host, Path(name): Path<String>, headers: HeaderMap, body: St
 
 async fn events(host: Host, Path(run_id): Path<FollowRun>, headers: HeaderMap) -> Result<Response> {
     let request = Subscribe { runs: vec![run_id], heads: false };
-    let batches =
-        host.subscribe(&caller(&headers), request).await.map_err(|error| answer(&Err(error).into()))?;
+    let batches = host.subscribe(&caller(&headers), request).await.map_err(|e| answer(&Err(e).into()))?;
     let events = batches.map(|batch| Ok::<_, axum::Error>(sse::Event::default().data(batch.to_json())));
     Ok(Sse::new(events).into_response())
 }
@@ -56,5 +55,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = operations.route("/runs/{runId}/events", routing::get(events)).with_state(service);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     Ok(axum::serve(listener, router).await?)
 }
