@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::tools::{DENY, EXTERNAL_TYPES, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
-use crate::workspace::{cargo, libraries, line, run};
+use crate::workspace::{cargo, libraries, line, root, run};
 use crate::{clients, examples};
 
 /// One step of CI.
@@ -181,7 +181,7 @@ fn external_types() -> Result<()> {
         check
             .arg(format!("crates/{name}/Cargo.toml"))
             .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_TARGET_DIR", "target/external-types");
+            .env("CARGO_TARGET_DIR", root().join("target/external-types"));
         run(&mut check).with_context(|| format!("the public API of {name}"))?;
     }
     Ok(())

@@ -73,8 +73,13 @@ impl Tool {
 
     /// The installed version.
     fn present(&self) -> Option<[u32; 3]> {
-        let shown = self.command(&["--version"]).stderr(Stdio::null()).output().ok()?;
-        parse_version(&String::from_utf8_lossy(&shown.stdout))
+        // Some know the option only as a program, others only as a subcommand.
+        let mut program = Command::new(self.package);
+        program.current_dir(root()).env("PATH", search_path());
+        [program, self.command(&[])].into_iter().find_map(|mut command| {
+            let shown = command.arg("--version").stderr(Stdio::null()).output().ok()?;
+            parse_version(&String::from_utf8_lossy(&shown.stdout))
+        })
     }
 }
 
