@@ -10,8 +10,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError,
-    Watcher, Watchers, Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead, RunRecord,
+    RunStore, StoreError, Watcher, Watchers, Watching,
 };
 
 /// Wraps a store that has threads. Its leases need not be renewed, because no real time passes. Clones are
@@ -97,6 +97,24 @@ impl RunStore for Inline {
 
     async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
         block_on(self.inner.prune(ended_before, most))
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        block_on(self.inner.claim_notice(notice, now, until))
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        block_on(self.inner.settle_notice(notice, attempt, retry_at))
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
@@ -13,8 +14,8 @@ use workflow_core::output::OutputEntry;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    Control, ControlRecord, ControlRequest, Lease, MemoryStore, NewRun, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watching,
+    Control, ControlRecord, ControlRequest, Lease, MemoryStore, NewRun, NoticeClaim, NoticeId, RunFilter,
+    RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 use workflow_exec::{Engine, StartRun};
 use workflow_tests::sim::Sim;
@@ -111,6 +112,24 @@ impl RunStore for Between {
 
     async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
         self.inner.delete(run).await
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        self.inner.claim_notice(notice, now, until).await
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.inner.settle_notice(notice, attempt, retry_at).await
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

@@ -10,8 +10,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, RunFilter, RunHead, RunRecord, RunStore, StoreError,
-    Watcher, Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead, RunRecord,
+    RunStore, StoreError, Watcher, Watching,
 };
 
 use super::disk::Disk;
@@ -147,6 +147,24 @@ impl RunStore for Witness {
 
     async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
         self.inner.prune(ended_before, most).await
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        self.inner.claim_notice(notice, now, until).await
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.inner.settle_notice(notice, attempt, retry_at).await
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

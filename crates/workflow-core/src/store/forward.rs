@@ -14,6 +14,7 @@ use crate::output::OutputEntry;
 use crate::store::control::{ControlRecord, ControlRequest};
 use crate::store::error::StoreError;
 use crate::store::filter::RunFilter;
+use crate::store::notice::{NoticeClaim, NoticeId};
 use crate::store::output_filter::{OutputFilter, OutputWindow};
 use crate::store::record::{Lease, NewRun, RunHead, RunRecord};
 use crate::store::run_store::RunStore;
@@ -116,6 +117,24 @@ macro_rules! forward {
 
             async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
                 (**self).prune(ended_before, most).await
+            }
+
+            async fn claim_notice(
+                &self,
+                notice: &NoticeId,
+                now: Timestamp,
+                until: Timestamp,
+            ) -> Result<NoticeClaim, StoreError> {
+                (**self).claim_notice(notice, now, until).await
+            }
+
+            async fn settle_notice(
+                &self,
+                notice: &NoticeId,
+                attempt: u32,
+                retry_at: Option<Timestamp>,
+            ) -> Result<(), StoreError> {
+                (**self).settle_notice(notice, attempt, retry_at).await
             }
 
             async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

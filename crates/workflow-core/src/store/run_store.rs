@@ -14,6 +14,7 @@ use crate::status::RunStatus;
 use crate::store::control::{ControlRecord, ControlRequest};
 use crate::store::error::StoreError;
 use crate::store::filter::RunFilter;
+use crate::store::notice::{NoticeClaim, NoticeId};
 use crate::store::output_filter::{OutputFilter, OutputWindow};
 use crate::store::record::{Lease, NewRun, RunHead, RunRecord};
 use crate::store::watchers::{Watcher, Watching};
@@ -219,6 +220,38 @@ pub trait RunStore: Send + Sync {
     async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
         delete_one_by_one(self, ended_before, most).await
     }
+
+    /// Claims the notice of an event for a target until `until`, unless it is settled, or another claim is valid
+    /// at the time `now`. Of several callers, in any process, one gets the claim. The store does not look at
+    /// the event.
+    ///
+    /// The times are those of the callers. If their clocks differ by more than a claim is valid for, one can
+    /// end early.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError>;
+
+    /// Ends the claim of a notice that was the try `attempt`. Without `retry_at` the notice is settled for good,
+    /// whatever became of the claim: it was delivered, or is given up. Otherwise it can be claimed again from
+    /// that time, unless another try has begun since. A notice that was never claimed is left as it is, like
+    /// one whose run was deleted: a run is deleted with its notices.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`].
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
 
     /// The bundle of that hash.
     ///

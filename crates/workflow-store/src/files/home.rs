@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::{check_numbers, page, run_not_found};
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunRecord,
-    StoreError,
+    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
+    RunFilter, RunRecord, StoreError,
 };
 
 use super::bundles::Bundles;
@@ -22,7 +23,7 @@ use super::held::{EVENTS, HeldRun, no_event, state};
 use super::lock::{RunLock, Taken, holder, is_abandoned};
 use super::record::Record;
 use super::signal::Signal;
-use super::{controls, log, output};
+use super::{controls, log, notices, output};
 use crate::disk::{
     UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished, writable_by_owner_alone,
 };
@@ -233,6 +234,28 @@ impl Home {
 
     pub(super) fn controls(&self, run: &RunId, after: u64) -> Result<Vec<ControlRecord>, StoreError> {
         controls::controls(&self.directory(run)?, after)
+    }
+
+    pub(super) fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        let directory = self.directory(&notice.run)?;
+        notices::claim(&directory, notice, now, until)?.ok_or_else(|| run_not_found(&notice.run))
+    }
+
+    pub(super) fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        match self.directory(&notice.run) {
+            Err(StoreError::NotFound(_)) => Ok(()),
+            directory => notices::settle(&directory?, notice, attempt, retry_at),
+        }
     }
 
     pub(super) fn get(&self, run: &RunId) -> Result<RunRecord, StoreError> {

@@ -9,6 +9,7 @@ mod home;
 mod lines;
 mod lock;
 mod log;
+mod notices;
 mod output;
 mod record;
 mod signal;
@@ -19,13 +20,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
+    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 pub use self::foreign::{ForeignRun, foreign_runs};
@@ -43,6 +45,7 @@ const WRITERS: usize = 4;
 ///                   run.json        the head, for lists
 ///                   output.jsonl    what providers said
 ///                   controls.jsonl  what was asked of the run
+///                   notices.jsonl   which of its events were told to whom
 ///                   lock            who drives it
 /// <home>/bundles/{hash}.json        what runs were started with
 /// ```
@@ -250,6 +253,26 @@ impl RunStore for FileStore {
     async fn delete(&self, run: &RunId) -> Result<(), StoreError> {
         let id = run.clone();
         self.write(run, move |home, _| home.delete(&id)).await
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        let claimed = notice.clone();
+        self.write(&notice.run, move |home, _| home.claim_notice(&claimed, now, until)).await
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let settled = notice.clone();
+        self.write(&notice.run, move |home, _| home.settle_notice(&settled, attempt, retry_at)).await
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

@@ -12,6 +12,7 @@ mod hints;
 mod lease;
 mod list;
 mod listen;
+mod notices;
 mod options;
 mod output;
 mod read;
@@ -37,8 +38,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watchers, Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
+    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
 };
 
 use self::append::Append;
@@ -279,6 +280,26 @@ impl RunStore for PostgresStore {
 
     async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
         self.ask(None, async move |service| service.prune(ended_before, most).await).await
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        let notice = notice.clone();
+        self.ask(None, async move |service| service.claim_notice(&notice, now, until).await).await
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let notice = notice.clone();
+        self.ask(None, async move |service| service.settle_notice(&notice, attempt, retry_at).await).await
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

@@ -40,6 +40,11 @@ pub(super) fn nanoseconds(time: Timestamp) -> i64 {
     i64::try_from(all).unwrap_or(if all < 0 { i64::MIN } else { i64::MAX })
 }
 
+/// The time of a stored number. Every `i64` is within the range.
+pub(super) fn timestamp(nanoseconds: i64) -> Timestamp {
+    Timestamp::from_nanosecond(nanoseconds.into()).unwrap_or_default()
+}
+
 pub(super) fn text(value: &impl Serialize, place: &str) -> Result<String, StoreError> {
     serde_json::to_string(value)
         .map_err(|error| StoreError::Io { place: place.to_owned(), source: Arc::new(error.into()) })

@@ -6,7 +6,8 @@ use workflow_core::store::StoreError;
 use super::database::{Database, Query};
 
 /// What each version changes. Committed migrations never change.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Whether the table of versions exists, and the server's settings for encoding and commits.
 const LOOK: Query = Query::new(

@@ -21,6 +21,11 @@ pub(super) fn nanoseconds(time: jiff::Timestamp) -> i64 {
     i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX })
 }
 
+/// The time of a stored number. Every `i64` is within the range.
+pub(super) fn timestamp(nanoseconds: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(nanoseconds.into()).unwrap_or_default()
+}
+
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

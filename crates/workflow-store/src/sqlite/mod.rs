@@ -9,6 +9,7 @@ mod holder;
 mod lease;
 mod lines;
 mod list;
+mod notices;
 mod options;
 mod output;
 mod place;
@@ -37,8 +38,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
+    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 pub use self::options::{SqliteOptions, Synchronous};
@@ -272,6 +273,26 @@ impl RunStore for SqliteStore {
         let queue = &self.writer.queue;
         queue.push(Box::new(Prune::new(Arc::clone(queue), nanoseconds(ended_before), most, answer)));
         done.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        let notice = notice.clone();
+        self.writer.queue.write(move |writing, _| notices::claim(writing, &notice, now, until)).await
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let notice = notice.clone();
+        self.writer.queue.write(move |writing, _| notices::settle(writing, &notice, attempt, retry_at)).await
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

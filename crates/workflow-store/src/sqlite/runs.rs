@@ -113,6 +113,7 @@ pub(super) fn remove(writing: &Writing, key: i64) -> rusqlite::Result<()> {
         "DELETE FROM event WHERE run = ?1",
         "DELETE FROM output WHERE run = ?1",
         "DELETE FROM control WHERE run = ?1",
+        "DELETE FROM notice WHERE run = ?1",
     ] {
         writing.execute(sql, [key])?;
     }

@@ -58,11 +58,13 @@ pub enum WriteKind {
     Request,
     /// `delete` and `prune`.
     Delete,
+    /// `claim_notice` and `settle_notice`.
+    Notice,
 }
 
 impl WriteKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Create,
         Self::Append,
         Self::Output,
@@ -71,6 +73,7 @@ impl WriteKind {
         Self::Release,
         Self::Request,
         Self::Delete,
+        Self::Notice,
     ];
 }
 

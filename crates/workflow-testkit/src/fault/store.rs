@@ -11,8 +11,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
+    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 use super::{FaultStore, WriteKind, unknown};
@@ -117,6 +117,24 @@ impl RunStore for FaultStore {
 
     async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
         self.write(WriteKind::Delete, self.inner.prune(ended_before, most)).await
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        self.write(WriteKind::Notice, self.inner.claim_notice(notice, now, until)).await
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.write(WriteKind::Notice, self.inner.settle_notice(notice, attempt, retry_at)).await
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

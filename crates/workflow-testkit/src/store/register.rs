@@ -88,6 +88,12 @@ macro_rules! __store_cases {
             what_ended_before_a_time_is_deleted
             the_oldest_are_deleted_first_and_no_more_than_asked
             what_is_held_is_not_deleted
+            a_claim_of_a_notice_is_valid_until_its_time
+            a_settled_notice_is_not_claimed_again
+            a_late_settlement_leaves_the_next_claim
+            notices_of_events_and_targets_are_apart
+            a_run_is_deleted_with_its_notices
+            one_of_many_claims_of_a_notice_wins
         ] }
     };
     ($do:ident $with:tt durable) => {
@@ -95,6 +101,7 @@ macro_rules! __store_cases {
             a_reopened_store_has_all
             what_was_acknowledged_survives_its_holder
             a_deleted_run_stays_deleted
+            a_settled_notice_stays_settled_when_the_store_is_opened_again
         ] }
     };
     ($do:ident $with:tt processes) => {
@@ -105,6 +112,7 @@ macro_rules! __store_cases {
             of_many_processes_one_wins_each_claim
             of_many_processes_each_is_given_others
             a_control_reaches_the_holder_in_another_process
+            of_many_processes_one_claims_a_notice
         ] }
     };
     ($do:ident $with:tt leases) => {

@@ -13,8 +13,8 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    Control, ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead,
-    RunRecord, RunStore, StoreError, Watcher, Watching,
+    Control, ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
+    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 use super::runs::{at, entry, head, id, new_run, started};
@@ -58,7 +58,7 @@ impl<F: Fixture, W: Fn(Box<dyn RunStore>) -> Box<dyn RunStore>> Fixture for Wrap
 }
 
 /// The methods of [`RunStore`], in the order of the trait.
-pub const METHODS: [&str; 21] = [
+pub const METHODS: [&str; 23] = [
     "create",
     "append",
     "append_output",
@@ -78,6 +78,8 @@ pub const METHODS: [&str; 21] = [
     "controls",
     "delete",
     "prune",
+    "claim_notice",
+    "settle_notice",
     "bundle",
     "watch",
 ];
@@ -127,6 +129,7 @@ pub fn every_method_is_handed_on(wrap: impl FnOnce(Recorder) -> Box<dyn RunStore
 /// Calls a method, and formats its answer.
 fn call(store: &dyn RunStore, method: &str) -> String {
     let (run, lease) = (id("r1"), Lease { run: id("r1"), epoch: 3, previous: 0, deaths: 0 });
+    let notice = NoticeId { run: id("r1"), event: 2, target: "t".to_owned() };
     let head = head(RunStatus::Running);
     match method {
         "create" => format!("{:?}", block_on(store.create(new_run("r1")))),
@@ -148,6 +151,8 @@ fn call(store: &dyn RunStore, method: &str) -> String {
         "controls" => format!("{:?}", block_on(store.controls(&run, 1))),
         "delete" => format!("{:?}", block_on(store.delete(&run))),
         "prune" => format!("{:?}", block_on(store.prune(at(6), 5))),
+        "claim_notice" => format!("{:?}", block_on(store.claim_notice(&notice, at(1), at(2)))),
+        "settle_notice" => format!("{:?}", block_on(store.settle_notice(&notice, 3, Some(at(4))))),
         "bundle" => format!("{:?}", block_on(store.bundle(&BundleHash::of("x")))),
         "watch" => format!("{:?}", store.watch(Arc::new(|_| {}))),
         _ => panic!("`{method}` is not called"),
@@ -264,6 +269,26 @@ impl RunStore for Recorder {
     async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
         self.called("prune");
         Err(told((ended_before, most)))
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        self.called("claim_notice");
+        Err(told((notice, now, until)))
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.called("settle_notice");
+        Err(told((notice, attempt, retry_at)))
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

@@ -14,14 +14,15 @@ use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::async_trait;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, MemoryStore, NewRun, OutputFilter, OutputWindow, RunFilter,
-    RunHead, RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
+    ControlRecord, ControlRequest, Lease, MemoryStore, NewRun, NoticeClaim, NoticeId, OutputFilter,
+    OutputWindow, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
 };
 use workflow_testkit::store::Damage;
 use workflow_testkit::store::runs::{id, output_of, started};
 
 use crate::defects::Defect;
 use crate::fixture::{LEASE_TIME, Shared};
+use crate::noticing::{self, Notices};
 use crate::searching;
 
 /// One process, as far as its defect allows.
@@ -46,6 +47,7 @@ struct Own {
     kept_back: Mutex<Option<(Lease, u64, Vec<Event>)>>,
     bundles_gone: Mutex<HashSet<BundleHash>>,
     writing: futures::lock::Mutex<()>,
+    notices: Notices,
 }
 
 impl Defective {
@@ -556,6 +558,24 @@ impl RunStore for Defective {
             }
             _ => self.inner.prune(ended_before, most).await,
         }
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        noticing::claim(self.defect, &self.inner, &self.own.notices, notice, now, until).await
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        noticing::settle(self.defect, &self.inner, &self.own.notices, notice, attempt, retry_at).await
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

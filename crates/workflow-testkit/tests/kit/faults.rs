@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::executor::block_on;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{Control, MemoryStore, RunStore, StoreError};
+use workflow_core::store::{Control, MemoryStore, NoticeId, RunStore, StoreError};
 use workflow_testkit::fault::{Fault, FaultStore, Write, WriteKind, seeded};
 use workflow_testkit::store::runs::*;
 
@@ -76,6 +76,7 @@ fn every_kind_of_write_can_be_met() {
             Ok(lease) => lease,
             Err(_) => block_on(memory.claim(&id("r1"))).unwrap(),
         };
+        let notice = NoticeId { run: id("r1"), event: 1, target: String::new() };
         let results = [
             (WriteKind::Create, block_on(store.create(new_run("r2"))).map(drop)),
             (WriteKind::Append, append(&store, &lease, 1, &[started(2)])),
@@ -85,12 +86,13 @@ fn every_kind_of_write_can_be_met() {
             (WriteKind::Release, block_on(store.release(lease))),
             (WriteKind::Claim, block_on(store.claim_next(1, at(0))).map(drop)),
             (WriteKind::Delete, block_on(store.prune(at(9), 9)).map(drop)),
+            (WriteKind::Notice, block_on(store.settle_notice(&notice, 1, None))),
         ];
         for (of, result) in results {
             assert_eq!(result.is_err(), of == kind, "{of:?} where {kind:?} is met: {result:?}");
         }
         let seen = seen.lock().unwrap();
-        assert_eq!(seen.iter().map(|write| write.number).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+        assert_eq!(seen.iter().map(|write| write.number).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
         let claims: Vec<_> = seen.iter().filter(|write| write.kind == WriteKind::Claim).collect();
         assert_eq!(claims.iter().map(|write| write.of_its_kind).collect::<Vec<_>>(), [1, 2]);
     }

@@ -98,6 +98,24 @@ macro_rules! hand_on {
                 $inner.delete(run).await
             }
 
+            async fn claim_notice(
+                &$self,
+                notice: &NoticeId,
+                now: Timestamp,
+                until: Timestamp,
+            ) -> Answer<NoticeClaim> {
+                $inner.claim_notice(notice, now, until).await
+            }
+
+            async fn settle_notice(
+                &$self,
+                notice: &NoticeId,
+                attempt: u32,
+                retry_at: Option<Timestamp>,
+            ) -> Answer<()> {
+                $inner.settle_notice(notice, attempt, retry_at).await
+            }
+
             async fn bundle(&$self, hash: &BundleHash) -> Answer<Arc<Bundle>> {
                 $inner.bundle(hash).await
             }

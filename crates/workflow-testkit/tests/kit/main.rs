@@ -8,6 +8,7 @@ mod defects;
 mod faults;
 mod fixture;
 mod forgetful;
+mod noticing;
 mod providers;
 mod searching;
 #[cfg(feature = "sim")]

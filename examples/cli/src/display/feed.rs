@@ -264,7 +264,8 @@ mod tests {
     use serde_json::json;
     use workflow_core::bundle::{Bundle, BundleHash};
     use workflow_core::store::{
-        ControlRecord, ControlRequest, Lease, NewRun, RunFilter, RunHead, RunRecord, Watcher, Watching,
+        ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead, RunRecord,
+        Watcher, Watching,
     };
 
     use super::*;
@@ -332,6 +333,17 @@ mod tests {
             unreachable!()
         }
         async fn delete(&self, _: &RunId) -> Result<(), StoreError> {
+            unreachable!()
+        }
+        async fn claim_notice(
+            &self,
+            _: &NoticeId,
+            _: Timestamp,
+            _: Timestamp,
+        ) -> Result<NoticeClaim, StoreError> {
+            unreachable!()
+        }
+        async fn settle_notice(&self, _: &NoticeId, _: u32, _: Option<Timestamp>) -> Result<(), StoreError> {
             unreachable!()
         }
         async fn bundle(&self, _: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

@@ -1,6 +1,7 @@
 //! A store that keeps runs in memory.
 
 mod holder;
+mod notices;
 mod run;
 
 use std::fmt;
@@ -18,8 +19,8 @@ use super::order::{check_numbers, check_output, page, run_not_found};
 use super::sync::{lock, read, write};
 use super::watchers::Watchers;
 use super::{
-    ControlRecord, ControlRequest, Lease, NewRun, OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
+    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
@@ -321,6 +322,28 @@ impl RunStore for MemoryStore {
         drop(state);
         runs.remove(run);
         Ok(())
+    }
+
+    async fn claim_notice(
+        &self,
+        notice: &NoticeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<NoticeClaim, StoreError> {
+        self.run(&notice.run, |run| run.notices.claim(notice.event, &notice.target, now, until))
+    }
+
+    async fn settle_notice(
+        &self,
+        notice: &NoticeId,
+        attempt: u32,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        match self.run(&notice.run, |run| run.notices.settle(notice.event, &notice.target, attempt, retry_at))
+        {
+            Err(StoreError::NotFound(_)) => Ok(()),
+            settled => settled,
+        }
     }
 
     async fn bundle(&self, hash: &BundleHash) -> Result<Arc<Bundle>, StoreError> {

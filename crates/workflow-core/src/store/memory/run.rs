@@ -7,6 +7,7 @@ use super::super::order::control_of;
 use super::super::window::WindowScan;
 use super::super::{ControlRecord, Lease, OutputFilter, OutputWindow, RunHead, RunRecord};
 use super::holder::Holder;
+use super::notices::Notices;
 use crate::event::Event;
 use crate::ids::RunId;
 use crate::output::{OutputEntry, OutputKind};
@@ -33,6 +34,7 @@ pub(super) struct Run {
     /// How many holders in a row died, and the number of the last event then.
     deaths: (u32, u64),
     output: Option<Box<Output>>,
+    pub(super) notices: Notices,
 }
 
 #[derive(Default)]
@@ -54,6 +56,7 @@ impl Run {
             obeyed: 0,
             deaths: (0, 0),
             output: None,
+            notices: Notices::default(),
         };
         run.add_events(events);
         run
