@@ -67,6 +67,7 @@ mod tests {
 
     use serde::Serialize;
 
+    use crate::definition::NoticeKind;
     use crate::failure::FailureClass;
     use crate::output::OutputKind;
     use crate::status::{RunStatus, StageStatus, WaitReason};
@@ -84,6 +85,7 @@ mod tests {
         holds(WaitReason::ALL);
         holds(FailureClass::ALL);
         holds(OutputKind::ALL);
+        holds(NoticeKind::ALL);
     }
 
     #[test]

@@ -120,6 +120,30 @@ fn every_bad_assignment_gets_its_exact_diagnostics() {
 }
 
 #[test]
+fn every_bad_notification_gets_its_exact_diagnostics() {
+    let table = table("notifications/bad", 9, |_, text| {
+        let parsed = definition::parse_notifications(text);
+        assert_eq!(parsed.notifications.is_none(), parsed.diagnostics.iter().any(Diagnostic::is_error));
+        parsed.diagnostics
+    });
+    insta::assert_snapshot!("bad_notifications", table);
+}
+
+#[test]
+fn good_notifications_have_no_diagnostics() {
+    let mut read = String::new();
+    for (name, text) in files("notifications/good") {
+        let parsed = definition::parse_notifications(&text);
+        assert_eq!(parsed.diagnostics, [], "{name}");
+        writeln!(read, "{name}").unwrap();
+        for (name, target) in parsed.notifications.unwrap().targets {
+            writeln!(read, "  {name}: {target:?}").unwrap();
+        }
+    }
+    insta::assert_snapshot!("good_notifications", read);
+}
+
+#[test]
 fn good_assignments_have_no_diagnostics() {
     let mut read = String::new();
     for (name, text) in files("assignments/good") {

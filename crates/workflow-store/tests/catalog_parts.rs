@@ -69,7 +69,7 @@ fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) {
 }
 
 /// One part of each kind, two valid texts for it, an invalid one, and its file.
-fn kinds() -> [(Part, [&'static str; 2], &'static str, &'static str); 4] {
+fn kinds() -> [(Part, [&'static str; 2], &'static str, &'static str); 5] {
     let graph = "graph: [{ id: a, type: run }]";
     [
         (
@@ -85,6 +85,12 @@ fn kinds() -> [(Part, [&'static str; 2], &'static str, &'static str); 4] {
             "workflows/stages/plan.gate.yml",
         ),
         (Part::Assignments, ["plan: codex\n", "plan: gemini\n"], "plan: 5\n", "config/assignments.yml"),
+        (
+            Part::Notifications,
+            ["targets: {}\n", "targets: { team: { command: [x] } }\n"],
+            "targets: 5\n",
+            "config/notify.yml",
+        ),
         (schema("schemas/plan.json"), ["{}", "type: object\n"], "{ \"a\": ", "schemas/plan.json"),
     ]
 }

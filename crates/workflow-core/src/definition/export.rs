@@ -276,7 +276,7 @@ fn named(part: &Part) -> Option<(&'static str, String)> {
         Part::Role(id) => Some(("roles", id.to_string())),
         Part::Schema(name) => Some(("schemas", name.clone())),
         Part::Skill(name) => Some(("skills", name.clone())),
-        Part::Assignments => None,
+        Part::Assignments | Part::Notifications => None,
     }
 }
 

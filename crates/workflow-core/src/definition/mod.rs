@@ -39,7 +39,7 @@ mod resolve;
 mod yaml;
 
 pub(crate) use check::{NodeNames, arms, needs};
-pub(crate) use model::{AssignmentsFile, WorkflowFile};
+pub(crate) use model::{AssignmentsFile, NotificationsFile, WorkflowFile};
 
 pub use crate::role::{Role, Variable, VariableType};
 pub use crate::suggest::{did_you_mean, nearest};
@@ -49,13 +49,15 @@ pub use edit::Correction;
 pub use export::{EXPORT_FORMAT, Export};
 pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, DIAGNOSTIC_CODES, Diagnostic, Diagnostics,
-    Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane, LoopSpec, Mode, Node, OnFailure,
-    OnInterrupt, OutputFormat, ParallelStrategy, Period, Profile, ReduceNode, ReduceStrategy, RunNode,
-    SessionMode, Severity, SourceRange, Stage, Workflow, calls_of, roles_of,
+    Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane, LoopSpec, Mode, Node, NoticeKind,
+    Notifications, NotifyChannel, NotifyTarget, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
+    Period, Profile, ReduceNode, ReduceStrategy, RunNode, SessionMode, Severity, SourceRange, Stage,
+    Workflow, calls_of, roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{
-    ParsedAssignments, check_schema, parse_assignments, read_front_matter, read_schema, read_value,
+    ParsedAssignments, ParsedNotifications, check_schema, parse_assignments, parse_notifications,
+    read_front_matter, read_schema, read_value,
 };
 pub use resolve::{CheckedBundle, Defaults, Library, SourceFile, recommended_provider, resolve};
 pub use yaml::NotWritable;

@@ -51,6 +51,7 @@ impl Draft {
     pub fn give(&mut self, part: &Part, found: Result<Option<Text>, String>) {
         let what = match part {
             Part::Assignments => "assignments".to_owned(),
+            Part::Notifications => "notifications".to_owned(),
             Part::Profile(stage, profile) => format!("profile {stage}.{profile}"),
             Part::Role(role) => format!("role {role}"),
             Part::Schema(name) => format!("schema {name}"),
@@ -132,8 +133,8 @@ impl Draft {
                 }
                 Err(diagnostics) => diagnostics,
             },
-            // Their texts are for agents: see `give_skill`.
-            Part::Skill(_) => Vec::new(),
+            // Texts of skills are for agents: see `give_skill`. No workflow refers to notifications.
+            Part::Skill(_) | Part::Notifications => Vec::new(),
         };
         self.keep_problems(what, origin, problems);
     }

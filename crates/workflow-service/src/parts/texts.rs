@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use workflow_core::catalog::{Part, PartKind, Text, Version};
 use workflow_core::data::Data;
 use workflow_core::definition::{
-    Diagnostic, Variable, parse_assignments, parse_profile, parse_role, read_front_matter, read_value,
+    Diagnostic, Variable, parse_assignments, parse_notifications, parse_profile, parse_role,
+    read_front_matter, read_value,
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId};
 
@@ -76,7 +77,9 @@ impl PartSummary {
                 }
                 parsed.diagnostics
             }
-            Part::Assignments | Part::Schema(_) | Part::Skill(_) => problems(part, text),
+            Part::Assignments | Part::Notifications | Part::Schema(_) | Part::Skill(_) => {
+                problems(part, text)
+            }
         };
         self.problems = found.into_iter().map(Problem::from).collect();
     }
@@ -122,6 +125,7 @@ fn problems(part: &Part, text: &str) -> Vec<Diagnostic> {
         Part::Role(id) => parse_role(text.as_bytes(), Some(id)).diagnostics,
         Part::Profile(..) => parse_profile(text.as_bytes(), None).diagnostics,
         Part::Assignments => parse_assignments(text.as_bytes()).diagnostics,
+        Part::Notifications => parse_notifications(text.as_bytes()).diagnostics,
         Part::Schema(_) | Part::Skill(_) => Vec::new(),
     }
 }
@@ -134,7 +138,7 @@ async fn list(host: &Host, kind: PartKind) -> Result<PartList, ServiceError> {
             Part::Role(id) => (id.to_string(), None),
             Part::Profile(stage, id) => (id.to_string(), Some(stage.clone())),
             Part::Skill(name) | Part::Schema(name) => (name.clone(), None),
-            Part::Assignments => continue,
+            Part::Assignments | Part::Notifications => continue,
         };
         let mut item = PartSummary {
             id,
@@ -163,13 +167,18 @@ async fn list(host: &Host, kind: PartKind) -> Result<PartList, ServiceError> {
     Ok(PartList { items })
 }
 
-async fn get(host: &Host, part: &Part) -> Result<PartText, ServiceError> {
+pub(crate) async fn get(host: &Host, part: &Part) -> Result<PartText, ServiceError> {
     let found = host.catalog()?.part(part).await?;
     let text = found.ok_or_else(|| ServiceError::not_found(format!("there is no {part}")))?;
     Ok(of(part, text))
 }
 
-async fn put(host: &Host, part: &Part, text: &str, read: Option<String>) -> Result<PartText, ServiceError> {
+pub(crate) async fn put(
+    host: &Host,
+    part: &Part,
+    text: &str,
+    read: Option<String>,
+) -> Result<PartText, ServiceError> {
     let errors = problems(part, text).into_iter().filter(Diagnostic::is_error);
     let errors: Vec<_> = errors.map(Problem::from).collect();
     if !errors.is_empty() {

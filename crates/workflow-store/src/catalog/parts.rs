@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use workflow_core::bundle::{BundleHash, Skill};
 use workflow_core::catalog::{CatalogError, Part, PartKind, Text, Version, is_schema_name};
 use workflow_core::definition::{
-    Diagnostic, Diagnostics, parse_assignments, parse_profile, parse_role, read_schema,
+    Diagnostic, Diagnostics, parse_assignments, parse_notifications, parse_profile, parse_role, read_schema,
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId, is_id};
 
@@ -237,6 +237,9 @@ fn places(part: &Part) -> Result<Vec<PathBuf>, CatalogError> {
         Part::Assignments => {
             ENDINGS.map(|ending| PathBuf::from(format!("config/assignments.{ending}"))).to_vec()
         }
+        Part::Notifications => {
+            ENDINGS.map(|ending| PathBuf::from(format!("config/notify.{ending}"))).to_vec()
+        }
         Part::Schema(name) => {
             let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':']);
             if !name.split('/').all(is_plain) {
@@ -278,6 +281,7 @@ fn check(part: &Part, text: &str) -> Result<(), CatalogError> {
         Part::Role(id) => parse_role(text.as_bytes(), Some(id)).diagnostics,
         Part::Profile(..) => parse_profile(text.as_bytes(), None).diagnostics,
         Part::Assignments => parse_assignments(text.as_bytes()).diagnostics,
+        Part::Notifications => parse_notifications(text.as_bytes()).diagnostics,
         Part::Schema(name) => {
             if !is_schema_name(name) {
                 let message = format!("a schema is not written to `{name}`: put it into `schemas`");

@@ -6,6 +6,7 @@ mod diagnostic;
 mod duration;
 mod file;
 mod graph;
+mod notifications;
 mod path;
 mod range;
 pub(super) mod steps;
@@ -14,6 +15,7 @@ mod workflow;
 pub(crate) use assignments::AssignmentsFile;
 pub(crate) use file::{File, WorkflowFile};
 pub(crate) use graph::{call_mut, call_of};
+pub(crate) use notifications::NotificationsFile;
 pub(crate) use path::{Path, shorten};
 
 pub use assignments::{Assignment, Assignments};
@@ -23,6 +25,7 @@ pub use graph::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
     RunNode, calls_of, roles_of,
 };
+pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};
 pub use range::SourceRange;
 pub use workflow::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,

@@ -219,7 +219,8 @@ impl<'n, 'p> Fields<'n, 'p> {
                     }
                 },
             };
-            let message = format!("`{}` is not a field of this node{meant}", shorten(&entry.key));
+            let of = if self.kind == Unknown::Any { "here" } else { "of this node" };
+            let message = format!("`{}` is not a field {of}{meant}", shorten(&entry.key));
             report.error_at_key("unknown-key", &self.path.key(&entry.key), entry.at, message, near);
         }
     }

@@ -4,6 +4,7 @@
 mod assignments;
 mod call;
 mod fields;
+mod notifications;
 mod place;
 mod profile;
 mod role;
@@ -18,5 +19,6 @@ pub(super) use schema::{check_tree, schema};
 pub(super) use workflow::workflow;
 
 pub use assignments::{ParsedAssignments, parse_assignments};
+pub use notifications::{ParsedNotifications, parse_notifications};
 pub use role::read_front_matter;
 pub use schema::{check_schema, read_schema, read_value};
