@@ -5,6 +5,7 @@
 //! - `CommandProvider` (feature `process`, Unix): a command line, stopped with all processes that it started.
 //! - `ClaudeCodeProvider`, `CodexProvider`, `GeminiProvider`, `GrokProvider` (one feature each, Unix):
 //!   agents.
+//! - `Program` (feature `program`, Unix): not a provider, but a program that belongs to no run.
 //! - `Worktrees` (feature `worktree`, Unix): wraps other providers, so that a run works in its own git
 //!   worktree.
 
@@ -42,6 +43,11 @@ mod tail;
 pub use command::{CommandBuilder, CommandProvider};
 #[cfg(all(feature = "process", unix))]
 pub use process::{SuspendedCalls, suspend_calls, working_time};
+
+#[cfg(all(feature = "program", unix))]
+mod standalone;
+#[cfg(all(feature = "program", unix))]
+pub use standalone::{Program, ProgramEnd};
 
 #[cfg(all(feature = "worktree", unix))]
 mod worktree;

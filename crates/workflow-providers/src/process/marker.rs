@@ -25,7 +25,7 @@ impl Marker {
     }
 
     /// The marker of a program that is started outside of any run, and its variable.
-    #[cfg(any(feature = "agent", feature = "worktree"))]
+    #[cfg(any(feature = "agent", feature = "program", feature = "worktree"))]
     pub(crate) fn of_question(unique: &uuid::Uuid) -> (Self, (OsString, OsString)) {
         let value = format!("question:{unique}");
         let marker = Self { entry: format!("{CALL}={value}"), up_to: None };
