@@ -1111,6 +1111,27 @@ export interface Operations {
     response: WorkflowList;
   };
   /**
+   * Reads the targets of notifications: the text, where it is, and its version. Needs the scope `admin`.
+   */
+  "workflow:notifications:get": {
+    request: GetNotifications;
+    response: PartText;
+  };
+  /**
+   * Adds the targets of notifications, or replaces those that still have the version that the caller read. Needs the scope `admin`.
+   */
+  "workflow:notifications:set": {
+    request: SetNotifications;
+    response: PartText;
+  };
+  /**
+   * Sends a test to one target of notifications, and says what came of it. Needs the scope `admin`.
+   */
+  "workflow:notifications:test": {
+    request: TestNotification;
+    response: TestNotice;
+  };
+  /**
    * Lists profiles, with their problems. Needs the scope `read`.
    */
   "workflow:profiles": {
@@ -2195,6 +2216,49 @@ export interface LastRun {
    * When it was created.
    */
   createdAt: string;
+}
+/**
+ * Reads the targets of notifications: `config/notify.yml`.
+ */
+export interface GetNotifications {}
+/**
+ * Adds or replaces the targets of notifications. A text with errors is refused.
+ */
+export interface SetNotifications {
+  /**
+   * The new text of the file.
+   */
+  text: string;
+  /**
+   * The version that the caller read, to replace it; without one it must not exist.
+   */
+  version?: string | null;
+}
+/**
+ * Sends a test to one target of notifications, once.
+ */
+export interface TestNotification {
+  /**
+   * The name of the target.
+   */
+  target: string;
+}
+/**
+ * What came of a test.
+ */
+export interface TestNotice {
+  /**
+   * The id of the notice, as the target sees it.
+   */
+  id: string;
+  /**
+   * Whether the target was told.
+   */
+  delivered: boolean;
+  /**
+   * Why not, for people.
+   */
+  problem?: string | null;
 }
 /**
  * Lists profiles.

@@ -140,6 +140,8 @@ pub enum Target<'a> {
     Skill(&'a str),
     /// The assignments.
     Assignments,
+    /// The targets of notifications.
+    Notifications,
     /// A run.
     Run(&'a RunId),
 }
@@ -154,6 +156,7 @@ impl fmt::Display for Target<'_> {
             Self::Profile(stage, profile) => write!(f, "profile `{profile}` of stage `{stage}`"),
             Self::Skill(skill) => write!(f, "skill `{skill}`"),
             Self::Assignments => f.write_str("assignments"),
+            Self::Notifications => f.write_str("notifications"),
             Self::Run(run) => write!(f, "run `{run}`"),
         }
     }

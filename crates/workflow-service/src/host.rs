@@ -14,6 +14,7 @@ use crate::error::ServiceError;
 use crate::feed::Feeds;
 use crate::heads::Heads;
 use crate::run_worktrees::RunWorktrees;
+use crate::test_notices::TestNotices;
 
 /// What operations work with: an engine, its runs, and who may do what.
 pub struct Host {
@@ -21,6 +22,7 @@ pub struct Host {
     runs: Arc<dyn Runs>,
     policy: Box<dyn Policy>,
     worktrees: Option<Box<dyn RunWorktrees>>,
+    notifications: Option<Box<dyn TestNotices>>,
     store_place: Option<String>,
     feeds: Feeds,
     heads: Heads,
@@ -32,15 +34,16 @@ pub(crate) struct HostParts {
     pub runs: Option<Arc<dyn Runs>>,
     pub policy: Box<dyn Policy>,
     pub worktrees: Option<Box<dyn RunWorktrees>>,
+    pub notifications: Option<Box<dyn TestNotices>>,
     pub store_place: Option<String>,
 }
 
 impl Host {
     pub(crate) fn new(parts: HostParts) -> Self {
-        let HostParts { engine, runs, policy, worktrees, store_place } = parts;
+        let HostParts { engine, runs, policy, worktrees, notifications, store_place } = parts;
         let runs = runs.unwrap_or_else(|| Arc::new(engine.clone()));
         let (feeds, heads) = (Feeds::default(), Heads::default());
-        Self { engine, runs, policy, worktrees, store_place, feeds, heads }
+        Self { engine, runs, policy, worktrees, notifications, store_place, feeds, heads }
     }
 
     /// The engine that checks definitions.
@@ -84,6 +87,11 @@ impl Host {
     /// The worktrees of runs, if the host has some.
     pub fn worktrees(&self) -> Option<&dyn RunWorktrees> {
         self.worktrees.as_deref()
+    }
+
+    /// What sends notifications, if the host has it.
+    pub fn notifications(&self) -> Option<&dyn TestNotices> {
+        self.notifications.as_deref()
     }
 
     /// Where the store of runs is, for people.

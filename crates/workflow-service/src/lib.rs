@@ -53,6 +53,9 @@ pub mod http;
 pub mod mcp;
 mod message;
 mod notice;
+pub mod notifications;
+#[cfg(feature = "notify")]
+pub mod notify;
 mod operation;
 pub mod parts;
 mod planned;
@@ -66,6 +69,7 @@ pub mod stdio;
 mod stream;
 pub mod system;
 mod table;
+mod test_notices;
 pub mod text;
 pub mod workflows;
 pub mod worktrees;

@@ -16,6 +16,7 @@ use crate::operation::{Operation, ask};
 use crate::run_worktrees::RunWorktrees;
 use crate::stream::{self, Subscribe};
 use crate::table::find;
+use crate::test_notices::TestNotices;
 
 /// Carries out operations. Cheap to clone; all clones are one service. The [crate](crate) has an example.
 #[derive(Clone)]
@@ -55,6 +56,12 @@ impl ServiceBuilder {
         self
     }
 
+    /// Offers tests of the targets of a notifier. The host runs the notifier itself.
+    pub fn notifications(mut self, notices: impl TestNotices + 'static) -> Self {
+        self.0.notifications = Some(Box::new(notices));
+        self
+    }
+
     /// Says where the store of runs is, for people. It must contain no password.
     pub fn store_place(mut self, place: impl Into<String>) -> Self {
         self.0.store_place = Some(place.into());
@@ -76,7 +83,14 @@ impl Service {
     /// A builder of a service.
     pub fn builder(engine: Engine) -> ServiceBuilder {
         let policy = Box::new(ScopePolicy);
-        ServiceBuilder(HostParts { engine, runs: None, policy, worktrees: None, store_place: None })
+        ServiceBuilder(HostParts {
+            engine,
+            runs: None,
+            policy,
+            worktrees: None,
+            notifications: None,
+            store_place: None,
+        })
     }
 
     /// Carries out an operation, if the policy allows it.

@@ -6,7 +6,7 @@ use crate::code::Code;
 use crate::error::ServiceError;
 use crate::hello::Hello;
 use crate::operation::OperationInfo;
-use crate::{compare, parts, report, runs, system, workflows, worktrees};
+use crate::{compare, notifications, parts, report, runs, system, workflows, worktrees};
 
 /// All operations, by name.
 ///
@@ -32,6 +32,9 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<workflows::ListInputs>(),
         OperationInfo::of::<system::Limits>(),
         OperationInfo::of::<workflows::ListWorkflows>(),
+        OperationInfo::of::<notifications::GetNotifications>(),
+        OperationInfo::of::<notifications::SetNotifications>(),
+        OperationInfo::of::<notifications::TestNotification>(),
         OperationInfo::of::<parts::ListProfiles>(),
         OperationInfo::of::<parts::DeleteProfile>(),
         OperationInfo::of::<parts::GetProfile>(),

@@ -51,6 +51,7 @@
 //! | `service` | the host interface: every operation as JSON, for desktop apps, web pages, editors and agents |
 //! | `service-stdio`, `service-http` | the same over standard input and output, and over HTTP (needs tokio) |
 //! | `service-mcp` | tools for agents that speak the Model Context Protocol (needs tokio) |
+//! | `service-notify`, `service-notify-command` | webhooks and commands that are told what happens to runs (needs tokio) |
 //! | `tokio` | `Tokio`: timer, spawner and clock on a tokio runtime |
 //! | `json-schema` | outputs are checked against JSON Schemas |
 //! | `roles` | roles with templates |

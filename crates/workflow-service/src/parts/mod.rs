@@ -4,6 +4,8 @@
 mod lists;
 mod texts;
 
+pub(crate) use texts::{get, put};
+
 pub use lists::{ListProviders, ListTemplates, ProviderInfo, ProviderList, TemplateInfo, TemplateList};
 pub use texts::{
     DeleteAssignments, DeleteProfile, DeleteRole, DeleteSkill, GetAssignments, GetProfile, GetRole, GetSkill,

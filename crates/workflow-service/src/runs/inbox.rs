@@ -106,7 +106,8 @@ impl Operation for Inbox {
     }
 }
 
-fn is_for_a_person(reason: WaitReason) -> bool {
+/// Whether a wait with this reason ends when a person does something.
+pub(crate) fn is_for_a_person(reason: WaitReason) -> bool {
     use WaitReason::{Approval, Crashes, Question, UnknownOutcome};
     matches!(reason, Approval | Question | UnknownOutcome | Crashes)
 }

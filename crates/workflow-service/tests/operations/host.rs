@@ -9,6 +9,7 @@ use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
 use workflow_core::stop::Stop;
 use workflow_exec::Engine;
+use workflow_service::notifications::{TestNotice, TestNotices};
 use workflow_service::worktrees::{FileChange, RunChanges, RunCommit, RunWorktrees, WorktreeFolder};
 use workflow_service::{Caller, Envelope, Service, ServiceError};
 use workflow_store::FsCatalog;
@@ -81,6 +82,21 @@ impl RunWorktrees for Folders {
     }
 }
 
+/// The targets `team`, which can be told, and `broken`, which cannot.
+struct Targets;
+
+#[async_trait]
+impl TestNotices for Targets {
+    async fn test(&self, target: &str) -> Result<TestNotice, ServiceError> {
+        let problem = match target {
+            "team" => None,
+            "broken" => Some("no answer".to_owned()),
+            _ => return Err(ServiceError::not_found(format!("there is no target `{target}`"))),
+        };
+        Ok(TestNotice { id: "ntc_1".to_owned(), delivered: problem.is_none(), problem })
+    }
+}
+
 /// A service and what it works on.
 pub(crate) struct Host {
     pub service: Service,
@@ -97,7 +113,11 @@ impl Host {
             engine = engine.provider(provider, Echo);
         }
         let engine = engine.build().unwrap();
-        let service = Service::builder(engine).worktrees(Folders::default()).store_place("memory").build();
+        let service = Service::builder(engine)
+            .worktrees(Folders::default())
+            .notifications(Targets)
+            .store_place("memory")
+            .build();
         Self { service, home }
     }
 
