@@ -89,6 +89,29 @@ fn a_log_folds_to_the_state_of_its_run() {
 }
 
 #[test]
+fn progress_has_the_statuses_of_up_to_a_hundred_stages() {
+    // With so many stages that ended, and one that is new or has ended before.
+    for (ended, current, listed) in [
+        (99, Some("new"), 100),
+        (100, None, 100),
+        (100, Some("s7"), 100),
+        (100, Some("new"), 0),
+        (101, None, 0),
+    ] {
+        let skipped = (0..ended).map(|n| format!(r#"stage_skipped {{"iteration":1,"stage":"s{n}"}}"#));
+        let mut script: Vec<_> =
+            [CREATED.to_owned(), "run_started".to_owned()].into_iter().chain(skipped).collect();
+        if let Some(stage) = current {
+            script.push(r#"iteration_ended {"iteration":1,"done":false,"next":"s7"}"#.to_owned());
+            script.push(format!(r#"stage_started {{"iteration":2,"stage":"{stage}"}}"#));
+        }
+        let progress = State::fold(&events(&script.join("\n"))).unwrap().progress().unwrap();
+        assert_eq!(progress.stages.len(), listed, "{ended} {current:?}");
+        assert_eq!(progress.current_stage.map(|stage| stage.to_string()).as_deref(), current);
+    }
+}
+
+#[test]
 fn folding_is_applying_one_event_after_the_other() {
     let events = log();
     let mut state = State::first(&events[0]).unwrap();

@@ -274,9 +274,11 @@ impl State {
             waits: self.waits(),
             ..RunProgress::default()
         };
-        if self.results.len() < RunProgress::MOST_STAGES {
+        let is_new = current.is_some_and(|(stage, _)| !self.results.contains_key(stage));
+        let begun = self.results.len() + usize::from(is_new);
+        if begun <= RunProgress::MOST_STAGES {
             let stages = &mut progress.stages;
-            stages.reserve_exact(self.results.len() + usize::from(current.is_some()));
+            stages.reserve_exact(begun);
             stages.extend(self.results.iter().map(|(stage, result)| (stage.clone(), result.status)));
             if let Some((stage, status)) = current {
                 match self.results.get_index_of(stage) {
