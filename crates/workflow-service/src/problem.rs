@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use workflow_core::definition::{Correction, Diagnostic, Draft, Severity, SourceRange};
+use workflow_core::definition::{Correction, Diagnostic, DiagnosticLine, Draft, Severity, SourceRange};
 
 /// An error or a warning of a definition.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -78,19 +78,10 @@ impl From<Diagnostic> for Problem {
     }
 }
 
-/// `line:column: error[code]: message`, with the file in front where it is another one than the workflow's; without a
-/// place, the path stands for it.
+/// As that of a [`Diagnostic`].
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.file {
-            write!(f, "{file}:{}", if self.line > 0 { "" } else { " " })?;
-        }
-        if self.line > 0 {
-            write!(f, "{}:{}: ", self.line, self.column)?;
-        } else if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        write!(f, "{}[{}]: {}", self.severity, self.code, self.message)
+        self.line().fmt(f)
     }
 }
 
@@ -100,13 +91,22 @@ impl Problem {
         self.severity == Severity::Error
     }
 
-    /// One line for a person: `ship.workflow.yml:3:5: error[unknown-key]: …`; `own` is the file of what is not in another
-    /// one.
+    /// One line for a person: `ship.workflow.yml:3:5: error[unknown-key]: …`. `own` is the file of the workflow, which is
+    /// named where the problem names no other file.
     pub fn in_line(&self, own: &str) -> String {
-        match (&self.file, self.line) {
-            (Some(_), _) => self.to_string(),
-            (None, 0) => format!("{own}: {self}"),
-            (None, _) => format!("{own}:{self}"),
+        let line = self.line();
+        DiagnosticLine { file: line.file.or(Some(own)), ..line }.to_string()
+    }
+
+    fn line(&self) -> DiagnosticLine<'_> {
+        DiagnosticLine {
+            file: self.file.as_deref(),
+            line: self.line,
+            column: self.column,
+            path: &self.path,
+            severity: self.severity,
+            code: &self.code,
+            message: &self.message,
         }
     }
 

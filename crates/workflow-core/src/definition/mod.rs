@@ -48,11 +48,11 @@ pub use draft::{Draft, Parsed, parse, read};
 pub use edit::Correction;
 pub use export::{EXPORT_FORMAT, Export};
 pub use model::{
-    Arm, AskNode, Assignment, Assignments, BranchNode, Budget, DIAGNOSTIC_CODES, Diagnostic, Diagnostics,
-    Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane, LoopSpec, Mode, Node, NoticeKind,
-    Notifications, NotifyChannel, NotifyTarget, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
-    Period, Profile, ReduceNode, ReduceStrategy, RunNode, SessionMode, Severity, SourceRange, Stage,
-    Workflow, calls_of, roles_of,
+    Arm, AskNode, Assignment, Assignments, BranchNode, Budget, DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine,
+    Diagnostics, Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane, LoopSpec, Mode, Node,
+    NoticeKind, Notifications, NotifyChannel, NotifyTarget, OnFailure, OnInterrupt, OutputFormat,
+    ParallelStrategy, Period, Profile, ReduceNode, ReduceStrategy, RunNode, SessionMode, Severity,
+    SourceRange, Stage, Workflow, calls_of, roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{

@@ -181,10 +181,19 @@ impl Diagnostic {
 
     /// One line for a person; `own` is the file of what is not in another one.
     pub fn in_line(&self, own: &str) -> String {
-        match (&self.file, self.line) {
-            (Some(_), _) => self.to_string(),
-            (None, 0) => format!("{own}: {self}"),
-            (None, _) => format!("{own}:{self}"),
+        let line = self.line();
+        DiagnosticLine { file: line.file.or(Some(own)), ..line }.to_string()
+    }
+
+    fn line(&self) -> DiagnosticLine<'_> {
+        DiagnosticLine {
+            file: self.file.as_deref(),
+            line: self.line,
+            column: self.column,
+            path: &self.path,
+            severity: self.severity,
+            code: self.code,
+            message: &self.message,
         }
     }
 
@@ -194,11 +203,51 @@ impl Diagnostic {
     }
 }
 
-/// `line:column: error[code]: message`, with the file in front where it is another one than the workflow's;
-/// without a place, the path stands for it.
+/// As [`DiagnosticLine`], with the file only where it is another one than the workflow's.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.file {
+        self.line().fmt(f)
+    }
+}
+
+/// What `Display` writes of a [`Diagnostic`], for other types that have its parts.
+///
+/// ```
+/// use workflow_core::definition::{DiagnosticLine, Severity};
+///
+/// let line = DiagnosticLine {
+///     file: Some("ship.workflow.yml"),
+///     line: 4,
+///     column: 3,
+///     path: "plan.retrys",
+///     severity: Severity::Error,
+///     code: "unknown-key",
+///     message: "`retrys` is not a key of a stage",
+/// };
+/// assert_eq!(line.to_string(), "ship.workflow.yml:4:3: error[unknown-key]: `retrys` is not a key of a stage");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct DiagnosticLine<'a> {
+    /// The file; absent: none is written.
+    pub file: Option<&'a str>,
+    /// The line, counted from 1; 0 without a place in a text.
+    pub line: u32,
+    /// The column, counted from 1.
+    pub column: u32,
+    /// The field, which is written where there is no line.
+    pub path: &'a str,
+    /// Whether it is an error or a warning.
+    pub severity: Severity,
+    /// The kind of problem.
+    pub code: &'a str,
+    /// What is wrong.
+    pub message: &'a str,
+}
+
+/// `file:line:column: error[code]: message`; without a line the path stands for it.
+impl fmt::Display for DiagnosticLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = self.file {
             write!(f, "{file}:{}", if self.line > 0 { "" } else { " " })?;
         }
         if self.line > 0 {

@@ -19,7 +19,7 @@ pub(crate) use notifications::NotificationsFile;
 pub(crate) use path::{Path, shorten};
 
 pub use assignments::{Assignment, Assignments};
-pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, Diagnostics, Severity};
+pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
