@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for ControlRequest {
             control: Control,
             by: Arc<Actor>,
         }
-        // Twice, because an untagged enum cannot have raw values.
+        // Parsed twice: serde buffers the values of an untagged enum, and `Data` (a `RawValue`) cannot be read from that buffer.
         let text = Box::<RawValue>::deserialize(deserializer)?;
         serde_json::from_str::<Control>(text.get()).map(Self::from).or_else(
             |error| match serde_json::from_str::<Named>(text.get()) {

@@ -184,7 +184,7 @@ impl<'de> Deserialize<'de> for RunRecord {
             #[serde(default)]
             holder: Option<String>,
         }
-        // Twice, because a head that is flattened cannot have raw values.
+        // Parsed twice: serde buffers flattened values, and `Data` (a `RawValue`) cannot be read from that buffer.
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let head = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
         let Beside { run_id, holder } = serde_json::from_str(text.get()).map_err(D::Error::custom)?;

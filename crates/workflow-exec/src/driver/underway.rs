@@ -40,7 +40,7 @@ pub(super) struct Underway<'e> {
     awaited: FuturesUnordered<Awaited<'e>>,
     /// How many of the awaited futures are calls.
     calls: usize,
-    /// The calls by their nodes, once one was to be stopped; few runs ever need it.
+    /// The calls in progress by node path. Built when a call is first told to stop, because few runs ever need it.
     by_node: Option<HashMap<NodePath, Arc<CallIo>>>,
     arrived: VecDeque<Arrival<'e>>,
 }

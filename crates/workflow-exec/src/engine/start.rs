@@ -43,7 +43,7 @@ impl Engine {
         if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
     }
 
-    /// A future of its own, which has its place in memory where `accept` had it.
+    /// A separate `async fn`, so that its state can reuse the memory that the future of `accept` had within that of `run`.
     async fn drive_created(
         &self,
         run: RunId,
