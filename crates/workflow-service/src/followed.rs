@@ -6,15 +6,13 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use workflow_core::bundle::{Bundle, BundleHash};
-use workflow_core::event::EventBody;
+use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::RunId;
 
 use crate::code::Code;
 use crate::error::ServiceError;
 use crate::host::Host;
-
-/// How many events are read at once.
-const PAGE: usize = 1_000;
+use crate::log::each_event;
 
 /// That a run was moved to another definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -28,47 +26,58 @@ pub struct Moved {
     pub bundle: BundleHash,
 }
 
-/// The definition that a run follows.
+/// Which definition a run follows.
 pub(crate) struct Followed {
-    pub bundle: Arc<Bundle>,
+    /// What the run was created with.
+    pub created: Arc<RunCreated>,
+    /// The hash of the definition.
     pub hash: BundleHash,
-    pub isolated: bool,
+    /// When the run was moved to another definition.
     pub moved: Vec<Moved>,
+    /// The definition that it was moved to last.
+    newer: Option<Arc<Bundle>>,
 }
 
 impl Followed {
-    /// Reads it from the log of the run: the first event names the definition, and later ones can replace it.
+    /// Reads the log of the run.
     pub(crate) async fn of(host: &Host, run: &RunId) -> Result<Self, ServiceError> {
-        let (mut first, mut newer, mut moved) = (None, None, Vec::new());
-        let mut last = 0;
-        loop {
-            let page = host.runs().events(run, last, PAGE).await?;
-            let is_last = page.len() < PAGE;
-            for event in page {
-                last = event.seq;
-                match event.body {
-                    EventBody::RunCreated(created) => {
-                        first = Some((created.bundle.clone(), created.isolated));
-                    }
-                    EventBody::RunMigrated { hash, bundle, .. } => {
-                        moved.push(Moved { at: event.at, bundle: hash });
-                        newer = Some(bundle);
-                    }
-                    _ => {}
+        Self::with(host, run, |_| Ok(())).await
+    }
+
+    /// Reads the log of the run, and passes each event to `on`.
+    pub(crate) async fn with(
+        host: &Host,
+        run: &RunId,
+        mut on: impl FnMut(&Event) -> Result<(), ServiceError> + Send,
+    ) -> Result<Self, ServiceError> {
+        let (mut created, mut newer, mut moved) = (None, None, Vec::new());
+        each_event(host, run, |event| {
+            match &event.body {
+                EventBody::RunCreated(with) => created = Some(with.clone()),
+                EventBody::RunMigrated { hash, bundle, .. } => {
+                    moved.push(Moved { at: event.at, bundle: hash.clone() });
+                    newer = Some(bundle.clone());
                 }
+                _ => {}
             }
-            if is_last {
-                break;
-            }
+            on(event)
+        })
+        .await?;
+        let created = created.ok_or_else(|| {
+            ServiceError::new(
+                Code::Damaged,
+                format!("the log of run `{run}` does not begin with its creation"),
+            )
+        })?;
+        let hash = moved.last().map_or_else(|| created.bundle.clone(), |moved| moved.bundle.clone());
+        Ok(Self { created, hash, moved, newer })
+    }
+
+    /// The definition.
+    pub(crate) async fn bundle(&self, host: &Host) -> Result<Arc<Bundle>, ServiceError> {
+        match &self.newer {
+            Some(bundle) => Ok(bundle.clone()),
+            None => Ok(host.runs().bundle(&self.created.bundle).await?),
         }
-        let Some((created, isolated)) = first else {
-            return Err(ServiceError::new(Code::Damaged, format!("run `{run}` has no first event")));
-        };
-        let bundle = match newer {
-            Some(bundle) => bundle,
-            None => host.runs().bundle(&created).await?,
-        };
-        let hash = moved.last().map_or(created, |moved| moved.bundle.clone());
-        Ok(Self { bundle, hash, isolated, moved })
     }
 }

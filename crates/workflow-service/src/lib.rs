@@ -49,6 +49,7 @@ mod hello;
 mod host;
 #[cfg(feature = "http")]
 pub mod http;
+mod log;
 #[cfg(feature = "mcp")]
 pub mod mcp;
 mod message;

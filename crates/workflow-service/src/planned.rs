@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use workflow_core::bundle::Bundle;
-use workflow_core::definition::{Budget, Lane, Mode, Node, OnFailure, Profile, ReduceStrategy};
+use workflow_core::definition::{Budget, Lane, LoopSpec, Mode, Node, OnFailure, Profile, ReduceStrategy};
+use workflow_core::event::RunCreated;
 use workflow_core::ids::StageId;
+use workflow_core::runs::StartRun;
 
 /// A stage of a definition.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -109,21 +111,52 @@ pub(crate) fn planned_nodes(profile: Option<&Profile>) -> Vec<PlannedNode> {
     }
 }
 
-/// The stages of a resolved definition, in order.
-pub(crate) fn planned_stages(bundle: &Bundle) -> Vec<PlannedStage> {
-    let stages = bundle.workflow.stages.iter();
-    let planned = stages.map(|(id, stage)| PlannedStage {
-        id: id.clone(),
-        profile: stage.profile.clone().unwrap_or_else(|| "simple".to_owned()),
-        mode: stage.mode.unwrap_or_default(),
-        lanes: stage.providers.iter().map(lane).collect(),
-        nodes: planned_nodes(bundle.profiles.get(id)),
-        on_failure: stage.on_failure.unwrap_or_default(),
-        asks: stage.approval.is_some(),
-        when: stage.when.clone(),
-        budget: stage.budget,
-    });
-    planned.collect()
+/// What the options of a run replace in its definition.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Replaced {
+    on_failure: Option<OnFailure>,
+    max_iters: Option<u32>,
+    interactive: bool,
+}
+
+impl From<&StartRun> for Replaced {
+    fn from(start: &StartRun) -> Self {
+        let StartRun { on_failure, max_iters, interactive, .. } = *start;
+        Self { on_failure, max_iters, interactive }
+    }
+}
+
+impl From<&RunCreated> for Replaced {
+    fn from(created: &RunCreated) -> Self {
+        let RunCreated { on_failure, max_iters, interactive, .. } = *created;
+        Self { on_failure, max_iters, interactive }
+    }
+}
+
+impl Replaced {
+    /// The stages of a resolved definition, in order, as the run executes them.
+    pub(crate) fn stages(self, bundle: &Bundle) -> Vec<PlannedStage> {
+        let stages = bundle.workflow.stages.iter();
+        let planned = stages.map(|(id, stage)| PlannedStage {
+            id: id.clone(),
+            profile: stage.profile.clone().unwrap_or_default(),
+            mode: stage.mode.unwrap_or_default(),
+            lanes: stage.providers.iter().map(lane).collect(),
+            nodes: planned_nodes(bundle.profiles.get(id)),
+            on_failure: self.on_failure.or(stage.on_failure).unwrap_or_default(),
+            asks: self.interactive || stage.approval.is_some(),
+            when: stage.when.clone(),
+            budget: stage.budget,
+        });
+        planned.collect()
+    }
+
+    /// The loop of a definition, with the number of iterations that the run may make.
+    pub(crate) fn repeat(self, bundle: &Bundle) -> Option<LoopSpec> {
+        let mut repeat = bundle.workflow.repeat.clone()?;
+        repeat.max_iters = self.max_iters.unwrap_or(repeat.max_iters);
+        Some(repeat)
+    }
 }
 
 fn lane(lane: &Lane) -> PlannedLane {

@@ -11,7 +11,7 @@ use crate::error::ServiceError;
 use crate::followed::{Followed, Moved};
 use crate::host::Host;
 use crate::operation::Operation;
-use crate::planned::{PlannedStage, planned_stages};
+use crate::planned::{PlannedStage, Replaced};
 
 /// Reads the definition that a run follows: its stages with their lanes and nodes, also those that have not begun.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -21,7 +21,8 @@ pub struct GetRunPlan {
     pub run_id: RunId,
 }
 
-/// The definition that a run follows, as it was when the run started or was moved to it.
+/// The definition that a run follows, as it was when the run started or was moved to it, with what the options of the run
+/// replace: `on_failure`, `max_iters`, and whether a person is asked before every stage.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -34,7 +35,7 @@ pub struct RunPlan {
     pub bundle: BundleHash,
     /// The stages, in order.
     pub stages: Vec<PlannedStage>,
-    /// The loop.
+    /// The loop, with the `maxIters` of this run.
     #[serde(rename = "loop")]
     pub repeat: Option<LoopSpec>,
     /// What the run may use at most.
@@ -56,17 +57,18 @@ impl Operation for GetRunPlan {
     }
 
     async fn run(self, host: &Host, _: &Caller) -> Result<RunPlan, ServiceError> {
-        let Followed { bundle, hash, isolated, moved } = Followed::of(host, &self.run_id).await?;
-        let workflow = &bundle.workflow;
+        let followed = Followed::of(host, &self.run_id).await?;
+        let bundle = followed.bundle(host).await?;
+        let (workflow, replaced) = (&bundle.workflow, Replaced::from(&*followed.created));
         Ok(RunPlan {
             workflow_id: workflow.id.clone(),
             name: workflow.name.clone(),
-            bundle: hash,
-            stages: planned_stages(&bundle),
-            repeat: workflow.repeat.clone(),
+            bundle: followed.hash,
+            stages: replaced.stages(&bundle),
+            repeat: replaced.repeat(&bundle),
             budget: workflow.budget,
-            isolated,
-            moved,
+            isolated: followed.created.isolated,
+            moved: followed.moved,
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
 use crate::host::Host;
 use crate::operation::Operation;
-use crate::planned::{PlannedStage, planned_stages};
+use crate::planned::{PlannedStage, Replaced};
 use crate::problem::Problem;
 
 /// Lists the variables that a run of a workflow can be given.
@@ -173,13 +173,6 @@ fn add_plan(dry: &mut DryRun, host: &Host, plan: &Arc<Plan>, request: &StartRun)
     dry.missing.variables = dry.inputs.iter().filter(is_missing).map(|input| input.name.clone()).collect();
     dry.bundle = Some(plan.hash().clone());
     let bundle = plan.bundle();
-    dry.repeat = bundle.workflow.repeat.clone().map(|mut repeat| {
-        repeat.max_iters = request.max_iters.unwrap_or(repeat.max_iters);
-        repeat
-    });
-    dry.stages = planned_stages(bundle);
-    for stage in &mut dry.stages {
-        stage.on_failure = request.on_failure.unwrap_or(stage.on_failure);
-        stage.asks |= request.interactive;
-    }
+    let replaced = Replaced::from(request);
+    (dry.stages, dry.repeat) = (replaced.stages(bundle), replaced.repeat(bundle));
 }

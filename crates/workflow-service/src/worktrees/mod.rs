@@ -15,6 +15,7 @@ use workflow_core::ids::RunId;
 use crate::code::Code;
 use crate::error::ServiceError;
 use crate::host::Host;
+use crate::log::no_events;
 
 fn worktrees(host: &Host) -> Result<&dyn RunWorktrees, ServiceError> {
     host.worktrees().ok_or_else(|| {
@@ -29,12 +30,9 @@ async fn check_isolated(host: &Host, run: &RunId) -> Result<(), ServiceError> {
     match first.first().map(|event| &event.body) {
         Some(EventBody::RunCreated(created)) if created.isolated => Ok(()),
         Some(_) => Err(ServiceError::not_found(format!(
-            "run `{run}` has no worktree: only a run that is started with `isolated` has one"
+            "run `{run}` has no worktree: only a run that is started with `isolated` (`workflow run --worktree`) has one"
         ))),
-        None => Err(host.runs().get(run).await.err().map_or_else(
-            || ServiceError::new(Code::Damaged, format!("run `{run}` has no events")),
-            ServiceError::from,
-        )),
+        None => Err(no_events(host, run).await),
     }
 }
 

@@ -92,6 +92,24 @@ fn the_same_key_starts_one_run_and_other_inputs_are_refused() {
 }
 
 #[test]
+fn the_plan_and_the_graph_of_a_run_have_its_options() {
+    let host = host();
+    let options = r#""onFailure": "continue", "maxIters": 7, "interactive": true, "vars": { "goal": "x" }"#;
+    host.data("workflow:run", &format!(r#"{{ "id": "inputs", "runId": "r1", {options} }}"#));
+    let plan = host.data("workflow:runs:plan", r#"{ "runId": "r1" }"#);
+    let dry = host.data("workflow:run", &format!(r#"{{ "id": "inputs", "dryRun": true, {options} }}"#));
+    assert_eq!((&plan["stages"], &plan["loop"]), (&dry["stages"], &dry["loop"]));
+    assert_eq!((&plan["loop"]["maxIters"], &plan["stages"][0]["asks"]), (&json!(7), &json!(true)));
+    assert_eq!(plan["stages"][1]["onFailure"], "continue");
+    let graph = host.data("workflow:graph", r#"{ "runId": "r1" }"#);
+    assert_eq!(graph["boxes"][1]["notes"][0], "asks a person first");
+    let lines = graph["lines"].as_array().unwrap();
+    assert_eq!(lines.iter().filter(|line| line["kind"] == "failure").count(), 2);
+    let repeat = lines.iter().find(|line| line["kind"] == "loop").unwrap();
+    assert!(repeat["label"].as_str().unwrap().contains("at most 7 times"), "{repeat}");
+}
+
+#[test]
 fn a_run_has_the_iterations_that_it_was_started_with() {
     let host = Host::new();
     let text = "workflow:\n  name: Looped\n  stages: [a]\n  loop: { max_iters: 2, stop_when: \"$.done\" }\n\

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::model::{BoxKind, GraphBox, GraphLine, LineKind, WorkflowGraph};
+use super::model::{BoxKind, GraphBox, GraphLine, LineKind, Outer, WorkflowGraph};
 use crate::text::harmless;
 
 /// The names of the boxes in a drawing: `n0`, `n1`, …
@@ -30,10 +30,9 @@ pub(super) fn mermaid(graph: &WorkflowGraph) -> String {
     let names = Names::of(graph);
     let mut text = "flowchart TD\n".to_owned();
     // Writing to a `String` cannot fail.
-    for found in graph.boxes.iter().filter(|found| found.kind != BoxKind::Node) {
+    for Outer { found, nodes, .. } in graph.outer() {
         let (name, label) = (names.get(&found.id), label(found, for_mermaid, "<br/>"));
-        let mut nodes = graph.inside(found).peekable();
-        if nodes.peek().is_some() {
+        if !nodes.is_empty() {
             let _ = writeln!(text, "  subgraph {name}[\"{label}\"]");
             for node in nodes {
                 let (name, label) = (names.get(&node.id), self::label(node, for_mermaid, "<br/>"));
@@ -61,10 +60,12 @@ pub(super) fn dot(graph: &WorkflowGraph) -> String {
     let mut text = format!("digraph workflow {{\n  label=\"{}\";\n  compound=true;\n", for_dot(&graph.name));
     text.push_str("  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n");
     text.push_str("  edge [fontname=\"sans-serif\", fontsize=10];\n");
-    for found in graph.boxes.iter().filter(|found| found.kind != BoxKind::Node) {
+    for Outer { found, nodes, .. } in graph.outer() {
         let (name, label) = (names.get(&found.id), label(found, for_dot, "\\n"));
-        let mut nodes = graph.inside(found).peekable();
-        if nodes.peek().is_some() {
+        if nodes.is_empty() {
+            let shape = if found.kind == BoxKind::Stage { "" } else { ", shape=oval" };
+            let _ = writeln!(text, "  {name} [label=\"{label}\"{shape}];");
+        } else {
             // The lines of a stage begin and end at a box of its own.
             let _ = writeln!(
                 text,
@@ -75,9 +76,6 @@ pub(super) fn dot(graph: &WorkflowGraph) -> String {
                 let _ = writeln!(text, "    {inner} [label=\"{label}\"];");
             }
             text.push_str("  }\n");
-        } else {
-            let shape = if found.kind == BoxKind::Stage { "" } else { ", shape=oval" };
-            let _ = writeln!(text, "  {name} [label=\"{label}\"{shape}];");
         }
     }
     for GraphLine { from, to, kind, label } in &graph.lines {
@@ -96,7 +94,7 @@ pub(super) fn dot(graph: &WorkflowGraph) -> String {
     text
 }
 
-/// Whether a line stands for what is not the usual way.
+/// Whether a line is dashed: after a failure, back to an earlier stage, or to an arm of a branch.
 pub(super) fn is_dashed(kind: LineKind) -> bool {
     matches!(kind, LineKind::Failure | LineKind::Loop | LineKind::Arm)
 }

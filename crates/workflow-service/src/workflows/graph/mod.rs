@@ -20,6 +20,7 @@ use crate::error::ServiceError;
 use crate::followed::Followed;
 use crate::host::Host;
 use crate::operation::Operation;
+use crate::planned::Replaced;
 
 /// Draws a workflow of the catalog, the text of a workflow, or the definition that a run follows.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -71,8 +72,13 @@ impl Operation for GraphWorkflow {
     }
 
     async fn run(self, host: &Host, _: &Caller) -> Result<WorkflowGraph, ServiceError> {
+        let mut replaced = Replaced::default();
         let bundle = match (self.id, self.text, self.run_id) {
-            (None, None, Some(run)) => Followed::of(host, &run).await?.bundle,
+            (None, None, Some(run)) => {
+                let followed = Followed::of(host, &run).await?;
+                replaced = Replaced::from(&*followed.created);
+                followed.bundle(host).await?
+            }
             (id, Some(text), None) => resolved(host, id.as_ref(), &text).await?,
             (Some(id), None, None) => {
                 let text = host.workflow(&id).await?.text;
@@ -80,7 +86,7 @@ impl Operation for GraphWorkflow {
             }
             _ => return Err(ServiceError::invalid_request("give one of `id`, `text` and `runId`")),
         };
-        let mut graph = WorkflowGraph::of(&bundle, self.nodes);
+        let mut graph = WorkflowGraph::of(&bundle, replaced, self.nodes);
         graph.drawing = self.format.map(|format| match format {
             GraphFormat::Mermaid => draw::mermaid(&graph),
             GraphFormat::Dot => draw::dot(&graph),

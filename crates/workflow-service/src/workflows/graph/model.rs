@@ -1,12 +1,14 @@
 //! The boxes and lines of a workflow.
 
+use std::collections::HashMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{Exhausted, LoopSpec, OnFailure};
 use workflow_core::ids::StageId;
 
-use crate::planned::{PlannedStage, planned_stages};
+use crate::planned::{PlannedStage, Replaced};
 
 /// How many characters of a text are in a graph.
 const TEXT: usize = 60;
@@ -94,9 +96,9 @@ pub enum LineKind {
 }
 
 impl WorkflowGraph {
-    pub(super) fn of(bundle: &Bundle, with_nodes: bool) -> Self {
+    pub(super) fn of(bundle: &Bundle, replaced: Replaced, with_nodes: bool) -> Self {
         let workflow = &bundle.workflow;
-        let stages = planned_stages(bundle);
+        let stages = replaced.stages(bundle);
         let ids = || stages.iter().map(|stage| stage.id.to_string());
         let mut graph =
             Self { name: workflow.name.clone(), boxes: Vec::new(), lines: Vec::new(), drawing: None };
@@ -123,7 +125,9 @@ impl WorkflowGraph {
             }
         }
         graph.boxes.push(end("(end)", BoxKind::End, "end"));
-        if let (Some(repeat), Some(first), Some(last)) = (&workflow.repeat, stages.first(), stages.last()) {
+        if let (Some(repeat), Some(first), Some(last)) =
+            (&replaced.repeat(bundle), stages.first(), stages.last())
+        {
             let to = repeat.fallback_next_stage.as_ref().unwrap_or(&first.id);
             let label = Some(until(repeat));
             graph.lines.push(line(last.id.as_str(), to.as_str(), LineKind::Loop, label));
@@ -169,10 +173,38 @@ impl WorkflowGraph {
         }));
     }
 
-    /// The nodes of a stage.
-    pub(super) fn inside<'g>(&'g self, stage: &'g GraphBox) -> impl Iterator<Item = &'g GraphBox> {
-        let of = move |node: &&GraphBox| node.stage.as_ref().is_some_and(|of| of.as_str() == stage.id);
-        self.boxes.iter().filter(of)
+    /// The start, the stages and the end, each with its nodes and the lines between these.
+    pub(super) fn outer(&self) -> Vec<Outer<'_>> {
+        let mut outer: Vec<Outer<'_>> = Vec::new();
+        // The nodes of a stage are behind it.
+        for found in &self.boxes {
+            match outer.last_mut() {
+                Some(stage) if found.kind == BoxKind::Node => stage.nodes.push(found),
+                _ => outer.push(Outer { found, nodes: Vec::new(), lines: Vec::new() }),
+            }
+        }
+        let places: HashMap<_, _> =
+            outer.iter().enumerate().map(|(place, stage)| (stage.found.id.as_str(), place)).collect();
+        for line in &self.lines {
+            if let (LineKind::Needs | LineKind::Arm, Some(place)) = (line.kind, places.get(line.stage())) {
+                outer[*place].lines.push(line);
+            }
+        }
+        outer
+    }
+}
+
+/// A box that is not inside another one, with what is inside it.
+pub(super) struct Outer<'g> {
+    pub found: &'g GraphBox,
+    pub nodes: Vec<&'g GraphBox>,
+    pub lines: Vec<&'g GraphLine>,
+}
+
+impl GraphLine {
+    /// The stage where the line begins.
+    pub(super) fn stage(&self) -> &str {
+        self.from.split('/').next().unwrap_or_default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::draw::is_dashed;
-use super::model::{BoxKind, GraphBox, GraphLine, LineKind, WorkflowGraph};
+use super::model::{BoxKind, GraphBox, GraphLine, LineKind, Outer, WorkflowGraph};
 use crate::text::harmless;
 
 const CHARACTER: usize = 8;
@@ -55,30 +55,37 @@ fn width_of(text: &str) -> usize {
 }
 
 /// The layer of each node of a stage: behind all that it needs.
-fn layers<'g>(graph: &'g WorkflowGraph, nodes: &[&'g GraphBox]) -> Vec<Vec<&'g GraphBox>> {
-    let mut layer: HashMap<&str, usize> = nodes.iter().map(|node| (node.id.as_str(), 0)).collect();
-    // A checked graph has no circle, so the longest way has fewer lines than there are nodes.
-    for _ in 1..nodes.len().max(1) {
-        for GraphLine { from, to, .. } in &graph.lines {
-            if let (Some(before), Some(after)) = (layer.get(from.as_str()), layer.get(to.as_str()))
-                && before >= after
-                && before + 1 < nodes.len()
-            {
-                let behind = before + 1;
-                layer.insert(to, behind);
+fn layers<'g>(stage: &Outer<'g>) -> Vec<Vec<&'g GraphBox>> {
+    let mut behind: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut missing: HashMap<&str, usize> = HashMap::new();
+    for line in &stage.lines {
+        behind.entry(&line.from).or_default().push(&line.to);
+        *missing.entry(&line.to).or_default() += 1;
+    }
+    // A checked graph has no circle, so each node gets its turn once all that it needs had theirs.
+    let ids = stage.nodes.iter().map(|node| node.id.as_str());
+    let mut ready: Vec<&str> = ids.filter(|id| !missing.contains_key(id)).collect();
+    let mut layer: HashMap<&str, usize> = HashMap::new();
+    while let Some(id) = ready.pop() {
+        let next = layer.get(id).map_or(1, |own| own + 1);
+        for after in behind.get(id).into_iter().flatten() {
+            let place = layer.entry(after).or_default();
+            *place = next.max(*place);
+            if let Some(missing) = missing.get_mut(after) {
+                *missing -= 1;
+                if *missing == 0 {
+                    ready.push(after);
+                }
             }
         }
     }
-    let mut layers = vec![Vec::new(); layer.values().max().map_or(0, |last| last + 1)];
-    for node in nodes {
-        layers[layer[node.id.as_str()]].push(*node);
+    let of = |node: &GraphBox| layer.get(node.id.as_str()).copied().unwrap_or_default();
+    let count = stage.nodes.iter().map(|node| of(node) + 1).max().unwrap_or(0);
+    let mut layers = vec![Vec::new(); count];
+    for node in &stage.nodes {
+        layers[of(node)].push(*node);
     }
     layers
-}
-
-/// The stage where a line begins.
-fn stage_of(line: &GraphLine) -> &str {
-    line.from.split('/').next().unwrap_or_default()
 }
 
 /// Whether a line between two nodes leads past other nodes, which it has to go around.
@@ -92,10 +99,10 @@ fn is_long(line: &GraphLine, places: &HashMap<&str, Place>) -> bool {
 fn places(graph: &WorkflowGraph) -> (HashMap<&str, Place>, Place) {
     let mut places = HashMap::new();
     let mut y = PADDING;
-    for found in graph.boxes.iter().filter(|found| found.kind != BoxKind::Node) {
-        let mut own = Place { y, ..size(found) };
-        let nodes: Vec<_> = graph.inside(found).collect();
-        let layers: Vec<Vec<_>> = layers(graph, &nodes)
+    let mut outer: Vec<(&str, usize)> = Vec::new();
+    for stage in graph.outer() {
+        let mut own = Place { y, ..size(stage.found) };
+        let layers: Vec<Vec<_>> = layers(&stage)
             .into_iter()
             .map(|layer| layer.into_iter().map(|node| (node, size(node))).collect())
             .collect();
@@ -113,24 +120,18 @@ fn places(graph: &WorkflowGraph) -> (HashMap<&str, Place>, Place) {
             inner_y += height + GAP;
             own.height = inner_y - GAP + PADDING - own.y;
         }
-        if !nodes.is_empty() {
-            let own_line = |line: &&GraphLine| stage_of(line) == found.id;
-            let long = graph.lines.iter().filter(own_line).filter(|line| is_long(line, &places)).count();
+        if !stage.nodes.is_empty() {
+            let long = stage.lines.iter().filter(|line| is_long(line, &places)).count();
             own.width = own.width.max(widest + 3 * PADDING + long * LANE);
         }
         y = own.bottom() + GAP;
-        places.insert(found.id.as_str(), own);
+        places.insert(stage.found.id.as_str(), own);
+        outer.push((&stage.found.id, own.width));
     }
     // The boxes are centred under each other, and nodes move with their stage.
     let widest = places.values().map(|place| place.width).max().unwrap_or(0);
-    let outer: HashMap<&str, usize> = graph
-        .boxes
-        .iter()
-        .filter(|found| found.kind != BoxKind::Node)
-        .filter_map(|found| {
-            Some((found.id.as_str(), PADDING + (widest - places.get(found.id.as_str())?.width) / 2))
-        })
-        .collect();
+    let outer: HashMap<&str, usize> =
+        outer.into_iter().map(|(id, width)| (id, PADDING + (widest - width) / 2)).collect();
     for found in &graph.boxes {
         let stage = found.stage.as_ref().map_or(found.id.as_str(), |stage| stage.as_str());
         if let (Some(place), Some(x)) = (places.get_mut(found.id.as_str()), outer.get(stage)) {
@@ -178,7 +179,7 @@ pub(super) fn svg(graph: &WorkflowGraph) -> String {
         let (Some(from), Some(to)) = (places.get(line.from.as_str()), places.get(line.to.as_str())) else {
             continue;
         };
-        let stage = stage_of(line);
+        let stage = line.stage();
         let around = places.get(stage).filter(|_| is_long(line, &places)).map(|stage_place| {
             let lane = used.entry(stage).or_default();
             *lane += LANE;
