@@ -56,8 +56,18 @@ impl Spent {
         }
     }
 
-    /// Adds the usage of several calls.
-    pub(crate) fn add_all(&mut self, others: Self) {
+    /// Adds what other calls used together.
+    ///
+    /// ```
+    /// use workflow_core::usage::{Spent, Usage};
+    ///
+    /// let mut stage = Spent::default();
+    /// stage.add(Some(&Usage { cost_usd: Some(0.25), ..Usage::default() }), 1_000);
+    /// let mut run = stage;
+    /// run.add_all(stage);
+    /// assert_eq!((run.attempts, run.cost_usd, run.uncounted, run.time_ms), (2, Some(0.5), 2, 2_000));
+    /// ```
+    pub fn add_all(&mut self, others: Self) {
         self.attempts += others.attempts;
         self.add_known(others.cost_usd, others.tokens);
         self.unpriced += others.unpriced;

@@ -76,14 +76,23 @@ const fn meta<O: Operation>() -> OperationMeta {
     OperationMeta::new(O::NAME, O::SCOPE, O::ABOUT)
 }
 
-/// Carries an operation out, if the policy allows it. What changes files or deletes runs leaves no trace in the log of a
-/// run, so it is told to `tracing` with who did it.
+/// Fails if the policy does not allow the caller to carry the operation out for the target.
+pub(crate) async fn allow<O: Operation>(
+    host: &Host,
+    caller: &Caller,
+    target: Target<'_>,
+) -> Result<(), ServiceError> {
+    host.policy().allow(caller, &meta::<O>(), target).await
+}
+
+/// Carries an operation out, if the policy allows it. Operations that change files or delete runs are logged with their
+/// caller: the log of a run has no event for them.
 pub(crate) async fn ask<O: Operation>(
     host: &Host,
     caller: &Caller,
     request: O,
 ) -> Result<O::Response, ServiceError> {
-    host.policy().allow(caller, &meta::<O>(), request.target()).await?;
+    allow::<O>(host, caller, request.target()).await?;
     let target = (O::SCOPE >= Scope::Edit).then(|| request.target().to_string());
     let response = request.run(host, caller).await?;
     if let Some(target) = target {
@@ -99,6 +108,13 @@ async fn call<O: Operation>(
     request: &str,
     caller: &Caller,
 ) -> Result<Box<RawValue>, ServiceError> {
+    let response = ask(host, caller, parse::<O>(request)?).await?;
+    camel::to_raw(&response)
+        .map_err(|error| ServiceError::new(Code::Internal, format!("the response of {}: {error}", O::NAME)))
+}
+
+/// The request of an operation from its JSON.
+pub(crate) fn parse<O: Operation>(request: &str) -> Result<O, ServiceError> {
     // An operation that needs nothing may be called without a request.
     let request = if request.trim().is_empty() { "{}" } else { request };
     let mut reader = serde_json::Deserializer::from_str(request);
@@ -110,7 +126,5 @@ async fn call<O: Operation>(
     reader
         .end()
         .map_err(|error| ServiceError::invalid_request(format!("the request of {}: {error}", O::NAME)))?;
-    let response = ask(host, caller, parsed).await?;
-    camel::to_raw(&response)
-        .map_err(|error| ServiceError::new(Code::Internal, format!("the response of {}: {error}", O::NAME)))
+    Ok(parsed)
 }

@@ -19,10 +19,10 @@ const MOST: usize = 200;
 pub struct Difference {
     /// Where: the name of a variable, or a path in a definition, as `workflow.stages.plan.prompt`.
     pub path: String,
-    /// The beginning of the value in the one run; absent if there is none.
+    /// The beginning of the value in the first run; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<Excerpt>,
-    /// The beginning of the value in the other one.
+    /// The beginning of the value in the second run; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second: Option<Excerpt>,
 }

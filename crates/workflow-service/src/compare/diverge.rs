@@ -1,10 +1,12 @@
 //! The first point where two runs differ.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use workflow_core::ids::{NodePath, StageId};
 
-use crate::report::{Report, ReportCall, ReportStage};
+use crate::report::{Report, ReportCall, ReportStage, count};
 
 /// The first point where two runs differ, in the order of their stages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -13,16 +15,16 @@ use crate::report::{Report, ReportCall, ReportStage};
 pub struct Divergence {
     /// The iteration.
     pub iteration: u32,
-    /// The stage of the one run; of the other one where the one has none any more.
+    /// The stage where they differ; absent where only the statuses of the runs do.
     pub stage: Option<StageId>,
     /// The node whose calls differ; absent where the whole stage does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<NodePath>,
     /// What differs.
     pub what: DivergedIn,
-    /// What the one run has there.
+    /// What the first run has there.
     pub first: String,
-    /// What the other one has there.
+    /// What the second run has there.
     pub second: String,
 }
 
@@ -35,7 +37,7 @@ pub enum DivergedIn {
     Stage,
     /// A person answered differently.
     Answer,
-    /// Another provider was called, or one of them called none.
+    /// Another provider was called, or only one of the runs called a provider.
     Provider,
     /// A call needed more attempts, or ended differently.
     Attempts,
@@ -108,7 +110,10 @@ fn stage(first: Option<&ReportStage>, second: Option<&ReportStage>) -> Option<Di
 }
 
 /// Where the same stage differs.
-fn within((one, a): (&Report, &ReportStage), (other, b): (&Report, &ReportStage)) -> Option<Divergence> {
+fn within<'r>(
+    (one, a): (&'r Report, &ReportStage),
+    (other, b): (&'r Report, &ReportStage),
+) -> Option<Divergence> {
     let at = |path: Option<&NodePath>, what, first: String, second: String| {
         (first != second).then(|| Divergence {
             iteration: a.iteration,
@@ -119,36 +124,24 @@ fn within((one, a): (&Report, &ReportStage), (other, b): (&Report, &ReportStage)
             second,
         })
     };
-    let calls = |report: &Report| -> Vec<ReportCall> {
+    let calls = |report: &'r Report| -> BTreeMap<&NodePath, &ReportCall> {
         let of_stage = |call: &&ReportCall| call.path.iteration == a.iteration && call.path.stage == a.stage;
-        let mut calls: Vec<_> = report.calls.iter().filter(of_stage).cloned().collect();
-        calls.sort_by(|a, b| a.path.cmp(&b.path));
-        calls
+        report.calls.iter().filter(of_stage).map(|call| (&call.path, call)).collect()
     };
     let (first, second) = (calls(one), calls(other));
+    // A call that only one of the reports has may have been left out of the other one.
+    let are_complete = !one.omits_calls && !other.omits_calls;
     let differing = || {
-        for n in 0..first.len().max(second.len()) {
-            let (a, b) = (first.get(n), second.get(n));
-            let path = a.or(b).map(|call| &call.path);
-            let same_place = a.map(|call| &call.path) == b.map(|call| &call.path);
-            let provider = |call: Option<&ReportCall>| match call {
-                Some(call) if same_place => call.provider.as_deref().unwrap_or("no provider").to_owned(),
-                Some(call) => format!("a call at {}", call.path),
-                None => "no call".to_owned(),
-            };
-            let found = at(path, DivergedIn::Provider, provider(a), provider(b)).or_else(|| {
-                at(
-                    path,
-                    DivergedIn::Attempts,
-                    a.map_or(String::new(), attempts),
-                    b.map_or(String::new(), attempts),
-                )
-            });
-            if found.is_some() {
-                return found;
+        let paths: BTreeSet<_> = first.keys().chain(second.keys()).copied().collect();
+        paths.into_iter().find_map(|path| match (first.get(path), second.get(path)) {
+            (Some(a), Some(b)) => at(Some(path), DivergedIn::Provider, provider(a), provider(b))
+                .or_else(|| at(Some(path), DivergedIn::Attempts, attempts(a), attempts(b))),
+            (a, b) => {
+                let made =
+                    |call: Option<&&ReportCall>| call.map_or("no call".to_owned(), |call| provider(call));
+                at(Some(path), DivergedIn::Provider, made(a), made(b)).filter(|_| are_complete)
             }
-        }
-        None
+        })
     };
     at(None, DivergedIn::Answer, answers(one, a), answers(other, b))
         .or_else(differing)
@@ -182,11 +175,14 @@ fn answers(report: &Report, stage: &ReportStage) -> String {
     if answers.is_empty() { "nothing was asked".to_owned() } else { answers.join("\n") }
 }
 
+fn provider(call: &ReportCall) -> String {
+    call.provider.as_deref().unwrap_or("no provider").to_owned()
+}
+
 fn attempts(call: &ReportCall) -> String {
     let last = call.attempts.iter().rev().find_map(|attempt| attempt.error.as_ref());
     let error = last.map(|error| format!(": {}", error.message)).unwrap_or_default();
-    let attempts = call.attempts.len();
-    format!("{} after {attempts} {}{error}", call.status, if attempts == 1 { "attempt" } else { "attempts" })
+    format!("{} after {}{error}", call.status, count(call.spent.attempts, "attempt"))
 }
 
 fn outcome(stage: &ReportStage) -> String {

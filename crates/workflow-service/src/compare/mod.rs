@@ -20,7 +20,7 @@ use workflow_core::usage::Spent;
 use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
 use crate::host::Host;
-use crate::operation::{Operation, ask};
+use crate::operation::{Operation, allow};
 use crate::report::{Excerpt, Facts, Report, facts};
 use crate::runs::GetRun;
 
@@ -28,20 +28,20 @@ use crate::runs::GetRun;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CompareRuns {
-    /// The one run.
+    /// The first run.
     pub run_id: RunId,
-    /// The other one.
+    /// The second run.
     pub other_run_id: RunId,
 }
 
-/// Two runs side by side: `first` is always of the one, `second` of the other.
+/// Two runs side by side. `first` is about the run of `runId`, `second` about that of `otherRunId`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Comparison {
-    /// The one run.
+    /// The first run.
     pub first: ComparedRun,
-    /// The other one.
+    /// The second run.
     pub second: ComparedRun,
     /// Whether they are of the same workflow.
     pub same_workflow: bool,
@@ -51,9 +51,9 @@ pub struct Comparison {
     pub definition: Vec<Difference>,
     /// The variables that they were started with and that differ.
     pub vars: Vec<Difference>,
-    /// The stages of both, in the order of the one.
+    /// The stages of both runs, in the order of the first.
     pub stages: Vec<ComparedStage>,
-    /// The first point where they differ; absent if they did the same.
+    /// The first point where the runs differ; absent if they did the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub divergence: Option<Divergence>,
 }
@@ -93,16 +93,16 @@ pub struct ComparedRun {
 pub struct ComparedStage {
     /// The stage.
     pub stage: StageId,
-    /// The stage in the one run; absent if it has not begun there.
+    /// The stage in the first run; absent if it has not begun there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<StageTotal>,
-    /// The stage in the other one.
+    /// The stage in the second run; absent if it has not begun there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second: Option<StageTotal>,
-    /// By how much it took longer in the other run, in milliseconds; absent unless it has ended in both.
+    /// By how much it took longer in the second run, in milliseconds; absent unless it has ended in both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longer_ms: Option<i64>,
-    /// By how much it cost more in the other run, in US dollars; absent unless all of it is known of both.
+    /// By how much it cost more in the second run, in US dollars; absent unless all of it is known of both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dearer_usd: Option<f64>,
 }
@@ -139,8 +139,8 @@ impl Operation for CompareRuns {
     }
 
     async fn run(self, host: &Host, caller: &Caller) -> Result<Comparison, ServiceError> {
-        // A policy that decides by run has seen the one only.
-        ask(host, caller, GetRun { run_id: self.other_run_id.clone() }).await?;
+        // The target of the request is the first run: the policy has to allow reading the second one, too.
+        allow::<GetRun>(host, caller, Target::Run(&self.other_run_id)).await?;
         let (first, second) = (facts(host, &self.run_id).await?, facts(host, &self.other_run_id).await?);
         let definition = match (&first.bundle, &second.bundle) {
             (Some(one), Some(other)) if first.report.bundle != second.report.bundle => {
@@ -211,14 +211,7 @@ fn total(report: &Report, id: &StageId) -> Option<StageTotal> {
     let last = passes.last()?;
     let mut spent = Spent::default();
     for pass in &passes {
-        let more = &pass.spent;
-        spent.attempts += more.attempts;
-        spent.time_ms = spent.time_ms.saturating_add(more.time_ms);
-        (spent.unpriced, spent.uncounted) =
-            (spent.unpriced + more.unpriced, spent.uncounted + more.uncounted);
-        spent.cost_usd = more.cost_usd.map(|cost| spent.cost_usd.unwrap_or(0.0) + cost).or(spent.cost_usd);
-        spent.tokens =
-            more.tokens.map(|tokens| spent.tokens.unwrap_or(0).saturating_add(tokens)).or(spent.tokens);
+        spent.add_all(pass.spent);
     }
     Some(StageTotal {
         status: last.status,

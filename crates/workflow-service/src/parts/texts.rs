@@ -94,7 +94,7 @@ pub struct PartText {
     pub origin: String,
     /// The text of the file.
     pub text: String,
-    /// Identifies this version of the text: the one who replaces it names it.
+    /// Identifies this version of the text. A request that replaces the text names it.
     pub version: String,
     /// The file as JSON, with its keys as they are written there: of a role, and of a skill that is not JSON itself, the
     /// front matter. Absent where it cannot be read.

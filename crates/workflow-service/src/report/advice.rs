@@ -3,9 +3,17 @@
 use workflow_core::failure::FailureClass;
 use workflow_core::status::WaitReason;
 
-/// What a failure of that class means, and what to do about it.
-pub(super) fn of_failure(class: FailureClass) -> &'static str {
+/// What a call means that failed at first and succeeded later.
+pub(super) const OF_RECOVERED: &str = "A later attempt succeeded: nothing has to be done.";
+
+/// What a failure of that class means after so many attempts, and what to do about it.
+pub(super) fn of_failure(class: FailureClass, attempts: u32) -> &'static str {
     match class {
+        FailureClass::Transient if attempts > 1 => {
+            "The provider failed in a way that may not occur again, and further attempts failed too. Correct the command or \
+             the prompt that the message is about. If the cause passes by itself, allow more `retries` or a longer \
+             `retry_backoff`."
+        }
         FailureClass::Transient => {
             "The provider failed in a way that may not occur again. If it fails every time, correct the command or the \
              prompt that the message is about; if it fails now and then, set `on_failure: retry` for the stage."

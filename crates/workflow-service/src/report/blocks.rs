@@ -1,5 +1,9 @@
 //! What documents are made of, in any form.
 
+use jiff::Timestamp;
+
+use super::words::time;
+
 /// A part of a document.
 #[derive(Debug)]
 pub(super) enum Block {
@@ -31,8 +35,10 @@ pub(super) struct Column {
 /// A part of a line.
 #[derive(Debug)]
 pub(super) enum Span {
-    /// Words, numbers and times of the report itself.
+    /// Words and numbers of the report itself.
     Plain(String),
+    /// A time, which stays on one line.
+    Time(Timestamp),
     /// Text that came from outside, or that a user wrote: also ids.
     Code(String),
     /// The word for how something ended.
@@ -71,6 +77,11 @@ pub(super) fn code(text: &impl ToString) -> Span {
     Span::Code(text.to_string())
 }
 
+/// A time.
+pub(super) fn at(time: Timestamp) -> Span {
+    Span::Time(time)
+}
+
 /// A column of words.
 pub(super) const fn column(title: &'static str) -> Column {
     Column { title, is_number: false }
@@ -85,6 +96,7 @@ pub(super) const fn number(title: &'static str) -> Column {
 pub(super) fn text_of(spans: &[Span]) -> String {
     let text = spans.iter().map(|span| match span {
         Span::Plain(text) => text.clone(),
+        Span::Time(at) => time(*at),
         Span::Code(text) => format!("`{text}`"),
         Span::Badge(badge) => badge.word.clone(),
     });

@@ -1,5 +1,6 @@
 //! The calls of a run, with their attempts.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -13,11 +14,11 @@ use workflow_core::usage::{Spent, Usage};
 use super::model::{AfterFailure, AttemptOutcome, ReportAttempt, ReportCall, ReportCommit};
 use super::words::between;
 
-/// How many calls a report has; more only if they failed.
+/// With more calls than this, a report leaves out those that succeeded at the first attempt.
 const CALLS: usize = 500;
-/// How many calls a report has at most, and how many commits.
+/// How many calls a report lists at most, and how many commits.
 const MOST: usize = 1_000;
-/// How many attempts of a call a report has.
+/// How many attempts of a call a report lists: the last ones.
 const ATTEMPTS: usize = 20;
 
 /// The calls so far.
@@ -26,10 +27,22 @@ pub(super) struct Calls {
     pub by_path: IndexMap<NodePath, ReportCall>,
     pub commits: Vec<ReportCommit>,
     pub branch: Option<String>,
-    pub omitted: u64,
+    /// How many calls were left out.
+    pub unlisted: u64,
+    omitted_attempts: u64,
+    omitted_commits: u64,
+    /// The attempts that have not ended, also of calls that are not listed: their numbers, and when they began.
+    open: HashMap<NodePath, (u32, Timestamp)>,
+    /// The nodes of which a call for an item has failed.
+    with_failed_item: HashSet<NodePath>,
 }
 
 impl Calls {
+    /// How many calls, attempts and commits were left out.
+    pub(super) fn omitted(&self) -> u64 {
+        self.unlisted + self.omitted_attempts + self.omitted_commits
+    }
+
     /// An attempt began.
     pub(super) fn started(
         &mut self,
@@ -39,7 +52,8 @@ impl Calls {
         provider: &Arc<str>,
         role: Option<&RoleId>,
     ) {
-        let Some(call) = self.call(path, at) else { return };
+        self.open.insert(path.clone(), (attempt, at));
+        let Some(call) = self.call(path, at, attempt == 1) else { return };
         call.provider = Some(provider.clone());
         call.role = role.cloned();
         call.status = StageStatus::Running;
@@ -56,14 +70,13 @@ impl Calls {
         outcome: AttemptOutcome,
         usage: Option<&Usage>,
     ) -> Option<u64> {
-        let call = self.by_path.get_mut(path)?;
-        let attempt = call.attempts.last_mut()?;
-        if attempt.attempt != Some(number) || attempt.outcome != AttemptOutcome::Running {
-            return None;
+        let (_, since) = *self.open.get(path).filter(|(open, _)| *open == number)?;
+        self.open.remove(path);
+        let took = between(since, at);
+        let Some(call) = self.by_path.get_mut(path) else { return Some(took) };
+        if let Some(attempt) = call.attempts.last_mut() {
+            (attempt.duration_ms, attempt.outcome) = (Some(took), outcome);
         }
-        let took = between(attempt.started_at, at);
-        attempt.duration_ms = Some(took);
-        attempt.outcome = outcome;
         call.duration_ms = Some(between(call.started_at, at));
         call.spent.add(usage, took);
         call.status = match outcome {
@@ -74,7 +87,7 @@ impl Calls {
         };
         if outcome == AttemptOutcome::Succeeded && call.attempts.len() == 1 && self.by_path.len() > CALLS {
             self.by_path.shift_remove(path);
-            self.omitted += 1;
+            self.unlisted += 1;
         }
         Some(took)
     }
@@ -87,8 +100,12 @@ impl Calls {
         then: Option<AfterFailure>,
         retry_at: Option<Timestamp>,
     ) {
+        let is_cancelled = error.class == FailureClass::Cancelled;
+        if then.is_none() && !is_cancelled {
+            self.with_failed_item.extend(path.parent());
+        }
         let Some(call) = self.by_path.get_mut(path) else { return };
-        if error.class == FailureClass::Cancelled {
+        if is_cancelled {
             call.status = StageStatus::Cancelled;
         } else if then.is_some() {
             call.status = StageStatus::Retrying;
@@ -98,9 +115,10 @@ impl Calls {
         }
     }
 
-    /// A node failed without a call.
-    pub(super) fn refused(&mut self, path: &NodePath, at: Timestamp, error: &Arc<Failure>) {
-        let Some(call) = self.call(path, at) else { return };
+    /// A node failed without a call. `attempts` were made of it before.
+    pub(super) fn refused(&mut self, path: &NodePath, attempts: u32, at: Timestamp, error: &Arc<Failure>) {
+        self.with_failed_item.extend(path.parent());
+        let Some(call) = self.call(path, at, attempts == 0) else { return };
         call.status = StageStatus::Failed;
         let refused = ReportAttempt {
             duration_ms: Some(0),
@@ -114,10 +132,17 @@ impl Calls {
 
     /// Whether a call for an item of the node has failed.
     pub(super) fn has_failed_item(&self, node: &NodePath) -> bool {
-        self.by_path.values().any(|call| {
-            call.status == StageStatus::Failed
-                && call.path.parent().as_ref().is_some_and(|parent| parent == node)
-        })
+        self.with_failed_item.contains(node)
+    }
+
+    /// The run is a fork, which begins here: what the calls of the passes that are under way have used counts for the other
+    /// run, and so does what that run has committed.
+    pub(super) fn fork(&mut self, at: Timestamp, is_under_way: impl Fn(&NodePath) -> bool) {
+        for call in self.by_path.values_mut().filter(|call| is_under_way(&call.path)) {
+            (call.started_at, call.spent) = (at, Spent::default());
+        }
+        (self.branch, self.omitted_commits) = (None, 0);
+        self.commits.clear();
     }
 
     /// Adds the commit that the details of a call tell of.
@@ -127,15 +152,16 @@ impl Calls {
         let (Some(id), Some(stat)) = (text("commit"), text("stat")) else { return };
         self.branch = text("branch").or(self.branch.take());
         if self.commits.len() >= MOST {
-            self.omitted += 1;
+            self.omitted_commits += 1;
         } else {
             self.commits.push(ReportCommit { path: path.clone(), commit: id, stat });
         }
     }
 
-    fn call(&mut self, path: &NodePath, at: Timestamp) -> Option<&mut ReportCall> {
+    /// The call at that path, which is new if it `is_first`; nothing if it is left out.
+    fn call(&mut self, path: &NodePath, at: Timestamp, is_first: bool) -> Option<&mut ReportCall> {
         if self.by_path.len() >= MOST && !self.by_path.contains_key(path) {
-            self.omitted += 1;
+            self.unlisted += u64::from(is_first);
             return None;
         }
         Some(self.by_path.entry(path.clone()).or_insert_with(|| ReportCall {
@@ -154,7 +180,7 @@ impl Calls {
         let Some(call) = self.by_path.get_mut(path) else { return };
         if call.attempts.len() >= ATTEMPTS {
             call.attempts.remove(0);
-            self.omitted += 1;
+            self.omitted_attempts += 1;
         }
         call.attempts.push(attempt);
     }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use workflow_core::actor::Actor;
-use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::data::Data;
-use workflow_core::event::{Event, EventBody, LaneOutput, RunCreated};
+use workflow_core::event::{Event, EventBody, LaneOutput, RunForked};
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodeId, NodePath, StageId};
 use workflow_core::status::{StageStatus, WaitReason};
-use workflow_core::usage::Usage;
+use workflow_core::usage::{Spent, Usage};
 
 use super::calls::Calls;
 use super::model::{
@@ -26,9 +25,6 @@ const MOST: usize = 500;
 /// What was found in the events so far.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
-    pub created: Option<Arc<RunCreated>>,
-    /// The definition that the run was moved to last.
-    pub migrated: Option<(BundleHash, Arc<Bundle>)>,
     pub calls: Calls,
     pub stages: IndexMap<(u32, StageId), ReportStage>,
     pub iterations: BTreeMap<u32, ReportIteration>,
@@ -53,11 +49,7 @@ impl Collected {
         let at = event.at;
         self.waiting(&event.body, at);
         match &event.body {
-            EventBody::RunCreated(created) => self.created = Some(created.clone()),
-            EventBody::RunForked(_) => self.stages.values_mut().for_each(|stage| stage.inherited = true),
-            EventBody::RunMigrated { hash, bundle, .. } => {
-                self.migrated = Some((hash.clone(), bundle.clone()));
-            }
+            EventBody::RunForked(forked) => self.fork(forked, at),
             EventBody::StageStarted { iteration, stage, .. } => {
                 self.outputs = Outputs::default();
                 self.begin(*iteration, stage, at, StageStatus::Running);
@@ -107,7 +99,7 @@ impl Collected {
             EventBody::NodeCompleted { path, output, .. } => self.output(path, output),
             // A node of items fails because one of them did.
             EventBody::NodeFailed { path, error } if !self.calls.has_failed_item(path) => {
-                self.calls.refused(path, at, error);
+                self.calls.refused(path, 0, at, error);
             }
             EventBody::AttemptStarted { path, attempt, provider, role } => {
                 self.calls.started(path, *attempt, at, provider, role.as_ref());
@@ -152,7 +144,7 @@ impl Collected {
                 if took.is_some() {
                     self.calls.failed(path, error, then, *retry_at);
                 } else {
-                    self.calls.refused(path, at, error);
+                    self.calls.refused(path, *attempt, at, error);
                 }
             }
             EventBody::AttemptCancelled { path, attempt, usage, ran_until } => {
@@ -168,6 +160,36 @@ impl Collected {
             }
             _ => {}
         }
+    }
+
+    /// The run is a fork, which begins here: another run has made the passes before. A pass or an iteration that is under
+    /// way counts from here on.
+    fn fork(&mut self, forked: &RunForked, at: Timestamp) {
+        for (stage, output) in &forked.outputs {
+            let mut passes = self.stages.values_mut().rev();
+            if let Some(pass) = passes.find(|pass| pass.stage == *stage && pass.duration_ms.is_some()) {
+                (pass.status, pass.error, pass.continued) = (StageStatus::Completed, None, false);
+                (pass.output, pass.replaced) = (Some(excerpt(output)), true);
+            }
+        }
+        for pass in self.stages.values_mut() {
+            if pass.duration_ms.is_some() {
+                pass.inherited = true;
+            } else {
+                (pass.started_at, pass.spent, pass.failed_attempts) = (at, Spent::default(), 0);
+            }
+        }
+        for iteration in self.iterations.values_mut() {
+            if iteration.stop_when.is_some() {
+                iteration.inherited = true;
+            } else {
+                (iteration.started_at, iteration.spent) = (at, Spent::default());
+            }
+        }
+        let stages = &self.stages;
+        self.calls.fork(at, |path| {
+            stages.get(&(path.iteration, path.stage.clone())).is_some_and(|pass| !pass.inherited)
+        });
     }
 
     /// Counts the time in which the run waited.
@@ -192,9 +214,10 @@ impl Collected {
             iteration,
             status,
             inherited: false,
+            replaced: false,
             started_at: at,
             duration_ms: (status == StageStatus::Skipped).then_some(0),
-            spent: workflow_core::usage::Spent::default(),
+            spent: Spent::default(),
             failed_attempts: 0,
             output: None,
             error: None,
@@ -203,9 +226,10 @@ impl Collected {
         self.stages.insert((iteration, stage.clone()), begun);
         self.iterations.entry(iteration).or_insert_with(|| ReportIteration {
             iteration,
+            inherited: false,
             started_at: at,
             duration_ms: None,
-            spent: workflow_core::usage::Spent::default(),
+            spent: Spent::default(),
             stop_when: None,
         });
     }

@@ -7,13 +7,13 @@ use workflow_core::event::BudgetLimit;
 use workflow_core::failure::Failure;
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
 
-use super::blocks::{Badge, Block, Column, Mood, Span, code, column, number, plain, prose};
+use super::blocks::{Badge, Block, Column, Mood, Span, at, code, column, number, plain, prose};
 use super::explain;
 use super::model::{
     AfterFailure, AttemptOutcome, Excerpt, Report, ReportAttempt, ReportBudget, ReportCall, ReportFailure,
     ReportStage,
 };
-use super::words::{cost, count, dollars, duration, grouped, time, tokens};
+use super::words::{cost, count, dollars, duration, grouped, tokens};
 
 const ITERATIONS: &[Column] = &[
     number("Iteration"),
@@ -39,6 +39,9 @@ const BUDGETS: &[Column] =
     &[column("Budget of"), column("Limit"), number("Used"), number("Allowed"), number("Share")];
 const REQUESTS: &[Column] = &[column("Request"), column("Time"), column("By")];
 
+/// What is said of passes and failures that a fork took over.
+const OF_FORKED: &str = "(in the run that this one was forked from)";
+
 /// How many outputs are shown.
 const OUTPUTS: usize = 40;
 
@@ -61,9 +64,12 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
     changes(report, &mut blocks);
     started_with(report, &mut blocks);
     if report.omitted > 0 {
-        let omitted = count(report.omitted, "entry").replace("entrys", "entries");
+        let omitted = match report.omitted {
+            1 => "1 entry is".to_owned(),
+            omitted => format!("{} entries are", grouped(omitted)),
+        };
         blocks.push(Block::Text(vec![plain(format!(
-            "{omitted} are not in this report, because there are too many. The events of the run have them."
+            "{omitted} not in this report, because there are too many. The events of the run have them."
         ))]));
     }
     blocks
@@ -73,6 +79,7 @@ fn what_happened(report: &Report, blocks: &mut Vec<Block>) {
     blocks.push(Block::Section("What happened", "happened"));
     blocks.push(Block::Text(explain::summary(report)));
     if let Some(error) = &report.error {
+        blocks.push(Block::Text(vec![plain("The error of the run:")]));
         blocks.push(Block::Lines("Error of the run", text(error)));
     }
     for wait in &report.waits {
@@ -82,7 +89,7 @@ fn what_happened(report: &Report, blocks: &mut Vec<Block>) {
         }
         spans.extend(prose(&wait.meaning));
         if let Some(until) = wait.wait.until {
-            spans.push(plain(format!(" That is expected at {}.", time(until))));
+            spans.extend([plain(" That is expected at "), at(until), plain(".")]);
         }
         blocks.push(Block::Text(spans));
         if let Some(question) = &wait.wait.question {
@@ -96,9 +103,9 @@ fn what_happened(report: &Report, blocks: &mut Vec<Block>) {
     }
     facts.push(("Workflow", workflow));
     facts.push(("Status", vec![Span::Badge(of_run(report.status))]));
-    facts.push(("Created", vec![plain(time(report.created_at))]));
-    for (name, at) in [("Started", report.started_at), ("Ended", report.ended_at)] {
-        facts.extend(at.map(|at| (name, vec![plain(time(at))])));
+    facts.push(("Created", vec![at(report.created_at)]));
+    for (name, time) in [("Started", report.started_at), ("Ended", report.ended_at)] {
+        facts.extend(time.map(|time| (name, vec![at(time)])));
     }
     if let Some(took) = report.duration_ms {
         let waited = match report.waited_ms {
@@ -140,18 +147,28 @@ fn failures(report: &Report, blocks: &mut Vec<Block>) {
 }
 
 fn failed(report: &Report, failure: &ReportFailure, blocks: &mut Vec<Block>) {
-    let badge = if failure.recovered {
-        Badge { word: "succeeded later".to_owned(), mood: Mood::Good }
-    } else {
-        Badge { word: "failed".to_owned(), mood: Mood::Bad }
+    let pass = report
+        .stages
+        .iter()
+        .find(|pass| pass.iteration == failure.iteration && failure.stage.as_ref() == Some(&pass.stage));
+    let (word, mood) = match (failure.recovered, pass.is_some_and(|pass| pass.continued)) {
+        (true, _) => ("succeeded later", Mood::Good),
+        (false, true) => ("failed, and the run continued", Mood::Bad),
+        (false, false) => ("failed", Mood::Bad),
     };
-    let mut heading = match (&failure.path, &failure.stage) {
-        (Some(path), _) => vec![code(path)],
-        (None, Some(stage)) => vec![plain("Stage "), code(stage)],
-        (None, None) => vec![plain("The run")],
+    let badge = Badge { word: word.to_owned(), mood };
+    let mut heading = match &failure.stage {
+        Some(stage) => vec![plain("Stage "), code(stage)],
+        None => vec![plain("The run")],
     };
-    if failure.path.is_none() && report.iteration > 1 {
+    if report.iteration > 1 {
         heading.push(plain(format!(", iteration {}", failure.iteration)));
+    }
+    if let Some(path) = &failure.path {
+        heading.extend([plain(", node "), code(path)]);
+    }
+    if failure.inherited {
+        heading.push(plain(format!(" {OF_FORKED}")));
     }
     blocks.push(Block::Heading(heading, badge));
     blocks.push(Block::Text(prose(&failure.advice)));
@@ -176,29 +193,31 @@ fn tried(call: &ReportCall, attempt: &ReportAttempt, before: Option<&Failure>, b
     if let (Some(provider), Some(_)) = (&call.provider, attempt.attempt) {
         spans.extend([plain(" by "), code(provider)]);
     }
-    spans.push(plain(format!(", {}", time(attempt.started_at))));
+    spans.extend([plain(", "), at(attempt.started_at), plain(": ")]);
+    spans.push(plain(match attempt.outcome {
+        AttemptOutcome::Failed => "failed",
+        AttemptOutcome::Succeeded => "succeeded",
+        AttemptOutcome::Cancelled => "stopped",
+        AttemptOutcome::Interrupted => "the process that drove the run ended before a result was known,",
+        AttemptOutcome::Running => "has not ended",
+    }));
     if let (Some(took), Some(_)) = (attempt.duration_ms, attempt.attempt) {
-        spans.push(plain(format!(", after {}", duration(took))));
+        spans.push(plain(format!(" after {}", duration(took))));
     }
-    spans.push(plain(": "));
-    spans.push(plain(match (attempt.outcome, &attempt.error) {
-        (AttemptOutcome::Failed, Some(error)) => error.class.to_string().replace('_', " "),
-        (AttemptOutcome::Failed, None) => "failed".to_owned(),
-        (AttemptOutcome::Succeeded, _) => "succeeded".to_owned(),
-        (AttemptOutcome::Cancelled, _) => "stopped".to_owned(),
-        (AttemptOutcome::Interrupted, _) => {
-            "the process that drove the run ended before a result was known".to_owned()
-        }
-        (AttemptOutcome::Running, _) => "has not ended".to_owned(),
-    }));
-    let until = attempt.retry_at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
-    spans.push(plain(match attempt.then {
-        None => ".".to_owned(),
-        Some(AfterFailure::Retry) => format!("; tried again{until}."),
-        Some(AfterFailure::Repair) => "; the provider was told what is wrong, and asked again.".to_owned(),
-        Some(AfterFailure::WaitForQuota) => format!("; tried again when the quota is refilled{until}."),
-    }));
     let error = attempt.error.as_deref();
+    if let (AttemptOutcome::Failed, Some(error)) = (attempt.outcome, error) {
+        spans.extend([plain(" (class "), code(&error.class), plain(")")]);
+    }
+    spans.push(plain(match attempt.then {
+        None => "",
+        Some(AfterFailure::Retry) => "; tried again",
+        Some(AfterFailure::Repair) => "; the provider was told what is wrong, and asked again",
+        Some(AfterFailure::WaitForQuota) => "; tried again when the quota is refilled",
+    }));
+    if let Some(retry_at) = attempt.retry_at {
+        spans.extend([plain(" at "), at(retry_at)]);
+    }
+    spans.push(plain("."));
     let is_same = error.is_some() && error.map(text) == before.map(text);
     if is_same {
         spans.push(plain(" The error was the same."));
@@ -232,20 +251,18 @@ fn questions(report: &Report, blocks: &mut Vec<Block>) {
     for question in &report.questions {
         blocks.push(Block::Text(vec![
             code(&question.place),
-            plain(format!(
-                " asked ({}), {}:",
-                question.reason.to_string().replace('_', " "),
-                time(question.asked_at)
-            )),
+            plain(format!(" asked ({}), ", question.reason.to_string().replace('_', " "))),
+            at(question.asked_at),
+            plain(":"),
         ]));
         blocks.push(Block::Lines("Question", question.question.clone()));
         match (&question.answer, question.answered_at) {
-            (Some(answer), Some(at)) => {
+            (Some(answer), Some(answered_at)) => {
                 let mut spans = vec![plain("Answered")];
                 if let Some(by) = &question.answered_by {
                     spans.extend([plain(" by "), code(by)]);
                 }
-                spans.push(plain(format!(", {}:", time(at))));
+                spans.extend([plain(", "), at(answered_at), plain(":")]);
                 blocks.push(Block::Text(spans));
                 blocks.push(Block::Lines("Answer", said(question.reason, answer)));
             }
@@ -260,7 +277,7 @@ fn questions(report: &Report, blocks: &mut Vec<Block>) {
         blocks.push(Block::Section("Requests to the run", "requests"));
         let rows = report.controls.iter().map(|control| {
             let by = control.by.as_ref().map_or(plain("–"), code);
-            vec![vec![plain(&control.request)], vec![plain(time(control.at))], vec![by]]
+            vec![vec![plain(&control.request)], vec![at(control.at)], vec![by]]
         });
         blocks.push(Block::Table {
             caption: "Requests to pause, resume or cancel the run",
@@ -289,8 +306,11 @@ fn results(report: &Report, blocks: &mut Vec<Block>) {
         if report.iteration > 1 {
             spans.push(plain(format!(", iteration {}", stage.iteration)));
         }
-        let failed = if stage.status == StageStatus::Failed { ", which failed" } else { "" };
-        spans.push(plain(format!("{failed}:")));
+        spans.push(plain(match stage.status {
+            StageStatus::Failed => ", which failed:",
+            _ if stage.replaced => ", replaced when the run was forked:",
+            _ => ":",
+        }));
         blocks.push(Block::Text(spans));
         blocks.push(Block::Lines("Output", cut(output)));
     }
@@ -300,9 +320,13 @@ fn work(report: &Report, blocks: &mut Vec<Block>) {
     blocks.push(Block::Section("Time and cost", "work"));
     if report.iteration > 1 {
         let rows = report.iterations.iter().map(|iteration| {
+            let mut started = vec![at(iteration.started_at)];
+            if iteration.inherited {
+                started.push(plain(format!(" {OF_FORKED}")));
+            }
             vec![
                 vec![plain(iteration.iteration.to_string())],
-                vec![plain(time(iteration.started_at))],
+                started,
                 vec![plain(iteration.duration_ms.map_or("–".to_owned(), duration))],
                 vec![plain(grouped(iteration.spent.attempts))],
                 vec![plain(cost(&iteration.spent))],
@@ -323,7 +347,7 @@ fn work(report: &Report, blocks: &mut Vec<Block>) {
                 vec![call.provider.as_ref().map_or(plain("–"), code)],
                 vec![call.role.as_ref().map_or(plain("–"), code)],
                 vec![Span::Badge(of_stage(call.status))],
-                vec![plain(time(call.started_at))],
+                vec![at(call.started_at)],
                 vec![plain(call.duration_ms.map_or("–".to_owned(), duration))],
                 vec![plain(grouped(call.spent.attempts))],
                 vec![plain(cost(&call.spent))],
@@ -357,14 +381,17 @@ fn stages(report: &Report, blocks: &mut Vec<Block>) {
             status.push(plain(" (the run continued)"));
         }
         if stage.inherited {
-            status.push(plain(" (of the run that this one was forked from)"));
+            status.push(plain(format!(" {OF_FORKED}")));
+        }
+        if stage.replaced {
+            status.push(plain(" (its output was replaced when the run was forked)"));
         }
         vec![
             vec![code(&stage.stage)],
             vec![plain(stage.iteration.to_string())],
             providers(report, stage),
             status,
-            vec![plain(time(stage.started_at))],
+            vec![at(stage.started_at)],
             vec![plain(stage.duration_ms.map_or("–".to_owned(), duration))],
             vec![plain(grouped(stage.spent.attempts))],
             vec![plain(stage.failed_attempts.to_string())],
@@ -448,7 +475,7 @@ fn changes(report: &Report, blocks: &mut Vec<Block>) {
 
 fn started_with(report: &Report, blocks: &mut Vec<Block>) {
     blocks.push(Block::Section("Inputs", "inputs"));
-    let mut facts = vec![("Definition", vec![code(&report.bundle)])];
+    let mut facts = vec![("Hash of the definition", vec![code(&report.bundle)])];
     for (name, value) in &report.labels {
         facts.push(("Label", vec![code(name), plain(": "), code(value)]));
     }

@@ -2,45 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use workflow_core::data::Data;
 use workflow_core::failure::FailureClass;
-use workflow_core::status::{RunStatus, Wait, WaitReason};
+use workflow_core::status::{RunStatus, StageStatus, Wait, WaitReason};
 use workflow_core::usage::Spent;
 
 use super::advice;
-use super::blocks::{Span, code, plain};
+use super::blocks::{Span, at, code, plain};
 use super::collect::Collected;
-use super::model::{NextStep, Report, ReportFailure};
-use super::words::{count, duration, time};
+use super::model::{AttemptOutcome, NextStep, Report, ReportCall, ReportFailure};
+use super::words::{count, duration};
 
 /// What failed, in the order in which it began to fail.
 pub(super) fn failures(collected: &Collected) -> Vec<ReportFailure> {
-    let mut failures: Vec<_> = collected
-        .calls
-        .by_path
-        .values()
-        .filter_map(|call| {
-            let failed = |error: &&std::sync::Arc<workflow_core::failure::Failure>| {
-                error.class != FailureClass::Cancelled
-            };
-            let error =
-                call.attempts.iter().rev().filter_map(|attempt| attempt.error.as_ref()).find(failed)?;
-            let at = call.attempts.iter().find(|attempt| attempt.error.is_some())?.started_at;
-            let made = call.attempts.iter().filter(|attempt| attempt.attempt.is_some()).count();
-            let failure = ReportFailure {
-                path: Some(call.path.clone()),
-                stage: Some(call.path.stage.clone()),
-                iteration: call.path.iteration,
-                provider: call.provider.clone(),
-                attempts: u32::try_from(made).unwrap_or(u32::MAX),
-                error: error.clone(),
-                recovered: call.status == workflow_core::status::StageStatus::Completed,
-                advice: advice::of_failure(error.class).to_owned(),
-            };
-            Some((at, failure))
-        })
-        .collect();
+    let mut failures: Vec<_> =
+        collected.calls.by_path.values().filter_map(|call| of_call(collected, call)).collect();
     for stage in collected.stages.values() {
         let Some(error) = &stage.error else { continue };
         let of_stage = |failure: &ReportFailure| {
@@ -55,13 +33,42 @@ pub(super) fn failures(collected: &Collected) -> Vec<ReportFailure> {
                 attempts: 0,
                 error: error.clone(),
                 recovered: false,
-                advice: advice::of_failure(error.class).to_owned(),
+                inherited: stage.inherited,
+                advice: advice::of_failure(error.class, 0).to_owned(),
             };
             failures.push((stage.started_at, failure));
         }
     }
     failures.sort_by_key(|(at, _)| *at);
     failures.into_iter().map(|(_, failure)| failure).collect()
+}
+
+/// The failure of a call, and when the call began to fail.
+fn of_call(collected: &Collected, call: &ReportCall) -> Option<(Timestamp, ReportFailure)> {
+    let pass = collected.stages.get(&(call.path.iteration, call.path.stage.clone()));
+    // Where the output of a stage was replaced, it does not matter what its calls did.
+    if pass.is_some_and(|pass| pass.replaced) {
+        return None;
+    }
+    let errors = call.attempts.iter().rev().filter_map(|attempt| attempt.error.as_ref());
+    let error = errors.clone().find(|error| error.class != FailureClass::Cancelled)?;
+    let at = call.attempts.iter().find(|attempt| attempt.error.is_some())?.started_at;
+    let running = call.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::Running).count();
+    let attempts = u32::try_from(call.spent.attempts.saturating_add(running as u64)).unwrap_or(u32::MAX);
+    let recovered = call.status == StageStatus::Completed;
+    let advice = if recovered { advice::OF_RECOVERED } else { advice::of_failure(error.class, attempts) };
+    let failure = ReportFailure {
+        path: Some(call.path.clone()),
+        stage: Some(call.path.stage.clone()),
+        iteration: call.path.iteration,
+        provider: call.provider.clone(),
+        attempts,
+        error: error.clone(),
+        recovered,
+        inherited: pass.is_some_and(|pass| pass.inherited),
+        advice: advice.to_owned(),
+    };
+    Some((at, failure))
 }
 
 /// What happened, in a few sentences.
@@ -96,7 +103,7 @@ pub(super) fn summary(report: &Report) -> Vec<Span> {
             spans.push(plain(waits(reason)));
             spans.extend(under_way(report));
             if let Some(since) = report.waits.iter().filter_map(|wait| wait.wait.since).min() {
-                spans.push(plain(format!(" since {}", time(since))));
+                spans.extend([plain(" since "), at(since)]);
             }
             spans.push(plain("."));
         }
@@ -113,7 +120,7 @@ pub(super) fn summary(report: &Report) -> Vec<Span> {
     }
     spans.extend(tried(report));
     if report.status == RunStatus::Failed
-        && let Some(failure) = report.failures.iter().rev().find(|failure| !failure.recovered)
+        && let Some(failure) = own_failures(report).rev().find(|failure| !failure.recovered)
         && let Some(path) = failure.path.as_ref().filter(|_| failure.attempts > 0)
     {
         spans.extend([plain(" The call that failed last, "), code(path)]);
@@ -149,14 +156,16 @@ fn tried(report: &Report) -> Vec<Span> {
     let own = report.stages.iter().filter(|stage| !stage.inherited && stage.duration_ms.is_some());
     let ended = own.map(|stage| &stage.stage).collect::<BTreeSet<_>>().len() as u64;
     if ended > 0 {
-        let failed = report.stages.iter().map(|stage| u64::from(stage.failed_attempts)).sum::<u64>();
+        let own = report.stages.iter().filter(|stage| !stage.inherited);
+        let failed = own.map(|stage| u64::from(stage.failed_attempts)).sum::<u64>();
         let failed = match failed {
             0 => String::new(),
             1 if attempts == 1 => ", which failed".to_owned(),
             _ if failed == attempts => ", all of which failed".to_owned(),
             _ => format!(", {failed} of which failed"),
         };
-        let iterations = match report.iteration {
+        let iterations = report.iterations.iter().filter(|iteration| !iteration.inherited).count() as u64;
+        let iterations = match iterations {
             0 | 1 => String::new(),
             iterations => format!(" in {}", count(iterations, "iteration")),
         };
@@ -173,11 +182,16 @@ fn tried(report: &Report) -> Vec<Span> {
             iteration(report, stage.iteration)
         )));
     }
-    let recovered = report.failures.iter().filter(|failure| failure.recovered).count() as u64;
+    let recovered = own_failures(report).filter(|failure| failure.recovered).count() as u64;
     if recovered > 0 {
         spans.push(plain(format!(" {} failed at first and succeeded later.", count(recovered, "call"))));
     }
     spans
+}
+
+/// The failures of this run, without those of the run that it was forked from.
+fn own_failures(report: &Report) -> impl DoubleEndedIterator<Item = &ReportFailure> {
+    report.failures.iter().filter(|failure| !failure.inherited)
 }
 
 fn iteration(report: &Report, iteration: u32) -> String {
@@ -237,10 +251,11 @@ pub(super) fn next(report: &Report, first_stage: Option<&str>) -> Vec<NextStep> 
 
 fn after_failure(report: &Report, first_stage: Option<&str>, steps: &mut Vec<NextStep>) {
     let run = report.run_id.as_str();
-    let class = cause(report);
-    if let Some(class) = class {
+    let cause = cause(report);
+    let class = cause.map(|(class, _)| class);
+    if let Some((class, attempts)) = cause {
         steps.push(NextStep {
-            text: advice::of_failure(class).to_owned(),
+            text: advice::of_failure(class, attempts).to_owned(),
             command: None,
             operation: None,
             request: None,
@@ -249,7 +264,7 @@ fn after_failure(report: &Report, first_stage: Option<&str>, steps: &mut Vec<Nex
     let logs = |text, flag: &str, request| {
         step(text, format!("workflow logs {run}{flag}"), Some(("workflow:runs:logs", request)))
     };
-    if report.failures.iter().any(|failure| failure.attempts > 0 && !failure.recovered) {
+    if own_failures(report).any(|failure| failure.attempts > 0 && !failure.recovered) {
         let request = json!({ "runId": run, "level": "warn" });
         steps.push(logs("Read what the failed calls printed.", " --failed", request));
     } else if report.spent.attempts > 0 {
@@ -289,14 +304,15 @@ fn after_failure(report: &Report, first_stage: Option<&str>, steps: &mut Vec<Nex
     steps.push(rerun(run, stage.or(first_stage), true, text));
 }
 
-/// The class of the failure that caused that of the run.
-fn cause(report: &Report) -> Option<FailureClass> {
+/// The class of the failure that caused that of the run, and how many attempts failed with it.
+fn cause(report: &Report) -> Option<(FailureClass, u32)> {
     let error = report.error.as_ref()?;
-    let is_whole = matches!(error.class, FailureClass::Stage | FailureClass::Repeated);
-    let within = report.failures.iter().rev().find(|failure| !failure.recovered && failure.path.is_some());
+    let within = own_failures(report).rev().find(|failure| !failure.recovered && failure.path.is_some());
     match within {
-        Some(failure) if is_whole && error.class == FailureClass::Stage => Some(failure.error.class),
-        _ => Some(error.class),
+        Some(failure) if error.class == FailureClass::Stage || error.class == failure.error.class => {
+            Some((failure.error.class, failure.attempts))
+        }
+        _ => Some((error.class, 0)),
     }
 }
 

@@ -3,13 +3,14 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::blocks::{Badge, Block, Column, Mood, Span};
+use super::words::time;
 use crate::text::{harmless, harmless_lines};
 
 /// For screens, light and dark, and for paper.
 pub(super) const STYLE: &str = include_str!("style.css");
 
 /// Nothing is loaded and nothing is executed; of styles only [`STYLE`] has an effect, which the hash names.
-pub(super) const POLICY: &str = "default-src 'none'; style-src 'sha256-SGs/KJTYEL1ZTBnZ3ESeBZNAXHNpKu7BO+SX8vg0drA='; base-uri 'none'; form-action 'none'";
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'sha256-zStLEUUWpQxOR2UBzW/PvRmSk/HwedxUhwTdRPHDRCc='; base-uri 'none'; form-action 'none'";
 
 /// The document as a page of HTML that loads nothing and executes nothing. All texts are escaped by the templates.
 pub(super) fn render(title: &str, blocks: &[Block]) -> String {
@@ -90,7 +91,7 @@ fn table(caption: &str, head: &[Column], rows: &[Vec<Vec<Span>>]) -> Markup {
                 tbody {
                     @for cells in rows {
                         tr { @for (n, spans) in cells.iter().enumerate() {
-                            @if n == 0 { th scope="row" { (line(spans)) } }
+                            @if n == 0 { th scope="row" class=[class(n)] { (line(spans)) } }
                             @else { td class=[class(n)] { (line(spans)) } }
                         } }
                     }
@@ -105,6 +106,7 @@ fn line(spans: &[Span]) -> Markup {
         @for span in spans {
             @match span {
                 Span::Plain(text) => (harmless(text)),
+                Span::Time(at) => span.time { (time(*at)) },
                 Span::Badge(badge) => (mark(badge)),
                 Span::Code(text) => {
                     @if text.trim().is_empty() { "–" } @else { code { (harmless(text)) } }

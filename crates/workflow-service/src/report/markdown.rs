@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::blocks::{Block, Span};
+use super::words::time;
 use crate::text::{harmless, harmless_lines};
 
 /// The document as Markdown.
@@ -85,6 +86,7 @@ fn line(spans: &[Span]) -> String {
 fn span(span: &Span) -> String {
     match span {
         Span::Plain(text) => escape(text),
+        Span::Time(at) => time(*at),
         Span::Badge(badge) => escape(&badge.word),
         Span::Code(text) if text.trim().is_empty() => "–".to_owned(),
         Span::Code(text) => {

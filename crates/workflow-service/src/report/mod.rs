@@ -20,7 +20,7 @@ pub use model::{
     ReportWait,
 };
 
-pub(crate) use words::excerpt;
+pub(crate) use words::{count, excerpt};
 
 use std::sync::Arc;
 
@@ -30,21 +30,22 @@ use serde::{Deserialize, Serialize};
 use workflow_core::bundle::Bundle;
 use workflow_core::data::Data;
 use workflow_core::definition::Budget;
-use workflow_core::event::BudgetLimit;
+use workflow_core::event::{BudgetLimit, Event};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::{RunId, StageId};
+use workflow_core::machine::{Broken, State};
+use workflow_core::runs::EngineError;
 use workflow_core::usage::Spent;
 use workflow_core::view::RunView;
 
 use self::collect::Collected;
 use crate::caller::{Caller, Scope, Target};
-use crate::code::Code;
 use crate::error::ServiceError;
+use crate::followed::Followed;
 use crate::host::Host;
+use crate::log::no_events;
 use crate::operation::Operation;
-
-/// How many events are read at a time.
-const PAGE: usize = 1_000;
+use crate::planned::Replaced;
 
 /// Reports what a run did: outcome, times, cost, each stage, failures explained, questions and answers.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -129,29 +130,18 @@ pub(crate) struct Facts {
 
 /// Gathers what is known of a run.
 pub(crate) async fn facts(host: &Host, run: &RunId) -> Result<Facts, ServiceError> {
-    let view = host.runs().view(run).await?;
+    let (mut collected, mut state) = (Collected::default(), None);
+    let followed = Followed::with(host, run, |event| {
+        collected.add(event);
+        fold(&mut state, event).map_err(|source| EngineError::Broken { run: run.clone(), source }.into())
+    })
+    .await?;
+    let Some(state) = state else { return Err(no_events(host, run).await) };
+    let view = RunView::from(state);
     let record = host.runs().get(run).await?;
-    let mut collected = Collected::default();
-    let mut after = 0;
-    loop {
-        let page = host.runs().events(run, after, PAGE).await?;
-        for event in &page {
-            collected.add(event);
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = last.seq,
-            _ => break,
-        }
-    }
-    let Some(created) = collected.created.clone() else {
-        let message = format!("the log of run `{run}` does not begin with its creation");
-        return Err(ServiceError::new(Code::Damaged, message));
-    };
-    let (hash, bundle) = match collected.migrated.take() {
-        Some((hash, bundle)) => (hash, Some(bundle)),
-        // A definition that cannot be read is left out.
-        None => (created.bundle.clone(), host.runs().bundle(&created.bundle).await.ok()),
-    };
+    // A definition that cannot be read is left out.
+    let bundle = followed.bundle(host).await.ok();
+    let created = &followed.created;
     let changes = created.isolated.then(|| ReportChanges {
         branch: collected.calls.branch.take(),
         commits: std::mem::take(&mut collected.calls.commits),
@@ -161,13 +151,12 @@ pub(crate) async fn facts(host: &Host, run: &RunId) -> Result<Facts, ServiceErro
         inputs.extend(forked.vars.clone());
     }
     let mut report = Report {
-        repeat: bundle.as_ref().and_then(|bundle| bundle.workflow.repeat.clone()).map(|mut repeat| {
-            repeat.max_iters = created.max_iters.unwrap_or(repeat.max_iters);
-            repeat
-        }),
+        omits_calls: collected.calls.unlisted > 0,
+        omitted: collected.omitted + collected.calls.omitted(),
+        repeat: bundle.as_ref().and_then(|bundle| Replaced::from(&**created).repeat(bundle)),
         budgets: bundle.as_ref().map(|bundle| budgets(bundle, &view)).unwrap_or_default(),
         workflow_name: bundle.as_ref().map(|bundle| bundle.workflow.name.clone()),
-        bundle: hash,
+        bundle: followed.hash.clone(),
         vars: view.context.vars.iter().map(|(name, value)| (name.clone(), words::excerpt(value))).collect(),
         holder: record.holder,
         started_by: view.started_by,
@@ -201,12 +190,19 @@ pub(crate) async fn facts(host: &Host, run: &RunId) -> Result<Facts, ServiceErro
         questions: collected.questions.into_values().collect(),
         controls: collected.controls,
         changes,
-        omitted: collected.omitted + collected.calls.omitted,
     };
     report.summary = blocks::text_of(&explain::summary(&report));
     report.next =
         explain::next(&report, first_stage(bundle.as_deref(), &report).as_ref().map(StageId::as_str));
     Ok(Facts { report, bundle, inputs })
+}
+
+/// Adds the next event to the state of a run, of which the first event is the beginning.
+fn fold(state: &mut Option<State>, event: &Event) -> Result<(), Broken> {
+    match state {
+        Some(state) => state.apply(event),
+        None => State::first(event).map(|first| *state = Some(first)),
+    }
 }
 
 /// The stage that a run is repeated from as a whole: of a loop, the one that an iteration begins with.

@@ -81,8 +81,8 @@ pub struct Report {
     pub iterations: Vec<ReportIteration>,
     /// The passes of the stages, in order.
     pub stages: Vec<ReportStage>,
-    /// The calls of providers, with each attempt. Of a run with more than 500 calls those are left out that succeeded
-    /// at once.
+    /// The calls of providers, with each attempt. After the first 500, calls that succeeded at the first attempt are left
+    /// out, and after the first 1,000 all.
     pub calls: Vec<ReportCall>,
     /// What people were asked, and what they answered.
     pub questions: Vec<ReportQuestion>,
@@ -93,6 +93,9 @@ pub struct Report {
     pub changes: Option<ReportChanges>,
     /// How many calls, attempts, questions, requests and commits were left out, because there are too many for a report.
     pub omitted: u64,
+    /// Whether calls are among them.
+    #[serde(skip)]
+    pub(crate) omits_calls: bool,
 }
 
 /// The beginning of a value, as a text.
@@ -174,6 +177,8 @@ pub struct ReportFailure {
     pub error: Arc<Failure>,
     /// Whether it succeeded in the end.
     pub recovered: bool,
+    /// Whether the run that this one was forked from made the attempts.
+    pub inherited: bool,
     /// What such an error means, and what to do about it.
     pub advice: String,
 }
@@ -185,6 +190,8 @@ pub struct ReportFailure {
 pub struct ReportIteration {
     /// Its number, from 1.
     pub iteration: u32,
+    /// Whether the run that this one was forked from made it. An iteration that was under way then counts from the fork on.
+    pub inherited: bool,
     /// When its first stage began.
     #[schemars(with = "String")]
     pub started_at: Timestamp,
@@ -207,8 +214,10 @@ pub struct ReportStage {
     pub iteration: u32,
     /// How it ended, or that it has not.
     pub status: StageStatus,
-    /// Whether the run that this one was forked from made the pass.
+    /// Whether the run that this one was forked from made the pass. A pass that was under way then counts from the fork on.
     pub inherited: bool,
+    /// Whether its output was replaced when the run was forked. The pass counts as completed then.
+    pub replaced: bool,
     /// When it began.
     #[schemars(with = "String")]
     pub started_at: Timestamp,
@@ -242,7 +251,7 @@ pub struct ReportCall {
     /// When the first attempt began, or the call was refused.
     #[schemars(with = "String")]
     pub started_at: Timestamp,
-    /// From there to the end of the last attempt, in milliseconds; absent while that has not ended.
+    /// From `startedAt` to the end of the last attempt, in milliseconds; absent while that has not ended.
     pub duration_ms: Option<u64>,
     /// What its attempts used.
     pub spent: Spent,
@@ -351,7 +360,7 @@ pub struct ReportControl {
 pub struct ReportChanges {
     /// The branch; absent while nothing was committed.
     pub branch: Option<String>,
-    /// The commits, the oldest first.
+    /// The commits, the oldest first; without those of the run that this one was forked from.
     pub commits: Vec<ReportCommit>,
 }
 

@@ -34,7 +34,7 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// `1 call`, `2 calls`.
-pub(super) fn count(number: impl Into<u64>, what: &str) -> String {
+pub(crate) fn count(number: impl Into<u64>, what: &str) -> String {
     match number.into() {
         1 => format!("1 {what}"),
         number => format!("{} {what}s", grouped(number)),

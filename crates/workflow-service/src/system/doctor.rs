@@ -50,7 +50,7 @@ pub struct ProviderCheck {
     pub tested: String,
     /// Whether the version is of the tested series.
     pub is_tested: bool,
-    /// What it says of being logged in; null if it cannot be asked.
+    /// The login status as its program reports it; null if the program has no command for that.
     pub login: Option<String>,
     /// The names of the environment variables with keys that are set for it.
     pub keys: Vec<String>,

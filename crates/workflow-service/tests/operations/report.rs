@@ -1,5 +1,7 @@
 //! Reports about runs, as Markdown, HTML and JSON.
 
+use std::task::Poll;
+
 use html5ever::tendril::TendrilSink as _;
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 use proptest::prelude::*;
@@ -30,6 +32,12 @@ impl Provider for Scripted {
                 Err(error)
             }
             "flaky" if context.id().attempt < 3 => Err(ProviderError::transient("connection reset")),
+            "slow" => {
+                for _ in 0..2_000 {
+                    yield_now().await;
+                }
+                Ok(Reply::text(rest))
+            }
             "broken" => Err(ProviderError::permanent("no such program: `frobnicate`")),
             "json" => Ok(Reply::json(&serde_json::from_str(rest).unwrap())),
             _ => {
@@ -40,6 +48,16 @@ impl Provider for Scripted {
             }
         }
     }
+}
+
+/// Lets the other calls continue.
+async fn yield_now() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut has_yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 fn host() -> Host {
@@ -180,20 +198,106 @@ fn a_report_of_a_fork_says_which_stages_the_old_run_made() {
 }
 
 #[test]
+fn a_report_of_a_fork_shows_the_outputs_that_were_replaced() {
+    let host = host();
+    run(&host, "nightly", FAILS, &json!({}));
+    host.data(
+        "workflow:runs:fork",
+        r#"{ "runId": "nightly", "at": "failed", "outputs": { "lint": "no warnings" }, "newRunId": "again" }"#,
+    );
+    host.drive("again");
+    let report = json_of(&host, "again");
+    let lint = &report["stages"][0];
+    assert_eq!((&lint["status"], &lint["error"]), (&json!("completed"), &json!(null)));
+    assert_eq!((&lint["output"]["text"], &lint["replaced"]), (&json!("no warnings"), &json!(true)));
+    assert_eq!(lint["continued"], false);
+    let failed: Vec<_> = report["failures"].as_array().unwrap().iter().map(|it| &it["stage"]).collect();
+    assert_eq!(failed, ["build"]);
+    let text = self::report(&host, "again", "markdown");
+    assert!(
+        text.contains("Stage `lint`, replaced when the run was forked:\n\n```text\nno warnings"),
+        "{text}"
+    );
+    let request = r#"{ "runId": "nightly", "otherRunId": "again" }"#;
+    let found = host.data("workflow:runs:compare", request)["divergence"].clone();
+    assert_eq!((&found["stage"], &found["what"]), (&json!("lint"), &json!("outcome")), "{found}");
+    assert_eq!(found["second"], "completed");
+}
+
+#[test]
+fn a_report_of_a_fork_counts_only_the_attempts_of_the_fork() {
+    let host = host();
+    run(&host, "nightly", FAILS, &json!({}));
+    let events = host.data("workflow:runs:events", r#"{ "runId": "nightly" }"#);
+    let failed = |event: &&Value| event["type"] == "attempt_failed" && event["data"]["attempt"] == 2;
+    let number = &events["events"].as_array().unwrap().iter().find(failed).unwrap()["seq"];
+    let fork = json!({ "runId": "nightly", "at": { "event": number }, "newRunId": "again" });
+    host.data("workflow:runs:fork", &fork.to_string());
+    host.drive("again");
+    let report = json_of(&host, "again");
+    let summary = report["summary"].as_str().unwrap();
+    assert!(summary.contains(" 1 stage ran, with 1 attempt, which failed."), "{summary}");
+    assert!(summary.ends_with("was tried once."), "{summary}");
+    let passes: Vec<_> = report["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pass| (&pass["inherited"], &pass["failedAttempts"], &pass["spent"]["attempts"]))
+        .collect();
+    let expected = [(json!(true), json!(1), json!(1)), (json!(false), json!(1), json!(1))];
+    assert_eq!(passes, expected.each_ref().map(|(a, b, c)| (a, b, c)));
+    assert_eq!(report["iterations"][0]["spent"], report["spent"]);
+    assert!(report["stages"][1]["startedAt"].as_str() >= report["createdAt"].as_str());
+}
+
+/// A workflow that makes a call for each of its items, up to a thousand at a time.
+fn each(host: &Host, id: &str, items: &[&str]) -> Value {
+    let graph = "graph:\n  - { id: all, type: foreach, mode: parallel, concurrency: 1000, items: \"${vars.items}\", \
+                 run: { type: run, prompt: \"${item}\" } }\n";
+    host.write("workflows/stages/go.many.yml", graph);
+    let text = format!(
+        "workflow: {{ id: {id}, name: Many, stages: [go] }}\n\
+         go: {{ provider: codex, profile: many, prompt: Go, on_failure: retry, retries: 2, retry_backoff: 1ms }}\n"
+    );
+    run(host, id, &text, &json!({ "vars": { "items": items } }));
+    json_of(host, id)
+}
+
+#[test]
+fn totals_count_also_the_calls_that_are_left_out() {
+    let host = host();
+    let items = vec!["flaky ok"; 1_100];
+    let report = each(&host, "many", &items);
+    assert_eq!(report["status"], "completed");
+    assert_eq!(report["calls"].as_array().unwrap().len(), 1_000);
+    let stage = &report["stages"][0];
+    assert_eq!((&stage["spent"]["attempts"], &stage["failedAttempts"]), (&json!(3_300), &json!(2_200)));
+    assert_eq!((&report["iterations"][0]["spent"], &report["omitted"]), (&report["spent"], &json!(100)));
+}
+
+#[test]
+fn runs_do_not_diverge_where_reports_leave_out_different_calls() {
+    let host = host();
+    let mut items = vec!["say ok"; 700];
+    items[..300].fill("slow ok");
+    let first = each(&host, "a", &items);
+    items.reverse();
+    let second = each(&host, "b", &items);
+    let paths = |report: &Value| -> Vec<_> {
+        report["calls"].as_array().unwrap().iter().map(|call| call["path"].clone()).collect()
+    };
+    assert_ne!(paths(&first), paths(&second));
+    let compared = host.data("workflow:runs:compare", r#"{ "runId": "a", "otherRunId": "b" }"#);
+    assert_eq!(compared.get("divergence"), None, "{compared}");
+}
+
+#[test]
 fn a_report_of_many_calls_keeps_those_that_failed() {
     let host = host();
-    let graph = "graph:\n  - { id: all, type: foreach, items: \"${vars.items}\", run: { type: run, prompt: \"${item}\" } }\n";
-    host.write("workflows/stages/go.many.yml", graph);
     let mut items = vec!["say ok"; 700];
     items[650] = "broken";
-    run(
-        &host,
-        "many",
-        "workflow: { name: Many, stages: [go] }\ngo: { provider: codex, profile: many, prompt: Go }\n",
-        &json!({ "vars": { "items": items } }),
-    );
-    let report = json_of(&host, "many");
-    assert_eq!(report["calls"].as_array().unwrap().len() as u64 + report["omitted"].as_u64().unwrap(), 651);
+    let report = each(&host, "many", &items);
+    assert_eq!(report["calls"].as_array().unwrap().len() as u64 + report["omitted"].as_u64().unwrap(), 700);
     assert_eq!(report["failures"][0]["path"], "1/go[0]/all[650]", "{}", report["failures"]);
 }
 
