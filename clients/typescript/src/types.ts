@@ -1473,7 +1473,7 @@ export interface PartText {
    */
   text: string;
   /**
-   * Identifies this version of the text: the one who replaces it names it.
+   * Identifies this version of the text. A request that replaces the text names it.
    */
   version: string;
   /**
@@ -1683,7 +1683,7 @@ export interface ProviderCheck {
    */
   isTested: boolean;
   /**
-   * What it says of being logged in; null if it cannot be asked.
+   * The login status as its program reports it; null if the program has no command for that.
    */
   login: string | null;
   /**
@@ -2616,6 +2616,10 @@ export interface RunView {
    */
   iteration: number;
   /**
+   * The number of the last event that the view includes: a client that follows the run from here misses nothing.
+   */
+  lastEvent: number;
+  /**
    * What its stages read and write.
    */
   context: RunContext;
@@ -2810,24 +2814,24 @@ export interface CancelRun {
  */
 export interface CompareRuns {
   /**
-   * The one run.
+   * The first run.
    */
   runId: string;
   /**
-   * The other one.
+   * The second run.
    */
   otherRunId: string;
 }
 /**
- * Two runs side by side: `first` is always of the one, `second` of the other.
+ * Two runs side by side. `first` is about the run of `runId`, `second` about that of `otherRunId`.
  */
 export interface Comparison {
   /**
-   * The one run.
+   * The first run.
    */
   first: ComparedRun;
   /**
-   * The other one.
+   * The second run.
    */
   second: ComparedRun;
   /**
@@ -2847,11 +2851,11 @@ export interface Comparison {
    */
   vars: Difference[];
   /**
-   * The stages of both, in the order of the one.
+   * The stages of both runs, in the order of the first.
    */
   stages: ComparedStage[];
   /**
-   * The first point where they differ; absent if they did the same.
+   * The first point where the runs differ; absent if they did the same.
    */
   divergence?: Divergence | null;
 }
@@ -2864,11 +2868,11 @@ export interface Difference {
    */
   path: string;
   /**
-   * The beginning of the value in the one run; absent if there is none.
+   * The beginning of the value in the first run; absent if there is none.
    */
   first?: Excerpt | null;
   /**
-   * The beginning of the value in the other one.
+   * The beginning of the value in the second run; absent if there is none.
    */
   second?: Excerpt | null;
 }
@@ -2894,19 +2898,19 @@ export interface ComparedStage {
    */
   stage: string;
   /**
-   * The stage in the one run; absent if it has not begun there.
+   * The stage in the first run; absent if it has not begun there.
    */
   first?: StageTotal | null;
   /**
-   * The stage in the other one.
+   * The stage in the second run; absent if it has not begun there.
    */
   second?: StageTotal | null;
   /**
-   * By how much it took longer in the other run, in milliseconds; absent unless it has ended in both.
+   * By how much it took longer in the second run, in milliseconds; absent unless it has ended in both.
    */
   longerMs?: number | null;
   /**
-   * By how much it cost more in the other run, in US dollars; absent unless all of it is known of both.
+   * By how much it cost more in the second run, in US dollars; absent unless all of it is known of both.
    */
   dearerUsd?: number | null;
 }
@@ -2952,7 +2956,7 @@ export interface Divergence {
    */
   iteration: number;
   /**
-   * The stage of the one run; of the other one where the one has none any more.
+   * The stage where they differ; absent where only the statuses of the runs do.
    */
   stage: string | null;
   /**
@@ -2964,11 +2968,11 @@ export interface Divergence {
    */
   what: DivergedIn;
   /**
-   * What the one run has there.
+   * What the first run has there.
    */
   first: string;
   /**
-   * What the other one has there.
+   * What the second run has there.
    */
   second: string;
 }
@@ -3711,7 +3715,8 @@ export interface GetRunPlan {
   runId: string;
 }
 /**
- * The definition that a run follows, as it was when the run started or was moved to it.
+ * The definition that a run follows, as it was when the run started or was moved to it, with what the options of the run
+ * replace: `on_failure`, `max_iters`, and whether a person is asked before every stage.
  */
 export interface RunPlan {
   /**
@@ -3731,7 +3736,7 @@ export interface RunPlan {
    */
   stages: PlannedStage[];
   /**
-   * The loop.
+   * The loop, with the `maxIters` of this run.
    */
   loop: LoopSpec | null;
   /**
@@ -4012,8 +4017,8 @@ export interface Report {
    */
   stages: ReportStage[];
   /**
-   * The calls of providers, with each attempt. Of a run with more than 500 calls those are left out that succeeded
-   * at once.
+   * The calls of providers, with each attempt. After the first 500, calls that succeeded at the first attempt are left
+   * out, and after the first 1,000 all.
    */
   calls: ReportCall[];
   /**
@@ -4122,6 +4127,10 @@ export interface ReportFailure {
    */
   recovered: boolean;
   /**
+   * Whether the run that this one was forked from made the attempts.
+   */
+  inherited: boolean;
+  /**
    * What such an error means, and what to do about it.
    */
   advice: string;
@@ -4134,6 +4143,10 @@ export interface ReportIteration {
    * Its number, from 1.
    */
   iteration: number;
+  /**
+   * Whether the run that this one was forked from made it. An iteration that was under way then counts from the fork on.
+   */
+  inherited: boolean;
   /**
    * When its first stage began.
    */
@@ -4168,9 +4181,13 @@ export interface ReportStage {
    */
   status: StageStatus;
   /**
-   * Whether the run that this one was forked from made the pass.
+   * Whether the run that this one was forked from made the pass. A pass that was under way then counts from the fork on.
    */
   inherited: boolean;
+  /**
+   * Whether its output was replaced when the run was forked. The pass counts as completed then.
+   */
+  replaced: boolean;
   /**
    * When it began.
    */
@@ -4225,7 +4242,7 @@ export interface ReportCall {
    */
   startedAt: string;
   /**
-   * From there to the end of the last attempt, in milliseconds; absent while that has not ended.
+   * From `startedAt` to the end of the last attempt, in milliseconds; absent while that has not ended.
    */
   durationMs: number | null;
   /**
@@ -4333,7 +4350,7 @@ export interface ReportChanges {
    */
   branch: string | null;
   /**
-   * The commits, the oldest first.
+   * The commits, the oldest first; without those of the run that this one was forked from.
    */
   commits: ReportCommit[];
 }

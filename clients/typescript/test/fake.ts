@@ -68,6 +68,7 @@ export const run: RunView = {
   status: "failed",
   currentStage: null,
   iteration: 2,
+  lastEvent: 9,
   createdAt: "2026-01-02T03:00:00Z",
   startedAt: "2026-01-02T03:00:01Z",
   completedAt: "2026-01-02T03:09:00Z",

@@ -61,6 +61,9 @@ pub struct RunView {
     pub current_stage: Option<StageId>,
     /// The iteration, from 1.
     pub iteration: u32,
+    /// The number of the last event that the view includes: a client that follows the run from here misses nothing.
+    #[serde(default)]
+    pub last_event: u64,
     /// What its stages read and write.
     pub context: RunContext,
     /// What all attempts used.

@@ -17,14 +17,14 @@ struct Teams;
 #[async_trait]
 impl Policy for Teams {
     async fn allow(&self, who: &Caller, what: &OperationMeta, _: Target<'_>) -> Result<(), ServiceError> {
-        let may = who.id == "ops" || (what.scope == Scope::Read && who.id != "nobody");
+        let may = who.id == "ops" || (what.scope == Scope::Read && who.id != "anonymous");
         let refused = || ServiceError::forbidden(format!("{} may not {}: ask ops", who.id, what.scope));
         if may { Ok(()) } else { Err(refused()) }
     }
 }
 
 fn caller(headers: &HeaderMap) -> Caller {
-    Caller::new(headers.get("x-team").and_then(|team| team.to_str().ok()).unwrap_or("nobody"), "http")
+    Caller::new(headers.get("x-team").and_then(|team| team.to_str().ok()).unwrap_or("anonymous"), "http")
 }
 
 fn answer(envelope: &Envelope) -> Response {

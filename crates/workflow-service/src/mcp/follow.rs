@@ -39,19 +39,25 @@ struct ToldData {
     path: Option<String>,
     #[serde(default)]
     stage: Option<String>,
+    #[serde(default)]
+    wait: Option<ToldWait>,
+}
+
+#[derive(Deserialize)]
+struct ToldWait {
+    reason: WaitReason,
 }
 
 /// The run, once it has ended, waits for a person, or `longest` is over; sooner when the client cancels the request or
-/// ends the session.
+/// ends the session. `found` is the run as it is now.
 pub(super) async fn settled(
     service: &Service,
     caller: &Caller,
-    run: &RunId,
+    found: RunDetail,
     longest: Duration,
     context: &RequestContext<RoleServer>,
     mut closed: watch::Receiver<bool>,
 ) -> Result<RunDetail, ServiceError> {
-    let found = read(service, caller, run).await?;
     if longest.is_zero() || is_settled(&found.run) {
         return Ok(found);
     }
@@ -60,58 +66,72 @@ pub(super) async fn settled(
         drop(closed.wait_for(|closed| *closed).await);
     };
     tokio::select! {
-        followed = follow(service, caller, run, context) => followed,
-        () = tokio::time::sleep(longest) => read(service, caller, run).await,
+        followed = follow(service, caller, &found.run, context) => followed,
+        () = tokio::time::sleep(longest) => read(service, caller, &found.run.run_id).await,
         () = context.ct.cancelled() => Ok(found),
         () = closing => Ok(found),
     }
 }
 
-async fn read(service: &Service, caller: &Caller, run: &RunId) -> Result<RunDetail, ServiceError> {
+/// Reads a run.
+pub(super) async fn read(service: &Service, caller: &Caller, run: &RunId) -> Result<RunDetail, ServiceError> {
     service.ask(caller, GetRun { run_id: run.clone() }).await
 }
 
 async fn follow(
     service: &Service,
     caller: &Caller,
-    run: &RunId,
+    run: &RunView,
     context: &RequestContext<RoleServer>,
 ) -> Result<RunDetail, ServiceError> {
-    let all = FollowRun { run_id: run.clone(), after: 0, after_output: None };
-    let mut batches = service.subscribe(caller, Subscribe { runs: vec![all], heads: false }).await?;
+    let later = FollowRun { run_id: run.run_id.clone(), after: run.last_event, after_output: None };
+    let mut batches = service.subscribe(caller, Subscribe { runs: vec![later], heads: false }).await?;
+    notify(context, run.last_event, format!("run {}", run.status)).await;
     while let Some(batch) = batches.next().await {
         let events = batch.messages.iter().filter(|message| message.is_event());
-        let told: Vec<_> = events.filter_map(|message| Some((message, told(message)?))).collect();
+        let told: Vec<_> = events.filter_map(|message| Some((message, told(message)?.event))).collect();
         // One notification for what was stored together: a run may have thousands of events.
         if let Some((message, event)) = told.last() {
-            notify(context, message.number(), &event.event).await;
+            notify(context, message.number(), event.about()).await;
         }
-        let may_wait = |event: &ToldEvent| {
-            matches!(event.kind.as_str(), "run_waiting" | "run_paused") || event.kind.ends_with("_asked")
-        };
-        if told.iter().any(|(message, told)| message.is_terminal() || may_wait(&told.event)) {
-            let found = read(service, caller, run).await?;
+        if told.iter().any(|(message, event)| message.is_terminal() || event.may_settle()) {
+            let found = read(service, caller, &run.run_id).await?;
             if is_settled(&found.run) {
                 return Ok(found);
             }
         }
     }
-    read(service, caller, run).await
+    read(service, caller, &run.run_id).await
 }
 
 fn told(message: &Message) -> Option<Told> {
     serde_json::from_str(message.json()).ok()
 }
 
+impl ToldEvent {
+    /// What it is, for people: `stage started: plan`.
+    fn about(&self) -> String {
+        let ToldData { path, stage, .. } = &self.data;
+        let kind = self.kind.replace('_', " ");
+        match path.as_ref().or(stage.as_ref()) {
+            Some(place) => format!("{kind}: {place}"),
+            None => kind,
+        }
+    }
+
+    /// Whether the run may not continue by itself after it.
+    fn may_settle(&self) -> bool {
+        match self.kind.as_str() {
+            "run_paused" => true,
+            "run_waiting" => self.data.wait.as_ref().is_none_or(|wait| needs_action(wait.reason)),
+            kind => kind.ends_with("_asked"),
+        }
+    }
+}
+
 /// Tells a client that asked for it how far the run is: the number of its last event, and what that is.
-async fn notify(context: &RequestContext<RoleServer>, number: u64, event: &ToldEvent) {
+async fn notify(context: &RequestContext<RoleServer>, number: u64, message: String) {
     let Some(token) = context.meta.get_progress_token() else { return };
-    let ToldData { path, stage } = &event.data;
-    let kind = event.kind.replace('_', " ");
-    let message = match path.as_ref().or(stage.as_ref()) {
-        Some(place) => format!("{kind}: {place}"),
-        None => kind,
-    };
     #[allow(clippy::cast_precision_loss, reason = "the protocol counts in floating point")]
     let progress = ProgressNotificationParam::new(token, number as f64).with_message(message);
     // A client that is gone ends the session, and with it this request.
@@ -120,7 +140,11 @@ async fn notify(context: &RequestContext<RoleServer>, number: u64, event: &ToldE
 
 /// Whether the run does not continue by itself.
 fn is_settled(run: &RunView) -> bool {
-    let waits = run.waits.iter().chain(&run.wait);
-    let mut reasons = waits.map(|wait| wait.reason);
-    run.status.is_terminal() || reasons.any(|reason| !matches!(reason, WaitReason::Quota | WaitReason::Retry))
+    let mut waits = run.waits.iter().chain(&run.wait);
+    run.status.is_terminal() || waits.any(|wait| needs_action(wait.reason))
+}
+
+/// Whether a wait for that reason ends only when a person does something.
+fn needs_action(reason: WaitReason) -> bool {
+    !matches!(reason, WaitReason::Quota | WaitReason::Retry)
 }

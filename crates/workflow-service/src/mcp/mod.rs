@@ -21,9 +21,8 @@
 //!
 //! The report of a run is the resource `workflow://runs/ID/report`, in Markdown, and the run itself `workflow://runs/ID`.
 //!
-//! The version of the protocol is agreed on when the client connects: with any version of the protocol that `rmcp`
-//! knows the client gets what it speaks, and one that names another version is told the newest one that both could
-//! speak, so that it can say what to update.
+//! The version of the protocol is negotiated when the client connects: the server answers in the version of the protocol
+//! that the client names if `rmcp` supports it, and otherwise names the newest version that it supports itself.
 
 mod follow;
 mod input;

@@ -15,13 +15,15 @@ use tokio::sync::watch;
 use workflow_core::definition::did_you_mean;
 use workflow_core::ids::{RunId, WorkflowId};
 
-use super::follow::settled;
+use super::follow::{read, settled};
 use super::resources;
 use super::tools::{Entry, LONGEST_WAIT, TOOLS, WAIT, tools};
 use crate::caller::Caller;
 use crate::camel;
 use crate::code::Code;
 use crate::error::ServiceError;
+use crate::operation::parse;
+use crate::runs::GetRun;
 use crate::service::Service;
 use crate::workflows::{GetWorkflow, ListInputs, WorkflowText};
 
@@ -54,20 +56,19 @@ impl Server {
         match tool.name {
             "describe_workflow" => self.describe(arguments).await,
             "run_status" => {
-                // The operation says what is wrong with other arguments.
-                let found = self.operation(tool, &arguments).await?;
                 if wait.is_zero() {
-                    Ok(found)
-                } else {
-                    self.settled(&run_id(&arguments)?, wait, context).await
+                    return self.operation(tool, &arguments).await;
                 }
+                let arguments = serde_json::to_string(&arguments).map_err(|error| internal(&error))?;
+                let request: GetRun = parse(&arguments)?;
+                self.settled(&request.run_id, wait, context).await
             }
             "run_workflow" => {
                 let mut started = self.operation(tool, &arguments).await?;
                 if let (false, Value::Object(members)) = (wait.is_zero(), &mut started)
                     && let Ok(run_id) = run_id(members)
                 {
-                    // The run was started, whatever becomes of waiting for it.
+                    // The run was started, also if waiting for it fails.
                     match self.settled(&run_id, wait, context).await {
                         Ok(Value::Object(found)) => members.extend(found),
                         Ok(_) => {}
@@ -102,7 +103,7 @@ impl Server {
         #[derive(Serialize)]
         struct Described<T> {
             workflow: WorkflowText,
-            /// What it can be given; or why that cannot be said.
+            /// What it can be given; absent if the definition has errors, which `problem` names.
             inputs: Option<T>,
             problem: Option<ServiceError>,
         }
@@ -110,7 +111,7 @@ impl Server {
             .map_err(|error| ServiceError::invalid_request(format!("the arguments: {error}")))?;
         let found = self.service.ask(&self.caller, GetWorkflow { id: id.clone() }).await?;
         let workflow = found.into();
-        // A workflow with errors can be read, and be corrected by what they say.
+        // The text of a workflow with errors is returned with the errors, so that the agent can correct it.
         let described = match self.service.ask(&self.caller, ListInputs { id }).await {
             Ok(inputs) => Described { workflow, inputs: Some(inputs), problem: None },
             Err(error) if error.code == Code::Forbidden => return Err(error),
@@ -126,7 +127,8 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Result<Value, ServiceError> {
         let closed = self.closed.clone();
-        let found = settled(&self.service, &self.caller, run, longest, context, closed).await?;
+        let found = read(&self.service, &self.caller, run).await?;
+        let found = settled(&self.service, &self.caller, found, longest, context, closed).await?;
         camel::to_value(&found).map_err(|error| internal(&error))
     }
 }

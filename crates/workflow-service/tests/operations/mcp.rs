@@ -173,7 +173,7 @@ fn an_agent_finds_runs_follows_answers_and_reads_a_workflow() {
     );
     // It follows the run now.
     let created = client.read().unwrap();
-    assert_eq!(created["params"]["message"], "run created", "{created}");
+    assert_eq!(created["params"]["message"], "run pending", "{created}");
     client.told.push(created);
     drive(&client, &host, "first");
     let waiting = client.answer(id)["result"]["structuredContent"].clone();
@@ -187,9 +187,21 @@ fn an_agent_finds_runs_follows_answers_and_reads_a_workflow() {
 
     let wait = &waiting["run"]["waits"][0]["number"];
     client.data("answer_run", json!({ "runId": "first", "wait": wait, "value": true }));
+    // The next wait tells nothing that happened before it.
+    let id = client.ask(
+        "tools/call",
+        json!({
+            "name": "run_status",
+            "arguments": { "runId": "first", "waitSeconds": 60 },
+            "_meta": { "progressToken": "u" },
+        }),
+    );
     drive(&client, &host, "first");
-    let done = client.data("run_status", json!({ "runId": "first", "waitSeconds": 60 }));
+    let done = client.answer(id)["result"]["structuredContent"].clone();
     assert_eq!(done["run"]["status"], "completed");
+    let last = waiting["run"]["lastEvent"].as_f64().unwrap();
+    let later = client.told.iter().filter(|told| told["params"]["progressToken"] == "u");
+    assert!(later.clone().all(|told| told["params"]["progress"].as_f64().unwrap() >= last));
     let logs = client.data("run_logs", json!({ "runId": "first", "stage": "plan" }));
     assert_eq!(logs["entries"][0]["text"], "plan all");
 
@@ -252,7 +264,7 @@ fn the_policy_decides_about_tools_and_resources() {
         assert_eq!(reader.code(tool, arguments), "forbidden", "{tool}");
     }
     assert_eq!(reader.data("run_status", json!({ "runId": "first" }))["run"]["runId"], "first");
-    let mut nobody = Client::new(&host, &[]);
+    let mut unknown = Client::new(&host, &[]);
     for (tool, arguments) in [
         ("list_workflows", json!({})),
         ("describe_workflow", json!({ "id": "ship" })),
@@ -260,14 +272,14 @@ fn the_policy_decides_about_tools_and_resources() {
         ("run_status", json!({ "runId": "first", "waitSeconds": 60 })),
         ("run_logs", json!({ "runId": "first" })),
     ] {
-        assert_eq!(nobody.code(tool, arguments), "forbidden", "{tool}");
+        assert_eq!(unknown.code(tool, arguments), "forbidden", "{tool}");
     }
     let report = json!({ "uri": "workflow://runs/first/report" });
-    assert_eq!(nobody.request("resources/read", report)["error"]["data"]["code"], "forbidden");
+    assert_eq!(unknown.request("resources/read", report)["error"]["data"]["code"], "forbidden");
     for (method, params) in
         [("resources/list", json!({})), ("resources/read", json!({ "uri": "workflow://runs/first" }))]
     {
-        assert_eq!(nobody.request(method, params)["error"]["data"]["code"], "forbidden", "{method}");
+        assert_eq!(unknown.request(method, params)["error"]["data"]["code"], "forbidden", "{method}");
     }
 }
 
@@ -371,7 +383,7 @@ fn the_session_ends_with_its_input_also_while_a_tool_waits() {
     let mut client = Client::new(&host, &AGENT);
     let id = client.ask("tools/call", waits.clone());
     client.close();
-    // What was asked is answered with what is known.
+    // The request that was in progress is answered with the run as it was read last.
     assert_eq!(client.answer(id)["result"]["structuredContent"]["run"]["status"], "pending");
     client.ended().unwrap();
 
@@ -417,7 +429,7 @@ fn a_tool_that_waits_for_a_run_returns_when_the_run_is_paused() {
     });
     let id = client.ask("tools/call", call);
     // It follows the run now.
-    assert_eq!(client.read().unwrap()["params"]["message"], "run created");
+    assert_eq!(client.read().unwrap()["params"]["message"], "run pending");
     host.data("workflow:runs:pause", r#"{ "runId": "first" }"#);
     assert_eq!(client.answer(id)["result"]["structuredContent"]["run"]["status"], "paused");
 }

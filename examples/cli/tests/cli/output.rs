@@ -28,7 +28,7 @@ fn a_run_is_its_events_and_then_the_run() {
         {"seq":1,"at":"[date]","v":1,"type":"run_created","data":{"run":"first","workflow":"stages","bundle":"[hash]","vars":{"x":1},"seed":"[seed]","by":{"id":"ann","via":"terminal"}}}
         "#);
         insta::assert_snapshot!(run.stdout.lines().last().unwrap(), @r#"
-        {"runId":"first","workflowId":"stages","status":"completed","startedBy":{"id":"ann","via":"terminal"},"currentStage":null,"iteration":1,"context":{"vars":{"x":1},"stages":{"one":{"status":"completed","iteration":1,"output":"said","spent":{"attempts":1,"costUsd":null,"unpriced":1,"tokens":null,"uncounted":1,"timeMs":"[millis]"},"results":[{"provider":"command","role":null,"status":"completed","attempts":1,"output":"said","error":null,"duration":"[millis]"}],"startedAt":"[date]","endedAt":"[date]"}}},"spent":{"attempts":1,"costUsd":null,"unpriced":1,"tokens":null,"uncounted":1,"timeMs":"[millis]"},"createdAt":"[date]","startedAt":"[date]","completedAt":"[date]","error":null}
+        {"runId":"first","workflowId":"stages","status":"completed","startedBy":{"id":"ann","via":"terminal"},"currentStage":null,"iteration":1,"lastEvent":7,"context":{"vars":{"x":1},"stages":{"one":{"status":"completed","iteration":1,"output":"said","spent":{"attempts":1,"costUsd":null,"unpriced":1,"tokens":null,"uncounted":1,"timeMs":"[millis]"},"results":[{"provider":"command","role":null,"status":"completed","attempts":1,"output":"said","error":null,"duration":"[millis]"}],"startedAt":"[date]","endedAt":"[date]"}}},"spent":{"attempts":1,"costUsd":null,"unpriced":1,"tokens":null,"uncounted":1,"timeMs":"[millis]"},"createdAt":"[date]","startedAt":"[date]","completedAt":"[date]","error":null}
         "#);
     });
     assert_eq!(home.show("first"), view);

@@ -110,6 +110,7 @@ impl From<State> for RunView {
             stopped_by: state.stopped_by,
             current_stage,
             iteration: state.iteration,
+            last_event: state.last,
             context: RunContext { vars: state.vars, stages },
             spent: state.spent,
             forked: state.forked,
