@@ -18,8 +18,8 @@ pub trait RunWorktrees: Send + Sync {
     /// The worktrees, the least recently used first.
     async fn list(&self) -> Result<Vec<WorktreeFolder>, ServiceError>;
 
-    /// What a run has committed; `None` if it has not worked in a worktree yet.
-    async fn changes(&self, run: &RunId) -> Result<Option<RunChanges>, ServiceError>;
+    /// What a run has committed, `with_diff` or without; `None` if it has not worked in a worktree yet.
+    async fn changes(&self, run: &RunId, with_diff: bool) -> Result<Option<RunChanges>, ServiceError>;
 
     /// The same as a patch for `git apply`.
     async fn patch(&self, run: &RunId) -> Result<Option<String>, ServiceError>;

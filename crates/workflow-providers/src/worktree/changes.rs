@@ -19,12 +19,10 @@ pub struct Changes {
     pub branch: String,
     /// The commits since then, oldest first.
     pub commits: Vec<Commit>,
-    /// The files that differ from the base.
-    pub files: Vec<String>,
-    /// How many lines of each of these files differ.
+    /// The files that differ from the base, and how many of their lines do.
     pub stat: Vec<FileChange>,
-    /// The diff in git's format.
-    pub diff: String,
+    /// The diff in git's format; absent when it was not asked for.
+    pub diff: Option<String>,
 }
 
 /// How much of a file differs. A file that was renamed is two: one that is gone, and one that is new.
@@ -66,12 +64,12 @@ impl Worktrees {
         .await
     }
 
-    /// The changes of a run. `None` if it has not worked in a worktree of this repository.
+    /// The changes of a run, `with_diff` or without. `None` if it has not worked in a worktree of this repository.
     ///
     /// # Errors
     ///
-    /// If git fails, or the changes are too large to hold in memory.
-    pub async fn changes(&self, run: &RunId) -> Result<Option<Changes>, ProviderError> {
+    /// If git fails, or the diff that was asked for is too large to hold in memory.
+    pub async fn changes(&self, run: &RunId, with_diff: bool) -> Result<Option<Changes>, ProviderError> {
         let run = run.clone();
         self.ask(move |settings, git| {
             let (repository, _) = settings.repository(git)?;
@@ -93,11 +91,10 @@ impl Worktrees {
             ];
             let stat = git.ask(&at, &how)?.whole();
             let stat: Vec<_> = stat.split_terminator('\0').filter_map(FileChange::read).collect();
-            let files = stat.iter().map(|file| file.path.clone()).collect();
             let how = ["diff", "--no-ext-diff", "--no-textconv", "--submodule=short", &range];
-            let diff = git.ask(&at, &how)?.whole();
+            let diff = if with_diff { Some(git.ask(&at, &how)?.whole()) } else { None };
             let branch = Worktrees::branch(&run);
-            Ok(Some(Changes { base, commits: commits.collect(), branch, files, stat, diff }))
+            Ok(Some(Changes { base, commits: commits.collect(), branch, stat, diff }))
         })
         .await
     }

@@ -26,12 +26,12 @@ pub struct Worktree {
     pub path: PathBuf,
     /// The branch of the run.
     pub branch: String,
-    /// When a call last worked in it; the beginning of 1970 where that is not known.
-    pub used: SystemTime,
+    /// When a call last worked in it, where that is known.
+    pub used: Option<SystemTime>,
 }
 
 impl Worktrees {
-    /// The worktrees, the least recently used first.
+    /// The worktrees: first those of which it is not known when they were used, then the least recently used.
     ///
     /// # Errors
     ///
@@ -40,16 +40,24 @@ impl Worktrees {
         self.ask(|settings, _| settings.list()).await
     }
 
-    /// Removes the worktree of a run that is over. Whether it was removed: it is kept as [`clean_up`](Self::clean_up) says, and so
-    /// is its branch.
+    /// Removes the worktree of a run that is over, however many are to be kept. Returns whether it was removed: the reasons
+    /// to keep it are those of [`clean_up`](Self::clean_up). The branch of the run is kept in any case.
     ///
     /// # Errors
     ///
     /// If the directory cannot be read.
     pub async fn remove(&self, run: &RunId) -> Result<bool, ProviderError> {
-        let over = HashSet::from([run.clone()]);
-        let removed = self.ask(move |settings, git| settings.clean_up(&over, (0, 0), git)).await?;
-        Ok(!removed.is_empty())
+        let run = run.clone();
+        self.ask(move |settings, git| {
+            let Some(directory) = folder::checked(&settings.directory)? else { return Ok(false) };
+            let turn = Turn::wait(&directory, settings.lock_timeout, git.control())?;
+            if directory.join(run.as_str()).symlink_metadata().is_ok() {
+                return settings.remove(&turn, &directory, &run, git);
+            }
+            settings.forget(&turn, &directory, &run)?;
+            Ok(false)
+        })
+        .await
     }
 
     /// The runs that have a worktree, the least recently used first.
@@ -76,10 +84,7 @@ impl Worktrees {
     /// If the directory cannot be read.
     pub async fn clean_up(&self, over: impl IntoIterator<Item = RunId>) -> Result<Vec<RunId>, ProviderError> {
         let over: HashSet<RunId> = over.into_iter().collect();
-        self.ask(move |settings, git| {
-            settings.clean_up(&over, (settings.keep_runs, settings.keep_bytes), git)
-        })
-        .await
+        self.ask(move |settings, git| settings.clean_up(&over, git)).await
     }
 }
 
@@ -93,8 +98,7 @@ impl Settings {
             let run = entry.file_name().to_str().and_then(|name| RunId::new(name).ok());
             if let Some(run) = run.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
                 let lock = directory.join(format!("{run}.lock"));
-                let used = fs::symlink_metadata(lock).and_then(|lock| lock.modified());
-                let used = used.unwrap_or(SystemTime::UNIX_EPOCH);
+                let used = fs::symlink_metadata(lock).and_then(|lock| lock.modified()).ok();
                 runs.push(Worktree {
                     path: directory.join(run.as_str()),
                     branch: Worktrees::branch(&run),
@@ -107,12 +111,7 @@ impl Settings {
         Ok(runs)
     }
 
-    fn clean_up(
-        &self,
-        over: &HashSet<RunId>,
-        (keep_runs, keep_bytes): (usize, u64),
-        git: &Git<'_>,
-    ) -> Result<Vec<RunId>, ProviderError> {
+    fn clean_up(&self, over: &HashSet<RunId>, git: &Git<'_>) -> Result<Vec<RunId>, ProviderError> {
         let mut removed = Vec::new();
         let Some(directory) = folder::checked(&self.directory)? else { return Ok(removed) };
         let turn = Turn::wait(&directory, self.lock_timeout, git.control())?;
@@ -121,32 +120,46 @@ impl Settings {
         let sizes: Vec<u64> = bytes.collect();
         let (mut count, mut bytes) = (runs.len(), sizes.iter().sum::<u64>());
         for (Worktree { run, .. }, size) in runs.into_iter().zip(sizes) {
-            if count <= keep_runs && bytes <= keep_bytes {
+            if count <= self.keep_runs && bytes <= self.keep_bytes {
                 break;
             }
-            if !over.contains(&run) {
-                continue;
-            }
-            let remove = || self.remove(&directory, &run, git);
-            if InUse::unless(&turn, &directory, &run, remove)? {
+            if over.contains(&run) && self.remove(&turn, &directory, &run, git)? {
                 count -= 1;
                 bytes -= size;
                 removed.push(run);
             }
         }
         for run in over {
-            let is_there = directory.join(run.as_str()).symlink_metadata().is_ok();
-            if !is_there && Pinned::exists(&directory, run)? {
-                let remove = || Pinned::remove(&directory, run, &self.known).map(|()| true);
-                InUse::unless(&turn, &directory, run, remove)?;
+            if directory.join(run.as_str()).symlink_metadata().is_err() {
+                self.forget(&turn, &directory, run)?;
             }
         }
         Ok(removed)
     }
 
+    /// Removes the record of a run whose worktree is gone, unless a call of the run is in progress.
+    fn forget(&self, turn: &Turn<'_>, directory: &Path, run: &RunId) -> Result<(), ProviderError> {
+        if Pinned::exists(directory, run)? {
+            let remove = || Pinned::remove(directory, run, &self.known).map(|()| true);
+            InUse::unless(turn, directory, run, remove)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a worktree, unless a call of the run is in progress or something would be lost. Whether it was removed.
+    fn remove(
+        &self,
+        turn: &Turn<'_>,
+        directory: &Path,
+        run: &RunId,
+        git: &Git<'_>,
+    ) -> Result<bool, ProviderError> {
+        InUse::unless(turn, directory, run, || self.remove_unused(directory, run, git))
+    }
+
     /// Lets git remove it, which refuses if something would be lost. A worktree that is not as it was created
     /// is kept as well.
-    fn remove(&self, directory: &Path, run: &RunId, git: &Git<'_>) -> Result<bool, ProviderError> {
+    fn remove_unused(&self, directory: &Path, run: &RunId, git: &Git<'_>) -> Result<bool, ProviderError> {
         let recorded = self.recorded(directory, run, git);
         let Ok(Some(pinned)) = recorded else { return Ok(false) };
         if pinned.verify().is_err() || hides(&pinned, git)? {

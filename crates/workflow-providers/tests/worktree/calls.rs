@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::thread;
 
+use futures::executor::block_on;
 use serde_json::{Value, json};
 use workflow_core::data::Data;
 use workflow_core::ids::RunId;
@@ -54,8 +55,9 @@ fn there_is_a_commit_for_each_node_that_changed_something_and_for_no_other() {
     let commits: Vec<_> = changes.commits.iter().map(|c| (c.subject.as_str(), c.id.as_str())).collect();
     let id = |recorded: &Value| recorded["commit"].as_str().unwrap().to_owned();
     assert_eq!(commits, [("1/plan[0]/run", &*id(&first)), ("1/code[0]/draft", &*id(&second))]);
-    assert_eq!(changes.files, ["kept", "one", "two"]);
-    assert!(changes.diff.contains("+two") && changes.diff.contains("-kept"), "{}", changes.diff);
+    assert_eq!(repository.files("r"), ["kept", "one", "two"]);
+    let diff = changes.diff.unwrap();
+    assert!(diff.contains("+two") && diff.contains("-kept"), "{diff}");
     let stat = second["stat"].as_str().unwrap();
     assert!(stat.contains("2 files changed, 1 insertion(+), 1 deletion(-)"), "{stat}");
     assert_eq!(git(&repository.worktree("r"), &["status", "--porcelain"]), "");
@@ -110,7 +112,7 @@ fn parallel_nodes_of_a_run_share_its_worktree_and_lose_nothing() {
             });
         }
     });
-    assert_eq!(repository.changes("r").files, ["of-0", "of-1", "of-2", "of-3"]);
+    assert_eq!(repository.files("r"), ["of-0", "of-1", "of-2", "of-3"]);
     assert_eq!(git(&repository.worktree("r"), &["status", "--porcelain"]), "");
 }
 
@@ -135,7 +137,7 @@ fn calls_work_in_the_folder_of_the_worktree_that_the_repository_was_named_by() {
     let reply =
         call(&provider, repository.request("r", "1/work[0]/run", "cat file; echo more > more")).unwrap();
     assert_eq!(reply.output.value(), Value::from("part"));
-    assert_eq!(repository.changes("r").files, ["part/more"]);
+    assert_eq!(repository.files("r"), ["part/more"]);
 }
 
 #[test]
@@ -157,7 +159,7 @@ fn a_forked_run_begins_with_the_commit_that_the_other_run_was_at() {
     let source = [("r", seed)];
     let reply = forked("at", &source, first["commit"].as_str(), "ls; cat staged; echo mine > mine").unwrap();
     assert_eq!(reply.output.value(), "changed\nkept\none\npart\nstaged\nold");
-    assert_eq!(repository.changes("at").files, ["mine"]);
+    assert_eq!(repository.files("at"), ["mine"]);
     // Without a commit of a call, the fork begins at the source's base, or at the base of the source's own
     // source.
     let reply = forked("start", &source, None, "ls; cat staged").unwrap();
@@ -170,4 +172,18 @@ fn a_forked_run_begins_with_the_commit_that_the_other_run_was_at() {
     let gone = "0123456789012345678901234567890123456789";
     let error = forked("gone", &source, Some(gone), "ls").unwrap_err();
     assert!(error.failure.message.contains("which is gone from the repository"), "{error}");
+}
+
+#[test]
+fn the_files_of_a_run_are_listed_also_where_the_diff_is_too_large() {
+    let repository = Repository::new();
+    repository.call("r", "head -c 70000000 /dev/zero | tr '\\0' x > large").unwrap();
+    let (worktrees, run) = (repository.worktrees(), RunId::new("r").unwrap());
+    let changes = block_on(worktrees.changes(&run, false)).unwrap().unwrap();
+    assert_eq!(
+        (changes.diff, changes.stat[0].path.as_str(), changes.stat[0].added),
+        (None, "large", Some(1))
+    );
+    let error = block_on(worktrees.changes(&run, true)).unwrap_err();
+    assert!(error.failure.message.contains("printed more than"), "{}", error.failure.message);
 }

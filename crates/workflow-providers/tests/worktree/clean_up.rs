@@ -39,7 +39,7 @@ fn the_oldest_of_runs_that_are_over_go_until_the_count_is_kept() {
     assert_eq!(block_on(worktrees.clean_up(ids(&["b", "c", "d"]))).unwrap(), ids(&["b", "c"]));
     assert_eq!(block_on(worktrees.runs()).unwrap(), ids(&["a", "d"]));
     // Their changes are on their branches.
-    assert_eq!(repository.changes("b").files, ["big"]);
+    assert_eq!(repository.files("b"), ["big"]);
     assert_eq!(git(&repository.checkout(), &["worktree", "list"]).lines().count(), 3);
 }
 
@@ -50,13 +50,16 @@ fn a_worktree_is_removed_by_its_run_whatever_is_to_be_kept() {
     let worktrees = worktrees(&repository, |worktrees| worktrees);
     let listed = block_on(worktrees.list()).unwrap();
     assert_eq!((&listed[1].path, &*listed[1].branch), (&repository.worktree("b"), "workflow/b"));
-    assert_eq!(listed[1].used, SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+    assert_eq!(listed[1].used, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1)));
+    fs::remove_file(repository.directory().join("c.lock")).unwrap();
+    let unknown = block_on(worktrees.list()).unwrap().remove(0);
+    assert_eq!((unknown.run.as_str(), unknown.used), ("c", None));
     let [a, b, nothing] = ["a", "b", "nothing"].map(|run| RunId::new(run).unwrap());
     assert!(block_on(worktrees.remove(&a)).unwrap());
     assert!(!block_on(worktrees.remove(&b)).unwrap(), "it has a file that is not committed");
     assert!(!block_on(worktrees.remove(&nothing)).unwrap());
-    assert_eq!(block_on(worktrees.runs()).unwrap(), ids(&["b", "c"]));
-    assert_eq!(repository.changes("a").files, ["big"]);
+    assert_eq!(block_on(worktrees.runs()).unwrap(), ids(&["c", "b"]));
+    assert_eq!(repository.files("a"), ["big"]);
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn a_run_whose_worktree_was_removed_continues_from_its_branch() {
     let worktrees = worktrees(&repository, |worktrees| worktrees.keep_runs(0));
     assert_eq!(block_on(worktrees.clean_up(ids(&["a"]))).unwrap().len(), 1);
     repository.call("a", "test -e big && echo more > more").unwrap();
-    assert_eq!(repository.changes("a").files, ["big", "more"]);
+    assert_eq!(repository.files("a"), ["big", "more"]);
 }
 
 const TOKEN: &str = "token-0123456789";

@@ -69,7 +69,7 @@ fn everything_else_that_runs_git(repository: &Repository) {
     // The next call, with files that another host left.
     fs::write(repository.worktree("r").join("left"), "left").unwrap();
     repository.call("r", "echo more > changed").unwrap();
-    assert!(repository.changes("r").files.contains(&"left".to_owned()));
+    assert!(repository.files("r").contains(&"left".to_owned()));
     // The worktree is created again.
     fs::remove_dir_all(repository.worktree("r")).unwrap();
     repository.call("r", "cat kept; echo again > kept").unwrap();
@@ -152,7 +152,7 @@ fn a_remote_that_promises_objects_is_not_asked() {
          commit=$($GIT commit-tree -p HEAD -m x $tree); $GIT update-ref refs/heads/workflow/r $commit"
     );
     let _ = attack.repository.call("r", &attack.script(&tree));
-    let _ = block_on(attack.repository.worktrees().changes(&RunId::new("r").unwrap()));
+    let _ = block_on(attack.repository.worktrees().changes(&RunId::new("r").unwrap(), true));
     let _ = attack.repository.call("r", "true");
     attack.assert_missed("the transport of a diff");
 }

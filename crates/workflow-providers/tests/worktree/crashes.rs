@@ -65,7 +65,7 @@ fn a_worktree_that_was_half_made_is_made_again() {
             }
         }
         repository.call("r", "cat kept; echo new > new").unwrap();
-        assert_eq!(repository.changes("r").files, ["new"]);
+        assert_eq!(repository.files("r"), ["new"]);
         assert_eq!(git(&repository.worktree("r"), &["status", "--porcelain"]), "");
         repository.git(&["worktree", "remove", "--force", &repository.worktree("r").display().to_string()]);
         repository.git(&["-c", "core.hooksPath=/dev/null", "branch", "-D", "workflow/r"]);
@@ -85,7 +85,7 @@ fn a_worktree_that_was_made_before_there_were_records_continues() {
     fs::remove_dir_all(repository.directory().join(".pinned")).unwrap();
     fs::write(repository.worktree("r").join("half"), "half").unwrap();
     repository.call("r", "test -e half && test -e x.o && echo two > two").unwrap();
-    assert_eq!(repository.changes("r").files, ["half", "one", "two"]);
+    assert_eq!(repository.files("r"), ["half", "one", "two"]);
 }
 
 /// A host in a separate process, which executes one call.
@@ -125,7 +125,7 @@ fn a_host_that_is_killed_is_followed_by_another_in_the_same_worktree() {
     block_on(repository.commands().reclaim(&repository.request("r", "1/work[0]/run", "").id)).unwrap();
     repository.call("r", "cat half; echo whole > whole").unwrap();
     assert_eq!(repository.subjects("r"), ["left before 1/work[0]/run", "1/work[0]/run"]);
-    assert_eq!(repository.changes("r").files, ["half", "whole"]);
+    assert_eq!(repository.files("r"), ["half", "whole"]);
     assert_eq!(repository.of_user(), before);
 }
 
@@ -154,7 +154,7 @@ fn a_host_may_die_after_each_thing_that_it_has_git_do() {
 
         block_on(repository.commands().reclaim(&repository.request("r", "1/work[0]/run", "").id)).unwrap();
         repository.call("r", "test -e half || echo half > half; echo whole > whole").unwrap();
-        assert_eq!(repository.changes("r").files, ["half", "whole"], "after {deaths}");
+        assert_eq!(repository.files("r"), ["half", "whole"], "after {deaths}");
         assert_eq!(git(&repository.worktree("r"), &["status", "--porcelain"]), "", "after {deaths}");
         assert_eq!(repository.of_user(), before, "after {deaths}");
         if ended.success() {

@@ -46,7 +46,7 @@ fn a_repository_inside_of_a_worktree_is_committed_as_files() {
         // Later changes there are committed too.
         repository.call("r", "echo new > sub/new; rm sub/d/b; echo other > sub/a").unwrap();
         has_files(&repository, "r", &["sub/.gitignore", "sub/a", "sub/de ep/c", "sub/link", "sub/new"]);
-        assert!(repository.changes("r").diff.contains("+other"), "{what}");
+        assert!(repository.changes("r").diff.unwrap().contains("+other"), "{what}");
         // It still works as a repository.
         assert!(fs::metadata(repository.worktree("r").join("sub/.git")).unwrap().is_dir(), "{what}");
     }
@@ -69,7 +69,7 @@ fn an_empty_repository_inside_of_a_worktree_hinders_no_commit() {
     let repository = Repository::new();
     repository.call("r", "git init -q empty && echo 1 > one").unwrap();
     repository.call("r", "echo 2 > two").unwrap();
-    assert_eq!(repository.changes("r").files, ["one", "two"]);
+    assert_eq!(repository.files("r"), ["one", "two"]);
     assert_eq!(repository.changes("r").commits.len(), 2);
 }
 

@@ -98,7 +98,7 @@ fn a_worktree_that_was_repaired_continues_with_what_was_left() {
     changed(&repository.call("r", "echo two > two; mv .git ../kept").unwrap_err(), "git_file");
     fs::rename(repository.directory().join("kept"), repository.worktree("r").join(".git")).unwrap();
     repository.call("r", "test -e two").unwrap();
-    assert_eq!(repository.changes("r").files, ["one", "two"]);
+    assert_eq!(repository.files("r"), ["one", "two"]);
 }
 
 /// Git locks a worktree while it creates it, and an incomplete one is removed with all of its files.
@@ -110,7 +110,7 @@ fn work_is_not_lost_when_a_call_marks_its_worktree_as_half_made() {
         repository.call("r", &marked).unwrap();
         fs::write(repository.worktree("r").join("left"), "left").unwrap();
         repository.call("r", "test -e left && test -e x.o").unwrap();
-        assert_eq!(repository.changes("r").files, ["left"]);
+        assert_eq!(repository.files("r"), ["left"]);
     }
 }
 

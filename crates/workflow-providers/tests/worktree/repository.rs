@@ -125,7 +125,12 @@ impl Repository {
     }
 
     pub(crate) fn changes(&self, run: &str) -> Changes {
-        block_on(self.worktrees().changes(&RunId::new(run).unwrap())).unwrap().unwrap()
+        block_on(self.worktrees().changes(&RunId::new(run).unwrap(), true)).unwrap().unwrap()
+    }
+
+    /// The files that a run has changed.
+    pub(crate) fn files(&self, run: &str) -> Vec<String> {
+        self.changes(run).stat.into_iter().map(|file| file.path).collect()
     }
 
     /// The subjects of the commits of a run.

@@ -136,5 +136,5 @@ fn what_a_call_that_was_stopped_left_is_committed() {
     let error = calling.join().unwrap().unwrap_err();
     assert_eq!(error.failure.class, FailureClass::Cancelled);
     assert_eq!(repository.subjects("r"), ["1/work[0]/run (stopped)"]);
-    assert_eq!(repository.changes("r").files, ["half"]);
+    assert_eq!(repository.files("r"), ["half"]);
 }

@@ -42,10 +42,9 @@ impl Operation for DiffRun {
     async fn run(self, host: &Host, _: &Caller) -> Result<RunChanges, ServiceError> {
         let worktrees = worktrees(host)?;
         check_isolated(host, &self.run_id).await?;
-        let Some(mut changes) = worktrees.changes(&self.run_id).await? else {
+        let Some(mut changes) = worktrees.changes(&self.run_id, !self.stat).await? else {
             return Err(not_worked(&self.run_id));
         };
-        changes.diff = changes.diff.filter(|_| !self.stat);
         if let Some(diff) = changes.diff.as_mut().filter(|diff| diff.len() > LONGEST) {
             let end =
                 diff.as_bytes()[..LONGEST].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);

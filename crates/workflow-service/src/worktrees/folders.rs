@@ -127,8 +127,9 @@ impl Operation for RemoveWorktree {
             return Ok(RemovedWorktree { branch: folder.branch });
         }
         let message = format!(
-            "the worktree of run `{run}` is kept: it has uncommitted changes, a process works in it, or it differs from what was \
-             recorded. Look at {}",
+            "the worktree of run `{run}` is kept: it has uncommitted changes or files that git was told to ignore changes of, a \
+             call of the run is in progress, or its git configuration is not the one that was recorded when it was created. \
+             Look at {}",
             folder.path.display()
         );
         Err(ServiceError::new(Code::Refused, message))

@@ -18,13 +18,13 @@ impl RunWorktrees for Worktrees {
             run_id: worktree.run,
             path: worktree.path,
             branch: worktree.branch,
-            used_at: Timestamp::try_from(worktree.used).ok().filter(|used| *used > Timestamp::UNIX_EPOCH),
+            used_at: worktree.used.and_then(|used| Timestamp::try_from(used).ok()),
         };
         Ok(folders.map(folder).collect())
     }
 
-    async fn changes(&self, run: &RunId) -> Result<Option<RunChanges>, ServiceError> {
-        let changes = Worktrees::changes(self, run).await.map_err(unavailable)?;
+    async fn changes(&self, run: &RunId, with_diff: bool) -> Result<Option<RunChanges>, ServiceError> {
+        let changes = Worktrees::changes(self, run, with_diff).await.map_err(unavailable)?;
         let commit =
             |commit: workflow_providers::Commit| RunCommit { id: commit.id, subject: commit.subject };
         let file = |file: workflow_providers::FileChange| FileChange {
@@ -37,7 +37,7 @@ impl RunWorktrees for Worktrees {
             branch: changes.branch,
             commits: changes.commits.into_iter().map(commit).collect(),
             files: changes.stat.into_iter().map(file).collect(),
-            diff: Some(changes.diff),
+            diff: changes.diff,
             truncated: false,
         }))
     }

@@ -61,13 +61,13 @@ impl RunWorktrees for Folders {
         Ok(if self.is_removed.load(Relaxed) { Vec::new() } else { vec![folder] })
     }
 
-    async fn changes(&self, run: &RunId) -> Result<Option<RunChanges>, ServiceError> {
+    async fn changes(&self, run: &RunId, with_diff: bool) -> Result<Option<RunChanges>, ServiceError> {
         Ok((run.as_str() == "r6").then(|| RunChanges {
             base: "0".repeat(40),
             branch: "workflow/r6".to_owned(),
             commits: vec![RunCommit { id: "1".repeat(40), subject: "1/greet[0]/run".to_owned() }],
             files: vec![FileChange { path: "a".to_owned(), added: Some(1), removed: None }],
-            diff: Some("+a\n".repeat(2 << 20)),
+            diff: with_diff.then(|| "+a\n".repeat(2 << 20)),
             truncated: false,
         }))
     }

@@ -21,8 +21,9 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 const TEXT: &str = r#"
-workflow: { name: Changes, stages: [go] }
+workflow: { name: Changes, stages: [go, more] }
 go: { provider: command, with: { command: [sh, -c, "printf 'one\ntwo\n' > kept; printf '\\000\\377' > binary; rm old"] } }
+more: { provider: command, with: { command: ["true"] } }
 "#;
 
 #[test]
@@ -59,6 +60,12 @@ fn what_a_run_changed_is_read_applied_elsewhere_and_outlives_its_worktree() {
     let report = host.data("workflow:runs:report", r#"{ "runId": "r1", "format": "markdown" }"#);
     let report = report["text"].as_str().unwrap();
     assert!(report.contains("1 commit on the branch `workflow/r1`") && report.contains(" kept "), "{report}");
+
+    // A fork commits to a branch of its own.
+    let fork = r#"{ "runId": "r1", "at": { "stage": "more" }, "newRunId": "r2" }"#;
+    host.data("workflow:runs:fork", fork);
+    let report = host.data("workflow:runs:report", r#"{ "runId": "r2" }"#);
+    assert_eq!(report["report"]["changes"], json!({ "branch": null, "commits": [] }));
 
     let patch = host.data("workflow:worktrees:patch", r#"{ "runId": "r1" }"#);
     std::fs::write(host.home.path().join("patch"), patch["patch"].as_str().unwrap()).unwrap();
