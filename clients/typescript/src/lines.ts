@@ -3,7 +3,7 @@ export class LineReader {
   #pieces: string[] = [];
   readonly #decoder = new TextDecoder();
 
-  /** The lines that are complete with this piece, without their ends. */
+  /** The lines that are complete with this piece, also empty ones, without their `\n`. */
   push(piece: Uint8Array): string[] {
     const lines = this.#decoder.decode(piece, { stream: true }).split("\n");
     const rest = lines.pop() ?? "";
@@ -14,6 +14,6 @@ export class LineReader {
     }
     lines[0] = this.#pieces.join("") + (lines[0] ?? "");
     this.#pieces = [rest];
-    return lines.filter((line) => line.trim() !== "");
+    return lines;
   }
 }

@@ -1,3 +1,5 @@
+import { LineReader } from "./lines.js";
+
 /** An event of a stream of server-sent events. */
 export interface SentEvent {
   event: string;
@@ -6,17 +8,13 @@ export interface SentEvent {
 
 /** Reads server-sent events from the body of a response, in whatever pieces it arrives. */
 export class EventReader {
-  #rest = "";
   #event = "";
   #data: string[] = [];
-  readonly #decoder = new TextDecoder();
+  readonly #lines = new LineReader();
 
   /** The events that are complete with this piece. */
   *push(piece: Uint8Array): Generator<SentEvent> {
-    const text = this.#rest + this.#decoder.decode(piece, { stream: true });
-    const lines = text.split("\n");
-    this.#rest = lines.pop() ?? "";
-    for (const line of lines) yield* this.#line(line.endsWith("\r") ? line.slice(0, -1) : line);
+    for (const line of this.#lines.push(piece)) yield* this.#line(line.endsWith("\r") ? line.slice(0, -1) : line);
   }
 
   *#line(line: string): Generator<SentEvent> {

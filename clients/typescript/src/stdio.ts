@@ -77,6 +77,7 @@ export class StdioTransport implements Transport {
       subscription.end = { failure: signal.reason };
       subscription.batches = [];
       subscription.wake();
+      this.#answers.get(id)?.reject(signal.reason);
     };
     signal.addEventListener("abort", stop, { once: true });
     try {
@@ -136,7 +137,10 @@ export class StdioTransport implements Transport {
     this.#child = child;
     const lines = new LineReader();
     child.stdout?.on("data", (piece: Buffer) => {
-      for (const line of lines.push(piece)) this.#line(line);
+      for (const line of lines.push(piece)) {
+        // A process that was given up may still write, while another one serves.
+        if (this.#child === child && line.trim() !== "") this.#line(line);
+      }
     });
     const lost = (why: string) => {
       if (this.#child === child) this.#lost(new ServiceFailure("unavailable", why));

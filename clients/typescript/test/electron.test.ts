@@ -4,7 +4,7 @@ import { test, type TestContext } from "node:test";
 
 import { bindIpc, exposeIn, type BindOptions, type CodecafeApi, type RunEvent, type WorkflowInfo } from "../src/electron.js";
 import { Client, ServiceFailure } from "../src/index.js";
-import { end, event, FakeTransport, run } from "./fake.js";
+import { end, event, FakeTransport, run, type Connection } from "./fake.js";
 import { electron } from "./electron-objects.js";
 
 /** The page's API over a main process whose service is the fake. */
@@ -327,4 +327,18 @@ test("listeners get the events of all runs from now on", async (t) => {
   stop();
   stop();
   assert.equal(window.listenerCount("run:event"), 0);
+});
+
+test("a page that listens again after the stream has failed gets events again", async (t) => {
+  const refused = { batches: [], failure: new ServiceFailure("forbidden", "not now") };
+  const run = { workflowId: "w", bundle: "0", labels: {}, runId: "r1", status: "running", createdAt: "2020-01-01T00:00:00Z" } as const;
+  const heads = { batches: [[{ type: "workflow-run:head", run }]], open: true } as Connection;
+  const transport = new FakeTransport({}, [refused, heads, { batches: [[event(1), end(1)]] }]);
+  const failures: unknown[] = [];
+  const { api } = page(t, transport, { onFailure: (failure) => failures.push(failure) });
+  const stop = api.run.onEvent(() => {});
+  while (failures.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  stop();
+  const found = await new Promise<RunEvent>((resolve) => void api.run.onEvent(resolve));
+  assert.deepEqual([found.type, failures.length], ["run_start", 1]);
 });

@@ -37,6 +37,11 @@ require("node:readline").createInterface(process.stdin).on("line", (text) => {
   switch (request.id) {
     case "wait": return open.push(id);
     case "exit": return process.exit(7);
+    case "later": return void setTimeout(() => data("later"), 200);
+    case "noises": {
+      process.on("SIGTERM", () => setTimeout(() => process.stdout.write("another line\\n", () => process.exit()), 50));
+      return process.stdout.write("a log line\\n");
+    }
     case "noise": return process.stdout.write("a log line\\n");
     case "torn": {
       const bytes = Buffer.from(JSON.stringify({ id, success: true, data: "é" }) + "\\n");
@@ -80,6 +85,12 @@ test("a process that cannot be started, and one that writes something else, are 
   const nothing = new Client(new StdioTransport({ command: "no-such-program-of-a-test" }));
   await assert.rejects(nothing.call("workflow:list"), { code: "unavailable", message: /could not be started: .*ENOENT/ });
   await assert.rejects(start(t).call("workflow:get", { id: "noise" }), { code: "internal", message: /not JSON: a log line/ });
+});
+
+test("what a process writes after it was given up does not end the next one", async (t) => {
+  const client = start(t);
+  await assert.rejects(client.call("workflow:get", { id: "noises" }), { code: "internal" });
+  assert.equal(await client.call("workflow:get", { id: "later" }), "later");
 });
 
 test("a subscription continues with its numbers when the process ends", async (t) => {

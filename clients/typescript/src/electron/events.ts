@@ -32,7 +32,8 @@ export class RunEvents {
     if (this.#stop === undefined) {
       this.#stop = new AbortController();
       this.#since = Date.now();
-      this.#background(this.#heads(this.#stop.signal), this.#stop.signal);
+      const { signal } = this.#stop;
+      this.#background(this.#heads(signal), signal, () => this.stop());
     }
   }
 
@@ -56,7 +57,7 @@ export class RunEvents {
       const isOver = ["completed", "failed", "cancelled"].includes(status);
       if (this.#followed.has(runId) || (isOver && Date.parse(createdAt) < this.#since)) continue;
       this.#followed.add(runId);
-      this.#background(this.#run(runId, signal), signal);
+      this.#background(this.#run(runId, signal), signal, () => this.#followed.delete(runId));
     }
   }
 
@@ -76,9 +77,12 @@ export class RunEvents {
     }
   }
 
-  #background(work: Promise<void>, signal: AbortSignal): void {
+  /** Waits for work. After a failure `giveUp` makes sure that it can be begun again. */
+  #background(work: Promise<void>, signal: AbortSignal, giveUp: () => void): void {
     work.catch((failure: unknown) => {
-      if (!signal.aborted) this.#onFailure(failure);
+      if (signal.aborted) return;
+      giveUp();
+      this.#onFailure(failure);
     });
   }
 }

@@ -7,20 +7,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
-import { home, program } from "./program.js";
-
-const text = `workflow:
-  name: Story
-  description: Plans and ships
-  stages: [plan, ship]
-plan:
-  provider: demo
-  prompt: "Plan \${vars.feature}"
-ship:
-  provider: demo
-  prompt: "Ship \${stages.plan.output}"
-  approval: "Ship it?"
-`;
+import { home, program, text } from "./program.js";
 
 /** The SDK's client over `workflow mcp` in a home with one workflow. */
 async function connect(t: TestContext, ...options: string[]): Promise<Client> {

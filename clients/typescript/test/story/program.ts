@@ -13,6 +13,19 @@ export const token = "a-token-of-the-story-test";
 export const program = process.env["WORKFLOW_PROGRAM"] ?? "";
 assert.ok(program, "WORKFLOW_PROGRAM must name the terminal program: run `cargo xtask ci --only clients`");
 
+/** A workflow of two calls of the provider that calls no service. The second call waits for a person. */
+export const text = `workflow:
+  name: Story
+  stages: [plan, ship]
+plan:
+  provider: demo
+  prompt: "Plan \${vars.feature}"
+ship:
+  provider: demo
+  prompt: "Ship \${stages.plan.output}"
+  approval: "Ship it?"
+`;
+
 /** An empty home. */
 export async function home(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "workflow-client-"));

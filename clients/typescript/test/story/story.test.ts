@@ -8,20 +8,7 @@ import { promisify } from "node:util";
 
 import { Client, HttpTransport, type Message } from "../../src/index.js";
 import { StdioTransport } from "../../src/stdio.js";
-import { home, program, serve, stop, token } from "./program.js";
-
-/** Two calls of the provider that calls no service; the second waits for a person. */
-const text = `workflow:
-  name: Story
-  stages: [plan, ship]
-plan:
-  provider: demo
-  prompt: "Plan \${vars.feature}"
-ship:
-  provider: demo
-  prompt: "Ship \${stages.plan.output}"
-  approval: "Ship it?"
-`;
+import { home, program, serve, stop, text, token } from "./program.js";
 
 /** Follows a run to its end, and answers what it asks. */
 async function follow(client: Client, runId: string): Promise<Message[]> {
