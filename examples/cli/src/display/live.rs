@@ -148,7 +148,8 @@ impl Live {
         let (height, width) = Term::stdout().size();
         let turn = usize::try_from(self.begun.elapsed().as_millis() / 100).unwrap_or_default();
         let spinner = SPINNER[turn % SPINNER.len()];
-        let rows = rows(&state.view(), bundle, &self.said, self.time.now());
+        let most = state.created().max_iters;
+        let rows = rows(&state.view(), bundle, most, &self.said, self.time.now());
         let lines = rows.iter().take(usize::from(height).saturating_sub(1)).map(|row| {
             // A line that fills the width would move the cursor to the next line.
             truncate_str(&line(row, spinner), usize::from(width).saturating_sub(1), "…").into_owned()

@@ -46,10 +46,16 @@ pub(super) fn caller(path: &NodePath) -> (StageId, usize, NodeId) {
     (path.stage.clone(), path.lane as usize, path.node.clone())
 }
 
-/// The view of a run.
-pub(super) fn rows(run: &RunView, bundle: &Bundle, said: &LastLines, now: Timestamp) -> Vec<Row> {
+/// The view of a run, whose loop may have other `max_iters` than its definition.
+pub(super) fn rows(
+    run: &RunView,
+    bundle: &Bundle,
+    max_iters: Option<u32>,
+    said: &LastLines,
+    now: Timestamp,
+) -> Vec<Row> {
     let workflow = &bundle.workflow;
-    let mut rows = vec![head(run, workflow, now)];
+    let mut rows = vec![head(run, workflow, max_iters, now)];
     let place = |id: &StageId| workflow.stages.get_index_of(id.as_str());
     let last = run.context.stages.keys().filter_map(place).max().unwrap_or(0);
     let current = run.current_stage.as_ref().and_then(place).unwrap_or(last);
@@ -74,10 +80,10 @@ pub(super) fn rows(run: &RunView, bundle: &Bundle, said: &LastLines, now: Timest
     rows
 }
 
-fn head(run: &RunView, workflow: &Workflow, now: Timestamp) -> Row {
+fn head(run: &RunView, workflow: &Workflow, max_iters: Option<u32>, now: Timestamp) -> Row {
     let mut parts = vec![harmless(&workflow.name), format!("run {}", run.run_id)];
     if let Some(repeat) = &workflow.repeat {
-        parts.push(format!("iteration {} of {}", run.iteration, repeat.max_iters));
+        parts.push(format!("iteration {} of {}", run.iteration, max_iters.unwrap_or(repeat.max_iters)));
     }
     let status = match (&run.requested, run.status) {
         (Some(requested), _) => format!("{requested} requested"),
@@ -276,9 +282,24 @@ mod tests {
             })
             .collect();
         let now = "2026-01-02T03:05:00Z".parse().unwrap();
-        let rows = rows(&State::fold(&log).unwrap().view(), &plan, &LastLines::new(), now);
+        let rows = rows(&State::fold(&log).unwrap().view(), &plan, None, &LastLines::new(), now);
         let lines: Vec<_> = rows.iter().map(|row| format!("{:?} {}", row.mark, row.text)).collect();
         lines.join("\n")
+    }
+
+    #[test]
+    fn iterations_are_counted_to_the_limit_of_the_run() {
+        let mut workflow = Workflow::new("long".parse().unwrap(), "A long one");
+        workflow.repeat = serde_json::from_str(r#"{ "max_iters": 2, "stop_when": "$.done" }"#).unwrap();
+        let hash = "0".repeat(64);
+        let created = format!(
+            r#"{{"seq":1,"at":"2026-01-02T03:04:05Z","v":1,"type":"run_created","data":{{"run":"r","workflow":"long","bundle":"{hash}","max_iters":7,"seed":1}}}}"#
+        );
+        let state = State::first(&serde_json::from_str(&created).unwrap()).unwrap();
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        let most = state.created().max_iters;
+        let rows = rows(&state.view(), &Bundle::new(workflow), most, &LastLines::new(), now);
+        assert_eq!(rows[0].text, "A long one · run r · iteration 1 of 7 · pending · 0ms");
     }
 
     #[test]
