@@ -317,6 +317,11 @@ pub(crate) struct WorkerArgs {
     /// Only runs whose definition equals the current workflow in the home.
     #[arg(long)]
     pub only_catalog: bool,
+    /// Tell the targets of `config/notify.yml` in the home (webhooks and commands) when runs of the store wait for a
+    /// person, fail, complete, or near their budgets. The commands in that file are executed: look at it first where the
+    /// home came with a checkout.
+    #[arg(long)]
+    pub notify: bool,
 }
 
 /// What `run` takes.

@@ -15,6 +15,7 @@ use workflow_providers::{
     ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider,
     Worktrees, working_time,
 };
+use workflow_service::notify::{Hints, Notifier};
 use workflow_service::{Batch, Caller, Operation, Scope, Service, Subscribe};
 use workflow_store::{Folders, FsCatalog, MemoryStore};
 
@@ -45,6 +46,8 @@ pub(crate) struct Host {
     pub worktrees: Worktrees,
     /// Wakes the display when a run that this process drives has something new to show.
     pub bell: Arc<Bell>,
+    /// What tells the targets of the home, if it was asked for.
+    pub notifier: Option<Notifier>,
     /// Why the runs of the store are not driven, if they are not.
     distrust: Option<Error>,
 }
@@ -55,14 +58,18 @@ impl Host {
         Self::with(&place.home, place.open()?, |builder| builder)?.trusted()
     }
 
-    /// The same, with events shown to `sink` too.
-    pub(crate) fn open_for(place: &Place, sink: impl EventSink + 'static) -> Result<Self, Error> {
-        Self::with(&place.home, place.open()?, |builder| builder.sink(sink))?.trusted()
+    /// The same, with events shown to `sink` too, and with a notifier if `notify` is set.
+    pub(crate) fn open_for(
+        place: &Place,
+        sink: impl EventSink + 'static,
+        notify: bool,
+    ) -> Result<Self, Error> {
+        Self::with_notifier(&place.home, place.open()?, notify, |builder| builder.sink(sink))?.trusted()
     }
 
     /// The same for a server: runs are driven in the background, by `spawn`.
-    pub(crate) fn open_on(place: &Place, spawn: impl Spawn + 'static) -> Result<Self, Error> {
-        Self::with(&place.home, place.open()?, |builder| builder.spawner(spawn))?.trusted()
+    pub(crate) fn open_on(place: &Place, spawn: impl Spawn + 'static, notify: bool) -> Result<Self, Error> {
+        Self::with_notifier(&place.home, place.open()?, notify, |builder| builder.spawner(spawn))?.trusted()
     }
 
     /// Carries out an operation as the user of the terminal.
@@ -115,7 +122,16 @@ impl Host {
 
     fn with(
         home: &Home,
+        opened: Opened,
+        more: impl FnOnce(EngineBuilder) -> EngineBuilder,
+    ) -> Result<Self, Error> {
+        Self::with_notifier(home, opened, false, more)
+    }
+
+    fn with_notifier(
+        home: &Home,
         Opened { store, place, distrust }: Opened,
+        notify: bool,
         more: impl FnOnce(EngineBuilder) -> EngineBuilder,
     ) -> Result<Self, Error> {
         let worktrees = Worktrees::builder(&home.root, home.path.join("worktrees")).build();
@@ -131,6 +147,10 @@ impl Host {
         if let Some(key) = secrets::run_key()? {
             builder = builder.run_key(key);
         }
+        let hints = notify.then(Hints::default);
+        if let Some(hints) = &hints {
+            builder = builder.sink(hints.clone());
+        }
         if home.is_of_app() {
             builder = builder.defaults(Defaults::coding_agents());
         }
@@ -144,8 +164,15 @@ impl Host {
         if let Some(place) = place {
             service = service.store_place(place);
         }
+        let notifier = hints.map(|hints| {
+            let notifier = Notifier::builder(engine.store().clone()).hints(hints).catalog(catalog.clone());
+            notifier.directory(&home.root).build()
+        });
+        if let Some(notifier) = &notifier {
+            service = service.notifications(notifier.clone());
+        }
         let service = service.build();
-        Ok(Self { engine, service, catalog, worktrees, bell, distrust })
+        Ok(Self { engine, service, catalog, worktrees, bell, notifier, distrust })
     }
 }
 

@@ -26,6 +26,7 @@ mod home;
 mod host;
 mod init;
 mod moment;
+mod notify;
 mod own_call;
 mod print;
 mod private;

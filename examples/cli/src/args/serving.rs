@@ -31,6 +31,11 @@ pub(crate) struct ServeArgs {
     /// Drive only the runs that are started here, and leave all others of the store to workers.
     #[arg(long)]
     pub no_worker: bool,
+    /// Tell the targets of `config/notify.yml` in the home (webhooks and commands) when runs of the store wait for a
+    /// person, fail, complete, or near their budgets. The commands in that file are executed: look at it first where the
+    /// home came with a checkout.
+    #[arg(long)]
+    pub notify: bool,
 }
 
 /// What `mcp` takes.

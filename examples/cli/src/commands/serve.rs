@@ -23,6 +23,7 @@ use crate::args::{More, ServeArgs};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::{Host, user};
+use crate::notify::Notifying;
 use crate::store_url::Place;
 use crate::{home, print, signals};
 
@@ -44,14 +45,21 @@ pub(super) struct Server {
     pub service: Service,
     pub runtime: Runtime,
     signals: UnboundedReceiver<i32>,
+    notifying: Option<Notifying>,
 }
 
 impl Server {
-    /// Opens the store, and drives runs of it that have no driver, unless told not to.
-    pub(super) fn start(place: &Place, no_worker: bool) -> Result<Self, Error> {
+    /// Opens the store, and drives runs of it that have no driver, unless told not to. Tells the targets of the home what
+    /// happens if `notify` is set.
+    pub(super) async fn start(place: &Place, no_worker: bool, notify: bool) -> Result<Self, Error> {
         let signals = signals::listen()?;
         let runtime = Runtime::new().map_err(Error::System)?;
-        let Host { engine, service, .. } = Host::open_on(place, Threads(runtime.handle().clone()))?;
+        let host = Host::open_on(place, Threads(runtime.handle().clone()), notify)?;
+        let Host { engine, service, catalog, notifier, .. } = host;
+        let notifying = match notifier {
+            Some(notifier) => Some(Notifying::start(notifier, &catalog).await?),
+            None => None,
+        };
         if !no_worker {
             let worker = engine.clone();
             runtime.spawn(async move {
@@ -60,7 +68,7 @@ impl Server {
                 }
             });
         }
-        Ok(Self { engine, service, runtime, signals })
+        Ok(Self { engine, service, runtime, signals, notifying })
     }
 
     /// Waits until `served` ends, or a signal arrives, which drops `stop`. Runs that are under way then are left to be
@@ -70,7 +78,7 @@ impl Server {
         served: BoxFuture<'_, Result<(), Error>>,
         stop: oneshot::Sender<()>,
     ) -> Result<Exit, Error> {
-        let Self { engine, runtime, mut signals, .. } = self;
+        let Self { engine, runtime, mut signals, notifying, .. } = self;
         let stopping = async {
             let mut how = Stop::Gracefully;
             let mut stop = Some(stop);
@@ -89,6 +97,7 @@ impl Server {
         };
         // Another signal hurries.
         select(Box::pin(engine.shutdown(Stop::Gracefully)), stopping).await;
+        drop(notifying);
         // A thread may still read standard input.
         runtime.shutdown_background();
         served.map(|()| Exit::DONE)
@@ -97,7 +106,7 @@ impl Server {
 
 /// Serves until a signal arrives, or until standard input ends.
 pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error> {
-    let server = Server::start(place, args.no_worker)?;
+    let server = Server::start(place, args.no_worker, args.notify).await?;
     let service = server.service.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let served = if args.stdio {

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground;
 use crate::host::Host;
+use crate::notify::Notifying;
 use crate::store_url::Place;
 use crate::{print, signals};
 
@@ -29,7 +30,11 @@ use crate::{print, signals};
 pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Result<Exit, Error> {
     let mut signals = signals::listen()?;
     let roll = Roll::new();
-    let Some(host) = open(place, &roll, &mut signals).await? else { return Ok(Exit::DONE) };
+    let Some(host) = open(place, &roll, args.notify, &mut signals).await? else { return Ok(Exit::DONE) };
+    let notifying = match host.notifier.clone() {
+        Some(notifier) => Some(Notifying::start(notifier, &host.catalog).await?),
+        None => None,
+    };
     let log = Log::begin(&roll, host.engine.store().clone(), json)?;
     let selection = selection(args);
     print::to_stderr(&format!("working on {place}, on {} runs at a time{selection}", args.runs));
@@ -59,6 +64,7 @@ pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Resu
             () = requests.select_next_some() => {}
         }
     };
+    drop(notifying);
     let is_written = log.close().await;
     ended?;
     Ok(if is_written { Exit::DONE } else { Exit::UNAVAILABLE })
@@ -87,11 +93,12 @@ const AGAIN: Duration = Duration::from_secs(1);
 async fn open(
     place: &Place,
     roll: &Arc<Roll>,
+    notify: bool,
     signals: &mut UnboundedReceiver<i32>,
 ) -> Result<Option<Host>, Error> {
     let mut is_told = false;
     loop {
-        match Host::open_for(place, roll.clone()) {
+        match Host::open_for(place, roll.clone(), notify) {
             Ok(host) => return Ok(Some(host)),
             Err(Error::Store(error)) if is_away(&error) => {
                 if !is_told {

@@ -19,6 +19,7 @@ mod graphs;
 mod home;
 mod hostile;
 mod logs;
+mod notifying;
 mod numbers;
 mod older;
 mod outages;
