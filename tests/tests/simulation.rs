@@ -154,6 +154,16 @@ fn two_answers_of_which_both_senders_hear_that_they_were_taken_are_found() {
 }
 
 #[test]
+fn a_store_that_loses_who_sent_a_control_request_is_found() {
+    found(Defect::LosesSenders, 0, 2);
+}
+
+#[test]
+fn a_store_that_takes_one_sender_of_control_requests_for_another_is_found() {
+    found(Defect::SwapsSenders, 0, 2);
+}
+
+#[test]
 fn what_does_not_matter_for_a_failure_is_left_out() {
     let (plot, smallest) = found(Defect::LosesAnAppend, 12, 6 * TRIES);
     assert!(size(&smallest) <= size(&plot) / 2, "of\n{plot}\nis left\n{smallest}");

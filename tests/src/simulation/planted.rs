@@ -39,6 +39,10 @@ pub enum Defect {
     DropsOutputAfterFull,
     /// Both senders of two contradicting answers are told that theirs was accepted.
     HidesRefusals,
+    /// One of five control requests is stored without its sender.
+    LosesSenders,
+    /// A control request is stored with the sender of the one before it.
+    SwapsSenders,
 }
 
 /// The last holder of each run, for all processes of a store.
@@ -202,7 +206,14 @@ impl RunStore for Planted {
         self.inner.release(lease).await
     }
 
-    async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
+    async fn request(&self, run: &RunId, mut request: ControlRequest) -> Result<u64, StoreError> {
+        if self.has(Defect::LosesSenders, 5) {
+            request.by = None;
+        } else if self.defect == Defect::SwapsSenders
+            && let Some(before) = self.inner.controls(run, 0).await?.pop()
+        {
+            request.by = before.by;
+        }
         self.inner.request(run, request).await
     }
 
