@@ -10,6 +10,7 @@ mod agents;
 mod ci;
 mod clients;
 mod examples;
+mod schemathesis;
 mod steps;
 mod tools;
 mod workspace;

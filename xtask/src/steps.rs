@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::tools::{DENY, EXTERNAL_TYPES, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
 use crate::workspace::{cargo, libraries, line, root, run};
-use crate::{clients, examples};
+use crate::{clients, examples, schemathesis};
 
 /// One step of CI.
 pub(crate) struct Step {
@@ -76,6 +76,13 @@ pub(crate) const ALL: &[Step] = &[
         tool: None,
         hindrance: Some(clients::hindrance),
         check: clients::check,
+    },
+    Step {
+        name: "openapi",
+        about: "schemathesis finds no response that is not as the OpenAPI says",
+        tool: None,
+        hindrance: Some(schemathesis::hindrance),
+        check: schemathesis::check,
     },
     Step { name: "doc", about: "the docs build without a warning", tool: None, hindrance: None, check: doc },
     Step {
