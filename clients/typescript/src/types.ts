@@ -1342,6 +1342,13 @@ export interface Operations {
     response: ControlResult;
   };
   /**
+   * Reads the JSON Schemas of workflows, profiles, roles and assignments, for editors that complete and check them. Needs the scope `read`.
+   */
+  "workflow:schemas": {
+    request: ListSchemas;
+    response: SchemaList;
+  };
+  /**
    * Lists skills, with their problems. Needs the scope `read`.
    */
   "workflow:skills": {
@@ -2163,6 +2170,11 @@ export interface WorkflowSummary {
    */
   protected: boolean;
   /**
+   * Why it can be neither changed nor deleted, for people: it is protected, or its folder cannot be written.
+   * Absent if it can.
+   */
+  readOnly?: string | null;
+  /**
    * The newest run. It may be absent in a catalog of hundreds of workflows that have not run for long.
    */
   lastRun: LastRun | null;
@@ -2309,6 +2321,11 @@ export interface PartSummary {
    * The nodes of a profile.
    */
   nodes?: PlannedNode[];
+  /**
+   * Why it can be neither changed nor deleted, for people: it is in a folder that is only read, or cannot be
+   * written. Absent if it can.
+   */
+  readOnly?: string | null;
   /**
    * Its errors and warnings.
    */
@@ -2485,7 +2502,8 @@ export interface RunWorkflow {
    */
   id: string;
   /**
-   * With `dryRun`: another text of the workflow, for instance one that is not saved yet.
+   * Another text of the workflow than that of the catalog, for instance one that is not saved yet. Without `dryRun` it
+   * needs the scope `edit`.
    */
   text?: string | null;
   /**
@@ -2510,9 +2528,12 @@ export interface RunWorkflow {
    */
   idempotencyKey?: string | null;
   /**
-   * The provider that makes every call, whatever the definitions say.
+   * The providers in place of those that the definitions name: `{ "claude-code": "codex" }`, or `{ "*": "demo" }` for all.
+   * Options under `with` of a provider that is replaced are left out.
    */
-  provider?: string | null;
+  providers?: ProviderMap & {
+    [k: string]: unknown;
+  };
   /**
    * What replaces `on_failure` of every stage.
    */
@@ -2533,6 +2554,13 @@ export interface RunWorkflow {
    * Whether to return what would run and what is missing for that, without creating a run.
    */
   dryRun?: boolean;
+}
+/**
+ * Which providers make the calls of a run in place of those that its definition names: by the name that is replaced, with
+ * `*` for all others.
+ */
+export interface ProviderMap {
+  [k: string]: string;
 }
 /**
  * Answers a question that a run waits for.
@@ -3247,13 +3275,23 @@ export interface ForkRun {
    */
   newRunId?: string | null;
   /**
-   * The provider that makes every call.
+   * The providers in place of those that the old run has, as in `workflow:run`.
    */
-  provider?: string | null;
+  providers?: ProviderMap & {
+    [k: string]: unknown;
+  };
   /**
    * Whether the new run follows the workflow as it is in the catalog now.
    */
   current?: boolean;
+  /**
+   * The YAML text of a definition that the new run follows, in place of `current`. It needs the scope `edit`.
+   */
+  text?: string | null;
+  /**
+   * With `text`: the id that the file's name would give; that of the old run's workflow unless given.
+   */
+  id?: string | null;
 }
 /**
  * A run that was started.
@@ -3744,6 +3782,10 @@ export interface RunPlan {
    */
   budget: Budget | null;
   /**
+   * The providers that were replaced when the run was started or forked.
+   */
+  providers?: ProviderMap;
+  /**
    * Whether its calls work in a workspace of the run's own.
    */
   isolated: boolean;
@@ -3924,6 +3966,10 @@ export interface Report {
    * The hash of the definition that the run uses now.
    */
   bundle: BundleHash;
+  /**
+   * The providers that were replaced when it was started or forked.
+   */
+  providers?: ProviderMap;
   /**
    * The labels that it was started with.
    */
@@ -4394,6 +4440,12 @@ export interface RerunRun {
    */
   newRunId?: string | null;
   /**
+   * The providers in place of those that the old run has, as in `workflow:run`.
+   */
+  providers?: ProviderMap & {
+    [k: string]: unknown;
+  };
+  /**
    * Whether the new run follows the workflow as it is in the catalog now.
    */
   current?: boolean;
@@ -4406,6 +4458,22 @@ export interface ResumeRun {
    * The run.
    */
   runId: string;
+}
+/**
+ * Reads the JSON Schemas of the files that the catalog keeps.
+ */
+export interface ListSchemas {}
+/**
+ * The JSON Schemas of files, with which an editor completes and checks them.
+ */
+export interface SchemaList {
+  /**
+   * The schemas, by the kind of file: `workflow`, `profile`, `role` (its front matter), `assignments`; and `run-event`, that
+   * of the stored events.
+   */
+  schemas: {
+    [k: string]: unknown;
+  };
 }
 /**
  * Lists skills.
@@ -4576,6 +4644,12 @@ export interface ValidateWorkflow {
    * Whether unknown keys are errors.
    */
   strict?: boolean;
+  /**
+   * The providers that the run replaces for which the text is checked, as in `workflow:run`.
+   */
+  providers?: ProviderMap & {
+    [k: string]: unknown;
+  };
 }
 /**
  * The result of a check.
@@ -4763,10 +4837,16 @@ export interface Bundle {
    */
   workflow: Workflow;
   /**
-   * The provider that replaces all that the definitions name, where one was chosen for a run; see
-   * [`Bundle::with_provider`].
+   * The provider in place of all that the definitions name, where one was chosen for a run; see
+   * [`Bundle::with_providers`].
    */
   provider?: string | null;
+  /**
+   * The providers in place of some, by the names that are replaced.
+   */
+  providers?: {
+    [k: string]: string;
+  };
   /**
    * The profiles of the stages that have another one than `simple`.
    */

@@ -1,5 +1,10 @@
 //! Bundles: resolved definitions, addressed by their content.
 
+mod providers;
+
+pub use providers::ProviderMap;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::definition::model::{Lane, Profile, Workflow, call_mut};
+use crate::definition::model::{Profile, Workflow};
 use crate::ids::{RoleId, StageId};
 use crate::role::Role;
 
@@ -24,10 +29,13 @@ pub struct Bundle {
     pub format: u32,
     /// The workflow, with defaults filled in.
     pub workflow: Workflow,
-    /// The provider that replaces all that the definitions name, where one was chosen for a run; see
-    /// [`Bundle::with_provider`].
+    /// The provider in place of all that the definitions name, where one was chosen for a run; see
+    /// [`Bundle::with_providers`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// The providers in place of some, by the names that are replaced.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<String, String>,
     /// The profiles of the stages that have another one than `simple`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub profiles: IndexMap<StageId, Profile>,
@@ -82,51 +90,12 @@ impl Bundle {
             format: BUNDLE_FORMAT,
             workflow,
             provider: None,
+            providers: BTreeMap::new(),
             profiles: IndexMap::new(),
             roles: IndexMap::new(),
             schemas: IndexMap::new(),
             skills: IndexMap::new(),
         }
-    }
-
-    /// The bundle with `name` as the provider of all calls. Options under `with` for another provider are
-    /// left out. The provider is a part of the bundle, so every process that drives the run, and every fork
-    /// of the run, uses it as well.
-    #[must_use]
-    pub fn with_provider(mut self, name: &str) -> Self {
-        let mut kept = Vec::new();
-        for (id, stage) in &mut self.workflow.stages {
-            let is_same = |lane: &Lane| lane.provider == name;
-            let others = stage.provider.as_deref().is_some_and(|provider| provider != name);
-            let keeps = !others && stage.providers.iter().all(is_same);
-            if stage.provider.is_some() {
-                stage.provider = Some(name.to_owned());
-            }
-            for lane in &mut stage.providers {
-                if !is_same(lane) {
-                    lane.with = None;
-                }
-                name.clone_into(&mut lane.provider);
-            }
-            if keeps {
-                kept.push(id.clone());
-            } else {
-                stage.with = None;
-            }
-        }
-        for (stage, profile) in &mut self.profiles {
-            for run in profile.graph.iter_mut().filter_map(|node| call_mut(&mut node.node)) {
-                let own = run.provider.as_deref().filter(|own| *own != "${stage.provider}");
-                if !own.map_or_else(|| kept.contains(stage), |own| own == name) {
-                    run.with = None;
-                }
-                if own.is_some() {
-                    run.provider = Some(name.to_owned());
-                }
-            }
-        }
-        self.provider = Some(name.to_owned());
-        self
     }
 
     /// The bundle as JSON: what is stored, and what is hashed.

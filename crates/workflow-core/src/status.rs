@@ -165,6 +165,13 @@ pub enum WaitReason {
     Crashes,
 }
 
+impl WaitReason {
+    /// Whether a person ends the wait: an answer, or a resume after crashes. A pause that was requested is not one.
+    pub fn is_for_a_person(self) -> bool {
+        matches!(self, Self::Approval | Self::Question | Self::UnknownOutcome | Self::Crashes)
+    }
+}
+
 names! {
     WaitReason, "reason to wait",
     Pause => "pause",

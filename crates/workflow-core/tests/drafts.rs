@@ -3,7 +3,7 @@
 #![cfg(all(feature = "json-schema", feature = "roles"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use workflow_core::bundle::Bundle;
+use workflow_core::bundle::{Bundle, ProviderMap};
 use workflow_core::catalog::{Part, Text, Version};
 use workflow_core::definition::{self, Defaults, Diagnostics, Draft, Lane, Library, Stage, Workflow};
 use workflow_core::ids::RoleId;
@@ -137,7 +137,7 @@ fn a_replacement_whose_name_is_a_template_is_checked() {
     let mut draft =
         definition::read(b"workflow: { id: demo, name: Demo, stages: [a] }\na: { provider: one }", None);
     let bundle = draft.resolve(&Defaults::default()).unwrap();
-    assert!(bundle.clone().with_provider("two").is_ok());
-    assert!(bundle.clone().with_provider(" ").is_err());
-    assert!(bundle.with_provider("${vars.").is_err());
+    assert!(bundle.clone().with_providers(&ProviderMap::all("two")).is_ok());
+    assert!(bundle.clone().with_providers(&ProviderMap::all(" ")).is_err());
+    assert!(bundle.with_providers(&ProviderMap::from_iter([("one", "${vars.")])).is_err());
 }

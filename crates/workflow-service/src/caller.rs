@@ -112,7 +112,8 @@ impl Caller {
 pub struct OperationMeta {
     /// The name, for instance `workflow:runs:get`.
     pub name: &'static str,
-    /// What a caller has to be allowed to do.
+    /// What a caller has to be allowed to do. A policy is told what the request needs, which can be more: a run of a text
+    /// that is not in the catalog needs `edit`.
     pub scope: Scope,
     /// What it does, in one sentence.
     pub about: &'static str,

@@ -29,6 +29,11 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + 'static {
         Target::None
     }
 
+    /// What the caller has to be allowed to do for this request: [`SCOPE`](Self::SCOPE), or more.
+    fn scope(&self) -> Scope {
+        Self::SCOPE
+    }
+
     /// Carries the operation out, without asking the policy.
     fn run(
         self,
@@ -82,7 +87,16 @@ pub(crate) async fn allow<O: Operation>(
     caller: &Caller,
     target: Target<'_>,
 ) -> Result<(), ServiceError> {
-    host.policy().allow(caller, &meta::<O>(), target).await
+    allowed::<O>(host, caller, O::SCOPE, target).await
+}
+
+async fn allowed<O: Operation>(
+    host: &Host,
+    caller: &Caller,
+    scope: Scope,
+    target: Target<'_>,
+) -> Result<(), ServiceError> {
+    host.policy().allow(caller, &OperationMeta { scope, ..meta::<O>() }, target).await
 }
 
 /// Carries an operation out, if the policy allows it. Operations that change files or delete runs are logged with their
@@ -92,8 +106,9 @@ pub(crate) async fn ask<O: Operation>(
     caller: &Caller,
     request: O,
 ) -> Result<O::Response, ServiceError> {
-    allow::<O>(host, caller, request.target()).await?;
-    let target = (O::SCOPE >= Scope::Edit).then(|| request.target().to_string());
+    let scope = request.scope();
+    allowed::<O>(host, caller, scope, request.target()).await?;
+    let target = (scope >= Scope::Edit).then(|| request.target().to_string());
     let response = request.run(host, caller).await?;
     if let Some(target) = target {
         let name = caller.name.as_deref().unwrap_or_default();

@@ -65,6 +65,7 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<report::ReportRun>(),
         OperationInfo::of::<runs::RerunRun>(),
         OperationInfo::of::<runs::ResumeRun>(),
+        OperationInfo::of::<parts::ListSchemas>(),
         OperationInfo::of::<parts::ListSkills>(),
         OperationInfo::of::<parts::DeleteSkill>(),
         OperationInfo::of::<parts::GetSkill>(),

@@ -16,6 +16,7 @@ use workflow_core::definition::OnFailure;
 use workflow_core::ids::{RunId, StageId, WorkflowId};
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
+use workflow_service::runs::LogLevel;
 
 use crate::host::PROVIDERS;
 use crate::moment::moment;
@@ -195,6 +196,12 @@ pub(crate) enum Command {
         /// Only runs with this label and exactly this value; can be given several times, and a run must have them all.
         #[arg(long = "label", value_name = "NAME=VALUE", value_parser = variables::label)]
         labels: Vec<(String, String)>,
+        /// Only runs with this text in their id, the id of their workflow or the value of a label.
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+        /// Only runs that wait for a person; `inbox` lists what they ask.
+        #[arg(long)]
+        waiting: bool,
         /// Only the newest N runs.
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
@@ -220,6 +227,12 @@ pub(crate) enum Command {
     Diff {
         /// The run.
         run: RunRef,
+    },
+    /// List the git worktrees of runs, print what a run has committed in its worktree, or remove a worktree.
+    Worktree {
+        /// What to do.
+        #[command(subcommand)]
+        what: Worktree,
     },
     /// List the events of a run, with the numbers for `fork --at`.
     Events {
@@ -284,6 +297,10 @@ pub(crate) enum Command {
     Recover,
     /// Drive the runs of the store that no other process drives, and new ones, until it is stopped.
     Worker(WorkerArgs),
+    /// List the processes that drive runs of the store at the moment, and count the runs that no process drives.
+    Workers,
+    /// Show where the runs are stored, and how many there are of each status.
+    Stores,
     /// Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started
     /// through it are driven here, and so are those of the store that no other process drives.
     Serve(ServeArgs),
@@ -349,9 +366,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "POLICY")]
     pub on_failure: Option<Policy>,
     /// Make all calls with this provider, in place of those of the definition; recorded with the run. `demo` tries a
-    /// workflow out without an agent.
-    #[arg(long, value_name = "NAME")]
-    pub provider: Option<String>,
+    /// workflow out without an agent. `codex=demo` replaces only `codex`; can be given several times.
+    #[arg(long = "provider", value_name = "NAME|FROM=TO", value_parser = variables::provider)]
+    pub providers: Vec<(String, String)>,
     /// Ask for approval before every stage.
     #[arg(long)]
     pub interactive: bool,
@@ -383,6 +400,13 @@ pub(crate) struct LogsArgs {
     /// Only this stream.
     #[arg(long)]
     pub stream: Option<Stream>,
+    /// Only output of this level or a more severe one: `warn` is standard error and notes of dropped output, `info` also
+    /// standard output and text, `debug` everything.
+    #[arg(long, conflicts_with = "stream")]
+    pub level: Option<Level>,
+    /// Only output with this text; the case of the letters A to Z does not matter.
+    #[arg(long, value_name = "TEXT")]
+    pub search: Option<String>,
     /// Only the output of failed attempts.
     #[arg(long, conflicts_with = "follow")]
     pub failed: bool,
@@ -409,6 +433,44 @@ impl Stream {
         match self {
             Self::Stdout => OutputKind::Stdout,
             Self::Stderr => OutputKind::Stderr,
+        }
+    }
+}
+
+/// What `worktree` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Worktree {
+    /// List the worktrees of runs, the least recently used first.
+    List,
+    /// Print what a run has committed as a patch for `git apply`.
+    Patch {
+        /// The run.
+        run: RunRef,
+    },
+    /// Remove the worktree of a run that has ended. Its branch stays; files that git ignores are lost.
+    Remove {
+        /// The run.
+        run: RunRef,
+    },
+}
+
+/// The levels of output.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Level {
+    /// Standard error, and where output was dropped.
+    Warn,
+    /// Standard output and text too.
+    Info,
+    /// Everything.
+    Debug,
+}
+
+impl From<Level> for LogLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Warn => Self::Warn,
+            Level::Info => Self::Info,
+            Level::Debug => Self::Debug,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use workflow_core::bundle::ProviderMap;
 use workflow_core::catalog::{Catalog as _, CatalogError};
 use workflow_core::definition::{Diagnostic, Severity, did_you_mean};
 use workflow_core::ids::WorkflowId;
@@ -80,15 +81,15 @@ impl Source {
         }
     }
 
-    /// Checks the workflow and the parts that it refers to, also for what this host cannot run. `provider` replaces the
-    /// providers that it names.
+    /// Checks the workflow and the parts that it refers to, also for what this host cannot run. `providers` replace
+    /// those that it names.
     pub(crate) async fn check(
         &self,
         host: &Host,
         strict: bool,
-        provider: Option<&str>,
+        providers: &ProviderMap,
     ) -> Result<Checked, Error> {
-        let mut checked = host.engine.check_with(&self.text, self.id.as_ref(), provider).await?;
+        let mut checked = host.engine.check_with(&self.text, self.id.as_ref(), providers).await?;
         if strict {
             for diagnostic in &mut checked.diagnostics {
                 if diagnostic.code == "unknown-key" {

@@ -28,6 +28,7 @@ mod outages;
 mod panics;
 mod paused;
 mod program_text;
+mod replaced;
 mod roles;
 mod rules;
 mod runs;

@@ -136,6 +136,16 @@ pub trait Catalog: Send + Sync {
         Err(CatalogError::ReadOnly(part.to_string()))
     }
 
+    /// Why a part that exists cannot be changed or deleted, if that is known without trying.
+    ///
+    /// # Errors
+    ///
+    /// As for [`part`](Catalog::part).
+    async fn read_only(&self, part: &Part) -> Result<Option<String>, CatalogError> {
+        let _ = part;
+        Ok(None)
+    }
+
     /// The templates to start from; those that come with the crate unless there are others.
     ///
     /// # Errors
@@ -336,6 +346,10 @@ macro_rules! forward {
 
             async fn delete_part(&self, part: &Part) -> Result<(), CatalogError> {
                 (**self).delete_part(part).await
+            }
+
+            async fn read_only(&self, part: &Part) -> Result<Option<String>, CatalogError> {
+                (**self).read_only(part).await
             }
 
             async fn templates(&self) -> Result<Vec<WorkflowTemplate>, CatalogError> {

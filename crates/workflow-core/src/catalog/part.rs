@@ -102,6 +102,8 @@ pub struct CatalogEntry {
     pub is_default: bool,
     /// Whether it says `protected: true`: it is neither changed nor deleted until that is removed.
     pub is_protected: bool,
+    /// Why its file cannot be changed, if that is known.
+    pub read_only: Option<String>,
     /// The first error.
     pub problem: Option<String>,
     /// All errors and warnings of the file, in the order of its text.
@@ -119,6 +121,7 @@ impl CatalogEntry {
             repeat: None,
             is_default: false,
             is_protected: false,
+            read_only: None,
             problem: None,
             diagnostics: Vec::new(),
         }

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::actor::Actor;
+use crate::bundle::ProviderMap;
 use crate::data::Data;
 use crate::ids::{NodePath, RunId, StageId};
 use crate::plan::Plan;
@@ -27,8 +28,8 @@ pub struct Fork {
     pub run_id: Option<RunId>,
     /// Another definition to continue with.
     pub definition: Option<Arc<Plan>>,
-    /// The provider that makes every call.
-    pub provider: Option<String>,
+    /// The providers in place of those that the old run has.
+    pub providers: ProviderMap,
     /// Who forks the run.
     pub by: Option<Arc<Actor>>,
 }
@@ -58,7 +59,7 @@ impl Fork {
             outputs: IndexMap::new(),
             run_id: None,
             definition: None,
-            provider: None,
+            providers: ProviderMap::default(),
             by: None,
         }
     }
@@ -91,8 +92,13 @@ impl Fork {
 
     /// Makes every call with this provider, as with [`StartRun::provider`](super::StartRun::provider).
     /// Without it the new run has the providers of the old one.
-    pub fn provider(mut self, name: impl Into<String>) -> Self {
-        self.provider = Some(name.into());
+    pub fn provider(self, name: impl Into<String>) -> Self {
+        self.providers(ProviderMap::all(name))
+    }
+
+    /// Replaces providers of the old run, as [`StartRun::providers`](super::StartRun::providers) does.
+    pub fn providers(mut self, map: ProviderMap) -> Self {
+        self.providers = map;
         self
     }
 

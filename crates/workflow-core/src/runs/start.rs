@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::actor::Actor;
+use crate::bundle::ProviderMap;
 use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::ids::{RunId, WorkflowId};
@@ -35,8 +36,8 @@ pub struct StartRun {
     pub labels: BTreeMap<String, String>,
     /// The id, if the caller chooses it.
     pub run_id: Option<RunId>,
-    /// The provider that makes every call, whatever the definitions say.
-    pub provider: Option<String>,
+    /// The providers in place of those that the definitions name.
+    pub providers: ProviderMap,
     /// What replaces `on_failure` of every stage.
     pub on_failure: Option<OnFailure>,
     /// What replaces `max_iters` of the loop.
@@ -76,7 +77,7 @@ impl StartRun {
             vars,
             labels: BTreeMap::new(),
             run_id: None,
-            provider: None,
+            providers: ProviderMap::default(),
             on_failure: None,
             max_iters: None,
             interactive: false,
@@ -154,8 +155,24 @@ impl StartRun {
     /// that it also applies when another process drives the run, and to forks and reruns. Options under
     /// `with` for another provider are left out.
     #[must_use]
-    pub fn provider(mut self, name: impl Into<String>) -> Self {
-        self.provider = Some(name.into());
+    pub fn provider(self, name: impl Into<String>) -> Self {
+        self.providers(ProviderMap::all(name))
+    }
+
+    /// Replaces providers that the definitions name, as [`provider`](StartRun::provider) does with all of them. A name that
+    /// is neither registered nor used is an error.
+    ///
+    /// ```
+    /// use workflow_core::bundle::ProviderMap;
+    /// use workflow_core::runs::StartRun;
+    ///
+    /// let map = ProviderMap::from_iter([("claude-code", "codex")]);
+    /// let start = StartRun::workflow("deploy".parse()?).providers(map);
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
+    #[must_use]
+    pub fn providers(mut self, map: ProviderMap) -> Self {
+        self.providers = map;
         self
     }
 

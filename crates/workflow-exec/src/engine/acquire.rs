@@ -129,7 +129,7 @@ impl Engine {
         if !options.only_catalog {
             return None;
         }
-        match self.load_with(workflow, plan.bundle().provider.as_deref()).await {
+        match self.load_as(workflow, plan.bundle()).await {
             Ok(own) if own.hash() == plan.hash() => None,
             Ok(_) => Some(format!(
                 "its definition of the workflow `{workflow}` is not the one of the catalog here"

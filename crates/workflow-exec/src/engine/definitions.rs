@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use serde_json::Value;
 use tracing::{error, warn};
-use workflow_core::bundle::Bundle;
+use workflow_core::bundle::{Bundle, ProviderMap};
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
 use workflow_core::definition::{
     self, CheckedBundle, Defaults, Diagnostic, Diagnostics, Draft, Library, Parsed, Workflow,
@@ -41,7 +41,7 @@ impl Engine {
         let id = WorkflowId::new(id).map_err(|error| {
             Diagnostics::from(vec![Diagnostic::error("bad-id", "workflow.id", error.to_string())])
         })?;
-        self.finish(definition::read(yaml.as_bytes(), Some(&id)), None).ready()
+        self.finish(definition::read(yaml.as_bytes(), Some(&id)), &ProviderMap::default()).ready()
     }
 
     /// Resolves and compiles a workflow that refers to no file; checks it against the registered providers.
@@ -59,7 +59,7 @@ impl Engine {
     ///
     /// [`EngineError::Invalid`] with every problem of the definition.
     pub fn prepare_with(&self, workflow: &Workflow, library: &Library) -> Result<Arc<Plan>, EngineError> {
-        let checked = self.finish(Draft::built(workflow.clone(), library.clone()), None);
+        let checked = self.finish(Draft::built(workflow.clone(), library.clone()), &ProviderMap::default());
         Ok(checked.plan.ok_or_else(|| Diagnostics::from(checked.diagnostics))?)
     }
 
@@ -80,11 +80,11 @@ impl Engine {
     ///
     /// [`EngineError::Catalog`] when the catalog cannot be read.
     pub async fn check(&self, text: &[u8], id: Option<&WorkflowId>) -> Result<Checked, EngineError> {
-        self.check_with(text, id, None).await
+        self.check_with(text, id, &ProviderMap::default()).await
     }
 
-    /// Checks a definition for a run in which one provider replaces all that the definition names, as with
-    /// [`StartRun::provider`](crate::StartRun::provider).
+    /// Checks a definition for a run in which providers replace those that the definition names, as with
+    /// [`StartRun::providers`](crate::StartRun::providers).
     ///
     /// # Errors
     ///
@@ -93,12 +93,12 @@ impl Engine {
         &self,
         text: &[u8],
         id: Option<&WorkflowId>,
-        provider: Option<&str>,
+        providers: &ProviderMap,
     ) -> Result<Checked, EngineError> {
         let mut draft = definition::read(text, id);
         // Also where it has errors itself.
         self.look_up(&mut draft).await?;
-        Ok(self.finish(draft, provider))
+        Ok(self.finish(draft, providers))
     }
 
     /// Looks up in the catalog what a draft refers to. Without a catalog nothing is found.
@@ -162,14 +162,18 @@ impl Engine {
     }
 
     /// Resolves and compiles a draft when everything was [looked up](Engine::look_up), and returns its errors
-    /// and warnings. `provider` is the one that replaces all others, where there is one.
-    pub fn finish(&self, mut draft: Draft, provider: Option<&str>) -> Checked {
-        let bundle = match provider {
-            None => {
-                self.shared.report_providers(&mut draft);
-                draft.resolve(&self.shared.defaults)
-            }
-            Some(name) => self.shared.resolve_with(&mut draft, name),
+    /// and warnings. `providers` replace those that it names.
+    pub fn finish(&self, draft: Draft, providers: &ProviderMap) -> Checked {
+        self.finish_for(draft, providers, true)
+    }
+
+    /// The same; the names that are replaced are only checked for a new run, because a newer definition need not have them.
+    fn finish_for(&self, mut draft: Draft, providers: &ProviderMap, is_new: bool) -> Checked {
+        let bundle = if providers.is_empty() {
+            self.shared.report_providers(&mut draft);
+            draft.resolve(&self.shared.defaults)
+        } else {
+            self.shared.resolve_with(&mut draft, providers, is_new)
         };
         let mut diagnostics = draft.finish();
         let bundle = bundle.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
@@ -191,10 +195,10 @@ impl Engine {
     ///
     /// [`EngineError::NoCatalog`], [`EngineError::Catalog`], or [`EngineError::Invalid`].
     pub async fn load(&self, workflow: &WorkflowId) -> Result<Arc<Plan>, EngineError> {
-        self.load_with(workflow, None).await
+        self.load_with(workflow, &ProviderMap::default()).await
     }
 
-    /// Loads a workflow for a run in which one provider replaces all that the definition names.
+    /// Loads a workflow for a run in which providers replace those that the definition names.
     ///
     /// # Errors
     ///
@@ -202,8 +206,22 @@ impl Engine {
     pub async fn load_with(
         &self,
         workflow: &WorkflowId,
-        provider: Option<&str>,
+        providers: &ProviderMap,
     ) -> Result<Arc<Plan>, EngineError> {
+        self.finish_for(self.draft(workflow).await?, providers, true).ready()
+    }
+
+    /// Loads the newer definition for a run that has `old`, with the same providers replaced.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Engine::load).
+    pub async fn load_as(&self, workflow: &WorkflowId, old: &Bundle) -> Result<Arc<Plan>, EngineError> {
+        self.finish_for(self.draft(workflow).await?, &old.replaced(), false).ready()
+    }
+
+    /// A workflow of the catalog, with all that it refers to looked up.
+    async fn draft(&self, workflow: &WorkflowId) -> Result<Draft, EngineError> {
         let catalog = self.shared.catalog.as_ref().ok_or_else(|| EngineError::NoCatalog(workflow.clone()))?;
         let document = match ask_catalog(catalog.get(workflow)).await {
             Err(EngineError::Catalog(CatalogError::NotFound(what))) => {
@@ -214,13 +232,25 @@ impl Engine {
             }
             found => found?,
         };
-        self.check_with(document.text.as_bytes(), Some(workflow), provider).await?.ready()
+        let mut draft = definition::read(document.text.as_bytes(), Some(workflow));
+        self.look_up(&mut draft).await?;
+        Ok(draft)
     }
 
-    /// A plan in which one provider replaces all others.
-    pub(crate) fn plan_with(&self, bundle: &Bundle, provider: &str) -> Result<Arc<Plan>, EngineError> {
-        let bundle = bundle.clone().with_provider(provider);
-        let problems = self.shared.check_replaced(&bundle, provider);
+    /// Refuses names of providers to be replaced that are neither registered nor used in a bundle.
+    pub(crate) fn check_replaced_names(
+        &self,
+        bundles: &[&Bundle],
+        map: &ProviderMap,
+    ) -> Result<(), EngineError> {
+        let problems = self.shared.check_replaced_names(bundles, map);
+        if problems.is_empty() { Ok(()) } else { Err(Diagnostics::from(problems).into()) }
+    }
+
+    /// A plan in which providers replace others.
+    pub(crate) fn plan_with(&self, bundle: &Bundle, map: &ProviderMap) -> Result<Arc<Plan>, EngineError> {
+        let bundle = bundle.clone().with_providers(map);
+        let problems = self.shared.check_replaced(&bundle, map);
         if !problems.is_empty() {
             return Err(Diagnostics::from(problems).into());
         }
@@ -248,17 +278,21 @@ impl Shared {
         }
     }
 
-    /// A bundle with one provider in place of all that the definitions name.
-    fn resolve_with(&self, draft: &mut Draft, name: &str) -> Option<CheckedBundle> {
+    /// A bundle with providers in place of those that the definitions name.
+    fn resolve_with(&self, draft: &mut Draft, map: &ProviderMap, is_new: bool) -> Option<CheckedBundle> {
         let mut defaults = Cow::Borrowed(&self.defaults);
         if defaults.provider.is_none() {
             // The options under `with` are for the provider that the stage would have without the
             // replacement.
-            defaults.to_mut().provider = Some(name.to_owned());
+            defaults.to_mut().provider = map.every().map(str::to_owned);
         }
-        match draft.resolve(&defaults)?.with_provider(name) {
+        let bundle = draft.resolve(&defaults)?;
+        if is_new {
+            draft.report(self.check_replaced_names(&[&bundle], map));
+        }
+        match bundle.with_providers(map) {
             Ok(bundle) => {
-                draft.report(self.check_replaced(&bundle, name));
+                draft.report(self.check_replaced(&bundle, map));
                 Some(bundle)
             }
             Err(Diagnostics(problems)) => {

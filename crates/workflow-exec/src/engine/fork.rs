@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexSet;
-use workflow_core::bundle::Bundle;
+use workflow_core::bundle::{Bundle, ProviderMap};
 use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated, RunForked};
 use workflow_core::ids::{NodePath, RunId, StageId};
@@ -50,8 +50,8 @@ impl Engine {
         let mut bundle = self.shared.store.bundle(&started).await?;
         self.shared.check_bundle(&fork.from, &started, &bundle)?;
         let mut replaced = None;
-        if let Some(provider) = &fork.provider {
-            let plan = self.replace_providers(&mut events_of_fork, &bundle, provider)?;
+        if !fork.providers.is_empty() {
+            let plan = self.replace_providers(&mut events_of_fork, &bundle, &fork.providers)?;
             (started, bundle) = (plan.hash().clone(), plan.bundle().clone());
             replaced = Some(plan);
         }
@@ -103,10 +103,12 @@ impl Engine {
         events.push(event);
         if let Some(plan) = fork.definition {
             let old = self.shared.plan_of(&state).await?;
-            // A provider that replaces all others continues to do so.
-            let plan = match &old.bundle().provider {
-                Some(provider) => self.plan_with(plan.bundle(), provider)?,
-                None => plan,
+            // Providers that replace others continue to do so.
+            let replaced = old.bundle().replaced();
+            let plan = if plan.bundle().replaced() == replaced {
+                plan
+            } else {
+                self.plan_with(plan.bundle(), &replaced)?
             };
             if plan.hash() != state.bundle() {
                 let obstacles = obstacles(&state, old.bundle(), &plan);
@@ -140,15 +142,20 @@ impl Engine {
         Ok(self.handle(&id))
     }
 
-    /// Puts a provider in place of all others in the bundles of a run, and returns the plan of the one that it was
-    /// started with.
+    /// Replaces providers in the bundles of a run, and returns the plan of the one that it was started with.
     fn replace_providers(
         &self,
         events: &mut [Event],
         bundle: &Bundle,
-        provider: &str,
+        map: &ProviderMap,
     ) -> Result<Arc<Plan>, EngineError> {
-        let started = self.plan_with(bundle, provider)?;
+        let newer = events.iter().filter_map(|event| match &event.body {
+            EventBody::RunMigrated { bundle, .. } => Some(&**bundle),
+            _ => None,
+        });
+        let bundles: Vec<_> = std::iter::once(bundle).chain(newer).collect();
+        self.check_replaced_names(&bundles, map)?;
+        let started = self.plan_with(bundle, map)?;
         for event in events {
             match &mut event.body {
                 EventBody::RunCreated(created) => {
@@ -156,7 +163,7 @@ impl Engine {
                     *created = Arc::new(RunCreated { bundle, ..RunCreated::clone(created) });
                 }
                 EventBody::RunMigrated { hash, bundle, .. } => {
-                    let plan = self.plan_with(bundle, provider)?;
+                    let plan = self.plan_with(bundle, map)?;
                     *hash = plan.hash().clone();
                     *bundle = plan.bundle().clone();
                 }

@@ -59,7 +59,7 @@ impl Engine {
 
     async fn compare(&self, run: &RunId, state: &State) -> Result<(Migration, Arc<Bundle>), EngineError> {
         let old = self.shared.plan_of(state).await?.bundle().clone();
-        let plan = self.load_with(&state.created().workflow, old.provider.as_deref()).await?;
+        let plan = self.load_as(&state.created().workflow, &old).await?;
         let new = plan.bundle().clone();
         let obstacles = obstacles(state, &old, &plan);
         let diverges = diverges(&old, &new);

@@ -1,7 +1,9 @@
 //! Whether the providers that a definition names are registered, and take the options that they would get.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
-use workflow_core::bundle::Bundle;
+use workflow_core::bundle::{Bundle, ProviderMap};
 use workflow_core::data::{self, Data};
 use workflow_core::definition::{self, Diagnostic, Library, Profile, RunNode, Stage, Workflow};
 use workflow_core::ids::{ProfileId, StageId};
@@ -190,25 +192,61 @@ impl Shared {
         problems
     }
 
-    /// Problems of the provider that replaces all others.
-    pub(crate) fn check_replaced(&self, bundle: &Bundle, name: &str) -> Vec<Diagnostic> {
-        if !self.providers.contains_key(name) {
-            return vec![Diagnostic::error("unknown-provider", "", self.unknown_provider(name))];
+    /// Problems of names to be replaced: each is registered, or one of the bundles has it.
+    pub(crate) fn check_replaced_names(&self, bundles: &[&Bundle], map: &ProviderMap) -> Vec<Diagnostic> {
+        let used: BTreeSet<_> = bundles.iter().flat_map(|bundle| names_in(bundle)).collect();
+        let is_unknown = |name: &&str| !self.providers.contains_key(*name) && !used.contains(name);
+        let problem = |name| {
+            let used: Vec<_> = used.iter().copied().collect();
+            let message = format!("{}; the workflow uses: {}", self.unknown_provider(name), used.join(", "));
+            Diagnostic::error("unknown-provider", "", message)
+        };
+        map.named().filter(is_unknown).map(problem).collect()
+    }
+
+    /// Problems of a bundle in which providers were replaced.
+    pub(crate) fn check_replaced(&self, bundle: &Bundle, map: &ProviderMap) -> Vec<Diagnostic> {
+        let is_known = |name: &str| self.providers.contains_key(name);
+        let unknown = |path: String, name: &str| {
+            Diagnostic::error("unknown-provider", path, self.unknown_provider(name))
+        };
+        let others: BTreeSet<_> =
+            map.iter().map(|(_, other)| other).filter(|other| !is_known(other)).collect();
+        if !others.is_empty() {
+            return others.into_iter().map(|other| unknown(String::new(), other)).collect();
         }
         let mut problems = Vec::new();
         for (id, stage) in &bundle.workflow.stages {
             let profile = bundle.profiles.get(id);
-            if profile.is_none_or(inherits_options) {
-                let path = || format!("{id}.with");
-                problems.extend(self.check_options(name, stage.with.as_ref(), path, String::new));
+            for (n, lane) in stage.providers.iter().enumerate().filter(|(_, lane)| is_name(&lane.provider)) {
+                let field =
+                    if stage.providers.len() == 1 { id.to_string() } else { format!("{id}.providers[{n}]") };
+                if !is_known(&lane.provider) {
+                    problems.push(unknown(format!("{field}.provider"), &lane.provider));
+                } else if profile.is_none_or(inherits_options) {
+                    let with = lane.with.as_ref().or(stage.with.as_ref());
+                    problems.extend(self.check_options(
+                        &lane.provider,
+                        with,
+                        || format!("{field}.with"),
+                        String::new,
+                    ));
+                }
             }
             for (path, run) in profile.map(definition::calls_of).unwrap_or_default() {
-                if run.with.is_some() {
+                let own = own_provider(run);
+                if let Some(name) = own.filter(|name| is_name(name) && !is_known(name)) {
+                    problems.push(unknown(format!("{id}.{path}.provider"), name));
+                }
+                let lanes = stage.providers.iter().map(|lane| &*lane.provider).filter(|_| own.is_none());
+                let names: BTreeSet<_> = own.into_iter().chain(lanes).filter(|name| is_known(name)).collect();
+                for name in names.into_iter().filter(|_| run.with.is_some()) {
                     let path = || format!("{id}.{path}.with");
                     problems.extend(self.check_options(name, run.with.as_ref(), path, String::new));
                 }
             }
         }
+        problems.truncate(MOST);
         problems
     }
 
@@ -233,6 +271,19 @@ impl Shared {
         let message = checked.err()?;
         Some(Diagnostic::error("bad-options", path(), format!("{message}{}", why())))
     }
+}
+
+/// Whether the text is a name, and no expression.
+fn is_name(provider: &str) -> bool {
+    !provider.contains("${")
+}
+
+/// The names of the providers in a bundle.
+fn names_in(bundle: &Bundle) -> impl Iterator<Item = &str> {
+    let lanes = bundle.workflow.stages.values().flat_map(|stage| &stage.providers);
+    let nodes =
+        bundle.profiles.values().flat_map(definition::calls_of).filter_map(|(_, run)| own_provider(run));
+    lanes.map(|lane| &*lane.provider).chain(nodes).filter(|name| is_name(name))
 }
 
 /// The provider that a node names itself.

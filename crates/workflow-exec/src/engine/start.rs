@@ -101,10 +101,13 @@ impl Engine {
         start: StartRun,
     ) -> Result<(RunId, Option<(Hold, Arc<Plan>, Box<State>)>), EngineError> {
         self.check_not_shut_down()?;
-        let plan = match (start.what, &start.provider) {
-            (RunWhat::Plan(plan), None) => plan,
-            (RunWhat::Plan(plan), Some(provider)) => self.plan_with(plan.bundle(), provider)?,
-            (RunWhat::Id(id), provider) => self.load_with(&id, provider.as_deref()).boxed().await?,
+        let plan = match start.what {
+            RunWhat::Plan(plan) if start.providers.is_empty() => plan,
+            RunWhat::Plan(plan) => {
+                self.check_replaced_names(&[plan.bundle()], &start.providers)?;
+                self.plan_with(plan.bundle(), &start.providers)?
+            }
+            RunWhat::Id(id) => self.load_with(&id, &start.providers).boxed().await?,
         };
         self.check_inputs(&start.vars, &start.labels, start.max_iters, &plan)?;
         let chosen = start.run_id.is_some();

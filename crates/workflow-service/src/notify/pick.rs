@@ -9,7 +9,6 @@ use workflow_core::store::RunRecord;
 use crate::notify::notice::{
     Notice, NoticeBudget, NoticeFailure, NoticeRun, NoticeType, NoticeWait, clip, id,
 };
-use crate::runs::is_for_a_person;
 
 /// What targets are told of an event.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ pub(super) enum Details {
 pub(super) fn kind_of(body: &EventBody) -> Option<NoticeKind> {
     match body {
         EventBody::StageAsked { .. } => Some(NoticeKind::Waiting),
-        EventBody::NodeAsked { reason, .. } if is_for_a_person(*reason) => Some(NoticeKind::Waiting),
+        EventBody::NodeAsked { reason, .. } if reason.is_for_a_person() => Some(NoticeKind::Waiting),
         // All other waits for a person have an event of their own, which asks.
         EventBody::RunWaiting { wait } if wait.reason == WaitReason::Crashes => Some(NoticeKind::Waiting),
         EventBody::RunFailed { .. } => Some(NoticeKind::Failed),

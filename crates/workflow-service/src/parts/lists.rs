@@ -1,9 +1,12 @@
-//! Templates to start from, and the providers that there are.
+//! Templates to start from, the providers that there are, and the schemas of the files.
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::data::Data;
 use workflow_core::ids::{StageId, WorkflowId};
+use workflow_core::schema::schemas;
 
 use crate::caller::{Caller, Scope};
 use crate::error::ServiceError;
@@ -107,5 +110,32 @@ impl Operation for ListProviders {
             default: engine.default_provider().map(str::to_owned),
             providers: engine.providers().into_iter().map(info).collect(),
         })
+    }
+}
+
+/// Reads the JSON Schemas of the files that the catalog keeps.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListSchemas {}
+
+/// The JSON Schemas of files, with which an editor completes and checks them.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SchemaList {
+    /// The schemas, by the kind of file: `workflow`, `profile`, `role` (its front matter), `assignments`; and `run-event`, that
+    /// of the stored events.
+    pub schemas: BTreeMap<String, Data>,
+}
+
+impl Operation for ListSchemas {
+    const NAME: &'static str = "workflow:schemas";
+    const SCOPE: Scope = Scope::Read;
+    const ABOUT: &'static str = "Reads the JSON Schemas of workflows, profiles, roles and assignments, for editors that complete and check them.";
+    type Response = SchemaList;
+
+    async fn run(self, _: &Host, _: &Caller) -> Result<SchemaList, ServiceError> {
+        let named = schemas().into_iter().map(|(name, schema)| (name.to_owned(), Data::new(&schema)));
+        Ok(SchemaList { schemas: named.collect() })
     }
 }

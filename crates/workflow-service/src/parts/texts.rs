@@ -53,6 +53,10 @@ pub struct PartSummary {
     /// The nodes of a profile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<PlannedNode>,
+    /// Why it can be neither changed nor deleted, for people: it is in a folder that is only read, or cannot be
+    /// written. Absent if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<String>,
     /// Its errors and warnings.
     pub problems: Vec<Problem>,
 }
@@ -149,12 +153,14 @@ async fn list(host: &Host, kind: PartKind) -> Result<PartList, ServiceError> {
             variables: Vec::new(),
             recommended_provider: None,
             nodes: Vec::new(),
+            read_only: None,
             problems: Vec::new(),
         };
         match catalog.part(&part).await {
             Ok(Some(text)) => {
                 item.read(&part, &text.text);
                 item.origin = Some(text.origin);
+                item.read_only = catalog.read_only(&part).await?;
             }
             // It was deleted in the meantime.
             Ok(None) => continue,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use workflow_core::bundle::ProviderMap;
 use workflow_core::event::BudgetLimit;
 use workflow_core::failure::Failure;
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
@@ -127,6 +128,9 @@ fn what_happened(report: &Report, blocks: &mut Vec<Block>) {
     if let Some(by) = &report.started_by {
         facts.push(("Started by", vec![code(by)]));
     }
+    if !report.providers.is_empty() {
+        facts.push(("Providers", replaced(&report.providers)));
+    }
     if let Some(from) = &report.forked_from {
         facts.push(("Forked from", vec![code(from)]));
     }
@@ -134,6 +138,22 @@ fn what_happened(report: &Report, blocks: &mut Vec<Block>) {
         facts.push(("Driven by", vec![code(holder)]));
     }
     blocks.push(Block::Facts(facts));
+}
+
+/// `codex` in place of `claude-code`, `demo` in place of all others.
+fn replaced(providers: &ProviderMap) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for name in providers.named() {
+        spans.extend(providers.get(name).map(|other| code(&other)));
+        spans.extend([plain(" in place of "), code(&name), plain(", ")]);
+    }
+    if let Some(name) = providers.every() {
+        let others = if spans.is_empty() { " in place of all" } else { " in place of all others" };
+        spans.extend([code(&name), plain(others)]);
+    } else {
+        spans.pop();
+    }
+    spans
 }
 
 fn failures(report: &Report, blocks: &mut Vec<Block>) {

@@ -157,6 +157,7 @@ pub(crate) async fn facts(host: &Host, run: &RunId) -> Result<Facts, ServiceErro
         budgets: bundle.as_ref().map(|bundle| budgets(bundle, &view)).unwrap_or_default(),
         workflow_name: bundle.as_ref().map(|bundle| bundle.workflow.name.clone()),
         bundle: followed.hash.clone(),
+        providers: bundle.as_ref().map(|bundle| bundle.replaced()).unwrap_or_default(),
         vars: view.context.vars.iter().map(|(name, value)| (name.clone(), words::excerpt(value))).collect(),
         holder: record.holder,
         started_by: view.started_by,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use workflow_core::actor::Actor;
-use workflow_core::bundle::BundleHash;
+use workflow_core::bundle::{BundleHash, ProviderMap};
 use workflow_core::data::Data;
 use workflow_core::definition::LoopSpec;
 use workflow_core::event::BudgetLimit;
@@ -31,6 +31,9 @@ pub struct Report {
     pub workflow_name: Option<String>,
     /// The hash of the definition that the run uses now.
     pub bundle: BundleHash,
+    /// The providers that were replaced when it was started or forked.
+    #[serde(default, skip_serializing_if = "ProviderMap::is_empty")]
+    pub providers: ProviderMap,
     /// The labels that it was started with.
     pub labels: BTreeMap<String, String>,
     /// The variables as they are now, shortened.

@@ -1,17 +1,22 @@
 //! Forking and rerunning runs, and moving them to a newer definition.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use workflow_core::bundle::ProviderMap;
 use workflow_core::data::Data;
-use workflow_core::ids::{NodePath, RunId, StageId};
+use workflow_core::ids::{NodePath, RunId, StageId, WorkflowId};
+use workflow_core::plan::Plan;
 use workflow_core::runs::{Fork, ForkPoint, Migration};
 
 use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
+use crate::followed::Followed;
 use crate::host::Host;
 use crate::operation::Operation;
-use crate::workflows::Started;
+use crate::workflows::{CheckedText, Started};
 
 /// Starts a new run that continues from a point of an old one.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -31,16 +36,22 @@ pub struct ForkRun {
     /// The id of the new run.
     #[serde(default)]
     pub new_run_id: Option<RunId>,
-    /// The provider that makes every call.
+    /// The providers in place of those that the old run has, as in `workflow:run`.
     #[serde(default)]
-    pub provider: Option<String>,
+    pub providers: ProviderMap,
     /// Whether the new run follows the workflow as it is in the catalog now.
     #[serde(default)]
     pub current: bool,
+    /// The YAML text of a definition that the new run follows, in place of `current`. It needs the scope `edit`.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// With `text`: the id that the file's name would give; that of the old run's workflow unless given.
+    #[serde(default)]
+    pub id: Option<WorkflowId>,
 }
 
 /// A point of a run to continue from.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ForkPointName {
@@ -68,6 +79,44 @@ impl From<ForkPointName> for ForkPoint {
     }
 }
 
+impl ForkRun {
+    /// Continues from a point of a run, with nothing changed.
+    pub fn of(run_id: RunId) -> Self {
+        Self {
+            run_id,
+            at: None,
+            vars: IndexMap::new(),
+            outputs: IndexMap::new(),
+            new_run_id: None,
+            providers: ProviderMap::default(),
+            current: false,
+            text: None,
+            id: None,
+        }
+    }
+
+    /// The other definition that the new run follows, if there is one.
+    async fn definition(&mut self, host: &Host) -> Result<Option<Arc<Plan>>, ServiceError> {
+        let (text, given) = (self.text.take(), self.id.take());
+        if text.is_some() && self.current || text.is_none() && given.is_some() {
+            return Err(ServiceError::invalid_request("give `current`, or `text` and its `id`"));
+        }
+        if text.is_none() && !self.current {
+            return Ok(None);
+        }
+        let followed = Followed::of(host, &self.run_id).await?.bundle(host).await?;
+        // Providers that replace others in the old run do so in the new one.
+        let providers = followed.replaced().then(&self.providers);
+        let workflow = host.runs().get(&self.run_id).await?.head.workflow_id;
+        Ok(Some(match text {
+            None => host.engine().load_with(&workflow, &providers).await?,
+            Some(text) => CheckedText::of(host, &text, Some(given.as_ref().unwrap_or(&workflow)), &providers)
+                .await?
+                .plan()?,
+        }))
+    }
+}
+
 impl Operation for ForkRun {
     const NAME: &'static str = "workflow:runs:fork";
     const SCOPE: Scope = Scope::Run;
@@ -79,15 +128,17 @@ impl Operation for ForkRun {
         Target::Run(&self.run_id)
     }
 
-    async fn run(self, host: &Host, caller: &Caller) -> Result<Started, ServiceError> {
+    fn scope(&self) -> Scope {
+        if self.text.is_some() { Scope::Edit } else { Self::SCOPE }
+    }
+
+    async fn run(mut self, host: &Host, caller: &Caller) -> Result<Started, ServiceError> {
+        let definition = self.definition(host).await?;
         let mut fork = Fork::of(self.run_id.clone()).by(caller.actor());
         fork.at = self.at.map_or(ForkPoint::Start, ForkPoint::from);
         (fork.vars, fork.outputs) = (self.vars, self.outputs);
-        (fork.run_id, fork.provider) = (self.new_run_id, self.provider);
-        if self.current {
-            let workflow = host.runs().get(&self.run_id).await?.head.workflow_id;
-            fork.definition = Some(host.engine().load(&workflow).await?);
-        }
+        (fork.run_id, fork.providers) = (self.new_run_id, self.providers);
+        fork.definition = definition;
         Ok(Started { run_id: host.runs().fork(fork).await? })
     }
 }
@@ -107,6 +158,9 @@ pub struct RerunRun {
     /// The id of the new run.
     #[serde(default)]
     pub new_run_id: Option<RunId>,
+    /// The providers in place of those that the old run has, as in `workflow:run`.
+    #[serde(default)]
+    pub providers: ProviderMap,
     /// Whether the new run follows the workflow as it is in the catalog now.
     #[serde(default)]
     pub current: bool,
@@ -141,16 +195,8 @@ impl Operation for RerunRun {
             RerunPoint::Failed => ForkPointName::Failed,
             RerunPoint::Stage(stage) => ForkPointName::Stage(stage),
         });
-        let fork = ForkRun {
-            run_id: self.run_id,
-            at,
-            vars: self.vars,
-            outputs: IndexMap::new(),
-            new_run_id: self.new_run_id,
-            provider: None,
-            current: self.current,
-        };
-        fork.run(host, caller).await
+        let Self { run_id, vars, new_run_id, providers, current, .. } = self;
+        ForkRun { at, vars, new_run_id, providers, current, ..ForkRun::of(run_id) }.run(host, caller).await
     }
 }
 

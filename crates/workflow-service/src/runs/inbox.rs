@@ -94,7 +94,7 @@ impl Operation for Inbox {
         let running = filter.clone().status(RunStatus::Running);
         let running = with_progress(host.runs(), host.runs().list(&running).await?).await;
         filter.statuses = vec![RunStatus::Pending, RunStatus::Paused];
-        filter.waits = WaitReason::ALL.iter().copied().filter(|reason| is_for_a_person(*reason)).collect();
+        filter.waits = WaitReason::ALL.iter().copied().filter(|reason| reason.is_for_a_person()).collect();
         let idle = host.runs().list(&filter).await?;
         let mut items: Vec<_> = running.iter().chain(&idle).flat_map(items).collect();
         items.sort_by(|a, b| (a.since, &a.run_id, a.wait).cmp(&(b.since, &b.run_id, b.wait)));
@@ -106,14 +106,8 @@ impl Operation for Inbox {
     }
 }
 
-/// Whether a wait with this reason ends when a person does something.
-pub(crate) fn is_for_a_person(reason: WaitReason) -> bool {
-    use WaitReason::{Approval, Crashes, Question, UnknownOutcome};
-    matches!(reason, Approval | Question | UnknownOutcome | Crashes)
-}
-
 fn items(run: &RunRecord) -> impl Iterator<Item = InboxItem> {
-    let waits = run.head.waits().iter().filter(|wait| is_for_a_person(wait.reason));
+    let waits = run.head.waits().iter().filter(|wait| wait.reason.is_for_a_person());
     waits.map(|wait| InboxItem {
         run_id: run.run_id.clone(),
         workflow_id: run.head.workflow_id.clone(),

@@ -11,8 +11,6 @@ mod logs;
 mod plan;
 
 #[cfg(feature = "notify")]
-pub(crate) use inbox::is_for_a_person;
-
 pub use crate::followed::Moved;
 pub use bulk::{DeleteRuns, DeletedRuns, Deletion, PruneRuns, Pruned};
 pub use control::{AnswerRun, CancelRun, ControlResult, KillRun, PauseRun, ResumeRun};

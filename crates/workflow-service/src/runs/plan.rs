@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use workflow_core::bundle::BundleHash;
+use workflow_core::bundle::{BundleHash, ProviderMap};
 use workflow_core::definition::{Budget, LoopSpec};
 use workflow_core::ids::{RunId, WorkflowId};
 
@@ -40,6 +40,9 @@ pub struct RunPlan {
     pub repeat: Option<LoopSpec>,
     /// What the run may use at most.
     pub budget: Option<Budget>,
+    /// The providers that were replaced when the run was started or forked.
+    #[serde(default, skip_serializing_if = "ProviderMap::is_empty")]
+    pub providers: ProviderMap,
     /// Whether its calls work in a workspace of the run's own.
     pub isolated: bool,
     /// When the run was moved to another definition, the last time last.
@@ -67,6 +70,7 @@ impl Operation for GetRunPlan {
             stages: replaced.stages(&bundle),
             repeat: replaced.repeat(&bundle),
             budget: workflow.budget,
+            providers: bundle.replaced(),
             isolated: followed.created.isolated,
             moved: followed.moved,
         })

@@ -1,9 +1,13 @@
 //! Checking the text of a workflow.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use workflow_core::bundle::ProviderMap;
 use workflow_core::definition::{self, Diagnostic, Draft, Severity};
 use workflow_core::ids::WorkflowId;
+use workflow_core::plan::Plan;
 
 use crate::caller::{Caller, Scope};
 use crate::error::ServiceError;
@@ -23,6 +27,9 @@ pub struct ValidateWorkflow {
     /// Whether unknown keys are errors.
     #[serde(default)]
     pub strict: bool,
+    /// The providers that the run replaces for which the text is checked, as in `workflow:run`.
+    #[serde(default)]
+    pub providers: ProviderMap,
 }
 
 /// The result of a check.
@@ -34,6 +41,35 @@ pub struct Validated {
     pub valid: bool,
     /// All errors and warnings, in the order of the text.
     pub diagnostics: Vec<Problem>,
+}
+
+/// A text that was checked with all that it refers to.
+pub(crate) struct CheckedText {
+    /// The workflow, ready to run, if there is no error.
+    pub plan: Option<Arc<Plan>>,
+    /// All errors and warnings.
+    pub problems: Vec<Problem>,
+}
+
+impl CheckedText {
+    /// Checks a text, for a run in which providers are replaced.
+    pub(crate) async fn of(
+        host: &Host,
+        text: &str,
+        id: Option<&WorkflowId>,
+        providers: &ProviderMap,
+    ) -> Result<Self, ServiceError> {
+        let draft = definition::read(text.as_bytes(), id);
+        let mut looked_up = draft.clone();
+        host.engine().look_up(&mut looked_up).await?;
+        let checked = host.engine().finish(looked_up, providers);
+        Ok(Self { plan: checked.plan, problems: problems(checked.diagnostics, &draft) })
+    }
+
+    /// The workflow. A text with errors is refused; they are in the details.
+    pub(crate) fn plan(self) -> Result<Arc<Plan>, ServiceError> {
+        self.plan.ok_or_else(|| ServiceError::invalid_text(&self.problems))
+    }
 }
 
 /// Everything that is wrong with a text, with ends and fixes.
@@ -56,10 +92,8 @@ impl Operation for ValidateWorkflow {
     type Response = Validated;
 
     async fn run(self, host: &Host, _: &Caller) -> Result<Validated, ServiceError> {
-        let draft = definition::read(self.text.as_bytes(), self.id.as_ref());
-        let mut looked_up = draft.clone();
-        host.engine().look_up(&mut looked_up).await?;
-        let mut diagnostics = problems(host.engine().finish(looked_up, None).diagnostics, &draft);
+        let checked = CheckedText::of(host, &self.text, self.id.as_ref(), &self.providers).await?;
+        let mut diagnostics = checked.problems;
         if self.strict {
             let unknown = diagnostics.iter_mut().filter(|problem| problem.code == "unknown-key");
             unknown.for_each(|problem| problem.severity = Severity::Error);

@@ -6,13 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::bundle::BundleHash;
 use workflow_core::data::Data;
-use workflow_core::definition::{self, Diagnostic, LoopSpec, VariableType};
+use workflow_core::definition::{LoopSpec, VariableType};
 use workflow_core::ids::WorkflowId;
 use workflow_core::labels::check_labels;
 use workflow_core::plan::{Plan, RunInput};
 use workflow_core::runs::StartRun;
 
-use super::check::problems;
+use super::check::CheckedText;
 use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
 use crate::host::Host;
@@ -136,14 +136,11 @@ pub(super) async fn dry_run(
     text: Option<String>,
     request: &StartRun,
 ) -> Result<DryRun, ServiceError> {
-    let engine = host.engine();
     let text = match text {
         Some(text) => text,
         None => host.workflow(&id).await?.text,
     };
-    let mut draft = definition::read(text.as_bytes(), Some(&id));
-    engine.look_up(&mut draft).await?;
-    let checked = engine.finish(draft.clone(), request.provider.as_deref());
+    let checked = CheckedText::of(host, &text, Some(&id), &request.providers).await?;
     let mut dry = DryRun {
         workflow: id,
         ready: false,
@@ -154,9 +151,9 @@ pub(super) async fn dry_run(
         inputs: Vec::new(),
         diagnostics: Vec::new(),
     };
-    let unknown = checked.diagnostics.iter().filter(|found| found.code == "unknown-provider");
-    dry.missing.providers = unknown.map(|found: &Diagnostic| found.message.clone()).collect();
-    dry.diagnostics = problems(checked.diagnostics, &draft);
+    let unknown = checked.problems.iter().filter(|found| found.code == "unknown-provider");
+    dry.missing.providers = unknown.map(|found| found.message.clone()).collect();
+    dry.diagnostics = checked.problems;
     let Some(plan) = checked.plan else { return Ok(dry) };
     add_plan(&mut dry, host, &plan, request);
     Ok(dry)

@@ -24,6 +24,9 @@ const OLDER: usize = 100;
 /// How many unfinished runs are listed at most, of all workflows together.
 const ACTIVE: usize = 1_000;
 
+/// Why a workflow that is protected cannot be changed.
+const PROTECTED: &str = "it is protected: remove `protected: true` from it first";
+
 /// Lists the workflows of the catalog.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -79,6 +82,10 @@ pub struct WorkflowSummary {
     pub is_default: bool,
     /// Whether the file says `protected: true`: it is neither changed nor deleted until that is removed.
     pub protected: bool,
+    /// Why it can be neither changed nor deleted, for people: it is protected, or its folder cannot be written.
+    /// Absent if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<String>,
     /// The newest run. It may be absent in a catalog of hundreds of workflows that have not run for long.
     pub last_run: Option<LastRun>,
     /// The runs that have not ended, the newest first.
@@ -119,6 +126,7 @@ impl From<CatalogEntry> for WorkflowSummary {
             repeat: entry.repeat,
             is_default: entry.is_default,
             protected: entry.is_protected,
+            read_only: if entry.is_protected { Some(PROTECTED.to_owned()) } else { entry.read_only },
             last_run: None,
             active_runs: Vec::new(),
             problem: entry.problem,

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use workflow_core::bundle::BundleHash;
+use workflow_core::bundle::{BundleHash, ProviderMap};
 use workflow_core::data::Data;
 use workflow_core::definition::OnFailure;
 use workflow_core::ids::{RunId, WorkflowId};
-use workflow_core::runs::StartRun;
+use workflow_core::runs::{RunWhat, StartRun};
 
+use super::check::CheckedText;
 use super::dry_run::{DryRun, dry_run};
 use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
@@ -23,7 +24,8 @@ use crate::operation::Operation;
 pub struct RunWorkflow {
     /// The workflow.
     pub id: WorkflowId,
-    /// With `dryRun`: another text of the workflow, for instance one that is not saved yet.
+    /// Another text of the workflow than that of the catalog, for instance one that is not saved yet. Without `dryRun` it
+    /// needs the scope `edit`.
     #[serde(default)]
     pub text: Option<String>,
     /// The values of variables.
@@ -39,9 +41,10 @@ pub struct RunWorkflow {
     /// inputs it is the error `other_inputs`.
     #[serde(default)]
     pub idempotency_key: Option<String>,
-    /// The provider that makes every call, whatever the definitions say.
+    /// The providers in place of those that the definitions name: `{ "claude-code": "codex" }`, or `{ "*": "demo" }` for all.
+    /// Options under `with` of a provider that is replaced are left out.
     #[serde(default)]
-    pub provider: Option<String>,
+    pub providers: ProviderMap,
     /// What replaces `on_failure` of every stage.
     #[serde(default)]
     pub on_failure: Option<OnFailure>,
@@ -106,12 +109,16 @@ impl Operation for RunWorkflow {
         Target::Workflow(&self.id)
     }
 
+    fn scope(&self) -> Scope {
+        if self.text.is_some() && !self.dry_run { Scope::Edit } else { Self::SCOPE }
+    }
+
     async fn run(self, host: &Host, caller: &Caller) -> Result<StartOutcome, ServiceError> {
         let run_id = self.chosen_id()?;
         let mut start = StartRun::workflow(self.id.clone()).labels(self.labels).by(caller.actor());
         start.vars = self.vars;
         start.run_id = run_id;
-        start.provider = self.provider;
+        start.providers = self.providers;
         start.on_failure = self.on_failure;
         start.max_iters = self.max_iters;
         start.interactive = self.interactive;
@@ -119,9 +126,11 @@ impl Operation for RunWorkflow {
         if self.dry_run {
             return Ok(StartOutcome::DryRun(Box::new(dry_run(host, self.id, self.text, &start).await?)));
         }
-        if self.text.is_some() {
-            let message = "a run follows the workflow of the catalog: give a `text` only with `dryRun`";
-            return Err(ServiceError::invalid_request(message));
+        if let Some(text) = self.text {
+            // The plan has the other providers already.
+            let providers = std::mem::take(&mut start.providers);
+            let checked = CheckedText::of(host, &text, Some(&self.id), &providers).await?;
+            start.what = RunWhat::Plan(checked.plan()?);
         }
         Ok(StartOutcome::Started(Started { run_id: host.runs().start(start).await? }))
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use workflow_core::bundle::Skill;
+use workflow_core::bundle::{ProviderMap, Skill};
 use workflow_core::catalog::{
     Catalog, CatalogEntry, CatalogError, Document, Part, PartKind, Text, Version, WorkflowTemplate,
 };
@@ -58,7 +58,7 @@ impl Operation for ExportWorkflow {
         let text = host.workflow(&self.id).await?.text;
         let mut draft = definition::read(text.as_bytes(), Some(&self.id));
         host.engine().look_up(&mut draft).await?;
-        let checked = host.engine().finish(draft.clone(), None);
+        let checked = host.engine().finish(draft.clone(), &ProviderMap::default());
         let Some(plan) = checked.plan else {
             return Err(ServiceError::invalid_text(&problems(checked.diagnostics, &draft)));
         };
@@ -165,7 +165,7 @@ impl Operation for ImportWorkflow {
         let mut draft = definition::read(export.workflow.as_bytes(), Some(&export.id));
         let with = With { catalog, parts: &export.parts };
         host.engine().look_up_in(&with, &mut draft).await?;
-        let checked = host.engine().finish(draft.clone(), None);
+        let checked = host.engine().finish(draft.clone(), &ProviderMap::default());
         let imported = Imported {
             id: export.id.clone(),
             conflicts,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::executor::block_on;
 use serde_json::{Value, json};
-use workflow_service::{Caller, Scope};
+use workflow_service::{Caller, Code, Scope};
 
 use crate::bindings::{exchange, serve};
 use crate::host::{Host, data};
@@ -83,6 +83,40 @@ fn what_callers_do_with_a_run_is_in_its_log_with_their_names() {
     assert_eq!(named(&host, "r2"), forked);
     assert_eq!(named(&host, "r3"), [by("run_created", "ann"), by("run_forked", "gil")]);
     assert_eq!(host.data("workflow:runs:get", r#"{"runId":"r3"}"#)["run"]["startedBy"]["id"], "gil");
+}
+
+#[test]
+fn a_text_that_is_not_in_the_catalog_runs_only_for_those_who_may_edit() {
+    let host = host();
+    call(&host, "ann", "workflow:run", &json!({ "id": "asks", "runId": "r1" }));
+    let runner = Caller::new("page", "http").scopes([Scope::Read, Scope::Run]);
+    let editor = Caller::new("studio", "http").scopes([Scope::Read, Scope::Run, Scope::Edit]);
+    let text = ASKS.replace("prompt: Plan", "prompt: Plan again");
+    let run = json!({ "id": "asks", "runId": "r2", "text": text });
+    let fork = json!({ "runId": "r1", "newRunId": "r3", "text": text });
+    for (operation, request) in [("workflow:run", &run), ("workflow:runs:fork", &fork)] {
+        let refused = block_on(host.service.call(operation, &request.to_string(), &runner)).error.unwrap();
+        assert_eq!(refused.code, Code::Forbidden, "{operation}");
+        assert!(refused.message.contains("`edit`"), "{}", refused.message);
+        data(&block_on(host.service.call(operation, &request.to_string(), &editor)));
+    }
+    let shown = json!({ "id": "asks", "text": text, "dryRun": true }).to_string();
+    assert_eq!(data(&block_on(host.service.call("workflow:run", &shown, &runner)))["ready"], true);
+    for run in ["r2", "r3"] {
+        host.drive(run);
+        let wait =
+            host.data("workflow:runs:get", &json!({ "runId": run }).to_string())["run"]["waits"][0].clone();
+        call(
+            &host,
+            "ann",
+            "workflow:runs:answer",
+            &json!({ "runId": run, "wait": wait["number"], "value": true }),
+        );
+        host.drive(run);
+        let stages =
+            host.data("workflow:runs:get", &json!({ "runId": run }).to_string())["run"]["context"].clone();
+        assert_eq!(stages["stages"]["plan"]["output"], "Plan again", "{run}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply, async_trait};
 use workflow_core::stop::Stop;
+use workflow_core::store::{MemoryStore, RunStore};
 use workflow_exec::Engine;
 use workflow_service::notifications::{TestNotice, TestNotices};
 use workflow_service::worktrees::{FileChange, RunChanges, RunCommit, RunWorktrees, WorktreeFolder};
@@ -106,9 +107,14 @@ pub(crate) struct Host {
 impl Host {
     /// A host with an empty home.
     pub(crate) fn new() -> Self {
+        Self::over(MemoryStore::new())
+    }
+
+    /// The same with its runs in that store.
+    pub(crate) fn over(store: impl RunStore + 'static) -> Self {
         let home = tempfile::tempdir().unwrap();
         let catalog = FsCatalog::open(home.path()).unwrap();
-        let mut engine = Engine::builder().catalog(catalog);
+        let mut engine = Engine::builder().catalog(catalog).store(store);
         for provider in ["command", "demo", "echo"] {
             engine = engine.provider(provider, Echo);
         }

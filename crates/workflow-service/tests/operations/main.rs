@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is to say where")]
 
 mod bindings;
+mod broken;
 mod callers;
 mod catalog;
 mod compare;
 mod edits;
+mod failing;
 mod fixes;
 mod graph;
 mod history;

@@ -163,3 +163,28 @@ fn each_template_can_be_created_and_run_and_providers_are_listed() {
     ]);
     assert_eq!(providers, json!({ "default": null, "providers": names }));
 }
+
+#[test]
+fn the_schemas_of_all_files_are_returned_as_they_are_generated() {
+    let schemas = Host::new().data("workflow:schemas", "")["schemas"].clone();
+    let expected: serde_json::Map<_, _> = workflow_core::schema::schemas()
+        .into_iter()
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .collect();
+    // Keys of files are not renamed.
+    assert_eq!(schemas, Value::Object(expected));
+    assert!(schemas["workflow"].to_string().contains("max_iters"));
+}
+
+#[test]
+fn a_list_tells_what_is_protected() {
+    let host = Host::new();
+    for (id, more) in [("free", ""), ("kept", ", protected: true")] {
+        let text =
+            format!("workflow: {{ name: N, stages: [a]{more} }}\na: {{ provider: echo, prompt: Hi }}\n");
+        host.write(&format!("workflows/{id}.workflow.yml"), &text);
+    }
+    let listed = host.data("workflow:list", "")["workflows"].clone();
+    assert!(listed[0]["readOnly"].is_null(), "{listed}");
+    assert!(listed[1]["readOnly"].as_str().unwrap().contains("remove `protected: true`"), "{listed}");
+}

@@ -130,3 +130,49 @@ fn a_run_has_the_iterations_that_it_was_started_with() {
         assert!(error.message.contains("max_iters"), "{}", error.message);
     }
 }
+
+#[test]
+fn providers_are_replaced_for_a_run_and_its_report_says_so() {
+    let host = Host::new();
+    // `agent` is not registered here.
+    let text = "workflow: { name: Agents, stages: [a, b] }\na: { provider: agent, with: { model: x }, prompt: A }\n\
+                b: { provider: \"${vars.who}\", prompt: B }\n";
+    host.write("workflows/agents.workflow.yml", text);
+    let request = |more: &str| format!(r#"{{ "id": "agents", "vars": {{ "who": "agent" }}{more} }}"#);
+    assert_eq!(host.call("workflow:run", &request("")).error.unwrap().code, Code::InvalidDefinition);
+    for (providers, known) in [
+        (r#"{ "agent": "deno" }"#, "`deno`; did you mean `demo`? (registered: command, demo, echo)"),
+        (r#"{ "*": "gone" }"#, "(registered: command, demo, echo)"),
+        (r#"{ "agent": "demo", "claude": "demo" }"#, "the workflow uses: agent"),
+    ] {
+        let error =
+            host.call("workflow:run", &request(&format!(r#", "providers": {providers}"#))).error.unwrap();
+        assert_eq!(error.code, Code::InvalidDefinition, "{providers}");
+        assert!(error.message.contains(known), "{}", error.message);
+    }
+    let replaced = r#", "providers": { "agent": "demo" }"#;
+    let dry = host.data("workflow:run", &request(&format!(r#"{replaced}, "dryRun": true"#)));
+    assert_eq!((&dry["ready"], &dry["stages"][0]["lanes"][0]["provider"]), (&true.into(), &"demo".into()));
+    let checked = json!({ "text": text, "id": "agents", "providers": { "agent": "demo" } });
+    assert_eq!(host.data("workflow:validate", &checked.to_string())["valid"], true);
+    host.data("workflow:run", &request(&format!(r#"{replaced}, "runId": "r1""#)));
+    let other = host.call("workflow:run", &request(r#", "providers": { "*": "echo" }, "runId": "r1""#));
+    assert_eq!(other.error.unwrap().code, Code::OtherInputs);
+    host.drive("r1");
+    host.data("workflow:runs:rerun", r#"{ "runId": "r1", "newRunId": "r2", "providers": { "*": "echo" } }"#);
+    host.drive("r2");
+    for (run, provider, said) in [
+        ("r1", "demo", "`demo` in place of `agent`"),
+        ("r2", "echo", "`echo` in place of `agent`, `echo` in place of all others"),
+    ] {
+        let request = json!({ "runId": run }).to_string();
+        let stages = host.data("workflow:runs:get", &request)["run"]["context"]["stages"].clone();
+        for stage in ["a", "b"] {
+            assert_eq!(stages[stage]["results"][0]["provider"], provider, "{run} {stage}");
+        }
+        let markdown = json!({ "runId": run, "format": "markdown" }).to_string();
+        let report = host.data("workflow:runs:report", &markdown)["text"].as_str().unwrap().to_owned();
+        assert!(report.contains(said), "{report}");
+        assert_eq!(host.data("workflow:runs:plan", &request)["providers"]["agent"], provider);
+    }
+}

@@ -150,6 +150,23 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
             Fails(Code::NoSuchPoint),
         ),
         call(
+            "workflow:runs:fork",
+            r#"{ "runId": "r1", "newRunId": "r8", "text": "HELLO" }"#,
+            Ok(json!({ "runId": "r8" })),
+        ),
+        call(
+            "workflow:runs:fork",
+            r#"{ "runId": "r1", "text": "workflow: {}" }"#,
+            Fails(Code::InvalidDefinition),
+        ),
+        call(
+            "workflow:runs:fork",
+            r#"{ "runId": "r1", "text": "HELLO", "current": true }"#,
+            Fails(Code::InvalidRequest),
+        ),
+        call("workflow:runs:fork", r#"{ "runId": "r1", "id": "hello" }"#, Fails(Code::InvalidRequest)),
+        call("workflow:runs:delete", r#"{ "runId": "r8" }"#, Ok(json!(null))),
+        call(
             "workflow:runs:rerun",
             r#"{ "runId": "r1", "from": "start", "newRunId": "r4" }"#,
             Ok(json!({ "runId": "r4" })),
@@ -236,6 +253,7 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
             Fails(Code::Exists),
         ),
         call("workflow:templates", "", Ok(json!({}))),
+        call("workflow:schemas", "", Ok(json!({}))),
         call("workflow:providers", "", Ok(json!({ "default": null }))),
         call("workflow:create", r#"{ "id": "made", "template": "nothing" }"#, Fails(Code::NotFound)),
         call(
@@ -322,7 +340,12 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
             r#"{ "id": "other", "text": "HELLO", "dryRun": true }"#,
             Ok(json!({ "workflow": "other", "ready": true })),
         ),
-        call("workflow:run", r#"{ "id": "other", "text": "HELLO" }"#, Fails(Code::InvalidRequest)),
+        call(
+            "workflow:run",
+            r#"{ "id": "other", "text": "HELLO", "runId": "unsaved" }"#,
+            Ok(json!({ "runId": "unsaved" })),
+        ),
+        call("workflow:run", r#"{ "id": "other", "text": "workflow: {}" }"#, Fails(Code::InvalidDefinition)),
         call("workflow:run", r#"{ "id": "asks", "maxIters": 2 }"#, Fails(Code::InvalidInputs)),
         call("workflow:run", r#"{ "id": "asks", "runId": "r3" }"#, Ok(json!({}))),
         call("", "r3", Drive),

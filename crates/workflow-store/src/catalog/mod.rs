@@ -158,6 +158,11 @@ impl Catalog for FsCatalog {
         self.run(move |folder| folder.delete_part(&part)).await
     }
 
+    async fn read_only(&self, part: &Part) -> Result<Option<String>, CatalogError> {
+        let part = part.clone();
+        self.run(move |folder| folder.read_only(&part)).await
+    }
+
     async fn skill(&self, name: &str) -> Result<Option<Skill>, CatalogError> {
         let name = name.to_owned();
         self.run(move |folder| folder.skill(&name)).await
@@ -214,7 +219,13 @@ impl Folder {
                 }
             }
         }
-        Ok(found.into_iter().filter_map(|(id, names)| self.entry(id, &names)).collect())
+        let read_only = unwritable(&self.workflows, &self.shown);
+        let entries = found.into_iter().filter_map(|(id, names)| {
+            let mut entry = self.entry(id, &names)?;
+            entry.read_only.clone_from(&read_only);
+            Some(entry)
+        });
+        Ok(entries.collect())
     }
 
     fn entry(&self, id: WorkflowId, names: &[String]) -> Option<CatalogEntry> {
@@ -355,6 +366,18 @@ impl Folder {
         let temporary = path.with_file_name(unfinished(id.as_str()));
         replace(&path, &temporary, text.as_bytes(), Content::Personal)
     }
+}
+
+/// Why the files of a folder cannot be replaced or deleted: it is the folder that has to be written for that.
+fn unwritable(folder: &Path, shown: &Path) -> Option<String> {
+    #[cfg(unix)]
+    let found = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).map_err(io::Error::from);
+    #[cfg(not(unix))]
+    let found = match fs::metadata(folder) {
+        Ok(found) if found.permissions().readonly() => Err(io::Error::from(io::ErrorKind::PermissionDenied)),
+        found => found.map(|_| ()),
+    };
+    found.err().map(|error| format!("the folder {} cannot be written: {error}", shown.display()))
 }
 
 /// The text of a file under `root`, if it may be read.

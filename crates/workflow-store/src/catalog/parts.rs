@@ -12,7 +12,7 @@ use workflow_core::definition::{
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId, is_id};
 
-use super::{Folder, LARGEST, Unreadable, at, inside, read_within, too_large};
+use super::{Folder, LARGEST, Unreadable, at, inside, read_within, too_large, unwritable};
 use crate::disk::{Content, create_dir_all, replace, sync_dir, take_turn, unfinished};
 
 /// The folder of profiles, relative to the home.
@@ -158,6 +158,18 @@ impl Folder {
             let _ = fs::remove_dir(&folder);
         }
         Ok(())
+    }
+
+    pub(super) fn read_only(&self, part: &Part) -> Result<Option<String>, CatalogError> {
+        let Some((path, _)) = self.find(part)? else { return Ok(None) };
+        let folder = path.parent().unwrap_or(&self.home);
+        if !path.starts_with(&self.home) {
+            return Ok(Some(format!(
+                "it is in the folder {}, which is only read",
+                self.show(folder).display()
+            )));
+        }
+        Ok(unwritable(folder, &self.show(folder)))
     }
 
     pub(super) fn skill(&self, name: &str) -> Result<Option<Skill>, CatalogError> {

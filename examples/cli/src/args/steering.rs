@@ -3,7 +3,7 @@
 use clap::ArgGroup;
 use serde_json::Value;
 use workflow_core::ids::{NodePath, RunId, StageId};
-use workflow_exec::ForkPoint;
+use workflow_service::runs::ForkPointName;
 
 use crate::reference::RunRef;
 
@@ -56,7 +56,7 @@ pub(crate) struct ForkArgs {
     /// Where the new run starts: after an event (`12`; `events` lists the numbers), before the latest start of a stage
     /// (`test`), or before the start of a node (`1/plan[0]/draft`).
     #[arg(long, value_name = "EVENT|STAGE|NODE", value_parser = point)]
-    pub at: ForkPoint,
+    pub at: ForkPointName,
     #[command(flatten)]
     pub other: Other,
 }
@@ -68,7 +68,7 @@ pub(crate) struct RerunArgs {
     pub run: RunRef,
     /// The stage, or the node (`1/plan[0]/draft`), from which the run is repeated. Default: from the start.
     #[arg(long, value_name = "STAGE|NODE", value_parser = place)]
-    pub from: Option<ForkPoint>,
+    pub from: Option<ForkPointName>,
     /// Continue with the current workflow: that of the home, or of a file. Without `--from`, from the stage that failed.
     #[arg(long, value_name = "FILE|ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub current: Option<String>,
@@ -86,9 +86,10 @@ pub(crate) struct Other {
     /// after it; can be given several times.
     #[arg(long = "output", value_name = "STAGE=TEXT|STAGE:=JSON", value_parser = output)]
     pub outputs: Vec<(StageId, Value)>,
-    /// Make all calls with this provider. Default: as in the old run.
-    #[arg(long, value_name = "NAME")]
-    pub provider: Option<String>,
+    /// Make all calls with this provider, or those of one provider with another (`codex=demo`); can be given several
+    /// times. Default: as in the old run.
+    #[arg(long = "provider", value_name = "NAME|FROM=TO", value_parser = super::variables::provider)]
+    pub providers: Vec<(String, String)>,
     /// The id of the new run.
     #[arg(long, value_name = "ID")]
     pub run_id: Option<RunId>,
@@ -102,18 +103,18 @@ fn output(text: &str) -> Result<(StageId, Value), String> {
     Ok((StageId::new(stage).map_err(|error| error.to_string())?, value))
 }
 
-fn point(text: &str) -> Result<ForkPoint, String> {
+fn point(text: &str) -> Result<ForkPointName, String> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return place(text);
     }
-    text.parse().map(ForkPoint::Event).map_err(|error| error.to_string())
+    text.parse().map(ForkPointName::Event).map_err(|error| error.to_string())
 }
 
-fn place(text: &str) -> Result<ForkPoint, String> {
+fn place(text: &str) -> Result<ForkPointName, String> {
     if text.contains('/') {
-        return text.parse::<NodePath>().map(ForkPoint::Node).map_err(|error| error.to_string());
+        return text.parse::<NodePath>().map(ForkPointName::Node).map_err(|error| error.to_string());
     }
-    StageId::new(text).map(ForkPoint::Stage).map_err(|error| error.to_string())
+    StageId::new(text).map(ForkPointName::Stage).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -123,10 +124,10 @@ mod tests {
     #[test]
     fn points_are_events_stages_or_nodes() {
         for (text, expected) in [
-            ("12", Some(ForkPoint::Event(12))),
-            ("test", Some(ForkPoint::Stage("test".parse().unwrap()))),
-            ("2nd", Some(ForkPoint::Stage("2nd".parse().unwrap()))),
-            ("1/plan[0]/draft", Some(ForkPoint::Node("1/plan[0]/draft".parse().unwrap()))),
+            ("12", Some(ForkPointName::Event(12))),
+            ("test", Some(ForkPointName::Stage("test".parse().unwrap()))),
+            ("2nd", Some(ForkPointName::Stage("2nd".parse().unwrap()))),
+            ("1/plan[0]/draft", Some(ForkPointName::Node("1/plan[0]/draft".parse().unwrap()))),
             ("1/plan", None),
             ("", None),
             ("99999999999999999999", None),

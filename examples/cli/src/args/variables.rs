@@ -40,6 +40,15 @@ pub(super) fn label(text: &str) -> Result<(String, String), String> {
     if problems.is_empty() { Ok(label) } else { Err(problems.join("; ")) }
 }
 
+/// A provider in place of another, `from=to`, or in place of all others.
+pub(super) fn provider(text: &str) -> Result<(String, String), String> {
+    let (from, to) = text.split_once('=').unwrap_or(("*", text));
+    if from.is_empty() || to.is_empty() {
+        return Err("write NAME, or FROM=TO".to_owned());
+    }
+    Ok((from.to_owned(), to.to_owned()))
+}
+
 /// The variables of a file: an object in JSON or YAML.
 pub(super) fn variables(file: &str) -> Result<Map<String, Value>, String> {
     let text = read(file)?;

@@ -1,6 +1,7 @@
 //! `list`, `validate` and `schema`: workflows before they run.
 
 use serde::Serialize;
+use workflow_core::bundle::ProviderMap;
 use workflow_service::workflows::{
     ListWorkflows, Problem, ValidateWorkflow, Validated, WorkflowList, WorkflowSummary,
 };
@@ -84,7 +85,14 @@ pub(crate) async fn validate(
                 continue;
             }
         };
-        let result = host.ask(ValidateWorkflow { id: source.id, text: source.text, strict }).await?;
+        let result = host
+            .ask(ValidateWorkflow {
+                id: source.id,
+                text: source.text,
+                strict,
+                providers: ProviderMap::default(),
+            })
+            .await?;
         if !result.valid {
             worst = worst.max(Exit::INVALID);
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use futures::{FutureExt as _, TryFutureExt as _};
 use indexmap::IndexMap;
 use serde_json::Value;
+use workflow_core::bundle::ProviderMap;
 use workflow_core::data::Data;
 use workflow_core::ids::RunId;
 use workflow_core::plan::Plan;
@@ -36,7 +37,8 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     // An invalid workflow creates neither a store nor a home.
     let definitions = Host::for_definitions(&place.home)?;
     let source = Source::read(&definitions, &args.workflow).await?;
-    let checked = source.check(&definitions, args.strict, args.provider.as_deref()).await?;
+    let providers = args.providers.iter().cloned().collect();
+    let checked = source.check(&definitions, args.strict, &providers).await?;
     checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
     let plan = checked.plan.ok_or_else(|| Error::Invalid(source.name.clone()))?;
     let files = args.var_file.iter().flatten();
@@ -87,9 +89,10 @@ async fn check_variables(
         return Err(EngineError::Variables(wrong).into());
     }
     // With another provider, the options that may use them are left out.
-    let plain = match &args.provider {
-        Some(_) => source.check(definitions, args.strict, None).await?.plan,
-        None => Some(plan.clone()),
+    let plain = if args.providers.is_empty() {
+        Some(plan.clone())
+    } else {
+        source.check(definitions, args.strict, &ProviderMap::default()).await?.plan
     };
     for unused in plain.iter().flat_map(|plan| plan.unused_variables(vars.keys().map(String::as_str))) {
         print::to_stderr(&format!("warning: {unused}"));

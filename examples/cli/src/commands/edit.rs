@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
+use workflow_core::bundle::ProviderMap;
 use workflow_core::ids::WorkflowId;
 use workflow_service::workflows::{GetWorkflow, Problem, UpdateWorkflow, ValidateWorkflow, WorkflowText};
 
@@ -119,8 +120,14 @@ fn told(error: Error, json: bool, origin: &str) -> Error {
 /// Shows what was changed, and what is wrong with what the workflow refers to.
 async fn report(host: &Host, json: bool, before: &str, changed: &WorkflowText) -> Result<Exit, Error> {
     let WorkflowText { id, origin, text, .. } = changed;
-    let checked =
-        host.ask(ValidateWorkflow { id: Some(id.clone()), text: text.clone(), strict: false }).await?;
+    let checked = host
+        .ask(ValidateWorkflow {
+            id: Some(id.clone()),
+            text: text.clone(),
+            strict: false,
+            providers: ProviderMap::default(),
+        })
+        .await?;
     if json {
         print::json(changed)?;
     } else {

@@ -2,7 +2,9 @@
 
 use futures::{FutureExt as _, TryFutureExt as _};
 use workflow_core::catalog::CatalogError;
-use workflow_exec::{Fork, ForkPoint};
+use workflow_core::data::Data;
+use workflow_service::runs::{ForkPointName, ForkRun, GetRunPlan};
+use workflow_service::workflows::ValidateWorkflow;
 
 use super::drive;
 use crate::args::{ForkArgs, Other, RerunArgs};
@@ -10,68 +12,65 @@ use crate::display::Shown;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground::Driven;
-use crate::host::{Host, actor};
+use crate::host::Host;
 use crate::print;
-use crate::source::Source;
+use crate::source::{Source, SourceText};
 use crate::store_url::Place;
 
 /// Creates a run that continues from a point of another run, and drives it until it ends or pauses.
 pub(crate) async fn fork(place: &Place, json: bool, args: &ForkArgs) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, &args.run).await?;
-    let host = host.trusted()?;
-    make(&host, json, Fork::of(run).at(args.at.clone()), &args.other).await
+    let fork = ForkRun { at: Some(args.at.clone()), ..ForkRun::of(run) };
+    make(&host.trusted()?, json, fork, &args.other).await
 }
 
 /// Repeats a run as a new run, and drives it until it ends or pauses.
 pub(crate) async fn rerun(place: &Place, json: bool, args: &RerunArgs) -> Result<Exit, Error> {
     let (host, run) = Host::of_run(place, &args.run).await?;
     let host = host.trusted()?;
-    let Some(current) = &args.current else {
-        let from = args.from.clone().unwrap_or(ForkPoint::Start);
-        return make(&host, json, Fork::of(run).at(from), &args.other).await;
-    };
-    let workflow = if current.is_empty() {
-        host.engine.store().get(&run).await?.head.workflow_id.to_string()
-    } else {
-        current.clone()
-    };
-    let source = Source::read(&host, &workflow).await.map_err(|error| match error {
+    let mut fork = ForkRun { at: args.from.clone(), ..ForkRun::of(run) };
+    if let Some(current) = &args.current {
+        let SourceText { id, text, .. } = definition(&host, &fork, current, &args.other).await?;
+        (fork.text, fork.id) = (Some(text), id);
+        fork.at.get_or_insert(ForkPointName::Failed);
+    }
+    make(&host, json, fork, &args.other).await
+}
+
+/// The workflow that the new run follows: of a file, or of the home. Its errors and warnings are printed.
+async fn definition(host: &Host, fork: &ForkRun, current: &str, other: &Other) -> Result<SourceText, Error> {
+    let plan = host.ask(GetRunPlan { run_id: fork.run_id.clone() }).await?;
+    let workflow = if current.is_empty() { plan.workflow_id.to_string() } else { current.to_owned() };
+    let source = Source::read(host, &workflow).await.map_err(|error| match error {
         Error::Catalog(CatalogError::NotFound(what)) if current.is_empty() => {
             let what = format!("{what} in the home; `--current=FILE` takes it from a file");
             CatalogError::NotFound(what).into()
         }
         error => error,
     })?;
-    let checked = source.check(&host, false, args.other.provider.as_deref()).await?;
-    checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
-    let plan = checked.plan.ok_or(Error::Invalid(source.name))?;
-    let from = args.from.clone().unwrap_or(ForkPoint::Failed);
-    make(&host, json, Fork::of(run).at(from).definition(&plan), &args.other).await
+    let source = source.into_text()?;
+    let providers = plan.providers.then(&other.providers.iter().cloned().collect());
+    let (id, text) = (source.id.clone().or(Some(plan.workflow_id)), source.text.clone());
+    let checked = host.ask(ValidateWorkflow { id, text, strict: false, providers }).await?;
+    for problem in &checked.diagnostics {
+        print::to_stderr(&problem.in_line(&source.name));
+    }
+    if checked.valid { Ok(source) } else { Err(Error::Invalid(source.name)) }
 }
 
-async fn make(
-    host: &Host,
-    json: bool,
-    mut fork: Fork,
-    Other { vars, outputs, provider, run_id, detach }: &Other,
-) -> Result<Exit, Error> {
-    for (name, value) in vars {
-        fork = fork.var(name, value.clone());
-    }
-    for (stage, value) in outputs {
-        fork = fork.output(stage.clone(), value.clone());
-    }
-    if let Some(provider) = provider {
-        fork = fork.provider(provider);
-    }
-    if let Some(id) = run_id {
-        fork = fork.run_id(id.clone());
-    }
-    let handle = host.engine.fork(fork.by(actor())).await?;
+async fn make(host: &Host, json: bool, fork: ForkRun, other: &Other) -> Result<Exit, Error> {
+    let Other { vars, outputs, providers, run_id, detach } = other;
+    let fork = ForkRun {
+        vars: vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect(),
+        outputs: outputs.iter().map(|(stage, value)| (stage.clone(), Data::new(value))).collect(),
+        providers: providers.iter().cloned().collect(),
+        new_run_id: run_id.clone(),
+        ..fork
+    };
+    let run = host.ask(fork).await?.run_id;
     if *detach {
-        return drive::left(&handle, json).await;
+        return drive::left(&host.engine.handle(&run), json).await;
     }
-    let run = handle.id().clone();
     let shown = Shown::from_fork(&**host.engine.store(), &run, json).await?;
     let future = host.engine.drive(&run).map_ok(Some).boxed();
     drive::drive_one(host, json, shown, Driven { run: run.clone(), future }).await

@@ -58,6 +58,8 @@ fn request(args: &LogsArgs, run: &RunId) -> RunLogs {
     let kinds = args.stream.map(|stream| vec![stream.kind(), OutputKind::Dropped]).unwrap_or_default();
     RunLogs {
         kinds,
+        level: args.level.map(Into::into),
+        text: args.search.clone(),
         stage: args.stage.clone(),
         after: Some(0),
         limit: Some(PAGE),

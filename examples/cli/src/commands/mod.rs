@@ -25,17 +25,20 @@ mod report;
 mod runs;
 mod serve;
 mod show;
+mod system;
 mod templates;
 mod transfer;
 mod watch;
 mod worker;
 mod worktree;
+mod worktrees;
 
 pub(crate) use nodes::counts;
 
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
+use workflow_core::status::WaitReason;
 use workflow_service::runs::{Inbox, ListRuns};
 
 use crate::args::{Args, Command};
@@ -77,11 +80,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Schema { name } => definitions::schema(json, name),
             Command::Run(args) if args.dry_run => dry_run::dry_run(home, json, args).await,
             Command::Run(args) => drive::run(&place()?, json, args).await,
-            Command::Runs { workflow, status, labels, limit } => {
+            Command::Runs { workflow, status, labels, text, waiting, limit } => {
                 let request = ListRuns {
                     workflow: workflow.clone(),
                     statuses: status.clone(),
                     labels: unique(labels)?,
+                    text: text.clone(),
+                    waits: WaitReason::ALL
+                        .iter()
+                        .copied()
+                        .filter(|reason| *waiting && reason.is_for_a_person())
+                        .collect(),
                     ..ListRuns::default()
                 };
                 runs::runs(&place()?, json, request, *limit).await
@@ -93,6 +102,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             }
             Command::Show { run } => show::show(&place()?, json, run).await,
             Command::Events { run } => events::events(&place()?, json, run).await,
+            Command::Worktree { what } => worktrees::worktree(&place()?, json, what).await,
+            Command::Workers => system::workers(&place()?, json).await,
+            Command::Stores => system::stores(&place()?, json).await,
             Command::Diff { run } => diff::diff(&place()?, json, run).await,
             Command::Logs(args) => logs::logs(&place()?, json, args).await,
             Command::Watch { run } => watch::watch(&place()?, json, run).await,

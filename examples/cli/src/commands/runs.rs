@@ -33,6 +33,7 @@ pub(crate) async fn runs(
 ) -> Result<Exit, Error> {
     // The runs of another program have statuses of their own, and are shown only without a filter.
     let are_all = request.workflow.is_none() && request.statuses.is_empty() && request.labels.is_empty();
+    let are_all = are_all && request.text.is_none() && request.waits.is_empty();
     let foreign = if are_all { foreign_runs(&place.home.path)? } else { Vec::new() };
     let mut runs = match Host::existing(place)? {
         Some(host) => all(&host, request, limit).await?,

@@ -65,6 +65,8 @@ fn a_readme_is_not_a_role_and_other_folders_of_roles_can_be_named() {
     let listed = home.run(&["roles", "--json", "--roles", "shared"]).json();
     let ids: Vec<_> = listed.iter().map(|role| role["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["auditor", "briefer", "security"]);
+    assert!(listed[0]["readOnly"].as_str().unwrap().contains("shared, which is only read"), "{}", listed[0]);
+    assert!(listed[1]["readOnly"].is_null(), "{}", listed[1]);
     let missing = home.run(&["roles", "--roles", "nowhere"]);
     assert_ne!(missing.code, Some(0));
     assert!(missing.stderr.contains("nowhere"), "{}", missing.stderr);
@@ -151,6 +153,7 @@ fn forks_and_reruns_take_another_provider_for_all_calls() {
         ("forked", &["fork", "first", "--at", "one", "--provider", "demo"][..]),
         ("rerun", &["rerun", "first", "--provider", "demo"]),
         ("current", &["rerun", "first", "--current", "--from", "one", "--provider", "demo"]),
+        ("named", &["rerun", "first", "--provider", "command=demo"]),
     ] {
         let made = home.run(&[args, &["--run-id", id]].concat());
         assert_eq!(made.code, Some(0), "{id}: {made:?}");
@@ -159,9 +162,14 @@ fn forks_and_reruns_take_another_provider_for_all_calls() {
     // Without it, the provider of the old run is used for the new one.
     assert_eq!(home.run(&["rerun", "current", "--run-id", "again"]).code, Some(0));
     assert_eq!(callers(&home, "again"), ["demo"]);
-    let unknown = home.run(&["fork", "first", "--at", "one", "--provider", "dem"]);
-    assert_eq!(unknown.code, Some(2), "{unknown:?}");
-    assert!(unknown.stderr.contains("did you mean `demo`?"), "{unknown:?}");
+    for provider in ["dem", "command=dem"] {
+        let unknown = home.run(&["fork", "first", "--at", "one", "--provider", provider]);
+        assert_eq!(unknown.code, Some(2), "{unknown:?}");
+        assert!(unknown.stderr.contains("did you mean `demo`?"), "{unknown:?}");
+    }
+    let misspelt = home.run(&["run", "fails", "--provider", "comand=demo"]);
+    assert_eq!(misspelt.code, Some(2), "{misspelt:?}");
+    assert!(misspelt.stderr.contains("`comand`; did you mean `command`?"), "{misspelt:?}");
 }
 
 #[test]

@@ -59,6 +59,49 @@ fn a_name_that_means_several_runs_lists_them_and_one_that_means_none_is_not_foun
     assert_eq!(home.run(&["show", "@newest"]).code, Some(2));
 }
 
+#[test]
+fn runs_are_listed_by_a_text_and_by_whether_they_wait_for_a_person() {
+    let home = runs();
+    let asks = "workflow: { stages: [one] }\none: { provider: demo, approval: Go? }\n";
+    home.write("asks.yml", asks);
+    assert_eq!(home.run(&["run", "asks.yml", "--run-id", "asking", "--label", "ticket=OPS-7"]).code, Some(4));
+    for (args, expected) in [
+        (&["--text", "first"][..], &["first-a", "first-b"][..]),
+        (&["--text", "ops"], &["asking"]),
+        (&["--text", "SINGLE"], &["other"]),
+        (&["--waiting"], &["asking"]),
+        (&["--waiting", "--text", "first"], &[]),
+    ] {
+        let listed = home.run(&[&["runs", "--json"], args].concat()).json();
+        let ids: Vec<_> = listed.iter().map(|run| run["runId"].as_str().unwrap()).collect();
+        assert_eq!(ids, expected, "{args:?}");
+    }
+}
+
+#[test]
+fn stores_and_workers_tell_where_the_runs_are_and_what_drives_them() {
+    let home = runs();
+    let left = home.run(&["run", "single.yml", "--run-id", "left", "--detach"]);
+    assert_eq!(left.code, Some(0), "{left:?}");
+    let stores = home.run(&["stores"]);
+    assert!(
+        stores.stdout.contains("runs.db") && stores.stdout.contains("3 completed, 1 pending"),
+        "{stores:?}"
+    );
+    assert_eq!(home.run(&["stores", "--json"]).json()[0]["runs"]["completed"], 3);
+    let workers = home.run(&["workers"]);
+    let expected = "no process drives a run at the moment\n\
+                    no process drives 1 run that could continue: `workflow worker` or `workflow recover` drives it\n";
+    assert_eq!((workers.code, &*workers.stdout), (Some(0), expected), "{workers:?}");
+    assert_eq!(home.run(&["workers", "--json"]).json()[0]["unclaimed"], 1);
+    // A store is not created by looking at it.
+    let empty = Home::new();
+    for command in ["stores", "workers"] {
+        assert_eq!(empty.run(&[command]).code, Some(5), "{command}");
+    }
+    assert!(!empty.path(".orch").exists());
+}
+
 /// A directory `project` with a home, and `project/deep/below`; runs a command in the latter.
 fn below(home: &Home, args: &[&str]) -> std::process::Output {
     fs::create_dir_all(home.path("project/deep/below")).unwrap();

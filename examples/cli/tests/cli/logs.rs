@@ -24,6 +24,10 @@ fn what_was_said_is_shown_by_stage_and_stream() {
         (&["--since", "1h"], &["out", "err", "more"]),
         (&["--since", "2999-01-01"], &[]),
         (&["--failed"], &[]),
+        (&["--level", "warn"], &["err"]),
+        (&["--level", "info"], &["out", "err", "more"]),
+        (&["--search", "OR"], &["more"]),
+        (&["--search", "r", "--level", "warn"], &["err"]),
     ] {
         let shown = home.run(&[&["logs", "first", "--json"], args].concat());
         let texts: Vec<_> =

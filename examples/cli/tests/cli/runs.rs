@@ -294,6 +294,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       inbox        List all questions, approvals and other waits for a person, over all runs, the oldest first
       show         Show a run: its status, stages, lanes, nodes, variables and errors
       diff         Show what a run with a worktree has changed and committed
+      worktree     List the git worktrees of runs, print what a run has committed in its worktree, or remove a worktree
       events       List the events of a run, with the numbers for `fork --at`
       logs         Show the output of the programs and agents that a run called
       watch        Show the progress of a run until it ends, whichever process drives it. Ctrl-C stops only the display
@@ -310,6 +311,8 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       prune        Delete runs that have ended: old ones, those with a status, or all but the newest
       recover      Resume all unfinished runs that no process drives, as after a crash, including those that wait until a time. Runs that wait for a person stay paused
       worker       Drive the runs of the store that no other process drives, and new ones, until it is stopped
+      workers      List the processes that drive runs of the store at the moment, and count the runs that no process drives
+      stores       Show where the runs are stored, and how many there are of each status
       serve        Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started through it are driven here, and so are those of the store that no other process drives
       mcp          Offer workflows as tools to the agent that started this program, in the Model Context Protocol over standard input and output. Drives runs as `serve` does, and ends when standard input ends
       completions  Print a script that completes the command line in a shell: `source <(workflow completions bash)`

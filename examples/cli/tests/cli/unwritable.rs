@@ -193,6 +193,7 @@ fn a_home_that_cannot_be_written_can_be_looked_at() {
 #[test]
 fn a_home_on_a_read_only_mount_can_be_looked_at() {
     let home = Home::with_stages(&STAGES);
+    home.write(".orch/workflows/kept.workflow.yml", &home.read("stages.workflow.yml"));
     assert_eq!(home.run(&["run", "stages.workflow.yml", "--run-id", "r1"]).code, Some(0));
     let run = |args: &[&str]| {
         let program = home.command(args);
@@ -209,6 +210,9 @@ fn a_home_on_a_read_only_mount_can_be_looked_at() {
         assert_eq!(looked.code, Some(0), "{args:?}: {looked:?}");
         assert!(looked.stdout.contains(shown), "{args:?}: {looked:?}");
     }
+    let listed = run(&["list", "--json"]).json();
+    let why = listed[0]["readOnly"].as_str().unwrap();
+    assert!(why.contains(".orch/workflows cannot be written: Read-only file system"), "{why}");
     for args in [&["run", "stages.workflow.yml"][..], &["rerun", "r1"], &["delete", "r1", "--yes"]] {
         let refused = run(args);
         assert_eq!(refused.code, Some(5), "{args:?}: {refused:?}");

@@ -58,6 +58,14 @@ fn a_run_with_a_worktree_leaves_the_checkout_alone_and_shows_what_it_changed() {
     let diff: serde_json::Value = serde_json::from_str(&diff.stdout).unwrap();
     assert_eq!(diff["base"], git(&home, &["rev-parse", "HEAD"]));
     assert_eq!(diff["branch"], "workflow/first");
+
+    let listed = home.run(&["worktree", "list", "--json"]).json();
+    assert_eq!(
+        (&listed[0]["runId"], &listed[0]["status"], &listed[0]["branch"]),
+        (&"first".into(), &"completed".into(), &"workflow/first".into())
+    );
+    let patch = home.run(&["worktree", "patch", "first"]);
+    assert!(patch.stdout.contains("+++ b/plan") && patch.stdout.contains("+a plan"), "{patch:?}");
     let files: Vec<_> = diff["files"].as_array().unwrap().iter().map(|file| &file["path"]).collect();
     assert_eq!(files, ["code", "old", "plan"]);
     let subjects: Vec<_> =
@@ -69,6 +77,13 @@ fn a_run_with_a_worktree_leaves_the_checkout_alone_and_shows_what_it_changed() {
     for commit in diff["commits"].as_array().unwrap() {
         assert!(log.contains(commit["id"].as_str().unwrap()), "{log}");
     }
+
+    let removed = home.run(&["worktree", "remove", "first"]);
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    assert!(removed.stdout.contains("its branch workflow/first stays"), "{removed:?}");
+    assert_eq!(home.run(&["worktree", "list"]).stdout, "");
+    assert_ne!(git(&home, &["rev-parse", "workflow/first"]), "");
+    assert_eq!(home.run(&["worktree", "remove", "first"]).code, Some(5));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::fill_in::is_plain;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, ProviderMap};
 use crate::definition::check::{validate, validate_profile, validate_role};
 use crate::definition::model::{Diagnostic, Diagnostics, Stage, roles_of};
 use crate::ids::{RoleId, StageId};
@@ -34,14 +34,18 @@ impl CheckedBundle {
         if problems.has_errors() { Err(problems) } else { Ok(Self(bundle)) }
     }
 
-    /// The same with `name` as the provider of all calls; see [`Bundle::with_provider`].
+    /// The same with other providers; see [`Bundle::with_providers`].
     ///
     /// # Errors
     ///
-    /// What is wrong with the name.
-    pub fn with_provider(self, name: &str) -> Result<Self, Diagnostics> {
-        let bundle = Arc::unwrap_or_clone(self.0).with_provider(name);
-        if is_plain(name) { Ok(Self(Arc::new(bundle))) } else { Self::check(bundle) }
+    /// What is wrong with their names.
+    pub fn with_providers(self, map: &ProviderMap) -> Result<Self, Diagnostics> {
+        let bundle = Arc::unwrap_or_clone(self.0).with_providers(map);
+        if map.iter().all(|(_, name)| is_plain(name)) {
+            Ok(Self(Arc::new(bundle)))
+        } else {
+            Self::check(bundle)
+        }
     }
 
     /// The bundle.

@@ -22,7 +22,7 @@ pub(in crate::machine) fn lane(
     let scope = RunScope::lane(state, stage, lane);
     let provider = match &lane.literal {
         Some(literal) => literal.clone(),
-        None => name(&lane.provider, &scope, &format!("{}.provider", stage.id))?.into(),
+        None => provider(plan, &lane.provider, &scope, &format!("{}.provider", stage.id))?,
     };
     let role = lane.role.as_ref().map(|template| role(plan, template, &scope, &format!("{}.role", stage.id)));
     Ok((provider, role.transpose()?))
@@ -46,7 +46,7 @@ pub(in crate::machine) fn node(
     let field = |name: &str| format!("{}.{}.{name}", stage.id, path.node);
     let whole = lane_state.map(|lane| &lane.whole);
     let provider = match &call.provider {
-        Some(template) => name(template, &scope, &field("provider"))?.into(),
+        Some(template) => provider(plan, template, &scope, &field("provider"))?,
         None => whole.and_then(|lane| lane.provider.clone()).unwrap_or_default(),
     };
     let role = match &call.role {
@@ -72,6 +72,20 @@ pub(in crate::machine) fn role_of(
 
 fn name(template: &Template, scope: &RunScope<'_>, field: &str) -> Result<String, Failure> {
     template.render_text(scope).map_err(|error| unresolved(field, &error))
+}
+
+/// The provider that a template names, or the one in its place.
+fn provider(
+    plan: &Plan,
+    template: &Template,
+    scope: &RunScope<'_>,
+    field: &str,
+) -> Result<Arc<str>, Failure> {
+    let written = name(template, scope, field)?;
+    // What the definition names literally was replaced when the run was started, and with it the provider of the stage.
+    let is_known = template.names().all(|name| name.as_str() == "stage.provider");
+    let other = if is_known { None } else { plan.bundle().in_place_of(&written) };
+    Ok(other.unwrap_or(&written).into())
 }
 
 /// A role that exists and can be used.

@@ -10,11 +10,10 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use workflow_core::bundle::Bundle;
-use workflow_core::definition;
+use workflow_core::bundle::{Bundle, ProviderMap};
 use workflow_core::ids::{RunId, WorkflowId};
 
-use super::check::problems;
+use super::check::CheckedText;
 use crate::caller::{Caller, Scope, Target};
 use crate::error::ServiceError;
 use crate::followed::Followed;
@@ -98,12 +97,5 @@ impl Operation for GraphWorkflow {
 
 /// The definition in a text, with all that it refers to.
 async fn resolved(host: &Host, id: Option<&WorkflowId>, text: &str) -> Result<Arc<Bundle>, ServiceError> {
-    let draft = definition::read(text.as_bytes(), id);
-    let mut looked_up = draft.clone();
-    host.engine().look_up(&mut looked_up).await?;
-    let checked = host.engine().finish(looked_up, None);
-    let Some(plan) = checked.plan else {
-        return Err(ServiceError::invalid_text(&problems(checked.diagnostics, &draft)));
-    };
-    Ok(plan.bundle().clone())
+    Ok(CheckedText::of(host, text, id, &ProviderMap::default()).await?.plan()?.bundle().clone())
 }
