@@ -12,6 +12,7 @@ use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use futures::io::AllowStdIo;
 use futures::sink::SinkExt as _;
 use futures::stream::{StreamExt as _, TryStreamExt as _};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use workflow_core::stop::Stop;
@@ -29,6 +30,8 @@ use crate::{home, print, signals};
 
 /// The name of the file with the token, in the home.
 const TOKEN: &str = "serve-token";
+/// How many files may be open beside those of streams: other connections, the store, runs.
+const OTHERS: u64 = 3_000;
 
 /// Drives runs on the threads of a runtime.
 struct Threads(Handle);
@@ -136,6 +139,7 @@ pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error
         let mut options = Options::new(tokens);
         options.hosts.clone_from(&args.hosts);
         options.origins.clone_from(&args.origins);
+        allow_files(options.streams as u64 + OTHERS);
         let listen = args.listen;
         let bound = server.runtime.spawn(TcpListener::bind(listen)).await;
         let bound = bound.map_err(|error| Error::System(error.into()))?;
@@ -150,6 +154,18 @@ pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error
         .boxed()
     };
     server.until_stopped(served, stop).await
+}
+
+/// Raises the soft limit of open files to that number, within the hard limit: many systems allow 1,024, and each stream
+/// takes one.
+fn allow_files(wanted: u64) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some_and(|current| current < wanted) {
+        let current = Some(maximum.map_or(wanted, |most| wanted.min(most)));
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current, maximum }) {
+            tracing::warn!(%error, "the limit of open files stays as it is: there can be few streams");
+        }
+    }
 }
 
 /// Standard input, read by a thread of its own.

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -148,6 +148,29 @@ fn a_server_that_was_killed_resumes_its_runs_when_it_starts_again() {
     home.write("gate", "");
     let _again: Started = home.start(&["serve", "--listen", "127.0.0.1:0"]);
     until("the run has completed", || home.show("first")["status"] == "completed");
+}
+
+#[test]
+fn a_server_raises_the_limit_of_open_files_for_its_streams() {
+    let home = Home::with_stages(&[("one", "ulimit -n >limit")]);
+    let text = home.read("stages.workflow.yml");
+    home.write(".orch/workflows/stages.workflow.yml", &text);
+    let program = home.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\""]).arg(program.get_program());
+    limited.args(program.get_args()).current_dir(home.path("")).env_clear();
+    limited.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = limited.stdout(Stdio::piped()).spawn().unwrap();
+    let output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut server = Client(child, output, 0);
+    let mut url = String::new();
+    server.1.read_line(&mut url).unwrap();
+    let token = home.read(".orch/serve-token");
+    let run = json!({ "id": "stages", "runId": "first" });
+    assert_eq!(post(url.trim(), "workflow:run", &token, &run).0, 200);
+    until("the run has completed", || home.show("first")["status"] == "completed");
+    let limit = home.read("limit");
+    assert!(limit.trim().parse::<u64>().is_ok_and(|limit| limit > 256) || limit == "unlimited\n", "{limit}");
 }
 
 #[test]
