@@ -89,8 +89,9 @@ impl Steady {
         if elapsed.saturating_sub(last.read) >= FRESH {
             return None;
         }
-        let at = last.at.as_duration().checked_add(SignedDuration::try_from(passed).ok()?)?;
-        let next = Shown { at: Timestamp::from_duration(at).ok()?, elapsed, ..last };
+        let passed = SignedDuration::from_nanos(i64::from(passed.subsec_nanos()));
+        let at = Timestamp::from_duration(last.at.as_duration().checked_add(passed)?).ok()?;
+        let next = Shown { at, elapsed, ..last };
         *shown = Some(next);
         Some(next)
     }

@@ -70,6 +70,8 @@ pub(crate) struct LanePlan {
     pub weight: u32,
     /// How it is called, if that differs from the stage.
     pub call: Option<Box<CallPlan>>,
+    /// The path of its node in the first iteration, if the stage has one node: all runs share it.
+    pub first: Option<NodePath>,
 }
 
 /// How the lanes of a stage make its result.

@@ -8,7 +8,7 @@ use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::event::EventBody;
 use crate::failure::Failure;
-use crate::ids::{NodePathParts, StageId};
+use crate::ids::StageId;
 use crate::machine::policy::step::Step;
 use crate::machine::policy::strategy::{self, Verdict, is_closed};
 use crate::machine::request::document::{self, Parts};
@@ -226,9 +226,12 @@ impl<'a> Step<'a> {
                 Work::Simple { id, .. } => {
                     if !matches!(status, StageStatus::Completed | StageStatus::Running | StageStatus::Failed)
                     {
-                        let (iteration, stage, node) = (self.state.iteration, stage.id.clone(), id.clone());
-                        let parts = NodePathParts { iteration, stage, lane: number, node, items: Vec::new() };
-                        self.ask_for_place(parts.into())?;
+                        let first =
+                            lane.first.as_ref().filter(|first| first.iteration == self.state.iteration);
+                        match first.cloned().or_else(|| self.path(number, id)) {
+                            Some(path) => self.ask_for_place(path)?,
+                            None => return Ok(()),
+                        }
                     }
                 }
                 Work::Graph(_) => {

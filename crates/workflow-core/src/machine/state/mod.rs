@@ -201,12 +201,14 @@ impl State {
 
     /// All open questions to people, and when the run resumes by itself, if it does.
     pub fn waits(&self) -> Vec<Wait> {
-        let asked = self.asks.iter().map(|(number, ask)| ask.wait(*number));
-        let by_itself = self.wait().filter(|wait| wait.number.is_none());
-        if self.asks.is_empty() {
-            return Vec::from_iter(by_itself);
+        let mut waits = Vec::new();
+        if !self.asks.is_empty() {
+            waits.extend(self.asks.iter().map(|(number, ask)| ask.wait(*number)));
         }
-        asked.chain(by_itself).collect()
+        if let Some(by_itself) = self.wait().filter(|wait| wait.number.is_none()) {
+            waits.push(by_itself);
+        }
+        waits
     }
 
     /// Whether a resume has an effect: the run is paused or about to be, or was given up after crashes.

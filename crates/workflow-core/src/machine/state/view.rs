@@ -53,6 +53,13 @@ impl From<LaneState> for LaneView {
     }
 }
 
+/// Not collected: that would shrink the memory of the states, which takes longer than new memory.
+fn lane_views(lanes: Vec<LaneState>) -> Vec<LaneView> {
+    let mut views = Vec::with_capacity(lanes.len());
+    views.extend(lanes.into_iter().map(LaneView::from));
+    views
+}
+
 impl From<StageResult> for StageView {
     fn from(result: StageResult) -> Self {
         Self {
@@ -60,7 +67,7 @@ impl From<StageResult> for StageView {
             spent: result.spent,
             status: result.status,
             iteration: result.iteration,
-            results: result.lanes.into_iter().map(LaneView::from).collect(),
+            results: lane_views(result.lanes),
             started_at: result.started_at,
             ended_at: result.ended_at,
             error: result.error,
@@ -91,7 +98,7 @@ impl From<State> for RunView {
                 iteration: state.iteration,
                 output: None,
                 spent: current.spent,
-                results: current.lanes.into_iter().map(LaneView::from).collect(),
+                results: lane_views(current.lanes),
                 started_at: Some(current.started_at),
                 ended_at: None,
                 error: None,

@@ -17,7 +17,7 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
 use crate::definition::{CheckedBundle, Diagnostic, Diagnostics, Mode, ParallelStrategy, Period, Stage};
 use crate::expr::{Condition, SyntaxError, Template, ValueTemplate};
-use crate::ids::{NodeId, StageId};
+use crate::ids::{NodeId, NodePath, NodePathParts, StageId};
 use crate::output_schema::OutputSchema;
 use crate::plan::model::{LanePlan, LoopPlan, Plan, StagePlan, Strategy, Work, known_roles};
 use crate::plan::secrets;
@@ -123,6 +123,11 @@ impl Compiler<'_> {
             (Mode::Parallel, ParallelStrategy::Race) => Strategy::Race,
             (Mode::Parallel, ParallelStrategy::Majority) => Strategy::Majority,
         };
+        let profile = self.bundle.profiles.get(id);
+        let node = match profile {
+            Some(_) => None,
+            None => Some(NodeId::new("run").ok()?),
+        };
         let mut lanes = Vec::new();
         for (n, lane) in stage.providers.iter().enumerate() {
             let provider =
@@ -139,11 +144,12 @@ impl Compiler<'_> {
                     }
                     None => None,
                 },
+                first: node.as_ref().and_then(|node| first(id, n, node)),
             });
         }
-        let work = match self.bundle.profiles.get(id) {
-            Some(profile) => Work::Graph(self.graph(path, profile, stage)?),
-            None => Work::Simple { id: NodeId::new("run").ok()?, call: self.stage_call(path, stage)?.into() },
+        let work = match (profile, node) {
+            (Some(profile), _) => Work::Graph(self.graph(path, profile, stage)?),
+            (None, node) => Work::Simple { id: node?, call: self.stage_call(path, stage)?.into() },
         };
         Some(StagePlan {
             id: id.clone(),
@@ -157,7 +163,7 @@ impl Compiler<'_> {
             when: self.condition(format_args!("{path}.when"), stage.when.as_deref())?,
             approval: self.text(format_args!("{path}.approval"), stage.approval.as_deref())?,
             budget: stage.budget,
-            vars: self.bundle.profiles.get(id).map(|profile| data_of(&profile.vars)).unwrap_or_default(),
+            vars: profile.map(|profile| data_of(&profile.vars)).unwrap_or_default(),
             set: self.values(format_args!("{path}.set"), &stage.set)?,
         })
     }
@@ -227,6 +233,12 @@ impl Compiler<'_> {
     pub(super) fn refuse(&mut self, path: Arguments<'_>, message: &str) {
         self.problems.push(Diagnostic::error("bad-expression", path.to_string(), message));
     }
+}
+
+/// The path of a stage's one node in the first iteration.
+fn first(stage: &StageId, lane: usize, node: &NodeId) -> Option<NodePath> {
+    let (stage, node, lane) = (stage.clone(), node.clone(), u32::try_from(lane).ok()?);
+    Some(NodePathParts { iteration: 1, stage, lane, node, items: Vec::new() }.into())
 }
 
 fn data_of(vars: &IndexMap<String, Value>) -> IndexMap<String, Data> {

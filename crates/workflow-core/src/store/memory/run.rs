@@ -123,7 +123,7 @@ impl Run {
         match self.log.last_mut() {
             Some(piece) if piece.capacity() - piece.len() >= events.len() => piece.extend_from_slice(events),
             _ => {
-                let wanted = usize::try_from(self.last_event()).unwrap_or(MOST_AHEAD).min(MOST_AHEAD);
+                let wanted = usize::try_from(2 * self.last_event()).unwrap_or(MOST_AHEAD).min(MOST_AHEAD);
                 let mut piece = Vec::with_capacity(wanted.max(events.len()));
                 piece.extend_from_slice(events);
                 self.log.push(piece);
