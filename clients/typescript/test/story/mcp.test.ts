@@ -46,7 +46,7 @@ test("an agent runs a workflow through the official SDK's client", { timeout: 60
     return result.structuredContent;
   };
 
-  assert.equal((await call("list_workflows", { search: "ships" })).workflows[0].id, "story");
+  assert.equal((await call("list_workflows", { search: "stor" })).workflows[0].id, "story");
   assert.deepEqual((await call("describe_workflow", { id: "story" })).inputs.inputs[0].name, "feature");
   const { runId, run } = await call("run_workflow", { id: "story", vars: { feature: "search" }, waitSeconds: 30 });
   assert.deepEqual([run.status, run.waits[0].question], ["paused", "Ship it?"]);
