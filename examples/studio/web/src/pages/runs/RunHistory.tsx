@@ -1,0 +1,219 @@
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import type { RunRecord } from "workflow-client";
+
+import { cost, count, duration, elapsed, shortCost } from "../../format";
+import { Button } from "../../parts/Button";
+import { Icon, Status } from "../../parts/Icon";
+import { SearchField } from "../../parts/SearchField";
+import { Empty, Failed, Skeleton } from "../../parts/states";
+import { FilterBox } from "../../parts/FilterBox";
+import { Table, type Column } from "../../parts/Table";
+import { Moment, useNow } from "../../parts/Time";
+import { useTitle } from "../../parts/title";
+import { isOver, isUnclaimed, runStatus } from "../../words";
+import { useWorkflows } from "../workflows/query";
+import { useRuns, type RunsSearch } from "./query";
+
+const COLUMNS: Column<RunRecord>[] = [
+  { name: "Status", width: "minmax(150px, 1.3fr)", isPlain: true, cell: (run) => <RunStatusCell run={run} /> },
+  {
+    name: "Workflow",
+    width: "minmax(110px, 1.2fr)",
+    cell: (run) => (
+      <Link to="/runs" search={{ workflow: run.workflowId }} className="ellipsis quiet" title={run.workflowId}>
+        {run.workflowId}
+      </Link>
+    ),
+  },
+  {
+    name: "Run",
+    width: "minmax(140px, 1.6fr)",
+    cell: (run) => (
+      <Link to="/runs/$run/timeline" params={{ run: run.runId }} className="row-link ellipsis mono" title={run.runId}>
+        {run.runId}
+      </Link>
+    ),
+  },
+  { name: "Started", width: "108px", cell: (run) => <Moment at={run.startedAt ?? run.createdAt} /> },
+  { name: "Duration", width: "84px", isNumber: true, cell: (run) => <RunDuration run={run} /> },
+  {
+    name: "Stage",
+    width: "minmax(72px, 0.8fr)",
+    isEmpty: (run) => isOver(run.status) || !run.progress?.currentStage,
+    cell: (run) => <span className="ellipsis muted">{isOver(run.status) ? "" : run.progress?.currentStage}</span>,
+  },
+  {
+    name: "Iteration",
+    width: "64px",
+    isNumber: true,
+    isEmpty: (run) => !run.progress,
+    cell: (run) => run.progress?.iteration ?? "–",
+  },
+  {
+    name: "Cost",
+    width: "84px",
+    isNumber: true,
+    isEmpty: (run) => !run.progress || run.progress.spent.attempts === 0,
+    cell: (run) => {
+      const spent = run.progress?.spent;
+      return spent === undefined ? "unknown" : <span title={cost(spent)}>{shortCost(spent)}</span>;
+    },
+  },
+  {
+    name: "Forked from",
+    width: "minmax(90px, 0.8fr)",
+    isEmpty: (run) => !run.forkedFrom,
+    cell: (run) =>
+      run.forkedFrom ? (
+        <Link to="/runs/$run/timeline" params={{ run: run.forkedFrom }} className="ellipsis mono">
+          {run.forkedFrom}
+        </Link>
+      ) : null,
+  },
+];
+
+function RunStatusCell({ run }: { run: RunRecord }) {
+  return (
+    <span className="two">
+      <Status {...runStatus(run)} />
+      {isUnclaimed(run) ? <span className="muted small ellipsis">no process drives it</span> : null}
+      {run.status === "failed" && run.error ? (
+        <span className="muted small ellipsis" title={run.error.message}>
+          {run.error.message}
+        </span>
+      ) : null}
+    </span>
+  );
+}
+
+function RunDuration({ run }: { run: RunRecord }) {
+  const now = useNow();
+  if (!run.startedAt) return <>–</>;
+  const from = Date.parse(run.startedAt);
+  return <>{run.completedAt ? duration(Date.parse(run.completedAt) - from) : elapsed(now - from)}</>;
+}
+
+export function RunHistory() {
+  useTitle("Runs");
+  const search: RunsSearch = useSearch({ strict: false });
+  const navigate = useNavigate();
+  const { query, rows, waiting, showNew, total } = useRuns(search);
+  const workflows = useWorkflows();
+  const set = (change: RunsSearch) => void navigate({ to: "/runs", search: { ...search, ...change }, replace: true });
+  const isFiltered = Object.values(search).some(Boolean);
+  const names = new Set(workflows.data?.workflows.map((workflow) => workflow.id) ?? []);
+  if (search.workflow) names.add(search.workflow);
+  return (
+    <div className="page">
+      <header className="page-head">
+        <h1>Runs</h1>
+        {total === undefined ? null : <span className="muted number">{count(total)}</span>}
+        <span className="grow" />
+        {waiting > 0 ? (
+          <Button slim aria-pressed="true" onClick={showNew}>
+            {count(waiting)} new
+          </Button>
+        ) : null}
+      </header>
+      <div className="filters" role="search" aria-label="Filter the runs">
+        <SearchField label="Search runs" value={search.q ?? ""} onChange={(q) => set({ q })} />
+        <FilterBox count={Object.entries(search).filter(([name, value]) => name !== "q" && value).length}>
+          <label className="labelled">
+            Status
+            <select
+              className="field"
+              value={search.status ?? ""}
+              onChange={(event) => set({ status: event.target.value })}
+            >
+              <option value="">All</option>
+              <option value="pending,running,paused">Active</option>
+              <option value="pending">Pending</option>
+              <option value="running">Running</option>
+              <option value="paused">Paused</option>
+              <option value="completed">Completed</option>
+              <option value="failed">Failed</option>
+              <option value="cancelled">Cancelled</option>
+            </select>
+          </label>
+          <label className="labelled">
+            Waits for
+            <select className="field" value={search.wait ?? ""} onChange={(event) => set({ wait: event.target.value })}>
+              <option value="">Anything</option>
+              <option value="approval,question,unknown_outcome,crashes">A person</option>
+              <option value="quota">A quota</option>
+              <option value="pause">Resume</option>
+              <option value="retry">A retry</option>
+            </select>
+          </label>
+          <label className="labelled">
+            Workflow
+            <select
+              className="field"
+              value={search.workflow ?? ""}
+              onChange={(event) => set({ workflow: event.target.value })}
+            >
+              <option value="">All</option>
+              {[...names].map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          </label>
+          <label className="labelled">
+            From
+            <input
+              className="field"
+              type="date"
+              value={search.from ?? ""}
+              onChange={(event) => set({ from: event.target.value })}
+            />
+          </label>
+          <label className="labelled">
+            to
+            <input
+              className="field"
+              type="date"
+              value={search.to ?? ""}
+              onChange={(event) => set({ to: event.target.value })}
+            />
+          </label>
+        </FilterBox>
+        {isFiltered ? (
+          <Button kind="plain" icon="close" onClick={() => void navigate({ to: "/runs", search: {}, replace: true })}>
+            Clear
+          </Button>
+        ) : null}
+      </div>
+      {query.isError && rows.length === 0 ? (
+        <div className="table">
+          <Failed failure={query.error} retry={() => void query.refetch()} />
+        </div>
+      ) : query.isPending ? (
+        <Skeleton rows={12} />
+      ) : rows.length === 0 ? (
+        isFiltered ? (
+          <Empty text="No run matches the filter.">
+            <Button onClick={() => void navigate({ to: "/runs", search: {}, replace: true })}>Clear the filter</Button>
+          </Empty>
+        ) : (
+          <Empty text="Nothing has run yet.">
+            <Link to="/workflows" className="button primary">
+              <Icon name="workflows" />
+              Choose a workflow
+            </Link>
+          </Empty>
+        )
+      ) : (
+        <Table
+          label="Runs"
+          columns={COLUMNS}
+          rows={rows}
+          total={total}
+          keyOf={(run) => run.runId}
+          onEnd={() => {
+            if (query.hasNextPage && !query.isFetching) void query.fetchNextPage();
+          }}
+        />
+      )}
+    </div>
+  );
+}

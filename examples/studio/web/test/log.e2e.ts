@@ -1,0 +1,135 @@
+import { expect, test } from "vitest";
+
+import { eventually } from "./studio.ts";
+import { studio, tab } from "./setup.ts";
+import { HOSTILE, LINES, TICKS } from "./workflows.ts";
+
+test("hostile-log: texts stay texts, and nothing of them acts", async () => {
+  const server = await studio({ hostile: HOSTILE });
+  const { page, goto } = await tab(server);
+  await server.run("hostile", "r1");
+  await server.until("r1", "completed");
+  await goto("/workflows");
+  await page.getByText("Hostile <b>name</b>").waitFor();
+  await goto("/runs/r1");
+  await page.locator(".log-text .ansi-1", { hasText: "red" }).waitFor();
+  const texts = await page.locator(".log-line .log-kind:text-is('out') + .log-text").allTextContents();
+  expect(texts).toEqual(["<img src=x onerror=alert(1)>", "title", "cleared", "\\u{202E}reversed", "link", "red"]);
+  expect(await page.locator(".log-text .ansi-1").textContent()).toBe("red");
+  expect(await page.locator("img, .log-text a, b").count()).toBe(0);
+  expect(await page.title()).toContain("r1");
+});
+
+test("csp-clean: the policy forbids everything but the page's own files, and is not violated", async () => {
+  const server = await studio({ hostile: HOSTILE });
+  const answer = await fetch(`${server.origin}/runs/x`);
+  expect(answer.headers.get("content-security-policy")).toMatch(
+    /default-src 'none'.*script-src 'self'.*frame-ancestors 'none'.*require-trusted-types-for 'script'/,
+  );
+  expect(answer.headers.get("set-cookie")).toBeNull();
+  expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+  const { page, problems, goto } = await tab(server);
+  for (const path of ["/workflows", "/workflows/hostile/run", "/runs", "/inbox"]) await goto(path);
+  expect(problems).toEqual([]);
+  expect(await page.context().cookies()).toEqual([]);
+  // The token has left the address.
+  expect(page.url()).not.toContain(server.token);
+  const result = await page.evaluate(() => {
+    try {
+      // eslint-disable-next-line no-restricted-syntax
+      document.body.insertAdjacentHTML("beforeend", "<p>x</p>");
+      return "inserted";
+    } catch {
+      return "refused";
+    }
+  });
+  expect(result).toBe("refused");
+  problems.length = 0;
+});
+
+test("rebinding-403: another name of the address reaches neither the page nor the interface", async () => {
+  const server = await studio();
+  const { request } = await import("node:http");
+  const status = (path: string, headers: Record<string, string>) =>
+    new Promise((resolve, reject) => {
+      const url = new URL(path, server.origin);
+      request(url, { headers }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .on("error", reject)
+        .end();
+    });
+  const authorization = `Bearer ${server.token}`;
+  expect(await status("/runs", { host: "evil.example" })).toBe(403);
+  expect(await status("/studio.js", { host: "evil.example" })).toBe(403);
+  expect(await status("/api/v1/stream", { host: "evil.example", authorization })).toBe(403);
+  expect(await status("/api/v1/stream", { origin: "http://evil.example", authorization })).toBe(403);
+  expect(await status("/runs", {})).toBe(200);
+  expect(await status("/api/v1/none", {})).not.toBe(200);
+});
+
+test("a page without the token says what to do, and shows nothing", async () => {
+  const server = await studio({ hostile: HOSTILE });
+  const { page } = await tab(server);
+  await page.evaluate(() => localStorage.clear());
+  await page.goto(`${server.origin}/workflows`);
+  await page.getByText("This page has no valid token").waitFor();
+  expect(await page.getByText("Hostile").count()).toBe(0);
+});
+
+test("log search: the total is exact, also for lines that are not loaded", async () => {
+  const server = await studio({ lines: LINES });
+  const { page, goto } = await tab(server);
+  await server.run("lines", "r1", { lines: 20_000 });
+  await server.until("r1", "completed");
+  await goto("/runs/r1");
+  const found = await server.client.call("workflow:runs:logs", { runId: "r1", text: "needle", counted: true });
+  await page.getByText(/^[\d,]+ lines not loaded/).waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("needle");
+  await page.locator(".log-total", { hasText: new RegExp(`^${found.total} lines$`) }).waitFor();
+  await page.locator("mark", { hasText: "Needle" }).first().waitFor();
+  expect(new URL(page.url()).search).toBe("?q=needle");
+  await goto("/runs/r1/timeline?q=needle&kind=stderr");
+  await page.getByText("No line matches the filter.").waitFor();
+});
+
+test("a line of the address is loaded and shown, however far from the end", async () => {
+  const server = await studio({ lines: LINES });
+  const { page, goto } = await tab(server);
+  await server.run("lines", "r1", { lines: 20_000 });
+  await server.until("r1", "completed");
+  await goto("/runs/r1/timeline?line=5000-5002");
+  await page.locator(".log-line.is-selected", { hasText: "Needle 5000" }).waitFor();
+  expect(await page.locator(".log-line.is-selected").count()).toBe(3);
+  await page
+    .locator(".log-line", { hasText: "line 5005" })
+    .getByRole("button")
+    .click({ modifiers: ["Shift"] });
+  await page.waitForURL(/line=5000-5005/);
+  expect(await page.locator(".log-line").count()).toBeLessThan(150);
+});
+
+test("follow-unstick: only a scroll upwards ends following, and the end begins it again", async () => {
+  const server = await studio({ ticks: TICKS });
+  const { page, goto } = await tab(server, { viewport: { width: 1440, height: 700 } });
+  await server.run("ticks", "r1");
+  await goto("/runs/r1");
+  await page.getByText("tick 60.", { exact: true }).waitFor();
+  const follow = page.getByRole("button", { name: "Follow" });
+  const lines = page.getByRole("log");
+  const distance = () => lines.evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight);
+  expect(await follow.getAttribute("aria-pressed")).toBe("true");
+  await eventually("the end", async () => (await distance()) < 60);
+  await lines.hover();
+  await page.mouse.wheel(0, -400);
+  await eventually("following ends", async () => (await follow.getAttribute("aria-pressed")) === "false");
+  const top = await lines.evaluate((log) => log.scrollTop);
+  const total = await page.locator(".log-total").textContent();
+  await eventually("more lines", async () => (await page.locator(".log-total").textContent()) !== total);
+  expect(await lines.evaluate((log) => log.scrollTop)).toBe(top);
+  await page.mouse.wheel(0, 100_000);
+  await eventually("following begins again", async () => (await follow.getAttribute("aria-pressed")) === "true");
+  server.touch("stop");
+});

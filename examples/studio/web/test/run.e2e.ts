@@ -1,0 +1,194 @@
+import { expect, test } from "vitest";
+
+import { eventually } from "./studio.ts";
+import { studio, tab } from "./setup.ts";
+import { NIGHTLY, SHIP, SLOW, TICKS } from "./workflows.ts";
+
+test("pause: it is requested until the run is paused, and Resume continues it", async () => {
+  const server = await studio({ slow: SLOW });
+  const { page, goto } = await tab(server);
+  await server.run("slow", "r1");
+  await goto("/runs/r1/timeline");
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByText("pause requested", { exact: true }).waitFor();
+  expect(await page.locator(".run-title .status").textContent()).toBe("Running");
+  server.touch("go");
+  await page.locator(".run-title .status", { hasText: "Paused" }).waitFor();
+  await page.getByText("Resume continues it.").waitFor();
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
+  const { run } = await server.client.call("workflow:runs:get", { runId: "r1" });
+  expect(run.status).toBe("completed");
+});
+
+test("cancel asks first, and shows the run as cancelled when it is", async () => {
+  const server = await studio({ slow: SLOW });
+  const { page, goto } = await tab(server);
+  await server.run("slow", "r1");
+  await goto("/runs/r1");
+  const cancel = page.getByRole("button", { name: "Cancel" });
+  await cancel.click();
+  await page.getByRole("button", { name: "Keep it running" }).click();
+  expect(await cancel.evaluate((button) => button === document.activeElement)).toBe(true);
+  await cancel.click();
+  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.locator(".run-title .status", { hasText: "Cancelled" }).waitFor();
+  await server.until("r1", "cancelled");
+});
+
+test("cancel-no-process: a run that no process drives says so, and is resumed or cancelled here", async () => {
+  const server = await studio({ slow: SLOW });
+  const { page, goto } = await tab(server);
+  await server.run("slow", "r1");
+  await server.until("r1", "running");
+  await server.stop("SIGKILL");
+  await server.open(["--no-worker"]);
+  await goto("/runs/r1");
+  await page.getByText("no process drives it").waitFor({ timeout: 40_000 });
+  await page.getByRole("button", { name: "Resume here" }).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.locator(".run-title .status", { hasText: "Cancelled" }).waitFor();
+});
+
+test("rerun-node: a failed run says what happened, what was tried, and is rerun from there", async () => {
+  const server = await studio({ nightly: NIGHTLY });
+  const { page, goto } = await tab(server);
+  await server.run("nightly", "r1");
+  await server.until("r1", "failed");
+  await goto("/runs/r1");
+  const band = page.getByRole("region", { name: "Why the run failed" });
+  await band.getByText("Permanent failure", { exact: true }).waitFor();
+  await band.getByText("Tried 2 times").waitFor();
+  await band.getByText("Temporary failure: connection reset by peer").waitFor();
+  await band.getByRole("button", { name: "Rerun from what failed" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Rerun" }).click();
+  await page.waitForURL((url) => !url.pathname.includes("/r1/"));
+  await page.getByText("Forked from").waitFor();
+  // The stage before it was not called again.
+  expect(server.read("collected")).toBe("x\n");
+});
+
+test("attempt-logs: every attempt has its failure and its own log", async () => {
+  const server = await studio({ nightly: NIGHTLY });
+  const { page, goto } = await tab(server);
+  await server.run("nightly", "r1");
+  await server.until("r1", "failed");
+  await goto("/runs/r1");
+  await page.getByRole("button", { name: /^verify, failed, attempt 2/ }).click();
+  const details = page.getByRole("complementary", { name: "Selection" });
+  await details.getByRole("button", { name: "#1" }).click();
+  await details.getByText("connection reset by peer").waitFor();
+  await page.getByRole("button", { name: "Only verify, attempt 1" }).waitFor();
+  const lines = page.locator(".log-line");
+  await eventually("the log of one attempt", async () => {
+    const texts = await lines.allTextContents();
+    return (
+      texts.length > 0 && texts.every((text) => text.includes("verify")) && !texts.some((text) => text.includes("#2"))
+    );
+  });
+  expect(new URL(page.url()).search).toContain("attempt=1");
+  await page.keyboard.press("Escape");
+  await details.waitFor({ state: "detached" });
+});
+
+test("inbox-approve: with the evidence and the effect, and the next one has the focus", async () => {
+  const server = await studio({ ship: SHIP });
+  const { page, goto } = await tab(server);
+  for (const run of ["r1", "r2"]) {
+    await server.run("ship", run);
+    await server.until(run, "paused");
+  }
+  await goto("/");
+  await page.waitForURL("**/inbox");
+  await page.getByText("Ship a plan of 3 steps?").first().waitFor();
+  await page.getByText("Output of plan").waitFor();
+  expect(await page.title()).toMatch(/^\(2\)/);
+  await page.getByLabel("Comment").fill("looks right");
+  await page.getByRole("button", { name: "Approve, start ship" }).click();
+  await server.until("r1", "completed");
+  await page.locator('[data-item^="r1"]').waitFor({ state: "detached" });
+  await eventually("the focus of the next one", () =>
+    page.evaluate(() => document.activeElement?.getAttribute("data-item")?.startsWith("r2") ?? false),
+  );
+  await page.getByRole("button", { name: "Reject, run fails" }).click();
+  await server.until("r2", "failed");
+  await page.getByText("Nothing waits for you.").waitFor();
+});
+
+test("answered-elsewhere: an answer that came from another place is shown, and not given again", async () => {
+  const server = await studio({ ship: SHIP });
+  const { page, goto } = await tab(server);
+  await server.run("ship", "r1");
+  await server.until("r1", "paused");
+  await goto("/runs/r1");
+  await page.getByRole("button", { name: "Approve, start ship" }).waitFor();
+  const { run } = await server.client.call("workflow:runs:get", { runId: "r1" });
+  await server.client.call("workflow:runs:answer", { runId: "r1", wait: run.waits?.[0]?.number ?? 0, value: true });
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
+  expect(await page.getByRole("button", { name: "Approve, start ship" }).count()).toBe(0);
+});
+
+test("reconnect-no-gap: after a lost connection the log has every line once", async () => {
+  const server = await studio({ ticks: TICKS });
+  const { page, goto } = await tab(server);
+  await server.run("ticks", "r1");
+  await goto("/runs/r1");
+  await page.getByText("tick 5.", { exact: true }).waitFor();
+  await page.context().setOffline(true);
+  await page.getByText("The server cannot be reached.").waitFor();
+  await page.getByText("Offline").first().waitFor();
+  const before = await page.locator(".log-total").textContent();
+  await eventually("more lines on the server", async () => {
+    const { total } = await server.client.call("workflow:runs:logs", { runId: "r1", counted: true, limit: 1 });
+    return (total ?? 0) > Number(before?.replace(/\D/g, "")) + 30;
+  });
+  await page.context().setOffline(false);
+  await page.getByText("The server cannot be reached.").waitFor({ state: "detached" });
+  server.touch("stop");
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
+  const { total, entries } = await server.client.call("workflow:runs:logs", {
+    runId: "r1",
+    counted: true,
+    limit: 5_000,
+  });
+  expect(entries).toHaveLength(total ?? 0);
+  const { events } = await server.client.call("workflow:runs:events", { runId: "r1" });
+  const shown = `${(total ?? 0) + events.length} lines`;
+  await eventually(shown, async () => (await page.locator(".log-total").textContent())?.replace(",", "") === shown);
+});
+
+test("server-restart: the page says that it is offline, and then what is true", async () => {
+  const server = await studio({ slow: SLOW });
+  const { page, goto } = await tab(server);
+  await server.run("slow", "r1");
+  await goto("/runs/r1");
+  await page.locator(".run-title .status", { hasText: "Running" }).waitFor();
+  await server.stop("SIGKILL");
+  await page.getByText("The server cannot be reached.").waitFor();
+  expect(await page.locator(".run-title .status").textContent()).toBe("Running");
+  server.touch("go");
+  await server.open();
+  await page.getByText("The server cannot be reached.").waitFor({ state: "detached" });
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor({ timeout: 40_000 });
+});
+
+test("offline-disables: controls say why they are off, and queue nothing", async () => {
+  const server = await studio({ slow: SLOW });
+  const { page, goto } = await tab(server);
+  await server.run("slow", "r1");
+  await goto("/runs/r1");
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  await page.context().setOffline(true);
+  await page.getByText(/This is as of \d\d:\d\d:\d\d/).waitFor();
+  const pause = page.getByRole("button", { name: "Pause" });
+  expect(await pause.getAttribute("aria-disabled")).toBe("true");
+  expect(await pause.getAttribute("title")).toBe("The server cannot be reached");
+  await pause.click({ force: true });
+  await page.context().setOffline(false);
+  await page.getByText(/This is as of/).waitFor({ state: "detached" });
+  server.touch("go");
+  await server.until("r1", "completed");
+  const { events } = await server.client.call("workflow:runs:events", { runId: "r1" });
+  expect(events.filter((event) => event.type === "pause_requested")).toEqual([]);
+});

@@ -1,0 +1,116 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+
+import { Client, HttpTransport } from "workflow-client";
+
+/** The terminal program: the one that was built last, unless another one is named. */
+const PROGRAM = process.env["WORKFLOW_PROGRAM"] ?? join(import.meta.dirname, "../../../../target/debug/workflow");
+
+/** A home with workflows, and `workflow studio` over it. */
+export class Studio {
+  readonly folder = mkdtempSync(join(tmpdir(), "studio-"));
+  readonly home = join(this.folder, "home");
+  origin = "";
+  token = "";
+  #process: ChildProcess | undefined;
+  #client: Client | undefined;
+
+  constructor(files: Record<string, string> = {}) {
+    mkdirSync(join(this.home, "workflows"), { recursive: true });
+    for (const [name, text] of Object.entries(files)) this.write(name, text);
+  }
+
+  /** Starts a studio over a home with these files. */
+  static async start(files: Record<string, string> = {}): Promise<Studio> {
+    const studio = new Studio(files);
+    await studio.open();
+    return studio;
+  }
+
+  /** Writes a file of the home. */
+  write(name: string, text: string): void {
+    const path = join(this.home, name.includes("/") ? name : `workflows/${name}.workflow.yml`);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+
+  /** Starts the server: at the same address as before, if there was one. */
+  async open(more: string[] = []): Promise<void> {
+    const listen = this.origin === "" ? "127.0.0.1:0" : new URL(this.origin).host;
+    const process = spawn(PROGRAM, ["studio", "--home", this.home, "--no-open", "--listen", listen, ...more], {
+      stdio: ["ignore", "pipe", "inherit"],
+      cwd: this.folder,
+      env: { PATH: globalThis.process.env["PATH"], HOME: this.folder, TZ: "UTC" },
+    });
+    this.#process = process;
+    const address = await new Promise<string>((resolve, reject) => {
+      process.once("exit", (code) => reject(new Error(`workflow studio ended with ${code}`)));
+      createInterface({ input: process.stdout as NonNullable<typeof process.stdout> }).once("line", resolve);
+    });
+    const url = new URL(address);
+    this.origin = url.origin;
+    this.token = url.hash.replace("#t=", "");
+    this.#client = new Client(new HttpTransport({ url: this.origin, token: this.token }));
+  }
+
+  /** The service, as programs use it. */
+  get client(): Client {
+    if (this.#client === undefined) throw new Error("the studio is not open");
+    return this.#client;
+  }
+
+  /** The address that is opened first: with the token. */
+  get address(): string {
+    return `${this.origin}/#t=${this.token}`;
+  }
+
+  /** Ends the server: at once, without telling it, or so that it stops by itself. */
+  async stop(signal: "SIGKILL" | "SIGTERM" = "SIGTERM"): Promise<void> {
+    const process = this.#process;
+    this.#process = undefined;
+    if (process === undefined || process.exitCode !== null || process.signalCode !== null) return;
+    const ended = new Promise((resolve) => process.once("exit", resolve));
+    process.kill(signal);
+    await ended;
+  }
+
+  async close(): Promise<void> {
+    await this.stop("SIGKILL");
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Starts a run. */
+  async run(id: string, runId: string, vars: Record<string, unknown> = {}): Promise<void> {
+    await this.client.start({ id, runId, vars });
+  }
+
+  /** Waits until a run has a status, or what else is asked for. */
+  async until(runId: string, status: string): Promise<void> {
+    await eventually(`${runId} is ${status}`, async () => {
+      const { run } = await this.client.call("workflow:runs:get", { runId });
+      return run.status === status;
+    });
+  }
+
+  /** The text of a file in the folder that the programs of workflows run in. */
+  read(name: string): string {
+    return readFileSync(join(this.folder, name), "utf8");
+  }
+
+  /** Makes a file there, for which a program waits. */
+  touch(name: string): void {
+    writeFileSync(join(this.folder, name), "");
+  }
+}
+
+/** Waits until something holds, at most for 20 s. */
+export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`not within 20 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}

@@ -1,0 +1,92 @@
+/** Workflows of the demo and command providers. */
+export const HELLO = `
+workflow: { name: Hello, stages: [greet] }
+greet: { provider: command, with: { command: [echo, "hello \${vars.name:-you}"] } }
+`;
+
+/** Waits for an approval after a stage. */
+export const SHIP = `
+workflow: { name: Ship a release, description: Plans and ships., stages: [plan, ship] }
+plan: { provider: demo, with: { answers: [a plan of 3 steps], usage: { input_tokens: 1200, output_tokens: 80, cost_usd: 0.0042 } } }
+ship: { provider: command, approval: "Ship \${stages.plan.output}?", with: { command: [sh, -c, "echo shipped"] } }
+`;
+
+/** Fails for good in its second stage, after a retry. */
+export const NIGHTLY = `
+workflow: { name: Nightly checks, stages: [collect, verify, publish] }
+collect: { provider: command, with: { command: [sh, -c, "echo x >>collected; echo collected"] } }
+verify:
+  provider: demo
+  on_failure: retry
+  retries: 2
+  retry_backoff: 0.01
+  with:
+    usage: { cost_usd: 0.01 }
+    attempts:
+      - { fail: transient, message: connection reset by peer }
+      - { fail: permanent, message: the checksum does not match }
+publish: { provider: demo }
+`;
+
+/** Writes numbered lines until the file \`stop\` exists. */
+export const TICKS = `
+workflow: { name: Ticks, stages: [tick] }
+tick:
+  provider: command
+  with:
+    command:
+      - sh
+      - -c
+      - 'n=0; while [ ! -e stop ]; do n=$((n+1)); echo "tick $n."; sleep 0.02; done; echo "last tick $n."'
+`;
+
+/** As many lines as \`vars.lines\` says, one in 1,000 of which is a needle. */
+export const LINES = `
+workflow: { name: Lines, stages: [write] }
+write:
+  provider: command
+  with:
+    command: [awk, -v, "n=\${vars.lines}", 'BEGIN { for (i = 1; i <= n; i++) print (i % 1000 == 0 ? "Needle " : "line ") i }']
+`;
+
+/** Waits until the file \`go\` exists in each of its two stages. */
+export const SLOW = `
+workflow: { name: Slow, stages: [first, second] }
+first: { provider: command, with: { command: [sh, -c, "while [ ! -e go ]; do sleep 0.02; done; echo first"] } }
+second: { provider: command, with: { command: [sh, -c, "echo second"] } }
+`;
+
+/** Output that tries to become markup, commands of a terminal, or to hide. */
+export const HOSTILE = `
+workflow: { name: "Hostile <b>name</b>", description: "<img src=x onerror=alert(1)>", stages: [say] }
+say:
+  provider: command
+  with:
+    command:
+      - printf
+      - '<img src=x onerror=alert(1)>\\n\\033]0;owned\\007title\\n\\033[2J\\033[Hcleared\\n\\342\\200\\256reversed\\n\\033]8;;javascript:alert(1)\\033\\134link\\033]8;;\\033\\134\\n\\033[31mred\\033[0m\\n'
+`;
+
+/** Variables of every type: a role says which. */
+export const TYPED = {
+  typed: `
+workflow: { name: Typed, stages: [use] }
+use: { provider: demo, role: user }
+`,
+  "roles/user.md": `---
+id: user
+variables:
+  - { name: goal, type: string, required: true, description: What is to be done }
+  - { name: count, type: number, default: 3 }
+  - { name: careful, type: boolean }
+  - { name: files, type: array }
+---
+{{goal}} {{count}} {{careful}} {{files}}
+`,
+};
+
+/** A quota that is filled again at a time, and one without. */
+export const QUOTA = `
+workflow: { name: Quota, stages: [ask] }
+ask: { provider: demo, with: { attempts: [{ fail: rate_limited, again_in: 1h, message: over the quota }] } }
+`;

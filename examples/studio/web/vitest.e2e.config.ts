@@ -1,0 +1,17 @@
+import { fileURLToPath } from "node:url";
+
+import { defineConfig } from "vitest/config";
+
+const client = fileURLToPath(new URL("../../../clients/typescript/src/index.ts", import.meta.url));
+
+/** The tests in a browser, against `workflow studio`: one file after the other, as they share a machine. */
+export default defineConfig({
+  resolve: { alias: { "workflow-client": client } },
+  test: {
+    include: ["test/*.e2e.ts"],
+    environment: "node",
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 30_000,
+  },
+});
