@@ -32,8 +32,9 @@ pub struct WindowScan<'f> {
     filter: &'f OutputFilter,
     /// Made for the first line.
     text: Option<Needle<'f>>,
-    /// The path of the last line, and whether it is selected: mostly, that of the next line is the same.
-    path: (Vec<u8>, bool),
+    /// The last line between its time and its text, and whether that is selected: mostly, the next line has the same
+    /// there.
+    place: (Vec<u8>, bool),
     entries: Vec<OutputEntry>,
     limit: usize,
     total: u64,
@@ -47,7 +48,7 @@ impl<'f> WindowScan<'f> {
         Self {
             filter,
             text: None,
-            path: (Vec::new(), false),
+            place: (Vec::new(), false),
             entries: Vec::new(),
             limit: filter.limit.unwrap_or(usize::MAX),
             total: 0,
@@ -119,63 +120,76 @@ impl<'f> WindowScan<'f> {
     }
 
     fn add_line(&mut self, line: &[u8]) -> serde_json::Result<()> {
-        let Some(outline) = Outline::of(line) else {
+        let Some((number, selected, quoted)) = self.outline(line) else {
             let entry: OutputEntry = serde_json::from_slice(line)?;
             self.add(&entry);
             return Ok(());
         };
-        self.see(outline.number);
-        if self.selects(&outline)? && self.count(outline.number) {
+        self.see(number);
+        if selected && self.has_text(quoted)? && self.count(number) {
             self.entries.push(serde_json::from_slice(line)?);
         }
         Ok(())
     }
 
-    fn selects(&mut self, outline: &Outline<'_>) -> serde_json::Result<bool> {
+    /// The number of the entry in a line, whether all but its text is selected, and its text as a JSON string, in its
+    /// quotes. `None` if the line has another form than the one in which this crate writes entries: it is parsed then.
+    fn outline<'l>(&mut self, line: &'l [u8]) -> Option<(u64, bool, &'l [u8])> {
+        let (number, rest) = digits(line.strip_prefix(b"{\"number\":")?)?;
+        let (_, rest) = digits(rest.strip_prefix(b",\"after_event\":")?)?;
+        let (_, rest) = string(rest.strip_prefix(b",\"at\":")?)?;
+        let known = if self.place.0.is_empty() { None } else { rest.strip_prefix(self.place.0.as_slice()) };
+        let quoted = match known {
+            Some(quoted) => quoted,
+            None => {
+                let (place, quoted) = Place::of(rest)?;
+                let selected = self.selects(&place);
+                self.place.0.clear();
+                self.place.0.extend_from_slice(&rest[..rest.len() - quoted.len()]);
+                self.place.1 = selected;
+                quoted
+            }
+        };
+        let quoted = quoted.strip_suffix(b"}")?;
+        (quoted.len() >= 2 && quoted.starts_with(b"\"") && quoted.ends_with(b"\"")).then_some(())?;
+        Some((number, self.place.1, quoted))
+    }
+
+    fn selects(&self, place: &Place<'_>) -> bool {
         let kinds = &self.filter.kinds;
-        if !kinds.is_empty() && !kinds.iter().any(|kind| OutputKind::as_str(*kind).as_bytes() == outline.kind)
-        {
-            return Ok(false);
+        if !kinds.is_empty() && !kinds.iter().any(|kind| OutputKind::as_str(*kind).as_bytes() == place.kind) {
+            return false;
         }
-        if self.filter.attempt.is_some_and(|attempt| u64::from(attempt) != outline.attempt) {
-            return Ok(false);
+        if self.filter.attempt.is_some_and(|attempt| u64::from(attempt) != place.attempt) {
+            return false;
         }
-        if self.path.0 != outline.path {
-            // A path has only ASCII characters, so a text that is none selects nothing.
-            let path = str::from_utf8(outline.path).ok().and_then(|path| path.parse::<NodePath>().ok());
-            self.path = (outline.path.to_vec(), path.is_some_and(|path| self.filter.matches_path(&path)));
-        }
-        if !self.path.1 {
-            return Ok(false);
-        }
+        // A path has only ASCII characters, so a text that is none selects nothing.
+        let path = str::from_utf8(place.path).ok().and_then(|path| path.parse::<NodePath>().ok());
+        path.is_some_and(|path| self.filter.matches_path(&path))
+    }
+
+    fn has_text(&mut self, quoted: &[u8]) -> serde_json::Result<bool> {
         match self.filter.text.as_deref() {
             None | Some("") => Ok(true),
-            Some(text) => self.text.get_or_insert_with(|| Needle::new(text)).is_in(outline.quoted),
+            Some(text) => self.text.get_or_insert_with(|| Needle::new(text)).is_in(quoted),
         }
     }
 }
 
-/// What filters look at in a line, in the form in which this crate writes entries. A line of another form is parsed.
-struct Outline<'l> {
-    number: u64,
+/// Where an entry comes from, as a line has it between its time and its text.
+struct Place<'l> {
     path: &'l [u8],
     attempt: u64,
     kind: &'l [u8],
-    /// The text as a JSON string, in its quotes.
-    quoted: &'l [u8],
 }
 
-impl<'l> Outline<'l> {
-    fn of(line: &'l [u8]) -> Option<Self> {
-        let (number, rest) = digits(line.strip_prefix(b"{\"number\":")?)?;
-        let (_, rest) = digits(rest.strip_prefix(b",\"after_event\":")?)?;
-        let (_, rest) = string(rest.strip_prefix(b",\"at\":")?)?;
-        let (path, rest) = string(rest.strip_prefix(b",\"path\":")?)?;
+impl<'l> Place<'l> {
+    /// With what follows it in the line.
+    fn of(line: &'l [u8]) -> Option<(Self, &'l [u8])> {
+        let (path, rest) = string(line.strip_prefix(b",\"path\":")?)?;
         let (attempt, rest) = digits(rest.strip_prefix(b",\"attempt\":")?)?;
         let (kind, rest) = string(rest.strip_prefix(b",\"kind\":")?)?;
-        let quoted = rest.strip_prefix(b",\"text\":")?.strip_suffix(b"}")?;
-        (quoted.len() >= 2 && quoted.starts_with(b"\"") && quoted.ends_with(b"\"")).then_some(())?;
-        Some(Self { number, path, attempt, kind, quoted })
+        Some((Self { path, attempt, kind }, rest.strip_prefix(b",\"text\":")?))
     }
 }
 
