@@ -139,16 +139,15 @@ impl<'f> WindowScan<'f> {
         let (_, rest) = digits(rest.strip_prefix(b",\"after_event\":")?)?;
         let (_, rest) = string(rest.strip_prefix(b",\"at\":")?)?;
         let known = if self.place.0.is_empty() { None } else { rest.strip_prefix(self.place.0.as_slice()) };
-        let quoted = match known {
-            Some(quoted) => quoted,
-            None => {
-                let (place, quoted) = Place::of(rest)?;
-                let selected = self.selects(&place);
-                self.place.0.clear();
-                self.place.0.extend_from_slice(&rest[..rest.len() - quoted.len()]);
-                self.place.1 = selected;
-                quoted
-            }
+        let quoted = if let Some(quoted) = known {
+            quoted
+        } else {
+            let (place, quoted) = Place::of(rest)?;
+            let selected = self.selects(&place);
+            self.place.0.clear();
+            self.place.0.extend_from_slice(&rest[..rest.len() - quoted.len()]);
+            self.place.1 = selected;
+            quoted
         };
         let quoted = quoted.strip_suffix(b"}")?;
         (quoted.len() >= 2 && quoted.starts_with(b"\"") && quoted.ends_with(b"\"")).then_some(())?;
