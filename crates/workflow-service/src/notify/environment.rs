@@ -13,6 +13,10 @@ pub(super) struct Environment {
     pub clock: Arc<dyn Clock>,
     pub timer: Arc<dyn Timer>,
     pub secrets: Arc<dyn Secrets>,
+    #[cfg_attr(
+        not(all(unix, feature = "notify-command")),
+        expect(dead_code, reason = "only commands run in a directory")
+    )]
     pub directory: PathBuf,
     pub tls: Tls,
 }
