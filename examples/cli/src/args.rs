@@ -24,7 +24,7 @@ use crate::reference::RunRef;
 
 pub(crate) use catalog::{EditArgs, GraphArgs, ImportArgs, ReportArgs};
 pub(crate) use deleting::{DeleteArgs, PruneArgs};
-pub(crate) use serving::{McpArgs, More, ServeArgs};
+pub(crate) use serving::{McpArgs, More, ServeArgs, StudioArgs};
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
 
 const AFTER_HELP: &str = "\
@@ -304,6 +304,9 @@ pub(crate) enum Command {
     /// Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started
     /// through it are driven here, and so are those of the store that no other process drives.
     Serve(ServeArgs),
+    /// Open the studio in the browser: the web page to make, run, watch and answer workflows. Drives runs as `serve` does,
+    /// until Ctrl-C.
+    Studio(StudioArgs),
     /// Offer workflows as tools to the agent that started this program, in the Model Context Protocol over standard input
     /// and output. Drives runs as `serve` does, and ends when standard input ends.
     Mcp(McpArgs),

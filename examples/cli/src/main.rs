@@ -7,6 +7,7 @@
 //!   records which stores belong to the user.
 //! - [`private`] keeps the memory and the environment of this process from the programs that it starts.
 //! - [`foreground`] drives runs until they end or pause, and translates [`signals`] into requests.
+//! - [`browser`] opens the studio's page in the user's browser.
 //! - [`display`] shows the progress of runs, from a thread of its own; [`words`] puts what a run waits for and used into
 //!   words.
 //! - [`init`] reaps orphans when the program is the first process of a container.
@@ -16,6 +17,7 @@
 //! of their own, and neither signals nor timers need an asynchronous runtime.
 
 mod args;
+mod browser;
 mod commands;
 mod display;
 mod error;

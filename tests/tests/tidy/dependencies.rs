@@ -24,6 +24,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("workflow-providers", 2),
     ("workflow-service", 3),
     ("workflow", 4),
+    ("workflow-studio", 4),
 ];
 const TOP: u8 = 5;
 

@@ -93,7 +93,14 @@ impl Guard {
 
     /// The origin of a page, if there is one and it may call.
     pub(super) fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, ServiceError> {
-        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(None) };
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            // Browsers leave `Origin` out of some requests that a page of another site makes.
+            return if is_of_other_site(headers) {
+                Err(ServiceError::forbidden("pages of other sites may not call this server"))
+            } else {
+                Ok(None)
+            };
+        };
         let text = origin.to_str().unwrap_or_default();
         let is_own = text
             .strip_prefix("http://")
@@ -103,6 +110,16 @@ impl Guard {
             return Ok(Some(origin.clone()));
         }
         Err(ServiceError::forbidden(format!("pages of `{}` may not call this server", text.escape_default())))
+    }
+
+    /// Refuses files of the page to pages of other sites. A person may follow a link to the page from anywhere.
+    pub(super) fn check_load(headers: &HeaderMap) -> Result<(), ServiceError> {
+        let is = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
+        let is_visit = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+        if is_of_other_site(headers) && !is_visit {
+            return Err(ServiceError::forbidden("pages of other sites may not load files of this server"));
+        }
+        Ok(())
     }
 
     pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ServiceError> {
@@ -120,4 +137,10 @@ impl Guard {
     fn is_own(&self, host: &str) -> bool {
         self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
     }
+}
+
+/// Whether the browser says that a page of another site made the request. Other ports of this machine are the same site
+/// with another origin.
+fn is_of_other_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
 }

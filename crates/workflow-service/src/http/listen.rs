@@ -14,6 +14,7 @@ use super::auth::{Guard, Tokens};
 use super::rate::Rate;
 use super::router;
 use super::server::Server;
+use super::site::Site;
 use crate::service::Service;
 
 /// How long to wait after a connection could not be accepted, because there are too many open files.
@@ -29,6 +30,8 @@ pub struct Options {
     pub hosts: Vec<String>,
     /// Sites whose pages may call besides its own: `https://studio.example`.
     pub origins: Vec<String>,
+    /// A page that is served beside the interface; none unless set.
+    pub site: Option<Site>,
     /// How many requests a caller may send in a second, on average; 200 unless set.
     pub requests_per_second: u32,
     /// How many operations are carried out at once; 256 unless set.
@@ -48,6 +51,7 @@ impl Options {
             tokens,
             hosts: Vec::new(),
             origins: Vec::new(),
+            site: None,
             requests_per_second: 200,
             operations: 256,
             streams: 10_000,
@@ -82,6 +86,7 @@ pub async fn serve(
         operations: Semaphore::new(options.operations),
         streams: Arc::new(Semaphore::new(options.streams)),
         patience: options.patience,
+        site: options.site,
         stopping: is_stopping,
     });
     // A stream needs a connection, and others need some beside them.

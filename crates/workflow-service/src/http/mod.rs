@@ -10,17 +10,21 @@
 //! Every other request needs `Authorization: Bearer TOKEN`. Requests with a `Host` that the server does not have, or with
 //! an `Origin` that is not allowed, are refused: a page of another site can reach a loopback address through its
 //! visitor's browser.
+//!
+//! With a [`Site`], the server also serves a web page at all paths outside of `/api/`, to its own name and without a token.
 
 mod auth;
 mod listen;
 mod openapi;
 mod rate;
 mod server;
+mod site;
 mod stream;
 
 pub use auth::{Tokens, WeakToken};
 pub use listen::{Options, serve};
 pub use openapi::openapi;
+pub use site::Site;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +40,7 @@ use axum::{Extension, Router};
 use crate::caller::Caller;
 use crate::code::Code;
 use crate::error::ServiceError;
+use crate::http::auth::Guard;
 use crate::http::server::{Server, answer, failed, json};
 
 /// How large the body of a request may be, in bytes.
@@ -48,11 +53,25 @@ fn router(server: Arc<Server>) -> Router {
         .route("/api/v1/{operation}", post(operation))
         .layer(middleware::from_fn_with_state(server.clone(), check))
         .route("/api/v1/health", get(health))
-        .fallback(|| async {
-            failed(&ServiceError::not_found("there is no such path: the interface is at /api/v1"))
-        })
+        .fallback(page)
         .layer(middleware::from_fn_with_state(server.clone(), check_host))
         .with_state(server)
+}
+
+/// A file of the page, where there is a page.
+async fn page(State(server): State<Arc<Server>>, request: Request) -> Response {
+    let path = request.uri().path();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_page = is_read && path != "/api" && !path.starts_with("/api/");
+    let Some(site) = server.site.as_ref().filter(|_| is_page) else {
+        return failed(&ServiceError::not_found("there is no such path: the interface is at /api/v1"));
+    };
+    match Guard::check_load(request.headers()) {
+        Ok(()) => site
+            .respond(path, request.headers())
+            .unwrap_or_else(|| failed(&ServiceError::not_found("the page has no such file"))),
+        Err(error) => failed(&error),
+    }
 }
 
 async fn health(State(server): State<Arc<Server>>) -> Response {
@@ -70,7 +89,7 @@ async fn check_host(State(server): State<Arc<Server>>, request: Request, next: N
     };
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

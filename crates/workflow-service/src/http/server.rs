@@ -12,6 +12,7 @@ use crate::envelope::Envelope;
 use crate::error::ServiceError;
 use crate::http::auth::Guard;
 use crate::http::rate::Rate;
+use crate::http::site::Site;
 use crate::service::Service;
 
 /// What handlers share.
@@ -25,6 +26,8 @@ pub(super) struct Server {
     pub streams: Arc<Semaphore>,
     /// How long a client may take to send a body.
     pub patience: Duration,
+    /// The page that is served beside the interface.
+    pub site: Option<Site>,
     /// Whether the server shuts down.
     pub stopping: watch::Receiver<bool>,
 }

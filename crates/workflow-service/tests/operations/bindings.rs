@@ -89,6 +89,12 @@ async fn post(address: SocketAddr, name: &str, request: &str) -> (u16, String) {
 
 /// Sends a request as it is, and reads the response to its end: its status and its body.
 pub(crate) async fn exchange(address: SocketAddr, request: &str) -> (u16, String) {
+    let (status, _, body) = exchange_whole(address, request).await;
+    (status, body)
+}
+
+/// Sends a request as it is, and reads the response to its end: its status, its head and its body.
+pub(crate) async fn exchange_whole(address: SocketAddr, request: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // The server may refuse a request before it has read all of it.
     let _ = stream.write_all(request.as_bytes()).await;
@@ -97,5 +103,5 @@ pub(crate) async fn exchange(address: SocketAddr, request: &str) -> (u16, String
     let response = String::from_utf8_lossy(&response);
     let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    (status, body.to_owned())
+    (status, head.to_owned(), body.to_owned())
 }

@@ -52,6 +52,9 @@ fn who_calls_from_where_is_checked() {
         // A page of another site.
         (LIST, &["Host: ADDRESS", AUTH, "Origin: https://evil.example"], 403, "forbidden"),
         (LIST, &["Host: ADDRESS", AUTH, "Origin: null"], 403, "forbidden"),
+        (LIST, &["Host: ADDRESS", AUTH, "Sec-Fetch-Site: cross-site"], 403, "forbidden"),
+        (LIST, &["Host: ADDRESS", AUTH, "Sec-Fetch-Site: same-site"], 403, "forbidden"),
+        (LIST, &["Host: ADDRESS", AUTH, "Sec-Fetch-Site: same-origin"], 200, "none"),
         (LIST, &["Host: ADDRESS", AUTH, "Origin: http://ADDRESS"], 200, "none"),
         (LIST, &["Host: ADDRESS", AUTH, "Origin: https://studio.example"], 200, "none"),
         // A form.

@@ -18,6 +18,7 @@ mod http;
 mod mcp;
 mod parts;
 mod report;
+mod site;
 mod start;
 mod system;
 mod table;

@@ -1,4 +1,4 @@
-//! The arguments of `serve` and `mcp`.
+//! The arguments of `serve`, `studio` and `mcp`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +36,20 @@ pub(crate) struct ServeArgs {
     /// home came with a checkout.
     #[arg(long)]
     pub notify: bool,
+}
+
+/// What `studio` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StudioArgs {
+    /// The port of the page on 127.0.0.1; with 0 a free one is chosen.
+    #[arg(long, default_value_t = 7412)]
+    pub port: u16,
+    /// Only print the address of the page, and do not open the browser.
+    #[arg(long)]
+    pub no_open: bool,
+    /// Drive only the runs that are started here, and leave all others of the store to workers.
+    #[arg(long)]
+    pub no_worker: bool,
 }
 
 /// What `mcp` takes.

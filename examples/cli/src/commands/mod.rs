@@ -25,6 +25,7 @@ mod report;
 mod runs;
 mod serve;
 mod show;
+mod studio;
 mod system;
 mod templates;
 mod transfer;
@@ -123,6 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Recover => drive::recover(&place()?, json).await,
             Command::Worker(args) => worker::worker(&place()?, json, args).await,
             Command::Serve(args) => serve::serve(&place()?, args).await,
+            Command::Studio(args) => studio::studio(&place()?, args).await,
             Command::Mcp(args) => mcp::mcp(&place()?, args).await,
             Command::Completions { shell } => pages::completions(*shell),
             Command::Man { command } => pages::man(command.as_deref()),

@@ -210,13 +210,18 @@ fn token(home: &Path, named: Option<&Path>) -> Result<String, Error> {
         Err(error) => return Err(failed(error)),
     }
     home::make(home)?;
-    let mut random = [0; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut random))
-        .map_err(Error::System)?;
-    let token = format!("{:032x}", u128::from_ne_bytes(random));
+    let token = random_token()?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     file.and_then(|mut file| file.write_all(token.as_bytes())).map_err(failed)?;
     print::to_stderr(&format!("callers send the token in {}: `Authorization: Bearer TOKEN`", path.display()));
     Ok(token)
+}
+
+/// A token of 128 random bits.
+pub(super) fn random_token() -> Result<String, Error> {
+    let mut random = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut random))
+        .map_err(Error::System)?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(random)))
 }

@@ -33,6 +33,7 @@ mod serving;
 mod signals;
 mod steering;
 mod stores;
+mod studio;
 mod suspending;
 mod templates;
 mod terminal;

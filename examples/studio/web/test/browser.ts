@@ -38,6 +38,8 @@ export interface Tab {
   /** Messages of the console, errors of the page, and requests to anything but the studio. */
   problems: string[];
   goto(path: string): Promise<void>;
+  /** Opens the address that the program printed in another page, as the program does when it is started again. */
+  renew(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -73,6 +75,12 @@ export async function openTab(studio: Studio, options: BrowserContextOptions = {
     goto: async (path) => {
       await page.goto(studio.origin + path);
       await page.locator("h1").first().waitFor();
+    },
+    renew: async () => {
+      const other = await context.newPage();
+      await other.goto(studio.address);
+      await other.locator("h1").first().waitFor();
+      await other.close();
     },
     close: () => context.close(),
   };

@@ -38,11 +38,12 @@ test("cancel asks first, and shows the run as cancelled when it is", async () =>
 
 test("cancel-no-process: a run that no process drives says so, and is resumed or cancelled here", async () => {
   const server = await studio({ slow: SLOW });
-  const { page, goto } = await tab(server);
+  const { page, goto, renew } = await tab(server);
   await server.run("slow", "r1");
   await server.until("r1", "running");
   await server.stop("SIGKILL");
   await server.open(["--no-worker"]);
+  await renew();
   await goto("/runs/r1");
   await page.getByText("no process drives it").waitFor({ timeout: 40_000 });
   await page.getByRole("button", { name: "Resume here" }).waitFor();
@@ -158,19 +159,53 @@ test("reconnect-no-gap: after a lost connection the log has every line once", as
   await eventually(shown, async () => (await page.locator(".log-total").textContent())?.replace(",", "") === shown);
 });
 
-test("server-restart: the page says that it is offline, and then what is true", async () => {
+/** Runs in the page, and notes at each change of it what it says of the run, and whether it says that this may be old. */
+function noteStates(): void {
+  let last = "";
+  const look = () => {
+    const status = document.querySelector(".run-title .status")?.textContent;
+    if (status === undefined || status === null) return;
+    const state = `${status} ${document.querySelector(".shell.is-offline") === null ? "now" : "old"}`;
+    if (state === last) return;
+    last = state;
+    (window as unknown as { noteState: (state: string) => void }).noteState(state);
+  };
+  new MutationObserver(look).observe(document, {
+    subtree: true,
+    childList: true,
+    characterData: true,
+    attributes: true,
+  });
+}
+
+test("server-restart: a page that is open shows nothing false while the server is killed and started again", async () => {
   const server = await studio({ slow: SLOW });
-  const { page, goto } = await tab(server);
+  const { page, goto, renew } = await tab(server);
   await server.run("slow", "r1");
   await goto("/runs/r1");
   await page.locator(".run-title .status", { hasText: "Running" }).waitFor();
+  // Notes what the page says at each change of it: the status of the run, and whether it says that it may be old.
+  const states: string[] = [];
+  await page.exposeFunction("noteState", (state: string) => states.push(state));
+  await page.addInitScript(noteStates);
+  await page.evaluate(noteStates);
   await server.stop("SIGKILL");
   await page.getByText("The server cannot be reached.").waitFor();
+  await page.getByText(/This is as of \d\d:\d\d:\d\d/).waitFor();
   expect(await page.locator(".run-title .status").textContent()).toBe("Running");
+  // The run ends without the page, which is still open when the server is back with another token.
   server.touch("go");
   await server.open();
-  await page.getByText("The server cannot be reached.").waitFor({ state: "detached" });
-  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor({ timeout: 40_000 });
+  await server.until("r1", "completed");
+  await page.getByText("This page has no valid token").waitFor();
+  await renew();
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
+  expect(await page.getByText("The server cannot be reached.").count()).toBe(0);
+  // From the kill on the page says "Running" only below the time at which it was true.
+  expect(states).toContain("Running old");
+  const afterwards = states.slice(states.indexOf("Running old"));
+  expect(afterwards).not.toContain("Running now");
+  expect(afterwards.at(-1)).toBe("Completed now");
 });
 
 test("offline-disables: controls say why they are off, and queue nothing", async () => {

@@ -39,8 +39,8 @@ export class Studio {
 
   /** Starts the server: at the same address as before, if there was one. */
   async open(more: string[] = []): Promise<void> {
-    const listen = this.origin === "" ? "127.0.0.1:0" : new URL(this.origin).host;
-    const process = spawn(PROGRAM, ["studio", "--home", this.home, "--no-open", "--listen", listen, ...more], {
+    const port = this.origin === "" ? "0" : new URL(this.origin).port;
+    const process = spawn(PROGRAM, ["studio", "--home", this.home, "--no-open", "--port", port, ...more], {
       stdio: ["ignore", "pipe", "inherit"],
       cwd: this.folder,
       env: { PATH: globalThis.process.env["PATH"], HOME: this.folder, TZ: "UTC" },
@@ -106,11 +106,11 @@ export class Studio {
   }
 }
 
-/** Waits until something holds, at most for 20 s. */
+/** Waits until something holds, at most for 45 s. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 45_000;
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not within 20 s: ${what}`);
+    if (Date.now() > end) throw new Error(`not within 45 s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }

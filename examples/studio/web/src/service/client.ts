@@ -2,9 +2,9 @@ import { QueryClient } from "@tanstack/react-query";
 import { Client, HttpTransport, ServiceFailure, type Scope } from "workflow-client";
 
 import { contact } from "./contact";
-import { takeToken } from "./token";
+import { token } from "./token";
 
-const transport = new HttpTransport({ url: location.origin, token: takeToken(), fetch: contact.fetch });
+const transport = new HttpTransport({ url: location.origin, token, fetch: contact.fetch });
 
 export const client = new Client(transport, { name: "workflow-studio 0.1.0", pause: { first: 250, longest: 2_000 } });
 

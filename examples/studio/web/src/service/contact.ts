@@ -1,4 +1,7 @@
 import { useSyncExternalStore } from "react";
+import { PROTOCOL } from "workflow-client";
+
+import { token } from "./token";
 
 /** How the page reaches the server. */
 export interface Contact {
@@ -63,11 +66,16 @@ export class ContactWatch {
     this.#lost();
   }
 
-  /** Asks now whether the server can be reached. */
+  /** Asks now whether the server can be reached, and whether it knows the token: one that was started again does not. */
   readonly probe = async (): Promise<void> => {
     try {
-      const response = await globalThis.fetch("/api/v1/health", { cache: "no-store" });
-      if (response.ok) this.#heardNow("online");
+      const response = await globalThis.fetch("/api/v1/service:hello", {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ protocol: PROTOCOL }),
+      });
+      if (response.status === 401) this.#heardNow("unauthenticated");
+      else if (response.ok) this.#heardNow("online");
     } catch {
       // It is asked again.
     }

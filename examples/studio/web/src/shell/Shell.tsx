@@ -99,8 +99,8 @@ function NoToken() {
     <main id="page" className="alone">
       <h1>This page has no valid token</h1>
       <p>
-        Open the address that <code>workflow studio</code> printed when it started: it ends with the token, which this
-        browser then keeps for the address.
+        <code>workflow studio</code> makes a new token each time it starts. Open the address that it printed, in a new
+        tab or here: this page continues as soon as the browser has the token.
       </p>
     </main>
   );
