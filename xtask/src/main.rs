@@ -12,6 +12,7 @@ mod clients;
 mod examples;
 mod schemathesis;
 mod steps;
+mod studio;
 mod tools;
 mod workspace;
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::tools::{DENY, EXTERNAL_TYPES, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
 use crate::workspace::{cargo, libraries, line, root, run};
-use crate::{clients, examples, schemathesis};
+use crate::{clients, examples, schemathesis, studio};
 
 /// One step of CI.
 pub(crate) struct Step {
@@ -78,6 +78,13 @@ pub(crate) const ALL: &[Step] = &[
         tool: None,
         hindrance: Some(clients::hindrance),
         check: clients::check,
+    },
+    Step {
+        name: "studio",
+        about: "the studio's built page is current, and its pages work in Chromium against the terminal program",
+        tool: None,
+        hindrance: Some(clients::hindrance),
+        check: studio::check,
     },
     Step {
         name: "openapi",
