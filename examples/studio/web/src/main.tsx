@@ -14,6 +14,7 @@ import "./styles/table.css";
 import "./styles/run.css";
 import "./styles/log.css";
 import "./styles/pages.css";
+import "./styles/editor.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("the page has no root");

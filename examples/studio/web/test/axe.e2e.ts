@@ -12,6 +12,8 @@ import { HELLO, NIGHTLY, QUOTA, SHIP, SLOW, TYPED } from "./workflows.ts";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Pictures of every page, for people to look at: git ignores them. */
 const SHOTS = join(import.meta.dirname, "../shots");
+/** The pictures of the README, which are written with `npm run pictures`. */
+const PICTURES = process.env["STUDIO_PICTURES"] === undefined ? [] : ["run-failed", "editor"];
 
 /** What axe finds: it is put into the page by the debugger, as the policy of the page allows no other script. */
 async function findings(page: Page): Promise<string[]> {
@@ -32,6 +34,7 @@ async function findings(page: Page): Promise<string[]> {
 const PAGES: [name: string, path: string, ready: string][] = [
   ["workflows", "/workflows", "[data-row]"],
   ["workflows-none", "/workflows?q=none-of-this", ".empty"],
+  ["editor", "/workflows/nightly?stage=verify", ".problems, .problems-none"],
   ["run-dialog", "/workflows/typed/run", ".preflight li"],
   ["runs", "/runs", "[data-row]"],
   ["runs-none", "/runs?q=none-of-this", ".empty"],
@@ -62,6 +65,9 @@ test.each(["light", "dark"] as const)("axe-matrix: no serious finding on any pag
       await goto(path);
       await page.locator(ready).first().waitFor();
       await page.screenshot({ path: join(SHOTS, `${name}-${viewport.width}-${colorScheme}.png`) });
+      if (PICTURES.includes(name) && viewport === WIDE && colorScheme === "light") {
+        await page.screenshot({ path: join(import.meta.dirname, `../../pictures/${name}.png`) });
+      }
       found.push(...(await findings(page)).map((finding) => `${name} ${viewport.width}: ${finding}`));
     }
     await close();

@@ -43,7 +43,7 @@ export class Studio {
     const process = spawn(PROGRAM, ["studio", "--home", this.home, "--no-open", "--port", port, ...more], {
       stdio: ["ignore", "pipe", "inherit"],
       cwd: this.folder,
-      env: { PATH: globalThis.process.env["PATH"], HOME: this.folder, TZ: "UTC" },
+      env: { PATH: globalThis.process.env["PATH"], HOME: this.folder, TZ: "UTC", USER: "ann" },
     });
     this.#process = process;
     const address = await new Promise<string>((resolve, reject) => {

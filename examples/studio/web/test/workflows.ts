@@ -90,3 +90,15 @@ export const QUOTA = `
 workflow: { name: Quota, stages: [ask] }
 ask: { provider: demo, with: { attempts: [{ fail: rate_limited, again_in: 1h, message: over the quota }] } }
 `;
+
+/** Two stages with comments that stay, for the editor. */
+export const EDITED = `
+# A release
+workflow: { name: Release, stages: [plan, ship] } # in this order
+plan:
+  provider: demo
+  prompt: Plan it # short
+ship:
+  provider: command
+  with: { command: [echo, shipped] }
+`;

@@ -35,6 +35,10 @@ const routes = root.addChildren([
     "/workflows/$id/run",
     lazyRouteComponent(() => import("../pages/dialog/WorkflowRunDialog"), "WorkflowRunDialog"),
   ),
+  page(
+    "/workflows/$id",
+    lazyRouteComponent(() => import("../pages/editor/Editor"), "Editor"),
+  ),
   page("$", NotFound),
   page("/runs", RunHistory),
   page("/runs/$run", RunAddress),

@@ -122,17 +122,22 @@ function Form({ id, list, from, close }: FormProps) {
     if (wrong !== undefined) return document.getElementById(`var-${wrong}`)?.focus();
     if (!offline && !start.isPending) start.mutate();
   };
+  // Wherever the focus is: a workflow without inputs has no field to be in.
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      run();
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  });
   const code = codeOf(start.error);
   const dry = plan.data && "ready" in plan.data ? plan.data : undefined;
   return (
     <form
       className="dialog-form"
       onSubmit={(event) => {
-        event.preventDefault();
-        run();
-      }}
-      onKeyDown={(event) => {
-        if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
         event.preventDefault();
         run();
       }}

@@ -31,7 +31,7 @@ const COLUMNS: Column<WorkflowSummary>[] = [
     isPlain: true,
     cell: (workflow) => (
       <span className="two">
-        <Link to="/runs" search={{ workflow: workflow.id }} className="row-link" title={`Runs of ${workflow.id}`}>
+        <Link to="/workflows/$id" params={{ id: workflow.id }} className="row-link" title={`Edit ${workflow.id}`}>
           {workflow.name ?? workflow.id}
         </Link>
         <span className="muted small ellipsis" title={workflow.description ?? undefined}>
