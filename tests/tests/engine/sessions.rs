@@ -45,6 +45,10 @@ impl Provider for Talker {
             .await
             .map_err(|error| ProviderError::transient(error.to_string()))?;
         match fails {
+            Some(message) if message.starts_with("quota") => {
+                let until = context.now() + std::time::Duration::from_secs(3600);
+                Err(ProviderError::rate_limited(*message, Some(until)))
+            }
             Some(message) => Err(ProviderError::transient(*message)),
             None => Ok(Reply::text("said")),
         }
@@ -78,6 +82,20 @@ fn a_session_that_fails_twice_in_the_same_way_is_given_up_visibly() {
     let s6 = Some("s6".to_owned());
     assert_eq!(found, [None, s1.clone(), s1.clone(), s1.clone(), s1, None, s6]);
     assert!(host.log("r1").contains("session_dropped"));
+}
+
+#[test]
+fn a_quota_gives_no_session_up_however_often_it_is_used_up() {
+    for fails in
+        [&["", "quota", "quota", "quota"][..], &["quota", "quota", "quota"], &["", "gone", "quota", "gone"]]
+    {
+        let (found, host) = sessions(fails);
+        let s1 = || Some("s1".to_owned());
+        assert_eq!(found[0], None);
+        assert!(found[1..].iter().all(|session| *session == s1()), "{fails:?}: {found:?}");
+        assert_eq!(found.len(), 3 + fails.iter().filter(|message| !message.is_empty()).count());
+        assert!(!host.log("r1").contains("session_dropped"), "{fails:?}");
+    }
 }
 
 #[test]

@@ -24,9 +24,10 @@ impl Step<'_> {
             && !self.is_closed_for(path)
     }
 
-    /// The session that a call continued and that has now failed in the same way twice in a row.
+    /// The session that a call continued and that has now failed in the same way twice in a row. A quota is not the
+    /// fault of a session.
     pub(super) fn session_to_drop(&self, path: &NodePath, failure: &Failure) -> Option<Arc<str>> {
-        self.call(path).filter(|call| call.continues)?;
+        self.call(path).filter(|call| call.continues && failure.class != FailureClass::RateLimited)?;
         let node = self.node(path)?;
         let session = session::session(self.state, path)?;
         let failed = if node.error.is_some() { node } else { session::last_pass(self.state, path)? };
