@@ -117,7 +117,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "fuzz",
-        about: "hostile definitions, and secrets in any encoding, for a short while",
+        about: "hostile definitions, secrets in any encoding, and times of quotas, for a short while",
         tool: Some(FUZZ),
         hindrance: None,
         check: fuzz,
@@ -244,6 +244,7 @@ pub(crate) fn simulate(seeds: u64, from: u64, keep_going: bool) -> Result<()> {
 const FUZZ_TARGETS: &[(&str, &[&str])] = &[
     ("definition", &["-max_total_time=20", "-dict=fuzz/definition.dict"]),
     ("redact", &["-max_total_time=15", "-max_len=256"]),
+    ("reset", &["-max_total_time=10", "-max_len=512", "-dict=fuzz/reset.dict"]),
 ];
 
 fn fuzz() -> Result<()> {

@@ -12,6 +12,10 @@ pub(super) struct Answer {
     ended: bool,
 }
 
+/// A complete answer of at least so many characters that comes twice was restarted: words and JSON values have
+/// something between them where they are repeated on purpose. Syllables, as in `haha`, have not.
+const WORD: usize = 4;
+
 /// Shorter texts than this are repeated on purpose more often than by accident.
 const ACCIDENT: usize = 16;
 
@@ -26,6 +30,10 @@ impl Answer {
         }
         self.again.push_str(piece);
         if self.part.is_empty() {
+            return self.accept();
+        }
+        if self.is_number() {
+            // Digits that repeat are a part of the number.
             return self.accept();
         }
         if self.part.starts_with(&self.again) {
@@ -51,12 +59,16 @@ impl Answer {
     /// Ends the part at the use of a tool or at the end. Returns the text that was held back and is new.
     pub(super) fn end_part(&mut self) -> String {
         self.ended = true;
-        let held = if self.part == self.again || self.is_accident() { 0 } else { self.again.len() };
-        if held > 0 || (!self.again.is_empty() && self.again.len() < ACCIDENT) {
-            return self.accept();
+        let is_whole = self.again == self.part && self.again.chars().count() >= WORD;
+        if is_whole || self.is_accident() {
+            self.again.clear();
+            return String::new();
         }
-        self.again.clear();
-        String::new()
+        self.accept()
+    }
+
+    fn is_number(&self) -> bool {
+        self.part.bytes().all(|byte| byte.is_ascii_digit())
     }
 
     /// Whether the held-back text is the start of a restarted answer that broke off again.
@@ -89,6 +101,15 @@ mod tests {
             (&["Hello from the fake.", "Hello from the fake."], "Hello from the fake."),
             (&["Hello from the fake.", "Hello from", " the fake. Bye."], "Hello from the fake. Bye."),
             (&["ha", "ha"], "haha"),
+            (&["approve", "approve"], "approve"),
+            (&["approve", "approve", "approve"], "approve"),
+            (&["app", "rove", "app", "rove"], "approve"),
+            (&["approve", " approve"], "approve approve"),
+            (&["{\"ok\":true}", "{\"ok\":true}"], "{\"ok\":true}"),
+            (&["{\"ok\":", "true}", "{\"ok\":", "true}"], "{\"ok\":true}"),
+            (&["bye", "-", "bye"], "bye-bye"),
+            (&["10", "10"], "1010"),
+            (&["1", "10", " items"], "110 items"),
             (&["no", " no", " no"], "no no no"),
             (&["a b", "a c"], "a ba c"),
             (&[], ""),

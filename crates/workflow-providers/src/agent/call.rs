@@ -1,20 +1,25 @@
 //! One call of an agent: runs its program, and turns its records into output, a reply or a failure.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallRequest, ProviderError, Reply};
 use workflow_core::usage::Usage;
 
-use crate::agent::abilities::SchemaBy;
 use crate::agent::cli::{Call, Cli, End, Invocation, Outcome, Reader as _, Said, Trouble, read_options};
+use crate::agent::escapes;
+use crate::agent::park::{self, Park};
+use crate::agent::prompt;
 use crate::agent::provider::Settings;
-use crate::agent::quota;
 use crate::agent::reason::Reason;
+use crate::agent::reset::Here;
+use crate::agent::scratch::Scratch;
 use crate::agent::secrets::{Secrets, Voice};
 use crate::agent::transcript::Transcript;
 use crate::process::{self, Control, Ended, Launch, Marker, RunError, Stream};
@@ -48,7 +53,7 @@ impl Settings {
         let directory = directory::of_call(&self.work_root, request, cwd)?;
         let unable =
             |error| ProviderError::transient(format!("cannot create a directory for the call: {error}"));
-        let scratch = tempfile::Builder::new().prefix("workflow-").tempdir().map_err(unable)?;
+        let scratch = Scratch::new().map_err(unable)?;
         let new_session = uuid::Uuid::new_v4().to_string();
         let call = Call {
             request,
@@ -65,27 +70,24 @@ impl Settings {
         let own = own.chain(environment.into_iter().map(|(name, value)| (name.into(), value.into())));
         let environment = environment::of_call(&self.allow_env, request, own.chain(self.env.clone()))?;
         let secrets = Secrets::of(&environment)?;
-        let mut prompt = request.prompt.clone();
-        for (name, skill) in &request.skills {
-            let folder = skill
-                .folder
-                .as_ref()
-                .map(|folder| format!(" (its files are in {folder})"))
-                .unwrap_or_default();
-            prompt = format!("# Skill {name}{folder}\n\n{}\n\n{prompt}", skill.text.trim());
-        }
-        if C::ABILITIES.schema == SchemaBy::Prompt
-            && let Some(schema) = &request.output_schema
-        {
-            let task = "Answer with one JSON value that follows this JSON Schema, and with nothing else:";
-            prompt.extend(["\n\n", task, "\n", &schema.to_string(), "\n"]);
+        let zone = zone(&environment);
+        let arguments: Vec<String> = self.arguments.iter().cloned().chain(arguments).collect();
+        let is_secret = |argument: &&String| {
+            [secrets.redactor(), context.redactor()]
+                .iter()
+                .any(|redactor| redactor.text(&mut (*argument).clone()))
+        };
+        if arguments.iter().any(|argument| is_secret(&argument)) {
+            let message = "with: an argument of the program would contain a secret, and all users of the machine can \
+                           see arguments; pass it in the prompt or in `env`";
+            return Err(ProviderError::permanent(message));
         }
         let name = self.program.to_string_lossy().into_owned();
         let launch = Launch {
             program: program(&name, &directory),
-            arguments: self.arguments.iter().cloned().chain(arguments).collect(),
+            arguments,
             environment,
-            stdin: prompt.into_bytes(),
+            stdin: prompt::of(request, C::ABILITIES.schema).into_bytes(),
             marker: Marker::of(&request.id),
             signals: C::SIGNALS,
             grace: self.grace,
@@ -119,12 +121,14 @@ impl Settings {
             has_said_all |= transcript.reader.is_done() && !control.was_silent();
             has_said_all.then_some(FAREWELL)
         });
-        let mut end = End { stderr: secrets.hidden(stderr.excerpt(EXCERPT)), ..End::default() };
-        let failed = |trouble: Trouble, end| {
-            let message = secrets.hidden(trouble.message.clone());
-            failure::<C>(Trouble { message, ..trouble }, end, context.now())
+        let stderr = escapes::without(&stderr.excerpt(EXCERPT));
+        let mut end = End { stderr: secrets.hidden(stderr), ..End::default() };
+        let failed = |trouble: Trouble, end: &End| {
+            let message = secrets.hidden(escapes::without(&trouble.message));
+            let here = Here { now: context.now(), zone: &zone };
+            failure::<C>(Trouble { message, ..trouble }, end, request.id.attempt, &here)
         };
-        let result = match ended.map_err(|error| not_run::<C>(&name, &error, context.now()))? {
+        let result = match ended.map_err(|error| not_run::<C>(&name, &error, &failed))? {
             Ended::Stopped => {
                 // The usage until then is reported all the same.
                 let usage = used(transcript.end(&end, &mut say));
@@ -149,18 +153,41 @@ impl Settings {
         };
         voice.finish(|kind, text| context.output(kind, text));
         let said = secrets.hidden(text.text(PARTIAL));
-        result.map_err(|error| if said.is_empty() { error } else { error.with_output(Value::String(said)) })
+        result.map_err(|mut error| {
+            if said.is_empty() {
+                return error;
+            }
+            if let Some(details) = &mut error.failure.details
+                && details["reason"] == json!(Reason::MaxTokens)
+            {
+                let mut so_far = tail(EXCERPT);
+                so_far.push(said.as_bytes());
+                details["text"] = so_far.text(EXCERPT).into();
+            }
+            error.with_output(Value::String(said))
+        })
     }
 }
 
-fn not_run<C: Cli>(name: &str, error: &RunError, now: Timestamp) -> ProviderError {
+fn not_run<C: Cli>(
+    name: &str,
+    error: &RunError,
+    failed: &dyn Fn(Trouble, &End) -> ProviderError,
+) -> ProviderError {
     match error {
         RunError::Start(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let message = format!("`{name}` is not installed, or not on the PATH: {}", C::install());
-            failure::<C>(Trouble::new(Reason::NotInstalled, message), &End::default(), now)
+            failed(Trouble::new(Reason::NotInstalled, message), &End::default())
         }
         error => run_error(name, error),
     }
+}
+
+/// The zone of the times that the agent writes: its variable `TZ`, or that of the machine.
+fn zone(environment: &[(OsString, OsString)]) -> TimeZone {
+    let name = environment.iter().find(|(name, _)| name == "TZ").and_then(|(_, value)| value.to_str());
+    let known = name.and_then(|name| TimeZone::get(name).or_else(|_| TimeZone::posix(name)).ok());
+    known.unwrap_or_else(TimeZone::system)
 }
 
 /// The usage, whatever the outcome.
@@ -200,23 +227,42 @@ fn reply(outcome: Outcome) -> Reply {
     }
 }
 
-fn failure<C: Cli>(trouble: Trouble, end: &End, now: Timestamp) -> ProviderError {
-    let Trouble { reason, mut message, usage } = trouble;
-    let until = (reason == Reason::RateLimited).then(|| quota::until(&message, now)).flatten();
+fn failure<C: Cli>(trouble: Trouble, end: &End, attempt: u32, here: &Here<'_>) -> ProviderError {
+    let Trouble { reason, message, usage, resets, hint } = trouble;
+    let class = reason.class();
+    let park = (class == FailureClass::RateLimited)
+        .then(|| Park::new(reason, resets, &format!("{message}\n{hint}"), attempt, here));
+    let mut message = park::shown(message.trim());
+    if message.is_empty() {
+        message = match end.line() {
+            "" => format!("{} failed and did not say why", C::NAME),
+            line => format!("{}: {line}", C::NAME),
+        };
+    }
+    let mut details = json!({ "reason": reason });
     let advice = match reason {
         Reason::NotLoggedIn => format!("; log in with `{}`, or set its key", C::PROGRAM),
+        Reason::Billing => format!("; see {}", C::BILLING),
         Reason::ArgumentsRefused => {
             format!("; this provider was tested with version {} of `{}`", C::TESTED, C::PROGRAM)
         }
         _ => String::new(),
     };
     message.push_str(&advice);
-    let mut details = json!({ "reason": reason });
+    if let Some(Park { until, guess }) = park {
+        details["retry_at"] = until.to_string().into();
+        if let Some(length) = guess {
+            details["retry_at_is_guess"] = true.into();
+            let next = "; the service did not say until when, so the next attempt in";
+            message = format!("{message}{next} {length:#} is a guess");
+        }
+    }
     if let Some(code) = end.code {
         details["exit_code"] = code.into();
     }
     if !end.stderr.is_empty() {
         details["stderr_tail"] = end.stderr.clone().into();
     }
-    ProviderError { until, usage, ..ProviderError::new(reason.class(), message).with_details(details) }
+    let until = park.map(|park| park.until);
+    ProviderError { until, usage, ..ProviderError::new(class, message).with_details(details) }
 }

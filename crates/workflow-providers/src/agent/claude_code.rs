@@ -1,5 +1,6 @@
 //! Claude Code: `claude -p`.
 
+use jiff::Timestamp;
 use rustix::process::Signal;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -59,6 +60,7 @@ impl Cli for ClaudeCode {
     const PROGRAM: &'static str = "claude";
     const PACKAGE: &'static str = "@anthropic-ai/claude-code";
     const TESTED: &'static str = "2.1.330";
+    const BILLING: &'static str = "https://console.anthropic.com/settings/billing, or https://claude.ai/settings/usage for a subscription";
     const ABILITIES: Abilities = Abilities {
         permissions: Permissions::new("permission_mode", "denies what it would ask for"),
         schema: SchemaBy::Option,
@@ -179,6 +181,21 @@ impl Cli for ClaudeCode {
     }
 }
 
+/// The kinds of `system` records that are left out.
+const KNOWN: [&str; 11] = [
+    "init",
+    "status",
+    "thinking_tokens",
+    "informational",
+    "ui_invalidate",
+    "compact_boundary",
+    "microcompact_boundary",
+    "hook_started",
+    "hook_progress",
+    "hook_response",
+    "task_notification",
+];
+
 /// Reads `--output-format stream-json`.
 #[derive(Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
@@ -194,14 +211,19 @@ pub struct Stream {
     used: Usage,
     /// The kind of the last error of the service.
     error: Option<String>,
-    /// When the quota is reset, in seconds since 1970.
-    resets_at: Option<u64>,
+    /// The quota is used up; and until when, if that is known.
+    is_rejected: bool,
+    resets_at: Option<Timestamp>,
+    /// The last message is an error of the service, not an answer.
+    last_failed: bool,
     result: Option<Value>,
+    /// What the results before the last one used.
+    earlier: Option<Usage>,
     seen: bool,
 }
 
 impl Reader for Stream {
-    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) {
+    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) -> bool {
         self.seen = true;
         if let Some(session) = record.get("session_id").and_then(Value::as_str)
             && self.session.as_deref() != Some(session)
@@ -228,8 +250,12 @@ impl Reader for Stream {
                 if let Some(error) = record.get("error").and_then(Value::as_str) {
                     self.error = Some(error.to_owned());
                 }
+                self.last_failed = record["is_api_error_message"] == true;
             }
-            ("assistant", _) => self.blocks(&record["message"], of_main, say),
+            ("assistant", _) => {
+                self.last_failed &= !of_main;
+                self.blocks(&record["message"], of_main, say);
+            }
             ("user", _) => {
                 for block in record["message"]["content"].as_array().into_iter().flatten() {
                     if text(block, "type") == "tool_result" {
@@ -242,10 +268,28 @@ impl Reader for Stream {
                     }
                 }
             }
-            ("rate_limit_event", _) => self.resets_at = number(&record["rate_limit_info"], "resetsAt"),
-            ("result", _) => self.result = Some(record.clone()),
-            _ => {}
+            ("rate_limit_event", _) => {
+                // The event also says that a request was allowed, and when the quota is refilled that is not
+                // used up.
+                let info = &record["rate_limit_info"];
+                self.is_rejected = !text(info, "status").starts_with("allowed");
+                let seconds = number(info, "resetsAt").and_then(|seconds| i64::try_from(seconds).ok());
+                let at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+                self.resets_at = at.filter(|_| self.is_rejected);
+            }
+            ("result", _) => self.result(record),
+            ("system", subtype) => return KNOWN.contains(&subtype),
+            (
+                "control_request"
+                | "control_response"
+                | "control_cancel_request"
+                | "keep_alive"
+                | "stream_event",
+                _,
+            ) => {}
+            _ => return false,
         }
+        true
     }
 
     fn is_done(&self) -> bool {
@@ -261,45 +305,50 @@ impl Reader for Stream {
             };
             return Err(trouble.using((self.used != Usage::default()).then_some(self.used)));
         };
-        let usage = Some(self.usage(result));
+        let usage = Some(add(self.earlier.clone(), self.usage(result)));
         let errors: Vec<_> =
             result["errors"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let said = text(result, "result");
+        let (said, errors) = (text(result, "result"), errors.join("; "));
         let trouble = |reason, message: &str| Err(Trouble::new(reason, message).using(usage.clone()));
+        let or = |message: &str| if errors.is_empty() { message.to_owned() } else { errors.clone() };
         match text(result, "subtype") {
-            "error_max_turns" => return trouble(Reason::MaxTurns, &errors.join("; ")),
-            "error_max_budget_usd" => return trouble(Reason::Budget, &errors.join("; ")),
-            _ if errors.iter().any(|error| error.contains("No conversation found")) => {
-                return trouble(Reason::SessionUnknown, &errors.join("; "));
+            "error_max_turns" => {
+                return trouble(Reason::MaxTurns, &or("claude reached the largest number of turns"));
+            }
+            "error_max_budget_usd" => {
+                return trouble(Reason::Budget, &or("claude reached its largest cost"));
+            }
+            _ if errors.contains("No conversation found") => {
+                return trouble(Reason::SessionUnknown, &errors);
             }
             _ if text(result, "terminal_reason").starts_with("aborted") => {
                 return trouble(Reason::Killed, "claude was interrupted from outside");
             }
-            "success" if result["is_error"] == false => {}
-            "success" => {
-                let status = number(result, "api_error_status").and_then(|status| u16::try_from(status).ok());
-                let reason = match (status, self.error.as_deref()) {
-                    (Some(status), _) => Reason::of_status(status, said),
-                    (None, Some("authentication_failed")) => Reason::NotLoggedIn,
-                    (None, Some("rate_limit")) => Reason::RateLimited,
-                    (None, Some("overloaded" | "server_error")) => Reason::Overloaded,
-                    _ => Reason::of_message(said),
-                };
-                let message = match self.resets_at {
-                    Some(at) if reason == Reason::RateLimited && !said.contains('|') => {
-                        format!("{said}|{at}")
-                    }
-                    _ => said.to_owned(),
-                };
-                return trouble(reason, &message);
+            "success" if result["is_error"] == false && !self.last_failed => {}
+            subtype => {
+                let message = [said, &errors, end.line()].into_iter().find(|text| !text.trim().is_empty());
+                let message = message.map_or_else(
+                    || format!("claude ended with `{subtype}` and did not say why"),
+                    str::to_owned,
+                );
+                let resets = self.resets_at;
+                return Err(Trouble {
+                    resets,
+                    ..Trouble::new(self.reason(result, &message), message).using(usage)
+                });
             }
-            _ => return trouble(Reason::Failed, &errors.join("; ")),
+        }
+        if text(result, "stop_reason") == "max_tokens" {
+            return trouble(
+                Reason::MaxTokens,
+                "the answer of claude was cut at the largest number of tokens",
+            );
         }
         if !end.is_well() {
             return trouble(Reason::Failed, "claude reported success and then exited with an error");
         }
         let value = result.get("structured_output").filter(|value| !value.is_null()).cloned();
-        if said.is_empty() && value.is_none() {
+        if said.trim().is_empty() && value.is_none() {
             return trouble(Reason::EmptyAnswer, "claude returned no answer");
         }
         let mut details = Map::new();
@@ -317,6 +366,45 @@ impl Reader for Stream {
 }
 
 impl Stream {
+    /// One process may make several turns, each with its result; their usage adds up.
+    fn result(&mut self, record: &Value) {
+        if let Some(before) = self.result.take() {
+            let used = self.usage(&before);
+            self.earlier = Some(add(self.earlier.take(), used));
+            if before["model_usage_since_last_result"].is_null() {
+                // The cost is that of the session so far.
+                self.earlier = self.earlier.take().map(|earlier| Usage { cost_usd: None, ..earlier });
+            }
+        }
+        self.result = Some(record.clone());
+    }
+
+    /// Why the service failed: what the records say, then what the message says.
+    fn reason(&self, result: &Value, message: &str) -> Reason {
+        let status = number(result, "api_error_status").and_then(|status| u16::try_from(status).ok());
+        if text(result, "stop_reason") == "max_tokens" || self.error.as_deref() == Some("max_output_tokens") {
+            return Reason::MaxTokens;
+        }
+        let of_message = Reason::of(status, message);
+        if status.is_some() || of_message == Reason::Throttled {
+            return of_message;
+        }
+        if self.is_rejected {
+            return Reason::RateLimited;
+        }
+        let kind = match text(result, "api_error_type") {
+            "" => self.error.as_deref().unwrap_or_default(),
+            kind => kind,
+        };
+        match kind {
+            "authentication_failed" | "authentication_error" | "permission_error" => Reason::NotLoggedIn,
+            "billing_error" => Reason::Billing,
+            "rate_limit" | "rate_limit_error" if of_message != Reason::Billing => Reason::RateLimited,
+            "overloaded" | "overloaded_error" | "server_error" | "api_error" => Reason::Overloaded,
+            _ => of_message,
+        }
+    }
+
     fn event(&mut self, event: &Value, say: &mut dyn FnMut(Said)) {
         match text(event, "type") {
             "message_start" => {
@@ -389,6 +477,17 @@ impl Stream {
         };
         let usage = &result["usage"];
         Usage { input_tokens: input(usage), output_tokens: number(usage, "output_tokens"), cost_usd }
+    }
+}
+
+/// The sum; what is unknown of one is that of the other.
+fn add(earlier: Option<Usage>, last: Usage) -> Usage {
+    let Some(earlier) = earlier else { return last };
+    let tokens = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).reduce(u64::saturating_add);
+    Usage {
+        input_tokens: tokens(earlier.input_tokens, last.input_tokens),
+        output_tokens: tokens(earlier.output_tokens, last.output_tokens),
+        cost_usd: earlier.cost_usd.into_iter().chain(last.cost_usd).reduce(|a, b| a + b),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rustix::process::Signal;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -32,6 +33,9 @@ pub trait Cli: Send + Sync + Sized + 'static {
     /// The capabilities that no other item here shows.
     #[doc(hidden)]
     const ABILITIES: Abilities;
+    /// Where a person sees and changes what is paid for.
+    #[doc(hidden)]
+    const BILLING: &'static str;
     /// The variables that it inherits besides the usual ones, if they are set: its keys, its home, its
     /// service.
     const ENV: &'static [&'static str];
@@ -128,8 +132,8 @@ pub enum Said {
 
 /// Reads the records of one call.
 pub trait Reader: Send {
-    /// Reads a record.
-    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said));
+    /// Reads a record; returns whether its kind is known.
+    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) -> bool;
 
     /// Whether the record was the last one: the agent only needs to exit.
     fn is_done(&self) -> bool;
@@ -155,15 +159,24 @@ impl End {
         self.lingered || self.code == Some(0)
     }
 
-    /// The failure of a call whose records are incomplete.
-    pub(crate) fn cut(&self, name: &str, seen: bool) -> Trouble {
-        let stderr = self.stderr.trim();
-        let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    /// The line of standard error that says what failed.
+    pub(crate) fn line(&self) -> &str {
+        let lines = || self.stderr.lines().map(str::trim);
         let names_it = |line: &&str| {
             let line = line.to_lowercase();
-            line.starts_with("error") || line.starts_with("unknown")
+            line.starts_with("error")
+                || line.starts_with("unknown")
+                || Reason::of_message(&line).is_of_service()
         };
-        let last = lines().find(names_it).or_else(|| lines().next_back()).unwrap_or_default();
+        // The rest of a stack or of an object says nothing.
+        let says = |line: &&str| line.contains(char::is_alphabetic) && !line.starts_with("at ");
+        lines().find(names_it).or_else(|| lines().rfind(says)).unwrap_or_default()
+    }
+
+    /// The failure of a call whose records are incomplete.
+    pub(crate) fn cut(&self, name: &str, seen: bool) -> Trouble {
+        let (stderr, last) = (self.stderr.trim(), self.line());
+        let of_stderr = Reason::of_message(stderr);
         match self.code {
             None => Trouble::new(Reason::Killed, format!("{name} was terminated by a signal")),
             Some(130 | 137 | 143) => {
@@ -181,12 +194,15 @@ impl End {
                     ]
                     .iter()
                     .any(|words| lower.contains(words));
-                let reason = match Reason::of_message(stderr) {
+                let reason = match of_stderr {
                     _ if is_usage => Reason::ArgumentsRefused,
                     Reason::Failed => Reason::Refused,
                     reason => reason,
                 };
-                Trouble::new(reason, format!("{name}: {last}"))
+                Trouble::new(reason, format!("{name}: {last}")).hint(stderr)
+            }
+            Some(code) if code != 0 && of_stderr.is_of_service() => {
+                Trouble::new(of_stderr, format!("{name}: {last}")).hint(stderr)
             }
             Some(code) => Trouble::new(
                 Reason::StreamCut,
@@ -213,15 +229,23 @@ pub struct Trouble {
     pub(crate) reason: Reason,
     pub(crate) message: String,
     pub(crate) usage: Option<Usage>,
+    /// When the quota is refilled, if a record contains it.
+    pub(crate) resets: Option<Timestamp>,
+    /// Text that is not shown and may say when the quota is refilled.
+    pub(crate) hint: Box<str>,
 }
 
 impl Trouble {
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), usage: None }
+        Self { reason, message: message.into(), usage: None, resets: None, hint: Box::default() }
     }
 
     pub(crate) fn using(self, usage: Option<Usage>) -> Self {
         Self { usage, ..self }
+    }
+
+    pub(crate) fn hint(self, hint: &str) -> Self {
+        Self { hint: hint.into(), ..self }
     }
 }
 

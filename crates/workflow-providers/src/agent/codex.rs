@@ -51,6 +51,7 @@ impl Cli for Codex {
     const PROGRAM: &'static str = "codex";
     const PACKAGE: &'static str = "@openai/codex";
     const TESTED: &'static str = "0.169.0";
+    const BILLING: &'static str = "https://chatgpt.com/codex/settings/usage, or https://platform.openai.com/settings/organization/billing for an API key";
     const ABILITIES: Abilities = Abilities {
         permissions: Permissions::new("sandbox", "`read-only`"),
         schema: SchemaBy::Option,
@@ -142,7 +143,7 @@ pub struct Stream {
 }
 
 impl Reader for Stream {
-    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) {
+    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) -> bool {
         self.seen = true;
         match text(record, "type") {
             "thread.started" => {
@@ -159,8 +160,10 @@ impl Reader for Stream {
             }
             "turn.failed" => self.failed = Some(text(&record["error"], "message").to_owned()),
             "turn.completed" => self.total = Some(record["usage"].clone()),
-            _ => {}
+            "turn.started" | "item.updated" => {}
+            _ => return false,
         }
+        true
     }
 
     fn is_done(&self) -> bool {
@@ -168,7 +171,9 @@ impl Reader for Stream {
     }
 
     fn end(self, end: &End) -> Result<Outcome, Trouble> {
-        if let Some(message) = &self.failed {
+        if let Some(failed) = &self.failed {
+            let told = [Some(failed), self.error.as_ref()].into_iter().flatten();
+            let message = told.map(String::as_str).find(|text| !text.trim().is_empty()).unwrap_or(end.line());
             return Err(Trouble::new(Reason::of_message(message), message));
         }
         let Some(total) = &self.total else {
@@ -189,7 +194,7 @@ impl Reader for Stream {
             return Err(Trouble::new(Reason::Failed, message).using(usage));
         }
         match self.answer {
-            Some(text) if !text.is_empty() => {
+            Some(text) if !text.trim().is_empty() => {
                 Ok(Outcome { text, usage, session: self.session, ..Outcome::default() })
             }
             _ => Err(Trouble::new(Reason::EmptyAnswer, "codex returned no answer").using(usage)),

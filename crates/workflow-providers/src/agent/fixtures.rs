@@ -17,7 +17,7 @@ use super::codex::Codex;
 use super::gemini::Gemini;
 use super::grok::Grok;
 use super::transcript::Transcript;
-use super::{AgentProvider, Capabilities, Cost, SchemaBy, TextIn, UsageOf, quota};
+use super::{AgentProvider, Capabilities, Cost, SchemaBy, TextIn, UsageOf, reset};
 
 struct Capture {
     case: String,
@@ -208,7 +208,9 @@ fn damaged<C: Cli>(prefix: &str) {
                 stdout[at] = b"\"{}[]:,\\\n0\xff\0"[draw(12)];
             }
             if let Err(trouble) = play::<C>(capture, &stdout, capture.code).1 {
-                let _ = quota::until(&trouble.message, jiff::Timestamp::UNIX_EPOCH);
+                let zone = jiff::tz::TimeZone::UTC;
+                let here = reset::Here { now: jiff::Timestamp::UNIX_EPOCH, zone: &zone };
+                let _ = reset::read(&trouble.message, &here);
             }
         }
     }

@@ -4,6 +4,7 @@ use rustix::process::Signal;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use workflow_core::failure::FailureClass;
 use workflow_core::usage::Usage;
 
 use super::abilities::{Abilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
@@ -47,6 +48,7 @@ impl Cli for Gemini {
     const PROGRAM: &'static str = "gemini";
     const PACKAGE: &'static str = "@google/gemini-cli";
     const TESTED: &'static str = "0.61.0";
+    const BILLING: &'static str = "https://aistudio.google.com/usage";
     const ABILITIES: Abilities = Abilities {
         permissions: Permissions::new("approval_mode", "no commands, no edits"),
         schema: SchemaBy::Prompt,
@@ -98,12 +100,13 @@ impl Cli for Gemini {
 pub struct Stream {
     session: Option<String>,
     answer: Answer,
+    error: Option<String>,
     result: Option<Value>,
     seen: bool,
 }
 
 impl Reader for Stream {
-    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) {
+    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) -> bool {
         self.seen = true;
         match (text(record, "type"), text(record, "role")) {
             ("init", _) => {
@@ -124,13 +127,18 @@ impl Reader for Stream {
                 };
                 say(Said::Tool(format!("→ {mark}{}", said.trim_end())));
             }
-            ("error", _) => say(Said::Log(text(record, "message").to_owned())),
+            ("error", _) => {
+                say(Said::Log(text(record, "message").to_owned()));
+                self.error = Some(text(record, "message").to_owned());
+            }
             ("result", _) => {
                 say(Said::TextDelta(self.answer.end_part()));
                 self.result = Some(record.clone());
             }
-            _ => {}
+            ("message", _) => {}
+            _ => return false,
         }
+        true
     }
 
     fn is_done(&self) -> bool {
@@ -139,21 +147,20 @@ impl Reader for Stream {
 
     fn end(self, end: &End) -> Result<Outcome, Trouble> {
         let Some(result) = &self.result else {
-            let message = end.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            let trouble = |reason| Trouble::new(reason, format!("gemini: {}", message.trim()));
+            let (line, of_stderr) = (end.line(), Reason::of_message(&end.stderr));
+            let trouble = |reason| Trouble::new(reason, format!("gemini: {line}")).hint(&end.stderr);
             return Err(match end.code {
                 Some(41) => trouble(Reason::NotLoggedIn),
                 Some(42) if end.stderr.contains("session") => trouble(Reason::SessionUnknown),
                 Some(42 | 44 | 52 | 55) => trouble(Reason::Refused),
                 Some(53) => trouble(Reason::MaxTurns),
+                // It may end without a result when its quota is used up.
+                Some(0 | 1 | 130) if of_stderr.class() == FailureClass::RateLimited => trouble(of_stderr),
                 // It exits like that after it was asked to stop.
                 Some(0 | 130) if self.seen => {
                     Trouble::new(Reason::Killed, "gemini ended before its answer did")
                 }
-                Some(code) if status(code).is_some() => Trouble::new(
-                    Reason::of_status(status(code).unwrap_or_default(), message),
-                    format!("gemini: {message}"),
-                ),
+                Some(code) if status(code).is_some() => trouble(Reason::of(status(code), &end.stderr)),
                 _ => end.cut("gemini", self.seen),
             });
         };
@@ -169,23 +176,28 @@ impl Reader for Stream {
         };
         let usage = Some(usage).filter(|usage| usage.tokens().is_some());
         if text(result, "status") != "success" {
-            let message = text(&result["error"], "message");
+            // The result may have no text; the record of the error before it does.
+            let told = [text(&result["error"], "message"), self.error.as_deref().unwrap_or_default()];
+            let message = told.into_iter().find(|text| !text.trim().is_empty()).unwrap_or(end.line());
             let reason = match end.code {
                 Some(53) => Reason::MaxTurns,
                 Some(41) => Reason::NotLoggedIn,
-                Some(code) if status(code).is_some() => {
-                    Reason::of_status(status(code).unwrap_or_default(), message)
-                }
+                Some(code) if status(code).is_some() => Reason::of(status(code), message),
                 _ => Reason::of_message(message),
             };
-            return Err(Trouble::new(reason, message).using(usage));
+            return Err(Trouble::new(reason, message).using(usage).hint(&end.stderr));
         }
         if !end.is_well() {
             let message = "gemini reported success and then exited with an error";
             return Err(Trouble::new(Reason::Failed, message).using(usage));
         }
+        if let Some(message) =
+            self.error.as_deref().filter(|text| Reason::of_message(text) == Reason::MaxTokens)
+        {
+            return Err(Trouble::new(Reason::MaxTokens, message).using(usage));
+        }
         let text = self.answer.into_text();
-        if text.is_empty() {
+        if text.trim().is_empty() {
             return Err(Trouble::new(Reason::EmptyAnswer, "gemini returned no answer").using(usage));
         }
         let details = number(stats, "tool_calls").map(|calls| ("tool_calls".to_owned(), calls.into()));

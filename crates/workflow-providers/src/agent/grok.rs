@@ -53,6 +53,7 @@ impl Cli for Grok {
     const PROGRAM: &'static str = "grok";
     const PACKAGE: &'static str = "@xai-official/grok";
     const TESTED: &'static str = "1.0.41";
+    const BILLING: &'static str = "https://console.x.ai";
     const ABILITIES: Abilities = Abilities {
         permissions: Permissions::new("permission_mode", "asking ends the call"),
         schema: SchemaBy::Option,
@@ -137,7 +138,7 @@ pub struct Stream {
 }
 
 impl Reader for Stream {
-    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) {
+    fn record(&mut self, record: &Value, say: &mut dyn FnMut(Said)) -> bool {
         if !std::mem::replace(&mut self.seen, true)
             && text(record, "type") != "error"
             && let Some(session) = &self.chosen
@@ -178,8 +179,11 @@ impl Reader for Stream {
                 self.end = Some(record.clone());
             }
             "error" => self.error = Some(text(record, "message").to_owned()),
-            _ => {}
+            "available_commands" | "tool_call_update" | "plan" => {}
+            // The agent shortens its history.
+            kind => return kind.starts_with("auto_compact"),
         }
+        true
     }
 
     fn is_done(&self) -> bool {
@@ -189,11 +193,12 @@ impl Reader for Stream {
     fn end(self, end: &End) -> Result<Outcome, Trouble> {
         let used = (self.used != Usage::default()).then_some(self.used);
         if let Some(message) = &self.error {
+            let message = if message.trim().is_empty() { end.line() } else { message };
             let reason = match Reason::of_message(message) {
                 Reason::Failed if end.stderr.contains("session") => Reason::SessionUnknown,
                 reason => reason,
             };
-            return Err(Trouble::new(reason, message).using(used));
+            return Err(Trouble::new(reason, message).using(used).hint(&end.stderr));
         }
         let Some(last) = &self.end else {
             let lower = end.stderr.to_lowercase();
@@ -217,6 +222,10 @@ impl Reader for Stream {
             "cancelled" => {
                 return trouble(Reason::PermissionDenied, "grok wanted to use a tool that is not allowed");
             }
+            "max_tokens" | "max_output_tokens" | "length" => {
+                let message = "the answer of grok was cut at the largest number of tokens";
+                return trouble(Reason::MaxTokens, message);
+            }
             other => return trouble(Reason::Failed, &format!("grok stopped: {other}")),
         }
         if !end.is_well() {
@@ -224,7 +233,7 @@ impl Reader for Stream {
         }
         let text_said = self.answer.into_text();
         let value = last.get("structuredOutput").filter(|value| !value.is_null()).cloned();
-        if text_said.is_empty() && value.is_none() {
+        if text_said.trim().is_empty() && value.is_none() {
             return trouble(Reason::EmptyAnswer, "grok returned no answer");
         }
         let details = number(last, "num_turns").map(|turns| ("turns".to_owned(), turns.into()));

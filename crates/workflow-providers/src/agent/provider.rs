@@ -25,10 +25,14 @@ use crate::process;
 /// agent reports it; a cost that it does not report is unknown, not zero. A call has succeeded if the agent
 /// reports success *and* exits with success.
 ///
-/// A failure's details have a `reason`: `not_installed`, `arguments_refused`, `not_logged_in`, `rate_limited`
-/// (with the time until which the run waits, if the agent reports it), `overloaded`, `context_too_long`,
-/// `budget`, `max_turns`, `permission_denied`, `refused`, `session_unknown`, `empty_answer`, `killed`,
+/// A failure's details have a `reason`: `not_installed`, `arguments_refused`, `not_logged_in`, `billing`,
+/// `rate_limited`, `throttled`, `overloaded`, `context_too_long`, `budget`, `max_turns`, `max_tokens` (with the
+/// text so far as `text`), `permission_denied`, `refused`, `session_unknown`, `empty_answer`, `killed`,
 /// `stream_cut`, `silent`, `failed`.
+///
+/// After `rate_limited` and `throttled` the run waits until `retry_at`. If the agent does not report that time, it
+/// is guessed, `retry_at_is_guess` is true, and the message says so. Times without a zone are in that of the
+/// agent's variable `TZ`, or of the machine.
 ///
 /// The session is recorded as soon as it is known, so that `session: continue` resumes it.
 ///

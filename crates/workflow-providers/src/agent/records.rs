@@ -5,6 +5,11 @@ use std::io::{BufRead as _, Read as _};
 use serde_json::Value;
 use workflow_core::data::Data;
 
+use crate::agent::escapes;
+
+/// The byte order mark.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// The fields of a record with the requested answer: their numbers keep their exact notation.
 const ANSWERS: [&str; 2] = ["structured_output", "structuredOutput"];
 
@@ -57,15 +62,22 @@ impl Records {
         if std::mem::take(&mut self.skips) {
             return each(Record::TooLong);
         }
-        let line = line.trim_ascii();
+        let line = line.strip_prefix(BOM).unwrap_or(&line).trim_ascii();
         if line.is_empty() {
             return;
         }
-        each(match serde_json::from_slice(line).ok().and_then(|line| object(&line)) {
-            Some(value) => Record::Json(value),
-            None => Record::Other(String::from_utf8_lossy(line).into_owned()),
-        });
+        if let Some(value) = read(line) {
+            return each(Record::Json(value));
+        }
+        let text = String::from_utf8_lossy(line).into_owned();
+        // Programs set the title of the terminal in front of a record.
+        let of_plain = text.contains('\u{1b}').then(|| read(escapes::without(&text).trim().as_bytes()));
+        each(of_plain.flatten().map_or(Record::Other(text), Record::Json));
     }
+}
+
+fn read(line: &[u8]) -> Option<Value> {
+    object(&serde_json::from_slice(line).ok()?)
 }
 
 /// A record that is an object, with numbers rounded to 64 bits except for those of the answer.
@@ -84,7 +96,7 @@ fn object(line: &Data) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn read(chunks: &[&[u8]]) -> Vec<String> {
+    fn all(chunks: &[&[u8]]) -> Vec<String> {
         let (mut records, mut read) = (Records::default(), Vec::new());
         let show = |record| match record {
             Record::Json(value) => format!("json {value}"),
@@ -101,10 +113,14 @@ mod tests {
     #[test]
     fn records_are_put_together_across_chunks() {
         assert_eq!(
-            read(&[b"{\"a\":\"\xc3", b"\xa9\"}\r\n\n{\"b\"", b":1}"]),
+            all(&[b"{\"a\":\"\xc3", b"\xa9\"}\r\n\n{\"b\"", b":1}"]),
             ["json {\"a\":\"é\"}", "json {\"b\":1}"]
         );
-        assert_eq!(read(&[b"hello\n{\"a\":\n[1]\n"]), ["other hello", "other {\"a\":", "other [1]"]);
+        assert_eq!(
+            all(&[b"\xef\xbb\xbf{\"a\":1}\n\x1b]0;x\x07{\"b\":2}\n"]),
+            ["json {\"a\":1}", "json {\"b\":2}"]
+        );
+        assert_eq!(all(&[b"hello\n{\"a\":\n[1]\n"]), ["other hello", "other {\"a\":", "other [1]"]);
     }
 
     #[test]
@@ -126,6 +142,6 @@ mod tests {
     fn a_line_without_end_costs_a_bounded_room_and_the_next_one_is_read() {
         let much = vec![b'x'; 8 * 1024 * 1024];
         let chunks: Vec<&[u8]> = std::iter::repeat_n(&*much, 10).chain([&b"\n{\"a\":1}\n"[..]]).collect();
-        assert_eq!(read(&chunks), ["too long", "json {\"a\":1}"]);
+        assert_eq!(all(&chunks), ["too long", "json {\"a\":1}"]);
     }
 }

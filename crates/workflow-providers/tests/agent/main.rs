@@ -11,8 +11,11 @@ mod common;
 #[allow(dead_code, reason = "commands are asked more")]
 mod processes;
 
+mod limits;
+mod replay;
 mod said;
 mod stopped;
+mod truth;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -81,7 +81,7 @@ fn an_agent_that_is_not_there_is_told_with_how_to_install_it() {
 fn records_may_come_late_in_pieces_and_after_the_last_one() {
     let script = r#"sleep 0.3; printf '%s' '{"type":"system","subtype":"init",'; sleep 0.1
         printf '"session_id":"s1"}\n{"type":"assistant","message":{"content":[{"type":"text","text":"caf\303'; sleep 0.1
-        printf '\251"}]}}\n'; echo "$END"; echo '{"type":"system","subtype":"late"}'; echo bye"#;
+        printf '\251"}]}}\n'; echo "$END"; echo '{"type":"system","subtype":"status"}'; echo bye"#;
     let (reply, said) = Agent::new(script).call();
     assert_eq!(reply.unwrap().output.value(), json!("done"));
     assert_eq!(said.of(OutputKind::Text), ["café"]);
