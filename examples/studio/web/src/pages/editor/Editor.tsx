@@ -198,7 +198,9 @@ function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) 
             </Button>
             {isTextDirty ? <Button onClick={() => setTyped(undefined)}>Discard</Button> : null}
             <span className="grow" />
-            <span className="muted small ellipsis">{file.origin}</span>
+            <span className="muted small ellipsis" title={file.origin}>
+              {shortened(file.origin)}
+            </span>
           </div>
           <Problems problems={problems} isKnown={checked.data !== undefined} onFind={find} />
         </section>
@@ -257,6 +259,11 @@ function Problems({ problems, isKnown, onFind }: ProblemsProps) {
       </ul>
     </section>
   );
+}
+
+/** The folder and the name of a file: the whole path is long, and hardly ever differs before them. */
+function shortened(path: string): string {
+  return path.split("/").slice(-2).join("/");
 }
 
 function nameOf(model: unknown): string | undefined {

@@ -18,7 +18,7 @@ export const STAGE_FIELDS: StageField[] = [
     label: "Approval",
     about: "A question to a person before the stage starts.",
     kind: "text",
-    absent: "nobody is asked",
+    absent: "no approval needed",
   },
   { name: "on_failure", label: "On failure", about: "What a failure does.", kind: "onFailure", absent: "stop" },
   {
