@@ -30,8 +30,10 @@ const SHORT: usize = 200;
 #[derive(Debug)]
 pub struct WindowScan<'f> {
     filter: &'f OutputFilter,
-    /// Made for the first line.
+    /// Made for the first lines.
     text: Option<Needle<'f>>,
+    /// Whether the lines that are being passed do not contain the text anywhere.
+    is_absent: bool,
     /// The last line between its time and its text, and whether that is selected: mostly, the next line has the same
     /// there.
     place: (Vec<u8>, bool),
@@ -48,6 +50,7 @@ impl<'f> WindowScan<'f> {
         Self {
             filter,
             text: None,
+            is_absent: false,
             place: (Vec::new(), false),
             entries: Vec::new(),
             limit: filter.limit.unwrap_or(usize::MAX),
@@ -86,6 +89,8 @@ impl<'f> WindowScan<'f> {
     /// is not an entry; it is left out.
     pub fn add_lines(&mut self, lines: &[u8], mut damaged: impl FnMut(&serde_json::Error)) {
         let backwards = self.is_backwards();
+        // Mostly the text is rare, and one search in many lines takes less time than one in each.
+        self.is_absent = self.needle().is_some_and(|needle| !needle.may_be_in(lines));
         let mut add = |line: &[u8]| {
             if !line.is_empty() && !self.is_done() {
                 self.add_line(line).unwrap_or_else(|error| damaged(&error));
@@ -168,10 +173,16 @@ impl<'f> WindowScan<'f> {
     }
 
     fn has_text(&mut self, quoted: &[u8]) -> serde_json::Result<bool> {
-        match self.filter.text.as_deref() {
-            None | Some("") => Ok(true),
-            Some(text) => self.text.get_or_insert_with(|| Needle::new(text)).is_in(quoted),
+        if self.is_absent {
+            return Ok(false);
         }
+        self.needle().map_or(Ok(true), |needle| needle.is_in(quoted))
+    }
+
+    /// The text to search for, if there is one.
+    fn needle(&mut self) -> Option<&Needle<'f>> {
+        let text = self.filter.text.as_deref().filter(|text| !text.is_empty())?;
+        Some(self.text.get_or_insert_with(|| Needle::new(text)))
     }
 }
 
@@ -228,18 +239,22 @@ impl<'f> Needle<'f> {
         Self { text, finder: finder.ok() }
     }
 
+    /// Whether it may be in the text of a JSON string that is written as this crate writes it, or in that of several.
+    ///
+    /// JSON writes each character for itself, and letters as they are: a text that contains another contains it in its JSON
+    /// form as well.
+    fn may_be_in(&self, json: &[u8]) -> bool {
+        self.finder.as_ref().is_none_or(|finder| finder.is_match(json))
+    }
+
     /// Whether it is in the text of a JSON string.
     fn is_in(&self, quoted: &[u8]) -> serde_json::Result<bool> {
         let inner = &quoted[1..quoted.len() - 1];
-        if let Some(finder) = &self.finder {
-            // JSON writes each character for itself, and letters as they are: a text that contains another contains it in
-            // its JSON form as well.
-            if !finder.is_match(inner) {
-                return Ok(false);
-            }
-            if !inner.contains(&b'\\') && !inner.contains(&b'"') {
-                return Ok(true);
-            }
+        if !self.may_be_in(inner) {
+            return Ok(false);
+        }
+        if self.finder.is_some() && !inner.contains(&b'\\') && !inner.contains(&b'"') {
+            return Ok(true);
         }
         let text: Cow<'_, str> = serde_json::from_slice(quoted)?;
         Ok(contains(&text, self.text))
