@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::future::{Either, FutureExt as _, pending, select};
+use futures::future::{Either, FutureExt as _, TryFutureExt as _, pending, select};
 use tracing::{error, warn};
 use workflow_core::ids::RunId;
 use workflow_core::store::{NewRun, StoreError};
@@ -180,14 +180,18 @@ impl Shared {
 
     /// [Creates](workflow_core::store::RunStore::create) a run, and registers it as driven here. `None` where it has
     /// a driver here already, because the store answered late.
-    pub(crate) async fn create(self: &Arc<Self>, run: NewRun) -> Result<Option<Hold>, StoreError> {
-        self.settle().await?;
-        Ok(Hold::new(self, self.store.create(run).await?))
+    ///
+    /// To be called after [`settle`](Self::settle). Not an `async fn`, which would store the run twice.
+    pub(crate) fn create(
+        self: &Arc<Self>,
+        run: NewRun,
+    ) -> impl Future<Output = Result<Option<Hold>, StoreError>> {
+        self.store.create(run).map_ok(|lease| Hold::new(self, lease))
     }
 
     /// Waits until the store has confirmed the state of leases that were given up: a lease that is claimed
     /// before that is lost with them.
-    async fn settle(&self) -> Result<(), StoreError> {
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
         if self.heartbeat.unsettled.load(Ordering::Acquire) {
             self.learn().boxed().await?;
         }

@@ -84,18 +84,24 @@ impl<'e> Driver<'e> {
                 let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));
                 self.underway.call(Call::begin(request, admission, io, patience, (began, span)));
             }
-            Err(mut failure) => {
-                if let Some(problem) = secrets.problem.get() {
-                    failure = Failure::new(FailureClass::Permanent, problem);
-                }
-                if let Some(redactor) = known.redactor() {
-                    redactor.failure(&mut failure);
-                }
-                let error = ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") };
-                let ended = Ended { path, attempt, result: Box::new(Err(error)), began, span };
+            Err(failure) => {
+                let result = Box::new(Err(self.not_made(failure, &secrets)));
+                let ended = Ended { path, attempt, result, began, span };
                 self.underway.arrive(Arrival::Ended(ended));
             }
         }
+    }
+
+    /// The error of a call that could not be made.
+    #[cold]
+    fn not_made(&self, mut failure: Failure, secrets: &Remembering<'_>) -> ProviderError {
+        if let Some(problem) = secrets.problem.get() {
+            failure = Failure::new(FailureClass::Permanent, problem);
+        }
+        if let Some(redactor) = self.io.secrets.redactor() {
+            redactor.failure(&mut failure);
+        }
+        ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") }
     }
 
     fn stop(&mut self, path: &NodePath, how: Stop) {

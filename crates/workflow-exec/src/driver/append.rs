@@ -1,5 +1,6 @@
 //! How the driver writes to the store: one conditional append per decision.
 
+use futures::future::FutureExt as _;
 use workflow_core::event::Event;
 use workflow_core::store::{ControlRecord, StoreError};
 
@@ -16,11 +17,27 @@ impl Driver<'_> {
     /// may have been written by another driver that decided the same at the same time: an empty append shows
     /// whether the lease was still valid.
     pub(super) async fn append(&mut self) -> Result<(), Ending> {
+        match self.try_append(false).await {
+            Some(Ok(controls)) => {
+                self.add_controls(controls);
+                Ok(())
+            }
+            // What is boxed is rare, and larger than everything else that an append needs.
+            failed => self.append_again(failed).boxed().await,
+        }
+    }
+
+    /// Repeats an append that failed.
+    async fn append_again(
+        &mut self,
+        failed: Option<Result<Vec<ControlRecord>, StoreError>>,
+    ) -> Result<(), Ending> {
         let engine = self.engine;
         let mut outage = Outage::new(engine, "storing events");
         let (mut in_doubt, mut is_found) = (false, false);
+        let mut tried = failed;
         loop {
-            let log = match self.try_append(is_found).await {
+            let log = match tried {
                 Some(Ok(controls)) => {
                     if is_found {
                         // The lost answer contained controls too, which must not be skipped.
@@ -40,7 +57,7 @@ impl Driver<'_> {
                         Ok(Log::Stored) => is_found = true,
                         Err(error) => self.pause(&mut outage, error).await?,
                     }
-                    continue;
+                    Log::Unchanged
                 }
                 Some(Err(error)) => {
                     self.pause(&mut outage, error).await?;
@@ -48,7 +65,7 @@ impl Driver<'_> {
                     // If reading fails, the append is tried again; the store refuses it if the events are
                     // stored already. The next try also shows whether another driver has written to the log.
                     is_found |= matches!(self.read_back().await, Ok(Log::Stored));
-                    continue;
+                    Log::Unchanged
                 }
             };
             match log {
@@ -59,6 +76,7 @@ impl Driver<'_> {
                 }
                 Log::Changed => return Err(Ending::Changed),
             }
+            tried = self.try_append(is_found).await;
         }
     }
 

@@ -25,6 +25,9 @@ pub(super) struct Admission<'e> {
     pub place: Place,
 }
 
+/// What a provider does for a call.
+type Calling<'e> = BoxFuture<'e, Result<Reply, ProviderError>>;
+
 /// A call that has ended.
 pub(super) struct Ended {
     pub path: NodePath,
@@ -43,7 +46,7 @@ pub(super) struct Call<'e> {
     provider: Option<&'e dyn Provider>,
     io: Arc<CallIo>,
     /// `None` once the call was dropped.
-    future: Option<BoxFuture<'e, Result<Reply, ProviderError>>>,
+    future: Option<Calling<'e>>,
     began: Duration,
     span: Span,
     /// Held until the call has ended.
@@ -64,12 +67,12 @@ impl<'e> Call<'e> {
         let path = request.id.path.clone();
         let context = CallContext::new(request.id.clone(), io.stop.signal(), io.clone());
         let mut future = caught(|| provider.call(request, context))
-            .unwrap_or_else(|panic| after_panic(provider, io.id(&path), io.secrets().text(panic)).boxed());
+            .unwrap_or_else(|panic| after_panic(provider, io.id(&path), io.secrets().text(panic)));
         if patience.timeout.is_some() || patience.idle_timeout.is_some() {
-            future = in_time(future, patience, io.clone(), (provider, io.id(&path))).boxed();
+            future = in_time(future, patience, io.clone(), (provider, io.id(&path)));
         }
         if !span.is_disabled() {
-            future = future.instrument(span.clone()).boxed();
+            future = in_span(future, &span);
         }
         Self { path, provider: Some(provider), io, future: Some(future), began, span, _place: place }
     }
@@ -85,7 +88,7 @@ impl<'e> Call<'e> {
     }
 
     /// Drops the provider's future before what follows is polled.
-    fn go_on_with(&mut self, next: BoxFuture<'e, Result<Reply, ProviderError>>) {
+    fn go_on_with(&mut self, next: Calling<'e>) {
         self.provider = None;
         self.drop_future();
         self.future = Some(next);
@@ -121,7 +124,7 @@ impl Future for Call<'_> {
                             None => ProviderError::cancelled(),
                             Some(_) => too_late("the call was told to stop", FailureClass::Timeout),
                         };
-                        let dropped = dropped(provider, self.io.id(&self.path), late).boxed();
+                        let dropped = dropped(provider, self.io.id(&self.path), late);
                         self.go_on_with(dropped);
                     }
                     _ => return Poll::Pending,
@@ -129,7 +132,7 @@ impl Future for Call<'_> {
                 Err(panic) => match self.provider {
                     Some(provider) => {
                         let panic = self.io.secrets().text(panic);
-                        let after = after_panic(provider, self.io.id(&self.path), panic).boxed();
+                        let after = after_panic(provider, self.io.id(&self.path), panic);
                         self.go_on_with(after);
                     }
                     None => break Err(panicked(&panic)),
@@ -153,36 +156,46 @@ pub(super) struct Patience<'e> {
     pub timer: &'e dyn Timer,
 }
 
+/// The call within its span. Not inlined, like what follows: each future is large, and uses stack where it is made.
+#[inline(never)]
+fn in_span<'e>(call: Calling<'e>, span: &Span) -> Calling<'e> {
+    call.instrument(span.clone()).boxed()
+}
+
 /// The call with its time-outs: it is told to stop when it takes too long, and dropped when it does not stop.
-async fn in_time(
-    call: BoxFuture<'_, Result<Reply, ProviderError>>,
-    patience: Patience<'_>,
+#[inline(never)]
+fn in_time<'e>(
+    call: Calling<'e>,
+    patience: Patience<'e>,
     io: Arc<CallIo>,
-    (provider, id): (&dyn Provider, CallId),
-) -> Result<Reply, ProviderError> {
-    io.hear();
-    match select(call, pin!(too_long(&patience, &io))).await {
-        Either::Left((result, _)) => result,
-        Either::Right((error, call)) => {
-            io.stop.stop(Stop::Gracefully);
-            let grace = async {
-                if let Some(grace) = io.grace {
-                    wait(&patience, &io, grace).await;
-                }
-            };
-            let (usage, output) = match select(call, pin!(grace)).await {
-                Either::Left((Ok(reply), _)) => (reply.usage, Some(reply.output)),
-                Either::Left((Err(ended), _)) => (ended.usage, ended.output),
-                Either::Right(((), call)) => {
-                    drop(call);
-                    let failure = &error.failure;
-                    let late = io.grace.map(|_| too_late(&failure.message, failure.class));
-                    return dropped(provider, id, late.unwrap_or(error)).await;
-                }
-            };
-            Err(ProviderError { usage, output, ..error })
+    (provider, id): (&'e dyn Provider, CallId),
+) -> Calling<'e> {
+    async move {
+        io.hear();
+        match select(call, pin!(too_long(&patience, &io))).await {
+            Either::Left((result, _)) => result,
+            Either::Right((error, call)) => {
+                io.stop.stop(Stop::Gracefully);
+                let grace = async {
+                    if let Some(grace) = io.grace {
+                        wait(&patience, &io, grace).await;
+                    }
+                };
+                let (usage, output) = match select(call, pin!(grace)).await {
+                    Either::Left((Ok(reply), _)) => (reply.usage, Some(reply.output)),
+                    Either::Left((Err(ended), _)) => (ended.usage, ended.output),
+                    Either::Right(((), call)) => {
+                        drop(call);
+                        let failure = &error.failure;
+                        let late = io.grace.map(|_| too_late(&failure.message, failure.class));
+                        return dropped(provider, id, late.unwrap_or(error)).await;
+                    }
+                };
+                Err(ProviderError { usage, output, ..error })
+            }
         }
     }
+    .boxed()
 }
 
 /// The call had its grace period after it was told to stop.
@@ -206,11 +219,15 @@ pub(super) fn needs_grace(provider: &dyn Provider) -> bool {
 }
 
 /// Cleans up what is left of a call that was told to stop because of `late`, and was dropped.
-async fn dropped(provider: &dyn Provider, call: CallId, late: ProviderError) -> Result<Reply, ProviderError> {
-    Err(match reclaim(provider, &call).await {
-        Ok(()) => late,
-        Err(error) => may_run(&late.failure.message, &error),
-    })
+#[cold]
+fn dropped(provider: &dyn Provider, call: CallId, late: ProviderError) -> Calling<'_> {
+    async move {
+        Err(match reclaim(provider, &call).await {
+            Ok(()) => late,
+            Err(error) => may_run(&late.failure.message, &error),
+        })
+    }
+    .boxed()
 }
 
 fn may_run(message: &str, error: &ProviderError) -> ProviderError {
@@ -218,13 +235,17 @@ fn may_run(message: &str, error: &ProviderError) -> ProviderError {
 }
 
 /// Cleans up what is left of a call that panicked.
-async fn after_panic(provider: &dyn Provider, call: CallId, panic: String) -> Result<Reply, ProviderError> {
-    let error = panicked(&panic);
-    warn!(path = %call.path, attempt = call.attempt, "{error}");
-    Err(match reclaim(provider, &call).await {
-        Ok(()) => error,
-        Err(left) => may_run(&error.failure.message, &left),
-    })
+#[cold]
+fn after_panic(provider: &dyn Provider, call: CallId, panic: String) -> Calling<'_> {
+    async move {
+        let error = panicked(&panic);
+        warn!(path = %call.path, attempt = call.attempt, "{error}");
+        Err(match reclaim(provider, &call).await {
+            Ok(()) => error,
+            Err(left) => may_run(&error.failure.message, &left),
+        })
+    }
+    .boxed()
 }
 
 fn panicked(panic: &str) -> ProviderError {

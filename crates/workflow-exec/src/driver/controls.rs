@@ -1,5 +1,6 @@
 //! Reads control requests, sent by this process or others, from the store.
 
+use futures::future::FutureExt as _;
 use workflow_core::store::ControlRecord;
 
 use crate::driver::lease::Log;
@@ -19,10 +20,10 @@ impl Driver<'_> {
                     self.add_controls(controls);
                     return Ok(());
                 }
-                Some(Err(error)) => self.pause(&mut outage, error).await?,
+                Some(Err(error)) => self.pause(&mut outage, error).boxed().await?,
                 None => {}
             }
-            if self.entered.inbox.is_lost() && self.regain(false).await? == Log::Changed {
+            if self.entered.inbox.is_lost() && self.regain(false).boxed().await? == Log::Changed {
                 return Err(Ending::Changed);
             }
         }

@@ -42,13 +42,15 @@ impl Driver<'_> {
         if self.entered.inbox.shutdown() == Stop::None {
             known?;
         }
-        let heard = if self.reclaim().await? { self.last_heard().await? } else { None };
+        let left = machine::pending(&self.plan, &self.state);
+        // What is boxed is rare, and larger than everything else that a driver needs.
+        let heard = if left.is_empty() { None } else { self.reclaim(left).boxed().await? };
         self.read_controls().await?;
         let controls = std::mem::take(&mut self.controls);
         self.decide(Input::TakenUp { controls, heard })?;
         self.commit().await?;
         loop {
-            if self.entered.inbox.is_lost() && self.regain(false).await? == Log::Changed {
+            if self.entered.inbox.is_lost() && self.regain(false).boxed().await? == Log::Changed {
                 return Err(Ending::Changed);
             }
             self.watch.stop(&mut self.underway);
@@ -70,18 +72,15 @@ impl Driver<'_> {
         }
     }
 
-    /// Stops what is left of the calls of a former driver. Returns whether there were any.
+    /// Stops what is left of the calls of a former driver. Returns when one of them last wrote output.
     ///
     /// The log may have been read while another driver had the run: for example by a process that was
     /// suspended between claiming the run and reading it. Processes of that driver's calls must not be
     /// stopped. So this first asks the store whether the lease is valid and the log is unchanged.
-    async fn reclaim(&mut self) -> Result<bool, Ending> {
-        let mut any = false;
-        for effect in machine::pending(&self.plan, &self.state) {
+    async fn reclaim(&mut self, left: Vec<Effect>) -> Result<Option<Timestamp>, Ending> {
+        self.append().await?;
+        for effect in left {
             let Effect::Reclaim { path, attempt, provider } = effect else { continue };
-            if !any {
-                self.append().await?;
-            }
             let created = self.state.created();
             let call = CallId { run: created.run.clone(), seed: created.seed, path: path.clone(), attempt };
             debug!(%path, attempt, "reclaiming an interrupted call");
@@ -94,9 +93,8 @@ impl Driver<'_> {
                 path: path.to_string(),
                 message: self.io.secrets.text(error.to_string()),
             })?;
-            any = true;
         }
-        Ok(any)
+        Ok(self.last_heard().await?)
     }
 
     /// When a call of a former driver last wrote output.

@@ -1,6 +1,6 @@
 //! Which calls must stop, and when: because the engine stops, or because the lease is no longer valid.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -58,13 +58,13 @@ impl<'e> Watch<'e> {
 
 /// Polls `work` while calls continue. `None` if `work` was dropped because the lease was lost and that
 /// matters to it.
-pub(super) async fn meanwhile<'e, T>(
-    underway: &mut Underway<'e>,
-    watch: &mut Watch<'e>,
+pub(super) fn meanwhile<'a, 'e, T>(
+    underway: &'a mut Underway<'e>,
+    watch: &'a mut Watch<'e>,
     needs_lease: bool,
-    mut work: BoxFuture<'_, T>,
-) -> Option<T> {
-    poll_fn(|cx| {
+    mut work: BoxFuture<'a, T>,
+) -> impl Future<Output = Option<T>> + use<'a, 'e, T> {
+    poll_fn(move |cx| {
         if let Poll::Ready(done) = work.poll_unpin(cx) {
             return Poll::Ready(Some(done));
         }
@@ -79,5 +79,4 @@ pub(super) async fn meanwhile<'e, T>(
         underway.poll(cx, usize::MAX);
         if needs_lease && watch.inbox.is_lost() { Poll::Ready(None) } else { Poll::Pending }
     })
-    .await
 }

@@ -1,5 +1,6 @@
 //! Drives a run that is held until it is idle, and again if a control request arrived meanwhile.
 
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ impl Engine {
             let (plan, state) = self.read(&hold).boxed().await.map_err(|error| hold.failed(error))?;
             self.drive_on(hold, plan, state).await
         });
-        Ok((*panics::while_driving(run, driving).await?).into())
+        Ok(panics::while_driving(run, driving).await?.into())
     }
 
     /// Reads the run that is held, waiting while the store is unavailable.
@@ -61,39 +62,43 @@ impl Engine {
         leases::beating(shared, read).await
     }
 
-    pub(super) async fn drive_on(
+    /// Drives a run that is held until it is idle. Not an `async fn`, which would store each argument twice.
+    pub(super) fn drive_on(
         &self,
         mut hold: Hold,
         mut plan: Arc<Plan>,
         mut state: Box<State>,
-    ) -> Result<Box<State>, EngineError> {
-        loop {
-            let driven = pin!(driver::drive(&self.shared, &hold, plan, state)).await;
-            state = match driven.map_err(|error| hold.failed(error))? {
-                Driven::Rested(state) => state,
-                Driven::Again => {
-                    let read = self.read(&hold).boxed().await;
-                    (plan, state) = read.map_err(|error| hold.failed(error))?;
-                    continue;
+    ) -> impl Future<Output = Result<Box<State>, EngineError>> + Send {
+        let shared = &self.shared;
+        async move {
+            loop {
+                let driven = pin!(driver::drive(shared, &hold, plan, state)).await;
+                state = match driven.map_err(|error| hold.failed(error))? {
+                    Driven::Rested(state) => state,
+                    Driven::Again => {
+                        let read = self.read(&hold).boxed().await;
+                        (plan, state) = read.map_err(|error| hold.failed(error))?;
+                        continue;
+                    }
+                };
+                // The progress is stored; if the lease cannot be released now, the store releases it later.
+                if let Err(error) = hold.give_back().await {
+                    warn!(run = %hold.run(), %error, "the run could not be released");
                 }
-            };
-            // The progress is stored; if the lease cannot be released now, the store releases it later.
-            if let Err(error) = hold.give_back().await {
-                warn!(run = %hold.run(), %error, "the run could not be released");
+                if state.status().is_terminal() || hold.entered().inbox.shutdown() > Stop::None {
+                    break;
+                }
+                let claimed = self.claim_if_asked(hold.run(), &state).boxed().await;
+                let Some(again) = claimed.map_err(|error| hold.failed(error))? else { break };
+                // Another driver may have had the run in between.
+                let selected_by = hold.selected_by.take();
+                hold = again;
+                hold.selected_by = selected_by;
+                let read = self.read(&hold).boxed().await;
+                (plan, state) = read.map_err(|error| hold.failed(error))?;
             }
-            if hold.entered().inbox.shutdown() > Stop::None {
-                break;
-            }
-            let claimed = self.claim_if_asked(hold.run(), &state).await;
-            let Some(again) = claimed.map_err(|error| hold.failed(error))? else { break };
-            // Another driver may have had the run in between.
-            let selected_by = hold.selected_by.take();
-            hold = again;
-            hold.selected_by = selected_by;
-            let read = self.read(&hold).boxed().await;
-            (plan, state) = read.map_err(|error| hold.failed(error))?;
+            Ok(state)
         }
-        Ok(state)
     }
 
     /// Carries out the control requests of a run that no process drives, starts no call before that is

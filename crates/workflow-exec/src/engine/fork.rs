@@ -127,6 +127,7 @@ impl Engine {
         self.shared.sign(&id, &mut events);
         let shown = (!self.shared.sinks.is_empty()).then(|| events.clone());
         let new = NewRun { id: id.clone(), bundle, events, head };
+        self.shared.settle().await?;
         match self.shared.create(new).await {
             Ok(hold) => {
                 if let Some(shown) = shown {

@@ -1,6 +1,7 @@
 //! How a run is started, and with which inputs.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -38,22 +39,33 @@ impl Engine {
     pub async fn run(&self, start: StartRun) -> Result<RunView, EngineError> {
         let (run, claimed) = self.accept(start).await?;
         // What is boxed is rare, and larger than everything else that a run needs.
-        let Some((hold, plan, state)) = claimed else { return self.drive(&run).boxed().await };
-        let view = self.drive_created(run, hold, plan, state).await?;
-        if view.wait.is_none() { Ok(view) } else { self.wait_and_drive(view).boxed().await }
+        let driving = match claimed {
+            Some((hold, plan, state)) => {
+                let state = self.drive_created(hold, plan, state).await?;
+                if state.wait().is_none() {
+                    return Ok(state.into());
+                }
+                self.wait_and_drive(state.into()).boxed()
+            }
+            None => self.drive(&run).boxed(),
+        };
+        driving.await
     }
 
-    /// A separate `async fn`, so that its state can reuse the memory that the future of `accept` had within that of `run`.
-    async fn drive_created(
+    /// Apart from [`run`](Self::run), so that its state can reuse the memory that the future of `accept` had
+    /// within that of `run`. Not an `async fn`, which would store each argument twice.
+    fn drive_created(
         &self,
-        run: RunId,
         hold: Hold,
         plan: Arc<Plan>,
         state: Box<State>,
-    ) -> Result<RunView, EngineError> {
-        // Pinned where it stays, because it is large and would be moved at every layer around it.
-        let driving = pin!(self.drive_on(hold, plan, state));
-        Ok((*panics::while_driving(run, driving).await?).into())
+    ) -> impl Future<Output = Result<Box<State>, EngineError>> + Send {
+        let run = hold.run().clone();
+        async move {
+            // Pinned where it stays, because it is large and would be moved at every layer around it.
+            let driving = pin!(self.drive_on(hold, plan, state));
+            panics::while_driving(run, driving).await
+        }
     }
 
     /// Creates a run and drives it in the background, through the engine's spawner. An error that ends the driver
@@ -71,7 +83,7 @@ impl Engine {
             let driving = async move {
                 let driving = pin!(engine.drive_on(hold, plan, state));
                 let driven = panics::while_driving(run.clone(), driving).await;
-                engine.park(&run, driven.map(|state| (*state).into()));
+                engine.park(&run, driven.map(RunView::from));
             };
             // The span of the run has the caller's as its parent.
             panics::spawn(&*spawn, driving.in_current_span().boxed())?;
@@ -101,16 +113,39 @@ impl Engine {
         start: StartRun,
     ) -> Result<(RunId, Option<(Hold, Arc<Plan>, Box<State>)>), EngineError> {
         self.check_not_shut_down()?;
-        let plan = match start.what {
-            RunWhat::Plan(plan) if start.providers.is_empty() => plan,
+        let plan = match &start.what {
+            RunWhat::Plan(plan) if start.providers.is_empty() => plan.clone(),
             RunWhat::Plan(plan) => {
                 self.check_replaced_names(&[plan.bundle()], &start.providers)?;
                 self.plan_with(plan.bundle(), &start.providers)?
             }
-            RunWhat::Id(id) => self.load_with(&id, &start.providers).boxed().await?,
+            RunWhat::Id(id) => self.load_with(id, &start.providers).boxed().await?,
         };
         self.check_inputs(&start.vars, &start.labels, start.max_iters, &plan)?;
+        self.shared.settle().await?;
         let chosen = start.run_id.is_some();
+        let (id, events, state) = self.begun(start, &plan)?;
+        let shown = (!self.shared.sinks.is_empty()).then(|| events.clone());
+        let new = NewRun { id: id.clone(), bundle: plan.bundle().clone(), events, head: state.head() };
+        match self.shared.create(new).await {
+            Ok(hold) => {
+                if let Some(shown) = shown {
+                    self.shared.sinks.events(&id, &shown);
+                }
+                Ok((id, hold.map(|hold| (hold, plan, state))))
+            }
+            Err(StoreError::Exists(_)) if chosen => {
+                self.same_inputs(&id, &state).await?;
+                Ok((id, None))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The id of a new run, its first event, and its state after that. Not inlined, because what these are made of is
+    /// large, and uses stack where it is made.
+    #[inline(never)]
+    fn begun(&self, start: StartRun, plan: &Plan) -> Result<(RunId, Vec<Event>, Box<State>), EngineError> {
         let now = self.shared.clock.now();
         let (id, seed) = identity(start.run_id, now)?;
         let created = RunCreated {
@@ -130,20 +165,8 @@ impl Engine {
         let body = EventBody::RunCreated(Arc::new(created));
         let mut events = vec![Event { seq: 1, at: now, body }];
         self.shared.sign(&id, &mut events);
-        let event = events[0].clone();
-        let state = first_state(&id, &event)?;
-        let new = NewRun { id: id.clone(), bundle: plan.bundle().clone(), events, head: state.head() };
-        match self.shared.create(new).await {
-            Ok(hold) => {
-                self.shared.sinks.events(&id, &[event]);
-                Ok((id, hold.map(|hold| (hold, plan, state))))
-            }
-            Err(StoreError::Exists(_)) if chosen => {
-                self.same_inputs(&id, &state).await?;
-                Ok((id, None))
-            }
-            Err(error) => Err(error.into()),
-        }
+        let state = first_state(&id, &events[0])?;
+        Ok((id, events, state))
     }
 
     fn check_inputs(

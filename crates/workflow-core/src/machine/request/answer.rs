@@ -103,6 +103,7 @@ fn with_output(mut failure: Failure, output: &Data) -> Failure {
 }
 
 /// The text that is sent to a provider whose last output was wrong.
+#[cold]
 pub(in crate::machine) fn correction(failure: &Failure) -> String {
     let mut text = String::from("Your last answer was not accepted.");
     let details = failure.details.as_ref();

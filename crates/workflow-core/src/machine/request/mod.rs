@@ -1,13 +1,14 @@
 //! What a call receives, and what a reply means: all `${…}` of a node are resolved when it starts.
 //!
 //! [`scope`]: what a name stands for; [`document`]: the same for conditions. [`prompt`]: the text that a
-//! provider is given. [`who`]: the provider and the role of a call. [`evaluate`]: nodes that make no call.
+//! provider is given, and [`inputs`] what follows it. [`who`]: the provider and the role of a call. [`evaluate`]: nodes that make no call.
 //! [`answer`]: whether a reply has the required form. [`set`]: the variables that a result writes.
 
 pub(super) mod answer;
 pub(super) mod document;
 pub(super) mod evaluate;
 mod graph;
+mod inputs;
 mod prompt;
 pub(super) mod scope;
 pub(super) mod secrets;
@@ -22,16 +23,14 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::command_line;
-use crate::data::Data;
-use crate::expr::{Name, NameError, Template};
+use crate::expr::{NameError, Template};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RoleId};
-use crate::machine::request::evaluate::values;
-use crate::machine::request::scope::{RunScope, previous_output, unresolved};
+use crate::machine::request::scope::{RunScope, previous_output, wrong_field};
 use crate::machine::request::secrets::Secrets;
 use crate::machine::request::text::{append, text};
 use crate::machine::state::{State, budget, session};
-use crate::plan::{CallPlan, InputPlan, Plan, RoleInput, Source, Strategy};
+use crate::plan::{CallPlan, Plan, Strategy};
 use crate::provider::{CallId, CallRequest, Workspace};
 
 /// A call as it has to be made.
@@ -70,53 +69,11 @@ pub fn request(
         scope.provider = Some(provider);
     }
     let role = node.and_then(|node| node.role.as_ref());
-    let within = |field: &str| {
-        let field = match scope.graph {
-            Some(_) => format!("{}.{}.{field}", stage.id, path.node),
-            None => format!("{}.{field}", stage.id),
-        };
-        move |error: NameError| unresolved(&field, &error)
-    };
-    let mut inputs = Vec::new();
-    let mut told = Vec::new();
     let plan_of_role = role.and_then(|role| plan.roles.get(role));
-    if let Some(role) = plan_of_role {
-        for (number, input) in role.inputs.iter().enumerate() {
-            match input {
-                RoleInput::Named(name) => {
-                    if let Some(value) = prompt::named(&scope, name) {
-                        inputs.push(value);
-                        told.extend(Told::named(&scope, plan, name));
-                    }
-                }
-                RoleInput::Value(template) => {
-                    let field = format!("role `{}`: inputs[{number}]", role.role.id);
-                    told.extend(template.as_name().and_then(|name| Told::of(&scope, name)));
-                    inputs.push(template.render(&scope).map_err(|error| unresolved(&field, &error))?);
-                }
-            }
-        }
-    }
-    for (number, input) in call.inputs.iter().enumerate() {
-        let same = match input {
-            InputPlan::Of(Source::Node(place)) => Some(Told::Node(*place)),
-            InputPlan::Value(template) => template.as_name().and_then(|name| Told::of(&scope, name)),
-            InputPlan::Of(Source::Item) | InputPlan::All(_) => None,
-        };
-        if same.is_some_and(|same| told.contains(&same)) {
-            continue;
-        }
-        match input {
-            // The output of a skipped node is left out.
-            InputPlan::Of(source) => inputs.extend(scope.source(source).map(|data| data.exact_value())),
-            InputPlan::All(from) => inputs.extend(values(from, &scope).iter().map(Data::exact_value)),
-            InputPlan::Value(template) => {
-                inputs.push(template.render(&scope).map_err(within(&format!("inputs[{number}]")))?);
-            }
-        }
-    }
+    let inputs = inputs::of_call(plan, call, plan_of_role, &scope, path)?;
+    let wrong = |field: &str, error: &NameError| wrong_field(&scope, path, field, error);
     let own = match &call.prompt {
-        Some(prompt) => Some(prompt.render_text(&scope).map_err(within("prompt"))?),
+        Some(prompt) => Some(prompt.render_text(&scope).map_err(|error| wrong("prompt", &error))?),
         None => None,
     };
     let mut prompt = match plan_of_role {
@@ -135,7 +92,7 @@ pub fn request(
         append(&mut prompt, &answer::correction(error));
     }
     let options = match &call.with {
-        Some(with) => with.render(&scope).map_err(within("with"))?,
+        Some(with) => with.render(&scope).map_err(|error| wrong("with", &error))?,
         None => Value::Null,
     };
     if let Some(with) = &call.with {
@@ -147,13 +104,9 @@ pub fn request(
         };
         command_line::check_rendered(with, &options, prompt_is_literal, format_args!("{}.with", stage.id))?;
     }
-    let mut env = IndexMap::new();
-    for (name, value) in &call.env {
-        let value = value.render(&scope).map_err(within(&format!("env.{name}")))?;
-        env.insert(name.clone(), text(value));
-    }
+    let env = if call.env.is_empty() { IndexMap::new() } else { env(call, &scope, path)? };
     let cwd = match &call.cwd {
-        Some(cwd) => Some(cwd.render_text(&scope).map_err(within("cwd"))?),
+        Some(cwd) => Some(cwd.render_text(&scope).map_err(|error| wrong("cwd", &error))?),
         None => None,
     };
     let created = state.created();
@@ -195,35 +148,17 @@ pub fn request(
     })
 }
 
-/// What an input of a role is, so that the prompt does not contain it twice.
-#[derive(PartialEq)]
-enum Told<'a> {
-    Variable(&'a str),
-    Node(usize),
-    Stage(&'a str),
-}
-
-impl<'a> Told<'a> {
-    /// What a name of a role's input stands for, as [`prompt::named`] finds it.
-    fn named(scope: &RunScope<'_>, plan: &Plan, name: &'a str) -> Option<Self> {
-        if scope.variable(name).is_some() {
-            return Some(Self::Variable(name));
-        }
-        let node =
-            scope.graph.and_then(|graph| graph.place(name).filter(|place| graph.output(*place).is_some()));
-        node.map(Self::Node).or_else(|| plan.stage_named(name).map(|_| Self::Stage(name)))
+/// The environment variables of a call. Not inlined, as most calls have none: what [`request`] inlines uses stack in
+/// every call.
+#[inline(never)]
+fn env(call: &CallPlan, scope: &RunScope<'_>, path: &NodePath) -> Result<IndexMap<String, String>, Failure> {
+    let mut env = IndexMap::new();
+    for (name, value) in &call.env {
+        let value =
+            value.render(scope).map_err(|error| wrong_field(scope, path, &format!("env.{name}"), &error))?;
+        env.insert(name.clone(), text(value));
     }
-
-    /// What an expression stands for, if it is a whole value and not a part of one.
-    fn of(scope: &RunScope<'_>, name: &'a Name) -> Option<Self> {
-        let (second, is_output) = (name.segment(1)?, name.segment(2) == Some("output"));
-        match (name.root(), name.segments().len()) {
-            ("vars", 2) => Some(Self::Variable(second)),
-            ("nodes", 3) if is_output => Some(Self::Node(scope.graph?.place(second)?)),
-            ("stages", 3) if is_output => Some(Self::Stage(second)),
-            _ => None,
-        }
-    }
+    Ok(env)
 }
 
 fn skills(plan: &Plan, call: &CallPlan, role: Option<&RoleId>) -> Vec<(Arc<str>, Arc<crate::bundle::Skill>)> {

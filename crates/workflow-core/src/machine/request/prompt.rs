@@ -18,7 +18,8 @@ pub(in crate::machine) fn join(mut prompt: String, inputs: Vec<Value>) -> String
 }
 
 /// The role's text, or the prompt that replaces it, followed by the guards and the inputs unless the text
-/// places them itself.
+/// places them itself. Not inlined, as many calls have no role: what is inlined uses stack in every call.
+#[inline(never)]
 pub(in crate::machine) fn of_role(
     role: &RolePlan,
     own: Option<String>,

@@ -233,3 +233,19 @@ pub(in crate::machine) fn document_of<'c>(
 pub(in crate::machine) fn unresolved(field: &str, error: &NameError) -> Failure {
     Failure::new(FailureClass::Expression, format!("{field}: {error}"))
 }
+
+/// A field of a node has a name that cannot be resolved.
+#[cold]
+pub(in crate::machine) fn wrong_field(
+    scope: &RunScope<'_>,
+    path: &NodePath,
+    field: &str,
+    error: &NameError,
+) -> Failure {
+    let stage = &scope.stage.id;
+    let field = match scope.graph {
+        Some(_) => format!("{stage}.{}.{field}", path.node),
+        None => format!("{stage}.{field}"),
+    };
+    unresolved(&field, error)
+}

@@ -140,6 +140,18 @@ pub(in crate::machine) fn time_left(
     if !has_budget(plan, stage, call) {
         return None;
     }
+    time_left_of(plan, state, stage, path, call)
+}
+
+/// Not inlined, as most calls have no budget: what is inlined uses stack in every call.
+#[inline(never)]
+fn time_left_of(
+    plan: &Plan,
+    state: &State,
+    stage: &StagePlan,
+    path: &NodePath,
+    call: &CallPlan,
+) -> Option<(Duration, Failure)> {
     let node = state.current_lane(path.lane).and_then(|lane| lane.node(path));
     let scopes = [of_run(plan, state), of_stage(state, stage), of_node(path, call, node)];
     let left = scopes.into_iter().flatten().filter_map(|scope| {

@@ -77,6 +77,13 @@ impl From<StageResult> for StageView {
 
 impl From<State> for RunView {
     fn from(state: State) -> Self {
+        Box::new(state).into()
+    }
+}
+
+/// Out of the box, in which a state is not moved: it is large.
+impl From<Box<State>> for RunView {
+    fn from(state: Box<State>) -> Self {
         let (wait, waits) = (state.wait(), state.waits());
         let started_by = state.started_by().cloned();
         let requested = match (state.cancelling, state.pausing) {
@@ -134,6 +141,6 @@ impl From<State> for RunView {
 impl State {
     /// The run as a host sees it.
     pub fn view(&self) -> RunView {
-        self.clone().into()
+        Box::new(self.clone()).into()
     }
 }
