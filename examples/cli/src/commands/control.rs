@@ -119,7 +119,7 @@ pub(super) async fn recorded(host: &Host, json: bool, run: &RunId) -> Result<Exi
 pub(super) async fn who_continues(host: &Host, run: &RunId) -> Result<String, Error> {
     Ok(match host.ask(GetRun { run_id: run.clone() }).await?.holder {
         Some(holder) => format!("{holder} drives it"),
-        None => "a worker continues it".to_owned(),
+        None => "no process drives it; a worker continues it, and `workflow worker` starts one".to_owned(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! `serve`: the host interface, for other programs.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -198,14 +198,18 @@ fn stdin() -> Result<impl futures::io::AsyncBufRead + Unpin + Send, Error> {
 fn token(home: &Path, named: Option<&Path>) -> Result<String, Error> {
     let path = named.map_or_else(|| home.join(TOKEN), PathBuf::from);
     let failed = |source| Error::File { path: path.clone(), source };
-    match fs::read_to_string(&path) {
-        Ok(_) if fs::metadata(&path).map_err(failed)?.mode() & 0o077 != 0 => {
-            let path = path.display();
-            return Err(Error::Refused(format!(
-                "{path}: other users can read the token: `chmod 600 {path}`"
-            )));
+    match File::open(&path) {
+        Ok(mut file) => {
+            if file.metadata().map_err(failed)?.mode() & 0o077 != 0 {
+                let path = path.display();
+                return Err(Error::Refused(format!(
+                    "{path}: other users can read the token: `chmod 600 {path}`"
+                )));
+            }
+            let mut text = String::new();
+            file.read_to_string(&mut text).map_err(failed)?;
+            return Ok(text.trim().to_owned());
         }
-        Ok(text) => return Ok(text.trim().to_owned()),
         Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => {}
         Err(error) => return Err(failed(error)),
     }

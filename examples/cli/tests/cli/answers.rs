@@ -181,7 +181,10 @@ fn an_answer_is_left_to_a_worker() {
     assert_eq!(home.run(&["run", "ship.workflow.yml", "--run-id", "first"]).code, Some(4));
     let answered = home.run(&["answer", "first", "true", "--detach"]);
     assert_eq!(answered.code, Some(0), "{answered:?}");
-    assert_eq!(answered.stdout, "run first: answered (a worker continues it)\n");
+    assert_eq!(
+        answered.stdout,
+        "run first: answered (no process drives it; a worker continues it, and `workflow worker` starts one)\n"
+    );
     assert_eq!(home.read("trace"), "plan\n");
     let worker = home.start(&["worker"]);
     until("the end of the run", || home.show("first")["status"] == "completed");
