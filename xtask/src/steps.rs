@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::tools::{DENY, EXTERNAL_TYPES, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
-use crate::workspace::{cargo, libraries, line, root, run};
+use crate::workspace::{cargo, libraries, line, run};
 use crate::{clients, examples, schemathesis, studio};
 
 /// One step of CI.
