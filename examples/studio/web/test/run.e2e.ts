@@ -159,7 +159,7 @@ test("reconnect-no-gap: after a lost connection the log has every line once", as
   await eventually(shown, async () => (await page.locator(".log-total").textContent())?.replace(",", "") === shown);
 });
 
-/** Runs in the page, and notes at each change of it what it says of the run, and whether it says that this may be old. */
+/** Injected into the page: records the run's status, and any notice that it may be outdated, whenever the page changes. */
 function noteStates(): void {
   let last = "";
   const look = () => {

@@ -1,8 +1,9 @@
 //! What a call receives, and what a reply means: all `${…}` of a node are resolved when it starts.
 //!
 //! [`scope`]: what a name stands for; [`document`]: the same for conditions. [`prompt`]: the text that a
-//! provider is given, and [`inputs`] what follows it. [`who`]: the provider and the role of a call. [`evaluate`]: nodes that make no call.
-//! [`answer`]: whether a reply has the required form. [`set`]: the variables that a result writes.
+//! provider is given, and [`inputs`] what follows it. [`who`]: the provider and the role of a call.
+//! [`evaluate`]: nodes that make no call. [`answer`]: whether a reply has the required form. [`set`]: the
+//! variables that a result writes.
 
 pub(super) mod answer;
 pub(super) mod document;
