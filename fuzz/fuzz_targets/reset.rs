@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
 
 // The parser is not part of the public API.
-#[path = "../../crates/workflow-providers/src/agent/reset/mod.rs"]
+#[path = "../../crates/workflow-providers/src/failure/reset/mod.rs"]
 mod reset;
 
 use reset::{Here, Told};

@@ -205,7 +205,7 @@ fn external_types() -> Result<()> {
 }
 
 /// Features of the façade that turn on those of another library and nothing in the façade itself.
-const FORWARDED: &str = "claude-code,codex,demo,gemini,grok,json-schema,process,roles,service-http,service-mcp,\
+const FORWARDED: &str = "claude-code,codex,demo,gemini,grok,http,json-schema,model,process,roles,service-http,service-mcp,\
                          service-notify,service-notify-command,service-stdio,worktree";
 
 /// Lints libraries with few of their features. Clippy instead of `check`: its flags apply only to the workspace's own

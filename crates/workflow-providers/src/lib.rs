@@ -2,6 +2,8 @@
 //!
 //! - [`FunctionProvider`]: a closure of the host.
 //! - `DemoProvider` (feature `demo`): calls no service, for trying workflows.
+//! - `HttpProvider` (feature `http`): requests to services.
+//! - `ModelProvider` (feature `model`): calls of a model, without any program.
 //! - `CommandProvider` (feature `process`, Unix): a command line, stopped with all processes that it started.
 //! - `ClaudeCodeProvider`, `CodexProvider`, `GeminiProvider`, `GrokProvider` (one feature each, Unix):
 //!   agents.
@@ -10,16 +12,36 @@
 //!   worktree.
 
 mod blocking;
+#[cfg(feature = "client")]
+#[cfg_attr(not(all(feature = "http", feature = "model")), allow(dead_code))]
+mod client;
 #[cfg(feature = "demo")]
 mod demo;
+#[cfg(any(feature = "client", all(feature = "agent", unix)))]
+#[cfg_attr(not(all(feature = "client", feature = "agent")), allow(dead_code))]
+mod failure;
 mod function;
-#[cfg(any(feature = "demo", all(feature = "process", unix)))]
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "model")]
+mod model;
+#[cfg(any(feature = "client", feature = "demo", all(feature = "process", unix)))]
 mod options;
+#[cfg(any(feature = "model", all(feature = "agent", unix)))]
+mod prompt;
+#[cfg(any(feature = "http", feature = "model", all(feature = "process", unix)))]
+mod text;
 mod threads;
 
+#[cfg(feature = "client")]
+pub use client::{InvalidHost, Network};
 #[cfg(feature = "demo")]
 pub use demo::DemoProvider;
 pub use function::FunctionProvider;
+#[cfg(feature = "http")]
+pub use http::{HttpBuilder, HttpProvider};
+#[cfg(feature = "model")]
+pub use model::{ModelBuilder, ModelProvider, Price};
 
 #[cfg(all(feature = "process", not(unix)))]
 compile_error!("the feature `process` of workflow-providers needs Unix: it stops processes by their group");

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use workflow_core::expr::Template;
 
 /// A problem with options: where, and what.
 pub(crate) struct Wrong {
@@ -18,6 +19,31 @@ pub(crate) fn read<T: DeserializeOwned>(options: &Value) -> Result<T, Wrong> {
         let (path, problem) = (error.path().to_string(), error.inner().to_string());
         Wrong { path, problem: plain(&problem).into_owned() }
     })
+}
+
+/// Whether `value` is text with a `${…}` in it. Malformed text counts; it has an error of its own.
+pub(crate) fn holds_expression(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| Template::parse(text).map_or(true, |text| !text.is_literal()))
+}
+
+/// The options whose values are known before a run: without those in which a `${…}` occurs.
+#[cfg(any(feature = "agent", feature = "client"))]
+pub(crate) fn known(options: &Value) -> Result<Value, String> {
+    fn is_known(value: &Value) -> bool {
+        match value {
+            Value::Array(items) => items.iter().all(is_known),
+            Value::Object(members) => members.values().all(is_known),
+            value => !holds_expression(value),
+        }
+    }
+    match options {
+        Value::Object(options) => {
+            let known = options.iter().filter(|(_, value)| is_known(value));
+            Ok(known.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into())
+        }
+        Value::Null => Ok(Map::new().into()),
+        _ => Err("write an object".to_owned()),
+    }
 }
 
 impl Wrong {

@@ -43,6 +43,8 @@
 //! | `demo` | `DemoProvider`: answers without calling anything |
 //! | `process` | `CommandProvider`: command lines (Unix) |
 //! | `claude-code`, `codex`, `gemini`, `grok` | a provider for each of these agents (Unix) |
+//! | `http` | `HttpProvider`: requests to services over HTTP, on any executor |
+//! | `model` | `ModelProvider`: calls of a model over HTTP, without any program |
 //! | `worktree` | `Worktrees`: runs that work in a git worktree of their own (Unix) |
 //! | `files` | `FileStore` and `FsCatalog`: runs and definitions as files |
 //! | `sqlite` | `SqliteStore`: runs in an SQLite database |

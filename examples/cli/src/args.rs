@@ -66,12 +66,16 @@ Providers:
            also simulate failures, quotas, usage and sessions
   claude-code, codex, gemini, grok
            run the vendors' agents; `workflow doctor` lists those that are installed
+  http     makes a request to a service; private addresses only where WORKFLOW_PRIVATE_HOSTS names them
+  model    asks a model over HTTP, without a program; its prices are in config/prices.yml of the home
 
 Environment:
   WORKFLOW_STORE     the store, unless --store names one; keeps a password out of the list of processes
   WORKFLOW_SECRETS_DIR
                      a folder with a file for each secret: ${secrets.X} is the text of the file X
   WORKFLOW_SECRET_X  the value of ${secrets.X} where there is no such file
+  WORKFLOW_PRIVATE_HOSTS
+                     hosts with private addresses that `http` and `model` may reach: localhost:11434,10.1.2.3, or * for all
   WORKFLOW_KEY_FILE  a file with a key: new runs are signed with it, and only runs with its signature are driven
   WORKFLOW_LOG       the log level on standard error: off, error, warn (default), info, debug, trace
 

@@ -13,7 +13,7 @@ use workflow_core::store::StoreError;
 use workflow_exec::{Clock, Engine, EngineBuilder, EngineError, Spawn};
 use workflow_providers::{
     ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider,
-    Worktrees, working_time,
+    HttpProvider, ModelProvider, Network, Price, Worktrees, working_time,
 };
 use workflow_service::notify::{Hints, Notifier};
 use workflow_service::{Batch, Caller, Operation, Scope, Service, Subscribe};
@@ -22,6 +22,7 @@ use workflow_store::{Folders, FsCatalog, MemoryStore};
 use crate::display::Bell;
 use crate::error::Error;
 use crate::home::Home;
+use crate::prices;
 use crate::reference::RunRef;
 use crate::secrets::{self, Sources};
 use crate::store_url::{Opened, Place};
@@ -32,7 +33,8 @@ const COMMAND: &str = "command";
 const DEMO: &str = "demo";
 
 /// The names of all providers.
-pub(crate) const PROVIDERS: [&str; 6] = [COMMAND, "claude-code", "codex", "gemini", "grok", DEMO];
+pub(crate) const PROVIDERS: [&str; 8] =
+    [COMMAND, "claude-code", "codex", "gemini", "grok", "http", "model", DEMO];
 
 /// The parts that commands work with.
 pub(crate) struct Host {
@@ -143,7 +145,7 @@ impl Host {
         }
         let catalog = Arc::new(FsCatalog::with_folders(&home.path, folders)?);
         let bell = Arc::new(Bell::default());
-        let mut builder = more(builder(&worktrees, home));
+        let mut builder = more(builder(&worktrees, home, &network()?, prices::of(home)?));
         if let Some(key) = secrets::run_key()? {
             builder = builder.run_key(key);
         }
@@ -193,7 +195,24 @@ pub(crate) fn user() -> String {
     named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(number)
 }
 
-fn builder(worktrees: &Worktrees, home: &Home) -> EngineBuilder {
+/// The network of `http` and `model`: public addresses, and the private hosts that the user names.
+pub(crate) fn network() -> Result<Network, Error> {
+    const HOSTS: &str = "WORKFLOW_PRIVATE_HOSTS";
+    let hosts = std::env::var(HOSTS).unwrap_or_default();
+    let mut hosts = hosts.split([',', ' ']).filter(|host| !host.is_empty());
+    hosts
+        .try_fold(Network::public(), Network::allow_private)
+        .map_err(|error| Error::Refused(format!("{HOSTS}: {error}")))
+}
+
+fn builder(
+    worktrees: &Worktrees,
+    home: &Home,
+    network: &Network,
+    prices: Vec<(String, Price)>,
+) -> EngineBuilder {
+    let model = ModelProvider::builder().network(network.clone());
+    let model = prices.into_iter().fold(model, |model, (name, price)| model.price(name, price));
     let root = &home.root;
     let claude_code = ClaudeCodeProvider::builder().work_root(root).deny_write(home.own_files());
     Engine::builder()
@@ -202,6 +221,8 @@ fn builder(worktrees: &Worktrees, home: &Home) -> EngineBuilder {
         .provider("codex", worktrees.wrap(CodexProvider::builder().work_root(root).build()))
         .provider("gemini", worktrees.wrap(GeminiProvider::builder().work_root(root).build()))
         .provider("grok", worktrees.wrap(GrokProvider::builder().work_root(root).build()))
+        .provider("http", HttpProvider::builder().network(network.clone()).build())
+        .provider("model", model.build())
         .provider(DEMO, DemoProvider::new())
         .default_provider(COMMAND)
         .secrets(Sources::of_environment())

@@ -30,6 +30,7 @@ mod init;
 mod moment;
 mod notify;
 mod own_call;
+mod prices;
 mod print;
 mod private;
 mod reference;

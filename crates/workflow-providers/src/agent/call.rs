@@ -7,21 +7,18 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedSender;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallRequest, ProviderError, Reply};
 use workflow_core::usage::Usage;
 
 use crate::agent::cli::{Call, Cli, End, Invocation, Outcome, Reader as _, Said, Trouble, read_options};
 use crate::agent::escapes;
-use crate::agent::park::{self, Park};
 use crate::agent::prompt;
 use crate::agent::provider::Settings;
-use crate::agent::reason::Reason;
-use crate::agent::reset::Here;
 use crate::agent::scratch::Scratch;
 use crate::agent::secrets::{Secrets, Voice};
 use crate::agent::transcript::Transcript;
+use crate::failure::{Here, Reason, Refusal};
 use crate::process::{self, Control, Ended, Launch, Marker, RunError, Stream};
 use crate::program::{program, run_error};
 use crate::tail::Tail;
@@ -229,40 +226,28 @@ fn reply(outcome: Outcome) -> Reply {
 
 fn failure<C: Cli>(trouble: Trouble, end: &End, attempt: u32, here: &Here<'_>) -> ProviderError {
     let Trouble { reason, message, usage, resets, hint } = trouble;
-    let class = reason.class();
-    let park = (class == FailureClass::RateLimited)
-        .then(|| Park::new(reason, resets, &format!("{message}\n{hint}"), attempt, here));
-    let mut message = park::shown(message.trim());
-    if message.is_empty() {
-        message = match end.line() {
-            "" => format!("{} failed and did not say why", C::NAME),
-            line => format!("{}: {line}", C::NAME),
-        };
-    }
-    let mut details = json!({ "reason": reason });
+    let message = match (message.trim(), end.line()) {
+        ("", "") => format!("{} failed and did not say why", C::NAME),
+        ("", line) => format!("{}: {line}", C::NAME),
+        _ => message,
+    };
     let advice = match reason {
-        Reason::NotLoggedIn => format!("; log in with `{}`, or set its key", C::PROGRAM),
-        Reason::Billing => format!("; see {}", C::BILLING),
+        Reason::NotLoggedIn => format!("log in with `{}`, or set its key", C::PROGRAM),
+        Reason::Billing => format!("see {}", C::BILLING),
         Reason::ArgumentsRefused => {
-            format!("; this provider was tested with version {} of `{}`", C::TESTED, C::PROGRAM)
+            format!("this provider was tested with version {} of `{}`", C::TESTED, C::PROGRAM)
         }
         _ => String::new(),
     };
-    message.push_str(&advice);
-    if let Some(Park { until, guess }) = park {
-        details["retry_at"] = until.to_string().into();
-        if let Some(length) = guess {
-            details["retry_at_is_guess"] = true.into();
-            let next = "; the service did not say until when, so the next attempt in";
-            message = format!("{message}{next} {length:#} is a guess");
+    let refusal = Refusal { reason, message: &message, advice: &advice, resets, hint: &hint };
+    let mut error = refusal.error(attempt, here);
+    if let Some(details) = &mut error.failure.details {
+        if let Some(code) = end.code {
+            details["exit_code"] = code.into();
+        }
+        if !end.stderr.is_empty() {
+            details["stderr_tail"] = end.stderr.clone().into();
         }
     }
-    if let Some(code) = end.code {
-        details["exit_code"] = code.into();
-    }
-    if !end.stderr.is_empty() {
-        details["stderr_tail"] = end.stderr.clone().into();
-    }
-    let until = park.map(|park| park.until);
-    ProviderError { until, usage, ..ProviderError::new(class, message).with_details(details) }
+    ProviderError { usage, ..error }
 }

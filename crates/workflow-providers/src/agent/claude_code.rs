@@ -9,7 +9,7 @@ use workflow_core::usage::Usage;
 
 use super::abilities::{Abilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
 use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, sum, text};
-use super::reason::Reason;
+use crate::failure::Reason;
 
 /// Claude Code, the agent of Anthropic.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,7 @@ use workflow_core::provider::CallRequest;
 use workflow_core::usage::Usage;
 
 use super::abilities::Abilities;
-use super::reason::Reason;
+use crate::failure::Reason;
 
 /// One agent's command line: how it is called, what it prints, how it is stopped.
 pub trait Cli: Send + Sync + Sized + 'static {

@@ -8,7 +8,7 @@ use workflow_core::usage::Usage;
 
 use super::abilities::{Abilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
 use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, text};
-use super::reason::Reason;
+use crate::failure::Reason;
 
 /// Codex, the agent of `OpenAI`.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,8 @@ use super::codex::Codex;
 use super::gemini::Gemini;
 use super::grok::Grok;
 use super::transcript::Transcript;
-use super::{AgentProvider, Capabilities, Cost, SchemaBy, TextIn, UsageOf, reset};
+use super::{AgentProvider, Capabilities, Cost, SchemaBy, TextIn, UsageOf};
+use crate::failure;
 
 struct Capture {
     case: String,
@@ -209,8 +210,8 @@ fn damaged<C: Cli>(prefix: &str) {
             }
             if let Err(trouble) = play::<C>(capture, &stdout, capture.code).1 {
                 let zone = jiff::tz::TimeZone::UTC;
-                let here = reset::Here { now: jiff::Timestamp::UNIX_EPOCH, zone: &zone };
-                let _ = reset::read(&trouble.message, &here);
+                let here = failure::Here { now: jiff::Timestamp::UNIX_EPOCH, zone: &zone };
+                let _ = failure::read(&trouble.message, &here);
             }
         }
     }

@@ -10,7 +10,7 @@ use workflow_core::usage::Usage;
 use super::abilities::{Abilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
 use super::answer::Answer;
 use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, text};
-use super::reason::Reason;
+use crate::failure::Reason;
 
 /// Gemini CLI, the agent of Google.
 #[derive(Debug, Clone, Copy)]

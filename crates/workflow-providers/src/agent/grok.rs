@@ -9,7 +9,7 @@ use workflow_core::usage::Usage;
 use super::abilities::{Abilities, Cost, Permissions, SchemaBy, TextIn, UsageOf};
 use super::answer::Answer;
 use super::cli::{Call, Cli, End, Invocation, Outcome, Reader, Said, Trouble, number, sum, text};
-use super::reason::Reason;
+use crate::failure::Reason;
 
 /// Grok, the agent of xAI.
 #[derive(Debug, Clone, Copy)]

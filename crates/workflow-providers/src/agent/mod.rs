@@ -11,18 +11,12 @@ mod capabilities;
 mod checkup;
 pub(crate) mod cli;
 mod escapes;
-mod park;
 mod prompt;
 mod provider;
-
-mod reason;
 mod records;
-mod reset;
 mod scratch;
 mod secrets;
-mod status;
 mod transcript;
-mod verdict;
 
 #[cfg(feature = "claude-code")]
 pub(crate) mod claude_code;

@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use futures::channel::mpsc::unbounded;
 use futures::future::join;
 use futures::stream::StreamExt as _;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Checkup, Provider, ProviderError, Reply};
 use workflow_core::stop::StopSource;
 
 use crate::agent::cli::{Cli, read_options};
-use crate::process;
+use crate::{options, process};
 
 /// A provider that drives an agent's command line. Unix only.
 ///
@@ -108,17 +108,7 @@ impl<C: Cli> Provider for AgentProvider<C> {
     }
 
     fn check_options(&self, options: &Value) -> Result<(), String> {
-        // The value of a `${…}` is not known yet.
-        let holds_expression = |value: &Value| value.to_string().contains("${");
-        let known: Map<String, Value> = match options {
-            Value::Object(options) => {
-                let known = options.iter().filter(|(_, value)| !holds_expression(value));
-                known.map(|(name, value)| (name.clone(), value.clone())).collect()
-            }
-            Value::Null => Map::new(),
-            _ => return Err("write an object".to_owned()),
-        };
-        read_options::<C>(&known.into()).map(drop)
+        read_options::<C>(&options::known(options)?).map(drop)
     }
 
     async fn checkup(&self) -> Option<Checkup> {

@@ -2,13 +2,12 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use workflow_core::data::Data;
-use workflow_core::expr::Template;
 
 use crate::environment::is_variable_name;
-use crate::options;
+use crate::options::{self, holds_expression};
+use crate::text::Text;
 
 /// The options of the `command` provider.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -53,35 +52,6 @@ pub(super) enum OutputFormat {
     Json,
     /// A JSON value in each line that is not blank.
     JsonLines,
-}
-
-/// A string, or the value of a `${…}` as it would appear inside a longer text: JSON, if it is not a string.
-#[derive(Debug)]
-pub(super) struct Text(pub(super) String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self(text)),
-            Value::Null => Err(serde::de::Error::custom("write a string; this is empty")),
-            // Numbers keep their exact notation.
-            value => Ok(Self(Data::new(&value).json().to_owned())),
-        }
-    }
-}
-
-impl JsonSchema for Text {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Text".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "number", "boolean", "array", "object"] })
-    }
 }
 
 impl CommandOptions {
@@ -136,11 +106,6 @@ impl CommandOptions {
         }
         check_literals(options)
     }
-}
-
-/// Whether `value` is text with a `${…}` in it. Malformed text counts; it has an error of its own.
-fn holds_expression(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| Template::parse(text).map_or(true, |text| !text.is_literal()))
 }
 
 /// Inserts values of the right type where an expression stands for something other than text.

@@ -4,11 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use workflow_core::definition::Period;
-use workflow_core::expr::Template;
 use workflow_core::failure::FailureClass;
 use workflow_core::usage::Usage;
 
-use crate::options;
+use crate::options::{self, holds_expression};
 
 /// The options of the `demo` provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -122,9 +121,4 @@ fn leave_out(options: &mut Value, names: &[&str]) {
     if let Some(options) = options.as_object_mut() {
         options.retain(|name, value| !names.contains(&name.as_str()) || !holds_expression(value));
     }
-}
-
-/// Whether `value` is text with a `${…}` in it; malformed text has an error of its own.
-fn holds_expression(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| Template::parse(text).map_or(true, |text| !text.is_literal()))
 }

@@ -265,6 +265,7 @@ fn every_message_of_a_service_is_told_right() {
         .iter()
         .filter_map(|(cli, message, class, reason, waits)| {
             let begin = message.split(['|', ':', '·', '{', '\\']).next().unwrap_or_default();
+            let begin = begin.trim_end_matches('.');
             check(*cli, &failed(*cli, message), *class, reason, *waits, begin)
         })
         .collect();

@@ -1,7 +1,9 @@
 //! `doctor`: the installed agents, their versions and their login status.
 
 use workflow_exec::{Engine, EngineError};
-use workflow_providers::{ClaudeCodeProvider, CodexProvider, GeminiProvider, GrokProvider};
+use workflow_providers::{
+    ClaudeCodeProvider, CodexProvider, GeminiProvider, GrokProvider, HttpProvider, ModelProvider,
+};
 use workflow_service::system::{Doctor, ProviderCheck};
 use workflow_service::{Caller, Service};
 
@@ -16,6 +18,8 @@ pub(crate) async fn doctor(json: bool) -> Result<Exit, Error> {
         .provider("codex", CodexProvider::new())
         .provider("gemini", GeminiProvider::new())
         .provider("grok", GrokProvider::new())
+        .provider("http", HttpProvider::new())
+        .provider("model", ModelProvider::new())
         .build()
         .map_err(EngineError::from)?;
     let found = Service::new(agents).ask(&Caller::host(), Doctor::default()).await?.providers;
@@ -35,14 +39,21 @@ pub(crate) async fn doctor(json: bool) -> Result<Exit, Error> {
 
 fn version(check: &ProviderCheck) -> String {
     match &check.version {
+        Some(_) if is_built_in(check) => "ready".to_owned(),
         Some(version) if check.is_tested => format!("{version} (tested: {})", check.tested),
         Some(version) => format!("{version} (not tested; tested: {})", check.tested),
         None => check.problem.clone().unwrap_or_default(),
     }
 }
 
+/// Whether the provider drives no program.
+fn is_built_in(check: &ProviderCheck) -> bool {
+    check.program == "built in"
+}
+
 fn login(check: &ProviderCheck) -> String {
-    let says = check.login.as_ref().map(|login| format!("says: {login}"));
+    let prefix = if is_built_in(check) { "" } else { "says: " };
+    let says = check.login.as_ref().map(|login| format!("{prefix}{login}"));
     let keys = check.keys.iter().map(|name| format!("{name} is set"));
     let known: Vec<_> = says.into_iter().chain(keys).collect();
     match (known.is_empty(), check.version.is_some()) {

@@ -33,13 +33,15 @@ fn agents_are_shown_with_their_versions_and_their_login_status() {
     let text = String::from_utf8(told.stdout).unwrap();
     assert_eq!(told.status.code(), Some(0));
     insta::assert_snapshot!(text, @r"
-        PROVIDER     PROGRAM  VERSION                                                                 LOGIN
-        claude-code  claude   2.1.400 (tested: 2.1.330)                                               says: logged in: api_key
-        codex        codex    0.12.3 (not tested; tested: 0.169.0)                                    says: Not logged in; CODEX_API_KEY is set
-        gemini       gemini   it does not report its version
-        grok         grok     not installed, or not on the PATH: `npm install -g @xai-official/grok`
+        PROVIDER     PROGRAM   VERSION                                                                 LOGIN
+        claude-code  claude    2.1.400 (tested: 2.1.330)                                               says: logged in: api_key
+        codex        codex     0.12.3 (not tested; tested: 0.169.0)                                    says: Not logged in; CODEX_API_KEY is set
+        gemini       gemini    it does not report its version
+        grok         grok      not installed, or not on the PATH: `npm install -g @xai-official/grok`
+        http         built in  ready                                                                   keys are in the definition, as `${secrets.NAME}`
+        model        built in  ready                                                                   keys are in the definition, as `${secrets.NAME}`
     ");
     let json = String::from_utf8(doctor(&["doctor", "--json"]).stdout).unwrap();
-    assert_eq!(json.lines().count(), 4);
+    assert_eq!(json.lines().count(), 6);
     assert!(!(text + &json).contains("not-to-be-shown"));
 }

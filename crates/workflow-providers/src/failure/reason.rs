@@ -16,6 +16,10 @@ pub(crate) enum Reason {
     /// The service slows requests down for a moment; no quota is used up.
     Throttled,
     Overloaded,
+    /// No connection to the service was made.
+    Unreachable,
+    /// The service answered with a status that was not expected.
+    Unexpected,
     ContextTooLong,
     Budget,
     MaxTurns,
@@ -37,7 +41,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(super) fn class(self) -> FailureClass {
+    pub(crate) fn class(self) -> FailureClass {
         match self {
             Self::NotInstalled
             | Self::ArgumentsRefused
@@ -52,6 +56,8 @@ impl Reason {
             Self::RateLimited | Self::Throttled => FailureClass::RateLimited,
             Self::Silent => FailureClass::IdleTimeout,
             Self::Overloaded
+            | Self::Unreachable
+            | Self::Unexpected
             | Self::SessionUnknown
             | Self::EmptyAnswer
             | Self::Killed
@@ -61,7 +67,7 @@ impl Reason {
     }
 
     /// Whether the service is the cause, so that the text that says so counts wherever it stands.
-    pub(super) fn is_of_service(self) -> bool {
+    pub(crate) fn is_of_service(self) -> bool {
         matches!(
             self,
             Self::NotLoggedIn | Self::Billing | Self::RateLimited | Self::Throttled | Self::Overloaded

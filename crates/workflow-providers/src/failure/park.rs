@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::agent::reason::Reason;
-use crate::agent::reset::{self, Here, Told};
+use super::reason::Reason;
+use super::reset::{self, Here, Told};
 
 /// The end of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 //! A status in a record counts more than words, because vendors change those. Exceptions are failures for which
 //! services use the status of another: they report a used-up credit as 403 or 429.
 
-use crate::agent::reason::Reason;
-use crate::agent::status;
+use super::reason::Reason;
+use super::status;
 
 /// Words of a service that slows requests down although no quota is used up.
 const THROTTLED: &[&str] = &["temporarily limiting requests", "not your usage limit"];
@@ -110,12 +110,12 @@ const LOGIN: &[&str] = &[
 
 impl Reason {
     /// The reason for a message that was written for users.
-    pub(super) fn of_message(message: &str) -> Self {
+    pub(crate) fn of_message(message: &str) -> Self {
         Self::of(None, message)
     }
 
     /// The reason for an HTTP status, if a record has it, and the message beside it.
-    pub(super) fn of(status: Option<u16>, message: &str) -> Self {
+    pub(crate) fn of(status: Option<u16>, message: &str) -> Self {
         let status = status.or_else(|| status::of_message(message));
         let lower = message.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| says(&lower, word));

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// What a message says about the end of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Told {
+pub(crate) enum Told {
     /// The quota is refilled at this time, which is in the future.
     At(Timestamp),
     /// At a time that is in the past.
@@ -16,10 +16,10 @@ pub(in super::super) enum Told {
 
 /// The moment and the place that a text is read in.
 #[derive(Debug)]
-pub(in super::super) struct Here<'z> {
-    pub(in super::super) now: Timestamp,
+pub(crate) struct Here<'z> {
+    pub(crate) now: Timestamp,
     /// The zone of times that name none: that of the program that wrote them.
-    pub(in super::super) zone: &'z TimeZone,
+    pub(crate) zone: &'z TimeZone,
 }
 
 /// Times that are further away than this are not believed.

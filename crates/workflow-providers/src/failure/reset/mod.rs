@@ -13,7 +13,7 @@ mod zone;
 use jiff::{SignedDuration, Timestamp};
 
 use self::cursor::Cursor;
-pub(super) use self::told::{Here, Told};
+pub(crate) use self::told::{Here, Told};
 
 /// How many bytes of a text are read.
 const LIMIT: usize = 64 * 1024;
@@ -54,7 +54,7 @@ const FILLERS: [&str; 27] = [
 ];
 
 /// When the quota is refilled, if `text` says anything about it.
-pub(super) fn read(text: &str, here: &Here<'_>) -> Option<Told> {
+pub(crate) fn read(text: &str, here: &Here<'_>) -> Option<Told> {
     let end = (0..=text.len().min(LIMIT)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     let (text, lower) = cursor::plain(&text[..end]);
     let mut first = None;
