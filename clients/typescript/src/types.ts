@@ -3613,6 +3613,10 @@ export interface RunLogs {
    */
   node?: string | null;
   /**
+   * With `node`: only entries of this item of a `foreach` node, and of the items within it, the outermost first.
+   */
+  items?: number[];
+  /**
    * Only entries of this attempt.
    */
   attempt?: number | null;
@@ -3637,6 +3641,11 @@ export interface RunLogs {
    */
   counted?: boolean;
   /**
+   * With `counted`: to note the number of each selected entry that completes a part of this many, for reading any part
+   * of a long log afterwards.
+   */
+  marks?: number;
+  /**
    * Whether to return a text for a download instead of entries, from the first one that is selected on.
    */
   format?: LogFormat | null;
@@ -3654,6 +3663,12 @@ export interface LogWindow {
    * How many entries are selected in all of the output; absent unless it was asked for.
    */
   total?: number | null;
+  /**
+   * Where the parts of the selection end that `marks` asks for: the number of every n-th selected entry, in the order in
+   * which they are read. Without `after` these are the numbers with which the parts begin, the last part first. Absent
+   * unless it was asked for.
+   */
+  marks?: number[] | null;
   /**
    * The text for a download, of 8 MiB at most.
    */

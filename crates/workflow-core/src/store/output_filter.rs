@@ -45,6 +45,9 @@ pub struct OutputFilter {
     pub limit: Option<usize>,
     /// Whether to count all entries that the filter selects. This reads all of the run's output.
     pub counted: bool,
+    /// With `counted`: to note the number of each entry that completes a part of this many, for reading any part of the
+    /// selection afterwards. Zero notes none.
+    pub marks: u64,
 }
 
 /// A part of a run's output.
@@ -57,6 +60,9 @@ pub struct OutputWindow {
     /// How many entries the filter selects in all of the run's output, whatever `after`, `before` and `limit` are; absent
     /// unless it was asked for.
     pub total: Option<u64>,
+    /// Where each part of the selection ends, if the filter asks for it: the number of every n-th selected entry, in the
+    /// order in which they are read. Backwards these are the numbers with which the parts begin, the last part first.
+    pub marks: Vec<u64>,
 }
 
 impl OutputFilter {
@@ -176,6 +182,13 @@ impl OutputFilter {
     #[must_use]
     pub fn counted(mut self) -> Self {
         self.counted = true;
+        self
+    }
+
+    /// Counts all entries that the filter selects, and notes the number of every n-th of them as well.
+    #[must_use]
+    pub fn marks(mut self, every: u64) -> Self {
+        (self.counted, self.marks) = (true, every);
         self
     }
 

@@ -40,6 +40,7 @@ pub struct WindowScan<'f> {
     entries: Vec<OutputEntry>,
     limit: usize,
     total: u64,
+    marks: Vec<u64>,
     /// Nothing that is passed from here on is within `after` and `before`.
     past: bool,
 }
@@ -55,6 +56,7 @@ impl<'f> WindowScan<'f> {
             entries: Vec::new(),
             limit: filter.limit.unwrap_or(usize::MAX),
             total: 0,
+            marks: Vec::new(),
             past: false,
         }
     }
@@ -109,7 +111,8 @@ impl<'f> WindowScan<'f> {
         if self.is_backwards() {
             self.entries.reverse();
         }
-        OutputWindow { entries: self.entries, total: self.filter.counted.then_some(self.total) }
+        let total = self.filter.counted.then_some(self.total);
+        OutputWindow { entries: self.entries, total, marks: self.marks }
     }
 
     fn see(&mut self, number: u64) {
@@ -119,6 +122,9 @@ impl<'f> WindowScan<'f> {
     /// Counts an entry that is selected. Returns whether it belongs to the window.
     fn count(&mut self, number: u64) -> bool {
         self.total += 1;
+        if self.filter.counted && self.filter.marks > 0 && self.total.is_multiple_of(self.filter.marks) {
+            self.marks.push(number);
+        }
         self.entries.len() < self.limit
             && self.filter.after.is_none_or(|after| number > after)
             && self.filter.before.is_none_or(|before| number < before)

@@ -91,6 +91,9 @@ pub struct RunLogs {
     /// Only entries of this node.
     #[serde(default)]
     pub node: Option<NodeId>,
+    /// With `node`: only entries of this item of a `foreach` node, and of the items within it, the outermost first.
+    #[serde(default)]
+    pub items: Vec<u32>,
     /// Only entries of this attempt.
     #[serde(default)]
     pub attempt: Option<u32>,
@@ -109,6 +112,10 @@ pub struct RunLogs {
     /// Whether to count all entries that are selected, whatever `after`, `before` and `limit` are.
     #[serde(default)]
     pub counted: bool,
+    /// With `counted`: to note the number of each selected entry that completes a part of this many, for reading any part
+    /// of a long log afterwards.
+    #[serde(default)]
+    pub marks: u64,
     /// Whether to return a text for a download instead of entries, from the first one that is selected on.
     #[serde(default)]
     pub format: Option<LogFormat>,
@@ -138,6 +145,11 @@ pub struct LogWindow {
     /// How many entries are selected in all of the output; absent unless it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
+    /// Where the parts of the selection end that `marks` asks for: the number of every n-th selected entry, in the order in
+    /// which they are read. Without `after` these are the numbers with which the parts begin, the last part first. Absent
+    /// unless it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marks: Option<Vec<u64>>,
     /// The text for a download, of 8 MiB at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -157,12 +169,14 @@ impl RunLogs {
             stage: None,
             lane: None,
             node: None,
+            items: Vec::new(),
             attempt: None,
             text: None,
             after: None,
             before: None,
             limit: None,
             counted: false,
+            marks: 0,
             format: None,
         }
     }
@@ -176,8 +190,10 @@ impl RunLogs {
         }
         (filter.iteration, filter.stage, filter.lane) = (self.iteration, self.stage.clone(), self.lane);
         (filter.node, filter.attempt) = (self.node.clone(), self.attempt);
+        filter.items.clone_from(&self.items);
         filter.text = self.text.clone().filter(|text| !text.is_empty());
         (filter.after, filter.before, filter.counted) = (self.after, self.before, self.counted);
+        filter.marks = self.marks;
         filter
     }
 }
@@ -206,7 +222,9 @@ impl Operation for RunLogs {
         let Some(format) = self.format else {
             filter.limit = Some(self.limit.unwrap_or(WINDOW).clamp(1, MOST));
             let window = host.runs().output_window(&self.run_id, &filter).await?;
-            return Ok(LogWindow { entries: window.entries, total: window.total, ..LogWindow::default() });
+            let (entries, total) = (window.entries, window.total);
+            let marks = (self.marks > 0).then_some(window.marks);
+            return Ok(LogWindow { entries, total, marks, ..LogWindow::default() });
         };
         let mut answer = LogWindow::default();
         let mut text = String::new();

@@ -71,6 +71,10 @@ fn logs_are_read_from_both_ends_by_level_place_and_text_and_counted_exactly() {
     assert_eq!(numbers(&logs(r#", "level": "info", "stage": "flaky", "attempt": 1"#)), [5, 6]);
     let found = logs(r#", "text": "FO", "counted": true, "limit": 1"#);
     assert_eq!((&found["entries"][0]["text"], &found["total"]), (&json!("Four"), &json!(1)));
+    // Where each part of the selection begins, from the newest back.
+    assert_eq!(logs(r#", "limit": 1, "counted": true, "marks": 3"#)["marks"], json!([5, 2]));
+    assert_eq!(logs(r#", "after": 0, "limit": 1, "counted": true, "marks": 3"#)["marks"], json!([3, 6]));
+    assert_eq!(numbers(&logs(r#", "node": "run", "items": [4]"#)), Vec::<u64>::new());
 }
 
 #[test]

@@ -67,6 +67,7 @@ macro_rules! __store_cases {
             output_is_searched_without_the_case_of_ascii_letters
             output_is_searched_in_its_text_alone
             output_is_counted_whatever_the_window_has
+            a_window_notes_where_the_parts_of_the_selection_end
             controls_are_delivered_once_and_in_order
             a_control_tells_who_sent_it
             controls_that_no_event_obeys_are_delivered_to_the_next_holder

@@ -50,6 +50,7 @@ pub(crate) enum Defect {
     SearchesTheStoredForm,
     FoldsTheCaseOfAllLetters,
     CountsTheWindow,
+    NotesNoParts,
     DeliversControlsTwice,
     ForgetsControlsNotObeyed,
     RefusesControlsOfIdleRuns,
@@ -175,6 +176,7 @@ const FOUND: &[(Defect, &[&str])] = &[
     (Defect::SearchesTheStoredForm, &["output_is_searched_in_its_text_alone"]),
     (Defect::FoldsTheCaseOfAllLetters, &["output_is_searched_without_the_case_of_ascii_letters"]),
     (Defect::CountsTheWindow, &["output_is_counted_whatever_the_window_has"]),
+    (Defect::NotesNoParts, &["a_window_notes_where_the_parts_of_the_selection_end"]),
     (
         Defect::DeliversControlsTwice,
         &["controls_are_delivered_once_and_in_order", "a_control_reaches_the_holder_in_another_process"],

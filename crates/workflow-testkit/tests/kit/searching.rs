@@ -44,6 +44,7 @@ pub(crate) async fn window(
         Defect::CountsTheWindow => {
             window.total = window.total.map(|_| window.entries.len() as u64);
         }
+        Defect::NotesNoParts => window.marks.clear(),
         _ => {}
     }
     Ok(window)

@@ -15,6 +15,8 @@ import "./styles/run.css";
 import "./styles/log.css";
 import "./styles/pages.css";
 import "./styles/editor.css";
+import "./styles/graph.css";
+import "./styles/compare.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("the page has no root");

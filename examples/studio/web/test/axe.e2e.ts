@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 
 import { PHONE, WIDE } from "./browser.ts";
 import { studio, tab } from "./setup.ts";
-import { HELLO, NIGHTLY, QUOTA, SHIP, SLOW, TYPED } from "./workflows.ts";
+import { FLOW, HELLO, LOOP, NIGHTLY, QUOTA, SHIP, SLOW, TYPED } from "./workflows.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Pictures of every page, for people to look at: git ignores them. */
@@ -43,19 +43,57 @@ const PAGES: [name: string, path: string, ready: string][] = [
   ["run-selected", "/runs/n1/timeline?at=1/verify", ".inspector .attempts"],
   ["run-running", "/runs/l1/timeline", ".run-head"],
   ["run-log", "/runs/n1/timeline?dock=log", ".log-line"],
+  ["run-graph", "/runs/f1/graph?at=1/go[0]/route", ".graph-box.is-selected"],
+  ["run-loop", "/runs/o1/timeline?at=2", ".inspector .pairs"],
+  ["compare", "/runs/compare?a=n1&b=n2&all=1", ".compare-stage"],
   ["run-data", "/runs/s1/timeline?dock=data", ".data, .question"],
   ["inbox", "/inbox", "[data-item]"],
 ];
 
+/** Dialogs and states that a page comes to, and how. */
+const DIALOGS: [name: string, open: (page: Page) => Promise<void>, on: string][] = [
+  [
+    "runs-delete",
+    async (page) => {
+      await page.getByLabel("Choose n1").check();
+      await page.getByLabel("Choose l1").check();
+      await page.getByRole("button", { name: "Delete" }).click();
+      await page.locator("dialog .bulk-names").first().waitFor();
+    },
+    "runs",
+  ],
+  [
+    "run-fork",
+    async (page) => {
+      await page.getByRole("button", { name: "Fork with changes" }).click();
+      await page.getByRole("dialog", { name: "Fork n1" }).waitFor();
+    },
+    "run-failed",
+  ],
+];
+
 test.each(["light", "dark"] as const)("axe-matrix: no serious finding on any page, %s", async (colorScheme) => {
   mkdirSync(SHOTS, { recursive: true });
-  const server = await studio({ hello: HELLO, nightly: NIGHTLY, ship: SHIP, slow: SLOW, quota: QUOTA, ...TYPED });
+  const server = await studio({
+    hello: HELLO,
+    nightly: NIGHTLY,
+    ship: SHIP,
+    slow: SLOW,
+    quota: QUOTA,
+    ...TYPED,
+    ...FLOW,
+    loop: LOOP,
+  });
   await server.run("hello", "h1");
   await server.run("nightly", "n1");
   await server.run("ship", "s1");
   await server.run("slow", "l1");
   await server.run("quota", "q1");
-  await server.until("n1", "failed");
+  await server.run("nightly", "n2");
+  await server.run("flow", "f1");
+  await server.run("loop", "o1");
+  for (const run of ["n1", "n2", "f1"]) await server.until(run, "failed");
+  await server.until("o1", "completed");
   await server.until("s1", "paused");
   await server.until("q1", "paused");
   const found: string[] = [];
@@ -69,6 +107,11 @@ test.each(["light", "dark"] as const)("axe-matrix: no serious finding on any pag
         await page.screenshot({ path: join(import.meta.dirname, `../../pictures/${name}.png`) });
       }
       found.push(...(await findings(page)).map((finding) => `${name} ${viewport.width}: ${finding}`));
+      for (const [state, open] of DIALOGS.filter(([, , on]) => on === name)) {
+        await open(page);
+        await page.screenshot({ path: join(SHOTS, `${state}-${viewport.width}-${colorScheme}.png`) });
+        found.push(...(await findings(page)).map((finding) => `${state} ${viewport.width}: ${finding}`));
+      }
     }
     await close();
   }

@@ -55,6 +55,8 @@ export async function openTab(studio: Studio, options: BrowserContextOptions = {
     if (["error", "warning"].includes(message.type()) && !isNetwork) problems.push(`console: ${message.text()}`);
   });
   page.on("dialog", (dialog) => {
+    // The browser asks before changes are left: as a person who leaves them.
+    if (dialog.type() === "beforeunload") return void dialog.accept();
     problems.push(`dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });

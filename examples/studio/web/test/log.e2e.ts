@@ -1,8 +1,9 @@
+import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { eventually } from "./studio.ts";
-import { studio, tab } from "./setup.ts";
-import { HOSTILE, LINES, TICKS } from "./workflows.ts";
+import { studio, studioOfFiles, tab } from "./setup.ts";
+import { HOSTILE, LINES, LONG, TICKS } from "./workflows.ts";
 
 test("hostile-log: texts stay texts, and nothing of them acts", async () => {
   const server = await studio({ hostile: HOSTILE });
@@ -85,7 +86,6 @@ test("log search: the total is exact, also for lines that are not loaded", async
   await server.until("r1", "completed");
   await goto("/runs/r1");
   const found = await server.client.call("workflow:runs:logs", { runId: "r1", text: "needle", counted: true });
-  await page.getByText(/^[\d,]+ lines not loaded/).waitFor();
   await page.keyboard.press("/");
   await page.keyboard.type("needle");
   await page.locator(".log-total", { hasText: new RegExp(`^${found.total} lines$`) }).waitFor();
@@ -93,6 +93,100 @@ test("log search: the total is exact, also for lines that are not loaded", async
   expect(new URL(page.url()).search).toBe("?q=needle");
   await goto("/runs/r1/timeline?q=needle&kind=stderr");
   await page.getByText("No line matches the filter.").waitFor();
+});
+
+/** Waits until all lines in view are there, and returns the texts of those that are made. */
+async function shownLines(page: Page): Promise<string[]> {
+  await eventually("lines in view", async () => {
+    const isBusy = (await page.locator(".log-lines[aria-busy=true], .log-missing").count()) > 0;
+    return !isBusy && (await page.locator(".log-line").count()) > 0;
+  });
+  return page.locator(".log-line .log-text").allTextContents();
+}
+
+test(
+  "log-1m-search: any of a million lines is shown, few are held, and a search counts exactly",
+  { timeout: 240_000 },
+  async () => {
+    const { server, store } = await studioOfFiles({ lines: LINES });
+    const { page, goto } = await tab(server);
+    await server.run("lines", "r1", { lines: 1 });
+    await server.until("r1", "completed");
+    store.writeLog("r1", 1_000_000, (number) => (number % 1_000 === 0 ? `Needle ${number}` : `line ${number}`));
+    const found = await server.client.call("workflow:runs:logs", { runId: "r1", limit: 1, counted: true });
+    await goto("/runs/r1");
+    const lines = page.getByRole("log");
+    await eventually("the end", async () => (await shownLines(page)).includes("run completed"));
+    const { events } = await server.client.call("workflow:runs:events", { runId: "r1" });
+    const total = (found.total ?? 0) + events.length;
+    expect(await page.locator(".log-total").textContent()).toBe(`${total.toLocaleString("en")} lines`);
+    // The bar is scaled, as no element can be as high as all lines.
+    const height = await lines.evaluate((log) => log.scrollHeight);
+    expect(height).toBeLessThanOrEqual(16_000_100);
+    expect(height).toBeGreaterThan(15_000_000);
+    const held = async () => Number(await lines.getAttribute("data-held"));
+    const first = async () => Number((await shownLines(page))[0]?.replace(/\D/g, ""));
+    for (let step = 0; step <= 50; step += 1) {
+      await lines.evaluate((log, share) => (log.scrollTop = (log.scrollHeight - log.clientHeight) * share), step / 50);
+      await shownLines(page);
+      expect(await held()).toBeLessThanOrEqual(40);
+      expect(await page.locator(".log-line").count()).toBeLessThan(150);
+    }
+    expect(await held()).toBeGreaterThan(30);
+    await lines.evaluate((log) => (log.scrollTop = log.scrollHeight / 2));
+    expect(Math.abs((await first()) - 500_000)).toBeLessThan(3_000);
+    await lines.hover();
+    const before = await first();
+    await page.mouse.wheel(0, 200);
+    await eventually("10 lines on", async () => (await first()) === before + 10);
+    await lines.focus();
+    await page.keyboard.press("Home");
+    await eventually("the beginning", async () => (await shownLines(page)).includes("line 1"));
+    // A line of the address is shown, wherever it is.
+    await goto("/runs/r1/timeline?line=654321");
+    await page.locator(".log-line.is-selected").waitFor();
+    await goto("/runs/r1/timeline?q=needle");
+    const needles = await server.client.call("workflow:runs:logs", {
+      runId: "r1",
+      text: "needle",
+      limit: 1,
+      counted: true,
+    });
+    expect(needles.total).toBeGreaterThan(0);
+    await page.locator(".log-total", { hasText: `${needles.total?.toLocaleString("en")} lines` }).waitFor();
+    await page.locator("mark", { hasText: "Needle" }).first().waitFor();
+    // Of what is found as well any line is shown.
+    await goto("/runs/r1/timeline?q=line");
+    await lines.evaluate((log) => (log.scrollTop = log.scrollHeight / 3));
+    expect((await shownLines(page)).every((text) => text.startsWith("line "))).toBe(true);
+  },
+);
+
+test("wrapped lines have their own heights, and what is read stays where it is", async () => {
+  const server = await studio({ lines: LONG });
+  const { page, goto } = await tab(server);
+  await server.run("lines", "r1");
+  await server.until("r1", "completed");
+  await goto("/runs/r1/timeline?line=1500");
+  await page.locator(".log-line.is-selected").waitFor();
+  await page.getByRole("button", { name: "Wrap" }).click();
+  const lines = page.getByRole("log");
+  // The first line in view, and how far below the top of the view it begins.
+  const first = () =>
+    lines.evaluate((log) => {
+      const { top } = log.getBoundingClientRect();
+      const all = [...log.querySelectorAll<HTMLElement>(".log-line")];
+      const line = all.find((each) => each.getBoundingClientRect().bottom > top + 1);
+      const box = line?.getBoundingClientRect();
+      return { key: line?.dataset["key"], height: box?.height ?? 0 };
+    });
+  await eventually("wrapped lines", async () => (await first()).height > 60);
+  const { key } = await first();
+  const top = () => page.locator(`[data-key="${key}"]`).evaluate((line) => line.getBoundingClientRect().top);
+  const from = await top();
+  await lines.hover();
+  await page.mouse.wheel(0, -120);
+  await eventually("120 pixels down", async () => Math.abs((await top()) - from - 120) < 2);
 });
 
 test("a line of the address is loaded and shown, however far from the end", async () => {

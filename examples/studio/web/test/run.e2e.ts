@@ -227,3 +227,30 @@ test("offline-disables: controls say why they are off, and queue nothing", async
   const { events } = await server.client.call("workflow:runs:events", { runId: "r1" });
   expect(events.filter((event) => event.type === "pause_requested")).toEqual([]);
 });
+
+test("fork-edited: a run continues as a new one with other variables, or with another output of a stage", async () => {
+  const server = await studio({
+    nightly: NIGHTLY.replace("stages: [collect, verify, publish]", "stages: [collect, verify]"),
+  });
+  const { page, goto } = await tab(server);
+  await server.run("nightly", "r1", { goal: "all", depth: 3 });
+  await server.until("r1", "failed");
+  await goto("/runs/r1");
+  await page.getByRole("button", { name: "Fork with changes" }).click();
+  const dialog = page.getByRole("dialog", { name: "Fork r1" });
+  expect(await dialog.getByLabel("Continue from").inputValue()).toBe("verify");
+  await dialog.getByLabel("depth").fill("{");
+  await dialog.getByText("Write a JSON value, as it was.").waitFor();
+  await dialog.getByLabel("depth").fill("4");
+  await dialog.getByRole("textbox", { name: "collect" }).fill("edited");
+  await dialog.getByRole("button", { name: "Fork", exact: true }).click();
+  await page.waitForURL((url) => !url.pathname.includes("/r1/"));
+  await page.getByText("Forked from").waitFor();
+  const runId = decodeURIComponent(new URL(page.url()).pathname.split("/")[2] ?? "");
+  await server.until(runId, "failed");
+  const { run } = await server.client.call("workflow:runs:get", { runId });
+  expect(run.context.vars).toEqual({ goal: "all", depth: 4 });
+  expect(run.context.stages["collect"]?.output).toBe("edited");
+  // The stage whose output was edited was not run again.
+  expect(server.read("collected")).toBe("x\n");
+});

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
-import { Client, HttpTransport } from "workflow-client";
+import { Client, HttpTransport, type RunStatus } from "workflow-client";
 
 /** The terminal program: the one that was built last, unless another one is named. */
 const PROGRAM = process.env["WORKFLOW_PROGRAM"] ?? join(import.meta.dirname, "../../../../target/debug/workflow");
@@ -24,9 +24,9 @@ export class Studio {
   }
 
   /** Starts a studio over a home with these files. */
-  static async start(files: Record<string, string> = {}): Promise<Studio> {
+  static async start(files: Record<string, string> = {}, more: string[] = []): Promise<Studio> {
     const studio = new Studio(files);
-    await studio.open();
+    await studio.open(more);
     return studio;
   }
 
@@ -87,12 +87,36 @@ export class Studio {
     await this.client.start({ id, runId, vars });
   }
 
+  /** Starts so many runs, `h1` and on, and waits until all have ended. */
+  async runMany(id: string, count: number): Promise<void> {
+    let started = 0;
+    const callers = Array.from({ length: 16 }, async () => {
+      while (started < count) {
+        started += 1;
+        await this.run(id, `h${started}`);
+      }
+    });
+    await Promise.all(callers);
+    const ended = async () => {
+      const statuses: RunStatus[] = ["completed"];
+      const { total } = await this.client.call("workflow:runs:list", {
+        workflow: id,
+        statuses,
+        totals: true,
+        limit: 1,
+      });
+      return total === count;
+    };
+    await eventually(`${count} runs have ended`, ended, 120_000);
+  }
+
   /** Waits until a run has a status, or what else is asked for. */
-  async until(runId: string, status: string): Promise<void> {
-    await eventually(`${runId} is ${status}`, async () => {
+  async until(runId: string, status: string, most?: number): Promise<void> {
+    const holds = async () => {
       const { run } = await this.client.call("workflow:runs:get", { runId });
       return run.status === status;
-    });
+    };
+    await eventually(`${runId} is ${status}`, holds, most);
   }
 
   /** The text of a file in the folder that the programs of workflows run in. */
@@ -106,11 +130,11 @@ export class Studio {
   }
 }
 
-/** Waits until something holds, at most for 45 s. */
-export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + 45_000;
+/** Waits until something holds, at most for 45 s unless another time is given, in milliseconds. */
+export async function eventually(what: string, holds: () => Promise<boolean> | boolean, most = 45_000): Promise<void> {
+  const end = Date.now() + most;
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not within 45 s: ${what}`);
+    if (Date.now() > end) throw new Error(`not within ${most / 1_000} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }

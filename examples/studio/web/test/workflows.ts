@@ -4,6 +4,12 @@ workflow: { name: Hello, stages: [greet] }
 greet: { provider: command, with: { command: [echo, "hello \${vars.name:-you}"] } }
 `;
 
+/** Ends at once. */
+export const DEMO = `
+workflow: { name: Demo, stages: [greet] }
+greet: { provider: demo, prompt: hello }
+`;
+
 /** Waits for an approval after a stage. */
 export const SHIP = `
 workflow: { name: Ship a release, description: Plans and ships., stages: [plan, ship] }
@@ -47,6 +53,15 @@ write:
   provider: command
   with:
     command: [awk, -v, "n=\${vars.lines}", 'BEGIN { for (i = 1; i <= n; i++) print (i % 1000 == 0 ? "Needle " : "line ") i }']
+`;
+
+/** 3,000 lines that are wider than the page. */
+export const LONG = `
+workflow: { name: Long lines, stages: [write] }
+write:
+  provider: command
+  with:
+    command: [awk, 'BEGIN { for (i = 1; i <= 3000; i++) { printf "line %d", i; for (j = 0; j < 60; j++) printf " word %d", j; print "" } }']
 `;
 
 /** Waits until the file \`go\` exists in each of its two stages. */
@@ -101,4 +116,62 @@ plan:
 ship:
   provider: command
   with: { command: [echo, shipped] }
+`;
+
+/** A stage with a graph: a branch of which one arm is taken, and a loop over items of which one fails. */
+export const FLOW = {
+  flow: `
+workflow: { name: Flow, stages: [go] }
+go: { provider: command, profile: flow, with: { command: [echo, go] } }
+`,
+  "workflows/stages/go.flow.yml": `
+graph:
+  - { id: draft, type: run }
+  - id: route
+    type: branch
+    when: [{ condition: '$.nodes.draft.output != "x"', then: left }, { condition: "true", then: right }]
+  - { id: left, type: run }
+  - { id: right, type: run }
+  - id: each
+    type: foreach
+    mode: parallel
+    items: [0, 1, 0]
+    run: { type: run, with: { command: [test, "\${item}", "!=", "1"] } }
+`,
+};
+
+/** A stage with so many nodes, each of which needs two others. */
+export function wide(nodes: number): Record<string, string> {
+  const node = (n: number) => {
+    const needs = n < 40 ? [] : [n - 40, n - 40 + ((n * 7) % 13)].filter((each) => each < n);
+    return `  - { id: n${n}, type: run, inputs: [${[...new Set(needs)].map((each) => `n${each}`).join(", ")}] }`;
+  };
+  return {
+    wide: `
+workflow: { name: Wide, stages: [go] }
+go: { provider: demo, profile: wide, prompt: x }
+`,
+    "workflows/stages/go.wide.yml": `graph:\n${Array.from({ length: nodes }, (_, n) => node(n)).join("\n")}\n`,
+  };
+}
+
+/** A loop that is done in its fifth iteration. */
+export const LOOP = `
+workflow:
+  name: Loop
+  stages: [work]
+  loop: { stop_when: "$.n >= 5", max_iters: 8 }
+work: { provider: command, output: json, with: { command: [sh, -c, 'echo x >>times; printf "{\\"n\\":%d}" $(wc -l <times)'] } }
+`;
+
+/** Writes 500 lines a second until the file \`stop\` exists. */
+export const STEADY = `
+workflow: { name: Steady, stages: [write] }
+write:
+  provider: command
+  with:
+    command:
+      - sh
+      - -c
+      - 'n=0; while [ ! -e stop ]; do n=$((n+1)); seq -f "line %g of the part, with some words in it" $((n*50)) $((n*50+49)); sleep 0.1; done'
 `;

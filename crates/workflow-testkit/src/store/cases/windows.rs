@@ -128,6 +128,25 @@ pub fn a_window_is_read_from_the_end_that_its_filter_names(fixture: &dyn Fixture
     }
 }
 
+pub fn a_window_notes_where_the_parts_of_the_selection_end(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    let entries: Vec<_> =
+        (1..=25).map(|number| entry(number, if number % 2 == 0 { "even" } else { "odd" })).collect();
+    store_all(store, &entries);
+    for (filter, expected) in [
+        (OutputFilter::all().after(0).marks(10), &[10, 20][..]),
+        (OutputFilter::all().after(24).limit(1).marks(10), &[10, 20]),
+        (OutputFilter::all().limit(1).marks(10), &[16, 6]),
+        (OutputFilter::all().before(3).marks(25), &[1]),
+        (OutputFilter::all().text("EVEN").limit(2).marks(5), &[16, 6]),
+        (OutputFilter::all().text("even").after(7).marks(5), &[10, 20]),
+        (OutputFilter::all().marks(26), &[]),
+        (OutputFilter::all().counted(), &[]),
+    ] {
+        assert_eq!(window(store, &filter).marks, expected, "{filter:?}");
+    }
+}
+
 pub fn output_is_searched_without_the_case_of_ascii_letters(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     let texts = ["Error: DISK full", "größer", "GRÖSSER", "GRÖßER", "error", "eRROR [1]", "errør", "[x] {x}"];

@@ -43,16 +43,14 @@ export function logRequest(runId: string, filter: LogFilter): RunLogs | undefine
     if (place.stage !== undefined) request.stage = place.stage;
     if (place.lane !== undefined) request.lane = place.lane;
     if (place.node !== undefined) request.node = place.node;
+    if (place.items.length > 0) request.items = place.items;
   }
   if (filter.attempt !== undefined) request.attempt = filter.attempt;
   if (filter.text !== "") request.text = filter.text;
   return request;
 }
 
-/** Whether the service counts what is selected: it does not select single items of a node. */
-export const isCounted = ({ at }: LogFilter): boolean =>
-  (at === undefined ? [] : (parsePlace(at)?.items ?? [])).length === 0;
-
+/** Whether a filter selects output that has arrived, as the service does. */
 export function selects(filter: LogFilter, entry: OutputEntry): boolean {
   return (
     outputKinds(filter).includes(entry.kind) &&

@@ -69,6 +69,7 @@ test("levels and kinds select output as the service does", () => {
     stage: "test",
     lane: 1,
     node: "review",
+    items: [3],
     attempt: 2,
     text: "x",
   });

@@ -1,51 +1,47 @@
-import type { Client, Event, OutputEntry } from "workflow-client";
+import type { Client, Event, OutputEntry, RunLogs } from "workflow-client";
 
 import { isWithin } from "../address";
 import { eventAttempt, eventLevel, eventPlace, eventText } from "../run/eventWords";
-import { hasLevel, hasText, isCounted, logRequest, selects, type LogFilter } from "./filter";
-import { LogRows, type LogRow } from "./rows";
+import { hasLevel, hasText, logRequest, selects, type LogFilter } from "./filter";
+import { LogPages, PAGE, type LogPage } from "./pages";
 
-/** How many entries are read at once. */
-const WINDOW = 1_000;
-/** How many entries are held. */
-const HELD = 40_000;
-/** By how many more they grow before the oldest are dropped. */
-const SLACK = 5_000;
+/** How many entries that have arrived are kept for the time while the log is being read. */
+const RECENT = 5_000;
 
 /** What is shown of a log. */
 export interface LogState {
-  rows: LogRow[];
+  pages: readonly LogPage[];
   /** How many lines are selected in all: undefined if that is not known. */
   total: number | undefined;
-  /** How many older entries are not loaded; undefined if that is not known, and there may be some. */
-  older: number | undefined;
-  /** Whether the newest entries are loaded. */
-  isAtEnd: boolean;
+  /** How many pages are held. */
+  held: number;
   isLoading: boolean;
   failure: unknown;
 }
 
-/** A window of the log of a run, which grows at both ends; new output is added at its end. */
+const NOTHING: LogState = { pages: [], total: undefined, held: 0, isLoading: true, failure: undefined };
+
+/** The log of a run: any part of it is read when it comes into view; new output is added at its end. */
 export class LogModel {
   readonly #client: Client;
   readonly #runId: string;
   #filter: LogFilter;
-  #entries: OutputEntry[] = [];
-  /** Output that has arrived since the page was opened. */
-  #arrived: OutputEntry[] = [];
+  #request: RunLogs | undefined;
+  #pages = new LogPages(0, []);
+  #recent: OutputEntry[] = [];
   #events: Event[] = [];
   /** Those of the events that are selected; the lines share the list. */
   #shown: Event[] = [];
-  #log = new LogRows([], 0);
-  #counted: number | undefined;
+  #counted = 0;
   /** The last entry that was counted. */
   #newest = 0;
-  #isFirst = false;
-  #isAtEnd = true;
-  #isLoading = false;
+  #isLoading = true;
   #failure: unknown;
+  /** Changes with each selection: answers to former ones are dropped. */
   #turn = 0;
-  #state: LogState = { rows: [], total: undefined, older: 0, isAtEnd: true, isLoading: true, failure: undefined };
+  #wanted: [from: number, to: number] = [0, 0];
+  #isReading = false;
+  #state = NOTHING;
   readonly #listeners = new Set<() => void>();
 
   constructor(client: Client, runId: string, filter: LogFilter) {
@@ -63,66 +59,70 @@ export class LogModel {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Shows what a filter selects: the newest of it, or what is around an entry. */
-  async select(filter: LogFilter, around?: number): Promise<void> {
+  /** Shows what a filter selects, from its end. */
+  async select(filter: LogFilter): Promise<void> {
+    this.#turn += 1;
+    const turn = this.#turn;
     this.#filter = filter;
-    await this.#load(async () => {
-      const request = logRequest(this.#runId, filter);
-      if (request === undefined) {
-        [this.#entries, this.#counted, this.#isFirst, this.#isAtEnd] = [[], 0, true, true];
-        return;
-      }
-      const place = around === undefined ? {} : { after: Math.max(0, around - WINDOW / 2) };
-      const window = await this.#client.call("workflow:runs:logs", {
-        ...request,
-        ...place,
-        limit: WINDOW,
-        counted: true,
-      });
-      return () => {
-        this.#counted = window.total ?? undefined;
-        this.#entries = window.entries.filter((entry) => selects(filter, entry));
-        const isFull = window.entries.length >= WINDOW;
-        this.#isFirst = around === undefined ? !isFull : around <= WINDOW / 2;
-        this.#isAtEnd = around === undefined || !isFull;
-        if (this.#isAtEnd) this.#catchUp(false);
-        else this.#newest = Math.max(this.#last(), this.#arrived.at(-1)?.number ?? 0);
-      };
-    });
+    this.#request = logRequest(this.#runId, filter);
+    this.#isLoading = true;
+    this.#show();
+    try {
+      const window =
+        this.#request === undefined
+          ? { entries: [], total: 0 }
+          : await this.#client.call("workflow:runs:logs", {
+              ...this.#request,
+              // One more: its events are before the first line of the page.
+              limit: PAGE + 1,
+              counted: true,
+              marks: PAGE,
+            });
+      if (turn !== this.#turn) return;
+      this.#shown = this.#events.filter((event) => this.#selectsEvent(event));
+      this.#counted = window.total ?? window.entries.length;
+      this.#pages = new LogPages(this.#counted, window.marks ?? []);
+      this.#lastEvent = 0;
+      this.#hold(this.#pages.last, window.entries);
+      this.#newest = window.entries.at(-1)?.number ?? 0;
+      const missed = this.#recent.filter((entry) => entry.number > this.#newest);
+      this.#failure = undefined;
+      this.#isLoading = false;
+      this.#append(missed);
+    } catch (failure) {
+      if (turn !== this.#turn) return;
+      [this.#failure, this.#isLoading] = [failure, false];
+    }
+    this.#show();
   }
 
-  /** Loads the entries before the first one. */
-  async older(): Promise<void> {
-    const request = logRequest(this.#runId, this.#filter);
-    const first = this.#entries[0];
-    if (this.#isFirst || this.#isLoading || request === undefined || first === undefined) return;
-    await this.#load(async () => {
-      const window = await this.#client.call("workflow:runs:logs", { ...request, before: first.number, limit: WINDOW });
-      return () => {
-        this.#isFirst = window.entries.length < WINDOW;
-        this.#entries = [...window.entries.filter((entry) => selects(this.#filter, entry)), ...this.#entries];
-        if (this.#entries.length > HELD) {
-          this.#entries.length = HELD;
-          this.#isAtEnd = false;
-        }
-      };
-    });
+  /** Reads the pages that are in view. Those that went out of view before their turn came are not read. */
+  want(from: number, to: number): void {
+    this.#wanted = [from, to];
+    if (!this.#isReading) void this.#readWanted();
   }
 
-  /** Loads the entries behind the last one, where the window is not at the end. */
-  async newer(): Promise<void> {
-    const request = logRequest(this.#runId, this.#filter);
-    const last = this.#entries.at(-1);
-    if (this.#isAtEnd || this.#isLoading || request === undefined || last === undefined) return;
-    await this.#load(async () => {
-      const window = await this.#client.call("workflow:runs:logs", { ...request, after: last.number, limit: WINDOW });
-      return () => {
-        this.#entries = [...this.#entries, ...window.entries.filter((entry) => selects(this.#filter, entry))];
-        this.#isAtEnd = window.entries.length < WINDOW;
-        this.#drop();
-        if (this.#isAtEnd) this.#catchUp(true);
-      };
-    });
+  /** Reads the page of an entry, and says which it is. */
+  async load(number: number): Promise<number> {
+    const index = this.#pages.indexOf(number);
+    const page = this.#pages.pages[index];
+    this.#wanted = [index, index];
+    if (page !== undefined && !this.#pages.isHeld(page)) await this.#read(page, this.#turn);
+    return index;
+  }
+
+  /** Reads the page that an event is shown in, and says which it is. */
+  async loadEvent(seq: number): Promise<number> {
+    const { pages } = this.#pages;
+    let [low, high] = [0, pages.length - 1];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const before = pages[middle + 1]?.start ?? 0;
+      const { entries } = await this.#client.call("workflow:runs:logs", { ...this.#must(), before, limit: 1 });
+      if ((entries[0]?.afterEvent ?? 0) >= seq) high = middle;
+      else low = middle + 1;
+    }
+    return this.load(pages[low]?.start ?? 0);
   }
 
   /** Adds events of the run, in order. */
@@ -131,63 +131,86 @@ export class LogModel {
       this.#events.push(event);
       if (this.#selectsEvent(event)) this.#shown.push(event);
     }
+    if (this.#isLoading) return;
     // Those that happened before the output that is shown have their places between it.
-    const isLate = (events[0]?.seq ?? Infinity) <= (this.#entries.at(-1)?.afterEvent ?? 0);
-    this.#render(isLate ? undefined : this.#entries.length);
+    const isLate = (events[0]?.seq ?? Infinity) <= this.#lastEvent;
+    if (isLate) this.#pages.renderAll(this.#shown);
+    else this.#pages.appendEvents();
+    this.#pages.renew();
+    this.#show();
   }
 
   /** Adds output that has arrived. */
   addOutput(entries: OutputEntry[]): void {
-    for (const entry of entries) this.#arrived.push(entry);
-    if (this.#arrived.length > HELD + SLACK) this.#arrived = this.#arrived.slice(-HELD);
+    for (const entry of entries) this.#recent.push(entry);
+    if (this.#recent.length > 2 * RECENT) this.#recent = this.#recent.slice(-RECENT);
     if (this.#isLoading) return;
-    const selected = entries.filter((entry) => entry.number > this.#newest && selects(this.#filter, entry));
-    this.#newest = Math.max(this.#newest, entries.at(-1)?.number ?? 0);
-    if (this.#counted !== undefined) this.#counted += selected.length;
-    if (!this.#isAtEnd) return this.#show();
-    const before = this.#entries.length;
-    for (const entry of selected) this.#entries.push(entry);
-    this.#render(this.#drop() ? undefined : before);
-  }
-
-  #last(): number {
-    return this.#entries.at(-1)?.number ?? 0;
-  }
-
-  /** Adds what has arrived while the window was read, and is not in it. */
-  #catchUp(isCounted: boolean): void {
-    for (const entry of this.#arrived) {
-      if (entry.number <= this.#last() || !selects(this.#filter, entry)) continue;
-      this.#entries.push(entry);
-      if (this.#counted !== undefined && !isCounted) this.#counted += 1;
-    }
-    this.#newest = Math.max(this.#last(), this.#arrived.at(-1)?.number ?? 0);
-  }
-
-  /** Drops the oldest entries if there are too many. */
-  #drop(): boolean {
-    if (this.#entries.length <= HELD + SLACK) return false;
-    this.#entries = this.#entries.slice(-HELD);
-    this.#isFirst = false;
-    return true;
-  }
-
-  async #load(read: () => Promise<(() => void) | undefined>): Promise<void> {
-    this.#turn += 1;
-    const turn = this.#turn;
-    this.#isLoading = true;
+    this.#append(entries.filter((entry) => entry.number > this.#newest));
     this.#show();
-    try {
-      const apply = await read();
-      if (turn !== this.#turn) return;
-      apply?.();
-      this.#failure = undefined;
-    } catch (failure) {
-      if (turn !== this.#turn) return;
-      this.#failure = failure;
+  }
+
+  /** The last event before the newest entry. */
+  #lastEvent = 0;
+
+  #append(entries: OutputEntry[]): void {
+    for (const entry of entries) {
+      this.#newest = entry.number;
+      this.#lastEvent = Math.max(this.#lastEvent, entry.afterEvent);
+      if (!selects(this.#filter, entry)) continue;
+      this.#counted += 1;
+      this.#pages.append(entry, this.#shown);
     }
-    this.#isLoading = false;
-    this.#render(undefined);
+    this.#pages.renew();
+  }
+
+  async #readWanted(): Promise<void> {
+    this.#isReading = true;
+    const turn = this.#turn;
+    try {
+      for (;;) {
+        const [from, to] = this.#wanted;
+        this.#pages.use(from, to);
+        const missing = this.#pages.pages.slice(from, to + 1).find((page) => !this.#pages.isHeld(page));
+        if (missing === undefined || turn !== this.#turn) break;
+        await this.#read(missing, turn);
+        this.#pages.use(...this.#wanted);
+        this.#show();
+      }
+    } catch (failure) {
+      if (turn === this.#turn) this.#failure = failure;
+      this.#show();
+    } finally {
+      this.#isReading = false;
+    }
+    if (turn !== this.#turn) this.#show();
+  }
+
+  async #read(page: LogPage, turn: number): Promise<void> {
+    const next = () => this.#pages.pages[this.#pages.pages.indexOf(page) + 1]?.start;
+    const { entries } = await this.#client.call("workflow:runs:logs", {
+      ...this.#must(),
+      before: next() ?? this.#newest + 1,
+      limit: page.count + 1,
+    });
+    if (turn !== this.#turn || this.#pages.isHeld(page)) return;
+    // Entries that came meanwhile were counted, and belong to the last page.
+    const [last, end] = [entries.at(-1)?.number ?? 0, next() ?? this.#newest + 1];
+    const since = this.#recent.filter(({ number }) => number > last && number < end);
+    this.#hold(page, [...entries, ...since.filter((entry) => selects(this.#filter, entry))]);
+    this.#show();
+  }
+
+  /** Holds a page, of whose entries the first may be the last one of the page before. */
+  #hold(page: LogPage, entries: OutputEntry[]): void {
+    const own = entries.filter((entry) => entry.number >= page.start);
+    const before = page.start === 0 ? undefined : entries.find((entry) => entry.number < page.start);
+    this.#pages.hold(page, page === this.#pages.pages[0] ? entries : own, before?.afterEvent ?? 0, this.#shown);
+    this.#lastEvent = Math.max(this.#lastEvent, entries.at(-1)?.afterEvent ?? 0);
+    this.#failure = undefined;
+  }
+
+  #must(): RunLogs {
+    return this.#request ?? { runId: this.#runId };
   }
 
   #selectsEvent(event: Event): boolean {
@@ -202,30 +225,11 @@ export class LogModel {
     );
   }
 
-  /** Makes the lines: of all entries, or of those from an index on. */
-  #render(from: number | undefined): void {
-    if (from === undefined) {
-      this.#shown = this.#events.filter((event) => this.#selectsEvent(event));
-      // Events from before the window are with the entries that are not loaded.
-      const after = this.#isFirst ? 0 : (this.#entries[0]?.afterEvent ?? 0);
-      this.#log = new LogRows(this.#shown, after);
-    }
-    for (let n = from ?? 0; n < this.#entries.length; n += 1) {
-      const entry = this.#entries[n];
-      if (entry) this.#log.add(entry);
-    }
-    if (this.#isAtEnd) this.#log.addEvents(Infinity);
-    this.#show();
-  }
-
   #show(): void {
-    const events = this.#log.rows.reduce((count, row) => count + (row.isEvent ? 1 : 0), 0);
-    const missing = this.#counted === undefined ? undefined : this.#counted - this.#entries.length;
     this.#state = {
-      rows: this.#log.rows.slice(),
-      total: this.#counted === undefined || !isCounted(this.#filter) ? undefined : this.#counted + events,
-      older: this.#isFirst ? 0 : this.#isAtEnd ? missing : undefined,
-      isAtEnd: this.#isAtEnd,
+      pages: this.#pages.pages.slice(),
+      total: this.#isLoading ? undefined : this.#counted + this.#shown.length,
+      held: this.#pages.heldCount,
       isLoading: this.#isLoading,
       failure: this.#failure,
     };

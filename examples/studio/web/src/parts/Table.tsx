@@ -10,6 +10,8 @@ export interface Column<R> {
   isNumber?: boolean;
   /** Whether a card has the column without its name. */
   isPlain?: boolean;
+  /** In place of the name, where that would need more room than the column has. */
+  head?: ReactNode;
   /** Whether a card leaves the column out for this row. */
   isEmpty?: (row: R) => boolean;
 }
@@ -58,7 +60,7 @@ export function Table<R>({ label, columns, rows, total, keyOf, onEnd }: Props<R>
         <div className="tr" role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
           {columns.map((column) => (
             <div key={column.name} role="columnheader" className={column.isNumber ? "is-number" : undefined}>
-              {column.name}
+              {column.head ?? column.name}
             </div>
           ))}
         </div>

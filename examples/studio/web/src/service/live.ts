@@ -1,6 +1,7 @@
 import { ServiceFailure, type Client, type Message, type Subscribe } from "workflow-client";
 
 import { contact } from "./contact";
+import { inTurn } from "./turns";
 
 /** How long messages are collected before they are shown together, in milliseconds. */
 const BATCH = 50;
@@ -16,7 +17,7 @@ export interface Follower {
   take(messages: Message[]): void;
 }
 
-/** The one stream of a page: the heads of all runs, and events and output of the run that is open. */
+/** The one stream of a page, in turns with other pages where there are many: the heads of all runs, and events and output of the run that is open. */
 export class Live {
   readonly #client: Client;
   #followers: Follower[] = [];
@@ -84,27 +85,40 @@ export class Live {
 
   async #read(stop: AbortController): Promise<void> {
     while (!stop.signal.aborted) {
-      const runs = this.#followers.map(({ runId, after, afterOutput }) => ({
-        runId,
-        after,
-        ...(afterOutput === undefined ? {} : { afterOutput }),
-      }));
-      const request: Subscribe = { heads: true, runs };
-      try {
-        for await (const message of this.#client.subscribe(request, { signal: stop.signal })) this.#collect(message);
-      } catch (failure) {
-        if (stop.signal.aborted) return;
-        const isGone = failure instanceof ServiceFailure && failure.code === "not_found";
-        if (isGone) {
-          // One of the runs does not exist: its page says so.
-          this.#followers = [];
-          continue;
-        }
-        if (failure instanceof ServiceFailure && !failure.isTemporary) return;
-        contact.lost();
-      }
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      let isOver = false;
+      await inTurn(stop.signal, async (over) => {
+        isOver = await this.#stream(stop, over);
+      });
+      if (stop.signal.aborted || isOver) return;
     }
+  }
+
+  /** Reads the stream until another page needs the connection. Returns whether there is no use in trying again. */
+  async #stream(stop: AbortController, over: AbortSignal): Promise<boolean> {
+    const signal = AbortSignal.any([stop.signal, over]);
+    // What has come is what the next request continues from.
+    this.#flush();
+    const runs = this.#followers.map(({ runId, after, afterOutput }) => ({
+      runId,
+      after,
+      ...(afterOutput === undefined ? {} : { afterOutput }),
+    }));
+    const request: Subscribe = { heads: true, runs };
+    try {
+      for await (const message of this.#client.subscribe(request, { signal })) this.#collect(message);
+    } catch (failure) {
+      if (signal.aborted) return false;
+      const isGone = failure instanceof ServiceFailure && failure.code === "not_found";
+      if (isGone) {
+        // One of the runs does not exist: its page says so.
+        this.#followers = [];
+        return false;
+      }
+      if (failure instanceof ServiceFailure && !failure.isTemporary) return true;
+      contact.lost();
+    }
+    if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 500));
+    return false;
   }
 
   #collect(message: Message): void {

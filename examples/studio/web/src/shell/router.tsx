@@ -41,9 +41,17 @@ const routes = root.addChildren([
   ),
   page("$", NotFound),
   page("/runs", RunHistory),
+  page(
+    "/runs/compare",
+    lazyRouteComponent(() => import("../pages/runs/CompareRuns"), "CompareRuns"),
+  ),
   page("/runs/$run", RunAddress),
   page(
     "/runs/$run/timeline",
+    lazyRouteComponent(() => import("../pages/run/RunMonitor"), "RunMonitor"),
+  ),
+  page(
+    "/runs/$run/graph",
     lazyRouteComponent(() => import("../pages/run/RunMonitor"), "RunMonitor"),
   ),
 ]);

@@ -1,9 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
 import { Link, useBlocker, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import type { Problem, UpdateWorkflow, WorkflowDetail } from "workflow-client";
+import type { Fix, Problem, UpdateWorkflow, WorkflowDetail } from "workflow-client";
 
-import { counted } from "../../format";
+import { counted, moment } from "../../format";
 import { Button } from "../../parts/Button";
 import { Dialog } from "../../parts/Dialog";
 import { Icon } from "../../parts/Icon";
@@ -12,10 +12,16 @@ import { useTitle } from "../../parts/title";
 import { client, codeOf, mayUse, queries } from "../../service/client";
 import { useOffline } from "../../service/contact";
 import { notice, toast } from "../../shell/notices";
+import { printable } from "../run/DataPanel";
+import { dropDraft, keepDraft, readDraft, type Draft } from "./drafts";
 import { stagesOf } from "./fields";
 import { useFile, useProblems } from "./query";
 import { StageForm } from "./StageForm";
+import { applyFix, diffLines } from "./texts";
 import { YamlText, type Place } from "./YamlText";
+
+/** How long nothing is typed until a draft is kept, in milliseconds. */
+const DRAFT = 500;
 
 /** A workflow: a form for the fields of each stage, beside the text of its file with what is wrong in it. */
 export function Editor() {
@@ -65,6 +71,7 @@ function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) 
     onSuccess: () => {
       setTyped(undefined);
       setFormDirty(false);
+      void dropDraft(id);
       toast(`Saved ${id}`);
       void queries.invalidateQueries({ queryKey: ["workflows"] });
       reload();
@@ -85,7 +92,26 @@ function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) 
   };
   const find = (line: number, column: number) =>
     setPlace((before) => ({ line, column, request: (before?.request ?? 0) + 1 }));
-  const isStale = codeOf(update.error) === "stale";
+  const isStale = codeOf(update.error) === "stale" || (isTextDirty && typed.version !== file.version);
+  const [isComparing, compare] = useState(false);
+  const discard = () => {
+    update.reset();
+    setTyped(undefined);
+    void dropDraft(id);
+    reload();
+  };
+
+  // What was typed outlives the page.
+  const [draft, setDraft] = useState<Draft>();
+  const [first] = useState(file.text);
+  useEffect(() => {
+    void readDraft(id).then((found) => setDraft(found?.text === first ? undefined : found));
+  }, [id, first]);
+  useEffect(() => {
+    if (!isTextDirty) return;
+    const timer = setTimeout(() => void keepDraft({ id, ...typed, at: Date.now() }), DRAFT);
+    return () => clearTimeout(timer);
+  }, [id, isTextDirty, typed]);
   return (
     <div className="page editor">
       <header className="page-head">
@@ -113,14 +139,12 @@ function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) 
       {isStale ? (
         <div className="note tone-waiting editor-note" role="alert">
           <span className="grow">The file was changed since this page read it. Nothing was saved.</span>
-          <Button
-            slim
-            onClick={() => {
-              update.reset();
-              setTyped(undefined);
-              reload();
-            }}
-          >
+          {typed === undefined ? null : (
+            <Button slim onClick={() => compare(true)}>
+              Compare
+            </Button>
+          )}
+          <Button slim onClick={discard}>
             Take theirs
           </Button>
           {typed === undefined ? null : (
@@ -141,6 +165,32 @@ function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) 
           <Failed failure={update.error} />
         </div>
       ) : null}
+      {draft === undefined || typed !== undefined ? null : (
+        <div className="note editor-note draft-note" role="status">
+          <span className="grow">
+            Changes of {moment(draft.at, Date.now())} were not saved.
+            {draft.version === file.version ? "" : " The file has changed since."}
+          </span>
+          <Button
+            slim
+            onClick={() => {
+              setTyped({ text: draft.text, version: draft.version });
+              setDraft(undefined);
+            }}
+          >
+            Restore them
+          </Button>
+          <Button
+            slim
+            onClick={() => {
+              setDraft(undefined);
+              void dropDraft(id);
+            }}
+          >
+            Discard them
+          </Button>
+        </div>
+      )}
       <div className="editor-parts">
         <section className="editor-form" aria-label="Stages">
           {stage === undefined ? (
@@ -196,15 +246,42 @@ function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) 
             >
               Save text
             </Button>
-            {isTextDirty ? <Button onClick={() => setTyped(undefined)}>Discard</Button> : null}
+            {isTextDirty ? <Button onClick={discard}>Discard</Button> : null}
             <span className="grow" />
             <span className="muted small ellipsis" title={file.origin}>
               {shortened(file.origin)}
             </span>
           </div>
-          <Problems problems={problems} isKnown={checked.data !== undefined} onFind={find} />
+          <Problems
+            problems={problems}
+            isKnown={checked.data !== undefined}
+            onFind={find}
+            onFix={
+              isFormDirty
+                ? undefined
+                : (fix) => setTyped({ text: applyFix(text, fix), version: typed?.version ?? file.version })
+            }
+          />
         </section>
       </div>
+      {isComparing && typed !== undefined ? (
+        <Dialog title="The file and your text" onClose={() => compare(false)}>
+          <div className="body">
+            <pre className="theirs">
+              {diffLines(file.text, typed.text).map((line, index) => (
+                <div key={index} className={`is-${line.kind}`}>
+                  {{ same: "  ", added: "+ ", removed: "- " }[line.kind] + printable(line.text)}
+                </div>
+              ))}
+            </pre>
+          </div>
+          <footer>
+            <span className="muted small">+ yours, - the file</span>
+            <span className="grow" />
+            <Button onClick={() => compare(false)}>Close</Button>
+          </footer>
+        </Dialog>
+      ) : null}
       {leaving.status === "blocked" ? (
         <Dialog title="The changes are not saved" onClose={leaving.reset}>
           <div className="body">
@@ -227,10 +304,12 @@ interface ProblemsProps {
   problems: Problem[];
   isKnown: boolean;
   onFind: (line: number, column: number) => void;
+  /** Undefined while the text cannot be changed. */
+  onFix: ((fix: Fix) => void) | undefined;
 }
 
 /** What is wrong in the text; each leads to its place there. */
-function Problems({ problems, isKnown, onFind }: ProblemsProps) {
+function Problems({ problems, isKnown, onFind, onFix }: ProblemsProps) {
   if (!isKnown) return null;
   if (problems.length === 0) {
     return (
@@ -254,6 +333,15 @@ function Problems({ problems, isKnown, onFind }: ProblemsProps) {
               <span className="muted number">line {problem.line}</span>
               <span>{problem.message}</span>
             </button>
+            {onFix === undefined || problem.fixes.length === 0 ? null : (
+              <span className="fixes">
+                {problem.fixes.map((fix) => (
+                  <Button key={fix.title} slim onClick={() => onFix(fix)}>
+                    {fix.title}
+                  </Button>
+                ))}
+              </span>
+            )}
           </li>
         ))}
       </ul>

@@ -9,6 +9,8 @@ export function useFile(id: string) {
     queryKey: ["file", id],
     queryFn: ({ signal }) => client.call("workflow:get", { id }, { signal }),
     staleTime: 0,
+    // Other programs write the file as well, and no message says so.
+    refetchInterval: 3_000,
   });
 }
 

@@ -13,6 +13,7 @@ import type { Attempt } from "../../run/timeline";
 import { useOffline } from "../../service/contact";
 import { failureClass, needsPerson, waitStatus } from "../../words";
 import { WaitCard } from "../inbox/WaitCard";
+import { ForkDialog } from "./ForkDialog";
 import { RerunDialog } from "./RerunDialog";
 import { printable } from "./DataPanel";
 import type { RunSearch } from "./query";
@@ -89,6 +90,7 @@ function costWords({ usage }: Attempt): string {
 /** What happened, what was tried, what can be done. */
 function FailureCard({ run, feed, plan, onSelect }: Props) {
   const [isOpen, open] = useState(false);
+  const [isForking, fork] = useState(false);
   const offline = useOffline();
   const now = useNow();
   const place = failedPlace(feed.timeline);
@@ -144,11 +146,15 @@ function FailureCard({ run, feed, plan, onSelect }: Props) {
         <Button kind="primary" icon="retrying" blocked={offline} onClick={() => open(true)}>
           Rerun from what failed
         </Button>
+        <Button icon="fork" blocked={offline} onClick={() => fork(true)}>
+          Fork with changes
+        </Button>
         <Link to="/workflows/$id/run" params={{ id: run.workflowId }} search={{ from: run.runId }} className="button">
           Run with other variables
         </Link>
       </div>
       {isOpen ? <RerunDialog run={run} plan={plan} onClose={() => open(false)} /> : null}
+      {isForking ? <ForkDialog run={run} plan={plan} onClose={() => fork(false)} /> : null}
     </div>
   );
 }

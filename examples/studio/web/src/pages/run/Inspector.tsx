@@ -59,6 +59,7 @@ export function Inspector({ feed, plan, at, attempt, onSelect }: Props) {
           feed={feed}
           item={item}
           work={work}
+          stopWhen={item.kind === "iteration" ? plan?.loop?.stopWhen : undefined}
           number={attempt === undefined ? undefined : Number(attempt)}
           onSelect={onSelect}
         />
@@ -71,11 +72,13 @@ interface SelectedProps {
   feed: RunFeed;
   item: Item;
   work: Item;
+  /** Of an iteration: the condition that ends the loop. */
+  stopWhen: string | undefined;
   number: number | undefined;
   onSelect: (change: RunSearch) => void;
 }
 
-function Selected({ feed, item, work, number, onSelect }: SelectedProps) {
+function Selected({ feed, item, work, stopWhen, number, onSelect }: SelectedProps) {
   const now = useNow();
   const chosen = work.attempts.find((attempt) => attempt.number === number) ?? work.attempts.at(-1);
   const isChosen = chosen !== undefined && chosen.number === number;
@@ -118,6 +121,21 @@ function Selected({ feed, item, work, number, onSelect }: SelectedProps) {
         <dt>Cost</dt>
         <dd className="number">{cost(spent)}</dd>
       </dl>
+      {stopWhen === undefined ? null : (
+        <section>
+          <h3>Loop</h3>
+          <p>
+            {item.ended === undefined
+              ? "The iteration has not ended."
+              : item.ended.done
+                ? "The loop stopped: the condition holds."
+                : item.ended.next === undefined
+                  ? "The loop stopped: there are no more iterations."
+                  : `The condition does not hold: the next iteration begins with ${item.ended.next}.`}
+          </p>
+          <pre>{printable(stopWhen)}</pre>
+        </section>
+      )}
       {error ? (
         <section className="failure">
           <h3 className="status tone-failed">

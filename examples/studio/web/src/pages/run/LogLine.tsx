@@ -9,16 +9,13 @@ import { lineKind } from "../../words";
 
 interface Props {
   row: LogRow;
-  index: number;
-  top: number;
-  measure: ((element: Element | null) => void) | undefined;
   plan: RunPlan | undefined;
   isSelected: boolean;
   sought: string;
   onPick: (row: LogRow, isRange: boolean) => void;
 }
 
-export const LogLine = memo(function LogLine({ row, index, top, measure, plan, isSelected, sought, onPick }: Props) {
+export const LogLine = memo(function LogLine({ row, plan, isSelected, sought, onPick }: Props) {
   const number = row.isEvent
     ? `e${row.number}`
     : row.line === undefined || row.line === 1
@@ -27,10 +24,7 @@ export const LogLine = memo(function LogLine({ row, index, top, measure, plan, i
   return (
     <div
       className={`log-line level-${row.level}${row.isEvent ? " is-event" : ""}${isSelected ? " is-selected" : ""}`}
-      data-index={index}
       data-key={row.key}
-      ref={measure}
-      style={{ transform: `translateY(${top}px)` }}
     >
       <button
         type="button"

@@ -1,22 +1,23 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import type { LogLevel, RunPlan, RunView } from "workflow-client";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import type { Event, LogLevel, RunPlan, RunView } from "workflow-client";
 
 import { parseLines, placeWords } from "../../address";
 import { count, exactClock } from "../../format";
 import type { LogFilter } from "../../log/filter";
 import { logRequest } from "../../log/filter";
+import type { LogState } from "../../log/model";
 import type { LogRow } from "../../log/rows";
 import { Button } from "../../parts/Button";
 import { SearchField } from "../../parts/SearchField";
 import { Failed } from "../../parts/states";
 import { copyText, download } from "../../parts/copy";
 import { EVERYTHING, type RunFeed } from "../../run/feed";
+import { eventLevel } from "../../run/eventWords";
 import { client } from "../../service/client";
 import { useOffline } from "../../service/contact";
 import { isTyping } from "../../shell/keys";
 import { isOver, lineKind } from "../../words";
-import { LogLine } from "./LogLine";
+import { LogLines, type Goal } from "./LogLines";
 import type { RunSearch } from "./query";
 
 interface Props {
@@ -27,9 +28,6 @@ interface Props {
   plan: RunPlan | undefined;
 }
 
-const ROW = 20;
-/** How near to the end a scroll downwards is meant for the end, in pixels. */
-const NEAR = 5 * ROW;
 const LEVELS: LogLevel[] = ["error", "warn", "info", "debug"];
 
 function filterOf(search: RunSearch): LogFilter {
@@ -39,7 +37,7 @@ function filterOf(search: RunSearch): LogFilter {
   return { level, kind, at: search.at, attempt, text: search.q ?? "" };
 }
 
-/** What providers write, and what happens to the run: filtered by the server, loaded in windows. */
+/** What providers write, and what happens to the run: filtered and counted by the server, read where it is looked at. */
 export function LogPanel({ feed, run, search, onSearch, plan }: Props) {
   const { log } = feed;
   const state = useSyncExternalStore(log.subscribe, () => log.state);
@@ -50,63 +48,11 @@ export function LogPanel({ feed, run, search, onSearch, plan }: Props) {
   const [isFollowing, follow] = useState(!isOver(run.status) && chosen === undefined && chosenEvent === undefined);
   const [isWrapped, wrap] = useState(false);
   const [withTime, showTime] = useState(true);
-  const around = useRef(chosen?.from);
   useEffect(() => {
-    void log.select(JSON.parse(key) as LogFilter, around.current);
+    void log.select(JSON.parse(key) as LogFilter);
     // The filter is its key.
   }, [log, key]);
-  useEffect(() => {
-    if (chosen === undefined || log.state.isLoading) return;
-    const isHeld = log.state.rows.some((row) => !row.isEvent && row.number === chosen.from);
-    if (!isHeld) void log.select(filter, chosen.from);
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [chosen, log]);
-
-  const scroller = useRef<HTMLDivElement>(null);
-  const lastTop = useRef(0);
-  const { rows } = state;
-
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW,
-    getItemKey: (index) => rows[index]?.key ?? index,
-    overscan: 30,
-  });
-
-  // Older lines come above: what is read stays where it is.
-  const first = useRef<string>(undefined);
-  useLayoutEffect(() => {
-    const known = first.current;
-    const now = rows[0]?.key;
-    first.current = now;
-    if (known === undefined || now === known || isFollowing) return;
-    const added = rows.findIndex((row) => row.key === known);
-    if (added > 0 && scroller.current) scroller.current.scrollTop += added * ROW;
-  }, [rows, isFollowing]);
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (isFollowing && element) element.scrollTop = element.scrollHeight;
-  }, [rows, isFollowing, isWrapped]);
-
-  // Once: to the line of the address, or to the failure.
-  const isPlaced = useRef(false);
-  useEffect(() => {
-    if (isPlaced.current || state.isLoading || rows.length === 0 || isFollowing) return;
-    const isChosen = (row: LogRow) =>
-      chosen !== undefined
-        ? !row.isEvent && row.number >= chosen.from && (chosen.line === undefined || row.line === chosen.line)
-        : row.isEvent && row.number === chosenEvent;
-    const index =
-      chosen === undefined && chosenEvent === undefined
-        ? run.status === "failed"
-          ? rows.findIndex((row) => row.level === "error")
-          : -1
-        : rows.findIndex(isChosen);
-    if (index < 0 && (chosen !== undefined || feed.timeline.seq === 0)) return;
-    isPlaced.current = true;
-    if (index >= 0) virtual.scrollToIndex(index, { align: "center" });
-  }, [rows, state.isLoading, chosen, chosenEvent, isFollowing, run.status, virtual, feed.timeline.seq]);
+  const [goal, setGoal] = useGoal(feed, state, run, key, chosen, chosenEvent, isFollowing);
 
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
@@ -123,60 +69,31 @@ export function LogPanel({ feed, run, search, onSearch, plan }: Props) {
     row.isEvent
       ? row.number === chosenEvent
       : chosen !== undefined && row.number >= chosen.from && row.number <= chosen.to;
-  const selected = rows.filter(isSelected);
+  const selected =
+    chosen === undefined && chosenEvent === undefined
+      ? []
+      : state.pages.flatMap((page) => page.rows?.filter(isSelected) ?? []);
   const pick = (row: LogRow, isRange: boolean) => {
+    follow(false);
+    setGoal(undefined);
     if (row.isEvent) return onSearch({ event: String(row.number), line: undefined });
     const line =
       isRange && chosen
         ? `${chosen.from}-${row.number}`
         : `${row.number}${row.line && row.line > 1 ? `.${row.line}` : ""}`;
-    follow(false);
-    isPlaced.current = true;
     onSearch({ line, event: undefined });
   };
-  const older = state.older;
+  // Lines are drawn again only when they change.
+  const latest = useRef(pick);
+  useEffect(() => {
+    latest.current = pick;
+  });
+  const onPick = useCallback((row: LogRow, isRange: boolean) => latest.current(row, isRange), []);
   return (
     <section className="log" aria-label="Log">
       <div className="log-bar">
         <SearchField label="Search the log" value={search.q ?? ""} onChange={(q) => onSearch({ q: q || undefined })} />
-        <select
-          className="field"
-          aria-label="Level"
-          value={filter.level}
-          onChange={(event) => onSearch({ level: event.target.value === "debug" ? undefined : event.target.value })}
-        >
-          <option value="debug">All levels</option>
-          <option value="info">Info and worse</option>
-          <option value="warn">Warnings and errors</option>
-          <option value="error">Errors</option>
-        </select>
-        <select
-          className="field"
-          aria-label="Kind"
-          value={search.kind ?? ""}
-          onChange={(event) => onSearch({ kind: event.target.value || undefined })}
-        >
-          <option value="">All kinds</option>
-          <option value="stdout">Output</option>
-          <option value="stderr">Standard error</option>
-          <option value="text">Text</option>
-          <option value="thinking">Thinking</option>
-          <option value="tool">Tools</option>
-          <option value="log">Provider log</option>
-          <option value="dropped">Dropped</option>
-          <option value="event">Events</option>
-        </select>
-        {filter.at === undefined ? null : (
-          <Button
-            slim
-            icon="close"
-            title="Show the log of all places"
-            onClick={() => onSearch({ at: undefined, attempt: undefined })}
-          >
-            Only {placeWords(filter.at, plan)}
-            {filter.attempt === undefined ? "" : `, attempt ${filter.attempt}`}
-          </Button>
-        )}
+        <LogFilters search={search} filter={filter} plan={plan} onSearch={onSearch} />
         <span className="muted number log-total" role="status">
           {state.total === undefined ? "" : `${count(state.total)} ${state.total === 1 ? "line" : "lines"}`}
         </span>
@@ -201,94 +118,122 @@ export function LogPanel({ feed, run, search, onSearch, plan }: Props) {
           onClick={() => wrap(!isWrapped)}
         />
         <DownloadMenu feed={feed} filter={filter} selected={selected} />
-        <Button
-          slim
-          icon="follow"
-          title="Follow (f)"
-          aria-pressed={isFollowing}
-          onClick={() => {
-            if (!isFollowing && !state.isAtEnd) void log.select(filter);
-            follow(!isFollowing);
-          }}
-        >
+        <Button slim icon="follow" title="Follow (f)" aria-pressed={isFollowing} onClick={() => follow(!isFollowing)}>
           Follow
         </Button>
       </div>
       {state.failure ? <Failed failure={state.failure} retry={() => void log.select(filter)} /> : null}
-      <div
-        className={`log-lines${isWrapped ? " is-wrapped" : ""}${withTime ? "" : " no-time"}`}
-        ref={scroller}
-        role="log"
-        aria-live="off"
-        aria-label="Lines"
-        tabIndex={0}
-        onWheel={(event) => {
-          // Only a scroll upwards of the reader ends the following, not lines that are added.
-          if (event.deltaY < 0) follow(false);
-        }}
-        onKeyDown={(event) => {
-          if (["ArrowUp", "PageUp", "Home"].includes(event.key)) follow(false);
-        }}
-        onPointerDown={(event) => {
-          // The scroll bar, or a finger.
-          const isBar = event.nativeEvent.offsetX >= event.currentTarget.clientWidth;
-          if (isBar || event.pointerType === "touch") follow(false);
-        }}
-        onScroll={(event) => {
-          const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-          // Lines may have been added since the reader scrolled to what was the end.
-          const isDown = scrollTop > lastTop.current;
-          lastTop.current = scrollTop;
-          const isEnd = scrollHeight - scrollTop - clientHeight < (isDown ? NEAR : 4);
-          if (isEnd && state.isAtEnd && !isOver(run.status) && !isFollowing) follow(true);
-          if (isEnd && !state.isAtEnd) void log.newer();
-          if (scrollTop < 200 && older !== 0 && isPlaced.current) void log.older();
-        }}
-      >
-        {older === 0 ? null : (
-          <div className="log-behind">
-            {older === undefined ? "Older lines are" : `${count(older)} lines`} not loaded{" "}
-            <Button slim onClick={() => void log.older()}>
-              Load
-            </Button>
-          </div>
-        )}
-        <div className="log-all" style={{ height: virtual.getTotalSize() }}>
-          {virtual.getVirtualItems().map(({ index, start, key: rowKey }) => {
-            const row = rows[index];
-            return row === undefined ? null : (
-              <LogLine
-                key={rowKey}
-                row={row}
-                index={index}
-                top={start}
-                measure={isWrapped ? virtual.measureElement : undefined}
-                plan={plan}
-                isSelected={isSelected(row)}
-                sought={filter.text}
-                onPick={pick}
-              />
-            );
-          })}
-        </div>
-        {state.isAtEnd ? null : (
-          <div className="log-behind">
-            Newer lines are not loaded{" "}
-            <Button slim onClick={() => void log.newer()}>
-              Load
-            </Button>
-            <Button slim onClick={() => void log.select(filter)}>
-              To the end
-            </Button>
-          </div>
-        )}
-        {rows.length === 0 && !state.isLoading ? (
-          <p className="muted pad">
-            {key === JSON.stringify(EVERYTHING) ? "Nothing was written yet." : "No line matches the filter."}
-          </p>
-        ) : null}
-      </div>
+      <LogLines
+        log={log}
+        state={state}
+        isFollowing={isFollowing}
+        onFollow={follow}
+        isLive={!isOver(run.status)}
+        isWrapped={isWrapped}
+        withTime={withTime}
+        goal={goal}
+        plan={plan}
+        sought={filter.text}
+        isSelected={isSelected}
+        onPick={onPick}
+        empty={key === JSON.stringify(EVERYTHING) ? "Nothing was written yet." : "No line matches the filter."}
+      />
     </section>
+  );
+}
+
+/** The line that is shown first, once: that of the address; of a failed run, its failure. */
+function useGoal(
+  { log, events }: RunFeed,
+  state: LogState,
+  run: RunView,
+  filter: string,
+  chosen: ReturnType<typeof parseLines>,
+  chosenEvent: number | undefined,
+  isFollowing: boolean,
+) {
+  const [goal, setGoal] = useState<Goal>();
+  const failure =
+    run.status === "failed" && chosen === undefined && chosenEvent === undefined && !isFollowing
+      ? failedEvent(events)
+      : undefined;
+  const event = chosenEvent ?? failure;
+  const isReady = !state.isLoading && state.pages.length > 0;
+  const wanted = chosen === undefined ? (event === undefined ? undefined : `e${event}`) : `${chosen.from}`;
+  const done = useRef<string>(undefined);
+  useEffect(() => {
+    const what = `${filter} ${wanted ?? ""}`;
+    if (!isReady || wanted === undefined || done.current === what) return;
+    done.current = what;
+    const isIt = (row: LogRow) =>
+      chosen === undefined
+        ? row.isEvent && row.number >= (event ?? 0)
+        : !row.isEvent && row.number >= chosen.from && (chosen.line === undefined || row.line === chosen.line);
+    const load = chosen === undefined ? log.loadEvent(event ?? 0) : log.load(chosen.from);
+    // What cannot be read, the panel says by itself.
+    void load.then((page) => setGoal({ page, isIt })).catch(() => undefined);
+  }, [log, isReady, filter, wanted, chosen, event]);
+  const forget = (next: undefined) => {
+    setGoal(next);
+  };
+  return [goal, forget] as const;
+}
+
+/** The event that says why a run failed: its last attempt, or what else failed last. */
+function failedEvent(events: Event[]): number | undefined {
+  const errors = events.filter((event) => eventLevel(event) === "error");
+  return (errors.findLast((event) => event.type === "attempt_failed") ?? errors.at(-1))?.seq;
+}
+
+interface FiltersProps {
+  search: RunSearch;
+  filter: LogFilter;
+  plan: RunPlan | undefined;
+  onSearch: (change: RunSearch) => void;
+}
+
+function LogFilters({ search, filter, plan, onSearch }: FiltersProps) {
+  return (
+    <>
+      <select
+        className="field"
+        aria-label="Level"
+        value={filter.level}
+        onChange={(event) => onSearch({ level: event.target.value === "debug" ? undefined : event.target.value })}
+      >
+        <option value="debug">All levels</option>
+        <option value="info">Info and worse</option>
+        <option value="warn">Warnings and errors</option>
+        <option value="error">Errors</option>
+      </select>
+      <select
+        className="field"
+        aria-label="Kind"
+        value={search.kind ?? ""}
+        onChange={(event) => onSearch({ kind: event.target.value || undefined })}
+      >
+        <option value="">All kinds</option>
+        <option value="stdout">Output</option>
+        <option value="stderr">Standard error</option>
+        <option value="text">Text</option>
+        <option value="thinking">Thinking</option>
+        <option value="tool">Tools</option>
+        <option value="log">Provider log</option>
+        <option value="dropped">Dropped</option>
+        <option value="event">Events</option>
+      </select>
+      {filter.at === undefined ? null : (
+        <Button
+          slim
+          icon="close"
+          title="Show the log of all places"
+          onClick={() => onSearch({ at: undefined, attempt: undefined })}
+        >
+          Only {placeWords(filter.at, plan)}
+          {filter.attempt === undefined ? "" : `, attempt ${filter.attempt}`}
+        </Button>
+      )}
+    </>
   );
 }
 

@@ -13,6 +13,7 @@ import type { RunFeed } from "../../run/feed";
 import { mayUse } from "../../service/client";
 import { useOffline } from "../../service/contact";
 import { isOver, runStatus } from "../../words";
+import { ForkDialog } from "./ForkDialog";
 import { RerunDialog } from "./RerunDialog";
 import { useControl, useEstimate } from "./query";
 
@@ -104,7 +105,7 @@ function Facts({ detail: { run }, plan }: { detail: RunDetail; plan: RunPlan | u
 function Controls({ detail: { run }, feed, plan, isUnclaimed }: Props & { isUnclaimed: boolean }) {
   const control = useControl(run.runId);
   const offline = useOffline() ?? (mayUse("run") ? undefined : "The token of this page only reads");
-  const [open, setOpen] = useState<"cancel" | "rerun">();
+  const [open, setOpen] = useState<"cancel" | "rerun" | "fork">();
   const isCancelling = run.requested === "cancel";
   const active = feed.timeline.iterations
     .flatMap(attemptsOf)
@@ -115,6 +116,9 @@ function Controls({ detail: { run }, feed, plan, isUnclaimed }: Props & { isUncl
   const mayResume = isPaused || isUnclaimed || (run.status === "paused" && run.wait?.reason === "crashes");
   return (
     <div className="controls">
+      <Button icon="fork" blocked={offline} onClick={() => setOpen("fork")}>
+        Fork
+      </Button>
       {isOver(run.status) ? (
         <Button
           kind={run.status === "failed" ? undefined : "primary"}
@@ -179,6 +183,7 @@ function Controls({ detail: { run }, feed, plan, isUnclaimed }: Props & { isUncl
           </footer>
         </Dialog>
       ) : null}
+      {open === "fork" ? <ForkDialog run={run} plan={plan} onClose={() => setOpen(undefined)} /> : null}
       {open === "rerun" ? <RerunDialog run={run} plan={plan} onClose={() => setOpen(undefined)} /> : null}
     </div>
   );

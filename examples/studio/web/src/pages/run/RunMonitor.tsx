@@ -1,5 +1,5 @@
-import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useLocation, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import type { RunDetail } from "workflow-client";
 
 import { Failed, Skeleton } from "../../parts/states";
@@ -17,6 +17,8 @@ import { RunHeader } from "./RunHeader";
 import { Splitter } from "./Splitter";
 import { StageTimeline } from "./StageTimeline";
 import { usePlan, useRun, type RunSearch } from "./query";
+
+const RunGraph = lazy(() => import("./RunGraph").then(({ RunGraph }) => ({ default: RunGraph })));
 
 /** A run: what it needs, how far it is, what it writes. */
 export function RunMonitor() {
@@ -56,13 +58,32 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
   const isNarrow = useNarrow();
   const [share, setShare] = useState(40);
   useAnnouncements(detail);
+  const view = useLocation({ select: ({ pathname }) => (pathname.endsWith("/graph") ? "graph" : "timeline") });
+  const to = view === "graph" ? "/runs/$run/graph" : "/runs/$run/timeline";
   const select = (change: RunSearch) =>
+    void navigate({ to, params: { run: run.runId }, search: { ...search, ...change }, replace: true });
+  const show = (next: string) =>
     void navigate({
-      to: "/runs/$run/timeline",
+      to: next === "graph" ? "/runs/$run/graph" : "/runs/$run/timeline",
       params: { run: run.runId },
-      search: { ...search, ...change },
+      search: { ...search, ...(isNarrow ? { tab: next === "graph" ? undefined : "stages", dock: undefined } : {}) },
       replace: true,
     });
+  const selectPlace = useCallback(
+    (at: string | undefined) =>
+      void navigate({
+        to,
+        params: { run: run.runId },
+        search: (before: RunSearch) => ({ ...before, at, attempt: undefined }),
+        replace: true,
+      }),
+    [navigate, to, run.runId],
+  );
+  const graph = (
+    <Suspense fallback={<Skeleton rows={6} />}>
+      <RunGraph feed={feed} at={search.at} onSelect={selectPlace} />
+    </Suspense>
+  );
   const timeline = (
     <StageTimeline
       feed={feed}
@@ -84,18 +105,21 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
   ];
   const dock = docks.some(({ id }) => id === search.dock) ? (search.dock as string) : "log";
   if (isNarrow) {
-    const tab = search.tab === "stages" || (search.tab === undefined && search.dock === undefined) ? "stages" : dock;
+    const isDocked = search.dock !== undefined && search.tab === undefined;
+    const tab = isDocked ? dock : view === "graph" ? "graph" : "stages";
     return (
       <div className="page run is-narrow">
         <RunHeader detail={detail} feed={feed} plan={plan} />
         <AttentionBand run={run} feed={feed} plan={plan} onSelect={select} />
         <Tabs
           label="Parts of the run"
-          tabs={[{ id: "stages", name: "Stages" }, ...docks]}
+          tabs={[{ id: "stages", name: "Stages" }, { id: "graph", name: "Graph" }, ...docks]}
           current={tab}
-          onSelect={(id) => select(id === "stages" ? { tab: "stages" } : { tab: undefined, dock: id })}
+          onSelect={(id) => (id === "stages" || id === "graph" ? show(id) : select({ tab: undefined, dock: id }))}
         />
-        <div className="narrow-part">{tab === "stages" ? timeline : tab === "data" ? data : log}</div>
+        <div className="narrow-part">
+          {tab === "stages" ? timeline : tab === "graph" ? graph : tab === "data" ? data : log}
+        </div>
         {inspector}
       </div>
     );
@@ -106,8 +130,17 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
       <AttentionBand run={run} feed={feed} plan={plan} onSelect={select} />
       <div className={`run-body${inspector === null ? "" : " has-inspector"}`}>
         <div className="run-left">
-          <div className="run-top" style={{ maxHeight: `${share}%` }}>
-            {timeline}
+          <Tabs
+            label="Course"
+            tabs={[
+              { id: "timeline", name: "Timeline" },
+              { id: "graph", name: "Graph" },
+            ]}
+            current={view}
+            onSelect={show}
+          />
+          <div className="run-top" style={view === "graph" ? { height: `${share}%` } : { maxHeight: `${share}%` }}>
+            {view === "graph" ? graph : timeline}
           </div>
           <Splitter share={share} onShare={setShare} />
           <div className="run-dock">

@@ -1,7 +1,9 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useMutation } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef, useState } from "react";
 import type { RunRecord } from "workflow-client";
 
-import { cost, count, duration, elapsed, shortCost } from "../../format";
+import { cost, count, counted, duration, elapsed, shortCost } from "../../format";
 import { Button } from "../../parts/Button";
 import { Icon, Status } from "../../parts/Icon";
 import { SearchField } from "../../parts/SearchField";
@@ -10,9 +12,13 @@ import { FilterBox } from "../../parts/FilterBox";
 import { Table, type Column } from "../../parts/Table";
 import { Moment, useNow } from "../../parts/Time";
 import { useTitle } from "../../parts/title";
+import { mayUse } from "../../service/client";
+import { useOffline } from "../../service/contact";
 import { isOver, isUnclaimed, runStatus } from "../../words";
 import { useWorkflows } from "../workflows/query";
-import { useRuns, type RunsSearch } from "./query";
+import { allMatching, freeze, type Frozen } from "./bulk";
+import { BulkDelete } from "./BulkDelete";
+import { request, useRuns, type RunsSearch } from "./query";
 
 const COLUMNS: Column<RunRecord>[] = [
   { name: "Status", width: "minmax(150px, 1.3fr)", isPlain: true, cell: (run) => <RunStatusCell run={run} /> },
@@ -103,6 +109,17 @@ export function RunHistory() {
   const isFiltered = Object.values(search).some(Boolean);
   const names = new Set(workflows.data?.workflows.map((workflow) => workflow.id) ?? []);
   if (search.workflow) names.add(search.workflow);
+  const [chosen, choose] = useState<ReadonlyMap<string, RunRecord>>(new Map());
+  // The control that deleted them goes with the last of the chosen runs.
+  const hasChosen = chosen.size > 0;
+  const had = useRef(false);
+  useEffect(() => {
+    if (had.current && !hasChosen && document.activeElement === document.body) {
+      document.querySelector<HTMLElement>("[data-search]")?.focus({ preventScroll: true });
+    }
+    had.current = hasChosen;
+  }, [hasChosen]);
+  const columns = useMemo(() => [selection(chosen, choose), ...COLUMNS], [chosen]);
   return (
     <div className="page">
       <header className="page-head">
@@ -183,6 +200,7 @@ export function RunHistory() {
           </Button>
         ) : null}
       </div>
+      {chosen.size > 0 ? <Chosen chosen={chosen} total={total} search={search} onChoose={choose} /> : null}
       {query.isError && rows.length === 0 ? (
         <div className="table">
           <Failed failure={query.error} retry={() => void query.refetch()} />
@@ -205,12 +223,104 @@ export function RunHistory() {
       ) : (
         <Table
           label="Runs"
-          columns={COLUMNS}
+          columns={columns}
           rows={rows}
           total={total}
           keyOf={(run) => run.runId}
           onEnd={() => {
             if (query.hasNextPage && !query.isFetching) void query.fetchNextPage();
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+/** The column with which rows are chosen. */
+function selection(
+  chosen: ReadonlyMap<string, RunRecord>,
+  choose: (chosen: ReadonlyMap<string, RunRecord>) => void,
+): Column<RunRecord> {
+  return {
+    name: "Choose",
+    head: <span className="hidden">Choose</span>,
+    width: "28px",
+    isPlain: true,
+    cell: (run) => (
+      <input
+        type="checkbox"
+        className="row-check"
+        aria-label={`Choose ${run.runId}`}
+        checked={chosen.has(run.runId)}
+        onChange={(event) => {
+          const next = new Map(chosen);
+          if (event.target.checked) next.set(run.runId, run);
+          else next.delete(run.runId);
+          choose(next);
+        }}
+      />
+    ),
+  };
+}
+
+interface ChosenProps {
+  chosen: ReadonlyMap<string, RunRecord>;
+  total: number | undefined;
+  search: RunsSearch;
+  onChoose: (chosen: ReadonlyMap<string, RunRecord>) => void;
+}
+
+/** What can be done with the runs that were chosen. */
+function Chosen({ chosen, total, search, onChoose }: ChosenProps) {
+  const offline = useOffline();
+  const [frozen, setFrozen] = useState<Frozen>();
+  // The older one first.
+  const pair = [...chosen.values()].sort((a, b) => a.createdAt.localeCompare(b.createdAt)).map((run) => run.runId);
+  const all = useMutation({
+    mutationFn: () => allMatching(request(search)),
+    onSuccess: (runs) => onChoose(new Map(runs.map((run) => [run.runId, run]))),
+  });
+  return (
+    <div className="chosen" role="region" aria-label="Chosen runs">
+      <span className="number" role="status">
+        {counted(chosen.size, "run")} chosen
+      </span>
+      {total !== undefined && total > chosen.size ? (
+        <Button
+          slim
+          blocked={offline ?? (all.isPending ? "They are being listed" : undefined)}
+          onClick={() => all.mutate()}
+        >
+          Choose all {count(total)} {Object.values(search).some(Boolean) ? "matching" : ""} runs
+        </Button>
+      ) : null}
+      <Button slim kind="plain" icon="close" onClick={() => onChoose(new Map())}>
+        Choose none
+      </Button>
+      <span className="grow" />
+      {chosen.size === 2 ? (
+        <Link to="/runs/compare" search={{ a: pair[0], b: pair[1] }} className="button slim">
+          Compare
+        </Link>
+      ) : null}
+      <Button
+        slim
+        kind="danger"
+        blocked={offline ?? (mayUse("admin") ? undefined : "The token of this page does not allow deleting")}
+        onClick={() => setFrozen(freeze(chosen.values()))}
+      >
+        Delete
+      </Button>
+      {all.isError ? <Failed failure={all.error} /> : null}
+      {frozen === undefined ? null : (
+        <BulkDelete
+          frozen={frozen}
+          onClose={(gone) => {
+            setFrozen(undefined);
+            if (gone.length === 0) return;
+            const next = new Map(chosen);
+            for (const runId of gone) next.delete(runId);
+            onChoose(next);
           }}
         />
       )}

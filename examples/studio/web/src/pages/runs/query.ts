@@ -17,7 +17,8 @@ export interface RunsSearch {
 
 const DAY = 86_400_000;
 
-function request(search: RunsSearch): ListRuns {
+/** The request for what an address selects. */
+export function request(search: RunsSearch): ListRuns {
   const list: ListRuns = { totals: true, limit: 100 };
   if (search.workflow) list.workflow = search.workflow;
   if (search.status) list.statuses = search.status.split(",") as RunStatus[];
