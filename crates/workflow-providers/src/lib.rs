@@ -7,25 +7,35 @@
 //! - `CommandProvider` (feature `process`, Unix): a command line, stopped with all processes that it started.
 //! - `ClaudeCodeProvider`, `CodexProvider`, `GeminiProvider`, `GrokProvider` (one feature each, Unix):
 //!   agents.
+//! - `AcpProvider` (feature `acp`, Unix): every agent that speaks the Agent Client Protocol.
 //! - `Program` (feature `program`, Unix): not a provider, but a program that belongs to no run.
 //! - `Worktrees` (feature `worktree`, Unix): wraps other providers, so that a run works in its own git
 //!   worktree.
 
+#[cfg(all(feature = "acp", unix))]
+mod acp;
 mod blocking;
 #[cfg(feature = "client")]
-#[cfg_attr(not(all(feature = "http", feature = "model")), allow(dead_code))]
+#[cfg_attr(not(all(feature = "http", feature = "model")), allow(dead_code, unused_imports))]
 mod client;
 #[cfg(feature = "demo")]
 mod demo;
 #[cfg(any(feature = "client", all(feature = "agent", unix)))]
-#[cfg_attr(not(all(feature = "client", feature = "agent")), allow(dead_code))]
+#[cfg_attr(
+    not(all(feature = "agent", feature = "http", feature = "model")),
+    allow(dead_code, unused_imports)
+)]
 mod failure;
 mod function;
+#[cfg(all(feature = "fuzzing", unix))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "model")]
 mod model;
 #[cfg(any(feature = "client", feature = "demo", all(feature = "process", unix)))]
+#[cfg_attr(not(all(feature = "agent", feature = "http")), allow(dead_code))]
 mod options;
 #[cfg(any(feature = "model", all(feature = "agent", unix)))]
 mod prompt;
@@ -33,6 +43,8 @@ mod prompt;
 mod text;
 mod threads;
 
+#[cfg(all(feature = "acp", unix))]
+pub use acp::{AcpBuilder, AcpProvider};
 #[cfg(feature = "client")]
 pub use client::{InvalidHost, Network};
 #[cfg(feature = "demo")]

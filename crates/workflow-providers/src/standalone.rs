@@ -121,6 +121,7 @@ impl Program {
             environment: self.environment.into_iter().chain([mark]).collect(),
             directory: self.directory,
             stdin: self.stdin,
+            input: None,
             marker,
             signals: TERMINATE,
             grace: self.grace,

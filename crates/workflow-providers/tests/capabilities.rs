@@ -14,8 +14,8 @@ use futures::executor::block_on;
 use serde_json::json;
 use workflow_core::provider::Provider as _;
 use workflow_providers::{
-    Capabilities, ClaudeCodeProvider, CodexProvider, Cost, GeminiProvider, GrokProvider, SchemaBy, TextIn,
-    UsageOf,
+    AcpProvider, Capabilities, ClaudeCodeProvider, CodexProvider, Cost, GeminiProvider, GrokProvider,
+    SchemaBy, TextIn, UsageOf,
 };
 
 /// A row: its title, and the value for an agent.
@@ -73,13 +73,14 @@ fn table() -> String {
         CodexProvider::capabilities(),
         GeminiProvider::capabilities(),
         GrokProvider::capabilities(),
+        AcpProvider::capabilities(),
     ];
     let line = |name: &str, cell: &dyn Fn(&Capabilities) -> String| {
         format!("| {name} | {} |\n", agents.iter().map(cell).collect::<Vec<_>>().join(" | "))
     };
     let head = line("", &|agent| code(agent.name)).replacen("|  |", "| |", 1);
     let rows = ROWS.iter().map(|(name, cell)| line(name, cell));
-    format!("{head}|---|---|---|---|---|\n{}", rows.collect::<String>())
+    format!("{head}|---|---|---|---|---|---|\n{}", rows.collect::<String>())
 }
 
 const BEGIN: &str = "<!-- Written by `cargo xtask capabilities`: -->\n";

@@ -43,6 +43,7 @@
 //! | `demo` | `DemoProvider`: answers without calling anything |
 //! | `process` | `CommandProvider`: command lines (Unix) |
 //! | `claude-code`, `codex`, `gemini`, `grok` | a provider for each of these agents (Unix) |
+//! | `acp` | `AcpProvider`: every agent that speaks the Agent Client Protocol (Unix) |
 //! | `http` | `HttpProvider`: requests to services over HTTP, on any executor |
 //! | `model` | `ModelProvider`: calls of a model over HTTP, without any program |
 //! | `worktree` | `Worktrees`: runs that work in a git worktree of their own (Unix) |

@@ -12,8 +12,8 @@ use workflow_core::sink::EventSink;
 use workflow_core::store::StoreError;
 use workflow_exec::{Clock, Engine, EngineBuilder, EngineError, Spawn};
 use workflow_providers::{
-    ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider, GrokProvider,
-    HttpProvider, ModelProvider, Network, Price, Worktrees, working_time,
+    AcpProvider, ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider,
+    GrokProvider, HttpProvider, ModelProvider, Network, Price, Worktrees, working_time,
 };
 use workflow_service::notify::{Hints, Notifier};
 use workflow_service::{Batch, Caller, Operation, Scope, Service, Subscribe};
@@ -33,8 +33,8 @@ const COMMAND: &str = "command";
 const DEMO: &str = "demo";
 
 /// The names of all providers.
-pub(crate) const PROVIDERS: [&str; 8] =
-    [COMMAND, "claude-code", "codex", "gemini", "grok", "http", "model", DEMO];
+pub(crate) const PROVIDERS: [&str; 9] =
+    [COMMAND, "acp", "claude-code", "codex", "gemini", "grok", "http", "model", DEMO];
 
 /// The parts that commands work with.
 pub(crate) struct Host {
@@ -218,6 +218,7 @@ fn builder(
     Engine::builder()
         .provider(COMMAND, worktrees.wrap(CommandProvider::builder().work_root(root).build()))
         .provider("claude-code", worktrees.wrap(claude_code.build()))
+        .provider("acp", worktrees.wrap(AcpProvider::builder().work_root(root).build()))
         .provider("codex", worktrees.wrap(CodexProvider::builder().work_root(root).build()))
         .provider("gemini", worktrees.wrap(GeminiProvider::builder().work_root(root).build()))
         .provider("grok", worktrees.wrap(GrokProvider::builder().work_root(root).build()))

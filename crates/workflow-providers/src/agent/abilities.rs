@@ -52,7 +52,7 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    pub(super) const fn new(option: &'static str, default: &'static str) -> Self {
+    pub(crate) const fn new(option: &'static str, default: &'static str) -> Self {
         Self { option, default }
     }
 }

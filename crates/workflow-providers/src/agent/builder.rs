@@ -115,7 +115,7 @@ impl<C: Cli> AgentBuilder<C> {
 }
 
 /// Proxies and certificates.
-const SERVICES: &[&str] = &[
+pub(crate) const SERVICES: &[&str] = &[
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",

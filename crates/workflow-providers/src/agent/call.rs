@@ -25,10 +25,10 @@ use crate::tail::Tail;
 use crate::{directory, environment};
 
 /// How many bytes of standard error a failure contains.
-const EXCERPT: usize = 4 * 1024;
+pub(crate) const EXCERPT: usize = 4 * 1024;
 
 /// How many bytes of its text are kept of a call that fails.
-const PARTIAL: usize = 256 * 1024;
+pub(crate) const PARTIAL: usize = 256 * 1024;
 
 /// How long an agent may take to exit after its last record.
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -85,6 +85,7 @@ impl Settings {
             arguments,
             environment,
             stdin: prompt::of(request, C::ABILITIES.schema).into_bytes(),
+            input: None,
             marker: Marker::of(&request.id),
             signals: C::SIGNALS,
             grace: self.grace,
@@ -181,7 +182,7 @@ fn not_run<C: Cli>(
 }
 
 /// The zone of the times that the agent writes: its variable `TZ`, or that of the machine.
-fn zone(environment: &[(OsString, OsString)]) -> TimeZone {
+pub(crate) fn zone(environment: &[(OsString, OsString)]) -> TimeZone {
     let name = environment.iter().find(|(name, _)| name == "TZ").and_then(|(_, value)| value.to_str());
     let known = name.and_then(|name| TimeZone::get(name).or_else(|_| TimeZone::posix(name)).ok());
     known.unwrap_or_else(TimeZone::system)
@@ -192,7 +193,7 @@ fn used(result: Result<Outcome, Trouble>) -> Option<Usage> {
     result.map_or_else(|trouble| trouble.usage, |outcome| outcome.usage)
 }
 
-fn tell(context: &CallContext, sessions: &UnboundedSender<String>, voice: &mut Voice, said: Said) {
+pub(crate) fn tell(context: &CallContext, sessions: &UnboundedSender<String>, voice: &mut Voice, said: Said) {
     let (kind, text) = match said {
         Said::Text(text) => (OutputKind::Text, text),
         Said::TextDelta(text) => (OutputKind::TextDelta, text),
@@ -211,7 +212,7 @@ fn tell(context: &CallContext, sessions: &UnboundedSender<String>, voice: &mut V
     }
 }
 
-fn reply(outcome: Outcome) -> Reply {
+pub(crate) fn reply(outcome: Outcome) -> Reply {
     let Outcome { text, value, usage, session, details } = outcome;
     let reply = value.map_or_else(|| Reply::text(text), |value| Reply::json(&value));
     Reply {

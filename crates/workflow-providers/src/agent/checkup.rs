@@ -71,6 +71,7 @@ impl Settings {
             environment: environment.collect(),
             directory: self.work_root.clone(),
             stdin: Vec::new(),
+            input: None,
             marker,
             signals: TERMINATE,
             grace: self.grace,

@@ -1,7 +1,7 @@
 //! Removes terminal escape sequences from what agents print.
 
 /// The text without escape sequences and without a byte order mark.
-pub(super) fn without(text: &str) -> String {
+pub(crate) fn without(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text.trim_start_matches('\u{feff}');
     while let Some((before, sequence)) = rest.split_once('\u{1b}') {

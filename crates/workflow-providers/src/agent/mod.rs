@@ -3,20 +3,20 @@
 //! The common parts are in `provider` and `call`; a module per agent has the differences, which [`cli`]
 //! defines.
 
-mod abilities;
+pub(crate) mod abilities;
 mod answer;
-mod builder;
-mod call;
+pub(crate) mod builder;
+pub(crate) mod call;
 mod capabilities;
 mod checkup;
 pub(crate) mod cli;
-mod escapes;
-mod prompt;
+pub(crate) mod escapes;
+pub(crate) mod prompt;
 mod provider;
-mod records;
+pub(crate) mod records;
 mod scratch;
-mod secrets;
-mod transcript;
+pub(crate) mod secrets;
+pub(crate) mod transcript;
 
 #[cfg(feature = "claude-code")]
 pub(crate) mod claude_code;

@@ -6,7 +6,7 @@ use crate::agent::abilities::SchemaBy;
 use crate::prompt;
 
 /// The prompt with its skills, and with the schema of the output if the agent has no option for it.
-pub(super) fn of(request: &CallRequest, schema: SchemaBy) -> String {
+pub(crate) fn of(request: &CallRequest, schema: SchemaBy) -> String {
     let mut text = prompt::with_skills(request);
     // Some agents read these as a command, an option, or a file to insert.
     if text.trim_start().starts_with(['/', '-', '@', '!']) {

@@ -18,14 +18,14 @@ const LIMIT: usize = 32 * 1024 * 1024;
 
 /// Assembles records from chunks of bytes. Holds at most one line, up to 32 MiB.
 #[derive(Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     line: Vec<u8>,
     /// This line is too long, and the rest of it is dropped.
     skips: bool,
 }
 
 /// A line of an agent's standard output.
-pub(super) enum Record {
+pub(crate) enum Record {
     /// A JSON object.
     Json(Value),
     /// Anything else, as text.
@@ -36,7 +36,7 @@ pub(super) enum Record {
 
 impl Records {
     /// Adds a chunk, and passes on the records that it completes.
-    pub(super) fn push(&mut self, mut chunk: &[u8], mut each: impl FnMut(Record)) {
+    pub(crate) fn push(&mut self, mut chunk: &[u8], mut each: impl FnMut(Record)) {
         while !chunk.is_empty() {
             let room = LIMIT.saturating_sub(self.line.len()).max(1);
             // Reading from memory cannot fail.
@@ -51,7 +51,7 @@ impl Records {
     }
 
     /// Passes on a last line without a line ending.
-    pub(super) fn finish(mut self, mut each: impl FnMut(Record)) {
+    pub(crate) fn finish(mut self, mut each: impl FnMut(Record)) {
         if !self.line.is_empty() || self.skips {
             self.end(&mut each);
         }

@@ -11,10 +11,10 @@ use workflow_core::redact::{Piece, Redactor, SHORTEST, Stream};
 const LIMIT: usize = 2000;
 
 /// The values of the variables that are named like secrets.
-pub(super) struct Secrets(Redactor);
+pub(crate) struct Secrets(Redactor);
 
 /// Passes on an agent's output without secrets.
-pub(super) struct Voice {
+pub(crate) struct Voice {
     redactor: Redactor,
     /// The text of each kind so far: a secret can begin in one piece and end in the next.
     said: Vec<(OutputKind, Stream)>,
@@ -24,7 +24,7 @@ impl Secrets {
     /// # Errors
     ///
     /// If the redactor cannot be built.
-    pub(super) fn of(environment: &[(OsString, OsString)]) -> Result<Self, ProviderError> {
+    pub(crate) fn of(environment: &[(OsString, OsString)]) -> Result<Self, ProviderError> {
         let is_secret =
             |name: &str| ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word));
         let secrets = environment.iter().filter_map(|(name, value)| {
@@ -38,13 +38,13 @@ impl Secrets {
     }
 
     /// The text without secrets.
-    pub(super) fn hidden(&self, mut text: String) -> String {
+    pub(crate) fn hidden(&self, mut text: String) -> String {
         self.0.text(&mut text);
         text
     }
 
     /// The reply without secrets.
-    pub(super) fn reply(&self, mut reply: Reply) -> Result<Reply, ProviderError> {
+    pub(crate) fn reply(&self, mut reply: Reply) -> Result<Reply, ProviderError> {
         if self.0.data(&mut reply.output).is_err() {
             let message = "a key of the answer contains a secret of the agent's environment";
             let error = ProviderError::new(FailureClass::SecretInOutput, message);
@@ -56,11 +56,11 @@ impl Secrets {
         Ok(reply)
     }
 
-    pub(super) fn redactor(&self) -> Redactor {
+    pub(crate) fn redactor(&self) -> Redactor {
         self.0.clone()
     }
 
-    pub(super) fn voice(&self) -> Voice {
+    pub(crate) fn voice(&self) -> Voice {
         Voice { redactor: self.0.clone(), said: Vec::new() }
     }
 }
@@ -68,7 +68,7 @@ impl Secrets {
 impl Voice {
     /// The first characters of a text that may be long. Secrets are redacted first, including those of
     /// `of_run`: a secret that is cut in two could not be found any more.
-    pub(super) fn short(&self, mut text: String, of_run: &Redactor) -> String {
+    pub(crate) fn short(&self, mut text: String, of_run: &Redactor) -> String {
         if text.len() > LIMIT {
             self.redactor.text(&mut text);
             of_run.text(&mut text);
@@ -80,7 +80,7 @@ impl Voice {
     }
 
     /// Passes on a piece of output.
-    pub(super) fn say(&mut self, kind: OutputKind, text: String, output: impl FnMut(String)) {
+    pub(crate) fn say(&mut self, kind: OutputKind, text: String, output: impl FnMut(String)) {
         if self.redactor.is_empty() {
             return std::iter::once(text).for_each(output);
         }
@@ -94,7 +94,7 @@ impl Voice {
     }
 
     /// Passes on text that was held back because it could have been the start of a secret.
-    pub(super) fn finish(&mut self, mut output: impl FnMut(OutputKind, String)) {
+    pub(crate) fn finish(&mut self, mut output: impl FnMut(OutputKind, String)) {
         for (kind, mut stream) in std::mem::take(&mut self.said) {
             stream.finish(|text| output(kind, text));
         }

@@ -5,31 +5,31 @@ use crate::agent::escapes;
 use crate::agent::records::{Record, Records};
 
 /// An agent's output so far.
-pub(super) struct Transcript<C: Cli> {
+pub(crate) struct Transcript<C: Cli> {
     records: Records,
     unknown: Unknown,
-    pub(super) reader: C::Reader,
+    pub(crate) reader: C::Reader,
 }
 
 /// The records of which the reader does not know the kind.
 #[derive(Default)]
-struct Unknown {
+pub(crate) struct Unknown {
     count: u64,
     /// The first kinds.
     kinds: Vec<String>,
 }
 
 impl<C: Cli> Transcript<C> {
-    pub(super) fn new(call: &Call<'_>) -> Self {
+    pub(crate) fn new(call: &Call<'_>) -> Self {
         Self { records: Records::default(), unknown: Unknown::default(), reader: C::reader(call) }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8], say: &mut dyn FnMut(Said)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], say: &mut dyn FnMut(Said)) {
         let Self { records, unknown, reader } = self;
         records.push(bytes, |record| take(reader, unknown, record, say));
     }
 
-    pub(super) fn end(mut self, end: &End, say: &mut dyn FnMut(Said)) -> Result<Outcome, Trouble> {
+    pub(crate) fn end(mut self, end: &End, say: &mut dyn FnMut(Said)) -> Result<Outcome, Trouble> {
         let (reader, unknown) = (&mut self.reader, &mut self.unknown);
         self.records.finish(|record| take(reader, unknown, record, say));
         if let Some(notice) = unknown.notice() {
@@ -53,7 +53,7 @@ fn take(reader: &mut impl Reader, unknown: &mut Unknown, record: Record, say: &m
 }
 
 impl Unknown {
-    fn add(&mut self, kind: &str) {
+    pub(crate) fn add(&mut self, kind: &str) {
         const MOST: usize = 3;
         self.count += 1;
         let kind = if kind.is_empty() { "without a type" } else { kind };
@@ -63,7 +63,7 @@ impl Unknown {
         }
     }
 
-    fn notice(&self) -> Option<String> {
+    pub(crate) fn notice(&self) -> Option<String> {
         let records = match self.count {
             0 => return None,
             1 => "1 record".to_owned(),

@@ -43,6 +43,9 @@ impl<'u> Target<'u> {
 /// What to write instead, without the address: it can contain a secret.
 pub(crate) fn parse(text: &str) -> Result<Uri, String> {
     let text = text.trim().split('#').next().unwrap_or_default();
+    if !text.contains("://") {
+        return Err("begin with `https://` or `http://`".to_owned());
+    }
     let uri: Uri = characters(text).parse().map_err(|error| format!("not an address: {error}"))?;
     Target::of(&uri)?;
     let authority = authority(&uri);

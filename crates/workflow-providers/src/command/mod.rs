@@ -168,6 +168,7 @@ impl Settings {
             environment,
             directory,
             stdin,
+            input: None,
             marker: Marker::of(&request.id),
             signals: TERMINATE,
             grace: self.grace,

@@ -154,7 +154,7 @@ mod tests {
     fn mistakes_are_named() {
         for (options, message) in [
             (json!(null), "`url` is missing: write the address, as in `url: https://api.example.com/items`"),
-            (json!({ "url": "/x" }), "`url`: begin with `https://` or `http://`"),
+            (json!({ "url": "api.example.com/x" }), "`url`: begin with `https://` or `http://`"),
             (json!({ "url": "file:///etc/passwd" }), "`url`: not an address: invalid format"),
             (
                 json!({ "url": "https://me:pass@a.example/" }),

@@ -10,6 +10,8 @@ mod escalation;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "family_none.rs")]
 mod family;
 mod groups;
+#[cfg_attr(not(feature = "acp"), allow(dead_code))]
+mod input;
 mod marker;
 mod pipes;
 mod reclaim;
@@ -28,6 +30,8 @@ use workflow_core::stop::{Stop, StopSignal};
 
 pub(crate) use control::Control;
 pub use groups::{SuspendedCalls, suspend_calls, working_time};
+#[cfg(feature = "acp")]
+pub(crate) use input::Input;
 pub(crate) use marker::Marker;
 pub(crate) use pipes::Stream;
 pub(crate) use reclaim::reclaim;
@@ -60,7 +64,7 @@ pub(crate) async fn on_own_thread<T: Send + 'static>(
     let pass_on = async {
         for how in [Stop::Gracefully, Stop::AtOnce] {
             stop.wait(how).await;
-            abandon.0.stop(how);
+            abandon.0.stop(stop.now());
         }
         pending::<()>().await;
     };

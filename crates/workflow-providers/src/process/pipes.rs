@@ -3,12 +3,14 @@
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
 
 use super::Control;
+use super::input::Input;
 
 /// How many bytes are read at once.
 const CHUNK: usize = 64 * 1024;
@@ -27,18 +29,20 @@ pub(super) struct Pipes {
     stdin: Option<ChildStdin>,
     to_say: Vec<u8>,
     said: usize,
+    input: Option<Arc<Input>>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     chunk: Vec<u8>,
 }
 
 impl Pipes {
-    /// Takes the pipes of `child`; `stdin` is its input.
-    pub(super) fn new(child: &mut Child, stdin: Vec<u8>) -> Self {
+    /// Takes the pipes of `child`; `stdin` is its input, and what `input` has follows it.
+    pub(super) fn new(child: &mut Child, stdin: Vec<u8>, input: Option<Arc<Input>>) -> Self {
         Self {
             stdin: child.stdin.take(),
             to_say: stdin,
             said: 0,
+            input,
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             chunk: vec![0; CHUNK],
@@ -61,16 +65,29 @@ impl Pipes {
         self.stdout.is_some() || self.stderr.is_some()
     }
 
+    /// Whether the program can still be spoken to.
+    pub(super) fn have_input(&self) -> bool {
+        self.stdin.is_some()
+    }
+
+    /// Tells the program to stop by its input; false if it cannot be told.
+    pub(super) fn say_last_words(&mut self) -> bool {
+        let is_told = self.have_input() && self.input.as_ref().is_some_and(|input| input.say_last_words());
+        self.say();
+        is_told
+    }
+
     /// Closes the program's standard input.
     pub(super) fn close_stdin(&mut self) {
         self.stdin = None;
-        self.to_say = Vec::new();
+        (self.to_say, self.said) = (Vec::new(), 0);
     }
 
     /// Waits until output can be read or input can be written, for a wake-up, or until `timeout` expires.
     pub(super) fn wait(&self, control: &Control, timeout: Option<Duration>) -> io::Result<()> {
         let mut fds = vec![PollFd::from_borrowed_fd(control.wake_ups(), PollFlags::IN)];
-        fds.extend(self.stdin.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
+        let has_more = self.input.is_none() || self.said < self.to_say.len();
+        fds.extend(self.stdin.iter().filter(|_| has_more).map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
         fds.extend(self.stdout.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         fds.extend(self.stderr.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         let timeout = timeout.map(|t| Timespec::try_from(t).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
@@ -85,6 +102,8 @@ impl Pipes {
         self.say();
         hear(&mut self.stdout, &mut self.chunk, |bytes| heard(Stream::Stdout, bytes));
         hear(&mut self.stderr, &mut self.chunk, |bytes| heard(Stream::Stderr, bytes));
+        // The answers to what was heard.
+        self.say();
     }
 
     /// Reads what the pipes still hold, and closes them.
@@ -100,7 +119,16 @@ impl Pipes {
     }
 
     fn say(&mut self) {
+        let is_last = self.input.as_ref().is_none_or(|input| {
+            let (more, is_last) = input.take();
+            self.to_say.drain(..std::mem::take(&mut self.said));
+            self.to_say.extend(more);
+            is_last
+        });
         while let Some(stdin) = &mut self.stdin {
+            if !is_last && self.said == self.to_say.len() {
+                return;
+            }
             match stdin.write(&self.to_say[self.said..]) {
                 Ok(n) if n > 0 => self.said += n,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,

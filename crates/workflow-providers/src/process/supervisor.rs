@@ -15,6 +15,7 @@ use workflow_core::stop::Stop;
 use super::escalation::{Escalation, Leader, Step};
 use super::family::Family;
 use super::groups::{self, working_time};
+use super::input::Input;
 use super::pipes::{Pipes, Stream};
 use super::{Control, Marker};
 
@@ -29,6 +30,8 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) directory: PathBuf,
     pub(crate) stdin: Vec<u8>,
+    /// What it reads after `stdin`, while it runs.
+    pub(crate) input: Option<Arc<Input>>,
     /// The marker of the processes, which `environment` contains.
     pub(crate) marker: Marker,
     /// The signals that ask its group to stop, one after the other.
@@ -79,11 +82,16 @@ struct Program {
     control: Arc<Control>,
     escalation: Escalation,
     patience: Option<Duration>,
+    /// How long it has for an answer to its last words.
+    grace: Duration,
 }
 
 impl Program {
     fn start(launch: Launch, control: &Arc<Control>) -> Result<Self, RunError> {
-        let stdin = if launch.stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let has_input = !launch.stdin.is_empty() || launch.input.is_some();
+        let stdin = if has_input { Stdio::piped() } else { Stdio::null() };
+        // It is asked twice: by its input and by signals.
+        let grace = if launch.input.is_some() { launch.grace / 2 } else { launch.grace };
         let starting = groups::starting();
         let mut child = Command::new(&launch.program)
             .args(&launch.arguments)
@@ -97,9 +105,8 @@ impl Program {
             .spawn()
             .map_err(RunError::Start)?;
         let group = Pid::from_child(&child);
-        let pipes = Pipes::new(&mut child, launch.stdin);
-        let escalation =
-            Escalation::new(Family::of_child(group, launch.marker), launch.signals, launch.grace);
+        let pipes = Pipes::new(&mut child, launch.stdin, launch.input);
+        let escalation = Escalation::new(Family::of_child(group, launch.marker), launch.signals, grace);
         control.begin(group);
         drop(starting);
         // From here on dropping it stops the program.
@@ -110,6 +117,7 @@ impl Program {
             control: control.clone(),
             escalation,
             patience: launch.patience,
+            grace,
         };
         program.pipes.set_nonblocking()?;
         program.watch_for_exit()?;
@@ -136,10 +144,18 @@ impl Program {
         if !by_itself && !was_asked {
             self.control.set_silent();
         }
-        self.pipes.close_stdin();
         let heard = &mut |stream, bytes: &[u8]| {
             let _ = heard(stream, bytes);
         };
+        if !by_itself && self.control.asked() == Stop::Gracefully && self.pipes.say_last_words() {
+            let answering = |program: &Self| {
+                !program.control.has_exited()
+                    && program.control.asked() == Stop::Gracefully
+                    && program.pipes.have_input()
+            };
+            self.listen_while(answering, Some(self.grace), heard)?;
+        }
+        self.pipes.close_stdin();
         if by_itself {
             // Processes that the program left behind may still write some output.
             let lingering =

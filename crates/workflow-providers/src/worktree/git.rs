@@ -170,6 +170,7 @@ impl<'c> Git<'c> {
             environment: environment.collect(),
             directory: directory.to_owned(),
             stdin: stdin.as_ref().to_vec(),
+            input: None,
             marker: self.marker.clone(),
             signals: TERMINATE,
             grace: GRACE,

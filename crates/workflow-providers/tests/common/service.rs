@@ -77,6 +77,7 @@ impl Service {
     }
 
     /// A service that answers every request like this.
+    #[allow(dead_code, reason = "not every test has such a service")]
     pub(crate) fn always(acts: Vec<Act>) -> Self {
         Self::start(move |_| acts.clone())
     }

@@ -2,7 +2,7 @@
 
 use workflow_exec::{Engine, EngineError};
 use workflow_providers::{
-    ClaudeCodeProvider, CodexProvider, GeminiProvider, GrokProvider, HttpProvider, ModelProvider,
+    AcpProvider, ClaudeCodeProvider, CodexProvider, GeminiProvider, GrokProvider, HttpProvider, ModelProvider,
 };
 use workflow_service::system::{Doctor, ProviderCheck};
 use workflow_service::{Caller, Service};
@@ -18,6 +18,7 @@ pub(crate) async fn doctor(json: bool) -> Result<Exit, Error> {
         .provider("codex", CodexProvider::new())
         .provider("gemini", GeminiProvider::new())
         .provider("grok", GrokProvider::new())
+        .provider("acp", AcpProvider::new())
         .provider("http", HttpProvider::new())
         .provider("model", ModelProvider::new())
         .build()

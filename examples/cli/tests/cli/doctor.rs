@@ -34,6 +34,7 @@ fn agents_are_shown_with_their_versions_and_their_login_status() {
     assert_eq!(told.status.code(), Some(0));
     insta::assert_snapshot!(text, @r"
         PROVIDER     PROGRAM   VERSION                                                                 LOGIN
+        acp          built in  ready                                                                   the program is in the definition, as `command`; log in with it
         claude-code  claude    2.1.400 (tested: 2.1.330)                                               says: logged in: api_key
         codex        codex     0.12.3 (not tested; tested: 0.169.0)                                    says: Not logged in; CODEX_API_KEY is set
         gemini       gemini    it does not report its version
@@ -42,6 +43,6 @@ fn agents_are_shown_with_their_versions_and_their_login_status() {
         model        built in  ready                                                                   keys are in the definition, as `${secrets.NAME}`
     ");
     let json = String::from_utf8(doctor(&["doctor", "--json"]).stdout).unwrap();
-    assert_eq!(json.lines().count(), 6);
+    assert_eq!(json.lines().count(), 7);
     assert!(!(text + &json).contains("not-to-be-shown"));
 }

@@ -30,6 +30,10 @@ mod postgres;
 mod private;
 mod readme;
 mod runs;
+#[cfg(target_os = "linux")]
+#[path = "../../../../crates/workflow-providers/tests/common/service.rs"]
+mod service;
+mod services;
 mod serving;
 mod signals;
 mod steering;

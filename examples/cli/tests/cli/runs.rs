@@ -368,6 +368,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
                also simulate failures, quotas, usage and sessions
       claude-code, codex, gemini, grok
                run the vendors' agents; `workflow doctor` lists those that are installed
+      acp      runs any agent that speaks the Agent Client Protocol, as in command: [gemini, --acp]
       http     makes a request to a service; private addresses only where WORKFLOW_PRIVATE_HOSTS names them
       model    asks a model over HTTP, without a program; its prices are in config/prices.yml of the home
 
