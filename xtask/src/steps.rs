@@ -117,7 +117,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "fuzz",
-        about: "hostile definitions, secrets in any encoding, and times of quotas, for a short while",
+        about: "hostile definitions, secrets in any encoding, times of quotas, and streams of agents, for a short while",
         tool: Some(FUZZ),
         hindrance: None,
         check: fuzz,
@@ -205,7 +205,7 @@ fn external_types() -> Result<()> {
 }
 
 /// Features of the façade that turn on those of another library and nothing in the façade itself.
-const FORWARDED: &str = "claude-code,codex,demo,gemini,grok,http,json-schema,model,process,roles,service-http,service-mcp,\
+const FORWARDED: &str = "acp,claude-code,codex,demo,gemini,grok,http,json-schema,model,process,roles,service-http,service-mcp,\
                          service-notify,service-notify-command,service-stdio,worktree";
 
 /// Lints libraries with few of their features. Clippy instead of `check`: its flags apply only to the workspace's own
@@ -245,6 +245,7 @@ const FUZZ_TARGETS: &[(&str, &[&str])] = &[
     ("definition", &["-max_total_time=20", "-dict=fuzz/definition.dict"]),
     ("redact", &["-max_total_time=15", "-max_len=256"]),
     ("reset", &["-max_total_time=10", "-max_len=512", "-dict=fuzz/reset.dict"]),
+    ("streams", &["-max_total_time=10", "-max_len=4096"]),
 ];
 
 fn fuzz() -> Result<()> {
